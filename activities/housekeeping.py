@@ -1,0 +1,112 @@
+"""Sweeping: what was accepted is started, what was reported is applied, whatever died between."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.common import WorkflowIDReusePolicy
+
+from models.queries import receipts, settlement, sweeping
+from models.queries.receipts import OpenReceipt
+from models.queries.sweeping import SilentMessage
+from models.rules.waits import SendWaits
+from models.session import Database
+from workflows.names import send_workflow_id
+from workflows.starting import SendStart, start_send, wake_send
+from workflows.types import SweepResult
+
+log = logging.getLogger(__name__)
+
+_MOST = 200
+"""Messages of one turn; a full turn is followed by the next at once."""
+
+_LONGEST_GAP = timedelta(minutes=10)
+
+
+class Sweeping:
+    """Looks after rows that nobody may be working on. Doing so twice changes nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: Client,
+        waits: SendWaits,
+        *,
+        every: timedelta,
+        grace: timedelta,
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._waits = waits
+        self._every = every
+        self._grace = grace
+
+    @activity.defn(name="sweep")
+    async def sweep(self) -> SweepResult:
+        """Start silent messages and apply open reports, a bounded number of each."""
+        now = datetime.now(UTC)
+        async with self._database.transaction() as db:
+            silent = await sweeping.take_silent(
+                db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=_MOST
+            )
+        started = sum(await asyncio.gather(*(self._start(message) for message in silent)))
+        async with self._database.read() as db:
+            waiting = await receipts.find_open(db, now=now, older_than=self._grace, most=_MOST)
+        for receipt in waiting:
+            await self._apply(receipt)
+        full = len(silent) == _MOST or len(waiting) == _MOST
+        return SweepResult(
+            started=started,
+            applied=len(waiting),
+            next_in=timedelta(milliseconds=100) if full else self._every,
+        )
+
+    async def _start(self, message: SilentMessage) -> bool:
+        """Start a message's workflow; a running one is left alone, a failed one starts anew."""
+        send = SendStart(
+            tenant_id=message.tenant_id,
+            message_id=message.message_id,
+            merchant_id=message.merchant_id,
+            merchant=message.merchant,
+            channel=message.channel,
+            type=message.type,
+            operation=message.operation,
+            scope=message.scope,
+            idempotency_key=message.idempotency_key,
+        )
+        started = await start_send(
+            self._client,
+            send,
+            self._waits,
+            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        )
+        if not started:
+            log.error(
+                "a finished workflow left its message open",
+                extra={"message_id": message.message_id, "tenant_id": message.tenant_id},
+            )
+        return started
+
+    async def _apply(self, receipt: OpenReceipt) -> None:
+        """Wake the message's workflow, or where it is over apply the report here."""
+        if not receipt.completed:
+            await wake_send(
+                self._client,
+                send_workflow_id(
+                    receipt.operation,
+                    receipt.tenant_id,
+                    receipt.scope,
+                    receipt.idempotency_key,
+                    receipt.message_id,
+                ),
+            )
+            return
+        now = datetime.now(UTC)
+        async with self._database.transaction() as db:
+            message = await settlement.lock_for_settlement(
+                db, tenant_id=receipt.tenant_id, message_id=receipt.message_id
+            )
+            if message is not None:
+                await settlement.apply_late_reports(db, message, now)

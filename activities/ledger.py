@@ -1,0 +1,75 @@
+"""Settling: one transaction that ends a message, books its units and closes its reports."""
+
+import logging
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from models.enums import ErrorCode, MessageStatus
+from models.queries import settlement
+from models.queries.settlement import Settleable
+from models.rules.settlement import (
+    End,
+    end_by_report,
+    end_refused,
+    end_without_truth,
+)
+from models.session import Database, WriteSession
+from workflows.types import Ending, SettleResult, SettleStep
+
+log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """The one door through which messages end."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn(name="settle")
+    async def settle(self, step: SettleStep) -> SettleResult:
+        """Debit what was used, release the rest, finalize the usage record.
+
+        Twice is once: a message that has ended is only ever corrected, and that once.
+        """
+        async with self._database.transaction() as db:
+            message = await settlement.lock_for_settlement(
+                db, tenant_id=step.tenant_id, message_id=step.message_id
+            )
+            if message is None:
+                return SettleResult(status=MessageStatus.UNKNOWN, completed=True)
+            return await _settle_locked(db, message, step, datetime.now(UTC))
+
+
+async def _settle_locked(
+    db: WriteSession, message: Settleable, step: SettleStep, now: datetime
+) -> SettleResult:
+    """End, correct or leave a message whose lock is held."""
+    if message.completed:
+        status = await settlement.apply_late_reports(db, message, now)
+        return SettleResult(status=status, completed=True)
+    end = _end(message, step)
+    if end is None:
+        await settlement.close_receipts(db, message, now)
+        return SettleResult(status=message.facts.status, completed=False)
+    await settlement.end_message(db, message, end, now)
+    if end.status is MessageStatus.UNKNOWN:
+        log.error(
+            "no truth within the horizon",
+            extra={"tenant_id": step.tenant_id},
+        )
+    return SettleResult(status=end.status, completed=True)
+
+
+def _end(message: Settleable, step: SettleStep) -> End | None:
+    """Return the end that the facts make; a stored report outweighs what the workflow thinks."""
+    reported = end_by_report(message.facts)
+    if reported is not None:
+        return reported
+    match step.ending:
+        case Ending.REFUSED | Ending.BLOCKED:
+            return end_refused(message.facts, step.error_code or ErrorCode.PROVIDER_REFUSED)
+        case Ending.GIVEN_UP:
+            return end_without_truth(message.facts)
+        case Ending.REPORTED | Ending.OVER:
+            return None

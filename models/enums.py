@@ -1,0 +1,139 @@
+"""The closed sets of words this system speaks, grouped by meaning. Standard library only."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Channel(StrEnum):
+    """How a message reaches its recipient."""
+
+    SMS = "SMS"
+    VOICE = "VOICE"
+    EMAIL = "EMAIL"
+
+
+class MessageType(StrEnum):
+    """Why a message is sent; decides consent, priority and validity."""
+
+    OTP = "OTP"
+    TRANSACTIONAL = "TRANSACTIONAL"
+    REMINDER = "REMINDER"
+    NOTIFICATION = "NOTIFICATION"
+    MARKETING = "MARKETING"
+
+
+class MessageStatus(StrEnum):
+    """Where a message stands. The allowed steps are in `models.rules.lifecycle`."""
+
+    QUEUED = "QUEUED"
+    SCHEDULED = "SCHEDULED"
+    SENDING = "SENDING"
+    SENT = "SENT"
+    DELIVERED = "DELIVERED"
+    UNDELIVERED = "UNDELIVERED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    UNKNOWN = "UNKNOWN"
+
+
+WAITING: Final = frozenset({MessageStatus.QUEUED, MessageStatus.SCHEDULED})
+"""Nothing was handed to a provider yet."""
+
+TERMINAL: Final = frozenset(
+    {
+        MessageStatus.DELIVERED,
+        MessageStatus.UNDELIVERED,
+        MessageStatus.FAILED,
+        MessageStatus.CANCELED,
+        MessageStatus.UNKNOWN,
+    }
+)
+"""Nothing more happens by itself; only UNKNOWN may be corrected, once."""
+
+
+class ErrorCode(StrEnum):
+    """Why a message did not arrive, in our words, beside the provider's own code."""
+
+    BAD_DESTINATION = "BAD_DESTINATION"
+    UNREACHABLE = "UNREACHABLE"
+    OPTED_OUT = "OPTED_OUT"
+    EXPIRED = "EXPIRED"
+    PROVIDER_REFUSED = "PROVIDER_REFUSED"
+    DELIVERY_FAILED = "DELIVERY_FAILED"
+    NO_PROVIDER = "NO_PROVIDER"
+    MERCHANT_INACTIVE = "MERCHANT_INACTIVE"
+    CONSENT_OPTED_OUT = "CONSENT_OPTED_OUT"
+    CONSENT_REQUIRED = "CONSENT_REQUIRED"
+    RECIPIENT_SUPPRESSED = "RECIPIENT_SUPPRESSED"
+    DELIVERY_UNKNOWN = "DELIVERY_UNKNOWN"
+
+
+class ConsentStatus(StrEnum):
+    """What a recipient said about hearing from a merchant on a channel."""
+
+    OPT_IN = "OPT_IN"
+    OPT_OUT = "OPT_OUT"
+
+
+class DeliveryMode(StrEnum):
+    """Whether a tenant's messages go to the simulator or to real providers."""
+
+    SIMULATOR = "SIMULATOR"
+    LIVE = "LIVE"
+
+
+class AttemptState(StrEnum):
+    """What is known of one call to a provider."""
+
+    REQUESTED = "REQUESTED"
+    """Committed before the call; whoever finds it without an outcome must reconcile."""
+    ACCEPTED = "ACCEPTED"
+    REFUSED = "REFUSED"
+    NOT_PROCESSED = "NOT_PROCESSED"
+    AMBIGUOUS = "AMBIGUOUS"
+    ABSENT = "ABSENT"
+    """It was ambiguous, and the provider surely never took it."""
+
+
+OPEN_ATTEMPT: Final = frozenset({AttemptState.REQUESTED, AttemptState.AMBIGUOUS})
+"""The provider may or may not have the message."""
+
+
+class ReportStatus(StrEnum):
+    """What a provider says of a message it took."""
+
+    SENT = "SENT"
+    DELIVERED = "DELIVERED"
+    UNDELIVERED = "UNDELIVERED"
+    FAILED = "FAILED"
+
+
+FINAL_REPORT: Final = frozenset(
+    {ReportStatus.DELIVERED, ReportStatus.UNDELIVERED, ReportStatus.FAILED}
+)
+"""After one of these the provider has nothing more to say."""
+
+
+class LedgerKind(StrEnum):
+    """Why units moved."""
+
+    HOLD = "HOLD"
+    CAPTURE = "CAPTURE"
+    RELEASE = "RELEASE"
+    TOPUP = "TOPUP"
+    REFUND = "REFUND"
+    ADJUST = "ADJUST"
+
+
+class UsageState(StrEnum):
+    """Whether a usage record may be billed."""
+
+    PROVISIONAL = "PROVISIONAL"
+    FINAL = "FINAL"
+
+
+class Encoding(StrEnum):
+    """How the characters of an SMS travel (3GPP TS 23.038)."""
+
+    GSM_7 = "GSM-7"
+    UCS_2 = "UCS-2"

@@ -1,0 +1,264 @@
+"""Everything a caller may be told went wrong. Standard library only.
+
+    HexavoxError
+    ├── BadRequest 400 ─── ValidationFailed, MalformedJson, InvalidPhoneNumber, InvalidEmail,
+    │                      InvalidDateRange, MessageTooLong
+    ├── InvalidCredentials 401
+    ├── InsufficientCredits 402
+    ├── PolicyForbids 403 ─ Forbidden, ChannelNotAllowed, ConsentOptedOut, ConsentRequired,
+    │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered
+    ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, NotFound
+    ├── MethodNotAllowed 405
+    ├── WrongState 409 ─── NotCancelable
+    ├── PayloadTooLarge 413
+    ├── UnsupportedMediaType 415
+    ├── IdempotencyKeyReused 422
+    ├── RateLimited 429
+    └── TemporarilyUnavailable 503
+
+The code of a class never changes; `api.problems` is the one place that renders them.
+"""
+
+from typing import ClassVar
+
+
+class HexavoxError(Exception):
+    """Base of every error a caller is told about."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    title: ClassVar[str] = "Something went wrong on our side"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+
+
+class BadRequest(HexavoxError):
+    """The body, query, path or a header is wrong; sending it again will not help.
+
+    Attributes:
+        errors: field name and message pairs, so that a form can show them.
+    """
+
+    status = 400
+    code = "VALIDATION_FAILED"
+    title = "The request is not valid"
+
+    def __init__(self, detail: str = "", errors: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(detail)
+        self.errors = errors
+
+
+class ValidationFailed(BadRequest):
+    """A field is missing, unknown or out of its range."""
+
+
+class MalformedJson(BadRequest):
+    """The body is not JSON."""
+
+    code = "MALFORMED_JSON"
+    title = "The body is not valid JSON"
+
+
+class InvalidPhoneNumber(BadRequest):
+    """The number is not a phone number in E.164 form."""
+
+    code = "INVALID_PHONE_NUMBER"
+    title = "Not a phone number in E.164 form"
+
+
+class InvalidEmail(BadRequest):
+    """The address is not an e-mail address."""
+
+    code = "INVALID_EMAIL"
+    title = "Not an e-mail address"
+
+
+class InvalidDateRange(BadRequest):
+    """The dates are malformed or the wrong way round."""
+
+    code = "INVALID_DATE_RANGE"
+    title = "Not a usable date range"
+
+
+class MessageTooLong(BadRequest):
+    """The text needs more segments than one message may have."""
+
+    code = "MESSAGE_TOO_LONG"
+    title = "The message is too long"
+
+
+class InvalidCredentials(HexavoxError):
+    """The key or secret is missing, unknown, revoked or wrong; one answer for all four."""
+
+    status = 401
+    code = "INVALID_CREDENTIALS"
+    title = "API key and secret are not valid"
+
+
+class InsufficientCredits(HexavoxError):
+    """The merchant's allowance and credits together do not cover this send."""
+
+    status = 402
+    code = "INSUFFICIENT_CREDITS"
+    title = "Not enough credits"
+
+
+class PolicyForbids(HexavoxError):
+    """Policy does not allow this; the cause must change before it is sent again."""
+
+    status = 403
+    code = "FORBIDDEN"
+    title = "This is not allowed"
+
+
+class Forbidden(PolicyForbids):
+    """The key may not do this."""
+
+
+class ChannelNotAllowed(PolicyForbids):
+    """This kind of message may not go out on this channel."""
+
+    code = "CHANNEL_NOT_ALLOWED"
+    title = "Not allowed on this channel"
+
+
+class ConsentOptedOut(PolicyForbids):
+    """The recipient opted out of this merchant on this channel."""
+
+    code = "CONSENT_OPTED_OUT"
+    title = "The recipient has opted out"
+
+
+class ConsentRequired(PolicyForbids):
+    """MARKETING needs an OPT_IN on record first."""
+
+    code = "CONSENT_REQUIRED"
+    title = "The recipient has not opted in"
+
+
+class RecipientSuppressed(PolicyForbids):
+    """A hard bounce, a complaint or a carrier opt-out blocks this recipient."""
+
+    code = "RECIPIENT_SUPPRESSED"
+    title = "The recipient is suppressed"
+
+
+class MerchantInactive(PolicyForbids):
+    """The merchant is switched off."""
+
+    code = "MERCHANT_INACTIVE"
+    title = "The merchant is inactive"
+
+
+class SenderNotRegistered(PolicyForbids):
+    """The merchant has no sender that may be used."""
+
+    code = "SENDER_NOT_REGISTERED"
+    title = "No registered sender"
+
+
+class NotThere(HexavoxError):
+    """It does not exist, or it belongs to somebody else: the answer is the same."""
+
+    status = 404
+    code = "NOT_FOUND"
+    title = "Not found"
+
+
+class NotFound(NotThere):
+    """No such path."""
+
+
+class MerchantNotFound(NotThere):
+    """No merchant of this key has that id."""
+
+    code = "MERCHANT_NOT_FOUND"
+    title = "No such merchant"
+
+
+class MessageNotFound(NotThere):
+    """No message of this key has that id."""
+
+    code = "MESSAGE_NOT_FOUND"
+    title = "No such message"
+
+
+class MethodNotAllowed(HexavoxError):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "METHOD_NOT_ALLOWED"
+    title = "Method not allowed"
+
+
+class WrongState(HexavoxError):
+    """The thing is in a state that does not allow this."""
+
+    status = 409
+    code = "CONFLICT"
+    title = "Not possible in the current state"
+
+
+class NotCancelable(WrongState):
+    """The message is no longer waiting."""
+
+    code = "NOT_CANCELABLE"
+    title = "The message can no longer be canceled"
+
+
+class PayloadTooLarge(HexavoxError):
+    """The body is over 1 MiB."""
+
+    status = 413
+    code = "PAYLOAD_TOO_LARGE"
+    title = "The body is too large"
+
+
+class UnsupportedMediaType(HexavoxError):
+    """The body is not sent as JSON."""
+
+    status = 415
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    title = "The body must be application/json"
+
+
+class IdempotencyKeyReused(HexavoxError):
+    """The key was used before with a different request; nothing happened."""
+
+    status = 422
+    code = "IDEMPOTENCY_KEY_REUSED"
+    title = "The Idempotency-Key belongs to a different request"
+
+
+class RateLimited(HexavoxError):
+    """Too many requests with this key.
+
+    Attributes:
+        retry_after: seconds until the next request may pass.
+    """
+
+    status = 429
+    code = "RATE_LIMITED"
+    title = "Too many requests"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class TemporarilyUnavailable(HexavoxError):
+    """Nothing was accepted; the same request with the same key is safe to repeat.
+
+    Attributes:
+        retry_after: seconds to wait before the next try.
+    """
+
+    status = 503
+    code = "TEMPORARILY_UNAVAILABLE"
+    title = "Temporarily unavailable"
+
+    def __init__(self, detail: str = "", retry_after: int = 2) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after

@@ -1,0 +1,182 @@
+"""What providers reported: stored once, found again until its effect is in the message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from models.enums import AttemptState, ErrorCode, ReportStatus
+from models.session import ReadSession, WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewReceipt:
+    """One report about one attempt."""
+
+    tenant_id: int
+    message_id: int
+    attempt: int
+    provider: str
+    event_id: str
+    status: ReportStatus
+    error_code: ErrorCode | None
+    provider_code: str | None
+    reported_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReceipt:
+    """How a report stands after it was stored, with what finds its workflow."""
+
+    open: bool
+    completed: bool
+    operation: str
+    scope: str
+    idempotency_key: str | None
+
+
+# A SENT about an attempt that is known to be accepted tells nothing new: it is closed at once.
+_STORE = text(
+    """
+    WITH known AS (
+        SELECT m.operation, m.scope, m.idempotency_key, m.completed_at IS NOT NULL AS completed,
+               CAST(:status AS text) = 'SENT' AND a.state = 'ACCEPTED' AS stale
+          FROM attempt a
+          JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
+         WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id AND a.number = :attempt
+           AND a.provider = :provider
+    ), stored AS (
+        INSERT INTO receipt
+               (tenant_id, provider, event_id, message_id, attempt, status, error_code,
+                provider_code, reported_at, received_at, applied_at)
+        SELECT :tenant_id, :provider, :event_id, :message_id, :attempt, :status, :error_code,
+               :provider_code, :reported_at, :now,
+               CASE WHEN known.stale THEN CAST(:now AS timestamptz) END
+          FROM known
+        ON CONFLICT (tenant_id, provider, event_id) DO NOTHING
+        RETURNING applied_at IS NULL AS open
+    )
+    SELECT known.operation, known.scope, known.idempotency_key, known.completed,
+           COALESCE((SELECT open FROM stored),
+                    (SELECT applied_at IS NULL FROM receipt
+                      WHERE tenant_id = :tenant_id AND provider = :provider
+                        AND event_id = :event_id), FALSE) AS open
+      FROM known
+    """
+)
+
+
+async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredReceipt | None:
+    """Store a report once; None if it names no attempt at that provider."""
+    row = (
+        await db.execute(
+            _STORE,
+            {
+                "tenant_id": receipt.tenant_id,
+                "message_id": receipt.message_id,
+                "attempt": receipt.attempt,
+                "provider": receipt.provider,
+                "event_id": receipt.event_id,
+                "status": receipt.status,
+                "error_code": receipt.error_code,
+                "provider_code": receipt.provider_code,
+                "reported_at": receipt.reported_at,
+                "now": now,
+            },
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return StoredReceipt(
+        open=row.open,
+        completed=row.completed,
+        operation=row.operation,
+        scope=row.scope,
+        idempotency_key=row.idempotency_key,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskableAttempt:
+    """The attempt whose truth is asked for: the open one, else the last."""
+
+    number: int
+    provider: str
+    state: AttemptState
+    deadline: datetime
+    reported: bool
+
+
+_ASKABLE = text(
+    """
+    SELECT a.number, a.provider, a.state, a.deadline,
+           EXISTS (SELECT 1 FROM receipt r
+                    WHERE r.tenant_id = a.tenant_id AND r.message_id = a.message_id
+                      AND r.applied_at IS NULL AND r.status <> 'SENT') AS reported
+      FROM attempt a
+     WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id
+     ORDER BY a.state IN ('REQUESTED', 'AMBIGUOUS') DESC, a.state = 'ACCEPTED' DESC, a.number DESC
+     LIMIT 1
+    """
+)
+
+
+async def find_askable(
+    db: ReadSession, *, tenant_id: int, message_id: int
+) -> AskableAttempt | None:
+    """Return the attempt a provider can be asked about; None if there was none."""
+    row = (
+        await db.execute(_ASKABLE, {"tenant_id": tenant_id, "message_id": message_id})
+    ).one_or_none()
+    if row is None:
+        return None
+    return AskableAttempt(
+        number=row.number,
+        provider=row.provider,
+        state=AttemptState(row.state),
+        deadline=row.deadline,
+        reported=row.reported,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenReceipt:
+    """A message with a report whose effect is not in its row yet."""
+
+    tenant_id: int
+    message_id: int
+    completed: bool
+    operation: str
+    scope: str
+    idempotency_key: str | None
+
+
+_OPEN = text(
+    """
+    SELECT DISTINCT r.tenant_id, r.message_id, m.completed_at IS NOT NULL AS completed,
+           m.operation, m.scope, m.idempotency_key
+      FROM (SELECT tenant_id, message_id FROM receipt
+             WHERE applied_at IS NULL AND received_at < :before
+             ORDER BY received_at LIMIT :most) r
+      JOIN message m ON m.tenant_id = r.tenant_id AND m.id = r.message_id
+    """
+)
+
+
+async def find_open(
+    db: ReadSession, *, now: datetime, older_than: timedelta, most: int
+) -> Sequence[OpenReceipt]:
+    """Return the messages whose reports have waited longest, of all tenants."""
+    rows = await db.execute(_OPEN, {"before": now - older_than, "most": most})
+    return [
+        OpenReceipt(
+            tenant_id=row.tenant_id,
+            message_id=row.message_id,
+            completed=row.completed,
+            operation=row.operation,
+            scope=row.scope,
+            idempotency_key=row.idempotency_key,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,261 @@
+"""The one door through which a message ends: status, ledger, usage and totals in one statement."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, ReportStatus
+from models.rules.periods import day_of
+from models.rules.settlement import AttemptFact, End, Facts, ReportFact, correction
+from models.session import WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settleable:
+    """A message under its lock, with its hold."""
+
+    tenant_id: int
+    message_id: int
+    merchant_id: int
+    channel: Channel
+    completed: bool
+    month: str
+    held_allowance: int
+    held_credits: int
+    facts: Facts
+
+
+_LOCK = text(
+    """
+    SELECT merchant_id, channel, status, completed_at IS NOT NULL AS completed, units, month,
+           held_allowance, held_credits, corrected_at IS NOT NULL AS corrected
+      FROM message WHERE tenant_id = :tenant_id AND id = :message_id
+       FOR NO KEY UPDATE
+    """
+)
+
+# A statement of its own: it must see what was committed while the lock was waited for.
+_FACTS = text(
+    """
+    SELECT (SELECT json_agg(json_build_array(number, provider, state, requested_at, provider_code)
+                            ORDER BY number)
+              FROM attempt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS attempts,
+           (SELECT json_agg(json_build_array(attempt, status, error_code, provider_code)
+                            ORDER BY id)
+              FROM receipt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS reports
+    """
+)
+
+
+async def lock_for_settlement(
+    db: WriteSession, *, tenant_id: int, message_id: int
+) -> Settleable | None:
+    """Lock a message and read what is known of it; None if there is no such row."""
+    ids = {"tenant_id": tenant_id, "message_id": message_id}
+    row = (await db.execute(_LOCK, ids)).one_or_none()
+    if row is None:
+        return None
+    known = (await db.execute(_FACTS, ids)).one()
+    return Settleable(
+        tenant_id=tenant_id,
+        message_id=message_id,
+        merchant_id=row.merchant_id,
+        channel=Channel(row.channel),
+        completed=row.completed,
+        month=row.month,
+        held_allowance=row.held_allowance,
+        held_credits=row.held_credits,
+        facts=Facts(
+            status=MessageStatus(row.status),
+            units=row.units,
+            corrected=row.corrected,
+            attempts=tuple(
+                AttemptFact(
+                    number=number,
+                    provider=provider,
+                    state=AttemptState(state),
+                    requested_at=datetime.fromisoformat(requested_at),
+                    provider_code=code,
+                )
+                for number, provider, state, requested_at, code in known.attempts or ()
+            ),
+            reports=tuple(
+                ReportFact(
+                    attempt=attempt,
+                    status=ReportStatus(status),
+                    error_code=None if error_code is None else ErrorCode(error_code),
+                    provider_code=code,
+                )
+                for attempt, status, error_code, code in known.reports or ()
+            ),
+        ),
+    )
+
+
+# Each part reads from the one before it, so that rows are locked in the order every transaction
+# here keeps: message, month, credits, day.
+_END = text(
+    """
+    WITH ended AS (
+        UPDATE message
+           SET status = :status, error_code = :error_code, provider_code = :provider_code,
+               provider = COALESCE(:provider, provider), billed_units = :captured,
+               completed_at = :now
+         WHERE tenant_id = :tenant_id AND id = :message_id AND completed_at IS NULL
+        RETURNING id
+    ), month AS (
+        UPDATE allowance_month am
+           SET held = am.held - :held_allowance, used = am.used + :captured_allowance,
+               credits_used = am.credits_used + :captured_credits
+          FROM ended
+         WHERE am.tenant_id = :tenant_id AND am.merchant_id = :merchant_id
+           AND am.channel = :channel AND am.month = :month
+        RETURNING 1
+    ), account AS (
+        UPDATE credit_account ca
+           SET held = ca.held - :held_credits, available = ca.available + :released_credits
+          FROM month
+         WHERE ca.tenant_id = :tenant_id AND ca.merchant_id = :merchant_id
+           AND ca.channel = :channel
+        RETURNING ca.available
+    ), entries AS (
+        INSERT INTO ledger_entry
+               (tenant_id, merchant_id, channel, kind, units, credit_units, balance, month,
+                message_id, at)
+        SELECT :tenant_id, :merchant_id, :channel, part.kind, part.units, part.credit_units,
+               account.available, :month, :message_id, :now
+          FROM account, (VALUES ('CAPTURE', CAST(:captured AS int),
+                                 CAST(:captured_credits AS int)),
+                                ('RELEASE', CAST(:released AS int),
+                                 CAST(:released_credits AS int)))
+                        AS part (kind, units, credit_units)
+         WHERE part.units > 0
+    ), used AS (
+        INSERT INTO usage_record
+               (tenant_id, message_id, merchant_id, channel, provider, day, units, state,
+                recorded_at)
+        SELECT :tenant_id, :message_id, :merchant_id, :channel, :provider, CAST(:day AS date),
+               :captured, 'FINAL', :now
+          FROM account WHERE CAST(:day AS date) IS NOT NULL
+        RETURNING units
+    ), totals AS (
+        INSERT INTO usage_day AS total
+               (tenant_id, day, merchant_id, channel, messages, units)
+        SELECT :tenant_id, CAST(:day AS date), :merchant_id, :channel, 1, used.units FROM used
+        ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
+           SET messages = total.messages + 1, units = total.units + excluded.units
+    ), applied AS (
+        UPDATE receipt SET applied_at = :now FROM ended
+         WHERE tenant_id = :tenant_id AND message_id = :message_id AND applied_at IS NULL
+    )
+    SELECT EXISTS (SELECT 1 FROM ended) AS moved, EXISTS (SELECT 1 FROM account) AS booked
+    """
+)
+
+
+class LedgerBroken(Exception):
+    """A message has no account or month to settle with: a bug, never business."""
+
+
+async def end_message(db: WriteSession, message: Settleable, end: End, now: datetime) -> bool:
+    """End a message; False if it had ended before, and then nothing moves. Twice is once.
+
+    Captured units use up the allowance part of the hold first; the rest goes back to the pot, and
+    to the month, it came from.
+    """
+    captured_allowance = min(end.captured, message.held_allowance)
+    captured_credits = end.captured - captured_allowance
+    row = (
+        await db.execute(
+            _END,
+            {
+                "tenant_id": message.tenant_id,
+                "message_id": message.message_id,
+                "merchant_id": message.merchant_id,
+                "channel": message.channel,
+                "month": message.month,
+                "status": end.status,
+                "error_code": end.error_code,
+                "provider_code": end.provider_code,
+                "provider": end.provider,
+                "day": end.day,
+                "now": now,
+                "held_allowance": message.held_allowance,
+                "held_credits": message.held_credits,
+                "captured": end.captured,
+                "captured_allowance": captured_allowance,
+                "captured_credits": captured_credits,
+                "released": message.facts.units - end.captured,
+                "released_credits": message.held_credits - captured_credits,
+            },
+        )
+    ).one()
+    if row.moved and not row.booked:
+        raise LedgerBroken
+    return bool(row.moved)
+
+
+_CORRECT = text(
+    """
+    WITH corrected AS (
+        UPDATE message
+           SET status = :status, error_code = :error_code, provider_code = :provider_code,
+               provider = COALESCE(:provider, provider), corrected_at = :now
+         WHERE tenant_id = :tenant_id AND id = :message_id AND status = 'UNKNOWN'
+           AND corrected_at IS NULL
+        RETURNING id
+    ), used AS (
+        INSERT INTO usage_record
+               (tenant_id, message_id, merchant_id, channel, provider, day, units, state,
+                recorded_at)
+        SELECT :tenant_id, :message_id, :merchant_id, :channel, :provider, CAST(:day AS date), 0,
+               'FINAL', :now
+          FROM corrected
+        ON CONFLICT (tenant_id, message_id) DO NOTHING
+        RETURNING 1
+    )
+    INSERT INTO usage_day AS total (tenant_id, day, merchant_id, channel, messages, units)
+    SELECT :tenant_id, CAST(:day AS date), :merchant_id, :channel, 1, 0 FROM used
+    ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
+       SET messages = total.messages + 1
+    """
+)
+
+_APPLIED = text(
+    """
+    UPDATE receipt SET applied_at = :now
+     WHERE tenant_id = :tenant_id AND message_id = :message_id AND applied_at IS NULL
+    """
+)
+
+
+async def apply_late_reports(db: WriteSession, message: Settleable, now: datetime) -> MessageStatus:
+    """Let reports about a message that has ended correct an UNKNOWN, once; return its status."""
+    end = correction(message.facts, day_of(now))
+    if end is not None:
+        await db.execute(
+            _CORRECT,
+            {
+                "tenant_id": message.tenant_id,
+                "message_id": message.message_id,
+                "merchant_id": message.merchant_id,
+                "channel": message.channel,
+                "status": end.status,
+                "error_code": end.error_code,
+                "provider_code": end.provider_code,
+                "provider": end.provider,
+                "day": end.day,
+                "now": now,
+            },
+        )
+    await close_receipts(db, message, now)
+    return message.facts.status if end is None else end.status
+
+
+async def close_receipts(db: WriteSession, message: Settleable, now: datetime) -> None:
+    """Mark every report of a message as read; whatever it could change is in the row."""
+    await db.execute(
+        _APPLIED,
+        {"tenant_id": message.tenant_id, "message_id": message.message_id, "now": now},
+    )

@@ -1,0 +1,66 @@
+"""Finding accepted messages that nobody may be working on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from models.enums import Channel, MessageType
+from models.session import WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentMessage:
+    """A message that is not completed and has been due and silent long enough to look after."""
+
+    tenant_id: int
+    message_id: int
+    merchant_id: int
+    merchant: str
+    channel: Channel
+    type: MessageType
+    operation: str
+    scope: str
+    idempotency_key: str | None
+
+
+# The gap grows with the age, so that a message waiting days for its report is seldom looked after.
+_SWEEP = text(
+    """
+    WITH silent AS (
+        SELECT tenant_id, id FROM message
+         WHERE completed_at IS NULL AND sweep_at <= :now
+         ORDER BY sweep_at LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    UPDATE message m
+       SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - m.due_at) / 2),
+                                   CAST(:longest AS interval))
+      FROM silent, merchant
+     WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
+       AND merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
+    RETURNING m.tenant_id, m.id, m.merchant_id, merchant.external_id, m.channel, m.type,
+              m.operation, m.scope, m.idempotency_key
+    """
+)
+
+
+async def take_silent(
+    db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
+) -> Sequence[SilentMessage]:
+    """Return messages of all tenants to look after now, and set when each is looked after next."""
+    rows = await db.execute(_SWEEP, {"now": now, "grace": grace, "longest": longest, "most": most})
+    return [
+        SilentMessage(
+            tenant_id=row.tenant_id,
+            message_id=row.id,
+            merchant_id=row.merchant_id,
+            merchant=row.external_id,
+            channel=Channel(row.channel),
+            type=MessageType(row.type),
+            operation=row.operation,
+            scope=row.scope,
+            idempotency_key=row.idempotency_key,
+        )
+        for row in rows
+    ]

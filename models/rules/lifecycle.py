@@ -1,0 +1,35 @@
+"""The one table of steps a message's status may take, and what a provider's report makes of it."""
+
+from typing import Final
+
+from models.enums import MessageStatus as S
+from models.enums import ReportStatus
+
+STEPS: Final[dict[S, frozenset[S]]] = {
+    S.QUEUED: frozenset({S.SCHEDULED, S.SENDING, S.FAILED, S.CANCELED}),
+    S.SCHEDULED: frozenset({S.SENDING, S.FAILED, S.CANCELED}),
+    S.SENDING: frozenset({S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.UNKNOWN}),
+    S.SENT: frozenset({S.DELIVERED, S.UNDELIVERED, S.FAILED, S.UNKNOWN}),
+    S.UNKNOWN: frozenset({S.DELIVERED, S.UNDELIVERED, S.FAILED}),
+    S.DELIVERED: frozenset(),
+    S.UNDELIVERED: frozenset(),
+    S.FAILED: frozenset(),
+    S.CANCELED: frozenset(),
+}
+"""UNKNOWN may be corrected once, by a report that comes late; nothing else moves backwards."""
+
+_ENDS: Final[dict[ReportStatus, S]] = {
+    ReportStatus.DELIVERED: S.DELIVERED,
+    ReportStatus.UNDELIVERED: S.UNDELIVERED,
+    ReportStatus.FAILED: S.FAILED,
+}
+
+
+def may_step(current: S, following: S) -> bool:
+    """Say whether the status may go from one word to the other."""
+    return following in STEPS[current]
+
+
+def status_of(report: ReportStatus) -> S | None:
+    """Return the status a report ends a message with; None if it is not the last word."""
+    return _ENDS.get(report)

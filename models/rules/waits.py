@@ -1,0 +1,19 @@
+"""How long a send waits for what."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendWaits:
+    """The waits of one send. They come with its order, so that its history explains itself."""
+
+    report_wait: timedelta
+    """For a report, before the provider is asked."""
+    poll_first: timedelta
+    """Between two questions, growing with the time already spent."""
+    poll_longest: timedelta
+    reconcile_every: timedelta
+    """Between two looks into a lost answer, growing likewise."""
+    truth_horizon: timedelta
+    """After this without truth the message ends UNKNOWN."""

@@ -1,0 +1,45 @@
+"""Database sessions. A reader cannot write by accident: the type checker sees two kinds."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NewType
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+ReadSession = NewType("ReadSession", AsyncSession)
+"""For looking only; whatever it changed is rolled back."""
+
+WriteSession = NewType("WriteSession", AsyncSession)
+"""One transaction, committed by whoever opened it; services never commit."""
+
+
+class Database:
+    """The connection pool of one process."""
+
+    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        # READ COMMITTED: every rule here re-reads under the row lock it holds.
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=5,
+            pool_pre_ping=False,
+            isolation_level="READ COMMITTED",
+            connect_args={"connect_timeout": 5, "application_name": "hexavox"},
+        )
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """Open a session for queries."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield ReadSession(session)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[WriteSession]:
+        """Open one transaction: committed when the block ends, rolled back when it raises."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield WriteSession(session)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()

@@ -1,0 +1,124 @@
+"""The configuration, read from the environment once, at the edge.
+
+Production waits are the defaults; `HEXAVOX_PROFILE=demo` shortens them so that every path can be
+watched. Any single one can be set by its own variable. Where Temporal is, its own SDK reads:
+TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_CLIENT_CERT_PATH and so on.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.rules.waits import SendWaits
+
+
+class Profile(StrEnum):
+    """Which set of waits and safety checks applies."""
+
+    PRODUCTION = "production"
+    DEMO = "demo"
+
+
+_DEMO_WAITS: dict[str, float] = {
+    "report_wait": 5,
+    "poll_first": 1,
+    "poll_longest": 5,
+    "reconcile_every": 1,
+    "absence_window": 3,
+    "truth_horizon": 60,
+    "sweep_every": 2,
+    "sweep_grace": 8,
+}
+"""Seconds."""
+
+
+class Settings(BaseSettings):
+    """Everything that differs between installations."""
+
+    model_config = SettingsConfigDict(env_prefix="HEXAVOX_", extra="ignore", populate_by_name=True)
+
+    profile: Profile = Profile.PRODUCTION
+
+    database_url: SecretStr = Field(
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="postgresql://user:password@host:port/name",
+    )
+    database_pool: int = Field(default=20, ge=2, description="Connections per process, at most.")
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8000
+    public_url: str = Field(
+        default="http://127.0.0.1:8000",
+        description="Where providers reach our webhooks: scheme and host, no path.",
+    )
+    worker_health_port: int = Field(
+        default=8001, description="Worker's /healthz and /metrics; 0 switches them off."
+    )
+    rate_limit: int = Field(default=500, ge=1, description="Requests a second per key.")
+    rate_burst: int = Field(default=1000, ge=1)
+
+    simulator_url: str = "http://127.0.0.1:8090"
+    simulator_host: str = "127.0.0.1"
+    simulator_port: int = 8090
+    simulator_data_dir: Path | None = None
+    simulator_secret: SecretStr | None = Field(
+        default=None, description="Signs the simulator's webhooks; needed to use it."
+    )
+
+    report_wait: timedelta = timedelta(minutes=10)
+    poll_first: timedelta = timedelta(minutes=5)
+    poll_longest: timedelta = timedelta(hours=2)
+    reconcile_every: timedelta = timedelta(seconds=5)
+    absence_window: timedelta = Field(
+        default=timedelta(minutes=2),
+        description="Least wait after an attempt's deadline before absence is believed.",
+    )
+    truth_horizon: timedelta = timedelta(hours=72)
+    sweep_every: timedelta = timedelta(seconds=30)
+    sweep_grace: timedelta = timedelta(seconds=60)
+
+    provider_timeout: timedelta = Field(
+        default=timedelta(seconds=10), description="HTTP budget of one call to a vendor."
+    )
+    provider_slots: int = Field(
+        default=20, ge=1, description="Calls in flight per provider and worker on the fast path."
+    )
+
+    log_level: str = "INFO"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_profile(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if str(values.get("profile", "")).lower() == Profile.DEMO:
+            return {**{name: timedelta(seconds=s) for name, s in _DEMO_WAITS.items()}, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _burst_covers_a_second(self) -> Self:
+        if self.rate_burst < self.rate_limit:
+            raise ValueError("HEXAVOX_RATE_BURST must be at least HEXAVOX_RATE_LIMIT")
+        return self
+
+    @property
+    def send_waits(self) -> SendWaits:
+        """The waits that a send takes along."""
+        return SendWaits(
+            report_wait=self.report_wait,
+            poll_first=self.poll_first,
+            poll_longest=self.poll_longest,
+            reconcile_every=self.reconcile_every,
+            truth_horizon=self.truth_horizon,
+        )
+
+    @property
+    def async_database_url(self) -> str:
+        """The database address in the form SQLAlchemy's psycopg driver takes."""
+        url = self.database_url.get_secret_value()
+        for scheme in ("postgresql://", "postgres://"):
+            if url.startswith(scheme):
+                return "postgresql+psycopg://" + url.removeprefix(scheme)
+        return url

@@ -1,0 +1,55 @@
+"""What every table shares: names for constraints, column kinds, guards for enums."""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, MetaData
+from sqlmodel import Field, SQLModel
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+class Table(SQLModel):
+    """Base of all tables. SQLModel validates nothing in tables: CHECK constraints do."""
+
+    metadata = metadata
+
+
+def one_of(column: str, words: type[StrEnum], *, optional: bool = False) -> CheckConstraint:
+    """Guard a text column with the words of an enum (native enum types migrate badly)."""
+    listed = ", ".join(f"'{word.value}'" for word in words)
+    null = f"{column} IS NULL OR " if optional else ""
+    return CheckConstraint(f"{null}{column} IN ({listed})", name=column)
+
+
+def not_negative(*columns: str) -> CheckConstraint:
+    """Guard counters that must never fall below zero."""
+    return CheckConstraint(" AND ".join(f"{c} >= 0" for c in columns), name="not_negative")
+
+
+def tenant_key() -> Any:
+    """First column of every primary key, so that tables can be distributed by tenant."""
+    return Field(primary_key=True, sa_type=BigInteger)
+
+
+def identity() -> Any:
+    """A number given by the database; composite keys get none unasked."""
+    return Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+
+
+def timestamp(**kwargs: Any) -> Any:
+    """A moment, always with its time zone."""
+    return Field(sa_type=DateTime(timezone=True), **kwargs)
+
+
+def optional_timestamp(**kwargs: Any) -> Any:
+    """A moment that may not have come yet."""
+    return Field(default=None, sa_type=DateTime(timezone=True), nullable=True, **kwargs)

@@ -1,0 +1,63 @@
+"""Who said what about hearing from whom."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, String
+from sqlmodel import Field
+
+from models.enums import Channel, ConsentStatus
+from models.tables.base import Table, identity, one_of, tenant_key, timestamp
+
+
+class Consent(Table, table=True):
+    """What a recipient last said to a merchant on a channel."""
+
+    __tablename__: ClassVar[str] = "consent"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        one_of("channel", Channel),
+        one_of("status", ConsentStatus),
+        Index("ix_consent_newest", "tenant_id", "updated_at", "version"),
+    )
+
+    tenant_id: int = tenant_key()
+    merchant_id: int = Field(primary_key=True, sa_type=BigInteger)
+    channel: Channel = Field(primary_key=True, sa_type=String(8))
+    contact_key: str = Field(
+        primary_key=True, sa_type=String(320), description="The contact in comparable form."
+    )
+    contact: str = Field(sa_type=String(320), description="The contact as it was given.")
+    status: ConsentStatus = Field(sa_type=String(8))
+    source: str = Field(sa_type=String(200))
+    version: int = Field(sa_type=BigInteger, description="Id of the change that made it so.")
+    updated_at: datetime = timestamp()
+
+
+class ConsentChange(Table, table=True):
+    """One thing a recipient said, for ever: the proof of consent."""
+
+    __tablename__: ClassVar[str] = "consent_change"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        one_of("channel", Channel),
+        one_of("status", ConsentStatus),
+        Index(
+            "ix_consent_change_contact",
+            "tenant_id",
+            "merchant_id",
+            "channel",
+            "contact_key",
+            "id",
+        ),
+    )
+
+    tenant_id: int = tenant_key()
+    id: int | None = identity()
+    merchant_id: int = Field(sa_type=BigInteger)
+    channel: Channel = Field(sa_type=String(8))
+    contact_key: str = Field(sa_type=String(320))
+    contact: str = Field(sa_type=String(320))
+    status: ConsentStatus = Field(sa_type=String(8))
+    source: str = Field(sa_type=String(200))
+    changed_at: datetime = timestamp()

@@ -1,0 +1,93 @@
+"""Units: who has how many, and every movement that made it so."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    UniqueConstraint,
+)
+from sqlmodel import Field
+
+from models.enums import Channel, LedgerKind
+from models.tables.base import Table, identity, not_negative, one_of, tenant_key, timestamp
+
+
+class CreditAccount(Table, table=True):
+    """Bought units of a merchant on a channel: available ones, and those held for sends."""
+
+    __tablename__: ClassVar[str] = "credit_account"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        one_of("channel", Channel),
+        not_negative("available", "held"),
+    )
+
+    tenant_id: int = tenant_key()
+    merchant_id: int = Field(primary_key=True, sa_type=BigInteger)
+    channel: Channel = Field(primary_key=True, sa_type=String(8))
+    available: int = Field(default=0, sa_type=BigInteger)
+    held: int = Field(default=0, sa_type=BigInteger)
+
+
+class AllowanceMonth(Table, table=True):
+    """What a merchant's sends of one month took on a channel.
+
+    `used` and `held` draw on the month's allowance; `credits_used` is what the same sends captured
+    from credits, so that used + credits_used is the `*Used` counter of the contract.
+    """
+
+    __tablename__: ClassVar[str] = "allowance_month"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        one_of("channel", Channel),
+        not_negative("used", "held", "credits_used"),
+    )
+
+    tenant_id: int = tenant_key()
+    merchant_id: int = Field(primary_key=True, sa_type=BigInteger)
+    channel: Channel = Field(primary_key=True, sa_type=String(8))
+    month: str = Field(primary_key=True, sa_type=String(7), description="YYYY-MM, UTC.")
+    used: int = Field(default=0, sa_type=BigInteger)
+    held: int = Field(default=0, sa_type=BigInteger)
+    credits_used: int = Field(default=0, sa_type=BigInteger)
+
+
+class LedgerEntry(Table, table=True):
+    """One movement of units, for ever. Unique per cause, so that every action counts once.
+
+    `units` is the size of the movement; `credit_units` the part of it from or to credits, the rest
+    is the allowance of `month`. `balance` is the credits available after it.
+    """
+
+    __tablename__: ClassVar[str] = "ledger_entry"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "message_id", "kind"),
+        UniqueConstraint("tenant_id", "payment_id", "kind"),
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
+        one_of("channel", Channel),
+        one_of("kind", LedgerKind),
+        not_negative("balance"),
+        CheckConstraint(
+            "kind = 'ADJUST' OR (units >= 0 AND credit_units BETWEEN 0 AND units)", name="parts"
+        ),
+        Index("ix_ledger_entry_account", "tenant_id", "merchant_id", "channel", "id"),
+    )
+
+    tenant_id: int = tenant_key()
+    id: int | None = identity()
+    merchant_id: int = Field(sa_type=BigInteger)
+    channel: Channel = Field(sa_type=String(8))
+    kind: LedgerKind = Field(sa_type=String(8))
+    units: int
+    credit_units: int
+    balance: int = Field(sa_type=BigInteger)
+    month: str = Field(sa_type=String(7))
+    message_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    payment_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    at: datetime = timestamp()

@@ -1,0 +1,32 @@
+"""The businesses a tenant sends for."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import ForeignKeyConstraint, String, UniqueConstraint
+from sqlmodel import Field
+
+from models.tables.base import Table, identity, not_negative, tenant_key, timestamp
+
+
+class Merchant(Table, table=True):
+    """One business, with what it may send in a month without buying credits."""
+
+    __tablename__: ClassVar[str] = "merchant"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "external_id"),
+        ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
+        not_negative("sms_limit", "voice_minutes_limit", "email_limit"),
+    )
+
+    tenant_id: int = tenant_key()
+    id: int | None = identity()
+    external_id: str = Field(sa_type=String(64))
+    display_name: str = Field(sa_type=String(200))
+    active: bool
+    sms_limit: int
+    voice_minutes_limit: int
+    email_limit: int
+    timezone: str = Field(sa_type=String(64))
+    created_at: datetime = timestamp()
+    updated_at: datetime = timestamp()

@@ -1,0 +1,144 @@
+"""Sends, the calls made for them, and what providers said."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, MessageType, ReportStatus
+from models.tables.base import (
+    Table,
+    identity,
+    not_negative,
+    one_of,
+    optional_timestamp,
+    tenant_key,
+    timestamp,
+)
+
+
+class Message(Table, table=True):
+    """One accepted send; the row that answers a replayed Idempotency-Key.
+
+    `held_allowance` and `held_credits` say what its hold took from which pot, in `month`, the
+    month of acceptance. `completed_at` is set when its workflow has nothing left to do.
+    """
+
+    __tablename__: ClassVar[str] = "message"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "operation", "scope", "idempotency_key"),
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        one_of("channel", Channel),
+        one_of("type", MessageType),
+        one_of("status", MessageStatus),
+        one_of("error_code", ErrorCode, optional=True),
+        not_negative("units", "billed_units", "held_allowance", "held_credits", "attempts"),
+        CheckConstraint("held_allowance + held_credits = units", name="fully_held"),
+        Index("ix_message_newest", "tenant_id", "id"),
+        Index("ix_message_merchant", "tenant_id", "merchant_id", "id"),
+        Index("ix_message_to", "tenant_id", "to_key", "id"),
+        Index("ix_message_status", "tenant_id", "status", "id"),
+        Index("ix_message_accepted", "tenant_id", "accepted_at"),
+        Index("ix_message_sweep", "sweep_at", postgresql_where=text("completed_at IS NULL")),
+    )
+
+    tenant_id: int = tenant_key()
+    id: int | None = identity()
+    merchant_id: int = Field(sa_type=BigInteger)
+    channel: Channel = Field(sa_type=String(8))
+    type: MessageType = Field(sa_type=String(16))
+    to_key: str = Field(sa_type=String(320), description="The recipient in comparable form.")
+    to_contact: str = Field(sa_type=String(320), description="The recipient as it was given.")
+    sender: str = Field(sa_type=String(320))
+    body: str = Field(sa_type=Text)
+    attributes: dict[str, Any] = Field(
+        default_factory=dict, sa_type=JSONB, description="The integrator's metadata."
+    )
+
+    operation: str = Field(sa_type=String(32))
+    scope: str = Field(sa_type=String(24))
+    idempotency_key: str | None = Field(default=None, sa_type=String(255), nullable=True)
+    fingerprint: str = Field(sa_type=String(64))
+
+    status: MessageStatus = Field(sa_type=String(16))
+    error_code: ErrorCode | None = Field(default=None, sa_type=String(32), nullable=True)
+    provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
+    provider: str | None = Field(default=None, sa_type=String(32), nullable=True)
+    attempts: int = Field(sa_type=SmallInteger, default=0)
+
+    units: int = Field(description="What it costs when billed; held at acceptance.")
+    billed_units: int = 0
+    month: str = Field(sa_type=String(7), description="YYYY-MM of acceptance, UTC.")
+    held_allowance: int
+    held_credits: int
+
+    accepted_at: datetime = timestamp()
+    due_at: datetime = timestamp(description="Not before this; sendAt, else acceptance.")
+    expires_at: datetime | None = optional_timestamp()
+    sent_at: datetime | None = optional_timestamp()
+    completed_at: datetime | None = optional_timestamp()
+    corrected_at: datetime | None = optional_timestamp()
+    sweep_at: datetime = timestamp(description="When the sweeper looks after it next.")
+
+
+class Attempt(Table, table=True):
+    """One call to a provider, committed as REQUESTED before a byte goes out."""
+
+    __tablename__: ClassVar[str] = "attempt"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
+        one_of("state", AttemptState),
+        CheckConstraint("number >= 1", name="number"),
+    )
+
+    tenant_id: int = tenant_key()
+    message_id: int = Field(primary_key=True, sa_type=BigInteger)
+    number: int = Field(primary_key=True, sa_type=SmallInteger)
+    provider: str = Field(sa_type=String(32))
+    state: AttemptState = Field(sa_type=String(16))
+    requested_at: datetime = timestamp()
+    deadline: datetime = timestamp(description="No byte is written after it.")
+    finished_at: datetime | None = optional_timestamp()
+    provider_message_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
+    provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
+
+
+class Receipt(Table, table=True):
+    """One thing a provider reported, stored once; open until its effect is in the message."""
+
+    __tablename__: ClassVar[str] = "receipt"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "provider", "event_id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "message_id", "attempt"],
+            ["attempt.tenant_id", "attempt.message_id", "attempt.number"],
+        ),
+        one_of("status", ReportStatus),
+        Index("ix_receipt_message", "tenant_id", "message_id", "id"),
+        Index("ix_receipt_open", "received_at", postgresql_where=text("applied_at IS NULL")),
+    )
+
+    tenant_id: int = tenant_key()
+    id: int | None = identity()
+    provider: str = Field(sa_type=String(32))
+    event_id: str = Field(sa_type=String(128))
+    message_id: int = Field(sa_type=BigInteger)
+    attempt: int = Field(sa_type=SmallInteger)
+    status: ReportStatus = Field(sa_type=String(16))
+    error_code: ErrorCode | None = Field(default=None, sa_type=String(32), nullable=True)
+    provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
+    reported_at: datetime = timestamp(description="The provider's own time.")
+    received_at: datetime = timestamp()
+    applied_at: datetime | None = optional_timestamp()

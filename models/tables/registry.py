@@ -1,0 +1,11 @@
+"""Every table, imported once, so that migrations see the whole schema."""
+
+from models.tables import consent, idempotency, ledger, merchant, message, tenant, usage
+from models.tables.base import metadata
+
+TABLES = (tenant, merchant, consent, idempotency, message, ledger, usage)
+
+CROSS_TENANT = frozenset({"tenant", "sender_number", "alembic_version"})
+"""Tables whose primary key does not begin with `tenant_id`, and why, is told in each."""
+
+__all__ = ["CROSS_TENANT", "TABLES", "metadata"]

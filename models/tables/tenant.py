@@ -1,0 +1,59 @@
+"""Who may call us."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Identity, String, UniqueConstraint
+from sqlmodel import Field
+
+from models.enums import DeliveryMode
+from models.tables.base import Table, identity, one_of, optional_timestamp, tenant_key, timestamp
+
+
+class Tenant(Table, table=True):
+    """One integrator; every other row belongs to exactly one."""
+
+    __tablename__: ClassVar[str] = "tenant"
+    __table_args__ = (UniqueConstraint("name"), one_of("delivery_mode", DeliveryMode))
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    name: str = Field(sa_type=String(64))
+    delivery_mode: DeliveryMode = Field(sa_type=String(16))
+    created_at: datetime = timestamp()
+
+
+class ApiKey(Table, table=True):
+    """One pair of key and secret, of a tenant or of one of its merchants. Only hashes are kept."""
+
+    __tablename__: ClassVar[str] = "api_key"
+    __table_args__ = (
+        # Unique across tenants: a caller is known by the key alone.
+        UniqueConstraint("key_hash"),
+        ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+    )
+
+    tenant_id: int = tenant_key()
+    id: int | None = identity()
+    merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    name: str = Field(sa_type=String(100))
+    key_hash: str = Field(sa_type=String(64))
+    secret_hash: str = Field(sa_type=String(64))
+    created_at: datetime = timestamp()
+    revoked_at: datetime | None = optional_timestamp()
+
+
+class SenderNumber(Table, table=True):
+    """A number messages are sent from: of one merchant, or of the tenant's shared pool."""
+
+    __tablename__: ClassVar[str] = "sender_number"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+    )
+
+    # Alone the key, across tenants: an inbound message finds its tenant by it.
+    number: str = Field(primary_key=True, sa_type=String(16))
+    tenant_id: int = Field(sa_type=BigInteger, index=True)
+    merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    created_at: datetime = timestamp()

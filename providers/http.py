@@ -1,0 +1,59 @@
+"""One HTTP client for all vendors, and what a failed call means for the message it carried."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import httpx
+
+from providers.ports import Ambiguous, NotProcessed
+
+_CONNECT_SECONDS: Final = 2.0
+_WRITE_STARTS: Final = ("http11.send_request_headers.started", "http2.send_request_headers.started")
+
+
+class DeadlinePassed(Exception):
+    """The call came to its turn after its deadline; no byte was written."""
+
+
+def new_client(timeout: timedelta, *, connections: int = 200) -> httpx.AsyncClient:
+    """Open a client whose calls take at most `timeout`; it follows no redirects."""
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(timeout.total_seconds(), connect=_CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=50),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+async def deliver(
+    client: httpx.AsyncClient, request: httpx.Request, *, not_after: datetime, timeout: timedelta
+) -> httpx.Response | NotProcessed | Ambiguous:
+    """Send a request that must not be sent twice, and never start writing it after `not_after`.
+
+    What failed before the first byte went out is NotProcessed; whatever fails after it, a time-out
+    of the whole call included, is Ambiguous: the vendor may have read it. Cancellation passes
+    through, and leaves an attempt without an outcome, which means the same.
+    """
+    wrote = False
+
+    async def fence(event: str, _info: dict[str, Any]) -> None:
+        nonlocal wrote
+        if event in _WRITE_STARTS:
+            if datetime.now(UTC) >= not_after:
+                raise DeadlinePassed
+            wrote = True
+
+    request.extensions["trace"] = fence
+    try:
+        async with asyncio.timeout(timeout.total_seconds()):
+            return await client.send(request)
+    except (httpx.HTTPError, httpx.StreamError, TimeoutError, DeadlinePassed) as error:
+        word = type(error).__name__
+    return Ambiguous(provider_code=word) if wrote else NotProcessed(provider_code=word)
+
+
+def retry_after(response: httpx.Response) -> timedelta | None:
+    """Read a Retry-After header given in seconds (RFC 9110 §10.2.3)."""
+    value = response.headers.get("Retry-After", "")
+    return timedelta(seconds=min(int(value), 3600)) if value.isascii() and value.isdigit() else None

@@ -1,0 +1,54 @@
+"""Which provider carries a message next."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from models.enums import AttemptState, Channel, DeliveryMode
+from providers.ports import MessageProvider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAttempt:
+    """What an earlier attempt of the same message came to."""
+
+    provider: str
+    state: AttemptState
+
+
+class Routes:
+    """The providers of this installation, in order of preference per delivery mode."""
+
+    def __init__(
+        self,
+        providers: Collection[MessageProvider],
+        order: Mapping[DeliveryMode, Sequence[str]],
+    ) -> None:
+        self._providers = {provider.name: provider for provider in providers}
+        self._order = order
+
+    @property
+    def providers(self) -> Collection[MessageProvider]:
+        """All of them."""
+        return self._providers.values()
+
+    def provider(self, name: str) -> MessageProvider:
+        """Return the adapter of a name; KeyError if this worker has none."""
+        return self._providers[name]
+
+    def following(
+        self, mode: DeliveryMode, channel: Channel, past: Sequence[PastAttempt]
+    ) -> MessageProvider | None:
+        """Return who tries next: none that refused it, and the least tried one first.
+
+        So a provider that did not process it gives way to the next, and is asked again when all
+        were asked as often.
+        """
+        refused = {attempt.provider for attempt in past if attempt.state is AttemptState.REFUSED}
+        able = [
+            self._providers[name]
+            for name in self._order.get(mode, ())
+            if name not in refused and channel in self._providers[name].channels
+        ]
+        if not able:
+            return None
+        return min(able, key=lambda p: sum(attempt.provider == p.name for attempt in past))

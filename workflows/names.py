@@ -1,0 +1,66 @@
+"""Every name that Temporal keeps: workflow ids, task queues, search attributes, priorities.
+
+A registered name is never changed; a new one is added beside it.
+"""
+
+from hashlib import sha256
+from typing import Final
+
+from temporalio.common import SearchAttributeKey
+
+from models.enums import MessageType
+
+MESSAGES: Final = "messages"
+HOUSEKEEPING: Final = "housekeeping"
+
+TENANT: Final = SearchAttributeKey.for_int("HexavoxTenant")
+MERCHANT: Final = SearchAttributeKey.for_keyword("HexavoxMerchant")
+CHANNEL: Final = SearchAttributeKey.for_keyword("HexavoxChannel")
+MESSAGE: Final = SearchAttributeKey.for_int("HexavoxMessageId")
+OUTCOME: Final = SearchAttributeKey.for_keyword("HexavoxOutcome")
+IDEMPOTENCY_KEY: Final = SearchAttributeKey.for_keyword("HexavoxIdempotencyKey")
+
+SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, OUTCOME, IDEMPOTENCY_KEY)
+
+SEND_SMS: Final = "send-sms"
+SWEEPER_ID: Final = "sweeper"
+
+_LONGEST_ID: Final = 255
+"""Temporal's SQL schema holds no more."""
+
+_PRIORITIES: Final = {
+    MessageType.OTP: 1,
+    MessageType.TRANSACTIONAL: 2,
+    MessageType.NOTIFICATION: 3,
+    MessageType.REMINDER: 3,
+    MessageType.MARKETING: 4,
+}
+
+
+def provider_queue(provider: str) -> str:
+    """Return the task queue on which a busy provider is called with slots of its own."""
+    return f"provider-{provider}"
+
+
+def priority_of(message_type: MessageType) -> int:
+    """Return the priority key of a message: 1 goes first."""
+    return _PRIORITIES[message_type]
+
+
+def send_workflow_id(
+    operation: str, tenant_id: int, scope: str, key: str | None, message_id: int
+) -> str:
+    """Return the workflow id under which the retries of one send meet.
+
+    Args:
+        operation: what was asked, such as SEND_SMS.
+        scope: row id of the merchant for a merchant's key, else empty.
+        key: the caller's Idempotency-Key; without one the message id stands for it.
+    """
+    if key is None:
+        return f"{operation}-unkeyed/{tenant_id}/{message_id}"
+    owner = f"{tenant_id}.{scope}" if scope else str(tenant_id)
+    workflow_id = f"{operation}/{owner}/{key}"
+    if len(workflow_id) <= _LONGEST_ID:
+        return workflow_id
+    return f"{operation}/{owner}/sha256:{sha256(key.encode()).hexdigest()}"

@@ -1,0 +1,55 @@
+"""The budget of every step, in one table.
+
+Infrastructure is never given up on: no policy limits the number of attempts. Trouble that lasts
+longer than a second leaves the local fast path and becomes a timer that operators can see.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityConfig, LocalActivityConfig
+
+from workflows.names import provider_queue
+
+_PATIENT: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=30),
+)
+
+DISPATCH: Final = LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=12),
+    local_retry_threshold=timedelta(seconds=1),
+    retry_policy=_PATIENT,
+    summary="hand over",
+)
+RECONCILE: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=15),
+    retry_policy=_PATIENT,
+    summary="did the provider take it?",
+)
+POLL: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=15),
+    retry_policy=_PATIENT,
+    summary="what became of it?",
+)
+SETTLE: Final = LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=10),
+    local_retry_threshold=timedelta(seconds=1),
+    retry_policy=_PATIENT,
+    summary="settle",
+)
+SWEEP: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"
+)
+
+
+def dispatch_queued(provider: str) -> ActivityConfig:
+    """Return the budget of a hand-over that waits in the line of one provider."""
+    return ActivityConfig(
+        task_queue=provider_queue(provider),
+        start_to_close_timeout=timedelta(seconds=15),
+        retry_policy=_PATIENT,
+        summary=f"hand over, in line for {provider}",
+    )

@@ -1,0 +1,16 @@
+"""Every workflow a worker serves, by task queue."""
+
+from typing import Any, Final
+
+from workflows import names
+from workflows.housekeeping import Sweeper
+from workflows.send_message import SendMessage
+
+BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
+    names.MESSAGES: [SendMessage],
+    names.HOUSEKEEPING: [Sweeper],
+}
+
+WORKFLOWS: Final[list[type[Any]]] = [
+    workflow for workflows in BY_QUEUE.values() for workflow in workflows
+]

@@ -1,0 +1,144 @@
+"""The life of one accepted message."""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from models.enums import ErrorCode, MessageStatus
+    from workflows import names, policies, steps
+    from workflows.types import (
+        DispatchResult,
+        DispatchStep,
+        Ending,
+        Finding,
+        PollStep,
+        ReconcileStep,
+        SendInput,
+        SettleResult,
+        SettleStep,
+        Verdict,
+    )
+
+
+@workflow.defn(name="send-message")
+class SendMessage:
+    """Carry one accepted message to exactly one end.
+
+    wait → dispatch → (reconcile) → wait for the report → settle. The row in Postgres is the judge
+    at every step; this is the hand that makes it move.
+    """
+
+    @workflow.init
+    def __init__(self, order: SendInput) -> None:
+        self._order = order
+        self._waits = order.waits
+        self._reported = False
+        self._error_code: ErrorCode | None = None
+
+    @workflow.run
+    async def run(self, order: SendInput) -> MessageStatus:
+        """Return the status the message ended with."""
+        settled = await self._settle(await self._deliver())
+        while not settled.completed:
+            settled = await self._settle(await self._report())
+        workflow.upsert_search_attributes([names.OUTCOME.value_set(settled.status)])
+        return settled.status
+
+    @workflow.signal
+    def delivery_reported(self) -> None:
+        """Wake up: a report is stored."""
+        self._reported = True
+
+    async def _deliver(self) -> Ending:
+        """Dispatch until a provider surely has the message, or nobody may have it."""
+        while True:
+            handed = await self._dispatch()
+            match handed.verdict:
+                case Verdict.ACCEPTED:
+                    return await self._report()
+                case Verdict.REFUSED | Verdict.BLOCKED:
+                    self._error_code = handed.error_code
+                    return Ending(handed.verdict)
+                case Verdict.OVER:
+                    return Ending.OVER
+                case Verdict.LATER | Verdict.BUSY:
+                    await self._pause(handed.until)
+                case Verdict.AMBIGUOUS:
+                    finding = await self._reconcile()
+                    if finding is Finding.FOUND:
+                        return await self._report()
+                    if finding is Finding.UNCERTAIN:
+                        return Ending.GIVEN_UP
+
+    async def _dispatch(self) -> DispatchResult:
+        """Try once on the fast path; if the provider is busy, in its own queue."""
+        step = DispatchStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
+        handed = await workflow.execute_local_activity(steps.dispatch, step, **policies.DISPATCH)
+        if handed.verdict is Verdict.BUSY and handed.provider is not None:
+            handed = await workflow.execute_activity(
+                steps.dispatch_queued, step, **policies.dispatch_queued(handed.provider)
+            )
+        self._reported = self._reported or handed.reported
+        return handed
+
+    async def _reconcile(self) -> Finding:
+        """Ask for the truth of a lost answer until it is known or the horizon is reached."""
+        since = workflow.now()
+        step = ReconcileStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
+        while True:
+            self._reported = False  # what is stored by now, the step reads itself
+            result = await workflow.execute_activity(steps.reconcile, step, **policies.RECONCILE)
+            self._reported = self._reported or result.reported
+            if result.finding is not Finding.UNCERTAIN or self._past_horizon(since):
+                return result.finding
+            # A report is proof as well: its signal ends the wait, and the next look reads it.
+            await self._reported_within(self._gap(since, self._waits.reconcile_every))
+
+    async def _report(self) -> Ending:
+        """Wait until what became of the message is stored, asking when nobody tells."""
+        since = workflow.now()
+        patience = self._waits.report_wait
+        step = PollStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
+        while not self._reported and not await self._reported_within(patience):
+            polled = await workflow.execute_activity(steps.poll, step, **policies.POLL)
+            if polled.reported:
+                break
+            if self._past_horizon(since):
+                return Ending.GIVEN_UP
+            patience = self._gap(since, self._waits.poll_first)
+        self._reported = False
+        return Ending.REPORTED
+
+    async def _settle(self, ending: Ending) -> SettleResult:
+        """Write the end, or learn from the row how it ended."""
+        return await workflow.execute_local_activity(
+            steps.settle,
+            SettleStep(
+                tenant_id=self._order.tenant_id,
+                message_id=self._order.message_id,
+                ending=ending,
+                error_code=self._error_code,
+            ),
+            **policies.SETTLE,
+        )
+
+    async def _reported_within(self, patience: timedelta) -> bool:
+        try:
+            await workflow.wait_condition(lambda: self._reported, timeout=patience)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _pause(self, until: datetime | None) -> None:
+        """Wait for the hour, at least a moment: a loop without a wait would never end."""
+        shortest = timedelta(milliseconds=100)
+        wait = shortest if until is None else max(until - workflow.now(), shortest)
+        await workflow.sleep(wait, summary="wait until due")
+
+    def _past_horizon(self, since: datetime) -> bool:
+        return workflow.now() - since >= self._waits.truth_horizon
+
+    def _gap(self, since: datetime, first: timedelta) -> timedelta:
+        """Grow with the time already spent, so that days of asking leave a short history."""
+        return min(max(first, (workflow.now() - since) / 4), self._waits.poll_longest)

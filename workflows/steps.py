@@ -1,0 +1,55 @@
+"""Names and signatures of every step a workflow may ask for; the bodies are in `activities`.
+
+Workflows call these, so they need no import of anything that does I/O, and the type checker sees
+both sides.
+"""
+
+from temporalio import activity
+
+from workflows.types import (
+    DispatchResult,
+    DispatchStep,
+    PollResult,
+    PollStep,
+    ReconcileResult,
+    ReconcileStep,
+    SettleResult,
+    SettleStep,
+    SweepResult,
+)
+
+
+@activity.defn(name="dispatch")
+async def dispatch(step: DispatchStep) -> DispatchResult:
+    """Hand the message to a provider, unless an earlier attempt may have done so."""
+    raise NotImplementedError
+
+
+@activity.defn(name="dispatch_queued")
+async def dispatch_queued(step: DispatchStep) -> DispatchResult:
+    """Do the same on the provider's own queue, where waiting starves nobody else."""
+    raise NotImplementedError
+
+
+@activity.defn(name="reconcile")
+async def reconcile(step: ReconcileStep) -> ReconcileResult:
+    """Find out whether the provider has the message whose answer was lost."""
+    raise NotImplementedError
+
+
+@activity.defn(name="poll")
+async def poll(step: PollStep) -> PollResult:
+    """Ask the provider what became of a message it took."""
+    raise NotImplementedError
+
+
+@activity.defn(name="settle")
+async def settle(step: SettleStep) -> SettleResult:
+    """Write the end: status, capture or release, usage record and day totals."""
+    raise NotImplementedError
+
+
+@activity.defn(name="sweep")
+async def sweep() -> SweepResult:
+    """Start what was accepted but is not running, apply reports that found nobody."""
+    raise NotImplementedError
