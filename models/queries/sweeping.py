@@ -25,7 +25,8 @@ class SilentMessage:
     idempotency_key: str | None
 
 
-# The gap grows with the age, so that a message waiting days for its report is seldom looked after.
+# The gap grows with the age, so that a message waiting days for its report is seldom looked after;
+# one that is not due yet is left alone until it is.
 _SWEEP = text(
     """
     WITH silent AS (
@@ -34,8 +35,9 @@ _SWEEP = text(
          ORDER BY sweep_at LIMIT :most FOR UPDATE SKIP LOCKED
     )
     UPDATE message m
-       SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - m.due_at) / 2),
-                                   CAST(:longest AS interval))
+       SET sweep_at = GREATEST(m.due_at, :now)
+                    + LEAST(GREATEST(CAST(:grace AS interval), (:now - m.due_at) / 2),
+                            CAST(:longest AS interval))
       FROM silent, merchant
      WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
        AND merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id

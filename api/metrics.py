@@ -1,0 +1,37 @@
+"""What Prometheus is told: how many requests, how long, how many sends."""
+
+from prometheus_client import Counter, Histogram
+
+from models.enums import Channel
+
+REQUESTS = Counter(
+    "hexavox_http_requests_total", "Requests answered.", ["method", "route", "status"]
+)
+DURATION = Histogram(
+    "hexavox_http_request_duration_seconds",
+    "Time to the end of the answer.",
+    ["method", "route"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+SENDS = Counter(
+    "hexavox_sends_total",
+    "Sends asked for, by what was answered: accepted, replayed or an error code.",
+    ["channel", "outcome"],
+)
+
+_SEND_ROUTES = {"/api/v1/messages/sms": Channel.SMS}
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+def count_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Count one answered request; made-up methods share one label."""
+    method = method if method in _METHODS else "OTHER"
+    REQUESTS.labels(method, route, str(status)).inc()
+    DURATION.labels(method, route).observe(seconds)
+
+
+def count_send(route: str, *, problem: str | None, replayed: bool) -> None:
+    """Count a send by its outcome, if the route is one that sends."""
+    channel = _SEND_ROUTES.get(route)
+    if channel is not None:
+        SENDS.labels(channel.value, problem or ("replayed" if replayed else "accepted")).inc()

@@ -1,0 +1,177 @@
+"""The one place where an error becomes an answer (RFC 9457, application/problem+json)."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from api.schemas.problems import FieldError, Problem
+from api.trace import trace_of
+from models.errors import (
+    BadRequest,
+    HexavoxError,
+    IdempotencyKeyReused,
+    InvalidCredentials,
+    MalformedJson,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    TemporarilyUnavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 50
+_LONGEST_NAME = 120
+
+ANY = (ValidationFailed, InvalidCredentials, RateLimited, TemporarilyUnavailable)
+"""What every public route may answer."""
+
+WRITE = (*ANY, MalformedJson, PayloadTooLarge, UnsupportedMediaType, IdempotencyKeyReused)
+"""What every public route with a body may answer."""
+
+_BY_STATUS: dict[int, type[HexavoxError]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+}
+
+log = logging.getLogger(__name__)
+
+
+class ProblemResponse(JSONResponse):
+    """A problem on its way out."""
+
+    media_type = MEDIA_TYPE
+
+
+def render(request: Request, error: HexavoxError) -> Response:
+    """Answer with a known error."""
+    trace = trace_of(request.scope)
+    trace.problem = error.code
+    problem = Problem(
+        type=_type(error.code),
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        requestId=trace.request_id,
+        errors=_listed(error),
+    )
+    return ProblemResponse(
+        problem.model_dump(mode="json", by_alias=True, exclude_none=True),
+        status_code=error.status,
+        headers=_headers(error),
+    )
+
+
+def of(*errors: type[HexavoxError]) -> dict[int | str, dict[str, Any]]:
+    """Describe errors for a route's `responses=`, one example for every code."""
+    grouped: defaultdict[int, list[type[HexavoxError]]] = defaultdict(list)
+    for error in dict.fromkeys(errors):
+        grouped[error.status].append(error)
+    return {
+        status: {
+            "description": " · ".join(f"`{error.code}` {error.title}." for error in kinds),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {error.code: _example(error) for error in kinds},
+                }
+            },
+        }
+        for status, kinds in sorted(grouped.items())
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Make the application answer every error in this one way."""
+    handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+        HexavoxError: _known,
+        RequestValidationError: _invalid,
+        HTTPException: _http,
+        OperationalError: _database_away,
+        InterfaceError: _database_away,
+        PoolTimeoutError: _database_away,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+def field_name(path: tuple[int | str, ...]) -> str:
+    """Write where something is in a document, in the names of the contract."""
+    return ".".join(str(step) for step in path)[:_LONGEST_NAME]
+
+
+async def _known(request: Request, error: HexavoxError) -> Response:
+    return render(request, error)
+
+
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
+    wrong = tuple(
+        (
+            field_name(tuple(entry["loc"][1:])) or str(entry["loc"][0]),
+            str(entry["msg"]).removeprefix("Value error, "),
+        )
+        for entry in error.errors()[:MOST_ERRORS]
+    )
+    return render(request, ValidationFailed("; ".join(map(": ".join, wrong))[:500], wrong))
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    kind = _BY_STATUS.get(error.status_code)
+    if kind is None:
+        kind = BadRequest if 400 <= error.status_code < 500 else HexavoxError
+    response = render(request, kind())
+    response.headers.update(dict(error.headers or {}))
+    return response
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    log.error("database away", extra={"error": type(error).__name__})
+    return render(request, TemporarilyUnavailable())
+
+
+def _listed(error: HexavoxError) -> list[FieldError] | None:
+    if not isinstance(error, BadRequest) or not error.errors:
+        return None
+    return [FieldError(field=field, message=message) for field, message in error.errors]
+
+
+def _headers(error: HexavoxError) -> dict[str, str]:
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, RateLimited | TemporarilyUnavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, InvalidCredentials):
+        headers["WWW-Authenticate"] = 'ApiKey realm="HexaVox"'
+    return headers
+
+
+def _example(error: type[HexavoxError]) -> dict[str, Any]:
+    return {
+        "summary": error.title,
+        "description": cast(str, error.__doc__).split("\n")[0],
+        "value": {
+            "type": _type(error.code),
+            "title": error.title,
+            "status": error.status,
+            "detail": error.title,
+            "code": error.code,
+            "requestId": "0f7c2f7d6b8e4c1f9a3e5d2b1c0a9f8e",
+        },
+    }
+
+
+def _type(code: str) -> str:
+    return f"urn:hexavox:problem:{code}"

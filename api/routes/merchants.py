@@ -1,0 +1,45 @@
+"""Merchants of the authenticated tenant."""
+
+from fastapi import Request, Response
+
+from api import problems
+from api.deps import Authenticated, Idempotent, MerchantActions, MerchantPath, Paged
+from api.idempotency import answer_with
+from api.public import public_router
+from api.schemas.merchants import MerchantView, V1MerchantUpsertRequest
+from models.errors import Forbidden, MerchantNotFound
+
+router = public_router("/merchants", tag="Merchants")
+
+
+@router.post("", responses=problems.of(*problems.WRITE, Forbidden))
+async def upsert_merchant(
+    order: V1MerchantUpsertRequest,
+    caller: Authenticated,
+    key: Idempotent,
+    merchants: MerchantActions,
+    request: Request,
+    response: Response,
+) -> MerchantView:
+    """Create or update a merchant.
+
+    Optional fields that are absent keep their value on an update. Limits are a monthly allowance,
+    included; credits are bought and do not expire.
+    """
+    return answer_with(await merchants.upsert(caller, order, key), request, response)
+
+
+@router.get("")
+async def list_merchants(
+    caller: Authenticated, page: Paged, merchants: MerchantActions, response: Response
+) -> list[MerchantView]:
+    """List merchants with limits, credits, and current usage, the newest first."""
+    return page.show(await merchants.list(caller, page), response)
+
+
+@router.get("/{merchantId}", responses=problems.of(*problems.ANY, MerchantNotFound))
+async def get_merchant(
+    merchant_id: MerchantPath, caller: Authenticated, merchants: MerchantActions
+) -> MerchantView:
+    """Fetch one merchant by its external identifier."""
+    return await merchants.get(caller, merchant_id)

@@ -1,0 +1,71 @@
+"""What all bodies share: camelCase, strict requests, responses without defaults."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+MERCHANT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+WITH_ZONE = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})", re.ASCII
+)
+"""An ISO 8601 time with a time zone."""
+
+
+class Schema(BaseModel):
+    """Base of every body."""
+
+    model_config = ConfigDict(alias_generator=to_camel, serialize_by_alias=True)
+
+
+class RequestBody(Schema):
+    """What integrators send: an unknown field is an error, a number is not a string."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class View(Schema):
+    """What we answer: every field is always there. Read from a row, or from a stored answer."""
+
+    model_config = ConfigDict(from_attributes=True, validate_by_name=True, validate_by_alias=True)
+
+
+def instant(moment: datetime) -> str:
+    """Write a moment as ISO 8601 in UTC with milliseconds and Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _only_written_with_zone(given: Any) -> Any:
+    # pydantic would also take numbers as seconds since 1970.
+    if isinstance(given, datetime) or (isinstance(given, str) and WITH_ZONE.fullmatch(given)):
+        return given
+    raise ValueError("must be an ISO 8601 time with a time zone, such as 2026-04-16T13:20:00Z")
+
+
+Instant = Annotated[
+    datetime,
+    PlainSerializer(instant, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A moment in an answer."""
+
+GivenInstant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_only_written_with_zone),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A moment in a request."""
+
+MerchantId = Annotated[str, StringConstraints(pattern=MERCHANT_ID)]
+"""The integrator's own name of a merchant."""

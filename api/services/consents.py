@@ -1,0 +1,153 @@
+"""Consent: what a recipient last said, and everything ever said."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from api.auth import Caller
+from api.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.pagination import Page, Position, Slice
+from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConsentRequest
+from api.services.contacts import key_of_any, read_contact
+from api.services.readable import (
+    get_merchant,
+    readable_consent_changes,
+    readable_consents,
+    row_id,
+)
+from models.enums import Channel, ConsentStatus
+from models.errors import ValidationFailed
+from models.queries.consents import lock_contact
+from models.session import Database, WriteSession
+from models.tables.consent import Consent, ConsentChange
+from models.tables.merchant import Merchant
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentFilter:
+    """Which consent records are asked for."""
+
+    merchant_id: str | None
+    channel: Channel | None
+    contact: str | None
+    status: ConsentStatus | None
+
+
+class Consents:
+    """The actions on consent."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def upsert(
+        self, caller: Caller, order: V1MerchantConsentRequest, request: IdempotentRequest
+    ) -> Answer[ConsentView]:
+        """Record what a recipient said; from the commit on every send obeys it."""
+        async with self._database.transaction() as db:
+            stored = await find_answer(db, caller, request)
+            if stored is not None:
+                return Answer(ConsentView.model_validate(stored), replayed=True)
+            merchant = await get_merchant(db, caller, order.merchant_id)
+            consent = await self._write(db, merchant, order)
+            view = _view(consent, merchant.external_id)
+            await store_answer(db, caller, request, view, consent.updated_at)
+            return Answer(view, replayed=False)
+
+    async def list(self, caller: Caller, wanted: ConsentFilter, page: Page) -> Slice[ConsentView]:
+        """Return consent records, the last changed first."""
+        statement = readable_consents(caller).order_by(
+            col(Consent.updated_at).desc(), col(Consent.version).desc()
+        )
+        if wanted.channel is not None:
+            statement = statement.where(col(Consent.channel) == wanted.channel)
+        if wanted.status is not None:
+            statement = statement.where(col(Consent.status) == wanted.status)
+        if wanted.contact is not None:
+            statement = statement.where(col(Consent.contact_key) == key_of_any(wanted.contact))
+        if (after := page.after(size=2)) is not None:
+            newest = tuple_(col(Consent.updated_at), col(Consent.version))
+            statement = statement.where(newest < (_moment(after[0]), after[1]))
+        async with self._database.read() as db:
+            if wanted.merchant_id is not None:
+                merchant = await get_merchant(db, caller, wanted.merchant_id)
+                statement = statement.where(col(Consent.merchant_id) == merchant.id)
+            rows = (await db.execute(statement.limit(page.limit + 1))).all()
+        found = page.cut([(row[0], row[1]) for row in rows], lambda row: _position(row[0]))
+        return Slice([_view(consent, name) for consent, name in found.items], found.end)
+
+    async def history(
+        self, caller: Caller, merchant_id: str, channel: Channel, contact: str, page: Page
+    ) -> Slice[ConsentChangeView]:
+        """Return everything a contact said to a merchant on a channel, the last first."""
+        statement = (
+            readable_consent_changes(caller)
+            .where(
+                col(ConsentChange.channel) == channel,
+                col(ConsentChange.contact_key) == key_of_any(contact),
+            )
+            .order_by(col(ConsentChange.id).desc())
+        )
+        if (after := page.after(size=1)) is not None:
+            statement = statement.where(col(ConsentChange.id) < after[0])
+        async with self._database.read() as db:
+            merchant = await get_merchant(db, caller, merchant_id)
+            statement = statement.where(col(ConsentChange.merchant_id) == merchant.id)
+            rows = (await db.scalars(statement.limit(page.limit + 1))).all()
+        found = page.cut(rows, lambda change: (row_id(change.id),))
+        return Slice([ConsentChangeView.model_validate(row) for row in found.items], found.end)
+
+    async def _write(
+        self, db: WriteSession, merchant: Merchant, order: V1MerchantConsentRequest
+    ) -> Consent:
+        """Keep the change and make it the last word, alone with this contact."""
+        contact, key = read_contact(order.channel, order.contact)
+        merchant_id = row_id(merchant.id)
+        await lock_contact(db, merchant.tenant_id, merchant_id, order.channel, key, shared=False)
+        said = {"contact": contact, "status": order.status, "source": order.source}
+        where = {
+            "tenant_id": merchant.tenant_id,
+            "merchant_id": merchant_id,
+            "channel": order.channel,
+            "contact_key": key,
+        }
+        now = self._clock()  # after the lock, so that the later word has the later time
+        change = ConsentChange.model_validate({**where, **said, "changed_at": now})
+        db.add(change)
+        await db.flush()
+        last = {**said, "version": change.id, "updated_at": now}
+        statement = (
+            insert(Consent)
+            .values(**where, **last)
+            .on_conflict_do_update(index_elements=list(where), set_=last)
+            .returning(Consent)
+        )
+        return (await db.scalars(statement)).one()
+
+
+def _view(consent: Consent, merchant: str) -> ConsentView:
+    return ConsentView(
+        merchant_id=merchant,
+        channel=consent.channel,
+        contact=consent.contact,
+        status=consent.status,
+        source=consent.source,
+        updated_at=consent.updated_at,
+    )
+
+
+def _position(consent: Consent) -> Position:
+    return (consent.updated_at - _EPOCH) // timedelta(microseconds=1), consent.version
+
+
+def _moment(microseconds: int) -> datetime:
+    if microseconds > _LATEST:
+        raise ValidationFailed("cursor is not one of ours", (("cursor", "is not one of ours"),))
+    return _EPOCH + timedelta(microseconds=microseconds)

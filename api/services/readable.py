@@ -1,0 +1,74 @@
+"""What a caller may see: every statement about a tenant's data starts here."""
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from api.auth import Caller
+from models.errors import MerchantNotFound
+from models.tables.consent import Consent, ConsentChange
+from models.tables.merchant import Merchant
+from models.tables.message import Message
+
+
+def readable_merchants(caller: Caller) -> Select[Merchant]:
+    """The tenant's merchants; for a merchant's key only that one."""
+    statement = select(Merchant).where(col(Merchant.tenant_id) == caller.tenant_id)
+    if caller.merchant_id is not None:
+        statement = statement.where(col(Merchant.id) == caller.merchant_id)
+    return statement
+
+
+def readable_consents(caller: Caller) -> Select[Consent, str]:
+    """Consent records, each with its merchant's name in the contract."""
+    statement = (
+        select(Consent, col(Merchant.external_id))
+        .join(
+            Merchant,
+            (col(Merchant.tenant_id) == col(Consent.tenant_id))
+            & (col(Merchant.id) == col(Consent.merchant_id)),
+        )
+        .where(col(Consent.tenant_id) == caller.tenant_id)
+    )
+    if caller.merchant_id is not None:
+        statement = statement.where(col(Consent.merchant_id) == caller.merchant_id)
+    return statement
+
+
+def readable_consent_changes(caller: Caller) -> Select[ConsentChange]:
+    """Everything recipients said."""
+    statement = select(ConsentChange).where(col(ConsentChange.tenant_id) == caller.tenant_id)
+    if caller.merchant_id is not None:
+        statement = statement.where(col(ConsentChange.merchant_id) == caller.merchant_id)
+    return statement
+
+
+def readable_messages(caller: Caller) -> Select[Message, str]:
+    """Messages, each with its merchant's name in the contract."""
+    statement = (
+        select(Message, col(Merchant.external_id))
+        .join(
+            Merchant,
+            (col(Merchant.tenant_id) == col(Message.tenant_id))
+            & (col(Merchant.id) == col(Message.merchant_id)),
+        )
+        .where(col(Message.tenant_id) == caller.tenant_id)
+    )
+    if caller.merchant_id is not None:
+        statement = statement.where(col(Message.merchant_id) == caller.merchant_id)
+    return statement
+
+
+async def get_merchant(db: AsyncSession, caller: Caller, external_id: str) -> Merchant:
+    """Return a merchant, or raise MerchantNotFound: not there, or not the caller's."""
+    statement = readable_merchants(caller).where(col(Merchant.external_id) == external_id)
+    merchant = (await db.scalars(statement)).one_or_none()
+    if merchant is None:
+        raise MerchantNotFound
+    return merchant
+
+
+def row_id(number: int | None) -> int:
+    """The id of a row that is in the database; before that it has none."""
+    assert number is not None
+    return number

@@ -1,0 +1,93 @@
+"""The story of one message, told from its row, its attempts and what providers reported."""
+
+from collections.abc import Iterator, Sequence
+
+from api.schemas.messages import MessageEvent
+from models.enums import TERMINAL, AttemptState, MessageStatus
+from models.tables.message import Attempt, Message, Receipt
+
+_OUTCOMES: dict[AttemptState, tuple[MessageStatus, str]] = {
+    AttemptState.ACCEPTED: (MessageStatus.SENT, "The provider has taken the message."),
+    AttemptState.REFUSED: (MessageStatus.SENDING, "The provider refused the message."),
+    AttemptState.NOT_PROCESSED: (
+        MessageStatus.SENDING,
+        "The provider did not process the message.",
+    ),
+    AttemptState.AMBIGUOUS: (
+        MessageStatus.SENDING,
+        "The provider's answer was lost; the outcome is being reconciled.",
+    ),
+    AttemptState.ABSENT: (
+        MessageStatus.SENDING,
+        "Reconciled: the provider never took the message.",
+    ),
+}
+
+
+def trail(
+    message: Message, attempts: Sequence[Attempt], receipts: Sequence[Receipt]
+) -> list[MessageEvent]:
+    """Return what happened, oldest first."""
+    events = [
+        _event(MessageStatus.QUEUED, message.accepted_at, detail="Accepted."),
+        *(event for attempt in attempts for event in _attempted(attempt)),
+        *_reported(attempts, receipts),
+    ]
+    events += _ended(message, events)
+    return sorted(events, key=lambda event: event.at)
+
+
+def _attempted(attempt: Attempt) -> Iterator[MessageEvent]:
+    yield _event(
+        MessageStatus.SENDING,
+        attempt.requested_at,
+        attempt=attempt.number,
+        provider=attempt.provider,
+        detail="Handed to the provider.",
+    )
+    outcome = _OUTCOMES.get(AttemptState(attempt.state))
+    if outcome is not None and attempt.finished_at is not None:
+        status, detail = outcome
+        yield _event(
+            status,
+            attempt.finished_at,
+            attempt=attempt.number,
+            provider=attempt.provider,
+            provider_code=attempt.provider_code,
+            detail=detail,
+        )
+
+
+def _reported(attempts: Sequence[Attempt], receipts: Sequence[Receipt]) -> Iterator[MessageEvent]:
+    for receipt in receipts:
+        yield _event(
+            MessageStatus(receipt.status),
+            # A provider's clock may be behind ours; nothing is reported before it was asked for.
+            max(
+                [receipt.reported_at]
+                + [a.requested_at for a in attempts if a.number == receipt.attempt]
+            ),
+            attempt=receipt.attempt,
+            provider=receipt.provider,
+            provider_code=receipt.provider_code,
+            detail="Reported by the provider.",
+        )
+
+
+def _ended(message: Message, events: Sequence[MessageEvent]) -> Iterator[MessageEvent]:
+    """Tell the end where no provider told it: canceled, expired, refused, given up."""
+    status = MessageStatus(message.status)
+    if status not in TERMINAL or any(event.status is status for event in events):
+        return
+    yield _event(
+        status,
+        max([event.at for event in events] + [message.completed_at or message.accepted_at]),
+        provider=message.provider,
+        provider_code=message.provider_code,
+        detail=str(message.error_code) if message.error_code else None,
+    )
+
+
+def _event(status: MessageStatus, at: object, **facts: object) -> MessageEvent:
+    absent = {"attempt": None, "provider": None, "provider_code": None, "detail": None}
+    return MessageEvent.model_validate({"status": status, "at": at, **absent, **facts})

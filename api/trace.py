@@ -1,0 +1,40 @@
+"""What one request gathers on its way: for its log line, its metrics and its answer's headers."""
+
+from dataclasses import dataclass, field
+
+from starlette.types import Scope
+
+from api.auth import Caller
+
+_KEY = "hexavox.trace"
+
+
+@dataclass(slots=True)
+class Trace:
+    """Facts about one request; never contents."""
+
+    request_id: str
+    caller: Caller | None = None
+    problem: str | None = None
+    replayed: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    """Added to the answer, whatever it will be."""
+
+
+def begin_trace(scope: Scope, request_id: str) -> Trace:
+    """Attach a new trace to a request."""
+    trace = Trace(request_id=request_id, headers={"X-Request-Id": request_id})
+    scope[_KEY] = trace
+    return trace
+
+
+def trace_of(scope: Scope) -> Trace:
+    """Return the trace of a request."""
+    trace = scope[_KEY]
+    assert isinstance(trace, Trace)
+    return trace
+
+
+def template_of(scope: Scope) -> str:
+    """Return the route's template, such as /api/v1/merchants/{merchantId}; never the raw path."""
+    return getattr(scope.get("route"), "path", "") or "unmatched"

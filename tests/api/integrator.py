@@ -1,0 +1,165 @@
+"""An integrator as the API sees one: a key, a secret and an HTTP client."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from models.enums import Channel, DeliveryMode, MessageStatus, MessageType
+from models.rules.credentials import hash_credential, new_credentials
+from models.session import Database
+from models.tables.merchant import Merchant
+from models.tables.message import Message
+from models.tables.tenant import ApiKey, Tenant
+
+GYM: dict[str, Any] = {
+    "merchantId": "gym-a",
+    "displayName": "Gym A",
+    "active": True,
+    "smsLimit": 5000,
+    "voiceMinutesLimit": 1000,
+    "emailLimit": 25000,
+}
+CONSENT: dict[str, Any] = {
+    "merchantId": "gym-a",
+    "channel": "SMS",
+    "contact": "+18135551234",
+    "status": "OPT_IN",
+    "source": "checkout-form",
+}
+SMS: dict[str, Any] = {
+    "merchantId": "gym-a",
+    "to": "+18135551234",
+    "message": "Your OTP is 123456",
+    "type": "OTP",
+}
+
+
+@dataclass(frozen=True)
+class Integrator:
+    """One pair of key and secret in use."""
+
+    client: httpx.AsyncClient
+    tenant_id: int
+    key_id: int
+    headers: dict[str, str]
+
+    async def get(self, path: str, **query: str) -> httpx.Response:
+        """Read something."""
+        return await self.client.get(f"/api/v1{path}", params=query, headers=self.headers)
+
+    async def post(self, path: str, body: Any, key: str | None = None) -> httpx.Response:
+        """Write something, with an Idempotency-Key or without."""
+        extra = {} if key is None else {"Idempotency-Key": key}
+        return await self.client.post(
+            f"/api/v1{path}", json=body, headers={**self.headers, **extra}
+        )
+
+    async def send_raw(
+        self, path: str, body: bytes, content_type: str | None = "application/json"
+    ) -> httpx.Response:
+        """Write bytes that may be anything."""
+        extra = {} if content_type is None else {"Content-Type": content_type}
+        return await self.client.post(
+            f"/api/v1{path}", content=body, headers={**self.headers, **extra}
+        )
+
+
+async def make_tenant(database: Database) -> int:
+    """Add a tenant nobody else in the tests knows."""
+    async with database.transaction() as db:
+        tenant = Tenant(
+            name=f"tenant-{uuid4().hex}", delivery_mode=DeliveryMode.SIMULATOR, created_at=_now()
+        )
+        db.add(tenant)
+        await db.flush()
+        assert tenant.id is not None
+        return tenant.id
+
+
+async def make_integrator(
+    database: Database,
+    client: httpx.AsyncClient,
+    tenant_id: int | None = None,
+    merchant_id: int | None = None,
+) -> Integrator:
+    """Add a key, of a tenant or of one of its merchants, and take it into use."""
+    tenant_id = tenant_id or await make_tenant(database)
+    pair = new_credentials()
+    async with database.transaction() as db:
+        key = ApiKey(
+            tenant_id=tenant_id,
+            merchant_id=merchant_id,
+            name="test",
+            key_hash=hash_credential(pair.key),
+            secret_hash=hash_credential(pair.secret),
+            created_at=_now(),
+        )
+        db.add(key)
+        await db.flush()
+        assert key.id is not None
+        headers = {"X-API-KEY": pair.key, "X-API-SECRET": pair.secret}
+        return Integrator(client, tenant_id, key.id, headers)
+
+
+async def make_merchant(database: Database, tenant_id: int, name: str = "gym-a") -> int:
+    """Add a merchant behind the API's back."""
+    async with database.transaction() as db:
+        merchant = Merchant(
+            tenant_id=tenant_id,
+            external_id=name,
+            display_name=name,
+            active=True,
+            sms_limit=10,
+            voice_minutes_limit=10,
+            email_limit=10,
+            timezone="America/New_York",
+            created_at=_now(),
+            updated_at=_now(),
+        )
+        db.add(merchant)
+        await db.flush()
+        assert merchant.id is not None
+        return merchant.id
+
+
+async def make_message(database: Database, tenant_id: int, merchant_id: int, **facts: Any) -> int:
+    """Add a message behind the API's back."""
+    at = facts.get("accepted_at", _now())
+    async with database.transaction() as db:
+        message = Message(
+            **{
+                "tenant_id": tenant_id,
+                "merchant_id": merchant_id,
+                "channel": Channel.SMS,
+                "type": MessageType.OTP,
+                "to_key": "+18135551234",
+                "to_contact": "+18135551234",
+                "sender": "+18005550100",
+                "body": "Your OTP is 123456",
+                "attributes": {"orderId": "A-1"},
+                "operation": "send-sms",
+                "scope": "",
+                "fingerprint": "0" * 64,
+                "workflow_id": uuid4().hex,
+                "status": MessageStatus.QUEUED,
+                "units": 1,
+                "month": "2026-04",
+                "held_allowance": 1,
+                "held_credits": 0,
+                "accepted_at": at,
+                "due_at": at,
+                "sweep_at": at,
+                **facts,
+            }
+        )
+        db.add(message)
+        await db.flush()
+        assert message.id is not None
+        return message.id
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,108 @@
+"""The specification: the public contract, whole, and nothing else."""
+
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from fastapi import FastAPI
+
+Operation = dict[str, Any]
+
+
+@pytest.fixture
+def document(app: FastAPI) -> dict[str, Any]:
+    """The specification."""
+    return app.openapi()
+
+
+@pytest.fixture
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], Operation]:
+    """Every operation by method and path."""
+    return {
+        (method, path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_it_holds_the_catalogue_and_nothing_else(
+    operations: dict[tuple[str, str], Operation],
+) -> None:
+    assert {path.split("/")[1:3] == ["api", "v1"] for _, path in operations} == {True}
+    assert {
+        ("post", "/api/v1/merchants"),
+        ("get", "/api/v1/merchants"),
+        ("get", "/api/v1/merchants/{merchantId}"),
+        ("post", "/api/v1/consents"),
+        ("get", "/api/v1/consents"),
+        ("post", "/api/v1/messages/sms"),
+        ("get", "/api/v1/messages"),
+        ("get", "/api/v1/messages/{messageId}"),
+    } <= set(operations)
+
+
+def test_its_schemas_are_named_as_in_the_guide(document: dict[str, Any]) -> None:
+    assert {
+        "V1MerchantUpsertRequest",
+        "MerchantView",
+        "V1MerchantConsentRequest",
+        "ConsentView",
+        "V1OmniSmsSendRequest",
+        "DispatchResponse",
+        "MessageView",
+        "Problem",
+    } <= set(document["components"]["schemas"])
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_every_field_is_described_and_shown_by_example(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for field, facts in schema.get("properties", {}).items():
+            assert facts.get("description"), f"{name}.{field}"
+            nested = "$ref" in facts or "$ref" in str(facts.get("items")) + str(facts)
+            assert nested or facts.get("examples"), f"{name}.{field}"
+
+
+def test_answers_have_no_optional_fields(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        if name.endswith(("View", "Response", "Event")):
+            assert set(schema["required"]) == set(schema["properties"]), name
+
+
+def test_every_post_documents_its_idempotency_key(
+    operations: dict[tuple[str, str], Operation],
+) -> None:
+    for (method, path), operation in operations.items():
+        headers = {p["name"] for p in operation.get("parameters", []) if p["in"] == "header"}
+        assert ("Idempotency-Key" in headers) is (method == "post"), path
+
+
+def test_every_error_is_a_problem_with_examples(
+    operations: dict[tuple[str, str], Operation],
+) -> None:
+    for key, operation in operations.items():
+        assert {"200", "400", "401", "429", "503"} <= set(operation["responses"]), key
+        for status, response in operation["responses"].items():
+            if status != "200":
+                assert list(response["content"]) == ["application/problem+json"], key
+                assert response["content"]["application/problem+json"]["examples"]
+
+
+async def test_every_operation_refuses_a_stranger(
+    operations: dict[tuple[str, str], Operation], client: httpx.AsyncClient
+) -> None:
+    for method, path in operations:
+        response = await client.request(method, path.replace("{", "").replace("}", ""))
+        assert response.status_code == 401, (method, path)
+
+
+async def test_it_is_served_as_json_and_yaml_with_this_servers_address(
+    client: httpx.AsyncClient,
+) -> None:
+    as_json = (await client.get("/v3/api-docs")).json()
+    as_yaml = await client.get("/v3/api-docs.yaml")
+    assert as_json == yaml.safe_load(as_yaml.text)
+    assert as_json["servers"][0]["url"] == "http://api.test"
+    assert as_json["openapi"].startswith("3.1")
+    assert set(as_json["components"]["securitySchemes"]) == {"ApiKeyAuth", "ApiSecretAuth"}
