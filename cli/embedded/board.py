@@ -1,0 +1,23 @@
+"""The one table that tells where everything is."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show_board(console: Console, title: str, rows: Mapping[str, str], footer: str) -> None:
+    """Print the table, in plain aligned text unless a person looks at a terminal."""
+    if not console.is_terminal:
+        width = max(len(name) for name in rows)
+        lines = [title, *(f"  {name:<{width}}  {value}" for name, value in rows.items()), footer]
+        console.file.write("\n" + "\n".join(lines) + "\n")
+        console.file.flush()
+        return
+    table = Table(title=title, caption=footer, show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    console.print()
+    console.print(table)

@@ -1,0 +1,76 @@
+"""The demo tenant and its key, and the file a shell can `source` to use them."""
+
+import json
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.embedded.http import status_of
+from cli.embedded.private import write_private
+
+TENANT = "demo"
+
+
+class DemoFailedError(RuntimeError):
+    """The demo tenant or its key could not be made."""
+
+
+@dataclass(frozen=True)
+class DemoKey:
+    """What an integrator signs requests with."""
+
+    api_key: str
+    api_secret: str
+
+    def works(self, api_url: str) -> bool:
+        """Tell whether the API knows this key; its database may have been made anew since."""
+        headers = {"X-API-KEY": self.api_key, "X-API-SECRET": self.api_secret}
+        return status_of(f"{api_url}/api/v1/merchants?limit=1", headers, within=10) != 401
+
+
+def kept_key(dev_env: Path) -> DemoKey | None:
+    """The key an earlier start wrote down."""
+    if not dev_env.exists():
+        return None
+    words = shlex.split(dev_env.read_text(), comments=True)
+    values = dict(word.split("=", 1) for word in words if "=" in word)
+    key, secret = values.get("HEXAVOX_API_KEY"), values.get("HEXAVOX_API_SECRET")
+    return DemoKey(key, secret) if key and secret else None
+
+
+def make_key(command: Sequence[str], env: Mapping[str, str]) -> DemoKey:
+    """Make the demo tenant if it is missing, and a new key of it."""
+    _ask([*command, "tenant", "create", TENANT, "--json"], env)
+    answer = _ask([*command, "key", "create", "--tenant", TENANT, "--json"], env)
+    return DemoKey(answer["apiKey"], answer["apiSecret"])
+
+
+def write_down(dev_env: Path, values: Mapping[str, str]) -> None:
+    """Write the file of `export` lines, for nobody else to read."""
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in values.items()]
+    write_private(dev_env, "".join(lines))
+
+
+def _ask(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
+    """Run a command of ours and return the JSON object it prints."""
+    done = subprocess.run(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    try:
+        if done.returncode == 0:
+            answer: dict[str, str] = json.loads(done.stdout)
+            return answer
+    except ValueError:
+        pass
+    # The answer itself stays untold: it may hold a secret.
+    raise DemoFailedError(
+        f"`{shlex.join(command)}` ended with exit code {done.returncode}:\n{done.stderr.strip()}"
+    )

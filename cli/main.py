@@ -1,0 +1,30 @@
+"""The `hexavox` command: every process and every operator's tool."""
+
+import typer
+
+from cli import database, keys, processes, tenants
+
+app = typer.Typer(
+    name="hexavox",
+    help="Self-hosted messaging backend.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("dev")(processes.dev)
+app.command("api")(processes.api)
+app.command("worker")(processes.worker)
+app.command("simulator")(processes.simulator)
+app.command("replay")(processes.replay)
+app.command("migrate")(database.migrate)
+app.add_typer(tenants.app, name="tenant")
+app.add_typer(keys.app, name="key")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

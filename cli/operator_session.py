@@ -1,0 +1,24 @@
+"""One transaction for an operator's command."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from models.session import Database, WriteSession
+from models.settings import Settings
+
+Result = TypeVar("Result")
+
+
+def in_transaction(action: Callable[[WriteSession], Awaitable[Result]]) -> Result:
+    """Run an action in a transaction on the configured database, and return its result."""
+
+    async def run() -> Result:
+        database = Database(Settings().async_database_url, pool_size=2)
+        try:
+            async with database.transaction() as db:
+                return await action(db)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())

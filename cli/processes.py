@@ -1,0 +1,85 @@
+"""The long-running processes, each a command of its own in production as under `hexavox dev`."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def dev() -> None:
+    """Run everything on embedded parts, under one supervisor."""
+    from cli.dev import run_dev
+
+    raise typer.Exit(run_dev())
+
+
+def api() -> None:
+    """Serve the public API."""
+    import uvicorn
+
+    from api.app import create_app
+    from models.logs import configure_logging
+    from models.settings import Settings
+
+    settings = Settings()
+    configure_logging(settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def worker(
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(help="Task queue to serve; may be repeated. All of them unless told."),
+    ] = None,
+) -> None:
+    """Carry out workflows and their steps."""
+    import uvloop
+
+    from cli.worker import run_worker
+    from models.logs import configure_logging
+    from models.settings import Settings
+
+    settings = Settings()
+    configure_logging(settings.log_level)
+    uvloop.run(run_worker(settings, queues=queue))
+
+
+def simulator() -> None:
+    """Serve the carrier simulator."""
+    from models.logs import configure_logging
+    from models.settings import Settings
+    from simulator.server import serve
+
+    settings = Settings()
+    configure_logging(settings.log_level)
+    if settings.simulator_secret is None:
+        raise typer.BadParameter("HEXAVOX_SIMULATOR_SECRET is not set: it signs the webhooks.")
+    serve(
+        host=settings.simulator_host,
+        port=settings.simulator_port,
+        signing_secret=settings.simulator_secret.get_secret_value(),
+        data_dir=settings.simulator_data_dir,
+    )
+
+
+def replay(
+    histories: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of stored histories; without it, those of the server."),
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many of the server's newest at most.")] = 200,
+) -> None:
+    """Replay workflow histories against this code, to see whether it may be deployed."""
+    from cli.replay import replay_histories
+
+    failed = asyncio.run(replay_histories(histories, limit))
+    raise typer.Exit(1 if failed else 0)

@@ -1,0 +1,172 @@
+"""The composition root of a worker: builds every part, hands each its tools, serves the queues."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.worker import Worker
+
+from activities.dispatch import Dispatching
+from activities.housekeeping import Sweeping
+from activities.ledger import Ledger
+from activities.observed import Observed
+from activities.privacy import PrivateFailures
+from activities.reconcile import Truth
+from cli.health import serve_health
+from models.enums import DeliveryMode
+from models.session import Database
+from models.settings import Settings
+from providers.http import new_client
+from providers.routing import Routes
+from providers.simulated import Simulator
+from workflows import names
+from workflows.connecting import connect, register_search_attributes
+from workflows.housekeeping import Sweeper
+from workflows.registered import BY_QUEUE
+
+log = logging.getLogger(__name__)
+
+_GRACE = timedelta(seconds=10)
+"""What is in hand at SIGTERM may still be finished, so that nothing is redone."""
+
+_STICKY = timedelta(seconds=2)
+"""A killed worker costs a report at most this."""
+
+_SIMULATOR_TIMEOUT = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything a worker is made of."""
+
+    dispatching: Dispatching
+    truth: Truth
+    ledger: Ledger
+    sweeping: Sweeping
+    routes: Routes
+
+
+def assemble(settings: Settings, database: Database, client: Client, routes: Routes) -> Parts:
+    """Build the activities."""
+    return Parts(
+        dispatching=Dispatching(
+            database,
+            routes,
+            public_url=settings.public_url,
+            slots=settings.provider_slots,
+        ),
+        truth=Truth(database, routes),
+        ledger=Ledger(database),
+        sweeping=Sweeping(
+            database,
+            client,
+            settings.send_waits,
+            every=settings.sweep_every,
+            grace=settings.sweep_grace,
+        ),
+        routes=routes,
+    )
+
+
+def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -> list[Worker]:
+    """Build a worker per task queue: the wanted ones, or all."""
+    built = {
+        names.MESSAGES: lambda: Worker(
+            client,
+            task_queue=names.MESSAGES,
+            workflows=BY_QUEUE[names.MESSAGES],
+            activities=[
+                parts.dispatching.dispatch,
+                parts.truth.reconcile,
+                parts.truth.poll,
+                parts.ledger.settle,
+            ],
+            interceptors=[Observed(), PrivateFailures()],
+            max_concurrent_workflow_tasks=100,
+            # Local activities are first in, first out: with fewer slots than workflow tasks a
+            # message that matters would wait behind others that hold both.
+            max_concurrent_local_activities=100,
+            max_concurrent_activities=100,
+            max_cached_workflows=2000,
+            sticky_queue_schedule_to_start_timeout=_STICKY,
+            graceful_shutdown_timeout=_GRACE,
+        ),
+        names.HOUSEKEEPING: lambda: Worker(
+            client,
+            task_queue=names.HOUSEKEEPING,
+            workflows=BY_QUEUE[names.HOUSEKEEPING],
+            activities=[parts.sweeping.sweep],
+            interceptors=[Observed(), PrivateFailures()],
+            sticky_queue_schedule_to_start_timeout=_STICKY,
+            graceful_shutdown_timeout=_GRACE,
+        ),
+    }
+    for provider in parts.routes.providers:
+        queue = names.provider_queue(provider.name)
+        built[queue] = lambda queue=queue: Worker(  # type: ignore[misc]
+            client,
+            task_queue=queue,
+            activities=[parts.dispatching.dispatch_queued],
+            interceptors=[Observed(), PrivateFailures()],
+            max_concurrent_activities=20,
+            graceful_shutdown_timeout=_GRACE,
+        )
+    return [built[queue]() for queue in (queues or built)]
+
+
+async def start_sweeper(client: Client) -> None:
+    """Make sure the one sweeper runs; every worker asks, one is enough."""
+    await client.start_workflow(
+        Sweeper.run,
+        id=names.SWEEPER_ID,
+        task_queue=names.HOUSEKEEPING,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="starts what was accepted but is not running",
+    )
+
+
+async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    database = Database(settings.async_database_url, pool_size=settings.database_pool)
+    client = await _connect_patiently()
+    await register_search_attributes(client)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        http = await stack.enter_async_context(new_client(settings.provider_timeout))
+        routes = Routes(
+            [
+                Simulator(
+                    http,
+                    settings.simulator_url,
+                    timeout=min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
+                    absence_window=settings.absence_window,
+                )
+            ],
+            {DeliveryMode.SIMULATOR: ["simulator"]},
+        )
+        for worker in workers(client, assemble(settings, database, client, routes), queues):
+            await stack.enter_async_context(worker)
+        await start_sweeper(client)
+        await stack.enter_async_context(serve_health(settings.worker_health_port))
+        log.info("worker is ready")
+        await stop.wait()
+        log.info("worker stops")
+
+
+async def _connect_patiently() -> Client:
+    """Connect, however long Temporal takes to come up."""
+    while True:
+        try:
+            return await connect()
+        except RuntimeError:
+            log.warning("Temporal is out of reach")
+            await asyncio.sleep(1)

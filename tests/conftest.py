@@ -1,0 +1,76 @@
+"""The real parts every test may use: one Postgres and one Temporal server per test process.
+
+Tests share them and never clean up: each works under a tenant of its own.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from cli.database import alembic_config
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.temporal import EmbeddedTemporal
+from models.session import Database
+from tests.factories import Owner, make_owner
+from workflows.connecting import register_search_attributes
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment() -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in list(os.environ):
+        if name.startswith(("HEXAVOX_", "TEMPORAL_")) or name == "DATABASE_URL":
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A server without durability: quick, and gone afterwards."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: EmbeddedPostgres) -> str:
+    """A database made by the real migrations; a plain postgresql:// address."""
+    command.upgrade(alembic_config(_async(postgres.url)), "head")
+    return postgres.url
+
+
+@pytest.fixture(scope="session")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A connection pool on it."""
+    database = Database(_async(database_url), pool_size=20)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def owner(database: Database) -> Owner:
+    """A tenant of the test's own, with one merchant and a sender number."""
+    return await make_owner(database)
+
+
+@pytest.fixture(scope="session")
+def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTemporal]:
+    """A server of which every setting is that of `hexavox dev`."""
+    folder: Path = tmp_path_factory.mktemp("temporal")
+    with EmbeddedTemporal(database=folder / "temporal.db") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def client(temporal: EmbeddedTemporal) -> Client:
+    """A client of it, with our search attributes registered."""
+    client = await Client.connect(temporal.address, data_converter=pydantic_data_converter)
+    await register_search_attributes(client)
+    return client
+
+
+def _async(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)

@@ -1,0 +1,204 @@
+"""Rows to test with: keyword-only, sane defaults, a tenant of its own for every test."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
+from models.queries import acceptance
+from models.queries.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
+from models.rules.credentials import hash_credential, new_credentials
+from models.rules.periods import month_of
+from models.session import Database
+from models.tables.consent import Consent
+from models.tables.ledger import CreditAccount
+from models.tables.merchant import Merchant
+from models.tables.tenant import ApiKey, SenderNumber, Tenant
+from workflows.names import SEND_SMS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A tenant with one merchant and a key."""
+
+    tenant_id: int
+    tenant: str
+    merchant_id: int
+    merchant: str
+    sender: str
+    api_key: str
+    api_secret: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What an integrator sends to be known."""
+        return {"X-API-KEY": self.api_key, "X-API-SECRET": self.api_secret}
+
+
+def unique(prefix: str) -> str:
+    """Return a word no other test uses."""
+    return f"{prefix}-{uuid4().hex[:12]}"
+
+
+async def make_owner(
+    database: Database, *, sms_limit: int = 1000, credits: int = 0, active: bool = True
+) -> Owner:
+    """Create a tenant with one merchant, its accounts, a sender and a key."""
+    now = datetime.now(UTC)
+    name, external_id = unique("tenant"), unique("merchant")
+    credentials = new_credentials()
+    async with database.transaction() as db:
+        tenant = Tenant(name=name, delivery_mode=DeliveryMode.SIMULATOR, created_at=now)
+        db.add(tenant)
+        await db.flush()
+        assert tenant.id is not None
+        merchant = Merchant(
+            tenant_id=tenant.id,
+            external_id=external_id,
+            display_name="Gym A",
+            active=active,
+            sms_limit=sms_limit,
+            voice_minutes_limit=0,
+            email_limit=0,
+            timezone="America/New_York",
+            created_at=now,
+            updated_at=now,
+        )
+        db.add(merchant)
+        await db.flush()
+        assert merchant.id is not None
+        sender = f"+{15_005_550_000 + tenant.id}"
+        db.add_all(
+            [
+                SenderNumber(number=sender, tenant_id=tenant.id, merchant_id=None, created_at=now),
+                ApiKey(
+                    tenant_id=tenant.id,
+                    merchant_id=None,
+                    name="test",
+                    key_hash=hash_credential(credentials.key),
+                    secret_hash=hash_credential(credentials.secret),
+                    created_at=now,
+                ),
+                *(
+                    CreditAccount(
+                        tenant_id=tenant.id,
+                        merchant_id=merchant.id,
+                        channel=channel,
+                        available=credits if channel is Channel.SMS else 0,
+                        held=0,
+                    )
+                    for channel in Channel
+                ),
+            ]
+        )
+        if credits:
+            await db.execute(
+                text(
+                    "INSERT INTO ledger_entry (tenant_id, merchant_id, channel, kind, units,"
+                    " credit_units, balance, month, payment_id, at)"
+                    " VALUES (:t, :m, 'SMS', 'TOPUP', :n, :n, :n, :month, 1, :now)"
+                ),
+                {
+                    "t": tenant.id,
+                    "m": merchant.id,
+                    "n": credits,
+                    "month": month_of(now),
+                    "now": now,
+                },
+            )
+    return Owner(
+        tenant_id=tenant.id,
+        tenant=name,
+        merchant_id=merchant.id,
+        merchant=external_id,
+        sender=sender,
+        api_key=credentials.key,
+        api_secret=credentials.secret,
+    )
+
+
+def new_message(
+    owner: Owner,
+    *,
+    to: str = "+18135551234",
+    units: int = 1,
+    key: str | None = None,
+    type: MessageType = MessageType.TRANSACTIONAL,
+    accepted_at: datetime | None = None,
+    due_in: timedelta = timedelta(0),
+    valid_for: timedelta | None = None,
+    body: str = "Hello",
+) -> NewMessage:
+    """Return a message to accept."""
+    now = accepted_at or datetime.now(UTC)
+    due_at = now + due_in
+    return NewMessage(
+        tenant_id=owner.tenant_id,
+        merchant_id=owner.merchant_id,
+        channel=Channel.SMS,
+        type=type,
+        to_key=to,
+        to_contact=to,
+        sender=owner.sender,
+        body=body,
+        attributes={},
+        operation=SEND_SMS,
+        scope="",
+        idempotency_key=key,
+        fingerprint="f" * 64,
+        units=units,
+        month=month_of(now),
+        accepted_at=now,
+        due_at=due_at,
+        expires_at=None if valid_for is None else due_at + valid_for,
+        sweep_at=now + timedelta(days=1),
+    )
+
+
+class _NotAccepted(Exception):
+    def __init__(self, outcome: KeyTaken | NotFunded) -> None:
+        self.outcome = outcome
+
+
+async def try_accept(
+    database: Database, message: NewMessage
+) -> AcceptedMessage | KeyTaken | NotFunded:
+    """Accept a message as the API does: all of it, or nothing is left behind."""
+    try:
+        async with database.transaction() as db:
+            outcome = await acceptance.accept(db, message)
+            if not isinstance(outcome, AcceptedMessage):
+                raise _NotAccepted(outcome)
+    except _NotAccepted as refused:
+        return refused.outcome
+    return outcome
+
+
+async def make_message(database: Database, message: NewMessage) -> int:
+    """Accept a message that must be accepted; return its id."""
+    outcome = await try_accept(database, message)
+    assert isinstance(outcome, AcceptedMessage)
+    return outcome.message_id
+
+
+async def say(
+    database: Database, owner: Owner, *, contact: str, status: ConsentStatus
+) -> None:
+    """Write down a consent for SMS, as if it had been there before."""
+    now = datetime.now(UTC)
+    async with database.transaction() as db:
+        db.add(
+            Consent(
+                tenant_id=owner.tenant_id,
+                merchant_id=owner.merchant_id,
+                channel=Channel.SMS,
+                contact_key=contact,
+                contact=contact,
+                status=status,
+                source="test",
+                version=0,
+                updated_at=now,
+            )
+        )

@@ -1,0 +1,152 @@
+"""The whole system as processes of its own: simulator, worker and API on a real database."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+
+SHORT_WAITS = {
+    "HEXAVOX_REPORT_WAIT": "PT1.5S",
+    "HEXAVOX_POLL_FIRST": "PT0.3S",
+    "HEXAVOX_POLL_LONGEST": "PT1S",
+    "HEXAVOX_RECONCILE_EVERY": "PT0.3S",
+    "HEXAVOX_ABSENCE_WINDOW": "PT0.3S",
+    "HEXAVOX_TRUTH_HORIZON": "PT6S",
+    "HEXAVOX_SWEEP_EVERY": "PT0.5S",
+    "HEXAVOX_SWEEP_GRACE": "PT2S",
+}
+
+
+def free_port() -> int:
+    """Return a loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@dataclass
+class Stack:
+    """The processes, each of which a test may kill and start again."""
+
+    database_url: str
+    temporal_address: str
+    folder: Path
+    waits: dict[str, str] = field(default_factory=lambda: dict(SHORT_WAITS))
+    ports: dict[str, int] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _logs: list[IO[bytes]] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self.ports = {name: free_port() for name in ("api", "simulator", "worker")}
+        for name in ("simulator", "worker", "api"):
+            self.start(name, wait=False)
+        for name in ("simulator", "worker", "api"):
+            self.await_ready(name)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for log in self._logs:
+            log.close()
+
+    @property
+    def api_url(self) -> str:
+        """Scheme and host of the API."""
+        return f"http://127.0.0.1:{self.ports['api']}"
+
+    @property
+    def simulator_url(self) -> str:
+        """Scheme and host of the simulator."""
+        return f"http://127.0.0.1:{self.ports['simulator']}"
+
+    def environment(self) -> dict[str, str]:
+        """Return what the processes are told."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HEXAVOX_PROFILE": "demo",
+            "DATABASE_URL": self.database_url,
+            "TEMPORAL_ADDRESS": self.temporal_address,
+            "HEXAVOX_API_PORT": str(self.ports["api"]),
+            "HEXAVOX_PUBLIC_URL": self.api_url,
+            "HEXAVOX_WORKER_HEALTH_PORT": str(self.ports["worker"]),
+            "HEXAVOX_SIMULATOR_PORT": str(self.ports["simulator"]),
+            "HEXAVOX_SIMULATOR_URL": self.simulator_url,
+            "HEXAVOX_SIMULATOR_SECRET": "only-for-tests",
+            **self.waits,
+        }
+
+    def start(self, name: str, *, wait: bool = True) -> None:
+        """Start a process; its output goes to `<name>.log`."""
+        log = (self.folder / f"{name}.log").open("ab")
+        self._logs.append(log)
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "-m", "cli", name],
+            env=self.environment(),
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+        )
+        if wait:
+            self.await_ready(name)
+
+    def await_ready(self, name: str, *, seconds: float = 40) -> None:
+        """Wait until a process answers."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.processes[name].poll() is not None:
+                break
+            try:
+                url = f"http://127.0.0.1:{self.ports[name]}/healthz"
+                if httpx.get(url, timeout=2, trust_env=False).is_success:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        raise AssertionError(f"{name} did not come up:\n{self.log(name)[-3000:]}")
+
+    def kill(self, name: str) -> None:
+        """End a process at once, as a crash does."""
+        self.processes[name].send_signal(signal.SIGKILL)
+        self.processes[name].wait()
+
+    def freeze(self, name: str) -> None:
+        """Stop a process in its tracks."""
+        self.processes[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let a frozen process go on."""
+        self.processes[name].send_signal(signal.SIGCONT)
+
+    def log(self, name: str) -> str:
+        """Return what a process wrote."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def deliveries(self, to: str) -> list[dict[str, Any]]:
+        """Return the copies that really reached a person."""
+        answer = httpx.get(
+            f"{self.simulator_url}/deliveries", params={"to": to}, timeout=5, trust_env=False
+        )
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
