@@ -1,0 +1,25 @@
+"""A carrier and e-mail simulator: an HTTP server of its own that knows nothing of HexaVox.
+
+SIMULATOR.md says what it does; `outcomes` is that table in code. Everything is real but the
+handset: messages come over the network, answers get lost on it, reports go out signed and are
+repeated until answered, connections break with a TCP reset.
+
+    serve(host="127.0.0.1", port=8090, signing_secret="…", data_dir=None)      # simulator.server
+
+A submission passes through the rooms in this order:
+
+    faults          trouble on demand, before anything else looks at the request
+    message_routes  the vendor's API                console_routes  the simulator's own
+    submission      the request, checked and typed
+    carrier         takes it or not, remembers it, knows who was reached    (inbound: the way back)
+    outcomes        the table: number or address → what happens
+    timeline        table row + acceptance → all events, their reports, the copies that arrive
+    courier         tells the callback URL, in order, signed (`signing`), until answered (`poster`)
+    answers         what the client hears, silence and resets included
+    journal         the memory on disk, if there is to be one
+    views, pricing, vocabulary, clock     how it looks in JSON; prices; words; time
+    app, server     put together; run
+
+A new kind of vendor (payments, 10DLC) is a sibling: its table, its state over `journal` and
+`courier`, its routes listed in `app` behind the same `FaultGate`.
+"""

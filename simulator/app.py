@@ -1,0 +1,75 @@
+"""Puts the simulator together: `create_app` builds every part once and wires the routes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from simulator.answers import problem
+from simulator.carrier import Carrier
+from simulator.console_routes import ConsoleRoutes
+from simulator.courier import Courier
+from simulator.faults import FaultGate, FaultSwitch
+from simulator.inbound import Inbox
+from simulator.journal import Journal
+from simulator.message_routes import MessageRoutes
+from simulator.submission import Malformed
+from simulator.vocabulary import Code
+
+
+def create_app(
+    *,
+    signing_secret: str,
+    data_dir: Path | None = None,
+    report_delay: tuple[float, float] = (0.1, 0.3),
+    inbound_url: str | None = None,
+) -> Starlette:
+    """Build a simulator with a state of its own, kept in `data_dir` if one is given.
+
+    Run it with `simulator.server`: only that server can reset connections. Setting
+    `app.state.closing` ends the requests that are kept waiting for an answer.
+    """
+    closing = asyncio.Event()
+    journal = Journal(data_dir)
+    courier = Courier(signing_secret)
+    carrier = Carrier(journal, courier, report_delay)
+    inbox = Inbox(journal, courier, inbound_url)
+    switch = FaultSwitch()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        journal.open()
+        carrier.restore()
+        inbox.restore()
+        yield
+        closing.set()
+        await courier.close()
+        await journal.close()
+
+    app = Starlette(
+        routes=[
+            *MessageRoutes(carrier, closing).routes(Middleware(FaultGate, switch)),
+            *ConsoleRoutes(carrier, inbox, switch).routes(),
+        ],
+        exception_handlers={Malformed: _malformed, HTTPException: _unknown},
+        lifespan=lifespan,
+    )
+    app.state.closing = closing
+    return app
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    return problem(400, Code.MALFORMED, str(error))
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    """Answer for paths and methods there are none of."""
+    assert isinstance(error, HTTPException)
+    code = Code.NOT_FOUND if error.status_code == 404 else Code.MALFORMED
+    return problem(error.status_code, code, error.detail, dict(error.headers or {}))

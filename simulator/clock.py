@@ -1,0 +1,13 @@
+"""Time as the simulator tells it: aware, UTC, written with milliseconds and a Z."""
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """Read the clock."""
+    return datetime.now(UTC)
+
+
+def iso(moment: datetime) -> str:
+    """Write a UTC moment as ISO 8601."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

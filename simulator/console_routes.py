@@ -1,0 +1,88 @@
+"""The simulator's own API: see what arrived, play a person who answers, cause trouble."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simulator.answers import Json
+from simulator.carrier import Carrier
+from simulator.clock import utc_now
+from simulator.faults import Faults, FaultSwitch
+from simulator.inbound import Inbox
+from simulator.submission import Malformed, decode
+from simulator.views import delivery_view
+
+
+class ConsoleRoutes:
+    """Handlers for tests, demos and integrators; faults never strike here."""
+
+    def __init__(self, carrier: Carrier, inbox: Inbox, switch: FaultSwitch) -> None:
+        self._carrier = carrier
+        self._inbox = inbox
+        self._switch = switch
+
+    def routes(self) -> list[Route]:
+        """List the routes."""
+        return [
+            Route("/healthz", self.health, methods=["GET"]),
+            Route("/deliveries", self.deliveries, methods=["GET"]),
+            Route("/inbound", self.inbound, methods=["POST"]),
+            Route("/inbound-url", self.inbound_url, methods=["GET", "POST"]),
+            Route("/faults", self.faults, methods=["GET", "POST", "DELETE"]),
+        ]
+
+    async def health(self, request: Request) -> Response:
+        """Say that the server runs."""
+        return Json({"status": "ok"})
+
+    async def deliveries(self, request: Request) -> Response:
+        """List the copies that reached a person; without `to`, that reached anybody.
+
+        `limit` shows the newest few only; `count` still counts all.
+        """
+        copies = self._carrier.copies(_recipient(request), utc_now())
+        limit = _limit(request)
+        shown = copies if limit is None else copies[max(0, len(copies) - limit) :]
+        items = [delivery_view(copy.message, copy.recipient, copy.at) for copy in shown]
+        return Json({"count": len(copies), "items": items})
+
+    async def inbound(self, request: Request) -> Response:
+        """Have a person send an SMS."""
+        event_id = self._inbox.receive(await _fields(request), utc_now())
+        return Json({"eventId": event_id, "status": "accepted"}, status_code=202)
+
+    async def inbound_url(self, request: Request) -> Response:
+        """Show or set where inbound messages are posted."""
+        if request.method == "POST":
+            self._inbox.redirect(await _fields(request))
+        return Json({"url": self._inbox.url})
+
+    async def faults(self, request: Request) -> Response:
+        """Show, change or clear the faults in force."""
+        if request.method == "DELETE":
+            self._switch.faults = Faults()
+        elif request.method == "POST":
+            self._switch.faults = self._switch.faults.changed(await _fields(request))
+        return Json(self._switch.faults.document())
+
+
+def _recipient(request: Request) -> str | None:
+    """Read `to`; a plus sign typed as it is arrives as a blank, which no number begins with."""
+    to = request.query_params.get("to")
+    return "+" + to.lstrip() if to and to.startswith(" ") else to
+
+
+def _limit(request: Request) -> int | None:
+    """Read `limit`, the number of items wanted."""
+    limit = request.query_params.get("limit")
+    if limit is None:
+        return None
+    if not (limit.isascii() and limit.isdigit()) or len(limit) > 9:
+        raise Malformed("limit must be a whole number")
+    return int(limit)
+
+
+async def _fields(request: Request) -> dict[str, Any]:
+    return decode(await request.body())

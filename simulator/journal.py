@@ -1,0 +1,125 @@
+"""The simulator's memory on disk: one SQLite table of small documents.
+
+With a data folder, everything the carrier has to remember is put here and read back at the next
+start. A thread of its own writes what has gathered, one transaction for all of it, so that the
+event loop never waits for a disk. Without a data folder nothing is kept and nothing is done.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 0.02
+"""How long writes gather; an accepted message is on disk long before its first report."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS record (
+    kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id)
+) WITHOUT ROWID
+"""
+
+# One statement for a whole batch: sqlite3 lets go of the interpreter lock once per statement
+# executed, and taking it back from a busy event loop costs far more than the insert itself.
+_PUT = """
+INSERT OR REPLACE INTO record (kind, id, document)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+FROM json_each(?)
+"""
+
+
+class Kind(StrEnum):
+    """What a record is about."""
+
+    MESSAGE = "message"
+    INBOUND = "inbound"
+    TOLD = "told"
+    TURN = "turn"
+    SETTING = "setting"
+
+
+class Journal:
+    """Remembers documents by kind and id; the last one put under a name wins."""
+
+    def __init__(self, data_dir: Path | None) -> None:
+        self._path = None if data_dir is None else data_dir / "simulator.sqlite3"
+        self._pending: list[tuple[Kind, str, dict[str, Any]]] = []
+        self._wanted = threading.Event()
+        self._closing = threading.Event()
+        self._writer: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Create the file where there is none and start the writer."""
+        if self._path is None:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connection() as db:
+            db.execute(_SCHEMA)
+        self._writer = threading.Thread(target=self._write, name="simulator-journal", daemon=True)
+        self._writer.start()
+
+    def put(self, kind: Kind, id: str, document: dict[str, Any]) -> None:
+        """Remember a document; returns at once, the writer follows within moments."""
+        if self._writer is None:
+            return
+        self._pending.append((kind, id, document))
+        self._wanted.set()
+
+    def load(self, kind: Kind) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Read back all documents of a kind, in no particular order."""
+        if self._path is None:
+            return
+        with self._connection() as db:
+            rows = db.execute("SELECT id, document FROM record WHERE kind = ?", (kind,)).fetchall()
+        for id, document in rows:
+            yield id, json.loads(document)
+
+    async def close(self) -> None:
+        """Write what is still in memory and stop the writer."""
+        if self._writer is None:
+            return
+        writer, self._writer = self._writer, None
+        self._closing.set()
+        self._wanted.set()
+        await asyncio.to_thread(writer.join)
+
+    def _write(self) -> None:
+        with self._connection() as db:
+            while not self._closing.is_set():
+                self._wanted.wait()
+                self._closing.wait(FLUSH_SECONDS)
+                self._wanted.clear()
+                self._flush(db)
+            self._flush(db)
+
+    def _flush(self, db: sqlite3.Connection) -> None:
+        """Write what has gathered; on failure it stays, for the next attempt."""
+        batch = self._pending[:]
+        if not batch:
+            return
+        try:
+            db.execute(_PUT, (json.dumps(batch),))
+        except sqlite3.Error:
+            log.exception("journal not written")
+            self._wanted.set()
+            return
+        del self._pending[: len(batch)]
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        assert self._path is not None
+        db = sqlite3.connect(self._path, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            yield db
+        finally:
+            db.close()

@@ -1,0 +1,56 @@
+"""The words the simulated vendor uses on the wire, and nothing else."""
+
+from enum import IntEnum, StrEnum
+
+
+class Channel(StrEnum):
+    """How a message travels."""
+
+    SMS = "SMS"
+    VOICE = "VOICE"
+    EMAIL = "EMAIL"
+
+
+class Status(StrEnum):
+    """Where a message stands; which of these occur depends on the channel."""
+
+    ACCEPTED = "accepted"
+    # SMS
+    SENT = "sent"
+    UNDELIVERED = "undelivered"
+    # SMS and e-mail
+    DELIVERED = "delivered"
+    # voice
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    COMPLETED = "completed"
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    FAILED = "failed"
+    # e-mail
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+class BounceType(StrEnum):
+    """Whether a bounced e-mail is lost for good or will be tried again."""
+
+    PERMANENT = "permanent"
+    TRANSIENT = "transient"
+
+
+class Code(IntEnum):
+    """Error codes, numbered as the large carriers number theirs."""
+
+    MALFORMED = 20001
+    NOT_FOUND = 20404
+    RATE_LIMITED = 20429
+    INTERNAL = 20500
+    UNAVAILABLE = 20503
+    BAD_DESTINATION = 21211
+    OPTED_OUT = 21610
+    UNREACHABLE = 30005
+    EXPIRED = 30036
+    CALL_FAILED = 31005
+    MAILBOX_BUSY = 40450
+    MAILBOX_UNKNOWN = 40550

@@ -1,0 +1,48 @@
+"""One simulator for all tests here (they use numbers of their own) and a listener for each."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.simulator.harness import Client, Listener, Running
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    """A simulator over real HTTP."""
+    with Running() as running:
+        yield running
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    """Where the reports of this test go."""
+    async with Listener() as listener:
+        yield listener
+
+
+@pytest.fixture
+async def client(running: Running, listener: Listener) -> AsyncIterator[Client]:
+    """A client of the shared simulator."""
+    client = Client(running.url, listener)
+    async with client.http:
+        yield client
+
+
+@pytest.fixture
+async def slow_client(listener: Listener) -> AsyncIterator[Client]:
+    """A client of a simulator whose messages take long enough to be looked at on their way."""
+    with Running(report_delay=(0.4, 0.4)) as running:
+        client = Client(running.url, listener)
+        async with client.http:
+            yield client
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
