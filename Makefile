@@ -3,13 +3,13 @@
 VENV ?= .venv
 PY := $(VENV)/bin/python
 # For two cores; on a larger machine: make test PYTEST_ARGS="-n 8"
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist loadgroup
 FAST_TESTS ?= $(wildcard tests/unit tests/replay tests/test_architecture.py)
 UV ?= uv
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 # Any values will do to check the file; nothing is started with them.
-COMPOSE_CHECK := POSTGRES_PASSWORD=x HEXAVOX_SIMULATOR_SECRET=x
+COMPOSE_CHECK := POSTGRES_PASSWORD=x HEXAVOX_SIMULATOR_SECRET=x HEXAVOX_SERVER_SECRET=x
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -95,5 +95,5 @@ $(PY):
 			exit 1; \
 		fi; \
 	done; \
-	echo "Python 3.11 or newer is needed, and $(or $(PYTHON),none of python3.13, python3.12, python3.11, python3) is that. Name one by PYTHON=/path/to/python" >&2; \
+	echo "Python 3.11 or newer is needed; tried without success: $(or $(PYTHON),python3.13 python3.12 python3.11 python3). Name one by PYTHON=/path/to/python" >&2; \
 	exit 1

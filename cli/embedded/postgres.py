@@ -176,6 +176,7 @@ class EmbeddedPostgres:
 
     def discard(self) -> None:
         """Remove all data of the stopped server."""
+        (self._home / "initialised").unlink(missing_ok=True)
         shutil.rmtree(self._home if self._account else self._cluster, ignore_errors=True)
         self._has_database = False
 
