@@ -1,0 +1,264 @@
+"""Record the history of each path a workflow can take: `python -m tests.replay.record [name …]`.
+
+Without a name only what is missing is recorded: a stored history is a promise to the workflows that
+run, so it is never edited. Steps are faked, everything else is as in production: a real server, our
+own way to start a send, short waits that really pass.
+"""
+
+import asyncio
+import gc
+import json
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Worker
+
+from activities.privacy import PrivateFailures
+from cli.embedded.temporal import EmbeddedTemporal
+from models.enums import Channel, MessageType
+from models.rules.waits import SendWaits
+from tests.fakes import (
+    ABSENT,
+    ACCEPTED,
+    ACCEPTED_AND_REPORTED,
+    AMBIGUOUS,
+    BLOCKED,
+    CANCELED,
+    DELIVERED,
+    FAILED,
+    FOUND,
+    FOUND_AND_REPORTED,
+    LATER,
+    NOT_YET,
+    OVER,
+    REFUSED,
+    SILENT,
+    TOLD,
+    UNCERTAIN,
+    UNKNOWN,
+    fake,
+)
+from tests.workflows.stage import until
+from workflows import names, steps
+from workflows.connecting import register_search_attributes
+from workflows.housekeeping import Sweeper
+from workflows.registered import WORKFLOWS
+from workflows.send_message import SendMessage
+from workflows.starting import News, SendStart, start_send, wake_send
+from workflows.types import DispatchResult, DispatchStep, SweepResult, Verdict
+
+HISTORIES: Final = Path(__file__).parent / "histories"
+
+_IDENTITY: Final = "recorder"
+
+_WAITS: Final = SendWaits(
+    report_wait=timedelta(seconds=0.6),
+    poll_first=timedelta(seconds=0.2),
+    poll_longest=timedelta(seconds=0.4),
+    reconcile_every=timedelta(seconds=0.2),
+    truth_horizon=timedelta(seconds=1.5),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """What the steps answer, and after how many timers which news come in from outside.
+
+    The last answer of `poll`, `reconcile` and `sweep` is given for ever.
+    """
+
+    dispatch: Sequence[Any] = ()
+    dispatch_queued: Sequence[Any] = ()
+    reconcile: Sequence[Any] = ()
+    poll: Sequence[Any] = ()
+    settle: Sequence[Any] = ()
+    woken_after: Sequence[int] = ()
+    news: News = News.REPORTED
+
+
+def _due_soon(_: DispatchStep) -> DispatchResult:
+    return DispatchResult(
+        verdict=Verdict.LATER, until=datetime.now(UTC) + timedelta(milliseconds=400)
+    )
+
+
+_DUE_LATE = DispatchResult(verdict=Verdict.LATER, until=datetime(2100, 1, 1, tzinfo=UTC))
+_BUSY = DispatchResult(verdict=Verdict.BUSY, provider="simulator")
+_AWAY = ConnectionError("no database")
+
+SENDS: Final = {
+    "accepted": Script(dispatch=[ACCEPTED], settle=[DELIVERED], woken_after=[1]),
+    "report-stored": Script(dispatch=[ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
+    "refused": Script(dispatch=[REFUSED], settle=[FAILED]),
+    "blocked": Script(dispatch=[BLOCKED], settle=[FAILED]),
+    "over": Script(dispatch=[OVER], settle=[DELIVERED]),
+    "scheduled": Script(dispatch=[_due_soon, ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
+    "canceled": Script(
+        dispatch=[_DUE_LATE, OVER], settle=[CANCELED], woken_after=[1], news=News.WOKEN
+    ),
+    "next-provider": Script(dispatch=[LATER, ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
+    "busy": Script(
+        dispatch=[_BUSY], dispatch_queued=[ACCEPTED], settle=[DELIVERED], woken_after=[1]
+    ),
+    "dispatch-retried": Script(
+        dispatch=[*[_AWAY] * 4, ACCEPTED_AND_REPORTED], settle=[_AWAY, DELIVERED]
+    ),
+    "ambiguous-found": Script(
+        dispatch=[AMBIGUOUS], reconcile=[UNCERTAIN, FOUND], settle=[DELIVERED], woken_after=[2]
+    ),
+    "ambiguous-found-reported": Script(
+        dispatch=[AMBIGUOUS],
+        reconcile=[UNCERTAIN, FOUND_AND_REPORTED],
+        settle=[DELIVERED],
+        woken_after=[1],
+    ),
+    "ambiguous-absent": Script(
+        dispatch=[AMBIGUOUS, ACCEPTED],
+        reconcile=[UNCERTAIN, ABSENT],
+        settle=[DELIVERED],
+        woken_after=[2],
+    ),
+    "ambiguous-unknown": Script(dispatch=[AMBIGUOUS], reconcile=[UNCERTAIN], settle=[UNKNOWN]),
+    "polled": Script(dispatch=[ACCEPTED], poll=[SILENT, _AWAY, TOLD], settle=[DELIVERED]),
+    "given-up-after-sent": Script(dispatch=[ACCEPTED], poll=[SILENT], settle=[UNKNOWN]),
+    "several-reports": Script(dispatch=[ACCEPTED], settle=[NOT_YET, DELIVERED], woken_after=[1, 2]),
+    "not-over": Script(dispatch=[OVER], settle=[NOT_YET, DELIVERED], woken_after=[1]),
+}
+"""Every path of a send. A new branch of the workflow is a new line here."""
+
+SWEEPER: Final = "sweeper.turns"
+PATHS: Final = [*(f"send-message.{path}" for path in SENDS), SWEEPER]
+
+
+async def record(client: Client, name: str) -> dict[str, Any]:
+    """Play one path and return its history."""
+    if name == SWEEPER:
+        history = await _record_sweeper(client)
+    else:
+        path = name.removeprefix("send-message.")
+        history = await _record_send(client, path, SENDS[path])
+    return {key: portable(value) for key, value in history.items()}
+
+
+async def _record_send(client: Client, path: str, script: Script) -> dict[str, Any]:
+    number = list(SENDS).index(path) + 1
+    send = SendStart(
+        tenant_id=1,
+        message_id=number,
+        merchant_id=1,
+        merchant="shop",
+        channel=Channel.SMS,
+        type=MessageType.TRANSACTIONAL,
+        operation="send-sms",
+        scope="",
+        idempotency_key=path,
+    )
+    handle = client.get_workflow_handle_for(SendMessage.run, send.workflow_id)
+    activities = [
+        fake(steps.dispatch, *script.dispatch)[0],
+        fake(steps.reconcile, *script.reconcile, repeat_last=True)[0],
+        fake(steps.poll, *script.poll, repeat_last=True)[0],
+        fake(steps.settle, *script.settle)[0],
+    ]
+    queued = fake(steps.dispatch_queued, *script.dispatch_queued)[0]
+    async with (
+        _worker(client, names.MESSAGES, activities, workflows=WORKFLOWS),
+        _worker(client, names.provider_queue("simulator"), [queued]),
+    ):
+        await start_send(client, send, _WAITS)
+        for timers in script.woken_after:
+            await until(_timers_set(handle, timers))
+            await wake_send(client, send.workflow_id, script.news)
+        await handle.result()
+    return (await handle.fetch_history()).to_json_dict()
+
+
+async def _record_sweeper(client: Client) -> dict[str, Any]:
+    """Record a few turns of a run that goes on: a whole one has thousands of events."""
+    turn = SweepResult(started=1, applied=0, next_in=timedelta(seconds=0.2))
+    sweep, _ = fake(steps.sweep, _AWAY, turn, repeat_last=True)
+    async with _worker(client, names.HOUSEKEEPING, [sweep], workflows=WORKFLOWS):
+        handle = await client.start_workflow(
+            Sweeper.run, id=names.SWEEPER_ID, task_queue=names.HOUSEKEEPING
+        )
+        await until(_timers_set(handle, 4))
+        history = await handle.fetch_history()
+        await handle.terminate()
+    return history.to_json_dict()
+
+
+def _worker(client: Client, queue: str, activities: list[Any], **options: Any) -> Worker:
+    return Worker(
+        client,
+        task_queue=queue,
+        activities=activities,
+        identity=_IDENTITY,
+        interceptors=[PrivateFailures()],
+        **options,
+    )
+
+
+def _timers_set(handle: WorkflowHandle[Any, Any], times: int) -> Callable[[], Awaitable[bool]]:
+    async def are_set() -> bool:
+        events = (await handle.fetch_history()).events
+        started = EventType.EVENT_TYPE_TIMER_STARTED
+        return sum(event.event_type == started for event in events) >= times
+
+    return are_set
+
+
+_OF_THIS_MACHINE: Final = frozenset({"stackTrace", "workerVersion", "binaryChecksum"})
+"""Paths of files, and a hash over them. Replay reads none of it."""
+
+
+def portable(history: Any) -> Any:
+    """Return a history without what is of this machine."""
+    if isinstance(history, list):
+        return [portable(item) for item in history]
+    if not isinstance(history, dict):
+        return history
+    kept = {key: portable(item) for key, item in history.items() if key not in _OF_THIS_MACHINE}
+    if kept.get("kind") == "TASK_QUEUE_KIND_STICKY":
+        kept["name"] = "sticky"
+    if "identity" in kept:
+        kept["identity"] = _IDENTITY
+    return kept
+
+
+async def record_all(wanted: Sequence[str]) -> None:
+    """Record the wanted paths into their files."""
+    console = Console()
+    with EmbeddedTemporal() as server:
+        client = await Client.connect(
+            server.address, data_converter=pydantic_data_converter, identity=_IDENTITY
+        )
+        await register_search_attributes(client)
+        for name in wanted:
+            history = await record(client, name)
+            file = HISTORIES / f"{name}.json"
+            file.write_text(json.dumps(history, indent=1) + "\n")
+            console.print(f"recorded {file.name}")
+
+
+def main() -> None:
+    """Record what is named, or what is missing."""
+    logging.disable(logging.WARNING)  # steps fail on purpose
+    missing = [name for name in PATHS if not (HISTORIES / f"{name}.json").exists()]
+    asyncio.run(record_all(sys.argv[1:] or missing))
+    # A process that leaves right after using a Temporal client may be aborted (sdk-python#300).
+    gc.collect()
+    time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()

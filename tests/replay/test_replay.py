@@ -1,0 +1,75 @@
+"""The code of today makes the decisions that are on record, for every path there is."""
+
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from cli.replay import replay_histories
+from tests.replay.record import HISTORIES, PATHS
+from tests.replay.variants import AsksAnotherStep, SettlesFirst, SleepsFirst
+from tests.workflows.stage import STRICT
+from workflows.registered import WORKFLOWS
+
+FILES = sorted(HISTORIES.glob("*.json"))
+
+
+def replayer(*workflows: type[Any]) -> Replayer:
+    return Replayer(
+        workflows=workflows, data_converter=pydantic_data_converter, workflow_runner=STRICT
+    )
+
+
+def history(name: str) -> WorkflowHistory:
+    return WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", [file.stem for file in FILES])
+async def test_a_stored_history_replays(name: str) -> None:
+    await replayer(*WORKFLOWS).replay_workflow(history(name))
+
+
+def test_every_path_has_its_history() -> None:
+    assert {file.stem for file in FILES} == set(PATHS)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_stored_history_tells_nothing_about_the_machine_it_was_made_on(file: Path) -> None:
+    text = file.read_text()
+    assert socket.gethostname() not in text
+    assert set(re.findall(r'"identity": "([^"]*)"', text)) <= {"recorder"}
+    assert (
+        re.findall(r"/(?:work|home|root|tmp|usr)/|\.py\b|\d+@|127\.0\.0\.1|localhost", text) == []
+    )
+
+
+@pytest.mark.parametrize("edit", [SleepsFirst, AsksAnotherStep])
+@pytest.mark.parametrize("path", ["accepted", "ambiguous-absent", "refused"])
+async def test_an_edit_that_decides_otherwise_is_caught(edit: type[Any], path: str) -> None:
+    with pytest.raises(NondeterminismError):
+        await replayer(edit).replay_workflow(history(f"send-message.{path}"))
+
+
+async def test_steps_in_another_order_are_caught_where_their_answers_differ() -> None:
+    # The recorded answer of the one is read as that of the other before their names are compared.
+    with pytest.raises(RuntimeError, match="Failed decoding arguments"):
+        await replayer(SettlesFirst).replay_workflow(history("send-message.accepted"))
+
+
+async def test_the_command_finds_the_stored_histories_whole() -> None:
+    assert await replay_histories(HISTORIES, limit=0) == 0
+
+
+async def test_the_command_counts_the_histories_that_are_broken(tmp_path: Path) -> None:
+    for path in ("accepted", "ambiguous-found"):
+        stored = (HISTORIES / f"send-message.{path}.json").read_text()
+        (tmp_path / f"send-message.{path}.json").write_text(
+            stored.replace('"name": "reconcile"', '"name": "dispatch_queued"')
+        )
+    assert await replay_histories(tmp_path, limit=0) == 1

@@ -1,0 +1,49 @@
+"""Edits of a workflow that must not go out: each makes other decisions than those on record."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from models.enums import MessageStatus
+    from workflows import policies, steps
+    from workflows.send_message import SendMessage
+    from workflows.types import DispatchResult, DispatchStep, Ending, SendInput
+
+
+@workflow.defn(name="send-message")
+class SleepsFirst(SendMessage):
+    """Waits before it hands over."""
+
+    @workflow.run
+    async def run(self, order: SendInput) -> MessageStatus:
+        """Sleep, then go on as before."""
+        await workflow.sleep(timedelta(seconds=1))
+        return await super().run(order)
+
+
+@workflow.defn(name="send-message")
+class SettlesFirst(SendMessage):
+    """Settles before it hands over."""
+
+    @workflow.run
+    async def run(self, order: SendInput) -> MessageStatus:
+        """Settle, then go on as before."""
+        await self._settle(Ending.OVER)
+        return await super().run(order)
+
+
+@workflow.defn(name="send-message")
+class AsksAnotherStep(SendMessage):
+    """Hands over by another step that answers alike."""
+
+    @workflow.run
+    async def run(self, order: SendInput) -> MessageStatus:
+        """Go on as before, but for one step."""
+        return await super().run(order)
+
+    async def _dispatch(self) -> DispatchResult:
+        step = DispatchStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
+        return await workflow.execute_local_activity(
+            steps.dispatch_queued, step, **policies.DISPATCH
+        )

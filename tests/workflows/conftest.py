@@ -1,0 +1,46 @@
+"""A Temporal server that skips waits, and the stage upon it."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from tests.fakes import Activity
+from tests.workflows.stage import Stage, Staging
+from workflows.names import SEARCH_ATTRIBUTES
+
+
+@pytest.fixture(scope="session")
+async def skipping() -> AsyncIterator[WorkflowEnvironment]:
+    """Time stands still but while somebody awaits a result: then it jumps to the next event."""
+    async with await WorkflowEnvironment.start_time_skipping(
+        data_converter=pydantic_data_converter,
+        test_server_existing_path=str(Path(sys.executable).with_name("temporal-test-server")),
+    ) as environment:
+        # This server cannot list them, so `register_search_attributes` does not work on it.
+        kinds = {
+            key.name: IndexedValueType.ValueType(key.indexed_value_type.value)
+            for key in SEARCH_ATTRIBUTES
+        }
+        await environment.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace=environment.client.namespace, search_attributes=kinds
+            )
+        )
+        yield environment
+
+
+@pytest.fixture
+def stage(skipping: WorkflowEnvironment) -> Staging:
+    """Set a stage with fakes."""
+
+    def set_up(*fakes: Activity, **options: Any) -> Stage:
+        return Stage(skipping.client, fakes, **options)
+
+    return set_up

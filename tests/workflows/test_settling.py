@@ -1,0 +1,90 @@
+"""The last step: once settled a message is over, and its outcome can be searched for."""
+
+from temporalio.api.enums.v1 import EventType
+
+from models.enums import MessageStatus
+from tests.fakes import (
+    ACCEPTED,
+    ACCEPTED_AND_REPORTED,
+    DELIVERED,
+    FAILED,
+    NOT_YET,
+    OVER,
+    REFUSED,
+    TOLD,
+    fake,
+)
+from tests.workflows.stage import WAITS, Staging
+from workflows import names, steps
+from workflows.types import Ending, SettleResult, SettleStep
+
+
+async def test_the_outcome_is_a_search_attribute(stage: Staging) -> None:
+    dispatch, _ = fake(steps.dispatch, REFUSED)
+    settle, _ = fake(steps.settle, FAILED)
+    async with stage(dispatch, settle) as send:
+        await send.play()
+        described = await send.send.describe()
+    assert described.typed_search_attributes[names.OUTCOME] == "FAILED"
+
+
+async def test_what_is_not_settled_waits_for_the_next_report(stage: Staging) -> None:
+    dispatch, _ = fake(steps.dispatch, ACCEPTED_AND_REPORTED)
+    settle, _ = fake(steps.settle, NOT_YET, DELIVERED)
+    async with stage(dispatch, settle) as send:
+        handle = await send.start()
+        await send.until_it_waits()
+        await send.report()
+        assert await send.end_of(handle) is MessageStatus.DELIVERED
+        assert await send.took() < WAITS.report_wait
+    assert send.asked == ["dispatch", "settle", "settle"]
+
+
+async def test_what_is_over_but_not_settled_is_asked_about(stage: Staging) -> None:
+    dispatch, _ = fake(steps.dispatch, OVER)
+    settle, settled = fake(steps.settle, NOT_YET, DELIVERED)
+    poll, _ = fake(steps.poll, TOLD)
+    async with stage(dispatch, poll, settle) as send:
+        assert await send.play() is MessageStatus.DELIVERED
+    assert send.asked == ["dispatch", "settle", "poll", "settle"]
+    assert [step.ending for step in settled] == [Ending.OVER, Ending.REPORTED]
+
+
+async def test_a_report_during_settle_that_did_not_end_it_is_settled_next(stage: Staging) -> None:
+    async def reported_meanwhile(_: SettleStep) -> SettleResult:
+        await send.report()
+        return NOT_YET
+
+    dispatch, _ = fake(steps.dispatch, ACCEPTED_AND_REPORTED)
+    settle, _ = fake(steps.settle, reported_meanwhile, DELIVERED)
+    async with stage(dispatch, settle) as send:
+        assert await send.play() is MessageStatus.DELIVERED
+        assert await send.took() < WAITS.report_wait
+    assert send.asked == ["dispatch", "settle", "settle"]
+
+
+async def test_a_report_during_the_last_settle_makes_it_run_twice_and_ends_once(
+    stage: Staging,
+) -> None:
+    async def reported_meanwhile(_: SettleStep) -> SettleResult:
+        await send.report()
+        return DELIVERED
+
+    dispatch, _ = fake(steps.dispatch, ACCEPTED)
+    poll, _ = fake(steps.poll, TOLD)
+    settle, settled = fake(steps.settle, reported_meanwhile, DELIVERED)
+    async with stage(dispatch, poll, settle) as send:
+        assert await send.play() is MessageStatus.DELIVERED
+        ends = await send.events(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED)
+    assert send.asked == ["dispatch", "poll", "settle", "settle"]
+    assert settled[0] == settled[1]
+    assert len(ends) == 1
+
+
+async def test_a_settle_that_raises_is_tried_again(stage: Staging) -> None:
+    dispatch, _ = fake(steps.dispatch, REFUSED)
+    settle, settled = fake(steps.settle, ConnectionError("no database"), FAILED)
+    async with stage(dispatch, settle) as send:
+        assert await send.play() is MessageStatus.FAILED
+    assert send.asked == ["dispatch", "settle", "settle"]
+    assert settled[0] == settled[1]
