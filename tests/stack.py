@@ -12,6 +12,12 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import httpx
+import psycopg
+from alembic import command
+from psycopg import sql
+
+from cli.database import alembic_config
+from cli.embedded.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,6 +39,20 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def make_database(server: EmbeddedPostgres, name: str) -> str:
+    """Create and migrate a database that only one stack uses; return its address.
+
+    A stack looks after every row it finds, so it must never share one with other tests.
+    """
+    url = server.url.rpartition("/")[0] + "/" + name
+    with psycopg.connect(server.url, autocommit=True) as db:
+        db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    command.upgrade(
+        alembic_config(url.replace("postgresql://", "postgresql+psycopg://", 1)), "head"
+    )
+    return url
 
 
 @dataclass
@@ -62,6 +82,7 @@ class Stack:
         trace: TracebackType | None,
     ) -> None:
         for process in self.processes.values():
+            process.send_signal(signal.SIGCONT)  # a frozen one could not end
             process.terminate()
         for process in self.processes.values():
             try:
@@ -82,8 +103,9 @@ class Stack:
         """Scheme and host of the simulator."""
         return f"http://127.0.0.1:{self.ports['simulator']}"
 
-    def environment(self) -> dict[str, str]:
-        """Return what the processes are told."""
+    def environment(self, name: str = "worker") -> dict[str, str]:
+        """Return what a process is told; of several workers each has a port of its own."""
+        worker = name if name in self.ports else "worker"
         return {
             "PATH": os.environ["PATH"],
             "HEXAVOX_PROFILE": "demo",
@@ -91,20 +113,25 @@ class Stack:
             "TEMPORAL_ADDRESS": self.temporal_address,
             "HEXAVOX_API_PORT": str(self.ports["api"]),
             "HEXAVOX_PUBLIC_URL": self.api_url,
-            "HEXAVOX_WORKER_HEALTH_PORT": str(self.ports["worker"]),
+            "HEXAVOX_WORKER_HEALTH_PORT": str(self.ports[worker]),
             "HEXAVOX_SIMULATOR_PORT": str(self.ports["simulator"]),
             "HEXAVOX_SIMULATOR_URL": self.simulator_url,
             "HEXAVOX_SIMULATOR_SECRET": "only-for-tests",
+            "HEXAVOX_SERVER_SECRET": "only-for-tests-too",
             **self.waits,
         }
 
     def start(self, name: str, *, wait: bool = True) -> None:
-        """Start a process; its output goes to `<name>.log`."""
+        """Start a process; its output goes to `<name>.log`.
+
+        What follows a dash tells it from others of its kind: `worker-2` is a second worker.
+        """
+        self.ports.setdefault(name, free_port())
         log = (self.folder / f"{name}.log").open("ab")
         self._logs.append(log)
         self.processes[name] = subprocess.Popen(
-            [sys.executable, "-m", "cli", name],
-            env=self.environment(),
+            [sys.executable, "-m", "cli", name.partition("-")[0]],
+            env=self.environment(name),
             cwd=ROOT,
             stdout=log,
             stderr=log,
@@ -130,6 +157,16 @@ class Stack:
         """End a process at once, as a crash does."""
         self.processes[name].send_signal(signal.SIGKILL)
         self.processes[name].wait()
+
+    def runs(self, name: str) -> bool:
+        """Tell whether a process is there."""
+        return name in self.processes and self.processes[name].poll() is None
+
+    def stop(self, name: str) -> None:
+        """End a process politely, as a deployment does."""
+        process = self.processes.pop(name)
+        process.terminate()
+        process.wait(15)
 
     def freeze(self, name: str) -> None:
         """Stop a process in its tracks."""

@@ -1,0 +1,5 @@
+"""Run all benchmarks."""
+
+from bench.lifecycles import main
+
+main()

@@ -1,0 +1,171 @@
+"""Full SMS lifecycles beside empty workflows, and accepting beside a bare StartWorkflow.
+
+Both pairs are measured in turns in the same run on the same Temporal server, because figures of
+different moments, or machines, tell nothing about each other: look at the ratios.
+"""
+
+import argparse
+import asyncio
+import http.client
+import json
+import statistics
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from bench.cpu import spent
+from bench.empty import NOBODYS_QUEUE, QUEUE, Empty
+from bench.house import House, running
+
+CONCURRENT = 60
+LIFECYCLES_WANTED = 0.4
+ACCEPTING_WANTED = 2.5
+
+
+def main() -> None:
+    """Measure and print; always ends well, because figures are no verdicts."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="of each kind, in turns")
+    parser.add_argument("--seconds", type=float, default=10, help="of one round")
+    parser.add_argument("--calls", type=int, default=60, help="one after the other, of each kind")
+    asked = parser.parse_args()
+    asyncio.run(measure(asked.rounds, asked.seconds, asked.calls))
+
+
+async def measure(rounds: int, seconds: float, calls: int) -> None:
+    """Bring everything up, measure both pairs, print a table of each."""
+    async with running() as house:
+        watch = Watch(house)
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(watch.run())
+            await throughput(house, watch, rounds, seconds)
+            await latency(house, watch, calls)
+            watching.cancel()
+
+
+class Watch:
+    """Notices the ends of messages with one query every 30 ms, whoever waits for how many."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._open: dict[int, asyncio.Event] = {}
+
+    async def end_of(self, message: int) -> None:
+        """Wait until a message has ended."""
+        event = self._open.setdefault(message, asyncio.Event())
+        await event.wait()
+
+    async def run(self) -> None:
+        """Look again and again."""
+        while True:
+            await asyncio.sleep(0.03)
+            if self._open:
+                for message in await self._house.ended(list(self._open)):
+                    self._open.pop(message).set()
+
+
+async def throughput(house: House, watch: Watch, rounds: int, seconds: float) -> None:
+    """Print how many of each are done in a second."""
+
+    async def lifecycle() -> None:
+        await watch.end_of(await _send(house))
+
+    async def empty() -> None:
+        await house.client.execute_workflow(Empty.run, id=uuid4().hex, task_queue=QUEUE)
+
+    await _rate(lifecycle, 2)  # warm
+    await _rate(empty, 2)
+    print(f"\n{CONCURRENT} concurrent, rounds of {seconds:.0f} s    per second")
+    print(f"{'round':>5} {'lifecycles':>12} {'empty workflows':>16} {'ratio':>7}")
+    used: Counter[str] = Counter()
+    done = 0.0
+    ratios: list[float] = []
+    for number in range(1, rounds + 1):
+        before = house.cpu.seconds()
+        full = await _rate(lifecycle, seconds)
+        used.update(spent(before, house.cpu.seconds()))
+        done += full * seconds
+        nothing = await _rate(empty, seconds)
+        ratios.append(full / nothing)
+        print(f"{number:>5} {full:>12.1f} {nothing:>16.1f} {ratios[-1]:>7.2f}", flush=True)
+    print(f"ratio, median: {statistics.median(ratios):.2f}  (wanted: at least {LIFECYCLES_WANTED})")
+    if used:
+        costs = ", ".join(f"{name} {1000 * s / done:.1f}" for name, s in used.most_common())
+        print(f"processor time of a lifecycle, in ms: {costs}")
+
+
+async def latency(house: House, watch: Watch, calls: int) -> None:
+    """Print how long one call of each takes while nothing else is under way."""
+    address = urlsplit(house.stack.api_url)
+    assert address.hostname is not None
+    connection = http.client.HTTPConnection(address.hostname, address.port)
+    accepting: list[float] = []
+    starting: list[float] = []
+    for _ in range(calls):
+        body = json.dumps(_order(house)).encode()
+        headers = {
+            **house.owner.headers,
+            "Content-Type": "application/json",
+            "Idempotency-Key": uuid4().hex,
+        }
+        began = time.perf_counter()
+        # Blocking on purpose: nothing else runs in this process while it is measured.
+        connection.request("POST", "/api/v1/messages/sms", body, headers)
+        answer = connection.getresponse().read()
+        accepting.append(time.perf_counter() - began)
+        await watch.end_of(int(json.loads(answer)["messageId"]))
+        began = time.perf_counter()
+        await house.client.start_workflow(
+            Empty.run,
+            id=uuid4().hex,
+            task_queue=NOBODYS_QUEUE,
+            execution_timeout=timedelta(minutes=1),
+        )
+        starting.append(time.perf_counter() - began)
+    connection.close()
+    print(f"\none at a time, {calls} calls{'p50 ms':>12} {'p95 ms':>8}")
+    for name, times in (("POST /messages/sms", accepting), ("bare StartWorkflow", starting)):
+        p50, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
+        print(f"{name:<25} {1000 * p50:>8.1f} {1000 * p95:>8.1f}")
+    ratio = statistics.median(accepting) / statistics.median(starting)
+    print(f"ratio of p50: {ratio:.2f}  (wanted: at most {ACCEPTING_WANTED})")
+
+
+async def _rate(action: Callable[[], Awaitable[None]], seconds: float) -> float:
+    """Repeat an action by so many at once; return how many ended in a second."""
+    ends: list[float] = []
+    began = time.monotonic()
+
+    async def repeat() -> None:
+        while time.monotonic() - began < seconds:
+            await action()
+            ends.append(time.monotonic() - began)
+
+    await asyncio.gather(*(repeat() for _ in range(CONCURRENT)))
+    return sum(end <= seconds for end in ends) / seconds
+
+
+async def _send(house: House) -> int:
+    answer = await house.http.post(
+        f"{house.stack.api_url}/api/v1/messages/sms",
+        json=_order(house),
+        headers={**house.owner.headers, "Idempotency-Key": uuid4().hex},
+    )
+    answer.raise_for_status()
+    return int(answer.json()["messageId"])
+
+
+def _order(house: House) -> dict[str, str]:
+    return {
+        "merchantId": house.owner.merchant,
+        "to": "+18135551234",
+        "message": "Your OTP is 123456",
+        "type": "OTP",
+    }
+
+
+if __name__ == "__main__":
+    main()

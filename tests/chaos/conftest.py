@@ -1,0 +1,60 @@
+"""A stack of which every part may be killed; after each test it is whole again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.temporal import EmbeddedTemporal
+from models.session import Database
+from tests.e2e.house import House, Integrator
+from tests.stack import SHORT_WAITS, Stack, free_port, make_database
+
+
+@pytest.fixture(scope="session")
+async def standing(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[House]:
+    """Everything, on a Temporal server that comes back on the same port after it was killed."""
+    folder: Path = tmp_path_factory.mktemp("chaos")
+    temporal = EmbeddedTemporal(
+        database=folder / "temporal.db", port=free_port(), ui_port=free_port()
+    )
+    url = make_database(postgres, "chaos")
+    database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=5)
+    settings = {**SHORT_WAITS, "HEXAVOX_SIMULATOR_DATA_DIR": str(folder)}
+    with temporal, Stack(url, temporal.address, folder, settings) as stack:
+        async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
+            yield House(stack=stack, temporal=temporal, database=database, http=http)
+    await database.close()
+
+
+@pytest.fixture
+async def house(standing: House) -> AsyncIterator[House]:
+    """The stack, repaired before and after."""
+    await _repair(standing)
+    yield standing
+    await _repair(standing)
+
+
+@pytest.fixture
+async def integrator(house: House) -> Integrator:
+    """A tenant of the test's own with an allowance of 1,000 SMS."""
+    return await house.integrator()
+
+
+async def _repair(house: House) -> None:
+    stack = house.stack
+    if not house.temporal.running():
+        await asyncio.to_thread(house.temporal.start)
+    for name in list(stack.processes):
+        stack.thaw(name)
+    for name in ("simulator", "worker", "api"):
+        if not stack.runs(name):
+            await asyncio.to_thread(stack.start, name)
+    for name in set(stack.processes) - {"simulator", "worker", "api"}:
+        await asyncio.to_thread(stack.stop, name)
+    await house.faults()

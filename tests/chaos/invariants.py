@@ -1,0 +1,139 @@
+"""What must hold for a tenant at rest, whatever died before: an empty list of violations."""
+
+from collections import Counter
+from typing import Any, Final
+
+from models.enums import TERMINAL, MessageStatus
+from models.rules.reference import parse_reference
+from tests.e2e.house import Integrator
+
+ARRIVED: Final = {
+    MessageStatus.DELIVERED: {1},
+    MessageStatus.UNDELIVERED: {0},
+    MessageStatus.FAILED: {0},
+    MessageStatus.CANCELED: {0},
+    MessageStatus.UNKNOWN: {0, 1},
+}
+"""How many copies may have reached the recipient of a message that ended so."""
+
+LAWS: Final = {
+    "every message has ended": """
+        SELECT id, status FROM message
+         WHERE tenant_id = :tenant AND (completed_at IS NULL OR status IN
+               ('QUEUED', 'SCHEDULED', 'SENDING', 'SENT'))
+    """,
+    "every accepted message was held in full, once": """
+        SELECT m.id, count(e.id), sum(e.units) FROM message m
+          LEFT JOIN ledger_entry e ON e.tenant_id = m.tenant_id AND e.message_id = m.id
+                                  AND e.kind = 'HOLD'
+         WHERE m.tenant_id = :tenant
+         GROUP BY m.id, m.units HAVING count(e.id) <> 1 OR sum(e.units) <> m.units
+    """,
+    "captured and released are what was held, from the same pots": """
+        SELECT m.id FROM message m JOIN ledger_entry e
+               ON e.tenant_id = m.tenant_id AND e.message_id = m.id
+         WHERE m.tenant_id = :tenant
+         GROUP BY m.id
+        HAVING sum(e.units * CASE kind WHEN 'HOLD' THEN -1 ELSE 1 END) <> 0
+            OR sum(e.credit_units * CASE kind WHEN 'HOLD' THEN -1 ELSE 1 END) <> 0
+    """,
+    "what is billed is what was captured": """
+        SELECT m.id, m.billed_units FROM message m
+         WHERE m.tenant_id = :tenant AND m.billed_units <> COALESCE(
+               (SELECT sum(e.units) FROM ledger_entry e WHERE e.tenant_id = m.tenant_id
+                   AND e.message_id = m.id AND e.kind = 'CAPTURE'), 0)
+    """,
+    "credits are the sum of their entries, and nothing is held": """
+        SELECT ca.channel, ca.available, ca.held FROM credit_account ca
+         WHERE ca.tenant_id = :tenant AND (ca.held <> 0 OR ca.available <> COALESCE(
+               (SELECT sum(CASE kind WHEN 'HOLD' THEN -credit_units WHEN 'CAPTURE' THEN 0
+                                     WHEN 'REFUND' THEN -credit_units ELSE credit_units END)
+                  FROM ledger_entry e WHERE e.tenant_id = ca.tenant_id
+                   AND e.merchant_id = ca.merchant_id AND e.channel = ca.channel), 0))
+    """,
+    "the month is the sum of its entries, within its limit, and nothing is held": """
+        SELECT am.month, am.used, am.held, am.credits_used
+          FROM allowance_month am JOIN merchant m
+               ON m.tenant_id = am.tenant_id AND m.id = am.merchant_id,
+               LATERAL (SELECT COALESCE(sum(units - credit_units), 0) AS used,
+                               COALESCE(sum(credit_units), 0) AS credits
+                          FROM ledger_entry e
+                         WHERE e.tenant_id = am.tenant_id AND e.merchant_id = am.merchant_id
+                           AND e.channel = am.channel AND e.month = am.month
+                           AND e.kind = 'CAPTURE') captured
+         WHERE am.tenant_id = :tenant
+           AND (am.held <> 0 OR am.used <> captured.used OR am.credits_used <> captured.credits
+                OR am.used > m.sms_limit)
+    """,
+    "the running balance of credits is gapless": """
+        SELECT id, kind, balance, expected
+          FROM (SELECT id, kind, balance,
+                       sum(CASE kind WHEN 'HOLD' THEN -credit_units WHEN 'CAPTURE' THEN 0
+                                     ELSE credit_units END)
+                       OVER (PARTITION BY merchant_id, channel ORDER BY id) AS expected
+                  FROM ledger_entry WHERE tenant_id = :tenant) running
+         WHERE balance <> expected AND (SELECT count(*) FROM ledger_entry
+               WHERE tenant_id = :tenant AND credit_units > 0) > 0
+    """,
+    "a usage record stands for every message a provider took, with its units": """
+        SELECT m.id, m.status, u.units FROM message m
+          LEFT JOIN usage_record u ON u.tenant_id = m.tenant_id AND u.message_id = m.id
+         WHERE m.tenant_id = :tenant
+           AND (EXISTS (SELECT 1 FROM attempt a WHERE a.tenant_id = m.tenant_id
+                           AND a.message_id = m.id AND a.state = 'ACCEPTED')
+                <> (u.message_id IS NOT NULL) OR u.units <> m.billed_units)
+    """,
+    "day totals are the sum of their records": """
+        SELECT COALESCE(d.day, r.day), d.messages, d.units, r.messages, r.units
+          FROM (SELECT * FROM usage_day WHERE tenant_id = :tenant) d
+          FULL JOIN (SELECT day, merchant_id, channel, count(*) AS messages, sum(units) AS units
+                       FROM usage_record WHERE tenant_id = :tenant
+                      GROUP BY day, merchant_id, channel) r
+               USING (day, merchant_id, channel)
+         WHERE d.messages IS DISTINCT FROM r.messages OR d.units IS DISTINCT FROM r.units
+    """,
+    "no attempt is in doubt, and at most one was accepted": """
+        SELECT m.id, array_agg(a.state ORDER BY a.number) FROM message m
+          JOIN attempt a ON a.tenant_id = m.tenant_id AND a.message_id = m.id
+         WHERE m.tenant_id = :tenant AND m.status <> 'UNKNOWN'
+         GROUP BY m.id
+        HAVING count(*) FILTER (WHERE a.state = 'ACCEPTED') > 1
+            OR count(*) FILTER (WHERE a.state IN ('REQUESTED', 'AMBIGUOUS')) > 0
+            OR count(*) <> max(m.attempts)
+    """,
+    "every report is in its message": """
+        SELECT id, message_id, status FROM receipt
+         WHERE tenant_id = :tenant AND applied_at IS NULL
+    """,
+}
+"""Each question finds what breaks the law of its name."""
+
+
+async def violations(integrator: Integrator) -> list[str]:
+    """Return everything that must not be, in words; only for a tenant with nothing under way."""
+    tenant = integrator.owner.tenant_id
+    found = [
+        f"{law}: {rows}"
+        for law, question in LAWS.items()
+        if (rows := await integrator.house.rows(question, tenant=tenant))
+    ]
+    return found + await _copies(integrator)
+
+
+async def _copies(integrator: Integrator) -> list[str]:
+    """Hold the copies that reached people against the statuses."""
+    tenant = integrator.owner.tenant_id
+    copies: Counter[int] = Counter()
+    for copy in await integrator.house.deliveries():
+        reference = parse_reference(copy["reference"])
+        assert reference is not None, copy
+        if reference.tenant_id == tenant:
+            copies[reference.message_id] += 1
+    messages: list[Any] = await integrator.house.rows(
+        "SELECT id, status FROM message WHERE tenant_id = :tenant", tenant=tenant
+    )
+    return [
+        f"message {message} is {status} with {copies[message]} copies"
+        for message, status in messages
+        if status in TERMINAL and copies[message] not in ARRIVED[MessageStatus(status)]
+    ]

@@ -1,0 +1,70 @@
+"""The API dies after it committed and before it answered: a retry finds what was accepted."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from tests.chaos.invariants import violations
+from tests.e2e.house import House, Integrator, number, until
+from tests.factories import unique
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+async def test_retries_after_the_api_was_killed_amid_sends_make_one_message_of_each_key(
+    house: House, integrator: Integrator
+) -> None:
+    sends = {unique("key"): number() for _ in range(60)}
+
+    async def attempt(key: str) -> str | None:
+        try:
+            return await integrator.accepted(sends[key], key=key)
+        except httpx.TransportError:
+            return None
+
+    first = asyncio.gather(*(attempt(key) for key in sends))
+    await until(lambda: _some_accepted(integrator), every=0.005)
+    house.stack.kill("api")
+    before = dict(zip(sends, await first, strict=True))
+    written = await _accepted(integrator)
+    assert None in before.values(), "some were cut off"
+    await asyncio.to_thread(house.stack.start, "api")
+
+    after = {key: await integrator.accepted(to, key=key) for key, to in sends.items()}
+
+    assert written < await _accepted(integrator) == len(set(after.values())) == len(sends)
+    assert all(after[key] == known for key, known in before.items() if known is not None)
+    await integrator.all_ended()
+    assert set(await house.copies(sends.values())) == {1}
+    assert await violations(integrator) == []
+
+
+async def test_what_was_committed_but_never_started_is_sent_without_any_retry(
+    house: House, integrator: Integrator
+) -> None:
+    numbers = [number() for _ in range(60)]
+    sends = asyncio.gather(*(integrator.send(to) for to in numbers), return_exceptions=True)
+    await until(lambda: _some_accepted(integrator), every=0.005)
+    house.stack.kill("api")
+    answers = await sends
+    await asyncio.to_thread(house.stack.start, "api")  # reports come in there
+
+    await integrator.all_ended()
+    written = await _accepted(integrator)
+    answered = sum(isinstance(answer, httpx.Response) for answer in answers)
+    copies = await house.copies(numbers)
+    assert answered <= written
+    assert (sum(copies), max(copies)) == (written, 1)
+    assert await violations(integrator) == []
+
+
+async def _accepted(integrator: Integrator) -> int:
+    [(count,)] = await integrator.house.rows(
+        "SELECT count(*) FROM message WHERE tenant_id = :tenant", tenant=integrator.owner.tenant_id
+    )
+    return int(count)
+
+
+async def _some_accepted(integrator: Integrator) -> bool:
+    return await _accepted(integrator) > 0

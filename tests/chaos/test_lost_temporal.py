@@ -1,0 +1,79 @@
+"""Temporal is away, or has forgotten everything: the rows know what was promised."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from tests.chaos.invariants import violations
+from tests.e2e.house import House, Integrator, number
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+async def _kill_temporal(house: House) -> None:
+    assert house.temporal.pid is not None
+    os.kill(house.temporal.pid, signal.SIGKILL)
+    await asyncio.to_thread(house.temporal.stop)
+
+
+async def test_what_is_accepted_while_temporal_is_away_is_sent_once_it_is_back(
+    house: House, integrator: Integrator
+) -> None:
+    await _kill_temporal(house)
+    numbers = [number() for _ in range(10)]
+    seconds = []
+    messages = []
+    for to in numbers:
+        began = time.monotonic()
+        answer = await integrator.send(to)
+        seconds.append(time.monotonic() - began)
+        assert (answer.status_code, answer.json()["status"]) == (200, "QUEUED")
+        messages.append(answer.json()["messageId"])
+    assert max(seconds) < 3, "a request waits a second for Temporal, not for its time-outs"
+    assert sorted(seconds)[5] < 1, "and most do not wait at all"
+
+    await asyncio.to_thread(house.temporal.start)
+    await integrator.all_ended()
+    assert set(await house.copies(numbers)) == {1}
+    assert {(await integrator.view(message))["status"] for message in messages} == {"DELIVERED"}
+    assert await violations(integrator) == []
+
+
+async def test_temporal_killed_amid_mixed_sends_loses_and_doubles_nothing(
+    house: House, integrator: Integrator
+) -> None:
+    numbers = [number(last_four) for last_four in ("1234", "9004", "9007", "9012", "9010") * 4]
+    sends = asyncio.gather(*(integrator.accepted(to) for to in numbers))
+    await asyncio.sleep(0.4)
+    await _kill_temporal(house)
+    await sends
+    await asyncio.sleep(1)
+    await asyncio.to_thread(house.temporal.start)
+
+    await integrator.all_ended()
+    assert set(await house.copies(numbers)) == {1}
+    assert await violations(integrator) == []
+
+
+@pytest.mark.parametrize("workers", ["restarted", "left running"])
+async def test_when_temporal_has_lost_its_database_every_row_still_reaches_its_end(
+    house: House, integrator: Integrator, workers: str
+) -> None:
+    numbers = [number(last_four) for last_four in ("1234", "9004", "9012", "9010") * 3]
+    for to in numbers:
+        await integrator.accepted(to)
+    await _kill_temporal(house)
+    assert house.temporal.database is not None
+    for file in house.temporal.database.parent.glob("temporal.db*"):
+        file.unlink()
+    await asyncio.to_thread(house.temporal.start)
+    if workers == "restarted":
+        house.stack.kill("worker")
+        await asyncio.to_thread(house.stack.start, "worker")
+
+    await integrator.all_ended()
+    assert set(await house.copies(numbers)) == {1}
+    assert await violations(integrator) == []

@@ -1,0 +1,49 @@
+"""One stack for all end-to-end tests of a run; each test moves in as a tenant of its own."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.temporal import EmbeddedTemporal
+from models.session import Database
+from tests.e2e.house import House, Integrator
+from tests.stack import Stack, make_database
+
+
+@pytest.fixture(scope="session")
+def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTemporal]:
+    """A server whose task queues no other test's worker serves."""
+    folder = tmp_path_factory.mktemp("e2e-temporal")
+    with EmbeddedTemporal(database=folder / "temporal.db") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def house(
+    postgres: EmbeddedPostgres,
+    own_temporal: EmbeddedTemporal,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[House]:
+    """Everything, running."""
+    url = make_database(postgres, "e2e")
+    database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=5)
+    with Stack(url, own_temporal.address, tmp_path_factory.mktemp("e2e")) as stack:
+        async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
+            yield House(stack=stack, temporal=own_temporal, database=database, http=http)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def temporal_client(own_temporal: EmbeddedTemporal) -> Client:
+    """A client of the stack's Temporal server."""
+    return await Client.connect(own_temporal.address, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture
+async def integrator(house: House) -> Integrator:
+    """A tenant of the test's own with an allowance of 1,000 SMS."""
+    return await house.integrator()

@@ -1,0 +1,141 @@
+"""Every e-mail row of the simulator's table, from the request to the mailbox and the books."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e.house import House, Integrator
+from tests.factories import unique
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+@dataclass(frozen=True)
+class Row:
+    """How a mail to such an address must end."""
+
+    local: str
+    status: str = "DELIVERED"
+    error_code: str | None = None
+    copies: int = 1
+    billed: int = 1
+    attempts: int = 1
+    suppressed: bool = False
+
+
+ROWS = (
+    Row("member"),
+    Row("bounce", "UNDELIVERED", "BAD_DESTINATION", copies=0, suppressed=True),
+    Row("soft-bounce"),
+    Row("complaint", suppressed=True),
+    Row("refused", "FAILED", "BAD_DESTINATION", copies=0, billed=0),
+    Row("timeout-sent"),
+    Row("timeout-lost", attempts=2),
+)
+
+
+@dataclass(frozen=True)
+class Mailed:
+    """All rows under way at once."""
+
+    integrator: Integrator
+    addresses: dict[str, str]
+    messages: dict[str, str]
+
+
+def mail(integrator: Integrator, to: object, **fields: object) -> dict[str, object]:
+    """Return the body of a request."""
+    return {
+        "merchantId": integrator.owner.merchant,
+        "to": to,
+        "subject": "Payment reminder",
+        "body": "<p>Your membership <b>renews</b> tomorrow.</p>",
+        "type": "TRANSACTIONAL",
+        **fields,
+    }
+
+
+@pytest.fixture(scope="module")
+async def mailed(house: House) -> Mailed:
+    """Send one mail for every row."""
+    integrator = await house.integrator()
+    domain = f"{unique('d')}.example.com"
+    addresses = {row.local: f"{row.local}@{domain}" for row in ROWS}
+    messages = {}
+    for local, to in addresses.items():
+        answer = await integrator.post("/messages/email", mail(integrator, to), key=local)
+        assert answer.status_code == 200, answer.text
+        messages[local] = answer.json()["messageId"]
+    return Mailed(integrator, addresses, messages)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.local)
+async def test_a_mail_ends_as_the_table_says(mailed: Mailed, house: House, row: Row) -> None:
+    message_id, to = mailed.messages[row.local], mailed.addresses[row.local]
+    view = await mailed.integrator.ended(message_id)
+    again = await mailed.integrator.post("/messages/email", mail(mailed.integrator, to))
+    assert (
+        Row(
+            local=row.local,
+            status=view["status"],
+            error_code=view["errorCode"],
+            copies=len([d for d in await house.deliveries(to) if d["reference"].endswith("-1")])
+            if row.attempts == 1
+            else 1,
+            billed=view["billedUnits"],
+            attempts=view["attempts"],
+            suppressed=again.json().get("code") == "RECIPIENT_SUPPRESSED",
+        )
+        == row
+    )
+    used = {"CAPTURE": (1, 0)} if row.billed else {"RELEASE": (1, 0)}
+    assert await mailed.integrator.movements(message_id) == {"HOLD": (1, 0), **used}
+
+
+async def test_html_travels_with_a_plain_text_twin(mailed: Mailed, house: House) -> None:
+    await mailed.integrator.ended(mailed.messages["member"])
+    [copy, *_] = await house.deliveries(mailed.addresses["member"])
+    assert "Payment reminder" in copy["content"]
+    assert "Your membership renews tomorrow." in copy["content"]
+    assert "<p>" not in copy["content"]
+
+
+async def test_a_direct_mail_to_several_is_one_mail_metered_for_the_tenant(house: House) -> None:
+    integrator = await house.integrator()
+    domain = f"{unique('d')}.example.com"
+    to = [f"ann@{domain}", f"bounce@{domain}", f"bob@{domain}"]
+    body = {"to": to, "subject": "Hello", "body": "<p>Hi</p>"}
+    answer = await integrator.post("/email/send", body)
+    assert answer.status_code == 200, answer.text
+    view = await integrator.ended(answer.json()["messageId"])
+    assert (view["status"], view["merchantId"]) == ("UNDELIVERED", None)
+    assert (view["billedUnits"], view["attempts"]) == (3, 1)
+    assert [len(await house.deliveries(address)) for address in to] == [1, 0, 1]
+    assert await integrator.movements(view["messageId"]) == {}
+    assert await integrator.day_total() == (1, 3)
+    told = " ".join(str(event["detail"]) for event in view["events"])
+    assert "bounced" in told
+
+
+async def test_marketing_mail_can_be_unsubscribed_with_one_click(house: House) -> None:
+    integrator = await house.integrator()
+    to = f"ann@{unique('d')}.example.com"
+    consent = {
+        "merchantId": integrator.owner.merchant,
+        "channel": "EMAIL",
+        "contact": to,
+        "status": "OPT_IN",
+        "source": "test",
+    }
+    assert (await integrator.post("/consents", consent)).status_code == 200
+    answer = await integrator.post("/messages/email", mail(integrator, to, type="MARKETING"))
+    assert answer.status_code == 200, answer.text
+    await integrator.ended(answer.json()["messageId"])
+    [(link,)] = await house.rows(
+        "SELECT details ->> 'unsubscribeUrl' FROM message WHERE tenant_id = :t AND id = :id",
+        t=integrator.owner.tenant_id,
+        id=int(answer.json()["messageId"]),
+    )
+    assert (await house.http.post(link)).status_code == 200
+    again = await integrator.post("/messages/email", mail(integrator, to, type="MARKETING"))
+    assert (again.status_code, again.json()["code"]) == (403, "CONSENT_OPTED_OUT")

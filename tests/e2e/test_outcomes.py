@@ -1,0 +1,99 @@
+"""Every SMS row of the simulator's table, from the request to the recipient and the books."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from tests.chaos.invariants import violations
+from tests.e2e.house import House, Integrator, number
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+@dataclass(frozen=True)
+class Row:
+    """How a message to such a number must end."""
+
+    last_four: str
+    status: str = "DELIVERED"
+    error_code: str | None = None
+    provider_code: str | None = None
+    copies: int = 1
+    billed: int = 1
+    attempts: int = 1
+
+
+ROWS = (
+    Row("1234"),
+    Row("9001", "UNDELIVERED", "UNREACHABLE", "30005", copies=0),
+    Row("9002", "FAILED", "BAD_DESTINATION", "21211", copies=0, billed=0),
+    Row("9003", attempts=2),
+    Row("9004"),
+    Row("9005", attempts=2),
+    Row("9006"),
+    Row("9007", attempts=2),
+    Row("9008"),
+    Row("9009"),
+    Row("9010"),
+    Row("9011", "UNKNOWN", "DELIVERY_UNKNOWN"),
+    Row("9012"),
+    Row("9013"),
+    Row("9014", "FAILED", "OPTED_OUT", "21610", copies=0, billed=0),
+)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """All rows under way at once, so that the table takes as long as its slowest row."""
+
+    integrator: Integrator
+    numbers: dict[str, str]
+    messages: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+async def sent(house: House) -> Sent:
+    """Send one message for every row."""
+    integrator = await house.integrator()
+    numbers = {row.last_four: number(row.last_four) for row in ROWS}
+    messages = {
+        last_four: await integrator.accepted(to, key=f"row-{last_four}")
+        for last_four, to in numbers.items()
+    }
+    return Sent(integrator, numbers, messages)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.last_four)
+async def test_a_message_ends_as_the_table_says(sent: Sent, house: House, row: Row) -> None:
+    message_id = sent.messages[row.last_four]
+    view = await sent.integrator.ended(message_id)
+    assert (
+        Row(
+            last_four=row.last_four,
+            status=view["status"],
+            error_code=view["errorCode"],
+            provider_code=view["providerCode"],
+            copies=len(await house.deliveries(sent.numbers[row.last_four])),
+            billed=view["billedUnits"],
+            attempts=view["attempts"],
+        )
+        == row
+    )
+    used = {"CAPTURE": (1, 0)} if row.billed else {"RELEASE": (1, 0)}
+    assert await sent.integrator.movements(message_id) == {"HOLD": (1, 0), **used}
+    usage = await sent.integrator.usage()
+    assert usage.get(message_id) == ((1, "FINAL") if row.billed else None)
+
+
+async def test_after_the_whole_table_the_books_are_exact(sent: Sent) -> None:
+    await sent.integrator.all_ended()
+    billed = sum(row.billed for row in ROWS)
+    assert await sent.integrator.balances() == {
+        "used": billed,
+        "held": 0,
+        "credits_used": 0,
+        "credits": 0,
+        "credits_held": 0,
+    }
+    assert await sent.integrator.day_total() == (billed, billed)
+    assert await violations(sent.integrator) == []

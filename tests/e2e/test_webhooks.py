@@ -1,0 +1,138 @@
+"""Reports can't be forged, and replaying one changes nothing."""
+
+import pytest
+
+from tests.chaos.invariants import violations
+from tests.e2e.house import House, Integrator, number, until
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+def _reference(integrator: Integrator, message_id: str, attempt: int = 1) -> str:
+    return f"hx-{integrator.owner.tenant_id}-{message_id}-{attempt}"
+
+
+def _report(reference: str, status: str = "delivered") -> dict[str, object]:
+    return {
+        "eventId": f"forged-{reference}-{status}",
+        "messageId": "sim_forged",
+        "reference": reference,
+        "channel": "SMS",
+        "status": status,
+        "at": "2026-04-16T13:20:32.942Z",
+        "errorCode": 30005 if status == "undelivered" else None,
+    }
+
+
+async def _forged_receipts(house: House, reference: str) -> list[object]:
+    return await house.rows(
+        "SELECT event_id FROM receipt WHERE event_id LIKE :forged",
+        forged=f"forged-{reference}-%",
+    )
+
+
+async def test_a_report_with_a_wrong_signature_is_refused_and_changes_nothing(
+    house: House, integrator: Integrator
+) -> None:
+    message_id = await integrator.accepted(number("9010"))  # open until it is asked about
+    reference = _reference(integrator, message_id)
+    report = _report(reference, "undelivered")
+
+    forged = await house.webhook(reference, report, secret="guessed")
+
+    assert (forged.status_code, forged.json()["code"]) == (403, "FORBIDDEN")
+    unsigned = await house.http.post(
+        f"{house.stack.api_url}/webhooks/simulator/{reference}", json=report
+    )
+    assert unsigned.status_code == 403
+    view = await integrator.ended(message_id)
+    assert (view["status"], view["errorCode"]) == ("DELIVERED", None)
+    assert await _forged_receipts(house, reference) == []
+    assert await violations(integrator) == []
+
+
+async def test_replaying_every_true_report_changes_nothing(
+    house: House, integrator: Integrator
+) -> None:
+    message_id = await integrator.accepted(number())
+    await integrator.ended(message_id)
+    reference = _reference(integrator, message_id)
+    reports = await house.reports(reference)
+    assert [report["status"] for report in reports] == ["sent", "delivered"]
+    before = await integrator.everything()
+
+    for report in reports * 2:
+        assert (await house.webhook(reference, report)).status_code == 204
+
+    assert await integrator.everything() == before
+    assert await violations(integrator) == []
+
+
+async def test_after_the_last_word_another_one_changes_neither_status_nor_books(
+    house: House, integrator: Integrator
+) -> None:
+    message_id = await integrator.accepted(number())
+    await integrator.ended(message_id)
+    reference = _reference(integrator, message_id)
+    before = await integrator.everything()
+
+    answer = await house.webhook(reference, _report(reference, "undelivered"))
+
+    assert answer.status_code == 204
+    after = await integrator.everything()
+    assert {**after, "receipt": []} == {**before, "receipt": []}
+    assert (await integrator.view(message_id))["status"] == "DELIVERED"
+
+
+async def test_a_true_report_sent_to_another_messages_address_is_refused(
+    house: House, integrator: Integrator
+) -> None:
+    delivered = await integrator.accepted(number())
+    other = await integrator.accepted(number("9001"))
+    await integrator.all_ended()
+    before = await integrator.everything()
+    [*_, report] = await house.reports(_reference(integrator, delivered))
+
+    answer = await house.webhook(_reference(integrator, other), report)
+
+    assert answer.status_code == 403
+    assert await integrator.everything() == before
+
+
+async def test_a_report_about_another_tenants_message_reaches_nobody(
+    house: House, integrator: Integrator
+) -> None:
+    stranger = await house.integrator()
+    message_id = await integrator.accepted(number("9010"))
+    reference = _reference(stranger, message_id)
+
+    answer = await house.webhook(reference, _report(reference, "undelivered"))
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+    view = await integrator.ended(message_id)
+    assert view["status"] == "DELIVERED"
+    assert await _forged_receipts(house, reference) == []
+
+
+async def test_a_late_report_corrects_unknown_once_and_takes_no_units_again(
+    house: House, integrator: Integrator
+) -> None:
+    message_id = await integrator.accepted(number("9011"))
+    await integrator.ended(message_id)
+    reference = _reference(integrator, message_id)
+    before = await integrator.everything()
+
+    async def corrected() -> bool:
+        view = await integrator.view(message_id)
+        return bool(view["status"] == "DELIVERED")
+
+    assert (await house.webhook(reference, _report(reference))).status_code == 204
+    await until(corrected)
+    again = await house.webhook(reference, _report(reference, "undelivered"))
+    assert again.status_code == 204
+    await house.webhook(reference, _report(reference))
+
+    after = await integrator.everything()
+    assert (await integrator.view(message_id))["status"] == "DELIVERED"
+    for table in ("ledger_entry", "allowance_month", "credit_account", "usage_record", "usage_day"):
+        assert after[table] == before[table]
