@@ -23,7 +23,7 @@ class MessageType(StrEnum):
 
 
 class MessageStatus(StrEnum):
-    """Where a message stands. The allowed steps are in `models.rules.lifecycle`."""
+    """Where a message stands; it never moves backwards."""
 
     QUEUED = "QUEUED"
     SCHEDULED = "SCHEDULED"
@@ -65,6 +65,7 @@ class ErrorCode(StrEnum):
     CONSENT_OPTED_OUT = "CONSENT_OPTED_OUT"
     CONSENT_REQUIRED = "CONSENT_REQUIRED"
     RECIPIENT_SUPPRESSED = "RECIPIENT_SUPPRESSED"
+    OUTSIDE_HOURS = "OUTSIDE_HOURS"
     DELIVERY_UNKNOWN = "DELIVERY_UNKNOWN"
 
 
@@ -73,6 +74,32 @@ class ConsentStatus(StrEnum):
 
     OPT_IN = "OPT_IN"
     OPT_OUT = "OPT_OUT"
+
+
+class SuppressionReason(StrEnum):
+    """Why a merchant must not send to a contact on a channel, whatever the contact said."""
+
+    HARD_BOUNCE = "HARD_BOUNCE"
+    COMPLAINT = "COMPLAINT"
+    CARRIER_OPT_OUT = "CARRIER_OPT_OUT"
+
+
+class ConsentEvent(StrEnum):
+    """What the history of a contact tells."""
+
+    OPT_IN = "OPT_IN"
+    OPT_OUT = "OPT_OUT"
+    SUPPRESSED = "SUPPRESSED"
+    RESTORED = "RESTORED"
+
+
+class InboundKind(StrEnum):
+    """What an inbound text asks for."""
+
+    OPT_OUT = "OPT_OUT"
+    OPT_IN = "OPT_IN"
+    HELP = "HELP"
+    OTHER = "OTHER"
 
 
 class DeliveryMode(StrEnum):
@@ -106,6 +133,8 @@ class ReportStatus(StrEnum):
     DELIVERED = "DELIVERED"
     UNDELIVERED = "UNDELIVERED"
     FAILED = "FAILED"
+    COMPLAINED = "COMPLAINED"
+    """A delivered mail was called spam: it stays delivered, the recipient is suppressed."""
 
 
 FINAL_REPORT: Final = frozenset(

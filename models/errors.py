@@ -7,7 +7,7 @@
     ├── InsufficientCredits 402
     ├── PolicyForbids 403 ─ Forbidden, ChannelNotAllowed, ConsentOptedOut, ConsentRequired,
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered
-    ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, NotFound
+    ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, NotFound
     ├── MethodNotAllowed 405
     ├── WrongState 409 ─── NotCancelable
     ├── PayloadTooLarge 413
@@ -183,6 +183,13 @@ class MessageNotFound(NotThere):
 
     code = "MESSAGE_NOT_FOUND"
     title = "No such message"
+
+
+class RecordingNotFound(NotThere):
+    """The message is no call that was recorded and has been answered and ended."""
+
+    code = "RECORDING_NOT_FOUND"
+    title = "No recording"
 
 
 class MethodNotAllowed(HexavoxError):

@@ -7,7 +7,7 @@ from typing import NewType
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 ReadSession = NewType("ReadSession", AsyncSession)
-"""For looking only; whatever it changed is rolled back."""
+"""For looking only, each statement by itself. What it must not do is write."""
 
 WriteSession = NewType("WriteSession", AsyncSession)
 """One transaction, committed by whoever opened it; services never commit."""
@@ -23,15 +23,24 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5,
+            # The connection used last has its statements prepared and its caches warm.
+            pool_use_lifo=True,
             pool_pre_ping=False,
             isolation_level="READ COMMITTED",
-            connect_args={"connect_timeout": 5, "application_name": "hexavox"},
+            connect_args={
+                "connect_timeout": 5,
+                "application_name": "hexavox",
+                "prepare_threshold": 1,
+            },
         )
+
+        # Looking needs no transaction around each statement, and so no BEGIN and ROLLBACK.
+        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """Open a session for queries."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+        async with AsyncSession(self._reading, expire_on_commit=False) as session:
             yield ReadSession(session)
 
     @asynccontextmanager

@@ -8,12 +8,23 @@ TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_CLIENT_CERT
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.rules.waits import SendWaits
+
+
+def _seconds(given: Any) -> Any:
+    """Read a bare number as seconds; other spellings are ISO 8601 durations (PT1.5S)."""
+    try:
+        return timedelta(seconds=float(given))
+    except (TypeError, ValueError):
+        return given
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
 
 
 class Profile(StrEnum):
@@ -58,6 +69,11 @@ class Settings(BaseSettings):
     worker_health_port: int = Field(
         default=8001, description="Worker's /healthz and /metrics; 0 switches them off."
     )
+    server_secret: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Signs what the API hands out, such as unsubscribe links; it needs one.",
+    )
     rate_limit: int = Field(default=500, ge=1, description="Requests a second per key.")
     rate_burst: int = Field(default=1000, ge=1)
 
@@ -69,20 +85,22 @@ class Settings(BaseSettings):
         default=None, description="Signs the simulator's webhooks; needed to use it."
     )
 
-    report_wait: timedelta = timedelta(minutes=10)
-    poll_first: timedelta = timedelta(minutes=5)
-    poll_longest: timedelta = timedelta(hours=2)
-    reconcile_every: timedelta = timedelta(seconds=5)
-    absence_window: timedelta = Field(
+    report_wait: Duration = timedelta(minutes=10)
+    poll_first: Duration = timedelta(minutes=5)
+    poll_longest: Duration = timedelta(hours=2)
+    reconcile_every: Duration = timedelta(seconds=5)
+    absence_window: Duration = Field(
         default=timedelta(minutes=2),
         description="Least wait after an attempt's deadline before absence is believed.",
     )
-    truth_horizon: timedelta = timedelta(hours=72)
-    sweep_every: timedelta = timedelta(seconds=30)
-    sweep_grace: timedelta = timedelta(seconds=60)
+    truth_horizon: Duration = timedelta(hours=72)
+    sweep_every: Duration = timedelta(seconds=30)
+    sweep_grace: Duration = timedelta(seconds=60)
 
-    provider_timeout: timedelta = Field(
-        default=timedelta(seconds=10), description="HTTP budget of one call to a vendor."
+    provider_timeout: Duration = Field(
+        default=timedelta(seconds=10),
+        le=timedelta(seconds=10),
+        description="HTTP budget of one call to a vendor; its step has 12 s in all.",
     )
     provider_slots: int = Field(
         default=20, ge=1, description="Calls in flight per provider and worker on the fast path."

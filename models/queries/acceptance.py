@@ -1,20 +1,23 @@
 """Accepting a send: what it is checked against, and the one statement that makes it so."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from models.enums import Channel, ConsentStatus, MessageStatus, MessageType
+from models.enums import Channel, MessageStatus, MessageType
 from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSend:
-    """A send that was accepted under an Idempotency-Key."""
+    """A send that was accepted under an Idempotency-Key.
+
+    `merchant` is empty and `merchant_id` 0 for direct e-mail of the tenant itself.
+    """
 
     message_id: int
     fingerprint: str
@@ -27,33 +30,29 @@ class KnownSend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SendPolicy:
-    """What decides whether a merchant may send to a contact."""
-
-    merchant_id: int
-    active: bool
-    consent: ConsentStatus | None
-    sender: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
     """Everything an accepted send is written down with."""
 
     tenant_id: int
-    merchant_id: int
+    merchant_id: int | None
+    """None for direct e-mail of the tenant itself."""
     channel: Channel
     type: MessageType
     to_key: str
     to_contact: str
-    sender: str
-    body: str
+    sender: str = field(repr=False)
+    body: str = field(repr=False)
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
     attributes: Mapping[str, str]
     operation: str
     scope: str
     idempotency_key: str | None
     fingerprint: str
     units: int
+    funded: bool = True
+    """False: nothing is held; it is only metered."""
+    further_keys: Sequence[str] = ()
+    """Of the recipients after the first, for direct e-mail."""
     month: str
     accepted_at: datetime
     due_at: datetime
@@ -82,10 +81,11 @@ class NotFunded:
 
 _KNOWN = text(
     """
-    SELECT m.id, m.fingerprint, m.merchant_id, merchant.external_id, m.channel, m.type, m.status,
+    SELECT m.id, m.fingerprint, COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.type,
+           m.status, COALESCE(merchant.external_id, '') AS merchant,
            m.completed_at IS NOT NULL AS completed
       FROM message m
-      JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
+      LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
      WHERE m.tenant_id = :tenant_id AND m.operation = :operation AND m.scope = :scope
        AND m.idempotency_key = :key
     """
@@ -108,7 +108,7 @@ async def find_known(
         message_id=row.id,
         fingerprint=row.fingerprint,
         merchant_id=row.merchant_id,
-        merchant=row.external_id,
+        merchant=row.merchant,
         channel=Channel(row.channel),
         type=MessageType(row.type),
         status=MessageStatus(row.status),
@@ -116,49 +116,8 @@ async def find_known(
     )
 
 
-_POLICY = text(
-    """
-    SELECT merchant.id, merchant.active, consent.status AS consent,
-           (SELECT number FROM sender_number
-             WHERE sender_number.tenant_id = merchant.tenant_id
-               AND (sender_number.merchant_id = merchant.id OR sender_number.merchant_id IS NULL)
-             ORDER BY sender_number.merchant_id NULLS LAST, number LIMIT 1) AS sender
-      FROM merchant
-      LEFT JOIN consent ON consent.tenant_id = merchant.tenant_id
-                       AND consent.merchant_id = merchant.id
-                       AND consent.channel = :channel AND consent.contact_key = :contact_key
-     WHERE merchant.tenant_id = :tenant_id AND merchant.external_id = :merchant
-    """
-)
-
-
-async def find_policy(
-    db: ReadSession, *, tenant_id: int, merchant: str, channel: Channel, contact_key: str
-) -> SendPolicy | None:
-    """Return what decides about a send; None if the tenant has no such merchant."""
-    row = (
-        await db.execute(
-            _POLICY,
-            {
-                "tenant_id": tenant_id,
-                "merchant": merchant,
-                "channel": channel,
-                "contact_key": contact_key,
-            },
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    return SendPolicy(
-        merchant_id=row.id,
-        active=row.active,
-        consent=None if row.consent is None else ConsentStatus(row.consent),
-        sender=row.sender,
-    )
-
-
 # One statement, so one round trip. Rows are locked in the order every transaction here keeps:
-# message, month, credits. A message that loses the race for its key leaves `accepted` empty, one
+# month, credits, message. A message that loses the race for its key leaves `accepted` empty, one
 # without funds leaves `funded` empty; in both cases the caller rolls everything back.
 _ACCEPT = text(
     """
@@ -186,14 +145,14 @@ _ACCEPT = text(
         RETURNING ca.available AS balance, month.drawn
     ), accepted AS (
         INSERT INTO message
-               (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, attributes,
-                operation, scope, idempotency_key, fingerprint, status, attempts, units,
-                billed_units, month, held_allowance, held_credits, accepted_at, due_at, expires_at,
-                sweep_at)
+               (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, details,
+                attributes, operation, scope, idempotency_key, fingerprint, status, attempts,
+                units, billed_units, funded, month, held_allowance, held_credits, accepted_at,
+                due_at, expires_at, sweep_at)
         SELECT :tenant_id, :merchant_id, :channel, :type, :to_key, :to_contact, :sender, :body,
-               CAST(:attributes AS jsonb), :operation, :scope, :idempotency_key, :fingerprint,
-               :status, 0, :units, 0, :month, funded.drawn, :units - funded.drawn, :accepted_at,
-               :due_at, :expires_at, :sweep_at
+               :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
+               :status, 0, :units, 0, TRUE, :month, funded.drawn, :units - funded.drawn,
+               :accepted_at, :due_at, :expires_at, :sweep_at
           FROM funded
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
         RETURNING id
@@ -210,17 +169,61 @@ _ACCEPT = text(
              WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
                AND channel = :channel) AS available
     """
-).bindparams(bindparam("attributes", type_=JSONB))
+).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
+
+_METER = text(
+    """
+    WITH accepted AS (
+        INSERT INTO message
+               (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, details,
+                attributes, operation, scope, idempotency_key, fingerprint, status, attempts,
+                units, billed_units, funded, month, held_allowance, held_credits, accepted_at,
+                due_at, expires_at, sweep_at)
+        VALUES (:tenant_id, :merchant_id, :channel, :type, :to_key, :to_contact, :sender, :body,
+                :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
+                :status, 0, :units, 0, FALSE, :month, 0, 0, :accepted_at, :due_at, :expires_at,
+                :sweep_at)
+        ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
+        RETURNING id
+    )
+    SELECT id FROM accepted
+    """
+).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
+
+_FURTHER = text(
+    """
+    INSERT INTO message_recipient (tenant_id, contact_key, message_id)
+    SELECT :tenant_id, key, :message_id FROM unnest(CAST(:keys AS text[])) AS key
+    ON CONFLICT DO NOTHING
+    """
+)
 
 
 async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | KeyTaken | NotFunded:
     """Write a message together with its hold and its ledger entry, or say why not.
 
-    The hold draws on the allowance of the month first, then on credits. Anything but
-    AcceptedMessage leaves the transaction to be rolled back.
+    The hold draws on the allowance of the month first, then on credits; a message that is not
+    funded holds nothing. Anything but AcceptedMessage leaves the transaction to be rolled back.
     """
+    if message.funded:
+        row = (await db.execute(_ACCEPT, _values(message))).one()
+        if row.id is None:
+            return NotFunded(available=row.available or 0) if row.balance is None else KeyTaken()
+        message_id: int = row.id
+    else:
+        found = await db.scalar(_METER, _values(message))
+        if found is None:
+            return KeyTaken()
+        message_id = found
+    if message.further_keys:
+        keys = {"keys": list(message.further_keys), "message_id": message_id}
+        await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **keys})
+    return AcceptedMessage(message_id=message_id)
+
+
+def _values(message: NewMessage) -> dict[str, Any]:
     waiting = message.due_at > message.accepted_at
-    values: dict[str, Any] = {
+    return {
         "tenant_id": message.tenant_id,
         "merchant_id": message.merchant_id,
         "channel": message.channel,
@@ -229,6 +232,7 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
         "to_contact": message.to_contact,
         "sender": message.sender,
         "body": message.body,
+        "details": dict(message.details),
         "attributes": dict(message.attributes),
         "operation": message.operation,
         "scope": message.scope,
@@ -242,7 +246,3 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
         "expires_at": message.expires_at,
         "sweep_at": message.sweep_at,
     }
-    row = (await db.execute(_ACCEPT, values)).one()
-    if row.id is not None:
-        return AcceptedMessage(message_id=row.id)
-    return NotFunded(available=row.available or 0) if row.balance is None else KeyTaken()

@@ -1,9 +1,12 @@
 """Consent in the database: the lock that makes "opted-out is never sent" true."""
 
-from sqlalchemy import func, select
+from datetime import datetime
+
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.enums import Channel
+from models.enums import Channel, ConsentStatus
+from models.session import WriteSession
 
 
 async def lock_contact(
@@ -24,3 +27,80 @@ async def lock_contact(
     name = f"consent\x1f{tenant_id}\x1f{merchant_id}\x1f{channel.value}\x1f{contact_key}"
     lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
     await db.execute(select(lock(func.hashtextextended(name, 0))))
+
+
+_SAY = text(
+    """
+    WITH change AS (
+        INSERT INTO consent_change
+               (tenant_id, merchant_id, channel, contact_key, contact, status, source, changed_at)
+        VALUES (:tenant_id, :merchant_id, :channel, :contact_key, :contact, :status, :source, :now)
+        RETURNING id
+    )
+    INSERT INTO consent
+           (tenant_id, merchant_id, channel, contact_key, contact, status, source, version,
+            updated_at)
+    SELECT :tenant_id, :merchant_id, :channel, :contact_key, :contact, :status, :source, change.id,
+           :now
+      FROM change
+    ON CONFLICT (tenant_id, merchant_id, channel, contact_key) DO UPDATE
+       SET status = excluded.status, source = excluded.source, version = excluded.version,
+           updated_at = excluded.updated_at
+    """
+)
+
+
+async def say(
+    db: WriteSession,
+    *,
+    tenant_id: int,
+    merchant_id: int,
+    channel: Channel,
+    contact_key: str,
+    contact: str,
+    status: ConsentStatus,
+    source: str,
+    now: datetime,
+) -> None:
+    """Keep what a contact said and make it the last word; the caller holds its lock alone.
+
+    A record that is there keeps the contact as it was first given.
+    """
+    await db.execute(
+        _SAY,
+        {
+            "tenant_id": tenant_id,
+            "merchant_id": merchant_id,
+            "channel": channel,
+            "contact_key": contact_key,
+            "contact": contact,
+            "status": status,
+            "source": source,
+            "now": now,
+        },
+    )
+
+
+_SAID = text(
+    """
+    SELECT status FROM consent
+     WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = :channel
+       AND contact_key = :contact_key
+    """
+)
+
+
+async def find_said(
+    db: WriteSession, *, tenant_id: int, merchant_id: int, channel: Channel, contact_key: str
+) -> ConsentStatus | None:
+    """Return what a contact last said to a merchant; None if it never said anything."""
+    said = await db.scalar(
+        _SAID,
+        {
+            "tenant_id": tenant_id,
+            "merchant_id": merchant_id,
+            "channel": channel,
+            "contact_key": contact_key,
+        },
+    )
+    return None if said is None else ConsentStatus(said)

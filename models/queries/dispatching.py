@@ -1,20 +1,26 @@
 """Claiming a message for one call to a provider, and writing down what came of it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from models.enums import (
     AttemptState,
     Channel,
-    ConsentStatus,
     DeliveryMode,
     MessageStatus,
     MessageType,
 )
 from models.queries.consents import lock_contact
+from models.queries.lines import Pace, pace_of
+from models.queries.policy import together
+from models.rules.contacts import contact_key
 from models.rules.dispatching import Candidate
+from models.rules.marketing_hours import MarketingHours, needs_daytime
+from models.rules.operations import ANSWER_INBOUND
 from models.session import WriteSession
 
 
@@ -32,18 +38,25 @@ class Dispatchable:
     """A message under its lock, with everything a dispatch needs to know."""
 
     candidate: Candidate
+    merchant_id: int
+    """0 for what belongs to the tenant itself."""
     channel: Channel
+    type: MessageType
     delivery_mode: DeliveryMode
     attempts: tuple[KnownAttempt, ...]
     reported: bool
+    pace: Pace | None
+    """None: its sender has no limit."""
     to: str = field(repr=False)
     sender: str = field(repr=False)
     body: str = field(repr=False)
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 _LOCK = text(
     """
-    SELECT merchant_id, channel, to_key FROM message
+    SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, to_key, details -> 'to' AS further
+      FROM message
      WHERE tenant_id = :tenant_id AND id = :message_id
        FOR NO KEY UPDATE
     """
@@ -53,19 +66,34 @@ _LOCK = text(
 _READ = text(
     """
     SELECT m.status, m.completed_at IS NOT NULL AS completed, m.type, m.channel, m.due_at,
-           m.expires_at, m.to_contact, m.sender, m.body, merchant.active,
-           tenant.delivery_mode, consent.status AS consent,
+           m.expires_at, m.units, m.to_contact, m.sender, m.body, m.details, m.operation,
+           COALESCE(merchant.active, TRUE) AS active, merchant.timezone,
+           merchant.marketing_from, merchant.marketing_until, tenant.delivery_mode,
+           (SELECT array_agg(c.status) FROM consent c
+             WHERE c.tenant_id = m.tenant_id AND c.merchant_id = m.merchant_id
+               AND c.channel = m.channel
+               AND c.contact_key = ANY(CAST(:keys AS text[]))) AS consents,
+           EXISTS (SELECT 1 FROM suppression s
+                    WHERE s.tenant_id = m.tenant_id AND s.channel = m.channel
+                      AND (s.merchant_id = m.merchant_id OR m.merchant_id IS NULL)
+                      AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
            (SELECT json_agg(json_build_array(a.number, a.provider, a.state) ORDER BY a.number)
               FROM attempt a
              WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS attempts,
            EXISTS (SELECT 1 FROM receipt r
                     WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id
-                      AND r.applied_at IS NULL AND r.status <> 'SENT') AS reported
+                      AND r.applied_at IS NULL
+                      AND r.status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')) AS reported,
+           EXISTS (SELECT 1 FROM receipt r
+                    WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id) AS told,
+           number.id AS sender_id, place.joined_at, place.granted_at, clock_timestamp() AS now,
+           CASE m.channel WHEN 'SMS' THEN number.segments_per_second
+                          WHEN 'VOICE' THEN number.calls_per_second END AS per_second
       FROM message m
-      JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
+      LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
       JOIN tenant ON tenant.id = m.tenant_id
-      LEFT JOIN consent ON consent.tenant_id = m.tenant_id AND consent.merchant_id = m.merchant_id
-                       AND consent.channel = m.channel AND consent.contact_key = m.to_key
+      LEFT JOIN sender_number number ON number.number = m.sender AND number.tenant_id = m.tenant_id
+      LEFT JOIN sender_line place ON place.tenant_id = m.tenant_id AND place.message_id = m.id
      WHERE m.tenant_id = :tenant_id AND m.id = :message_id
     """
 )
@@ -76,39 +104,61 @@ async def lock_for_dispatch(
 ) -> Dispatchable | None:
     """Lock a message and read it; None if there is no such row.
 
-    The contact is locked as well, shared; an opt-out locks it alone. So either the attempt is
+    Its contacts are locked as well, shared; an opt-out locks one alone. So either the attempt is
     committed first, or the opt-out is seen here.
     """
     ids = {"tenant_id": tenant_id, "message_id": message_id}
-    contact = (await db.execute(_LOCK, ids)).one_or_none()
-    if contact is None:
+    locked = (await db.execute(_LOCK, ids)).one_or_none()
+    if locked is None:
         return None
-    await lock_contact(
-        db, tenant_id, contact.merchant_id, Channel(contact.channel), contact.to_key, shared=True
-    )
-    row = (await db.execute(_READ, ids)).one()
+    channel = Channel(locked.channel)
+    keys = sorted({locked.to_key, *(contact_key(channel, to) for to in locked.further or ())})
+    for key in keys:
+        await lock_contact(db, tenant_id, locked.merchant_id, channel, key, shared=True)
+    row = (await db.execute(_READ, {**ids, "keys": keys})).one()
     attempts = tuple(
         KnownAttempt(number=number, provider=provider, state=AttemptState(state))
         for number, provider, state in row.attempts or ()
     )
     return Dispatchable(
-        candidate=Candidate(
-            status=MessageStatus(row.status),
-            completed=row.completed,
-            type=MessageType(row.type),
-            due_at=row.due_at,
-            expires_at=row.expires_at,
-            merchant_active=row.active,
-            consent=None if row.consent is None else ConsentStatus(row.consent),
-            attempts=tuple(attempt.state for attempt in attempts),
-        ),
-        channel=Channel(row.channel),
+        candidate=_candidate(row, attempts, contacts=len(keys)),
+        merchant_id=locked.merchant_id,
+        channel=channel,
+        type=MessageType(row.type),
         delivery_mode=DeliveryMode(row.delivery_mode),
         attempts=attempts,
         reported=row.reported,
+        pace=pace_of(row, tenant_id=tenant_id, channel=channel),
         to=row.to_contact,
         sender=row.sender,
         body=row.body,
+        details=row.details,
+    )
+
+
+def _candidate(row: Row[Any], attempts: Sequence[KnownAttempt], *, contacts: int) -> Candidate:
+    channel, message_type = Channel(row.channel), MessageType(row.type)
+    hours = None
+    if needs_daytime(channel, message_type):
+        hours = MarketingHours(
+            to=row.to_contact,
+            merchant_zone=row.timezone,
+            opens=row.marketing_from,
+            closes=row.marketing_until,
+        )
+    return Candidate(
+        status=MessageStatus(row.status),
+        completed=row.completed,
+        type=message_type,
+        due_at=row.due_at,
+        expires_at=row.expires_at,
+        merchant_active=row.active,
+        consent=together(row.consents or (), contacts),
+        suppressed=row.suppressed,
+        exempt=row.operation == ANSWER_INBOUND,
+        hours=hours,
+        attempts=tuple(attempt.state for attempt in attempts),
+        told=row.told,
     )
 
 
@@ -151,6 +201,8 @@ async def claim(
 
 
 # A report on this very attempt outweighs any lost answer or absence.
+# The row is locked before it is read: who waited for another conclusion must see it, and a plain
+# select in this statement would still see the attempt as it was before the wait.
 _CONCLUDE = text(
     """
     WITH told AS (
@@ -159,7 +211,12 @@ _CONCLUDE = text(
                           AND attempt = :number) AS taken,
                EXISTS (SELECT 1 FROM receipt
                         WHERE tenant_id = :tenant_id AND message_id = :message_id
-                          AND applied_at IS NULL AND status <> 'SENT') AS reported
+                          AND applied_at IS NULL
+                          AND status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')) AS reported
+    ), held AS (
+        SELECT state FROM attempt
+         WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :number
+           FOR NO KEY UPDATE
     ), concluded AS (
         UPDATE attempt
            SET state = CASE WHEN CAST(:state AS text) IN ('AMBIGUOUS', 'ABSENT') AND told.taken
@@ -167,9 +224,9 @@ _CONCLUDE = text(
                finished_at = :now,
                provider_message_id = COALESCE(:provider_message_id, provider_message_id),
                provider_code = :provider_code
-          FROM told
+          FROM told, held
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :number
-           AND state IN ('REQUESTED', 'AMBIGUOUS')
+           AND held.state IN ('REQUESTED', 'AMBIGUOUS')
         RETURNING attempt.state
     ), sent AS (
         UPDATE message SET status = 'SENT', sent_at = :now
@@ -177,9 +234,7 @@ _CONCLUDE = text(
          WHERE tenant_id = :tenant_id AND id = :message_id
            AND concluded.state = 'ACCEPTED' AND message.status = 'SENDING'
     )
-    SELECT COALESCE((SELECT state FROM concluded),
-                    (SELECT state FROM attempt WHERE tenant_id = :tenant_id
-                        AND message_id = :message_id AND number = :number)) AS state,
+    SELECT COALESCE((SELECT state FROM concluded), (SELECT state FROM held)) AS state,
            (SELECT reported FROM told) AS reported
     """
 )

@@ -1,34 +1,47 @@
 """What providers reported: stored once, found again until its effect is in the message."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Self
 
 from sqlalchemy import text
 
-from models.enums import AttemptState, ErrorCode, ReportStatus
+from models.enums import AttemptState, Channel
+from models.queries.suppression import suppress
+from models.rules.contacts import contact_key
+from models.rules.reference import Reference
+from models.rules.reports import Told
 from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewReceipt:
+class NewReceipt(Told):
     """One report about one attempt."""
 
     tenant_id: int
     message_id: int
     attempt: int
     provider: str
-    event_id: str
-    status: ReportStatus
-    error_code: ErrorCode | None
-    provider_code: str | None
-    reported_at: datetime
+
+    @classmethod
+    def about(cls, reference: Reference, provider: str, told: Told) -> Self:
+        """Return what was told, as a receipt about the attempt that a reference names."""
+        return cls(
+            tenant_id=reference.tenant_id,
+            message_id=reference.message_id,
+            attempt=reference.attempt,
+            provider=provider,
+            **{name.name: getattr(told, name.name) for name in fields(Told)},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReceipt:
     """How a report stands after it was stored, with what finds its workflow."""
 
+    fresh: bool
+    """It was not known before."""
     open: bool
     completed: bool
     operation: str
@@ -36,28 +49,31 @@ class StoredReceipt:
     idempotency_key: str | None
 
 
-# A SENT about an attempt that is known to be accepted tells nothing new: it is closed at once.
+# News that is not the last word, about an attempt known to be accepted, is closed at once.
 _STORE = text(
     """
     WITH known AS (
         SELECT m.operation, m.scope, m.idempotency_key, m.completed_at IS NOT NULL AS completed,
-               CAST(:status AS text) = 'SENT' AND a.state = 'ACCEPTED' AS stale
+               COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.to_contact,
+               CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED' AS stale
           FROM attempt a
           JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
          WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id AND a.number = :attempt
            AND a.provider = :provider
     ), stored AS (
         INSERT INTO receipt
-               (tenant_id, provider, event_id, message_id, attempt, status, error_code,
-                provider_code, reported_at, received_at, applied_at)
-        SELECT :tenant_id, :provider, :event_id, :message_id, :attempt, :status, :error_code,
-               :provider_code, :reported_at, :now,
+               (tenant_id, provider, event_id, message_id, attempt, status, phase, recipient,
+                duration_seconds, error_code, provider_code, reported_at, received_at, applied_at)
+        SELECT :tenant_id, :provider, :event_id, :message_id, :attempt, :status, :phase,
+               :recipient, :duration_seconds, :error_code, :provider_code, :reported_at, :now,
                CASE WHEN known.stale THEN CAST(:now AS timestamptz) END
           FROM known
         ON CONFLICT (tenant_id, provider, event_id) DO NOTHING
         RETURNING applied_at IS NULL AS open
     )
     SELECT known.operation, known.scope, known.idempotency_key, known.completed,
+           known.merchant_id, known.channel, known.to_contact,
+           EXISTS (SELECT 1 FROM stored) AS fresh,
            COALESCE((SELECT open FROM stored),
                     (SELECT applied_at IS NULL FROM receipt
                       WHERE tenant_id = :tenant_id AND provider = :provider
@@ -68,7 +84,10 @@ _STORE = text(
 
 
 async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredReceipt | None:
-    """Store a report once; None if it names no attempt at that provider."""
+    """Store a report once, and suppress whom it tells us never to write to again.
+
+    None if it names no attempt at that provider.
+    """
     row = (
         await db.execute(
             _STORE,
@@ -79,6 +98,9 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
                 "provider": receipt.provider,
                 "event_id": receipt.event_id,
                 "status": receipt.status,
+                "phase": receipt.phase,
+                "recipient": receipt.recipient,
+                "duration_seconds": receipt.duration_seconds,
                 "error_code": receipt.error_code,
                 "provider_code": receipt.provider_code,
                 "reported_at": receipt.reported_at,
@@ -88,7 +110,21 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
     ).one_or_none()
     if row is None:
         return None
+    if row.fresh and receipt.suppresses is not None:
+        contact = receipt.recipient or row.to_contact
+        await suppress(
+            db,
+            tenant_id=receipt.tenant_id,
+            merchant_id=row.merchant_id,
+            channel=Channel(row.channel),
+            contact_key=contact_key(Channel(row.channel), contact),
+            contact=contact,
+            reason=receipt.suppresses,
+            source=f"{receipt.provider}: {receipt.phase}",
+            now=now,
+        )
     return StoredReceipt(
+        fresh=row.fresh,
         open=row.open,
         completed=row.completed,
         operation=row.operation,
@@ -113,7 +149,8 @@ _ASKABLE = text(
     SELECT a.number, a.provider, a.state, a.deadline,
            EXISTS (SELECT 1 FROM receipt r
                     WHERE r.tenant_id = a.tenant_id AND r.message_id = a.message_id
-                      AND r.applied_at IS NULL AND r.status <> 'SENT') AS reported
+                      AND r.applied_at IS NULL
+                      AND r.status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')) AS reported
       FROM attempt a
      WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id
      ORDER BY a.state IN ('REQUESTED', 'AMBIGUOUS') DESC, a.state = 'ACCEPTED' DESC, a.number DESC

@@ -5,9 +5,17 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, ReportStatus
+from models.enums import (
+    WAITING,
+    AttemptState,
+    Channel,
+    ErrorCode,
+    MessageStatus,
+    ReportStatus,
+)
+from models.rules.facts import AttemptFact, Facts, ReportFact
 from models.rules.periods import day_of
-from models.rules.settlement import AttemptFact, End, Facts, ReportFact, correction
+from models.rules.settlement import End, correction
 from models.session import WriteSession
 
 
@@ -18,18 +26,23 @@ class Settleable:
     tenant_id: int
     message_id: int
     merchant_id: int
-    channel: Channel
+    """0 for what belongs to the tenant itself."""
+    funded: bool
     completed: bool
     month: str
     held_allowance: int
     held_credits: int
     facts: Facts
+    receipts: tuple[int, ...]
+    """Ids of the receipts among the facts: only these may be closed, later ones are still open."""
 
 
 _LOCK = text(
     """
-    SELECT merchant_id, channel, status, completed_at IS NOT NULL AS completed, units, month,
-           held_allowance, held_credits, corrected_at IS NOT NULL AS corrected
+    SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, status, funded, month, units,
+           completed_at IS NOT NULL AS completed, held_allowance, held_credits,
+           corrected_at IS NOT NULL AS corrected,
+           jsonb_array_length(COALESCE(details -> 'to', '[null]')) AS recipients
       FROM message WHERE tenant_id = :tenant_id AND id = :message_id
        FOR NO KEY UPDATE
     """
@@ -41,9 +54,11 @@ _FACTS = text(
     SELECT (SELECT json_agg(json_build_array(number, provider, state, requested_at, provider_code)
                             ORDER BY number)
               FROM attempt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS attempts,
-           (SELECT json_agg(json_build_array(attempt, status, error_code, provider_code)
-                            ORDER BY id)
-              FROM receipt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS reports
+           (SELECT json_agg(json_build_array(attempt, status, error_code, provider_code, recipient,
+                                             duration_seconds) ORDER BY id)
+              FROM receipt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS reports,
+           ARRAY(SELECT id FROM receipt
+                  WHERE tenant_id = :tenant_id AND message_id = :message_id) AS receipts
     """
 )
 
@@ -61,12 +76,14 @@ async def lock_for_settlement(
         tenant_id=tenant_id,
         message_id=message_id,
         merchant_id=row.merchant_id,
-        channel=Channel(row.channel),
+        funded=row.funded,
         completed=row.completed,
         month=row.month,
         held_allowance=row.held_allowance,
         held_credits=row.held_credits,
         facts=Facts(
+            channel=Channel(row.channel),
+            recipients=row.recipients,
             status=MessageStatus(row.status),
             units=row.units,
             corrected=row.corrected,
@@ -86,30 +103,31 @@ async def lock_for_settlement(
                     status=ReportStatus(status),
                     error_code=None if error_code is None else ErrorCode(error_code),
                     provider_code=code,
+                    recipient=recipient,
+                    duration_seconds=seconds,
                 )
-                for attempt, status, error_code, code in known.reports or ()
+                for attempt, status, error_code, code, recipient, seconds in known.reports or ()
             ),
         ),
+        receipts=tuple(known.receipts),
     )
 
 
-# Each part reads from the one before it, so that rows are locked in the order every transaction
-# here keeps: message, month, credits, day.
+# Each part reads from the one before it, so that rows are locked in one order: month, credits,
+# message, day. The message's row lock is held already, but the row is changed only once month and
+# credits are ours: a replayed acceptance that holds those waits at the unique index of its key for
+# whoever has changed that row, and would wait for ever if we then waited for it.
 _END = text(
     """
-    WITH ended AS (
-        UPDATE message
-           SET status = :status, error_code = :error_code, provider_code = :provider_code,
-               provider = COALESCE(:provider, provider), billed_units = :captured,
-               completed_at = :now
+    WITH unsettled AS (
+        SELECT funded FROM message
          WHERE tenant_id = :tenant_id AND id = :message_id AND completed_at IS NULL
-        RETURNING id
     ), month AS (
         UPDATE allowance_month am
            SET held = am.held - :held_allowance, used = am.used + :captured_allowance,
                credits_used = am.credits_used + :captured_credits
-          FROM ended
-         WHERE am.tenant_id = :tenant_id AND am.merchant_id = :merchant_id
+          FROM unsettled
+         WHERE unsettled.funded AND am.tenant_id = :tenant_id AND am.merchant_id = :merchant_id
            AND am.channel = :channel AND am.month = :month
         RETURNING 1
     ), account AS (
@@ -119,17 +137,26 @@ _END = text(
          WHERE ca.tenant_id = :tenant_id AND ca.merchant_id = :merchant_id
            AND ca.channel = :channel
         RETURNING ca.available
+    ), ended AS (
+        UPDATE message
+           SET status = :status, error_code = :error_code, provider_code = :provider_code,
+               provider = COALESCE(:provider, provider), billed_units = :captured,
+               completed_at = :now
+          FROM unsettled LEFT JOIN account ON TRUE
+         WHERE tenant_id = :tenant_id AND id = :message_id
+           AND (account.available IS NOT NULL OR NOT unsettled.funded)
+        RETURNING id
     ), entries AS (
         INSERT INTO ledger_entry
                (tenant_id, merchant_id, channel, kind, units, credit_units, balance, month,
                 message_id, at)
         SELECT :tenant_id, :merchant_id, :channel, part.kind, part.units, part.credit_units,
-               account.available, :month, :message_id, :now
+               account.available - part.yet_to_come, :month, :message_id, :now
           FROM account, (VALUES ('CAPTURE', CAST(:captured AS int),
-                                 CAST(:captured_credits AS int)),
+                                 CAST(:captured_credits AS int), CAST(:released_credits AS int)),
                                 ('RELEASE', CAST(:released AS int),
-                                 CAST(:released_credits AS int)))
-                        AS part (kind, units, credit_units)
+                                 CAST(:released_credits AS int), 0))
+                        AS part (kind, units, credit_units, yet_to_come)
          WHERE part.units > 0
     ), used AS (
         INSERT INTO usage_record
@@ -137,7 +164,7 @@ _END = text(
                 recorded_at)
         SELECT :tenant_id, :message_id, :merchant_id, :channel, :provider, CAST(:day AS date),
                :captured, 'FINAL', :now
-          FROM account WHERE CAST(:day AS date) IS NOT NULL
+          FROM ended WHERE CAST(:day AS date) IS NOT NULL
         RETURNING units
     ), totals AS (
         INSERT INTO usage_day AS total
@@ -148,8 +175,9 @@ _END = text(
     ), applied AS (
         UPDATE receipt SET applied_at = :now FROM ended
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND applied_at IS NULL
+           AND receipt.id = ANY(CAST(:receipts AS bigint[]))
     )
-    SELECT EXISTS (SELECT 1 FROM ended) AS moved, EXISTS (SELECT 1 FROM account) AS booked
+    SELECT EXISTS (SELECT 1 FROM unsettled) AS moved, EXISTS (SELECT 1 FROM ended) AS booked
     """
 )
 
@@ -173,7 +201,7 @@ async def end_message(db: WriteSession, message: Settleable, end: End, now: date
                 "tenant_id": message.tenant_id,
                 "message_id": message.message_id,
                 "merchant_id": message.merchant_id,
-                "channel": message.channel,
+                "channel": message.facts.channel,
                 "month": message.month,
                 "status": end.status,
                 "error_code": end.error_code,
@@ -188,12 +216,23 @@ async def end_message(db: WriteSession, message: Settleable, end: End, now: date
                 "captured_credits": captured_credits,
                 "released": message.facts.units - end.captured,
                 "released_credits": message.held_credits - captured_credits,
+                "receipts": list(message.receipts),
             },
         )
     ).one()
     if row.moved and not row.booked:
         raise LedgerBroken
     return bool(row.moved)
+
+
+async def cancel_message(db: WriteSession, message: Settleable, now: datetime) -> bool:
+    """Cancel a message that still waits, releasing its hold; False if it no longer waits.
+
+    The caller holds its lock, as a dispatch does when it takes it to SENDING: one winner.
+    """
+    if message.completed or message.facts.status not in WAITING:
+        return False
+    return await end_message(db, message, End(status=MessageStatus.CANCELED, captured=0), now)
 
 
 _CORRECT = text(
@@ -226,6 +265,7 @@ _APPLIED = text(
     """
     UPDATE receipt SET applied_at = :now
      WHERE tenant_id = :tenant_id AND message_id = :message_id AND applied_at IS NULL
+       AND id = ANY(CAST(:receipts AS bigint[]))
     """
 )
 
@@ -240,7 +280,7 @@ async def apply_late_reports(db: WriteSession, message: Settleable, now: datetim
                 "tenant_id": message.tenant_id,
                 "message_id": message.message_id,
                 "merchant_id": message.merchant_id,
-                "channel": message.channel,
+                "channel": message.facts.channel,
                 "status": end.status,
                 "error_code": end.error_code,
                 "provider_code": end.provider_code,
@@ -254,8 +294,16 @@ async def apply_late_reports(db: WriteSession, message: Settleable, now: datetim
 
 
 async def close_receipts(db: WriteSession, message: Settleable, now: datetime) -> None:
-    """Mark every report of a message as read; whatever it could change is in the row."""
+    """Mark the reports among the facts as read; whatever they could change is in the row.
+
+    One that was stored since then stays open: its effect is not.
+    """
     await db.execute(
         _APPLIED,
-        {"tenant_id": message.tenant_id, "message_id": message.message_id, "now": now},
+        {
+            "tenant_id": message.tenant_id,
+            "message_id": message.message_id,
+            "receipts": list(message.receipts),
+            "now": now,
+        },
     )

@@ -30,7 +30,7 @@ class SilentMessage:
 _SWEEP = text(
     """
     WITH silent AS (
-        SELECT tenant_id, id FROM message
+        SELECT tenant_id, id, merchant_id FROM message
          WHERE completed_at IS NULL AND sweep_at <= :now
          ORDER BY sweep_at LIMIT :most FOR UPDATE SKIP LOCKED
     )
@@ -38,10 +38,12 @@ _SWEEP = text(
        SET sweep_at = GREATEST(m.due_at, :now)
                     + LEAST(GREATEST(CAST(:grace AS interval), (:now - m.due_at) / 2),
                             CAST(:longest AS interval))
-      FROM silent, merchant
+      FROM silent
+      LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
+                        AND merchant.id = silent.merchant_id
      WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
-       AND merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
-    RETURNING m.tenant_id, m.id, m.merchant_id, merchant.external_id, m.channel, m.type,
+    RETURNING m.tenant_id, m.id, COALESCE(m.merchant_id, 0) AS merchant_id,
+              COALESCE(merchant.external_id, '') AS merchant, m.channel, m.type,
               m.operation, m.scope, m.idempotency_key
     """
 )
@@ -57,7 +59,7 @@ async def take_silent(
             tenant_id=row.tenant_id,
             message_id=row.id,
             merchant_id=row.merchant_id,
-            merchant=row.external_id,
+            merchant=row.merchant,
             channel=Channel(row.channel),
             type=MessageType(row.type),
             operation=row.operation,

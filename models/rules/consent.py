@@ -1,23 +1,36 @@
 """Whether a merchant may send to a recipient, by what the recipient said."""
 
 from models.enums import ConsentStatus, ErrorCode, MessageType
-from models.errors import ConsentOptedOut, ConsentRequired, MerchantInactive, PolicyForbids
+from models.errors import (
+    ChannelNotAllowed,
+    ConsentOptedOut,
+    ConsentRequired,
+    MerchantInactive,
+    PolicyForbids,
+    RecipientSuppressed,
+)
 
 _REFUSALS: dict[ErrorCode, type[PolicyForbids]] = {
     ErrorCode.CONSENT_OPTED_OUT: ConsentOptedOut,
     ErrorCode.CONSENT_REQUIRED: ConsentRequired,
     ErrorCode.MERCHANT_INACTIVE: MerchantInactive,
+    ErrorCode.RECIPIENT_SUPPRESSED: RecipientSuppressed,
+    ErrorCode.OUTSIDE_HOURS: ChannelNotAllowed,
 }
 
 
-def consent_forbids(message_type: MessageType, consent: ConsentStatus | None) -> ErrorCode | None:
+def consent_forbids(
+    message_type: MessageType, consent: ConsentStatus | None, *, suppressed: bool = False
+) -> ErrorCode | None:
     """Say what forbids this send, if anything does.
 
-    OPT_OUT always blocks (47 CFR 64.1200(a)(10)); MARKETING needs an OPT_IN on record; the other
-    types need no record.
+    OPT_OUT and suppression always block (47 CFR 64.1200(a)(10)); MARKETING needs an OPT_IN on
+    record; the other types need no record.
     """
     if consent is ConsentStatus.OPT_OUT:
         return ErrorCode.CONSENT_OPTED_OUT
+    if suppressed:
+        return ErrorCode.RECIPIENT_SUPPRESSED
     if message_type is MessageType.MARKETING and consent is not ConsentStatus.OPT_IN:
         return ErrorCode.CONSENT_REQUIRED
     return None

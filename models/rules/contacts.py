@@ -1,11 +1,16 @@
 """Phone numbers and e-mail addresses: what is valid, and what counts as the same contact."""
 
+import contextlib
+import re
+import unicodedata
+
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
 from models.enums import Channel
 from models.errors import InvalidPhoneNumber
 
+_WRITTEN = re.compile(r"\+[0-9 ().\-/]+", re.ASCII)
 _E164_LONGEST = 16
 """A plus sign and 15 digits (ITU-T E.164)."""
 
@@ -17,7 +22,8 @@ def e164(given: str) -> str:
     ranges such as +44 7700 900xxx are used in tests, and the carrier has the last word.
     """
     text = given.strip()
-    if not text.startswith("+") or len(text) > 2 * _E164_LONGEST:
+    # The library would also read vanity letters (+1800FLOWERS) and extensions.
+    if not _WRITTEN.fullmatch(text) or len(text) > 2 * _E164_LONGEST:
         raise InvalidPhoneNumber("A phone number is written in E.164: + and country code first.")
     try:
         number = phonenumbers.parse(text, None)
@@ -25,9 +31,21 @@ def e164(given: str) -> str:
         raise InvalidPhoneNumber("The phone number cannot be read.") from error
     if number.extension or not phonenumbers.is_possible_number(number):
         raise InvalidPhoneNumber("No such phone number is possible in that country.")
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    formatted = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if len(formatted) > _E164_LONGEST:  # some numbering plans of the library know longer ones
+        raise InvalidPhoneNumber("A phone number has at most 15 digits.")
+    return formatted
 
 
 def contact_key(channel: Channel, contact: str) -> str:
-    """Return the form in which two ways of writing the same contact are equal."""
-    return contact.strip().casefold() if channel is Channel.EMAIL else e164(contact)
+    """Return the form in which two ways of writing the same contact are equal.
+
+    Of an address neither case counts, nor how an accented letter is composed (Unicode NFC), nor
+    how an international domain is written (RFC 5890).
+    """
+    if channel is not Channel.EMAIL:
+        return e164(contact)
+    local, at, domain = unicodedata.normalize("NFC", contact.strip()).rpartition("@")
+    with contextlib.suppress(UnicodeError):  # longer than a name may be: compared as written
+        domain = domain.encode("idna").decode("ascii")
+    return unicodedata.normalize("NFC", f"{local}{at}{domain}".casefold())

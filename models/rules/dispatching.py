@@ -15,6 +15,8 @@ from models.enums import (
     MessageType,
 )
 from models.rules.consent import consent_forbids
+from models.rules.marketing_hours import MarketingHours
+from models.rules.quiet_hours import NoSuchHour
 
 HELD_BACK_AT_MOST = timedelta(days=30)
 """How long past due an inactive merchant's messages wait for it."""
@@ -47,6 +49,13 @@ class Candidate:
     consent: ConsentStatus | None
     attempts: Sequence[AttemptState]
     """Of all attempts, oldest first."""
+    suppressed: bool = False
+    exempt: bool = False
+    """The one confirmation of an opt-out, and the answer to HELP: consent does not hold them."""
+    hours: MarketingHours | None = None
+    """Set for what may only go out in the recipient's daytime."""
+    told: bool = False
+    """A provider has reported on one of them, so it was taken, whatever else it seems."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +71,7 @@ def decide(candidate: Candidate, now: datetime) -> Decision:
     """Say what may be done: an open attempt is never passed over, whatever else is true."""
     if candidate.completed or candidate.status in TERMINAL:
         return Decision(move=Move.OVER)
-    if AttemptState.ACCEPTED in candidate.attempts:
+    if candidate.told or AttemptState.ACCEPTED in candidate.attempts:
         return Decision(move=Move.REPORT)
     if any(state in OPEN_ATTEMPT for state in candidate.attempts):
         return Decision(move=Move.RECONCILE)
@@ -72,9 +81,23 @@ def decide(candidate: Candidate, now: datetime) -> Decision:
         return Decision(move=Move.WAIT, until=candidate.due_at)
     if not candidate.merchant_active:
         return _hold_back(candidate, now)
-    forbidden = consent_forbids(candidate.type, candidate.consent)
+    if candidate.exempt:
+        return Decision(move=Move.CLAIM)
+    forbidden = consent_forbids(candidate.type, candidate.consent, suppressed=candidate.suppressed)
     if forbidden is not None:
         return Decision(move=Move.BLOCK, error_code=forbidden)
+    return _in_daytime(candidate.hours, now)
+
+
+def _in_daytime(hours: MarketingHours | None, now: datetime) -> Decision:
+    if hours is None:
+        return Decision(move=Move.CLAIM)
+    try:
+        allowed = hours.next_allowed(now)
+    except NoSuchHour:
+        return Decision(move=Move.BLOCK, error_code=ErrorCode.OUTSIDE_HOURS)
+    if allowed > now:
+        return Decision(move=Move.WAIT, until=allowed)
     return Decision(move=Move.CLAIM)
 
 
@@ -82,4 +105,6 @@ def _hold_back(candidate: Candidate, now: datetime) -> Decision:
     if now >= candidate.due_at + HELD_BACK_AT_MOST:
         return Decision(move=Move.BLOCK, error_code=ErrorCode.MERCHANT_INACTIVE)
     # Growing with the wait, so that a merchant that is off for weeks leaves a short history.
-    return Decision(move=Move.WAIT, until=now + max(_LOOK_AGAIN, (now - candidate.due_at) / 20))
+    again = now + max(_LOOK_AGAIN, (now - candidate.due_at) / 20)
+    last = candidate.due_at + HELD_BACK_AT_MOST
+    return Decision(move=Move.WAIT, until=min(again, candidate.expires_at or last, last))

@@ -30,6 +30,6 @@ def may_step(current: S, following: S) -> bool:
     return following in STEPS[current]
 
 
-def status_of(report: ReportStatus) -> S | None:
-    """Return the status a report ends a message with; None if it is not the last word."""
-    return _ENDS.get(report)
+def status_of(report: ReportStatus) -> S:
+    """Return the status a final report ends a message with; KeyError for any other."""
+    return _ENDS[report]

@@ -1,50 +1,12 @@
 """How a message ends: what its attempts and reports make of status, units and usage. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
-from models.enums import (
-    FINAL_REPORT,
-    AttemptState,
-    ErrorCode,
-    MessageStatus,
-    ReportStatus,
-)
-from models.rules.lifecycle import status_of
+from models.enums import AttemptState, ErrorCode, MessageStatus
+from models.rules.channels.registry import RULES
+from models.rules.facts import Facts
 from models.rules.periods import day_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFact:
-    """One call to a provider, as it stands."""
-
-    number: int
-    provider: str
-    state: AttemptState
-    requested_at: datetime
-    provider_code: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportFact:
-    """One stored report."""
-
-    attempt: int
-    status: ReportStatus
-    error_code: ErrorCode | None
-    provider_code: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What is known of a message, under its lock. Attempts and reports are oldest first."""
-
-    status: MessageStatus
-    units: int
-    corrected: bool
-    attempts: Sequence[AttemptFact]
-    reports: Sequence[ReportFact]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,21 +26,17 @@ class End:
 
 
 def end_by_report(facts: Facts) -> End | None:
-    """Return the end the first final report makes; None while there is none.
-
-    The first one counts: what a provider says after its last word changes nothing.
-    """
-    final = next((report for report in facts.reports if report.status in FINAL_REPORT), None)
-    if final is None:
+    """Return the end that the channel reads from the reports; None while they do not tell it."""
+    word = RULES[facts.channel].last_word(facts)
+    if word is None:
         return None
-    status = status_of(final.status)
-    assert status is not None
-    attempt = next(a for a in facts.attempts if a.number == final.attempt)
+    attempt = next(a for a in facts.attempts if a.number == word.report.attempt)
+    delivered = word.status is MessageStatus.DELIVERED
     return End(
-        status=status,
-        captured=facts.units,
-        error_code=final.error_code if status is not MessageStatus.DELIVERED else None,
-        provider_code=final.provider_code,
+        status=word.status,
+        captured=word.used,
+        error_code=None if delivered else word.report.error_code,
+        provider_code=word.report.provider_code,
         provider=attempt.provider,
         day=day_of(attempt.requested_at),
     )
@@ -87,14 +45,18 @@ def end_by_report(facts: Facts) -> End | None:
 def end_without_truth(facts: Facts) -> End:
     """Return the end of a message nobody could tell the truth about.
 
-    Once a provider has surely taken it, its units stay captured; otherwise they are released.
+    Once a provider has surely taken it (it said so, or reported on it later), its units stay
+    captured; otherwise they are released.
     """
-    taken = next((a for a in facts.attempts if a.state is AttemptState.ACCEPTED), None)
+    told = {report.attempt for report in facts.reports}
+    taken = next(
+        (a for a in facts.attempts if a.state is AttemptState.ACCEPTED or a.number in told), None
+    )
     if taken is None:
         return End(status=MessageStatus.UNKNOWN, captured=0, error_code=ErrorCode.DELIVERY_UNKNOWN)
     return End(
         status=MessageStatus.UNKNOWN,
-        captured=facts.units,
+        captured=RULES[facts.channel].taken(facts),
         error_code=ErrorCode.DELIVERY_UNKNOWN,
         provider=taken.provider,
         day=day_of(taken.requested_at),

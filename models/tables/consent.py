@@ -6,7 +6,7 @@ from typing import ClassVar
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, String
 from sqlmodel import Field
 
-from models.enums import Channel, ConsentStatus
+from models.enums import Channel, ConsentEvent, ConsentStatus, SuppressionReason
 from models.tables.base import Table, identity, one_of, tenant_key, timestamp
 
 
@@ -39,9 +39,9 @@ class ConsentChange(Table, table=True):
 
     __tablename__: ClassVar[str] = "consent_change"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         one_of("channel", Channel),
-        one_of("status", ConsentStatus),
+        one_of("status", ConsentEvent),
         Index(
             "ix_consent_change_contact",
             "tenant_id",
@@ -58,6 +58,29 @@ class ConsentChange(Table, table=True):
     channel: Channel = Field(sa_type=String(8))
     contact_key: str = Field(sa_type=String(320))
     contact: str = Field(sa_type=String(320))
-    status: ConsentStatus = Field(sa_type=String(8))
+    status: ConsentEvent = Field(sa_type=String(16))
     source: str = Field(sa_type=String(200))
     changed_at: datetime = timestamp()
+
+
+class Suppression(Table, table=True):
+    """A contact a merchant must not send to: a hard bounce, a complaint or a carrier opt-out.
+
+    `merchant_id` 0 stands for the tenant itself: what bounced of its direct e-mail.
+    """
+
+    __tablename__: ClassVar[str] = "suppression"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
+        one_of("channel", Channel),
+        one_of("reason", SuppressionReason),
+        Index("ix_suppression_contact", "tenant_id", "channel", "contact_key"),
+    )
+
+    tenant_id: int = tenant_key()
+    merchant_id: int = Field(primary_key=True, sa_type=BigInteger)
+    channel: Channel = Field(primary_key=True, sa_type=String(8))
+    contact_key: str = Field(primary_key=True, sa_type=String(320))
+    reason: SuppressionReason = Field(primary_key=True, sa_type=String(16))
+    source: str = Field(sa_type=String(200))
+    suppressed_at: datetime = timestamp()

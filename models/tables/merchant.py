@@ -1,9 +1,9 @@
 """The businesses a tenant sends for."""
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import ClassVar
 
-from sqlalchemy import ForeignKeyConstraint, String, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, String, Time, UniqueConstraint
 from sqlmodel import Field
 
 from models.tables.base import Table, identity, not_negative, tenant_key, timestamp
@@ -28,5 +28,13 @@ class Merchant(Table, table=True):
     voice_minutes_limit: int
     email_limit: int
     timezone: str = Field(sa_type=String(64))
+    marketing_from: time | None = Field(
+        default=None,
+        sa_type=Time,
+        nullable=True,
+        description="Narrows the hours of MARKETING, in the recipient's local time.",
+    )
+    marketing_until: time | None = Field(default=None, sa_type=Time, nullable=True)
+    help_text: str | None = Field(default=None, sa_type=String(320), nullable=True)
     created_at: datetime = timestamp()
     updated_at: datetime = timestamp()

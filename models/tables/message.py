@@ -45,10 +45,14 @@ class Message(Table, table=True):
         one_of("status", MessageStatus),
         one_of("error_code", ErrorCode, optional=True),
         not_negative("units", "billed_units", "held_allowance", "held_credits", "attempts"),
-        CheckConstraint("held_allowance + held_credits = units", name="fully_held"),
+        CheckConstraint(
+            "held_allowance + held_credits = CASE WHEN funded THEN units ELSE 0 END",
+            name="fully_held",
+        ),
         Index("ix_message_newest", "tenant_id", "id"),
         Index("ix_message_merchant", "tenant_id", "merchant_id", "id"),
         Index("ix_message_to", "tenant_id", "to_key", "id"),
+        Index("ix_message_channel", "tenant_id", "channel", "id"),
         Index("ix_message_status", "tenant_id", "status", "id"),
         Index("ix_message_accepted", "tenant_id", "accepted_at"),
         Index("ix_message_sweep", "sweep_at", postgresql_where=text("completed_at IS NULL")),
@@ -56,13 +60,23 @@ class Message(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
-    merchant_id: int = Field(sa_type=BigInteger)
+    merchant_id: int | None = Field(
+        default=None,
+        sa_type=BigInteger,
+        nullable=True,
+        description="None for direct e-mail that belongs to the tenant itself.",
+    )
     channel: Channel = Field(sa_type=String(8))
     type: MessageType = Field(sa_type=String(16))
     to_key: str = Field(sa_type=String(320), description="The recipient in comparable form.")
     to_contact: str = Field(sa_type=String(320), description="The recipient as it was given.")
     sender: str = Field(sa_type=String(320))
     body: str = Field(sa_type=Text)
+    details: dict[str, Any] = Field(
+        default_factory=dict,
+        sa_type=JSONB,
+        description="What only this channel has: subject, time-outs, further recipients.",
+    )
     attributes: dict[str, Any] = Field(
         default_factory=dict, sa_type=JSONB, description="The integrator's metadata."
     )
@@ -81,6 +95,7 @@ class Message(Table, table=True):
     units: int = Field(description="What it costs when billed; held at acceptance.")
     billed_units: int = 0
     month: str = Field(sa_type=String(7), description="YYYY-MM of acceptance, UTC.")
+    funded: bool = Field(description="False: nothing is held, it is only metered.")
     held_allowance: int
     held_credits: int
 
@@ -91,6 +106,19 @@ class Message(Table, table=True):
     completed_at: datetime | None = optional_timestamp()
     corrected_at: datetime | None = optional_timestamp()
     sweep_at: datetime = timestamp(description="When the sweeper looks after it next.")
+
+
+class MessageRecipient(Table, table=True):
+    """A further recipient of a direct e-mail, so that it is found by any of its addresses."""
+
+    __tablename__: ClassVar[str] = "message_recipient"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
+    )
+
+    tenant_id: int = tenant_key()
+    contact_key: str = Field(primary_key=True, sa_type=String(320))
+    message_id: int = Field(primary_key=True, sa_type=BigInteger)
 
 
 class Attempt(Table, table=True):
@@ -137,6 +165,9 @@ class Receipt(Table, table=True):
     message_id: int = Field(sa_type=BigInteger)
     attempt: int = Field(sa_type=SmallInteger)
     status: ReportStatus = Field(sa_type=String(16))
+    phase: str = Field(sa_type=String(32), description="The provider's own word, for the trail.")
+    recipient: str | None = Field(default=None, sa_type=String(320), nullable=True)
+    duration_seconds: int | None = Field(default=None, nullable=True)
     error_code: ErrorCode | None = Field(default=None, sa_type=String(32), nullable=True)
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
     reported_at: datetime = timestamp(description="The provider's own time.")

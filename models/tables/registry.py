@@ -1,9 +1,19 @@
 """Every table, imported once, so that migrations see the whole schema."""
 
-from models.tables import consent, idempotency, ledger, merchant, message, tenant, usage
+from models.tables import (
+    consent,
+    idempotency,
+    inbound,
+    ledger,
+    merchant,
+    message,
+    sender,
+    tenant,
+    usage,
+)
 from models.tables.base import metadata
 
-TABLES = (tenant, merchant, consent, idempotency, message, ledger, usage)
+TABLES = (tenant, merchant, consent, idempotency, message, inbound, ledger, usage, sender)
 
 CROSS_TENANT = frozenset({"tenant", "sender_number", "alembic_version"})
 """Tables whose primary key does not begin with `tenant_id`, and why, is told in each."""

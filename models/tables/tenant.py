@@ -1,9 +1,19 @@
 """Who may call us."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Identity, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Identity,
+    Numeric,
+    String,
+    UniqueConstraint,
+)
 from sqlmodel import Field
 
 from models.enums import DeliveryMode
@@ -44,10 +54,15 @@ class ApiKey(Table, table=True):
 
 
 class SenderNumber(Table, table=True):
-    """A number messages are sent from: of one merchant, or of the tenant's shared pool."""
+    """A number messages are sent from: of one merchant, or of the tenant's shared pool.
+
+    Without a limit it sends as fast as it can. `id` stands for it where no number may be seen.
+    """
 
     __tablename__: ClassVar[str] = "sender_number"
     __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        CheckConstraint("segments_per_second > 0 AND calls_per_second > 0", name="limits"),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
     )
@@ -55,5 +70,23 @@ class SenderNumber(Table, table=True):
     # Alone the key, across tenants: an inbound message finds its tenant by it.
     number: str = Field(primary_key=True, sa_type=String(16))
     tenant_id: int = Field(sa_type=BigInteger, index=True)
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
     merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    segments_per_second: Decimal | None = Field(
+        default=None, sa_type=Numeric(9, 3), nullable=True, description="Of SMS; None: no limit."
+    )
+    next_segment_at: datetime | None = optional_timestamp(description="The next free moment.")
+    calls_per_second: Decimal | None = Field(default=None, sa_type=Numeric(9, 3), nullable=True)
+    next_call_at: datetime | None = optional_timestamp()
+    created_at: datetime = timestamp()
+
+
+class SenderAddress(Table, table=True):
+    """An address a tenant's e-mail is sent from."""
+
+    __tablename__: ClassVar[str] = "sender_address"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),)
+
+    tenant_id: int = tenant_key()
+    address: str = Field(primary_key=True, sa_type=String(320))
     created_at: datetime = timestamp()

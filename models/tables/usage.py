@@ -34,11 +34,14 @@ class UsageRecord(Table, table=True):
 
 
 class UsageDay(Table, table=True):
-    """A day's totals, moved in the transaction that writes each record: reports read these."""
+    """A day's totals, moved in the transaction that writes each record: reports read these.
+
+    `merchant_id` 0 stands for the tenant itself, for whom direct e-mail is metered.
+    """
 
     __tablename__: ClassVar[str] = "usage_day"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         one_of("channel", Channel),
         not_negative("messages", "units"),
     )

@@ -1,0 +1,11 @@
+"""What may be asked for under an Idempotency-Key; the first word of a workflow's id."""
+
+from typing import Final
+
+SEND_SMS: Final = "send-sms"
+SEND_VOICE: Final = "send-voice"
+SEND_EMAIL: Final = "send-email"
+SEND_DIRECT_EMAIL: Final = "send-direct-email"
+SEND_TTS_CALL: Final = "send-tts-call"
+ANSWER_INBOUND: Final = "answer-inbound"
+"""The confirmation of an opt-out or opt-in and the answer to HELP, keyed by the inbound event."""

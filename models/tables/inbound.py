@@ -1,0 +1,40 @@
+"""What recipients write to us."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, String, Text, UniqueConstraint
+from sqlmodel import Field
+
+from models.enums import InboundKind
+from models.tables.base import Table, identity, one_of, tenant_key, timestamp
+
+
+class InboundMessage(Table, table=True):
+    """One text a recipient sent to one of a tenant's numbers, stored once by its event id.
+
+    `merchant_id` is the merchant it is meant for: the owner of the number, or on a shared number
+    the one that wrote to the sender last; None if nobody did.
+    """
+
+    __tablename__: ClassVar[str] = "inbound_message"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "provider", "event_id"),
+        ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        one_of("kind", InboundKind),
+        Index("ix_inbound_message_newest", "tenant_id", "id"),
+        Index("ix_inbound_message_merchant", "tenant_id", "merchant_id", "id"),
+    )
+
+    tenant_id: int = tenant_key()
+    id: int | None = identity()
+    merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    provider: str = Field(sa_type=String(32))
+    event_id: str = Field(sa_type=String(128))
+    kind: InboundKind = Field(sa_type=String(8))
+    sender: str = Field(sa_type=String(16), description="The recipient who wrote, E.164.")
+    number: str = Field(sa_type=String(16), description="Our number it was sent to.")
+    body: str = Field(sa_type=Text)
+    sent_at: datetime = timestamp(description="The provider's own time.")
+    received_at: datetime = timestamp()

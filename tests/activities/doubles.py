@@ -1,0 +1,87 @@
+"""A provider that does what it is told, and remembers what it was asked."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from models.enums import Channel, ErrorCode, ReportStatus
+from providers.ports import (
+    Accepted,
+    Ambiguous,
+    Answer,
+    Found,
+    LookUp,
+    NotFound,
+    NotProcessed,
+    NoTruth,
+    Proof,
+    Refused,
+    Report,
+    SendRequest,
+)
+
+ACCEPTED = Accepted(provider_message_id="m1")
+REFUSED = Refused(error_code=ErrorCode.PROVIDER_REFUSED, provider_code="30007", everywhere=False)
+REFUSED_EVERYWHERE = Refused(
+    error_code=ErrorCode.BAD_DESTINATION, provider_code="21211", everywhere=True
+)
+NOT_PROCESSED = NotProcessed(provider_code="429")
+AMBIGUOUS = Ambiguous(provider_code="ReadTimeout")
+FOUND = Found(provider_message_id="m1")
+NOT_FOUND = NotFound()
+NO_TRUTH = NoTruth(provider_code="ConnectError")
+
+
+class Scripted:
+    """Answers from its script; the last line is repeated."""
+
+    channels = frozenset({Channel.SMS})
+    timeout = timedelta(seconds=2)
+
+    def __init__(
+        self,
+        *answers: Answer | Exception,
+        truths: Iterable[LookUp] = (NOT_FOUND,),
+        name: str = "one",
+        proof: Proof = Proof.REFERENCE,
+        absence_window: timedelta = timedelta(0),
+    ) -> None:
+        self.name = name
+        self.proof = proof
+        self.absence_window = absence_window
+        self.sent: list[SendRequest] = []
+        self.asked: list[str] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self._calls: asyncio.Queue[None] = asyncio.Queue()
+        self._answers = list(answers) or [ACCEPTED]
+        self._truths = list(truths)
+
+    async def send(self, request: SendRequest) -> Answer:
+        self.sent.append(request)
+        self._calls.put_nowait(None)
+        await self.may_answer.wait()
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def called(self, times: int = 1) -> None:
+        """Wait until it was called so many times more."""
+        for _ in range(times):
+            await self._calls.get()
+
+    async def look_up(self, reference: str) -> LookUp:
+        self.asked.append(reference)
+        return self._truths.pop(0) if len(self._truths) > 1 else self._truths[0]
+
+
+def report(status: ReportStatus, *, reference: str = "", event_id: str = "e1") -> Report:
+    """Return what a provider tells of a message."""
+    return Report(
+        event_id=event_id,
+        reference=reference,
+        status=status,
+        reported_at=datetime.now(UTC),
+        provider_message_id="m1",
+    )

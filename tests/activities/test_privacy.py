@@ -1,0 +1,82 @@
+"""What goes wrong in a step is told to Temporal by its type alone."""
+
+from datetime import timedelta
+
+import pytest
+from temporalio import activity, workflow
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.privacy import PrivateFailures
+from tests.factories import unique
+
+NUMBER = "+18135551234"
+
+
+class DriverError(Exception):
+    """An error that quotes what it was given, as a database driver does."""
+
+
+@activity.defn
+async def quotes_a_number() -> None:
+    """Fail the way a database driver does."""
+    try:
+        raise KeyError(NUMBER)
+    except KeyError as error:
+        raise DriverError(f"value {NUMBER} is too long") from error
+
+
+@activity.defn
+async def says_so_on_purpose() -> None:
+    """Fail in words that were chosen."""
+    raise ApplicationError("the queue is gone", type="QueueGone", non_retryable=True)
+
+
+@workflow.defn
+class Asking:
+    """Runs one step once."""
+
+    @workflow.run
+    async def run(self, step: str) -> None:
+        """Ask."""
+        await workflow.execute_activity(
+            step,
+            start_to_close_timeout=timedelta(seconds=5),
+            retry_policy=RetryPolicy(maximum_attempts=1),
+        )
+
+
+async def failure_of(client: Client, step: str) -> tuple[ApplicationError, str]:
+    """Return the failure of a step, and the whole history it stands in."""
+    queue = unique("privacy")
+    async with Worker(
+        client,
+        task_queue=queue,
+        workflows=[Asking],
+        activities=[quotes_a_number, says_so_on_purpose],
+        interceptors=[PrivateFailures()],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    ):
+        handle = await client.start_workflow(Asking.run, step, id=queue, task_queue=queue)
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+    assert isinstance(failed.value.cause, ActivityError)
+    assert isinstance(failed.value.cause.cause, ApplicationError)
+    return failed.value.cause.cause, (await handle.fetch_history()).to_json()
+
+
+async def test_of_an_unexpected_error_only_its_type_is_told(client: Client) -> None:
+    error, history = await failure_of(client, "quotes_a_number")
+    assert (error.type, error.non_retryable) == ("DriverError", False)
+    assert error.message == "DriverError; details are in the worker's log"
+    assert error.cause is None
+    assert NUMBER not in history
+    assert NUMBER.removeprefix("+") not in history
+
+
+async def test_a_failure_that_was_chosen_is_told_as_it_is(client: Client) -> None:
+    error, _ = await failure_of(client, "says_so_on_purpose")
+    assert (error.type, error.message) == ("QueueGone", "the queue is gone")
+    assert error.non_retryable

@@ -1,0 +1,52 @@
+"""Stands in for `hexavox` where only the supervisor is tried: every command, nothing behind it."""
+
+import json
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+PORTS = {
+    "api": "HEXAVOX_API_PORT",
+    "simulator": "HEXAVOX_SIMULATOR_PORT",
+    "worker": "HEXAVOX_WORKER_HEALTH_PORT",
+}
+
+
+class Answers(BaseHTTPRequestHandler):
+    """200 to everybody, but 401 to a key the folder does not know."""
+
+    def do_GET(self) -> None:
+        key = self.headers.get("X-API-KEY")
+        known = key is None or (Path(os.environ["HEXAVOX_DATA_DIR"]) / f"key-{key}").exists()
+        self.send_response(200 if known else 401)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Be quiet."""
+
+
+def make_key() -> dict[str, str]:
+    """A key that differs from all before it."""
+    folder = Path(os.environ["HEXAVOX_DATA_DIR"])
+    name = str(len(list(folder.glob("key-*"))) + 1)
+    (folder / f"key-{name}").touch()
+    return {"keyId": name, "apiKey": name, "apiSecret": f"secret of {name}"}
+
+
+def main() -> None:
+    """Do what the command's name says."""
+    match sys.argv[1:]:
+        case ["migrate"]:
+            assert os.environ["DATABASE_URL"].startswith("postgresql://")
+        case ["tenant", *_]:
+            sys.stdout.write(json.dumps({"tenantId": 1, "name": "demo"}))
+        case ["key", *_]:
+            sys.stdout.write(json.dumps(make_key()))
+        case [name]:
+            port = int(os.environ[PORTS[name]])
+            ThreadingHTTPServer(("127.0.0.1", port), Answers).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

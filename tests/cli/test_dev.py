@@ -1,0 +1,149 @@
+"""`hexavox dev` from its environment to the last child's end, with stand-ins for our commands."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from cli.embedded.account import HOMES
+from cli.embedded.demo import kept_key
+from cli.embedded.http import status_of
+from cli.embedded.orphan import find_postmaster
+from cli.embedded.ports import LOOPBACK, free_ports, is_taken
+from cli.embedded.surroundings import BadSurroundingsError, Surroundings
+
+ROOT = Path(__file__).parents[2]
+DEV = f"""
+import sys
+from cli.dev import run_dev
+sys.exit(run_dev([sys.executable, {str(ROOT / "tests/cli/stand_in.py")!r}]))
+"""
+PORT_NAMES = ("API", "TEMPORAL", "TEMPORAL_UI", "SIMULATOR")
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An environment with a folder and ports of its own."""
+    free = free_ports(len(PORT_NAMES))
+    ports = {f"HEXAVOX_{name}_PORT": str(port) for name, port in zip(PORT_NAMES, free, strict=True)}
+    ours = {"HEXAVOX_DATA_DIR": str(tmp_path / "data"), **ports}
+    known = {"PATH": os.environ["PATH"], **ours}
+    yield known
+    note = tmp_path / "data/postgres/location"
+    if note.exists() and (home := Path(note.read_text().strip())).is_relative_to(HOMES):
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def started(env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """The whole thing running; stopped in the end if it was not before."""
+    log = Path(env["HEXAVOX_DATA_DIR"]).with_suffix(".out")
+    with log.open("a+") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", DEV], cwd=ROOT, env=env, stdout=out, stderr=out, text=True
+        )
+        try:
+            deadline = monotonic() + 60
+            seen = out.tell()
+            while "Ctrl-C stops" not in log.read_text()[seen:]:
+                assert process.poll() is None, log.read_text()
+                assert monotonic() < deadline, log.read_text()
+                sleep(0.05)
+            yield process
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def run(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """One start that is expected to end by itself."""
+    command = [sys.executable, "-c", DEV]
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_everything_comes_up_and_goes_down(env: dict[str, str]) -> None:
+    data = Path(env["HEXAVOX_DATA_DIR"])
+    with started(env) as process:
+        assert status_of(f"http://{LOOPBACK}:{env['HEXAVOX_API_PORT']}/readyz") == 200
+        assert (data / "dev.env").stat().st_mode & 0o777 == 0o600
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    assert not any(is_taken(int(env[f"HEXAVOX_{name}_PORT"])) for name in PORT_NAMES)
+    lines = (data / "dev.env").read_text().splitlines()
+    assert [line.split("=")[0] for line in lines] == [
+        "export HEXAVOX_URL",
+        "export HEXAVOX_API_KEY",
+        "export HEXAVOX_API_SECRET",
+        "export HEXAVOX_SIMULATOR_URL",
+        "export HEXAVOX_TEMPORAL_UI_URL",
+    ]
+
+
+def test_the_key_is_kept_while_the_database_knows_it(env: dict[str, str]) -> None:
+    data = Path(env["HEXAVOX_DATA_DIR"])
+    with started(env):
+        first = kept_key(data / "dev.env")
+    with started(env):
+        assert kept_key(data / "dev.env") == first
+    (data / "key-1").rename(data / "key-of-another-database")
+    with started(env):
+        assert kept_key(data / "dev.env") != first
+
+
+def test_a_second_start_in_the_same_folder_is_refused(env: dict[str, str]) -> None:
+    with started(env):
+        refused = run(env)
+    assert refused.returncode == 1
+    assert "already runs in" in refused.stderr
+
+
+def test_a_killed_start_leaves_nothing_and_the_next_goes_on(env: dict[str, str]) -> None:
+    data = Path(env["HEXAVOX_DATA_DIR"])
+    with started(env) as process:
+        first = kept_key(data / "dev.env")
+        process.kill()
+        process.wait()
+    with started(env):
+        assert kept_key(data / "dev.env") == first
+
+
+def test_a_killed_postgres_is_back_on_its_port(env: dict[str, str]) -> None:
+    data = Path(env["HEXAVOX_DATA_DIR"])
+    with started(env):
+        note = data / "postgres/location"
+        home = Path(note.read_text().strip()) if note.exists() else data / "postgres"
+        first = find_postmaster(home / "data")
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        deadline = monotonic() + 5
+        while find_postmaster(home / "data") in (None, first):
+            assert monotonic() < deadline, (data / "logs/postgres.log").read_text()
+            sleep(0.02)
+
+
+def test_a_taken_port_is_named_with_its_variable(env: dict[str, str]) -> None:
+    with socket.create_server((LOOPBACK, int(env["HEXAVOX_SIMULATOR_PORT"]))):
+        refused = run(env)
+    assert refused.returncode == 1
+    assert "set HEXAVOX_SIMULATOR_PORT to a free port" in refused.stderr
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "eighty"])
+def test_what_is_no_port_is_refused(port: str) -> None:
+    with pytest.raises(BadSurroundingsError, match="HEXAVOX_API_PORT"):
+        Surroundings.read({"HEXAVOX_API_PORT": port})
+
+
+def test_two_servers_on_one_port_are_refused() -> None:
+    with pytest.raises(BadSurroundingsError, match="HEXAVOX_API_PORT and HEXAVOX_SIMULATOR_PORT"):
+        Surroundings.read({"HEXAVOX_API_PORT": "9000", "HEXAVOX_SIMULATOR_PORT": "9000"})

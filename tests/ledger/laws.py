@@ -1,0 +1,148 @@
+"""The laws of the ledger, checked from its entries alone, and told with what breaks them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from models.session import Database, ReadSession
+from tests.factories import Owner
+
+Limits = Sequence[tuple[int, int]]
+"""From after which entry on, by id, which allowance was in force; oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Every row of one tenant that has to do with units."""
+
+    account: Any
+    months: Mapping[str, Any]
+    entries: Sequence[Any]
+    messages: Mapping[int, Any]
+    records: Mapping[int, Any]
+    days: Mapping[Any, tuple[int, int]]
+
+
+async def read_books(db: ReadSession, owner: Owner) -> Books:
+    async def rows(sql: str) -> Sequence[Any]:
+        ids = {"t": owner.tenant_id, "m": owner.merchant_id}
+        return (await db.execute(text(sql), ids)).all()
+
+    mine = "tenant_id = :t AND merchant_id = :m AND channel = 'SMS'"
+    (account,) = await rows(f"SELECT available, held FROM credit_account WHERE {mine}")
+    months = await rows(f"SELECT month, used, held, credits_used FROM allowance_month WHERE {mine}")
+    entries = await rows(
+        "SELECT id, kind, units, credit_units, balance, month, message_id FROM ledger_entry"
+        f" WHERE {mine} ORDER BY id"
+    )
+    messages = await rows(
+        "SELECT id, status, units, billed_units, month, held_allowance, held_credits,"
+        " completed_at, corrected_at"
+        f" FROM message WHERE {mine}"
+    )
+    records = await rows(f"SELECT message_id, day, units FROM usage_record WHERE {mine}")
+    days = await rows(f"SELECT day, messages, units FROM usage_day WHERE {mine}")
+    return Books(
+        account=account,
+        months={row.month: row for row in months},
+        entries=entries,
+        messages={row.id: row for row in messages},
+        records={row.message_id: row for row in records},
+        days={row.day: (row.messages, row.units) for row in days},
+    )
+
+
+async def check_laws(database: Database, owner: Owner, limits: Limits) -> Books:
+    """Read everything at one moment and check every law."""
+    async with database.read() as db:
+        await db.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        books = await read_books(db, owner)
+    _entries_make_the_account(books, limits)
+    _every_message_is_paid_once(books)
+    _usage_agrees(books)
+    return books
+
+
+def _entries_make_the_account(books: Books, limits: Limits) -> None:
+    """Replay the entries in order: each fits what was there, and the sums are what is there."""
+    available = held = 0
+    months: defaultdict[str, dict[str, int]] = defaultdict(
+        lambda: {"used": 0, "held": 0, "credits_used": 0}
+    )
+    for entry in books.entries:
+        month = months[entry.month]
+        allowance = entry.units - entry.credit_units
+        match entry.kind:
+            case "TOPUP":
+                available += entry.units
+            case "HOLD":
+                limit = next(limit for after, limit in reversed(limits) if after < entry.id)
+                room = max(limit - month["used"] - month["held"], 0)
+                assert allowance == min(entry.units, room), "allowance first"
+                month["held"] += allowance
+                available -= entry.credit_units
+                held += entry.credit_units
+            case "CAPTURE":
+                month["held"] -= allowance
+                month["used"] += allowance
+                month["credits_used"] += entry.credit_units
+                held -= entry.credit_units
+            case "RELEASE":
+                month["held"] -= allowance
+                held -= entry.credit_units
+                available += entry.credit_units
+        assert entry.balance == available, f"balance of entry {entry.id} ({entry.kind})"
+        assert min(available, held, *month.values()) >= 0, "nothing negative"
+    assert (books.account.available, books.account.held) == (available, held)
+    found = {
+        name: {"used": row.used, "held": row.held, "credits_used": row.credits_used}
+        for name, row in books.months.items()
+    }
+    nothing = {"used": 0, "held": 0, "credits_used": 0}
+    for name in found.keys() | months.keys():
+        assert found.get(name, nothing) == months.get(name, nothing), name
+
+
+def _every_message_is_paid_once(books: Books) -> None:
+    """One hold; when ended, captured and released make it up, the allowance used first."""
+    by_message: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+    for entry in books.entries:
+        if entry.message_id is not None:
+            assert entry.kind not in by_message[entry.message_id], "at most once"
+            by_message[entry.message_id][entry.kind] = entry
+    assert by_message.keys() == books.messages.keys()
+    for message in books.messages.values():
+        entries = by_message[message.id]
+        hold, capture, release = (entries.get(k) for k in ("HOLD", "CAPTURE", "RELEASE"))
+        assert hold is not None
+        assert {entry.month for entry in entries.values()} == {message.month}
+        assert (hold.units, hold.credit_units) == (message.units, message.held_credits)
+        assert message.held_allowance + message.held_credits == message.units
+        parts = [part for part in (capture, release) if part is not None]
+        if message.completed_at is None:
+            assert not parts
+            continue
+        assert sum(part.units for part in parts) == message.units
+        assert sum(part.credit_units for part in parts) == message.held_credits
+        captured = 0 if capture is None else capture.units
+        assert captured == message.billed_units
+        if capture is not None:
+            first = min(captured, message.held_allowance)
+            assert capture.units - capture.credit_units == first, "allowance first"
+
+
+def _usage_agrees(books: Books) -> None:
+    """Records carry what was captured, and a day is the sum of its records."""
+    totals: defaultdict[Any, list[int]] = defaultdict(lambda: [0, 0])
+    for record in books.records.values():
+        message = books.messages[record.message_id]
+        assert message.completed_at is not None
+        assert record.units == message.billed_units
+        totals[record.day][0] += 1
+        totals[record.day][1] += record.units
+    assert books.days == {day: tuple(total) for day, total in totals.items()}
+    for message in books.messages.values():
+        assert message.id in books.records or message.billed_units == 0

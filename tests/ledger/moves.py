@@ -1,0 +1,210 @@
+"""What may happen to units, each by the project's own functions and safe to repeat."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import TypeAlias
+
+from sqlalchemy import text
+
+from activities.ledger import Ledger
+from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
+from models.queries import dispatching, receipts, settlement
+from models.queries.acceptance import AcceptedMessage, KeyTaken, NotFunded
+from models.queries.receipts import NewReceipt
+from models.rules.dispatching import Move, decide
+from models.rules.periods import day_of, month_of
+from models.rules.settlement import End
+from models.session import Database
+from tests.factories import Owner, new_message, try_accept
+from workflows.types import Ending, SettleStep
+
+PAYMENTS = count(1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Accept the send of a slot; its key is the slot, so repeats are the same send."""
+
+    slot: int
+    units: int
+    months_ago: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Claim the send of a slot and conclude with what the provider says."""
+
+    slot: int
+    state: AttemptState
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Store a report about its first attempt."""
+
+    slot: int
+    status: ReportStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """End it, as the workflow does."""
+
+    slot: int
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """End it with a part of its hold used, as a call does that was shorter than it might be."""
+
+    slot: int
+    share: float
+
+
+Action: TypeAlias = Accept | Call | Tell | Settle | Part
+
+
+def told(
+    owner: Owner, message_id: int, status: ReportStatus, *, event_id: str, provider: str = "p"
+) -> NewReceipt:
+    """Return a report about a message's first attempt."""
+    return NewReceipt(
+        tenant_id=owner.tenant_id,
+        message_id=message_id,
+        attempt=1,
+        provider=provider,
+        event_id=event_id,
+        status=status,
+        error_code=None,
+        provider_code=None,
+        reported_at=datetime.now(UTC),
+    )
+
+
+async def grant(database: Database, owner: Owner, units: int) -> None:
+    """Add bought credits, in the one transaction that tops up account and ledger."""
+    async with database.transaction() as db:
+        await db.execute(
+            text(
+                "WITH account AS (UPDATE credit_account SET available = available + :n"
+                " WHERE tenant_id = :t AND merchant_id = :m AND channel = 'SMS'"
+                " RETURNING available)"
+                " INSERT INTO ledger_entry (tenant_id, merchant_id, channel, kind, units,"
+                " credit_units, balance, month, payment_id, at)"
+                " SELECT :t, :m, 'SMS', 'TOPUP', :n, :n, available, :month, :p, now() FROM account"
+            ),
+            {
+                "t": owner.tenant_id,
+                "m": owner.merchant_id,
+                "n": units,
+                "p": next(PAYMENTS),
+                "month": month_of(datetime.now(UTC)),
+            },
+        )
+
+
+async def limit(database: Database, owner: Owner, units: int) -> int:
+    """Change the monthly allowance; return the newest entry of that moment."""
+    ids = {"t": owner.tenant_id, "m": owner.merchant_id, "n": units}
+    async with database.transaction() as db:
+        await db.execute(
+            text("UPDATE merchant SET sms_limit = :n WHERE tenant_id = :t AND id = :m"), ids
+        )
+        newest = await db.scalar(
+            text("SELECT COALESCE(max(id), 0) FROM ledger_entry WHERE tenant_id = :t"), ids
+        )
+    return int(newest or 0)
+
+
+class Story:
+    """One tenant's sends, by slot."""
+
+    def __init__(self, database: Database, owner: Owner) -> None:
+        self.owner = owner
+        self.outcomes: list[AcceptedMessage | KeyTaken | NotFunded] = []
+        self._database = database
+        self._ledger = Ledger(database)
+        self._ids: dict[int, int] = {}
+
+    async def at_once(self, actions: list[tuple[Action, int]]) -> None:
+        """Do all of them on connections of their own, each as often as it says."""
+        wanted = [self.act(action) for action, times in actions for _ in range(times)]
+        await asyncio.gather(*wanted)
+
+    async def act(self, action: Action) -> None:
+        """Do one thing; a slot without a send means one of those there are, if any."""
+        if isinstance(action, Accept):
+            await self._accept(action)
+            return
+        if not self._ids:
+            return
+        known = [*self._ids.values()]
+        message_id = self._ids.get(action.slot, known[action.slot % len(known)])
+        match action:
+            case Call(state=state):
+                await self._call(message_id, state)
+            case Tell(status=status):
+                await self._tell(message_id, status)
+            case Settle(ending=ending):
+                await self._ledger.settle(
+                    SettleStep(
+                        tenant_id=self.owner.tenant_id,
+                        message_id=message_id,
+                        ending=ending,
+                        error_code=ErrorCode.EXPIRED if ending is Ending.BLOCKED else None,
+                    )
+                )
+            case Part(share=share):
+                await self._part(message_id, share)
+
+    async def _accept(self, action: Accept) -> None:
+        now = datetime.now(UTC)
+        message = new_message(self.owner, units=action.units, key=f"slot-{action.slot}")
+        month = month_of(now.replace(day=15) - timedelta(days=30 * action.months_ago))
+        outcome = await try_accept(self._database, replace(message, month=month))
+        self.outcomes.append(outcome)
+        if isinstance(outcome, AcceptedMessage):
+            assert action.slot not in self._ids, "one key, one send"
+            self._ids[action.slot] = outcome.message_id
+
+    async def _call(self, message_id: int, state: AttemptState) -> None:
+        ids = {"tenant_id": self.owner.tenant_id, "message_id": message_id}
+        now = datetime.now(UTC)
+        async with self._database.transaction() as db:
+            found = await dispatching.lock_for_dispatch(db, **ids)
+            assert found is not None
+            if decide(found.candidate, now).move is not Move.CLAIM or found.attempts:
+                return
+            await dispatching.claim(db, **ids, number=1, provider="p", now=now, deadline=now)
+        async with self._database.transaction() as db:
+            await dispatching.conclude(
+                db,
+                tenant_id=self.owner.tenant_id,
+                message_id=message_id,
+                number=1,
+                state=state,
+                now=now,
+            )
+
+    async def _tell(self, message_id: int, status: ReportStatus) -> None:
+        report = told(self.owner, message_id, status, event_id=f"{message_id}-{status}")
+        async with self._database.transaction() as db:
+            await receipts.store(db, report, datetime.now(UTC))
+
+    async def _part(self, message_id: int, share: float) -> None:
+        now = datetime.now(UTC)
+        async with self._database.transaction() as db:
+            message = await settlement.lock_for_settlement(
+                db, tenant_id=self.owner.tenant_id, message_id=message_id
+            )
+            assert message is not None
+            end = End(
+                status=MessageStatus.DELIVERED,
+                captured=round(message.facts.units * share),
+                provider="p",
+                day=day_of(now),
+            )
+            await settlement.end_message(db, message, end, now)

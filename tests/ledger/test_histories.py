@@ -1,0 +1,105 @@
+"""Hundreds of random lives of a ledger; after each every law holds."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from models.enums import FINAL_REPORT, AttemptState, ReportStatus
+from models.queries.acceptance import AcceptedMessage
+from models.session import Database
+from tests.factories import make_owner
+from tests.ledger.laws import check_laws
+from tests.ledger.moves import (
+    Accept,
+    Action,
+    Call,
+    Part,
+    Settle,
+    Story,
+    Tell,
+    grant,
+    limit,
+)
+from workflows.types import Ending
+
+AT_ONCE = 5
+"""Histories that run side by side, so that they wait for each other's disk, not the clock."""
+
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "110"))
+"""Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
+
+SLOTS = st.integers(0, 5)
+ACCEPTS = st.builds(Accept, SLOTS, st.integers(1, 5), st.sampled_from([0, 0, 0, 1, 2]))
+ACTIONS: st.SearchStrategy[Action] = st.one_of(
+    ACCEPTS,
+    ACCEPTS,
+    st.builds(Call, SLOTS, st.sampled_from([AttemptState.ACCEPTED, *AttemptState])),
+    st.builds(Tell, SLOTS, st.sampled_from([ReportStatus.SENT, *sorted(FINAL_REPORT)])),
+    st.builds(Settle, SLOTS, st.sampled_from(Ending)),
+    st.builds(Part, SLOTS, st.sampled_from([0.5, 1, 1, 0.3, 0])),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A change of allowance or credits alone, then actions that race."""
+
+    limit: int | None
+    credits: int
+    actions: list[tuple[Action, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Where a merchant begins, and what happens."""
+
+    allowance: int
+    credits: int
+    rounds: list[Round]
+
+
+ROUNDS = st.builds(
+    Round,
+    st.sampled_from([None, None, None, 0, 3, 9]),
+    st.sampled_from([0, 0, 0, 2, 5]),
+    st.lists(st.tuples(ACTIONS, st.integers(1, 3)), min_size=3, max_size=6),
+)
+HISTORIES = st.builds(
+    History,
+    st.integers(0, 10),
+    st.integers(0, 10),
+    st.lists(ROUNDS, min_size=3, max_size=5),
+)
+
+
+async def live(database: Database, history: History) -> None:
+    owner = await make_owner(database, sms_limit=history.allowance, credits=history.credits)
+    story = Story(database, owner)
+    limits = [(0, history.allowance)]
+    for turn in history.rounds:
+        if turn.limit is not None:
+            limits.append((await limit(database, owner, turn.limit), turn.limit))
+        if turn.credits:
+            await grant(database, owner, turn.credits)
+        await story.at_once(turn.actions)
+    books = await check_laws(database, owner, limits)
+    accepted = {o.message_id for o in story.outcomes if isinstance(o, AcceptedMessage)}
+    assert books.messages.keys() == accepted, "what was refused left something behind"
+
+
+@settings(
+    max_examples=EXAMPLES,
+    derandomize="LEDGER_EXAMPLES" not in os.environ,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(histories=st.lists(HISTORIES, min_size=AT_ONCE, max_size=AT_ONCE))
+async def test_every_law_holds_after_any_history(
+    database: Database, histories: list[History]
+) -> None:
+    await asyncio.gather(*(live(database, history) for history in histories))

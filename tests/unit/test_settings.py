@@ -1,0 +1,126 @@
+"""The configuration: two profiles, and every single thing its own."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from models.rules.waits import SendWaits
+from models.settings import Profile, Settings
+
+URL = "postgresql://user:hidden@host:5432/name"
+WAITS = {
+    "report_wait": (timedelta(minutes=10), timedelta(seconds=5)),
+    "poll_first": (timedelta(minutes=5), timedelta(seconds=1)),
+    "poll_longest": (timedelta(hours=2), timedelta(seconds=5)),
+    "reconcile_every": (timedelta(seconds=5), timedelta(seconds=1)),
+    "absence_window": (timedelta(minutes=2), timedelta(seconds=3)),
+    "truth_horizon": (timedelta(hours=72), timedelta(seconds=60)),
+    "sweep_every": (timedelta(seconds=30), timedelta(seconds=2)),
+    "sweep_grace": (timedelta(seconds=60), timedelta(seconds=8)),
+}
+OVERRIDES: dict[str, tuple[str, Any]] = {
+    "DATABASE_POOL": ("7", 7),
+    "API_HOST": ("0.0.0.0", "0.0.0.0"),
+    "API_PORT": ("9000", 9000),
+    "PUBLIC_URL": ("https://api.example.com", "https://api.example.com"),
+    "WORKER_HEALTH_PORT": ("0", 0),
+    "RATE_LIMIT": ("10", 10),
+    "RATE_BURST": ("5000", 5000),
+    "SIMULATOR_URL": ("http://sim:1", "http://sim:1"),
+    "SIMULATOR_PORT": ("9090", 9090),
+    "SIMULATOR_SECRET": ("s", SecretStr("s")),
+    "PROVIDER_TIMEOUT": ("PT3S", timedelta(seconds=3)),
+    "PROVIDER_SLOTS": ("3", 3),
+    "LOG_LEVEL": ("DEBUG", "DEBUG"),
+    **{name.upper(): ("PT17S", timedelta(seconds=17)) for name in WAITS},
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Nothing set but the database."""
+    monkeypatch.setenv("DATABASE_URL", URL)
+    return monkeypatch
+
+
+def test_the_waits_of_production_are_the_defaults() -> None:
+    settings = Settings()
+    assert settings.profile is Profile.PRODUCTION
+    assert {n: getattr(settings, n) for n in WAITS} == {n: w[0] for n, w in WAITS.items()}
+
+
+def test_the_demo_shortens_every_wait(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("HEXAVOX_PROFILE", "demo")
+    settings = Settings()
+    assert settings.profile is Profile.DEMO
+    assert {n: getattr(settings, n) for n in WAITS} == {n: w[1] for n, w in WAITS.items()}
+
+
+@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_one_variable_sets_one_thing_in_every_profile(
+    environment: pytest.MonkeyPatch, profile: Profile, name: str
+) -> None:
+    environment.setenv("HEXAVOX_PROFILE", profile)
+    before = Settings().model_dump()
+    text, value = OVERRIDES[name]
+    environment.setenv(f"HEXAVOX_{name}", text)
+    if name == "RATE_LIMIT":
+        environment.setenv("HEXAVOX_RATE_BURST", "1000")
+    assert Settings().model_dump() == before | {name.lower(): value}
+
+
+def test_the_send_takes_its_waits_along() -> None:
+    settings = Settings()
+    assert settings.send_waits == SendWaits(
+        report_wait=settings.report_wait,
+        poll_first=settings.poll_first,
+        poll_longest=settings.poll_longest,
+        reconcile_every=settings.reconcile_every,
+        truth_horizon=settings.truth_horizon,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HEXAVOX_PROFILE", "staging"),
+        ("HEXAVOX_DATABASE_POOL", "1"),
+        ("HEXAVOX_PROVIDER_SLOTS", "0"),
+        ("HEXAVOX_RATE_BURST", "499"),
+        ("HEXAVOX_REPORT_WAIT", "soon"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (URL, URL.replace("postgresql://", "postgresql+psycopg://")),
+        ("postgres://host/name", "postgresql+psycopg://host/name"),
+        ("postgresql+psycopg://host/name", "postgresql+psycopg://host/name"),
+    ],
+)
+def test_a_database_address_is_given_to_our_driver(
+    environment: pytest.MonkeyPatch, given: str, read: str
+) -> None:
+    environment.setenv("DATABASE_URL", given)
+    assert Settings().async_database_url == read
+
+
+def test_no_secret_shows() -> None:
+    assert "hidden" not in repr(Settings(simulator_secret=SecretStr("hidden")))
+
+
+def test_there_is_no_start_without_a_database(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("DATABASE_URL")
+    with pytest.raises(ValidationError):
+        Settings()

@@ -1,0 +1,263 @@
+"""The adapter to the simulator: what its answers mean, and which webhooks are believed."""
+
+import hmac
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from models.enums import Channel, ErrorCode, ReportStatus
+from providers.ports import (
+    Accepted,
+    Ambiguous,
+    Answer,
+    ForgedWebhook,
+    Found,
+    LookUp,
+    NotFound,
+    NotProcessed,
+    NoTruth,
+    Refused,
+    Report,
+    SmsRequest,
+)
+from providers.simulated import SIGNATURE_HEADER, Simulator, verifier
+
+SECRET = "for-tests-only"
+NOW = datetime.now(UTC)
+EVENT = {
+    "eventId": "e1",
+    "messageId": "m1",
+    "reference": "hx-1-2-3",
+    "status": "delivered",
+    "at": "2026-11-23T12:00:00.000Z",
+    "errorCode": None,
+}
+BODY = json.dumps(EVENT).encode()
+REPORT = Report(
+    event_id="e1",
+    reference="hx-1-2-3",
+    status=ReportStatus.DELIVERED,
+    phase="delivered",
+    reported_at=datetime(2026, 11, 23, 12, tzinfo=UTC),
+    provider_message_id="m1",
+)
+SMS = SmsRequest(
+    to="+18135551234",
+    sender="+15005550006",
+    body="Hello",
+    reference="hx-1-2-3",
+    callback_url="http://us/webhooks/simulator/hx-1-2-3",
+    not_after=NOW + timedelta(days=1),
+)
+
+
+def simulator(answer: httpx.Response, asked: list[httpx.Request] | None = None) -> Simulator:
+    def handle(request: httpx.Request) -> httpx.Response:
+        if asked is not None:
+            asked.append(request)
+        return answer
+
+    return Simulator(
+        httpx.AsyncClient(transport=httpx.MockTransport(handle)),
+        "http://simulator/",
+        timeout=timedelta(seconds=2),
+        absence_window=timedelta(seconds=3),
+    )
+
+
+def signed(body: bytes, at: float | None = None, secret: str = SECRET) -> dict[str, str]:
+    moment = str(int(time.time() if at is None else at))
+    digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, sha256).hexdigest()
+    return {SIGNATURE_HEADER: f"t={moment},v1={digest}"}
+
+
+def refused(word: ErrorCode, code: int, *, everywhere: bool = False) -> Refused:
+    return Refused(error_code=word, provider_code=str(code), everywhere=everywhere)
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        (httpx.Response(202, json={"id": "m1"}), Accepted(provider_message_id="m1")),
+        (
+            httpx.Response(422, json={"code": 21211}),
+            refused(ErrorCode.BAD_DESTINATION, 21211, everywhere=True),
+        ),
+        (
+            httpx.Response(400, json={"code": 21610}),
+            refused(ErrorCode.OPTED_OUT, 21610, everywhere=True),
+        ),
+        (httpx.Response(422, json={"code": 30036}), refused(ErrorCode.EXPIRED, 30036)),
+        (httpx.Response(400, json={"code": 1}), refused(ErrorCode.PROVIDER_REFUSED, 1)),
+        (httpx.Response(429), NotProcessed(provider_code="429")),
+        (
+            httpx.Response(429, headers={"Retry-After": "7"}),
+            NotProcessed(provider_code="429", retry_after=timedelta(seconds=7)),
+        ),
+        (httpx.Response(503), NotProcessed(provider_code="503")),
+        (httpx.Response(500), Ambiguous(provider_code="500")),
+        (httpx.Response(502), Ambiguous(provider_code="502")),
+        (httpx.Response(504), Ambiguous(provider_code="504")),
+        (httpx.Response(202, text="not json"), Ambiguous(provider_code="202")),
+        (httpx.Response(202, json=["id"]), Ambiguous(provider_code="202")),
+        (httpx.Response(202, json={}), Ambiguous(provider_code="202")),
+        (httpx.Response(422, json={"code": None}), Ambiguous(provider_code="422")),
+        (httpx.Response(422, text='{"code": Infinity}'), Ambiguous(provider_code="422")),
+        (httpx.Response(302, headers={"Location": "/"}), Ambiguous(provider_code="302")),
+        (httpx.Response(401), Ambiguous(provider_code="401")),
+    ],
+)
+async def test_an_answer_means_what_the_table_says(
+    response: httpx.Response, answer: Answer
+) -> None:
+    assert await simulator(response).send(SMS) == answer
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 301, 403, 404, 408, 409, 410, 499, 500, 599])
+async def test_no_unknown_answer_says_that_nothing_was_sent(status: int) -> None:
+    answer = await simulator(httpx.Response(status, json={"code": 21211, "id": "m1"})).send(SMS)
+    assert answer == Ambiguous(provider_code=str(status))
+
+
+async def test_a_request_carries_the_reference_and_the_deadline() -> None:
+    asked: list[httpx.Request] = []
+    await simulator(httpx.Response(202, json={"id": "m1"}), asked).send(SMS)
+    assert json.loads(asked[0].content) == {
+        "channel": Channel.SMS,
+        "to": "+18135551234",
+        "from": "+15005550006",
+        "body": "Hello",
+        "reference": "hx-1-2-3",
+        "callbackUrl": "http://us/webhooks/simulator/hx-1-2-3",
+        "notAfter": SMS.not_after.isoformat(),
+    }
+
+
+def test_a_request_shows_no_number_and_no_text() -> None:
+    assert not any(private in repr(SMS) for private in ("+1813", "+1500", "Hello"))
+
+
+@pytest.mark.parametrize(
+    ("response", "truth"),
+    [
+        (httpx.Response(200, json={"items": []}), NotFound()),
+        (
+            httpx.Response(200, json={"items": [{"id": "m1", "events": []}]}),
+            Found(provider_message_id="m1"),
+        ),
+        (
+            httpx.Response(200, json={"items": [{"id": "m1", "events": [EVENT]}]}),
+            Found(provider_message_id="m1", reports=(REPORT,)),
+        ),
+        (
+            httpx.Response(
+                200, json={"items": [{"id": "m1", "events": [EVENT | {"status": "queued"}]}]}
+            ),
+            Found(provider_message_id="m1"),
+        ),
+        (httpx.Response(500), NoTruth(provider_code="HTTPStatusError")),
+        (httpx.Response(404, json={"items": []}), NoTruth(provider_code="HTTPStatusError")),
+        (httpx.Response(200, text="not json"), NoTruth(provider_code="JSONDecodeError")),
+        (httpx.Response(200, json={}), NoTruth(provider_code="KeyError")),
+        (httpx.Response(200, json=[]), NoTruth(provider_code="TypeError")),
+        (httpx.Response(200, json={"items": None}), NoTruth(provider_code="TypeError")),
+        (httpx.Response(200, json={"items": {}}), NoTruth(provider_code="TypeError")),
+        (httpx.Response(200, json={"items": [{}]}), NoTruth(provider_code="KeyError")),
+        (
+            httpx.Response(200, json={"items": [{"id": "m1", "events": [{"at": "?"}]}]}),
+            NoTruth(provider_code="KeyError"),
+        ),
+    ],
+)
+async def test_a_look_up_finds_does_not_find_or_learns_nothing(
+    response: httpx.Response, truth: LookUp
+) -> None:
+    assert await simulator(response).look_up("hx-1-2-3") == truth
+
+
+def test_a_good_signature_is_believed() -> None:
+    assert verifier(SECRET)(signed(BODY), BODY) == REPORT
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "error_code", "provider_code"),
+    [
+        ({"status": "sent"}, ReportStatus.SENT, None, None),
+        (
+            {"status": "undelivered", "errorCode": 30005},
+            ReportStatus.UNDELIVERED,
+            ErrorCode.UNREACHABLE,
+            "30005",
+        ),
+        (
+            {"status": "failed", "errorCode": 1},
+            ReportStatus.FAILED,
+            ErrorCode.DELIVERY_FAILED,
+            "1",
+        ),
+    ],
+)
+def test_a_report_is_told_in_our_words(
+    change: dict[str, Any],
+    status: ReportStatus,
+    error_code: ErrorCode | None,
+    provider_code: str | None,
+) -> None:
+    body = json.dumps(EVENT | change).encode()
+    read = verifier(SECRET)(signed(body), body)
+    assert read is not None
+    assert (read.status, read.error_code, read.provider_code) == (status, error_code, provider_code)
+
+
+def test_a_status_of_no_interest_is_nothing() -> None:
+    body = json.dumps(EVENT | {"status": "read"}).encode()
+    assert verifier(SECRET)(signed(body), body) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {SIGNATURE_HEADER: ""},
+        {SIGNATURE_HEADER: "t=,v1="},
+        {SIGNATURE_HEADER: "v1=00"},
+        {SIGNATURE_HEADER: f"t={int(time.time())}"},
+        signed(BODY, secret="another"),
+        signed(BODY, secret=""),
+        signed(BODY + b" "),
+        signed(BODY, at=time.time() - 301),
+        signed(BODY, at=time.time() + 330),
+        {SIGNATURE_HEADER: signed(BODY)[SIGNATURE_HEADER].upper()},
+        {SIGNATURE_HEADER: f"t={int(time.time())},v1=ÿ\u20ac"},
+        {SIGNATURE_HEADER: "t=٣,v1=00"},
+        {SIGNATURE_HEADER: "t=" + "9" * 400 + ",v1=00"},
+        {SIGNATURE_HEADER: "t=" + "9" * 5000 + ",v1=00"},
+    ],
+)
+def test_a_forged_or_stale_signature_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(ForgedWebhook):
+        verifier(SECRET)(headers, BODY)
+
+
+def test_a_signature_does_not_fit_another_body_or_another_time() -> None:
+    headers = signed(BODY)
+    with pytest.raises(ForgedWebhook):
+        verifier(SECRET)(headers, BODY.replace(b"m1", b"m2"))
+    moved = headers[SIGNATURE_HEADER].replace("t=", "t=0", 1)
+    with pytest.raises(ForgedWebhook):
+        verifier(SECRET)({SIGNATURE_HEADER: moved}, BODY)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), st.binary(max_size=80))
+@example("t=1,v1=1", b"")
+@example(f"t={int(time.time())},v1=é", b"{}")
+def test_whatever_is_sent_without_the_secret_is_refused(header: str, body: bytes) -> None:
+    with pytest.raises(ForgedWebhook):
+        verifier(SECRET)({SIGNATURE_HEADER: header}, body)
