@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import httpx
 from fastapi import FastAPI
 
 from api import openapi, problems
@@ -11,25 +12,55 @@ from api.auth import Authenticator
 from api.body import BodyLimit
 from api.limits import RateLimiter
 from api.logs import RequestLog
-from api.routes import consents, guide, health, merchants, messages, webhooks
+from api.routes import (
+    consents,
+    email,
+    guide,
+    health,
+    inbound,
+    merchants,
+    messages,
+    unsubscribe,
+    voice,
+    webhooks,
+)
+from api.services.cancel_requests import CancelRequests
+from api.services.canceling import Canceling
 from api.services.consents import Consents
+from api.services.inbound import Inbox, VerifyInbound
 from api.services.merchants import Merchants
 from api.services.messages import Messages
+from api.services.permission import Permissions, UnsubscribeLinks
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts, Verify
+from api.services.recordings import Recordings
 from api.services.sending import Sending
+from api.services.unsubscribing import Unsubscribing
 from api.temporal import WorkflowStarter
 from models.session import Database
 from models.settings import Settings
 from providers import simulated
+from providers.http import new_client
+from providers.ports import KeepsRecordings
 from workflows.connecting import connect
 
-PUBLIC = (merchants.router, consents.router, messages.router)
-"""In the order of the catalogue."""
+PUBLIC = (
+    merchants.router,
+    consents.router,
+    inbound.router,
+    messages.router,
+    email.router,
+    voice.router,
+)
+"""In the order of the catalogue; /messages/inbound comes before /messages/{messageId}."""
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Build the application; connections are opened when it starts."""
+
+    if settings.server_secret is None:
+        raise RuntimeError("HEXAVOX_SERVER_SECRET is not set: it signs what the API hands out.")
+    server_secret = settings.server_secret.get_secret_value()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -41,11 +72,27 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.consents = Consents(database, _now)
         app.state.messages = Messages(database)
         starter = WorkflowStarter(await connect(lazy=True), settings.send_waits)
-        app.state.sending = Sending(database, starter, sweep_grace=settings.sweep_grace)
+        links = UnsubscribeLinks(settings.public_url, server_secret)
+        app.state.sending = Sending(
+            database, starter, Permissions(database, links), sweep_grace=settings.sweep_grace
+        )
+        app.state.canceling = Canceling(database, starter, app.state.messages, _now)
+        app.state.cancel_requests = CancelRequests(database, app.state.canceling, _now)
+        vendors = new_client(settings.provider_timeout)
+        app.state.recordings = Recordings(database, _keepers(settings, vendors))
         app.state.receipts = Receipts(database, starter, _verifiers(settings))
+        app.state.inbox = Inbox(
+            database,
+            starter,
+            _inbound_verifiers(settings),
+            sweep_grace=settings.sweep_grace,
+            clock=_now,
+        )
+        app.state.unsubscribing = Unsubscribing(database, links, _now)
         try:
             yield
         finally:
+            await vendors.aclose()
             await database.close()
 
     app = FastAPI(
@@ -60,7 +107,7 @@ def create_app(settings: Settings) -> FastAPI:
     openapi.install(app)
     for router in PUBLIC:
         app.include_router(router)
-    for router in (guide.router, health.router, webhooks.router):
+    for router in (guide.router, health.router, webhooks.router, unsubscribe.router):
         app.include_router(router, include_in_schema=False)
     app.mount("/assets", guide.assets)
     app.add_middleware(BodyLimit)
@@ -74,6 +121,27 @@ def _verifiers(settings: Settings) -> dict[str, Verify]:
     if settings.simulator_secret is not None:
         verifiers[simulated.NAME] = simulated.verifier(settings.simulator_secret.get_secret_value())
     return verifiers
+
+
+def _inbound_verifiers(settings: Settings) -> dict[str, VerifyInbound]:
+    """Return the same for the webhooks that pass on what recipients write."""
+    if settings.simulator_secret is None:
+        return {}
+    secret = settings.simulator_secret.get_secret_value()
+    return {simulated.NAME: simulated.inbound_verifier(secret)}
+
+
+def _keepers(settings: Settings, vendors: httpx.AsyncClient) -> dict[str, KeepsRecordings]:
+    """Return the providers here that keep recordings of calls."""
+    if settings.simulator_secret is None:
+        return {}
+    simulator = simulated.Simulator(
+        vendors,
+        settings.simulator_url,
+        timeout=settings.provider_timeout,
+        absence_window=settings.absence_window,
+    )
+    return {simulated.NAME: simulator}
 
 
 def _now() -> datetime:

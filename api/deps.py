@@ -1,8 +1,11 @@
-"""What routes ask for, as annotated types."""
+"""What routes ask for, as annotated types.
+
+They are `async` although most wait for nothing: FastAPI sends every other kind to a thread.
+"""
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 
@@ -10,10 +13,12 @@ from api.auth import Caller
 from api.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
 from api.schemas.base import MERCHANT_ID, WITH_ZONE
+from api.services.cancel_requests import CancelRequests
 from api.services.consents import ConsentFilter, Consents
 from api.services.merchants import Merchants
-from api.services.messages import MessageFilter, Messages
+from api.services.messages import CallFilter, MessageFilter, Messages
 from api.services.readiness import Readiness
+from api.services.recordings import Recordings
 from api.services.sending import Sending
 from api.trace import trace_of
 from models.enums import Channel, ConsentStatus, MessageStatus
@@ -23,7 +28,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ONE_MICROSECOND = timedelta(microseconds=1)
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     caller = trace_of(request.scope).caller
     if caller is None:  # the route does not stand behind the gate in api.public
         raise InvalidCredentials
@@ -56,23 +61,32 @@ async def _idempotent(
 Idempotent = Annotated[IdempotentRequest, Depends(_idempotent)]
 
 
-def _page(
-    request: Request,
-    limit: Annotated[
-        int, Query(ge=1, le=LARGEST_LIMIT, description="How many at most.", examples=[100])
-    ] = DEFAULT_LIMIT,
-    cursor: Annotated[
-        str | None,
-        Query(
-            max_length=300,
-            description="Where to go on: taken from the `Link` header of the page before.",
-        ),
-    ] = None,
+LimitParam = Annotated[
+    int, Query(ge=1, le=LARGEST_LIMIT, description="How many at most.", examples=[100])
+]
+CursorParam = Annotated[
+    str | None,
+    Query(
+        max_length=300,
+        description="Where to go on: taken from the `Link` header of the page before.",
+    ),
+]
+
+
+async def _page(
+    request: Request, limit: LimitParam = DEFAULT_LIMIT, cursor: CursorParam = None
+) -> Page:
+    return Page(limit=limit, cursor=cursor, url=request.url)
+
+
+async def _page_of_calls(
+    request: Request, limit: LimitParam = 50, cursor: CursorParam = None
 ) -> Page:
     return Page(limit=limit, cursor=cursor, url=request.url)
 
 
 Paged = Annotated[Page, Depends(_page)]
+PagedCalls = Annotated[Page, Depends(_page_of_calls)]
 
 MerchantPath = Annotated[
     str,
@@ -102,7 +116,7 @@ ContactParam = Annotated[
 ChannelParam = Annotated[Channel, Query(description="The channel.", examples=["SMS"])]
 
 
-def _consent_filter(
+async def _consent_filter(
     merchant_id: OneMerchant = None,
     channel: ChannelParam | None = None,
     contact: ContactParam | None = None,
@@ -126,7 +140,7 @@ TimeParam = Annotated[
 ]
 
 
-def _message_filter(
+async def _message_filter(
     merchant_id: OneMerchant = None,
     channel: ChannelParam | None = None,
     status: Annotated[
@@ -148,6 +162,33 @@ def _message_filter(
 WantedMessages = Annotated[MessageFilter, Depends(_message_filter)]
 
 
+def _label(name: str, meaning: str, example: str) -> Any:
+    return Query(alias=name, min_length=1, max_length=100, description=meaning, examples=[example])
+
+
+async def _call_filter(
+    merchant_id: OneMerchant = None,
+    tenant_id: Annotated[
+        str | None, _label("tenantId", "Only of this sub-tenant of yours.", "north")
+    ] = None,
+    source_system: Annotated[
+        str | None, _label("sourceSystem", "Only what this system asked for.", "scheduler")
+    ] = None,
+    use_case: Annotated[
+        str | None, _label("useCase", "Only what was asked for this.", "reminder")
+    ] = None,
+) -> CallFilter:
+    return CallFilter(
+        merchant_id=merchant_id,
+        tenant_id=tenant_id,
+        source_system=source_system,
+        use_case=use_case,
+    )
+
+
+WantedCalls = Annotated[CallFilter, Depends(_call_filter)]
+
+
 def _span(name: str, given: str | None) -> tuple[datetime | None, datetime | None]:
     """Return where a day or moment begins and ends; both are meant inclusively."""
     if given is None:
@@ -166,27 +207,37 @@ def _span(name: str, given: str | None) -> tuple[datetime | None, datetime | Non
     raise InvalidDateRange(f"{name} {reason}.", ((name, reason),))
 
 
-def _merchants(request: Request) -> Merchants:
+async def _merchants(request: Request) -> Merchants:
     merchants: Merchants = request.app.state.merchants
     return merchants
 
 
-def _consents(request: Request) -> Consents:
+async def _consents(request: Request) -> Consents:
     consents: Consents = request.app.state.consents
     return consents
 
 
-def _messages(request: Request) -> Messages:
+async def _messages(request: Request) -> Messages:
     messages: Messages = request.app.state.messages
     return messages
 
 
-def _sending(request: Request) -> Sending:
+async def _sending(request: Request) -> Sending:
     sending: Sending = request.app.state.sending
     return sending
 
 
-def _readiness(request: Request) -> Readiness:
+async def _cancel_requests(request: Request) -> CancelRequests:
+    cancel_requests: CancelRequests = request.app.state.cancel_requests
+    return cancel_requests
+
+
+async def _recordings(request: Request) -> Recordings:
+    recordings: Recordings = request.app.state.recordings
+    return recordings
+
+
+async def _readiness(request: Request) -> Readiness:
     readiness: Readiness = request.app.state.readiness
     return readiness
 
@@ -195,4 +246,6 @@ MerchantActions = Annotated[Merchants, Depends(_merchants)]
 ConsentActions = Annotated[Consents, Depends(_consents)]
 MessageReads = Annotated[Messages, Depends(_messages)]
 SendActions = Annotated[Sending, Depends(_sending)]
+CancelActions = Annotated[CancelRequests, Depends(_cancel_requests)]
+RecordingReads = Annotated[Recordings, Depends(_recordings)]
 Ready = Annotated[Readiness, Depends(_readiness)]

@@ -78,7 +78,7 @@ def _note(scope: Scope, trace: Trace, status: int, seconds: float) -> None:
     route = template_of(scope)
     method = scope["method"]
     count_request(method, route, status, seconds)
-    count_send(route, problem=trace.problem, replayed=trace.replayed)
+    count_send(method, route, problem=trace.problem, replayed=trace.replayed)
     facts = {
         "method": method[:16],
         "route": route,

@@ -19,7 +19,13 @@ SENDS = Counter(
     ["channel", "outcome"],
 )
 
-_SEND_ROUTES = {"/api/v1/messages/sms": Channel.SMS}
+_SEND_ROUTES = {
+    "/api/v1/messages/sms": Channel.SMS,
+    "/api/v1/messages/voice": Channel.VOICE,
+    "/api/v1/messages/email": Channel.EMAIL,
+    "/api/v1/email/send": Channel.EMAIL,
+    "/api/v1/voice/tts-calls": Channel.VOICE,
+}
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 
@@ -30,8 +36,8 @@ def count_request(method: str, route: str, status: int, seconds: float) -> None:
     DURATION.labels(method, route).observe(seconds)
 
 
-def count_send(route: str, *, problem: str | None, replayed: bool) -> None:
-    """Count a send by its outcome, if the route is one that sends."""
+def count_send(method: str, route: str, *, problem: str | None, replayed: bool) -> None:
+    """Count a send by its outcome, if the request is one that sends."""
     channel = _SEND_ROUTES.get(route)
-    if channel is not None:
+    if channel is not None and method == "POST":
         SENDS.labels(channel.value, problem or ("replayed" if replayed else "accepted")).inc()

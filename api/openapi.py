@@ -15,7 +15,7 @@ from api.schemas.problems import Problem
 Document = dict[str, Any]
 
 _DESCRIPTION = """\
-Merchants, consent and messages.
+Merchants, consent, and messages by SMS, voice and e-mail.
 
 **Authentication.** Every call carries `X-API-KEY` and `X-API-SECRET`.
 
@@ -35,6 +35,8 @@ _TAGS = [
     {"name": "Merchants", "description": "The businesses you send for."},
     {"name": "Consents", "description": "What recipients said about hearing from them."},
     {"name": "Messages", "description": "Sending, and reading what became of it."},
+    {"name": "Email", "description": "Direct e-mail without the omni wrapper."},
+    {"name": "Voice", "description": "Calls with labels of the system that asks for them."},
 ]
 
 _SECURITY = {
@@ -98,7 +100,7 @@ def _specification(app: FastAPI) -> Document:
     document: Document = get_openapi(
         title="HexaVox Public API",
         version=release(),
-        summary="SMS on durable workflows, with exact money.",
+        summary="SMS, voice and e-mail on durable workflows, with exact money.",
         description=_DESCRIPTION,
         routes=app.routes,
         tags=_TAGS,
@@ -130,7 +132,8 @@ def _complete(method: str, operation: Document) -> None:
         if not responses["422"]["content"]:
             responses.pop("422")
     success = responses["200"]
-    is_list = success["content"]["application/json"]["schema"].get("type") == "array"
+    answered = success["content"].get("application/json", {"schema": {}})
+    is_list = answered["schema"].get("type") == "array"
     success["description"] = "Done."
     success["headers"] = {
         **_HEADERS,

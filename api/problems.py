@@ -95,6 +95,10 @@ def of(*errors: type[HexavoxError]) -> dict[int | str, dict[str, Any]]:
     }
 
 
+_PLAIN = {"extra_forbidden": "is not a known field", "missing": "is required"}
+"""Where the validation library's own words say less than these."""
+
+
 def install(app: FastAPI) -> None:
     """Make the application answer every error in this one way."""
     handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
@@ -122,7 +126,7 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     wrong = tuple(
         (
             field_name(tuple(entry["loc"][1:])) or str(entry["loc"][0]),
-            str(entry["msg"]).removeprefix("Value error, "),
+            _PLAIN.get(entry["type"], str(entry["msg"]).removeprefix("Value error, ")),
         )
         for entry in error.errors()[:MOST_ERRORS]
     )

@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from models.rules.waits import SendWaits
-from workflows.starting import SendStart, start_send, wake_send
+from workflows.starting import News, SendStart, start_send, wake_send
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,12 @@ class WorkflowStarter:
         except (TimeoutError, RPCError, RuntimeError) as error:
             self._failed(error)
 
-    async def wake(self, workflow_id: str) -> None:
-        """Tell a send that a report is stored; nobody there is fine: the sweeper looks after it."""
+    async def wake(self, workflow_id: str, news: News) -> None:
+        """Signal a send; nobody there is fine: the sweeper looks after it."""
         if monotonic() < self._skip_until:
             return
         try:
-            await asyncio.wait_for(wake_send(self._client, workflow_id), _PATIENCE)
+            await asyncio.wait_for(wake_send(self._client, workflow_id, news), _PATIENCE)
         except (TimeoutError, RPCError, RuntimeError) as error:
             self._failed(error)
 

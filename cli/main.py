@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import database, keys, processes, tenants
+from cli import database, keys, numbers, processes, tenants
 
 app = typer.Typer(
     name="hexavox",
@@ -19,6 +19,7 @@ app.command("replay")(processes.replay)
 app.command("migrate")(database.migrate)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")
+app.add_typer(numbers.app, name="number")
 
 
 def main() -> None:

@@ -57,6 +57,7 @@ def simulator() -> None:
     """Serve the carrier simulator."""
     from models.logs import configure_logging
     from models.settings import Settings
+    from providers import simulated
     from simulator.server import serve
 
     settings = Settings()
@@ -68,6 +69,7 @@ def simulator() -> None:
         port=settings.simulator_port,
         signing_secret=settings.simulator_secret.get_secret_value(),
         data_dir=settings.simulator_data_dir,
+        inbound_url=f"{settings.public_url.rstrip('/')}/webhooks/{simulated.NAME}/inbound",
     )
 
 

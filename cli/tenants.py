@@ -14,7 +14,7 @@ from sqlmodel import col
 from cli.operator_session import in_transaction
 from models.enums import DeliveryMode
 from models.session import WriteSession
-from models.tables.tenant import SenderNumber, Tenant
+from models.tables.tenant import SenderAddress, SenderNumber, Tenant
 
 app = typer.Typer(help="Integrators.", no_args_is_help=True)
 
@@ -70,6 +70,11 @@ async def create_tenant(db: WriteSession, name: str, mode: DeliveryMode) -> int:
     await db.execute(
         insert(SenderNumber).values(
             number=f"+{_POOL + created}", tenant_id=created, merchant_id=None, created_at=now
+        )
+    )
+    await db.execute(
+        insert(SenderAddress).values(
+            tenant_id=created, address=f"no-reply@{name}.example.com", created_at=now
         )
     )
     return created

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.dispatch import Dispatching
@@ -17,6 +18,7 @@ from activities.housekeeping import Sweeping
 from activities.ledger import Ledger
 from activities.observed import Observed
 from activities.privacy import PrivateFailures
+from activities.pump import Pumping
 from activities.reconcile import Truth
 from cli.health import serve_health
 from models.enums import DeliveryMode
@@ -38,6 +40,9 @@ _GRACE = timedelta(seconds=10)
 _STICKY = timedelta(seconds=2)
 """A killed worker costs a report at most this."""
 
+_STAND_BY_SECONDS = 10.0
+"""How soon a Temporal server that has lost its data knows us again."""
+
 _SIMULATOR_TIMEOUT = timedelta(seconds=2)
 
 
@@ -49,6 +54,7 @@ class Parts:
     truth: Truth
     ledger: Ledger
     sweeping: Sweeping
+    pumping: Pumping
     routes: Routes
 
 
@@ -70,6 +76,7 @@ def assemble(settings: Settings, database: Database, client: Client, routes: Rou
             every=settings.sweep_every,
             grace=settings.sweep_grace,
         ),
+        pumping=Pumping(database, client),
         routes=routes,
     )
 
@@ -101,7 +108,7 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
             client,
             task_queue=names.HOUSEKEEPING,
             workflows=BY_QUEUE[names.HOUSEKEEPING],
-            activities=[parts.sweeping.sweep],
+            activities=[parts.sweeping.sweep, parts.pumping.let_in],
             interceptors=[Observed(), PrivateFailures()],
             sticky_queue_schedule_to_start_timeout=_STICKY,
             graceful_shutdown_timeout=_GRACE,
@@ -156,10 +163,23 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         for worker in workers(client, assemble(settings, database, client, routes), queues):
             await stack.enter_async_context(worker)
         await start_sweeper(client)
+        standing_by = asyncio.create_task(_stand_by(client))
+        stack.callback(standing_by.cancel)
         await stack.enter_async_context(serve_health(settings.worker_health_port))
         log.info("worker is ready")
         await stop.wait()
         log.info("worker stops")
+
+
+async def _stand_by(client: Client) -> None:
+    """Set Temporal up again should it lose its data while we run: then nobody else sweeps."""
+    while True:
+        await asyncio.sleep(_STAND_BY_SECONDS)
+        try:
+            await register_search_attributes(client)
+            await start_sweeper(client)
+        except RPCError as error:
+            log.warning("Temporal is out of reach", extra={"reason": error.status.name})
 
 
 async def _connect_patiently() -> Client:

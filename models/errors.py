@@ -23,7 +23,7 @@ from typing import ClassVar
 
 
 class HexavoxError(Exception):
-    """Base of every error a caller is told about."""
+    """Base of all errors; by itself a fault on our side, safe to retry with the same key."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"

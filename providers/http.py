@@ -9,6 +9,8 @@ import httpx
 from providers.ports import Ambiguous, NotProcessed
 
 _CONNECT_SECONDS: Final = 2.0
+_COUNTED_DIGITS: Final = 9
+"""Of a number in a header: more make it no more true, only harder to read."""
 _WRITE_STARTS: Final = ("http11.send_request_headers.started", "http2.send_request_headers.started")
 
 
@@ -56,4 +58,6 @@ async def deliver(
 def retry_after(response: httpx.Response) -> timedelta | None:
     """Read a Retry-After header given in seconds (RFC 9110 §10.2.3)."""
     value = response.headers.get("Retry-After", "")
-    return timedelta(seconds=min(int(value), 3600)) if value.isascii() and value.isdigit() else None
+    if not (value.isascii() and value.isdigit()):
+        return None
+    return timedelta(seconds=min(int(value[:_COUNTED_DIGITS]), 3600))

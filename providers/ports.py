@@ -4,25 +4,62 @@ An adapter never retries and never raises for a business outcome: the workflow d
 answer means for the message.
 """
 
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from models.enums import Channel, ErrorCode, ReportStatus
+from models.enums import Channel, ErrorCode
+from models.rules.reports import Told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SmsRequest:
-    """One SMS to hand over. Its text and numbers appear in no repr, so in no log or traceback."""
+class Envelope:
+    """What every request to a provider carries. Contacts and texts are in no repr, so in no log."""
 
     to: str = field(repr=False)
     sender: str = field(repr=False)
-    body: str = field(repr=False)
     reference: str
     callback_url: str
     not_after: datetime
     """The attempt's deadline: vendors that take one are told, the adapter keeps it for all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmsRequest(Envelope):
+    """One SMS to hand over."""
+
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceRequest(Envelope):
+    """One text-to-speech call to place."""
+
+    text: str = field(repr=False)
+    record: bool
+    ring_seconds: int
+    """How long it rings before nobody answered."""
+    longest_seconds: int
+    """When the provider ends the call: no more minutes than these are held."""
+    language: str | None = None
+    voice: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailRequest(Envelope):
+    """One e-mail to hand over, to one recipient or a list of them."""
+
+    recipients: tuple[str, ...] = field(repr=False)
+    subject: str = field(repr=False)
+    html: str = field(repr=False)
+    text: str = field(repr=False)
+    reply_to: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+SendRequest: TypeAlias = SmsRequest | VoiceRequest | EmailRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +101,25 @@ Answer: TypeAlias = Accepted | Refused | NotProcessed | Ambiguous
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What a provider says of a message it took.
+class Report(Told):
+    """What a provider says of a message it took, under our reference."""
 
-    `event_id` is the provider's own and unique per event: the same event told twice is one report.
+    reference: str
+    provider_message_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundText:
+    """A text somebody sent to one of our numbers, as the provider tells it.
+
+    `event_id` is the provider's own and unique per text: the same text told twice is one.
     """
 
     event_id: str
-    reference: str
-    status: ReportStatus
-    reported_at: datetime
-    provider_message_id: str
-    error_code: ErrorCode | None = None
-    provider_code: str | None = None
+    sender: str = field(repr=False)
+    number: str = field(repr=False)
+    body: str = field(repr=False)
+    sent_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +143,19 @@ class NoTruth:
 
 
 LookUp: TypeAlias = Found | NotFound | NoTruth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A recorded call on its way: whoever got it reads it to its end or lets go of it."""
+
+    media_type: str
+    length: int | None
+    """Bytes, if the provider says how many."""
+    chunks: AsyncIterator[bytes] = field(repr=False)
+
+
+Playback: TypeAlias = Recording | NotFound | NoTruth
 
 
 class Proof(StrEnum):
@@ -145,10 +201,22 @@ class MessageProvider(Protocol):
         """How long after an attempt's deadline its absence is sure."""
         ...
 
-    async def send(self, request: SmsRequest) -> Answer:
+    async def send(self, request: SendRequest) -> Answer:
         """Hand one message over; never writes after the request's deadline."""
         ...
 
     async def look_up(self, reference: str) -> LookUp:
         """Ask whether, and how far, the message of a reference came."""
+        ...
+
+
+class KeepsRecordings(Protocol):
+    """A vendor that plays recorded calls back."""
+
+    async def look_up(self, reference: str) -> LookUp:
+        """Ask for the vendor's own id of a call whose answer was lost."""
+        ...
+
+    async def recording(self, provider_message_id: str) -> Playback:
+        """Open the recording of a call by the vendor's own id."""
         ...

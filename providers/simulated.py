@@ -4,28 +4,35 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, assert_never
+from urllib.parse import quote
 
 import httpx
 
-from models.enums import Channel, ErrorCode, ReportStatus
+from models.enums import Channel, ErrorCode, ReportStatus, SuppressionReason
 from providers import http
 from providers.ports import (
     Accepted,
     Ambiguous,
     Answer,
+    EmailRequest,
     ForgedWebhook,
     Found,
+    InboundText,
     LookUp,
     NotFound,
     NotProcessed,
     NoTruth,
+    Playback,
     Proof,
+    Recording,
     Refused,
     Report,
+    SendRequest,
     SmsRequest,
+    VoiceRequest,
 )
 
 NAME: Final = "simulator"
@@ -38,7 +45,12 @@ _REFUSALS: Final[dict[int, tuple[ErrorCode, bool]]] = {
 }
 """Code when submitting → our word, and whether any provider would refuse."""
 
-_FAILURES: Final[dict[int, ErrorCode]] = {30005: ErrorCode.UNREACHABLE}
+_FAILURES: Final[dict[int, ErrorCode]] = {
+    30005: ErrorCode.UNREACHABLE,
+    31005: ErrorCode.DELIVERY_FAILED,
+    40450: ErrorCode.UNREACHABLE,
+    40550: ErrorCode.BAD_DESTINATION,
+}
 """Code in a report → our word."""
 
 _STATUSES: Final[dict[str, ReportStatus]] = {
@@ -46,16 +58,33 @@ _STATUSES: Final[dict[str, ReportStatus]] = {
     "delivered": ReportStatus.DELIVERED,
     "undelivered": ReportStatus.UNDELIVERED,
     "failed": ReportStatus.FAILED,
+    "ringing": ReportStatus.SENT,
+    "answered": ReportStatus.SENT,
+    "completed": ReportStatus.DELIVERED,
+    "busy": ReportStatus.UNDELIVERED,
+    "no-answer": ReportStatus.UNDELIVERED,
+    "bounced": ReportStatus.UNDELIVERED,
+    "complained": ReportStatus.COMPLAINED,
 }
+"""What the simulator calls it → what it means; a transient bounce is tried again, so still sent."""
+
+_SUPPRESSES: Final = {
+    "bounced": SuppressionReason.HARD_BOUNCE,
+    "complained": SuppressionReason.COMPLAINT,
+}
+_UNANSWERED: Final = frozenset({"busy", "no-answer"})
 
 _TOLERANCE: Final = 300
 """Seconds a signature stays good."""
+
+_LONGEST_TIME: Final = 12
+"""Digits of a Unix time; a longer one is nothing but an attempt to break the arithmetic."""
 
 
 class Simulator:
     """The simulator as a provider: it keeps our reference, so truth is provable both ways."""
 
-    channels: Final = frozenset({Channel.SMS})
+    channels: Final = frozenset(Channel)
     proof: Final = Proof.REFERENCE
 
     def __init__(
@@ -73,22 +102,14 @@ class Simulator:
         self._base_url = base_url.rstrip("/")
         self.timeout = timeout
 
-    async def send(self, request: SmsRequest) -> Answer:
-        """Post one SMS."""
+    async def send(self, request: SendRequest) -> Answer:
+        """Post one message."""
         response = await http.deliver(
             self._client,
             self._client.build_request(
                 "POST",
                 f"{self._base_url}/messages",
-                json={
-                    "channel": Channel.SMS,
-                    "to": request.to,
-                    "from": request.sender,
-                    "body": request.body,
-                    "reference": request.reference,
-                    "callbackUrl": request.callback_url,
-                    "notAfter": request.not_after.isoformat(),
-                },
+                json=_document(request),
             ),
             not_after=request.not_after,
             timeout=self.timeout,
@@ -106,20 +127,49 @@ class Simulator:
                 timeout=self.timeout.total_seconds(),
             )
             response.raise_for_status()
-            items = response.json()["items"]
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+            return _truth(response.json()["items"], reference)
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return NoTruth(provider_code=type(error).__name__)
-        if not items:
-            return NotFound()
-        return Found(
-            provider_message_id=items[0]["id"],
-            reports=tuple(
-                report
-                for item in items
-                for event in item["events"]
-                if (report := _report({**event, "messageId": item["id"], "reference": reference}))
-            ),
+
+    async def recording(self, provider_message_id: str) -> Playback:
+        """Open the recording of a call; it is read as fast as it is passed on."""
+        request = self._client.build_request(
+            "GET",
+            f"{self._base_url}/messages/{quote(provider_message_id, safe='')}/recording",
+            headers={"Accept-Encoding": "identity"},  # so that the length holds
+            timeout=self.timeout.total_seconds(),
         )
+        try:
+            response = await self._client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            return NoTruth(provider_code=type(error).__name__)
+        if response.status_code != httpx.codes.OK:
+            await response.aclose()
+            if response.status_code == httpx.codes.NOT_FOUND:
+                return NotFound()
+            return NoTruth(provider_code=str(response.status_code))
+        return await _playback(response)
+
+
+async def _playback(response: httpx.Response) -> Recording:
+    chunks = _read(response)
+    await anext(chunks)  # begun, so it gives the connection back even if nobody goes on reading
+    length = response.headers.get("Content-Length", "")
+    return Recording(
+        media_type=response.headers.get("Content-Type", "audio/wav"),
+        length=int(length) if length.isascii() and length.isdigit() else None,
+        chunks=chunks,
+    )
+
+
+async def _read(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """Give nothing first, then the content."""
+    try:
+        yield b""
+        async for chunk in response.aiter_raw():
+            yield chunk
+    finally:
+        await response.aclose()
 
 
 def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Report | None]:
@@ -130,17 +180,37 @@ def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Report | None]
     """
 
     def read(headers: Mapping[str, str], body: bytes) -> Report | None:
-        given = headers.get(SIGNATURE_HEADER, "").split(",")
-        fields = dict(part.partition("=")[::2] for part in given)
-        at = fields.get("t", "")
-        if not (at.isascii() and at.isdigit()) or abs(time.time() - int(at)) > _TOLERANCE:
-            raise ForgedWebhook
-        expected = hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected.encode(), fields.get("v1", "").encode()):
-            raise ForgedWebhook
-        return _report(json.loads(body))
+        return _report(_verified(secret, headers, body))
 
     return read
+
+
+def inbound_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], InboundText]:
+    """Return how to verify and read the webhook of an inbound text.
+
+    It raises ForgedWebhook as `verifier` does, and ValueError, KeyError or TypeError for a body
+    that is something else.
+    """
+
+    def read(headers: Mapping[str, str], body: bytes) -> InboundText:
+        return _inbound(_verified(secret, headers, body))
+
+    return read
+
+
+def _verified(secret: str, headers: Mapping[str, str], body: bytes) -> Any:
+    """Return the document of a webhook whose signature is right and at most five minutes old."""
+    given = headers.get(SIGNATURE_HEADER, "").split(",")
+    fields = dict(part.partition("=")[::2] for part in given)
+    at = fields.get("t", "")
+    if not (at.isascii() and at.isdigit()) or len(at) > _LONGEST_TIME:
+        raise ForgedWebhook
+    if abs(time.time() - int(at)) > _TOLERANCE:
+        raise ForgedWebhook
+    expected = hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), fields.get("v1", "").encode()):
+        raise ForgedWebhook
+    return json.loads(body)
 
 
 def _answer(response: httpx.Response) -> Answer:
@@ -157,22 +227,100 @@ def _answer(response: httpx.Response) -> Answer:
             code = int(answer["code"])
             word, everywhere = _REFUSALS.get(code, (ErrorCode.PROVIDER_REFUSED, False))
             return Refused(error_code=word, provider_code=str(code), everywhere=everywhere)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         pass
     return Ambiguous(provider_code=str(response.status_code))
 
 
+def _truth(items: list[dict[str, Any]], reference: str) -> Found | NotFound:
+    if not isinstance(items, list):
+        raise TypeError
+    if not items:
+        return NotFound()
+    return Found(
+        provider_message_id=str(items[0]["id"]),
+        reports=tuple(
+            report
+            for item in items
+            for event in item["events"]
+            if (report := _report({**event, "messageId": item["id"], "reference": reference}))
+        ),
+    )
+
+
+def _document(request: SendRequest) -> dict[str, Any]:
+    common = {
+        "to": request.to,
+        "from": request.sender,
+        "reference": request.reference,
+        "callbackUrl": request.callback_url,
+        "notAfter": request.not_after.isoformat(),
+    }
+    match request:
+        case SmsRequest():
+            return {**common, "channel": Channel.SMS, "body": request.body}
+        case VoiceRequest():
+            return {
+                **common,
+                "channel": Channel.VOICE,
+                "body": request.text,
+                "record": request.record,
+                "timeoutSeconds": request.ring_seconds,
+                "maxDurationSeconds": request.longest_seconds,
+            }
+        case EmailRequest():
+            return {
+                **common,
+                "channel": Channel.EMAIL,
+                "to": list(request.recipients),
+                "subject": request.subject,
+                "body": request.text,
+                "html": request.html,
+                "replyTo": request.reply_to,
+                "headers": dict(request.headers) or None,
+            }
+        case _:
+            assert_never(request)
+
+
 def _report(event: dict[str, Any]) -> Report | None:
-    status = _STATUSES.get(str(event["status"]))
+    phase = str(event["status"])
+    status = _STATUSES.get(phase)
     if status is None:
         return None
+    transient = event.get("bounceType") == "transient"
     code = event.get("errorCode")
     return Report(
         event_id=str(event["eventId"]),
         reference=str(event["reference"]),
-        status=status,
+        status=ReportStatus.SENT if transient else status,
+        phase=f"{phase}, {event['bounceType']}" if event.get("bounceType") else phase,
         reported_at=datetime.fromisoformat(event["at"]),
         provider_message_id=str(event["messageId"]),
-        error_code=None if code is None else _FAILURES.get(code, ErrorCode.DELIVERY_FAILED),
+        recipient=event.get("recipient"),
+        duration_seconds=event.get("durationSeconds"),
+        suppresses=None if transient else _SUPPRESSES.get(phase),
+        error_code=_error_code(phase, code),
         provider_code=None if code is None else str(code),
     )
+
+
+def _inbound(event: dict[str, Any]) -> InboundText:
+    if event["type"] != "inbound" or not isinstance(event["body"], str):
+        raise ValueError("not an inbound text")
+    sent_at = datetime.fromisoformat(event["at"])
+    if sent_at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return InboundText(
+        event_id=str(event["eventId"]),
+        sender=str(event["from"]),
+        number=str(event["to"]),
+        body=event["body"],
+        sent_at=sent_at,
+    )
+
+
+def _error_code(phase: str, code: int | None) -> ErrorCode | None:
+    if phase in _UNANSWERED:
+        return ErrorCode.UNREACHABLE
+    return None if code is None else _FAILURES.get(code, ErrorCode.DELIVERY_FAILED)

@@ -81,9 +81,16 @@ def build_server(app: Starlette, *, host: str, port: int) -> SimulatorServer:
     return SimulatorServer(config, app)
 
 
-def serve(*, host: str, port: int, signing_secret: str, data_dir: Path | None) -> None:
+def serve(
+    *,
+    host: str,
+    port: int,
+    signing_secret: str,
+    data_dir: Path | None,
+    inbound_url: str | None = None,
+) -> None:
     """Run a simulator until it is told to stop."""
     gc.set_threshold(*_GC_THRESHOLDS)
-    app = create_app(signing_secret=signing_secret, data_dir=data_dir)
+    app = create_app(signing_secret=signing_secret, data_dir=data_dir, inbound_url=inbound_url)
     with contextlib.suppress(KeyboardInterrupt):
         build_server(app, host=host, port=port).run()

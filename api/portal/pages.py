@@ -65,7 +65,9 @@ def _catalogue(document: Document) -> Iterator[str]:
 
 
 def _payload(operation: Document) -> str:
-    answered = _name(operation["responses"]["200"]["content"]["application/json"]["schema"])
+    ((media_type, content),) = operation["responses"]["200"]["content"].items()
+    is_json = media_type == "application/json"
+    answered = _name(content["schema"]) if is_json else escape(media_type)
     if "requestBody" not in operation:
         return f"<code>{answered}</code>"
     sent = _name(operation["requestBody"]["content"]["application/json"]["schema"])

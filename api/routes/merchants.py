@@ -6,7 +6,12 @@ from api import problems
 from api.deps import Authenticated, Idempotent, MerchantActions, MerchantPath, Paged
 from api.idempotency import answer_with
 from api.public import public_router
-from api.schemas.merchants import MerchantView, V1MerchantUpsertRequest
+from api.schemas.merchants import (
+    MerchantSettingsView,
+    MerchantView,
+    V1MerchantSettingsRequest,
+    V1MerchantUpsertRequest,
+)
 from models.errors import Forbidden, MerchantNotFound
 
 router = public_router("/merchants", tag="Merchants")
@@ -43,3 +48,33 @@ async def get_merchant(
 ) -> MerchantView:
     """Fetch one merchant by its external identifier."""
     return await merchants.get(caller, merchant_id)
+
+
+@router.get("/{merchantId}/settings", responses=problems.of(*problems.ANY, MerchantNotFound))
+async def get_merchant_settings(
+    merchant_id: MerchantPath, caller: Authenticated, merchants: MerchantActions
+) -> MerchantSettingsView:
+    """Read a merchant's settings: marketing hours and the answer to HELP."""
+    return await merchants.settings(caller, merchant_id)
+
+
+@router.post(
+    "/{merchantId}/settings",
+    responses=problems.of(*problems.WRITE, Forbidden, MerchantNotFound),
+)
+async def change_merchant_settings(
+    merchant_id: MerchantPath,
+    order: V1MerchantSettingsRequest,
+    caller: Authenticated,
+    key: Idempotent,
+    merchants: MerchantActions,
+    request: Request,
+    response: Response,
+) -> MerchantSettingsView:
+    """Change a merchant's settings: marketing hours and the answer to HELP.
+
+    Absent fields stay as they are, null takes a setting back. Hours may narrow 08:00–21:00 in the
+    recipient's local time and never widen it.
+    """
+    answer = await merchants.change_settings(caller, merchant_id, order, key)
+    return answer_with(answer, request, response)

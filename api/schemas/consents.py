@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api.schemas.base import Instant, MerchantId, RequestBody, View
-from models.enums import Channel, ConsentStatus
+from models.enums import Channel, ConsentEvent, ConsentStatus
 
 
 class V1MerchantConsentRequest(RequestBody):
@@ -40,12 +40,16 @@ class ConsentView(View):
 
 
 class ConsentChangeView(View):
-    """One thing a recipient said, kept for ever."""
+    """One thing that changed whether a recipient may be written to, kept for ever."""
 
     channel: Channel = Field(description="The channel it is about.", examples=["SMS"])
     contact: str = Field(description="The contact.", examples=["+18135551234"])
-    status: ConsentStatus = Field(description="What was said.", examples=["OPT_IN"])
-    source: str = Field(description="Where it was said.", examples=["checkout-form"])
+    status: ConsentEvent = Field(
+        description="What was said (OPT_IN, OPT_OUT), or what providers told: SUPPRESSED by a hard "
+        "bounce, a complaint or a carrier opt-out; RESTORED when that was lifted.",
+        examples=["OPT_IN"],
+    )
+    source: str = Field(description="Where it was said, or who told.", examples=["checkout-form"])
     changed_at: Instant = Field(
         description="When it was recorded.", examples=["2026-04-16T13:20:32.942Z"]
     )

@@ -1,15 +1,26 @@
 """Merchants, as the contract writes them."""
 
-from datetime import date
-from typing import Annotated
+import re
+from datetime import date, time
+from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, StrictBool, StrictInt
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from api.schemas.base import MerchantId, RequestBody, View
 
 _MOST_UNITS = 2_147_483_647
 _ZONES = frozenset(available_timezones())
+_HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
 
 def _known_zone(name: str) -> str:
@@ -18,8 +29,22 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _only_hours_and_minutes(given: Any) -> Any:
+    # pydantic would also take seconds, fractions, zones and plain numbers.
+    if isinstance(given, time) or (isinstance(given, str) and _HOUR.fullmatch(given)):
+        return given
+    raise ValueError("must be a time of day such as 09:30")
+
+
 Limit = Annotated[StrictInt, Field(ge=0, le=_MOST_UNITS)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
+Hour = Annotated[
+    time,
+    BeforeValidator(_only_hours_and_minutes),
+    PlainSerializer(lambda hour: hour.strftime("%H:%M"), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _HOUR.pattern}),
+]
+HelpText = Annotated[str, StringConstraints(max_length=320, pattern=r"\S")]
 
 
 class V1MerchantUpsertRequest(RequestBody):
@@ -90,3 +115,38 @@ class MerchantView(View):
     limits: MerchantLimits = Field(description="Monthly allowance.")
     credits: MerchantCredits = Field(description="Bought units that can be spent now.")
     usage: MerchantUsage = Field(description="This month's use.")
+
+
+class V1MerchantSettingsRequest(RequestBody):
+    """Change settings: absent ones stay as they are, null takes one back."""
+
+    marketing_from: Hour | None = Field(
+        default=None,
+        description="MARKETING by SMS goes out no earlier, in the recipient's local time; narrows "
+        "08:00–21:00 and never widens it.",
+        examples=["10:00"],
+    )
+    marketing_until: Hour | None = Field(
+        default=None, description="And has gone out by then.", examples=["19:30"]
+    )
+    help_text: HelpText | None = Field(
+        default=None,
+        description="Answers HELP by SMS; while there is none the answer names the merchant.",
+        examples=["Gym A: call 813-555-0100 or write to desk@example.com. Reply STOP to opt out."],
+    )
+
+
+class MerchantSettingsView(View):
+    """The settings of a merchant; null where it has none of its own."""
+
+    merchant_id: str = Field(description="Your own name for the merchant.", examples=["gym-a"])
+    marketing_from: Hour | None = Field(
+        description="MARKETING by SMS goes out no earlier; null: 08:00.", examples=["10:00"]
+    )
+    marketing_until: Hour | None = Field(
+        description="And has gone out by then; null: 21:00.", examples=["19:30"]
+    )
+    help_text: str | None = Field(
+        description="Answers HELP by SMS.",
+        examples=["Gym A: call 813-555-0100 or write to desk@example.com. Reply STOP to opt out."],
+    )

@@ -64,6 +64,17 @@ class MessageEvent(View):
     attempt: int | None = Field(description="In which attempt.", examples=[1])
     provider: str | None = Field(description="With which provider.", examples=["simulator"])
     provider_code: str | None = Field(description="The provider's own code.", examples=["30005"])
+    phase: str | None = Field(
+        description="The provider's own word for it: of a call ringing, answered, completed, busy, "
+        "no-answer; of an e-mail delivered, bounced, complained.",
+        examples=["completed"],
+    )
+    recipient: str | None = Field(
+        description="Whom it is about, where a provider tells.", examples=["member@example.com"]
+    )
+    duration_seconds: int | None = Field(
+        description="How long an answered call lasted.", examples=[70]
+    )
     detail: str | None = Field(
         description="In words.", examples=["The provider has taken the message."]
     )
@@ -73,15 +84,29 @@ class MessageView(View):
     """A message, what it cost and what happened to it."""
 
     message_id: str = Field(description="Our id of it, a decimal string.", examples=["10441"])
-    merchant_id: str = Field(description="Who sends.", examples=["gym-a"])
+    merchant_id: str | None = Field(
+        description="Who sends; null for direct e-mail of the tenant itself.", examples=["gym-a"]
+    )
     channel: Channel = Field(description="How it travels.", examples=["SMS"])
     type: MessageType = Field(description="Why it is sent.", examples=["OTP"])
-    to: str = Field(description="Who receives.", examples=["+18135551234"])
+    to: str = Field(
+        description="Who receives; of several recipients the first.", examples=["+18135551234"]
+    )
+    recipients: list[str] = Field(
+        description="Everybody who receives; more than one only for direct e-mail.",
+        examples=[["+18135551234"]],
+    )
     sender: str = Field(
-        alias="from", description="The number it is sent from.", examples=["+18005550100"]
+        alias="from",
+        description="The number or address it is sent from.",
+        examples=["+18005550100"],
     )
     status: MessageStatus = Field(description="Where it stands.", examples=["DELIVERED"])
-    units: int = Field(description="What it costs when billed.", examples=[1])
+    units: int = Field(
+        description="What it costs when billed: SMS segments, e-mail recipients; of a call the "
+        "minutes that are held for it.",
+        examples=[1],
+    )
     billed_units: int = Field(description="What it has cost so far.", examples=[1])
     attempts: int = Field(description="Calls made to providers for it.", examples=[1])
     error_code: ErrorCode | None = Field(
@@ -96,7 +121,8 @@ class MessageView(View):
         description="When we took it on.", examples=["2026-04-16T13:20:32.942Z"]
     )
     send_at: Instant | None = Field(
-        description="Not before this, if a later time was asked for.",
+        description="Not before this: the later time that was asked for, or for MARKETING the "
+        "next daytime of the recipient.",
         examples=["2026-04-16T15:00:00.000Z"],
     )
     expires_at: Instant | None = Field(

@@ -19,12 +19,16 @@ from api.services.readable import (
     readable_consents,
     row_id,
 )
-from models.enums import Channel, ConsentStatus
+from models.enums import Channel, ConsentStatus, SuppressionReason
 from models.errors import ValidationFailed
+from models.queries import suppression
 from models.queries.consents import lock_contact
 from models.session import Database, WriteSession
 from models.tables.consent import Consent, ConsentChange
 from models.tables.merchant import Merchant
+
+_THE_TENANT = 0
+"""Stands for the tenant itself where a merchant suppresses."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -56,7 +60,7 @@ class Consents:
             if stored is not None:
                 return Answer(ConsentView.model_validate(stored), replayed=True)
             merchant = await get_merchant(db, caller, order.merchant_id)
-            consent = await self._write(db, merchant, order)
+            consent = await self._write(db, caller, merchant, order)
             view = _view(consent, merchant.external_id)
             await store_answer(db, caller, request, view, consent.updated_at)
             return Answer(view, replayed=False)
@@ -105,7 +109,11 @@ class Consents:
         return Slice([ConsentChangeView.model_validate(row) for row in found.items], found.end)
 
     async def _write(
-        self, db: WriteSession, merchant: Merchant, order: V1MerchantConsentRequest
+        self,
+        db: WriteSession,
+        caller: Caller,
+        merchant: Merchant,
+        order: V1MerchantConsentRequest,
     ) -> Consent:
         """Keep the change and make it the last word, alone with this contact."""
         contact, key = read_contact(order.channel, order.contact)
@@ -122,6 +130,8 @@ class Consents:
         change = ConsentChange.model_validate({**where, **said, "changed_at": now})
         db.add(change)
         await db.flush()
+        if order.status is ConsentStatus.OPT_IN:
+            await _lift_bounces(db, caller, change, now)
         last = {**said, "version": change.id, "updated_at": now}
         statement = (
             insert(Consent)
@@ -130,6 +140,34 @@ class Consents:
             .returning(Consent)
         )
         return (await db.scalars(statement)).one()
+
+
+async def _lift_bounces(
+    db: WriteSession, caller: Caller, said: ConsentChange, now: datetime
+) -> None:
+    """Take hard bounces back: whoever opts in says that the address works.
+
+    A complaint and a carrier opt-out only the recipient lifts. A tenant's key speaks for the
+    tenant's direct e-mail as well; the tenant's lock is always taken after a merchant's.
+    """
+    owners = [said.merchant_id]
+    if caller.merchant_id is None:
+        owners.append(_THE_TENANT)
+        await lock_contact(
+            db, said.tenant_id, _THE_TENANT, said.channel, said.contact_key, shared=False
+        )
+    for owner in owners:
+        await suppression.lift(
+            db,
+            tenant_id=said.tenant_id,
+            merchant_id=owner,
+            channel=said.channel,
+            contact_key=said.contact_key,
+            contact=said.contact,
+            reasons=frozenset({SuppressionReason.HARD_BOUNCE}),
+            source=said.source,
+            now=now,
+        )
 
 
 def _view(consent: Consent, merchant: str) -> ConsentView:

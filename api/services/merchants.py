@@ -16,14 +16,17 @@ from api.pagination import Page, Slice
 from api.schemas.merchants import (
     MerchantCredits,
     MerchantLimits,
+    MerchantSettingsView,
     MerchantUsage,
     MerchantView,
+    V1MerchantSettingsRequest,
     V1MerchantUpsertRequest,
 )
 from api.services.readable import get_merchant, readable_merchants, row_id
 from models.enums import Channel
-from models.errors import Forbidden
+from models.errors import Forbidden, ValidationFailed
 from models.rules.periods import first_day, month_of
+from models.rules.quiet_hours import FEDERAL, NoSuchHour, narrowed
 from models.session import Database, WriteSession
 from models.tables.ledger import AllowanceMonth, CreditAccount
 from models.tables.merchant import Merchant
@@ -78,6 +81,34 @@ class Merchants:
             rows = (await db.scalars(statement.limit(page.limit + 1))).all()
             found = page.cut(rows, lambda merchant: (row_id(merchant.id),))
             return Slice(await _views(db, caller, found.items, self._clock()), found.end)
+
+    async def settings(self, caller: Caller, merchant_id: str) -> MerchantSettingsView:
+        """Return a merchant's settings."""
+        async with self._database.read() as db:
+            return _settings_view(await get_merchant(db, caller, merchant_id))
+
+    async def change_settings(
+        self,
+        caller: Caller,
+        merchant_id: str,
+        order: V1MerchantSettingsRequest,
+        request: IdempotentRequest,
+    ) -> Answer[MerchantSettingsView]:
+        """Change the settings that the order names."""
+        if caller.merchant_id is not None:
+            raise Forbidden("A merchant's own key may not write merchants.")
+        async with self._database.transaction() as db:
+            stored = await find_answer(db, caller, request)
+            if stored is not None:
+                return Answer(MerchantSettingsView.model_validate(stored), replayed=True)
+            merchant = await get_merchant(db, caller, merchant_id, locked=True)
+            for name in order.model_fields_set:
+                setattr(merchant, name, getattr(order, name))
+            _check_hours(merchant)
+            merchant.updated_at = now = self._clock()
+            view = _settings_view(merchant)
+            await store_answer(db, caller, request, view, now)
+            return Answer(view, replayed=False)
 
 
 async def _write(
@@ -175,4 +206,28 @@ def _view(merchant: Merchant, credits: Counts, used: Counts, month: str) -> Merc
             email_used=used[number, Channel.EMAIL],
             period_start=first_day(month),
         ),
+    )
+
+
+def _check_hours(merchant: Merchant) -> None:
+    """Raise unless the hours narrow what the law allows, and leave something of it."""
+    wrong = []
+    if merchant.marketing_from is not None and merchant.marketing_from < FEDERAL.opens:
+        wrong.append(("marketingFrom", f"not before {FEDERAL.opens:%H:%M}"))
+    if merchant.marketing_until is not None and merchant.marketing_until > FEDERAL.closes:
+        wrong.append(("marketingUntil", f"not after {FEDERAL.closes:%H:%M}"))
+    try:
+        narrowed(FEDERAL, merchant.marketing_from, merchant.marketing_until)
+    except NoSuchHour:
+        wrong.append(("marketingUntil", "must be later than marketingFrom"))
+    if wrong:
+        raise ValidationFailed("; ".join(map(": ".join, wrong)), tuple(wrong))
+
+
+def _settings_view(merchant: Merchant) -> MerchantSettingsView:
+    return MerchantSettingsView(
+        merchant_id=merchant.external_id,
+        marketing_from=merchant.marketing_from,
+        marketing_until=merchant.marketing_until,
+        help_text=merchant.help_text,
     )

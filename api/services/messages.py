@@ -5,24 +5,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlmodel import col
 
 from api.auth import Caller
 from api.pagination import Page, Slice
 from api.schemas.messages import MessageView
+from api.schemas.voice import VoiceTtsCallView
 from api.services.contacts import key_of_any
 from api.services.readable import get_merchant, readable_messages, row_id
 from api.services.trail import trail
 from models.enums import Channel, MessageStatus
 from models.errors import MessageNotFound
 from models.session import Database, ReadSession
-from models.tables.message import Attempt, Message, Receipt
+from models.tables.message import Attempt, Message, MessageRecipient, Receipt
 
 _LONGEST_ID = 18
 """Digits; no row has more."""
 
-Found = Sequence[tuple[Message, str]]
+Found = Sequence[tuple[Message, str | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,16 @@ class MessageFilter:
     before: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilter:
+    """Which calls are asked for; the labels are those they were asked for with."""
+
+    merchant_id: str | None
+    tenant_id: str | None
+    source_system: str | None
+    use_case: str | None
+
+
 class Messages:
     """The looks at messages."""
 
@@ -45,42 +56,106 @@ class Messages:
 
     async def get(self, caller: Caller, message_id: str) -> MessageView:
         """Return one message."""
-        if not (message_id.isascii() and message_id.isdecimal()) or len(message_id) > _LONGEST_ID:
+        _, view = await self._get(caller, message_id)
+        return view
+
+    async def get_call(self, caller: Caller, message_id: str) -> VoiceTtsCallView:
+        """Return one call with its labels."""
+        message, view = await self._get(caller, message_id)
+        if message.channel != Channel.VOICE:
             raise MessageNotFound
-        statement = readable_messages(caller).where(col(Message.id) == int(message_id))
+        return _call_view(message, view)
+
+    async def list(self, caller: Caller, wanted: MessageFilter, page: Page) -> Slice[MessageView]:
+        """Return messages, the newest first."""
+        statement = _narrow(readable_messages(caller), caller, wanted)
+        found = await self._list(caller, statement, wanted.merchant_id, page)
+        return Slice([view for _, view in found.items], found.end)
+
+    async def list_calls(
+        self, caller: Caller, wanted: CallFilter, page: Page
+    ) -> Slice[VoiceTtsCallView]:
+        """Return every call, whichever way it was asked for, the newest first."""
+        statement = readable_messages(caller).where(col(Message.channel) == Channel.VOICE)
+        labels = {
+            "tenantId": wanted.tenant_id,
+            "sourceSystem": wanted.source_system,
+            "useCase": wanted.use_case,
+        }
+        for name, label in labels.items():
+            if label is not None:
+                statement = statement.where(
+                    col(Message.details)["labels"][name].as_string() == label
+                )
+        found = await self._list(caller, statement, wanted.merchant_id, page)
+        return Slice([_call_view(message, view) for message, view in found.items], found.end)
+
+    async def _get(self, caller: Caller, message_id: str) -> tuple[Message, MessageView]:
+        statement = readable_messages(caller).where(col(Message.id) == read_message_id(message_id))
         async with self._database.read() as db:
             row = (await db.execute(statement)).one_or_none()
             if row is None:
                 raise MessageNotFound
             (view,) = await _views(db, caller, [(row[0], row[1])])
-            return view
+            return row[0], view
 
-    async def list(self, caller: Caller, wanted: MessageFilter, page: Page) -> Slice[MessageView]:
-        """Return messages, the newest first."""
-        statement = _narrow(readable_messages(caller), wanted).order_by(col(Message.id).desc())
+    async def _list(
+        self,
+        caller: Caller,
+        statement: Select[Message, str | None],
+        merchant_id: str | None,
+        page: Page,
+    ) -> Slice[tuple[Message, MessageView]]:
+        statement = statement.order_by(col(Message.id).desc())
         if (after := page.after(size=1)) is not None:
             statement = statement.where(col(Message.id) < after[0])
         async with self._database.read() as db:
-            if wanted.merchant_id is not None:
-                merchant = await get_merchant(db, caller, wanted.merchant_id)
+            if merchant_id is not None:
+                merchant = await get_merchant(db, caller, merchant_id)
                 statement = statement.where(col(Message.merchant_id) == merchant.id)
             rows = (await db.execute(statement.limit(page.limit + 1))).all()
             found = page.cut([(row[0], row[1]) for row in rows], lambda row: (row_id(row[0].id),))
-            return Slice(await _views(db, caller, found.items), found.end)
+            views = await _views(db, caller, found.items)
+        messages = [message for message, _ in found.items]
+        return Slice(list(zip(messages, views, strict=True)), found.end)
 
 
-def _narrow(statement: Select[Message, str], wanted: MessageFilter) -> Select[Message, str]:
+def read_message_id(given: str) -> int:
+    """Return the id a path names; raise MessageNotFound if no message can have it."""
+    if not (given.isascii() and given.isdecimal()) or len(given) > _LONGEST_ID:
+        raise MessageNotFound
+    return int(given)
+
+
+def _narrow(
+    statement: Select[Message, str | None], caller: Caller, wanted: MessageFilter
+) -> Select[Message, str | None]:
     if wanted.channel is not None:
         statement = statement.where(col(Message.channel) == wanted.channel)
     if wanted.status is not None:
         statement = statement.where(col(Message.status) == wanted.status)
     if wanted.to is not None:
-        statement = statement.where(col(Message.to_key) == key_of_any(wanted.to))
+        statement = statement.where(_reaches(caller, key_of_any(wanted.to)))
     if wanted.since is not None:
         statement = statement.where(col(Message.accepted_at) >= wanted.since)
     if wanted.before is not None:
         statement = statement.where(col(Message.accepted_at) < wanted.before)
     return statement
+
+
+def _reaches(caller: Caller, key: str) -> ColumnElement[bool]:
+    """Match the messages to a contact; a direct e-mail by any of its addresses."""
+    if "@" not in key:
+        return col(Message.to_key) == key
+    # Two looks into two indexes; an OR of both would read every message of the tenant.
+    first = select(col(Message.id)).where(
+        col(Message.tenant_id) == caller.tenant_id, col(Message.to_key) == key
+    )
+    further = select(col(MessageRecipient.message_id)).where(
+        col(MessageRecipient.tenant_id) == caller.tenant_id,
+        col(MessageRecipient.contact_key) == key,
+    )
+    return col(Message.id).in_(first.union_all(further))
 
 
 async def _views(db: ReadSession, caller: Caller, found: Found) -> list[MessageView]:
@@ -106,7 +181,10 @@ async def _views(db: ReadSession, caller: Caller, found: Found) -> list[MessageV
 
 
 def _view(
-    message: Message, merchant: str, attempts: Sequence[Attempt], receipts: Sequence[Receipt]
+    message: Message,
+    merchant: str | None,
+    attempts: Sequence[Attempt],
+    receipts: Sequence[Receipt],
 ) -> MessageView:
     return MessageView(
         message_id=str(message.id),
@@ -114,6 +192,7 @@ def _view(
         channel=message.channel,
         type=message.type,
         to=message.to_contact,
+        recipients=message.details.get("to") or [message.to_contact],
         sender=message.sender,
         status=message.status,
         units=message.units,
@@ -129,4 +208,14 @@ def _view(
         sent_at=message.sent_at,
         completed_at=message.completed_at,
         events=trail(message, attempts, receipts),
+    )
+
+
+def _call_view(message: Message, view: MessageView) -> VoiceTtsCallView:
+    labels = message.details.get("labels") or {}
+    return VoiceTtsCallView(
+        **dict(view),
+        tenant_id=labels.get("tenantId"),
+        source_system=labels.get("sourceSystem"),
+        use_case=labels.get("useCase"),
     )

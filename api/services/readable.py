@@ -43,11 +43,14 @@ def readable_consent_changes(caller: Caller) -> Select[ConsentChange]:
     return statement
 
 
-def readable_messages(caller: Caller) -> Select[Message, str]:
-    """Messages, each with its merchant's name in the contract."""
+def readable_messages(caller: Caller) -> Select[Message, str | None]:
+    """Messages, each with its merchant's name in the contract.
+
+    Direct e-mail of the tenant itself has no merchant, and no merchant's key sees it.
+    """
     statement = (
         select(Message, col(Merchant.external_id))
-        .join(
+        .outerjoin(
             Merchant,
             (col(Merchant.tenant_id) == col(Message.tenant_id))
             & (col(Merchant.id) == col(Message.merchant_id)),
@@ -59,9 +62,16 @@ def readable_messages(caller: Caller) -> Select[Message, str]:
     return statement
 
 
-async def get_merchant(db: AsyncSession, caller: Caller, external_id: str) -> Merchant:
-    """Return a merchant, or raise MerchantNotFound: not there, or not the caller's."""
+async def get_merchant(
+    db: AsyncSession, caller: Caller, external_id: str, *, locked: bool = False
+) -> Merchant:
+    """Return a merchant, or raise MerchantNotFound: not there, or not the caller's.
+
+    Locked, nobody else changes it until the transaction ends.
+    """
     statement = readable_merchants(caller).where(col(Merchant.external_id) == external_id)
+    if locked:
+        statement = statement.with_for_update(key_share=True)
     merchant = (await db.scalars(statement)).one_or_none()
     if merchant is None:
         raise MerchantNotFound

@@ -11,6 +11,7 @@ from models.rules.reference import parse_reference
 from models.session import Database
 from providers.ports import ForgedWebhook, Report
 from workflows.names import send_workflow_id
+from workflows.starting import News
 
 Verify = Callable[[Mapping[str, str], bytes], Report | None]
 """Headers and raw body → the report; None if it is of no interest. Raises ForgedWebhook."""
@@ -55,19 +56,10 @@ class Receipts:
         named = parse_reference(report.reference)
         if named is None:
             raise NotFound
-        receipt = NewReceipt(
-            tenant_id=named.tenant_id,
-            message_id=named.message_id,
-            attempt=named.attempt,
-            provider=provider,
-            event_id=report.event_id,
-            status=report.status,
-            error_code=report.error_code,
-            provider_code=report.provider_code,
-            reported_at=report.reported_at,
-        )
         async with self._database.transaction() as db:
-            stored = await receipts.store(db, receipt, datetime.now(UTC))
+            stored = await receipts.store(
+                db, NewReceipt.about(named, provider, report), datetime.now(UTC)
+            )
         if stored is None:
             raise NotFound
         if stored.open and not stored.completed:
@@ -78,5 +70,6 @@ class Receipts:
                     stored.scope,
                     stored.idempotency_key,
                     named.message_id,
-                )
+                ),
+                News.REPORTED,
             )

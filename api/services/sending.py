@@ -7,35 +7,32 @@ from typing import Final
 
 from api.auth import Caller
 from api.idempotency import IdempotentRequest
+from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
+from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
+from api.services.orders import Draft, direct_draft, email_draft, sms_draft, voice_draft
+from api.services.permission import Permission, Permissions
 from api.temporal import WorkflowStarter
 from models import logs
-from models.enums import Channel, ErrorCode, MessageStatus, MessageType
+from models.enums import Channel, MessageStatus
 from models.errors import (
-    HexavoxError,
     IdempotencyKeyReused,
     InsufficientCredits,
-    MerchantNotFound,
-    SenderNotRegistered,
     TemporarilyUnavailable,
     ValidationFailed,
 )
 from models.queries import acceptance
-from models.queries.acceptance import (
-    AcceptedMessage,
-    KeyTaken,
-    KnownSend,
-    NewMessage,
-    NotFunded,
-    SendPolicy,
+from models.queries.acceptance import AcceptedMessage, KeyTaken, KnownSend, NewMessage, NotFunded
+from models.rules.operations import (
+    SEND_DIRECT_EMAIL,
+    SEND_EMAIL,
+    SEND_SMS,
+    SEND_TTS_CALL,
+    SEND_VOICE,
 )
-from models.rules.consent import consent_forbids, refusal
-from models.rules.contacts import e164
 from models.rules.periods import month_of
-from models.rules.segments import segment
 from models.rules.validity import expiry
 from models.session import Database
-from workflows.names import SEND_SMS
 from workflows.starting import SendStart
 
 FARTHEST: Final = timedelta(days=30)
@@ -48,6 +45,7 @@ class Accepted:
 
     message_id: int
     merchant: str
+    """Empty for direct e-mail of the tenant itself."""
     channel: Channel
     status: MessageStatus
     replayed: bool
@@ -65,62 +63,111 @@ def _utc_now() -> datetime:
 
 
 class Sending:
-    """Turns a request into a funded message and sets its workflow going."""
+    """Turns a request into a funded message and sets its workflow going.
+
+    Each method answers with the send its key stands for, if there is one, before it checks anything
+    that depends on time, policy or funds. What it raises otherwise is a `HexavoxError`.
+    """
 
     def __init__(
         self,
         database: Database,
         starter: WorkflowStarter,
+        permissions: Permissions,
         *,
         sweep_grace: timedelta,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._database = database
         self._starter = starter
+        self._permissions = permissions
         self._sweep_grace = sweep_grace
         self._clock = clock
 
     async def accept_sms(
         self, caller: Caller, order: V1OmniSmsSendRequest, request: IdempotentRequest
     ) -> Accepted:
-        """Accept one SMS, or answer with the one this key stands for.
+        """Accept one SMS."""
+        return await self._send(caller, SEND_SMS, request, lambda: sms_draft(order))
 
-        Raises:
-            IdempotencyKeyReused, InvalidPhoneNumber, MessageTooLong, ValidationFailed,
-            MerchantNotFound, MerchantInactive, ConsentOptedOut, ConsentRequired,
-            SenderNotRegistered, InsufficientCredits.
-        """
-        known = await self._known(caller, SEND_SMS, request)
+    async def accept_voice(
+        self, caller: Caller, order: V1OmniVoiceSendRequest, request: IdempotentRequest
+    ) -> Accepted:
+        """Accept one text-to-speech call."""
+        return await self._send(caller, SEND_VOICE, request, lambda: voice_draft(order))
+
+    async def accept_tts_call(
+        self, caller: Caller, order: V1TtsCallRequest, request: IdempotentRequest
+    ) -> Accepted:
+        """Accept one text-to-speech call with labels."""
+        return await self._send(caller, SEND_TTS_CALL, request, lambda: voice_draft(order))
+
+    async def accept_email(
+        self, caller: Caller, order: V1OmniEmailSendRequest, request: IdempotentRequest
+    ) -> Accepted:
+        """Accept one e-mail of a merchant."""
+        return await self._send(caller, SEND_EMAIL, request, lambda: email_draft(order))
+
+    async def accept_direct_email(
+        self, caller: Caller, order: V1EmailSendRequest, request: IdempotentRequest
+    ) -> Accepted:
+        """Accept one direct e-mail, for the tenant or for a merchant."""
+        return await self._send(
+            caller, SEND_DIRECT_EMAIL, request, lambda: direct_draft(order, caller.merchant)
+        )
+
+    async def _send(
+        self,
+        caller: Caller,
+        operation: str,
+        request: IdempotentRequest,
+        read: Callable[[], Draft],
+    ) -> Accepted:
+        known = await self._known(caller, operation, request)
         if known is not None:
             return known
+        draft = read()
         now = self._clock()
-        to = e164(order.to)
-        units = segment(order.message).segments
-        due_at = _due(order.send_at, now)
-        policy = await self._policy(caller, order.merchant_id, Channel.SMS, to)
-        _permit(policy, order.type)
-        message = NewMessage(
+        wanted_at = _due(draft.send_at, now)
+        permission = await self._permissions.obtain(caller, draft, wanted_at)
+        message = self._message(caller, draft, permission, request, now)
+        return await self._accept(caller, message, draft.merchant or "", request)
+
+    def _message(
+        self,
+        caller: Caller,
+        draft: Draft,
+        permission: Permission,
+        request: IdempotentRequest,
+        now: datetime,
+    ) -> NewMessage:
+        shown, first = draft.to[0]
+        # Validity counts from when it was wanted, not from when the night is over.
+        wanted_at = _due(draft.send_at, now)
+        return NewMessage(
             tenant_id=caller.tenant_id,
-            merchant_id=policy.merchant_id,
-            channel=Channel.SMS,
-            type=order.type,
-            to_key=to,
-            to_contact=to,
-            sender=policy.sender or "",
-            body=order.message,
-            attributes=order.metadata or {},
-            operation=SEND_SMS,
+            merchant_id=permission.merchant_id,
+            channel=draft.channel,
+            type=draft.type,
+            to_key=first,
+            to_contact=shown,
+            sender=permission.sender,
+            body=draft.body,
+            details={**draft.details, **permission.details},
+            attributes=draft.attributes,
+            operation=draft.operation,
             scope=request.scope,
             idempotency_key=request.key,
             fingerprint=request.fingerprint,
-            units=units,
+            units=draft.units,
+            funded=permission.merchant_id is not None,
+            further_keys=draft.keys[1:],
             month=month_of(now),
             accepted_at=now,
-            due_at=due_at,
-            expires_at=expiry(order.type, due_at, _seconds(order.valid_for_seconds)),
+            due_at=permission.due_at,
+            expires_at=expiry(draft.type, wanted_at, draft.valid_for),
             sweep_at=now + self._sweep_grace,
         )
-        return await self._accept(caller, message, order.merchant_id, request)
 
     async def _accept(
         self, caller: Caller, message: NewMessage, merchant: str, request: IdempotentRequest
@@ -158,7 +205,7 @@ class Sending:
             return known
         if isinstance(reason, NotFunded):
             raise InsufficientCredits(
-                f"{message.units} units are needed, {reason.available} are available."
+                f"Units needed: {message.units}, available: {reason.available}."
             )
         raise TemporarilyUnavailable("The first request with this key is still under way.")
 
@@ -190,37 +237,6 @@ class Sending:
             replayed=True,
         )
 
-    async def _policy(
-        self, caller: Caller, merchant: str, channel: Channel, contact_key: str
-    ) -> SendPolicy:
-        if caller.merchant is not None and caller.merchant != merchant:
-            raise MerchantNotFound
-        async with self._database.read() as db:
-            policy = await acceptance.find_policy(
-                db,
-                tenant_id=caller.tenant_id,
-                merchant=merchant,
-                channel=channel,
-                contact_key=contact_key,
-            )
-        if policy is None:
-            raise MerchantNotFound
-        return policy
-
-
-def _permit(policy: SendPolicy, message_type: MessageType) -> None:
-    """Raise what policy forbids this send for."""
-    error: HexavoxError | None = None
-    forbidden = consent_forbids(message_type, policy.consent)
-    if not policy.active:
-        error = refusal(ErrorCode.MERCHANT_INACTIVE)
-    elif forbidden is not None:
-        error = refusal(forbidden)
-    elif policy.sender is None:
-        error = SenderNotRegistered()
-    if error is not None:
-        raise error
-
 
 def _due(send_at: datetime | None, now: datetime) -> datetime:
     """Return when a message is due; a time in the past means now."""
@@ -231,15 +247,11 @@ def _due(send_at: datetime | None, now: datetime) -> datetime:
     return send_at
 
 
-def _seconds(value: int | None) -> timedelta | None:
-    return None if value is None else timedelta(seconds=value)
-
-
 def _start(message: NewMessage, message_id: int, merchant: str) -> SendStart:
     return SendStart(
         tenant_id=message.tenant_id,
         message_id=message_id,
-        merchant_id=message.merchant_id,
+        merchant_id=message.merchant_id or 0,
         merchant=merchant,
         channel=message.channel,
         type=message.type,

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from api.schemas.base import instant
 from api.schemas.messages import MessageEvent
-from models.enums import TERMINAL, AttemptState, MessageStatus
+from models.enums import TERMINAL, AttemptState, MessageStatus, ReportStatus
 from models.tables.message import Attempt, Message, Receipt
 
 _OUTCOMES: dict[AttemptState, tuple[MessageStatus, str]] = {
@@ -23,6 +24,17 @@ _OUTCOMES: dict[AttemptState, tuple[MessageStatus, str]] = {
     ),
 }
 
+_REPORTED: dict[ReportStatus, MessageStatus] = {
+    ReportStatus.SENT: MessageStatus.SENT,
+    ReportStatus.DELIVERED: MessageStatus.DELIVERED,
+    ReportStatus.UNDELIVERED: MessageStatus.UNDELIVERED,
+    ReportStatus.FAILED: MessageStatus.FAILED,
+    ReportStatus.COMPLAINED: MessageStatus.DELIVERED,
+}
+"""A complaint takes nothing back: it was delivered, or nobody could have complained."""
+
+_ENDS: dict[MessageStatus, str] = {MessageStatus.CANCELED: "Canceled before it was sent."}
+
 
 def trail(
     message: Message, attempts: Sequence[Attempt], receipts: Sequence[Receipt]
@@ -30,11 +42,21 @@ def trail(
     """Return what happened, oldest first."""
     events = [
         _event(MessageStatus.QUEUED, message.accepted_at, detail="Accepted."),
+        *_postponed(message),
         *(event for attempt in attempts for event in _attempted(attempt)),
         *_reported(attempts, receipts),
     ]
     events += _ended(message, events)
     return sorted(events, key=lambda event: event.at)
+
+
+def _postponed(message: Message) -> Iterator[MessageEvent]:
+    if message.due_at > message.accepted_at:
+        yield _event(
+            MessageStatus.SCHEDULED,
+            message.accepted_at,
+            detail=f"Waits until {instant(message.due_at)}.",
+        )
 
 
 def _attempted(attempt: Attempt) -> Iterator[MessageEvent]:
@@ -61,7 +83,7 @@ def _attempted(attempt: Attempt) -> Iterator[MessageEvent]:
 def _reported(attempts: Sequence[Attempt], receipts: Sequence[Receipt]) -> Iterator[MessageEvent]:
     for receipt in receipts:
         yield _event(
-            MessageStatus(receipt.status),
+            _REPORTED[ReportStatus(receipt.status)],
             # A provider's clock may be behind ours; nothing is reported before it was asked for.
             max(
                 [receipt.reported_at]
@@ -70,6 +92,9 @@ def _reported(attempts: Sequence[Attempt], receipts: Sequence[Receipt]) -> Itera
             attempt=receipt.attempt,
             provider=receipt.provider,
             provider_code=receipt.provider_code,
+            phase=receipt.phase or None,
+            recipient=receipt.recipient,
+            duration_seconds=receipt.duration_seconds,
             detail="Reported by the provider.",
         )
 
@@ -84,10 +109,10 @@ def _ended(message: Message, events: Sequence[MessageEvent]) -> Iterator[Message
         max([event.at for event in events] + [message.completed_at or message.accepted_at]),
         provider=message.provider,
         provider_code=message.provider_code,
-        detail=str(message.error_code) if message.error_code else None,
+        detail=str(message.error_code) if message.error_code else _ENDS.get(status),
     )
 
 
 def _event(status: MessageStatus, at: object, **facts: object) -> MessageEvent:
-    absent = {"attempt": None, "provider": None, "provider_code": None, "detail": None}
-    return MessageEvent.model_validate({"status": status, "at": at, **absent, **facts})
+    told: dict[str, object] = {"status": status, "at": at, **facts}
+    return MessageEvent.model_validate({**dict.fromkeys(MessageEvent.model_fields), **told})

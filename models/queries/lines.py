@@ -61,9 +61,10 @@ class Booking:
 
 _LOCK = text(
     """
-    SELECT CASE :channel WHEN 'VOICE' THEN calls_per_second
-                         ELSE segments_per_second END AS per_second,
-           CASE :channel WHEN 'VOICE' THEN next_call_at ELSE next_segment_at END AS free_at
+    SELECT CASE CAST(:channel AS varchar)
+                WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second,
+           CASE CAST(:channel AS varchar)
+                WHEN 'VOICE' THEN next_call_at ELSE next_segment_at END AS free_at
       FROM sender_number
      WHERE tenant_id = :tenant_id AND id = :sender_id
        FOR NO KEY UPDATE
@@ -83,8 +84,12 @@ _LOOK = text(
 _BOOK = text(
     """
     UPDATE sender_number
-       SET next_segment_at = CASE :channel WHEN 'VOICE' THEN next_segment_at ELSE :free_at END,
-           next_call_at = CASE :channel WHEN 'VOICE' THEN :free_at ELSE next_call_at END
+       SET next_segment_at = CASE booked.channel WHEN 'VOICE' THEN next_segment_at
+                                  ELSE booked.free_at END,
+           next_call_at = CASE booked.channel WHEN 'VOICE' THEN booked.free_at
+                               ELSE next_call_at END
+      FROM (SELECT CAST(:channel AS varchar) AS channel,
+                   CAST(:free_at AS timestamptz) AS free_at) AS booked
      WHERE tenant_id = :tenant_id AND id = :sender_id
     """
 )
@@ -93,21 +98,27 @@ _LEAVE = text("DELETE FROM sender_line WHERE tenant_id = :tenant_id AND message_
 
 _JOIN = text(
     """
-    INSERT INTO sender_line AS place
+    WITH new AS (
+        SELECT CAST(:tenant_id AS bigint) AS tenant_id, CAST(:message_id AS bigint) AS message_id,
+               CAST(:sender_id AS bigint) AS sender_id, CAST(:channel AS varchar) AS channel,
+               CAST(:priority AS smallint) AS priority,
+               CAST(:merchant_id AS bigint) AS merchant_id, CAST(:units AS integer) AS units,
+               CAST(:now AS timestamptz) AS joined_at,
+               CAST(:granted_at AS timestamptz) AS granted_at
+    ), head AS (
+        SELECT turn FROM sender_line JOIN new USING (tenant_id, sender_id, channel, priority)
+         WHERE sender_line.granted_at IS NULL
+         ORDER BY turn, seq LIMIT 1
+    ), own AS (
+        SELECT turn + sender_line.units AS turn
+          FROM sender_line JOIN new USING (tenant_id, sender_id, channel, priority, merchant_id)
+         WHERE sender_line.granted_at IS NULL
+         ORDER BY turn DESC LIMIT 1
+    )
+    INSERT INTO sender_line
            (tenant_id, message_id, sender_id, channel, priority, merchant_id, units, joined_at,
             granted_at, turn)
-    SELECT :tenant_id, :message_id, :sender_id, :channel, :priority, :merchant_id, :units, :now,
-           :granted_at,
-           GREATEST(0,
-                    (SELECT turn FROM sender_line
-                      WHERE tenant_id = :tenant_id AND sender_id = :sender_id
-                        AND channel = :channel AND priority = :priority AND granted_at IS NULL
-                      ORDER BY turn, seq LIMIT 1),
-                    (SELECT turn + units FROM sender_line
-                      WHERE tenant_id = :tenant_id AND sender_id = :sender_id
-                        AND channel = :channel AND priority = :priority
-                        AND merchant_id = :merchant_id AND granted_at IS NULL
-                      ORDER BY turn DESC LIMIT 1))
+    SELECT new.*, GREATEST(0, (SELECT turn FROM head), (SELECT turn FROM own)) FROM new
     ON CONFLICT (tenant_id, message_id) DO UPDATE SET granted_at = excluded.granted_at
     """
 )

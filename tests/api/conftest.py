@@ -1,6 +1,7 @@
 """The API over real Postgres, with a double where sends are accepted."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -8,10 +9,15 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
+from api.services.cancel_requests import CancelRequests
+from api.services.canceling import Canceling
+from api.services.permission import Permissions, UnsubscribeLinks
+from api.services.recordings import Recordings
+from api.services.sending import Sending
 from models.session import Database
 from models.settings import Settings
-from tests.api.doubles import FakeSending
-from tests.api.integrator import Integrator, make_integrator
+from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
+from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +27,7 @@ def settings(database_url: str) -> Settings:
         database_url=SecretStr(database_url),
         rate_limit=100_000,
         rate_burst=100_000,
+        server_secret=SecretStr("only-for-tests-too"),
         simulator_secret=SecretStr("for-tests-only"),
     )
 
@@ -40,6 +47,54 @@ def sending(app: FastAPI) -> Iterator[FakeSending]:
     double = app.state.sending = FakeSending()
     yield double
     app.state.sending = real
+
+
+@pytest.fixture
+def starter() -> FakeStarter:
+    """Where started workflows are written down."""
+    return FakeStarter()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """What time it is for the real sending."""
+    return Clock()
+
+
+@pytest.fixture
+def keeper() -> FakeKeeper:
+    """Whoever keeps recordings."""
+    return FakeKeeper()
+
+
+@pytest.fixture
+def house(
+    app: FastAPI, database: Database, starter: FakeStarter, clock: Clock, keeper: FakeKeeper
+) -> Iterator[None]:
+    """The real services, of which only Temporal, the vendor and the clock are doubles."""
+    real = dict(app.state._state)
+    links = UnsubscribeLinks("http://api.test", "only-for-tests-too")
+    app.state.sending = Sending(
+        database,
+        starter,
+        Permissions(database, links),
+        sweep_grace=timedelta(minutes=1),
+        clock=clock,
+    )
+    canceling = Canceling(database, starter, app.state.messages, clock)
+    app.state.canceling = canceling
+    app.state.cancel_requests = CancelRequests(database, canceling, clock)
+    app.state.recordings = Recordings(database, {"simulator": keeper})
+    yield
+    app.state._state.update(real)
+
+
+@pytest.fixture
+async def gym(integrator: Integrator, database: Database, house: None) -> Integrator:
+    """An integrator with the guide's merchant and senders, in front of the real services."""
+    await make_senders(database, integrator.tenant_id)
+    assert (await integrator.post("/merchants", GYM)).status_code == 200
+    return integrator
 
 
 @pytest.fixture(scope="session")

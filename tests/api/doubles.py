@@ -1,19 +1,28 @@
 """Stand-ins for what the API hands work to."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from api.auth import Caller
 from api.idempotency import IdempotentRequest
+from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
+from api.schemas.voice import V1OmniVoiceSendRequest
 from api.services.sending import Accepted
+from api.temporal import WorkflowStarter
 from models.enums import Channel, MessageStatus
+from providers.ports import Found, LookUp, NotFound, Playback, Recording
+from workflows.starting import News, SendStart
+
+Order = V1OmniSmsSendRequest | V1OmniVoiceSendRequest | V1OmniEmailSendRequest | V1EmailSendRequest
 
 
 @dataclass
 class FakeSending:
     """Accepts everything, and remembers what it was asked."""
 
-    orders: list[V1OmniSmsSendRequest] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
     requests: list[IdempotentRequest] = field(default_factory=list)
     status: MessageStatus = MessageStatus.QUEUED
     error: Exception | None = None
@@ -23,14 +32,93 @@ class FakeSending:
         self, caller: Caller, order: V1OmniSmsSendRequest, request: IdempotentRequest
     ) -> Accepted:
         """Answer as if message 10441 had been accepted."""
+        return self._accept(Channel.SMS, order, request)
+
+    async def accept_voice(
+        self, caller: Caller, order: V1OmniVoiceSendRequest, request: IdempotentRequest
+    ) -> Accepted:
+        """Likewise."""
+        return self._accept(Channel.VOICE, order, request)
+
+    async def accept_email(
+        self, caller: Caller, order: V1OmniEmailSendRequest, request: IdempotentRequest
+    ) -> Accepted:
+        """Likewise."""
+        return self._accept(Channel.EMAIL, order, request)
+
+    async def accept_direct_email(
+        self, caller: Caller, order: V1EmailSendRequest, request: IdempotentRequest
+    ) -> Accepted:
+        """Likewise."""
+        return self._accept(Channel.EMAIL, order, request)
+
+    def _accept(self, channel: Channel, order: Order, request: IdempotentRequest) -> Accepted:
         self.orders.append(order)
         self.requests.append(request)
         if self.error is not None:
             raise self.error
         return Accepted(
             message_id=10441,
-            merchant=order.merchant_id,
-            channel=Channel.SMS,
+            merchant=order.merchant_id or "",
+            channel=channel,
             status=self.status,
             replayed=self.replayed,
         )
+
+
+class FakeStarter(WorkflowStarter):
+    """Starts nothing, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.started: list[SendStart] = []
+        self.woken: list[tuple[str, News]] = []
+
+    async def start(self, send: SendStart) -> None:
+        """Remember a start."""
+        self.started.append(send)
+
+    async def wake(self, workflow_id: str, news: News) -> None:
+        """Remember a signal."""
+        self.woken.append((workflow_id, news))
+
+
+@dataclass
+class Clock:
+    """Stands where it is put."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        """Tell the time."""
+        return self.now
+
+
+@dataclass
+class FakeKeeper:
+    """A provider that has one recording, and knows one reference."""
+
+    id: str = "call-1"
+    content: bytes = b"RIFF\x00WAVE"
+    reference: str | None = None
+    answer: Playback | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def look_up(self, reference: str) -> LookUp:
+        """Tell the id of a call."""
+        return Found(provider_message_id=self.id) if reference == self.reference else NotFound()
+
+    async def recording(self, provider_message_id: str) -> Playback:
+        """Play it back."""
+        self.asked.append(provider_message_id)
+        if self.answer is not None:
+            return self.answer
+        if provider_message_id != self.id:
+            return NotFound()
+        return Recording(
+            media_type="audio/wav", length=len(self.content), chunks=_chunks(self.content)
+        )
+
+
+async def _chunks(content: bytes) -> AsyncGenerator[bytes, None]:
+    for byte in content:
+        yield bytes([byte])

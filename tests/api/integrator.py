@@ -7,12 +7,13 @@ from uuid import uuid4
 
 import httpx
 
-from models.enums import Channel, DeliveryMode, MessageStatus, MessageType
+from models.enums import Channel, DeliveryMode, MessageStatus, MessageType, SuppressionReason
+from models.queries import suppression
 from models.rules.credentials import hash_credential, new_credentials
 from models.session import Database
 from models.tables.merchant import Merchant
 from models.tables.message import Message
-from models.tables.tenant import ApiKey, Tenant
+from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
 
 GYM: dict[str, Any] = {
     "merchantId": "gym-a",
@@ -34,6 +35,26 @@ SMS: dict[str, Any] = {
     "to": "+18135551234",
     "message": "Your OTP is 123456",
     "type": "OTP",
+}
+VOICE: dict[str, Any] = {
+    "merchantId": "gym-a",
+    "to": "+18135551234",
+    "text": "Your appointment is tomorrow at 10 AM",
+    "type": "REMINDER",
+    "record": False,
+    "timeoutSeconds": 30,
+}
+EMAIL: dict[str, Any] = {
+    "merchantId": "gym-a",
+    "to": "member@example.com",
+    "subject": "Payment reminder",
+    "body": "<p>Your membership renews tomorrow.</p>",
+    "type": "TRANSACTIONAL",
+}
+DIRECT: dict[str, Any] = {
+    "to": "member@example.com",
+    "subject": "Payment reminder",
+    "body": "<p>Your membership renews tomorrow.</p>",
 }
 
 
@@ -147,6 +168,7 @@ async def make_message(database: Database, tenant_id: int, merchant_id: int, **f
                 "status": MessageStatus.QUEUED,
                 "units": 1,
                 "month": "2026-04",
+                "funded": True,
                 "held_allowance": 1,
                 "held_credits": 0,
                 "accepted_at": at,
@@ -159,6 +181,43 @@ async def make_message(database: Database, tenant_id: int, merchant_id: int, **f
         await db.flush()
         assert message.id is not None
         return message.id
+
+
+async def make_senders(database: Database, tenant_id: int) -> None:
+    """Give a tenant a number and two addresses to send from."""
+    async with database.transaction() as db:
+        db.add(
+            SenderNumber(
+                number=f"+{15_005_560_000 + tenant_id}", tenant_id=tenant_id, created_at=_now()
+            )
+        )
+        for name in ("desk", "no-reply"):
+            db.add(
+                SenderAddress(tenant_id=tenant_id, address=f"{name}@gym.example", created_at=_now())
+            )
+
+
+async def suppress_contact(
+    database: Database,
+    tenant_id: int,
+    merchant_id: int,
+    channel: Channel,
+    contact: str,
+    reason: SuppressionReason = SuppressionReason.HARD_BOUNCE,
+) -> None:
+    """Suppress a contact as a report does; merchant 0 is the tenant itself."""
+    async with database.transaction() as db:
+        await suppression.suppress(
+            db,
+            tenant_id=tenant_id,
+            merchant_id=merchant_id,
+            channel=channel,
+            contact_key=contact,
+            contact=contact,
+            reason=reason,
+            source="simulator: bounced, permanent",
+            now=_now(),
+        )
 
 
 def _now() -> datetime:

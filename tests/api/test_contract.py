@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 from tests.api.doubles import FakeSending
-from tests.api.integrator import CONSENT, GYM, SMS, Integrator
+from tests.api.integrator import CONSENT, DIRECT, EMAIL, GYM, SMS, VOICE, Integrator
 
 
 async def test_the_guides_merchant_is_answered_as_the_guide_says(integrator: Integrator) -> None:
@@ -48,3 +48,23 @@ async def test_the_guides_sms_is_answered_as_the_guide_says(
         "status": "QUEUED",
     }
     assert sending.requests[0].key == "merchant-gym-a-otp-20260416-001"
+
+
+async def test_the_guides_call_and_mail_are_answered_as_the_guide_says(gym: Integrator) -> None:
+    for path, order, channel in (
+        ("/messages/voice", VOICE, "VOICE"),
+        ("/messages/email", EMAIL, "EMAIL"),
+    ):
+        response = await gym.post(path, order, key=f"guide-{channel}")
+        assert response.status_code == 200
+        answer = response.json()
+        assert list(answer) == ["merchantId", "channel", "messageId", "status"]
+        assert re.fullmatch(r"[1-9]\d*", answer.pop("messageId"))
+        assert answer == {"merchantId": "gym-a", "channel": channel, "status": "QUEUED"}
+
+
+async def test_a_direct_mail_is_answered_with_id_and_status(gym: Integrator) -> None:
+    response = await gym.post("/email/send", DIRECT, key="direct")
+    assert response.status_code == 200
+    assert list(response.json()) == ["messageId", "status"]
+    assert response.json()["status"] == "QUEUED"

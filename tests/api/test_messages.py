@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.schemas.messages import V1OmniSmsSendRequest
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
 from models.errors import ConsentOptedOut, InsufficientCredits
 from models.session import Database
@@ -51,6 +52,7 @@ async def test_an_order_arrives_as_it_was_sent(
     body = {**SMS, "sendAt": at, "validForSeconds": 60, "metadata": {"orderId": "A-1"}}
     assert (await integrator.post("/messages/sms", body)).status_code == 200
     (order,) = sending.orders
+    assert isinstance(order, V1OmniSmsSendRequest)
     assert order.send_at == datetime(2026, 4, 16, 13, tzinfo=UTC)
     assert (order.valid_for_seconds, order.metadata) == (60, {"orderId": "A-1"})
 
@@ -156,6 +158,7 @@ async def test_a_message_is_told_with_its_whole_story(
                 message_id=message,
                 attempt=2,
                 status=ReportStatus.UNDELIVERED,
+                phase="undelivered",
                 provider_code="30005",
                 reported_at=NOON + timedelta(seconds=5),
                 received_at=NOON + timedelta(seconds=5),
@@ -176,6 +179,7 @@ async def test_a_message_is_told_with_its_whole_story(
         "channel": "SMS",
         "type": "OTP",
         "to": "+18135551234",
+        "recipients": ["+18135551234"],
         "from": "+18005550100",
         "status": "UNDELIVERED",
         "units": 1,
@@ -211,6 +215,7 @@ async def test_an_end_no_provider_told_is_in_the_story(
     assert view["sendAt"] == "2026-04-16T13:00:00.000Z"
     assert [(e["status"], e["detail"]) for e in view["events"]] == [
         ("QUEUED", "Accepted."),
+        ("SCHEDULED", "Waits until 2026-04-16T13:00:00.000Z."),
         ("FAILED", "EXPIRED"),
     ]
 

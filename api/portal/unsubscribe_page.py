@@ -1,0 +1,33 @@
+"""The two pages behind an unsubscribe link; neither tells whose address it is."""
+
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Final
+
+_PAGE: Final = Path(__file__).with_name("unsubscribe.html")
+_FORM: Final = '<form method="post"><button type="submit">Unsubscribe</button></form>'
+
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def question(merchant: str) -> str:
+    """Return the page that asks whether it is meant."""
+    text = f"You will get no more e-mail from {merchant}."
+    return _fill("Unsubscribe", text, _FORM)
+
+
+def done(merchant: str) -> str:
+    """Return the page that says that it is done."""
+    return _fill("You are unsubscribed", f"You will get no more e-mail from {merchant}.", "")
+
+
+def _fill(title: str, text: str, form: str) -> str:
+    page = Template(_PAGE.read_text("utf-8"))
+    return page.substitute(title=title, text=escape(text), form=form)

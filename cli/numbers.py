@@ -1,0 +1,169 @@
+"""`hexavox number …`"""
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from cli.operator_session import in_transaction
+from models.errors import InvalidPhoneNumber
+from models.rules.contacts import e164
+from models.session import WriteSession
+from models.tables.merchant import Merchant
+from models.tables.tenant import SenderNumber, Tenant
+
+app = typer.Typer(help="Numbers to send from, and how fast.", no_args_is_help=True)
+
+_HIGHEST = Decimal(100_000)
+_FINEST = Decimal("0.001")
+_NONE = "none"
+
+
+def _rate(given: str) -> Decimal | None:
+    if given.strip().lower() == _NONE:
+        return None
+    try:
+        rate = Decimal(given).quantize(_FINEST)
+    except InvalidOperation as error:
+        raise typer.BadParameter("A limit is a number, or none.") from error
+    if not 0 < rate <= _HIGHEST:
+        raise typer.BadParameter(f"A limit lies between {_FINEST} and {_HIGHEST} a second.")
+    return rate
+
+
+def _number(given: str) -> str:
+    try:
+        return e164(given)
+    except InvalidPhoneNumber as error:
+        raise typer.BadParameter(error.detail) from error
+
+
+TenantOption = Annotated[str, typer.Option("--tenant", help="Name of the tenant.")]
+NumberArgument = Annotated[str, typer.Argument(help="In E.164: +12015550123.")]
+SegmentsOption = Annotated[
+    str | None,
+    typer.Option("--segments-per-second", help="Of SMS, all workers together; or none."),
+]
+CallsOption = Annotated[
+    str | None,
+    typer.Option("--calls-per-second", help="All workers together; or none."),
+]
+
+
+@app.command("list")
+def list_numbers(tenant: TenantOption) -> None:
+    """List a tenant's numbers with their limits."""
+
+    async def action(db: WriteSession) -> list[tuple[SenderNumber, str | None]]:
+        rows = await db.execute(
+            select(SenderNumber, col(Merchant.external_id))
+            .outerjoin(
+                Merchant,
+                (col(Merchant.tenant_id) == col(SenderNumber.tenant_id))
+                & (col(Merchant.id) == col(SenderNumber.merchant_id)),
+            )
+            .where(col(SenderNumber.tenant_id) == await _tenant_id(db, tenant))
+            .order_by(col(SenderNumber.number))
+        )
+        return [(number, merchant) for number, merchant in rows]
+
+    for number, merchant in in_transaction(action):
+        limits = f"{_shown(number.segments_per_second)}\t{_shown(number.calls_per_second)}"
+        typer.echo(f"{number.number}\t{merchant or 'whole tenant'}\t{limits}")
+
+
+@app.command("add")
+def add(
+    tenant: TenantOption,
+    number: NumberArgument,
+    merchant: Annotated[
+        str | None, typer.Option(help="Keeps it for one merchant, by its merchantId.")
+    ] = None,
+    segments_per_second: SegmentsOption = None,
+    calls_per_second: CallsOption = None,
+) -> None:
+    """Give a tenant, or one merchant of it, a number to send from."""
+    wanted = _number(number)
+    limits = _limits(segments_per_second, calls_per_second)
+
+    async def action(db: WriteSession) -> bool:
+        tenant_id = await _tenant_id(db, tenant)
+        added = await db.scalar(
+            insert(SenderNumber)
+            .values(
+                number=wanted,
+                tenant_id=tenant_id,
+                merchant_id=merchant and await _merchant_id(db, tenant_id, merchant),
+                created_at=datetime.now(UTC),
+                **limits,
+            )
+            .on_conflict_do_nothing(index_elements=["number"])
+            .returning(col(SenderNumber.number))
+        )
+        return added is not None
+
+    if not in_transaction(action):
+        raise typer.BadParameter(f"{wanted} is somebody's already.")
+    typer.echo(f"{wanted} is a number of {merchant or tenant}.")
+
+
+@app.command("limit")
+def limit(
+    number: NumberArgument,
+    segments_per_second: SegmentsOption = None,
+    calls_per_second: CallsOption = None,
+) -> None:
+    """Limit how fast a number sends; it holds within seconds, for those in line as well."""
+    wanted = _number(number)
+    limits = _limits(segments_per_second, calls_per_second)
+    if not limits:
+        raise typer.BadParameter("Say --segments-per-second or --calls-per-second.")
+
+    async def action(db: WriteSession) -> bool:
+        limited = await db.scalar(
+            update(SenderNumber)
+            .where(col(SenderNumber.number) == wanted)
+            .values(**limits)
+            .returning(col(SenderNumber.number))
+        )
+        return limited is not None
+
+    if not in_transaction(action):
+        raise typer.BadParameter(f"{wanted} is nobody's.")
+    typer.echo(f"{wanted} is limited as told.")
+
+
+def _limits(segments: str | None, calls: str | None) -> dict[str, Any]:
+    """Return the columns to write; the next free moment was booked at the old pace."""
+    limits: dict[str, Any] = {}
+    if segments is not None:
+        limits |= {"segments_per_second": _rate(segments), "next_segment_at": None}
+    if calls is not None:
+        limits |= {"calls_per_second": _rate(calls), "next_call_at": None}
+    return limits
+
+
+def _shown(rate: Decimal | None) -> str:
+    return "no limit" if rate is None else f"{rate.normalize():f}/s"
+
+
+async def _tenant_id(db: WriteSession, name: str) -> int:
+    found = await db.scalar(select(col(Tenant.id)).where(col(Tenant.name) == name))
+    if found is None:
+        raise typer.BadParameter(f"There is no tenant {name}.")
+    return found
+
+
+async def _merchant_id(db: WriteSession, tenant_id: int, external_id: str) -> int:
+    found = await db.scalar(
+        select(col(Merchant.id)).where(
+            col(Merchant.tenant_id) == tenant_id, col(Merchant.external_id) == external_id
+        )
+    )
+    if found is None:
+        raise typer.BadParameter(f"There is no merchant {external_id}.")
+    return found

@@ -1,0 +1,96 @@
+"""Marketing by SMS waits for the recipient's daytime; everything else goes at once."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from models.session import Database
+from tests.api.doubles import Clock
+from tests.api.integrator import CONSENT, EMAIL, SMS, Integrator
+
+TAMPA = "+18135551234"
+"""Eastern time; in April four hours behind UTC."""
+NIGHT = datetime(2026, 4, 16, 2, 30, tzinfo=UTC)
+DAY = datetime(2026, 4, 16, 15, 0, tzinfo=UTC)
+OFFER = {**SMS, "type": "MARKETING", "message": "Ten percent off"}
+
+
+@pytest.fixture
+async def consenting(gym: Integrator) -> Integrator:
+    """An integrator whose recipient has opted in."""
+    for channel, contact in (("SMS", TAMPA), ("EMAIL", "member@example.com")):
+        await gym.post("/consents", {**CONSENT, "channel": channel, "contact": contact})
+    return gym
+
+
+async def send(integrator: Integrator, order: object) -> tuple[str, str | None, str | None]:
+    """Send; return status, sendAt and expiresAt as they are told afterwards."""
+    answer = await integrator.post("/messages/sms", order)
+    assert answer.status_code == 200, answer.text
+    view = (await integrator.get(f"/messages/{answer.json()['messageId']}")).json()
+    assert view["status"] == answer.json()["status"]
+    return view["status"], view["sendAt"], view["expiresAt"]
+
+
+async def test_at_night_it_waits_for_the_morning(consenting: Integrator, clock: Clock) -> None:
+    clock.now = NIGHT
+    assert await send(consenting, OFFER) == ("SCHEDULED", "2026-04-16T12:00:00.000Z", None)
+
+
+async def test_validity_counts_from_acceptance_not_from_the_morning(
+    consenting: Integrator, clock: Clock
+) -> None:
+    clock.now = NIGHT
+    sent = await send(consenting, {**OFFER, "validForSeconds": 36_000})
+    assert sent == ("SCHEDULED", "2026-04-16T12:00:00.000Z", "2026-04-16T12:30:00.000Z")
+
+
+async def test_by_day_it_goes_at_once(consenting: Integrator, clock: Clock) -> None:
+    clock.now = DAY
+    assert await send(consenting, OFFER) == ("QUEUED", None, None)
+
+
+async def test_a_merchant_may_narrow_its_hours(consenting: Integrator, clock: Clock) -> None:
+    await consenting.post(
+        "/merchants/gym-a/settings", {"marketingFrom": "12:00", "marketingUntil": "13:00"}
+    )
+    clock.now = DAY
+    assert await send(consenting, OFFER) == ("SCHEDULED", "2026-04-16T16:00:00.000Z", None)
+    clock.now = datetime(2026, 4, 16, 17, 0, tzinfo=UTC)
+    assert await send(consenting, OFFER) == ("SCHEDULED", "2026-04-17T16:00:00.000Z", None)
+
+
+async def test_a_wish_for_the_night_is_moved_into_the_day(
+    consenting: Integrator, clock: Clock
+) -> None:
+    clock.now = DAY
+    sent = await send(
+        consenting, {**OFFER, "sendAt": "2026-04-17T03:00:00Z", "validForSeconds": 60}
+    )
+    # Worth sending for a minute of the night: it is told as it is, and will expire.
+    assert sent == ("SCHEDULED", "2026-04-17T12:00:00.000Z", "2026-04-17T03:01:00.000Z")
+
+
+@pytest.mark.parametrize("kind", ["OTP", "TRANSACTIONAL", "REMINDER", "NOTIFICATION"])
+async def test_what_is_no_marketing_goes_at_night(
+    consenting: Integrator, clock: Clock, kind: str
+) -> None:
+    clock.now = NIGHT
+    status, send_at, _ = await send(consenting, {**SMS, "type": kind})
+    assert (status, send_at) == ("QUEUED", None)
+
+
+async def test_a_mail_rings_nobody(
+    consenting: Integrator, clock: Clock, database: Database
+) -> None:
+    clock.now = NIGHT
+    answer = await consenting.post("/messages/email", {**EMAIL, "type": "MARKETING"})
+    assert answer.json()["status"] == "QUEUED"
+
+
+async def test_what_lies_too_far_ahead_is_400(consenting: Integrator, clock: Clock) -> None:
+    clock.now = DAY
+    answer = await consenting.post("/messages/sms", {**OFFER, "sendAt": "2026-05-16T15:00:01Z"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "sendAt")
+    at_most = {**OFFER, "sendAt": "2026-05-16T15:00:00Z"}
+    assert (await consenting.post("/messages/sms", at_most)).status_code == 200

@@ -1,0 +1,55 @@
+"""The API over real Postgres, with a double where workflows are started."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from api.app import create_app
+from api.services.receipts import Receipts
+from models.session import Database
+from models.settings import Settings
+from providers import simulated
+from tests.factories import Owner
+from tests.inbound.stage import SECRET, Line, Started, inbox
+
+
+@pytest.fixture(scope="session")
+def started() -> Started:
+    """Every workflow that was to be started, by tenant."""
+    return Started()
+
+
+@pytest.fixture(scope="session")
+async def app(database_url: str, database: Database, started: Started) -> AsyncIterator[FastAPI]:
+    """The running application."""
+    app = create_app(
+        Settings(
+            database_url=SecretStr(database_url),
+            server_secret=SecretStr("only-for-tests-too"),
+            simulator_secret=SecretStr(SECRET),
+            public_url="http://api.test",
+        )
+    )
+    async with app.router.lifespan_context(app):
+        app.state.inbox = inbox(database, started)
+        app.state.receipts = Receipts(
+            database, started, {simulated.NAME: simulated.verifier(SECRET)}
+        )
+        yield app
+
+
+@pytest.fixture(scope="session")
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody without credentials."""
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+        yield client
+
+
+@pytest.fixture
+def line(database: Database, owner: Owner, client: httpx.AsyncClient, started: Started) -> Line:
+    """A tenant's shared number, and people who text it."""
+    return Line(database, owner, client, started)

@@ -1,0 +1,131 @@
+"""What providers tell us late: a carrier's opt-out, a hard bounce, a complaint."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from models.enums import Channel, ErrorCode
+from providers.ports import Refused
+from tests.activities.doubles import ACCEPTED, Scripted
+from tests.activities.stage import Stage
+from tests.factories import make_message, new_message
+from tests.inbound.stage import CONTACT, Line, signed
+from workflows.types import Ending, Verdict
+
+OPTED_OUT = Refused(error_code=ErrorCode.OPTED_OUT, provider_code="21610", everywhere=True)
+ADDRESS = "Maria@Example.com"
+
+
+class Post(Scripted):
+    """A provider of e-mail."""
+
+    channels = frozenset({Channel.EMAIL})
+
+
+def mail(line: Line) -> Stage:
+    return Stage(line.database, line.owner, Post(ACCEPTED, name="simulator"))
+
+
+async def mailed(line: Line, to: str = ADDRESS) -> int:
+    """Accept a mail; return its id."""
+    message = replace(
+        new_message(line.owner, to=to),
+        channel=Channel.EMAIL,
+        to_key=to.casefold(),
+        details={"subject": "Hello"},
+    )
+    return await make_message(line.database, message)
+
+
+async def reported(line: Line, message_id: int, status: str, **facts: Any) -> int:
+    """Report something about a mail as the simulator does; return the answer's status."""
+    reference = f"hx-{line.owner.tenant_id}-{message_id}-1"
+    body, headers = signed(
+        {
+            "eventId": f"e-{message_id}-{status}",
+            "messageId": "m1",
+            "reference": reference,
+            "status": status,
+            "recipient": ADDRESS,
+            "at": datetime.now(UTC).isoformat(),
+            **facts,
+        }
+    )
+    path = f"/webhooks/simulator/{reference}"
+    return (await line.client.post(path, content=body, headers=headers)).status_code
+
+
+async def test_a_carriers_opt_out_is_remembered_and_blocks_what_comes_later(line: Line) -> None:
+    await line.writes(None, OPTED_OUT)
+    assert await line.suppressions() == {(line.owner.merchant_id, "CARRIER_OPT_OUT")}
+    assert await line.history() == [
+        (line.owner.merchant_id, "SUPPRESSED", "simulator: carrier opt-out")
+    ]
+    stage = Stage(line.database, line.owner, Scripted())
+    blocked = await stage.dispatch(await stage.accept())
+    assert (blocked.verdict, blocked.error_code) == (
+        Verdict.BLOCKED,
+        ErrorCode.RECIPIENT_SUPPRESSED,
+    )
+    order = {
+        "merchantId": line.owner.merchant,
+        "to": CONTACT,
+        "message": "Hello",
+        "type": "OTP",
+    }
+    response = await line.client.post(
+        "/api/v1/messages/sms", json=order, headers=line.owner.headers
+    )
+    assert (response.status_code, response.json()["code"]) == (403, "RECIPIENT_SUPPRESSED")
+
+
+async def test_another_merchant_is_not_held_by_it(line: Line) -> None:
+    await line.writes(None, OPTED_OUT)
+    shop = Stage(line.database, await line.shop(), Scripted())
+    assert (await shop.dispatch(await shop.accept())).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "reason"),
+    [
+        ("bounced", {"bounceType": "permanent"}, "HARD_BOUNCE"),
+        ("complained", {}, "COMPLAINT"),
+    ],
+)
+async def test_a_hard_bounce_and_a_complaint_block_what_comes_later(
+    line: Line, status: str, facts: dict[str, Any], reason: str
+) -> None:
+    message_id, waiting = await mailed(line), await mailed(line)
+    stage = mail(line)
+    assert (await stage.dispatch(message_id)).verdict is Verdict.ACCEPTED
+    for _ in range(2):
+        assert await reported(line, message_id, status, **facts) == 204
+    assert await line.suppressions() == {(line.owner.merchant_id, reason)}
+    assert [status for _, status, _ in await line.history()] == ["SUPPRESSED"]
+    blocked = await stage.dispatch(waiting)
+    assert (blocked.verdict, blocked.error_code) == (
+        Verdict.BLOCKED,
+        ErrorCode.RECIPIENT_SUPPRESSED,
+    )
+
+
+async def test_a_transient_bounce_blocks_nothing(line: Line) -> None:
+    message_id = await mailed(line)
+    stage = mail(line)
+    await stage.dispatch(message_id)
+    assert await reported(line, message_id, "bounced", bounceType="transient") == 204
+    assert await line.suppressions() == set()
+    assert (await stage.dispatch(await mailed(line))).verdict is Verdict.ACCEPTED
+
+
+async def test_a_complaint_after_the_end_still_counts(line: Line) -> None:
+    message_id = await mailed(line)
+    stage = mail(line)
+    await stage.dispatch(message_id)
+    assert await reported(line, message_id, "delivered") == 204
+    await stage.settle(message_id, Ending.REPORTED)
+    assert await reported(line, message_id, "complained") == 204
+    assert await line.suppressions() == {(line.owner.merchant_id, "COMPLAINT")}
+    assert await stage.status(message_id) == "DELIVERED"

@@ -1,0 +1,111 @@
+"""The unsubscribe link of a mail (RFC 8058)."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from api.services.permission import UnsubscribeLinks
+from models.enums import Channel, ErrorCode, MessageType
+from tests.activities.doubles import Scripted
+from tests.activities.stage import Stage
+from tests.factories import make_message, new_message
+from tests.inbound.stage import Line
+from workflows.types import Verdict
+
+ADDRESS = "maria@example.com"
+LINKS = UnsubscribeLinks("http://api.test", "only-for-tests-too")
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+def link(line: Line) -> str:
+    return LINKS.link(line.owner.tenant_id, line.owner.merchant_id, ADDRESS)
+
+
+async def consents(line: Line) -> list[Any]:
+    rows = await line.rows(
+        "SELECT merchant_id, channel, contact_key, status, source FROM consent WHERE tenant_id = :t"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_one_click_opts_out_of_the_merchants_mail(line: Line) -> None:
+    response = await line.client.post(link(line), data=ONE_CLICK)
+    assert response.status_code == 200
+    assert await consents(line) == [
+        (line.owner.merchant_id, "EMAIL", ADDRESS, "OPT_OUT", "email:one-click")
+    ]
+    assert await line.history() == [(line.owner.merchant_id, "OPT_OUT", "email:one-click")]
+
+
+async def test_from_then_on_the_merchants_mail_is_blocked(line: Line) -> None:
+    mail = replace(
+        new_message(line.owner, to=ADDRESS, type=MessageType.TRANSACTIONAL),
+        channel=Channel.EMAIL,
+    )
+    message_id = await make_message(line.database, mail)
+    await line.client.post(link(line), data=ONE_CLICK)
+    handed = await Stage(line.database, line.owner, Scripted()).dispatch(message_id)
+    assert (handed.verdict, handed.error_code) == (Verdict.BLOCKED, ErrorCode.CONSENT_OPTED_OUT)
+
+
+async def test_once_is_enough(line: Line) -> None:
+    answers = await asyncio.gather(
+        *(line.client.post(link(line), data=ONE_CLICK) for _ in range(10)),
+        line.client.post(link(line)),
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(await line.history()) == 1
+
+
+async def test_following_the_link_asks_and_changes_nothing(line: Line) -> None:
+    page = await line.client.get(link(line))
+    assert page.status_code == 200
+    assert '<form method="post">' in page.text
+    assert "Gym A" in page.text
+    assert ADDRESS not in page.text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    assert (await line.client.head(link(line))).status_code == 200
+    assert (await consents(line), await line.history()) == ([], [])
+
+
+async def test_the_page_that_says_so_does_not_tell_the_address(line: Line) -> None:
+    page = await line.client.post(link(line))
+    assert "Gym A" in page.text
+    assert ADDRESS not in page.text
+
+
+async def test_what_a_merchant_is_called_is_no_markup(line: Line) -> None:
+    shop = await line.shop("<script>alert(1)</script>")
+    page = await line.client.get(LINKS.link(shop.tenant_id, shop.merchant_id, ADDRESS))
+    assert "<script>" not in page.text
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+async def test_a_link_that_is_not_ours_is_not_found(line: Line, method: str) -> None:
+    good = link(line)
+    tenant, merchant, contact, token = good.rpartition("/")[2].split("-")
+    other = b"john@example.com".hex()
+    for ticket in (
+        "",
+        "x",
+        "1-2-3",
+        "1-2-zz-4",
+        f"{tenant}-{merchant}-{other}-{token}",
+        f"{tenant}-{int(merchant) + 1}-{contact}-{token}",
+        f"{tenant}-{merchant}-{contact}-{token[:-1]}",
+        f"{tenant}-{merchant}-ff-{token}",
+        f"{tenant}-{merchant}-{contact}-é",
+        f"{'9' * 6000}-{merchant}-{contact}-{token}",
+    ):
+        response = await line.client.request(method, f"/unsubscribe/{ticket}")
+        assert response.status_code == 404, ticket
+    assert await consents(line) == []
+
+
+async def test_it_is_no_part_of_the_public_api(line: Line) -> None:
+    paths = (await line.client.get("/v3/api-docs")).json()["paths"]
+    assert not [path for path in paths if "unsubscribe" in path or "webhook" in path]
+    assert "/api/v1/messages/inbound" in paths

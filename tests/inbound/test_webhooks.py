@@ -1,0 +1,129 @@
+"""Inbound webhooks can't be forged, and repeating one changes nothing."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.inbound.stage import CONTACT, OTHER, Line, event, signed
+
+PATH = "/webhooks/simulator/inbound"
+
+
+async def _nothing_happened(line: Line) -> bool:
+    return (await line.stored(), await line.history(), await line.answers()) == ([], [], [])
+
+
+async def test_a_forged_one_is_refused_and_changes_nothing(line: Line) -> None:
+    await line.writes()
+    told = event("STOP", sender=CONTACT, number=line.owner.sender)
+    assert (await line.tells(told, secret="guessed")).status_code == 403
+    assert (await line.client.post(PATH, json=told)).status_code == 403
+    body, headers = signed(told)
+    altered = body.replace(CONTACT.encode(), OTHER.encode())
+    assert (await line.client.post(PATH, content=altered, headers=headers)).status_code == 403
+    assert await _nothing_happened(line)
+
+
+async def test_a_number_that_is_none_of_ours_is_not_found(line: Line) -> None:
+    for number in ("+15999999999", "12345", "", "\0"):
+        told = event("STOP", sender=CONTACT, number=number)
+        assert (await line.tells(told)).status_code == 404
+    assert await _nothing_happened(line)
+
+
+async def test_an_unknown_provider_is_not_found(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/webhooks/nobody/inbound", json={})).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"eventId": ""},
+        {"eventId": "x" * 129},
+        {"eventId": "a\0b"},
+        {"type": "report"},
+        {"body": 7},
+        {"body": None},
+        {"from": "nobody"},
+        {"from": None},
+        {"at": "yesterday"},
+        {"at": "2026-04-16T13:20:32"},
+        {"at": None},
+    ],
+)
+async def test_one_that_cannot_be_read_is_refused(line: Line, wrong: dict[str, Any]) -> None:
+    told = {**event("STOP", sender=CONTACT, number=line.owner.sender), **wrong}
+    assert (await line.tells(told)).status_code == 400
+    assert await _nothing_happened(line)
+
+
+@pytest.mark.parametrize("told", [[], "STOP", 7, None, {}])
+async def test_one_that_is_something_else_is_refused(line: Line, told: object) -> None:
+    assert (await line.tells(told)).status_code == 400
+
+
+async def test_a_report_cannot_be_passed_off_as_a_text_nor_a_text_as_a_report(line: Line) -> None:
+    message_id = await line.writes()
+    reference = f"hx-{line.owner.tenant_id}-{message_id}-1"
+    report = {
+        "eventId": "e",
+        "messageId": "m",
+        "reference": reference,
+        "status": "delivered",
+        "at": "2026-04-16T13:20:32Z",
+    }
+    assert (await line.tells(report)).status_code == 400
+    body, headers = signed(event("STOP", sender=CONTACT, number=line.owner.sender))
+    passed_off = await line.client.post(
+        f"/webhooks/simulator/{reference}", content=body, headers=headers
+    )
+    assert passed_off.status_code == 400
+    assert await _nothing_happened(line)
+
+
+async def test_what_the_database_cannot_hold_is_replaced(line: Line) -> None:
+    assert (await line.texts("a\0b\ud800c 🙏")).status_code == 204
+    [stored] = await line.stored()
+    assert stored.body == "a\ufffdb\ufffdc 🙏"
+
+
+async def test_an_empty_text_is_kept(line: Line) -> None:
+    assert (await line.texts("")).status_code == 204
+    [stored] = await line.stored()
+    assert (stored.body, stored.kind) == ("", "OTHER")
+
+
+async def test_repeating_one_changes_nothing(line: Line) -> None:
+    await line.writes()
+    stop = event("STOP", sender=CONTACT, number=line.owner.sender)
+    start = event("START", sender=CONTACT, number=line.owner.sender)
+    for told in (stop, start):
+        assert (await line.tells(told)).status_code == 204
+    before = (await line.stored(), await line.consents(), await line.history())
+    answers = await line.answers()
+    for told in (stop, start, stop):
+        assert (await line.tells(told)).status_code == 204
+    assert (await line.stored(), await line.consents(), await line.history()) == before
+    assert await line.answers() == answers
+    assert line.starts() == [answer.id for answer in answers]
+
+
+async def test_twenty_at_once_are_one_text_with_one_answer(line: Line) -> None:
+    await line.writes()
+    told = event("STOP", sender=CONTACT, number=line.owner.sender)
+    responses = await asyncio.gather(*(line.tells(told) for _ in range(20)))
+    assert {response.status_code for response in responses} == {204}
+    assert (len(await line.stored()), len(await line.history())) == (1, 1)
+    [answer] = await line.answers()
+    assert line.starts() == [answer.id]
+
+
+async def test_twenty_different_stops_at_once_are_answered_once(line: Line) -> None:
+    shop = await line.shop()
+    await line.writes()
+    await line.writes(shop)
+    await asyncio.gather(*(line.texts("STOP") for _ in range(20)))
+    assert (len(await line.stored()), len(await line.history())) == (20, 2)
+    assert len(await line.answers()) == 1
