@@ -1,6 +1,8 @@
 """Handing a message to a provider: claim, call, conclude."""
 
+import asyncio
 import logging
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,28 +10,40 @@ from typing import assert_never
 
 from temporalio import activity
 
-from models.enums import AttemptState, ErrorCode
-from models.queries import dispatching
+from models.enums import AttemptState, ErrorCode, SuppressionReason
+from models.queries import dispatching, lines
 from models.queries.dispatching import Dispatchable
+from models.queries.lines import Line, Moment
+from models.queries.suppression import suppress
+from models.rules import pacing
+from models.rules.contacts import contact_key
 from models.rules.dispatching import Decision, Move, decide
+from models.rules.pacing import Way
 from models.rules.reference import Reference
 from models.session import Database, WriteSession
 from providers.ports import (
     Accepted,
     Ambiguous,
     Answer,
+    Envelope,
     MessageProvider,
     NotProcessed,
     Refused,
-    SmsRequest,
+    SendRequest,
 )
+from providers.requests import request_for
 from providers.routing import PastAttempt, Routes
-from workflows.types import DispatchResult, DispatchStep, Verdict
+from workflows.names import priority_of
+from workflows.pumping import start_pump
+from workflows.types import DispatchResult, DispatchStep, PumpStep, Verdict
 
 log = logging.getLogger(__name__)
 
 _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
+
+_MISSED = NotProcessed(reason="its moment was missed")
+"""A worker was stopped for so long that its sender's next moment is far."""
 
 _BACK_OFF_FIRST = timedelta(seconds=1)
 _BACK_OFF_LONGEST = timedelta(minutes=5)
@@ -43,6 +57,17 @@ class Claimed:
     number: int
     found: Dispatchable
     deadline: datetime
+    moment: Moment | None
+    """Its sender's, if that has a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """No attempt: the message stands in its sender's line."""
+
+    result: DispatchResult
+    line: Line
+    first: bool
 
 
 class Slots:
@@ -100,12 +125,20 @@ class Dispatching:
                 claimed = await self._claim(db, step, held if fast else None)
             if isinstance(claimed, DispatchResult):
                 return claimed
+            if isinstance(claimed, Standing):
+                return await self._see_to_the_line(claimed)
+            if claimed.moment is not None:
+                held.close()  # who waits for its moment keeps no slot from a call
+                if not await self._catch(claimed, claimed.moment):
+                    return await self._conclude(step, claimed, _MISSED)
+                if fast:  # the moment is now, even if no slot is left
+                    self._slots.take(claimed.provider.name, held)
             answer = await claimed.provider.send(self._request(step, claimed))
         return await self._conclude(step, claimed, answer)
 
     async def _claim(
         self, db: WriteSession, step: DispatchStep, held: ExitStack | None
-    ) -> Claimed | DispatchResult:
+    ) -> Claimed | Standing | DispatchResult:
         """Commit the attempt as REQUESTED, or say why there is none."""
         found = await dispatching.lock_for_dispatch(
             db, tenant_id=step.tenant_id, message_id=step.message_id
@@ -115,18 +148,29 @@ class Dispatching:
         now = datetime.now(UTC)
         decision = decide(found.candidate, now)
         if decision.move is not Move.CLAIM:
+            await lines.leave(db, found.pace, message_id=step.message_id)
             return _without_claim(decision, found)
         past = [PastAttempt(provider=a.provider, state=a.state) for a in found.attempts]
         provider = self._routes.following(found.delivery_mode, found.channel, past)
         if provider is None:
-            return DispatchResult(verdict=Verdict.REFUSED, error_code=ErrorCode.NO_PROVIDER)
+            await lines.leave(db, found.pace, message_id=step.message_id)
+            refusals = [a.error_code for a in found.attempts if a.error_code is not None]
+            return DispatchResult(
+                verdict=Verdict.REFUSED,
+                error_code=refusals[-1] if refusals else ErrorCode.NO_PROVIDER,
+            )
         if held is not None and not self._slots.take(provider.name, held):
             return DispatchResult(verdict=Verdict.BUSY, provider=provider.name)
+        moment = await self._book(db, step, found)
+        if isinstance(moment, Standing | DispatchResult):
+            return moment
+        wait = timedelta(0) if moment is None else moment.wait
         claimed = Claimed(
             provider=provider,
             number=len(found.attempts) + 1,
             found=found,
-            deadline=now + provider.timeout + _MARGIN,
+            deadline=now + wait + provider.timeout + _MARGIN,
+            moment=moment,
         )
         await dispatching.claim(
             db,
@@ -139,46 +183,109 @@ class Dispatching:
         )
         return claimed
 
-    def _request(self, step: DispatchStep, claimed: Claimed) -> SmsRequest:
+    async def _book(
+        self, db: WriteSession, step: DispatchStep, found: Dispatchable
+    ) -> Moment | Standing | DispatchResult | None:
+        """Return the sender's moment, or why the message is not sent yet."""
+        if found.pace is None:
+            return None
+        booking = await lines.take_turn(
+            db,
+            found.pace,
+            message_id=step.message_id,
+            merchant_id=found.merchant_id,
+            type=found.type,
+            priority=priority_of(found.type),
+        )
+        if booking.moment is None:
+            until = pacing.ask_again(booking.joined_at, booking.now, found.candidate.expires_at)
+            return Standing(
+                result=DispatchResult(verdict=Verdict.LINE, until=until),
+                line=found.pace.line,
+                first=booking.first,
+            )
+        if booking.way is Way.RETURN:
+            until = datetime.now(UTC) + booking.moment.wait - pacing.COME_BACK
+            return DispatchResult(verdict=Verdict.LATER, until=until)
+        return booking.moment
+
+    async def _see_to_the_line(self, standing: Standing) -> DispatchResult:
+        """Make sure that somebody lets the message in. If this fails, the step is tried again."""
+        line = standing.line
+        await start_pump(
+            activity.client(),
+            PumpStep(tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel),
+            joined=standing.first,
+        )
+        return standing.result
+
+    async def _catch(self, claimed: Claimed, moment: Moment) -> bool:
+        """Wait for the sender's moment, and book another each time it is missed.
+
+        False if the next is too far: nothing was sent, and nothing will be.
+        """
+        assert claimed.found.pace is not None
+        while True:
+            await asyncio.sleep(moment.wait.total_seconds())
+            if time.monotonic() <= moment.closes:
+                return True
+            async with self._database.transaction() as db:
+                moment = await lines.book_another(db, claimed.found.pace)
+            if moment.wait > pacing.PATIENT or datetime.now(UTC) + moment.wait > claimed.deadline:
+                return False
+
+    def _request(self, step: DispatchStep, claimed: Claimed) -> SendRequest:
+        found = claimed.found
         reference = Reference(
             tenant_id=step.tenant_id, message_id=step.message_id, attempt=claimed.number
         )
-        return SmsRequest(
-            to=claimed.found.to,
-            sender=claimed.found.sender,
-            body=claimed.found.body,
+        envelope = Envelope(
+            to=found.to,
+            sender=found.sender,
             reference=str(reference),
             callback_url=f"{self._public_url}/webhooks/{claimed.provider.name}/{reference}",
             not_after=claimed.deadline,
         )
+        return request_for(found.channel, envelope, found.body, found.details)
 
     async def _conclude(
         self, step: DispatchStep, claimed: Claimed, answer: Answer
     ) -> DispatchResult:
         """Write what came of the call; if this fails, the attempt stays open and is reconciled."""
-        state, provider_message_id, provider_code = _outcome(answer)
+        accepted = answer if isinstance(answer, Accepted) else None
+        refused = answer if isinstance(answer, Refused) else None
         async with self._database.transaction() as db:
             concluded = await dispatching.conclude(
                 db,
                 tenant_id=step.tenant_id,
                 message_id=step.message_id,
                 number=claimed.number,
-                state=state,
+                state=_state(answer),
                 now=datetime.now(UTC),
-                provider_message_id=provider_message_id,
-                provider_code=provider_code,
+                provider_message_id=None if accepted is None else accepted.provider_message_id,
+                error_code=None if refused is None else refused.error_code,
+                everywhere=refused is not None and refused.everywhere,
+                provider_code=None if isinstance(answer, Accepted) else answer.provider_code,
             )
-        if concluded.state is not AttemptState.ACCEPTED:
-            log.warning(
-                "attempt not accepted",
-                extra={
-                    "attempt": claimed.number,
-                    "provider": claimed.provider.name,
-                    "state": concluded.state,
-                    "provider_code": provider_code,
-                },
-            )
+            if refused is not None and refused.error_code is ErrorCode.OPTED_OUT:
+                await self._suppress(db, step, claimed)
+        _log(claimed, answer)
         return self._verdict(claimed, answer, concluded)
+
+    async def _suppress(self, db: WriteSession, step: DispatchStep, claimed: Claimed) -> None:
+        """Remember that the carrier knows of an opt-out, so that nobody tries again."""
+        channel = claimed.found.channel
+        await suppress(
+            db,
+            tenant_id=step.tenant_id,
+            merchant_id=claimed.found.merchant_id,
+            channel=channel,
+            contact_key=contact_key(channel, claimed.found.to),
+            contact=claimed.found.to,
+            reason=SuppressionReason.CARRIER_OPT_OUT,
+            source=f"{claimed.provider.name}: carrier opt-out",
+            now=datetime.now(UTC),
+        )
 
     def _verdict(
         self, claimed: Claimed, answer: Answer, concluded: dispatching.Concluded
@@ -229,17 +336,31 @@ class Dispatching:
         return self._routes.following(claimed.found.delivery_mode, claimed.found.channel, past)
 
 
-def _outcome(answer: Answer) -> tuple[AttemptState, str | None, str | None]:
-    """Return the attempt's state, the provider's id and its code."""
+def _state(answer: Answer) -> AttemptState:
     match answer:
-        case Accepted(provider_message_id=provider_message_id):
-            return AttemptState.ACCEPTED, provider_message_id, None
-        case Refused(provider_code=code):
-            return AttemptState.REFUSED, None, code
-        case NotProcessed(provider_code=code):
-            return AttemptState.NOT_PROCESSED, None, code
-        case Ambiguous(provider_code=code):
-            return AttemptState.AMBIGUOUS, None, code
+        case Accepted():
+            return AttemptState.ACCEPTED
+        case Refused():
+            return AttemptState.REFUSED
+        case NotProcessed():
+            return AttemptState.NOT_PROCESSED
+        case Ambiguous():
+            return AttemptState.AMBIGUOUS
+        case _:
+            assert_never(answer)
+
+
+def _log(claimed: Claimed, answer: Answer) -> None:
+    facts = {"attempt": claimed.number, "provider": claimed.provider.name}
+    match answer:
+        case Accepted():
+            pass
+        case Refused():
+            log.info("provider refused", extra={**facts, "provider_code": answer.provider_code})
+        case NotProcessed():
+            log.warning("provider did not process", extra={**facts, "reason": answer.reason})
+        case Ambiguous():
+            log.warning("answer lost, reconciling", extra={**facts, "reason": answer.reason})
         case _:
             assert_never(answer)
 

@@ -8,14 +8,16 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 
-from models.queries import receipts, settlement, sweeping
+from models.queries import lines, receipts, settlement, sweeping
+from models.queries.lines import Line
 from models.queries.receipts import OpenReceipt
 from models.queries.sweeping import SilentMessage
 from models.rules.waits import SendWaits
 from models.session import Database
 from workflows.names import send_workflow_id
-from workflows.starting import SendStart, start_send, wake_send
-from workflows.types import SweepResult
+from workflows.pumping import start_pump
+from workflows.starting import News, SendStart, start_send, wake_send
+from workflows.types import PumpStep, SweepResult
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ class Sweeping:
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
-        """Start silent messages and apply open reports, a bounded number of each."""
+        """Start silent messages and lines' pumps, and apply open reports."""
         now = datetime.now(UTC)
         async with self._database.transaction() as db:
             silent = await sweeping.take_silent(
@@ -54,6 +56,8 @@ class Sweeping:
         started = sum(await asyncio.gather(*(self._start(message) for message in silent)))
         async with self._database.read() as db:
             waiting = await receipts.find_open(db, now=now, older_than=self._grace, most=_MOST)
+            busy = await lines.find_lines(db)
+        await asyncio.gather(*(self._pump(line) for line in busy))
         for receipt in waiting:
             await self._apply(receipt)
         full = len(silent) == _MOST or len(waiting) == _MOST
@@ -61,6 +65,13 @@ class Sweeping:
             started=started,
             applied=len(waiting),
             next_in=timedelta(milliseconds=100) if full else self._every,
+        )
+
+    async def _pump(self, line: Line) -> None:
+        """Start the pump of a line that somebody stands in; a running one is left alone."""
+        await start_pump(
+            self._client,
+            PumpStep(tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel),
         )
 
     async def _start(self, message: SilentMessage) -> bool:
@@ -101,6 +112,7 @@ class Sweeping:
                     receipt.idempotency_key,
                     receipt.message_id,
                 ),
+                News.REPORTED,
             )
             return
         now = datetime.now(UTC)

@@ -52,13 +52,13 @@ async def _settle_locked(
     if end is None:
         await settlement.close_receipts(db, message, now)
         return SettleResult(status=message.facts.status, completed=False)
-    await settlement.end_message(db, message, end, now)
+    moved = await settlement.end_message(db, message, end, now)
     if end.status is MessageStatus.UNKNOWN:
         log.error(
             "no truth within the horizon",
             extra={"tenant_id": step.tenant_id},
         )
-    return SettleResult(status=end.status, completed=True)
+    return SettleResult(status=end.status, completed=True, moved=moved)
 
 
 def _end(message: Settleable, step: SettleStep) -> End | None:

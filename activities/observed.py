@@ -56,7 +56,7 @@ def _count(result: Any) -> None:
             VERDICTS.labels(result.provider or "none", result.verdict).inc()
         case ReconcileResult():
             FINDINGS.labels(result.finding).inc()
-        case SettleResult(completed=True):
+        case SettleResult(moved=True):
             ENDINGS.labels(result.status).inc()
         case _:
             pass

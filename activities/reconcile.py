@@ -38,20 +38,21 @@ class Truth:
         if attempt.state not in OPEN_ATTEMPT:
             return _as_it_stands(attempt)
         asked_at = datetime.now(UTC)
-        concluded = await self._conclude(step, attempt, AttemptState.AMBIGUOUS, "answer lost")
+        concluded = await self._conclude(step, attempt, AttemptState.AMBIGUOUS)
         if concluded.state is AttemptState.ACCEPTED:
             return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
         truth = await self._ask(step, attempt)
         if isinstance(truth, Found):
             concluded = await self._conclude(
-                step, attempt, AttemptState.ACCEPTED, None, truth.provider_message_id
+                step, attempt, AttemptState.ACCEPTED, truth.provider_message_id
             )
             return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
         if isinstance(truth, NotFound) and self._absence_is_sure(attempt, asked_at):
-            concluded = await self._conclude(step, attempt, AttemptState.ABSENT, "absent")
+            concluded = await self._conclude(step, attempt, AttemptState.ABSENT)
             if concluded.state is AttemptState.ABSENT:
                 return ReconcileResult(finding=Finding.ABSENT)
-            return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
+            if concluded.state is AttemptState.ACCEPTED:
+                return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
         return ReconcileResult(finding=Finding.UNCERTAIN)
 
     @activity.defn(name="poll")
@@ -91,23 +92,13 @@ class Truth:
                 "provider could not be asked",
                 extra={
                     "provider": attempt.provider,
-                    "provider_code": truth.provider_code,
+                    "reason": truth.reason,
                 },
             )
         if isinstance(truth, Found) and truth.reports:
             async with self._database.transaction() as db:
                 for report in truth.reports:
-                    receipt = NewReceipt(
-                        tenant_id=step.tenant_id,
-                        message_id=step.message_id,
-                        attempt=attempt.number,
-                        provider=attempt.provider,
-                        event_id=report.event_id,
-                        status=report.status,
-                        error_code=report.error_code,
-                        provider_code=report.provider_code,
-                        reported_at=report.reported_at,
-                    )
+                    receipt = NewReceipt.about(reference, attempt.provider, report)
                     await receipts.store(db, receipt, datetime.now(UTC))
         return truth
 
@@ -116,7 +107,6 @@ class Truth:
         step: ReconcileStep,
         attempt: AskableAttempt,
         state: AttemptState,
-        code: str | None,
         provider_message_id: str | None = None,
     ) -> dispatching.Concluded:
         async with self._database.transaction() as db:
@@ -128,7 +118,6 @@ class Truth:
                 state=state,
                 now=datetime.now(UTC),
                 provider_message_id=provider_message_id,
-                provider_code=code,
             )
 
 

@@ -30,7 +30,7 @@ def _rate(given: str) -> Decimal | None:
         rate = Decimal(given).quantize(_FINEST)
     except InvalidOperation as error:
         raise typer.BadParameter("A limit is a number, or none.") from error
-    if not 0 < rate <= _HIGHEST:
+    if not rate.is_finite() or not 0 < rate <= _HIGHEST:
         raise typer.BadParameter(f"A limit lies between {_FINEST} and {_HIGHEST} a second.")
     return rate
 

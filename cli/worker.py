@@ -11,7 +11,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.dispatch import Dispatching
 from activities.housekeeping import Sweeping
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 
 _GRACE = timedelta(seconds=10)
 """What is in hand at SIGTERM may still be finished, so that nothing is redone."""
+
+_RUNNER = UnsandboxedWorkflowRunner()
+"""The sandbox takes a quarter of a worker's time; tests run every workflow in it (decision 14)."""
 
 _STICKY = timedelta(seconds=2)
 """A killed worker costs a report at most this."""
@@ -94,6 +97,7 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
                 parts.truth.poll,
                 parts.ledger.settle,
             ],
+            workflow_runner=_RUNNER,
             interceptors=[Observed(), PrivateFailures()],
             max_concurrent_workflow_tasks=100,
             # Local activities are first in, first out: with fewer slots than workflow tasks a
@@ -109,6 +113,7 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
             task_queue=names.HOUSEKEEPING,
             workflows=BY_QUEUE[names.HOUSEKEEPING],
             activities=[parts.sweeping.sweep, parts.pumping.let_in],
+            workflow_runner=_RUNNER,
             interceptors=[Observed(), PrivateFailures()],
             sticky_queue_schedule_to_start_timeout=_STICKY,
             graceful_shutdown_timeout=_GRACE,

@@ -20,7 +20,7 @@ def _seconds(given: Any) -> Any:
     """Read a bare number as seconds; other spellings are ISO 8601 durations (PT1.5S)."""
     try:
         return timedelta(seconds=float(given))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return given
 
 

@@ -52,7 +52,7 @@ async def deliver(
             return await client.send(request)
     except (httpx.HTTPError, httpx.StreamError, TimeoutError, DeadlinePassed) as error:
         word = type(error).__name__
-    return Ambiguous(provider_code=word) if wrote else NotProcessed(provider_code=word)
+    return Ambiguous(reason=word) if wrote else NotProcessed(reason=word)
 
 
 def retry_after(response: httpx.Response) -> timedelta | None:

@@ -84,9 +84,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotProcessed:
-    """The provider surely did nothing with it; it may be tried again."""
+    """The provider surely did nothing with it; it may be tried again.
 
-    provider_code: str
+    `reason` is ours and goes to the log; `provider_code` is the provider's own, if it gave one.
+    """
+
+    reason: str
+    provider_code: str | None = None
     retry_after: timedelta | None = None
 
 
@@ -94,7 +98,8 @@ class NotProcessed:
 class Ambiguous:
     """The provider may or may not have taken it: time-out, reset, or an error after the write."""
 
-    provider_code: str
+    reason: str
+    provider_code: str | None = None
 
 
 Answer: TypeAlias = Accepted | Refused | NotProcessed | Ambiguous
@@ -139,7 +144,7 @@ class NotFound:
 class NoTruth:
     """The provider could not be asked."""
 
-    provider_code: str
+    reason: str
 
 
 LookUp: TypeAlias = Found | NotFound | NoTruth

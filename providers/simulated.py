@@ -129,7 +129,7 @@ class Simulator:
             response.raise_for_status()
             return _truth(response.json()["items"], reference)
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            return NoTruth(provider_code=type(error).__name__)
+            return NoTruth(reason=type(error).__name__)
 
     async def recording(self, provider_message_id: str) -> Playback:
         """Open the recording of a call; it is read as fast as it is passed on."""
@@ -142,12 +142,12 @@ class Simulator:
         try:
             response = await self._client.send(request, stream=True)
         except httpx.HTTPError as error:
-            return NoTruth(provider_code=type(error).__name__)
+            return NoTruth(reason=type(error).__name__)
         if response.status_code != httpx.codes.OK:
             await response.aclose()
             if response.status_code == httpx.codes.NOT_FOUND:
                 return NotFound()
-            return NoTruth(provider_code=str(response.status_code))
+            return NoTruth(reason=str(response.status_code))
         return await _playback(response)
 
 
@@ -214,11 +214,12 @@ def _verified(secret: str, headers: Mapping[str, str], body: bytes) -> Any:
 
 
 def _answer(response: httpx.Response) -> Answer:
-    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        return NotProcessed(provider_code="429", retry_after=http.retry_after(response))
-    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        # The simulator says 503 only before it accepts; of an unknown vendor this would be unclear.
-        return NotProcessed(provider_code="503", retry_after=http.retry_after(response))
+    # The simulator says 503 only before it accepts; of an unknown vendor it would be unclear.
+    if response.status_code in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
+        status = str(response.status_code)
+        return NotProcessed(
+            reason=status, provider_code=status, retry_after=http.retry_after(response)
+        )
     try:
         answer: dict[str, Any] = response.json()
         if response.status_code == httpx.codes.ACCEPTED:
@@ -229,7 +230,8 @@ def _answer(response: httpx.Response) -> Answer:
             return Refused(error_code=word, provider_code=str(code), everywhere=everywhere)
     except (ValueError, KeyError, TypeError, OverflowError):
         pass
-    return Ambiguous(provider_code=str(response.status_code))
+    status = str(response.status_code)
+    return Ambiguous(reason=status, provider_code=status)
 
 
 def _truth(items: list[dict[str, Any]], reference: str) -> Found | NotFound:

@@ -10,13 +10,13 @@ from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
 from models.queries import acceptance
 from models.queries.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
 from models.rules.credentials import hash_credential, new_credentials
+from models.rules.operations import SEND_SMS
 from models.rules.periods import month_of
 from models.session import Database
 from models.tables.consent import Consent
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
-from models.tables.tenant import ApiKey, SenderNumber, Tenant
-from workflows.names import SEND_SMS
+from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +60,8 @@ async def make_owner(
             display_name="Gym A",
             active=active,
             sms_limit=sms_limit,
-            voice_minutes_limit=0,
-            email_limit=0,
+            voice_minutes_limit=1000,
+            email_limit=1000,
             timezone="America/New_York",
             created_at=now,
             updated_at=now,
@@ -73,6 +73,9 @@ async def make_owner(
         db.add_all(
             [
                 SenderNumber(number=sender, tenant_id=tenant.id, merchant_id=None, created_at=now),
+                SenderAddress(
+                    tenant_id=tenant.id, address=f"no-reply@{name}.example.com", created_at=now
+                ),
                 ApiKey(
                     tenant_id=tenant.id,
                     merchant_id=None,
@@ -183,9 +186,7 @@ async def make_message(database: Database, message: NewMessage) -> int:
     return outcome.message_id
 
 
-async def say(
-    database: Database, owner: Owner, *, contact: str, status: ConsentStatus
-) -> None:
+async def say(database: Database, owner: Owner, *, contact: str, status: ConsentStatus) -> None:
     """Write down a consent for SMS, as if it had been there before."""
     now = datetime.now(UTC)
     async with database.transaction() as db:

@@ -8,7 +8,7 @@ from typing import Final
 
 from temporalio.common import SearchAttributeKey
 
-from models.enums import MessageType
+from models.enums import Channel, MessageType
 
 MESSAGES: Final = "messages"
 HOUSEKEEPING: Final = "housekeeping"
@@ -22,11 +22,12 @@ IDEMPOTENCY_KEY: Final = SearchAttributeKey.for_keyword("HexavoxIdempotencyKey")
 
 SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, OUTCOME, IDEMPOTENCY_KEY)
 
-SEND_SMS: Final = "send-sms"
 SWEEPER_ID: Final = "sweeper"
 
 _LONGEST_ID: Final = 255
 """Temporal's SQL schema holds no more."""
+
+_HASHED: Final = "sha256:"
 
 _PRIORITIES: Final = {
     MessageType.OTP: 1,
@@ -42,6 +43,11 @@ def provider_queue(provider: str) -> str:
     return f"provider-{provider}"
 
 
+def pump_id(tenant_id: int, sender_id: int, channel: Channel) -> str:
+    """Return the workflow id of a sender's pump: there is never a second one."""
+    return f"pump/{tenant_id}/{sender_id}/{channel}"
+
+
 def priority_of(message_type: MessageType) -> int:
     """Return the priority key of a message: 1 goes first."""
     return _PRIORITIES[message_type]
@@ -53,7 +59,7 @@ def send_workflow_id(
     """Return the workflow id under which the retries of one send meet.
 
     Args:
-        operation: what was asked, such as SEND_SMS.
+        operation: what was asked, a word of `models.rules.operations`.
         scope: row id of the merchant for a merchant's key, else empty.
         key: the caller's Idempotency-Key; without one the message id stands for it.
     """
@@ -61,6 +67,7 @@ def send_workflow_id(
         return f"{operation}-unkeyed/{tenant_id}/{message_id}"
     owner = f"{tenant_id}.{scope}" if scope else str(tenant_id)
     workflow_id = f"{operation}/{owner}/{key}"
-    if len(workflow_id) <= _LONGEST_ID:
+    # A key that looks like a hash is hashed too, so that no two keys share an id.
+    if len(workflow_id) <= _LONGEST_ID and not key.startswith(_HASHED):
         return workflow_id
-    return f"{operation}/{owner}/sha256:{sha256(key.encode()).hexdigest()}"
+    return f"{operation}/{owner}/{_HASHED}{sha256(key.encode()).hexdigest()}"

@@ -22,7 +22,6 @@ DISPATCH: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=12),
     local_retry_threshold=timedelta(seconds=1),
     retry_policy=_PATIENT,
-    summary="hand over",
 )
 RECONCILE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
@@ -38,10 +37,15 @@ SETTLE: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=timedelta(seconds=1),
     retry_policy=_PATIENT,
-    summary="settle",
 )
 SWEEP: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"
+)
+LET_IN: Final = LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=10),
+    local_retry_threshold=timedelta(seconds=1),
+    retry_policy=_PATIENT,
+    summary="let in",
 )
 
 

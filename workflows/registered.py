@@ -4,11 +4,12 @@ from typing import Any, Final
 
 from workflows import names
 from workflows.housekeeping import Sweeper
+from workflows.pump import Pump
 from workflows.send_message import SendMessage
 
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
-    names.HOUSEKEEPING: [Sweeper],
+    names.HOUSEKEEPING: [Sweeper, Pump],
 }
 
 WORKFLOWS: Final[list[type[Any]]] = [

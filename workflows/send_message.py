@@ -1,5 +1,6 @@
 """The life of one accepted message."""
 
+import contextlib
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -34,6 +35,7 @@ class SendMessage:
         self._order = order
         self._waits = order.waits
         self._reported = False
+        self._woken = False
         self._error_code: ErrorCode | None = None
 
     @workflow.run
@@ -50,6 +52,11 @@ class SendMessage:
         """Wake up: a report is stored."""
         self._reported = True
 
+    @workflow.signal
+    def woken(self) -> None:
+        """Look at the row again: it was canceled, or its turn has come."""
+        self._woken = True
+
     async def _deliver(self) -> Ending:
         """Dispatch until a provider surely has the message, or nobody may have it."""
         while True:
@@ -63,7 +70,9 @@ class SendMessage:
                 case Verdict.OVER:
                     return Ending.OVER
                 case Verdict.LATER | Verdict.BUSY:
-                    await self._pause(handed.until)
+                    await self._pause(handed.until, "wait until due")
+                case Verdict.LINE:
+                    await self._pause(handed.until, "wait in line for the sender")
                 case Verdict.AMBIGUOUS:
                     finding = await self._reconcile()
                     if finding is Finding.FOUND:
@@ -125,16 +134,22 @@ class SendMessage:
 
     async def _reported_within(self, patience: timedelta) -> bool:
         try:
-            await workflow.wait_condition(lambda: self._reported, timeout=patience)
+            await workflow.wait_condition(
+                lambda: self._reported, timeout=patience, timeout_summary="wait for a report"
+            )
         except TimeoutError:
             return False
         return True
 
-    async def _pause(self, until: datetime | None) -> None:
+    async def _pause(self, until: datetime | None, summary: str) -> None:
         """Wait for the hour, at least a moment: a loop without a wait would never end."""
         shortest = timedelta(milliseconds=100)
         wait = shortest if until is None else max(until - workflow.now(), shortest)
-        await workflow.sleep(wait, summary="wait until due")
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._woken, timeout=wait, timeout_summary=summary
+            )
+        self._woken = False
 
     def _past_horizon(self, since: datetime) -> bool:
         return workflow.now() - since >= self._waits.truth_horizon

@@ -5,6 +5,7 @@ Not workflow code: it talks to the server through the client it is given.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import (
@@ -67,8 +68,8 @@ async def start_send(
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=reuse,
             search_attributes=_search_attributes(send),
-            static_summary=f"{send.type} by {send.channel} for {send.merchant}, "
-            f"message {send.message_id}",
+            static_summary=f"{send.type} by {send.channel} for "
+            f"{send.merchant or 'the tenant itself'}, message {send.message_id}",
             priority=Priority(
                 priority_key=names.priority_of(send.type),
                 fairness_key=f"{send.tenant_id}.{send.merchant_id}",
@@ -79,11 +80,21 @@ async def start_send(
     return True
 
 
-async def wake_send(client: Client, workflow_id: str) -> bool:
-    """Tell a send that a report is stored; False if no such workflow is running."""
+class News(StrEnum):
+    """Why a send is woken; the row says what it means."""
+
+    REPORTED = "delivery_reported"
+    """A report is stored."""
+    WOKEN = "woken"
+    """It was canceled, or its turn has come."""
+
+
+async def wake_send(client: Client, workflow_id: str, news: News) -> bool:
+    """Signal a send; False if no such workflow is running."""
     handle: WorkflowHandle[SendMessage, MessageStatus] = client.get_workflow_handle(workflow_id)
+    signal = SendMessage.delivery_reported if news is News.REPORTED else SendMessage.woken
     try:
-        await handle.signal(SendMessage.delivery_reported)
+        await handle.signal(signal)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return False
@@ -94,10 +105,11 @@ async def wake_send(client: Client, workflow_id: str) -> bool:
 def _search_attributes(send: SendStart) -> TypedSearchAttributes:
     pairs: list[SearchAttributePair[int] | SearchAttributePair[str]] = [
         SearchAttributePair(names.TENANT, send.tenant_id),
-        SearchAttributePair(names.MERCHANT, send.merchant),
         SearchAttributePair(names.CHANNEL, str(send.channel)),
         SearchAttributePair(names.MESSAGE, send.message_id),
     ]
+    if send.merchant:
+        pairs.append(SearchAttributePair(names.MERCHANT, send.merchant))
     if send.idempotency_key is not None:
         pairs.append(SearchAttributePair(names.IDEMPOTENCY_KEY, send.idempotency_key))
     return TypedSearchAttributes(pairs)

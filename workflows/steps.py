@@ -11,6 +11,8 @@ from workflows.types import (
     DispatchStep,
     PollResult,
     PollStep,
+    PumpResult,
+    PumpStep,
     ReconcileResult,
     ReconcileStep,
     SettleResult,
@@ -52,4 +54,10 @@ async def settle(step: SettleStep) -> SettleResult:
 @activity.defn(name="sweep")
 async def sweep() -> SweepResult:
     """Start what was accepted but is not running, apply reports that found nobody."""
+    raise NotImplementedError
+
+
+@activity.defn(name="let_in")
+async def let_in(step: PumpStep) -> PumpResult:
+    """Give the next in a sender's line their moments, and wake them."""
     raise NotImplementedError

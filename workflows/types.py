@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from models.enums import ErrorCode, MessageStatus
+from models.enums import Channel, ErrorCode, MessageStatus
 from models.rules.waits import SendWaits
 
 
@@ -30,6 +30,8 @@ class Verdict(StrEnum):
     """Policy or validity forbids it now."""
     LATER = "LATER"
     """Not due, not processed or not allowed yet; nothing was sent."""
+    LINE = "LINE"
+    """It stands in its sender's line and is woken when it is let in; `until` is for doubt only."""
     BUSY = "BUSY"
     """The provider's fast path is full; ask again on its own queue."""
     AMBIGUOUS = "AMBIGUOUS"
@@ -50,8 +52,8 @@ class DispatchStep:
 class DispatchResult:
     """What came of it.
 
-    `until` goes with LATER, `error_code` with REFUSED and BLOCKED. `reported` says that a report is
-    already stored, so nobody needs to wait for its signal.
+    `until` goes with LATER and LINE, `error_code` with REFUSED and BLOCKED. `reported` says that
+    a report is already stored, so nobody needs to wait for its signal.
     """
 
     verdict: Verdict
@@ -125,10 +127,14 @@ class SettleStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleResult:
-    """Where the message stands now; `completed` is False while only a report can tell."""
+    """Where the message stands now.
+
+    `completed` is False while only a report can tell; `moved` says that this very call ended it.
+    """
 
     status: MessageStatus
     completed: bool
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,3 +144,20 @@ class SweepResult:
     started: int
     applied: int
     next_in: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PumpStep:
+    """Whose line to let in from. The sender goes by its row id: a number is nobody's to see."""
+
+    tenant_id: int
+    sender_id: int
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PumpResult:
+    """What one turn did, and when the next is due: None once nobody is left in line."""
+
+    let_in: int
+    next_in: timedelta | None

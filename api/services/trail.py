@@ -36,6 +36,10 @@ _REPORTED: dict[ReportStatus, MessageStatus] = {
 _ENDS: dict[MessageStatus, str] = {MessageStatus.CANCELED: "Canceled before it was sent."}
 
 
+_SAYS_NO_MORE = "sent"
+"""A report that repeats what the provider's answer said, or its proof stands for."""
+
+
 def trail(
     message: Message, attempts: Sequence[Attempt], receipts: Sequence[Receipt]
 ) -> list[MessageEvent]:
@@ -67,9 +71,12 @@ def _attempted(attempt: Attempt) -> Iterator[MessageEvent]:
         provider=attempt.provider,
         detail="Handed to the provider.",
     )
-    outcome = _OUTCOMES.get(AttemptState(attempt.state))
+    state = AttemptState(attempt.state)
+    outcome = _OUTCOMES.get(state)
     if outcome is not None and attempt.finished_at is not None:
         status, detail = outcome
+        if state is AttemptState.ACCEPTED and attempt.lost_at is not None:
+            detail = "The provider's answer was lost; it is proven that it has taken the message."
         yield _event(
             status,
             attempt.finished_at,
@@ -82,6 +89,8 @@ def _attempted(attempt: Attempt) -> Iterator[MessageEvent]:
 
 def _reported(attempts: Sequence[Attempt], receipts: Sequence[Receipt]) -> Iterator[MessageEvent]:
     for receipt in receipts:
+        if receipt.phase == _SAYS_NO_MORE:
+            continue
         yield _event(
             _REPORTED[ReportStatus(receipt.status)],
             # A provider's clock may be behind ours; nothing is reported before it was asked for.

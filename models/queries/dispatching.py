@@ -1,5 +1,6 @@
 """Claiming a message for one call to a provider, and writing down what came of it."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ from models.enums import (
     AttemptState,
     Channel,
     DeliveryMode,
+    ErrorCode,
     MessageStatus,
     MessageType,
 )
@@ -31,6 +33,8 @@ class KnownAttempt:
     number: int
     provider: str
     state: AttemptState
+    error_code: ErrorCode | None = None
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,8 @@ _READ = text(
                     WHERE s.tenant_id = m.tenant_id AND s.channel = m.channel
                       AND (s.merchant_id = m.merchant_id OR m.merchant_id IS NULL)
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
-           (SELECT json_agg(json_build_array(a.number, a.provider, a.state) ORDER BY a.number)
+           (SELECT json_agg(json_build_array(a.number, a.provider, a.state, a.error_code,
+                                             a.everywhere) ORDER BY a.number)
               FROM attempt a
              WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS attempts,
            EXISTS (SELECT 1 FROM receipt r
@@ -115,10 +120,17 @@ async def lock_for_dispatch(
     keys = sorted({locked.to_key, *(contact_key(channel, to) for to in locked.further or ())})
     for key in keys:
         await lock_contact(db, tenant_id, locked.merchant_id, channel, key, shared=True)
+    read_since = time.monotonic()
     row = (await db.execute(_READ, {**ids, "keys": keys})).one()
     attempts = tuple(
-        KnownAttempt(number=number, provider=provider, state=AttemptState(state))
-        for number, provider, state in row.attempts or ()
+        KnownAttempt(
+            number=number,
+            provider=provider,
+            state=AttemptState(state),
+            error_code=None if error_code is None else ErrorCode(error_code),
+            everywhere=everywhere,
+        )
+        for number, provider, state, error_code, everywhere in row.attempts or ()
     )
     return Dispatchable(
         candidate=_candidate(row, attempts, contacts=len(keys)),
@@ -128,7 +140,7 @@ async def lock_for_dispatch(
         delivery_mode=DeliveryMode(row.delivery_mode),
         attempts=attempts,
         reported=row.reported,
-        pace=pace_of(row, tenant_id=tenant_id, channel=channel),
+        pace=pace_of(row, tenant_id=tenant_id, channel=channel, read_since=read_since),
         to=row.to_contact,
         sender=row.sender,
         body=row.body,
@@ -158,6 +170,7 @@ def _candidate(row: Row[Any], attempts: Sequence[KnownAttempt], *, contacts: int
         exempt=row.operation == ANSWER_INBOUND,
         hours=hours,
         attempts=tuple(attempt.state for attempt in attempts),
+        refused=next((a.error_code for a in attempts if a.everywhere), None),
         told=row.told,
     )
 
@@ -170,8 +183,10 @@ _CLAIM = text(
          WHERE tenant_id = :tenant_id AND id = :message_id
         RETURNING 1
     )
-    INSERT INTO attempt (tenant_id, message_id, number, provider, state, requested_at, deadline)
-    SELECT :tenant_id, :message_id, :number, :provider, 'REQUESTED', :now, :deadline FROM claimed
+    INSERT INTO attempt
+           (tenant_id, message_id, number, provider, state, requested_at, deadline, everywhere)
+    SELECT :tenant_id, :message_id, :number, :provider, 'REQUESTED', :now, :deadline, FALSE
+      FROM claimed
     """
 )
 
@@ -206,30 +221,33 @@ async def claim(
 _CONCLUDE = text(
     """
     WITH told AS (
-        SELECT EXISTS (SELECT 1 FROM receipt
-                        WHERE tenant_id = :tenant_id AND message_id = :message_id
-                          AND attempt = :number) AS taken,
+        SELECT (SELECT min(reported_at) FROM receipt
+                 WHERE tenant_id = :tenant_id AND message_id = :message_id
+                   AND attempt = :number) AS since,
                EXISTS (SELECT 1 FROM receipt
                         WHERE tenant_id = :tenant_id AND message_id = :message_id
                           AND applied_at IS NULL
                           AND status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')) AS reported
     ), held AS (
-        SELECT state FROM attempt
+        SELECT state, requested_at FROM attempt
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :number
            FOR NO KEY UPDATE
     ), concluded AS (
         UPDATE attempt
-           SET state = CASE WHEN CAST(:state AS text) IN ('AMBIGUOUS', 'ABSENT') AND told.taken
-                            THEN 'ACCEPTED' ELSE :state END,
-               finished_at = :now,
+           SET state = CASE WHEN CAST(:state AS text) IN ('AMBIGUOUS', 'ABSENT')
+                                 AND told.since IS NOT NULL THEN 'ACCEPTED' ELSE :state END,
+               finished_at = LEAST(:now, GREATEST(told.since, held.requested_at)),
+               lost_at = COALESCE(attempt.lost_at, CASE WHEN CAST(:state AS text) = 'AMBIGUOUS'
+                                                        THEN CAST(:now AS timestamptz) END),
                provider_message_id = COALESCE(:provider_message_id, provider_message_id),
-               provider_code = :provider_code
+               error_code = :error_code, everywhere = :everywhere,
+               provider_code = COALESCE(:provider_code, provider_code)
           FROM told, held
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :number
            AND held.state IN ('REQUESTED', 'AMBIGUOUS')
-        RETURNING attempt.state
+        RETURNING attempt.state, attempt.finished_at
     ), sent AS (
-        UPDATE message SET status = 'SENT', sent_at = :now
+        UPDATE message SET status = 'SENT', sent_at = concluded.finished_at
           FROM concluded
          WHERE tenant_id = :tenant_id AND id = :message_id
            AND concluded.state = 'ACCEPTED' AND message.status = 'SENDING'
@@ -257,9 +275,14 @@ async def conclude(
     state: AttemptState,
     now: datetime,
     provider_message_id: str | None = None,
+    error_code: ErrorCode | None = None,
+    everywhere: bool = False,
     provider_code: str | None = None,
 ) -> Concluded:
-    """Write what came of an attempt, once: an attempt that is no longer open keeps its word."""
+    """Write what came of an attempt, once: an attempt that is no longer open keeps its word.
+
+    Taken, it was taken when it was first reported on, which may be before its answer was lost.
+    """
     row = (
         await db.execute(
             _CONCLUDE,
@@ -270,6 +293,8 @@ async def conclude(
                 "state": state,
                 "now": now,
                 "provider_message_id": provider_message_id,
+                "error_code": error_code,
+                "everywhere": everywhere,
                 "provider_code": provider_code,
             },
         )

@@ -4,17 +4,17 @@ Rows are locked in the order: message, sender, place. Who gives up a place needs
 and the pump, which begins with the sender, needs no message.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, text
 
 from models.enums import Channel, MessageType
 from models.rules import pacing
-from models.rules.pacing import Lane, Place, Turn, Way
+from models.rules.pacing import Lane, Place, Way
 from models.session import ReadSession, WriteSession
 
 
@@ -36,27 +36,62 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A booked moment by this process's own clock (`time.monotonic`), whatever its time of day."""
+
+    opens: float
+    closes: float
+    """After this it is missed: others' calls may fall together with a late one."""
+
+    @property
+    def wait(self) -> timedelta:
+        """How long until it opens."""
+        return timedelta(seconds=max(self.opens - time.monotonic(), 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The database's time, and between which times of our own clock it was read.
+
+    It is one for all workers, while theirs may differ; and a worker that was stopped while it read
+    knows.
+    """
+
+    now: datetime
+    before: float
+    after: float
+
+    def moment(self, at: datetime) -> Moment:
+        """Translate a moment: never early, and missed if it may be too late."""
+        wait = (at - self.now).total_seconds()
+        return Moment(
+            opens=self.after + wait, closes=self.before + wait + pacing.LATE.total_seconds()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How a message is paced: only those of limited senders are, or who still stand in line."""
 
     line: Line
     units: int
-    limit: Decimal | None
     place: Place | None
-    now: datetime
-    """By the database's clock, when the message was read."""
+    clock: Clock
+    """When the message was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """A message's turn, and what the one who waits for it needs to know."""
+    """A message's turn, and what the one who waits for it needs to know.
 
-    turn: Turn
+    `first`: nobody stood in this line before, so a pump may be needed.
+    """
+
+    way: Way
+    moment: Moment | None
     now: datetime
-    """By the database's clock; the wait is counted from here."""
     joined_at: datetime
     first: bool = False
-    """Nobody stood in this line before: a pump may be needed."""
 
 
 _LOCK = text(
@@ -138,34 +173,39 @@ async def take_turn(
     The caller holds the message's lock, and calls the provider only if the turn says CALL.
     """
     ids = pace.line.ids()
-    crowded = False
-    if pacing.fresh(pace.place, pace.now):
-        lane = Lane(now=pace.now, limit=None, free_at=None)
-    else:
-        lane = await _lock_lane(db, pace.line)
-        crowded = lane.crowded
+    lane, clock = Lane(now=pace.clock.now, limit=None, free_at=None), pace.clock
+    if not pacing.fresh(pace.place, lane.now):
+        lane, clock = await _lock_lane(db, pace.line)
     turn = pacing.take_turn(lane, pace.place, type=type, units=pace.units)
     if turn.free_at is not None:
         await db.execute(_BOOK, {**ids, "free_at": turn.free_at})
-    joined_at = lane.now if pace.place is None else pace.place.joined_at
     if turn.way is Way.CALL:
         await leave(db, pace, message_id=message_id)
-        return Booking(turn=turn, now=lane.now, joined_at=joined_at)
-    if pace.place is None or turn.free_at is not None:
-        await db.execute(
-            _JOIN,
-            {
-                **ids,
-                "message_id": message_id,
-                "priority": priority,
-                "merchant_id": merchant_id,
-                "units": pace.units,
-                "now": lane.now,
-                "granted_at": turn.moment,
-            },
-        )
-    joined = pace.place is None and turn.way is Way.STAND
-    return Booking(turn=turn, now=lane.now, joined_at=joined_at, first=joined and not crowded)
+    elif pace.place is None or turn.free_at is not None:
+        place = {
+            "message_id": message_id,
+            "priority": priority,
+            "merchant_id": merchant_id,
+            "units": pace.units,
+            "now": lane.now,
+            "granted_at": turn.moment,
+        }
+        await db.execute(_JOIN, {**ids, **place})
+    return Booking(
+        way=turn.way,
+        moment=None if turn.moment is None else clock.moment(turn.moment),
+        now=lane.now,
+        joined_at=lane.now if pace.place is None else pace.place.joined_at,
+        first=turn.way is Way.STAND and pace.place is None and not lane.crowded,
+    )
+
+
+async def book_another(db: WriteSession, pace: Pace) -> Moment:
+    """Book the next moment for a message that missed its own."""
+    lane, clock = await _lock_lane(db, pace.line)
+    free_at = lane.next_moment + pacing.gap(pace.units, lane.limit)
+    await db.execute(_BOOK, {**pace.line.ids(), "free_at": free_at})
+    return clock.moment(lane.next_moment)
 
 
 async def leave(db: WriteSession, pace: Pace | None, *, message_id: int) -> None:
@@ -174,10 +214,12 @@ async def leave(db: WriteSession, pace: Pace | None, *, message_id: int) -> None
         await db.execute(_LEAVE, {"tenant_id": pace.line.tenant_id, "message_id": message_id})
 
 
-async def _lock_lane(db: WriteSession, line: Line) -> Lane:
+async def _lock_lane(db: WriteSession, line: Line) -> tuple[Lane, Clock]:
     locked = (await db.execute(_LOCK, line.ids())).one()
+    before = time.monotonic()
     seen = (await db.execute(_LOOK, line.ids())).one()
-    return Lane(now=seen.now, limit=locked.per_second, free_at=locked.free_at, crowded=seen.crowded)
+    lane = Lane(now=seen.now, limit=locked.per_second, free_at=locked.free_at, crowded=seen.crowded)
+    return lane, Clock(now=seen.now, before=before, after=time.monotonic())
 
 
 _WITHDRAW = text(
@@ -246,7 +288,7 @@ async def pump(db: WriteSession, line: Line) -> tuple[Sequence[LetIn], timedelta
     messages that have ended are given up.
     """
     ids = line.ids()
-    lane = await _lock_lane(db, line)
+    lane, _ = await _lock_lane(db, line)
     await db.execute(_WITHDRAW, {**ids, "before": lane.now - pacing.UNCLAIMED})
     found = (await db.execute(_NEXT, {**ids, "most": pacing.most_to_let_in(lane.limit)})).all()
     over = [row.message_id for row in found if row.completed]
@@ -299,7 +341,7 @@ async def find_lines(db: ReadSession) -> Sequence[Line]:
     ]
 
 
-def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel) -> Pace | None:
+def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel, read_since: float) -> Pace | None:
     """Read how a message is paced from what a dispatch reads of it; None if it is not."""
     if row.sender_id is None or (row.per_second is None and row.joined_at is None):
         return None
@@ -309,7 +351,6 @@ def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel) -> Pace | None:
     return Pace(
         line=Line(tenant_id=tenant_id, sender_id=row.sender_id, channel=channel),
         units=pacing.paced_units(channel, row.units),
-        limit=row.per_second,
         place=place,
-        now=row.now,
+        clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
     )

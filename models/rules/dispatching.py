@@ -54,6 +54,8 @@ class Candidate:
     """The one confirmation of an opt-out, and the answer to HELP: consent does not hold them."""
     hours: MarketingHours | None = None
     """Set for what may only go out in the recipient's daytime."""
+    refused: ErrorCode | None = None
+    """Why a provider refused it that any other would refuse it for as well."""
     told: bool = False
     """A provider has reported on one of them, so it was taken, whatever else it seems."""
 
@@ -75,14 +77,16 @@ def decide(candidate: Candidate, now: datetime) -> Decision:
         return Decision(move=Move.REPORT)
     if any(state in OPEN_ATTEMPT for state in candidate.attempts):
         return Decision(move=Move.RECONCILE)
+    if candidate.refused is not None:
+        return Decision(move=Move.BLOCK, error_code=candidate.refused)
     if candidate.expires_at is not None and now >= candidate.expires_at:
         return Decision(move=Move.BLOCK, error_code=ErrorCode.EXPIRED)
     if now < candidate.due_at:
         return Decision(move=Move.WAIT, until=candidate.due_at)
-    if not candidate.merchant_active:
-        return _hold_back(candidate, now)
     if candidate.exempt:
         return Decision(move=Move.CLAIM)
+    if not candidate.merchant_active:
+        return _hold_back(candidate, now)
     forbidden = consent_forbids(candidate.type, candidate.consent, suppressed=candidate.suppressed)
     if forbidden is not None:
         return Decision(move=Move.BLOCK, error_code=forbidden)

@@ -16,11 +16,17 @@ from models.enums import Channel, MessageType
 NEAR: Final = timedelta(seconds=0.5)
 """A moment this near is waited for on the spot; nobody is let in further ahead."""
 
-LEAD: Final = timedelta(seconds=0.25)
+LEAD: Final = timedelta(seconds=0.35)
 """A moment is told this long before it comes, where that can be chosen."""
 
-LATE: Final = timedelta(seconds=2)
-"""Who comes this long after its moment books another: a herd after an outage is spread anew."""
+LATE: Final = timedelta(seconds=0.1)
+"""Who is this late books another moment: so little that the headroom covers it."""
+
+PATIENT: Final = timedelta(seconds=1)
+"""Who was late waits this long on the spot for the other moment, lest it is late again."""
+
+COME_BACK: Final = timedelta(seconds=0.4)
+"""Who keeps a moment that is far comes back this long before it."""
 
 UNCLAIMED: Final = timedelta(seconds=15)
 """A moment nobody came for is offered again after this."""
@@ -92,14 +98,9 @@ def paced_units(channel: Channel, units: int) -> int:
 
 def gap(units: int, limit: Decimal | None) -> timedelta:
     """Return how long a lane is taken by so many units."""
-    return least_gap(units, None if limit is None else limit * _HEADROOM)
-
-
-def least_gap(units: int, limit: Decimal | None) -> timedelta:
-    """Return the gap without headroom: calls that are late keep at least this from each other."""
     if limit is None:
         return timedelta(0)
-    micros = Decimal(units) * 1_000_000 / limit
+    micros = Decimal(units) * 1_000_000 / (limit * _HEADROOM)
     return timedelta(microseconds=int(micros.to_integral_value(ROUND_CEILING)))
 
 
@@ -114,18 +115,22 @@ def take_turn(lane: Lane, place: Place | None, *, type: MessageType, units: int)
     An OTP passes the line by, and so does who was let in before: they book the next moment, however
     far. All others book it only if nobody stands in line and it is near.
     """
-    if place is not None and place.granted_at is not None and fresh(place, lane.now):
-        return Turn(way=_way(place.granted_at, lane.now), moment=place.granted_at)
+    granted_at = None if place is None else place.granted_at
+    if granted_at is not None and fresh(place, lane.now):
+        return Turn(way=_way(granted_at, lane.now, NEAR), moment=granted_at)
     moment = lane.next_moment
-    if type is not MessageType.OTP and (place is None or place.granted_at is None):
+    if type is not MessageType.OTP and granted_at is None:
         stands = place is not None or lane.crowded or moment > lane.now + NEAR
         if stands and lane.limit is not None:
             return Turn(way=Way.STAND)
-    return Turn(way=_way(moment, lane.now), moment=moment, free_at=moment + gap(units, lane.limit))
+    near = NEAR if granted_at is None else PATIENT
+    return Turn(
+        way=_way(moment, lane.now, near), moment=moment, free_at=moment + gap(units, lane.limit)
+    )
 
 
-def _way(moment: datetime, now: datetime) -> Way:
-    return Way.CALL if moment <= now + NEAR else Way.RETURN
+def _way(moment: datetime, now: datetime, near: timedelta) -> Way:
+    return Way.CALL if moment <= now + near else Way.RETURN
 
 
 def most_to_let_in(limit: Decimal | None) -> int:

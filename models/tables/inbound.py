@@ -24,6 +24,7 @@ class InboundMessage(Table, table=True):
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("kind", InboundKind),
         Index("ix_inbound_message_newest", "tenant_id", "id"),
+        Index("ix_inbound_message_sender", "tenant_id", "sender", "id"),
         Index("ix_inbound_message_merchant", "tenant_id", "merchant_id", "id"),
     )
 

@@ -128,6 +128,7 @@ class Attempt(Table, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
         one_of("state", AttemptState),
+        one_of("error_code", ErrorCode, optional=True),
         CheckConstraint("number >= 1", name="number"),
     )
 
@@ -139,7 +140,10 @@ class Attempt(Table, table=True):
     requested_at: datetime = timestamp()
     deadline: datetime = timestamp(description="No byte is written after it.")
     finished_at: datetime | None = optional_timestamp()
+    lost_at: datetime | None = optional_timestamp(description="When its answer was given up.")
     provider_message_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
+    error_code: ErrorCode | None = Field(default=None, sa_type=String(32), nullable=True)
+    everywhere: bool = Field(default=False, description="Any provider would refuse it as well.")
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
 
 

@@ -25,11 +25,11 @@ REFUSED = Refused(error_code=ErrorCode.PROVIDER_REFUSED, provider_code="30007", 
 REFUSED_EVERYWHERE = Refused(
     error_code=ErrorCode.BAD_DESTINATION, provider_code="21211", everywhere=True
 )
-NOT_PROCESSED = NotProcessed(provider_code="429")
-AMBIGUOUS = Ambiguous(provider_code="ReadTimeout")
+NOT_PROCESSED = NotProcessed(reason="429")
+AMBIGUOUS = Ambiguous(reason="ReadTimeout")
 FOUND = Found(provider_message_id="m1")
 NOT_FOUND = NotFound()
-NO_TRUTH = NoTruth(provider_code="ConnectError")
+NO_TRUTH = NoTruth(reason="ConnectError")
 
 
 class Scripted:

@@ -60,10 +60,10 @@ async def test_a_recording_is_streamed_and_its_connection_given_back() -> None:
     ("answer", "told"),
     [
         (httpx.Response(404), NotFound()),
-        (httpx.Response(500), NoTruth(provider_code="500")),
-        (httpx.Response(302), NoTruth(provider_code="302")),
-        (httpx.ReadTimeout(""), NoTruth(provider_code="ReadTimeout")),
-        (httpx.ConnectError(""), NoTruth(provider_code="ConnectError")),
+        (httpx.Response(500), NoTruth(reason="500")),
+        (httpx.Response(302), NoTruth(reason="302")),
+        (httpx.ReadTimeout(""), NoTruth(reason="ReadTimeout")),
+        (httpx.ConnectError(""), NoTruth(reason="ConnectError")),
     ],
 )
 async def test_what_is_no_recording(answer: httpx.Response | Exception, told: Playback) -> None:

@@ -260,7 +260,7 @@ async def test_a_mail_has_no_recording(gym: Integrator) -> None:
 async def test_while_the_provider_is_away_it_is_503(
     gym: Integrator, database: Database, keeper: FakeKeeper
 ) -> None:
-    keeper.answer = NoTruth(provider_code="ConnectError")
+    keeper.answer = NoTruth(reason="ConnectError")
     call = await make_call(database, gym)
     answer = await gym.get(f"/messages/{call}/recording")
     assert (answer.status_code, answer.json()["code"]) == (503, "TEMPORARILY_UNAVAILABLE")

@@ -106,6 +106,12 @@ SENDS: Final = {
     "canceled": Script(
         dispatch=[_DUE_LATE, OVER], settle=[CANCELED], woken_after=[1], news=News.WOKEN
     ),
+    "line": Script(
+        dispatch=[_IN_LINE, ACCEPTED_AND_REPORTED],
+        settle=[DELIVERED],
+        woken_after=[1],
+        news=News.WOKEN,
+    ),
     "next-provider": Script(dispatch=[LATER, ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
     "busy": Script(
         dispatch=[_BUSY], dispatch_queued=[ACCEPTED], settle=[DELIVERED], woken_after=[1]

@@ -73,7 +73,7 @@ def test_the_walk_below_meets_the_failures_there_are() -> None:
 
 @pytest.mark.parametrize("error", FAILURES)
 async def test_what_fails_before_the_write_was_not_processed(error: type[BaseException]) -> None:
-    assert await call(made(error)) == NotProcessed(provider_code=error.__name__)
+    assert await call(made(error)) == NotProcessed(reason=error.__name__)
 
 
 @pytest.mark.parametrize("error", FAILURES)
@@ -82,7 +82,7 @@ async def test_what_fails_after_the_write_began_is_ambiguous(
     error: type[BaseException], protocol: str
 ) -> None:
     answer = await call(made(error), wrote=f"{protocol}.send_request_headers.started")
-    assert answer == Ambiguous(provider_code=error.__name__)
+    assert answer == Ambiguous(reason=error.__name__)
 
 
 async def test_a_cancelled_call_stays_cancelled() -> None:
@@ -96,7 +96,7 @@ async def test_a_fence_that_has_fallen_stops_the_write() -> None:
         wrote="http11.send_request_headers.started",
         not_after=timedelta(0),
     )
-    assert answer == NotProcessed(provider_code="DeadlinePassed")
+    assert answer == NotProcessed(reason="DeadlinePassed")
 
 
 class Vendor:
@@ -177,7 +177,7 @@ async def test_after_the_deadline_not_one_byte_is_written() -> None:
     async with vendor(answer_ok) as them:
         answer = await post(them.url, not_after=timedelta(milliseconds=-1))
         await asyncio.sleep(0.05)
-        assert answer == NotProcessed(provider_code="DeadlinePassed")
+        assert answer == NotProcessed(reason="DeadlinePassed")
         assert (them.connections, them.received) == (1, b"")
 
 
@@ -188,7 +188,7 @@ async def test_after_the_deadline_a_kept_connection_writes_nothing_either() -> N
             request = client.build_request("POST", them.url, json={"at": deadline.isoformat()})
             answer = await deliver(client, request, not_after=deadline, timeout=SECOND)
         await asyncio.sleep(0.05)
-        assert answer == NotProcessed(provider_code="DeadlinePassed")
+        assert answer == NotProcessed(reason="DeadlinePassed")
         assert in_time.isoformat().encode() in them.received
         assert late.isoformat().encode() not in them.received
 
@@ -205,7 +205,7 @@ async def test_a_dripping_answer_is_cut_by_the_budget_of_the_whole_call() -> Non
     async with vendor(drip) as them:
         began = asyncio.get_running_loop().time()
         answer = await post(them.url, timeout=timedelta(milliseconds=150))
-        assert answer == Ambiguous(provider_code="TimeoutError")
+        assert answer == Ambiguous(reason="TimeoutError")
         assert asyncio.get_running_loop().time() - began < 1
 
 
@@ -213,7 +213,7 @@ async def test_a_refused_connection_was_not_processed() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         answer = await post(f"http://127.0.0.1:{unused.getsockname()[1]}/")
-    assert answer == NotProcessed(provider_code="ConnectError")
+    assert answer == NotProcessed(reason="ConnectError")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ async def test_a_refused_connection_was_not_processed() -> None:
 async def test_a_connection_lost_after_the_write_is_ambiguous(behave: Handler, code: str) -> None:
     async with vendor(behave) as them:
         answer = await post(them.url)
-        assert answer == Ambiguous(provider_code=code)
+        assert answer == Ambiguous(reason=code)
         assert b"Hello" in them.received
 
 

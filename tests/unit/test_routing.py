@@ -23,7 +23,7 @@ class Vendor:
     absence_window: timedelta = timedelta(seconds=1)
 
     async def send(self, request: SendRequest) -> Answer:
-        return Ambiguous(provider_code=request.reference)
+        return Ambiguous(reason=request.reference)
 
     async def look_up(self, reference: str) -> LookUp:
         return NotFound()

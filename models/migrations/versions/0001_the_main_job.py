@@ -287,6 +287,12 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
+        "ix_inbound_message_sender",
+        "inbound_message",
+        ["tenant_id", "sender", "id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_inbound_message_newest", "inbound_message", ["tenant_id", "id"], unique=False
     )
     op.create_table(
@@ -401,11 +407,18 @@ def upgrade() -> None:
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deadline", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lost_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("provider_message_id", sa.String(length=128), nullable=True),
+        sa.Column("error_code", sa.String(length=32), nullable=True),
+        sa.Column("everywhere", sa.Boolean(), nullable=False),
         sa.Column("provider_code", sa.String(length=64), nullable=True),
         sa.CheckConstraint(
             "state IN ('REQUESTED', 'ACCEPTED', 'REFUSED', 'NOT_PROCESSED', 'AMBIGUOUS', 'ABSENT')",
             name=op.f("ck_attempt_state"),
+        ),
+        sa.CheckConstraint(
+            "error_code IS NULL OR error_code IN ('BAD_DESTINATION', 'UNREACHABLE', 'OPTED_OUT', 'EXPIRED', 'PROVIDER_REFUSED', 'DELIVERY_FAILED', 'NO_PROVIDER', 'MERCHANT_INACTIVE', 'CONSENT_OPTED_OUT', 'CONSENT_REQUIRED', 'RECIPIENT_SUPPRESSED', 'OUTSIDE_HOURS', 'DELIVERY_UNKNOWN')",
+            name=op.f("ck_attempt_error_code"),
         ),
         sa.CheckConstraint("number >= 1", name=op.f("ck_attempt_number")),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,37 @@
+"""A Temporal server and a database of our own: pumps and sweepers look after all they find."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.temporal import EmbeddedTemporal
+from models.session import Database
+from tests.pacing.post_office import PostOffice, open_office
+from tests.stack import make_database
+from workflows.connecting import register_search_attributes as register
+
+
+@pytest.fixture(scope="session")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTemporal]:
+    """A server whose task queues no other test's worker serves."""
+    folder = tmp_path_factory.mktemp("pacing-temporal")
+    with EmbeddedTemporal(database=folder / "temporal.db") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def own_url(postgres: EmbeddedPostgres) -> str:
+    return make_database(postgres, "pacing").replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@pytest.fixture
+async def office(own_server: EmbeddedTemporal, own_url: str) -> AsyncIterator[PostOffice]:
+    """A number to send from; nothing of it is left afterwards."""
+    database = Database(own_url, pool_size=20)
+    office = await open_office(database, own_url, own_server.address)
+    client = await office.client()
+    await register(client)
+    yield office
+    await office.close()
+    await database.close()

@@ -1,0 +1,99 @@
+"""The pump's own story, and that of a message that waits in line, with faked steps."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from models.enums import Channel, MessageStatus
+from tests.fakes import ACCEPTED_AND_REPORTED, CANCELED, DELIVERED, OVER, fake
+from tests.workflows.conftest import skipping, stage
+from tests.workflows.stage import Stage, Staging
+from workflows import steps
+from workflows.pump import TURNS, Pump
+from workflows.send_message import SendMessage
+from workflows.types import DispatchResult, PumpResult, PumpStep, Verdict
+
+__all__ = ["skipping", "stage"]
+
+LINE = PumpStep(tenant_id=3, sender_id=9, channel=Channel.SMS)
+BUSY = PumpResult(let_in=9, next_in=timedelta(seconds=0.3))
+NOBODY = PumpResult(let_in=0, next_in=None)
+STANDING = DispatchResult(verdict=Verdict.LINE, until=datetime.now(UTC) + timedelta(hours=1))
+
+
+async def pump(
+    environment: WorkflowEnvironment, stage: Stage, *, joined: bool = False
+) -> WorkflowHandle[Pump, None]:
+    """Run a pump to its end."""
+    handle = await environment.client.start_workflow(
+        Pump.run,
+        LINE,
+        id=f"pump-{uuid4()}",
+        task_queue=stage.queue,
+        start_signal="joined" if joined else None,
+    )
+    async with asyncio.timeout(30):
+        await handle.result()
+    return handle
+
+
+async def test_it_ends_when_nobody_is_left(stage: Staging, skipping: WorkflowEnvironment) -> None:
+    let_in, turns = fake(steps.let_in, BUSY, BUSY, NOBODY)
+    async with stage(let_in) as pumping:
+        await pump(skipping, pumping)
+    assert turns == [LINE] * 3
+
+
+async def test_who_joins_while_it_finds_nobody_is_not_left_alone(
+    stage: Staging, skipping: WorkflowEnvironment
+) -> None:
+    async def somebody_joins(_: PumpStep) -> PumpResult:
+        if len(turns) == 1:
+            await skipping.client.get_workflow_handle(pump_id).signal(Pump.joined)
+        return NOBODY
+
+    let_in, turns = fake(steps.let_in, somebody_joins, repeat_last=True)
+    async with stage(let_in) as pumping:
+        pump_id = f"pump-{uuid4()}"
+        handle = await skipping.client.start_workflow(
+            Pump.run, LINE, id=pump_id, task_queue=pumping.queue
+        )
+        await handle.result()
+    assert len(turns) >= 2
+
+
+async def test_it_begins_a_new_run_before_its_history_grows_long(
+    stage: Staging, skipping: WorkflowEnvironment
+) -> None:
+    let_in, turns = fake(steps.let_in, *[BUSY] * TURNS, NOBODY)
+    async with stage(let_in) as pumping:
+        handle = await pump(skipping, pumping)
+        first = skipping.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+        history = (await first.fetch_history()).events
+    assert turns == [LINE] * (TURNS + 1)
+    assert history[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW
+    assert len(history) < 10_000
+
+
+async def test_a_message_in_line_goes_when_it_is_woken(stage: Staging) -> None:
+    dispatch, handed = fake(steps.dispatch, STANDING, ACCEPTED_AND_REPORTED)
+    settle, _ = fake(steps.settle, DELIVERED)
+    async with stage(dispatch, settle) as send:
+        handle = await send.start()
+        await send.until_it_waits()
+        await send.send.signal(SendMessage.woken)
+        assert await send.end_of(handle) is MessageStatus.DELIVERED
+        assert await send.took() < timedelta(minutes=1)
+    assert len(handed) == 2
+
+
+async def test_a_message_whose_signal_was_lost_asks_again(stage: Staging) -> None:
+    dispatch, handed = fake(steps.dispatch, STANDING, STANDING, OVER)
+    settle, _ = fake(steps.settle, CANCELED)
+    async with stage(dispatch, settle) as send:
+        assert await send.play() is MessageStatus.CANCELED
+    assert len(handed) == 3
