@@ -13,7 +13,7 @@ COMPOSE_CHECK := POSTGRES_PASSWORD=x HEXAVOX_SIMULATOR_SECRET=x HEXAVOX_SERVER_S
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-fast fix check check-compose bench replay migration lock clean
+.PHONY: help setup run test test-fast fix check check-compose bench replay history migration lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ check-compose:
 
 bench: setup ## Measure; options by BENCH_ARGS
 	$(PY) -m bench $(BENCH_ARGS)
+
+history: setup ## Record what is missing in tests/replay/histories; NAME=… for one
+	$(PY) -m tests.replay.record $(NAME)
 
 replay: setup ## Replay the stored workflow histories against this code
 	$(PY) -m pytest tests/replay

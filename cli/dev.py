@@ -11,7 +11,14 @@ from rich.console import Console
 
 from cli.embedded.account import AccountError
 from cli.embedded.board import show_board
-from cli.embedded.demo import DemoFailedError, DemoKey, kept_key, make_key, write_down
+from cli.embedded.demo import (
+    DemoFailedError,
+    DemoKey,
+    kept_key,
+    make_key,
+    write_down,
+    write_operator,
+)
 from cli.embedded.http import status_of
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.private import FolderBusyError, take_lock
@@ -72,6 +79,7 @@ class DevStart:
         self._supervisor = supervisor
         self._command = command
         self._dev_env = place.data_dir / "dev.env"
+        self._operator = place.data_dir / "hexavox"
         self._temporal_ui_url = ""
 
     def run(self, console: Console) -> None:
@@ -91,6 +99,7 @@ class DevStart:
         self._supervisor.keep(api)
         key = self._find_key(env, api, (simulator, worker))
         self._write_dev_env(key)
+        write_operator(self._operator, self._command, database_url, address)
         self._show(console, monotonic() - began)
 
     def _start_engines(self) -> tuple[EmbeddedPostgres | None, EmbeddedTemporal | None]:
@@ -157,6 +166,7 @@ class DevStart:
             "Simulator": place.simulator_url,
             "Worker": place.worker_health_url,
             "API key": f"source {_shown(self._dev_env)}",
+            "Operator": f"{_shown(self._operator)} --help",
             "Logs": f"{_shown(place.data_dir / 'logs')}/",
         }
         title = f"HexaVox is up ({seconds:.1f} s)"

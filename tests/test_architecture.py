@@ -33,7 +33,9 @@ def test_imports_point_one_way() -> None:
     assert checked.returncode == 0, checked.stdout[-3000:]
 
 
-@pytest.mark.parametrize("module", ["workflows.send_message", "workflows.housekeeping", "workflows.pump"])
+@pytest.mark.parametrize(
+    "module", ["workflows.send_message", "workflows.housekeeping", "workflows.pump"]
+)
 def test_a_workflow_file_loads_nothing_that_does_io(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
     loaded = subprocess.run(

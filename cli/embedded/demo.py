@@ -53,6 +53,19 @@ def write_down(dev_env: Path, values: Mapping[str, str]) -> None:
     write_private(dev_env, "".join(lines))
 
 
+def write_operator(
+    script: Path, command: Sequence[str], database_url: str, temporal_address: str
+) -> None:
+    """Write the operator's command for this very start: it knows the embedded servers.
+
+    A file to source would leave their addresses in a shell that later starts something else.
+    """
+    settings = {"DATABASE_URL": database_url, "TEMPORAL_ADDRESS": temporal_address}
+    words = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
+    write_private(script, f'#!/bin/sh\n{" ".join(words)} exec {shlex.join(command)} "$@"\n')
+    script.chmod(0o700)
+
+
 def _ask(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
     """Run a command of ours and return the JSON object it prints."""
     done = subprocess.run(

@@ -52,10 +52,18 @@ from tests.workflows.stage import until
 from workflows import names, steps
 from workflows.connecting import register_search_attributes
 from workflows.housekeeping import Sweeper
+from workflows.pump import Pump
 from workflows.registered import WORKFLOWS
 from workflows.send_message import SendMessage
 from workflows.starting import News, SendStart, start_send, wake_send
-from workflows.types import DispatchResult, DispatchStep, SweepResult, Verdict
+from workflows.types import (
+    DispatchResult,
+    DispatchStep,
+    PumpResult,
+    PumpStep,
+    SweepResult,
+    Verdict,
+)
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -93,6 +101,7 @@ def _due_soon(_: DispatchStep) -> DispatchResult:
 
 
 _DUE_LATE = DispatchResult(verdict=Verdict.LATER, until=datetime(2100, 1, 1, tzinfo=UTC))
+_IN_LINE = DispatchResult(verdict=Verdict.LINE, until=datetime(2100, 1, 1, tzinfo=UTC))
 _BUSY = DispatchResult(verdict=Verdict.BUSY, provider="simulator")
 _AWAY = ConnectionError("no database")
 
@@ -143,13 +152,16 @@ SENDS: Final = {
 """Every path of a send. A new branch of the workflow is a new line here."""
 
 SWEEPER: Final = "sweeper.turns"
-PATHS: Final = [*(f"send-message.{path}" for path in SENDS), SWEEPER]
+PUMP: Final = "pump.turns"
+PATHS: Final = [*(f"send-message.{path}" for path in SENDS), SWEEPER, PUMP]
 
 
 async def record(client: Client, name: str) -> dict[str, Any]:
     """Play one path and return its history."""
     if name == SWEEPER:
         history = await _record_sweeper(client)
+    elif name == PUMP:
+        history = await _record_pump(client)
     else:
         path = name.removeprefix("send-message.")
         history = await _record_send(client, path, SENDS[path])
@@ -201,6 +213,22 @@ async def _record_sweeper(client: Client) -> dict[str, Any]:
         history = await handle.fetch_history()
         await handle.terminate()
     return history.to_json_dict()
+
+
+async def _record_pump(client: Client) -> dict[str, Any]:
+    """Record a line that is let in, empties, fills once more while it is looked at, and ends."""
+    step = PumpStep(tenant_id=1, sender_id=1, channel=Channel.SMS)
+    soon = PumpResult(let_in=2, next_in=timedelta(seconds=0.2))
+    far = PumpResult(let_in=1, next_in=timedelta(hours=1))
+    let_in, _ = fake(steps.let_in, _AWAY, soon, far, PumpResult(let_in=1, next_in=None))
+    async with _worker(client, names.HOUSEKEEPING, [let_in], workflows=WORKFLOWS):
+        handle = await client.start_workflow(
+            Pump.run, step, id="pump/1/1/SMS", task_queue=names.HOUSEKEEPING
+        )
+        await until(_timers_set(handle, 2))
+        await handle.signal(Pump.joined)
+        await handle.result()
+        return (await handle.fetch_history()).to_json_dict()
 
 
 def _worker(client: Client, queue: str, activities: list[Any], **options: Any) -> Worker:
