@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from temporalio import activity
 from temporalio.client import Client
@@ -25,6 +27,20 @@ _MOST = 200
 """Messages of one turn; a full turn is followed by the next at once."""
 
 _LONGEST_GAP = timedelta(minutes=10)
+
+
+Item = TypeVar("Item")
+
+
+async def _each(act: Callable[[Item], Awaitable[bool]], items: Sequence[Item]) -> int:
+    """Act on every item and count what moved; one that fails keeps no other from its turn."""
+    outcomes = await asyncio.gather(*map(act, items), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            log.error("one item could not be swept, its turn comes again", exc_info=outcome)
+        elif isinstance(outcome, BaseException):
+            raise outcome
+    return sum(outcome is True for outcome in outcomes)
 
 
 class Sweeping:
@@ -53,26 +69,27 @@ class Sweeping:
             silent = await sweeping.take_silent(
                 db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=_MOST
             )
-        started = sum(await asyncio.gather(*(self._start(message) for message in silent)))
         async with self._database.read() as db:
-            waiting = await receipts.find_open(db, now=now, older_than=self._grace, most=_MOST)
             busy = await lines.find_lines(db)
-        await asyncio.gather(*(self._pump(line) for line in busy))
-        for receipt in waiting:
-            await self._apply(receipt)
+        async with self._database.transaction() as db:
+            waiting = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
+        started = await _each(self._start, silent)
+        await _each(self._pump, busy)
+        applied = await _each(self._apply, waiting)
         full = len(silent) == _MOST or len(waiting) == _MOST
         return SweepResult(
             started=started,
-            applied=len(waiting),
+            applied=applied,
             next_in=timedelta(milliseconds=100) if full else self._every,
         )
 
-    async def _pump(self, line: Line) -> None:
+    async def _pump(self, line: Line) -> bool:
         """Start the pump of a line that somebody stands in; a running one is left alone."""
         await start_pump(
             self._client,
             PumpStep(tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel),
         )
+        return True
 
     async def _start(self, message: SilentMessage) -> bool:
         """Start a message's workflow; a running one is left alone, a failed one starts anew."""
@@ -93,14 +110,21 @@ class Sweeping:
             self._waits,
             reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         )
-        if not started:
+        if not started and await self._is_open(message):
             log.error(
                 "a finished workflow left its message open",
                 extra={"message_id": message.message_id, "tenant_id": message.tenant_id},
             )
         return started
 
-    async def _apply(self, receipt: OpenReceipt) -> None:
+    async def _is_open(self, message: SilentMessage) -> bool:
+        """Look again: it may have ended while its workflow was being started."""
+        async with self._database.read() as db:
+            return await sweeping.is_open(
+                db, tenant_id=message.tenant_id, message_id=message.message_id
+            )
+
+    async def _apply(self, receipt: OpenReceipt) -> bool:
         """Wake the message's workflow, or where it is over apply the report here."""
         if not receipt.completed:
             await wake_send(
@@ -114,7 +138,7 @@ class Sweeping:
                 ),
                 News.REPORTED,
             )
-            return
+            return True
         now = datetime.now(UTC)
         async with self._database.transaction() as db:
             message = await settlement.lock_for_settlement(
@@ -122,3 +146,4 @@ class Sweeping:
             )
             if message is not None:
                 await settlement.apply_late_reports(db, message, now)
+        return True

@@ -13,6 +13,7 @@ from models.rules.settlement import (
     end_by_report,
     end_refused,
     end_without_truth,
+    may_be_taken,
 )
 from models.session import Database, WriteSession
 from workflows.types import Ending, SettleResult, SettleStep
@@ -67,6 +68,9 @@ def _end(message: Settleable, step: SettleStep) -> End | None:
     if reported is not None:
         return reported
     match step.ending:
+        case Ending.REFUSED | Ending.BLOCKED if may_be_taken(message.facts):
+            # Another worker's attempt is under way meanwhile: it decides.
+            return None
         case Ending.REFUSED | Ending.BLOCKED:
             return end_refused(message.facts, step.error_code or ErrorCode.PROVIDER_REFUSED)
         case Ending.GIVEN_UP:

@@ -74,8 +74,8 @@ class Truth:
             return await receipts.find_askable(db, tenant_id=tenant_id, message_id=message_id)
 
     def _absence_is_sure(self, attempt: AskableAttempt, asked_at: datetime) -> bool:
-        provider = self._routes.provider(attempt.provider)
-        if provider.proof is Proof.NONE:
+        provider = self._routes.find(attempt.provider)
+        if provider is None or provider.proof is Proof.NONE:
             return False
         return asked_at >= attempt.deadline + provider.absence_window
 
@@ -86,19 +86,21 @@ class Truth:
         reference = Reference(
             tenant_id=step.tenant_id, message_id=step.message_id, attempt=attempt.number
         )
-        truth = await self._routes.provider(attempt.provider).look_up(str(reference))
+        provider = self._routes.find(attempt.provider)
+        if provider is None:  # it was taken out of this installation with messages under way
+            truth: Found | NotFound | NoTruth = NoTruth(reason="no such provider any more")
+        else:
+            truth = await provider.look_up(str(reference))
         if isinstance(truth, NoTruth):
             log.warning(
                 "provider could not be asked",
-                extra={
-                    "provider": attempt.provider,
-                    "reason": truth.reason,
-                },
+                extra={"provider": attempt.provider, "reason": truth.reason},
             )
-        if isinstance(truth, Found) and truth.reports:
-            async with self._database.transaction() as db:
-                for report in truth.reports:
-                    receipt = NewReceipt.about(reference, attempt.provider, report)
+        if isinstance(truth, Found):
+            for report in truth.reports:
+                receipt = NewReceipt.about(reference, attempt.provider, report)
+                # A transaction each: one that suppresses must hold no lock of another.
+                async with self._database.transaction() as db:
                     await receipts.store(db, receipt, datetime.now(UTC))
         return truth
 

@@ -1,7 +1,7 @@
 """The HTTP application, put together from the settings."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 import httpx
@@ -57,43 +57,22 @@ PUBLIC = (
 
 def create_app(settings: Settings) -> FastAPI:
     """Build the application; connections are opened when it starts."""
-
     if settings.server_secret is None:
         raise RuntimeError("HEXAVOX_SERVER_SECRET is not set: it signs what the API hands out.")
     server_secret = settings.server_secret.get_secret_value()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = Database(settings.async_database_url, pool_size=settings.database_pool)
-        app.state.authenticator = Authenticator(database)
-        app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_burst)
-        app.state.readiness = Readiness(database)
-        app.state.merchants = Merchants(database, _now)
-        app.state.consents = Consents(database, _now)
-        app.state.messages = Messages(database)
-        starter = WorkflowStarter(await connect(lazy=True), settings.send_waits)
-        links = UnsubscribeLinks(settings.public_url, server_secret)
-        app.state.sending = Sending(
-            database, starter, Permissions(database, links), sweep_grace=settings.sweep_grace
-        )
-        app.state.canceling = Canceling(database, starter, app.state.messages, _now)
-        app.state.cancel_requests = CancelRequests(database, app.state.canceling, _now)
-        vendors = new_client(settings.provider_timeout)
-        app.state.recordings = Recordings(database, _keepers(settings, vendors))
-        app.state.receipts = Receipts(database, starter, _verifiers(settings))
-        app.state.inbox = Inbox(
-            database,
-            starter,
-            _inbound_verifiers(settings),
-            sweep_grace=settings.sweep_grace,
-            clock=_now,
-        )
-        app.state.unsubscribing = Unsubscribing(database, links, _now)
-        try:
+        async with AsyncExitStack() as stack:
+            database = Database(settings.async_database_url, pool_size=settings.database_pool)
+            stack.push_async_callback(database.close)
+            vendors = new_client(settings.provider_timeout)
+            stack.push_async_callback(vendors.aclose)
+            starter = WorkflowStarter(await connect(lazy=True), settings.send_waits)
+            links = UnsubscribeLinks(settings.public_url, server_secret)
+            _add_reads(app, settings, database, vendors)
+            _add_actions(app, settings, database, starter, links)
             yield
-        finally:
-            await vendors.aclose()
-            await database.close()
 
     app = FastAPI(
         lifespan=lifespan,
@@ -113,6 +92,38 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)  # added last, so it is outermost
     return app
+
+
+def _add_reads(
+    app: FastAPI, settings: Settings, database: Database, vendors: httpx.AsyncClient
+) -> None:
+    """Give the application what needs neither Temporal nor a secret of ours."""
+    app.state.authenticator = Authenticator(database)
+    app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_burst)
+    app.state.readiness = Readiness(database)
+    app.state.merchants = Merchants(database, _now)
+    app.state.consents = Consents(database, _now)
+    app.state.messages = Messages(database)
+    app.state.recordings = Recordings(database, _keepers(settings, vendors))
+
+
+def _add_actions(
+    app: FastAPI,
+    settings: Settings,
+    database: Database,
+    starter: WorkflowStarter,
+    links: UnsubscribeLinks,
+) -> None:
+    """Give the application what starts workflows, wakes them or writes links."""
+    grace = settings.sweep_grace
+    app.state.sending = Sending(database, starter, Permissions(database, links), sweep_grace=grace)
+    app.state.canceling = Canceling(database, starter, app.state.messages, _now)
+    app.state.cancel_requests = CancelRequests(database, app.state.canceling, _now)
+    app.state.receipts = Receipts(database, starter, _verifiers(settings))
+    app.state.inbox = Inbox(
+        database, starter, _inbound_verifiers(settings), sweep_grace=grace, clock=_now
+    )
+    app.state.unsubscribing = Unsubscribing(database, links, _now)
 
 
 def _verifiers(settings: Settings) -> dict[str, Verify]:

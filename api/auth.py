@@ -7,12 +7,11 @@ from sqlalchemy import Select, and_, select
 from sqlmodel import col
 from starlette.requests import Request
 
-from models.enums import DeliveryMode
 from models.errors import InvalidCredentials
 from models.rules.credentials import hash_credential, same_hash
 from models.session import Database
 from models.tables.merchant import Merchant
-from models.tables.tenant import ApiKey, Tenant
+from models.tables.tenant import ApiKey
 
 KEY_HEADER = "X-API-KEY"
 SECRET_HEADER = "X-API-SECRET"  # noqa: S105 - the header's name
@@ -31,7 +30,6 @@ class Caller:
     key_id: int
     merchant_id: int | None
     merchant: str | None
-    delivery_mode: DeliveryMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +66,12 @@ class Authenticator:
         if row is None:
             self._known.pop(key_hash, None)
             return None
-        key, delivery_mode, merchant = row
+        key, merchant = row
         caller = Caller(
             tenant_id=key.tenant_id,
             key_id=key.id or 0,
             merchant_id=key.merchant_id,
             merchant=merchant,
-            delivery_mode=DeliveryMode(delivery_mode),
         )
         if len(self._known) >= _MOST_KEYS:
             self._known.clear()
@@ -83,10 +80,9 @@ class Authenticator:
         return known
 
 
-def _live_key(key_hash: str) -> Select[ApiKey, DeliveryMode, str]:
+def _live_key(key_hash: str) -> Select[ApiKey, str]:
     return (
-        select(ApiKey, col(Tenant.delivery_mode), col(Merchant.external_id))
-        .join(Tenant, col(Tenant.id) == col(ApiKey.tenant_id))
+        select(ApiKey, col(Merchant.external_id))
         .outerjoin(
             Merchant,
             and_(

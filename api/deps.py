@@ -3,29 +3,25 @@
 They are `async` although most wait for nothing: FastAPI sends every other kind to a thread.
 """
 
-import re
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 
 from api.auth import Caller
 from api.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
-from api.schemas.base import MERCHANT_ID, WITH_ZONE
 from api.services.cancel_requests import CancelRequests
-from api.services.consents import ConsentFilter, Consents
+from api.services.consents import Consents
+from api.services.inbound import Inbox
 from api.services.merchants import Merchants
-from api.services.messages import CallFilter, MessageFilter, Messages
+from api.services.messages import Messages
 from api.services.readiness import Readiness
+from api.services.receipts import Receipts
 from api.services.recordings import Recordings
 from api.services.sending import Sending
+from api.services.unsubscribing import Unsubscribing
 from api.trace import trace_of
-from models.enums import Channel, ConsentStatus, MessageStatus
-from models.errors import InvalidCredentials, InvalidDateRange
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_ONE_MICROSECOND = timedelta(microseconds=1)
+from models.errors import InvalidCredentials
 
 
 async def _caller(request: Request) -> Caller:
@@ -95,116 +91,6 @@ MerchantPath = Annotated[
 MessagePath = Annotated[
     str, Path(alias="messageId", description="Our id of the message.", examples=["10441"])
 ]
-OneMerchant = Annotated[
-    str | None,
-    Query(
-        alias="merchantId",
-        pattern=MERCHANT_ID,
-        description="Only this merchant's.",
-        examples=["gym-a"],
-    ),
-]
-ContactParam = Annotated[
-    str,
-    Query(
-        min_length=1,
-        max_length=320,
-        description="Phone number in E.164 form, or e-mail address.",
-        examples=["+18135551234"],
-    ),
-]
-ChannelParam = Annotated[Channel, Query(description="The channel.", examples=["SMS"])]
-
-
-async def _consent_filter(
-    merchant_id: OneMerchant = None,
-    channel: ChannelParam | None = None,
-    contact: ContactParam | None = None,
-    status: Annotated[
-        ConsentStatus | None, Query(description="What was said.", examples=["OPT_IN"])
-    ] = None,
-) -> ConsentFilter:
-    return ConsentFilter(merchant_id=merchant_id, channel=channel, contact=contact, status=status)
-
-
-WantedConsents = Annotated[ConsentFilter, Depends(_consent_filter)]
-
-TimeParam = Annotated[
-    str | None,
-    Query(
-        max_length=40,
-        description="Accepted in this time: a UTC day (2026-04-16, inclusive) or an ISO 8601 time "
-        "with a time zone.",
-        examples=["2026-04-01"],
-    ),
-]
-
-
-async def _message_filter(
-    merchant_id: OneMerchant = None,
-    channel: ChannelParam | None = None,
-    status: Annotated[
-        MessageStatus | None, Query(description="Where it stands.", examples=["DELIVERED"])
-    ] = None,
-    to: ContactParam | None = None,
-    since: Annotated[TimeParam, Query(alias="from")] = None,
-    until: TimeParam = None,
-) -> MessageFilter:
-    first, _ = _span("from", since)
-    _, end = _span("until", until)
-    if first is not None and end is not None and first >= end:
-        raise InvalidDateRange("until lies before from.", (("until", "lies before from"),))
-    return MessageFilter(
-        merchant_id=merchant_id, channel=channel, status=status, to=to, since=first, before=end
-    )
-
-
-WantedMessages = Annotated[MessageFilter, Depends(_message_filter)]
-
-
-def _label(name: str, meaning: str, example: str) -> Any:
-    return Query(alias=name, min_length=1, max_length=100, description=meaning, examples=[example])
-
-
-async def _call_filter(
-    merchant_id: OneMerchant = None,
-    tenant_id: Annotated[
-        str | None, _label("tenantId", "Only of this sub-tenant of yours.", "north")
-    ] = None,
-    source_system: Annotated[
-        str | None, _label("sourceSystem", "Only what this system asked for.", "scheduler")
-    ] = None,
-    use_case: Annotated[
-        str | None, _label("useCase", "Only what was asked for this.", "reminder")
-    ] = None,
-) -> CallFilter:
-    return CallFilter(
-        merchant_id=merchant_id,
-        tenant_id=tenant_id,
-        source_system=source_system,
-        use_case=use_case,
-    )
-
-
-WantedCalls = Annotated[CallFilter, Depends(_call_filter)]
-
-
-def _span(name: str, given: str | None) -> tuple[datetime | None, datetime | None]:
-    """Return where a day or moment begins and ends; both are meant inclusively."""
-    if given is None:
-        return None, None
-    text = given.replace(" ", "+")  # an unencoded plus sign in a query arrives as a space
-    try:
-        if _DAY.fullmatch(text):
-            begin = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
-            return begin, begin + timedelta(days=1)
-        if WITH_ZONE.fullmatch(text):
-            moment = datetime.fromisoformat(text).astimezone(UTC)
-            return moment, moment + _ONE_MICROSECOND
-    except (ValueError, OverflowError):  # no such day
-        pass
-    reason = "must be a day (2026-04-16) or a time with a time zone (2026-04-16T13:20:00Z)"
-    raise InvalidDateRange(f"{name} {reason}.", ((name, reason),))
 
 
 async def _merchants(request: Request) -> Merchants:
@@ -237,6 +123,21 @@ async def _recordings(request: Request) -> Recordings:
     return recordings
 
 
+async def _inbox(request: Request) -> Inbox:
+    inbox: Inbox = request.app.state.inbox
+    return inbox
+
+
+async def _receipts(request: Request) -> Receipts:
+    receipts: Receipts = request.app.state.receipts
+    return receipts
+
+
+async def _unsubscribing(request: Request) -> Unsubscribing:
+    unsubscribing: Unsubscribing = request.app.state.unsubscribing
+    return unsubscribing
+
+
 async def _readiness(request: Request) -> Readiness:
     readiness: Readiness = request.app.state.readiness
     return readiness
@@ -248,4 +149,7 @@ MessageReads = Annotated[Messages, Depends(_messages)]
 SendActions = Annotated[Sending, Depends(_sending)]
 CancelActions = Annotated[CancelRequests, Depends(_cancel_requests)]
 RecordingReads = Annotated[Recordings, Depends(_recordings)]
+InboxActions = Annotated[Inbox, Depends(_inbox)]
+ReceiptActions = Annotated[Receipts, Depends(_receipts)]
+UnsubscribeActions = Annotated[Unsubscribing, Depends(_unsubscribing)]
 Ready = Annotated[Readiness, Depends(_readiness)]

@@ -57,7 +57,9 @@ class Page:
         """Answer with a slice; the link to the next one keeps the other query parameters."""
         if found.end is not None:
             following = self.url.include_query_params(cursor=encode(found.end))
-            response.headers["Link"] = f'<{following}>; rel="next"'
+            # Relative (RFC 8288, 3.1): the address we see may be a proxy's, or whatever Host said.
+            target = f"{following.path}?{following.query}"
+            response.headers["Link"] = f'<{target}>; rel="next"'
         return list(found.items)
 
 

@@ -9,15 +9,14 @@ from rich.console import Console
 from sqlalchemy import select, update
 from sqlmodel import col
 
+from cli.named import TenantOption, get_merchant, get_tenant
 from cli.operator_session import in_transaction
 from models.rules.credentials import hash_credential, new_credentials
 from models.session import WriteSession
 from models.tables.merchant import Merchant
-from models.tables.tenant import ApiKey, Tenant
+from models.tables.tenant import ApiKey
 
 app = typer.Typer(help="API keys: only hashes are kept.", no_args_is_help=True)
-
-TenantOption = Annotated[str, typer.Option("--tenant", help="Name of the tenant.")]
 
 
 @app.command("create")
@@ -33,10 +32,10 @@ def create(
     credentials = new_credentials()
 
     async def action(db: WriteSession) -> int:
-        tenant_id = await _tenant_id(db, tenant)
+        tenant_id = await get_tenant(db, tenant)
         key = ApiKey(
             tenant_id=tenant_id,
-            merchant_id=None if merchant is None else await _merchant_id(db, tenant_id, merchant),
+            merchant_id=None if merchant is None else await get_merchant(db, tenant_id, merchant),
             name=name,
             key_hash=hash_credential(credentials.key),
             secret_hash=hash_credential(credentials.secret),
@@ -72,7 +71,7 @@ def revoke(tenant: TenantOption, key_id: Annotated[int, typer.Argument()]) -> No
         revoked = await db.scalar(
             update(ApiKey)
             .where(
-                col(ApiKey.tenant_id) == await _tenant_id(db, tenant),
+                col(ApiKey.tenant_id) == await get_tenant(db, tenant),
                 col(ApiKey.id) == key_id,
                 col(ApiKey.revoked_at).is_(None),
             )
@@ -98,7 +97,7 @@ def list_keys(tenant: TenantOption) -> None:
                 (col(Merchant.tenant_id) == col(ApiKey.tenant_id))
                 & (col(Merchant.id) == col(ApiKey.merchant_id)),
             )
-            .where(col(ApiKey.tenant_id) == await _tenant_id(db, tenant))
+            .where(col(ApiKey.tenant_id) == await get_tenant(db, tenant))
             .order_by(col(ApiKey.id))
         )
         return [(key, merchant) for key, merchant in rows]
@@ -107,21 +106,3 @@ def list_keys(tenant: TenantOption) -> None:
         state = "revoked" if key.revoked_at else "live"
         created = key.created_at.date().isoformat()
         typer.echo(f"{key.id}\t{state}\t{merchant or 'whole tenant'}\t{created}\t{key.name}")
-
-
-async def _tenant_id(db: WriteSession, name: str) -> int:
-    found = await db.scalar(select(col(Tenant.id)).where(col(Tenant.name) == name))
-    if found is None:
-        raise typer.BadParameter(f"There is no tenant {name}.")
-    return found
-
-
-async def _merchant_id(db: WriteSession, tenant_id: int, external_id: str) -> int:
-    found = await db.scalar(
-        select(col(Merchant.id)).where(
-            col(Merchant.tenant_id) == tenant_id, col(Merchant.external_id) == external_id
-        )
-    )
-    if found is None:
-        raise typer.BadParameter(f"There is no merchant {external_id}.")
-    return found

@@ -2,19 +2,22 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
+from cli.named import TenantOption, get_merchant, get_tenant
 from cli.operator_session import in_transaction
+from models.enums import Channel
 from models.errors import InvalidPhoneNumber
+from models.queries import limits
 from models.rules.contacts import e164
 from models.session import WriteSession
 from models.tables.merchant import Merchant
-from models.tables.tenant import SenderNumber, Tenant
+from models.tables.tenant import SenderNumber
 
 app = typer.Typer(help="Numbers to send from, and how fast.", no_args_is_help=True)
 
@@ -42,7 +45,6 @@ def _number(given: str) -> str:
         raise typer.BadParameter(error.detail) from error
 
 
-TenantOption = Annotated[str, typer.Option("--tenant", help="Name of the tenant.")]
 NumberArgument = Annotated[str, typer.Argument(help="In E.164: +12015550123.")]
 SegmentsOption = Annotated[
     str | None,
@@ -66,14 +68,14 @@ def list_numbers(tenant: TenantOption) -> None:
                 (col(Merchant.tenant_id) == col(SenderNumber.tenant_id))
                 & (col(Merchant.id) == col(SenderNumber.merchant_id)),
             )
-            .where(col(SenderNumber.tenant_id) == await _tenant_id(db, tenant))
+            .where(col(SenderNumber.tenant_id) == await get_tenant(db, tenant))
             .order_by(col(SenderNumber.number))
         )
         return [(number, merchant) for number, merchant in rows]
 
     for number, merchant in in_transaction(action):
-        limits = f"{_shown(number.segments_per_second)}\t{_shown(number.calls_per_second)}"
-        typer.echo(f"{number.number}\t{merchant or 'whole tenant'}\t{limits}")
+        paces = f"{_shown(number.segments_per_second)}\t{_shown(number.calls_per_second)}"
+        typer.echo(f"{number.number}\t{merchant or 'whole tenant'}\t{paces}")
 
 
 @app.command("add")
@@ -88,18 +90,19 @@ def add(
 ) -> None:
     """Give a tenant, or one merchant of it, a number to send from."""
     wanted = _number(number)
-    limits = _limits(segments_per_second, calls_per_second)
+    rates = _rates(segments_per_second, calls_per_second)
 
     async def action(db: WriteSession) -> bool:
-        tenant_id = await _tenant_id(db, tenant)
+        tenant_id = await get_tenant(db, tenant)
         added = await db.scalar(
             insert(SenderNumber)
             .values(
                 number=wanted,
                 tenant_id=tenant_id,
-                merchant_id=merchant and await _merchant_id(db, tenant_id, merchant),
+                merchant_id=merchant and await get_merchant(db, tenant_id, merchant),
+                segments_per_second=rates.get(Channel.SMS),
+                calls_per_second=rates.get(Channel.VOICE),
                 created_at=datetime.now(UTC),
-                **limits,
             )
             .on_conflict_do_nothing(index_elements=["number"])
             .returning(col(SenderNumber.number))
@@ -119,51 +122,23 @@ def limit(
 ) -> None:
     """Limit how fast a number sends; it holds within seconds, for those in line as well."""
     wanted = _number(number)
-    limits = _limits(segments_per_second, calls_per_second)
-    if not limits:
+    rates = _rates(segments_per_second, calls_per_second)
+    if not rates:
         raise typer.BadParameter("Say --segments-per-second or --calls-per-second.")
 
     async def action(db: WriteSession) -> bool:
-        limited = await db.scalar(
-            update(SenderNumber)
-            .where(col(SenderNumber.number) == wanted)
-            .values(**limits)
-            .returning(col(SenderNumber.number))
-        )
-        return limited is not None
+        return await limits.limit(db, wanted, rates)
 
     if not in_transaction(action):
         raise typer.BadParameter(f"{wanted} is nobody's.")
     typer.echo(f"{wanted} is limited as told.")
 
 
-def _limits(segments: str | None, calls: str | None) -> dict[str, Any]:
-    """Return the columns to write; the next free moment was booked at the old pace."""
-    limits: dict[str, Any] = {}
-    if segments is not None:
-        limits |= {"segments_per_second": _rate(segments), "next_segment_at": None}
-    if calls is not None:
-        limits |= {"calls_per_second": _rate(calls), "next_call_at": None}
-    return limits
+def _rates(segments: str | None, calls: str | None) -> dict[Channel, Decimal | None]:
+    """Return the limits that were told."""
+    told = {Channel.SMS: segments, Channel.VOICE: calls}
+    return {channel: _rate(rate) for channel, rate in told.items() if rate is not None}
 
 
 def _shown(rate: Decimal | None) -> str:
     return "no limit" if rate is None else f"{rate.normalize():f}/s"
-
-
-async def _tenant_id(db: WriteSession, name: str) -> int:
-    found = await db.scalar(select(col(Tenant.id)).where(col(Tenant.name) == name))
-    if found is None:
-        raise typer.BadParameter(f"There is no tenant {name}.")
-    return found
-
-
-async def _merchant_id(db: WriteSession, tenant_id: int, external_id: str) -> int:
-    found = await db.scalar(
-        select(col(Merchant.id)).where(
-            col(Merchant.tenant_id) == tenant_id, col(Merchant.external_id) == external_id
-        )
-    )
-    if found is None:
-        raise typer.BadParameter(f"There is no merchant {external_id}.")
-    return found

@@ -2,9 +2,12 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from models.settings import Settings
 
 
 def dev() -> None:
@@ -19,11 +22,8 @@ def api() -> None:
     import uvicorn
 
     from api.app import create_app
-    from models.logs import configure_logging
-    from models.settings import Settings
 
-    settings = Settings()
-    configure_logging(settings.log_level)
+    settings = _settings()
     uvicorn.run(
         create_app(settings),
         host=settings.api_host,
@@ -45,23 +45,17 @@ def worker(
     import uvloop
 
     from cli.worker import run_worker
-    from models.logs import configure_logging
-    from models.settings import Settings
 
-    settings = Settings()
-    configure_logging(settings.log_level)
+    settings = _settings()
     uvloop.run(run_worker(settings, queues=queue))
 
 
 def simulator() -> None:
     """Serve the carrier simulator."""
-    from models.logs import configure_logging
-    from models.settings import Settings
     from providers import simulated
     from simulator.server import serve
 
-    settings = Settings()
-    configure_logging(settings.log_level)
+    settings = _settings()
     if settings.simulator_secret is None:
         raise typer.BadParameter("HEXAVOX_SIMULATOR_SECRET is not set: it signs the webhooks.")
     serve(
@@ -85,3 +79,17 @@ def replay(
 
     failed = asyncio.run(replay_histories(histories, limit))
     raise typer.Exit(1 if failed else 0)
+
+
+def _settings() -> "Settings":
+    """Read the settings of a process that serves, and make its logs."""
+    from models.logs import configure_logging
+    from models.settings import IncompleteSettings, Settings
+
+    settings = Settings()
+    try:
+        settings.check_for_serving()
+    except IncompleteSettings as error:
+        raise typer.BadParameter(str(error)) from error
+    configure_logging(settings.log_level)
+    return settings

@@ -27,6 +27,10 @@ def _seconds(given: Any) -> Any:
 Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
 
 
+class IncompleteSettings(Exception):
+    """What a process needs is not set; the message says what."""
+
+
 class Profile(StrEnum):
     """Which set of waits and safety checks applies."""
 
@@ -66,6 +70,7 @@ class Settings(BaseSettings):
         default="http://127.0.0.1:8000",
         description="Where providers reach our webhooks: scheme and host, no path.",
     )
+    worker_health_host: str = "127.0.0.1"
     worker_health_port: int = Field(
         default=8001, description="Worker's /healthz and /metrics; 0 switches them off."
     )
@@ -120,6 +125,17 @@ class Settings(BaseSettings):
         if self.rate_burst < self.rate_limit:
             raise ValueError("HEXAVOX_RATE_BURST must be at least HEXAVOX_RATE_LIMIT")
         return self
+
+    def check_for_serving(self) -> None:
+        """Refuse to serve production without an address of its own; operators' commands need none.
+
+        With the default, reports and unsubscribe links would lead to wherever they are opened.
+        """
+        if self.profile is Profile.PRODUCTION and "public_url" not in self.model_fields_set:
+            raise IncompleteSettings(
+                "HEXAVOX_PUBLIC_URL is not set: providers reach our webhooks there, and recipients "
+                "their unsubscribe links. Without either, set HEXAVOX_PROFILE=demo."
+            )
 
     @property
     def send_waits(self) -> SendWaits:

@@ -152,9 +152,8 @@ LookUp: TypeAlias = Found | NotFound | NoTruth
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A recorded call on its way: whoever got it reads it to its end or lets go of it."""
+    """A recorded call on its way, as WAV: whoever got it reads it to its end or lets go of it."""
 
-    media_type: str
     length: int | None
     """Bytes, if the provider says how many."""
     chunks: AsyncIterator[bytes] = field(repr=False)

@@ -31,9 +31,9 @@ class Routes:
         """All of them."""
         return self._providers.values()
 
-    def provider(self, name: str) -> MessageProvider:
-        """Return the adapter of a name; KeyError if this worker has none."""
-        return self._providers[name]
+    def find(self, name: str) -> MessageProvider | None:
+        """Return the adapter of a name; None if this worker has none."""
+        return self._providers.get(name)
 
     def following(
         self, mode: DeliveryMode, channel: Channel, past: Sequence[PastAttempt]

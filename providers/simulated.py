@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, assert_never
 from urllib.parse import quote
 
@@ -76,6 +76,16 @@ _UNANSWERED: Final = frozenset({"busy", "no-answer"})
 
 _TOLERANCE: Final = 300
 """Seconds a signature stays good."""
+
+_EVENT_ID: Final = 128
+_MESSAGE_ID: Final = 128
+_PHASE: Final = 32
+_CODE: Final = 64
+_RECIPIENT: Final = 320
+"""Characters that can be stored."""
+
+_LONGEST_CALL: Final = 2**31 - 1
+"""Seconds that can be stored."""
 
 _LONGEST_TIME: Final = 12
 """Digits of a Unix time; a longer one is nothing but an attempt to break the arithmetic."""
@@ -156,7 +166,6 @@ async def _playback(response: httpx.Response) -> Recording:
     await anext(chunks)  # begun, so it gives the connection back even if nobody goes on reading
     length = response.headers.get("Content-Length", "")
     return Recording(
-        media_type=response.headers.get("Content-Type", "audio/wav"),
         length=int(length) if length.isascii() and length.isdigit() else None,
         chunks=chunks,
     )
@@ -223,11 +232,11 @@ def _answer(response: httpx.Response) -> Answer:
     try:
         answer: dict[str, Any] = response.json()
         if response.status_code == httpx.codes.ACCEPTED:
-            return Accepted(provider_message_id=str(answer["id"]))
+            return Accepted(provider_message_id=_word(answer["id"], _MESSAGE_ID))
         if response.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
             code = int(answer["code"])
             word, everywhere = _REFUSALS.get(code, (ErrorCode.PROVIDER_REFUSED, False))
-            return Refused(error_code=word, provider_code=str(code), everywhere=everywhere)
+            return Refused(error_code=word, provider_code=str(code)[:_CODE], everywhere=everywhere)
     except (ValueError, KeyError, TypeError, OverflowError):
         pass
     status = str(response.status_code)
@@ -240,7 +249,7 @@ def _truth(items: list[dict[str, Any]], reference: str) -> Found | NotFound:
     if not items:
         return NotFound()
     return Found(
-        provider_message_id=str(items[0]["id"]),
+        provider_message_id=_word(items[0]["id"], _MESSAGE_ID),
         reports=tuple(
             report
             for item in items
@@ -269,6 +278,8 @@ def _document(request: SendRequest) -> dict[str, Any]:
                 "record": request.record,
                 "timeoutSeconds": request.ring_seconds,
                 "maxDurationSeconds": request.longest_seconds,
+                "language": request.language,
+                "voice": request.voice,
             }
         case EmailRequest():
             return {
@@ -292,34 +303,59 @@ def _report(event: dict[str, Any]) -> Report | None:
         return None
     transient = event.get("bounceType") == "transient"
     code = event.get("errorCode")
+    told = f"{phase}, {event['bounceType']}" if event.get("bounceType") else phase
+    recipient = event.get("recipient")
     return Report(
-        event_id=str(event["eventId"]),
+        event_id=_word(event["eventId"], _EVENT_ID),
         reference=str(event["reference"]),
         status=ReportStatus.SENT if transient else status,
-        phase=f"{phase}, {event['bounceType']}" if event.get("bounceType") else phase,
-        reported_at=datetime.fromisoformat(event["at"]),
-        provider_message_id=str(event["messageId"]),
-        recipient=event.get("recipient"),
-        duration_seconds=event.get("durationSeconds"),
+        phase=_word(told[:_PHASE], _PHASE),
+        reported_at=_moment(event["at"]),
+        provider_message_id=_word(event["messageId"], _MESSAGE_ID),
+        recipient=None if recipient is None else _word(recipient, _RECIPIENT),
+        duration_seconds=_seconds(event.get("durationSeconds")),
         suppresses=None if transient else _SUPPRESSES.get(phase),
         error_code=_error_code(phase, code),
-        provider_code=None if code is None else str(code),
+        provider_code=None if code is None else _word(str(code)[:_CODE], _CODE),
     )
 
 
 def _inbound(event: dict[str, Any]) -> InboundText:
     if event["type"] != "inbound" or not isinstance(event["body"], str):
         raise ValueError("not an inbound text")
-    sent_at = datetime.fromisoformat(event["at"])
-    if sent_at.tzinfo is None:
-        raise ValueError("a time without a zone")
     return InboundText(
-        event_id=str(event["eventId"]),
+        event_id=_word(event["eventId"], _EVENT_ID),
         sender=str(event["from"]),
         number=str(event["to"]),
         body=event["body"],
-        sent_at=sent_at,
+        sent_at=_moment(event["at"]),
     )
+
+
+def _moment(given: str) -> datetime:
+    moment = datetime.fromisoformat(given)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("no time of ours") from error
+
+
+def _seconds(given: Any) -> int | None:
+    if given is None:
+        return None
+    if type(given) is not int or not 0 <= given <= _LONGEST_CALL:
+        raise ValueError("no duration")
+    return given
+
+
+def _word(given: Any, longest: int) -> str:
+    """Return a vendor's word, if it can be stored; what is only told may be clipped before."""
+    word = str(given)
+    if not 0 < len(word) <= longest or not word.isprintable():
+        raise ValueError("a word that cannot be stored")
+    return word
 
 
 def _error_code(phase: str, code: int | None) -> ErrorCode | None:

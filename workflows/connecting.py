@@ -4,6 +4,7 @@ Address, namespace, API key and mTLS come from Temporal's own environment variab
 so that its command line tool and this system are configured alike.
 """
 
+import logging
 from collections.abc import Sequence
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -15,9 +16,15 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Interceptor
 
 from workflows.names import SEARCH_ATTRIBUTES
+
+log = logging.getLogger(__name__)  # noqa: TID251 - this is not workflow code
+
+_NOT_OURS_TO_MAKE = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
+"""How Temporal Cloud, and servers that are kept by others, answer who manages them."""
 
 
 async def connect(
@@ -40,8 +47,20 @@ async def connect(
 async def register_search_attributes(client: Client) -> None:
     """Make our search attributes known to the server; those it has are left alone.
 
-    On Temporal Cloud they are made in its console instead, and this finds them there.
+    Temporal Cloud does not let us: there they are made in its console, and this only warns.
     """
+    try:
+        await _register_missing(client)
+    except RPCError as error:
+        if error.status not in _NOT_OURS_TO_MAKE:
+            raise
+        log.warning(
+            "search attributes cannot be registered here; make them in Temporal's console",
+            extra={"reason": error.status.name},
+        )
+
+
+async def _register_missing(client: Client) -> None:
     operator = client.operator_service
     listed = await operator.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)

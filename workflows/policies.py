@@ -1,7 +1,8 @@
 """The budget of every step, in one table.
 
-Infrastructure is never given up on: no policy limits the number of attempts. Trouble that lasts
-longer than a second leaves the local fast path and becomes a timer that operators can see.
+Infrastructure is never given up on: no policy limits the number of attempts, and where one limits
+the time of a question, the workflow asks it again. Trouble that lasts longer than a second leaves
+the local fast path and becomes a timer that operators can see.
 """
 
 from datetime import timedelta
@@ -18,6 +19,9 @@ _PATIENT: Final = RetryPolicy(
     maximum_interval=timedelta(seconds=30),
 )
 
+_ASKED_ANEW: Final = timedelta(minutes=5)
+"""A question that cannot be put for so long is put anew, so that its horizon is looked at."""
+
 DISPATCH: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=12),
     local_retry_threshold=timedelta(seconds=1),
@@ -25,11 +29,13 @@ DISPATCH: Final = LocalActivityConfig(
 )
 RECONCILE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
+    schedule_to_close_timeout=_ASKED_ANEW,
     retry_policy=_PATIENT,
     summary="did the provider take it?",
 )
 POLL: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
+    schedule_to_close_timeout=_ASKED_ANEW,
     retry_policy=_PATIENT,
     summary="what became of it?",
 )

@@ -4,6 +4,7 @@ import contextlib
 from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from models.enums import ErrorCode, MessageStatus
@@ -14,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
         Ending,
         Finding,
         PollStep,
+        ReconcileResult,
         ReconcileStep,
         SendInput,
         SettleResult,
@@ -36,14 +38,19 @@ class SendMessage:
         self._waits = order.waits
         self._reported = False
         self._woken = False
+        self._taken_at: datetime | None = None
         self._error_code: ErrorCode | None = None
 
     @workflow.run
     async def run(self, order: SendInput) -> MessageStatus:
         """Return the status the message ended with."""
-        settled = await self._settle(await self._deliver())
+        ending = await self._deliver()
+        settled = await self._settle(ending)
         while not settled.completed:
-            settled = await self._settle(await self._report())
+            # Not refused after all: another attempt is under way. Else more reports are to come.
+            refused = ending in (Ending.REFUSED, Ending.BLOCKED)
+            ending = await (self._deliver() if refused else self._report())
+            settled = await self._settle(ending)
         workflow.upsert_search_attributes([names.OUTCOME.value_set(settled.status)])
         return settled.status
 
@@ -81,7 +88,12 @@ class SendMessage:
                         return Ending.GIVEN_UP
 
     async def _dispatch(self) -> DispatchResult:
-        """Try once on the fast path; if the provider is busy, in its own queue."""
+        """Try once on the fast path; if the provider is busy, in its own queue.
+
+        Nothing is in hand here but the order, so a long history may be cut off.
+        """
+        if workflow.info().is_continue_as_new_suggested():
+            workflow.continue_as_new(self._order)
         step = DispatchStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
         handed = await workflow.execute_local_activity(steps.dispatch, step, **policies.DISPATCH)
         if handed.verdict is Verdict.BUSY and handed.provider is not None:
@@ -97,7 +109,7 @@ class SendMessage:
         step = ReconcileStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
         while True:
             self._reported = False  # what is stored by now, the step reads itself
-            result = await workflow.execute_activity(steps.reconcile, step, **policies.RECONCILE)
+            result = await self._ask_truth(step)
             self._reported = self._reported or result.reported
             if result.finding is not Finding.UNCERTAIN or self._past_horizon(since):
                 return result.finding
@@ -106,18 +118,32 @@ class SendMessage:
 
     async def _report(self) -> Ending:
         """Wait until what became of the message is stored, asking when nobody tells."""
-        since = workflow.now()
+        since = self._taken_at = self._taken_at or workflow.now()
         patience = self._waits.report_wait
         step = PollStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
         while not self._reported and not await self._reported_within(patience):
-            polled = await workflow.execute_activity(steps.poll, step, **policies.POLL)
-            if polled.reported:
+            if await self._ask_report(step):
                 break
             if self._past_horizon(since):
                 return Ending.GIVEN_UP
             patience = self._gap(since, self._waits.poll_first)
         self._reported = False
         return Ending.REPORTED
+
+    async def _ask_truth(self, step: ReconcileStep) -> ReconcileResult:
+        """Ask once; a step that cannot be done proves nothing, and the horizon comes anyway."""
+        try:
+            return await workflow.execute_activity(steps.reconcile, step, **policies.RECONCILE)
+        except ActivityError:
+            return ReconcileResult(finding=Finding.UNCERTAIN)
+
+    async def _ask_report(self, step: PollStep) -> bool:
+        """Ask once; a step that cannot be done tells nothing, and the horizon comes anyway."""
+        try:
+            polled = await workflow.execute_activity(steps.poll, step, **policies.POLL)
+        except ActivityError:
+            return False
+        return polled.reported
 
     async def _settle(self, ending: Ending) -> SettleResult:
         """Write the end, or learn from the row how it ended."""

@@ -5,15 +5,8 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from api import problems
-from api.deps import (
-    Authenticated,
-    ChannelParam,
-    ConsentActions,
-    ContactParam,
-    Idempotent,
-    Paged,
-    WantedConsents,
-)
+from api.deps import Authenticated, ConsentActions, Idempotent, Paged
+from api.filters import ChannelParam, ContactParam, WantedConsents
 from api.idempotency import answer_with
 from api.public import public_router
 from api.schemas.base import MERCHANT_ID

@@ -16,7 +16,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(readiness: Ready) -> dict[str, str]:
-    """Say that requests can be served; 503 while the database does not answer."""
+    """Say that requests can be served; 503 while the database does not answer or is older."""
     await readiness.check()
     return {"status": "ready"}
 

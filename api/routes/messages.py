@@ -13,8 +13,8 @@ from api.deps import (
     Paged,
     RecordingReads,
     SendActions,
-    WantedMessages,
 )
+from api.filters import WantedMessages
 from api.idempotency import answer_with, mark
 from api.public import public_router
 from api.schemas.email import V1OmniEmailSendRequest

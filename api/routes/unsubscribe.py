@@ -4,34 +4,24 @@ Mail programs POST by themselves when their user says so (RFC 8058); a person wh
 sees a button. A GET changes nothing: scanners follow every link of a mail.
 """
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from api.deps import UnsubscribeActions
 from api.portal import unsubscribe_page
-from api.services.unsubscribing import Unsubscribing
 
 router = APIRouter(prefix="/unsubscribe", include_in_schema=False)
 
 
-async def _unsubscribing(request: Request) -> Unsubscribing:
-    unsubscribing: Unsubscribing = request.app.state.unsubscribing
-    return unsubscribing
-
-
-Actions = Annotated[Unsubscribing, Depends(_unsubscribing)]
-
-
 @router.api_route("/{ticket}", methods=["GET", "HEAD"])
-async def ask(ticket: str, actions: Actions) -> HTMLResponse:
+async def ask(ticket: str, actions: UnsubscribeActions) -> HTMLResponse:
     """Ask whether it is meant."""
     page = unsubscribe_page.question(await actions.name(ticket))
     return HTMLResponse(page, headers=unsubscribe_page.HEADERS)
 
 
 @router.post("/{ticket}")
-async def unsubscribe(ticket: str, actions: Actions) -> HTMLResponse:
+async def unsubscribe(ticket: str, actions: UnsubscribeActions) -> HTMLResponse:
     """Opt out; whatever the body says, and as often as it is asked."""
     page = unsubscribe_page.done(await actions.opt_out(ticket))
     return HTMLResponse(page, headers=unsubscribe_page.HEADERS)

@@ -9,8 +9,8 @@ from api.deps import (
     MessageReads,
     PagedCalls,
     SendActions,
-    WantedCalls,
 )
+from api.filters import WantedCalls
 from api.idempotency import mark
 from api.public import public_router
 from api.schemas.voice import V1TtsCallRequest, VoiceTtsCallView

@@ -1,11 +1,10 @@
 """Consent: what a recipient last said, and everything ever said."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import tuple_
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from api.auth import Caller
@@ -22,7 +21,7 @@ from api.services.readable import (
 from models.enums import Channel, ConsentStatus, SuppressionReason
 from models.errors import ValidationFailed
 from models.queries import suppression
-from models.queries.consents import lock_contact
+from models.queries.consents import lock_contact, say
 from models.session import Database, WriteSession
 from models.tables.consent import Consent, ConsentChange
 from models.tables.merchant import Merchant
@@ -60,9 +59,8 @@ class Consents:
             if stored is not None:
                 return Answer(ConsentView.model_validate(stored), replayed=True)
             merchant = await get_merchant(db, caller, order.merchant_id)
-            consent = await self._write(db, caller, merchant, order)
-            view = _view(consent, merchant.external_id)
-            await store_answer(db, caller, request, view, consent.updated_at)
+            view = await self._write(db, caller, merchant, order)
+            await store_answer(db, caller, request, view, view.updated_at)
             return Answer(view, replayed=False)
 
     async def list(self, caller: Caller, wanted: ConsentFilter, page: Page) -> Slice[ConsentView]:
@@ -114,37 +112,48 @@ class Consents:
         caller: Caller,
         merchant: Merchant,
         order: V1MerchantConsentRequest,
-    ) -> Consent:
-        """Keep the change and make it the last word, alone with this contact."""
+    ) -> ConsentView:
+        """Make it the contact's last word, alone with this contact."""
         contact, key = read_contact(order.channel, order.contact)
         merchant_id = row_id(merchant.id)
         await lock_contact(db, merchant.tenant_id, merchant_id, order.channel, key, shared=False)
-        said = {"contact": contact, "status": order.status, "source": order.source}
-        where = {
-            "tenant_id": merchant.tenant_id,
-            "merchant_id": merchant_id,
-            "channel": order.channel,
-            "contact_key": key,
-        }
         now = self._clock()  # after the lock, so that the later word has the later time
-        change = ConsentChange.model_validate({**where, **said, "changed_at": now})
-        db.add(change)
-        await db.flush()
-        if order.status is ConsentStatus.OPT_IN:
-            await _lift_bounces(db, caller, change, now)
-        last = {**said, "version": change.id, "updated_at": now}
-        statement = (
-            insert(Consent)
-            .values(**where, **last)
-            .on_conflict_do_update(index_elements=list(where), set_=last)
-            .returning(Consent)
+        said = _Said(
+            tenant_id=merchant.tenant_id,
+            merchant_id=merchant_id,
+            channel=order.channel,
+            contact_key=key,
+            contact=contact,
+            source=order.source,
+            now=now,
         )
-        return (await db.scalars(statement)).one()
+        await say(db, **asdict(said), status=order.status)
+        if order.status is ConsentStatus.OPT_IN:
+            await _lift_bounces(db, caller, said)
+        return ConsentView(
+            merchant_id=merchant.external_id,
+            channel=order.channel,
+            contact=contact,
+            status=order.status,
+            source=order.source,
+            updated_at=now,
+        )
 
 
-async def _lift_bounces(
-    db: WriteSession, caller: Caller, said: ConsentChange, now: datetime
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """Who said something to whom, when and by what."""
+
+    tenant_id: int
+    merchant_id: int
+    channel: Channel
+    contact_key: str = field(repr=False)
+    contact: str = field(repr=False)
+    source: str
+    now: datetime
+
+
+async def _lift_bounces(db: WriteSession, caller: Caller, said: _Said) -> None:
     """Take hard bounces back: whoever opts in says that the address works.
 
     A complaint and a carrier opt-out only the recipient lifts. A tenant's key speaks for the
@@ -159,14 +168,8 @@ async def _lift_bounces(
     for owner in owners:
         await suppression.lift(
             db,
-            tenant_id=said.tenant_id,
-            merchant_id=owner,
-            channel=said.channel,
-            contact_key=said.contact_key,
-            contact=said.contact,
+            **asdict(replace(said, merchant_id=owner)),
             reasons=frozenset({SuppressionReason.HARD_BOUNCE}),
-            source=said.source,
-            now=now,
         )
 
 

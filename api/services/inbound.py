@@ -16,7 +16,7 @@ from models.errors import Forbidden, InvalidPhoneNumber, MalformedJson, NotFound
 from models.queries import acceptance, inbound
 from models.queries.acceptance import AcceptedMessage, NewMessage
 from models.queries.consents import lock_contact, say
-from models.queries.inbound import Addressee, KnownNumber, NewInbound, StoredInbound
+from models.queries.inbound import Addressee, KnownNumber, NewInbound, StoredInbound, Writers
 from models.queries.suppression import lift
 from models.rules.channels import sms
 from models.rules.contacts import e164
@@ -149,13 +149,7 @@ class Inbox:
         fresh = await inbound.store(db, _row(talk, named, self._clock()))
         if not fresh or talk.kind is InboundKind.OTHER:
             return None
-        merchants = sorted({*writers.every, *([talk.owner] if talk.owner else [])})
-        for merchant in merchants:
-            await lock_contact(
-                db, talk.tenant_id, merchant, Channel.SMS, talk.contact, shared=False
-            )
-        # Read again under the locks: who was about to write has written by now, or will not.
-        writers = await inbound.find_writers(db, talk.tenant_id, talk.text.number, talk.contact)
+        merchants, writers = await _lock_merchants(db, talk, writers)
         sent = [talk.owner] if talk.owner else list(writers.sent)
         known = await inbound.find_addressees(db, talk.tenant_id, merchants, talk.contact)
         moved = await self._change(db, talk, [known[id] for id in merchants], sent)
@@ -296,6 +290,27 @@ class Inbox:
             expires_at=now + ANSWER_VALIDITY,
             sweep_at=now + self._sweep_grace,
         )
+
+
+async def _lock_merchants(
+    db: WriteSession, talk: _Conversation, writers: Writers
+) -> tuple[Sequence[int], Writers]:
+    """Lock what the contact said to every merchant the text may mean; return who wrote by then.
+
+    Who was about to write has written then, or will not. A merchant that wrote for the first time
+    while the others' locks were waited for is locked in a further round. That may meet another text
+    of the contact the wrong way round; then the database refuses one, and its provider repeats it.
+    """
+    locked: set[int] = set()
+    owner = {talk.owner} if talk.owner else set()
+    while missing := {*writers.every, *owner} - locked:
+        for merchant in sorted(missing):
+            await lock_contact(
+                db, talk.tenant_id, merchant, Channel.SMS, talk.contact, shared=False
+            )
+        locked |= missing
+        writers = await inbound.find_writers(db, talk.tenant_id, talk.text.number, talk.contact)
+    return sorted(locked), writers
 
 
 def _readable(text: InboundText) -> InboundText:

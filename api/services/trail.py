@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from api.schemas.base import instant
 from api.schemas.messages import MessageEvent
-from models.enums import TERMINAL, AttemptState, MessageStatus, ReportStatus
+from models.enums import TERMINAL, AttemptState, Channel, MessageStatus, ReportStatus
 from models.tables.message import Attempt, Message, Receipt
 
 _OUTCOMES: dict[AttemptState, tuple[MessageStatus, str]] = {
@@ -36,10 +36,6 @@ _REPORTED: dict[ReportStatus, MessageStatus] = {
 _ENDS: dict[MessageStatus, str] = {MessageStatus.CANCELED: "Canceled before it was sent."}
 
 
-_SAYS_NO_MORE = "sent"
-"""A report that repeats what the provider's answer said, or its proof stands for."""
-
-
 def trail(
     message: Message, attempts: Sequence[Attempt], receipts: Sequence[Receipt]
 ) -> list[MessageEvent]:
@@ -48,7 +44,7 @@ def trail(
         _event(MessageStatus.QUEUED, message.accepted_at, detail="Accepted."),
         *_postponed(message),
         *(event for attempt in attempts for event in _attempted(attempt)),
-        *_reported(attempts, receipts),
+        *_reported(message, attempts, receipts),
     ]
     events += _ended(message, events)
     return sorted(events, key=lambda event: event.at)
@@ -87,9 +83,12 @@ def _attempted(attempt: Attempt) -> Iterator[MessageEvent]:
         )
 
 
-def _reported(attempts: Sequence[Attempt], receipts: Sequence[Receipt]) -> Iterator[MessageEvent]:
+def _reported(
+    message: Message, attempts: Sequence[Attempt], receipts: Sequence[Receipt]
+) -> Iterator[MessageEvent]:
     for receipt in receipts:
-        if receipt.phase == _SAYS_NO_MORE:
+        # Of an SMS, "sent" repeats what the provider's answer, or its proof, has said.
+        if message.channel is Channel.SMS and receipt.status is ReportStatus.SENT:
             continue
         yield _event(
             _REPORTED[ReportStatus(receipt.status)],

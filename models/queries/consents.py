@@ -44,8 +44,8 @@ _SAY = text(
            :now
       FROM change
     ON CONFLICT (tenant_id, merchant_id, channel, contact_key) DO UPDATE
-       SET status = excluded.status, source = excluded.source, version = excluded.version,
-           updated_at = excluded.updated_at
+       SET contact = excluded.contact, status = excluded.status, source = excluded.source,
+           version = excluded.version, updated_at = excluded.updated_at
     """
 )
 
@@ -64,7 +64,7 @@ async def say(
 ) -> None:
     """Keep what a contact said and make it the last word; the caller holds its lock alone.
 
-    A record that is there keeps the contact as it was first given.
+    The contact is kept as it was last given.
     """
     await db.execute(
         _SAY,

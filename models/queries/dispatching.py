@@ -89,6 +89,8 @@ _READ = text(
                     WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id
                       AND r.applied_at IS NULL
                       AND r.status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')) AS reported,
+           (SELECT max(a.finished_at) FROM attempt a
+             WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS last_finished_at,
            EXISTS (SELECT 1 FROM receipt r
                     WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id) AS told,
            number.id AS sender_id, place.joined_at, place.granted_at, clock_timestamp() AS now,
@@ -170,6 +172,7 @@ def _candidate(row: Row[Any], attempts: Sequence[KnownAttempt], *, contacts: int
         exempt=row.operation == ANSWER_INBOUND,
         hours=hours,
         attempts=tuple(attempt.state for attempt in attempts),
+        last_finished_at=row.last_finished_at,
         refused=next((a.error_code for a in attempts if a.everywhere), None),
         told=row.told,
     )
@@ -236,7 +239,8 @@ _CONCLUDE = text(
         UPDATE attempt
            SET state = CASE WHEN CAST(:state AS text) IN ('AMBIGUOUS', 'ABSENT')
                                  AND told.since IS NOT NULL THEN 'ACCEPTED' ELSE :state END,
-               finished_at = LEAST(:now, GREATEST(told.since, held.requested_at)),
+               finished_at = CASE WHEN told.since IS NULL THEN CAST(:now AS timestamptz)
+                                  ELSE LEAST(:now, GREATEST(told.since, held.requested_at)) END,
                lost_at = COALESCE(attempt.lost_at, CASE WHEN CAST(:state AS text) = 'AMBIGUOUS'
                                                         THEN CAST(:now AS timestamptz) END),
                provider_message_id = COALESCE(:provider_message_id, provider_message_id),

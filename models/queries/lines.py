@@ -84,7 +84,8 @@ class Pace:
 class Booking:
     """A message's turn, and what the one who waits for it needs to know.
 
-    `first`: nobody stood in this line before, so a pump may be needed.
+    `first`: nobody else stands in this line, so a pump may be needed. It is said as often as the
+    message asks, lest a lost signal leaves it standing alone.
     """
 
     way: Way
@@ -112,7 +113,8 @@ _LOOK = text(
     SELECT clock_timestamp() AS now,
            EXISTS (SELECT 1 FROM sender_line
                     WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
-                      AND granted_at IS NULL) AS crowded
+                      AND granted_at IS NULL
+                      AND message_id IS DISTINCT FROM CAST(:besides AS bigint)) AS crowded
     """
 )
 
@@ -175,7 +177,7 @@ async def take_turn(
     ids = pace.line.ids()
     lane, clock = Lane(now=pace.clock.now, limit=None, free_at=None), pace.clock
     if not pacing.fresh(pace.place, lane.now):
-        lane, clock = await _lock_lane(db, pace.line)
+        lane, clock = await _lock_lane(db, pace.line, besides=message_id)
     turn = pacing.take_turn(lane, pace.place, type=type, units=pace.units)
     if turn.free_at is not None:
         await db.execute(_BOOK, {**ids, "free_at": turn.free_at})
@@ -196,7 +198,7 @@ async def take_turn(
         moment=None if turn.moment is None else clock.moment(turn.moment),
         now=lane.now,
         joined_at=lane.now if pace.place is None else pace.place.joined_at,
-        first=turn.way is Way.STAND and pace.place is None and not lane.crowded,
+        first=turn.way is Way.STAND and not lane.crowded,
     )
 
 
@@ -214,10 +216,13 @@ async def leave(db: WriteSession, pace: Pace | None, *, message_id: int) -> None
         await db.execute(_LEAVE, {"tenant_id": pace.line.tenant_id, "message_id": message_id})
 
 
-async def _lock_lane(db: WriteSession, line: Line) -> tuple[Lane, Clock]:
+async def _lock_lane(
+    db: WriteSession, line: Line, *, besides: int | None = None
+) -> tuple[Lane, Clock]:
+    """Lock a lane and read it; `besides` is a message that does not count as a crowd."""
     locked = (await db.execute(_LOCK, line.ids())).one()
     before = time.monotonic()
-    seen = (await db.execute(_LOOK, line.ids())).one()
+    seen = (await db.execute(_LOOK, {**line.ids(), "besides": besides})).one()
     lane = Lane(now=seen.now, limit=locked.per_second, free_at=locked.free_at, crowded=seen.crowded)
     return lane, Clock(now=seen.now, before=before, after=time.monotonic())
 

@@ -63,9 +63,10 @@ _STORE = text(
     ), stored AS (
         INSERT INTO receipt
                (tenant_id, provider, event_id, message_id, attempt, status, phase, recipient,
-                duration_seconds, error_code, provider_code, reported_at, received_at, applied_at)
+                duration_seconds, error_code, provider_code, reported_at, received_at, look_at,
+                applied_at)
         SELECT :tenant_id, :provider, :event_id, :message_id, :attempt, :status, :phase,
-               :recipient, :duration_seconds, :error_code, :provider_code, :reported_at, :now,
+               :recipient, :duration_seconds, :error_code, :provider_code, :reported_at, :now, :now,
                CASE WHEN known.stale THEN CAST(:now AS timestamptz) END
           FROM known
         ON CONFLICT (tenant_id, provider, event_id) DO NOTHING
@@ -189,23 +190,33 @@ class OpenReceipt:
     idempotency_key: str | None
 
 
+# What was looked after is looked after again the later, the longer it has waited.
 _OPEN = text(
     """
-    SELECT DISTINCT r.tenant_id, r.message_id, m.completed_at IS NOT NULL AS completed,
+    WITH waiting AS (
+        SELECT tenant_id, id FROM receipt
+         WHERE applied_at IS NULL
+           AND look_at <= CAST(:now AS timestamptz) - CAST(:grace AS interval)
+         ORDER BY look_at LIMIT :most FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE receipt r SET look_at = :now + LEAST((:now - r.received_at) / 2, interval '10 min')
+          FROM waiting
+         WHERE r.tenant_id = waiting.tenant_id AND r.id = waiting.id
+        RETURNING r.tenant_id, r.message_id
+    )
+    SELECT DISTINCT taken.tenant_id, taken.message_id, m.completed_at IS NOT NULL AS completed,
            m.operation, m.scope, m.idempotency_key
-      FROM (SELECT tenant_id, message_id FROM receipt
-             WHERE applied_at IS NULL AND received_at < :before
-             ORDER BY received_at LIMIT :most) r
-      JOIN message m ON m.tenant_id = r.tenant_id AND m.id = r.message_id
+      FROM taken
+      JOIN message m ON m.tenant_id = taken.tenant_id AND m.id = taken.message_id
     """
 )
 
 
-async def find_open(
-    db: ReadSession, *, now: datetime, older_than: timedelta, most: int
+async def take_open(
+    db: WriteSession, *, now: datetime, grace: timedelta, most: int
 ) -> Sequence[OpenReceipt]:
-    """Return the messages whose reports have waited longest, of all tenants."""
-    rows = await db.execute(_OPEN, {"before": now - older_than, "most": most})
+    """Return messages, of all tenants, whose reports wait longer than `grace` for their effect."""
+    rows = await db.execute(_OPEN, {"now": now, "grace": grace, "most": most})
     return [
         OpenReceipt(
             tenant_id=row.tenant_id,

@@ -13,6 +13,7 @@ from models.enums import (
     MessageStatus,
     ReportStatus,
 )
+from models.rules.contacts import contact_key
 from models.rules.facts import AttemptFact, Facts, ReportFact
 from models.rules.periods import day_of
 from models.rules.settlement import End, correction
@@ -42,7 +43,7 @@ _LOCK = text(
     SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, status, funded, month, units,
            completed_at IS NOT NULL AS completed, held_allowance, held_credits,
            corrected_at IS NOT NULL AS corrected,
-           jsonb_array_length(COALESCE(details -> 'to', '[null]')) AS recipients
+           to_key, details -> 'to' AS further
       FROM message WHERE tenant_id = :tenant_id AND id = :message_id
        FOR NO KEY UPDATE
     """
@@ -72,6 +73,8 @@ async def lock_for_settlement(
     if row is None:
         return None
     known = (await db.execute(_FACTS, ids)).one()
+    channel = Channel(row.channel)
+    recipients = list(dict.fromkeys(contact_key(channel, to) for to in row.further or [row.to_key]))
     return Settleable(
         tenant_id=tenant_id,
         message_id=message_id,
@@ -82,8 +85,8 @@ async def lock_for_settlement(
         held_allowance=row.held_allowance,
         held_credits=row.held_credits,
         facts=Facts(
-            channel=Channel(row.channel),
-            recipients=row.recipients,
+            channel=channel,
+            recipients=recipients,
             status=MessageStatus(row.status),
             units=row.units,
             corrected=row.corrected,
@@ -103,7 +106,7 @@ async def lock_for_settlement(
                     status=ReportStatus(status),
                     error_code=None if error_code is None else ErrorCode(error_code),
                     provider_code=code,
-                    recipient=recipient,
+                    recipient=None if recipient is None else contact_key(channel, recipient),
                     duration_seconds=seconds,
                 )
                 for attempt, status, error_code, code, recipient, seconds in known.reports or ()

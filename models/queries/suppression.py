@@ -39,9 +39,13 @@ async def suppress(
 ) -> None:
     """Suppress a contact for a merchant (0: the tenant itself), once, with its history.
 
-    Takes the contact's lock alone, as an opt-out does: no attempt is committed after it.
+    Takes the contact's lock alone, as an opt-out does: no attempt is committed after it. An address
+    is suppressed for the tenant's own mail too, which locks it under merchant 0: after the
+    merchant's lock, everywhere.
     """
     await lock_contact(db, tenant_id, merchant_id, channel, contact_key, shared=False)
+    if channel is Channel.EMAIL and merchant_id != 0:
+        await lock_contact(db, tenant_id, 0, channel, contact_key, shared=False)
     await db.execute(
         _SUPPRESS,
         {

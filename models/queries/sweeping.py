@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from models.enums import Channel, MessageType
-from models.session import WriteSession
+from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +68,16 @@ async def take_silent(
         )
         for row in rows
     ]
+
+
+_IS_OPEN = text(
+    """
+    SELECT completed_at IS NULL FROM message WHERE tenant_id = :tenant_id AND id = :message_id
+    """
+)
+
+
+async def is_open(db: ReadSession, *, tenant_id: int, message_id: int) -> bool:
+    """Say whether a message has not ended."""
+    found = await db.scalar(_IS_OPEN, {"tenant_id": tenant_id, "message_id": message_id})
+    return bool(found)

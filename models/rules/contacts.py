@@ -10,7 +10,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat
 from models.enums import Channel
 from models.errors import InvalidPhoneNumber
 
-_WRITTEN = re.compile(r"\+[0-9 ().\-/]+", re.ASCII)
+_WRITTEN = re.compile(r"\+[\d ().\-/]+")
 _E164_LONGEST = 16
 """A plus sign and 15 digits (ITU-T E.164)."""
 

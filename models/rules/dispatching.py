@@ -19,9 +19,14 @@ from models.rules.marketing_hours import MarketingHours
 from models.rules.quiet_hours import NoSuchHour
 
 HELD_BACK_AT_MOST = timedelta(days=30)
-"""How long past due an inactive merchant's messages wait for it."""
+"""How long past due a message may still be sent; an inactive merchant's waits for it."""
 
 _LOOK_AGAIN = timedelta(seconds=30)
+_LOOK_AGAIN_AT_LEAST = timedelta(hours=1)
+
+_BACK_OFF_FIRST = timedelta(seconds=2)
+_BACK_OFF_LONGEST = timedelta(minutes=5)
+"""Between calls to a provider that loses them all: 30 days of trying stay under 9,999 attempts."""
 
 
 class Move(StrEnum):
@@ -54,6 +59,8 @@ class Candidate:
     """The one confirmation of an opt-out, and the answer to HELP: consent does not hold them."""
     hours: MarketingHours | None = None
     """Set for what may only go out in the recipient's daytime."""
+    last_finished_at: datetime | None = None
+    """When the outcome of the last attempt was known."""
     refused: ErrorCode | None = None
     """Why a provider refused it that any other would refuse it for as well."""
     told: bool = False
@@ -71,6 +78,17 @@ class Decision:
 
 def decide(candidate: Candidate, now: datetime) -> Decision:
     """Say what may be done: an open attempt is never passed over, whatever else is true."""
+    return (
+        _under_way(candidate)
+        or _too_late(candidate, now)
+        or _not_yet(candidate, now)
+        or _forbidden(candidate, now)
+        or Decision(move=Move.CLAIM)
+    )
+
+
+def _under_way(candidate: Candidate) -> Decision | None:
+    """Answer for what has ended, is taken, or may be."""
     if candidate.completed or candidate.status in TERMINAL:
         return Decision(move=Move.OVER)
     if candidate.told or AttemptState.ACCEPTED in candidate.attempts:
@@ -79,12 +97,37 @@ def decide(candidate: Candidate, now: datetime) -> Decision:
         return Decision(move=Move.RECONCILE)
     if candidate.refused is not None:
         return Decision(move=Move.BLOCK, error_code=candidate.refused)
+    return None
+
+
+def _too_late(candidate: Candidate, now: datetime) -> Decision | None:
     if candidate.expires_at is not None and now >= candidate.expires_at:
         return Decision(move=Move.BLOCK, error_code=ErrorCode.EXPIRED)
-    if now < candidate.due_at:
-        return Decision(move=Move.WAIT, until=candidate.due_at)
+    if now >= candidate.due_at + HELD_BACK_AT_MOST:
+        held_back = not candidate.merchant_active and not candidate.exempt
+        word = ErrorCode.MERCHANT_INACTIVE if held_back else ErrorCode.EXPIRED
+        return Decision(move=Move.BLOCK, error_code=word)
+    return None
+
+
+def _not_yet(candidate: Candidate, now: datetime) -> Decision | None:
+    until = max(candidate.due_at, _after_absences(candidate) or candidate.due_at)
+    return Decision(move=Move.WAIT, until=until) if now < until else None
+
+
+def _after_absences(candidate: Candidate) -> datetime | None:
+    """Return when a call may be tried again that surely never arrived: the first one at once."""
+    absent = sum(state is AttemptState.ABSENT for state in candidate.attempts)
+    if absent < 2 or candidate.last_finished_at is None:
+        return None
+    growing = _BACK_OFF_FIRST * (1 << min(absent - 2, 10))
+    return candidate.last_finished_at + min(growing, _BACK_OFF_LONGEST)
+
+
+def _forbidden(candidate: Candidate, now: datetime) -> Decision | None:
+    """Answer for what policy holds back; the one answer to a STOP or HELP it does not."""
     if candidate.exempt:
-        return Decision(move=Move.CLAIM)
+        return None
     if not candidate.merchant_active:
         return _hold_back(candidate, now)
     forbidden = consent_forbids(candidate.type, candidate.consent, suppressed=candidate.suppressed)
@@ -93,22 +136,18 @@ def decide(candidate: Candidate, now: datetime) -> Decision:
     return _in_daytime(candidate.hours, now)
 
 
-def _in_daytime(hours: MarketingHours | None, now: datetime) -> Decision:
+def _hold_back(candidate: Candidate, now: datetime) -> Decision:
+    # Growing with the wait, so that a merchant that is off for weeks leaves a short history.
+    again = now + min(max(_LOOK_AGAIN, (now - candidate.due_at) / 20), _LOOK_AGAIN_AT_LEAST)
+    last = candidate.due_at + HELD_BACK_AT_MOST
+    return Decision(move=Move.WAIT, until=min(again, candidate.expires_at or last, last))
+
+
+def _in_daytime(hours: MarketingHours | None, now: datetime) -> Decision | None:
     if hours is None:
-        return Decision(move=Move.CLAIM)
+        return None
     try:
         allowed = hours.next_allowed(now)
     except NoSuchHour:
         return Decision(move=Move.BLOCK, error_code=ErrorCode.OUTSIDE_HOURS)
-    if allowed > now:
-        return Decision(move=Move.WAIT, until=allowed)
-    return Decision(move=Move.CLAIM)
-
-
-def _hold_back(candidate: Candidate, now: datetime) -> Decision:
-    if now >= candidate.due_at + HELD_BACK_AT_MOST:
-        return Decision(move=Move.BLOCK, error_code=ErrorCode.MERCHANT_INACTIVE)
-    # Growing with the wait, so that a merchant that is off for weeks leaves a short history.
-    again = now + max(_LOOK_AGAIN, (now - candidate.due_at) / 20)
-    last = candidate.due_at + HELD_BACK_AT_MOST
-    return Decision(move=Move.WAIT, until=min(again, candidate.expires_at or last, last))
+    return Decision(move=Move.WAIT, until=allowed) if allowed > now else None

@@ -40,7 +40,8 @@ class Facts:
     corrected: bool
     attempts: Sequence[AttemptFact]
     reports: Sequence[ReportFact]
-    recipients: int = 1
+    recipients: Sequence[str] = ()
+    """Of an e-mail, in comparable form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

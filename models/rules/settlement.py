@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from models.enums import AttemptState, ErrorCode, MessageStatus
+from models.enums import OPEN_ATTEMPT, AttemptState, ErrorCode, MessageStatus
 from models.rules.channels.registry import RULES
 from models.rules.facts import Facts
 from models.rules.periods import day_of
@@ -60,6 +60,13 @@ def end_without_truth(facts: Facts) -> End:
         error_code=ErrorCode.DELIVERY_UNKNOWN,
         provider=taken.provider,
         day=day_of(taken.requested_at),
+    )
+
+
+def may_be_taken(facts: Facts) -> bool:
+    """Say whether a provider has the message, or may have it."""
+    return bool(facts.reports) or any(
+        a.state is AttemptState.ACCEPTED or a.state in OPEN_ATTEMPT for a in facts.attempts
     )
 
 

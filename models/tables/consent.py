@@ -19,6 +19,8 @@ class Consent(Table, table=True):
         one_of("channel", Channel),
         one_of("status", ConsentStatus),
         Index("ix_consent_newest", "tenant_id", "updated_at", "version"),
+        Index("ix_consent_merchant", "tenant_id", "merchant_id", "updated_at", "version"),
+        Index("ix_consent_contact", "tenant_id", "contact_key", "updated_at", "version"),
     )
 
     tenant_id: int = tenant_key()

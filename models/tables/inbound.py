@@ -23,8 +23,8 @@ class InboundMessage(Table, table=True):
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("kind", InboundKind),
-        Index("ix_inbound_message_newest", "tenant_id", "id"),
         Index("ix_inbound_message_sender", "tenant_id", "sender", "id"),
+        Index("ix_inbound_message_number", "tenant_id", "number", "id"),
         Index("ix_inbound_message_merchant", "tenant_id", "merchant_id", "id"),
     )
 

@@ -1,7 +1,7 @@
 """Sends, the calls made for them, and what providers said."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -29,6 +29,14 @@ from models.tables.base import (
 )
 
 
+def call_label(name: Literal["tenantId", "sourceSystem", "useCase"]) -> str:
+    """Return the SQL of a label that calls are found by, as its index has it.
+
+    Without parameters: an index on an expression is used only for that very expression.
+    """
+    return f"details #>> '{{labels,{name}}}'"
+
+
 class Message(Table, table=True):
     """One accepted send; the row that answers a replayed Idempotency-Key.
 
@@ -49,12 +57,25 @@ class Message(Table, table=True):
             "held_allowance + held_credits = CASE WHEN funded THEN units ELSE 0 END",
             name="fully_held",
         ),
-        Index("ix_message_newest", "tenant_id", "id"),
         Index("ix_message_merchant", "tenant_id", "merchant_id", "id"),
         Index("ix_message_to", "tenant_id", "to_key", "id"),
         Index("ix_message_channel", "tenant_id", "channel", "id"),
         Index("ix_message_status", "tenant_id", "status", "id"),
         Index("ix_message_accepted", "tenant_id", "accepted_at"),
+        *(
+            Index(
+                f"ix_message_call_{kind}",
+                "tenant_id",
+                text(f"({label})"),
+                "id",
+                postgresql_where=text("channel = 'VOICE'"),
+            )
+            for kind, label in (
+                ("tenant", call_label("tenantId")),
+                ("source_system", call_label("sourceSystem")),
+                ("use_case", call_label("useCase")),
+            )
+        ),
         Index("ix_message_sweep", "sweep_at", postgresql_where=text("completed_at IS NULL")),
     )
 
@@ -159,7 +180,7 @@ class Receipt(Table, table=True):
         ),
         one_of("status", ReportStatus),
         Index("ix_receipt_message", "tenant_id", "message_id", "id"),
-        Index("ix_receipt_open", "received_at", postgresql_where=text("applied_at IS NULL")),
+        Index("ix_receipt_open", "look_at", postgresql_where=text("applied_at IS NULL")),
     )
 
     tenant_id: int = tenant_key()
@@ -176,4 +197,5 @@ class Receipt(Table, table=True):
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
     reported_at: datetime = timestamp(description="The provider's own time.")
     received_at: datetime = timestamp()
+    look_at: datetime = timestamp(description="When the sweeper looks after it next.")
     applied_at: datetime | None = optional_timestamp()

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import AttemptState, ErrorCode, MessageStatus, MessageType, ReportStatus
+from models.queries import dispatching
 from models.session import Database
 from providers.ports import Answer, NotProcessed, Refused, SmsRequest
 from tests.activities.doubles import (
@@ -157,6 +158,25 @@ async def test_without_a_provider_nothing_is_claimed(database: Database, owner: 
     handed = await stage.dispatch(message_id)
     assert handed == DispatchResult(verdict=V.REFUSED, error_code=ErrorCode.NO_PROVIDER)
     assert await stage.attempts(message_id) == []
+
+
+async def test_it_was_sent_when_the_provider_answered_not_when_it_was_asked(
+    database: Database, owner: Owner
+) -> None:
+    stage = Stage(database, owner, Scripted())
+    message_id = await stage.accept()
+    await stage.crash(message_id, deadline_in=SECOND, provider="one")
+    answered = datetime.now(UTC) + 3 * SECOND
+    async with database.transaction() as db:
+        await dispatching.conclude(
+            db,
+            tenant_id=owner.tenant_id,
+            message_id=message_id,
+            number=1,
+            state=A.ACCEPTED,
+            now=answered,
+        )
+    assert (await stage.message(message_id)).sent_at == answered
 
 
 async def test_after_a_crash_in_mid_call_nothing_is_sent_again(

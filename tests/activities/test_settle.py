@@ -93,6 +93,17 @@ async def test_a_refusal_gives_every_unit_back(database: Database, owner: Owner)
     assert (await stage.units(), await stage.usage(message_id)) == ((0, 0), [])
 
 
+@pytest.mark.parametrize("ending", [Ending.REFUSED, Ending.BLOCKED])
+async def test_what_may_be_under_way_meanwhile_does_not_end_refused(
+    database: Database, owner: Owner, ending: Ending
+) -> None:
+    """A worker that woke late may have sent what another one was told to block."""
+    stage, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
+    ended = await stage.settle(message_id, ending, ErrorCode.CONSENT_OPTED_OUT)
+    assert ended == (S.SENDING, False)
+    assert await stage.units() == (3, 0)
+
+
 async def test_a_stored_report_outweighs_what_the_workflow_thinks(
     database: Database, owner: Owner
 ) -> None:

@@ -114,9 +114,7 @@ class FakeKeeper:
             return self.answer
         if provider_message_id != self.id:
             return NotFound()
-        return Recording(
-            media_type="audio/wav", length=len(self.content), chunks=_chunks(self.content)
-        )
+        return Recording(length=len(self.content), chunks=_chunks(self.content))
 
 
 async def _chunks(content: bytes) -> AsyncGenerator[bytes, None]:

@@ -49,7 +49,7 @@ async def test_a_recording_is_streamed_and_its_connection_given_back() -> None:
     )
     recording, asked = await play(answer)
     assert isinstance(recording, Recording)
-    assert (recording.media_type, recording.length) == ("audio/wav", 8)
+    assert recording.length == 8
     assert not body.closed
     assert b"".join([chunk async for chunk in recording.chunks]) == b"RIFFWAVE"
     assert body.closed

@@ -23,7 +23,7 @@ from api.idempotency import IdempotentRequest
 from api.schemas.consents import V1MerchantConsentRequest
 from api.services.consents import Consents
 from cli.embedded.postgres import EmbeddedPostgres
-from models.enums import Channel, ConsentStatus, DeliveryMode
+from models.enums import Channel, ConsentStatus
 from models.queries import settlement
 from models.session import Database
 from providers import simulated
@@ -188,7 +188,6 @@ class Life:
             key_id=0,
             merchant_id=None,
             merchant=None,
-            delivery_mode=DeliveryMode.SIMULATOR,
         )
         order = V1MerchantConsentRequest.model_validate(
             {

@@ -1,5 +1,6 @@
 """What differs between channels: units held, units used, and what reports add up to."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from models.rules.channels import email, sms, voice
 from models.rules.channels.registry import RULES
 from models.rules.facts import AttemptFact, Facts, ReportFact
 
+ANN = ("ann@example.com",)
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
 TAKEN = AttemptFact(
     number=1, provider="p", state=AttemptState.ACCEPTED, requested_at=AT, provider_code=None
@@ -28,7 +30,9 @@ def report(
     )
 
 
-def facts(channel: Channel, *reports: ReportFact, units: int, recipients: int = 1) -> Facts:
+def facts(
+    channel: Channel, *reports: ReportFact, units: int, recipients: Sequence[str] = ANN
+) -> Facts:
     return Facts(
         channel=channel,
         status=MessageStatus.SENT,
@@ -77,8 +81,8 @@ def test_each_channel_holds_its_own_unit() -> None:
 def test_a_mail_ends_when_the_last_word_on_each_recipient_is_in() -> None:
     ann = report(ReportStatus.DELIVERED, recipient="ann@example.com")
     bob = report(ReportStatus.UNDELIVERED, recipient="bob@example.com")
-    waiting = facts(Channel.EMAIL, ann, ann, units=2, recipients=2)
-    ended = facts(Channel.EMAIL, ann, bob, units=2, recipients=2)
+    waiting = facts(Channel.EMAIL, ann, ann, units=2, recipients=[*ANN, "bob@example.com"])
+    ended = facts(Channel.EMAIL, ann, bob, units=2, recipients=[*ANN, "bob@example.com"])
     assert RULES[Channel.EMAIL].last_word(waiting) is None
     word = RULES[Channel.EMAIL].last_word(ended)
     assert word is not None

@@ -32,6 +32,8 @@ def candidate(
     active: bool = True,
     consent: ConsentStatus | None = None,
     told: bool = False,
+    refused: ErrorCode | None = None,
+    last_finished_at: datetime | None = None,
 ) -> Candidate:
     return Candidate(
         status=status,
@@ -43,6 +45,8 @@ def candidate(
         consent=consent,
         attempts=attempts,
         told=told,
+        refused=refused,
+        last_finished_at=last_finished_at,
     )
 
 
@@ -80,7 +84,20 @@ TABLE = [
     (candidate(active=False), Decision(move=Move.WAIT, until=NOW + 30 * SECOND)),
     (
         candidate(active=False, due_at=NOW - timedelta(days=20)),
-        Decision(move=Move.WAIT, until=NOW + timedelta(days=1)),
+        Decision(move=Move.WAIT, until=NOW + timedelta(hours=1)),
+    ),
+    (
+        candidate(due_at=NOW - HELD_BACK_AT_MOST),
+        Decision(move=BLOCK, error_code=ErrorCode.EXPIRED),
+    ),
+    (
+        candidate(SENDING, A.REFUSED, refused=ErrorCode.BAD_DESTINATION),
+        Decision(move=BLOCK, error_code=ErrorCode.BAD_DESTINATION),
+    ),
+    (candidate(SENDING, A.ABSENT, last_finished_at=NOW), Decision(move=Move.CLAIM)),
+    (
+        candidate(SENDING, A.ABSENT, A.ABSENT, A.ABSENT, last_finished_at=NOW),
+        Decision(move=Move.WAIT, until=NOW + 4 * SECOND),
     ),
     (
         candidate(active=False, due_at=NOW - HELD_BACK_AT_MOST),

@@ -198,7 +198,7 @@ async def test_a_slow_answer_is_ambiguous(behave: Handler) -> None:
     async with vendor(behave) as them:
         answer = await post(them.url, timeout=timedelta(milliseconds=150))
         assert isinstance(answer, Ambiguous)
-        assert answer.provider_code in {"TimeoutError", "ReadTimeout"}
+        assert answer.reason in {"TimeoutError", "ReadTimeout"}
 
 
 async def test_a_dripping_answer_is_cut_by_the_budget_of_the_whole_call() -> None:

@@ -226,6 +226,18 @@ def upgrade() -> None:
     op.create_index(
         "ix_consent_newest", "consent", ["tenant_id", "updated_at", "version"], unique=False
     )
+    op.create_index(
+        "ix_consent_merchant",
+        "consent",
+        ["tenant_id", "merchant_id", "updated_at", "version"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_consent_contact",
+        "consent",
+        ["tenant_id", "contact_key", "updated_at", "version"],
+        unique=False,
+    )
     op.create_table(
         "credit_account",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
@@ -293,7 +305,10 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
-        "ix_inbound_message_newest", "inbound_message", ["tenant_id", "id"], unique=False
+        "ix_inbound_message_number",
+        "inbound_message",
+        ["tenant_id", "number", "id"],
+        unique=False,
     )
     op.create_table(
         "message",
@@ -366,11 +381,22 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_message_accepted", "message", ["tenant_id", "accepted_at"], unique=False)
+    for kind, label in (
+        ("tenant", "tenantId"),
+        ("source_system", "sourceSystem"),
+        ("use_case", "useCase"),
+    ):
+        op.create_index(
+            f"ix_message_call_{kind}",
+            "message",
+            ["tenant_id", sa.text(f"(details #>> '{{labels,{label}}}')"), "id"],
+            unique=False,
+            postgresql_where=sa.text("channel = 'VOICE'"),
+        )
     op.create_index("ix_message_channel", "message", ["tenant_id", "channel", "id"], unique=False)
     op.create_index(
         "ix_message_merchant", "message", ["tenant_id", "merchant_id", "id"], unique=False
     )
-    op.create_index("ix_message_newest", "message", ["tenant_id", "id"], unique=False)
     op.create_index("ix_message_status", "message", ["tenant_id", "status", "id"], unique=False)
     op.create_index(
         "ix_message_sweep",
@@ -543,6 +569,7 @@ def upgrade() -> None:
         sa.Column("provider_code", sa.String(length=64), nullable=True),
         sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("look_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "status IN ('SENT', 'DELIVERED', 'UNDELIVERED', 'FAILED', 'COMPLAINED')",
@@ -564,7 +591,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_receipt_open",
         "receipt",
-        ["received_at"],
+        ["look_at"],
         unique=False,
         postgresql_where=sa.text("applied_at IS NULL"),
     )

@@ -17,11 +17,12 @@ def taken(facts: Facts) -> int:
 
 def last_word(facts: Facts) -> LastWord | None:
     """Return the end of the whole mail: UNDELIVERED if any recipient bounced."""
-    words: dict[str | None, ReportFact] = {}
+    words: dict[str, ReportFact] = {}
     for report in facts.reports:
-        if report.status in FINAL_REPORT:
-            words.setdefault(report.recipient, report)
-    if len(words) < facts.recipients:
+        whose = report.recipient or facts.recipients[0]
+        if report.status in FINAL_REPORT and whose in facts.recipients:
+            words.setdefault(whose, report)
+    if len(words) < len(facts.recipients):
         return None
     last = next(
         (word for word in words.values() if status_of(word.status) is not MessageStatus.DELIVERED),
