@@ -66,7 +66,8 @@ _REPLAYED: Document = {
 }
 _LINK: Document = {
     "Link": {
-        "description": 'The next page, `rel="next"`, while there is more (RFC 8288).',
+        "description": 'The next page, `rel="next"`, while there is more (RFC 8288); '
+        "relative to the address that was asked.",
         "schema": {"type": "string"},
     }
 }

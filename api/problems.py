@@ -1,6 +1,7 @@
 """The one place where an error becomes an answer (RFC 9457, application/problem+json)."""
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -95,7 +96,13 @@ def of(*errors: type[HexavoxError]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-_PLAIN = {"extra_forbidden": "is not a known field", "missing": "is required"}
+_KIND_TRIED = re.compile(r"(constrained|function)-|(list|dict)\[")
+
+_PLAIN = {
+    "extra_forbidden": "is not a known field",
+    "missing": "is required",
+    "string_pattern_mismatch": "is not of the form it must have",
+}
 """Where the validation library's own words say less than these."""
 
 
@@ -122,10 +129,15 @@ async def _known(request: Request, error: HexavoxError) -> Response:
     return render(request, error)
 
 
+def _is_named(step: int | str) -> bool:
+    """Say whether a step of a path is the caller's: the library adds the kinds it tried."""
+    return isinstance(step, int) or not _KIND_TRIED.match(step)
+
+
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
     wrong = tuple(
         (
-            field_name(tuple(entry["loc"][1:])) or str(entry["loc"][0]),
+            field_name(tuple(filter(_is_named, entry["loc"][1:]))) or str(entry["loc"][0]),
             _PLAIN.get(entry["type"], str(entry["msg"]).removeprefix("Value error, ")),
         )
         for entry in error.errors()[:MOST_ERRORS]

@@ -219,7 +219,10 @@ def _verified(secret: str, headers: Mapping[str, str], body: bytes) -> Any:
     expected = hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), fields.get("v1", "").encode()):
         raise ForgedWebhook
-    return json.loads(body)
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _answer(response: httpx.Response) -> Answer:

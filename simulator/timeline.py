@@ -85,7 +85,7 @@ _COURSES: dict[tuple[Channel, Course], tuple[_Step, ...]] = {
         _Step(Status.ANSWERED, 0.67),
         _Step(Status.COMPLETED, 1),
     ),
-    (Channel.VOICE, Course.UNDELIVERED): (_Step(Status.FAILED, 1),),
+    (Channel.VOICE, Course.UNDELIVERED): (_Step(Status.UNDELIVERED, 1),),
     (Channel.VOICE, Course.BUSY): (_Step(Status.BUSY, 1),),
     (Channel.VOICE, Course.NO_ANSWER): (_Step(Status.RINGING, 0.5), _Step(Status.NO_ANSWER, 1)),
     (Channel.VOICE, Course.FAILED): (_Step(Status.FAILED, 1),),
@@ -102,7 +102,7 @@ _COURSES: dict[tuple[Channel, Course], tuple[_Step, ...]] = {
 }
 
 _ERRORS = frozenset({Status.UNDELIVERED, Status.FAILED})
-_UNANSWERED = frozenset({Status.BUSY, Status.NO_ANSWER, Status.FAILED})
+_UNANSWERED = frozenset({Status.UNDELIVERED, Status.BUSY, Status.NO_ANSWER, Status.FAILED})
 _REACHED = frozenset({Status.DELIVERED, Status.ANSWERED})
 _UNDER_WAY = frozenset({Status.SENT, Status.RINGING})
 

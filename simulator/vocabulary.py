@@ -17,6 +17,7 @@ class Status(StrEnum):
     ACCEPTED = "accepted"
     # SMS
     SENT = "sent"
+    # SMS and voice
     UNDELIVERED = "undelivered"
     # SMS and e-mail
     DELIVERED = "delivered"

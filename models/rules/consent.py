@@ -15,7 +15,6 @@ _REFUSALS: dict[ErrorCode, type[PolicyForbids]] = {
     ErrorCode.CONSENT_REQUIRED: ConsentRequired,
     ErrorCode.MERCHANT_INACTIVE: MerchantInactive,
     ErrorCode.RECIPIENT_SUPPRESSED: RecipientSuppressed,
-    ErrorCode.OUTSIDE_HOURS: ChannelNotAllowed,
 }
 
 
@@ -38,4 +37,6 @@ def consent_forbids(
 
 def refusal(code: ErrorCode) -> PolicyForbids:
     """Return the error that tells a caller at acceptance what later would end a message."""
+    if code is ErrorCode.OUTSIDE_HOURS:
+        return ChannelNotAllowed("No hour of the merchant's window is daytime in all zones.")
     return _REFUSALS[code]()

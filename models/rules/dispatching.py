@@ -91,10 +91,13 @@ def _under_way(candidate: Candidate) -> Decision | None:
     """Answer for what has ended, is taken, or may be."""
     if candidate.completed or candidate.status in TERMINAL:
         return Decision(move=Move.OVER)
-    if candidate.told or AttemptState.ACCEPTED in candidate.attempts:
+    if AttemptState.ACCEPTED in candidate.attempts:
         return Decision(move=Move.REPORT)
     if any(state in OPEN_ATTEMPT for state in candidate.attempts):
+        # Also when it was reported on: reconciling reads that, and writes down that it was taken.
         return Decision(move=Move.RECONCILE)
+    if candidate.told:
+        return Decision(move=Move.REPORT)
     if candidate.refused is not None:
         return Decision(move=Move.BLOCK, error_code=candidate.refused)
     return None

@@ -277,6 +277,7 @@ async def test_the_trail_tells_what_became_of_each_recipient(
                     recipient=recipient,
                     reported_at=moment,
                     received_at=moment,
+                    look_at=moment,
                 )
             )
     events = (await gym.get(f"/messages/{sent}")).json()["events"]

@@ -17,6 +17,8 @@ async def _walk(integrator: Integrator, first: str) -> list[dict[str, object]]:
         assert len(response.json()) <= 2
         items += response.json()
         following = response.links.get("next", {}).get("url")
+        # Relative: true behind any proxy, whatever Host says.
+        assert following is None or following.startswith("/api/v1/")
     return items
 
 

@@ -162,6 +162,7 @@ async def test_a_message_is_told_with_its_whole_story(
                 provider_code="30005",
                 reported_at=NOON + timedelta(seconds=5),
                 received_at=NOON + timedelta(seconds=5),
+                look_at=NOON + timedelta(seconds=5),
             )
         )
     view = (await integrator.get(f"/messages/{message}")).json()

@@ -70,6 +70,7 @@ async def make_call(
                     duration_seconds=70 if phase == "completed" else None,
                     reported_at=NOON + timedelta(seconds=second),
                     received_at=NOON + timedelta(seconds=second),
+                    look_at=NOON + timedelta(seconds=second),
                 )
             )
     return call

@@ -1,6 +1,7 @@
 """What must hold for a tenant at rest, whatever died before: an empty list of violations."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from models.enums import TERMINAL, MessageStatus
@@ -22,12 +23,17 @@ LAWS: Final = {
          WHERE tenant_id = :tenant AND (completed_at IS NULL OR status IN
                ('QUEUED', 'SCHEDULED', 'SENDING', 'SENT'))
     """,
-    "every accepted message was held in full, once": """
+    "every funded message was held in full, once": """
         SELECT m.id, count(e.id), sum(e.units) FROM message m
           LEFT JOIN ledger_entry e ON e.tenant_id = m.tenant_id AND e.message_id = m.id
                                   AND e.kind = 'HOLD'
-         WHERE m.tenant_id = :tenant
+         WHERE m.tenant_id = :tenant AND m.funded
          GROUP BY m.id, m.units HAVING count(e.id) <> 1 OR sum(e.units) <> m.units
+    """,
+    "nothing is booked for what is not funded": """
+        SELECT m.id, e.kind, e.units FROM message m JOIN ledger_entry e
+               ON e.tenant_id = m.tenant_id AND e.message_id = m.id
+         WHERE m.tenant_id = :tenant AND NOT m.funded
     """,
     "captured and released are what was held, from the same pots": """
         SELECT m.id FROM message m JOIN ledger_entry e
@@ -39,7 +45,7 @@ LAWS: Final = {
     """,
     "what is billed is what was captured": """
         SELECT m.id, m.billed_units FROM message m
-         WHERE m.tenant_id = :tenant AND m.billed_units <> COALESCE(
+         WHERE m.tenant_id = :tenant AND m.funded AND m.billed_units <> COALESCE(
                (SELECT sum(e.units) FROM ledger_entry e WHERE e.tenant_id = m.tenant_id
                    AND e.message_id = m.id AND e.kind = 'CAPTURE'), 0)
     """,
@@ -63,7 +69,9 @@ LAWS: Final = {
                            AND e.kind = 'CAPTURE') captured
          WHERE am.tenant_id = :tenant
            AND (am.held <> 0 OR am.used <> captured.used OR am.credits_used <> captured.credits
-                OR am.used > m.sms_limit)
+                OR am.used > CASE am.channel WHEN 'SMS' THEN m.sms_limit
+                                             WHEN 'VOICE' THEN m.voice_minutes_limit
+                                             WHEN 'EMAIL' THEN m.email_limit END)
     """,
     "the running balance of credits is gapless": """
         SELECT id, kind, balance, expected
@@ -111,13 +119,17 @@ LAWS: Final = {
 
 async def violations(integrator: Integrator) -> list[str]:
     """Return everything that must not be, in words; only for a tenant with nothing under way."""
-    tenant = integrator.owner.tenant_id
-    found = [
+    found = await broken_laws(integrator.house.rows, integrator.owner.tenant_id)
+    return found + await _copies(integrator)
+
+
+async def broken_laws(ask: Callable[..., Awaitable[list[Any]]], tenant: int) -> list[str]:
+    """Return which laws the database breaks, and by which rows."""
+    return [
         f"{law}: {rows}"
         for law, question in LAWS.items()
-        if (rows := await integrator.house.rows(question, tenant=tenant))
+        if (rows := await ask(question, tenant=tenant))
     ]
-    return found + await _copies(integrator)
 
 
 async def _copies(integrator: Integrator) -> list[str]:

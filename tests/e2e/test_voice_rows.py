@@ -27,7 +27,7 @@ class Row:
 
 ROWS = (
     Row("1234"),
-    Row("9001", "FAILED", "UNREACHABLE", "30005", calls=0, minutes=0),
+    Row("9001", "UNDELIVERED", "UNREACHABLE", "30005", calls=0, minutes=0),
     Row("9002", "FAILED", "BAD_DESTINATION", "21211", calls=0, minutes=0),
     Row("9003", attempts=2),
     Row("9004"),

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from models.enums import ConsentStatus, ErrorCode, MessageType
+from models.enums import Channel, ConsentStatus, ErrorCode, MessageType
+from models.queries.consents import lock_contact
 from models.rules.inbound import MOST_ANSWERS
 from providers.ports import Refused
 from tests.activities.doubles import Scripted
@@ -16,6 +17,7 @@ from tests.factories import make_owner, say
 from tests.inbound.stage import CONTACT, OTHER, Line
 from workflows.types import Verdict
 
+_WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 OPTED_OUT = Refused(error_code=ErrorCode.OPTED_OUT, provider_code="21610", everywhere=True)
 
 
@@ -43,6 +45,30 @@ async def test_stop_to_a_shared_number_opts_out_of_all_who_wrote_from_it(line: L
     [answer] = await line.answers()
     assert answer.merchant_id == shop.merchant_id
     assert answer.body.startswith("Shop B: ")
+
+
+async def test_who_writes_while_a_stop_waits_for_its_locks_is_left_as_well(line: Line) -> None:
+    shop = await line.shop("Shop B")
+    await line.writes()
+    async with line.database.transaction() as db:
+        await lock_contact(
+            db,
+            line.owner.tenant_id,
+            line.owner.merchant_id,
+            Channel.SMS,
+            CONTACT,
+            shared=True,
+        )
+        stopping = asyncio.create_task(line.texts("STOP"))
+        async with asyncio.timeout(5):
+            while not await line.rows(_WAITING):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await line.writes(shop)
+    assert (await stopping).status_code == 204
+    assert {merchant: status for merchant, (status, _) in (await line.consents()).items()} == {
+        line.owner.merchant_id: "OPT_OUT",
+        shop.merchant_id: "OPT_OUT",
+    }
 
 
 async def test_the_answer_is_an_ordinary_message_that_costs_nothing(line: Line) -> None:

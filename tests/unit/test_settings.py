@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from typer.testing import CliRunner
 
+from cli.main import app
 from models.rules.waits import SendWaits
-from models.settings import Profile, Settings
+from models.settings import IncompleteSettings, Profile, Settings
 
 URL = "postgresql://user:hidden@host:5432/name"
 WAITS = {
@@ -25,6 +27,7 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
     "API_HOST": ("0.0.0.0", "0.0.0.0"),
     "API_PORT": ("9000", 9000),
     "PUBLIC_URL": ("https://api.example.com", "https://api.example.com"),
+    "WORKER_HEALTH_HOST": ("0.0.0.0", "0.0.0.0"),
     "WORKER_HEALTH_PORT": ("0", 0),
     "RATE_LIMIT": ("10", 10),
     "RATE_BURST": ("5000", 5000),
@@ -70,6 +73,25 @@ def test_one_variable_sets_one_thing_in_every_profile(
     if name == "RATE_LIMIT":
         environment.setenv("HEXAVOX_RATE_BURST", "1000")
     assert Settings().model_dump() == before | {name.lower(): value}
+
+
+def test_production_is_not_served_without_a_public_address(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(IncompleteSettings, match="HEXAVOX_PUBLIC_URL"):
+        Settings().check_for_serving()
+    environment.setenv("HEXAVOX_PROFILE", "demo")
+    Settings().check_for_serving()
+    environment.setenv("HEXAVOX_PROFILE", "production")
+    environment.setenv("HEXAVOX_PUBLIC_URL", "http://127.0.0.1:8000")  # said, so meant
+    Settings().check_for_serving()
+
+
+@pytest.mark.parametrize("process", ["api", "worker", "simulator"])
+def test_a_process_that_serves_says_what_it_lacks(process: str) -> None:
+    result = CliRunner().invoke(app, [process])
+    assert result.exit_code == 2
+    assert "HEXAVOX_PUBLIC_URL" in result.output
 
 
 def test_the_send_takes_its_waits_along() -> None:

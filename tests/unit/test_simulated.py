@@ -26,6 +26,7 @@ from providers.ports import (
     Refused,
     Report,
     SmsRequest,
+    VoiceRequest,
 )
 from providers.simulated import SIGNATURE_HEADER, Simulator, verifier
 
@@ -220,6 +221,69 @@ def test_a_report_is_told_in_our_words(
     read = verifier(SECRET)(signed(body), body)
     assert read is not None
     assert (read.status, read.error_code, read.provider_code) == (status, error_code, provider_code)
+
+
+UNREADABLE: list[dict[str, Any]] = [
+    {"at": "2026-11-23T12:00:00"},
+    {"at": "0001-01-01T00:00:00+23:59"},
+    {"eventId": "e" * 129},
+    {"eventId": ""},
+    {"eventId": "a\0b"},
+    {"bounceType": "a\0b"},
+    {"errorCode": "a\0b"},
+    {"recipient": "a" * 321},
+    {"recipient": "a\0b"},
+    {"durationSeconds": -1},
+    {"durationSeconds": 2**31},
+    {"durationSeconds": "7"},
+]
+
+
+@pytest.mark.parametrize("wrong", [*UNREADABLE, {"messageId": "m" * 129}, {"messageId": "a\0b"}])
+def test_a_report_that_cannot_be_stored_is_unreadable(wrong: dict[str, Any]) -> None:
+    body = json.dumps(EVENT | wrong).encode()
+    with pytest.raises(ValueError):
+        verifier(SECRET)(signed(body), body)
+
+
+@pytest.mark.parametrize("wrong", UNREADABLE)
+async def test_a_look_up_that_finds_one_learns_nothing(wrong: dict[str, Any]) -> None:
+    found = {"items": [{"id": "m1", "events": [EVENT | wrong]}]}
+    assert await simulator(httpx.Response(200, json=found)).look_up("hx-1-2-3") == NoTruth(
+        reason="ValueError"
+    )
+
+
+def test_what_a_report_only_tells_is_clipped() -> None:
+    body = json.dumps(EVENT | {"bounceType": "b" * 99, "errorCode": "7" * 99}).encode()
+    read = verifier(SECRET)(signed(body), body)
+    assert read is not None
+    assert (len(read.phase), read.provider_code) == (32, "7" * 64)
+
+
+async def test_an_id_that_cannot_be_stored_is_no_answer() -> None:
+    answer = httpx.Response(202, json={"id": "m" * 129})
+    assert await simulator(answer).send(SMS) == Ambiguous(reason="202", provider_code="202")
+
+
+async def test_a_call_carries_its_language_and_voice() -> None:
+    asked: list[httpx.Request] = []
+    call = VoiceRequest(
+        to=SMS.to,
+        sender=SMS.sender,
+        text="Hola",
+        record=False,
+        ring_seconds=30,
+        longest_seconds=60,
+        language="es-MX",
+        voice="lupe",
+        reference=SMS.reference,
+        callback_url=SMS.callback_url,
+        not_after=SMS.not_after,
+    )
+    await simulator(httpx.Response(202, json={"id": "m1"}), asked).send(call)
+    document = json.loads(asked[0].content)
+    assert (document["language"], document["voice"]) == ("es-MX", "lupe")
 
 
 def test_a_status_of_no_interest_is_nothing() -> None:

@@ -1,0 +1,37 @@
+"""A worker's own port: served where it was told, and not worth a worker's life."""
+
+import logging
+import socket
+
+import httpx
+import pytest
+
+from cli.health import serve_health
+from tests.stack import free_port
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+async def test_health_and_metrics_are_served_where_it_is_told(host: str) -> None:
+    port = free_port()
+    async with serve_health(port, host), httpx.AsyncClient(trust_env=False) as client:
+        url = f"http://127.0.0.1:{port}"
+        assert (await client.get(f"{url}/healthz")).text == "ok"
+        assert "python_info" in (await client.get(f"{url}/metrics")).text
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind((host, port))
+
+
+async def test_a_port_that_is_taken_is_logged_and_the_worker_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, caplog.at_level(logging.ERROR):
+        async with serve_health(taken.getsockname()[1], "127.0.0.1"):
+            pass
+    assert "not served" in caplog.text
+
+
+async def test_port_zero_serves_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with serve_health(0, "no such host"):
+        pass
+    assert caplog.text == ""

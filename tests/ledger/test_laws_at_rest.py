@@ -1,0 +1,87 @@
+"""The laws that hold after every chaos, held against every channel and against answers."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from models.enums import Channel, MessageStatus
+from models.queries import settlement
+from models.rules.settlement import End
+from models.session import Database
+from tests.chaos.invariants import broken_laws
+from tests.factories import Owner, make_message, new_message
+
+
+class Books:
+    """One tenant's books."""
+
+    def __init__(self, database: Database, owner: Owner) -> None:
+        self._database = database
+        self._owner = owner
+
+    async def ended(self, channel: Channel, *, funded: bool = True) -> None:
+        """Accept a message of two units that a provider took, and end it with one of them."""
+        wanted = new_message(self._owner, units=2, key=f"{channel}-{funded}")
+        id = await make_message(self._database, replace(wanted, channel=channel, funded=funded))
+        await self.write(
+            "INSERT INTO attempt (tenant_id, message_id, number, provider, state, requested_at,"
+            " deadline, everywhere)"
+            " VALUES (:t, :m, 1, 'simulator', 'ACCEPTED', now(), now(), FALSE)",
+            m=id,
+        )
+        await self.write("UPDATE message SET attempts = 1 WHERE tenant_id = :t AND id = :m", m=id)
+        now = datetime.now(UTC)
+        end = End(status=MessageStatus.DELIVERED, captured=1, provider="simulator", day=now.date())
+        async with self._database.transaction() as db:
+            message = await settlement.lock_for_settlement(
+                db, tenant_id=self._owner.tenant_id, message_id=id
+            )
+            assert message is not None
+            assert await settlement.end_message(db, message, end, now)
+
+    async def broken(self) -> list[str]:
+        broken = await broken_laws(self._ask, self._owner.tenant_id)
+        return [law.partition(":")[0] for law in broken]
+
+    async def write(self, sql: str, **values: Any) -> None:
+        async with self._database.transaction() as db:
+            await db.execute(text(sql), {"t": self._owner.tenant_id, **values})
+
+    async def _ask(self, question: str, *, tenant: int) -> list[Any]:
+        async with self._database.read() as db:
+            return list((await db.execute(text(question), {"tenant": tenant})).all())
+
+
+@pytest.fixture
+async def books(database: Database, owner: Owner) -> Books:
+    """A merchant whose allowance of SMS is none, those of the others 10."""
+    books = Books(database, owner)
+    await books.write(
+        "UPDATE merchant SET voice_minutes_limit = 10, email_limit = 10 WHERE tenant_id = :t"
+    )
+    return books
+
+
+async def test_calls_mails_and_answers_keep_every_law(books: Books) -> None:
+    for channel in Channel:
+        await books.ended(channel)
+    await books.ended(Channel.SMS, funded=False)
+    await books.write("UPDATE merchant SET sms_limit = 1 WHERE tenant_id = :t")
+    assert await books.broken() == []
+
+
+async def test_a_call_beyond_its_own_limit_is_noticed(books: Books) -> None:
+    await books.ended(Channel.VOICE)
+    await books.write("UPDATE merchant SET voice_minutes_limit = 0 WHERE tenant_id = :t")
+    assert await books.broken() == [
+        "the month is the sum of its entries, within its limit, and nothing is held"
+    ]
+
+
+async def test_an_entry_for_an_answer_is_noticed(books: Books) -> None:
+    await books.ended(Channel.SMS)
+    await books.write("UPDATE message SET funded = FALSE, held_allowance = 0 WHERE tenant_id = :t")
+    assert "nothing is booked for what is not funded" in await books.broken()

@@ -1,0 +1,122 @@
+"""A place in line is looked after as often as its message asks; a limit forgets no moment."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from models.enums import Channel, MessageType
+from models.queries import limits, lines
+from models.queries.lines import Booking, Clock, Line, Pace
+from models.rules.pacing import Place, Way, gap
+from models.session import Database
+from tests.factories import Owner, make_message, new_message
+
+SMS = Channel.SMS
+SECOND = timedelta(seconds=1)
+
+
+class Sender:
+    """A number of a tenant with a limit, whose lane is taken for a minute."""
+
+    def __init__(self, database: Database, owner: Owner) -> None:
+        self._database = database
+        self._owner = owner
+
+    async def taken(self) -> None:
+        await self.write(
+            "UPDATE sender_number SET segments_per_second = 1,"
+            " next_segment_at = now() + interval '1 minute' WHERE number = :number"
+        )
+
+    async def asks(self, message_id: int, place: Place | None) -> Booking:
+        """A message takes its turn."""
+        row = (await self.read("SELECT id FROM sender_number WHERE number = :number"))[0]
+        line = Line(tenant_id=self._owner.tenant_id, sender_id=row.id, channel=SMS)
+        clock = Clock(now=datetime.now(UTC), before=0, after=0)
+        async with self._database.transaction() as db:
+            return await lines.take_turn(
+                db,
+                Pace(line=line, units=1, place=place, clock=clock),
+                message_id=message_id,
+                merchant_id=self._owner.merchant_id,
+                type=MessageType.TRANSACTIONAL,
+                priority=2,
+            )
+
+    async def limit(self, rate: str | None) -> datetime | None:
+        """Limit it; return when its lane is free."""
+        async with self._database.transaction() as db:
+            told = None if rate is None else Decimal(rate)
+            assert await limits.limit(db, self._owner.sender, {SMS: told})
+        row = (await self.read("SELECT next_segment_at FROM sender_number WHERE number = :number"))[
+            0
+        ]
+        free_at: datetime | None = row.next_segment_at
+        return free_at
+
+    async def grant(self, message_id: int, at: datetime) -> None:
+        await self.write(
+            "UPDATE sender_line SET granted_at = :at WHERE message_id = :m"
+            " AND tenant_id = (SELECT tenant_id FROM sender_number WHERE number = :number)",
+            at=at,
+            m=message_id,
+        )
+
+    async def write(self, sql: str, **values: Any) -> None:
+        async with self._database.transaction() as db:
+            await db.execute(text(sql), {"number": self._owner.sender, **values})
+
+    async def read(self, sql: str) -> list[Any]:
+        async with self._database.read() as db:
+            return list((await db.execute(text(sql), {"number": self._owner.sender})).all())
+
+
+@pytest.fixture
+async def sender(database: Database, owner: Owner) -> Sender:
+    sender = Sender(database, owner)
+    await sender.taken()
+    return sender
+
+
+async def test_who_stands_alone_says_so_each_time_it_asks(
+    sender: Sender, database: Database, owner: Owner
+) -> None:
+    message, other = [await make_message(database, new_message(owner)) for _ in range(2)]
+    joined = await sender.asks(message, None)
+    assert (joined.way, joined.first) == (Way.STAND, True)
+    place = Place(joined_at=joined.joined_at, granted_at=None)
+    assert (await sender.asks(message, place)).first  # the signal of the first time may be lost
+    assert not (await sender.asks(other, None)).first
+    assert not (await sender.asks(message, place)).first
+
+
+async def test_a_new_limit_keeps_the_moments_of_those_let_in(
+    sender: Sender, database: Database, owner: Owner
+) -> None:
+    message = await make_message(database, new_message(owner))
+    await sender.asks(message, None)
+    soon = datetime.now(UTC) + 20 * SECOND
+    await sender.grant(message, soon)
+    assert await sender.limit("2") == soon + gap(1, Decimal(2))
+
+
+async def test_a_new_limit_forgets_what_nobody_comes_for(
+    sender: Sender, database: Database, owner: Owner
+) -> None:
+    message = await make_message(database, new_message(owner))
+    await sender.asks(message, None)
+    await sender.grant(message, datetime.now(UTC) - SECOND)
+    assert await sender.limit("2") is None
+
+
+async def test_the_same_limit_once_more_changes_nothing(sender: Sender) -> None:
+    [before] = await sender.read("SELECT next_segment_at FROM sender_number WHERE number = :number")
+    assert await sender.limit("1.000") == before.next_segment_at
+
+
+async def test_a_number_that_is_nobodys_is_not_limited(database: Database) -> None:
+    async with database.transaction() as db:
+        assert not await limits.limit(db, "+19999999999", {SMS: None})
