@@ -4,11 +4,15 @@ import asyncio
 import sys
 from datetime import timedelta
 from typing import Final
+from uuid import uuid4
 
 from temporalio import workflow
 from temporalio.client import Client
+from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
+
+from workflows import names
 
 QUEUE: Final = "bench-empty"
 NOBODYS_QUEUE: Final = "bench-nobody"
@@ -23,13 +27,45 @@ class Empty:
         """Do nothing."""
 
 
+@workflow.defn(name="bench-empty-alike")
+class EmptyAlike:
+    """End at once, and leave an outcome to be found by, as a send does."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Do nothing but that."""
+        workflow.upsert_search_attributes([names.OUTCOME.value_set("DELIVERED")])
+
+
+async def execute_alike(client: Client) -> None:
+    """Execute it with everything a send is started with: attributes, summary, priority."""
+    key = uuid4().hex
+    await client.execute_workflow(
+        EmptyAlike.run,
+        id=key,
+        task_queue=QUEUE,
+        task_timeout=timedelta(seconds=5),
+        search_attributes=TypedSearchAttributes(
+            [
+                SearchAttributePair(names.TENANT, 1),
+                SearchAttributePair(names.MERCHANT, "bench"),
+                SearchAttributePair(names.CHANNEL, "SMS"),
+                SearchAttributePair(names.MESSAGE, 1),
+                SearchAttributePair(names.IDEMPOTENCY_KEY, key),
+            ]
+        ),
+        static_summary="OTP by SMS for bench, message 1",
+        priority=Priority(priority_key=1, fairness_key="1.1"),
+    )
+
+
 async def serve(address: str) -> None:
     """Serve the empty workflow with the settings that the real worker has."""
     client = await Client.connect(address, data_converter=pydantic_data_converter)
     async with Worker(
         client,
         task_queue=QUEUE,
-        workflows=[Empty],
+        workflows=[Empty, EmptyAlike],
         max_concurrent_workflow_tasks=100,
         max_cached_workflows=2000,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from bench.cpu import spent
-from bench.empty import NOBODYS_QUEUE, QUEUE, Empty
+from bench.empty import NOBODYS_QUEUE, QUEUE, Empty, execute_alike
 from bench.house import House, running
 
 CONCURRENT = 60
@@ -76,22 +76,38 @@ async def throughput(house: House, watch: Watch, rounds: int, seconds: float) ->
     async def empty() -> None:
         await house.client.execute_workflow(Empty.run, id=uuid4().hex, task_queue=QUEUE)
 
+    async def empty_alike() -> None:
+        await execute_alike(house.client)
+
     await _rate(lifecycle, 2)  # warm
     await _rate(empty, 2)
+    await _rate(empty_alike, 2)
     print(f"\n{CONCURRENT} concurrent, rounds of {seconds:.0f} s    per second")
-    print(f"{'round':>5} {'lifecycles':>12} {'empty workflows':>16} {'ratio':>7}")
+    columns = ("lifecycles", "empty", "ratio", "started alike", "ratio")
+    print(f"{'round':>5}" + "".join(f"{column:>15}" for column in columns))
     used: Counter[str] = Counter()
     done = 0.0
     ratios: list[float] = []
+    alikes: list[float] = []
     for number in range(1, rounds + 1):
         before = house.cpu.seconds()
         full = await _rate(lifecycle, seconds)
         used.update(spent(before, house.cpu.seconds()))
         done += full * seconds
         nothing = await _rate(empty, seconds)
+        alike = await _rate(empty_alike, seconds)
         ratios.append(full / nothing)
-        print(f"{number:>5} {full:>12.1f} {nothing:>16.1f} {ratios[-1]:>7.2f}", flush=True)
+        alikes.append(full / alike)
+        print(
+            f"{number:>5}{full:>15.1f}{nothing:>15.1f}{ratios[-1]:>15.2f}"
+            f"{alike:>15.1f}{alikes[-1]:>15.2f}",
+            flush=True,
+        )
     print(f"ratio, median: {statistics.median(ratios):.2f}  (wanted: at least {LIFECYCLES_WANTED})")
+    print(
+        "beside an empty workflow that is started, and leaves its outcome, as a send does: "
+        f"{statistics.median(alikes):.2f}"
+    )
     if used:
         costs = ", ".join(f"{name} {1000 * s / done:.1f}" for name, s in used.most_common())
         print(f"processor time of a lifecycle, in ms: {costs}")
