@@ -25,7 +25,7 @@ from temporalio.worker import Worker
 
 from activities.privacy import PrivateFailures
 from cli.embedded.temporal import EmbeddedTemporal
-from models.enums import Channel, MessageType
+from models.enums import Channel, MessageStatus, MessageType
 from models.rules.waits import SendWaits
 from tests.fakes import (
     ABSENT,
@@ -181,7 +181,8 @@ async def _record_send(client: Client, path: str, script: Script) -> dict[str, A
         scope="",
         idempotency_key=path,
     )
-    handle = client.get_workflow_handle_for(SendMessage.run, send.workflow_id)
+    handle: WorkflowHandle[SendMessage, MessageStatus]
+    handle = client.get_workflow_handle(send.workflow_id)
     activities = [
         fake(steps.dispatch, *script.dispatch)[0],
         fake(steps.reconcile, *script.reconcile, repeat_last=True)[0],

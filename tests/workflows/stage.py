@@ -137,7 +137,8 @@ class Stage:
     @property
     def send(self) -> Send:
         """The send, for a fake that wants to signal it."""
-        return self.client.get_workflow_handle_for(SendMessage.run, f"{self.queue}-send")
+        handle: Send = self.client.get_workflow_handle(f"{self.queue}-send")
+        return handle
 
     async def play(self, order: SendInput = ORDER) -> MessageStatus:
         """Carry a send to its end, skipping all waits."""
