@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.house import House, Integrator
+from tests.e2e.house import House, Integrator, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -73,6 +73,8 @@ async def mailed(house: House) -> Mailed:
 async def test_a_mail_ends_as_the_table_says(mailed: Mailed, house: House, row: Row) -> None:
     message_id, to = mailed.messages[row.local], mailed.addresses[row.local]
     view = await mailed.integrator.ended(message_id)
+    if row.suppressed:  # a complaint comes after the delivery that ended the message
+        await until(lambda: _is_suppressed(house, mailed.integrator, to))
     again = await mailed.integrator.post("/messages/email", mail(mailed.integrator, to))
     assert (
         Row(
@@ -90,6 +92,15 @@ async def test_a_mail_ends_as_the_table_says(mailed: Mailed, house: House, row: 
     )
     used = {"CAPTURE": (1, 0)} if row.billed else {"RELEASE": (1, 0)}
     assert await mailed.integrator.movements(message_id) == {"HOLD": (1, 0), **used}
+
+
+async def _is_suppressed(house: House, integrator: Integrator, to: str) -> bool:
+    found = await house.rows(
+        "SELECT 1 FROM suppression WHERE tenant_id = :t AND contact_key = :key",
+        t=integrator.owner.tenant_id,
+        key=to,
+    )
+    return bool(found)
 
 
 async def test_html_travels_with_a_plain_text_twin(mailed: Mailed, house: House) -> None:
