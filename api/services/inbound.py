@@ -10,6 +10,7 @@ from api.auth import Caller
 from api.pagination import Page, Slice
 from api.schemas.inbound import InboundMessageView
 from api.services.readable import get_merchant, row_id
+from api.services.starts import start_of
 from api.temporal import WorkflowStarter
 from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason
 from models.errors import Forbidden, InvalidPhoneNumber, MalformedJson, NotFound
@@ -252,17 +253,7 @@ class Inbox:
         outcome = await acceptance.accept(db, message)
         if not isinstance(outcome, AcceptedMessage):  # the event was stored once, just now
             raise AssertionError(f"an answer was not accepted: {outcome}")
-        return SendStart(
-            tenant_id=message.tenant_id,
-            message_id=outcome.message_id,
-            merchant_id=merchant.merchant_id,
-            merchant=merchant.external_id,
-            channel=message.channel,
-            type=message.type,
-            operation=message.operation,
-            scope=message.scope,
-            idempotency_key=message.idempotency_key,
-        )
+        return start_of(message, outcome.message_id, merchant.external_id)
 
     def _message(
         self, talk: _Conversation, merchant: Addressee, body: str, now: datetime

@@ -12,6 +12,7 @@ from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
 from api.services.orders import Draft, direct_draft, email_draft, sms_draft, voice_draft
 from api.services.permission import Permission, Permissions
+from api.services.starts import start_of
 from api.temporal import WorkflowStarter
 from models import logs
 from models.enums import Channel, MessageStatus
@@ -179,7 +180,7 @@ class Sending:
                     raise _RolledBack(outcome)
         except _RolledBack as rolled_back:
             return await self._lost(caller, message, request, rolled_back.reason)
-        send = _start(message, outcome.message_id, merchant)
+        send = start_of(message, outcome.message_id, merchant)
         logs.message_id.set(outcome.message_id)
         logs.workflow_id.set(send.workflow_id)
         await self._starter.start(send)
@@ -245,20 +246,6 @@ def _due(send_at: datetime | None, now: datetime) -> datetime:
     if send_at > now + FARTHEST:
         raise ValidationFailed(errors=(("sendAt", f"at most {FARTHEST.days} days ahead"),))
     return send_at
-
-
-def _start(message: NewMessage, message_id: int, merchant: str) -> SendStart:
-    return SendStart(
-        tenant_id=message.tenant_id,
-        message_id=message_id,
-        merchant_id=message.merchant_id or 0,
-        merchant=merchant,
-        channel=message.channel,
-        type=message.type,
-        operation=message.operation,
-        scope=message.scope,
-        idempotency_key=message.idempotency_key,
-    )
 
 
 def _restart(
