@@ -161,6 +161,45 @@ class UsageState(StrEnum):
     FINAL = "FINAL"
 
 
+class PriceSource(StrEnum):
+    """Whose figure the cost of a message is."""
+
+    CARD = "CARD"
+    """The rate card's."""
+    VENDOR = "VENDOR"
+    """The provider's own, as it reported it."""
+
+
+class PriceGap(StrEnum):
+    """Why what a message cost is not settled yet."""
+
+    RATE_MISSING = "RATE_MISSING"
+    """No rate card covers it."""
+    VENDOR_PRICE = "VENDOR_PRICE"
+    """The provider reports prices, and this one is not in yet."""
+
+
+class AlertType(StrEnum):
+    """What a tenant is warned of."""
+
+    USAGE_THRESHOLD = "USAGE_THRESHOLD"
+    LOW_CREDITS = "LOW_CREDITS"
+    CREDITS_EXHAUSTED = "CREDITS_EXHAUSTED"
+    PROVIDER_DEGRADED = "PROVIDER_DEGRADED"
+    DELIVERY_UNKNOWN = "DELIVERY_UNKNOWN"
+    PAYMENT_FAILED = "PAYMENT_FAILED"
+    COMPLIANCE_REJECTED = "COMPLIANCE_REJECTED"
+    WEBHOOK_FAILING = "WEBHOOK_FAILING"
+
+
+class AlertSeverity(StrEnum):
+    """How soon somebody should look."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+
+
 class Encoding(StrEnum):
     """How the characters of an SMS travel (3GPP TS 23.038)."""
 

@@ -1,6 +1,7 @@
 """Sends, the calls made for them, and what providers said."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 from sqlalchemy import (
@@ -8,6 +9,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
+    Numeric,
     SmallInteger,
     String,
     Text,
@@ -162,6 +164,9 @@ class Attempt(Table, table=True):
     deadline: datetime = timestamp(description="No byte is written after it.")
     finished_at: datetime | None = optional_timestamp()
     lost_at: datetime | None = optional_timestamp(description="When its answer was given up.")
+    attended_until: datetime | None = optional_timestamp(
+        description="Until then its worker looks for the report by itself: no signal is needed."
+    )
     provider_message_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
     error_code: ErrorCode | None = Field(default=None, sa_type=String(32), nullable=True)
     everywhere: bool = Field(default=False, description="Any provider would refuse it as well.")
@@ -195,6 +200,12 @@ class Receipt(Table, table=True):
     duration_seconds: int | None = Field(default=None, nullable=True)
     error_code: ErrorCode | None = Field(default=None, sa_type=String(32), nullable=True)
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
+    price: Decimal | None = Field(
+        default=None,
+        sa_type=Numeric(18, 6),
+        nullable=True,
+        description="What the provider says the whole message costs, USD.",
+    )
     reported_at: datetime = timestamp(description="The provider's own time.")
     received_at: datetime = timestamp()
     look_at: datetime = timestamp(description="When the sweeper looks after it next.")

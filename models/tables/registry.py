@@ -1,6 +1,7 @@
 """Every table, imported once, so that migrations see the whole schema."""
 
 from models.tables import (
+    alert,
     consent,
     idempotency,
     inbound,
@@ -13,7 +14,7 @@ from models.tables import (
 )
 from models.tables.base import metadata
 
-TABLES = (tenant, merchant, consent, idempotency, message, inbound, ledger, usage, sender)
+TABLES = (tenant, merchant, consent, idempotency, message, inbound, ledger, usage, sender, alert)
 
 CROSS_TENANT = frozenset({"tenant", "sender_number", "alembic_version"})
 """Tables whose primary key does not begin with `tenant_id`, and why, is told in each."""

@@ -1,13 +1,24 @@
 """What was used, per message and per day."""
 
 from datetime import date, datetime
-from typing import ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Date, ForeignKeyConstraint, Index, String
+from sqlalchemy import BigInteger, Date, ForeignKeyConstraint, Index, Numeric, String, text
 from sqlmodel import Field
 
-from models.enums import Channel, UsageState
-from models.tables.base import Table, not_negative, one_of, tenant_key, timestamp
+from models.enums import Channel, PriceGap, PriceSource, UsageState
+from models.tables.base import Table, identity, not_negative, one_of, tenant_key, timestamp
+
+
+def _amount(**kwargs: Any) -> Any:
+    """An exact amount of USD, kept to six decimals."""
+    return Field(
+        default=Decimal(0),
+        sa_type=Numeric(18, 6),
+        sa_column_kwargs={"server_default": "0"},
+        **kwargs,
+    )
 
 
 class UsageRecord(Table, table=True):
@@ -18,8 +29,16 @@ class UsageRecord(Table, table=True):
         ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
         one_of("channel", Channel),
         one_of("state", UsageState),
-        not_negative("units"),
+        one_of("priced_by", PriceSource, optional=True),
+        one_of("gap", PriceGap, optional=True),
+        not_negative("units", "cost", "carrier_fee", "markup"),
         Index("ix_usage_record_day", "tenant_id", "day", "merchant_id", "channel"),
+        Index(
+            "ix_usage_record_gap",
+            "tenant_id",
+            "day",
+            postgresql_where=text("state = 'PROVISIONAL'"),
+        ),
     )
 
     tenant_id: int = tenant_key()
@@ -30,6 +49,19 @@ class UsageRecord(Table, table=True):
     day: date = Field(sa_type=Date, description="UTC day of the attempt that counted.")
     units: int
     state: UsageState = Field(sa_type=String(12))
+    country: str = Field(
+        default="",
+        sa_type=String(2),
+        sa_column_kwargs={"server_default": ""},
+        description="Of the recipient, ISO 3166; empty: none.",
+    )
+    cost: Decimal = _amount(description="What the provider takes, carrier fees apart.")
+    carrier_fee: Decimal = _amount(description="What the provider passes on to carriers.")
+    markup: Decimal = _amount(description="By the card in force at acceptance.")
+    priced_by: PriceSource | None = Field(default=None, sa_type=String(8), nullable=True)
+    gap: PriceGap | None = Field(
+        default=None, sa_type=String(16), nullable=True, description="Why it is PROVISIONAL."
+    )
     recorded_at: datetime = timestamp()
 
 
@@ -52,3 +84,75 @@ class UsageDay(Table, table=True):
     channel: Channel = Field(primary_key=True, sa_type=String(8))
     messages: int = Field(default=0, sa_type=BigInteger)
     units: int = Field(default=0, sa_type=BigInteger)
+    aws_cost: Decimal = _amount(description="What AWS takes, carrier fees included.")
+    provider_cost: Decimal = _amount(
+        description="What all other providers take, carrier fees included."
+    )
+    carrier_fees: Decimal = _amount(description="The part of both that carriers get.")
+    markup: Decimal = _amount()
+
+
+class UsageCorrection(Table, table=True):
+    """What became known of a message after its day was closed, posted to the day it did.
+
+    Amounts are differences and may be negative; the record itself stays as it was closed.
+    """
+
+    __tablename__: ClassVar[str] = "usage_correction"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "message_id"], ["usage_record.tenant_id", "usage_record.message_id"]
+        ),
+        one_of("channel", Channel),
+        Index("ix_usage_correction_day", "tenant_id", "day", "merchant_id", "channel"),
+        Index("ix_usage_correction_message", "tenant_id", "message_id"),
+    )
+
+    tenant_id: int = tenant_key()
+    id: int | None = identity()
+    message_id: int = Field(sa_type=BigInteger)
+    merchant_id: int = Field(sa_type=BigInteger)
+    channel: Channel = Field(sa_type=String(8))
+    provider: str = Field(sa_type=String(32))
+    day: date = Field(sa_type=Date, description="UTC day on which it became known.")
+    cost: Decimal = _amount()
+    carrier_fee: Decimal = _amount()
+    markup: Decimal = _amount()
+    posted_at: datetime = timestamp()
+
+
+class UsageClosing(Table, table=True):
+    """A UTC day of a tenant that is closed: nothing is written to it any more."""
+
+    __tablename__: ClassVar[str] = "usage_closing"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),)
+
+    tenant_id: int = tenant_key()
+    day: date = Field(primary_key=True, sa_type=Date)
+    closed_at: datetime = timestamp()
+
+
+class Rate(Table, table=True):
+    """What a unit costs and what is added, from a moment on until a newer version.
+
+    `tenant_id` 0 holds the defaults, so it refers to no tenant; an empty `country` is any. The
+    markup of a message is its cost and carrier fee × basis points / 10,000, and `markup_flat` for
+    each unit.
+    """
+
+    __tablename__: ClassVar[str] = "rate"
+    __table_args__ = (
+        one_of("channel", Channel),
+        not_negative("unit_cost", "carrier_fee", "markup_basis_points", "markup_flat"),
+    )
+
+    tenant_id: int = tenant_key()
+    channel: Channel = Field(primary_key=True, sa_type=String(8))
+    provider: str = Field(primary_key=True, sa_type=String(32))
+    country: str = Field(primary_key=True, sa_type=String(2))
+    valid_from: datetime = timestamp(primary_key=True)
+    unit_cost: Decimal = Field(sa_type=Numeric(12, 6), description="USD a unit.")
+    carrier_fee: Decimal = Field(sa_type=Numeric(12, 6), description="USD a unit, kept apart.")
+    markup_basis_points: int
+    markup_flat: Decimal = Field(sa_type=Numeric(12, 6), description="USD a unit.")
+    imported_at: datetime = timestamp()

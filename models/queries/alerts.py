@@ -1,0 +1,96 @@
+"""Raising and resolving alerts, once per crossing however many cross it together."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import text
+
+from models.enums import AlertSeverity, AlertType, Channel
+from models.session import WriteSession
+
+# Whoever raises it while it is open waits here for the other, and then only counts.
+_RAISE = text(
+    """
+    INSERT INTO alert AS known
+           (tenant_id, merchant_id, channel, type, threshold, subject, severity, message, count,
+            created_at, raised_at)
+    VALUES (:tenant_id, :merchant_id, :channel, :type, :threshold, :subject, :severity, :message,
+            1, :now, :now)
+    ON CONFLICT (tenant_id, merchant_id, channel, type, threshold, subject)
+          WHERE resolved_at IS NULL
+    DO UPDATE
+       SET count = known.count + 1, message = excluded.message, raised_at = excluded.raised_at
+    RETURNING known.count = 1 AS fresh
+    """
+)
+
+_RESOLVE = text(
+    """
+    UPDATE alert SET resolved_at = :now
+     WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = :channel
+       AND type = :type AND resolved_at IS NULL
+       AND (CAST(:thresholds AS int[]) IS NULL OR threshold = ANY(CAST(:thresholds AS int[])))
+       AND (CAST(:subject AS text) IS NULL OR subject = :subject)
+    """
+)
+
+
+async def raise_alert(
+    db: WriteSession,
+    *,
+    tenant_id: int,
+    type: AlertType,
+    severity: AlertSeverity,
+    message: str,
+    now: datetime,
+    merchant_id: int = 0,
+    channel: Channel | None = None,
+    threshold: int = 0,
+    subject: str = "",
+) -> bool:
+    """Raise an alert, or count it if it is open; True if it is new.
+
+    `message` is shown to the tenant as it is: no contact, text or secret may be in it. Take locks
+    on alerts last: after those of month, credits, message and day.
+    """
+    row = await db.execute(
+        _RAISE,
+        {
+            "tenant_id": tenant_id,
+            "merchant_id": merchant_id,
+            "channel": channel or "",
+            "type": type,
+            "threshold": threshold,
+            "subject": subject,
+            "severity": severity,
+            "message": message,
+            "now": now,
+        },
+    )
+    return bool(row.scalar_one())
+
+
+async def resolve_alerts(
+    db: WriteSession,
+    *,
+    tenant_id: int,
+    type: AlertType,
+    now: datetime,
+    merchant_id: int = 0,
+    channel: Channel | None = None,
+    thresholds: Collection[int] | None = None,
+    subject: str | None = None,
+) -> None:
+    """Resolve what is open of a type; None for `thresholds` or `subject` means any."""
+    await db.execute(
+        _RESOLVE,
+        {
+            "tenant_id": tenant_id,
+            "merchant_id": merchant_id,
+            "channel": channel or "",
+            "type": type,
+            "thresholds": None if thresholds is None else list(thresholds),
+            "subject": subject,
+            "now": now,
+        },
+    )
