@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     )
 
     report_attended: Annotated[
-        timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0), le=timedelta(seconds=2))
+        timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0), le=timedelta(seconds=1))
     ] = Field(
         default=timedelta(milliseconds=400),
         description="How long a hand-over waits for its report where reports come fast; 0: never.",
