@@ -81,6 +81,8 @@ class VoiceDirectory(Protocol):
 class TellsRegistrations(Protocol):
     """A registrar that can be asked who is registered with it now."""
 
-    async def registrations(self, usernames: Collection[str]) -> Mapping[str, Registration]:
-        """Return those of the named users who are registered, by username."""
+    async def registrations(
+        self, usernames: Collection[str], now: datetime
+    ) -> Mapping[str, Registration]:
+        """Return those of the named users who are registered at `now`, by username."""
         ...
