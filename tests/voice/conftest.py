@@ -1,0 +1,124 @@
+"""The API over real Postgres, with a clock that can be moved where voice is served."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from api.app import create_app
+from api.services.presence import PresenceBook
+from api.services.voice_provisioning import VoiceProvisioning
+from models.queries.registrations import RegistrarTables
+from models.rules.sip import SipSecrets
+from models.rules.voice_place import VoicePlace
+from models.session import Database
+from models.settings import Settings
+from providers.kamailio import Kamailio
+from tests.api.doubles import Clock
+from tests.api.integrator import GYM, Integrator, make_integrator
+from tests.voice.registrar import REALM
+from workflows.provisioning_types import ProvisionInput
+
+SECRET = "only-for-tests-too"
+TURN_SECRET = "turn-server-and-us"
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str) -> Settings:
+    """Settings of an installation with a registrar and TURN servers."""
+    return Settings(
+        database_url=SecretStr(database_url),
+        server_secret=SecretStr(SECRET),
+        rate_limit=100_000,
+        rate_burst=100_000,
+        sip_domain=REALM,
+        sip_registrar="sip-1.example.com",
+        stun_urls=("stun:stun.example.com:3478",),
+        turn_secret=SecretStr(TURN_SECRET),
+    )
+
+
+@pytest.fixture(scope="session")
+def place(settings: Settings) -> VoicePlace:
+    """Where its clients connect."""
+    return settings.voice_place
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The running application."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture(scope="session")
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody without credentials."""
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+        yield client
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """What time it is for voice."""
+    return Clock()
+
+
+@pytest.fixture
+def pushed() -> list[ProvisionInput]:
+    """What a directory was to be told of; empty while the registrar reads our tables."""
+    return []
+
+
+@pytest.fixture
+def house(app: FastAPI, database: Database, place: VoicePlace, clock: Clock) -> Iterator[None]:
+    """The application's own services, of which only the clock is a double."""
+    real = dict(app.state._state)
+    registrar = Kamailio(RegistrarTables(database).registered)
+    presence = PresenceBook(database, registrar, clock, expires=place.expires)
+    app.state.presence = presence
+    app.state.voice_provisioning = VoiceProvisioning(
+        database, place, SipSecrets(SECRET), presence, None, clock
+    )
+    yield
+    app.state._state.update(real)
+
+
+@pytest.fixture
+def told(
+    app: FastAPI,
+    house: None,
+    database: Database,
+    place: VoicePlace,
+    clock: Clock,
+    pushed: list[ProvisionInput],
+) -> list[ProvisionInput]:
+    """The same with a directory that must be told: what it is to be told of."""
+
+    async def push(user: ProvisionInput) -> None:
+        pushed.append(user)
+
+    presence = PresenceBook(database, None, clock, expires=place.expires)
+    app.state.presence = presence
+    app.state.voice_provisioning = VoiceProvisioning(
+        database, place, SipSecrets(SECRET), presence, push, clock
+    )
+    return pushed
+
+
+@pytest.fixture
+async def gym(database: Database, client: httpx.AsyncClient, house: None) -> Integrator:
+    """An integrator with the guide's merchant."""
+    integrator = await make_integrator(database, client)
+    assert (await integrator.post("/merchants", GYM)).status_code == 200
+    return integrator
+
+
+@pytest.fixture
+async def stranger(database: Database, client: httpx.AsyncClient) -> Integrator:
+    """Another tenant."""
+    return await make_integrator(database, client)
