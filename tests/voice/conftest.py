@@ -8,21 +8,12 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
-from api.services.presence import PresenceBook
-from api.services.voice_provisioning import VoiceProvisioning
-from models.queries.registrations import RegistrarTables
-from models.rules.sip import SipSecrets
-from models.rules.voice_place import VoicePlace
 from models.session import Database
 from models.settings import Settings
-from providers.kamailio import Kamailio
 from tests.api.doubles import Clock
 from tests.api.integrator import GYM, Integrator, make_integrator
+from tests.voice.house import SECRET, TURN_SECRET, House
 from tests.voice.registrar import REALM
-from workflows.provisioning_types import ProvisionInput
-
-SECRET = "only-for-tests-too"
-TURN_SECRET = "turn-server-and-us"
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +29,6 @@ def settings(database_url: str) -> Settings:
         stun_urls=("stun:stun.example.com:3478",),
         turn_secret=SecretStr(TURN_SECRET),
     )
-
-
-@pytest.fixture(scope="session")
-def place(settings: Settings) -> VoicePlace:
-    """Where its clients connect."""
-    return settings.voice_place
 
 
 @pytest.fixture(scope="session")
@@ -69,49 +54,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def pushed() -> list[ProvisionInput]:
-    """What a directory was to be told of; empty while the registrar reads our tables."""
-    return []
-
-
-@pytest.fixture
-def house(app: FastAPI, database: Database, place: VoicePlace, clock: Clock) -> Iterator[None]:
-    """The application's own services, of which only the clock is a double."""
+def house(app: FastAPI, database: Database, settings: Settings, clock: Clock) -> Iterator[House]:
+    """The voice services, of which only the clock is a double."""
     real = dict(app.state._state)
-    registrar = Kamailio(RegistrarTables(database).registered)
-    presence = PresenceBook(database, registrar, clock, expires=place.expires)
-    app.state.presence = presence
-    app.state.voice_provisioning = VoiceProvisioning(
-        database, place, SipSecrets(SECRET), presence, None, clock
-    )
-    yield
+    house = House(app, database, settings.voice_place, clock)
+    house.serve()
+    yield house
     app.state._state.update(real)
 
 
 @pytest.fixture
-def told(
-    app: FastAPI,
-    house: None,
-    database: Database,
-    place: VoicePlace,
-    clock: Clock,
-    pushed: list[ProvisionInput],
-) -> list[ProvisionInput]:
-    """The same with a directory that must be told: what it is to be told of."""
-
-    async def push(user: ProvisionInput) -> None:
-        pushed.append(user)
-
-    presence = PresenceBook(database, None, clock, expires=place.expires)
-    app.state.presence = presence
-    app.state.voice_provisioning = VoiceProvisioning(
-        database, place, SipSecrets(SECRET), presence, push, clock
-    )
-    return pushed
-
-
-@pytest.fixture
-async def gym(database: Database, client: httpx.AsyncClient, house: None) -> Integrator:
+async def gym(database: Database, client: httpx.AsyncClient, house: House) -> Integrator:
     """An integrator with the guide's merchant."""
     integrator = await make_integrator(database, client)
     assert (await integrator.post("/merchants", GYM)).status_code == 200
