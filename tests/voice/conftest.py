@@ -40,11 +40,11 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 @pytest.fixture(scope="session")
-async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody without credentials."""
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
-        yield client
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:
+        yield http
 
 
 @pytest.fixture
@@ -64,14 +64,14 @@ def house(app: FastAPI, database: Database, settings: Settings, clock: Clock) ->
 
 
 @pytest.fixture
-async def gym(database: Database, client: httpx.AsyncClient, house: House) -> Integrator:
+async def gym(database: Database, http: httpx.AsyncClient, house: House) -> Integrator:
     """An integrator with the guide's merchant."""
-    integrator = await make_integrator(database, client)
+    integrator = await make_integrator(database, http)
     assert (await integrator.post("/merchants", GYM)).status_code == 200
     return integrator
 
 
 @pytest.fixture
-async def stranger(database: Database, client: httpx.AsyncClient) -> Integrator:
+async def stranger(database: Database, http: httpx.AsyncClient) -> Integrator:
     """Another tenant."""
-    return await make_integrator(database, client)
+    return await make_integrator(database, http)

@@ -115,10 +115,10 @@ async def test_another_tenant_neither_writes_nor_sees_it(
 
 
 async def test_a_merchants_key_writes_and_sees_only_its_own(
-    gym: Integrator, database: Database, client: httpx.AsyncClient
+    gym: Integrator, database: Database, http: httpx.AsyncClient
 ) -> None:
     own = await make_merchant(database, gym.tenant_id, "own")
-    key = await make_integrator(database, client, gym.tenant_id, own)
+    key = await make_integrator(database, http, gym.tenant_id, own)
     foreign, mine = await body(gym), await user_of(key, "own")
     assert (await key.post(PATH, foreign)).status_code == 404
     assert (await key.post(PATH, {**foreign, "merchantId": "own"})).status_code == 404

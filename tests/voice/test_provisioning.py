@@ -39,12 +39,12 @@ async def password(integrator: Integrator, merchant: str = "gym-a") -> str:
     return str((await provisioning(integrator, merchant))["sip"]["password"])
 
 
-async def test_without_credentials_everything_is_401(client: httpx.AsyncClient) -> None:
+async def test_without_credentials_everything_is_401(http: httpx.AsyncClient) -> None:
     answers = [
-        await client.get(f"/api/v1{PATH}"),
-        await client.post(f"/api/v1{ROTATE}", json=GYM_A),
-        await client.get(f"/api/v1{PATH}/presence"),
-        await client.post(f"/api/v1{PATH}/presence", json={}),
+        await http.get(f"/api/v1{PATH}"),
+        await http.post(f"/api/v1{ROTATE}", json=GYM_A),
+        await http.get(f"/api/v1{PATH}/presence"),
+        await http.post(f"/api/v1{PATH}/presence", json={}),
     ]
     assert [answer.status_code for answer in answers] == [401] * 4
 
@@ -59,10 +59,10 @@ async def test_another_tenants_merchant_is_404(gym: Integrator, stranger: Integr
 
 
 async def test_a_merchants_key_is_shown_its_own_and_rotates_it(
-    gym: Integrator, database: Database, client: httpx.AsyncClient
+    gym: Integrator, database: Database, http: httpx.AsyncClient
 ) -> None:
     own = await make_merchant(database, gym.tenant_id, "own")
-    key = await make_integrator(database, client, gym.tenant_id, own)
+    key = await make_integrator(database, http, gym.tenant_id, own)
     first = await password(key, "own")
     assert await password(gym, "own") == first
     rotated = await key.post(ROTATE, {"merchantId": "own"})
