@@ -4,6 +4,7 @@ from typing import Annotated
 
 import psycopg
 import typer
+from psycopg import errors
 
 from cli import kamailio
 from models.rules.sip import SipSecrets
@@ -36,8 +37,15 @@ def prepare(
             f"The password has {_SHORTEST} letters and digits or more: it becomes part of an "
             "address."
         )
-    with psycopg.connect(Settings().database_url.get_secret_value()) as connection:
-        kamailio.prepare(connection, role, password)
+    try:
+        with psycopg.connect(Settings().database_url.get_secret_value()) as connection:
+            kamailio.prepare(connection, role, password)
+    except errors.UndefinedTable as error:
+        raise typer.BadParameter("The database is not migrated: run hexavox migrate.") from error
+    except errors.InsufficientPrivilege as error:
+        raise typer.BadParameter(
+            "DATABASE_URL must name the database's owner, with the right to make roles."
+        ) from error
     typer.echo(f"Schema {kamailio.SCHEMA} and role {role} are ready.")
 
 

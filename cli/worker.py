@@ -67,7 +67,13 @@ class Parts:
     routes: Routes
 
 
-def assemble(settings: Settings, database: Database, client: Client, routes: Routes) -> Parts:
+def assemble(
+    settings: Settings,
+    database: Database,
+    client: Client,
+    routes: Routes,
+    directories: Sequence[VoiceDirectory] = (),
+) -> Parts:
     """Build the activities."""
     return Parts(
         dispatching=Dispatching(
@@ -87,19 +93,20 @@ def assemble(settings: Settings, database: Database, client: Client, routes: Rou
             tells_directory=settings.voice_directory != kamailio.NAME,
         ),
         pumping=Pumping(database, client),
-        provisioning=_provisioning(settings, database),
+        provisioning=_provisioning(settings, database, directories),
         routes=routes,
     )
 
 
-def _provisioning(settings: Settings, database: Database) -> Provisioning:
-    """Build what tells the SIP directory that the settings name."""
-    ours = kamailio.Kamailio(RegistrarTables(database).registered)
-    directories: dict[str, VoiceDirectory] = {ours.name: ours}
-    directory = directories.get(settings.voice_directory)
+def _provisioning(
+    settings: Settings, database: Database, directories: Sequence[VoiceDirectory]
+) -> Provisioning:
+    """Build what tells the SIP directory that the settings name: our own, or one of a vendor."""
+    ours: VoiceDirectory = kamailio.Kamailio(RegistrarTables(database).registered)
+    known = {directory.name: directory for directory in (ours, *directories)}
+    directory = known.get(settings.voice_directory)
     if directory is None:
-        known = ", ".join(directories)
-        raise IncompleteSettings(f"HEXAVOX_VOICE_DIRECTORY is none of: {known}")
+        raise IncompleteSettings(f"HEXAVOX_VOICE_DIRECTORY is none of: {', '.join(known)}")
     secret = settings.server_secret
     return Provisioning(
         database, directory, None if secret is None else SipSecrets(secret.get_secret_value())

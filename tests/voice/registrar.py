@@ -12,15 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import psycopg
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cli.main import app
 from tests.stack import free_port
 
 CONFIG = Path(__file__).parents[2] / "docs" / "kamailio" / "kamailio.cfg"
 SCENARIO = Path(__file__).parent / "register.xml"
-PASSWORD = "only-for-tests".replace("-", "0") + "42"
+PASSWORD = "onlyForTests1234"
 REALM = "sip.example.com"
 
 
@@ -37,15 +36,15 @@ def missing() -> str | None:
     return f"Debian packages not installed: {', '.join(absent)}" if absent else None
 
 
-def prepare(database_url: str) -> None:
+def prepare(database_url: str, password: str = PASSWORD, *, role: str = "kamailio") -> Result:
     """Make schema and role as an operator does."""
     made = CliRunner().invoke(
         app,
-        ["voice", "prepare"],
-        env={"DATABASE_URL": database_url, "HEXAVOX_KAMAILIO_PASSWORD": PASSWORD},
+        ["voice", "prepare", "--role", role],
+        env={"DATABASE_URL": database_url, "HEXAVOX_KAMAILIO_PASSWORD": password},
     )
-    assert made.exit_code == 0, made.output
-    assert PASSWORD not in made.output
+    assert password not in made.output
+    return made
 
 
 @dataclass
@@ -60,9 +59,7 @@ class Registrar:
     @property
     def role_url(self) -> str:
         """The database as the registrar's role reaches it."""
-        with psycopg.connect(self.database_url) as db:
-            info = db.info
-            return f"postgres://kamailio:{PASSWORD}@{info.host}:{info.port}/{info.dbname}"
+        return f"postgres://kamailio:{PASSWORD}@{self.database_url.partition('@')[2]}"
 
     @property
     def log(self) -> str:
@@ -70,7 +67,8 @@ class Registrar:
         return (self.folder / "kamailio.log").read_text(errors="replace")
 
     def __enter__(self) -> Self:
-        prepare(self.database_url)
+        prepared = prepare(self.database_url)
+        assert prepared.exit_code == 0, prepared.output
         address = f"127.0.0.1:{self.port}"
         with (self.folder / "kamailio.log").open("wb") as log:
             self._process = subprocess.Popen(

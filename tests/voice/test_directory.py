@@ -255,5 +255,5 @@ def test_a_worker_refuses_a_directory_it_does_not_know(
     database_url: str, database: Database, client: Client
 ) -> None:
     settings = Settings(database_url=SecretStr(database_url), voice_directory="nobody")
-    with pytest.raises(IncompleteSettings, match="kamailio"):
-        assemble(settings, database, client, Routes([], {}))
+    with pytest.raises(IncompleteSettings, match="kamailio, vendor"):
+        assemble(settings, database, client, Routes([], {}), [Directory()])

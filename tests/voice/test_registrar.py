@@ -10,6 +10,7 @@ from psycopg import errors, sql
 
 from tests.api.doubles import Clock
 from tests.api.integrator import GYM, Integrator
+from tests.voice.browser import Browser
 from tests.voice.registrar import Answer, Phone, Registrar, missing
 
 pytestmark = [
@@ -49,6 +50,19 @@ async def test_who_registers_as_the_api_told_is_online_and_who_leaves_is_not(
     assert online["contact"].startswith(f"sip:{phone.sip['username']}@127.0.0.1:")
     await phone.register(transport=transport, expires=0)
     assert (await presence(gym))["state"] == "OFFLINE"
+
+
+async def test_a_browser_registers_over_a_websocket(registrar: Registrar, gym: Integrator) -> None:
+    sip = await provisioned(gym)
+    assert await Browser(registrar.port, sip).register() == [
+        "HTTP/1.1 101 Switching Protocols",
+        "SIP/2.0 401 Unauthorized",
+        "SIP/2.0 200 OK",
+    ]
+    online = await presence(gym)
+    assert (online["state"], online["userAgent"]) == ("ONLINE", "HexaPhone/web")
+    wrong = {**sip, "password": "Hx1" + "c" * 26}
+    assert (await Browser(registrar.port, wrong).register())[-1] == "SIP/2.0 401 Unauthorized"
 
 
 async def test_a_registration_that_is_not_renewed_is_over_when_it_expires(
