@@ -137,6 +137,15 @@ async def test_a_repeated_rotation_rotates_once_and_shows_what_holds_now(
     assert (await house.user(gym)).version == 3
 
 
+async def test_a_rotation_may_be_the_first_call(
+    gym: Integrator, house: House, clock: Clock
+) -> None:
+    rotated = await gym.post(ROTATE, GYM_A, key="k")
+    assert rotated.json()["sip"]["password"] == await password(gym)
+    user = await house.user(gym)
+    assert (user.version, user.rotated_at) == (1, clock.now)
+
+
 async def test_rotations_at_once_with_one_key_are_one(gym: Integrator, house: House) -> None:
     await provisioning(gym)
     answers = await asyncio.gather(*(gym.post(ROTATE, GYM_A, key="k") for _ in range(8)))
