@@ -19,15 +19,20 @@ from activities.housekeeping import Sweeping
 from activities.ledger import Ledger
 from activities.observed import Observed
 from activities.privacy import PrivateFailures
+from activities.provisioning import Provisioning
 from activities.pump import Pumping
 from activities.reconcile import Truth
 from cli.health import serve_health
 from models.enums import DeliveryMode
+from models.queries.registrations import RegistrarTables
+from models.rules.sip import SipSecrets
 from models.session import Database
-from models.settings import Settings
+from models.settings import IncompleteSettings, Settings
+from providers import kamailio
 from providers.http import new_client
 from providers.routing import Routes
 from providers.simulated import Simulator
+from providers.voice_ports import VoiceDirectory
 from workflows import names
 from workflows.connecting import connect, register_search_attributes
 from workflows.housekeeping import Sweeper
@@ -59,10 +64,17 @@ class Parts:
     ledger: Ledger
     sweeping: Sweeping
     pumping: Pumping
+    provisioning: Provisioning
     routes: Routes
 
 
-def assemble(settings: Settings, database: Database, client: Client, routes: Routes) -> Parts:
+def assemble(
+    settings: Settings,
+    database: Database,
+    client: Client,
+    routes: Routes,
+    directories: Sequence[VoiceDirectory] = (),
+) -> Parts:
     """Build the activities."""
     return Parts(
         dispatching=Dispatching(
@@ -80,9 +92,26 @@ def assemble(settings: Settings, database: Database, client: Client, routes: Rou
             settings.send_waits,
             every=settings.sweep_every,
             grace=settings.sweep_grace,
+            tells_directory=settings.voice_directory != kamailio.NAME,
         ),
         pumping=Pumping(database, client),
+        provisioning=_provisioning(settings, database, directories),
         routes=routes,
+    )
+
+
+def _provisioning(
+    settings: Settings, database: Database, directories: Sequence[VoiceDirectory]
+) -> Provisioning:
+    """Build what tells the SIP directory that the settings name: our own, or one of a vendor."""
+    ours: VoiceDirectory = kamailio.Kamailio(RegistrarTables(database).registered)
+    known = {directory.name: directory for directory in (ours, *directories)}
+    directory = known.get(settings.voice_directory)
+    if directory is None:
+        raise IncompleteSettings(f"HEXAVOX_VOICE_DIRECTORY is none of: {', '.join(known)}")
+    secret = settings.server_secret
+    return Provisioning(
+        database, directory, None if secret is None else SipSecrets(secret.get_secret_value())
     )
 
 
@@ -115,6 +144,16 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
             task_queue=names.HOUSEKEEPING,
             workflows=BY_QUEUE[names.HOUSEKEEPING],
             activities=[parts.sweeping.sweep, parts.pumping.let_in],
+            workflow_runner=_RUNNER,
+            interceptors=[Observed(), PrivateFailures()],
+            sticky_queue_schedule_to_start_timeout=_STICKY,
+            graceful_shutdown_timeout=_GRACE,
+        ),
+        names.REGISTRATION: lambda: Worker(
+            client,
+            task_queue=names.REGISTRATION,
+            workflows=BY_QUEUE[names.REGISTRATION],
+            activities=[parts.provisioning.provision_voice],
             workflow_runner=_RUNNER,
             interceptors=[Observed(), PrivateFailures()],
             sticky_queue_schedule_to_start_timeout=_STICKY,

@@ -7,7 +7,8 @@
     ├── InsufficientCredits 402
     ├── PolicyForbids 403 ─ Forbidden, ChannelNotAllowed, ConsentOptedOut, ConsentRequired,
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered
-    ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, NotFound
+    ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound,
+    │                      VoiceUserNotFound, NotFound
     ├── MethodNotAllowed 405
     ├── WrongState 409 ─── NotCancelable
     ├── PayloadTooLarge 413
@@ -190,6 +191,13 @@ class RecordingNotFound(NotThere):
 
     code = "RECORDING_NOT_FOUND"
     title = "No recording"
+
+
+class VoiceUserNotFound(NotThere):
+    """The merchant has no SIP user of that name; its first provisioning makes one."""
+
+    code = "VOICE_USER_NOT_FOUND"
+    title = "No such SIP user"
 
 
 class MethodNotAllowed(HexavoxError):

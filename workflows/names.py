@@ -12,6 +12,7 @@ from models.enums import Channel, MessageType
 
 MESSAGES: Final = "messages"
 HOUSEKEEPING: Final = "housekeeping"
+REGISTRATION: Final = "registration"
 
 TENANT: Final = SearchAttributeKey.for_int("HexavoxTenant")
 MERCHANT: Final = SearchAttributeKey.for_keyword("HexavoxMerchant")
@@ -46,6 +47,11 @@ def provider_queue(provider: str) -> str:
 def pump_id(tenant_id: int, sender_id: int, channel: Channel) -> str:
     """Return the workflow id of a sender's pump: there is never a second one."""
     return f"pump/{tenant_id}/{sender_id}/{channel}"
+
+
+def provision_id(tenant_id: int, credential_id: int, version: int) -> str:
+    """Return the workflow id under which one version of a SIP user reaches its directory."""
+    return f"provision-voice/{tenant_id}/{credential_id}/{version}"
 
 
 def priority_of(message_type: MessageType) -> int:

@@ -4,12 +4,14 @@ from typing import Any, Final
 
 from workflows import names
 from workflows.housekeeping import Sweeper
+from workflows.provision_voice import ProvisionVoice
 from workflows.pump import Pump
 from workflows.send_message import SendMessage
 
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
     names.HOUSEKEEPING: [Sweeper, Pump],
+    names.REGISTRATION: [ProvisionVoice],
 }
 
 WORKFLOWS: Final[list[type[Any]]] = [

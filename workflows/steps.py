@@ -6,6 +6,7 @@ both sides.
 
 from temporalio import activity
 
+from workflows.provisioning_types import ProvisionResult, ProvisionStep
 from workflows.types import (
     DispatchResult,
     DispatchStep,
@@ -60,4 +61,10 @@ async def sweep() -> SweepResult:
 @activity.defn(name="let_in")
 async def let_in(step: PumpStep) -> PumpResult:
     """Give the next in a sender's line their moments, and wake them."""
+    raise NotImplementedError
+
+
+@activity.defn(name="provision_voice")
+async def provision_voice(step: ProvisionStep) -> ProvisionResult:
+    """Tell the SIP directory a user's current password."""
     raise NotImplementedError

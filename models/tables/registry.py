@@ -11,10 +11,23 @@ from models.tables import (
     sender,
     tenant,
     usage,
+    voice,
 )
 from models.tables.base import metadata
 
-TABLES = (tenant, merchant, consent, idempotency, message, inbound, ledger, usage, sender, alert)
+TABLES = (
+    tenant,
+    merchant,
+    consent,
+    idempotency,
+    message,
+    inbound,
+    ledger,
+    usage,
+    sender,
+    alert,
+    voice,
+)
 
 CROSS_TENANT = frozenset({"tenant", "sender_number", "alembic_version"})
 """Tables whose primary key does not begin with `tenant_id`, and why, is told in each."""
