@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -17,6 +18,7 @@ from models.tables.consent import Consent
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
+from models.tables.usage import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,3 +205,35 @@ async def say(database: Database, owner: Owner, *, contact: str, status: Consent
                 updated_at=now,
             )
         )
+
+
+async def add_card(
+    database: Database,
+    tenant_id: int,
+    *,
+    channel: Channel = Channel.SMS,
+    provider: str = "simulator",
+    country: str = "",
+    unit_cost: str = "0.01",
+    carrier_fee: str = "0",
+    basis_points: int = 0,
+    flat: str = "0",
+    valid_in_days: float = -1000,
+) -> Rate:
+    """Add a version to a rate card, behind the importer's back: it may be older than today."""
+    now = datetime.now(UTC)
+    rate = Rate(
+        tenant_id=tenant_id,
+        channel=channel,
+        provider=provider,
+        country=country,
+        valid_from=now + timedelta(days=valid_in_days),
+        unit_cost=Decimal(unit_cost),
+        carrier_fee=Decimal(carrier_fee),
+        markup_basis_points=basis_points,
+        markup_flat=Decimal(flat),
+        imported_at=now,
+    )
+    async with database.transaction() as db:
+        db.add(rate)
+    return rate
