@@ -7,12 +7,16 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
+from cli.samples.place import RATES
 from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
 from models.queries import acceptance
 from models.queries.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
+from models.queries.rates import add_rates, lock_rates
 from models.rules.credentials import hash_credential, new_credentials
 from models.rules.operations import SEND_SMS
 from models.rules.periods import month_of
+from models.rules.pricing import DEFAULTS
+from models.rules.rate_file import read_rates
 from models.session import Database
 from models.tables.consent import Consent
 from models.tables.ledger import CreditAccount
@@ -237,3 +241,12 @@ async def add_card(
     async with database.transaction() as db:
         db.add(rate)
     return rate
+
+
+async def load_sample(database: Database) -> None:
+    """Import the sample's rate card as the defaults of every tenant, as `hexavox dev` does."""
+    async with database.transaction() as db:
+        now = await lock_rates(db)
+        lines, bad = read_rates(RATES.read_text(), now)
+        assert bad == []
+        await add_rates(db, tenant_id=DEFAULTS, lines=lines, now=now)
