@@ -85,11 +85,12 @@ def assemble(
             attendance=Attendance(database, settings.report_attended),
         ),
         truth=Truth(database, routes),
-        ledger=Ledger(database),
+        ledger=Ledger(database, routes),
         sweeping=Sweeping(
             database,
             client,
             settings.send_waits,
+            routes,
             every=settings.sweep_every,
             grace=settings.sweep_grace,
             tells_directory=settings.voice_directory != kamailio.NAME,
