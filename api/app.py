@@ -20,6 +20,7 @@ from api.routes import (
     inbound,
     merchants,
     messages,
+    reports,
     unsubscribe,
     voice,
     webhooks,
@@ -34,6 +35,7 @@ from api.services.permission import Permissions, UnsubscribeLinks
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts, Verify
 from api.services.recordings import Recordings
+from api.services.reports import Reports
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.temporal import WorkflowStarter
@@ -50,6 +52,7 @@ PUBLIC = (
     inbound.router,
     messages.router,
     email.router,
+    reports.router,
     voice.router,
 )
 """In the order of the catalogue; /messages/inbound comes before /messages/{messageId}."""
@@ -104,6 +107,7 @@ def _add_reads(
     app.state.merchants = Merchants(database, _now)
     app.state.consents = Consents(database, _now)
     app.state.messages = Messages(database)
+    app.state.reports = Reports(database, _now)
     app.state.recordings = Recordings(database, _keepers(settings, vendors))
 
 

@@ -18,6 +18,7 @@ from api.services.messages import Messages
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts
 from api.services.recordings import Recordings
+from api.services.reports import Reports
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.trace import trace_of
@@ -123,6 +124,11 @@ async def _recordings(request: Request) -> Recordings:
     return recordings
 
 
+async def _reports(request: Request) -> Reports:
+    reports: Reports = request.app.state.reports
+    return reports
+
+
 async def _inbox(request: Request) -> Inbox:
     inbox: Inbox = request.app.state.inbox
     return inbox
@@ -149,6 +155,7 @@ MessageReads = Annotated[Messages, Depends(_messages)]
 SendActions = Annotated[Sending, Depends(_sending)]
 CancelActions = Annotated[CancelRequests, Depends(_cancel_requests)]
 RecordingReads = Annotated[Recordings, Depends(_recordings)]
+ReportReads = Annotated[Reports, Depends(_reports)]
 InboxActions = Annotated[Inbox, Depends(_inbox)]
 ReceiptActions = Annotated[Receipts, Depends(_receipts)]
 UnsubscribeActions = Annotated[Unsubscribing, Depends(_unsubscribing)]

@@ -53,6 +53,9 @@ LET_IN: Final = LocalActivityConfig(
     retry_policy=_PATIENT,
     summary="let in",
 )
+CLOSE_DAYS: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=5), retry_policy=_PATIENT, summary="close days"
+)
 
 
 def dispatch_queued(provider: str) -> ActivityConfig:

@@ -3,13 +3,14 @@
 from typing import Any, Final
 
 from workflows import names
+from workflows.closing import CloseDays
 from workflows.housekeeping import Sweeper
 from workflows.pump import Pump
 from workflows.send_message import SendMessage
 
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
-    names.HOUSEKEEPING: [Sweeper, Pump],
+    names.HOUSEKEEPING: [Sweeper, Pump, CloseDays],
 }
 
 WORKFLOWS: Final[list[type[Any]]] = [

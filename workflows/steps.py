@@ -6,6 +6,7 @@ both sides.
 
 from temporalio import activity
 
+from workflows.closing_types import CloseDaysResult, CloseDaysStep
 from workflows.types import (
     DispatchResult,
     DispatchStep,
@@ -60,4 +61,10 @@ async def sweep() -> SweepResult:
 @activity.defn(name="let_in")
 async def let_in(step: PumpStep) -> PumpResult:
     """Give the next in a sender's line their moments, and wake them."""
+    raise NotImplementedError
+
+
+@activity.defn(name="close_days")
+async def close_days(step: CloseDaysStep) -> CloseDaysResult:
+    """Price what lacks a price, and close the days that nothing holds open, of some tenants."""
     raise NotImplementedError

@@ -50,6 +50,8 @@ from tests.fakes import (
 )
 from tests.workflows.stage import until
 from workflows import names, steps
+from workflows.closing import CloseDays
+from workflows.closing_types import CloseDaysResult
 from workflows.connecting import register_search_attributes
 from workflows.housekeeping import Sweeper
 from workflows.pump import Pump
@@ -153,7 +155,8 @@ SENDS: Final = {
 
 SWEEPER: Final = "sweeper.turns"
 PUMP: Final = "pump.turns"
-PATHS: Final = [*(f"send-message.{path}" for path in SENDS), SWEEPER, PUMP]
+CLOSING: Final = "close-days.batches"
+PATHS: Final = [*(f"send-message.{path}" for path in SENDS), SWEEPER, PUMP, CLOSING]
 
 
 async def record(client: Client, name: str) -> dict[str, Any]:
@@ -162,6 +165,8 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_sweeper(client)
     elif name == PUMP:
         history = await _record_pump(client)
+    elif name == CLOSING:
+        history = await _record_closing(client)
     else:
         path = name.removeprefix("send-message.")
         history = await _record_send(client, path, SENDS[path])
@@ -228,6 +233,22 @@ async def _record_pump(client: Client) -> dict[str, Any]:
         )
         await until(_timers_set(handle, 2))
         await handle.signal(Pump.joined)
+        await handle.result()
+        return (await handle.fetch_history()).to_json_dict()
+
+
+async def _record_closing(client: Client) -> dict[str, Any]:
+    """Record two batches, of which the second is tried again."""
+    close_days, _ = fake(
+        steps.close_days,
+        CloseDaysResult(closed=2, held=1, after=200),
+        _AWAY,
+        CloseDaysResult(closed=3, failed=1),
+    )
+    async with _worker(client, names.HOUSEKEEPING, [close_days], workflows=WORKFLOWS):
+        handle = await client.start_workflow(
+            CloseDays.run, id=names.CLOSE_DAYS_ID, task_queue=names.HOUSEKEEPING
+        )
         await handle.result()
         return (await handle.fetch_history()).to_json_dict()
 

@@ -1,0 +1,105 @@
+"""Closing days: what lacks a price is priced, then every day that nothing holds open is closed."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from temporalio import activity
+
+from models.queries import closing
+from models.rules.closing import last_over
+from models.session import Database
+from workflows.closing_types import CloseDaysResult, CloseDaysStep
+
+log = logging.getLogger(__name__)
+
+_MOST = 200
+"""Tenants of one batch."""
+
+_LONGEST_SECONDS = 60.0
+"""A batch ends early after so long, so that its step has time for whoever has many days."""
+
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a tenant's turn did."""
+
+    closed: int = 0
+    held: int = 0
+
+
+class Closing:
+    """Closes days. Each in a transaction of its own, so whatever dies between two has closed one.
+
+    Twice is once: what is closed is not due any more.
+    """
+
+    def __init__(
+        self, database: Database, *, clock: Callable[[], datetime] = _now, most: int = _MOST
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._most = most
+
+    @activity.defn(name="close_days")
+    async def close_days(self, step: CloseDaysStep) -> CloseDaysResult:
+        """Give some tenants their turn; one that fails keeps no other from it."""
+        async with self._database.read() as db:
+            tenants = await closing.find_tenants(db, after=step.after, most=self._most)
+        result, began = CloseDaysResult(), time.monotonic()
+        for tenant_id in tenants:
+            try:
+                turn = await self.close_tenant(tenant_id)
+            except (OperationalError, InterfaceError, PoolTimeoutError):
+                raise  # the database is away: for everybody
+            except Exception:
+                log.exception("days could not be closed", extra={"tenant_id": tenant_id})
+                result = replace(result, failed=result.failed + 1)
+            else:
+                result = replace(
+                    result, closed=result.closed + turn.closed, held=result.held + turn.held
+                )
+            if time.monotonic() - began > _LONGEST_SECONDS:
+                return replace(result, after=tenant_id)
+        full = len(tenants) == self._most
+        return replace(result, after=tenants[-1] if full else None)
+
+    async def close_tenant(self, tenant_id: int) -> Turn:
+        """Close what is due of one tenant."""
+        now = self._clock()
+        async with self._database.read() as db:
+            due = await closing.find_due(db, tenant_id=tenant_id, last=last_over(now))
+        outcomes = [await self._close(tenant_id, day, now) for day in due]
+        return Turn(closed=outcomes.count(True), held=outcomes.count(False))
+
+    async def _close(self, tenant_id: int, day: date, now: datetime) -> bool:
+        async with self._database.read() as db:
+            held = await closing.find_hold(db, tenant_id=tenant_id, day=day)
+        if held is None:
+            held = await self._close_alone(tenant_id, day, now)
+        facts = {"tenant_id": tenant_id, "day": day.isoformat()}
+        if held is None:
+            log.info("day closed", extra=facts)
+        else:
+            log.info("day held open", extra={**facts, "reason": held})
+        return held is None
+
+    async def _close_alone(self, tenant_id: int, day: date, now: datetime) -> str | None:
+        """Close a day that nothing seems to hold; under its lock it is looked at again."""
+        try:
+            async with self._database.transaction() as db:
+                return await closing.close_day(db, tenant_id=tenant_id, day=day, now=now)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            return "BEING_WRITTEN"  # by somebody slow, or frozen
