@@ -74,7 +74,7 @@ def _unpriced(gap: str, one: bool) -> str:
                  WHERE tenant_id = :tenant_id AND state = 'PROVISIONAL' AND gap = '{gap}'
                    AND day BETWEEN CAST(:first AS date) AND CAST(:last AS date)
                    AND {_mine("merchant_id", one)}
-                 LIMIT {_LOOKED_AT}) AS some
+                 LIMIT {_LOOKED_AT}) AS looked_at
     """  # noqa: S608 - no input in it
 
 
