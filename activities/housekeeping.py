@@ -16,6 +16,7 @@ from models.queries.receipts import OpenReceipt
 from models.queries.sweeping import SilentMessage
 from models.rules.waits import SendWaits
 from models.session import Database
+from providers.routing import Routes
 from workflows.names import send_workflow_id
 from workflows.pumping import start_pump
 from workflows.starting import News, SendStart, start_send, wake_send
@@ -51,6 +52,7 @@ class Sweeping:
         database: Database,
         client: Client,
         waits: SendWaits,
+        routes: Routes,
         *,
         every: timedelta,
         grace: timedelta,
@@ -58,6 +60,7 @@ class Sweeping:
         self._database = database
         self._client = client
         self._waits = waits
+        self._tell_prices = routes.tell_prices
         self._every = every
         self._grace = grace
 
@@ -145,5 +148,5 @@ class Sweeping:
                 db, tenant_id=receipt.tenant_id, message_id=receipt.message_id
             )
             if message is not None:
-                await settlement.apply_late_reports(db, message, now)
+                await settlement.apply_late_reports(db, message, now, tell_prices=self._tell_prices)
         return True

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import database, keys, numbers, processes, reconcile, tenants
+from cli import database, keys, numbers, processes, rates, reconcile, tenants
 
 app = typer.Typer(
     name="hexavox",
@@ -21,6 +21,7 @@ app.command("migrate")(database.migrate)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")
 app.add_typer(numbers.app, name="number")
+app.add_typer(rates.app, name="rates")
 
 
 def main() -> None:

@@ -74,11 +74,12 @@ def assemble(settings: Settings, database: Database, client: Client, routes: Rou
             slots=settings.provider_slots,
         ),
         truth=Truth(database, routes),
-        ledger=Ledger(database),
+        ledger=Ledger(database, routes),
         sweeping=Sweeping(
             database,
             client,
             settings.send_waits,
+            routes,
             every=settings.sweep_every,
             grace=settings.sweep_grace,
         ),

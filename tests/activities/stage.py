@@ -55,7 +55,7 @@ class Stage:
         routes = Routes(providers, {DeliveryMode.SIMULATOR: names})
         self.dispatching = Dispatching(database, routes, public_url="http://us/", slots=slots)
         self._truth = Truth(database, routes)
-        self._ledger = Ledger(database)
+        self._ledger = Ledger(database, routes)
 
     async def accept(self, **wanted: Any) -> int:
         """Accept a message; return its id."""

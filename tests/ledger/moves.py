@@ -17,6 +17,7 @@ from models.rules.dispatching import Move, decide
 from models.rules.periods import day_of, month_of
 from models.rules.settlement import End
 from models.session import Database
+from providers.routing import Routes
 from tests.factories import Owner, new_message, try_accept
 from workflows.types import Ending, SettleStep
 
@@ -126,7 +127,7 @@ class Story:
         self.owner = owner
         self.outcomes: list[AcceptedMessage | KeyTaken | NotFunded] = []
         self._database = database
-        self._ledger = Ledger(database)
+        self._ledger = Ledger(database, Routes([], {}))
         self._ids: dict[int, int] = {}
 
     async def at_once(self, actions: list[tuple[Action, int]]) -> None:
