@@ -10,8 +10,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from temporalio import activity
 
-from models.queries import closing
-from models.rules.closing import last_over
+from models.queries import closing, pricing
+from models.rules.closing import AWAITED, last_over
+from models.rules.periods import day_of
 from models.session import Database
 from workflows.closing_types import CloseDaysResult, CloseDaysStep
 
@@ -75,12 +76,24 @@ class Closing:
         return replace(result, after=tenants[-1] if full else None)
 
     async def close_tenant(self, tenant_id: int) -> Turn:
-        """Close what is due of one tenant."""
+        """Price what can be priced by now, and close what is due of one tenant."""
         now = self._clock()
+        await self._price(tenant_id, now)
         async with self._database.read() as db:
             due = await closing.find_due(db, tenant_id=tenant_id, last=last_over(now))
         outcomes = [await self._close(tenant_id, day, now) for day in due]
         return Turn(closed=outcomes.count(True), held=outcomes.count(False))
+
+    async def _price(self, tenant_id: int, now: datetime) -> None:
+        """Price what had no card, and let the card's figure hold where it waited long enough."""
+        priced = 1
+        while priced:
+            async with self._database.transaction() as db:
+                priced = await pricing.price_what_is_missing(db, tenant_id=tenant_id, now=now)
+        async with self._database.transaction() as db:
+            await pricing.accept_card_prices(
+                db, tenant_id=tenant_id, older_than=day_of(now - AWAITED)
+            )
 
     async def _close(self, tenant_id: int, day: date, now: datetime) -> bool:
         async with self._database.read() as db:

@@ -10,7 +10,7 @@ _RESTS: Final = timedelta(minutes=3)
 by then, and clocks that differ agree on the day."""
 
 AWAITED: Final = timedelta(days=7)
-"""A provider's own price is awaited so long; then the rate card's holds."""
+"""A provider's own price is awaited so long after its day; then the rate card's holds."""
 
 
 def last_over(now: datetime) -> date:
