@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from temporalio import activity
 
 from models.queries import closing, pricing
+from models.queries.closing import DueDay
 from models.rules.closing import AWAITED, last_over
 from models.rules.periods import day_of
 from models.session import Database
@@ -81,7 +82,7 @@ class Closing:
         await self._price(tenant_id, now)
         async with self._database.read() as db:
             due = await closing.find_due(db, tenant_id=tenant_id, last=last_over(now))
-        outcomes = [await self._close(tenant_id, day, now) for day in due]
+        outcomes = [await self._close(tenant_id, one, now) for one in due]
         return Turn(closed=outcomes.count(True), held=outcomes.count(False))
 
     async def _price(self, tenant_id: int, now: datetime) -> None:
@@ -95,12 +96,9 @@ class Closing:
                 db, tenant_id=tenant_id, older_than=day_of(now - AWAITED)
             )
 
-    async def _close(self, tenant_id: int, day: date, now: datetime) -> bool:
-        async with self._database.read() as db:
-            held = await closing.find_hold(db, tenant_id=tenant_id, day=day)
-        if held is None:
-            held = await self._close_alone(tenant_id, day, now)
-        facts = {"tenant_id": tenant_id, "day": day.isoformat()}
+    async def _close(self, tenant_id: int, due: DueDay, now: datetime) -> bool:
+        held = due.held or await self._close_alone(tenant_id, due.day, now)
+        facts = {"tenant_id": tenant_id, "day": due.day.isoformat()}
         if held is None:
             log.info("day closed", extra=facts)
         else:

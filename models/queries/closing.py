@@ -1,37 +1,24 @@
 """Closing the days of a tenant: which are due, what holds one open, and the row that closes it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import text
 
 from models.queries.days import lock_day
+from models.rules.closing import RESTS
 from models.session import ReadSession, WriteSession
 
 _TENANTS: Final = text("SELECT id FROM tenant WHERE id > :after ORDER BY id LIMIT :most")
 
-# Empty days get their row as well: so nobody ever has to decide without a lock whether an empty
-# day may still be written to.
-_DUE: Final = text(
-    """
-    WITH since AS (
-        SELECT CAST(created_at AT TIME ZONE 'UTC' AS date) AS day FROM tenant WHERE id = :tenant_id
-    ), days AS (
-        SELECT CAST(midnight AS date) AS day
-          FROM since, generate_series(CAST(since.day AS timestamp), CAST(:last AS timestamp),
-                                      interval '1 day') AS midnight
-         UNION
-        SELECT usage.day FROM usage_day usage, since
-         WHERE usage.tenant_id = :tenant_id AND usage.day < since.day
-           AND usage.day <= CAST(:last AS date)
-    )
-    SELECT day FROM days
-     WHERE NOT EXISTS (SELECT 1 FROM usage_closing closing
-                        WHERE closing.tenant_id = :tenant_id AND closing.day = days.day)
-     ORDER BY day
-    """
-)
+SINCE: Final = f"""
+    SELECT CAST((created_at - interval '{RESTS.total_seconds()} s') AT TIME ZONE 'UTC' AS date)
+           AS day
+      FROM tenant WHERE id = :tenant_id
+"""  # noqa: S608 - no input in it
+"""SQL of a tenant's first day: nobody's clock, however slow, claims a message of it before that."""
 
 
 def unsettled(first: str, last: str) -> str:
@@ -52,18 +39,40 @@ def unsettled(first: str, last: str) -> str:
     """  # noqa: S608 - no input in it
 
 
-_HELD: Final = text(
+def _held(day: str) -> str:
+    """Return the SQL of what holds a day open."""
+    return f"""
+        CASE WHEN EXISTS ({unsettled(day, day)}) THEN 'UNSETTLED'
+             ELSE (SELECT COALESCE(min(gap), 'PROVISIONAL') FROM usage_record record
+                    WHERE record.tenant_id = :tenant_id AND record.day = {day}
+                      AND record.state = 'PROVISIONAL'
+                   HAVING count(*) > 0)
+        END
+    """  # noqa: S608 - no input in it
+
+
+_HELD: Final = text(f"SELECT {_held('CAST(:day AS date)')}")
+
+# Empty days get their row as well: so nobody ever has to decide without a lock whether an empty
+# day may still be written to.
+_DUE: Final = text(
     f"""
-    WITH wanted AS (SELECT CAST(:day AS date) AS day)
-    SELECT CASE WHEN EXISTS ({unsettled("wanted.day", "wanted.day")}) THEN 'UNSETTLED'
-                ELSE (SELECT COALESCE(min(gap), 'PROVISIONAL') FROM usage_record record
-                       WHERE record.tenant_id = :tenant_id AND record.day = wanted.day
-                         AND record.state = 'PROVISIONAL'
-                      HAVING count(*) > 0)
-           END
-      FROM wanted
+    WITH since AS ({SINCE}), days AS (
+        SELECT CAST(midnight AS date) AS day
+          FROM since, generate_series(CAST(since.day AS timestamp), CAST(:last AS timestamp),
+                                      interval '1 day') AS midnight
+         UNION
+        SELECT usage.day FROM usage_day usage, since
+         WHERE usage.tenant_id = :tenant_id AND usage.day < since.day
+           AND usage.day <= CAST(:last AS date)
+    )
+    SELECT day, {_held("days.day")} AS held FROM days
+     WHERE NOT EXISTS (SELECT 1 FROM usage_closing closing
+                        WHERE closing.tenant_id = :tenant_id AND closing.day = days.day)
+     ORDER BY day
     """  # noqa: S608 - no input in it
 )
+
 
 _CLOSE: Final = text(
     """
@@ -73,23 +82,26 @@ _CLOSE: Final = text(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueDay:
+    """A day that is over and not closed; `held` is UNSETTLED, or the gap in a price, or None."""
+
+    day: date
+    held: str | None
+
+
 async def find_tenants(db: ReadSession, *, after: int, most: int) -> Sequence[int]:
     """Return the ids of tenants above an id, in order."""
     return (await db.scalars(_TENANTS, {"after": after, "most": most})).all()
 
 
-async def find_due(db: ReadSession, *, tenant_id: int, last: date) -> Sequence[date]:
+async def find_due(db: ReadSession, *, tenant_id: int, last: date) -> Sequence[DueDay]:
     """Return every day of a tenant up to the last that is not closed, oldest first.
 
     Those since the tenant was made, and earlier ones that were used all the same.
     """
-    return (await db.scalars(_DUE, {"tenant_id": tenant_id, "last": last})).all()
-
-
-async def find_hold(db: ReadSession | WriteSession, *, tenant_id: int, day: date) -> str | None:
-    """Return what holds a day open: UNSETTLED, or the gap in a price; None if nothing does."""
-    held: str | None = await db.scalar(_HELD, {"tenant_id": tenant_id, "day": day})
-    return held
+    rows = await db.execute(_DUE, {"tenant_id": tenant_id, "last": last})
+    return [DueDay(day=row.day, held=row.held) for row in rows]
 
 
 async def close_day(db: WriteSession, *, tenant_id: int, day: date, now: datetime) -> str | None:
@@ -101,7 +113,7 @@ async def close_day(db: WriteSession, *, tenant_id: int, day: date, now: datetim
     # While this waits, everybody who settles on the day waits behind it.
     await db.execute(text("SET LOCAL lock_timeout = '1s'"))
     await lock_day(db, tenant_id=tenant_id, day=day, alone=True)
-    held = await find_hold(db, tenant_id=tenant_id, day=day)
+    held: str | None = await db.scalar(_HELD, {"tenant_id": tenant_id, "day": day})
     if held is None:
         await db.execute(_CLOSE, {"tenant_id": tenant_id, "day": day, "now": now})
     return held

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Row, TextClause, text
 
 from models.enums import Channel
-from models.queries.closing import unsettled
+from models.queries.closing import SINCE, unsettled
 from models.rules.freshness import Openness, Unpriced
 from models.session import ReadSession
 
@@ -97,15 +97,12 @@ def _totals(one: bool) -> TextClause:
               FROM generate_series(CAST(:first AS timestamp), CAST(:last AS timestamp),
                                    interval '1 day')
                    AS midnight
-        ), since AS (
-            SELECT LEAST(CAST(created_at AT TIME ZONE 'UTC' AS date), CAST(:today AS date)) AS day
-              FROM tenant WHERE id = :tenant_id
-        ), opened AS (
+        ), since AS ({SINCE}), opened AS (
             SELECT min(wanted.day) AS earliest, max(wanted.day) AS latest
               FROM wanted, since
              WHERE NOT EXISTS (SELECT 1 FROM usage_closing closing
                                 WHERE closing.tenant_id = :tenant_id AND closing.day = wanted.day)
-               AND (wanted.day >= since.day
+               AND (wanted.day >= LEAST(since.day, CAST(:today AS date))
                     OR EXISTS (SELECT 1 FROM usage_day used
                                 WHERE used.tenant_id = :tenant_id AND used.day = wanted.day)
                     OR EXISTS ({unsettled("wanted.day", "wanted.day")}))

@@ -5,7 +5,7 @@ from typing import Final
 
 from models.rules.periods import day_of
 
-_RESTS: Final = timedelta(minutes=3)
+RESTS: Final = timedelta(minutes=3)
 """A day rests so long after midnight before it is closed: what was begun just before is committed
 by then, and clocks that differ agree on the day."""
 
@@ -15,4 +15,4 @@ AWAITED: Final = timedelta(days=7)
 
 def last_over(now: datetime) -> date:
     """Return the latest day that may be closed."""
-    return day_of(now - _RESTS) - timedelta(days=1)
+    return day_of(now - RESTS) - timedelta(days=1)

@@ -109,7 +109,7 @@ async def test_a_price_that_is_not_known_holds_its_day_open(
 
 async def test_another_tenants_messages_hold_nothing_open(database: Database, gym: Owner) -> None:
     other = await make_owner(database)
-    await born(database, other, datetime(2026, 4, 13, tzinfo=UTC))
+    await born(database, other, datetime(2026, 4, 13, 12, tzinfo=UTC))
     await try_message(database, other, datetime(2026, 4, 14, 12, tzinfo=UTC))
     await book(database, other, Use(day=D3, gap=PriceGap.RATE_MISSING))
     assert await close(database, gym, NOW) == (3, 0)
@@ -157,7 +157,7 @@ async def test_a_tenant_that_fails_keeps_no_other_from_its_turn(
     database: Database, gym: Owner
 ) -> None:
     other = await make_owner(database)
-    await born(database, other, datetime(2026, 4, 15, tzinfo=UTC))
+    await born(database, other, datetime(2026, 4, 15, 12, tzinfo=UTC))
     closing = _FailsFor(database, clock=lambda: NOW, most=2)
     closing.unlucky = gym.tenant_id
     result = await closing.close_days(CloseDaysStep(after=gym.tenant_id - 1))

@@ -11,8 +11,8 @@ from models.queries.pricing import Repriced
 from models.rules.pricing import Price
 from models.session import Database
 from tests.factories import Owner
-from tests.reports.sums import check_sums
 from tests.reports.stage import Use, book
+from tests.reports.sums import check_sums
 
 DAY, TODAY = date(2026, 4, 2), datetime(2026, 4, 16, 9, tzinfo=UTC)
 NOTHING = Decimal(0)
