@@ -143,7 +143,7 @@ def _lines(one: bool) -> TextClause:
     )
 
 
-_TOTALS: Final = {one: _totals(one) for one in (False, True)}
+TOTALS: Final = {one: _totals(one) for one in (False, True)}
 _LINES: Final = {one: _lines(one) for one in (False, True)}
 """By whether it is about one merchant: each is planned for what it asks."""
 
@@ -160,7 +160,7 @@ async def total(
     """Add up the days of a range, of one merchant or of all and the tenant itself."""
     row = (
         await db.execute(
-            _TOTALS[merchant_id is not None],
+            TOTALS[merchant_id is not None],
             {
                 "tenant_id": tenant_id,
                 "merchant_id": merchant_id,
