@@ -32,6 +32,7 @@ from api.services.inbound import Inbox, VerifyInbound
 from api.services.merchants import Merchants
 from api.services.messages import Messages
 from api.services.permission import Permissions, UnsubscribeLinks
+from api.services.quoting import Carriers, Quoting
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts, Verify
 from api.services.recordings import Recordings
@@ -39,6 +40,7 @@ from api.services.reports import Reports
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.temporal import WorkflowStarter
+from models.enums import Channel, DeliveryMode
 from models.session import Database
 from models.settings import Settings
 from providers import simulated
@@ -56,6 +58,10 @@ PUBLIC = (
     voice.router,
 )
 """In the order of the catalogue; /messages/inbound comes before /messages/{messageId}."""
+
+
+_CARRIERS: Carriers = {DeliveryMode.SIMULATOR: dict.fromkeys(Channel, simulated.NAME)}
+"""Who is asked first, as the worker's routes have it: what is quoted is this provider's price."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -120,7 +126,9 @@ def _add_actions(
 ) -> None:
     """Give the application what starts workflows, wakes them or writes links."""
     grace = settings.sweep_grace
-    app.state.sending = Sending(database, starter, Permissions(database, links), sweep_grace=grace)
+    permissions = Permissions(database, links)
+    app.state.sending = Sending(database, starter, permissions, sweep_grace=grace)
+    app.state.quoting = Quoting(database, permissions, _CARRIERS, _now)
     app.state.canceling = Canceling(database, starter, app.state.messages, _now)
     app.state.cancel_requests = CancelRequests(database, app.state.canceling, _now)
     app.state.receipts = Receipts(database, starter, _verifiers(settings))

@@ -15,6 +15,7 @@ from api.services.consents import Consents
 from api.services.inbound import Inbox
 from api.services.merchants import Merchants
 from api.services.messages import Messages
+from api.services.quoting import Quoting
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts
 from api.services.recordings import Recordings
@@ -114,6 +115,11 @@ async def _sending(request: Request) -> Sending:
     return sending
 
 
+async def _quoting(request: Request) -> Quoting:
+    quoting: Quoting = request.app.state.quoting
+    return quoting
+
+
 async def _cancel_requests(request: Request) -> CancelRequests:
     cancel_requests: CancelRequests = request.app.state.cancel_requests
     return cancel_requests
@@ -153,6 +159,7 @@ MerchantActions = Annotated[Merchants, Depends(_merchants)]
 ConsentActions = Annotated[Consents, Depends(_consents)]
 MessageReads = Annotated[Messages, Depends(_messages)]
 SendActions = Annotated[Sending, Depends(_sending)]
+QuoteActions = Annotated[Quoting, Depends(_quoting)]
 CancelActions = Annotated[CancelRequests, Depends(_cancel_requests)]
 RecordingReads = Annotated[Recordings, Depends(_recordings)]
 ReportReads = Annotated[Reports, Depends(_reports)]

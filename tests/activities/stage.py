@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlalchemy import text
@@ -106,6 +107,7 @@ class Stage:
         provider: str = "one",
         attempt: int = 1,
         received: datetime | None = None,
+        price: str | None = None,
     ) -> StoredReceipt | None:
         """Store what a provider reports, as the webhook does."""
         receipt = NewReceipt(
@@ -117,6 +119,7 @@ class Stage:
             status=status,
             error_code=None,
             provider_code=None,
+            price=None if price is None else Decimal(price),
             reported_at=datetime.now(UTC),
         )
         async with self.database.transaction() as db:
