@@ -30,6 +30,11 @@ _BROKEN = """
     )
     (TABLE sums EXCEPT ALL TABLE days) UNION ALL (TABLE days EXCEPT ALL TABLE sums)
 """
+_CLOSED_TOO_EARLY = """
+    SELECT record.day, record.message_id
+      FROM usage_record record JOIN usage_closing USING (tenant_id, day)
+     WHERE tenant_id = :t AND record.state = 'PROVISIONAL'
+"""
 _TOTAL = """
     SELECT COALESCE(sum(aws_cost + provider_cost), 0) AS cost, COALESCE(sum(markup), 0) AS markup
       FROM usage_day WHERE tenant_id = :t
@@ -49,5 +54,7 @@ async def check_sums(database: Database, owner: Owner) -> Sums:
     async with database.read() as db:
         broken = (await db.execute(text(_BROKEN), {"t": owner.tenant_id})).all()
         assert broken == [], "days and what is booked on them differ"
+        early = (await db.execute(text(_CLOSED_TOO_EARLY), {"t": owner.tenant_id})).all()
+        assert early == [], "a price is missing on a day that is closed"
         row = (await db.execute(text(_TOTAL), {"t": owner.tenant_id})).one()
     return Sums(row.cost, row.markup)
