@@ -52,9 +52,10 @@ class DayLine:
 
 
 def _cents(column: str) -> str:
-    """Return the SQL of `models.rules.money.to_cents`: numeric `round` takes ties away from zero.
+    """Return the SQL of an amount with two decimals, rounded half to even.
 
-    Of a tie half is rounded and doubled, which is even: 2.5 → 1.25 → 1 → 2, 3.5 → 1.75 → 2 → 4.
+    Numeric `round` takes ties away from zero, so half of a tie is rounded and doubled, which is
+    even: 2.5 → 1.25 → 1 → 2, 3.5 → 1.75 → 2 → 4.
     """
     cents = f"({column} * 100)"
     return (
