@@ -41,7 +41,7 @@ async def read_usage(caller: Authenticated, wanted: WantedUsage, reports: Report
 async def read_usage_csv(
     caller: Authenticated, wanted: WantedUsage, reports: ReportReads
 ) -> StreamingResponse:
-    """Download the same, a line for each day, merchant and channel (CSV, RFC 4180).
+    """Download usage as CSV (RFC 4180), a line for each day, merchant and channel.
 
     awsCost is what AWS takes, providerCost what all other providers take, and carrierFees the part
     of both that carriers get; charge = awsCost + providerCost + markup. The columns of a FINAL
