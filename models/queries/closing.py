@@ -43,10 +43,9 @@ def _held(day: str) -> str:
     """Return the SQL of what holds a day open."""
     return f"""
         CASE WHEN EXISTS ({unsettled(day, day)}) THEN 'UNSETTLED'
-             ELSE (SELECT COALESCE(min(gap), 'PROVISIONAL') FROM usage_record record
+             ELSE (SELECT COALESCE(record.gap, 'PROVISIONAL') FROM usage_record record
                     WHERE record.tenant_id = :tenant_id AND record.day = {day}
-                      AND record.state = 'PROVISIONAL'
-                   HAVING count(*) > 0)
+                      AND record.state = 'PROVISIONAL' LIMIT 1)
         END
     """  # noqa: S608 - no input in it
 
