@@ -98,7 +98,12 @@ async def list_rates(
     return (await db.execute(_LIST, {"tenant_id": tenant_id, "now": now})).all()
 
 
-_UNPRICED = text("SELECT DISTINCT tenant_id FROM usage_record WHERE gap = 'RATE_MISSING'")
+_UNPRICED = text(
+    """
+    SELECT DISTINCT tenant_id FROM usage_record
+     WHERE state = 'PROVISIONAL' AND gap = 'RATE_MISSING'
+    """
+)
 
 
 async def tenants_with_gaps(db: ReadSession | WriteSession) -> list[int]:

@@ -29,7 +29,7 @@ from workflows.types import Ending
 AT_ONCE = 5
 """Histories that run side by side, so that they wait for each other's disk, not the clock."""
 
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "55"))
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "40"))
 """Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
 
 SLOTS = st.integers(0, 5)
