@@ -20,6 +20,7 @@ from api.routes import (
     inbound,
     merchants,
     messages,
+    reports,
     unsubscribe,
     voice,
     voice_provisioning,
@@ -37,6 +38,7 @@ from api.services.quoting import Carriers, Quoting
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts, Verify
 from api.services.recordings import Recordings
+from api.services.reports import Reports
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.services.voice_provisioning import VoiceProvisioning
@@ -57,6 +59,7 @@ PUBLIC = (
     inbound.router,
     messages.router,
     email.router,
+    reports.router,
     voice.router,
     voice_provisioning.router,
 )
@@ -117,6 +120,7 @@ def _add_reads(
     app.state.merchants = Merchants(database, _now)
     app.state.consents = Consents(database, _now)
     app.state.messages = Messages(database)
+    app.state.reports = Reports(database, _now)
     app.state.recordings = Recordings(database, _keepers(settings, vendors))
 
 

@@ -20,6 +20,7 @@ from api.services.quoting import Quoting
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts
 from api.services.recordings import Recordings
+from api.services.reports import Reports
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.services.voice_provisioning import VoiceProvisioning
@@ -131,6 +132,11 @@ async def _recordings(request: Request) -> Recordings:
     return recordings
 
 
+async def _reports(request: Request) -> Reports:
+    reports: Reports = request.app.state.reports
+    return reports
+
+
 async def _inbox(request: Request) -> Inbox:
     inbox: Inbox = request.app.state.inbox
     return inbox
@@ -168,6 +174,7 @@ SendActions = Annotated[Sending, Depends(_sending)]
 QuoteActions = Annotated[Quoting, Depends(_quoting)]
 CancelActions = Annotated[CancelRequests, Depends(_cancel_requests)]
 RecordingReads = Annotated[Recordings, Depends(_recordings)]
+ReportReads = Annotated[Reports, Depends(_reports)]
 InboxActions = Annotated[Inbox, Depends(_inbox)]
 ReceiptActions = Annotated[Receipts, Depends(_receipts)]
 UnsubscribeActions = Annotated[Unsubscribing, Depends(_unsubscribing)]

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import database, keys, numbers, processes, rates, tenants, voice
+from cli import database, keys, numbers, processes, rates, reconcile, tenants, voice
 
 app = typer.Typer(
     name="hexavox",
@@ -16,6 +16,7 @@ app.command("api")(processes.api)
 app.command("worker")(processes.worker)
 app.command("simulator")(processes.simulator)
 app.command("replay")(processes.replay)
+app.command("reconcile")(reconcile.reconcile)
 app.command("migrate")(database.migrate)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")

@@ -58,6 +58,7 @@ _DEMO_WAITS: dict[str, float] = {
     "truth_horizon": 60,
     "sweep_every": 2,
     "sweep_grace": 8,
+    "close_every": 60,
 }
 """Seconds."""
 
@@ -118,6 +119,9 @@ class Settings(BaseSettings):
     truth_horizon: Duration = timedelta(hours=72)
     sweep_every: Duration = timedelta(seconds=30)
     sweep_grace: Duration = timedelta(seconds=60)
+    close_every: Duration = Field(
+        default=timedelta(hours=1), description="How often days that are due are closed."
+    )
 
     provider_timeout: Duration = Field(
         default=timedelta(seconds=10),

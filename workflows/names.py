@@ -24,6 +24,8 @@ IDEMPOTENCY_KEY: Final = SearchAttributeKey.for_keyword("HexavoxIdempotencyKey")
 SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, OUTCOME, IDEMPOTENCY_KEY)
 
 SWEEPER_ID: Final = "sweeper"
+CLOSE_DAYS_ID: Final = "close-days"
+"""Of the schedule; its workflows are called so too, with their time behind it."""
 
 _LONGEST_ID: Final = 255
 """Temporal's SQL schema holds no more."""

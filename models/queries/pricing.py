@@ -58,7 +58,8 @@ class Repriced:
     price: Price
 
 
-# What is booked of a message is its record and every correction of it.
+# What is booked of a message is its record and every correction of it. The record is locked before
+# it is looked at: who waited for `accept_card_prices` must see that it is FINAL.
 _REPRICE = text(
     """
     WITH wanted AS (
@@ -85,6 +86,7 @@ _REPRICE = text(
                           FROM usage_correction c
                          WHERE c.tenant_id = r.tenant_id
                            AND c.message_id = r.message_id) posted
+           FOR NO KEY UPDATE OF r
     ), changed AS (
         UPDATE usage_record r
            SET cost_units = news.units,
