@@ -13,6 +13,7 @@ from api.body import BodyLimit
 from api.limits import RateLimiter
 from api.logs import RequestLog
 from api.routes import (
+    alerts,
     consents,
     email,
     guide,
@@ -24,6 +25,7 @@ from api.routes import (
     voice,
     webhooks,
 )
+from api.services.alerts import Alerts
 from api.services.cancel_requests import CancelRequests
 from api.services.canceling import Canceling
 from api.services.consents import Consents
@@ -50,6 +52,7 @@ PUBLIC = (
     inbound.router,
     messages.router,
     email.router,
+    alerts.router,
     voice.router,
 )
 """In the order of the catalogue; /messages/inbound comes before /messages/{messageId}."""
@@ -104,6 +107,7 @@ def _add_reads(
     app.state.merchants = Merchants(database, _now)
     app.state.consents = Consents(database, _now)
     app.state.messages = Messages(database)
+    app.state.alerts = Alerts(database)
     app.state.recordings = Recordings(database, _keepers(settings, vendors))
 
 

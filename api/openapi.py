@@ -36,6 +36,7 @@ _TAGS = [
     {"name": "Consents", "description": "What recipients said about hearing from them."},
     {"name": "Messages", "description": "Sending, and reading what became of it."},
     {"name": "Email", "description": "Direct e-mail without the omni wrapper."},
+    {"name": "Alerts", "description": "What you are warned of."},
     {"name": "Voice", "description": "Calls with labels of the system that asks for them."},
 ]
 

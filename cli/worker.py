@@ -20,6 +20,7 @@ from activities.observed import Observed
 from activities.privacy import PrivateFailures
 from activities.pump import Pumping
 from activities.reconcile import Truth
+from activities.watching import Watching
 from cli.health import serve_health
 from models.enums import DeliveryMode
 from models.session import Database
@@ -31,6 +32,8 @@ from workflows import names
 from workflows.connecting import connect, register_search_attributes
 from workflows.housekeeping import Sweeper
 from workflows.registered import BY_QUEUE
+from workflows.watching import Watcher
+from workflows.watching_types import WatchStep
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class Parts:
     ledger: Ledger
     sweeping: Sweeping
     pumping: Pumping
+    watching: Watching
     routes: Routes
 
 
@@ -80,6 +84,7 @@ def assemble(settings: Settings, database: Database, client: Client, routes: Rou
             grace=settings.sweep_grace,
         ),
         pumping=Pumping(database, client),
+        watching=Watching(database, every=settings.watch_every, window=settings.provider_window),
         routes=routes,
     )
 
@@ -112,7 +117,7 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
             client,
             task_queue=names.HOUSEKEEPING,
             workflows=BY_QUEUE[names.HOUSEKEEPING],
-            activities=[parts.sweeping.sweep, parts.pumping.let_in],
+            activities=[parts.sweeping.sweep, parts.pumping.let_in, parts.watching.watch],
             workflow_runner=_RUNNER,
             interceptors=[Observed(), PrivateFailures()],
             sticky_queue_schedule_to_start_timeout=_STICKY,
@@ -143,6 +148,18 @@ async def start_sweeper(client: Client) -> None:
     )
 
 
+async def start_watcher(client: Client) -> None:
+    """Make sure the one watcher runs, likewise."""
+    await client.start_workflow(
+        Watcher.run,
+        WatchStep(),
+        id=names.WATCHER_ID,
+        task_queue=names.HOUSEKEEPING,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="resolves alerts, and raises those that nobody did",
+    )
+
+
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
     database = Database(settings.async_database_url, pool_size=settings.database_pool)
@@ -168,6 +185,7 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         for worker in workers(client, assemble(settings, database, client, routes), queues):
             await stack.enter_async_context(worker)
         await start_sweeper(client)
+        await start_watcher(client)
         standing_by = asyncio.create_task(_stand_by(client))
         stack.callback(standing_by.cancel)
         health = serve_health(settings.worker_health_port, settings.worker_health_host)
@@ -184,6 +202,7 @@ async def _stand_by(client: Client) -> None:
         try:
             await register_search_attributes(client)
             await start_sweeper(client)
+            await start_watcher(client)
         except RPCError as error:
             log.warning("Temporal is out of reach", extra={"reason": error.status.name})
 

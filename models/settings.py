@@ -47,6 +47,8 @@ _DEMO_WAITS: dict[str, float] = {
     "truth_horizon": 60,
     "sweep_every": 2,
     "sweep_grace": 8,
+    "watch_every": 2,
+    "provider_window": 60,
 }
 """Seconds."""
 
@@ -101,6 +103,11 @@ class Settings(BaseSettings):
     truth_horizon: Duration = timedelta(hours=72)
     sweep_every: Duration = timedelta(seconds=30)
     sweep_grace: Duration = timedelta(seconds=60)
+    watch_every: Duration = timedelta(seconds=60)
+    provider_window: Duration = Field(
+        default=timedelta(minutes=10),
+        description="How far back a provider's attempts tell whether it is degraded.",
+    )
 
     provider_timeout: Duration = Field(
         default=timedelta(seconds=10),

@@ -23,6 +23,7 @@ IDEMPOTENCY_KEY: Final = SearchAttributeKey.for_keyword("HexavoxIdempotencyKey")
 SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, OUTCOME, IDEMPOTENCY_KEY)
 
 SWEEPER_ID: Final = "sweeper"
+WATCHER_ID: Final = "watcher"
 
 _LONGEST_ID: Final = 255
 """Temporal's SQL schema holds no more."""

@@ -6,10 +6,11 @@ from workflows import names
 from workflows.housekeeping import Sweeper
 from workflows.pump import Pump
 from workflows.send_message import SendMessage
+from workflows.watching import Watcher
 
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
-    names.HOUSEKEEPING: [Sweeper, Pump],
+    names.HOUSEKEEPING: [Sweeper, Pump, Watcher],
 }
 
 WORKFLOWS: Final[list[type[Any]]] = [

@@ -19,6 +19,7 @@ from workflows.types import (
     SettleStep,
     SweepResult,
 )
+from workflows.watching_types import WatchResult, WatchStep
 
 
 @activity.defn(name="dispatch")
@@ -60,4 +61,10 @@ async def sweep() -> SweepResult:
 @activity.defn(name="let_in")
 async def let_in(step: PumpStep) -> PumpResult:
     """Give the next in a sender's line their moments, and wake them."""
+    raise NotImplementedError
+
+
+@activity.defn(name="watch")
+async def watch(step: WatchStep) -> WatchResult:
+    """Resolve alerts whose cause is gone, raise those that nobody did."""
     raise NotImplementedError

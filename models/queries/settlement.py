@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from models.enums import (
     WAITING,
@@ -13,10 +14,13 @@ from models.enums import (
     MessageStatus,
     ReportStatus,
 )
+from models.queries.thresholds import Account, allowance_used
+from models.queries.unconfirmed import find_untaken, truth_told, warn_of_unknown
 from models.rules.contacts import contact_key
 from models.rules.facts import AttemptFact, Facts, ReportFact
-from models.rules.periods import day_of
+from models.rules.periods import day_of, month_of
 from models.rules.settlement import End, correction
+from models.rules.thresholds import usage_crossed
 from models.session import WriteSession
 
 
@@ -36,6 +40,13 @@ class Settleable:
     facts: Facts
     receipts: tuple[int, ...]
     """Ids of the receipts among the facts: only these may be closed, later ones are still open."""
+
+    @property
+    def account(self) -> Account:
+        """Whose units it holds."""
+        return Account(
+            tenant_id=self.tenant_id, merchant_id=self.merchant_id, channel=self.facts.channel
+        )
 
 
 _LOCK = text(
@@ -132,7 +143,7 @@ _END = text(
           FROM unsettled
          WHERE unsettled.funded AND am.tenant_id = :tenant_id AND am.merchant_id = :merchant_id
            AND am.channel = :channel AND am.month = :month
-        RETURNING 1
+        RETURNING am.used
     ), account AS (
         UPDATE credit_account ca
            SET held = ca.held - :held_credits, available = ca.available + :released_credits
@@ -180,7 +191,12 @@ _END = text(
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND applied_at IS NULL
            AND receipt.id = ANY(CAST(:receipts AS bigint[]))
     )
-    SELECT EXISTS (SELECT 1 FROM unsettled) AS moved, EXISTS (SELECT 1 FROM ended) AS booked
+    SELECT EXISTS (SELECT 1 FROM unsettled) AS moved, EXISTS (SELECT 1 FROM ended) AS booked,
+           (SELECT used FROM month) AS used,
+           (SELECT CASE CAST(:channel AS text) WHEN 'SMS' THEN sms_limit
+                                               WHEN 'VOICE' THEN voice_minutes_limit
+                                               ELSE email_limit END
+              FROM merchant WHERE tenant_id = :tenant_id AND id = :merchant_id) AS allowance
     """
 )
 
@@ -225,7 +241,21 @@ async def end_message(db: WriteSession, message: Settleable, end: End, now: date
     ).one()
     if row.moved and not row.booked:
         raise LedgerBroken
+    if row.booked:
+        await _warn(db, message, end, row, captured_allowance, now)
     return bool(row.moved)
+
+
+async def _warn(
+    db: WriteSession, message: Settleable, end: End, row: Row[Any], captured: int, now: datetime
+) -> None:
+    """Warn of what this end brought about; alerts are locked last."""
+    if row.used is not None and message.month == month_of(now):
+        before = row.used - captured
+        if usage_crossed(before, row.used, row.allowance):
+            await allowance_used(db, message.account, before=before, after=row.used, now=now)
+    if end.status is MessageStatus.UNKNOWN and end.provider is None:
+        await warn_of_unknown(db, message.account, message_id=message.message_id, now=now)
 
 
 async def cancel_message(db: WriteSession, message: Settleable, now: datetime) -> bool:
@@ -276,7 +306,11 @@ _APPLIED = text(
 async def apply_late_reports(db: WriteSession, message: Settleable, now: datetime) -> MessageStatus:
     """Let reports about a message that has ended correct an UNKNOWN, once; return its status."""
     end = correction(message.facts, day_of(now))
+    untaken_since = None
     if end is not None:
+        untaken_since = await find_untaken(
+            db, tenant_id=message.tenant_id, message_id=message.message_id
+        )
         await db.execute(
             _CORRECT,
             {
@@ -293,6 +327,8 @@ async def apply_late_reports(db: WriteSession, message: Settleable, now: datetim
             },
         )
     await close_receipts(db, message, now)
+    if untaken_since is not None:
+        await truth_told(db, message.account, since=untaken_since, now=now)
     return message.facts.status if end is None else end.status
 
 
