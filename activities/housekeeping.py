@@ -4,8 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from prometheus_client import Counter
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
@@ -22,6 +23,10 @@ from workflows.starting import News, SendStart, start_send, wake_send
 from workflows.types import PumpStep, SweepResult
 
 log = logging.getLogger(__name__)
+
+STRANDED: Final = Counter(
+    "hexavox_stranded_messages", "Looks at a message that a finished workflow left open"
+)
 
 _MOST = 200
 """Messages of one turn; a full turn is followed by the next at once."""
@@ -111,6 +116,7 @@ class Sweeping:
             reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         )
         if not started and await self._is_open(message):
+            STRANDED.inc()
             log.error(
                 "a finished workflow left its message open",
                 extra={"message_id": message.message_id, "tenant_id": message.tenant_id},

@@ -1,7 +1,9 @@
 """Watching: alerts are resolved once their cause is gone, and what a process missed is raised."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from temporalio import activity
 
@@ -9,18 +11,33 @@ from models.enums import Channel
 from models.queries import thresholds, watching
 from models.queries.thresholds import Account
 from models.queries.watching import Place
-from models.session import Database
+from models.session import Database, WriteSession
 from workflows.watching_types import WatchResult, WatchStep
 
-_MOST = 300
-"""Merchants of one turn; all are looked at in turn."""
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+_MERCHANTS = 300
+"""Of one turn; all are looked at in turn."""
+
+_MOST = 1000
+"""Alerts that time resolves in one turn."""
 
 
 class Watching:
     """Looks at what may be warned of. Doing so twice changes nothing."""
 
-    def __init__(self, database: Database, *, every: timedelta, window: timedelta) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        every: timedelta,
+        window: timedelta,
+        merchants: int = _MERCHANTS,
+    ) -> None:
         self._database = database
+        self._merchants = merchants
         self._every = every
         self._window = window
 
@@ -33,21 +50,39 @@ class Watching:
         now = datetime.now(UTC)
         after = (step.after_tenant, step.after_merchant)
         async with self._database.transaction() as db:
-            await watching.resolve_old(db, now=now, most=1000)
+            await watching.resolve_old(db, now=now, most=_MOST)
         async with self._database.read() as db:
-            merchants = await watching.find_following(db, after, _MOST)
+            merchants = await watching.find_following(db, after, self._merchants)
             accounts = {*await watching.find_recovering(db), *_accounts(merchants)}
             standings = await thresholds.read_standings(db, sorted(accounts), now)
             healths = await watching.read_health(db, now - self._window)
+        unsettled = [standing.account for standing in standings if not standing.settled]
+        moved = await self._each(thresholds.align, unsettled, now)
+        moved += await self._each(watching.align_health, healths, now)
+        return WatchResult(moved=moved, following=self._following(merchants), next_in=self._every)
+
+    def _following(self, merchants: Sequence[Place]) -> WatchStep:
+        """Go on after the last merchant; after a turn that was not full, from the beginning."""
+        if len(merchants) < self._merchants:
+            return WatchStep()
+        tenant_id, merchant_id = merchants[-1]
+        return WatchStep(after_tenant=tenant_id, after_merchant=merchant_id)
+
+    async def _each(
+        self,
+        act: Callable[[WriteSession, Item, datetime], Awaitable[bool]],
+        items: Sequence[Item],
+        now: datetime,
+    ) -> int:
+        """Act on every item and count what moved; one that fails keeps no other from its turn."""
         moved = 0
-        for standing in standings:
-            if not standing.settled:
+        for item in items:
+            try:
                 async with self._database.transaction() as db:
-                    moved += await thresholds.align(db, standing.account, now)
-        for health in healths:
-            async with self._database.transaction() as db:
-                moved += await watching.align_health(db, health, now)
-        return WatchResult(moved=moved, following=_following(merchants), next_in=self._every)
+                    moved += await act(db, item, now)
+            except Exception:
+                log.exception("one item could not be watched over, its turn comes again")
+        return moved
 
 
 def _accounts(merchants: Sequence[Place]) -> list[Account]:
@@ -56,11 +91,3 @@ def _accounts(merchants: Sequence[Place]) -> list[Account]:
         for tenant_id, merchant_id in merchants
         for channel in Channel
     ]
-
-
-def _following(merchants: Sequence[Place]) -> WatchStep:
-    """Go on after the last merchant; after a turn that was not full, from the beginning."""
-    if len(merchants) < _MOST:
-        return WatchStep()
-    tenant_id, merchant_id = merchants[-1]
-    return WatchStep(after_tenant=tenant_id, after_merchant=merchant_id)
