@@ -64,6 +64,8 @@ from workflows.types import (
     SweepResult,
     Verdict,
 )
+from workflows.watching import Watcher
+from workflows.watching_types import WatchResult, WatchStep
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -153,7 +155,8 @@ SENDS: Final = {
 
 SWEEPER: Final = "sweeper.turns"
 PUMP: Final = "pump.turns"
-PATHS: Final = [*(f"send-message.{path}" for path in SENDS), SWEEPER, PUMP]
+WATCHER: Final = "watcher.turns"
+PATHS: Final = [*(f"send-message.{path}" for path in SENDS), SWEEPER, PUMP, WATCHER]
 
 
 async def record(client: Client, name: str) -> dict[str, Any]:
@@ -162,6 +165,8 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_sweeper(client)
     elif name == PUMP:
         history = await _record_pump(client)
+    elif name == WATCHER:
+        history = await _record_watcher(client)
     else:
         path = name.removeprefix("send-message.")
         history = await _record_send(client, path, SENDS[path])
@@ -230,6 +235,25 @@ async def _record_pump(client: Client) -> dict[str, Any]:
         await handle.signal(Pump.joined)
         await handle.result()
         return (await handle.fetch_history()).to_json_dict()
+
+
+async def _record_watcher(client: Client) -> dict[str, Any]:
+    """Record a few turns of a run that goes on, each from another merchant."""
+    soon = timedelta(seconds=0.2)
+    turns = [
+        WatchResult(moved=1, following=WatchStep(after_tenant=1, after_merchant=n), next_in=soon)
+        for n in (300, 600)
+    ]
+    begun_anew = WatchResult(moved=0, following=WatchStep(), next_in=soon)
+    watch, _ = fake(steps.watch, turns[0], _AWAY, turns[1], begun_anew, repeat_last=True)
+    async with _worker(client, names.HOUSEKEEPING, [watch], workflows=WORKFLOWS):
+        handle = await client.start_workflow(
+            Watcher.run, WatchStep(), id=names.WATCHER_ID, task_queue=names.HOUSEKEEPING
+        )
+        await until(_timers_set(handle, 4))
+        history = await handle.fetch_history()
+        await handle.terminate()
+    return history.to_json_dict()
 
 
 def _worker(client: Client, queue: str, activities: list[Any], **options: Any) -> Worker:
