@@ -56,21 +56,18 @@ class Shop:
         outcome = await try_accept(self.database, message)
         return outcome.message_id if isinstance(outcome, AcceptedMessage) else None
 
-    async def end(
-        self, message_id: int, captured: int, status: MessageStatus = MessageStatus.DELIVERED
-    ) -> None:
+    async def end(self, message_id: int, captured: int) -> None:
         """End a send with so many of its units used."""
-        taken = status is not MessageStatus.UNKNOWN
         async with self.database.transaction() as db:
             message = await settlement.lock_for_settlement(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )
             assert message is not None
             end = End(
-                status=status,
+                status=MessageStatus.DELIVERED,
                 captured=captured,
-                provider="p" if taken else None,
-                day=day_of(self.now) if taken else None,
+                provider="p",
+                day=day_of(self.now),
             )
             await settlement.end_message(db, message, end, self.now)
 
