@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from prometheus_client import Counter
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 
-from models.queries import lines, receipts, settlement, sip_users, sweeping
+from models.queries import late_reports, lines, receipts, settleable, sip_users, sweeping
 from models.queries.lines import Line
 from models.queries.receipts import OpenReceipt
 from models.queries.sweeping import SilentMessage
@@ -26,6 +27,10 @@ from workflows.starting import News, SendStart, start_send, wake_send
 from workflows.types import PumpStep, SweepResult
 
 log = logging.getLogger(__name__)
+
+STRANDED: Final = Counter(
+    "hexavox_stranded_messages", "Looks at a message that a finished workflow left open"
+)
 
 _MOST = 200
 """Messages of one turn; a full turn is followed by the next at once."""
@@ -136,6 +141,7 @@ class Sweeping:
             reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         )
         if not started and await self._is_open(message):
+            STRANDED.inc()
             log.error(
                 "a finished workflow left its message open",
                 extra={"message_id": message.message_id, "tenant_id": message.tenant_id},
@@ -166,9 +172,11 @@ class Sweeping:
             return True
         now = datetime.now(UTC)
         async with self._database.transaction() as db:
-            message = await settlement.lock_for_settlement(
+            message = await settleable.lock_for_settlement(
                 db, tenant_id=receipt.tenant_id, message_id=receipt.message_id
             )
             if message is not None:
-                await settlement.apply_late_reports(db, message, now, tell_prices=self._tell_prices)
+                await late_reports.apply_late_reports(
+                    db, message, now, tell_prices=self._tell_prices
+                )
         return True

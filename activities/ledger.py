@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from models.enums import ErrorCode, MessageStatus
-from models.queries import settlement
-from models.queries.settlement import Settleable
+from models.queries import late_reports, settleable, settlement
+from models.queries.settleable import Settleable
 from models.rules.settlement import (
     End,
     end_by_report,
@@ -36,7 +36,7 @@ class Ledger:
         Twice is once: a message that has ended is only ever corrected, and that once.
         """
         async with self._database.transaction() as db:
-            message = await settlement.lock_for_settlement(
+            message = await settleable.lock_for_settlement(
                 db, tenant_id=step.tenant_id, message_id=step.message_id
             )
             if message is None:
@@ -48,13 +48,13 @@ class Ledger:
     ) -> SettleResult:
         """End, correct or leave a message whose lock is held."""
         if message.completed:
-            status = await settlement.apply_late_reports(
+            status = await late_reports.apply_late_reports(
                 db, message, now, tell_prices=self._tell_prices
             )
             return SettleResult(status=status, completed=True)
         end = _end(message, step)
         if end is None:
-            await settlement.close_receipts(db, message, now)
+            await late_reports.close_receipts(db, message, now)
             return SettleResult(status=message.facts.status, completed=False)
         moved = await settlement.end_message(db, message, end, now, tell_prices=self._tell_prices)
         if end.status is MessageStatus.UNKNOWN:

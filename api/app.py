@@ -13,6 +13,7 @@ from api.body import BodyLimit
 from api.limits import RateLimiter
 from api.logs import RequestLog
 from api.routes import (
+    alerts,
     consents,
     email,
     guide,
@@ -26,6 +27,7 @@ from api.routes import (
     voice_provisioning,
     webhooks,
 )
+from api.services.alerts import Alerts
 from api.services.cancel_requests import CancelRequests
 from api.services.canceling import Canceling
 from api.services.consents import Consents
@@ -60,6 +62,7 @@ PUBLIC = (
     messages.router,
     email.router,
     reports.router,
+    alerts.router,
     voice.router,
     voice_provisioning.router,
 )
@@ -121,6 +124,7 @@ def _add_reads(
     app.state.consents = Consents(database, _now)
     app.state.messages = Messages(database)
     app.state.reports = Reports(database, _now)
+    app.state.alerts = Alerts(database)
     app.state.recordings = Recordings(database, _keepers(settings, vendors))
 
 

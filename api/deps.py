@@ -10,6 +10,7 @@ from fastapi import Depends, Header, Path, Query, Request
 from api.auth import Caller
 from api.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
+from api.services.alerts import Alerts
 from api.services.cancel_requests import CancelRequests
 from api.services.consents import Consents
 from api.services.inbound import Inbox
@@ -107,6 +108,11 @@ async def _consents(request: Request) -> Consents:
     return consents
 
 
+async def _alerts(request: Request) -> Alerts:
+    alerts: Alerts = request.app.state.alerts
+    return alerts
+
+
 async def _messages(request: Request) -> Messages:
     messages: Messages = request.app.state.messages
     return messages
@@ -169,6 +175,7 @@ async def _readiness(request: Request) -> Readiness:
 
 MerchantActions = Annotated[Merchants, Depends(_merchants)]
 ConsentActions = Annotated[Consents, Depends(_consents)]
+AlertReads = Annotated[Alerts, Depends(_alerts)]
 MessageReads = Annotated[Messages, Depends(_messages)]
 SendActions = Annotated[Sending, Depends(_sending)]
 QuoteActions = Annotated[Quoting, Depends(_quoting)]

@@ -5,14 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
+from pydantic import BeforeValidator
 
 from api.schemas.base import MERCHANT_ID, WITH_ZONE
+from api.services.alerts import AlertFilter
 from api.services.consents import ConsentFilter
 from api.services.contacts import key_of_any
 from api.services.inbound import InboundFilter
 from api.services.messages import CallFilter, MessageFilter
 from api.services.reports import LONGEST_RANGE, UsageFilter
-from models.enums import Channel, ConsentStatus, MessageStatus
+from models.enums import AlertType, Channel, ConsentStatus, MessageStatus
 from models.errors import InvalidDateRange
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -187,6 +189,29 @@ def _day(name: str, given: str) -> date:
         pass
     reason = "must be a day, such as 2026-04-16"
     raise InvalidDateRange(f"{name} {reason}.", ((name, reason),))
+
+
+def _true_or_false(given: Any) -> Any:
+    """Take the two words only: pydantic would also read 1, on and yes."""
+    if given not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return given == "true"
+
+
+async def _alert_filter(
+    merchant_id: OneMerchant = None,
+    type: Annotated[
+        AlertType | None, Query(description="What it warns of.", examples=["USAGE_THRESHOLD"])
+    ] = None,
+    open: Annotated[
+        Annotated[bool, BeforeValidator(_true_or_false)] | None,
+        Query(description="true: only those not resolved; false: only those resolved."),
+    ] = None,
+) -> AlertFilter:
+    return AlertFilter(merchant_id=merchant_id, type=type, open=open)
+
+
+WantedAlerts = Annotated[AlertFilter, Depends(_alert_filter)]
 
 
 def _span(name: str, given: str | None) -> tuple[datetime | None, datetime | None]:

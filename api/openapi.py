@@ -37,6 +37,7 @@ _TAGS = [
     {"name": "Messages", "description": "Sending, and reading what became of it."},
     {"name": "Email", "description": "Direct e-mail without the omni wrapper."},
     {"name": "Reports", "description": "What was used, and what it costs."},
+    {"name": "Alerts", "description": "What you are warned of."},
     {"name": "Voice", "description": "Calls with labels of the system that asks for them."},
 ]
 

@@ -23,6 +23,7 @@ from activities.privacy import PrivateFailures
 from activities.provisioning import Provisioning
 from activities.pump import Pumping
 from activities.reconcile import Truth
+from activities.watching import Watching
 from cli.health import serve_health
 from models.enums import DeliveryMode
 from models.queries.registrations import RegistrarTables
@@ -39,6 +40,8 @@ from workflows.connecting import connect, register_search_attributes
 from workflows.housekeeping import Sweeper
 from workflows.registered import BY_QUEUE
 from workflows.scheduling import keep_closing_scheduled
+from workflows.watching import Watcher
+from workflows.watching_types import WatchStep
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +71,7 @@ class Parts:
     pumping: Pumping
     provisioning: Provisioning
     closing: Closing
+    watching: Watching
     routes: Routes
 
 
@@ -101,6 +105,7 @@ def assemble(
         pumping=Pumping(database, client),
         provisioning=_provisioning(settings, database, directories),
         closing=Closing(database),
+        watching=Watching(database, every=settings.watch_every, window=settings.provider_window),
         routes=routes,
     )
 
@@ -152,6 +157,7 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
                 parts.sweeping.sweep,
                 parts.pumping.let_in,
                 parts.closing.close_days,
+                parts.watching.watch,
             ],
             workflow_runner=_RUNNER,
             interceptors=[Observed(), PrivateFailures()],
@@ -193,6 +199,18 @@ async def start_sweeper(client: Client) -> None:
     )
 
 
+async def start_watcher(client: Client) -> None:
+    """Make sure the one watcher runs, likewise."""
+    await client.start_workflow(
+        Watcher.run,
+        WatchStep(),
+        id=names.WATCHER_ID,
+        task_queue=names.HOUSEKEEPING,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="resolves alerts, and raises those that nobody did",
+    )
+
+
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
     database = Database(settings.async_database_url, pool_size=settings.database_pool)
@@ -218,6 +236,7 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         for worker in workers(client, assemble(settings, database, client, routes), queues):
             await stack.enter_async_context(worker)
         await start_sweeper(client)
+        await start_watcher(client)
         await keep_closing_scheduled(client, settings.close_every, adjust=True)
         standing_by = asyncio.create_task(_stand_by(client, settings.close_every))
         stack.callback(standing_by.cancel)
@@ -236,6 +255,7 @@ async def _stand_by(client: Client, close_every: timedelta) -> None:
             await register_search_attributes(client)
             await start_sweeper(client)
             await keep_closing_scheduled(client, close_every, adjust=False)
+            await start_watcher(client)
         except RPCError as error:
             log.warning("Temporal is out of reach", extra={"reason": error.status.name})
 

@@ -59,6 +59,8 @@ _DEMO_WAITS: dict[str, float] = {
     "sweep_every": 2,
     "sweep_grace": 8,
     "close_every": 60,
+    "watch_every": 2,
+    "provider_window": 60,
 }
 """Seconds."""
 
@@ -119,6 +121,11 @@ class Settings(BaseSettings):
     truth_horizon: Duration = timedelta(hours=72)
     sweep_every: Duration = timedelta(seconds=30)
     sweep_grace: Duration = timedelta(seconds=60)
+    watch_every: Duration = timedelta(seconds=60)
+    provider_window: Duration = Field(
+        default=timedelta(minutes=10),
+        description="How far back a provider's attempts tell whether it is degraded.",
+    )
     close_every: Duration = Field(
         default=timedelta(hours=1), description="How often days that are due are closed."
     )

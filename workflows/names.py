@@ -26,6 +26,7 @@ SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, OUTCOME, IDEMPOT
 SWEEPER_ID: Final = "sweeper"
 CLOSE_DAYS_ID: Final = "close-days"
 """Of the schedule; its workflows are called so too, with their time behind it."""
+WATCHER_ID: Final = "watcher"
 
 _LONGEST_ID: Final = 255
 """Temporal's SQL schema holds no more."""

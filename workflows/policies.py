@@ -47,6 +47,9 @@ SETTLE: Final = LocalActivityConfig(
 SWEEP: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"
 )
+WATCH: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="watch"
+)
 LET_IN: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=timedelta(seconds=1),

@@ -21,6 +21,7 @@ from workflows.types import (
     SettleStep,
     SweepResult,
 )
+from workflows.watching_types import WatchResult, WatchStep
 
 
 @activity.defn(name="dispatch")
@@ -74,4 +75,10 @@ async def provision_voice(step: ProvisionStep) -> ProvisionResult:
 @activity.defn(name="close_days")
 async def close_days(step: CloseDaysStep) -> CloseDaysResult:
     """Price what lacks a price, and close the days that nothing holds open, of some tenants."""
+    raise NotImplementedError
+
+
+@activity.defn(name="watch")
+async def watch(step: WatchStep) -> WatchResult:
+    """Resolve alerts whose cause is gone, raise those that nobody did."""
     raise NotImplementedError

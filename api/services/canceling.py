@@ -12,7 +12,7 @@ from api.services.readable import readable_messages
 from api.temporal import WorkflowStarter
 from models.enums import MessageStatus
 from models.errors import MessageNotFound, NotCancelable
-from models.queries import settlement
+from models.queries import settleable, settlement
 from models.session import Database
 from models.tables.message import Message
 from workflows.names import send_workflow_id
@@ -44,7 +44,7 @@ class Canceling:
         async with self._database.transaction() as db:
             readable = readable_messages(caller).where(col(Message.id) == named)
             row = (await db.execute(readable)).one_or_none()
-            locked = await settlement.lock_for_settlement(
+            locked = await settleable.lock_for_settlement(
                 db, tenant_id=caller.tenant_id, message_id=named
             )
             if row is None or locked is None:

@@ -25,6 +25,7 @@ from api.schemas.merchants import (
 from api.services.readable import get_merchant, readable_merchants, row_id
 from models.enums import Channel
 from models.errors import Forbidden, ValidationFailed
+from models.queries.thresholds import limits_changed
 from models.rules.periods import first_day, month_of
 from models.rules.quiet_hours import FEDERAL, NoSuchHour, narrowed
 from models.session import Database, WriteSession
@@ -38,6 +39,8 @@ _AT_FIRST: Mapping[str, Any] = {
     "email_limit": 0,
     "timezone": "America/New_York",
 }
+
+_LIMITS = frozenset({"sms_limit", "voice_minutes_limit", "email_limit"})
 
 Counts = Mapping[tuple[int, Channel], int]
 
@@ -61,6 +64,10 @@ class Merchants:
                 return Answer(MerchantView.model_validate(stored), replayed=True)
             now = self._clock()
             merchant = await _write(db, caller, order, now)
+            if _LIMITS & order.model_fields_set:
+                await limits_changed(
+                    db, tenant_id=caller.tenant_id, merchant_id=row_id(merchant.id), now=now
+                )
             (view,) = await _views(db, caller, [merchant], now)
             await store_answer(db, caller, request, view, now)
             return Answer(view, replayed=False)

@@ -6,6 +6,7 @@ from sqlmodel import col
 
 from api.auth import Caller
 from models.errors import MerchantNotFound
+from models.tables.alert import Alert
 from models.tables.consent import Consent, ConsentChange
 from models.tables.merchant import Merchant
 from models.tables.message import Message
@@ -81,6 +82,25 @@ def readable_voice_users(caller: Caller) -> Select[VoiceCredential, VoicePresenc
     )
     if caller.merchant_id is not None:
         statement = statement.where(col(VoiceCredential.merchant_id) == caller.merchant_id)
+    return statement
+
+
+def readable_alerts(caller: Caller) -> Select[Alert, str | None]:
+    """Alerts, each with its merchant's name in the contract.
+
+    Those about the tenant itself have no merchant, and no merchant's key sees them.
+    """
+    statement = (
+        select(Alert, col(Merchant.external_id))
+        .outerjoin(
+            Merchant,
+            (col(Merchant.tenant_id) == col(Alert.tenant_id))
+            & (col(Merchant.id) == col(Alert.merchant_id)),
+        )
+        .where(col(Alert.tenant_id) == caller.tenant_id)
+    )
+    if caller.merchant_id is not None:
+        statement = statement.where(col(Alert.merchant_id) == caller.merchant_id)
     return statement
 
 

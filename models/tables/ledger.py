@@ -10,6 +10,7 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field
 
@@ -77,6 +78,14 @@ class LedgerEntry(Table, table=True):
             "kind = 'ADJUST' OR (units >= 0 AND credit_units BETWEEN 0 AND units)", name="parts"
         ),
         Index("ix_ledger_entry_account", "tenant_id", "merchant_id", "channel", "id"),
+        Index(
+            "ix_ledger_entry_upgrade",
+            "tenant_id",
+            "merchant_id",
+            "channel",
+            "id",
+            postgresql_where=text("kind = 'TOPUP'"),
+        ),
     )
 
     tenant_id: int = tenant_key()

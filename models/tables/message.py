@@ -159,6 +159,8 @@ class Attempt(Table, table=True):
         one_of("state", AttemptState),
         one_of("error_code", ErrorCode, optional=True),
         CheckConstraint("number >= 1", name="number"),
+        # Over all tenants: the watcher looks at what was attempted lately.
+        Index("ix_attempt_requested", "requested_at"),
     )
 
     tenant_id: int = tenant_key()

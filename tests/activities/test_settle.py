@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from models.enums import ErrorCode, MessageStatus, ReportStatus
-from models.queries import settlement
+from models.queries import late_reports, settleable, settlement
 from models.rules.settlement import End
 from models.session import Database
 from tests.activities.doubles import AMBIGUOUS, REFUSED_EVERYWHERE, Scripted
@@ -156,14 +156,14 @@ async def test_a_report_that_comes_while_settling_stays_open(
     if ending is Ending.OVER:  # the other door: it has ended before, and is looked at again
         await stage.settle(message_id, Ending.GIVEN_UP)
     async with database.transaction() as db:
-        message = await settlement.lock_for_settlement(
+        message = await settleable.lock_for_settlement(
             db, tenant_id=owner.tenant_id, message_id=message_id
         )
         assert message is not None
         await stage.tell(message_id, R.DELIVERED)
         now = message.facts.attempts[0].requested_at
         if ending is Ending.OVER:
-            await settlement.apply_late_reports(db, message, now)
+            await late_reports.apply_late_reports(db, message, now)
         else:
             end = End(status=S.UNKNOWN, captured=0)
             assert await settlement.end_message(db, message, end, now)

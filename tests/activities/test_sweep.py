@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
+from temporalio import workflow
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
+from temporalio.worker import Worker
 
 from activities.housekeeping import Sweeping
 from cli.embedded.postgres import EmbeddedPostgres
@@ -188,6 +191,27 @@ async def test_a_report_that_finds_no_workflow_harms_nothing(stage: Stage, clien
     await stage.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
     assert (await sweep(stage, client)).applied == 1
     assert await stage.open_receipts(message_id) == 1
+
+
+@workflow.defn(name="over-at-once", sandboxed=False)
+class OverAtOnce:
+    @workflow.run
+    async def run(self) -> None:
+        pass
+
+
+async def test_a_finished_workflow_that_left_its_message_open_is_counted(
+    stage: Stage, client: Client
+) -> None:
+    key, queue = unique("key"), unique("queue")
+    message_id = await silent(stage, since=SECOND, key=key)
+    async with Worker(client, task_queue=queue, workflows=[OverAtOnce]):
+        await client.execute_workflow(
+            OverAtOnce.run, id=id_of(stage, message_id, key), task_queue=queue
+        )
+    before = REGISTRY.get_sample_value("hexavox_stranded_messages_total") or 0
+    assert (await sweep(stage, client)).started == 0
+    assert REGISTRY.get_sample_value("hexavox_stranded_messages_total") == before + 1
 
 
 async def _due_again(stage: Stage) -> None:

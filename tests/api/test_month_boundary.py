@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from api.services.merchants import Merchants
 from models.enums import MessageStatus
-from models.queries import settlement
+from models.queries import settleable, settlement
 from models.rules.settlement import End
 from models.session import Database
 from tests.api.doubles import Clock
@@ -45,7 +45,7 @@ class Month:
                 day=at.date(),
             )
         async with self._database.transaction() as db:
-            message = await settlement.lock_for_settlement(
+            message = await settleable.lock_for_settlement(
                 db, tenant_id=self._gym.tenant_id, message_id=message_id
             )
             assert message is not None

@@ -54,6 +54,7 @@ def test_it_holds_the_catalogue_and_nothing_else(
         ("get", "/api/v1/messages/{messageId}"),
         ("get", "/api/v1/reports/usage"),
         ("get", "/api/v1/reports/usage.csv"),
+        ("get", "/api/v1/alerts"),
     } <= set(operations)
 
 
@@ -75,6 +76,7 @@ def test_its_schemas_are_named_as_in_the_guide(document: dict[str, Any]) -> None
         "DispatchResponse",
         "MessageView",
         "V1UsageReportResponse",
+        "AlertView",
         "Problem",
     } <= set(document["components"]["schemas"])
     assert "HTTPValidationError" not in document["components"]["schemas"]

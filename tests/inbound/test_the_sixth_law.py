@@ -24,7 +24,7 @@ from api.schemas.consents import V1MerchantConsentRequest
 from api.services.consents import Consents
 from cli.embedded.postgres import EmbeddedPostgres
 from models.enums import Channel, ConsentStatus
-from models.queries import settlement
+from models.queries import settleable, settlement
 from models.session import Database
 from providers import simulated
 from tests.activities.doubles import Scripted
@@ -176,7 +176,7 @@ class Life:
 
     async def _cancel(self, message_id: int) -> None:
         async with self.database.transaction() as db:
-            message = await settlement.lock_for_settlement(
+            message = await settleable.lock_for_settlement(
                 db, tenant_id=self.tenant_id, message_id=message_id
             )
             assert message is not None

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from activities.ledger import Ledger
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
-from models.queries import dispatching, receipts, settlement
+from models.queries import dispatching, receipts, settleable, settlement
 from models.queries.acceptance import AcceptedMessage, KeyTaken, NotFunded
 from models.queries.receipts import NewReceipt
 from models.rules.dispatching import Move, decide
@@ -216,7 +216,7 @@ class Story:
     async def _part(self, message_id: int, share: float) -> None:
         now = datetime.now(UTC)
         async with self._database.transaction() as db:
-            message = await settlement.lock_for_settlement(
+            message = await settleable.lock_for_settlement(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )
             assert message is not None

@@ -68,6 +68,8 @@ from workflows.types import (
     SweepResult,
     Verdict,
 )
+from workflows.watching import Watcher
+from workflows.watching_types import WatchResult, WatchStep
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -159,7 +161,15 @@ SWEEPER: Final = "sweeper.turns"
 PUMP: Final = "pump.turns"
 PROVISION: Final = "provision-voice.declined"
 CLOSING: Final = "close-days.batches"
-PATHS: Final = [*(f"send-message.{path}" for path in SENDS), SWEEPER, PUMP, PROVISION, CLOSING]
+WATCHER: Final = "watcher.turns"
+PATHS: Final = [
+    *(f"send-message.{path}" for path in SENDS),
+    SWEEPER,
+    PUMP,
+    PROVISION,
+    CLOSING,
+    WATCHER,
+]
 
 
 async def record(client: Client, name: str) -> dict[str, Any]:
@@ -172,6 +182,8 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_provision(client)
     elif name == CLOSING:
         history = await _record_closing(client)
+    elif name == WATCHER:
+        history = await _record_watcher(client)
     else:
         path = name.removeprefix("send-message.")
         history = await _record_send(client, path, SENDS[path])
@@ -269,6 +281,25 @@ async def _record_closing(client: Client) -> dict[str, Any]:
         )
         await handle.result()
         return (await handle.fetch_history()).to_json_dict()
+
+
+async def _record_watcher(client: Client) -> dict[str, Any]:
+    """Record a few turns of a run that goes on, each from another merchant."""
+    soon = timedelta(seconds=0.2)
+    turns = [
+        WatchResult(moved=1, following=WatchStep(after_tenant=1, after_merchant=n), next_in=soon)
+        for n in (300, 600)
+    ]
+    begun_anew = WatchResult(moved=0, following=WatchStep(), next_in=soon)
+    watch, _ = fake(steps.watch, turns[0], _AWAY, turns[1], begun_anew, repeat_last=True)
+    async with _worker(client, names.HOUSEKEEPING, [watch], workflows=WORKFLOWS):
+        handle = await client.start_workflow(
+            Watcher.run, WatchStep(), id=names.WATCHER_ID, task_queue=names.HOUSEKEEPING
+        )
+        await until(_timers_set(handle, 4))
+        history = await handle.fetch_history()
+        await handle.terminate()
+    return history.to_json_dict()
 
 
 def _worker(client: Client, queue: str, activities: list[Any], **options: Any) -> Worker:

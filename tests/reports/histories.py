@@ -19,7 +19,7 @@ from models.enums import (
     ReportStatus,
     UsageState,
 )
-from models.queries import dispatching, receipts, settlement
+from models.queries import dispatching, late_reports, receipts, settleable, settlement
 from models.queries.acceptance import AcceptedMessage
 from models.queries.receipts import NewReceipt
 from models.rules.operations import SEND_EMAIL
@@ -201,12 +201,14 @@ class Story:
 
     async def _settle(self, message_id: int, *, give_up: bool) -> None:
         async with self.database.transaction() as db:
-            message = await settlement.lock_for_settlement(
+            message = await settleable.lock_for_settlement(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )
             assert message is not None
             if message.completed:
-                await settlement.apply_late_reports(db, message, self.now, tell_prices=TELL_PRICES)
+                await late_reports.apply_late_reports(
+                    db, message, self.now, tell_prices=TELL_PRICES
+                )
                 return
             end = end_by_report(message.facts)
             if end is None and give_up and message.facts.status is not MessageStatus.QUEUED:

@@ -1,0 +1,163 @@
+"""What a tenant is warned of while everything runs, and what takes the warnings back."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from models.enums import Channel
+from models.queries.thresholds import credits_changed
+from tests.e2e.house import House, Integrator, number, until
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+async def alerts(integrator: Integrator, query: str = "open=true") -> list[dict[str, Any]]:
+    answer = await integrator.get(f"/alerts?{query}")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+async def warned(integrator: Integrator, query: str = "open=true") -> set[tuple[str, int | None]]:
+    return {(alert["type"], alert["threshold"]) for alert in await alerts(integrator, query)}
+
+
+async def buy(integrator: Integrator, units: int) -> None:
+    """Add credits, in the one transaction that an upgrade's grant is."""
+    owner = integrator.owner
+    [[now]] = await integrator.house.rows("SELECT now()")
+    async with integrator.house.database.transaction() as db:
+        await db.execute(
+            text(
+                "WITH account AS (UPDATE credit_account SET available = available + :n"
+                " WHERE tenant_id = :t AND merchant_id = :m AND channel = 'SMS'"
+                " RETURNING available)"
+                " INSERT INTO ledger_entry (tenant_id, merchant_id, channel, kind, units,"
+                " credit_units, balance, month, payment_id, at) SELECT :t, :m, 'SMS', 'TOPUP',"
+                " :n, :n, available, :month, 2, :now FROM account"
+            ),
+            {
+                "t": owner.tenant_id,
+                "m": owner.merchant_id,
+                "n": units,
+                "month": f"{now:%Y-%m}",
+                "now": now,
+            },
+        )
+        await credits_changed(
+            db,
+            tenant_id=owner.tenant_id,
+            merchant_id=owner.merchant_id,
+            channel=Channel.SMS,
+            now=now,
+        )
+
+
+async def test_a_merchant_that_uses_everything_up_is_warned_on_the_way(house: House) -> None:
+    integrator = await house.integrator(sms_limit=5, credits=11)
+    for _ in range(4):
+        await integrator.ended(await integrator.accepted(number()))
+    assert await warned(integrator) == {("USAGE_THRESHOLD", 80)}
+
+    await integrator.ended(await integrator.accepted(number()))
+    assert await warned(integrator) == {("USAGE_THRESHOLD", 80), ("USAGE_THRESHOLD", 100)}
+
+    for _ in range(10):
+        await integrator.accepted(number())
+    used_up = {("USAGE_THRESHOLD", 80), ("USAGE_THRESHOLD", 100)}
+    assert await warned(integrator) == {*used_up, ("LOW_CREDITS", 10)}
+    await integrator.accepted(number())
+    assert (await integrator.send(number())).status_code == 402
+    credits = {("LOW_CREDITS", 10), ("CREDITS_EXHAUSTED", None)}
+    assert await warned(integrator) == used_up | credits
+
+    await buy(integrator, 100)
+    assert await warned(integrator) == used_up
+    assert await warned(integrator, "open=false") == credits
+    await integrator.all_ended()
+    merchant = {"merchantId": integrator.owner.merchant, "displayName": "Gym", "smsLimit": 7}
+    assert (await integrator.post("/merchants", merchant)).status_code == 200
+    assert await warned(integrator) == set()
+    assert all(alert["count"] == 1 for alert in await alerts(integrator, "limit=10"))
+
+
+async def test_credits_that_were_held_for_nothing_take_the_warning_back(house: House) -> None:
+    integrator = await house.integrator(sms_limit=0, credits=1)
+    message = await integrator.accepted(number("9002"))
+    view = await integrator.ended(message)
+    assert view["status"] == "FAILED"
+
+    async def taken_back() -> bool:
+        return await warned(integrator, "open=false") == {
+            ("LOW_CREDITS", 10),
+            ("CREDITS_EXHAUSTED", None),
+        }
+
+    await until(taken_back)
+    assert await warned(integrator) == set()
+
+
+async def test_a_provider_that_is_down_is_warned_of_until_it_serves_again(
+    house: House, integrator: Integrator
+) -> None:
+    await house.faults(down=True)
+    try:
+        messages = [await integrator.accepted(number()) for _ in range(10)]
+
+        async def degraded() -> bool:
+            return await warned(integrator) == {("PROVIDER_DEGRADED", None)}
+
+        await until(degraded)
+        [alert] = await alerts(integrator)
+        assert (alert["merchantId"], alert["channel"]) == (None, None)
+        assert "Provider simulator failed" in alert["message"]
+        assert await alerts(await integrator.merchant_key()) == []
+    finally:
+        await house.faults()
+    for message in messages:
+        assert (await integrator.ended(message))["status"] == "DELIVERED"
+
+    async def well_again() -> bool:
+        return await alerts(integrator) == []
+
+    await until(well_again)
+
+
+async def test_what_nobody_can_tell_is_warned_of_until_the_late_report(
+    house: House, integrator: Integrator
+) -> None:
+    house.stack.freeze("simulator")
+    try:
+        message = await integrator.accepted(number())
+        view = await integrator.ended(message, within=60)
+    finally:
+        house.stack.thaw("simulator")
+    assert (view["status"], view["billedUnits"]) == ("UNKNOWN", 0)
+    [alert] = await alerts(integrator, "type=DELIVERY_UNKNOWN")
+    assert (alert["merchantId"], alert["channel"], alert["count"], alert["resolvedAt"]) == (
+        integrator.owner.merchant,
+        "SMS",
+        1,
+        None,
+    )
+    assert f"Message {message} " in alert["message"]
+
+    reference = f"hx-{integrator.owner.tenant_id}-{message}-1"
+    report = {
+        "eventId": f"late-{message}",
+        "messageId": "m-late",
+        "reference": reference,
+        "channel": "SMS",
+        "status": "delivered",
+        "at": "2026-04-16T13:20:33.120Z",
+        "errorCode": None,
+    }
+    assert (await house.webhook(reference, report)).is_success
+
+    async def corrected() -> bool:
+        return bool((await integrator.view(message))["status"] == "DELIVERED")
+
+    await until(corrected)
+    [alert] = await alerts(integrator, "type=DELIVERY_UNKNOWN")
+    assert alert["resolvedAt"] is not None
