@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 
 from api.schemas.base import MERCHANT_ID, WITH_ZONE
+from api.services.billing import LedgerFilter
 from api.services.consents import ConsentFilter
 from api.services.contacts import key_of_any
 from api.services.inbound import InboundFilter
@@ -142,6 +143,15 @@ async def _inbound_filter(
 
 
 WantedInbound = Annotated[InboundFilter, Depends(_inbound_filter)]
+
+
+async def _ledger_filter(
+    merchant_id: OneMerchant = None, channel: ChannelParam | None = None
+) -> LedgerFilter:
+    return LedgerFilter(merchant_id=merchant_id, channel=channel)
+
+
+WantedMovements = Annotated[LedgerFilter, Depends(_ledger_filter)]
 
 
 def _span(name: str, given: str | None) -> tuple[datetime | None, datetime | None]:

@@ -15,7 +15,7 @@ from api.schemas.problems import Problem
 Document = dict[str, Any]
 
 _DESCRIPTION = """\
-Merchants, consent, and messages by SMS, voice and e-mail.
+Merchants, consent, messages by SMS, voice and e-mail, and the credits that pay for them.
 
 **Authentication.** Every call carries `X-API-KEY` and `X-API-SECRET`.
 
@@ -37,6 +37,7 @@ _TAGS = [
     {"name": "Messages", "description": "Sending, and reading what became of it."},
     {"name": "Email", "description": "Direct e-mail without the omni wrapper."},
     {"name": "Voice", "description": "Calls with labels of the system that asks for them."},
+    {"name": "Billing", "description": "Buying credits, and every movement of units."},
 ]
 
 _SECURITY = {

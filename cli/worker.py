@@ -15,8 +15,10 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.dispatch import Dispatching
 from activities.housekeeping import Sweeping
+from activities.housekeeping_payments import PaymentSweep
 from activities.ledger import Ledger
 from activities.observed import Observed
+from activities.payments import Payments
 from activities.privacy import PrivateFailures
 from activities.pump import Pumping
 from activities.reconcile import Truth
@@ -25,8 +27,10 @@ from models.enums import DeliveryMode
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
+from providers.payment_ports import Gateways
 from providers.routing import Routes
 from providers.simulated import Simulator
+from providers.simulated_payments import SimulatedPayments
 from workflows import names
 from workflows.connecting import connect, register_search_attributes
 from workflows.housekeeping import Sweeper
@@ -58,10 +62,13 @@ class Parts:
     ledger: Ledger
     sweeping: Sweeping
     pumping: Pumping
+    payments: Payments
     routes: Routes
 
 
-def assemble(settings: Settings, database: Database, client: Client, routes: Routes) -> Parts:
+def assemble(
+    settings: Settings, database: Database, client: Client, routes: Routes, gateways: Gateways
+) -> Parts:
     """Build the activities."""
     return Parts(
         dispatching=Dispatching(
@@ -78,8 +85,12 @@ def assemble(settings: Settings, database: Database, client: Client, routes: Rou
             settings.send_waits,
             every=settings.sweep_every,
             grace=settings.sweep_grace,
+            chores=[
+                PaymentSweep(database, client, settings.payment_waits, grace=settings.sweep_grace)
+            ],
         ),
         pumping=Pumping(database, client),
+        payments=Payments(database, gateways, public_url=settings.public_url),
         routes=routes,
     )
 
@@ -105,6 +116,22 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
             max_concurrent_local_activities=100,
             max_concurrent_activities=100,
             max_cached_workflows=2000,
+            sticky_queue_schedule_to_start_timeout=_STICKY,
+            graceful_shutdown_timeout=_GRACE,
+        ),
+        names.MONEY: lambda: Worker(
+            client,
+            task_queue=names.MONEY,
+            workflows=BY_QUEUE[names.MONEY],
+            activities=[
+                parts.payments.charge,
+                parts.payments.follow,
+                parts.payments.call_off,
+                parts.payments.grant,
+                parts.payments.refund,
+            ],
+            workflow_runner=_RUNNER,
+            interceptors=[Observed(), PrivateFailures()],
             sticky_queue_schedule_to_start_timeout=_STICKY,
             graceful_shutdown_timeout=_GRACE,
         ),
@@ -165,7 +192,18 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             ],
             {DeliveryMode.SIMULATOR: ["simulator"]},
         )
-        for worker in workers(client, assemble(settings, database, client, routes), queues):
+        gateways = Gateways(
+            {
+                DeliveryMode.SIMULATOR: SimulatedPayments(
+                    http,
+                    settings.simulator_url,
+                    timeout=min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
+                    absence_window=settings.absence_window,
+                )
+            }
+        )
+        parts = assemble(settings, database, client, routes, gateways)
+        for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
         await start_sweeper(client)
         standing_by = asyncio.create_task(_stand_by(client))

@@ -9,7 +9,7 @@
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, NotFound
     ├── MethodNotAllowed 405
-    ├── WrongState 409 ─── NotCancelable
+    ├── WrongState 409 ─── NotCancelable, ReferenceReused
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
     ├── IdempotencyKeyReused 422
@@ -213,6 +213,13 @@ class NotCancelable(WrongState):
 
     code = "NOT_CANCELABLE"
     title = "The message can no longer be canceled"
+
+
+class ReferenceReused(WrongState):
+    """The merchant's referenceId belongs to a different upgrade that has not failed."""
+
+    code = "REFERENCE_REUSED"
+    title = "The referenceId belongs to a different upgrade"
 
 
 class PayloadTooLarge(HexavoxError):

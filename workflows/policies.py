@@ -22,6 +22,9 @@ _PATIENT: Final = RetryPolicy(
 _ASKED_ANEW: Final = timedelta(minutes=5)
 """A question that cannot be put for so long is put anew, so that its horizon is looked at."""
 
+_ALIVE: Final = timedelta(seconds=5)
+"""A worker that is killed amid a step about money costs it at most this."""
+
 DISPATCH: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=12),
     local_retry_threshold=timedelta(seconds=1),
@@ -46,6 +49,36 @@ SETTLE: Final = LocalActivityConfig(
 )
 SWEEP: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"
+)
+CHARGE: Final = LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the charge
+    local_retry_threshold=timedelta(seconds=1),
+    retry_policy=_PATIENT,
+    summary="charge",
+)
+GRANT: Final = LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=10),
+    local_retry_threshold=timedelta(seconds=1),
+    retry_policy=_PATIENT,
+    summary="grant credits",
+)
+FOLLOW: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=15),
+    heartbeat_timeout=_ALIVE,
+    retry_policy=_PATIENT,
+    summary="was it paid?",
+)
+CALL_OFF: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the cancellation
+    heartbeat_timeout=_ALIVE,
+    retry_policy=_PATIENT,
+    summary="cancel the charge",
+)
+REFUND: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=15),
+    heartbeat_timeout=_ALIVE,
+    retry_policy=_PATIENT,
+    summary="give the money back",
 )
 LET_IN: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),

@@ -6,9 +6,11 @@ from workflows import names
 from workflows.housekeeping import Sweeper
 from workflows.pump import Pump
 from workflows.send_message import SendMessage
+from workflows.upgrade import Upgrade
 
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
+    names.MONEY: [Upgrade],
     names.HOUSEKEEPING: [Sweeper, Pump],
 }
 
