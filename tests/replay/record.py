@@ -48,6 +48,7 @@ from tests.fakes import (
     UNKNOWN,
     fake,
 )
+from tests.replay.upgrades import UPGRADES, record_upgrade
 from tests.workflows.stage import until
 from workflows import names, steps
 from workflows.connecting import register_search_attributes
@@ -153,7 +154,12 @@ SENDS: Final = {
 
 SWEEPER: Final = "sweeper.turns"
 PUMP: Final = "pump.turns"
-PATHS: Final = [*(f"send-message.{path}" for path in SENDS), SWEEPER, PUMP]
+PATHS: Final = [
+    *(f"send-message.{path}" for path in SENDS),
+    *(f"upgrade.{path}" for path in UPGRADES),
+    SWEEPER,
+    PUMP,
+]
 
 
 async def record(client: Client, name: str) -> dict[str, Any]:
@@ -162,6 +168,9 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_sweeper(client)
     elif name == PUMP:
         history = await _record_pump(client)
+    elif name.startswith("upgrade."):
+        path = name.removeprefix("upgrade.")
+        history = await record_upgrade(client, path, _worker, _timers_set)
     else:
         path = name.removeprefix("send-message.")
         history = await _record_send(client, path, SENDS[path])
