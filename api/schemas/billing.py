@@ -77,7 +77,7 @@ class LedgerEntryView(View):
     """One movement of units."""
 
     id: str = Field(description="Its id, a decimal string.", examples=["20117"])
-    type: LedgerKind = Field(description="Why units moved.", examples=["TOPUP"])
+    type: LedgerKind = Field(description="What kind of movement.", examples=["TOPUP"])
     units: int = Field(description="How many.", examples=[2500])
     credit_units: int = Field(
         description="The part from or to credits; the rest is the month's allowance.",

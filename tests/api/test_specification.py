@@ -48,6 +48,9 @@ def test_it_holds_the_catalogue_and_nothing_else(
         ("post", "/api/v1/voice/tts-calls"),
         ("get", "/api/v1/messages"),
         ("get", "/api/v1/messages/{messageId}"),
+        ("post", "/api/v1/billing/upgrade"),
+        ("get", "/api/v1/billing/upgrades"),
+        ("get", "/api/v1/billing/ledger"),
     } <= set(operations)
 
 
@@ -66,6 +69,9 @@ def test_its_schemas_are_named_as_in_the_guide(document: dict[str, Any]) -> None
         "MerchantSettingsView",
         "DispatchResponse",
         "MessageView",
+        "V1MerchantUpgradeRequest",
+        "MerchantUpgradeView",
+        "LedgerEntryView",
         "Problem",
     } <= set(document["components"]["schemas"])
     assert "HTTPValidationError" not in document["components"]["schemas"]

@@ -19,7 +19,7 @@ from tests.activities.gateways import BUSY, LOST, UNREACHABLE, OwnGateway, Till
 from tests.factories import make_owner
 
 AT_ONCE = 5
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "12"))
 """Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
 
 Step = Literal["charge", "follow", "call_off", "grant", "refund"]
