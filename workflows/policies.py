@@ -19,6 +19,13 @@ _PATIENT: Final = RetryPolicy(
     maximum_interval=timedelta(seconds=30),
 )
 
+_PATIENT_WITH_MONEY: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=30),
+    non_retryable_error_types=["PaymentMissing"],  # no such row: somebody has to look
+)
+
 _ASKED_ANEW: Final = timedelta(minutes=5)
 """A question that cannot be put for so long is put anew, so that its horizon is looked at."""
 
@@ -53,31 +60,31 @@ SWEEP: Final = ActivityConfig(
 CHARGE: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the charge
     local_retry_threshold=timedelta(seconds=1),
-    retry_policy=_PATIENT,
+    retry_policy=_PATIENT_WITH_MONEY,
     summary="charge",
 )
 GRANT: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=timedelta(seconds=1),
-    retry_policy=_PATIENT,
+    retry_policy=_PATIENT_WITH_MONEY,
     summary="grant credits",
 )
 FOLLOW: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
     heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT,
+    retry_policy=_PATIENT_WITH_MONEY,
     summary="was it paid?",
 )
 CALL_OFF: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the cancellation
     heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT,
+    retry_policy=_PATIENT_WITH_MONEY,
     summary="cancel the charge",
 )
 REFUND: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
     heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT,
+    retry_policy=_PATIENT_WITH_MONEY,
     summary="give the money back",
 )
 LET_IN: Final = LocalActivityConfig(

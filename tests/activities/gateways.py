@@ -35,6 +35,10 @@ BUSY = NotProcessed(reason="503", retry_after=timedelta(seconds=7))
 UNREACHABLE = NoTruth(reason="ConnectError")
 
 
+class Died(Exception):
+    """The process ended here."""
+
+
 @dataclass
 class OwnGateway:
     """Charges once per key. `answers` are given instead of the truth, one per call, while there
@@ -51,24 +55,30 @@ class OwnGateway:
     requests: list[ChargeRequest] = field(default_factory=list)
     refunds: dict[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    dies: str | None = None
+    """The moment at which the process ends, once: before or after which call."""
 
     async def charge(self, request: ChargeRequest) -> ChargeAnswer:
+        self._reach("before charge")
         self.calls.append("charge")
         self.requests.append(request)
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, NotProcessed):
             return answer
         self.states.setdefault(request.reference, self.state)
+        self._reach("after charge")
         assert not isinstance(answer, Refunded | RefundRefused)
         return answer or self._tell(request.reference)
 
     async def look_up(self, reference: str) -> ChargeTruth:
+        self._reach("before look_up")
         self.calls.append("look_up")
         if self.truths:
             return self.truths.pop(0)
         return self._tell(reference) if reference in self.states else NotFound()
 
     async def cancel(self, charge_id: str) -> ChargeAnswer:
+        self._reach("before cancel")
         self.calls.append("cancel")
         answer = self.answers.pop(0) if self.answers else None
         assert not isinstance(answer, Refunded | RefundRefused)
@@ -77,9 +87,11 @@ class OwnGateway:
         reference = charge_id.removeprefix("ch-")
         if self.states[reference] in (ChargeState.PROCESSING, ChargeState.NEEDS_ACTION):
             self.states[reference] = ChargeState.CANCELED
+        self._reach("after cancel")
         return answer or self._tell(reference)
 
     async def refund(self, charge_id: str, key: str) -> RefundAnswer:
+        self._reach("before refund")
         self.calls.append("refund")
         answer = self.answers.pop(0) if self.answers else None
         assert not isinstance(answer, Charge)
@@ -87,7 +99,13 @@ class OwnGateway:
             return answer
         assert self.states[charge_id.removeprefix("ch-")] is ChargeState.SUCCEEDED
         self.refunds[key] = charge_id
+        self._reach("after refund")
         return answer or Refunded(refund_id=f"re-{key}")
+
+    def _reach(self, moment: str) -> None:
+        if self.dies == moment:
+            self.dies = None
+            raise Died
 
     def _tell(self, reference: str) -> Charge:
         return Charge(charge_id=f"ch-{reference}", state=self.states[reference])

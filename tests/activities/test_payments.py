@@ -1,6 +1,7 @@
 """Money: taken once, called off, given back once; and the credits it buys, granted once."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from models.rules.payments import Duty
 from models.session import Database
 from providers.payment_ports import Refunded, RefundRefused
 from providers.ports import NotFound
-from tests.activities.gateways import BUSY, LOST, UNREACHABLE, OwnGateway, Till
+from tests.activities.gateways import BUSY, LOST, UNREACHABLE, Died, OwnGateway, Till
 from tests.factories import Owner
 
 PENDING, SUCCEEDED, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED
@@ -253,6 +254,40 @@ async def test_money_that_was_given_back_by_hand_is_given_back(
     gateway.answers = [RefundRefused(provider_code="50409"), Refunded(refund_id=None)]
     assert (await till.take("refund", payment_id)).duty is Duty.REFUND
     assert (await till.take("refund", payment_id)).status is REFUNDED
+
+
+@pytest.mark.parametrize(
+    "moment", ["before charge", "after charge", "before refund", "after refund"]
+)
+@pytest.mark.parametrize("active", [True, False])
+async def test_whenever_the_process_dies_money_moves_once(
+    till: Till, gateway: OwnGateway, moment: str, active: bool
+) -> None:
+    await till.switch(active=active)
+    payment_id = await till.order()
+    gateway.dies = moment
+    for _ in range(2):
+        with contextlib.suppress(Died):
+            await till.carry(payment_id)
+    row = await till.row(payment_id)
+    assert row.status == (SUCCEEDED if active else REFUNDED)
+    assert (len(gateway.states), len(gateway.refunds)) == (1, 0 if active else 1)
+    assert await till.broken_laws() == []
+
+
+@pytest.mark.parametrize("moment", ["before look_up", "before cancel", "after cancel"])
+async def test_whenever_the_process_dies_amid_calling_off_no_money_moves(
+    till: Till, gateway: OwnGateway, moment: str
+) -> None:
+    gateway.state = ChargeState.NEEDS_ACTION
+    payment_id = await till.order()
+    await till.take("charge", payment_id)
+    gateway.dies = moment
+    with pytest.raises(Died):
+        await till.take("call_off", payment_id)
+    assert await till.carry(payment_id) is FAILED
+    assert [*gateway.states.values()] == [ChargeState.CANCELED]
+    assert await till.broken_laws() == []
 
 
 async def test_money_that_comes_after_the_failure_is_given_back(

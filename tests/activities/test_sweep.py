@@ -191,3 +191,25 @@ async def test_a_report_that_finds_no_workflow_harms_nothing(stage: Stage, clien
 async def _due_again(stage: Stage) -> None:
     async with stage.database.transaction() as db:
         await db.execute(text("UPDATE message SET sweep_at = now() - interval '1 second'"))
+
+
+async def test_every_chore_is_done_and_one_that_fails_keeps_no_other_from_its_turn(
+    stage: Stage, client: Client
+) -> None:
+    done: list[int] = []
+
+    class Noting:
+        async def take(self, now: datetime, most: int) -> list[int]:
+            return [1, 2, 3]
+
+        async def carry_on(self, row: int, /) -> bool:
+            done.append(row)
+            if row == 2:
+                raise ConnectionError("no Temporal")
+            return True
+
+    chores = [Noting(), Noting()]
+    body = Sweeping(stage.database, client, WAITS, every=EVERY, grace=GRACE, chores=chores).sweep
+    swept = await ActivityEnvironment().run(body)
+    assert swept == SweepResult(started=4, applied=0, next_in=EVERY)
+    assert sorted(done) == [1, 1, 2, 2, 3, 3]

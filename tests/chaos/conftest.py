@@ -27,7 +27,7 @@ async def standing(
     database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=5)
     settings = {
         **SHORT_WAITS,
-        "HEXAVOX_PAYMENT_HORIZON": "PT12S",  # longer than a worker is away
+        "HEXAVOX_PAYMENT_HORIZON": "PT9S",  # longer than a worker is away
         "HEXAVOX_SIMULATOR_DATA_DIR": str(folder),
     }
     with temporal, Stack(url, temporal.address, folder, settings) as stack:

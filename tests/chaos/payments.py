@@ -90,7 +90,7 @@ class Buyer:
         return int(available)
 
 
-LAWS: Final = {
+MONEY_LAWS: Final = {
     "every payment has ended": """
         SELECT id, status FROM payment WHERE tenant_id = :tenant AND (completed_at IS NULL
             OR status IN ('PENDING', 'REQUIRES_ACTION')
@@ -125,7 +125,7 @@ async def money_violations(buyer: Buyer) -> list[str]:
     rows, tenant = buyer.integrator.house.rows, buyer.integrator.owner.tenant_id
     found = [
         f"{law}: {broken}"
-        for law, question in LAWS.items()
+        for law, question in MONEY_LAWS.items()
         if (broken := await rows(question, tenant=tenant))
     ]
     return found + await _money_moved(buyer)

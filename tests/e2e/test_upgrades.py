@@ -5,10 +5,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio.client import Client
 
 from tests.chaos.invariants import violations
 from tests.chaos.payments import Buyer, money_violations
-from tests.e2e.house import House, number, until
+from tests.e2e.house import House, number, shown_of, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -171,3 +172,32 @@ async def test_an_outage_of_the_gateway_is_waited_out(house: House, buyer: Buyer
         await house.faults()
     assert (await buyer.ended(payment_id))["fulfilled"] is True
     assert await money_violations(buyer) == []
+
+
+async def test_a_payment_method_is_in_no_history_log_or_alert(
+    house: House, buyer: Buyer, temporal_client: Client
+) -> None:
+    methods = ["pm_declined", unique("pm_secret")]
+    for method in methods:
+        await buyer.ended(await buyer.bought(method, key=unique("key"), note="a private note"))
+    mine = f"HexavoxTenant = {buyer.integrator.owner.tenant_id}"
+    outcomes: dict[str, str] = {}
+
+    async def found() -> bool:
+        for outcome in ("FAILED", "SUCCEEDED"):
+            query = f"{mine} AND HexavoxPaymentId > 0 AND HexavoxOutcome = '{outcome}'"
+            async for run in temporal_client.list_workflows(query):
+                outcomes[outcome] = run.id
+        return len(outcomes) == 2
+
+    await until(found)
+    [(message,)] = await house.rows(
+        "SELECT message FROM alert WHERE tenant_id = :tenant",
+        tenant=buyer.integrator.owner.tenant_id,
+    )
+    shown = [await shown_of(temporal_client, id) for id in outcomes.values()]
+    assert all('"payment_id":' in text for text in shown), "payloads were looked into"
+    logs = [house.stack.log(process) for process in ("api", "worker", "simulator")]
+    secrets = [methods[1], "a private note", buyer.integrator.owner.api_secret]
+    told = "\n".join([message, *shown, *logs, house.temporal.log.read_text(errors="replace")])
+    assert [word for word in secrets if word in told] == []

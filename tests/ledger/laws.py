@@ -24,6 +24,7 @@ class Books:
     messages: Mapping[int, Any]
     records: Mapping[int, Any]
     days: Mapping[Any, tuple[int, int]]
+    payments: Mapping[int, Any]
 
 
 async def read_books(db: ReadSession, owner: Owner) -> Books:
@@ -35,7 +36,8 @@ async def read_books(db: ReadSession, owner: Owner) -> Books:
     (account,) = await rows(f"SELECT available, held FROM credit_account WHERE {mine}")
     months = await rows(f"SELECT month, used, held, credits_used FROM allowance_month WHERE {mine}")
     entries = await rows(
-        "SELECT id, kind, units, credit_units, balance, month, message_id FROM ledger_entry"
+        "SELECT id, kind, units, credit_units, balance, month, message_id, payment_id"
+        " FROM ledger_entry"
         f" WHERE {mine} ORDER BY id"
     )
     messages = await rows(
@@ -45,6 +47,9 @@ async def read_books(db: ReadSession, owner: Owner) -> Books:
     )
     records = await rows(f"SELECT message_id, day, units FROM usage_record WHERE {mine}")
     days = await rows(f"SELECT day, messages, units FROM usage_day WHERE {mine}")
+    payments = await rows(
+        f"SELECT id, units, status, fulfilled_at, refund_due_at FROM payment WHERE {mine}"
+    )
     return Books(
         account=account,
         months={row.month: row for row in months},
@@ -52,6 +57,7 @@ async def read_books(db: ReadSession, owner: Owner) -> Books:
         messages={row.id: row for row in messages},
         records={row.message_id: row for row in records},
         days={row.day: (row.messages, row.units) for row in days},
+        payments={row.id: row for row in payments},
     )
 
 
@@ -63,6 +69,7 @@ async def check_laws(database: Database, owner: Owner, limits: Limits) -> Books:
     _entries_make_the_account(books, limits)
     _every_message_is_paid_once(books)
     _usage_agrees(books)
+    _credits_were_paid_for(books)
     return books
 
 
@@ -146,3 +153,13 @@ def _usage_agrees(books: Books) -> None:
     assert books.days == {day: tuple(total) for day, total in totals.items()}
     for message in books.messages.values():
         assert message.id in books.records or message.billed_units == 0
+
+
+def _credits_were_paid_for(books: Books) -> None:
+    """Credits come once per payment that succeeded and was fulfilled, and from nowhere else."""
+    topups = [(e.payment_id, e.units, e.credit_units) for e in books.entries if e.kind == "TOPUP"]
+    paid = [p for p in books.payments.values() if p.fulfilled_at is not None]
+    assert sorted(topups) == sorted((p.id, p.units, p.units) for p in paid)
+    assert {p.status for p in paid} <= {"SUCCEEDED"}
+    assert all(p.refund_due_at is None for p in paid)
+    assert not any(e.payment_id for e in books.entries if e.kind not in ("TOPUP", "REFUND"))

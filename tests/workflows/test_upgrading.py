@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from models.enums import PaymentStatus
@@ -188,6 +190,17 @@ async def test_a_step_that_raises_is_tried_again(stage: Staging, on: On) -> None
     async with stage(charge, follow, grant, refund) as acts:
         assert await on(acts).play() is PaymentStatus.REFUNDED
     assert [len(asked) for asked in (charged, followed, granted, refunded)] == [3, 2, 2, 2]
+
+
+async def test_a_payment_that_is_not_there_fails_the_workflow_for_everybody_to_see(
+    stage: Staging, on: On
+) -> None:
+    missing = ApplicationError("details are in the worker's log", type="PaymentMissing")
+    charge, charged = fake(steps.charge, missing)
+    async with stage(charge) as acts:
+        with pytest.raises(WorkflowFailureError):
+            await on(acts).play()
+    assert len(charged) == 1
 
 
 async def test_it_goes_on_from_history_alone(stage: Staging, on: On) -> None:
