@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from prometheus_client import Counter
 from temporalio import activity
@@ -41,6 +41,18 @@ _LONGEST_GAP = timedelta(minutes=10)
 Item = TypeVar("Item")
 
 
+class Chore(Protocol[Item]):
+    """Further rows to look after, besides messages; one of a kind is handed in per kind of row."""
+
+    async def take(self, now: datetime, most: int) -> list[Item]:
+        """Return rows whose turn it is, and set their next one."""
+        ...
+
+    async def carry_on(self, row: Item, /) -> bool:
+        """Do what one of them needs; say whether that moved anything."""
+        ...
+
+
 async def _each(act: Callable[[Item], Awaitable[bool]], items: Sequence[Item]) -> int:
     """Act on every item and count what moved; one that fails keeps no other from its turn."""
     outcomes = await asyncio.gather(*map(act, items), return_exceptions=True)
@@ -65,6 +77,7 @@ class Sweeping:
         every: timedelta,
         grace: timedelta,
         tells_directory: bool = False,
+        chores: Sequence[Chore[Any]] = (),
     ) -> None:
         self._database = database
         self._client = client
@@ -73,10 +86,11 @@ class Sweeping:
         self._every = every
         self._grace = grace
         self._tells_directory = tells_directory
+        self._chores = chores
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
-        """Start silent messages and lines' pumps, and apply open reports."""
+        """Start silent messages and lines' pumps, apply open reports, do every other chore."""
         now = datetime.now(UTC)
         async with self._database.transaction() as db:
             silent = await sweeping.take_silent(
@@ -91,6 +105,10 @@ class Sweeping:
         await self._tell_directory(now)
         applied = await _each(self._apply, waiting)
         full = len(silent) == _MOST or len(waiting) == _MOST
+        for chore in self._chores:
+            rows = await chore.take(now, _MOST)
+            started += await _each(chore.carry_on, rows)
+            full = full or len(rows) == _MOST
         return SweepResult(
             started=started,
             applied=applied,

@@ -8,7 +8,9 @@ from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from models import logs
+from models.rules.payments import Duty
 from workflows.types import DispatchResult, ReconcileResult, SettleResult
+from workflows.upgrade_types import Standing
 
 STEPS: Final = Histogram(
     "hexavox_step_seconds",
@@ -22,6 +24,10 @@ VERDICTS: Final = Counter(
 FINDINGS: Final = Counter("hexavox_reconcile_findings", "What became of lost answers", ["finding"])
 ENDINGS: Final = Counter(
     "hexavox_messages_ended", "Messages by the status they ended with", ["status"]
+)
+
+PAYMENTS: Final = Counter(
+    "hexavox_payments_ended", "Purchases of credits by the status they ended with", ["status"]
 )
 
 
@@ -58,5 +64,7 @@ def _count(result: Any) -> None:
             FINDINGS.labels(result.finding).inc()
         case SettleResult(moved=True):
             ENDINGS.labels(result.status).inc()
+        case Standing(moved=True, duty=Duty.NOTHING):
+            PAYMENTS.labels(result.status).inc()
         case _:
             pass

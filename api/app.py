@@ -14,6 +14,7 @@ from api.limits import RateLimiter
 from api.logs import RequestLog
 from api.routes import (
     alerts,
+    billing,
     consents,
     email,
     guide,
@@ -21,6 +22,7 @@ from api.routes import (
     inbound,
     merchants,
     messages,
+    payment_webhooks,
     reports,
     unsubscribe,
     voice,
@@ -28,12 +30,14 @@ from api.routes import (
     webhooks,
 )
 from api.services.alerts import Alerts
+from api.services.billing import Billing
 from api.services.cancel_requests import CancelRequests
 from api.services.canceling import Canceling
 from api.services.consents import Consents
 from api.services.inbound import Inbox, VerifyInbound
 from api.services.merchants import Merchants
 from api.services.messages import Messages
+from api.services.payment_news import PaymentNews, VerifyPayment
 from api.services.permission import Permissions, UnsubscribeLinks
 from api.services.presence import PresenceBook
 from api.services.quoting import Carriers, Quoting
@@ -44,13 +48,13 @@ from api.services.reports import Reports
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.services.voice_provisioning import VoiceProvisioning
-from api.temporal import WorkflowStarter
+from api.temporal import UpgradeStarter, WorkflowStarter
 from models.enums import Channel, DeliveryMode
 from models.queries.registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.session import Database
 from models.settings import Settings
-from providers import kamailio, simulated
+from providers import kamailio, simulated, simulated_payments
 from providers.http import new_client
 from providers.ports import KeepsRecordings
 from workflows.connecting import connect
@@ -64,9 +68,19 @@ PUBLIC = (
     reports.router,
     alerts.router,
     voice.router,
+    billing.router,
     voice_provisioning.router,
 )
 """In the order of the catalogue; /messages/inbound comes before /messages/{messageId}."""
+
+HIDDEN = (
+    guide.router,
+    health.router,
+    webhooks.router,
+    payment_webhooks.router,
+    unsubscribe.router,
+)
+"""Not part of the public contract."""
 
 
 _CARRIERS: Carriers = {DeliveryMode.SIMULATOR: dict.fromkeys(Channel, simulated.NAME)}
@@ -86,11 +100,14 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(database.close)
             vendors = new_client(settings.provider_timeout)
             stack.push_async_callback(vendors.aclose)
-            starter = WorkflowStarter(await connect(lazy=True), settings.send_waits)
+            temporal = await connect(lazy=True)
+            starter = WorkflowStarter(temporal, settings.send_waits)
             links = UnsubscribeLinks(settings.public_url, server_secret)
             _add_reads(app, settings, database, vendors)
             _add_actions(app, settings, database, starter, links)
             _add_voice(app, settings, database, starter, SipSecrets(server_secret))
+            upgrades = UpgradeStarter(temporal, settings.payment_waits)
+            _add_billing(app, settings, database, upgrades)
             yield
 
     app = FastAPI(
@@ -105,7 +122,7 @@ def create_app(settings: Settings) -> FastAPI:
     openapi.install(app)
     for router in PUBLIC:
         app.include_router(router)
-    for router in (guide.router, health.router, webhooks.router, unsubscribe.router):
+    for router in HIDDEN:
         app.include_router(router, include_in_schema=False)
     app.mount("/assets", guide.assets)
     app.add_middleware(BodyLimit)
@@ -171,6 +188,17 @@ def _add_voice(
     )
 
 
+def _add_billing(
+    app: FastAPI, settings: Settings, database: Database, starter: UpgradeStarter
+) -> None:
+    """Give the application what buys credits and hears of payments."""
+    grace = settings.sweep_grace
+    app.state.billing = Billing(database, starter, sweep_grace=grace, clock=_now)
+    app.state.payment_news = PaymentNews(
+        database, starter, _payment_verifiers(settings), sweep_grace=grace, clock=_now
+    )
+
+
 def _verifiers(settings: Settings) -> dict[str, Verify]:
     """Return how the webhooks of each provider that has a secret here are verified."""
     verifiers: dict[str, Verify] = {}
@@ -185,6 +213,14 @@ def _inbound_verifiers(settings: Settings) -> dict[str, VerifyInbound]:
         return {}
     secret = settings.simulator_secret.get_secret_value()
     return {simulated.NAME: simulated.inbound_verifier(secret)}
+
+
+def _payment_verifiers(settings: Settings) -> dict[str, VerifyPayment]:
+    """Return the same for the webhooks of payment gateways."""
+    if settings.simulator_secret is None:
+        return {}
+    secret = settings.simulator_secret.get_secret_value()
+    return {simulated.NAME: simulated_payments.verifier(secret)}
 
 
 def _keepers(settings: Settings, vendors: httpx.AsyncClient) -> dict[str, KeepsRecordings]:

@@ -11,11 +11,13 @@ from api.auth import Caller
 from api.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
 from api.services.alerts import Alerts
+from api.services.billing import Billing
 from api.services.cancel_requests import CancelRequests
 from api.services.consents import Consents
 from api.services.inbound import Inbox
 from api.services.merchants import Merchants
 from api.services.messages import Messages
+from api.services.payment_news import PaymentNews
 from api.services.presence import PresenceBook
 from api.services.quoting import Quoting
 from api.services.readiness import Readiness
@@ -153,6 +155,16 @@ async def _receipts(request: Request) -> Receipts:
     return receipts
 
 
+async def _billing(request: Request) -> Billing:
+    billing: Billing = request.app.state.billing
+    return billing
+
+
+async def _payment_news(request: Request) -> PaymentNews:
+    payment_news: PaymentNews = request.app.state.payment_news
+    return payment_news
+
+
 async def _unsubscribing(request: Request) -> Unsubscribing:
     unsubscribing: Unsubscribing = request.app.state.unsubscribing
     return unsubscribing
@@ -184,6 +196,8 @@ RecordingReads = Annotated[Recordings, Depends(_recordings)]
 ReportReads = Annotated[Reports, Depends(_reports)]
 InboxActions = Annotated[Inbox, Depends(_inbox)]
 ReceiptActions = Annotated[Receipts, Depends(_receipts)]
+BillingActions = Annotated[Billing, Depends(_billing)]
+PaymentNewsActions = Annotated[PaymentNews, Depends(_payment_news)]
 UnsubscribeActions = Annotated[Unsubscribing, Depends(_unsubscribing)]
 ProvisioningActions = Annotated[VoiceProvisioning, Depends(_provisioning)]
 PresenceActions = Annotated[PresenceBook, Depends(_presence)]

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator
 
 from api.schemas.base import MERCHANT_ID, WITH_ZONE
 from api.services.alerts import AlertFilter
+from api.services.billing import LedgerFilter
 from api.services.consents import ConsentFilter
 from api.services.contacts import key_of_any
 from api.services.inbound import InboundFilter
@@ -212,6 +213,15 @@ async def _alert_filter(
 
 
 WantedAlerts = Annotated[AlertFilter, Depends(_alert_filter)]
+
+
+async def _ledger_filter(
+    merchant_id: OneMerchant = None, channel: ChannelParam | None = None
+) -> LedgerFilter:
+    return LedgerFilter(merchant_id=merchant_id, channel=channel)
+
+
+WantedMovements = Annotated[LedgerFilter, Depends(_ledger_filter)]
 
 
 def _span(name: str, given: str | None) -> tuple[datetime | None, datetime | None]:

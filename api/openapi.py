@@ -15,7 +15,7 @@ from api.schemas.problems import Problem
 Document = dict[str, Any]
 
 _DESCRIPTION = """\
-Merchants, consent, and messages by SMS, voice and e-mail.
+Merchants, consent, messages by SMS, voice and e-mail, and the credits that pay for them.
 
 **Authentication.** Every call carries `X-API-KEY` and `X-API-SECRET`.
 
@@ -39,6 +39,7 @@ _TAGS = [
     {"name": "Reports", "description": "What was used, and what it costs."},
     {"name": "Alerts", "description": "What you are warned of."},
     {"name": "Voice", "description": "Calls with labels of the system that asks for them."},
+    {"name": "Billing", "description": "Buying credits, and every movement of units."},
 ]
 
 _SECURITY = {

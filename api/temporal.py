@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from models.rules.waits import SendWaits
+from models.rules.waits import PaymentWaits, SendWaits
 from workflows.provisioning import start_provisioning
 from workflows.provisioning_types import ProvisionInput
 from workflows.starting import News, SendStart, start_send, wake_send
+from workflows.upgrading import UpgradeStart, start_upgrade, wake_upgrade
 
 log = logging.getLogger(__name__)
 
@@ -21,41 +23,53 @@ _SKIP = 3.0
 """Seconds without a try after a failure, so that an outage does not slow every request."""
 
 
-class WorkflowStarter:
-    """Starts and wakes workflows, within bounds; the sweeper makes up for what it could not do."""
+class _Bounded:
+    """Asks Temporal within bounds; the sweeper makes up for what could not be asked."""
+
+    _skip_until = 0.0
+
+    async def _ask(self, call: Callable[[], Awaitable[object]]) -> None:
+        """Make one call, unless one has failed just now; a failure is only noted."""
+        if monotonic() < self._skip_until:
+            return
+        try:
+            await asyncio.wait_for(call(), _PATIENCE)
+        except (TimeoutError, RPCError, RuntimeError) as error:
+            self._skip_until = monotonic() + _SKIP
+            log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
+
+
+class WorkflowStarter(_Bounded):
+    """Starts and wakes the workflows of sends."""
 
     def __init__(self, client: Client, waits: SendWaits) -> None:
         self._client = client
         self._waits = waits
-        self._skip_until = 0.0
 
     async def start(self, send: SendStart) -> None:
         """Start the workflow of a send; running, finished and out of reach are all fine."""
-        if monotonic() < self._skip_until:
-            return
-        try:
-            await asyncio.wait_for(start_send(self._client, send, self._waits), _PATIENCE)
-        except (TimeoutError, RPCError, RuntimeError) as error:
-            self._failed(error)
+        await self._ask(lambda: start_send(self._client, send, self._waits))
 
     async def wake(self, workflow_id: str, news: News) -> None:
         """Signal a send; nobody there is fine: the sweeper looks after it."""
-        if monotonic() < self._skip_until:
-            return
-        try:
-            await asyncio.wait_for(wake_send(self._client, workflow_id, news), _PATIENCE)
-        except (TimeoutError, RPCError, RuntimeError) as error:
-            self._failed(error)
+        await self._ask(lambda: wake_send(self._client, workflow_id, news))
 
     async def provision(self, user: ProvisionInput) -> None:
         """Start what tells a directory of a SIP user; running and out of reach are fine."""
-        if monotonic() < self._skip_until:
-            return
-        try:
-            await asyncio.wait_for(start_provisioning(self._client, user), _PATIENCE)
-        except (TimeoutError, RPCError, RuntimeError) as error:
-            self._failed(error)
+        await self._ask(lambda: start_provisioning(self._client, user))
 
-    def _failed(self, error: Exception) -> None:
-        self._skip_until = monotonic() + _SKIP
-        log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
+
+class UpgradeStarter(_Bounded):
+    """Starts and wakes the workflows of upgrades."""
+
+    def __init__(self, client: Client, waits: PaymentWaits) -> None:
+        self._client = client
+        self._waits = waits
+
+    async def start(self, upgrade: UpgradeStart) -> None:
+        """Start the workflow of an upgrade; running, finished and out of reach are all fine."""
+        await self._ask(lambda: start_upgrade(self._client, upgrade, self._waits))
+
+    async def wake(self, workflow_id: str) -> None:
+        """Signal an upgrade; nobody there is fine: the sweeper looks after it."""
+        await self._ask(lambda: wake_upgrade(self._client, workflow_id))

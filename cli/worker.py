@@ -17,8 +17,10 @@ from activities.closing import Closing
 from activities.dispatch.attending import Attendance
 from activities.dispatch.dispatching import Dispatching
 from activities.housekeeping import Sweeping
+from activities.housekeeping_payments import PaymentSweep
 from activities.ledger import Ledger
 from activities.observed import Observed
+from activities.payments import Payments
 from activities.privacy import PrivateFailures
 from activities.provisioning import Provisioning
 from activities.pump import Pumping
@@ -32,8 +34,10 @@ from models.session import Database
 from models.settings import IncompleteSettings, Settings
 from providers import kamailio
 from providers.http import new_client
+from providers.payment_ports import Gateways
 from providers.routing import Routes
 from providers.simulated import Simulator
+from providers.simulated_payments import SimulatedPayments
 from providers.voice_ports import VoiceDirectory
 from workflows import names
 from workflows.connecting import connect, register_search_attributes
@@ -69,6 +73,7 @@ class Parts:
     ledger: Ledger
     sweeping: Sweeping
     pumping: Pumping
+    payments: Payments
     provisioning: Provisioning
     closing: Closing
     watching: Watching
@@ -80,6 +85,7 @@ def assemble(
     database: Database,
     client: Client,
     routes: Routes,
+    gateways: Gateways,
     directories: Sequence[VoiceDirectory] = (),
 ) -> Parts:
     """Build the activities."""
@@ -101,8 +107,12 @@ def assemble(
             every=settings.sweep_every,
             grace=settings.sweep_grace,
             tells_directory=settings.voice_directory != kamailio.NAME,
+            chores=[
+                PaymentSweep(database, client, settings.payment_waits, grace=settings.sweep_grace)
+            ],
         ),
         pumping=Pumping(database, client),
+        payments=Payments(database, gateways, public_url=settings.public_url),
         provisioning=_provisioning(settings, database, directories),
         closing=Closing(database),
         watching=Watching(database, every=settings.watch_every, window=settings.provider_window),
@@ -146,6 +156,22 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
             max_concurrent_local_activities=100,
             max_concurrent_activities=100,
             max_cached_workflows=2000,
+            sticky_queue_schedule_to_start_timeout=_STICKY,
+            graceful_shutdown_timeout=_GRACE,
+        ),
+        names.MONEY: lambda: Worker(
+            client,
+            task_queue=names.MONEY,
+            workflows=BY_QUEUE[names.MONEY],
+            activities=[
+                parts.payments.charge,
+                parts.payments.follow,
+                parts.payments.call_off,
+                parts.payments.grant,
+                parts.payments.refund,
+            ],
+            workflow_runner=_RUNNER,
+            interceptors=[Observed(), PrivateFailures()],
             sticky_queue_schedule_to_start_timeout=_STICKY,
             graceful_shutdown_timeout=_GRACE,
         ),
@@ -233,7 +259,18 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             ],
             {DeliveryMode.SIMULATOR: ["simulator"]},
         )
-        for worker in workers(client, assemble(settings, database, client, routes), queues):
+        gateways = Gateways(
+            {
+                DeliveryMode.SIMULATOR: SimulatedPayments(
+                    http,
+                    settings.simulator_url,
+                    timeout=min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
+                    absence_window=settings.absence_window,
+                )
+            }
+        )
+        parts = assemble(settings, database, client, routes, gateways)
+        for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
         await start_sweeper(client)
         await start_watcher(client)

@@ -154,6 +154,52 @@ class LedgerKind(StrEnum):
     ADJUST = "ADJUST"
 
 
+class PaymentStatus(StrEnum):
+    """Where the purchase of credits stands."""
+
+    PENDING = "PENDING"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    """Whoever pays must do something first."""
+    SUCCEEDED = "SUCCEEDED"
+    """The money was taken."""
+    FAILED = "FAILED"
+    """No money was taken."""
+    REFUNDED = "REFUNDED"
+    """The money was taken and given back; no credits were granted."""
+
+
+class PaymentFailure(StrEnum):
+    """Why a purchase came to nothing."""
+
+    DECLINED = "DECLINED"
+    """The payment method was declined."""
+    CHARGE_FAILED = "CHARGE_FAILED"
+    """The gateway tried, and failed."""
+    CANCELED = "CANCELED"
+    """The charge was canceled at the gateway, not by us."""
+    EXPIRED = "EXPIRED"
+    """Nothing came of it in time, so it was called off."""
+    NO_GATEWAY = "NO_GATEWAY"
+    """Nobody here takes money for this tenant."""
+    MERCHANT_INACTIVE = "MERCHANT_INACTIVE"
+    """The merchant was switched off before the credits were granted."""
+
+
+class ChargeState(StrEnum):
+    """What a gateway says of a charge."""
+
+    PROCESSING = "PROCESSING"
+    NEEDS_ACTION = "NEEDS_ACTION"
+    SUCCEEDED = "SUCCEEDED"
+    DECLINED = "DECLINED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+OPEN_CHARGE: Final = frozenset({ChargeState.PROCESSING, ChargeState.NEEDS_ACTION})
+"""Money may still be taken."""
+
+
 class UsageState(StrEnum):
     """Whether a usage record may be billed."""
 

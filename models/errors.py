@@ -10,7 +10,7 @@
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound,
     │                      VoiceUserNotFound, NotFound
     ├── MethodNotAllowed 405
-    ├── WrongState 409 ─── NotCancelable
+    ├── WrongState 409 ─── NotCancelable, ReferenceReused
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
     ├── IdempotencyKeyReused 422
@@ -221,6 +221,13 @@ class NotCancelable(WrongState):
 
     code = "NOT_CANCELABLE"
     title = "The message can no longer be canceled"
+
+
+class ReferenceReused(WrongState):
+    """The merchant's referenceId belongs to a different upgrade that has not failed."""
+
+    code = "REFERENCE_REUSED"
+    title = "The referenceId belongs to a different upgrade"
 
 
 class PayloadTooLarge(HexavoxError):

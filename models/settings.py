@@ -14,7 +14,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.rules.voice_place import TRANSPORTS, VoicePlace
-from models.rules.waits import SendWaits
+from models.rules.waits import PaymentWaits, SendWaits
 
 
 def _seconds(given: Any) -> Any:
@@ -56,6 +56,11 @@ _DEMO_WAITS: dict[str, float] = {
     "reconcile_every": 1,
     "absence_window": 3,
     "truth_horizon": 60,
+    "payment_news_wait": 1,
+    "payment_poll_first": 1,
+    "payment_poll_longest": 1,
+    "payment_retry_every": 1,
+    "payment_horizon": 60,
     "sweep_every": 2,
     "sweep_grace": 8,
     "close_every": 60,
@@ -119,6 +124,13 @@ class Settings(BaseSettings):
         description="Least wait after an attempt's deadline before absence is believed.",
     )
     truth_horizon: Duration = timedelta(hours=72)
+    payment_news_wait: Duration = timedelta(minutes=1)
+    payment_poll_first: Duration = timedelta(minutes=1)
+    payment_poll_longest: Duration = timedelta(minutes=30)
+    payment_retry_every: Duration = timedelta(seconds=5)
+    payment_horizon: Duration = Field(
+        default=timedelta(hours=24), description="Then a charge nothing came of is called off."
+    )
     sweep_every: Duration = timedelta(seconds=30)
     sweep_grace: Duration = timedelta(seconds=60)
     watch_every: Duration = timedelta(seconds=60)
@@ -215,6 +227,17 @@ class Settings(BaseSettings):
             turn_secret=None if self.turn_secret is None else self.turn_secret.get_secret_value(),
             turn_lifetime=self.turn_lifetime,
             token_lifetime=self.voice_token_lifetime,
+        )
+
+    @property
+    def payment_waits(self) -> PaymentWaits:
+        """The waits that a purchase of credits takes along."""
+        return PaymentWaits(
+            news_wait=self.payment_news_wait,
+            poll_first=self.payment_poll_first,
+            poll_longest=self.payment_poll_longest,
+            retry_every=self.payment_retry_every,
+            horizon=self.payment_horizon,
         )
 
     @property

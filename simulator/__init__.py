@@ -1,4 +1,4 @@
-"""A carrier and e-mail simulator: an HTTP server of its own that knows nothing of HexaVox.
+"""A carrier, e-mail and payment simulator: an HTTP server of its own that knows nothing of HexaVox.
 
 SIMULATOR.md says what it does; `outcomes` is that table in code. Everything is real but the
 handset: messages come over the network, answers get lost on it, reports go out signed and are
@@ -20,6 +20,10 @@ A submission passes through the rooms in this order:
     views, pricing, vocabulary, clock     how it looks in JSON; prices; words; time
     app, server     put together; run
 
-A new kind of vendor (payments, 10DLC) is a sibling: its table, its state over `journal` and
-`courier`, its routes listed in `app` behind the same `FaultGate`.
+A new kind of vendor is a sibling: its table, its state over `journal` and `courier`, its routes
+listed in `app` behind the same `FaultGate`. So is the payment gateway:
+
+    charges         the table: payment method → what becomes of a charge
+    gateway         charges and refunds, once per idempotency key; tells the callback URL
+    payment_routes  the gateway's API, and what a tester may see
 """

@@ -13,12 +13,15 @@ from starlette.responses import Response
 
 from simulator.answers import problem
 from simulator.carrier import Carrier
+from simulator.charges import LATER_SECONDS
 from simulator.console_routes import ConsoleRoutes
 from simulator.courier import Courier
 from simulator.faults import FaultGate, FaultSwitch
+from simulator.gateway import Gateway
 from simulator.inbound import Inbox
 from simulator.journal import Journal
 from simulator.message_routes import MessageRoutes
+from simulator.payment_routes import PaymentRoutes
 from simulator.submission import Malformed
 from simulator.vocabulary import Code
 
@@ -28,6 +31,7 @@ def create_app(
     signing_secret: str,
     data_dir: Path | None = None,
     report_delay: tuple[float, float] = (0.1, 0.3),
+    charge_delay: float = LATER_SECONDS,
     inbound_url: str | None = None,
 ) -> Starlette:
     """Build a simulator with a state of its own, kept in `data_dir` if one is given.
@@ -40,21 +44,26 @@ def create_app(
     courier = Courier(signing_secret)
     carrier = Carrier(journal, courier, report_delay)
     inbox = Inbox(journal, courier, inbound_url)
+    gateway = Gateway(journal, courier, report_delay, charge_delay)
     switch = FaultSwitch()
+    gate = Middleware(FaultGate, switch)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         journal.open()
         carrier.restore()
         inbox.restore()
+        gateway.restore()
         yield
         closing.set()
+        await gateway.close()
         await courier.close()
         await journal.close()
 
     app = Starlette(
         routes=[
-            *MessageRoutes(carrier, closing).routes(Middleware(FaultGate, switch)),
+            *MessageRoutes(carrier, closing).routes(gate),
+            *PaymentRoutes(gateway, closing).routes(gate),
             *ConsoleRoutes(carrier, inbox, switch).routes(),
         ],
         exception_handlers={Malformed: _malformed, HTTPException: _unknown},

@@ -44,6 +44,8 @@ class Kind(StrEnum):
     TOLD = "told"
     TURN = "turn"
     SETTING = "setting"
+    CHARGE = "charge"
+    REFUND = "refund"
 
 
 class Journal:

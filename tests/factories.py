@@ -8,19 +8,20 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from cli.samples.place import RATES
-from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
+from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType, PaymentStatus
 from models.queries import acceptance
 from models.queries.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
 from models.queries.rates import add_rates, lock_rates
 from models.rules.credentials import hash_credential, new_credentials
-from models.rules.operations import SEND_SMS
+from models.rules.operations import SEND_SMS, UPGRADE
 from models.rules.periods import month_of
 from models.rules.pricing import DEFAULTS
 from models.rules.rate_file import read_rates
-from models.session import Database
+from models.session import Database, WriteSession
 from models.tables.consent import Consent
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
+from models.tables.payment import Payment
 from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
 from models.tables.usage import Rate
 
@@ -103,16 +104,18 @@ async def make_owner(
             ]
         )
         if credits:
+            payment_id = await make_paid(db, tenant.id, merchant.id, credits)
             await db.execute(
                 text(
                     "INSERT INTO ledger_entry (tenant_id, merchant_id, channel, kind, units,"
                     " credit_units, balance, month, payment_id, at)"
-                    " VALUES (:t, :m, 'SMS', 'TOPUP', :n, :n, :n, :month, 1, :now)"
+                    " VALUES (:t, :m, 'SMS', 'TOPUP', :n, :n, :n, :month, :p, :now)"
                 ),
                 {
                     "t": tenant.id,
                     "m": merchant.id,
                     "n": credits,
+                    "p": payment_id,
                     "month": month_of(now),
                     "now": now,
                 },
@@ -126,6 +129,36 @@ async def make_owner(
         api_key=credentials.key,
         api_secret=credentials.secret,
     )
+
+
+async def make_paid(
+    db: WriteSession, tenant_id: int, merchant_id: int, units: int, *, fulfilled: bool = True
+) -> int:
+    """Add a payment for SMS credits that no gateway here was asked for; return its id."""
+    now = datetime.now(UTC)
+    payment = Payment(
+        tenant_id=tenant_id,
+        merchant_id=merchant_id,
+        channel=Channel.SMS,
+        units=units,
+        amount_cents=100,
+        currency="USD",
+        payment_method_id="none",
+        reference_id=unique("reference"),
+        operation=UPGRADE,
+        scope="",
+        fingerprint="f" * 64,
+        status=PaymentStatus.SUCCEEDED,
+        accepted_at=now,
+        taken_at=now,
+        fulfilled_at=now if fulfilled else None,
+        completed_at=now if fulfilled else None,
+        sweep_at=now + timedelta(days=1),
+    )
+    db.add(payment)
+    await db.flush()
+    assert payment.id is not None
+    return payment.id
 
 
 def new_message(

@@ -9,8 +9,10 @@ from typing import Final
 from temporalio.common import SearchAttributeKey
 
 from models.enums import Channel, MessageType
+from models.rules.operations import UPGRADE
 
 MESSAGES: Final = "messages"
+MONEY: Final = "money"
 HOUSEKEEPING: Final = "housekeeping"
 REGISTRATION: Final = "registration"
 
@@ -18,10 +20,11 @@ TENANT: Final = SearchAttributeKey.for_int("HexavoxTenant")
 MERCHANT: Final = SearchAttributeKey.for_keyword("HexavoxMerchant")
 CHANNEL: Final = SearchAttributeKey.for_keyword("HexavoxChannel")
 MESSAGE: Final = SearchAttributeKey.for_int("HexavoxMessageId")
+PAYMENT: Final = SearchAttributeKey.for_int("HexavoxPaymentId")
 OUTCOME: Final = SearchAttributeKey.for_keyword("HexavoxOutcome")
 IDEMPOTENCY_KEY: Final = SearchAttributeKey.for_keyword("HexavoxIdempotencyKey")
 
-SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, OUTCOME, IDEMPOTENCY_KEY)
+SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, PAYMENT, OUTCOME, IDEMPOTENCY_KEY)
 
 SWEEPER_ID: Final = "sweeper"
 CLOSE_DAYS_ID: Final = "close-days"
@@ -72,8 +75,17 @@ def send_workflow_id(
         scope: row id of the merchant for a merchant's key, else empty.
         key: the caller's Idempotency-Key; without one the message id stands for it.
     """
+    return _keyed_id(operation, tenant_id, scope, key, message_id)
+
+
+def upgrade_workflow_id(tenant_id: int, scope: str, key: str | None, payment_id: int) -> str:
+    """Return the workflow id under which the retries of one purchase meet, by the same rules."""
+    return _keyed_id(UPGRADE, tenant_id, scope, key, payment_id)
+
+
+def _keyed_id(operation: str, tenant_id: int, scope: str, key: str | None, row_id: int) -> str:
     if key is None:
-        return f"{operation}-unkeyed/{tenant_id}/{message_id}"
+        return f"{operation}-unkeyed/{tenant_id}/{row_id}"
     owner = f"{tenant_id}.{scope}" if scope else str(tenant_id)
     workflow_id = f"{operation}/{owner}/{key}"
     # A key that looks like a hash is hashed too, so that no two keys share an id.

@@ -19,8 +19,18 @@ _PATIENT: Final = RetryPolicy(
     maximum_interval=timedelta(seconds=30),
 )
 
+_PATIENT_WITH_MONEY: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=30),
+    non_retryable_error_types=["PaymentMissing"],  # no such row: somebody has to look
+)
+
 _ASKED_ANEW: Final = timedelta(minutes=5)
 """A question that cannot be put for so long is put anew, so that its horizon is looked at."""
+
+_ALIVE: Final = timedelta(seconds=5)
+"""A worker that is killed amid a step about money costs it at most this."""
 
 DISPATCH: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=12),
@@ -49,6 +59,36 @@ SWEEP: Final = ActivityConfig(
 )
 WATCH: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="watch"
+)
+CHARGE: Final = LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the charge
+    local_retry_threshold=timedelta(seconds=1),
+    retry_policy=_PATIENT_WITH_MONEY,
+    summary="charge",
+)
+GRANT: Final = LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=10),
+    local_retry_threshold=timedelta(seconds=1),
+    retry_policy=_PATIENT_WITH_MONEY,
+    summary="grant credits",
+)
+FOLLOW: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=15),
+    heartbeat_timeout=_ALIVE,
+    retry_policy=_PATIENT_WITH_MONEY,
+    summary="was it paid?",
+)
+CALL_OFF: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the cancellation
+    heartbeat_timeout=_ALIVE,
+    retry_policy=_PATIENT_WITH_MONEY,
+    summary="cancel the charge",
+)
+REFUND: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=15),
+    heartbeat_timeout=_ALIVE,
+    retry_policy=_PATIENT_WITH_MONEY,
+    summary="give the money back",
 )
 LET_IN: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),

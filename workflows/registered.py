@@ -8,10 +8,12 @@ from workflows.housekeeping import Sweeper
 from workflows.provision_voice import ProvisionVoice
 from workflows.pump import Pump
 from workflows.send_message import SendMessage
+from workflows.upgrade import Upgrade
 from workflows.watching import Watcher
 
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
+    names.MONEY: [Upgrade],
     names.HOUSEKEEPING: [Sweeper, Pump, CloseDays, Watcher],
     names.REGISTRATION: [ProvisionVoice],
 }

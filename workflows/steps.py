@@ -21,6 +21,7 @@ from workflows.types import (
     SettleStep,
     SweepResult,
 )
+from workflows.upgrade_types import Standing, UpgradeStep
 from workflows.watching_types import WatchResult, WatchStep
 
 
@@ -81,4 +82,34 @@ async def close_days(step: CloseDaysStep) -> CloseDaysResult:
 @activity.defn(name="watch")
 async def watch(step: WatchStep) -> WatchResult:
     """Resolve alerts whose cause is gone, raise those that nobody did."""
+    raise NotImplementedError
+
+
+@activity.defn(name="charge")
+async def charge(step: UpgradeStep) -> Standing:
+    """Have the gateway take the money, after a lost answer only once it was asked for the truth."""
+    raise NotImplementedError
+
+
+@activity.defn(name="follow")
+async def follow(step: UpgradeStep) -> Standing:
+    """Read what is known of a charge; if it is still open, ask the gateway."""
+    raise NotImplementedError
+
+
+@activity.defn(name="call_off")
+async def call_off(step: UpgradeStep) -> Standing:
+    """Cancel a charge nothing came of, or learn that the money was taken meanwhile."""
+    raise NotImplementedError
+
+
+@activity.defn(name="grant")
+async def grant(step: UpgradeStep) -> Standing:
+    """Grant the credits of money that was taken, or decide that it is given back."""
+    raise NotImplementedError
+
+
+@activity.defn(name="refund")
+async def refund(step: UpgradeStep) -> Standing:
+    """Have the gateway give the money back."""
     raise NotImplementedError

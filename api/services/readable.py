@@ -1,6 +1,6 @@
 """What a caller may see: every statement about a tenant's data starts here."""
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -8,8 +8,10 @@ from api.auth import Caller
 from models.errors import MerchantNotFound
 from models.tables.alert import Alert
 from models.tables.consent import Consent, ConsentChange
+from models.tables.ledger import CreditAccount, LedgerEntry
 from models.tables.merchant import Merchant
 from models.tables.message import Message
+from models.tables.payment import Payment
 from models.tables.voice import VoiceCredential, VoicePresence
 
 
@@ -101,6 +103,40 @@ def readable_alerts(caller: Caller) -> Select[Alert, str | None]:
     )
     if caller.merchant_id is not None:
         statement = statement.where(col(Alert.merchant_id) == caller.merchant_id)
+    return statement
+
+
+def readable_payments(caller: Caller) -> Select[Payment, str, int]:
+    """Payments, each with its merchant's name in the contract and its channel's credits now."""
+    statement = (
+        select(
+            Payment,
+            col(Merchant.external_id),
+            func.coalesce(col(CreditAccount.available), 0),
+        )
+        .join(
+            Merchant,
+            (col(Merchant.tenant_id) == col(Payment.tenant_id))
+            & (col(Merchant.id) == col(Payment.merchant_id)),
+        )
+        .outerjoin(
+            CreditAccount,
+            (col(CreditAccount.tenant_id) == col(Payment.tenant_id))
+            & (col(CreditAccount.merchant_id) == col(Payment.merchant_id))
+            & (col(CreditAccount.channel) == col(Payment.channel)),
+        )
+        .where(col(Payment.tenant_id) == caller.tenant_id)
+    )
+    if caller.merchant_id is not None:
+        statement = statement.where(col(Payment.merchant_id) == caller.merchant_id)
+    return statement
+
+
+def readable_ledger(caller: Caller) -> Select[LedgerEntry]:
+    """Movements of units."""
+    statement = select(LedgerEntry).where(col(LedgerEntry.tenant_id) == caller.tenant_id)
+    if caller.merchant_id is not None:
+        statement = statement.where(col(LedgerEntry.merchant_id) == caller.merchant_id)
     return statement
 
 

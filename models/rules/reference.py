@@ -1,8 +1,9 @@
-"""The reference that travels to a provider and back: it names tenant, message and attempt."""
+"""The references that travel to a provider and back: they name tenant and attempt or payment."""
 
 import re
 from dataclasses import dataclass
 
+_PAYMENT_SHAPE = re.compile(r"hxp-(\d{1,18})-(\d{1,18})", re.ASCII)
 _SHAPE = re.compile(r"hx-(\d{1,18})-(\d{1,18})-(\d{1,4})", re.ASCII)
 
 
@@ -25,3 +26,28 @@ def parse_reference(text: str) -> Reference | None:
         return None
     tenant, message, attempt = (int(part) for part in match.groups())
     return Reference(tenant_id=tenant, message_id=message, attempt=attempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentReference:
+    """One payment; also the key under which a gateway charges it once."""
+
+    tenant_id: int
+    payment_id: int
+
+    def __str__(self) -> str:
+        return f"hxp-{self.tenant_id}-{self.payment_id}"
+
+    @property
+    def refund_key(self) -> str:
+        """The key under which a gateway gives its money back once."""
+        return f"{self}-refund"
+
+
+def parse_payment_reference(text: str) -> PaymentReference | None:
+    """Read the reference of a payment; None if it is not one of ours."""
+    match = _PAYMENT_SHAPE.fullmatch(text)
+    if match is None:
+        return None
+    tenant, payment = (int(part) for part in match.groups())
+    return PaymentReference(tenant_id=tenant, payment_id=payment)

@@ -1,4 +1,4 @@
-"""How long a send waits for what."""
+"""How long a send, or a purchase of credits, waits for what."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,3 +17,18 @@ class SendWaits:
     """Between two looks into a lost answer, growing likewise."""
     truth_horizon: timedelta
     """After this without truth the message ends UNKNOWN."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentWaits:
+    """The waits of one purchase of credits. They come with its order, likewise."""
+
+    news_wait: timedelta
+    """For the gateway's webhook, before the gateway is asked."""
+    poll_first: timedelta
+    """Between two questions, growing with the time already spent."""
+    poll_longest: timedelta
+    retry_every: timedelta
+    """Between two tries to charge, call off or refund, growing likewise."""
+    horizon: timedelta
+    """After this, from acceptance, without money the charge is called off."""

@@ -71,6 +71,7 @@ class LedgerEntry(Table, table=True):
         UniqueConstraint("tenant_id", "payment_id", "kind"),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
+        ForeignKeyConstraint(["tenant_id", "payment_id"], ["payment.tenant_id", "payment.id"]),
         one_of("channel", Channel),
         one_of("kind", LedgerKind),
         not_negative("balance"),

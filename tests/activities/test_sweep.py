@@ -1,7 +1,7 @@
 """Sweeping: what is due and silent gets its workflow, what was reported gets its effect."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from activities.housekeeping import Sweeping
+from activities.housekeeping import Chore, Sweeping
 from cli.embedded.postgres import EmbeddedPostgres
 from models.enums import MessageStatus, ReportStatus
 from models.rules.waits import SendWaits
@@ -53,9 +53,9 @@ async def stage(alone: Database) -> Stage:
     return Stage(alone, await make_owner(alone), Scripted())
 
 
-def sweeping(stage: Stage, client: Client) -> Sweeping:
+def sweeping(stage: Stage, client: Client, *, chores: Sequence[Chore[int]] = ()) -> Sweeping:
     routes = Routes([], {})
-    return Sweeping(stage.database, client, WAITS, routes, every=EVERY, grace=GRACE)
+    return Sweeping(stage.database, client, WAITS, routes, every=EVERY, grace=GRACE, chores=chores)
 
 
 async def sweep(stage: Stage, client: Client) -> SweepResult:
@@ -217,3 +217,25 @@ async def test_a_finished_workflow_that_left_its_message_open_is_counted(
 async def _due_again(stage: Stage) -> None:
     async with stage.database.transaction() as db:
         await db.execute(text("UPDATE message SET sweep_at = now() - interval '1 second'"))
+
+
+async def test_every_chore_is_done_and_one_that_fails_keeps_no_other_from_its_turn(
+    stage: Stage, client: Client
+) -> None:
+    done: list[int] = []
+
+    class Noting:
+        async def take(self, now: datetime, most: int) -> list[int]:
+            return [1, 2, 3]
+
+        async def carry_on(self, row: int, /) -> bool:
+            done.append(row)
+            if row == 2:
+                raise ConnectionError("no Temporal")
+            return True
+
+    chores = [Noting(), Noting()]
+    body = sweeping(stage, client, chores=chores).sweep
+    swept = await ActivityEnvironment().run(body)
+    assert swept == SweepResult(started=4, applied=0, next_in=EVERY)
+    assert sorted(done) == [1, 1, 2, 2, 3, 3]

@@ -10,10 +10,11 @@ from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.voice import V1OmniVoiceSendRequest
 from api.services.sending import Accepted
-from api.temporal import WorkflowStarter
+from api.temporal import UpgradeStarter, WorkflowStarter
 from models.enums import Channel, MessageStatus
 from providers.ports import Found, LookUp, NotFound, Playback, Recording
 from workflows.starting import News, SendStart
+from workflows.upgrading import UpgradeStart
 
 Order = V1OmniSmsSendRequest | V1OmniVoiceSendRequest | V1OmniEmailSendRequest | V1EmailSendRequest
 
@@ -80,6 +81,22 @@ class FakeStarter(WorkflowStarter):
     async def wake(self, workflow_id: str, news: News) -> None:
         """Remember a signal."""
         self.woken.append((workflow_id, news))
+
+
+class FakeUpgradeStarter(UpgradeStarter):
+    """Starts nothing, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.started: list[UpgradeStart] = []
+        self.woken: list[str] = []
+
+    async def start(self, upgrade: UpgradeStart) -> None:
+        """Remember a start."""
+        self.started.append(upgrade)
+
+    async def wake(self, workflow_id: str) -> None:
+        """Remember a signal."""
+        self.woken.append(workflow_id)
 
 
 @dataclass

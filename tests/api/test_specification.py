@@ -55,6 +55,9 @@ def test_it_holds_the_catalogue_and_nothing_else(
         ("get", "/api/v1/reports/usage"),
         ("get", "/api/v1/reports/usage.csv"),
         ("get", "/api/v1/alerts"),
+        ("post", "/api/v1/billing/upgrade"),
+        ("get", "/api/v1/billing/upgrades"),
+        ("get", "/api/v1/billing/ledger"),
     } <= set(operations)
 
 
@@ -77,6 +80,9 @@ def test_its_schemas_are_named_as_in_the_guide(document: dict[str, Any]) -> None
         "MessageView",
         "V1UsageReportResponse",
         "AlertView",
+        "V1MerchantUpgradeRequest",
+        "MerchantUpgradeView",
+        "LedgerEntryView",
         "Problem",
     } <= set(document["components"]["schemas"])
     assert "HTTPValidationError" not in document["components"]["schemas"]

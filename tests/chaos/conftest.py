@@ -25,7 +25,11 @@ async def standing(
     )
     url = make_database(postgres, "chaos")
     database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=5)
-    settings = {**SHORT_WAITS, "HEXAVOX_SIMULATOR_DATA_DIR": str(folder)}
+    settings = {
+        **SHORT_WAITS,
+        "HEXAVOX_PAYMENT_HORIZON": "PT9S",  # longer than a worker is away
+        "HEXAVOX_SIMULATOR_DATA_DIR": str(folder),
+    }
     with temporal, Stack(url, temporal.address, folder, settings) as stack:
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
             yield House(stack=stack, temporal=temporal, database=database, http=http)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from models.enums import TERMINAL, MessageStatus
 from models.rules.reference import parse_reference
+from tests.chaos.payments import MONEY_LAWS
 from tests.e2e.house import Integrator
 
 ARRIVED: Final = {
@@ -136,6 +137,7 @@ LAWS: Final = {
         SELECT id, message_id, status FROM receipt
          WHERE tenant_id = :tenant AND applied_at IS NULL
     """,
+    **MONEY_LAWS,
 }
 """Each question finds what breaks the law of its name."""
 

@@ -30,6 +30,7 @@ class Books:
     records: Mapping[int, Any]
     corrections: Sequence[Any]
     days: Mapping[Any, Total]
+    payments: Mapping[int, Any]
 
 
 async def read_books(db: ReadSession, owner: Owner) -> Books:
@@ -41,7 +42,8 @@ async def read_books(db: ReadSession, owner: Owner) -> Books:
     (account,) = await rows(f"SELECT available, held FROM credit_account WHERE {mine}")
     months = await rows(f"SELECT month, used, held, credits_used FROM allowance_month WHERE {mine}")
     entries = await rows(
-        "SELECT id, kind, units, credit_units, balance, month, message_id FROM ledger_entry"
+        "SELECT id, kind, units, credit_units, balance, month, message_id, payment_id"
+        " FROM ledger_entry"
         f" WHERE {mine} ORDER BY id"
     )
     messages = await rows(
@@ -52,6 +54,9 @@ async def read_books(db: ReadSession, owner: Owner) -> Books:
     records = await rows(f"SELECT * FROM usage_record WHERE {mine}")
     corrections = await rows(f"SELECT * FROM usage_correction WHERE {mine} ORDER BY id")
     days = await rows(f"SELECT * FROM usage_day WHERE {mine}")
+    payments = await rows(
+        f"SELECT id, units, status, fulfilled_at, refund_due_at FROM payment WHERE {mine}"
+    )
     return Books(
         account=account,
         months={row.month: row for row in months},
@@ -69,6 +74,7 @@ async def read_books(db: ReadSession, owner: Owner) -> Books:
             )
             for row in days
         },
+        payments={row.id: row for row in payments},
     )
 
 
@@ -80,6 +86,7 @@ async def check_laws(database: Database, owner: Owner, limits: Limits) -> Books:
     _entries_make_the_account(books, limits)
     _every_message_is_paid_once(books)
     _usage_agrees(books)
+    _credits_were_paid_for(books)
     return books
 
 
@@ -169,3 +176,13 @@ def _usage_agrees(books: Books) -> None:
     assert books.days == {day: tuple(total) for day, total in totals.items()}
     for message in books.messages.values():
         assert message.id in books.records or message.billed_units == 0
+
+
+def _credits_were_paid_for(books: Books) -> None:
+    """Credits come once per payment that succeeded and was fulfilled, and from nowhere else."""
+    topups = [(e.payment_id, e.units, e.credit_units) for e in books.entries if e.kind == "TOPUP"]
+    paid = [p for p in books.payments.values() if p.fulfilled_at is not None]
+    assert sorted(topups) == sorted((p.id, p.units, p.units) for p in paid)
+    assert {p.status for p in paid} <= {"SUCCEEDED"}
+    assert all(p.refund_due_at is None for p in paid)
+    assert not any(e.payment_id for e in books.entries if e.kind not in ("TOPUP", "REFUND"))

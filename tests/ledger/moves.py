@@ -4,14 +4,13 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import count
 from typing import TypeAlias
 
 from sqlalchemy import text
 
 from activities.ledger import Ledger
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
-from models.queries import dispatching, receipts, settleable, settlement
+from models.queries import dispatching, payments, receipts, settleable, settlement
 from models.queries.acceptance import AcceptedMessage, KeyTaken, NotFunded
 from models.queries.receipts import NewReceipt
 from models.rules.dispatching import Move, decide
@@ -20,11 +19,9 @@ from models.rules.settlement import End
 from models.session import Database
 from providers.routing import Routes
 from tests.activities.doubles import Scripted
-from tests.factories import Owner, new_message, try_accept
+from tests.factories import Owner, make_paid, new_message, try_accept
 from tests.ledger.billing import Bill, Billing, Close
 from workflows.types import Ending, SettleStep
-
-PAYMENTS = count(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +95,11 @@ def told(
 
 
 async def grant(database: Database, owner: Owner, units: int) -> None:
-    """Add bought credits, in the one transaction that tops up account and ledger."""
+    """Add bought credits, as an upgrade does whose money was taken."""
     async with database.transaction() as db:
-        await db.execute(
-            text(
-                "WITH account AS (UPDATE credit_account SET available = available + :n"
-                " WHERE tenant_id = :t AND merchant_id = :m AND channel = 'SMS'"
-                " RETURNING available)"
-                " INSERT INTO ledger_entry (tenant_id, merchant_id, channel, kind, units,"
-                " credit_units, balance, month, payment_id, at)"
-                " SELECT :t, :m, 'SMS', 'TOPUP', :n, :n, available, :month, :p, now() FROM account"
-            ),
-            {
-                "t": owner.tenant_id,
-                "m": owner.merchant_id,
-                "n": units,
-                "p": next(PAYMENTS),
-                "month": month_of(datetime.now(UTC)),
-            },
-        )
+        bought = await make_paid(db, owner.tenant_id, owner.merchant_id, units, fulfilled=False)
+        payment = await payments.get_payment(db, owner.tenant_id, bought, locked=True)
+        assert await payments.grant(db, payment, datetime.now(UTC))
 
 
 async def limit(database: Database, owner: Owner, units: int) -> int:

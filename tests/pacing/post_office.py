@@ -23,6 +23,7 @@ from models.session import Database
 from models.settings import Settings
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
+from providers.payment_ports import Gateways
 from providers.ports import Accepted, Answer, LookUp, NotFound, Proof, SendRequest
 from providers.routing import Routes
 from tests.factories import Owner, make_message, make_owner, new_message, say, unique
@@ -99,7 +100,7 @@ class PostOffice:
             for _ in range(workers_count):
                 client = await self.client()
                 routes = Routes([self.provider], {DeliveryMode.SIMULATOR: [self.provider.name]})
-                parts = assemble(self.settings, self.database, client, routes)
+                parts = assemble(self.settings, self.database, client, routes, Gateways({}))
                 for worker in workers(client, parts):
                     await stack.enter_async_context(worker)
             await start_sweeper(await self.client())

@@ -48,6 +48,7 @@ from tests.fakes import (
     UNKNOWN,
     fake,
 )
+from tests.replay.upgrades import UPGRADES, record_upgrade
 from tests.workflows.stage import until
 from workflows import names, steps
 from workflows.closing import CloseDays
@@ -164,6 +165,7 @@ CLOSING: Final = "close-days.batches"
 WATCHER: Final = "watcher.turns"
 PATHS: Final = [
     *(f"send-message.{path}" for path in SENDS),
+    *(f"upgrade.{path}" for path in UPGRADES),
     SWEEPER,
     PUMP,
     PROVISION,
@@ -184,6 +186,9 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_closing(client)
     elif name == WATCHER:
         history = await _record_watcher(client)
+    elif name.startswith("upgrade."):
+        path = name.removeprefix("upgrade.")
+        history = await record_upgrade(client, path, _worker, _timers_set)
     else:
         path = name.removeprefix("send-message.")
         history = await _record_send(client, path, SENDS[path])

@@ -139,7 +139,9 @@ class Running:
     def __init__(
         self, data_dir: Path | None = None, report_delay: tuple[float, float] = (0.02, 0.04)
     ) -> None:
-        app = create_app(signing_secret=SECRET, data_dir=data_dir, report_delay=report_delay)
+        app = create_app(
+            signing_secret=SECRET, data_dir=data_dir, report_delay=report_delay, charge_delay=0.3
+        )
         self.server: SimulatorServer = build_server(app, host="127.0.0.1", port=0)
         self._thread = threading.Thread(target=self.server.run)
 

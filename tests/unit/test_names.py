@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from models.enums import MessageType
 from models.rules.operations import SEND_SMS
 from models.rules.reference import Reference, parse_reference
-from workflows.names import priority_of, provider_queue, send_workflow_id
+from workflows.names import priority_of, provider_queue, send_workflow_id, upgrade_workflow_id
 
 IDS = st.integers(0, 10**18 - 1)
 KEYS = st.text(string.ascii_letters + string.digits + string.punctuation, min_size=1, max_size=255)
@@ -48,6 +48,14 @@ def test_a_workflow_id_says_who_asked_for_what() -> None:
     assert send_workflow_id(SEND_SMS, 7, "3", None, 9) == "send-sms-unkeyed/7/9"
     digest = sha256(b"k" * 255).hexdigest()
     assert send_workflow_id(SEND_SMS, 7, "", "k" * 255, 9) == f"send-sms/7/sha256:{digest}"
+
+
+def test_a_purchase_has_an_id_by_the_same_rules() -> None:
+    assert upgrade_workflow_id(7, "", "k", 9) == "upgrade/7/k"
+    assert upgrade_workflow_id(7, "3", "k", 9) == "upgrade/7.3/k"
+    assert upgrade_workflow_id(7, "3", None, 9) == "upgrade-unkeyed/7/9"
+    digest = sha256(b"k" * 255).hexdigest()
+    assert upgrade_workflow_id(7, "", "k" * 255, 9) == f"upgrade/7/sha256:{digest}"
 
 
 @given(IDS, st.just("") | IDS.map(str), KEYS)

@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 from typer.testing import CliRunner
 
 from cli.main import app
-from models.rules.waits import SendWaits
+from models.rules.waits import PaymentWaits, SendWaits
 from models.settings import IncompleteSettings, Profile, Settings
 
 URL = "postgresql://user:hidden@host:5432/name"
@@ -19,6 +19,11 @@ WAITS = {
     "reconcile_every": (timedelta(seconds=5), timedelta(seconds=1)),
     "absence_window": (timedelta(minutes=2), timedelta(seconds=3)),
     "truth_horizon": (timedelta(hours=72), timedelta(seconds=60)),
+    "payment_news_wait": (timedelta(minutes=1), timedelta(seconds=1)),
+    "payment_poll_first": (timedelta(minutes=1), timedelta(seconds=1)),
+    "payment_poll_longest": (timedelta(minutes=30), timedelta(seconds=1)),
+    "payment_retry_every": (timedelta(seconds=5), timedelta(seconds=1)),
+    "payment_horizon": (timedelta(hours=24), timedelta(seconds=60)),
     "sweep_every": (timedelta(seconds=30), timedelta(seconds=2)),
     "sweep_grace": (timedelta(seconds=60), timedelta(seconds=8)),
     "close_every": (timedelta(hours=1), timedelta(seconds=60)),
@@ -103,6 +108,17 @@ def test_the_send_takes_its_waits_along() -> None:
         poll_longest=settings.poll_longest,
         reconcile_every=settings.reconcile_every,
         truth_horizon=settings.truth_horizon,
+    )
+
+
+def test_the_purchase_takes_its_waits_along() -> None:
+    settings = Settings()
+    assert settings.payment_waits == PaymentWaits(
+        news_wait=settings.payment_news_wait,
+        poll_first=settings.payment_poll_first,
+        poll_longest=settings.payment_poll_longest,
+        retry_every=settings.payment_retry_every,
+        horizon=settings.payment_horizon,
     )
 
 

@@ -51,6 +51,11 @@ ORDER = SendInput(tenant_id=3, message_id=7, waits=WAITS)
 
 Send = WorkflowHandle[SendMessage, MessageStatus]
 
+_STEPS = (
+    *(steps.dispatch, steps.reconcile, steps.poll, steps.settle, steps.sweep),
+    *(steps.charge, steps.follow, steps.call_off, steps.grant, steps.refund),
+)
+
 _PATIENCE = 15
 """Seconds of the real clock after which a workflow is taken to hang."""
 
@@ -93,7 +98,7 @@ class Stage:
     async def __aenter__(self) -> Self:
         given = {name_of(fake): fake for fake in self.fakes}
         queued = given.pop("dispatch_queued", None)
-        for step in (steps.dispatch, steps.reconcile, steps.poll, steps.settle, steps.sweep):
+        for step in _STEPS:
             given.setdefault(name_of(step), fake(step)[0])
         await self._workers.enter_async_context(
             self._worker(self.queue, [*given.values()], workflows=WORKFLOWS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from models.rules.waits import SendWaits
+from models.rules.waits import PaymentWaits, SendWaits
 from tests.fakes import (
     ABSENT,
     ACCEPTED,
@@ -32,6 +32,7 @@ from workflows.types import (
     SettleResult,
     SettleStep,
 )
+from workflows.upgrade_types import Standing, UpgradeInput, UpgradeStep
 
 _KNOWN = {
     field.name
@@ -46,6 +47,7 @@ _KNOWN = {
         PollResult,
         SettleStep,
         SettleResult,
+        *(UpgradeInput, PaymentWaits, UpgradeStep, Standing),
     )
     for field in fields(kind)
 }
@@ -54,6 +56,8 @@ _ALLOWED = {
     *("report_wait", "poll_first", "poll_longest", "reconcile_every", "truth_horizon"),
     *("verdict", "provider", "attempt", "until", "error_code", "reported"),
     *("finding", "ending", "status", "completed", "moved"),
+    *("payment_id", "accepted_at", "duty", "retry_after"),
+    *("news_wait", "retry_every", "horizon"),
 }
 _WORD = re.compile(r"[A-Z_]+|[a-z-]+")
 _TIME = re.compile(r"-?P[0-9DTHMS.]+|\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)")

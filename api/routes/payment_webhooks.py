@@ -1,0 +1,15 @@
+"""Where payment gateways report what became of a charge. Not part of the public API."""
+
+from fastapi import APIRouter, Request
+
+from api.deps import PaymentNewsActions
+
+router = APIRouter(prefix="/webhooks", include_in_schema=False)
+
+
+@router.post("/{gateway}/payments/{reference}", status_code=204)
+async def take_payment_news(
+    gateway: str, reference: str, request: Request, news: PaymentNewsActions
+) -> None:
+    """Take in what a gateway reports of one charge."""
+    await news.take(gateway, reference, request.headers, await request.body())

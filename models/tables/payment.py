@@ -1,0 +1,121 @@
+"""Buying credits: what was ordered, and what the gateway said."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field
+
+from models.enums import Channel, ChargeState, PaymentFailure, PaymentStatus
+from models.tables.base import (
+    Table,
+    identity,
+    one_of,
+    optional_timestamp,
+    tenant_key,
+    timestamp,
+)
+
+
+class Payment(Table, table=True):
+    """One order of credits, paid or not; the row that answers a replayed Idempotency-Key.
+
+    A reference of the integrator's belongs to one payment of a merchant, until that has failed.
+    `completed_at` is set when its workflow has nothing left to do, and taken back if the gateway
+    takes money after all.
+    """
+
+    __tablename__: ClassVar[str] = "payment"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "operation", "scope", "idempotency_key"),
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        one_of("channel", Channel),
+        one_of("status", PaymentStatus),
+        one_of("failure", PaymentFailure, optional=True),
+        CheckConstraint("units > 0 AND amount_cents > 0", name="positive"),
+        CheckConstraint(
+            "fulfilled_at IS NULL OR (status = 'SUCCEEDED' AND refund_due_at IS NULL)",
+            name="fulfilled",
+        ),
+        CheckConstraint("status <> 'SUCCEEDED' OR taken_at IS NOT NULL", name="taken"),
+        CheckConstraint("(status = 'REFUNDED') = (refunded_at IS NOT NULL)", name="refunded"),
+        Index(
+            "ux_payment_reference",
+            "tenant_id",
+            "merchant_id",
+            "reference_id",
+            unique=True,
+            postgresql_where=text("failed_at IS NULL"),
+        ),
+        Index("ix_payment_merchant", "tenant_id", "merchant_id", "id"),
+        Index("ix_payment_sweep", "sweep_at", postgresql_where=text("completed_at IS NULL")),
+    )
+
+    tenant_id: int = tenant_key()
+    id: int | None = identity()
+    merchant_id: int = Field(sa_type=BigInteger)
+    channel: Channel = Field(sa_type=String(8))
+    units: int
+    amount_cents: int
+    currency: str = Field(sa_type=String(3))
+    payment_method_id: str = Field(
+        sa_type=String(255), description="The gateway's own; goes there and nowhere else."
+    )
+    reference_id: str = Field(sa_type=String(255), description="The integrator's own.")
+    note: str | None = Field(default=None, sa_type=String(500), nullable=True)
+
+    operation: str = Field(sa_type=String(32))
+    scope: str = Field(sa_type=String(24))
+    idempotency_key: str | None = Field(default=None, sa_type=String(255), nullable=True)
+    fingerprint: str = Field(sa_type=String(64))
+
+    status: PaymentStatus = Field(sa_type=String(16))
+    failure: PaymentFailure | None = Field(default=None, sa_type=String(24), nullable=True)
+    provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
+    gateway: str | None = Field(default=None, sa_type=String(32), nullable=True)
+    charge_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
+    refund_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
+
+    accepted_at: datetime = timestamp()
+    deadline: datetime | None = optional_timestamp(
+        description="No byte of a request to charge is written after it."
+    )
+    given_up_at: datetime | None = optional_timestamp(description="No charge is asked for since.")
+    taken_at: datetime | None = optional_timestamp(description="When we learnt of the money.")
+    failed_at: datetime | None = optional_timestamp(description="Frees the reference, for good.")
+    fulfilled_at: datetime | None = optional_timestamp()
+    refund_due_at: datetime | None = optional_timestamp(description="No credits come since.")
+    refunded_at: datetime | None = optional_timestamp()
+    completed_at: datetime | None = optional_timestamp()
+    sweep_at: datetime = timestamp(description="When the sweeper looks after it next.")
+
+
+class PaymentEvent(Table, table=True):
+    """One thing a gateway told, stored once, in the transaction in which it took effect."""
+
+    __tablename__: ClassVar[str] = "payment_event"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "gateway", "event_id"),
+        ForeignKeyConstraint(["tenant_id", "payment_id"], ["payment.tenant_id", "payment.id"]),
+        one_of("state", ChargeState),
+        Index("ix_payment_event_payment", "tenant_id", "payment_id", "id"),
+    )
+
+    tenant_id: int = tenant_key()
+    id: int | None = identity()
+    gateway: str = Field(sa_type=String(32))
+    event_id: str = Field(sa_type=String(128))
+    payment_id: int = Field(sa_type=BigInteger)
+    state: ChargeState = Field(sa_type=String(16))
+    charge_id: str = Field(sa_type=String(128))
+    provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
+    reported_at: datetime = timestamp(description="The gateway's own time.")
+    received_at: datetime = timestamp()

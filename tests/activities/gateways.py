@@ -1,0 +1,259 @@
+"""A payment gateway of the test's own: it honours keys, loses answers on demand, and remembers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from temporalio.testing import ActivityEnvironment
+
+from activities.payments import Payments
+from models.enums import Channel, ChargeState, DeliveryMode, PaymentStatus
+from models.queries.payment_events import ChargeEvent, StoredEvent, take_event
+from models.rules.operations import UPGRADE
+from models.rules.payments import Duty
+from models.rules.reference import PaymentReference
+from models.session import Database
+from models.tables.payment import Payment
+from providers.payment_ports import (
+    Charge,
+    ChargeAnswer,
+    ChargeRequest,
+    ChargeTruth,
+    Gateways,
+    RefundAnswer,
+    Refunded,
+    RefundRefused,
+)
+from providers.ports import Ambiguous, NotFound, NotProcessed, NoTruth
+from tests.factories import Owner, unique
+from workflows.upgrade_types import Standing, UpgradeStep
+
+LOST = Ambiguous(reason="ReadTimeout")
+BUSY = NotProcessed(reason="503", retry_after=timedelta(seconds=7))
+UNREACHABLE = NoTruth(reason="ConnectError")
+
+
+class Died(Exception):
+    """The process ended here."""
+
+
+@dataclass
+class OwnGateway:
+    """Charges once per key. `answers` are given instead of the truth, one per call, while there
+    are any; a call that is answered LOST has had its effect all the same.
+    """
+
+    state: ChargeState = ChargeState.SUCCEEDED
+    name: str = "own"
+    timeout: timedelta = timedelta(seconds=2)
+    absence_window: timedelta = timedelta(0)
+    answers: list[ChargeAnswer | RefundAnswer] = field(default_factory=list)
+    truths: list[ChargeTruth] = field(default_factory=list)
+    states: dict[str, ChargeState] = field(default_factory=dict)
+    requests: list[ChargeRequest] = field(default_factory=list)
+    refunds: dict[str, str] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    dies: str | None = None
+    """The moment at which the process ends, once: before or after which call."""
+
+    async def charge(self, request: ChargeRequest) -> ChargeAnswer:
+        self._reach("before charge")
+        self.calls.append("charge")
+        self.requests.append(request)
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, NotProcessed):
+            return answer
+        self.states.setdefault(request.reference, self.state)
+        self._reach("after charge")
+        assert not isinstance(answer, Refunded | RefundRefused)
+        return answer or self._tell(request.reference)
+
+    async def look_up(self, reference: str) -> ChargeTruth:
+        self._reach("before look_up")
+        self.calls.append("look_up")
+        if self.truths:
+            return self.truths.pop(0)
+        return self._tell(reference) if reference in self.states else NotFound()
+
+    async def cancel(self, charge_id: str) -> ChargeAnswer:
+        self._reach("before cancel")
+        self.calls.append("cancel")
+        answer = self.answers.pop(0) if self.answers else None
+        assert not isinstance(answer, Refunded | RefundRefused)
+        if isinstance(answer, NotProcessed):
+            return answer
+        reference = charge_id.removeprefix("ch-")
+        if self.states[reference] in (ChargeState.PROCESSING, ChargeState.NEEDS_ACTION):
+            self.states[reference] = ChargeState.CANCELED
+        self._reach("after cancel")
+        return answer or self._tell(reference)
+
+    async def refund(self, charge_id: str, key: str) -> RefundAnswer:
+        self._reach("before refund")
+        self.calls.append("refund")
+        answer = self.answers.pop(0) if self.answers else None
+        assert not isinstance(answer, Charge)
+        if isinstance(answer, NotProcessed | RefundRefused):
+            return answer
+        assert self.states[charge_id.removeprefix("ch-")] is ChargeState.SUCCEEDED
+        self.refunds[key] = charge_id
+        self._reach("after refund")
+        return answer or Refunded(refund_id=f"re-{key}")
+
+    def _reach(self, moment: str) -> None:
+        if self.dies == moment:
+            self.dies = None
+            raise Died
+
+    def _tell(self, reference: str) -> Charge:
+        return Charge(charge_id=f"ch-{reference}", state=self.states[reference])
+
+
+class Till:
+    """One tenant's payments, the steps about them, and a gateway."""
+
+    def __init__(self, database: Database, owner: Owner, gateway: OwnGateway) -> None:
+        self.database = database
+        self.owner = owner
+        self.gateway = gateway
+        gateways = Gateways({DeliveryMode.SIMULATOR: gateway})
+        self.payments = Payments(database, gateways, public_url="http://us/")
+
+    async def order(
+        self, *, units: int = 5, key: str | None = None, reference: str | None = None
+    ) -> int:
+        """Write an order down; return its id."""
+        now = datetime.now(UTC)
+        async with self.database.transaction() as db:
+            payment = Payment(
+                tenant_id=self.owner.tenant_id,
+                merchant_id=self.owner.merchant_id,
+                channel=Channel.SMS,
+                units=units,
+                amount_cents=units * 2,
+                currency="USD",
+                payment_method_id="pm_secret",
+                reference_id=reference or unique("ref"),
+                operation=UPGRADE,
+                scope="",
+                idempotency_key=key,
+                fingerprint="f" * 64,
+                status=PaymentStatus.PENDING,
+                accepted_at=now,
+                sweep_at=now,
+            )
+            db.add(payment)
+            await db.flush()
+            assert payment.id is not None
+            return payment.id
+
+    async def take(self, step: str, payment_id: int) -> Standing:
+        """Take one step by its name."""
+        body = getattr(self.payments, step)
+        standing: Standing = await ActivityEnvironment().run(
+            body, UpgradeStep(tenant_id=self.owner.tenant_id, payment_id=payment_id)
+        )
+        return standing
+
+    async def carry(self, payment_id: int) -> PaymentStatus:
+        """Do what is due until that is nothing, as the workflow does without its waits."""
+        standing = await self.take("charge", payment_id)
+        steps = {Duty.CHARGE: "charge", Duty.AWAIT: "follow", Duty.GRANT: "grant"}
+        steps |= {Duty.CALL_OFF: "call_off", Duty.REFUND: "refund"}
+        for _ in range(30):
+            if standing.duty is Duty.NOTHING:
+                return standing.status
+            standing = await self.take(steps[standing.duty], payment_id)
+        raise AssertionError(f"no end: {standing}")
+
+    async def tell(
+        self, payment_id: int, state: ChargeState, *, event_id: str | None = None
+    ) -> StoredEvent | None:
+        """Report something about a charge, as the webhook does."""
+        reference = PaymentReference(tenant_id=self.owner.tenant_id, payment_id=payment_id)
+        event = ChargeEvent(
+            event_id=event_id or unique("evt"),
+            charge_id=f"ch-{reference}",
+            state=state,
+            provider_code=None,
+            reported_at=datetime.now(UTC),
+        )
+        async with self.database.transaction() as db:
+            return await take_event(
+                db,
+                reference,
+                self.gateway.name,
+                event,
+                now=datetime.now(UTC),
+                grace=timedelta(seconds=5),
+            )
+
+    async def switch(self, *, active: bool) -> None:
+        """Switch the merchant on or off."""
+        async with self.database.transaction() as db:
+            await db.execute(
+                text("UPDATE merchant SET active = :active WHERE tenant_id = :t AND id = :m"),
+                {"active": active, "t": self.owner.tenant_id, "m": self.owner.merchant_id},
+            )
+
+    async def outlive(self, payment_id: int) -> None:
+        """Let the last deadline for asking pass."""
+        async with self.database.transaction() as db:
+            await db.execute(
+                text("UPDATE payment SET deadline = :past WHERE tenant_id = :t AND id = :p"),
+                {
+                    "past": datetime.now(UTC) - timedelta(seconds=1),
+                    "t": self.owner.tenant_id,
+                    "p": payment_id,
+                },
+            )
+
+    async def row(self, payment_id: int) -> Any:
+        """Return the payment's row."""
+        [row] = await self.rows(
+            "SELECT * FROM payment WHERE tenant_id = :t AND id = :p", payment_id
+        )
+        return row
+
+    async def alerts(self) -> list[tuple[str, int, bool]]:
+        """Return message, count and openness of every alert."""
+        found = await self.rows(
+            "SELECT message, count, resolved_at IS NULL AS open FROM alert WHERE tenant_id = :t"
+            " ORDER BY id"
+        )
+        return [(row.message, row.count, row.open) for row in found]
+
+    async def rows(self, sql: str, payment_id: int = 0) -> Sequence[Any]:
+        async with self.database.read() as db:
+            ids = {"t": self.owner.tenant_id, "p": payment_id}
+            return (await db.execute(text(sql), ids)).all()
+
+    async def broken_laws(self) -> list[str]:
+        """Return in words how money and credits disagree, at any moment."""
+        tenant = self.owner.tenant_id
+        payments = await self.rows("SELECT * FROM payment WHERE tenant_id = :t")
+        entries = await self.rows(
+            "SELECT payment_id, kind, units FROM ledger_entry WHERE tenant_id = :t ORDER BY id"
+        )
+        [account] = await self.rows(
+            "SELECT available FROM credit_account WHERE tenant_id = :t AND channel = 'SMS'"
+        )
+        found = []
+        granted = [(entry.payment_id, entry.kind, entry.units) for entry in entries]
+        due = [(p.id, "TOPUP", p.units) for p in payments if p.fulfilled_at is not None]
+        if sorted(granted) != sorted(due):
+            found.append(f"granted {granted}, due {due}")
+        if account.available != sum(units for _, _, units in granted):
+            found.append(f"account {account.available}")
+        for payment in payments:
+            reference = f"hxp-{tenant}-{payment.id}"
+            taken = self.gateway.states.get(reference) is ChargeState.SUCCEEDED
+            back = f"{reference}-refund" in self.gateway.refunds
+            if payment.fulfilled_at is not None and (not taken or back):
+                found.append(f"{reference}: credits for no money")
+            over = payment.completed_at is not None
+            if over and taken and payment.fulfilled_at is None and not back:
+                found.append(f"{reference}: money for nothing ({payment.status})")
+        return found

@@ -1,0 +1,168 @@
+"""Hundreds of random lives of a payment: whatever comes in whatever order, money and credits agree.
+
+The gateway moves on when it likes, loses answers, is busy, tells old news and tells them again;
+steps run in any order and many at once; the merchant is switched off and on.
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from models.enums import OPEN_CHARGE, ChargeState, PaymentStatus
+from models.rules.payments import may_step
+from models.session import Database
+from tests.activities.gateways import BUSY, LOST, UNREACHABLE, OwnGateway, Till
+from tests.factories import make_owner
+
+AT_ONCE = 5
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "12"))
+"""Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
+
+Step = Literal["charge", "follow", "call_off", "grant", "refund"]
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Run a step, several times at once."""
+
+    step: Step
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The gateway moves a charge that is open on."""
+
+    state: ChargeState
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """The gateway tells what once was true of its charge, maybe for the second time."""
+
+    age: int
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The next answers are lost, refused or not to be had."""
+
+    lost: bool
+    unreachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The merchant is switched on or off."""
+
+    active: bool
+
+
+Action = Take | Move | Tell | Trouble | Switch
+
+ACTIONS: st.SearchStrategy[Action] = st.one_of(
+    st.builds(Take, st.sampled_from(["charge", "charge", "follow"]), st.integers(1, 3)),
+    st.builds(Take, st.sampled_from(["grant", "refund", "call_off"]), st.integers(1, 3)),
+    st.builds(Move, st.sampled_from([s for s in ChargeState if s is not ChargeState.DECLINED])),
+    st.builds(Tell, st.integers(0, 3), st.integers(1, 2)),
+    st.builds(Trouble, st.booleans(), st.booleans()),
+    st.builds(Switch, st.booleans()),
+)
+
+
+class Life:
+    """One payment at one gateway."""
+
+    def __init__(self, till: Till, payment_id: int) -> None:
+        self._till = till
+        self._payment_id = payment_id
+        self._seen: list[ChargeState] = []
+        self._status = PaymentStatus.PENDING
+
+    async def act(self, action: Action) -> None:
+        gateway = self._till.gateway
+        match action:
+            case Take(step=step, times=times):
+                await asyncio.gather(
+                    *(self._till.take(step, self._payment_id) for _ in range(times))
+                )
+            case Move(state=state):
+                for reference, now in gateway.states.items():
+                    if now in OPEN_CHARGE:
+                        gateway.states[reference] = state
+            case Tell(age=age, times=times) if self._seen:
+                state = self._seen[-1 - age % len(self._seen)]
+                for _ in range(times):
+                    await self._till.tell(self._payment_id, state, event_id=f"evt-{state}")
+            case Trouble(lost=lost, unreachable=unreachable):
+                gateway.answers.append(LOST if lost else BUSY)
+                if unreachable:
+                    gateway.truths.append(UNREACHABLE)
+            case Switch(active=active):
+                await self._till.switch(active=active)
+        await self._look()
+
+    async def _look(self) -> None:
+        """Note what the gateway has, and that the status went no forbidden way."""
+        for state in self._till.gateway.states.values():
+            if state not in self._seen[-1:]:
+                self._seen.append(state)
+        status = PaymentStatus((await self._till.row(self._payment_id)).status)
+        assert (
+            status == self._status
+            or may_step(self._status, status)
+            or _passed(self._status, status)
+        ), (self._status, status)
+        self._status = status
+
+
+def _passed(before: PaymentStatus, after: PaymentStatus) -> bool:
+    """Say whether steps that ran at once may have taken two."""
+    return any(may_step(before, between) and may_step(between, after) for between in PaymentStatus)
+
+
+async def live(database: Database, begins: ChargeState, actions: list[Action]) -> None:
+    till = Till(database, await make_owner(database, sms_limit=0), OwnGateway(state=begins))
+    payment_id = await till.order()
+    life = Life(till, payment_id)
+    for action in actions:
+        await life.act(action)
+        assert await till.broken_laws() == []
+    till.gateway.answers, till.gateway.truths = [], []
+    if till.gateway.state in OPEN_CHARGE:  # should it be asked only now
+        till.gateway.state = ChargeState.SUCCEEDED
+    for reference, state in till.gateway.states.items():
+        if state in OPEN_CHARGE:
+            till.gateway.states[reference] = ChargeState.SUCCEEDED
+    if till.gateway.requests:
+        await till.outlive(payment_id)
+    status = await till.carry(payment_id)
+    assert status in (PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.REFUNDED)
+    assert (await till.row(payment_id)).completed_at is not None
+    assert await till.broken_laws() == []
+
+
+@settings(
+    max_examples=EXAMPLES,
+    derandomize="LEDGER_EXAMPLES" not in os.environ,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(
+    lives=st.lists(
+        st.tuples(st.sampled_from(ChargeState), st.lists(ACTIONS, min_size=4, max_size=14)),
+        min_size=AT_ONCE,
+        max_size=AT_ONCE,
+    )
+)
+async def test_money_and_credits_agree_after_any_history(
+    database: Database, lives: list[tuple[ChargeState, list[Action]]]
+) -> None:
+    await asyncio.gather(*(live(database, begins, actions) for begins, actions in lives))

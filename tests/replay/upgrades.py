@@ -1,0 +1,118 @@
+"""The paths of a purchase of credits, to be recorded."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from temporalio.client import Client, WorkflowHandle
+
+from models.enums import Channel, PaymentStatus
+from models.rules.waits import PaymentWaits
+from tests.fakes import fake
+from tests.workflows.stage import until
+from tests.workflows.upgrade_stage import (
+    FAILED,
+    GRANTED,
+    NEEDS_ACTION,
+    NOT_CANCELED,
+    NOT_GRANTED,
+    REFUNDED,
+    TAKEN,
+    UNANSWERED,
+    UNDER_WAY,
+)
+from workflows import names, steps
+from workflows.registered import WORKFLOWS
+from workflows.upgrade import Upgrade
+from workflows.upgrading import UpgradeStart, start_upgrade, wake_upgrade
+
+_WAITS: Final = PaymentWaits(
+    news_wait=timedelta(seconds=0.3),
+    poll_first=timedelta(seconds=0.2),
+    poll_longest=timedelta(seconds=0.4),
+    retry_every=timedelta(seconds=0.2),
+    horizon=timedelta(seconds=1),
+)
+
+_PATIENT: Final = PaymentWaits(
+    news_wait=timedelta(minutes=1),
+    poll_first=timedelta(minutes=1),
+    poll_longest=timedelta(minutes=1),
+    retry_every=timedelta(minutes=1),
+    horizon=timedelta(hours=24),
+)
+
+_AWAY = ConnectionError("no database")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """What the steps answer, the last answer of `charge` and `follow` for ever; `told` says that
+    news come in while the gateway is waited for.
+    """
+
+    charge: Sequence[Any] = ()
+    follow: Sequence[Any] = ()
+    call_off: Sequence[Any] = ()
+    grant: Sequence[Any] = ()
+    refund: Sequence[Any] = ()
+    told: bool = False
+    ordered_before: timedelta = timedelta(0)
+
+
+UPGRADES: Final = {
+    "paid": Script(charge=[TAKEN], grant=[GRANTED]),
+    "declined": Script(charge=[FAILED]),
+    "reported": Script(charge=[UNDER_WAY], follow=[TAKEN], grant=[GRANTED], told=True),
+    "polled": Script(charge=[UNDER_WAY], follow=[NEEDS_ACTION, _AWAY, TAKEN], grant=[GRANTED]),
+    "fails-later": Script(charge=[UNDER_WAY], follow=[FAILED], told=True),
+    "answer-lost": Script(charge=[UNANSWERED, UNDER_WAY], follow=[TAKEN], grant=[GRANTED]),
+    "charge-retried": Script(charge=[*[_AWAY] * 4, TAKEN], grant=[_AWAY, GRANTED]),
+    "called-off": Script(
+        charge=[NEEDS_ACTION], follow=[NEEDS_ACTION], call_off=[NOT_CANCELED, FAILED]
+    ),
+    "called-off-but-paid": Script(
+        charge=[UNDER_WAY], follow=[UNDER_WAY], call_off=[TAKEN], grant=[GRANTED]
+    ),
+    "out-of-reach": Script(charge=[UNANSWERED], call_off=[FAILED]),
+    "too-old": Script(call_off=[FAILED], ordered_before=timedelta(hours=1)),
+    "refunded": Script(charge=[TAKEN], grant=[NOT_GRANTED], refund=[NOT_GRANTED, REFUNDED]),
+}
+"""Every path of a purchase. A new branch of the workflow is a new line here."""
+
+OpenWorker = Callable[..., AbstractAsyncContextManager[Any]]
+TimersSet = Callable[[WorkflowHandle[Any, Any], int], Callable[[], Awaitable[bool]]]
+
+
+async def record_upgrade(
+    client: Client, path: str, worker: OpenWorker, timers_set: TimersSet
+) -> dict[str, Any]:
+    """Play one path and return its history."""
+    script = UPGRADES[path]
+    upgrade = UpgradeStart(
+        tenant_id=1,
+        payment_id=list(UPGRADES).index(path) + 1,
+        merchant="shop",
+        channel=Channel.SMS,
+        scope="",
+        idempotency_key=path,
+        accepted_at=datetime.now(UTC) - script.ordered_before,
+    )
+    handle: WorkflowHandle[Upgrade, PaymentStatus]
+    handle = client.get_workflow_handle(upgrade.workflow_id)
+    activities = [
+        fake(steps.charge, *script.charge, repeat_last=True)[0],
+        fake(steps.follow, *script.follow, repeat_last=True)[0],
+        fake(steps.call_off, *script.call_off)[0],
+        fake(steps.grant, *script.grant)[0],
+        fake(steps.refund, *script.refund)[0],
+    ]
+    async with worker(client, names.MONEY, activities, workflows=WORKFLOWS):
+        await start_upgrade(client, upgrade, _PATIENT if script.told else _WAITS)
+        if script.told:
+            await until(timers_set(handle, 1))
+            await wake_upgrade(client, upgrade.workflow_id)
+        await handle.result()
+    return (await handle.fetch_history()).to_json_dict()
