@@ -185,6 +185,7 @@ async def test_a_message_is_told_with_its_whole_story(
         "status": "UNDELIVERED",
         "units": 1,
         "billedUnits": 1,
+        "price": None,
         "attempts": 2,
         "errorCode": "UNREACHABLE",
         "providerCode": "30005",
