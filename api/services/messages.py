@@ -211,6 +211,7 @@ async def _prices(
         .where(
             col(UsageRecord.tenant_id) == caller.tenant_id,
             col(UsageRecord.message_id).in_(ids),
+            col(UsageRecord.priced_by).is_not(None),
             col(UsageRecord.gap).is_distinct_from(PriceGap.RATE_MISSING),
         )
         .group_by(col(UsageRecord.tenant_id), col(UsageRecord.message_id))
