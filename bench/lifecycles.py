@@ -97,7 +97,7 @@ async def throughput(house: House, watch: Watch, rounds: int, seconds: float) ->
         "beside an empty workflow that is started, and leaves its outcome, as a send does: "
         f"{statistics.median(alikes):.2f}"
     )
-    if used:
+    if used and done:
         costs = ", ".join(f"{name} {1000 * s / done:.1f}" for name, s in used.most_common())
         print(f"processor time of a lifecycle, in ms: {costs}")
 
