@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Integer, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -40,7 +40,11 @@ _AT_FIRST: Mapping[str, Any] = {
     "timezone": "America/New_York",
 }
 
-_LIMITS = frozenset({"sms_limit", "voice_minutes_limit", "email_limit"})
+_LIMITS_BEFORE = [
+    literal_column(f"old.{name}", Integer).label(f"{name}_before")
+    for name in ("sms_limit", "voice_minutes_limit", "email_limit")
+]
+"""Null for a merchant that was not there."""
 
 Counts = Mapping[tuple[int, Channel], int]
 
@@ -64,10 +68,6 @@ class Merchants:
                 return Answer(MerchantView.model_validate(stored), replayed=True)
             now = self._clock()
             merchant = await _write(db, caller, order, now)
-            if _LIMITS & order.model_fields_set:
-                await limits_changed(
-                    db, tenant_id=caller.tenant_id, merchant_id=row_id(merchant.id), now=now
-                )
             (view,) = await _views(db, caller, [merchant], now)
             await store_answer(db, caller, request, view, now)
             return Answer(view, replayed=False)
@@ -135,9 +135,9 @@ async def _write(
         .on_conflict_do_update(
             index_elements=["tenant_id", "external_id"], set_={**given, "updated_at": now}
         )
-        .returning(Merchant)
+        .returning(Merchant, *_LIMITS_BEFORE)
     )
-    merchant = (await db.scalars(statement)).one()
+    merchant, *before = (await db.execute(statement)).one()
     accounts = [
         {"tenant_id": caller.tenant_id, "merchant_id": merchant.id, "channel": channel}
         for channel in Channel
@@ -147,6 +147,11 @@ async def _write(
         .values([{**account, "available": 0, "held": 0} for account in accounts])
         .on_conflict_do_nothing()
     )
+    limits = [merchant.sms_limit, merchant.voice_minutes_limit, merchant.email_limit]
+    if None not in before and before != limits:
+        await limits_changed(
+            db, tenant_id=caller.tenant_id, merchant_id=row_id(merchant.id), now=now
+        )
     return merchant
 
 
