@@ -13,7 +13,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.dispatch import Dispatching
+from activities.dispatch.attending import Attendance
+from activities.dispatch.dispatching import Dispatching
 from activities.housekeeping import Sweeping
 from activities.ledger import Ledger
 from activities.observed import Observed
@@ -77,6 +78,7 @@ def assemble(
             routes,
             public_url=settings.public_url,
             slots=settings.provider_slots,
+            attendance=Attendance(database, settings.report_attended),
         ),
         truth=Truth(database, routes),
         ledger=Ledger(database),

@@ -92,6 +92,12 @@ class Settings(BaseSettings):
         default=None, description="Signs the simulator's webhooks; needed to use it."
     )
 
+    report_attended: Annotated[
+        timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0), le=timedelta(seconds=1))
+    ] = Field(
+        default=timedelta(milliseconds=400),
+        description="How long a hand-over waits for its report where reports come fast; 0: never.",
+    )
     report_wait: Duration = timedelta(minutes=10)
     poll_first: Duration = timedelta(minutes=5)
     poll_longest: Duration = timedelta(hours=2)
