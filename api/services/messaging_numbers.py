@@ -37,7 +37,7 @@ from models.errors import (
 )
 from models.queries.registration import Steps, move
 from models.rules.contacts import e164
-from models.rules.registration import may_assign
+from models.rules.registration import HELD
 from models.rules.registration_words import (
     AssignmentState,
     NumberState,
@@ -221,7 +221,7 @@ class MessagingNumbers:
             raise NumberNotActive(f"The number is {row.state}.")
         if row.type != NumberType.LOCAL:
             raise NumberNotAssignable
-        if not may_assign(row.assignment, AssignmentState.PENDING):
+        if row.assignment in HELD:
             raise NumberAlreadyAssigned(f"Its assignment is {row.assignment}.")
         if campaign.state != RegistrationState.APPROVED:
             raise CampaignNotApproved(f"The campaign is {campaign.state}.")
@@ -237,8 +237,12 @@ class MessagingNumbers:
             raise AssignmentPending
         unassign = Steps(assignment=AssignmentState.UNASSIGNING)
         release = Steps(state=NumberState.RELEASING)
-        held = may_assign(row.assignment, AssignmentState.UNASSIGNING)
-        move(row, unassign if held else release, now=now, look_after=self._look_after)
+        move(
+            row,
+            unassign if row.assignment in HELD else release,
+            now=now,
+            look_after=self._look_after,
+        )
 
     async def _set_going(self, row: MessagingNumber | None, scope: Scope, *, fresh: bool) -> None:
         await set_going(self._starter, row, scope.merchant.external_id, fresh=fresh)
