@@ -12,7 +12,7 @@
     ├── MethodNotAllowed 405
     ├── WrongState 409 ─── NotCancelable, BrandNotEditable, BrandNotApproved, CampaignNotEditable,
     │                      CampaignNotApproved, NumberTaken, NumberNotActive, NumberNotAssignable,
-    │                      NumberAlreadyAssigned, AssignmentPending
+    │                      NumberAlreadyAssigned, AssignmentPending, SoleProprietorLimit
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
     ├── IdempotencyKeyReused 422
@@ -300,6 +300,13 @@ class AssignmentPending(WrongState):
 
     code = "ASSIGNMENT_PENDING"
     title = "The assignment is not decided yet"
+
+
+class SoleProprietorLimit(WrongState):
+    """A sole proprietor has one campaign, and one number for it."""
+
+    code = "SOLE_PROPRIETOR_LIMIT"
+    title = "A sole proprietor has one campaign and one number"
 
 
 class PayloadTooLarge(HexavoxError):
