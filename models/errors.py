@@ -8,7 +8,7 @@
     ├── PolicyForbids 403 ─ Forbidden, ChannelNotAllowed, ConsentOptedOut, ConsentRequired,
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, BrandNotFound,
-    │                      CampaignNotFound, NumberNotFound, NotFound
+    │                      CampaignNotFound, NumberNotFound, VoiceUserNotFound, NotFound
     ├── MethodNotAllowed 405
     ├── WrongState 409 ─── NotCancelable, BrandNotEditable, BrandNotApproved, CampaignNotEditable,
     │                      CampaignNotApproved, NumberTaken, NumberNotActive, NumberNotAssignable,
@@ -214,6 +214,13 @@ class NumberNotFound(NotThere):
 
     code = "NUMBER_NOT_FOUND"
     title = "No such number"
+
+
+class VoiceUserNotFound(NotThere):
+    """The merchant has no SIP user of that name; its first provisioning makes one."""
+
+    code = "VOICE_USER_NOT_FOUND"
+    title = "No such SIP user"
 
 
 class MethodNotAllowed(HexavoxError):
