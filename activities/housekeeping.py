@@ -17,6 +17,7 @@ from models.queries.sweeping import SilentMessage
 from models.rules.waits import SendWaits
 from models.session import Database
 from models.tables.voice import VoiceCredential
+from providers.routing import Routes
 from workflows.names import send_workflow_id
 from workflows.provisioning import start_provisioning
 from workflows.provisioning_types import ProvisionInput
@@ -54,6 +55,7 @@ class Sweeping:
         database: Database,
         client: Client,
         waits: SendWaits,
+        routes: Routes,
         *,
         every: timedelta,
         grace: timedelta,
@@ -62,6 +64,7 @@ class Sweeping:
         self._database = database
         self._client = client
         self._waits = waits
+        self._tell_prices = routes.tell_prices
         self._every = every
         self._grace = grace
         self._tells_directory = tells_directory
@@ -167,5 +170,5 @@ class Sweeping:
                 db, tenant_id=receipt.tenant_id, message_id=receipt.message_id
             )
             if message is not None:
-                await settlement.apply_late_reports(db, message, now)
+                await settlement.apply_late_reports(db, message, now, tell_prices=self._tell_prices)
         return True

@@ -16,6 +16,7 @@ from models.rules.settlement import (
     may_be_taken,
 )
 from models.session import Database, WriteSession
+from providers.routing import Routes
 from workflows.types import Ending, SettleResult, SettleStep
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,9 @@ log = logging.getLogger(__name__)
 class Ledger:
     """The one door through which messages end."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, routes: Routes) -> None:
         self._database = database
+        self._tell_prices = routes.tell_prices
 
     @activity.defn(name="settle")
     async def settle(self, step: SettleStep) -> SettleResult:
@@ -39,27 +41,28 @@ class Ledger:
             )
             if message is None:
                 return SettleResult(status=MessageStatus.UNKNOWN, completed=True)
-            return await _settle_locked(db, message, step, datetime.now(UTC))
+            return await self._settle_locked(db, message, step, datetime.now(UTC))
 
-
-async def _settle_locked(
-    db: WriteSession, message: Settleable, step: SettleStep, now: datetime
-) -> SettleResult:
-    """End, correct or leave a message whose lock is held."""
-    if message.completed:
-        status = await settlement.apply_late_reports(db, message, now)
-        return SettleResult(status=status, completed=True)
-    end = _end(message, step)
-    if end is None:
-        await settlement.close_receipts(db, message, now)
-        return SettleResult(status=message.facts.status, completed=False)
-    moved = await settlement.end_message(db, message, end, now)
-    if end.status is MessageStatus.UNKNOWN:
-        log.error(
-            "no truth within the horizon",
-            extra={"tenant_id": step.tenant_id},
-        )
-    return SettleResult(status=end.status, completed=True, moved=moved)
+    async def _settle_locked(
+        self, db: WriteSession, message: Settleable, step: SettleStep, now: datetime
+    ) -> SettleResult:
+        """End, correct or leave a message whose lock is held."""
+        if message.completed:
+            status = await settlement.apply_late_reports(
+                db, message, now, tell_prices=self._tell_prices
+            )
+            return SettleResult(status=status, completed=True)
+        end = _end(message, step)
+        if end is None:
+            await settlement.close_receipts(db, message, now)
+            return SettleResult(status=message.facts.status, completed=False)
+        moved = await settlement.end_message(db, message, end, now, tell_prices=self._tell_prices)
+        if end.status is MessageStatus.UNKNOWN:
+            log.error(
+                "no truth within the horizon",
+                extra={"tenant_id": step.tenant_id},
+            )
+        return SettleResult(status=end.status, completed=True, moved=moved)
 
 
 def _end(message: Settleable, step: SettleStep) -> End | None:

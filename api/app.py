@@ -24,6 +24,7 @@ from api.routes import (
     merchants,
     messages,
     messaging,
+    reports,
     unsubscribe,
     voice,
     voice_provisioning,
@@ -37,15 +38,17 @@ from api.services.merchants import Merchants
 from api.services.messages import Messages
 from api.services.permission import Permissions, UnsubscribeLinks
 from api.services.presence import PresenceBook
+from api.services.quoting import Carriers, Quoting
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts, Verify
 from api.services.recordings import Recordings
 from api.services.registration_news import VerifyNews
+from api.services.reports import Reports
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.services.voice_provisioning import VoiceProvisioning
 from api.temporal import WorkflowStarter
-from models.enums import DeliveryMode
+from models.enums import Channel, DeliveryMode
 from models.queries.registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.session import Database
@@ -64,10 +67,15 @@ PUBLIC = (
     inbound.router,
     messages.router,
     email.router,
+    reports.router,
     voice.router,
     voice_provisioning.router,
 )
 """In the order of the catalogue; /messages/inbound comes before /messages/{messageId}."""
+
+
+_CARRIERS: Carriers = {DeliveryMode.SIMULATOR: dict.fromkeys(Channel, simulated.NAME)}
+"""Who is asked first, as the worker's routes have it: what is quoted is this provider's price."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -122,6 +130,7 @@ def _add_reads(
     app.state.merchants = Merchants(database, _now)
     app.state.consents = Consents(database, _now)
     app.state.messages = Messages(database)
+    app.state.reports = Reports(database, _now)
     app.state.recordings = Recordings(database, _keepers(settings, vendors))
 
 
@@ -134,7 +143,9 @@ def _add_actions(
 ) -> None:
     """Give the application what starts workflows, wakes them or writes links."""
     grace = settings.sweep_grace
-    app.state.sending = Sending(database, starter, Permissions(database, links), sweep_grace=grace)
+    permissions = Permissions(database, links)
+    app.state.sending = Sending(database, starter, permissions, sweep_grace=grace)
+    app.state.quoting = Quoting(database, permissions, _CARRIERS, _now)
     app.state.canceling = Canceling(database, starter, app.state.messages, _now)
     app.state.cancel_requests = CancelRequests(database, app.state.canceling, _now)
     app.state.receipts = Receipts(database, starter, _verifiers(settings))

@@ -16,9 +16,11 @@ from api.services.inbound import Inbox
 from api.services.merchants import Merchants
 from api.services.messages import Messages
 from api.services.presence import PresenceBook
+from api.services.quoting import Quoting
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts
 from api.services.recordings import Recordings
+from api.services.reports import Reports
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.services.voice_provisioning import VoiceProvisioning
@@ -115,6 +117,11 @@ async def _sending(request: Request) -> Sending:
     return sending
 
 
+async def _quoting(request: Request) -> Quoting:
+    quoting: Quoting = request.app.state.quoting
+    return quoting
+
+
 async def _cancel_requests(request: Request) -> CancelRequests:
     cancel_requests: CancelRequests = request.app.state.cancel_requests
     return cancel_requests
@@ -123,6 +130,11 @@ async def _cancel_requests(request: Request) -> CancelRequests:
 async def _recordings(request: Request) -> Recordings:
     recordings: Recordings = request.app.state.recordings
     return recordings
+
+
+async def _reports(request: Request) -> Reports:
+    reports: Reports = request.app.state.reports
+    return reports
 
 
 async def _inbox(request: Request) -> Inbox:
@@ -159,8 +171,10 @@ MerchantActions = Annotated[Merchants, Depends(_merchants)]
 ConsentActions = Annotated[Consents, Depends(_consents)]
 MessageReads = Annotated[Messages, Depends(_messages)]
 SendActions = Annotated[Sending, Depends(_sending)]
+QuoteActions = Annotated[Quoting, Depends(_quoting)]
 CancelActions = Annotated[CancelRequests, Depends(_cancel_requests)]
 RecordingReads = Annotated[Recordings, Depends(_recordings)]
+ReportReads = Annotated[Reports, Depends(_reports)]
 InboxActions = Annotated[Inbox, Depends(_inbox)]
 ReceiptActions = Annotated[Receipts, Depends(_receipts)]
 UnsubscribeActions = Annotated[Unsubscribing, Depends(_unsubscribing)]

@@ -11,6 +11,7 @@ from api.services.consents import ConsentFilter
 from api.services.contacts import key_of_any
 from api.services.inbound import InboundFilter
 from api.services.messages import CallFilter, MessageFilter
+from api.services.reports import LONGEST_RANGE, UsageFilter
 from models.enums import Channel, ConsentStatus, MessageStatus
 from models.errors import InvalidDateRange
 
@@ -142,6 +143,50 @@ async def _inbound_filter(
 
 
 WantedInbound = Annotated[InboundFilter, Depends(_inbound_filter)]
+
+
+async def _usage_filter(
+    since: Annotated[
+        str,
+        Query(
+            alias="from",
+            description="The first UTC day, inclusive.",
+            examples=["2026-04-01"],
+            json_schema_extra={"format": "date"},
+        ),
+    ],
+    until: Annotated[
+        str,
+        Query(
+            alias="to",
+            description=f"The last UTC day, inclusive; a range has {LONGEST_RANGE} days at most.",
+            examples=["2026-04-16"],
+            json_schema_extra={"format": "date"},
+        ),
+    ],
+    merchant_id: OneMerchant = None,
+) -> UsageFilter:
+    first, last = _day("from", since), _day("to", until)
+    if first > last:
+        raise InvalidDateRange("to lies before from.", (("to", "lies before from"),))
+    if (last - first).days >= LONGEST_RANGE:
+        reason = f"is more than {LONGEST_RANGE} days from the first to the last"
+        raise InvalidDateRange(f"The range {reason}.", (("to", reason),))
+    return UsageFilter(merchant_id=merchant_id, first=first, last=last)
+
+
+WantedUsage = Annotated[UsageFilter, Depends(_usage_filter)]
+
+
+def _day(name: str, given: str) -> date:
+    """Return the UTC day that is written."""
+    try:
+        if _DAY.fullmatch(given):
+            return date.fromisoformat(given)
+    except ValueError:  # no such day
+        pass
+    reason = "must be a day, such as 2026-04-16"
+    raise InvalidDateRange(f"{name} {reason}.", ((name, reason),))
 
 
 def _span(name: str, given: str | None) -> tuple[datetime | None, datetime | None]:

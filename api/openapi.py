@@ -40,6 +40,7 @@ _TAGS = [
     {"name": "Consents", "description": "What recipients said about hearing from them."},
     {"name": "Messages", "description": "Sending, and reading what became of it."},
     {"name": "Email", "description": "Direct e-mail without the omni wrapper."},
+    {"name": "Reports", "description": "What was used, and what it costs."},
     {"name": "Voice", "description": "Calls with labels of the system that asks for them."},
 ]
 

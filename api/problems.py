@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.schemas.problems import FieldError, Problem
 from api.trace import trace_of
+from models.enums import Channel
 from models.errors import (
     BadRequest,
     HexavoxError,
@@ -101,6 +102,8 @@ _KIND_TRIED = re.compile(r"(constrained|function)-|(list|dict)\[")
 _PLAIN = {
     "extra_forbidden": "is not a known field",
     "missing": "is required",
+    "union_tag_not_found": "is required",
+    "union_tag_invalid": f"is none of {', '.join(Channel)}",
     "string_pattern_mismatch": "is not of the form it must have",
 }
 """Where the validation library's own words say less than these."""
@@ -134,10 +137,20 @@ def _is_named(step: int | str) -> bool:
     return isinstance(step, int) or not _KIND_TRIED.match(step)
 
 
+def _where(entry: Mapping[str, Any]) -> str:
+    """Name what an entry of the validation library is about."""
+    if entry["type"].startswith("union_tag_"):
+        return str(entry["ctx"]["discriminator"]).strip("'")
+    first, *path = entry["loc"]
+    if len(path) > 1 and path[0] in set(Channel):  # which of the channels' bodies was tried
+        path = path[1:]
+    return field_name(tuple(filter(_is_named, path))) or str(first)
+
+
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
     wrong = tuple(
         (
-            field_name(tuple(filter(_is_named, entry["loc"][1:]))) or str(entry["loc"][0]),
+            _where(entry),
             _PLAIN.get(entry["type"], str(entry["msg"]).removeprefix("Value error, ")),
         )
         for entry in error.errors()[:MOST_ERRORS]

@@ -1,5 +1,33 @@
-"""Run all benchmarks."""
+"""Run the benchmarks that are named, or all: `python -m bench [lifecycles] [reports] [ledger]`."""
 
-from bench.lifecycles import main
+import argparse
+import asyncio
 
-main()
+from bench import ledger, lifecycles, reports
+
+NAMES = ("lifecycles", "reports", "ledger")
+
+
+def main() -> None:
+    """Measure and print; always ends well, because figures are no verdicts."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}")
+    parser.add_argument("--rounds", type=int, default=3, help="of each kind, in turns")
+    parser.add_argument("--seconds", type=float, default=10, help="of one round")
+    parser.add_argument("--calls", type=int, default=60, help="one after the other, of each kind")
+    asked = parser.parse_args()
+    unknown = set(asked.names) - set(NAMES)
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    for name in asked.names or NAMES:
+        match name:
+            case "lifecycles":
+                asyncio.run(lifecycles.measure(asked.rounds, asked.seconds, asked.calls))
+            case "reports":
+                asyncio.run(reports.measure(asked.calls))
+            case _:
+                asyncio.run(ledger.measure(asked.rounds, asked.seconds))
+
+
+if __name__ == "__main__":
+    main()

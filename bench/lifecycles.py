@@ -4,7 +4,6 @@ Both pairs are measured in turns in the same run on the same Temporal server, be
 different moments, or machines, tell nothing about each other: look at the ratios.
 """
 
-import argparse
 import asyncio
 import http.client
 import json
@@ -23,16 +22,6 @@ from bench.house import House, running
 CONCURRENT = 60
 LIFECYCLES_WANTED = 0.4
 ACCEPTING_WANTED = 2.5
-
-
-def main() -> None:
-    """Measure and print; always ends well, because figures are no verdicts."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="of each kind, in turns")
-    parser.add_argument("--seconds", type=float, default=10, help="of one round")
-    parser.add_argument("--calls", type=int, default=60, help="one after the other, of each kind")
-    asked = parser.parse_args()
-    asyncio.run(measure(asked.rounds, asked.seconds, asked.calls))
 
 
 async def measure(rounds: int, seconds: float, calls: int) -> None:
@@ -181,7 +170,3 @@ def _order(house: House) -> dict[str, str]:
         "message": "Your OTP is 123456",
         "type": "OTP",
     }
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import database, keys, numbers, processes, tenants, voice
+from cli import database, keys, numbers, processes, rates, reconcile, tenants, voice
 
 app = typer.Typer(
     name="hexavox",
@@ -16,10 +16,12 @@ app.command("api")(processes.api)
 app.command("worker")(processes.worker)
 app.command("simulator")(processes.simulator)
 app.command("replay")(processes.replay)
+app.command("reconcile")(reconcile.reconcile)
 app.command("migrate")(database.migrate)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")
 app.add_typer(numbers.app, name="number")
+app.add_typer(rates.app, name="rates")
 app.add_typer(voice.app, name="voice")
 
 

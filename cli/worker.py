@@ -13,6 +13,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.closing import Closing
 from activities.dispatch.attending import Attendance
 from activities.dispatch.dispatching import Dispatching
 from activities.housekeeping import Sweeping
@@ -41,6 +42,7 @@ from workflows.connecting import connect, register_search_attributes
 from workflows.housekeeping import Sweeper
 from workflows.registered import BY_QUEUE
 from workflows.registration_starting import start_registration_sweeper
+from workflows.scheduling import keep_closing_scheduled
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class Parts:
     registering: Registering
     registration_sweeping: RegistrationSweeping
     provisioning: Provisioning
+    closing: Closing
     routes: Routes
 
 
@@ -92,11 +95,12 @@ def assemble(
             attendance=Attendance(database, settings.report_attended),
         ),
         truth=Truth(database, routes),
-        ledger=Ledger(database),
+        ledger=Ledger(database, routes),
         sweeping=Sweeping(
             database,
             client,
             settings.send_waits,
+            routes,
             every=settings.sweep_every,
             grace=settings.sweep_grace,
             tells_directory=settings.voice_directory != kamailio.NAME,
@@ -116,6 +120,7 @@ def assemble(
             grace=settings.sweep_grace,
         ),
         provisioning=_provisioning(settings, database, directories),
+        closing=Closing(database),
         routes=routes,
     )
 
@@ -163,7 +168,11 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
             client,
             task_queue=names.HOUSEKEEPING,
             workflows=BY_QUEUE[names.HOUSEKEEPING],
-            activities=[parts.sweeping.sweep, parts.pumping.let_in],
+            activities=[
+                parts.sweeping.sweep,
+                parts.pumping.let_in,
+                parts.closing.close_days,
+            ],
             workflow_runner=_RUNNER,
             interceptors=[Observed(), PrivateFailures()],
             sticky_queue_schedule_to_start_timeout=_STICKY,
@@ -245,7 +254,8 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             await stack.enter_async_context(worker)
         await start_sweeper(client)
         await start_registration_sweeper(client)
-        standing_by = asyncio.create_task(_stand_by(client))
+        await keep_closing_scheduled(client, settings.close_every, adjust=True)
+        standing_by = asyncio.create_task(_stand_by(client, settings.close_every))
         stack.callback(standing_by.cancel)
         health = serve_health(settings.worker_health_port, settings.worker_health_host)
         await stack.enter_async_context(health)
@@ -254,14 +264,15 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         log.info("worker stops")
 
 
-async def _stand_by(client: Client) -> None:
-    """Set Temporal up again should it lose its data while we run: then nobody else sweeps."""
+async def _stand_by(client: Client, close_every: timedelta) -> None:
+    """Set Temporal up again should it lose its data while we run: then nobody else does."""
     while True:
         await asyncio.sleep(_STAND_BY_SECONDS)
         try:
             await register_search_attributes(client)
             await start_sweeper(client)
             await start_registration_sweeper(client)
+            await keep_closing_scheduled(client, close_every, adjust=False)
         except RPCError as error:
             log.warning("Temporal is out of reach", extra={"reason": error.status.name})
 

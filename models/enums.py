@@ -162,7 +162,7 @@ class UsageState(StrEnum):
 
 
 class PriceSource(StrEnum):
-    """Whose figure the cost of a message is."""
+    """Whose figure the cost of a message is, or will be once its gap is closed."""
 
     CARD = "CARD"
     """The rate card's."""

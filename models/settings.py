@@ -60,6 +60,7 @@ _DEMO_WAITS: dict[str, float] = {
     "sweep_grace": 8,
     "registration_ask_first": 1,
     "registration_ask_longest": 1,
+    "close_every": 60,
 }
 """Seconds."""
 
@@ -120,6 +121,9 @@ class Settings(BaseSettings):
     truth_horizon: Duration = timedelta(hours=72)
     sweep_every: Duration = timedelta(seconds=30)
     sweep_grace: Duration = timedelta(seconds=60)
+    close_every: Duration = Field(
+        default=timedelta(hours=1), description="How often days that are due are closed."
+    )
 
     registration_ask_first: Duration = Field(
         default=timedelta(minutes=1),

@@ -196,6 +196,11 @@ class MessageProvider(Protocol):
         ...
 
     @property
+    def tells_price(self) -> bool:
+        """Whether it tells what each message costs, with a report or when asked."""
+        ...
+
+    @property
     def timeout(self) -> timedelta:
         """The budget of one call."""
         ...

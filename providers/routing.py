@@ -31,6 +31,11 @@ class Routes:
         """All of them."""
         return self._providers.values()
 
+    @property
+    def tell_prices(self) -> frozenset[str]:
+        """Names of those whose own price is waited for."""
+        return frozenset(p.name for p in self._providers.values() if p.tells_price)
+
     def find(self, name: str) -> MessageProvider | None:
         """Return the adapter of a name; None if this worker has none."""
         return self._providers.get(name)

@@ -3,9 +3,11 @@
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final, assert_never
 from urllib.parse import quote
 
@@ -87,6 +89,9 @@ _RECIPIENT: Final = 320
 _LONGEST_CALL: Final = 2**31 - 1
 """Seconds that can be stored."""
 
+_AMOUNT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?", re.ASCII)
+"""A price that can be stored."""
+
 _LONGEST_TIME: Final = 12
 """Digits of a Unix time; a longer one is nothing but an attempt to break the arithmetic."""
 
@@ -96,6 +101,7 @@ class Simulator:
 
     channels: Final = frozenset(Channel)
     proof: Final = Proof.REFERENCE
+    tells_price: Final = True
 
     def __init__(
         self,
@@ -320,6 +326,7 @@ def _report(event: dict[str, Any]) -> Report | None:
         suppresses=None if transient else _SUPPRESSES.get(phase),
         error_code=_error_code(phase, code),
         provider_code=None if code is None else _word(str(code)[:_CODE], _CODE),
+        price=_price(event.get("price")),
     )
 
 
@@ -351,6 +358,14 @@ def _seconds(given: Any) -> int | None:
     if type(given) is not int or not 0 <= given <= _LONGEST_CALL:
         raise ValueError("no duration")
     return given
+
+
+def _price(given: Any) -> Decimal | None:
+    if given is None:
+        return None
+    if not isinstance(given, str) or not _AMOUNT.fullmatch(given):
+        raise ValueError("no price")
+    return Decimal(given)
 
 
 def _word(given: Any, longest: int) -> str:

@@ -52,6 +52,7 @@ def report_payload(message: Message, event: Event) -> dict[str, Any]:
         "durationSeconds": event.duration_seconds,
         "recipient": event.recipient if is_email else None,
         "bounceType": event.bounce_type,
+        "price": _price(message, event),
     }
 
 
@@ -80,10 +81,19 @@ def _event_view(message: Message, event: Event) -> dict[str, Any]:
         "at": iso(event.at),
         "errorCode": event.code,
         "durationSeconds": event.duration_seconds,
+        "price": _price(message, event),
     }
     if message.submission.channel is Channel.EMAIL:
         view |= {"recipient": event.recipient, "bounceType": event.bounce_type}
     return view
+
+
+def _price(message: Message, event: Event) -> str | None:
+    """The price of the whole message, told with each event that is the last for a recipient."""
+    if event.bounce_type is BounceType.TRANSIENT:
+        return None
+    cost = price(message.submission, event.status, event.duration_seconds)
+    return None if cost is None else str(cost)
 
 
 def _decisive(message: Message, happened: Sequence[Event]) -> Event | None:

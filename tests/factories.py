@@ -2,21 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 from sqlalchemy import text
 
+from cli.samples.place import RATES
 from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
 from models.queries import acceptance
 from models.queries.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
+from models.queries.rates import add_rates, lock_rates
 from models.rules.credentials import hash_credential, new_credentials
 from models.rules.operations import SEND_SMS
 from models.rules.periods import month_of
+from models.rules.pricing import DEFAULTS
+from models.rules.rate_file import read_rates
 from models.session import Database
 from models.tables.consent import Consent
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
+from models.tables.usage import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,3 +209,44 @@ async def say(database: Database, owner: Owner, *, contact: str, status: Consent
                 updated_at=now,
             )
         )
+
+
+async def add_card(
+    database: Database,
+    tenant_id: int,
+    *,
+    channel: Channel = Channel.SMS,
+    provider: str = "simulator",
+    country: str = "",
+    unit_cost: str = "0.01",
+    carrier_fee: str = "0",
+    basis_points: int = 0,
+    flat: str = "0",
+    valid_in_days: float = -1000,
+) -> Rate:
+    """Add a version to a rate card, behind the importer's back: it may be older than today."""
+    now = datetime.now(UTC)
+    rate = Rate(
+        tenant_id=tenant_id,
+        channel=channel,
+        provider=provider,
+        country=country,
+        valid_from=now + timedelta(days=valid_in_days),
+        unit_cost=Decimal(unit_cost),
+        carrier_fee=Decimal(carrier_fee),
+        markup_basis_points=basis_points,
+        markup_flat=Decimal(flat),
+        imported_at=now,
+    )
+    async with database.transaction() as db:
+        db.add(rate)
+    return rate
+
+
+async def load_sample(database: Database) -> None:
+    """Import the sample's rate card as the defaults of every tenant, as `hexavox dev` does."""
+    async with database.transaction() as db:
+        now = await lock_rates(db)
+        lines, bad = read_rates(RATES.read_text(), now)
+        assert bad == []
+        await add_rates(db, tenant_id=DEFAULTS, lines=lines, now=now)

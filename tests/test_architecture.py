@@ -10,6 +10,7 @@ import pytest
 import models
 from models import errors
 from models.errors import HexavoxError
+from workflows.registered import WORKFLOWS
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "workflows", "activities", "providers", "models", "simulator", "cli")
@@ -33,16 +34,7 @@ def test_imports_point_one_way() -> None:
     assert checked.returncode == 0, checked.stdout[-3000:]
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "workflows.send_message",
-        "workflows.housekeeping",
-        "workflows.pump",
-        "workflows.registration",
-        "workflows.provision_voice",
-    ],
-)
+@pytest.mark.parametrize("module", sorted({workflow.__module__ for workflow in WORKFLOWS}))
 def test_a_workflow_file_loads_nothing_that_does_io(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
     loaded = subprocess.run(

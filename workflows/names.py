@@ -25,6 +25,8 @@ SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, OUTCOME, IDEMPOT
 
 SWEEPER_ID: Final = "sweeper"
 REGISTRATION_SWEEPER_ID: Final = "registration-sweeper"
+CLOSE_DAYS_ID: Final = "close-days"
+"""Of the schedule; its workflows are called so too, with their time behind it."""
 
 _LONGEST_ID: Final = 255
 """Temporal's SQL schema holds no more."""

@@ -58,6 +58,9 @@ PROVISION_VOICE: Final = ActivityConfig(
     retry_policy=_PATIENT,
     summary="tell the SIP directory",
 )
+CLOSE_DAYS: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=5), retry_policy=_PATIENT, summary="close days"
+)
 
 SWEEP_REGISTRATIONS: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"

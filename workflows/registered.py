@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from workflows import names
+from workflows.closing import CloseDays
 from workflows.housekeeping import Sweeper
 from workflows.provision_voice import ProvisionVoice
 from workflows.pump import Pump
@@ -18,7 +19,7 @@ from workflows.send_message import SendMessage
 
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
-    names.HOUSEKEEPING: [Sweeper, Pump],
+    names.HOUSEKEEPING: [Sweeper, Pump, CloseDays],
     names.REGISTRATION: [
         RegisterBrand,
         RegisterCampaign,

@@ -6,6 +6,7 @@ both sides.
 
 from temporalio import activity
 
+from workflows.closing_types import CloseDaysResult, CloseDaysStep
 from workflows.provisioning_types import ProvisionResult, ProvisionStep
 from workflows.registration_types import (
     RegistrationResult,
@@ -96,4 +97,10 @@ async def sweep_registrations() -> RegistrationSweepResult:
 @activity.defn(name="provision_voice")
 async def provision_voice(step: ProvisionStep) -> ProvisionResult:
     """Tell the SIP directory a user's current password."""
+    raise NotImplementedError
+
+
+@activity.defn(name="close_days")
+async def close_days(step: CloseDaysStep) -> CloseDaysResult:
+    """Price what lacks a price, and close the days that nothing holds open, of some tenants."""
     raise NotImplementedError

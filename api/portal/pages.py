@@ -77,6 +77,8 @@ def _payload(operation: Document) -> str:
 def _name(schema: Document) -> str:
     if schema.get("type") == "array":
         return f"{_name(schema['items'])}[]"
+    if "oneOf" in schema:
+        return " | ".join(map(_name, schema["oneOf"]))
     return escape(str(schema["$ref"]).rpartition("/")[2])
 
 

@@ -11,6 +11,7 @@ from api.deps import (
     MessagePath,
     MessageReads,
     Paged,
+    QuoteActions,
     RecordingReads,
     SendActions,
 )
@@ -19,6 +20,7 @@ from api.idempotency import answer_with, mark
 from api.public import public_router
 from api.schemas.email import V1OmniEmailSendRequest
 from api.schemas.messages import DispatchResponse, MessageView, V1OmniSmsSendRequest
+from api.schemas.quotes import QuoteRequest, V1MessageQuoteResponse
 from api.schemas.voice import V1OmniVoiceSendRequest
 from api.services.sending import Accepted
 from models.errors import (
@@ -52,6 +54,7 @@ _SEND = (
     SenderNotRegistered,
     MerchantNotFound,
 )
+_QUOTE = (*problems.WRITE, InvalidPhoneNumber, InvalidEmail, MessageTooLong, MerchantNotFound)
 _FILTER = (*problems.ANY, InvalidPhoneNumber, InvalidDateRange, MerchantNotFound)
 _CANCEL = (*problems.ANY, IdempotencyKeyReused, MessageNotFound, NotCancelable)
 _WAV = {
@@ -115,6 +118,19 @@ async def send_email(
     accepted = await sending.accept_email(caller, order, key)
     mark(request, response, replayed=accepted.replayed)
     return _dispatched(accepted)
+
+
+@router.post("/quote", responses=problems.of(*_QUOTE))
+async def quote_message(
+    order: QuoteRequest, caller: Authenticated, _: Idempotent, quoting: QuoteActions
+) -> V1MessageQuoteResponse:
+    """Say what a send would take, what it would cost, and whether it would be accepted now.
+
+    Takes the body of a send with its channel. Nothing is created or held, so an Idempotency-Key
+    binds nothing: asked again, it answers anew. A request that is wrong in itself is refused as a
+    send would be; what forbids it, or too few units, is told as the reason.
+    """
+    return await quoting.quote(caller, order)
 
 
 @router.get("", responses=problems.of(*_FILTER))

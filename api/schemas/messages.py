@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, StrictInt, StringConstraints
 
 from api.schemas.base import GivenInstant, Instant, MerchantId, RequestBody, View
+from api.schemas.money import MessagePrice
 from models.enums import Channel, ErrorCode, MessageStatus, MessageType
 
 MetadataName = Annotated[str, StringConstraints(min_length=1, max_length=40)]
@@ -108,6 +109,10 @@ class MessageView(View):
         examples=[1],
     )
     billed_units: int = Field(description="What it has cost so far.", examples=[1])
+    price: MessagePrice | None = Field(
+        description="What it costs in money; null until a provider took it and it ended, and while "
+        "no rate card covers it."
+    )
     attempts: int = Field(description="Calls made to providers for it.", examples=[1])
     error_code: ErrorCode | None = Field(
         description="Why it did not arrive, in our words.", examples=["UNREACHABLE"]

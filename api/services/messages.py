@@ -4,21 +4,24 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Select, String, Text, literal_column, select
+from sqlalchemy import ColumnElement, Select, String, Text, func, literal_column, select
 from sqlmodel import col
 
 from api.auth import Caller
 from api.pagination import Page, Slice
 from api.schemas.messages import MessageView
+from api.schemas.money import MessagePrice
 from api.schemas.voice import VoiceTtsCallView
 from api.services.contacts import key_of_any
 from api.services.readable import get_merchant, readable_messages, row_id
 from api.services.trail import trail
-from models.enums import Channel, MessageStatus
+from models.enums import Channel, MessageStatus, PriceGap
 from models.errors import MessageNotFound
 from models.session import Database, ReadSession
 from models.tables.message import Attempt, Message, MessageRecipient, Receipt, call_label
+from models.tables.usage import UsageCorrection, UsageRecord
 
 _LONGEST_ID = 18
 """Digits; no row has more."""
@@ -175,15 +178,65 @@ async def _views(db: ReadSession, caller: Caller, found: Found) -> list[MessageV
         .order_by(col(Receipt.id))
     ):
         receipts[receipt.message_id].append(receipt)
+    prices = await _prices(db, caller, ids)
     return [
-        _view(message, merchant, attempts[row_id(message.id)], receipts[row_id(message.id)])
+        _view(
+            message,
+            merchant,
+            prices.get(row_id(message.id)),
+            attempts[row_id(message.id)],
+            receipts[row_id(message.id)],
+        )
         for message, merchant in found
     ]
+
+
+async def _prices(
+    db: ReadSession, caller: Caller, ids: Sequence[int | None]
+) -> dict[int, MessagePrice]:
+    """Return what messages cost: their usage records, and what was posted to them since."""
+    rows = await db.execute(
+        select(
+            col(UsageRecord.message_id),
+            col(UsageRecord.state),
+            _altogether(UsageRecord.cost, UsageCorrection.cost),
+            _altogether(UsageRecord.carrier_fee, UsageCorrection.carrier_fee),
+            _altogether(UsageRecord.markup, UsageCorrection.markup),
+        )
+        .outerjoin(
+            UsageCorrection,
+            (col(UsageCorrection.tenant_id) == col(UsageRecord.tenant_id))
+            & (col(UsageCorrection.message_id) == col(UsageRecord.message_id)),
+        )
+        .where(
+            col(UsageRecord.tenant_id) == caller.tenant_id,
+            col(UsageRecord.message_id).in_(ids),
+            col(UsageRecord.priced_by).is_not(None),
+            col(UsageRecord.gap).is_distinct_from(PriceGap.RATE_MISSING),
+        )
+        .group_by(col(UsageRecord.tenant_id), col(UsageRecord.message_id))
+    )
+    return {
+        message_id: MessagePrice(
+            provider_cost=cost,
+            carrier_fee=carrier_fee,
+            markup=markup,
+            total=cost + carrier_fee + markup,
+            currency="USD",
+            state=state,
+        )
+        for message_id, state, cost, carrier_fee, markup in rows
+    }
+
+
+def _altogether(recorded: Decimal, posted: Decimal) -> ColumnElement[Decimal]:
+    return col(recorded) + func.coalesce(func.sum(col(posted)), 0)
 
 
 def _view(
     message: Message,
     merchant: str | None,
+    price: MessagePrice | None,
     attempts: Sequence[Attempt],
     receipts: Sequence[Receipt],
 ) -> MessageView:
@@ -198,6 +251,7 @@ def _view(
         status=message.status,
         units=message.units,
         billed_units=message.billed_units,
+        price=price,
         attempts=message.attempts,
         error_code=message.error_code,
         provider_code=message.provider_code,

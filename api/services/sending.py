@@ -129,7 +129,7 @@ class Sending:
             return known
         draft = read()
         now = self._clock()
-        wanted_at = _due(draft.send_at, now)
+        wanted_at = due_at(draft.send_at, now)
         permission = await self._permissions.obtain(caller, draft, wanted_at)
         message = self._message(caller, draft, permission, request, now)
         return await self._accept(caller, message, draft.merchant or "", request)
@@ -144,7 +144,7 @@ class Sending:
     ) -> NewMessage:
         shown, first = draft.to[0]
         # Validity counts from when it was wanted, not from when the night is over.
-        wanted_at = _due(draft.send_at, now)
+        wanted_at = due_at(draft.send_at, now)
         return NewMessage(
             tenant_id=caller.tenant_id,
             merchant_id=permission.merchant_id,
@@ -239,8 +239,8 @@ class Sending:
         )
 
 
-def _due(send_at: datetime | None, now: datetime) -> datetime:
-    """Return when a message is due; a time in the past means now."""
+def due_at(send_at: datetime | None, now: datetime) -> datetime:
+    """Return when a message is due; a time in the past means now, too far ahead is refused."""
     if send_at is None or send_at <= now:
         return now
     if send_at > now + FARTHEST:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cli.embedded.http import status_of
 from cli.embedded.private import write_private
+from cli.samples.place import RATES
 
 TENANT = "demo"
 
@@ -41,8 +42,9 @@ def kept_key(dev_env: Path) -> DemoKey | None:
 
 
 def make_key(command: Sequence[str], env: Mapping[str, str]) -> DemoKey:
-    """Make the demo tenant if it is missing, and a new key of it."""
+    """Make the demo tenant and a rate card if they are missing, and a new key of it."""
     _ask([*command, "tenant", "create", TENANT, "--json"], env)
+    _run([*command, "rates", "import", "--if-none", str(RATES)], env)
     answer = _ask([*command, "key", "create", "--tenant", TENANT, "--json"], env)
     return DemoKey(answer["apiKey"], answer["apiSecret"])
 
@@ -68,6 +70,15 @@ def write_operator(
 
 def _ask(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
     """Run a command of ours and return the JSON object it prints."""
+    try:
+        answer: dict[str, str] = json.loads(_run(command, env))
+    except ValueError as error:
+        raise DemoFailedError(f"`{shlex.join(command)}` printed something else") from error
+    return answer
+
+
+def _run(command: Sequence[str], env: Mapping[str, str]) -> str:
+    """Run a command of ours and return what it prints."""
     done = subprocess.run(
         command,
         env=env,
@@ -77,12 +88,8 @@ def _ask(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
         check=False,
         timeout=60,
     )
-    try:
-        if done.returncode == 0:
-            answer: dict[str, str] = json.loads(done.stdout)
-            return answer
-    except ValueError:
-        pass
+    if done.returncode == 0:
+        return done.stdout
     # The answer itself stays untold: it may hold a secret.
     raise DemoFailedError(
         f"`{shlex.join(command)}` ended with exit code {done.returncode}:\n{done.stderr.strip()}"

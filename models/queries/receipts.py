@@ -10,6 +10,7 @@ from sqlalchemy import text
 from models.enums import AttemptState, Channel
 from models.queries.suppression import suppress
 from models.rules.contacts import contact_key
+from models.rules.pricing import kept
 from models.rules.reference import Reference
 from models.rules.reports import Told
 from models.session import ReadSession, WriteSession
@@ -51,14 +52,16 @@ class StoredReceipt:
     idempotency_key: str | None
 
 
-# News that is not the last word, about an attempt known to be accepted, is closed at once.
+# News that is not the last word, about an attempt known to be accepted, is closed at once. What is
+# known already but for its price is opened again with it: some vendors know their price late.
 # The attempt is held until the report is committed: who stops attending it sees the report.
 _STORE = text(
     """
     WITH known AS (
         SELECT m.operation, m.scope, m.idempotency_key, m.completed_at IS NOT NULL AS completed,
                COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.to_contact,
-               CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED' AS stale,
+               CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED'
+               AND CAST(:price AS numeric) IS NULL AS stale,
                COALESCE(a.attended_until > :now, FALSE) AS attended
           FROM attempt a
           JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
@@ -68,18 +71,22 @@ _STORE = text(
     ), stored AS (
         INSERT INTO receipt
                (tenant_id, provider, event_id, message_id, attempt, status, phase, recipient,
-                duration_seconds, error_code, provider_code, reported_at, received_at, look_at,
-                applied_at)
+                duration_seconds, error_code, provider_code, price, reported_at, received_at,
+                look_at, applied_at)
         SELECT :tenant_id, :provider, :event_id, :message_id, :attempt, :status, :phase,
-               :recipient, :duration_seconds, :error_code, :provider_code, :reported_at, :now, :now,
+               :recipient, :duration_seconds, :error_code, :provider_code,
+               CAST(:price AS numeric), :reported_at, :now, :now,
                CASE WHEN known.stale THEN CAST(:now AS timestamptz) END
           FROM known
-        ON CONFLICT (tenant_id, provider, event_id) DO NOTHING
-        RETURNING applied_at IS NULL AS open
+        ON CONFLICT (tenant_id, provider, event_id) DO UPDATE
+           SET price = excluded.price, look_at = excluded.look_at, applied_at = NULL
+         WHERE receipt.price IS NULL AND excluded.price IS NOT NULL
+           AND receipt.message_id = excluded.message_id
+        RETURNING applied_at IS NULL AS open, old.id IS NULL AS fresh
     )
     SELECT known.operation, known.scope, known.idempotency_key, known.completed, known.attended,
            known.merchant_id, known.channel, known.to_contact,
-           EXISTS (SELECT 1 FROM stored) AS fresh,
+           EXISTS (SELECT 1 FROM stored WHERE fresh) AS fresh,
            COALESCE((SELECT open FROM stored),
                     (SELECT applied_at IS NULL FROM receipt
                       WHERE tenant_id = :tenant_id AND provider = :provider
@@ -109,6 +116,7 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
                 "duration_seconds": receipt.duration_seconds,
                 "error_code": receipt.error_code,
                 "provider_code": receipt.provider_code,
+                "price": None if receipt.price is None else kept(receipt.price),
                 "reported_at": receipt.reported_at,
                 "now": now,
             },

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, ReportStatus
 
@@ -28,6 +29,8 @@ class ReportFact:
     provider_code: str | None
     recipient: str | None = None
     duration_seconds: int | None = None
+    price: Decimal | None = None
+    """Of the whole message, if the report tells it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from models.enums import ErrorCode, ReportStatus, SuppressionReason
 
@@ -26,3 +27,5 @@ class Told:
     """Why the recipient must not be written to again, if it says so."""
     error_code: ErrorCode | None = None
     provider_code: str | None = None
+    price: Decimal | None = None
+    """What the whole message costs in USD, never negative, without what carriers get apart."""

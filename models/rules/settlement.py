@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from models.enums import OPEN_ATTEMPT, AttemptState, ErrorCode, MessageStatus
 from models.rules.channels.registry import RULES
@@ -14,15 +15,22 @@ class End:
     """The last word on a message: the row takes these values, its hold is split accordingly.
 
     `captured` of the held units are used, the rest is released. `provider` and `day` are set when
-    a provider surely took it: then it counts in the usage of that UTC day.
+    a provider surely took it: then it counts in the usage of that UTC day. `uncaptured` are
+    units it costs money for all the same: those a late correction does not take again.
     """
 
     status: MessageStatus
     captured: int
+    uncaptured: int = 0
     error_code: ErrorCode | None = None
     provider_code: str | None = None
     provider: str | None = None
     day: date | None = None
+
+    @property
+    def cost_units(self) -> int:
+        """The units the provider takes money for."""
+        return self.captured + self.uncaptured
 
 
 def end_by_report(facts: Facts) -> End | None:
@@ -91,8 +99,16 @@ def correction(facts: Facts, today: date) -> End | None:
     return End(
         status=end.status,
         captured=0,
+        uncaptured=end.captured,
         error_code=end.error_code,
         provider_code=end.provider_code,
         provider=end.provider,
         day=today,
     )
+
+
+def price_told(facts: Facts, provider: str) -> Decimal | None:
+    """Return what a provider last said the message costs; None if it never did."""
+    theirs = {attempt.number for attempt in facts.attempts if attempt.provider == provider}
+    told = [r.price for r in facts.reports if r.attempt in theirs and r.price is not None]
+    return told[-1] if told else None

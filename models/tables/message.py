@@ -79,6 +79,12 @@ class Message(Table, table=True):
             )
         ),
         Index("ix_message_sweep", "sweep_at", postgresql_where=text("completed_at IS NULL")),
+        Index(
+            "ix_message_tried",
+            "tenant_id",
+            "accepted_at",
+            postgresql_where=text("completed_at IS NULL AND attempts > 0"),
+        ),
     )
 
     tenant_id: int = tenant_key()

@@ -31,7 +31,7 @@ class UsageRecord(Table, table=True):
         one_of("state", UsageState),
         one_of("priced_by", PriceSource, optional=True),
         one_of("gap", PriceGap, optional=True),
-        not_negative("units", "cost", "carrier_fee", "markup"),
+        not_negative("units", "cost_units", "cost", "carrier_fee", "markup"),
         Index("ix_usage_record_day", "tenant_id", "day", "merchant_id", "channel"),
         Index(
             "ix_usage_record_gap",
@@ -54,6 +54,11 @@ class UsageRecord(Table, table=True):
         sa_type=String(2),
         sa_column_kwargs={"server_default": ""},
         description="Of the recipient, ISO 3166; empty: none.",
+    )
+    cost_units: int = Field(
+        default=0,
+        sa_column_kwargs={"server_default": "0"},
+        description="Those it costs money for: units, and what a correction did not take again.",
     )
     cost: Decimal = _amount(description="What the provider takes, carrier fees apart.")
     carrier_fee: Decimal = _amount(description="What the provider passes on to carriers.")

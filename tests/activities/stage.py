@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlalchemy import text
@@ -67,7 +68,7 @@ class Stage:
             attendance=Attendance(database, patience),
         )
         self._truth = Truth(database, routes)
-        self._ledger = Ledger(database)
+        self._ledger = Ledger(database, routes)
 
     async def accept(self, **wanted: Any) -> int:
         """Accept a message; return its id."""
@@ -118,6 +119,7 @@ class Stage:
         provider: str = "one",
         attempt: int = 1,
         received: datetime | None = None,
+        price: str | None = None,
     ) -> StoredReceipt | None:
         """Store what a provider reports, as the webhook does."""
         receipt = NewReceipt(
@@ -129,6 +131,7 @@ class Stage:
             status=status,
             error_code=None,
             provider_code=None,
+            price=None if price is None else Decimal(price),
             reported_at=datetime.now(UTC),
         )
         async with self.database.transaction() as db:

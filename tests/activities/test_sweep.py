@@ -16,6 +16,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from models.enums import MessageStatus, ReportStatus
 from models.rules.waits import SendWaits
 from models.session import Database
+from providers.routing import Routes
 from tests.activities.doubles import AMBIGUOUS, Scripted
 from tests.activities.stage import Stage
 from tests.factories import make_message, make_owner, new_message, unique
@@ -50,7 +51,8 @@ async def stage(alone: Database) -> Stage:
 
 
 def sweeping(stage: Stage, client: Client) -> Sweeping:
-    return Sweeping(stage.database, client, WAITS, every=EVERY, grace=GRACE)
+    routes = Routes([], {})
+    return Sweeping(stage.database, client, WAITS, routes, every=EVERY, grace=GRACE)
 
 
 async def sweep(stage: Stage, client: Client) -> SweepResult:

@@ -98,7 +98,30 @@ LAWS: Final = {
                        FROM usage_record WHERE tenant_id = :tenant
                       GROUP BY day, merchant_id, channel) r
                USING (day, merchant_id, channel)
-         WHERE d.messages IS DISTINCT FROM r.messages OR d.units IS DISTINCT FROM r.units
+         WHERE COALESCE(d.messages, 0) <> COALESCE(r.messages, 0)
+            OR COALESCE(d.units, 0) <> COALESCE(r.units, 0)
+    """,
+    "day amounts are the sum of their records and of what was posted to them": """
+        SELECT COALESCE(d.day, r.day), d.cost, r.cost, d.fees, r.fees, d.markup, r.markup
+          FROM (SELECT day, merchant_id, channel, aws_cost + provider_cost AS cost,
+                       carrier_fees AS fees, markup
+                  FROM usage_day WHERE tenant_id = :tenant) d
+          FULL JOIN (SELECT day, merchant_id, channel, sum(cost + carrier_fee) AS cost,
+                            sum(carrier_fee) AS fees, sum(markup) AS markup
+                       FROM (SELECT day, merchant_id, channel, cost, carrier_fee, markup
+                               FROM usage_record WHERE tenant_id = :tenant
+                              UNION ALL
+                             SELECT day, merchant_id, channel, cost, carrier_fee, markup
+                               FROM usage_correction WHERE tenant_id = :tenant) part
+                      GROUP BY day, merchant_id, channel) r
+               USING (day, merchant_id, channel)
+         WHERE d.cost IS DISTINCT FROM r.cost OR d.fees IS DISTINCT FROM r.fees
+            OR d.markup IS DISTINCT FROM r.markup
+    """,
+    "what is FINAL names nothing that is missing, and what is not does": """
+        SELECT message_id, state, gap FROM usage_record
+         WHERE tenant_id = :tenant AND ((state = 'FINAL') <> (gap IS NULL)
+               OR (gap = 'RATE_MISSING' AND carrier_fee + markup <> 0))
     """,
     "no attempt is in doubt, and at most one was accepted": """
         SELECT m.id, array_agg(a.state ORDER BY a.number) FROM message m

@@ -4,11 +4,14 @@ import asyncio
 import os
 import signal
 import time
+from functools import partial
 
 import pytest
+from temporalio.client import Client
 
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, Integrator, number
+from tests.e2e.house import House, Integrator, number, until
+from workflows import names
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -77,3 +80,10 @@ async def test_when_temporal_has_lost_its_database_every_row_still_reaches_its_e
     await integrator.all_ended()
     assert set(await house.copies(numbers)) == {1}
     assert await violations(integrator) == []
+    await until(partial(_closing_is_scheduled, house))
+
+
+async def _closing_is_scheduled(house: House) -> bool:
+    client = await Client.connect(house.temporal.address)
+    schedules = await client.list_schedules()
+    return names.CLOSE_DAYS_ID in [schedule.id async for schedule in schedules]

@@ -11,6 +11,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.e2e.house import House, Integrator
+from tests.factories import load_sample
 from tests.stack import Stack, make_database
 
 
@@ -28,9 +29,10 @@ async def house(
     own_temporal: EmbeddedTemporal,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[House]:
-    """Everything, running."""
+    """Everything, running, with the sample's rate card."""
     url = make_database(postgres, "e2e")
     database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=5)
+    await load_sample(database)
     with Stack(url, own_temporal.address, tmp_path_factory.mktemp("e2e")) as stack:
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
             yield House(stack=stack, temporal=own_temporal, database=database, http=http)

@@ -275,6 +275,7 @@ class Integrator:
             "credit_account",
             "usage_record",
             "usage_day",
+            "usage_correction",
         )
         return {
             table: await self.house.rows(

@@ -87,6 +87,9 @@ async def test_the_quickstart_works_word_for_word_and_the_otp_arrives(
 
     ended = await integrator.ended(message_id)
     assert (ended["status"], ended["billedUnits"], ended["type"]) == ("DELIVERED", 1, "OTP")
+    days = f"from={datetime.now(UTC):%Y-%m-01}&to={datetime.now(UTC):%Y-%m-%d}"
+    report = (await integrator.get(f"/reports/usage?{days}")).json()
+    assert (report["totalSmsCount"], report["freshnessState"]) == (1, "PROVISIONAL")
     copies = await house.deliveries("+18135551234")
     assert [(copy["channel"], copy["content"]) for copy in copies] == [
         ("SMS", "Your OTP is 123456")

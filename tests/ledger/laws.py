@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeAlias
 
 from sqlalchemy import text
 
@@ -12,6 +13,10 @@ from tests.factories import Owner
 
 Limits = Sequence[tuple[int, int]]
 """From after which entry on, by id, which allowance was in force; oldest first."""
+
+
+Total: TypeAlias = tuple[int, int, Decimal, Decimal, Decimal]
+"""Of a day: messages, units, all provider cost, the carrier fees in it, markup."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +28,8 @@ class Books:
     entries: Sequence[Any]
     messages: Mapping[int, Any]
     records: Mapping[int, Any]
-    days: Mapping[Any, tuple[int, int]]
+    corrections: Sequence[Any]
+    days: Mapping[Any, Total]
 
 
 async def read_books(db: ReadSession, owner: Owner) -> Books:
@@ -43,15 +49,26 @@ async def read_books(db: ReadSession, owner: Owner) -> Books:
         " completed_at, corrected_at"
         f" FROM message WHERE {mine}"
     )
-    records = await rows(f"SELECT message_id, day, units FROM usage_record WHERE {mine}")
-    days = await rows(f"SELECT day, messages, units FROM usage_day WHERE {mine}")
+    records = await rows(f"SELECT * FROM usage_record WHERE {mine}")
+    corrections = await rows(f"SELECT * FROM usage_correction WHERE {mine} ORDER BY id")
+    days = await rows(f"SELECT * FROM usage_day WHERE {mine}")
     return Books(
         account=account,
         months={row.month: row for row in months},
         entries=entries,
         messages={row.id: row for row in messages},
         records={row.message_id: row for row in records},
-        days={row.day: (row.messages, row.units) for row in days},
+        corrections=corrections,
+        days={
+            row.day: (
+                row.messages,
+                row.units,
+                row.aws_cost + row.provider_cost,
+                row.carrier_fees,
+                row.markup,
+            )
+            for row in days
+        },
     )
 
 
@@ -135,14 +152,20 @@ def _every_message_is_paid_once(books: Books) -> None:
 
 
 def _usage_agrees(books: Books) -> None:
-    """Records carry what was captured, and a day is the sum of its records."""
-    totals: defaultdict[Any, list[int]] = defaultdict(lambda: [0, 0])
+    """Records carry what was captured; a day is the sum of its records and corrections."""
+    totals: defaultdict[Any, list[Any]] = defaultdict(lambda: [0, 0, *[Decimal(0)] * 3])
     for record in books.records.values():
         message = books.messages[record.message_id]
         assert message.completed_at is not None
         assert record.units == message.billed_units
         totals[record.day][0] += 1
         totals[record.day][1] += record.units
+        assert (record.state == "FINAL") == (record.gap is None)
+    for part in (*books.records.values(), *books.corrections):
+        total = totals[part.day]
+        total[2] += part.cost + part.carrier_fee
+        total[3] += part.carrier_fee
+        total[4] += part.markup
     assert books.days == {day: tuple(total) for day, total in totals.items()}
     for message in books.messages.values():
         assert message.id in books.records or message.billed_units == 0

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from typing import TypeAlias
 
@@ -17,7 +18,10 @@ from models.rules.dispatching import Move, decide
 from models.rules.periods import day_of, month_of
 from models.rules.settlement import End
 from models.session import Database
+from providers.routing import Routes
+from tests.activities.doubles import Scripted
 from tests.factories import Owner, new_message, try_accept
+from tests.ledger.billing import Bill, Billing, Close
 from workflows.types import Ending, SettleStep
 
 PAYMENTS = count(1000)
@@ -38,14 +42,16 @@ class Call:
 
     slot: int
     state: AttemptState
+    days_ago: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Store a report about its first attempt."""
+    """Store a report about its first attempt, that may tell what it costs."""
 
     slot: int
     status: ReportStatus
+    price: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +70,17 @@ class Part:
     share: float
 
 
-Action: TypeAlias = Accept | Call | Tell | Settle | Part
+Action: TypeAlias = Accept | Call | Tell | Settle | Part | Bill | Close
 
 
 def told(
-    owner: Owner, message_id: int, status: ReportStatus, *, event_id: str, provider: str = "p"
+    owner: Owner,
+    message_id: int,
+    status: ReportStatus,
+    *,
+    event_id: str,
+    provider: str = "p",
+    price: str | None = None,
 ) -> NewReceipt:
     """Return a report about a message's first attempt."""
     return NewReceipt(
@@ -80,6 +92,7 @@ def told(
         status=status,
         error_code=None,
         provider_code=None,
+        price=None if price is None else Decimal(price),
         reported_at=datetime.now(UTC),
     )
 
@@ -126,7 +139,8 @@ class Story:
         self.owner = owner
         self.outcomes: list[AcceptedMessage | KeyTaken | NotFunded] = []
         self._database = database
-        self._ledger = Ledger(database)
+        self._ledger = Ledger(database, Routes([Scripted(name="p", tells_price=True)], {}))
+        self.billing = Billing(database, owner)
         self._ids: dict[int, int] = {}
 
     async def at_once(self, actions: list[tuple[Action, int]]) -> None:
@@ -139,15 +153,18 @@ class Story:
         if isinstance(action, Accept):
             await self._accept(action)
             return
+        if isinstance(action, Bill | Close):
+            await self.billing.act(action)
+            return
         if not self._ids:
             return
         known = [*self._ids.values()]
         message_id = self._ids.get(action.slot, known[action.slot % len(known)])
         match action:
-            case Call(state=state):
-                await self._call(message_id, state)
-            case Tell(status=status):
-                await self._tell(message_id, status)
+            case Call(state=state, days_ago=days_ago):
+                await self._call(message_id, state, days_ago)
+            case Tell(status=status, price=price):
+                await self._tell(message_id, status, price)
             case Settle(ending=ending):
                 await self._ledger.settle(
                     SettleStep(
@@ -170,7 +187,7 @@ class Story:
             assert action.slot not in self._ids, "one key, one send"
             self._ids[action.slot] = outcome.message_id
 
-    async def _call(self, message_id: int, state: AttemptState) -> None:
+    async def _call(self, message_id: int, state: AttemptState, days_ago: int) -> None:
         ids = {"tenant_id": self.owner.tenant_id, "message_id": message_id}
         now = datetime.now(UTC)
         async with self._database.transaction() as db:
@@ -178,7 +195,8 @@ class Story:
             assert found is not None
             if decide(found.candidate, now).move is not Move.CLAIM or found.attempts:
                 return
-            await dispatching.claim(db, **ids, number=1, provider="p", now=now, deadline=now)
+            then = now - timedelta(days=days_ago)
+            await dispatching.claim(db, **ids, number=1, provider="p", now=then, deadline=now)
         async with self._database.transaction() as db:
             await dispatching.conclude(
                 db,
@@ -189,8 +207,9 @@ class Story:
                 now=now,
             )
 
-    async def _tell(self, message_id: int, status: ReportStatus) -> None:
-        report = told(self.owner, message_id, status, event_id=f"{message_id}-{status}")
+    async def _tell(self, message_id: int, status: ReportStatus, price: str | None) -> None:
+        event_id = f"{message_id}-{status}"
+        report = told(self.owner, message_id, status, event_id=event_id, price=price)
         async with self._database.transaction() as db:
             await receipts.store(db, report, datetime.now(UTC))
 

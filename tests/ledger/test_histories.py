@@ -11,6 +11,7 @@ from models.enums import FINAL_REPORT, AttemptState, ReportStatus
 from models.queries.acceptance import AcceptedMessage
 from models.session import Database
 from tests.factories import make_owner
+from tests.ledger.billing import Bill, Close
 from tests.ledger.laws import check_laws
 from tests.ledger.moves import (
     Accept,
@@ -28,7 +29,7 @@ from workflows.types import Ending
 AT_ONCE = 5
 """Histories that run side by side, so that they wait for each other's disk, not the clock."""
 
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "110"))
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "40"))
 """Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
 
 SLOTS = st.integers(0, 5)
@@ -36,10 +37,22 @@ ACCEPTS = st.builds(Accept, SLOTS, st.integers(1, 5), st.sampled_from([0, 0, 0, 
 ACTIONS: st.SearchStrategy[Action] = st.one_of(
     ACCEPTS,
     ACCEPTS,
-    st.builds(Call, SLOTS, st.sampled_from([AttemptState.ACCEPTED, *AttemptState])),
-    st.builds(Tell, SLOTS, st.sampled_from([ReportStatus.SENT, *sorted(FINAL_REPORT)])),
+    st.builds(
+        Call,
+        SLOTS,
+        st.sampled_from([AttemptState.ACCEPTED, *AttemptState]),
+        st.sampled_from([0, 1, 1, 2]),
+    ),
+    st.builds(
+        Tell,
+        SLOTS,
+        st.sampled_from([ReportStatus.SENT, *sorted(FINAL_REPORT)]),
+        st.sampled_from([None, None, "0.0112345", "0"]),
+    ),
     st.builds(Settle, SLOTS, st.sampled_from(Ending)),
     st.builds(Part, SLOTS, st.sampled_from([0.5, 1, 1, 0.3, 0])),
+    st.builds(Bill, st.sampled_from(["card", "price", "price", "hold"])),
+    st.builds(Close, st.integers(1, 2)),
 )
 
 
@@ -88,6 +101,8 @@ async def live(database: Database, history: History) -> None:
     books = await check_laws(database, owner, limits)
     accepted = {o.message_id for o in story.outcomes if isinstance(o, AcceptedMessage)}
     assert books.messages.keys() == accepted, "what was refused left something behind"
+    for day, totals in story.billing.closed.items():
+        assert await story.billing.totals(day) == totals, "a closed day has changed"
 
 
 @settings(

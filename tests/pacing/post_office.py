@@ -52,6 +52,7 @@ class NotingProvider:
     name = "noting"
     channels = frozenset({Channel.SMS, Channel.VOICE})
     proof = Proof.REFERENCE
+    tells_price = False
     timeout = timedelta(seconds=2)
     absence_window = timedelta(0)
 

@@ -52,6 +52,8 @@ from tests.fakes import (
 from tests.replay import registrations
 from tests.workflows.stage import until
 from workflows import names, steps
+from workflows.closing import CloseDays
+from workflows.closing_types import CloseDaysResult
 from workflows.connecting import register_search_attributes
 from workflows.housekeeping import Sweeper
 from workflows.provisioning import start_provisioning
@@ -158,11 +160,13 @@ SENDS: Final = {
 SWEEPER: Final = "sweeper.turns"
 PUMP: Final = "pump.turns"
 PROVISION: Final = "provision-voice.declined"
+CLOSING: Final = "close-days.batches"
 PATHS: Final = [
     *(f"send-message.{path}" for path in SENDS),
     SWEEPER,
     PUMP,
     PROVISION,
+    CLOSING,
     *registrations.PATHS,
 ]
 
@@ -178,6 +182,8 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await registrations.record_story(client, name, serve, _timers_set)
     elif name == PROVISION:
         history = await _record_provision(client)
+    elif name == CLOSING:
+        history = await _record_closing(client)
     else:
         path = name.removeprefix("send-message.")
         history = await _record_send(client, path, SENDS[path])
@@ -257,6 +263,22 @@ async def _record_provision(client: Client) -> dict[str, Any]:
     async with _worker(client, names.REGISTRATION, [told], workflows=WORKFLOWS):
         await start_provisioning(client, user)
         handle = client.get_workflow_handle(names.provision_id(1, 1, 1))
+        await handle.result()
+        return (await handle.fetch_history()).to_json_dict()
+
+
+async def _record_closing(client: Client) -> dict[str, Any]:
+    """Record two batches, of which the second is tried again."""
+    close_days, _ = fake(
+        steps.close_days,
+        CloseDaysResult(closed=2, held=1, after=200),
+        _AWAY,
+        CloseDaysResult(closed=3, failed=1),
+    )
+    async with _worker(client, names.HOUSEKEEPING, [close_days], workflows=WORKFLOWS):
+        handle = await client.start_workflow(
+            CloseDays.run, id=names.CLOSE_DAYS_ID, task_queue=names.HOUSEKEEPING
+        )
         await handle.result()
         return (await handle.fetch_history()).to_json_dict()
 

@@ -28,7 +28,7 @@ async def test_a_look_up_shows_what_has_happened_so_far(
         "events": [
             {
                 name: report[name]
-                for name in ("eventId", "status", "at", "errorCode", "durationSeconds")
+                for name in ("eventId", "status", "at", "errorCode", "durationSeconds", "price")
             }
             for report in reports
         ],

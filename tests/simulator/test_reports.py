@@ -43,6 +43,7 @@ async def test_a_report_is_signed_and_says_everything(client: Client, listener: 
         "durationSeconds": None,
         "recipient": None,
         "bounceType": None,
+        "price": "0.0083",
     }
     assert datetime.fromisoformat(posted.body["at"]).tzinfo is not None
 

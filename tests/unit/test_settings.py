@@ -21,6 +21,7 @@ WAITS = {
     "truth_horizon": (timedelta(hours=72), timedelta(seconds=60)),
     "sweep_every": (timedelta(seconds=30), timedelta(seconds=2)),
     "sweep_grace": (timedelta(seconds=60), timedelta(seconds=8)),
+    "close_every": (timedelta(hours=1), timedelta(seconds=60)),
 }
 OVERRIDES: dict[str, tuple[str, Any]] = {
     "DATABASE_POOL": ("7", 7),

@@ -129,6 +129,7 @@ def test_a_late_report_corrects_unknown_once_on_the_day_it_comes() -> None:
     assert correction(unknown, TODAY) == End(
         status=MessageStatus.UNDELIVERED,
         captured=0,
+        uncaptured=3,
         error_code=ErrorCode.UNREACHABLE,
         provider_code="30005",
         provider="p1",

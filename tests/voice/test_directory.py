@@ -217,7 +217,9 @@ async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[
 
 
 async def sweep(database: Database, client: Client, *, tells: bool, grace: timedelta) -> None:
-    sweeping = Sweeping(database, client, WAITS, every=SECOND, grace=grace, tells_directory=tells)
+    sweeping = Sweeping(
+        database, client, WAITS, Routes([], {}), every=SECOND, grace=grace, tells_directory=tells
+    )
     await ActivityEnvironment().run(sweeping.sweep)
 
 

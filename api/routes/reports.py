@@ -1,0 +1,56 @@
+"""What was used, and what it costs."""
+
+from fastapi.responses import Response, StreamingResponse
+
+from api import problems, usage_csv
+from api.deps import Authenticated, ReportReads
+from api.exact_json import ExactJson
+from api.filters import WantedUsage
+from api.public import public_router
+from api.schemas.reports import V1UsageReportResponse
+from models.errors import InvalidDateRange, MerchantNotFound
+
+router = public_router("/reports", tag="Reports")
+
+_ERRORS = problems.of(*problems.ANY, InvalidDateRange, MerchantNotFound)
+_CSV = {
+    "description": "The lines.",
+    "content": {
+        usage_csv.MEDIA_TYPE: {
+            "schema": {"type": "string"},
+            "example": "day,merchantId,channel,messages,units,awsCost,providerCost,carrierFees,"
+            "markup,charge,state\r\n"
+            "2026-04-15,gym-a,SMS,1482,1490,0.00,64.18,4.47,27.14,91.32,FINAL\r\n",
+        }
+    },
+}
+
+
+@router.get("/usage", response_model=V1UsageReportResponse, responses=_ERRORS)
+async def read_usage(caller: Authenticated, wanted: WantedUsage, reports: ReportReads) -> Response:
+    """Read summarized usage, cost, markup, and freshness state.
+
+    A message counts on the UTC day on which the attempt that reached a provider was requested.
+    Amounts are rounded once, half to even, per day, merchant and channel, and then only added: so
+    FINAL days add up to the FINAL month, to the cent. A key of one merchant reads that merchant's.
+    """
+    return ExactJson(await reports.usage(caller, wanted))
+
+
+@router.get("/usage.csv", response_class=StreamingResponse, responses={200: _CSV, **_ERRORS})
+async def read_usage_csv(
+    caller: Authenticated, wanted: WantedUsage, reports: ReportReads
+) -> StreamingResponse:
+    """Download usage as CSV (RFC 4180), a line for each day, merchant and channel.
+
+    awsCost is what AWS takes, providerCost what all other providers take, and carrierFees the part
+    of both that carriers get; charge = awsCost + providerCost + markup. The columns of a FINAL
+    range add up to its report. Direct e-mail without a merchant has an empty merchantId.
+    """
+    lines = await reports.lines(caller, wanted)
+    name = f"usage_{wanted.first}_{wanted.last}.csv"
+    return StreamingResponse(
+        usage_csv.write(lines),
+        media_type=usage_csv.MEDIA_TYPE,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

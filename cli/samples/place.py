@@ -1,0 +1,7 @@
+"""Where the samples are that come with the program."""
+
+from pathlib import Path
+from typing import Final
+
+RATES: Final = Path(__file__).with_name("rates.csv")
+"""A rate card to begin with: the simulator's prices, and what others were seen to take."""

@@ -1,0 +1,231 @@
+"""A provider's invoice beside our own records: what only one of them has, and what differs.
+
+The invoice is copied into a table that ends with the transaction, so its size is Postgres' worry.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from sqlalchemy import text
+
+from models.session import WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLine:
+    """What a provider bills for a message, by its own id or our reference. `cost` is in USD."""
+
+    id: str
+    units: int
+    cost: Decimal
+    day: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoiced:
+    """What was copied: how many lines, and the days they tell."""
+
+    lines: int
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Whose records an invoice is compared with: of these days, and of one provider or all."""
+
+    tenant_id: int
+    provider: str | None
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One message on which the two sides disagree. `id` is the invoice's, empty if it has none."""
+
+    kind: Literal["not invoiced", "unknown to us", "differs"]
+    message_id: int | None
+    id: str
+    day: date | None
+    units: int | None
+    """Ours, None if we know nothing of it."""
+    cost: Decimal | None
+    invoiced_units: int | None
+    invoiced_cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What both sides add up to."""
+
+    invoiced: int
+    """Messages, not lines."""
+    invoiced_units: int
+    invoiced_cost: Decimal
+    recorded: int
+    recorded_units: int
+    recorded_cost: Decimal
+
+
+_LINES: Final = text(
+    "CREATE TEMPORARY TABLE invoice_line (id text, units bigint, cost numeric) ON COMMIT DROP"
+)
+_COPY: Final = "COPY invoice_line (id, units, cost) FROM STDIN"
+
+_INVOICE: Final = text(
+    """
+    CREATE TEMPORARY TABLE invoice ON COMMIT DROP AS
+    SELECT id, sum(units) AS units, sum(cost) AS cost FROM invoice_line GROUP BY id
+    """
+)
+
+# A provider counts days by its own clock, and ours is that of the attempt: so ids are looked for in
+# a week more on either side. Our reference finds its message whatever its day is.
+_KNOWN: Final = text(
+    """
+    CREATE TEMPORARY TABLE known ON COMMIT DROP AS
+    SELECT invoice.id, min(found.message_id) AS message_id
+      FROM invoice
+      JOIN (SELECT attempt.provider_message_id AS id, record.message_id
+              FROM usage_record record
+              JOIN attempt ON attempt.tenant_id = record.tenant_id
+                          AND attempt.message_id = record.message_id
+                          AND attempt.provider = record.provider
+             WHERE record.tenant_id = :tenant_id
+               AND record.day BETWEEN CAST(:first AS date) - 7 AND CAST(:last AS date) + 7
+               AND (CAST(:provider AS text) IS NULL OR record.provider = :provider)
+             UNION
+            SELECT named.id, record.message_id
+              FROM (SELECT id, CAST(split_part(id, '-', 3) AS bigint) AS message_id FROM invoice
+                     WHERE id ~ CAST(:reference AS text)) AS named
+              JOIN usage_record record ON record.tenant_id = :tenant_id
+                                      AND record.message_id = named.message_id
+             WHERE CAST(:provider AS text) IS NULL OR record.provider = :provider) AS found
+        ON found.id = invoice.id
+     GROUP BY invoice.id
+    """
+)
+
+_COMPARED: Final = text(
+    """
+    CREATE TEMPORARY TABLE compared ON COMMIT DROP AS
+    WITH billed AS (
+        SELECT known.message_id, min(invoice.id) AS id, sum(invoice.units) AS units,
+               sum(invoice.cost) AS cost
+          FROM known JOIN invoice ON invoice.id = known.id GROUP BY known.message_id
+    ), wanted AS (
+        SELECT message_id FROM usage_record
+         WHERE tenant_id = :tenant_id AND day BETWEEN :first AND :last
+           AND (CAST(:provider AS text) IS NULL OR provider = :provider)
+         UNION
+        SELECT message_id FROM billed
+    ), recorded AS (
+        SELECT record.message_id, record.day, record.units,
+               record.cost + record.carrier_fee
+               + COALESCE((SELECT sum(later.cost + later.carrier_fee) FROM usage_correction later
+                            WHERE later.tenant_id = :tenant_id
+                              AND later.message_id = record.message_id), 0) AS cost
+          FROM wanted JOIN usage_record record ON record.tenant_id = :tenant_id
+                                              AND record.message_id = wanted.message_id
+    )
+    SELECT recorded.message_id, billed.id, recorded.day, recorded.units, recorded.cost,
+           billed.units AS invoiced_units, billed.cost AS invoiced_cost
+      FROM recorded LEFT JOIN billed ON billed.message_id = recorded.message_id
+     UNION ALL
+    SELECT NULL, invoice.id, NULL, NULL, NULL, invoice.units, invoice.cost
+      FROM invoice WHERE NOT EXISTS (SELECT 1 FROM known WHERE known.id = invoice.id)
+    """
+)
+
+# What cost nothing, such as a call nobody answered, need not be on an invoice.
+_DIFFERENCES: Final = text(
+    """
+    SELECT * FROM (
+        SELECT compared.*,
+               CASE WHEN message_id IS NULL THEN 'unknown to us'
+                    WHEN id IS NULL AND (units > 0 OR cost <> 0) THEN 'not invoiced'
+                    WHEN units <> invoiced_units OR abs(cost - invoiced_cost) > :tolerance
+                    THEN 'differs' END AS kind
+          FROM compared) AS told
+     WHERE kind IS NOT NULL
+     ORDER BY kind, day, message_id, id
+    """
+)
+
+_SUMS: Final = text(
+    """
+    SELECT count(id) AS invoiced, COALESCE(sum(invoiced_units), 0) AS invoiced_units,
+           COALESCE(sum(invoiced_cost), 0) AS invoiced_cost, count(message_id) AS recorded,
+           COALESCE(sum(units), 0) AS recorded_units, COALESCE(sum(cost), 0) AS recorded_cost
+      FROM compared
+    """
+)
+
+
+async def copy_invoice(db: WriteSession, lines: Iterable[InvoiceLine]) -> Invoiced:
+    """Copy an invoice to where the other statements of this transaction find it."""
+    await db.execute(_LINES)
+    connection = await (await db.connection()).get_raw_connection()
+    driver = connection.driver_connection
+    assert driver is not None
+    count, days = 0, _Span()
+    async with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for line in lines:
+            count += 1
+            days.add(line.day)
+            await copy.write_row((line.id, line.units, line.cost))
+    await db.execute(_INVOICE)
+    return Invoiced(lines=count, first=days.first, last=days.last)
+
+
+@dataclass(slots=True)
+class _Span:
+    first: date | None = None
+    last: date | None = None
+
+    def add(self, day: date | None) -> None:
+        if day is not None:
+            self.first = min(self.first or day, day)
+            self.last = max(self.last or day, day)
+
+
+async def compare(db: WriteSession, scope: Scope) -> Sums:
+    """Put the copied invoice and our records side by side, and return what each adds up to."""
+    facts = {
+        "tenant_id": scope.tenant_id,
+        "provider": scope.provider,
+        "first": scope.first,
+        "last": scope.last,
+    }
+    await db.execute(
+        _KNOWN, {**facts, "reference": f"^hx-{scope.tenant_id}-[0-9]{{1,18}}-[0-9]{{1,4}}$"}
+    )
+    await db.execute(_COMPARED, facts)
+    row: Any = (await db.execute(_SUMS)).one()
+    return Sums(
+        invoiced=row.invoiced,
+        invoiced_units=int(row.invoiced_units),
+        invoiced_cost=row.invoiced_cost,
+        recorded=row.recorded,
+        recorded_units=int(row.recorded_units),
+        recorded_cost=row.recorded_cost,
+    )
+
+
+async def differences(db: WriteSession, tolerance: Decimal) -> AsyncIterator[Difference]:
+    """Yield every message on which both sides disagree, by kind, day and message."""
+    async for row in await db.stream(_DIFFERENCES, {"tolerance": tolerance}):
+        yield Difference(
+            kind=row.kind,
+            message_id=row.message_id,
+            id=row.id or "",
+            day=row.day,
+            units=row.units,
+            cost=row.cost,
+            invoiced_units=None if row.invoiced_units is None else int(row.invoiced_units),
+            invoiced_cost=row.invoiced_cost,
+        )

@@ -1,0 +1,70 @@
+"""Why a report is not final yet, in words. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from models.enums import Channel
+
+_TOLD: Final = 3
+"""Rates that are missing, named one by one; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpriced:
+    """Messages of one kind whose price is not known. An empty country is none."""
+
+    channel: Channel
+    provider: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Openness:
+    """Days of a range that are not closed, and what is known to hold them open."""
+
+    earliest: date
+    latest: date
+    unsettled: bool
+    """A message has not ended that a provider took, or may have taken."""
+    unrated: Sequence[Unpriced]
+    awaited: Sequence[str]
+    """Providers whose own prices are not in yet."""
+
+
+def reason(openness: Openness, *, last: date, today: date) -> str:
+    """Say what keeps a range that ends with `last` from being final: all that is known."""
+    known = [*_unsettled(openness), *_unrated(openness.unrated), *_awaited(openness.awaited)]
+    return " ".join(known) or _open_day(openness, last, today)
+
+
+def _unsettled(openness: Openness) -> Sequence[str]:
+    if not openness.unsettled:
+        return []
+    return ["Provider finalization still pending for one or more messages."]
+
+
+def _unrated(unrated: Sequence[Unpriced]) -> Sequence[str]:
+    if not unrated:
+        return []
+    named = [
+        f"{kind.channel} by {kind.provider}{kind.country and f' to {kind.country}'}"
+        for kind in unrated[:_TOLD]
+    ]
+    more = len(unrated) - len(named)
+    return [f"No rate covers {', '.join(named)}{f' and {more} more' if more else ''}."]
+
+
+def _awaited(providers: Sequence[str]) -> Sequence[str]:
+    if not providers:
+        return []
+    return [f"Prices are still awaited from {', '.join(providers)}."]
+
+
+def _open_day(openness: Openness, last: date, today: date) -> str:
+    if last >= today:
+        return f"The last day of the range, {last}, is not over yet (UTC)."
+    if openness.earliest == openness.latest:
+        return f"{openness.latest} is over, but not closed yet."
+    return f"{openness.earliest} and later days are over, but not all closed yet."

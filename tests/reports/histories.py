@@ -1,0 +1,246 @@
+"""What may happen to usage in the days of one tenant, each by the project's own functions."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TypeAlias
+
+from sqlalchemy.dialects.postgresql import insert
+
+from api.auth import Caller
+from api.exact_json import ExactJson
+from api.services.reports import Reports, UsageFilter
+from models.enums import (
+    OPEN_ATTEMPT,
+    AttemptState,
+    Channel,
+    MessageStatus,
+    ReportStatus,
+    UsageState,
+)
+from models.queries import dispatching, receipts, settlement
+from models.queries.acceptance import AcceptedMessage
+from models.queries.receipts import NewReceipt
+from models.rules.operations import SEND_EMAIL
+from models.rules.settlement import end_by_report, end_without_truth
+from models.session import Database
+from models.tables.usage import Rate
+from tests.api.doubles import Clock
+from tests.factories import Owner, new_message, try_accept
+from tests.reports.stage import close
+
+TELL_PRICES = frozenset({"twilio"})
+CHANNELS = {"simulator": Channel.SMS, "twilio": Channel.SMS, "ses": Channel.EMAIL}
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Accept a message and claim it for a provider, perhaps by a worker that is `late`."""
+
+    slot: int
+    provider: str
+    units: int
+    late: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """Write what came of its last attempt."""
+
+    slot: int
+    state: AttemptState
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Claim it anew, where the last attempt surely came to nothing."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Store a report about its last attempt; a repeated one has the same event."""
+
+    slot: int
+    status: ReportStatus
+    price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """End it as the workflow does, or correct it where it has ended."""
+
+    slot: int
+    give_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Import a rate for a provider."""
+
+    provider: str
+    unit_cost: Decimal
+    carrier_fee: Decimal
+    basis_points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close what is due."""
+
+
+Action: TypeAlias = Send | Conclude | Again | Tell | Settle | Price | Close
+
+
+@dataclass
+class Story:
+    """One tenant's days. Its clock stands still but between rounds."""
+
+    database: Database
+    owner: Owner
+    now: datetime
+    ids: dict[int, tuple[int, str]] = field(default_factory=dict)
+    final: dict[tuple[date, date], bytes] = field(default_factory=dict)
+    """Every report that was FINAL once, as it was written then."""
+
+    async def at_once(self, actions: list[tuple[Action, int]]) -> None:
+        """Do all of them on connections of their own, each as often as it says."""
+        wanted = [self.act(action) for action, times in actions for _ in range(times)]
+        await asyncio.gather(*wanted)
+
+    async def act(self, action: Action) -> None:
+        """Do one thing; a slot without a message means one of those there are, if any."""
+        match action:
+            case Send():
+                await self._send(action)
+            case Price():
+                await self._price(action)
+            case Close():
+                await close(self.database, self.owner, self.now)
+            case _ if self.ids:
+                known = [*self.ids.values()]
+                message, provider = self.ids.get(action.slot, known[action.slot % len(known)])
+                await self._act_on(action, message, provider)
+
+    async def _act_on(
+        self, action: Conclude | Again | Tell | Settle, message_id: int, provider: str
+    ) -> None:
+        match action:
+            case Conclude(state=state):
+                await self._conclude(message_id, state)
+            case Again():
+                await self._claim(message_id, provider, self.now)
+            case Tell():
+                await self._tell(action, message_id, provider)
+            case Settle(give_up=give_up):
+                await self._settle(message_id, give_up=give_up)
+
+    async def _send(self, action: Send) -> None:
+        channel = CHANNELS[action.provider]
+        order = new_message(
+            self.owner, units=action.units, key=f"slot-{action.slot}", accepted_at=self.now
+        )
+        if channel is Channel.EMAIL:
+            order = replace(order, channel=channel, operation=SEND_EMAIL, to_key="a@b.example")
+        outcome = await try_accept(self.database, order)
+        if isinstance(outcome, AcceptedMessage):
+            self.ids[action.slot] = outcome.message_id, action.provider
+            await self._claim(outcome.message_id, action.provider, self.now - action.late)
+
+    async def _claim(self, message_id: int, provider: str, at: datetime) -> None:
+        ids = {"tenant_id": self.owner.tenant_id, "message_id": message_id}
+        async with self.database.transaction() as db:
+            found = await dispatching.lock_for_dispatch(db, **ids)
+            assert found is not None
+            last = found.attempts[-1].state if found.attempts else AttemptState.ABSENT
+            if found.candidate.completed or last in {*OPEN_ATTEMPT, AttemptState.ACCEPTED}:
+                return
+            number = len(found.attempts) + 1
+            await dispatching.claim(
+                db, **ids, number=number, provider=provider, now=at, deadline=at
+            )
+
+    async def _last_attempt(self, message_id: int) -> int:
+        async with self.database.transaction() as db:
+            found = await dispatching.lock_for_dispatch(
+                db, tenant_id=self.owner.tenant_id, message_id=message_id
+            )
+        assert found is not None
+        return len(found.attempts)
+
+    async def _conclude(self, message_id: int, state: AttemptState) -> None:
+        number = await self._last_attempt(message_id)
+        async with self.database.transaction() as db:
+            await dispatching.conclude(
+                db,
+                tenant_id=self.owner.tenant_id,
+                message_id=message_id,
+                number=number,
+                state=state,
+                now=self.now,
+            )
+
+    async def _tell(self, action: Tell, message_id: int, provider: str) -> None:
+        number = await self._last_attempt(message_id)
+        if number == 0:
+            return
+        report = NewReceipt(
+            tenant_id=self.owner.tenant_id,
+            message_id=message_id,
+            attempt=number,
+            provider=provider,
+            event_id=f"{message_id}-{number}-{action.status}",
+            status=action.status,
+            reported_at=self.now,
+            price=action.price if provider in TELL_PRICES else None,
+        )
+        async with self.database.transaction() as db:
+            await receipts.store(db, report, self.now)
+
+    async def _settle(self, message_id: int, *, give_up: bool) -> None:
+        async with self.database.transaction() as db:
+            message = await settlement.lock_for_settlement(
+                db, tenant_id=self.owner.tenant_id, message_id=message_id
+            )
+            assert message is not None
+            if message.completed:
+                await settlement.apply_late_reports(db, message, self.now, tell_prices=TELL_PRICES)
+                return
+            end = end_by_report(message.facts)
+            if end is None and give_up and message.facts.status is not MessageStatus.QUEUED:
+                end = end_without_truth(message.facts)
+            if end is not None:
+                await settlement.end_message(db, message, end, self.now, tell_prices=TELL_PRICES)
+
+    async def _price(self, action: Price) -> None:
+        rate = {
+            "tenant_id": self.owner.tenant_id,
+            "channel": CHANNELS[action.provider],
+            "provider": action.provider,
+            "country": "",
+            "valid_from": self.now,
+            "unit_cost": action.unit_cost,
+            "carrier_fee": action.carrier_fee,
+            "markup_basis_points": action.basis_points,
+            "markup_flat": Decimal("0.0005"),
+            "imported_at": self.now,
+        }
+        async with self.database.transaction() as db:
+            await db.execute(insert(Rate).values(rate).on_conflict_do_nothing())
+
+    async def read(self, first: date, last: date) -> bytes:
+        """Read a report; one that was FINAL once must be what it was, byte by byte."""
+        reports = Reports(self.database, Clock(self.now))
+        caller = Caller(tenant_id=self.owner.tenant_id, key_id=0, merchant_id=None, merchant=None)
+        answer = await reports.usage(caller, UsageFilter(merchant_id=None, first=first, last=last))
+        written = bytes(ExactJson(answer).body)
+        was = self.final.get((first, last))
+        assert was is None or written == was, f"FINAL changed: {was!r} became {written!r}"
+        if answer.freshness_state is UsageState.FINAL:
+            assert answer.freshness_reason is None
+            self.final[first, last] = written
+        else:
+            assert answer.freshness_reason
+        return written

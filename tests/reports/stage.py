@@ -1,0 +1,153 @@
+"""Usage as settlement leaves it, and days as the schedule closes them."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+from sqlalchemy import text
+
+from activities.closing import Closing
+from models.enums import AttemptState, Channel, PriceGap
+from models.queries import dispatching
+from models.session import Database, WriteSession
+from tests.factories import Owner, make_message, new_message
+from workflows.closing_types import CloseDaysStep
+
+NOON = time(12, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One message that was used on a day."""
+
+    day: date
+    channel: Channel = Channel.SMS
+    provider: str = "simulator"
+    country: str = "US"
+    units: int = 1
+    cost: Decimal = Decimal(0)
+    carrier_fee: Decimal = Decimal(0)
+    markup: Decimal = Decimal(0)
+    gap: PriceGap | None = None
+    tenants_own: bool = False
+
+
+_BOOK = """
+    WITH ended AS (
+        UPDATE message SET status = 'DELIVERED', completed_at = :at
+         WHERE tenant_id = :t AND id = :message
+    ), used AS (
+        INSERT INTO usage_record (tenant_id, message_id, merchant_id, channel, provider, day, units,
+                                  state, country, cost, carrier_fee, markup, gap, recorded_at)
+        VALUES (:t, :message, :m, :channel, :provider, :day, :units,
+                CASE WHEN CAST(:gap AS text) IS NULL THEN 'FINAL' ELSE 'PROVISIONAL' END, :country,
+                :cost, :carrier_fee, :markup, :gap, :at)
+    )
+    INSERT INTO usage_day AS total (tenant_id, day, merchant_id, channel, messages, units, aws_cost,
+                                    provider_cost, carrier_fees, markup)
+    VALUES (:t, :day, :m, :channel, 1, :units, :aws, :other, :carrier_fee, :markup)
+    ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
+       SET messages = total.messages + 1, units = total.units + excluded.units,
+           aws_cost = total.aws_cost + excluded.aws_cost,
+           provider_cost = total.provider_cost + excluded.provider_cost,
+           carrier_fees = total.carrier_fees + excluded.carrier_fees,
+           markup = total.markup + excluded.markup
+"""
+
+
+async def book(database: Database, owner: Owner, use: Use, message_id: int | None = None) -> int:
+    """Write down what a message used, in the tables that reports read; return its id."""
+    if message_id is None:
+        at = datetime.combine(use.day, NOON)
+        message_id = await make_message(database, new_message(owner, accepted_at=at))
+    async with database.transaction() as db:
+        await write_down(db, owner, use, message_id)
+    return message_id
+
+
+async def write_down(db: WriteSession, owner: Owner, use: Use, message_id: int) -> None:
+    """Do so in a transaction of the caller's, for a message that is there."""
+    taken = use.cost + use.carrier_fee
+    aws = use.provider == "ses"
+    await db.execute(
+        text(_BOOK),
+        {
+            "t": owner.tenant_id,
+            "m": 0 if use.tenants_own else owner.merchant_id,
+            "message": message_id,
+            "at": datetime.combine(use.day, NOON),
+            "day": use.day,
+            "channel": use.channel,
+            "provider": use.provider,
+            "country": use.country,
+            "units": use.units,
+            "cost": use.cost,
+            "carrier_fee": use.carrier_fee,
+            "markup": use.markup,
+            "gap": use.gap,
+            "aws": taken if aws else 0,
+            "other": 0 if aws else taken,
+        },
+    )
+
+
+async def try_message(
+    database: Database,
+    owner: Owner,
+    at: datetime,
+    state: AttemptState = AttemptState.ACCEPTED,
+) -> int:
+    """Accept a message and claim it for a provider at a time; it has not ended."""
+    message_id = await make_message(database, new_message(owner, accepted_at=at))
+    async with database.transaction() as db:
+        await claim(db, owner, message_id, at)
+        if state is not AttemptState.REQUESTED:
+            await dispatching.conclude(
+                db,
+                tenant_id=owner.tenant_id,
+                message_id=message_id,
+                number=1,
+                state=state,
+                now=at,
+            )
+    return message_id
+
+
+async def claim(db: WriteSession, owner: Owner, message_id: int, at: datetime) -> None:
+    """Claim a message for its first attempt."""
+    await dispatching.claim(
+        db,
+        tenant_id=owner.tenant_id,
+        message_id=message_id,
+        number=1,
+        provider="simulator",
+        now=at,
+        deadline=at,
+    )
+
+
+async def born(database: Database, owner: Owner, at: datetime) -> None:
+    """Let a tenant have been made at a time."""
+    async with database.transaction() as db:
+        await db.execute(
+            text("UPDATE tenant SET created_at = :at WHERE id = :t"),
+            {"at": at, "t": owner.tenant_id},
+        )
+
+
+async def close(database: Database, owner: Owner, now: datetime) -> tuple[int, int]:
+    """Give one tenant its turn; return how many days were closed, and how many held open."""
+    closing = Closing(database, clock=lambda: now, most=1)
+    result = await closing.close_days(CloseDaysStep(after=owner.tenant_id - 1))
+    assert result.failed == 0
+    return result.closed, result.held
+
+
+async def closings(database: Database, owner: Owner) -> dict[date, datetime]:
+    """Return when each closed day of a tenant was closed, by day."""
+    async with database.read() as db:
+        found = await db.execute(
+            text("SELECT day, closed_at FROM usage_closing WHERE tenant_id = :t ORDER BY day"),
+            {"t": owner.tenant_id},
+        )
+        return {row.day: row.closed_at for row in found}

@@ -1,0 +1,174 @@
+"""Days are closed when they are due and nothing holds them open, and never otherwise."""
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from activities.closing import Closing, Turn
+from models.enums import AttemptState, PriceGap
+from models.queries.days import writable_day
+from models.session import Database
+from tests.factories import Owner, make_message, make_owner, new_message
+from tests.reports.stage import (
+    Use,
+    book,
+    born,
+    claim,
+    close,
+    closings,
+    try_message,
+    write_down,
+)
+from workflows.closing_types import CloseDaysStep
+
+D1, D2, D3, D4 = (date(2026, 4, day) for day in (13, 14, 15, 16))
+NOW = datetime(2026, 4, 16, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+async def gym(database: Database, owner: Owner) -> Owner:
+    """A tenant made on the 13th."""
+    await born(database, owner, datetime(2026, 4, 13, 18, tzinfo=UTC))
+    return owner
+
+
+async def test_every_day_that_is_over_is_closed_empty_ones_as_well(
+    database: Database, gym: Owner
+) -> None:
+    await book(database, gym, Use(day=D2))
+    await book(database, gym, Use(day=D4))
+    assert await close(database, gym, NOW) == (3, 0)
+    assert list(await closings(database, gym)) == [D1, D2, D3]
+
+
+async def test_twice_is_once(database: Database, gym: Owner) -> None:
+    await close(database, gym, NOW)
+    closed = await closings(database, gym)
+    assert await close(database, gym, NOW + timedelta(hours=1)) == (0, 0)
+    await asyncio.gather(*(close(database, gym, NOW) for _ in range(4)))
+    assert await closings(database, gym) == closed
+
+
+async def test_a_day_that_was_used_before_its_tenant_was_made_is_closed_too(
+    database: Database, gym: Owner
+) -> None:
+    long_ago = date(2025, 12, 31)
+    await book(database, gym, Use(day=long_ago))
+    await close(database, gym, NOW)
+    assert list(await closings(database, gym)) == [long_ago, D1, D2, D3]
+
+
+@pytest.mark.parametrize(
+    ("after_midnight", "closed"),
+    [(timedelta(seconds=-1), False), (timedelta(minutes=2), False), (timedelta(minutes=5), True)],
+)
+async def test_a_day_rests_a_little_before_it_is_closed(
+    database: Database, gym: Owner, after_midnight: timedelta, closed: bool
+) -> None:
+    midnight = datetime(2026, 4, 16, tzinfo=UTC)
+    await close(database, gym, midnight + after_midnight)
+    assert (D3 in await closings(database, gym)) is closed
+
+
+@pytest.mark.parametrize(
+    "state", [AttemptState.REQUESTED, AttemptState.AMBIGUOUS, AttemptState.ACCEPTED]
+)
+async def test_one_message_that_has_not_ended_holds_its_day_open_and_no_other(
+    database: Database, gym: Owner, state: AttemptState
+) -> None:
+    late = datetime(2026, 4, 14, 23, 59, 59, 999_999, tzinfo=UTC)
+    message = await try_message(database, gym, late, state)
+    assert await close(database, gym, NOW) == (2, 1)
+    assert list(await closings(database, gym)) == [D1, D3]
+    await book(database, gym, Use(day=D2), message)
+    assert await close(database, gym, NOW) == (1, 0)
+    assert list(await closings(database, gym)) == [D1, D2, D3]
+
+
+@pytest.mark.parametrize(
+    "state", [AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptState.ABSENT]
+)
+async def test_a_message_that_waits_belongs_to_no_day_yet(
+    database: Database, gym: Owner, state: AttemptState
+) -> None:
+    await try_message(database, gym, datetime(2026, 4, 14, 12, tzinfo=UTC), state)
+    at = datetime(2026, 4, 14, 12, tzinfo=UTC)
+    await make_message(database, new_message(gym, accepted_at=at, due_in=timedelta(days=9)))
+    assert await close(database, gym, NOW) == (3, 0)
+
+
+@pytest.mark.parametrize("gap", PriceGap)
+async def test_a_price_that_is_not_known_holds_its_day_open(
+    database: Database, gym: Owner, gap: PriceGap
+) -> None:
+    await book(database, gym, Use(day=D2, gap=gap))
+    assert await close(database, gym, NOW) == (2, 1)
+    assert list(await closings(database, gym)) == [D1, D3]
+
+
+async def test_another_tenants_messages_hold_nothing_open(database: Database, gym: Owner) -> None:
+    other = await make_owner(database)
+    await born(database, other, datetime(2026, 4, 13, 12, tzinfo=UTC))
+    await try_message(database, other, datetime(2026, 4, 14, 12, tzinfo=UTC))
+    await book(database, other, Use(day=D3, gap=PriceGap.RATE_MISSING))
+    assert await close(database, gym, NOW) == (3, 0)
+    assert await close(database, other, NOW) == (1, 2)
+
+
+async def test_whoever_is_writing_to_a_day_is_waited_for_and_what_he_wrote_is_seen(
+    database: Database, gym: Owner
+) -> None:
+    message = await make_message(database, new_message(gym, accepted_at=NOW))
+    async with database.transaction() as db:
+        day = await writable_day(db, tenant_id=gym.tenant_id, day=D2, today=D4)
+        await write_down(db, gym, Use(day=day, gap=PriceGap.RATE_MISSING), message)
+        closing = asyncio.create_task(close(database, gym, NOW))
+        await asyncio.sleep(0.3)
+        assert list(await closings(database, gym)) == [D1]
+    assert await closing == (2, 1)
+    assert list(await closings(database, gym)) == [D1, D3]
+
+
+async def test_a_writer_that_hangs_keeps_its_day_open_and_nobody_waiting(
+    database: Database, gym: Owner
+) -> None:
+    async with database.transaction() as db:
+        await writable_day(db, tenant_id=gym.tenant_id, day=D2, today=D4)
+        async with asyncio.timeout(5):
+            assert await close(database, gym, NOW) == (2, 1)
+    assert await close(database, gym, NOW) == (1, 0)
+
+
+async def test_who_comes_too_late_for_a_day_writes_to_today(database: Database, gym: Owner) -> None:
+    """A claim before midnight that is committed only after the day was closed."""
+    at = datetime(2026, 4, 15, 23, 59, 59, tzinfo=UTC)
+    message = await make_message(database, new_message(gym, accepted_at=at))
+    async with database.transaction() as db:
+        await claim(db, gym, message, at)
+        await close(database, gym, NOW)
+    assert D3 in await closings(database, gym)
+    async with database.transaction() as db:
+        day = await writable_day(db, tenant_id=gym.tenant_id, day=D3, today=D4)
+    assert day == D4
+
+
+async def test_a_tenant_that_fails_keeps_no_other_from_its_turn(
+    database: Database, gym: Owner
+) -> None:
+    other = await make_owner(database)
+    await born(database, other, datetime(2026, 4, 15, 12, tzinfo=UTC))
+    closing = _FailsFor(database, clock=lambda: NOW, most=2)
+    closing.unlucky = gym.tenant_id
+    result = await closing.close_days(CloseDaysStep(after=gym.tenant_id - 1))
+    assert (result.failed, result.closed) == (1, 1)
+    assert await closings(database, gym) == {}
+
+
+class _FailsFor(Closing):
+    unlucky: int
+
+    async def close_tenant(self, tenant_id: int) -> Turn:
+        if tenant_id == self.unlucky:
+            raise ZeroDivisionError
+        return await super().close_tenant(tenant_id)

@@ -1,0 +1,164 @@
+"""Random days of a tenant, with everything that may come late: FINAL stays, and all adds up."""
+
+import asyncio
+import json
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from models.enums import FINAL_REPORT, AttemptState, ReportStatus
+from models.session import Database
+from tests.factories import make_owner
+from tests.reports.histories import (
+    CHANNELS,
+    Action,
+    Again,
+    Close,
+    Conclude,
+    Price,
+    Send,
+    Settle,
+    Story,
+    Tell,
+)
+from tests.reports.stage import born
+from tests.reports.sums import check_sums
+
+AT_ONCE = 5
+EXAMPLES = int(os.environ.get("REPORT_EXAMPLES", "5"))
+"""Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
+
+BEGIN = datetime(2026, 4, 10, 9, tzinfo=UTC)
+SLOTS = st.integers(0, 7)
+PROVIDERS = st.sampled_from([*CHANNELS])
+AMOUNTS = st.integers(0, 25_000).map(lambda millionths: Decimal(millionths) / 1_000_000)
+SENDS = st.builds(
+    Send,
+    SLOTS,
+    PROVIDERS,
+    st.integers(1, 4),
+    st.sampled_from([timedelta(0), timedelta(0), timedelta(hours=9), timedelta(days=2)]),
+)
+ACTIONS: st.SearchStrategy[Action] = st.one_of(
+    SENDS,
+    SENDS,
+    st.builds(Conclude, SLOTS, st.sampled_from([AttemptState.ACCEPTED, *AttemptState])),
+    st.builds(Again, SLOTS),
+    st.builds(
+        Tell,
+        SLOTS,
+        st.sampled_from([ReportStatus.SENT, *sorted(FINAL_REPORT)]),
+        st.none() | AMOUNTS,
+    ),
+    st.builds(Settle, SLOTS, st.booleans()),
+    st.builds(Settle, SLOTS, st.booleans()),
+    st.builds(Price, PROVIDERS, AMOUNTS, AMOUNTS, st.integers(0, 5000)),
+    st.builds(Close),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Time passes, then things happen at once, each as often as it says."""
+
+    passes: timedelta
+    actions: list[tuple[Action, int]]
+
+
+ROUNDS = st.builds(
+    Round,
+    st.sampled_from([timedelta(hours=1), timedelta(hours=8), timedelta(days=1), timedelta(days=2)]),
+    st.lists(st.tuples(ACTIONS, st.integers(1, 2)), min_size=3, max_size=7),
+)
+
+
+async def live(database: Database, rounds: list[Round]) -> None:
+    owner = await make_owner(database, sms_limit=1000)
+    await born(database, owner, BEGIN - timedelta(days=2))
+    story = Story(database, owner, BEGIN)
+    for turn in rounds:
+        story.now += turn.passes
+        await asyncio.gather(story.at_once(turn.actions), look(story))
+        await look(story)
+    await story.act(Close())
+    for day in days_of(story):
+        await story.read(day, day)
+    await look(story)
+    await check_sums(database, owner)
+    await check_report(story)
+    check_final_days_make_the_final_month(story)
+
+
+async def look(story: Story) -> None:
+    """Read all days so far, and those that are over longest: what is final there must stay."""
+    days = days_of(story)
+    await story.read(days[0] - timedelta(days=3), days[-1])
+    await story.read(days[0], days[-2])
+    await story.read(days[-3], days[-3])
+
+
+def days_of(story: Story) -> list[date]:
+    first = BEGIN.date() - timedelta(days=2)
+    return [first + timedelta(days=n) for n in range((story.now.date() - first).days + 1)]
+
+
+async def check_report(story: Story) -> None:
+    """Add up records and corrections by hand, and compare with the report to the cent."""
+    async with story.database.read() as db:
+        rows = await db.execute(
+            text(
+                "SELECT day, channel, provider, cost + carrier_fee AS cost, markup"
+                " FROM usage_record WHERE tenant_id = :t UNION ALL"
+                " SELECT day, channel, provider, cost + carrier_fee, markup"
+                " FROM usage_correction WHERE tenant_id = :t"
+            ),
+            {"t": story.owner.tenant_id},
+        )
+        sums: defaultdict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
+        for row in rows:
+            sums[row.day, row.channel, "aws" if row.provider == "ses" else "other"] += row.cost
+            sums[row.day, row.channel, "markup"] += row.markup
+    cents: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for (_, _, kind), amount in sums.items():
+        cents[kind] += amount.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+    days = days_of(story)
+    report = json.loads(await story.read(days[0], days[-1]), parse_float=Decimal)
+    assert report["awsCost"] == cents["aws"]
+    assert report["hqMarkup"] == cents["markup"]
+    assert report["finalCharges"] == cents["aws"] + cents["other"] + cents["markup"]
+
+
+def check_final_days_make_the_final_month(story: Story) -> None:
+    reports = {
+        span: json.loads(written, parse_float=Decimal) for span, written in story.final.items()
+    }
+    for (first, last), month in reports.items():
+        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        parts = [reports[day, day] for day in days if (day, day) in reports]
+        if len(parts) == len(days):
+            for name in ("totalSmsCount", "totalEmailCount", "awsCost", "hqMarkup", "finalCharges"):
+                assert sum(part[name] for part in parts) == month[name]
+
+
+@settings(
+    max_examples=EXAMPLES,
+    derandomize="REPORT_EXAMPLES" not in os.environ,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(
+    histories=st.lists(st.lists(ROUNDS, min_size=4, max_size=7), min_size=AT_ONCE, max_size=AT_ONCE)
+)
+async def test_final_stays_and_everything_adds_up_after_any_history(
+    database: Database, histories: list[list[Round]]
+) -> None:
+    await asyncio.gather(*(live(database, rounds) for rounds in histories))

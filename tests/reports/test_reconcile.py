@@ -1,0 +1,174 @@
+"""`hexavox reconcile`: what only one side has, what differs, and files that are no invoice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from models.session import Database
+from tests.factories import Owner, make_message, make_owner, new_message
+from tests.reports.stage import Use, book, claim
+
+DAY = date(2026, 4, 15)
+AT = datetime(2026, 4, 15, 12, tzinfo=UTC)
+RANGE = ("--from", "2026-04-01", "--to", "2026-04-30")
+Reconcile = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def reconcile(database_url: str, owner: Owner, tmp_path: Path) -> Reconcile:
+    """Runs the command on a file of these contents."""
+
+    async def run(contents: str | bytes, *words: str, tenant: str = owner.tenant) -> Result:
+        file = tmp_path / "invoice.csv"
+        file.write_bytes(contents.encode() if isinstance(contents, str) else contents)
+        return await asyncio.to_thread(
+            CliRunner().invoke,
+            app,
+            ["reconcile", str(file), "--tenant", tenant, *words],
+            env={"DATABASE_URL": database_url},
+        )
+
+    return run
+
+
+async def sent(database: Database, owner: Owner, use: Use, vendor_id: str = "") -> int:
+    """Write down a message that a provider took under an id of its own."""
+    message = await make_message(database, new_message(owner, accepted_at=AT))
+    async with database.transaction() as db:
+        await claim(db, owner, message, AT)
+        await db.execute(
+            text(
+                "UPDATE attempt SET provider = :p, provider_message_id = :id"
+                " WHERE tenant_id = :t AND message_id = :m"
+            ),
+            {"p": use.provider, "id": vendor_id, "t": owner.tenant_id, "m": message},
+        )
+    await book(database, owner, use, message)
+    return message
+
+
+async def test_an_invoice_that_agrees_leaves_with_0(
+    database: Database, owner: Owner, reconcile: Reconcile
+) -> None:
+    use = Use(day=DAY, units=2, cost=Decimal("0.0158"), carrier_fee=Decimal("0.006"))
+    await sent(database, owner, use, "SM1")
+    second = await sent(database, owner, use)
+    await sent(database, owner, Use(day=DAY, units=0))  # a call nobody answered
+    run = await reconcile(
+        "Message ID,Units,Cost,Carrier fee,Day\n"
+        f"SM1,2,0.0158,0.006,2026-04-15\nhx-{owner.tenant_id}-{second}-1,2.0,0.0218,,2026-04-16\n"
+    )
+    assert run.exit_code == 0, run.output
+    assert run.output.splitlines() == [
+        "invoice: 2 lines, 2 messages, units 4, USD 0.043600",
+        "ours:    3 messages of 2026-04-15 to 2026-04-16 and what is invoiced,"
+        " units 4, USD 0.043600",
+        "Both agree.",
+    ]
+
+
+async def test_what_only_one_side_has_and_what_differs_is_told(
+    database: Database, owner: Owner, reconcile: Reconcile
+) -> None:
+    use = Use(day=DAY, cost=Decimal("0.0079"))
+    twice, dear, unbilled = [await sent(database, owner, use, f"SM{n}") for n in range(3)]
+    other = await make_owner(database)
+    foreign = await sent(database, other, use, "SM9")
+    run = await reconcile(
+        "sid,segments,price\nSM0,1,0.0079\nSM0,1,0.0079\nSM1,1,0.0080\nSM9,1,0.0079\n"
+        f"hx-{other.tenant_id}-{foreign}-1,1,0.0079\n",
+        *RANGE,
+    )
+    assert run.exit_code == 1
+    assert run.output.splitlines() == [
+        f"differs\t{twice}\tSM0\t2026-04-15\tours units 1, USD 0.007900"
+        "\tinvoice units 2, USD 0.015800",
+        f"differs\t{dear}\tSM1\t2026-04-15\tours units 1, USD 0.007900"
+        "\tinvoice units 1, USD 0.008000",
+        f"not invoiced\t{unbilled}\t-\t2026-04-15\tours units 1, USD 0.007900\tinvoice nothing",
+        "unknown to us\t-\tSM9\t-\tours nothing\tinvoice units 1, USD 0.007900",
+        f"unknown to us\t-\thx-{other.tenant_id}-{foreign}-1\t-\tours nothing"
+        "\tinvoice units 1, USD 0.007900",
+        "invoice: 5 lines, 4 messages, units 5, USD 0.039600",
+        "ours:    3 messages of 2026-04-01 to 2026-04-30 and what is invoiced,"
+        " units 3, USD 0.023700",
+        "Differences: 5.",
+    ]
+
+
+async def test_only_the_days_and_the_provider_that_are_asked_for_count(
+    database: Database, owner: Owner, reconcile: Reconcile
+) -> None:
+    await sent(database, owner, Use(day=DAY, cost=Decimal(1)), "SM1")
+    await sent(database, owner, Use(day=DAY, provider="ses", cost=Decimal(1)), "SES1")
+    await sent(database, owner, Use(day=date(2026, 5, 2), cost=Decimal(1)), "SM2")
+    await sent(database, owner, Use(day=date(2026, 5, 2), cost=Decimal(1)), "SM3")
+    invoice = "id,units,cost\nSM1,1,1\nSM2,1,1\n"  # SM2 was sent late on its last day, over there
+    assert (await reconcile(invoice, *RANGE, "--provider", "simulator")).exit_code == 0
+    assert (await reconcile(invoice, *RANGE)).exit_code == 1
+
+
+async def test_corrections_are_part_of_what_we_recorded(
+    database: Database, owner: Owner, reconcile: Reconcile
+) -> None:
+    message = await sent(database, owner, Use(day=DAY, cost=Decimal("0.0079")), "SM1")
+    async with database.transaction() as db:
+        await db.execute(
+            text(
+                "INSERT INTO usage_correction (tenant_id, message_id, merchant_id, channel,"
+                " provider, day, cost, posted_at) VALUES (:t, :m, :merchant, 'SMS', 'simulator',"
+                " '2026-05-20', -0.0009, now())"
+            ),
+            {"t": owner.tenant_id, "m": message, "merchant": owner.merchant_id},
+        )
+    assert (await reconcile("id,units,cost\nSM1,1,0.0070\n", *RANGE)).exit_code == 0
+    assert (await reconcile("id,units,cost\nSM1,1,0.0079\n", *RANGE)).exit_code == 1
+    near = await reconcile("id,units,cost\nSM1,1,0.0071\n", *RANGE, "--tolerance", "0.0001")
+    assert near.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("contents", "why"),
+    [
+        ("", "names no column"),
+        ("id,units\nSM1,1\n", "names no column for cost"),
+        ("id,units,cost\nSM1,1\n", "Line 2 has too few cells"),
+        ("id,units,cost\n,1,1\n", "Line 2: the message id"),
+        ("id,units,cost\nSM1,1,1\nSM2,half,1\n", "Line 3: units"),
+        ("id,units,cost\nSM1,-1,1\n", "Line 2: units"),
+        ("id,units,cost\nSM1,1,$1\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,NaN\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,1e99\n", "Line 2: cost"),
+        ("id,units,cost\nSM\x001,1,1\n", "Line 2"),
+        ("id,units,cost,day\nSM1,1,1,4/15/2026\n", "Line 2: "),
+        ('id,units,cost\n"SM1,1,1\n', "is not CSV"),
+        (b"id,units,cost\n\xff,1,1\n", "is not UTF-8"),
+    ],
+)
+async def test_a_file_that_is_no_invoice_leaves_with_2(
+    reconcile: Reconcile, contents: str | bytes, why: str
+) -> None:
+    run = await reconcile(contents, *RANGE)
+    assert run.exit_code == 2, run.output
+    assert why in " ".join(run.output.replace("│", " ").split())
+
+
+async def test_a_file_without_days_needs_a_range_and_a_tenant_must_be_there(
+    reconcile: Reconcile,
+) -> None:
+    invoice = "id,units,cost\nSM1,1,1\n"
+    assert "--from and --to" in (await reconcile(invoice)).output
+    for words in (
+        (),
+        ("--from", "2026-05-01", "--to", "2026-04-01"),
+        ("--tolerance", "-1", *RANGE),
+    ):
+        assert (await reconcile(invoice, *words)).exit_code == 2
+    assert (await reconcile(invoice, *RANGE, tenant="nobody")).exit_code == 2
