@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 
 import httpx
 from fastapi import FastAPI
+from temporalio.client import Client
 
 from api import openapi, problems
 from api.auth import Authenticator
 from api.body import BodyLimit
 from api.limits import RateLimiter
 from api.logs import RequestLog
+from api.messaging_parts import add_messaging
+from api.registration_temporal import RegistrationStarter
 from api.routes import (
     alerts,
     billing,
@@ -22,6 +25,7 @@ from api.routes import (
     inbound,
     merchants,
     messages,
+    messaging,
     payment_webhooks,
     reports,
     unsubscribe,
@@ -44,6 +48,7 @@ from api.services.quoting import Carriers, Quoting
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts, Verify
 from api.services.recordings import Recordings
+from api.services.registration_news import VerifyNews
 from api.services.reports import Reports
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
@@ -57,10 +62,13 @@ from models.settings import Settings
 from providers import kamailio, simulated, simulated_payments
 from providers.http import new_client
 from providers.ports import KeepsRecordings
+from providers.registries import Registries
+from providers.simulated_registry import SimulatedRegistry, news_verifier
 from workflows.connecting import connect
 
 PUBLIC = (
     merchants.router,
+    messaging.router,
     consents.router,
     inbound.router,
     messages.router,
@@ -108,6 +116,7 @@ def create_app(settings: Settings) -> FastAPI:
             _add_voice(app, settings, database, starter, SipSecrets(server_secret))
             upgrades = UpgradeStarter(temporal, settings.payment_waits)
             _add_billing(app, settings, database, upgrades)
+            _add_registrations(app, settings, database, vendors, temporal)
             yield
 
     app = FastAPI(
@@ -164,6 +173,34 @@ def _add_actions(
         database, starter, _inbound_verifiers(settings), sweep_grace=grace, clock=_now
     )
     app.state.unsubscribing = Unsubscribing(database, links, _now)
+
+
+def _add_registrations(
+    app: FastAPI,
+    settings: Settings,
+    database: Database,
+    vendors: httpx.AsyncClient,
+    temporal: Client,
+) -> None:
+    """Give the application what registers brands, campaigns and numbers."""
+    registry = SimulatedRegistry(
+        vendors,
+        settings.simulator_url,
+        timeout=settings.provider_timeout,
+        absence_window=settings.absence_window,
+    )
+    verifiers: dict[str, VerifyNews] = {}
+    if settings.simulator_secret is not None:
+        verifiers[registry.name] = news_verifier(settings.simulator_secret.get_secret_value())
+    add_messaging(
+        app,
+        database,
+        Registries([registry], {DeliveryMode.SIMULATOR: registry.name}),
+        RegistrationStarter(temporal, settings.registration_waits),
+        verifiers,
+        clock=_now,
+        look_after=settings.sweep_grace,
+    )
 
 
 def _add_voice(

@@ -25,6 +25,7 @@ from activities.privacy import PrivateFailures
 from activities.provisioning import Provisioning
 from activities.pump import Pumping
 from activities.reconcile import Truth
+from activities.registration import Registering, RegistrationSweeping
 from activities.watching import Watching
 from cli.health import serve_health
 from models.enums import DeliveryMode
@@ -35,14 +36,17 @@ from models.settings import IncompleteSettings, Settings
 from providers import kamailio
 from providers.http import new_client
 from providers.payment_ports import Gateways
+from providers.registries import Registries
 from providers.routing import Routes
 from providers.simulated import Simulator
 from providers.simulated_payments import SimulatedPayments
+from providers.simulated_registry import SimulatedRegistry
 from providers.voice_ports import VoiceDirectory
 from workflows import names
 from workflows.connecting import connect, register_search_attributes
 from workflows.housekeeping import Sweeper
 from workflows.registered import BY_QUEUE
+from workflows.registration_starting import start_registration_sweeper
 from workflows.scheduling import keep_closing_scheduled
 from workflows.watching import Watcher
 from workflows.watching_types import WatchStep
@@ -74,6 +78,8 @@ class Parts:
     sweeping: Sweeping
     pumping: Pumping
     payments: Payments
+    registering: Registering
+    registration_sweeping: RegistrationSweeping
     provisioning: Provisioning
     closing: Closing
     watching: Watching
@@ -86,6 +92,7 @@ def assemble(
     client: Client,
     routes: Routes,
     gateways: Gateways,
+    registries: Registries,
     directories: Sequence[VoiceDirectory] = (),
 ) -> Parts:
     """Build the activities."""
@@ -113,6 +120,19 @@ def assemble(
         ),
         pumping=Pumping(database, client),
         payments=Payments(database, gateways, public_url=settings.public_url),
+        registering=Registering(
+            database,
+            registries,
+            public_url=settings.public_url,
+            look_after=settings.sweep_grace,
+        ),
+        registration_sweeping=RegistrationSweeping(
+            database,
+            client,
+            settings.registration_waits,
+            every=settings.sweep_every,
+            grace=settings.sweep_grace,
+        ),
         provisioning=_provisioning(settings, database, directories),
         closing=Closing(database),
         watching=Watching(database, every=settings.watch_every, window=settings.provider_window),
@@ -194,9 +214,16 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
             client,
             task_queue=names.REGISTRATION,
             workflows=BY_QUEUE[names.REGISTRATION],
-            activities=[parts.provisioning.provision_voice],
+            activities=[
+                parts.registering.submit,
+                parts.registering.reconcile,
+                parts.registering.ask,
+                parts.registration_sweeping.sweep_registrations,
+                parts.provisioning.provision_voice,
+            ],
             workflow_runner=_RUNNER,
             interceptors=[Observed(), PrivateFailures()],
+            max_concurrent_activities=20,
             sticky_queue_schedule_to_start_timeout=_STICKY,
             graceful_shutdown_timeout=_GRACE,
         ),
@@ -269,11 +296,19 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
                 )
             }
         )
-        parts = assemble(settings, database, client, routes, gateways)
+        registry = SimulatedRegistry(
+            http,
+            settings.simulator_url,
+            timeout=min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
+            absence_window=settings.absence_window,
+        )
+        registries = Registries([registry], {DeliveryMode.SIMULATOR: registry.name})
+        parts = assemble(settings, database, client, routes, gateways, registries)
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
         await start_sweeper(client)
         await start_watcher(client)
+        await start_registration_sweeper(client)
         await keep_closing_scheduled(client, settings.close_every, adjust=True)
         standing_by = asyncio.create_task(_stand_by(client, settings.close_every))
         stack.callback(standing_by.cancel)
@@ -291,6 +326,7 @@ async def _stand_by(client: Client, close_every: timedelta) -> None:
         try:
             await register_search_attributes(client)
             await start_sweeper(client)
+            await start_registration_sweeper(client)
             await keep_closing_scheduled(client, close_every, adjust=False)
             await start_watcher(client)
         except RPCError as error:

@@ -14,7 +14,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.rules.voice_place import TRANSPORTS, VoicePlace
-from models.rules.waits import PaymentWaits, SendWaits
+from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 
 
 def _seconds(given: Any) -> Any:
@@ -63,6 +63,8 @@ _DEMO_WAITS: dict[str, float] = {
     "payment_horizon": 60,
     "sweep_every": 2,
     "sweep_grace": 8,
+    "registration_ask_first": 1,
+    "registration_ask_longest": 1,
     "close_every": 60,
     "watch_every": 2,
     "provider_window": 60,
@@ -142,6 +144,12 @@ class Settings(BaseSettings):
         default=timedelta(hours=1), description="How often days that are due are closed."
     )
 
+    registration_ask_first: Duration = Field(
+        default=timedelta(minutes=1),
+        description="Between two questions to the 10DLC registry, growing: it takes days.",
+    )
+    registration_ask_longest: Duration = timedelta(hours=1)
+
     provider_timeout: Duration = Field(
         default=timedelta(seconds=10),
         le=timedelta(seconds=10),
@@ -205,6 +213,15 @@ class Settings(BaseSettings):
             poll_longest=self.poll_longest,
             reconcile_every=self.reconcile_every,
             truth_horizon=self.truth_horizon,
+        )
+
+    @property
+    def registration_waits(self) -> RegistrationWaits:
+        """The waits that a registration takes along."""
+        return RegistrationWaits(
+            ask_first=self.registration_ask_first,
+            ask_longest=self.registration_ask_longest,
+            reconcile_every=self.reconcile_every,
         )
 
     @property

@@ -22,6 +22,8 @@ from simulator.inbound import Inbox
 from simulator.journal import Journal
 from simulator.message_routes import MessageRoutes
 from simulator.payment_routes import PaymentRoutes
+from simulator.registry import Registry
+from simulator.registry_routes import RegistryRoutes
 from simulator.submission import Malformed
 from simulator.vocabulary import Code
 
@@ -45,6 +47,7 @@ def create_app(
     carrier = Carrier(journal, courier, report_delay)
     inbox = Inbox(journal, courier, inbound_url)
     gateway = Gateway(journal, courier, report_delay, charge_delay)
+    registry = Registry(journal, courier)
     switch = FaultSwitch()
     gate = Middleware(FaultGate, switch)
 
@@ -54,6 +57,7 @@ def create_app(
         carrier.restore()
         inbox.restore()
         gateway.restore()
+        registry.restore()
         yield
         closing.set()
         await gateway.close()
@@ -64,6 +68,7 @@ def create_app(
         routes=[
             *MessageRoutes(carrier, closing).routes(gate),
             *PaymentRoutes(gateway, closing).routes(gate),
+            *RegistryRoutes(registry).routes(gate),
             *ConsoleRoutes(carrier, inbox, switch).routes(),
         ],
         exception_handlers={Malformed: _malformed, HTTPException: _unknown},

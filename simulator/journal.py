@@ -46,6 +46,7 @@ class Kind(StrEnum):
     SETTING = "setting"
     CHARGE = "charge"
     REFUND = "refund"
+    REGISTRATION = "registration"
 
 
 class Journal:

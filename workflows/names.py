@@ -27,6 +27,7 @@ IDEMPOTENCY_KEY: Final = SearchAttributeKey.for_keyword("HexavoxIdempotencyKey")
 SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, PAYMENT, OUTCOME, IDEMPOTENCY_KEY)
 
 SWEEPER_ID: Final = "sweeper"
+REGISTRATION_SWEEPER_ID: Final = "registration-sweeper"
 CLOSE_DAYS_ID: Final = "close-days"
 """Of the schedule; its workflows are called so too, with their time behind it."""
 WATCHER_ID: Final = "watcher"
@@ -53,6 +54,11 @@ def provider_queue(provider: str) -> str:
 def pump_id(tenant_id: int, sender_id: int, channel: Channel) -> str:
     """Return the workflow id of a sender's pump: there is never a second one."""
     return f"pump/{tenant_id}/{sender_id}/{channel}"
+
+
+def registration_id(story: str, tenant_id: int, row_id: int) -> str:
+    """Return the workflow id of a row's story: there is never a second one at the same time."""
+    return f"{story}/{tenant_id}/{row_id}"
 
 
 def provision_id(tenant_id: int, credential_id: int, version: int) -> str:

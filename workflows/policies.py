@@ -105,6 +105,10 @@ CLOSE_DAYS: Final = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=5), retry_policy=_PATIENT, summary="close days"
 )
 
+SWEEP_REGISTRATIONS: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"
+)
+
 
 def dispatch_queued(provider: str) -> ActivityConfig:
     """Return the budget of a hand-over that waits in the line of one provider."""
@@ -113,4 +117,14 @@ def dispatch_queued(provider: str) -> ActivityConfig:
         start_to_close_timeout=timedelta(seconds=15),
         retry_policy=_PATIENT,
         summary=f"hand over, in line for {provider}",
+    )
+
+
+def registration(summary: str) -> ActivityConfig:
+    """Return the budget of one call to a registry: it has 10 s for HTTP.
+
+    A worker that is killed during it is noticed only when the rest has passed.
+    """
+    return ActivityConfig(
+        start_to_close_timeout=timedelta(seconds=12), retry_policy=_PATIENT, summary=summary
     )

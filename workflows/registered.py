@@ -7,6 +7,14 @@ from workflows.closing import CloseDays
 from workflows.housekeeping import Sweeper
 from workflows.provision_voice import ProvisionVoice
 from workflows.pump import Pump
+from workflows.registration import (
+    AssignNumber,
+    BuyNumber,
+    RegisterBrand,
+    RegisterCampaign,
+    RegistrationSweeper,
+    ReturnNumber,
+)
 from workflows.send_message import SendMessage
 from workflows.upgrade import Upgrade
 from workflows.watching import Watcher
@@ -15,7 +23,15 @@ BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
     names.MONEY: [Upgrade],
     names.HOUSEKEEPING: [Sweeper, Pump, CloseDays, Watcher],
-    names.REGISTRATION: [ProvisionVoice],
+    names.REGISTRATION: [
+        RegisterBrand,
+        RegisterCampaign,
+        BuyNumber,
+        AssignNumber,
+        ReturnNumber,
+        RegistrationSweeper,
+        ProvisionVoice,
+    ],
 }
 
 WORKFLOWS: Final[list[type[Any]]] = [

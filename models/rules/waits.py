@@ -1,4 +1,4 @@
-"""How long a send, or a purchase of credits, waits for what."""
+"""How long a send, a purchase of credits and a registration wait for what."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,3 +32,14 @@ class PaymentWaits:
     """Between two tries to charge, call off or refund, growing likewise."""
     horizon: timedelta
     """After this, from acceptance, without money the charge is called off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationWaits:
+    """The waits of one registration; they come with its order, as those of a send."""
+
+    ask_first: timedelta
+    """Between two questions, growing with the time already spent: registrations take days."""
+    ask_longest: timedelta
+    reconcile_every: timedelta
+    """Between two looks into a lost answer, growing likewise."""

@@ -8,6 +8,7 @@ from models.tables import (
     ledger,
     merchant,
     message,
+    messaging,
     payment,
     sender,
     tenant,
@@ -28,6 +29,7 @@ TABLES = (
     usage,
     sender,
     alert,
+    messaging,
     voice,
 )
 

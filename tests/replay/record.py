@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +49,7 @@ from tests.fakes import (
     UNKNOWN,
     fake,
 )
+from tests.replay import registrations
 from tests.replay.upgrades import UPGRADES, record_upgrade
 from tests.workflows.stage import until
 from workflows import names, steps
@@ -171,6 +173,7 @@ PATHS: Final = [
     PROVISION,
     CLOSING,
     WATCHER,
+    *registrations.PATHS,
 ]
 
 
@@ -180,6 +183,9 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_sweeper(client)
     elif name == PUMP:
         history = await _record_pump(client)
+    elif name in registrations.PATHS:
+        serve = partial(_worker, client, workflows=WORKFLOWS)
+        history = await registrations.record_story(client, name, serve, _timers_set)
     elif name == PROVISION:
         history = await _record_provision(client)
     elif name == CLOSING:

@@ -27,6 +27,7 @@ from models.session import Database
 from models.settings import IncompleteSettings, Settings
 from models.tables.voice import VoiceCredential
 from providers.payment_ports import Gateways
+from providers.registries import Registries
 from providers.routing import Routes
 from providers.voice_ports import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from tests.factories import Owner, make_owner, unique
@@ -263,4 +264,12 @@ def test_a_worker_refuses_a_directory_it_does_not_know(
 ) -> None:
     settings = Settings(database_url=SecretStr(database_url), voice_directory="nobody")
     with pytest.raises(IncompleteSettings, match="kamailio, vendor"):
-        assemble(settings, database, client, Routes([], {}), Gateways({}), [Directory()])
+        assemble(
+            settings,
+            database,
+            client,
+            Routes([], {}),
+            Gateways({}),
+            Registries([], {}),
+            [Directory()],
+        )

@@ -25,7 +25,7 @@ def _steps_in(room: object) -> list[Callable[..., Any]]:
 
 def _bodies() -> dict[str, list[Callable[..., Any]]]:
     bodies = defaultdict(list)
-    for found in pkgutil.iter_modules(activities.__path__, "activities."):
+    for found in pkgutil.walk_packages(activities.__path__, "activities."):
         module = import_module(found.name)
         rooms = [kind for _, kind in getmembers(module, isclass) if kind.__module__ == found.name]
         for room in (module, *rooms):
