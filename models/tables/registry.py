@@ -8,13 +8,26 @@ from models.tables import (
     ledger,
     merchant,
     message,
+    messaging,
     sender,
     tenant,
     usage,
 )
 from models.tables.base import metadata
 
-TABLES = (tenant, merchant, consent, idempotency, message, inbound, ledger, usage, sender, alert)
+TABLES = (
+    tenant,
+    merchant,
+    consent,
+    idempotency,
+    message,
+    inbound,
+    ledger,
+    usage,
+    sender,
+    alert,
+    messaging,
+)
 
 CROSS_TENANT = frozenset({"tenant", "sender_number", "alembic_version"})
 """Tables whose primary key does not begin with `tenant_id`, and why, is told in each."""

@@ -1,0 +1,160 @@
+"""The words of 10DLC registration: states, and the closed lists of The Campaign Registry."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class RegistrationState(StrEnum):
+    """Where a brand or a campaign stands."""
+
+    DRAFT = "DRAFT"
+    """Only we know of it."""
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    """With reasons; it may be corrected and submitted again."""
+
+
+class NumberState(StrEnum):
+    """Whether a number is the merchant's."""
+
+    REQUESTED = "REQUESTED"
+    ACTIVE = "ACTIVE"
+    FAILED = "FAILED"
+    """It could not be bought."""
+    RELEASING = "RELEASING"
+    RELEASED = "RELEASED"
+    RELEASE_FAILED = "RELEASE_FAILED"
+    """It still is the merchant's; giving it back may be asked for again."""
+
+
+class AssignmentState(StrEnum):
+    """Whether a number may send for its campaign."""
+
+    PENDING = "PENDING"
+    ASSIGNED = "ASSIGNED"
+    FAILED = "FAILED"
+    UNASSIGNING = "UNASSIGNING"
+    UNASSIGNED = "UNASSIGNED"
+    UNASSIGN_FAILED = "UNASSIGN_FAILED"
+
+
+class RegistrationKind(StrEnum):
+    """Whose row a registration works on."""
+
+    BRAND = "brand"
+    CAMPAIGN = "campaign"
+    NUMBER = "number"
+
+
+class Errand(StrEnum):
+    """What is asked of the registry for a row; each row has at most one at a time."""
+
+    REGISTER_BRAND = "REGISTER_BRAND"
+    REGISTER_CAMPAIGN = "REGISTER_CAMPAIGN"
+    BUY = "BUY"
+    ASSIGN = "ASSIGN"
+    UNASSIGN = "UNASSIGN"
+    RELEASE = "RELEASE"
+
+
+class Standing(StrEnum):
+    """How far the registry is with an errand."""
+
+    PENDING = "PENDING"
+    DONE = "DONE"
+    """Approved, bought, assigned, unassigned or released."""
+    REJECTED = "REJECTED"
+
+
+class NumberType(StrEnum):
+    """What kind of number it is; only LOCAL ones are assigned to 10DLC campaigns."""
+
+    LOCAL = "LOCAL"
+    TOLL_FREE = "TOLL_FREE"
+
+
+class EntityType(StrEnum):
+    """What kind of business a brand is."""
+
+    PRIVATE_PROFIT = "PRIVATE_PROFIT"
+    PUBLIC_PROFIT = "PUBLIC_PROFIT"
+    NON_PROFIT = "NON_PROFIT"
+    GOVERNMENT = "GOVERNMENT"
+    SOLE_PROPRIETOR = "SOLE_PROPRIETOR"
+
+
+class AltBusinessIdType(StrEnum):
+    """Who gave the business its other number."""
+
+    DUNS = "DUNS"
+    GIIN = "GIIN"
+    LEI = "LEI"
+
+
+class Vertical(StrEnum):
+    """What a brand deals in."""
+
+    AGRICULTURE = "AGRICULTURE"
+    COMMUNICATION = "COMMUNICATION"
+    CONSTRUCTION = "CONSTRUCTION"
+    EDUCATION = "EDUCATION"
+    ENERGY = "ENERGY"
+    ENTERTAINMENT = "ENTERTAINMENT"
+    FINANCIAL = "FINANCIAL"
+    GAMBLING = "GAMBLING"
+    GOVERNMENT = "GOVERNMENT"
+    HEALTHCARE = "HEALTHCARE"
+    HOSPITALITY = "HOSPITALITY"
+    HUMAN_RESOURCES = "HUMAN_RESOURCES"
+    INSURANCE = "INSURANCE"
+    LEGAL = "LEGAL"
+    MANUFACTURING = "MANUFACTURING"
+    NGO = "NGO"
+    POLITICAL = "POLITICAL"
+    POSTAL = "POSTAL"
+    PROFESSIONAL = "PROFESSIONAL"
+    REAL_ESTATE = "REAL_ESTATE"
+    RETAIL = "RETAIL"
+    TECHNOLOGY = "TECHNOLOGY"
+    TRANSPORTATION = "TRANSPORTATION"
+
+
+class UseCase(StrEnum):
+    """What a campaign is for."""
+
+    TWO_FACTOR = "2FA"
+    ACCOUNT_NOTIFICATION = "ACCOUNT_NOTIFICATION"
+    AGENTS_FRANCHISES = "AGENTS_FRANCHISES"
+    CARRIER_EXEMPT = "CARRIER_EXEMPT"
+    CHARITY = "CHARITY"
+    CONVERSATIONAL = "CONVERSATIONAL"
+    CUSTOMER_CARE = "CUSTOMER_CARE"
+    DELIVERY_NOTIFICATION = "DELIVERY_NOTIFICATION"
+    EMERGENCY = "EMERGENCY"
+    FRAUD_ALERT = "FRAUD_ALERT"
+    HIGHER_EDUCATION = "HIGHER_EDUCATION"
+    K12_EDUCATION = "K12_EDUCATION"
+    LOW_VOLUME = "LOW_VOLUME"
+    M2M = "M2M"
+    MARKETING = "MARKETING"
+    MIXED = "MIXED"
+    POLITICAL = "POLITICAL"
+    POLLING_VOTING = "POLLING_VOTING"
+    PROXY = "PROXY"
+    PUBLIC_SAFETY_RESTRICTED = "PUBLIC_SAFETY_RESTRICTED"
+    PUBLIC_SERVICE_ANNOUNCEMENT = "PUBLIC_SERVICE_ANNOUNCEMENT"
+    SECURITY_ALERT = "SECURITY_ALERT"
+    SOCIAL = "SOCIAL"
+    SOLE_PROPRIETOR = "SOLE_PROPRIETOR"
+    SWEEPSTAKE = "SWEEPSTAKE"
+    TRIAL = "TRIAL"
+    UCAAS_HIGH = "UCAAS_HIGH"
+    UCAAS_LOW = "UCAAS_LOW"
+
+
+OWNED: Final = frozenset({NumberState.ACTIVE, NumberState.RELEASING, NumberState.RELEASE_FAILED})
+"""The number is the merchant's, and costs money."""
+
+TAKEN: Final = OWNED | {NumberState.REQUESTED}
+"""Nobody else of the tenant may ask for the number."""

@@ -1,0 +1,158 @@
+"""10DLC: who a merchant is to the carriers, what it sends, and from which numbers.
+
+What a row asks of the registry is called its errand; a row has at most one at a time. `submission`
+counts them and is part of the reference under which the registry knows each. `deadline` is set
+while a call may have been made whose outcome is not written: whoever finds it looks up, and never
+calls again blind. `taken_at` is set once the registry surely has the errand.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from models.rules.registration_words import (
+    TAKEN,
+    AssignmentState,
+    NumberState,
+    NumberType,
+    RegistrationState,
+)
+from models.tables.base import (
+    Table,
+    identity,
+    not_negative,
+    one_of,
+    optional_timestamp,
+    tenant_key,
+    timestamp,
+)
+
+_SILENT = text("sweep_at IS NOT NULL")
+_TAKEN = ", ".join(f"'{state}'" for state in sorted(TAKEN))
+
+
+class Registered(Table):
+    """What all rows have that are known to a registry."""
+
+    tenant_id: int = tenant_key()
+    merchant_id: int = Field(sa_type=BigInteger)
+    provider: str = Field(sa_type=String(32), description="The registry; its states are its own.")
+    submission: int = Field(default=0, description="Errands so far; 0: never submitted.")
+    vendor_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
+    vendor_state: dict[str, Any] = Field(
+        default_factory=dict, sa_type=JSONB, description="What only the adapter understands."
+    )
+    deadline: datetime | None = optional_timestamp(description="Of a call without an outcome.")
+    taken_at: datetime | None = optional_timestamp(description="The registry has the errand.")
+    reasons: list[dict[str, Any]] = Field(
+        default_factory=list,
+        sa_type=JSONB,
+        description="Why it was rejected, in words.",
+    )
+    sweep_at: datetime | None = optional_timestamp(
+        description="When it is looked after; None while nothing is asked of the registry."
+    )
+    created_at: datetime = timestamp()
+    updated_at: datetime = timestamp()
+
+
+class Brand(Registered, table=True):
+    """Who a merchant is to the carriers: one per merchant and registry."""
+
+    __tablename__: ClassVar[str] = "brand"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "merchant_id", "provider"),
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        one_of("state", RegistrationState),
+        not_negative("submission", "revision"),
+        Index("ix_brand_sweep", "sweep_at", postgresql_where=_SILENT),
+    )
+
+    id: int | None = identity()
+    state: RegistrationState = Field(sa_type=String(16))
+    revision: int = Field(default=1, description="How often it was written by the merchant.")
+    profile: dict[str, Any] = Field(
+        sa_type=JSONB, description="A BrandProfile; its EIN is nobody's to see."
+    )
+    submitted_at: datetime | None = optional_timestamp()
+    decided_at: datetime | None = optional_timestamp()
+
+
+class Campaign(Registered, table=True):
+    """What a merchant sends, and how recipients came to agree to it; always of its brand."""
+
+    __tablename__: ClassVar[str] = "campaign"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        ForeignKeyConstraint(["tenant_id", "brand_id"], ["brand.tenant_id", "brand.id"]),
+        one_of("state", RegistrationState),
+        not_negative("submission", "revision"),
+        CheckConstraint("segments_per_second > 0", name="throughput"),
+        Index("ix_campaign_merchant", "tenant_id", "merchant_id", "id"),
+        Index("ix_campaign_sweep", "sweep_at", postgresql_where=_SILENT),
+    )
+
+    id: int | None = identity()
+    brand_id: int = Field(sa_type=BigInteger)
+    state: RegistrationState = Field(sa_type=String(16))
+    revision: int = Field(default=1, description="How often it was written by the merchant.")
+    profile: dict[str, Any] = Field(sa_type=JSONB, description="A CampaignProfile.")
+    segments_per_second: Decimal | None = Field(
+        default=None,
+        sa_type=Numeric(9, 3),
+        nullable=True,
+        description="What each of its numbers may send, where the registry tells.",
+    )
+    submitted_at: datetime | None = optional_timestamp()
+    decided_at: datetime | None = optional_timestamp()
+
+
+class MessagingNumber(Registered, table=True):
+    """A number a merchant bought, and the campaign it sends for.
+
+    While it is the merchant's, `sender_number` has it too: that is what messages are sent from and
+    what inbound texts are found by. `assignment` is None until a campaign was named.
+    """
+
+    __tablename__: ClassVar[str] = "messaging_number"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        ForeignKeyConstraint(["tenant_id", "campaign_id"], ["campaign.tenant_id", "campaign.id"]),
+        one_of("type", NumberType),
+        one_of("state", NumberState),
+        one_of("assignment", AssignmentState, optional=True),
+        not_negative("submission"),
+        CheckConstraint("(assignment IS NULL) = (campaign_id IS NULL)", name="of_a_campaign"),
+        Index(
+            "ux_messaging_number_taken",
+            "tenant_id",
+            "number",
+            unique=True,
+            postgresql_where=text(f"state IN ({_TAKEN})"),
+        ),
+        Index("ix_messaging_number_merchant", "tenant_id", "merchant_id", "id"),
+        Index("ix_messaging_number_sweep", "sweep_at", postgresql_where=_SILENT),
+    )
+
+    id: int | None = identity()
+    number: str = Field(sa_type=String(16), description="E.164.")
+    type: NumberType = Field(sa_type=String(16))
+    state: NumberState = Field(sa_type=String(16))
+    campaign_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    assignment: AssignmentState | None = Field(default=None, sa_type=String(16), nullable=True)
+    bought_at: datetime | None = optional_timestamp()
+    assigned_at: datetime | None = optional_timestamp()
+    released_at: datetime | None = optional_timestamp()
