@@ -1,7 +1,7 @@
 """Talking to Twilio: authentication, forms, pages, and what each of its answers means.
 
 A step of an adapter here asks several times, so what stops it is raised inside this package and
-turned into a closed answer at its edge (`registry.py`, `directory.py`).
+turned into a closed answer at its edge (`registry.py`, `sip.py`).
 
 | what comes back | means |
 |---|---|
@@ -108,9 +108,9 @@ class Twilio:
         """Return an address of the Trust Hub (profiles, end users, evaluations)."""
         return f"{self._account.trusthub_url.rstrip('/')}/v1/{path}"
 
-    async def create(self, url: str, form: Form) -> dict[str, Any]:
+    async def create(self, url: str, form: Form, *, not_after: datetime) -> dict[str, Any]:
         """Post a form; return the document of what was made or changed."""
-        return _document(await self._ask("POST", url, data=_encoded(form)))
+        return _document(await self._ask("POST", url, not_after, data=_encoded(form)))
 
     async def find(self, url: str) -> dict[str, Any] | None:
         """Return the document at an address; None if there is none."""
@@ -121,10 +121,10 @@ class Twilio:
                 return None
             raise
 
-    async def remove(self, url: str) -> None:
+    async def remove(self, url: str, *, not_after: datetime) -> None:
         """Delete what is at an address; that nothing is there is as good."""
         try:
-            await self._ask("DELETE", url)
+            await self._ask("DELETE", url, not_after)
         except Refusal as refusal:
             if refusal.status != httpx.codes.NOT_FOUND:
                 raise
@@ -154,14 +154,16 @@ class Twilio:
         except Lost as lost:
             raise Unprocessed(lost.reason) from lost
 
-    async def _ask(self, method: str, url: str, **content: Any) -> httpx.Response:
+    async def _ask(
+        self, method: str, url: str, not_after: datetime | None = None, **content: Any
+    ) -> httpx.Response:
         request = self._http.build_request(method, url, **content)
         request.headers["Accept"] = "application/json"
         next(self._auth.auth_flow(request))  # writes the header
         answer = await http.deliver(
             self._http,
             request,
-            not_after=datetime.now(UTC) + self._timeout,
+            not_after=not_after or datetime.now(UTC) + self._timeout,
             timeout=self._timeout,
         )
         match answer:
