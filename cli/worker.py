@@ -13,24 +13,29 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.dispatch import Dispatching
+from activities.dispatch.attending import Attendance
+from activities.dispatch.dispatching import Dispatching
 from activities.housekeeping import Sweeping
 from activities.ledger import Ledger
 from activities.observed import Observed
 from activities.privacy import PrivateFailures
 from activities.pump import Pumping
 from activities.reconcile import Truth
+from activities.registration import Registering, RegistrationSweeping
 from cli.health import serve_health
 from models.enums import DeliveryMode
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
+from providers.registries import Registries
 from providers.routing import Routes
 from providers.simulated import Simulator
+from providers.simulated_registry import SimulatedRegistry
 from workflows import names
 from workflows.connecting import connect, register_search_attributes
 from workflows.housekeeping import Sweeper
 from workflows.registered import BY_QUEUE
+from workflows.registration_starting import start_registration_sweeper
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +63,14 @@ class Parts:
     ledger: Ledger
     sweeping: Sweeping
     pumping: Pumping
+    registering: Registering
+    registration_sweeping: RegistrationSweeping
     routes: Routes
 
 
-def assemble(settings: Settings, database: Database, client: Client, routes: Routes) -> Parts:
+def assemble(
+    settings: Settings, database: Database, client: Client, routes: Routes, registries: Registries
+) -> Parts:
     """Build the activities."""
     return Parts(
         dispatching=Dispatching(
@@ -69,6 +78,7 @@ def assemble(settings: Settings, database: Database, client: Client, routes: Rou
             routes,
             public_url=settings.public_url,
             slots=settings.provider_slots,
+            attendance=Attendance(database, settings.report_attended),
         ),
         truth=Truth(database, routes),
         ledger=Ledger(database),
@@ -80,6 +90,19 @@ def assemble(settings: Settings, database: Database, client: Client, routes: Rou
             grace=settings.sweep_grace,
         ),
         pumping=Pumping(database, client),
+        registering=Registering(
+            database,
+            registries,
+            public_url=settings.public_url,
+            look_after=settings.sweep_grace,
+        ),
+        registration_sweeping=RegistrationSweeping(
+            database,
+            client,
+            settings.registration_waits,
+            every=settings.sweep_every,
+            grace=settings.sweep_grace,
+        ),
         routes=routes,
     )
 
@@ -115,6 +138,22 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
             activities=[parts.sweeping.sweep, parts.pumping.let_in],
             workflow_runner=_RUNNER,
             interceptors=[Observed(), PrivateFailures()],
+            sticky_queue_schedule_to_start_timeout=_STICKY,
+            graceful_shutdown_timeout=_GRACE,
+        ),
+        names.REGISTRATION: lambda: Worker(
+            client,
+            task_queue=names.REGISTRATION,
+            workflows=BY_QUEUE[names.REGISTRATION],
+            activities=[
+                parts.registering.submit,
+                parts.registering.reconcile,
+                parts.registering.ask,
+                parts.registration_sweeping.sweep_registrations,
+            ],
+            workflow_runner=_RUNNER,
+            interceptors=[Observed(), PrivateFailures()],
+            max_concurrent_activities=20,
             sticky_queue_schedule_to_start_timeout=_STICKY,
             graceful_shutdown_timeout=_GRACE,
         ),
@@ -165,9 +204,18 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             ],
             {DeliveryMode.SIMULATOR: ["simulator"]},
         )
-        for worker in workers(client, assemble(settings, database, client, routes), queues):
+        registry = SimulatedRegistry(
+            http,
+            settings.simulator_url,
+            timeout=min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
+            absence_window=settings.absence_window,
+        )
+        registries = Registries([registry], {DeliveryMode.SIMULATOR: registry.name})
+        parts = assemble(settings, database, client, routes, registries)
+        for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
         await start_sweeper(client)
+        await start_registration_sweeper(client)
         standing_by = asyncio.create_task(_stand_by(client))
         stack.callback(standing_by.cancel)
         health = serve_health(settings.worker_health_port, settings.worker_health_host)
@@ -184,6 +232,7 @@ async def _stand_by(client: Client) -> None:
         try:
             await register_search_attributes(client)
             await start_sweeper(client)
+            await start_registration_sweeper(client)
         except RPCError as error:
             log.warning("Temporal is out of reach", extra={"reason": error.status.name})
 

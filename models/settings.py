@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from models.rules.waits import SendWaits
+from models.rules.waits import RegistrationWaits, SendWaits
 
 
 def _seconds(given: Any) -> Any:
@@ -47,6 +47,8 @@ _DEMO_WAITS: dict[str, float] = {
     "truth_horizon": 60,
     "sweep_every": 2,
     "sweep_grace": 8,
+    "registration_ask_first": 1,
+    "registration_ask_longest": 1,
 }
 """Seconds."""
 
@@ -90,6 +92,12 @@ class Settings(BaseSettings):
         default=None, description="Signs the simulator's webhooks; needed to use it."
     )
 
+    report_attended: Annotated[
+        timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0), le=timedelta(seconds=1))
+    ] = Field(
+        default=timedelta(milliseconds=400),
+        description="How long a hand-over waits for its report where reports come fast; 0: never.",
+    )
     report_wait: Duration = timedelta(minutes=10)
     poll_first: Duration = timedelta(minutes=5)
     poll_longest: Duration = timedelta(hours=2)
@@ -101,6 +109,12 @@ class Settings(BaseSettings):
     truth_horizon: Duration = timedelta(hours=72)
     sweep_every: Duration = timedelta(seconds=30)
     sweep_grace: Duration = timedelta(seconds=60)
+
+    registration_ask_first: Duration = Field(
+        default=timedelta(minutes=1),
+        description="Between two questions to the 10DLC registry, growing: it takes days.",
+    )
+    registration_ask_longest: Duration = timedelta(hours=1)
 
     provider_timeout: Duration = Field(
         default=timedelta(seconds=10),
@@ -146,6 +160,15 @@ class Settings(BaseSettings):
             poll_longest=self.poll_longest,
             reconcile_every=self.reconcile_every,
             truth_horizon=self.truth_horizon,
+        )
+
+    @property
+    def registration_waits(self) -> RegistrationWaits:
+        """The waits that a registration takes along."""
+        return RegistrationWaits(
+            ask_first=self.registration_ask_first,
+            ask_longest=self.registration_ask_longest,
+            reconcile_every=self.reconcile_every,
         )
 
     @property

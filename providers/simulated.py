@@ -189,7 +189,7 @@ def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Report | None]
     """
 
     def read(headers: Mapping[str, str], body: bytes) -> Report | None:
-        return _report(_verified(secret, headers, body))
+        return _report(verified(secret, headers, body))
 
     return read
 
@@ -202,12 +202,12 @@ def inbound_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Inboun
     """
 
     def read(headers: Mapping[str, str], body: bytes) -> InboundText:
-        return _inbound(_verified(secret, headers, body))
+        return _inbound(verified(secret, headers, body))
 
     return read
 
 
-def _verified(secret: str, headers: Mapping[str, str], body: bytes) -> Any:
+def verified(secret: str, headers: Mapping[str, str], body: bytes) -> Any:
     """Return the document of a webhook whose signature is right and at most five minutes old."""
     given = headers.get(SIGNATURE_HEADER, "").split(",")
     fields = dict(part.partition("=")[::2] for part in given)

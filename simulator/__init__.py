@@ -16,6 +16,8 @@ A submission passes through the rooms in this order:
     timeline        table row + acceptance → all events, their reports, the copies that arrive
     courier         tells the callback URL, in order, signed (`signing`), until answered (`poster`)
     answers         what the client hears, silence and resets included
+    registry        10DLC: brands, campaigns, numbers; `registry_outcomes` is its part of the table,
+                    `registry_inventory` what is for sale, `registry_routes` how it is asked
     journal         the memory on disk, if there is to be one
     views, pricing, vocabulary, clock     how it looks in JSON; prices; words; time
     app, server     put together; run

@@ -19,6 +19,8 @@ from simulator.faults import FaultGate, FaultSwitch
 from simulator.inbound import Inbox
 from simulator.journal import Journal
 from simulator.message_routes import MessageRoutes
+from simulator.registry import Registry
+from simulator.registry_routes import RegistryRoutes
 from simulator.submission import Malformed
 from simulator.vocabulary import Code
 
@@ -40,6 +42,7 @@ def create_app(
     courier = Courier(signing_secret)
     carrier = Carrier(journal, courier, report_delay)
     inbox = Inbox(journal, courier, inbound_url)
+    registry = Registry(journal, courier)
     switch = FaultSwitch()
 
     @contextlib.asynccontextmanager
@@ -47,6 +50,7 @@ def create_app(
         journal.open()
         carrier.restore()
         inbox.restore()
+        registry.restore()
         yield
         closing.set()
         await courier.close()
@@ -55,6 +59,7 @@ def create_app(
     app = Starlette(
         routes=[
             *MessageRoutes(carrier, closing).routes(Middleware(FaultGate, switch)),
+            *RegistryRoutes(registry).routes(Middleware(FaultGate, switch)),
             *ConsoleRoutes(carrier, inbox, switch).routes(),
         ],
         exception_handlers={Malformed: _malformed, HTTPException: _unknown},

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     TOLD = "told"
     TURN = "turn"
     SETTING = "setting"
+    REGISTRATION = "registration"
 
 
 class Journal:

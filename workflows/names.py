@@ -12,6 +12,7 @@ from models.enums import Channel, MessageType
 
 MESSAGES: Final = "messages"
 HOUSEKEEPING: Final = "housekeeping"
+REGISTRATION: Final = "registration"
 
 TENANT: Final = SearchAttributeKey.for_int("HexavoxTenant")
 MERCHANT: Final = SearchAttributeKey.for_keyword("HexavoxMerchant")
@@ -23,6 +24,7 @@ IDEMPOTENCY_KEY: Final = SearchAttributeKey.for_keyword("HexavoxIdempotencyKey")
 SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, OUTCOME, IDEMPOTENCY_KEY)
 
 SWEEPER_ID: Final = "sweeper"
+REGISTRATION_SWEEPER_ID: Final = "registration-sweeper"
 
 _LONGEST_ID: Final = 255
 """Temporal's SQL schema holds no more."""
@@ -46,6 +48,11 @@ def provider_queue(provider: str) -> str:
 def pump_id(tenant_id: int, sender_id: int, channel: Channel) -> str:
     """Return the workflow id of a sender's pump: there is never a second one."""
     return f"pump/{tenant_id}/{sender_id}/{channel}"
+
+
+def registration_id(story: str, tenant_id: int, row_id: int) -> str:
+    """Return the workflow id of a row's story: there is never a second one at the same time."""
+    return f"{story}/{tenant_id}/{row_id}"
 
 
 def priority_of(message_type: MessageType) -> int:

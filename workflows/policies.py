@@ -54,6 +54,10 @@ LET_IN: Final = LocalActivityConfig(
     summary="let in",
 )
 
+SWEEP_REGISTRATIONS: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"
+)
+
 
 def dispatch_queued(provider: str) -> ActivityConfig:
     """Return the budget of a hand-over that waits in the line of one provider."""
@@ -62,4 +66,11 @@ def dispatch_queued(provider: str) -> ActivityConfig:
         start_to_close_timeout=timedelta(seconds=15),
         retry_policy=_PATIENT,
         summary=f"hand over, in line for {provider}",
+    )
+
+
+def registration(summary: str) -> ActivityConfig:
+    """Return the budget of one call to a registry: it has 10 s for HTTP."""
+    return ActivityConfig(
+        start_to_close_timeout=timedelta(seconds=15), retry_policy=_PATIENT, summary=summary
     )

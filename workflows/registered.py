@@ -5,11 +5,27 @@ from typing import Any, Final
 from workflows import names
 from workflows.housekeeping import Sweeper
 from workflows.pump import Pump
+from workflows.registration import (
+    AssignNumber,
+    BuyNumber,
+    RegisterBrand,
+    RegisterCampaign,
+    RegistrationSweeper,
+    ReturnNumber,
+)
 from workflows.send_message import SendMessage
 
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
     names.HOUSEKEEPING: [Sweeper, Pump],
+    names.REGISTRATION: [
+        RegisterBrand,
+        RegisterCampaign,
+        BuyNumber,
+        AssignNumber,
+        ReturnNumber,
+        RegistrationSweeper,
+    ],
 }
 
 WORKFLOWS: Final[list[type[Any]]] = [

@@ -6,6 +6,11 @@ both sides.
 
 from temporalio import activity
 
+from workflows.registration_types import (
+    RegistrationResult,
+    RegistrationStep,
+    RegistrationSweepResult,
+)
 from workflows.types import (
     DispatchResult,
     DispatchStep,
@@ -60,4 +65,28 @@ async def sweep() -> SweepResult:
 @activity.defn(name="let_in")
 async def let_in(step: PumpStep) -> PumpResult:
     """Give the next in a sender's line their moments, and wake them."""
+    raise NotImplementedError
+
+
+@activity.defn(name="submit_registration")
+async def submit_registration(step: RegistrationStep) -> RegistrationResult:
+    """Make the next call of an errand, unless an earlier one may have been made."""
+    raise NotImplementedError
+
+
+@activity.defn(name="reconcile_registration")
+async def reconcile_registration(step: RegistrationStep) -> RegistrationResult:
+    """Find out whether the registry has the errand whose answer was lost."""
+    raise NotImplementedError
+
+
+@activity.defn(name="ask_registration")
+async def ask_registration(step: RegistrationStep) -> RegistrationResult:
+    """Ask how far the registry is, and write what it decided."""
+    raise NotImplementedError
+
+
+@activity.defn(name="sweep_registrations")
+async def sweep_registrations() -> RegistrationSweepResult:
+    """Start what was submitted but nobody carries."""
     raise NotImplementedError

@@ -62,7 +62,7 @@ class Receipts:
             )
         if stored is None:
             raise NotFound
-        if stored.open and not stored.completed:
+        if stored.open and not stored.completed and not stored.attended:
             await self._starter.wake(
                 send_workflow_id(
                     stored.operation,

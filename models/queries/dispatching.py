@@ -245,7 +245,8 @@ _CONCLUDE = text(
                                                         THEN CAST(:now AS timestamptz) END),
                provider_message_id = COALESCE(:provider_message_id, provider_message_id),
                error_code = :error_code, everywhere = :everywhere,
-               provider_code = COALESCE(:provider_code, provider_code)
+               provider_code = COALESCE(:provider_code, provider_code),
+               attended_until = :attended_until
           FROM told, held
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :number
            AND held.state IN ('REQUESTED', 'AMBIGUOUS')
@@ -282,10 +283,12 @@ async def conclude(
     error_code: ErrorCode | None = None,
     everywhere: bool = False,
     provider_code: str | None = None,
+    attended_until: datetime | None = None,
 ) -> Concluded:
     """Write what came of an attempt, once: an attempt that is no longer open keeps its word.
 
     Taken, it was taken when it was first reported on, which may be before its answer was lost.
+    Until `attended_until` its worker looks for the report by itself.
     """
     row = (
         await db.execute(
@@ -300,6 +303,7 @@ async def conclude(
                 "error_code": error_code,
                 "everywhere": everywhere,
                 "provider_code": provider_code,
+                "attended_until": attended_until,
             },
         )
     ).one()

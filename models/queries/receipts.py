@@ -44,22 +44,27 @@ class StoredReceipt:
     """It was not known before."""
     open: bool
     completed: bool
+    attended: bool
+    """Whoever handed the message over looks for the report by itself."""
     operation: str
     scope: str
     idempotency_key: str | None
 
 
 # News that is not the last word, about an attempt known to be accepted, is closed at once.
+# The attempt is held until the report is committed: who stops attending it sees the report.
 _STORE = text(
     """
     WITH known AS (
         SELECT m.operation, m.scope, m.idempotency_key, m.completed_at IS NOT NULL AS completed,
                COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.to_contact,
-               CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED' AS stale
+               CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED' AS stale,
+               COALESCE(a.attended_until > :now, FALSE) AS attended
           FROM attempt a
           JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
          WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id AND a.number = :attempt
            AND a.provider = :provider
+           FOR SHARE OF a
     ), stored AS (
         INSERT INTO receipt
                (tenant_id, provider, event_id, message_id, attempt, status, phase, recipient,
@@ -72,7 +77,7 @@ _STORE = text(
         ON CONFLICT (tenant_id, provider, event_id) DO NOTHING
         RETURNING applied_at IS NULL AS open
     )
-    SELECT known.operation, known.scope, known.idempotency_key, known.completed,
+    SELECT known.operation, known.scope, known.idempotency_key, known.completed, known.attended,
            known.merchant_id, known.channel, known.to_contact,
            EXISTS (SELECT 1 FROM stored) AS fresh,
            COALESCE((SELECT open FROM stored),
@@ -128,6 +133,7 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
         fresh=row.fresh,
         open=row.open,
         completed=row.completed,
+        attended=row.attended,
         operation=row.operation,
         scope=row.scope,
         idempotency_key=row.idempotency_key,

@@ -3,9 +3,17 @@
 Contacts and tax numbers are in no repr, so in no log.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from models.rules.registration_words import AltBusinessIdType, EntityType, UseCase, Vertical
+from models.rules.registration_words import (
+    AltBusinessIdType,
+    EntityType,
+    NumberType,
+    UseCase,
+    Vertical,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +85,21 @@ class CampaignProfile:
         object.__setattr__(self, "sub_use_cases", tuple(map(UseCase, self.sub_use_cases)))
         for name in ("samples", "opt_in_keywords", "opt_out_keywords", "help_keywords"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrandFacts:
+    """What a row knows that its errand needs.
+
+    `parent_*` are those of what it stands under: a campaign's brand, an assignment's campaign.
+    """
+
+    vendor_id: str | None
+    vendor_state: Mapping[str, Any] = field(repr=False)
+    taken: bool
+    profile: Mapping[str, Any] | None = field(default=None, repr=False)
+    number: str | None = field(default=None, repr=False)
+    type: NumberType | None = None
+    parent_vendor_id: str | None = None
+    parent_vendor_state: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    parent_profile: Mapping[str, Any] | None = field(default=None, repr=False)

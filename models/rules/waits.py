@@ -1,4 +1,4 @@
-"""How long a send waits for what."""
+"""How long sends and registrations wait for what."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,3 +17,14 @@ class SendWaits:
     """Between two looks into a lost answer, growing likewise."""
     truth_horizon: timedelta
     """After this without truth the message ends UNKNOWN."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationWaits:
+    """The waits of one registration; they come with its order, as those of a send."""
+
+    ask_first: timedelta
+    """Between two questions, growing with the time already spent: registrations take days."""
+    ask_longest: timedelta
+    reconcile_every: timedelta
+    """Between two looks into a lost answer, growing likewise."""

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
-from activities.dispatch import Dispatching
+from activities.dispatch.attending import Attendance
+from activities.dispatch.dispatching import Dispatching
 from activities.ledger import Ledger
 from activities.reconcile import Truth
 from models.enums import (
@@ -47,13 +48,24 @@ class Stage:
     """What a test of an activity needs."""
 
     def __init__(
-        self, database: Database, owner: Owner, *providers: MessageProvider, slots: int = 20
+        self,
+        database: Database,
+        owner: Owner,
+        *providers: MessageProvider,
+        slots: int = 20,
+        patience: timedelta = timedelta(0),
     ) -> None:
         self.database = database
         self.owner = owner
         names = [provider.name for provider in providers]
         routes = Routes(providers, {DeliveryMode.SIMULATOR: names})
-        self.dispatching = Dispatching(database, routes, public_url="http://us/", slots=slots)
+        self.dispatching = Dispatching(
+            database,
+            routes,
+            public_url="http://us/",
+            slots=slots,
+            attendance=Attendance(database, patience),
+        )
         self._truth = Truth(database, routes)
         self._ledger = Ledger(database)
 

@@ -24,6 +24,7 @@ from models.settings import Settings
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from providers.ports import Accepted, Answer, LookUp, NotFound, Proof, SendRequest
+from providers.registries import Registries
 from providers.routing import Routes
 from tests.factories import Owner, make_message, make_owner, new_message, say, unique
 from workflows.names import pump_id
@@ -98,7 +99,7 @@ class PostOffice:
             for _ in range(workers_count):
                 client = await self.client()
                 routes = Routes([self.provider], {DeliveryMode.SIMULATOR: [self.provider.name]})
-                parts = assemble(self.settings, self.database, client, routes)
+                parts = assemble(self.settings, self.database, client, routes, Registries([], {}))
                 for worker in workers(client, parts):
                     await stack.enter_async_context(worker)
             await start_sweeper(await self.client())

@@ -1,15 +1,16 @@
 """Handing a message to a provider: claim, call, conclude."""
 
 import asyncio
-import logging
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
 
 from temporalio import activity
 
+from activities.dispatch.attending import Attendance, Attended, Route
+from activities.dispatch.slots import Slots
+from activities.dispatch.verdicts import log_answer, state_of, without_claim
 from models.enums import AttemptState, ErrorCode, SuppressionReason
 from models.queries import dispatching, lines
 from models.queries.dispatching import Dispatchable
@@ -17,13 +18,12 @@ from models.queries.lines import Line, Moment
 from models.queries.suppression import suppress
 from models.rules import pacing
 from models.rules.contacts import contact_key
-from models.rules.dispatching import Decision, Move, decide
+from models.rules.dispatching import Move, decide
 from models.rules.pacing import Way
 from models.rules.reference import Reference
 from models.session import Database, WriteSession
 from providers.ports import (
     Accepted,
-    Ambiguous,
     Answer,
     Envelope,
     MessageProvider,
@@ -36,8 +36,6 @@ from providers.routing import PastAttempt, Routes
 from workflows.names import priority_of
 from workflows.pumping import start_pump
 from workflows.types import DispatchResult, DispatchStep, PumpStep, Verdict
-
-log = logging.getLogger(__name__)
 
 _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
@@ -60,6 +58,11 @@ class Claimed:
     moment: Moment | None
     """Its sender's, if that has a limit."""
 
+    @property
+    def route(self) -> Route:
+        """Where it goes, and so how soon it is reported on."""
+        return self.provider.name, self.found.channel
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -68,26 +71,6 @@ class Standing:
     result: DispatchResult
     line: Line
     first: bool
-
-
-class Slots:
-    """Calls in flight per provider in this process: one slow vendor must not stop the others."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._taken: dict[str, int] = {}
-
-    def take(self, provider: str, held: ExitStack) -> bool:
-        """Occupy a slot until `held` is closed; False if there is none left."""
-        taken = self._taken.get(provider, 0)
-        if taken >= self._most:
-            return False
-        self._taken[provider] = taken + 1
-        held.callback(self._give_back, provider)
-        return True
-
-    def _give_back(self, provider: str) -> None:
-        self._taken[provider] -= 1
 
 
 class Dispatching:
@@ -100,15 +83,19 @@ class Dispatching:
         *,
         public_url: str,
         slots: int,
+        attendance: Attendance,
     ) -> None:
         self._database = database
         self._routes = routes
         self._public_url = public_url.rstrip("/")
         self._slots = Slots(slots)
+        self._attendance = attendance
 
     @activity.defn(name="dispatch")
     async def dispatch(self, step: DispatchStep) -> DispatchResult:
         """Hand the message over on the fast path, or say that it is BUSY.
+
+        Where reports come fast it waits a moment for this one, so that the message ends at once.
 
         Safe to run twice: the second run finds the first one's attempt and says AMBIGUOUS.
         """
@@ -130,11 +117,11 @@ class Dispatching:
             if claimed.moment is not None:
                 held.close()  # who waits for its moment keeps no slot from a call
                 if not await self._catch(claimed, claimed.moment):
-                    return await self._conclude(step, claimed, _MISSED)
+                    return await self._conclude(step, claimed, _MISSED, attend=False)
                 if fast:  # the moment is now, even if no slot is left
                     self._slots.take(claimed.provider.name, held)
             answer = await claimed.provider.send(self._request(step, claimed))
-        return await self._conclude(step, claimed, answer)
+        return await self._conclude(step, claimed, answer, attend=fast)
 
     async def _claim(
         self, db: WriteSession, step: DispatchStep, held: ExitStack | None
@@ -149,7 +136,7 @@ class Dispatching:
         decision = decide(found.candidate, now)
         if decision.move is not Move.CLAIM:
             await lines.leave(db, found.pace, message_id=step.message_id)
-            return _without_claim(decision, found)
+            return without_claim(decision, found)
         past = [PastAttempt(provider=a.provider, state=a.state) for a in found.attempts]
         provider = self._routes.following(found.delivery_mode, found.channel, past)
         if provider is None:
@@ -249,19 +236,27 @@ class Dispatching:
         return request_for(found.channel, envelope, found.body, found.details)
 
     async def _conclude(
-        self, step: DispatchStep, claimed: Claimed, answer: Answer
+        self, step: DispatchStep, claimed: Claimed, answer: Answer, *, attend: bool
     ) -> DispatchResult:
         """Write what came of the call; if this fails, the attempt stays open and is reconciled."""
         accepted = answer if isinstance(answer, Accepted) else None
         refused = answer if isinstance(answer, Refused) else None
+        now = datetime.now(UTC)
+        attended = Attended(
+            tenant_id=step.tenant_id,
+            message_id=step.message_id,
+            attempt=claimed.number,
+        )
+        patience = self._patience(claimed) if attend and accepted is not None else None
         async with self._database.transaction() as db:
             concluded = await dispatching.conclude(
                 db,
                 tenant_id=step.tenant_id,
                 message_id=step.message_id,
                 number=claimed.number,
-                state=_state(answer),
-                now=datetime.now(UTC),
+                state=state_of(answer),
+                now=now,
+                attended_until=None if patience is None else now + patience,
                 provider_message_id=None if accepted is None else accepted.provider_message_id,
                 error_code=None if refused is None else refused.error_code,
                 everywhere=refused is not None and refused.everywhere,
@@ -269,8 +264,17 @@ class Dispatching:
             )
             if refused is not None and refused.error_code is ErrorCode.OPTED_OUT:
                 await self._suppress(db, step, claimed)
-        _log(claimed, answer)
+        log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
+        if patience is not None and not concluded.reported:
+            reported = await self._attendance.await_report(attended, claimed.route, patience)
+            concluded = replace(concluded, reported=reported)
         return self._verdict(claimed, answer, concluded)
+
+    def _patience(self, claimed: Claimed) -> timedelta | None:
+        """Return how long to wait for the report, if at all: several recipients have several."""
+        if claimed.found.details.get("to"):
+            return None
+        return self._attendance.patience_with(claimed.route)
 
     async def _suppress(self, db: WriteSession, step: DispatchStep, claimed: Claimed) -> None:
         """Remember that the carrier knows of an opt-out, so that nobody tries again."""
@@ -334,50 +338,3 @@ class Dispatching:
         past = [PastAttempt(provider=a.provider, state=a.state) for a in claimed.found.attempts]
         past.append(PastAttempt(provider=claimed.provider.name, state=state))
         return self._routes.following(claimed.found.delivery_mode, claimed.found.channel, past)
-
-
-def _state(answer: Answer) -> AttemptState:
-    match answer:
-        case Accepted():
-            return AttemptState.ACCEPTED
-        case Refused():
-            return AttemptState.REFUSED
-        case NotProcessed():
-            return AttemptState.NOT_PROCESSED
-        case Ambiguous():
-            return AttemptState.AMBIGUOUS
-        case _:
-            assert_never(answer)
-
-
-def _log(claimed: Claimed, answer: Answer) -> None:
-    facts = {"attempt": claimed.number, "provider": claimed.provider.name}
-    match answer:
-        case Accepted():
-            pass
-        case Refused():
-            log.info("provider refused", extra={**facts, "provider_code": answer.provider_code})
-        case NotProcessed():
-            log.warning("provider did not process", extra={**facts, "reason": answer.reason})
-        case Ambiguous():
-            log.warning("answer lost, reconciling", extra={**facts, "reason": answer.reason})
-        case _:
-            assert_never(answer)
-
-
-def _without_claim(decision: Decision, found: Dispatchable) -> DispatchResult:
-    match decision.move:
-        case Move.OVER:
-            return DispatchResult(verdict=Verdict.OVER)
-        case Move.REPORT:
-            return DispatchResult(verdict=Verdict.ACCEPTED, reported=found.reported)
-        case Move.RECONCILE:
-            return DispatchResult(verdict=Verdict.AMBIGUOUS)
-        case Move.WAIT:
-            return DispatchResult(verdict=Verdict.LATER, until=decision.until)
-        case Move.BLOCK:
-            return DispatchResult(verdict=Verdict.BLOCKED, error_code=decision.error_code)
-        case Move.CLAIM:
-            raise AssertionError("a claim is made by the caller")
-        case _:
-            assert_never(decision.move)

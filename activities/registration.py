@@ -1,0 +1,293 @@
+"""10DLC: claim, call, conclude, as with messages; then ask until the registry has decided."""
+
+import logging
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio import activity
+from temporalio.client import Client
+
+from models.queries import registration
+from models.queries.registration import Row
+from models.queries.registration_sweeping import SilentRegistration, take_silent
+from models.rules.registration import Move, next_move
+from models.rules.registration_words import RegistrationKind
+from models.rules.waits import RegistrationWaits
+from models.session import Database, WriteSession
+from models.tables.messaging import Campaign
+from providers.ports import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.registration_ports import (
+    Advanced,
+    LookUpAnswer,
+    Registry,
+    RegistryRequest,
+    Stands,
+    SubmitAnswer,
+)
+from providers.registration_requests import errand_request
+from providers.registries import Registries
+from workflows.registration_starting import RegistrationStart, start_registration
+from workflows.registration_types import (
+    RegistrationResult,
+    RegistrationStep,
+    RegistrationSweepResult,
+)
+
+log = logging.getLogger(__name__)
+
+_MARGIN: Final = timedelta(seconds=1)
+"""Between the HTTP budget and the deadline: claims are committed a little before the call."""
+
+_NO_REGISTRY: Final = timedelta(minutes=5)
+"""Until a row is tried again whose registry was taken out of this installation."""
+
+_LONGEST_GAP: Final = timedelta(hours=1)
+_MOST: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """One call about to be made for a row, and the row's word for it when it is concluded."""
+
+    registry: Registry
+    request: RegistryRequest
+    submission: int
+    deadline: datetime | None
+
+
+class Registering:
+    """Carries brands, campaigns and numbers over the line that cannot be taken back."""
+
+    def __init__(
+        self, database: Database, registries: Registries, *, public_url: str, look_after: timedelta
+    ) -> None:
+        self._database = database
+        self._registries = registries
+        self._public_url = public_url.rstrip("/")
+        self._look_after = look_after
+
+    @activity.defn(name="submit_registration")
+    async def submit(self, step: RegistrationStep) -> RegistrationResult:
+        """Make the next call of an errand, once its deadline is committed.
+
+        Safe to run twice: the second run finds the deadline of the first and says RECONCILE.
+        """
+        async with self._database.transaction() as db:
+            row = await self._lock(db, step)
+            now = datetime.now(UTC)
+            if row is None or _move(row, step) is not Move.SUBMIT:
+                return _result(row, step)
+            registry = self._registries.find(row.provider)
+            if registry is None:
+                log.error("no such registry here", extra={"provider": row.provider})
+                return _result(row, step, until=now + _NO_REGISTRY)
+            row.deadline = now + registry.timeout + _MARGIN
+            call = await self._call(db, row, step, registry, row.deadline)
+        answer = await call.registry.submit(call.request)
+        _log(step, answer)
+        return await self._conclude(step, call, answer)
+
+    @activity.defn(name="reconcile_registration")
+    async def reconcile(self, step: RegistrationStep) -> RegistrationResult:
+        """Find out whether the call without an outcome was made; only if surely not, free it.
+
+        Safe to run twice: a call that is concluded is looked into no more.
+        """
+        return await self._look_up(step, Move.RECONCILE)
+
+    @activity.defn(name="ask_registration")
+    async def ask(self, step: RegistrationStep) -> RegistrationResult:
+        """Ask how far the registry is, and write what it decided.
+
+        Safe to run twice: what is decided about an errand the row has no more changes nothing.
+        """
+        return await self._look_up(step, Move.ASK)
+
+    async def _look_up(self, step: RegistrationStep, wanted: Move) -> RegistrationResult:
+        asked_at = datetime.now(UTC)
+        async with self._database.transaction() as db:
+            row = await self._lock(db, step)
+            registry = None if row is None else self._registries.find(row.provider)
+            if row is None or registry is None or _move(row, step) is not wanted:
+                return _result(row, step)
+            call = await self._call(db, row, step, registry, row.deadline)
+        request = replace(call.request, not_after=asked_at + registry.timeout)
+        answer = await registry.look_up(request)
+        _log(step, answer)
+        if isinstance(answer, NotFound) and not _absence_is_sure(call, asked_at):
+            answer = NoTruth(reason="too early to believe that it is absent")
+        return await self._conclude(step, call, answer)
+
+    async def _lock(self, db: WriteSession, step: RegistrationStep) -> Row | None:
+        return await registration.lock_row(
+            db, kind=step.kind, tenant_id=step.tenant_id, row_id=step.row_id
+        )
+
+    async def _call(
+        self,
+        db: WriteSession,
+        row: Row,
+        step: RegistrationStep,
+        registry: Registry,
+        deadline: datetime | None,
+    ) -> _Call:
+        reference = str(registration.reference_of(row))
+        request = errand_request(
+            step.errand,
+            await registration.find_facts(db, row),
+            reference=reference,
+            callback_url=f"{self._public_url}/webhooks/{registry.name}/registrations/{reference}",
+            not_after=deadline or datetime.now(UTC),
+        )
+        return _Call(
+            registry=registry, request=request, submission=row.submission, deadline=deadline
+        )
+
+    async def _conclude(
+        self, step: RegistrationStep, call: _Call, answer: SubmitAnswer | LookUpAnswer
+    ) -> RegistrationResult:
+        """Write what came of a call, unless somebody concluded it meanwhile.
+
+        If this fails, the call stays open and is reconciled.
+        """
+        async with self._database.transaction() as db:
+            row = await self._lock(db, step)
+            now = datetime.now(UTC)
+            if (
+                row is None
+                or row.submission != call.submission
+                or row.deadline != call.deadline
+                or _move(row, step) is Move.OVER
+            ):
+                return _result(row, step)
+            until = await self._write(db, row, answer, now)
+            return _result(row, step, until=until)
+
+    async def _write(
+        self, db: WriteSession, row: Row, answer: SubmitAnswer | LookUpAnswer, now: datetime
+    ) -> datetime | None:
+        """Write an answer into its locked row; return when to try again, if nothing was done."""
+        match answer:
+            case Stands():
+                _note(row, answer, now)
+                await registration.conclude(
+                    db,
+                    row,
+                    answer.standing,
+                    reasons=[asdict(reason) for reason in answer.reasons],
+                    now=now,
+                    look_after=self._look_after,
+                )
+            case Advanced():
+                row.vendor_state = dict(answer.vendor_state)
+                row.deadline = None
+            case NotProcessed():
+                row.deadline = None
+                return now + (answer.retry_after or timedelta(0))
+            case NotFound():
+                row.deadline = None
+            case Ambiguous() | NoTruth():
+                pass
+        return None
+
+
+class RegistrationSweeping:
+    """Looks after rows that nobody may be carrying. Doing so twice changes nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: Client,
+        waits: RegistrationWaits,
+        *,
+        every: timedelta,
+        grace: timedelta,
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._waits = waits
+        self._every = every
+        self._grace = grace
+
+    @activity.defn(name="sweep_registrations")
+    async def sweep_registrations(self) -> RegistrationSweepResult:
+        """Start the stories of silent rows; a running one is left alone."""
+        started = 0
+        for kind in RegistrationKind:
+            async with self._database.transaction() as db:
+                silent = await take_silent(
+                    db,
+                    kind=kind,
+                    now=datetime.now(UTC),
+                    grace=self._grace,
+                    longest=_LONGEST_GAP,
+                    most=_MOST,
+                )
+            for row in silent:
+                await self._start(row)
+            started += len(silent)
+        return RegistrationSweepResult(started=started, next_in=self._every)
+
+    async def _start(self, row: SilentRegistration) -> None:
+        start = RegistrationStart(
+            tenant_id=row.tenant_id,
+            kind=row.kind,
+            row_id=row.row_id,
+            errand=row.errand,
+            merchant=row.merchant,
+        )
+        await start_registration(self._client, start, self._waits, fresh=False)
+
+
+def _move(row: Row, step: RegistrationStep) -> Move:
+    return next_move(
+        wanted=step.errand,
+        current=registration.errand_of(row),
+        deadline=row.deadline,
+        taken=row.taken_at is not None,
+    )
+
+
+def _result(
+    row: Row | None, step: RegistrationStep, until: datetime | None = None
+) -> RegistrationResult:
+    """Say what is next, as the row stands; one that is gone is over."""
+    if row is None:
+        return RegistrationResult(move=Move.OVER, state="")
+    move = _move(row, step)
+    return RegistrationResult(
+        move=move,
+        state=registration.state_of(row, step.errand),
+        until=until if move is Move.SUBMIT else None,
+    )
+
+
+def _note(row: Row, answer: Stands, now: datetime) -> None:
+    """Remember what the registry told of itself: from now on it surely has the errand."""
+    row.vendor_id = answer.vendor_id or row.vendor_id
+    if answer.vendor_state is not None:
+        row.vendor_state = dict(answer.vendor_state)
+    if isinstance(row, Campaign) and answer.segments_per_second is not None:
+        row.segments_per_second = answer.segments_per_second
+    row.deadline = None
+    row.taken_at = row.taken_at or now
+
+
+def _absence_is_sure(call: _Call, asked_at: datetime) -> bool:
+    """Say whether a look that began then proves that a call was never made."""
+    if call.deadline is None:  # it is taken: a registry that forgets it proves nothing
+        return False
+    return asked_at >= call.deadline + call.registry.absence_window
+
+
+def _log(step: RegistrationStep, answer: SubmitAnswer | LookUpAnswer) -> None:
+    facts = {"errand": step.errand, "tenant_id": step.tenant_id, "row_id": step.row_id}
+    match answer:
+        case Stands() | Advanced() | NotFound():
+            log.info("registry answered", extra={**facts, "answer": type(answer).__name__})
+        case NotProcessed() | Ambiguous() | NoTruth():
+            log.warning(
+                "registry gave no answer",
+                extra={**facts, "answer": type(answer).__name__, "reason": answer.reason},
+            )

@@ -1,0 +1,68 @@
+"""What an errand of each kind asks of a registry."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, assert_never
+
+from models.rules.registration_profiles import BrandProfile, CampaignProfile, ErrandFacts
+from models.rules.registration_words import Errand
+from providers.registration_ports import (
+    AssignmentRequest,
+    BrandRequest,
+    CampaignRequest,
+    PurchaseRequest,
+    RegistryRequest,
+    ReleaseRequest,
+    UnassignmentRequest,
+)
+
+
+def errand_request(
+    errand: Errand, facts: ErrandFacts, *, reference: str, callback_url: str, not_after: datetime
+) -> RegistryRequest:
+    """Build the request of an errand from what its row knows."""
+    common: dict[str, Any] = {
+        "reference": reference,
+        "callback_url": callback_url,
+        "not_after": not_after,
+        "vendor_id": facts.vendor_id,
+        "vendor_state": facts.vendor_state,
+        "taken": facts.taken,
+    }
+    match errand:
+        case Errand.REGISTER_BRAND:
+            return BrandRequest(**common, profile=BrandProfile(**_known(facts.profile)))
+        case Errand.REGISTER_CAMPAIGN:
+            return CampaignRequest(
+                **common,
+                profile=CampaignProfile(**_known(facts.profile)),
+                brand_profile=BrandProfile(**_known(facts.parent_profile)),
+                brand_vendor_id=_told(facts.parent_vendor_id),
+                brand_vendor_state=facts.parent_vendor_state,
+            )
+        case Errand.BUY:
+            assert facts.type is not None
+            return PurchaseRequest(**common, number=_told(facts.number), type=facts.type)
+        case Errand.ASSIGN | Errand.UNASSIGN:
+            kind = AssignmentRequest if errand is Errand.ASSIGN else UnassignmentRequest
+            return kind(
+                **common,
+                number=_told(facts.number),
+                campaign_vendor_id=_told(facts.parent_vendor_id),
+                campaign_vendor_state=facts.parent_vendor_state,
+            )
+        case Errand.RELEASE:
+            return ReleaseRequest(**common, number=_told(facts.number))
+        case _:
+            assert_never(errand)
+
+
+def _known(profile: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    assert profile is not None
+    return profile
+
+
+def _told(word: str | None) -> str:
+    """The word of a row that was approved or bought: it has one."""
+    assert word is not None
+    return word

@@ -1,0 +1,24 @@
+"""Which registry a tenant's brands, campaigns and numbers are at."""
+
+from collections.abc import Collection, Mapping
+
+from models.enums import DeliveryMode
+from providers.registration_ports import Registry
+
+
+class Registries:
+    """The registries of this installation, one per delivery mode at most."""
+
+    def __init__(
+        self, registries: Collection[Registry], by_mode: Mapping[DeliveryMode, str]
+    ) -> None:
+        self._registries = {registry.name: registry for registry in registries}
+        self._by_mode = by_mode
+
+    def find(self, name: str) -> Registry | None:
+        """Return the adapter of a name; None if this process has none."""
+        return self._registries.get(name)
+
+    def of_mode(self, mode: DeliveryMode) -> Registry | None:
+        """Return where tenants of this mode register; None if there is nothing for them."""
+        return self._registries.get(self._by_mode.get(mode, ""))
