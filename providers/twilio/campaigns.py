@@ -114,7 +114,7 @@ class OpenService:
 
     async def take(self, progress: Progress, not_after: datetime) -> Outcome:
         if _SERVICE in progress.sids:
-            return Done(changed=False)
+            return Done()
         form: Form = {
             "FriendlyName": progress.reference,
             "UseInboundWebhookOnNumber": True,
@@ -152,7 +152,7 @@ class Clear:
 
     async def take(self, progress: Progress, not_after: datetime) -> Outcome:
         if self.rejected is None or progress.sids.get(_FIXED) == self.fixed:
-            return Done(sid=self.fixed, changed=False)
+            return Done(sid=self.fixed)
         url = _campaigns(self.twilio, progress.sids[_SERVICE])
         await self.twilio.remove(f"{url}/{self.rejected}", not_after=not_after)
         return Done(sid=self.fixed)

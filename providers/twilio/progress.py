@@ -12,10 +12,9 @@ from providers.registration_ports import Advanced, ErrandRequest, Reason, Stands
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A step is done; `sid` is Twilio's id of what it made, `changed` whether it called."""
+    """A step is done; `sid` is Twilio's id of what it made."""
 
     sid: str | None = None
-    changed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,18 +90,18 @@ class Step(Protocol):
 
 
 async def advance(request: ErrandRequest, steps: Sequence[Step], *, last: str) -> Stands | Advanced:
-    """Go on until something was changed, or nothing is left; `last` made what the errand is for."""
+    """Take the next step, and no other: whoever looks for a lost answer knows which it was.
+
+    `last` made what the errand is for.
+    """
     progress = Progress.of(request)
-    for step in steps:
-        if step.name in progress.done:
-            continue
-        outcome = await step.take(progress, request.not_after)
-        if not isinstance(outcome, Done):
-            return _stands(progress, outcome, last)
-        progress = progress.after(step.name, outcome)
-        if outcome.changed:
-            break
-    return _so_far(progress, steps, last)
+    step = next((step for step in steps if step.name not in progress.done), None)
+    if step is None:
+        return _so_far(progress, steps, last)
+    outcome = await step.take(progress, request.not_after)
+    if not isinstance(outcome, Done):
+        return _stands(progress, outcome, last)
+    return _so_far(progress.after(step.name, outcome), steps, last)
 
 
 async def seek(

@@ -35,7 +35,7 @@ class MakeBundle:
 
     async def take(self, progress: Progress, not_after: datetime) -> Outcome:
         if self.name in progress.sids:
-            return Done(changed=False)
+            return Done()
         form = {"FriendlyName": _named(self.name, progress), "Email": self.email}
         made = await self.twilio.create(
             self.twilio.trusthub(self.kind), {**form, "PolicySid": self.policy}, not_after=not_after
@@ -68,7 +68,7 @@ class Describe:
         url = self.twilio.trusthub(self.resource)
         known = progress.sids.get(self.name)
         if known is not None and self.lasting:
-            return Done(changed=False)
+            return Done()
         if known is not None:
             await self.twilio.create(f"{url}/{known}", attributes, not_after=not_after)
             return Done()
@@ -131,7 +131,7 @@ class Assign:
 
     async def take(self, progress: Progress, not_after: datetime) -> Outcome:
         if self.name in progress.sids:
-            return Done(changed=False)
+            return Done()
         made = await self.twilio.create(
             self._url(progress), {"ObjectSid": self.item(progress)}, not_after=not_after
         )
@@ -187,7 +187,7 @@ class HandIn:
     async def take(self, progress: Progress, not_after: datetime) -> Outcome:
         handed_in = await self.seek(progress)
         if handed_in is not None:
-            return Done(changed=False)
+            return Done()
         url = self.twilio.trusthub(f"{self.kind}/{progress.sids[self.bundle]}")
         await self.twilio.create(url, {"Status": "pending-review"}, not_after=not_after)
         return Done()
@@ -219,7 +219,7 @@ class AwaitReview:
         bundle = await _bundle(self.twilio, self.kind, progress.sids[self.bundle])
         match bundle.get("status"):
             case "twilio-approved":
-                return Done(changed=False)
+                return Done()
             case "twilio-rejected" | None:  # None: it was deleted by hand
                 return Rejected(reasons=of_errors(bundle))
             case _:
