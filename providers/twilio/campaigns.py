@@ -158,9 +158,8 @@ class Clear:
         return Done(sid=self.fixed)
 
     async def seek(self, progress: Progress) -> Outcome | None:
-        url = _campaigns(self.twilio, progress.sids[_SERVICE])
-        found = await self.twilio.find(f"{url}/{self.rejected}")
-        return Done(sid=self.fixed) if found is None else None
+        gone = not await _is_there(self.twilio, progress, self.rejected)
+        return Done(sid=self.fixed) if gone else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +177,7 @@ class Register:
 
     async def take(self, progress: Progress, not_after: datetime) -> Outcome:
         url = _campaigns(self.twilio, progress.sids[_SERVICE])
-        if await self._amendable(url):
+        if await _is_there(self.twilio, progress, self.rejected):
             amended = await self.twilio.create(
                 f"{url}/{self.rejected}", _amendable(self.profile), not_after=not_after
             )
@@ -199,10 +198,13 @@ class Register:
                 return Done(sid=text(campaign, "sid"))
         return None
 
-    async def _amendable(self, url: str) -> bool:
-        if self.rejected is None:
-            return False
-        return await self.twilio.find(f"{url}/{self.rejected}") is not None
+
+async def _is_there(twilio: Twilio, progress: Progress, rejected: str | None) -> bool:
+    """Say whether there is a rejected campaign to amend or to delete."""
+    if rejected is None:
+        return False
+    url = _campaigns(twilio, progress.sids[_SERVICE])
+    return await twilio.find(f"{url}/{rejected}") is not None
 
 
 def _amendable(profile: CampaignProfile) -> dict[str, Any]:

@@ -4,6 +4,8 @@
 
 Kept are the operations named below with their parameters, bodies and answers; prose, examples,
 headers of answers and Twilio's own extensions go. A schema no kept operation refers to goes too.
+Added is what Prism needs: that a list in a form is a repeated field, which Twilio's prose says, and
+the statuses of errors, which Twilio describes on pages of their own.
 """
 
 import json
@@ -54,14 +56,29 @@ USED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "/v1/CustomerProfiles/{Sid}": ("get", "post"),
         "/v1/CustomerProfiles/{CustomerProfileSid}/EntityAssignments": ("get", "post"),
         "/v1/CustomerProfiles/{CustomerProfileSid}/Evaluations": ("post",),
-        "/v1/EndUsers": ("post",),
-        "/v1/EndUsers/{Sid}": ("get", "post"),
-        "/v1/SupportingDocuments": ("post",),
+        "/v1/EndUsers": ("get", "post"),
+        "/v1/EndUsers/{Sid}": ("post",),
+        "/v1/SupportingDocuments": ("get", "post"),
         "/v1/TrustProducts": ("get", "post"),
         "/v1/TrustProducts/{Sid}": ("get", "post"),
         "/v1/TrustProducts/{TrustProductSid}/EntityAssignments": ("get", "post"),
         "/v1/TrustProducts/{TrustProductSid}/Evaluations": ("post",),
     },
+}
+
+_ERRORS: Final = ("400", "401", "404", "409", "429")
+_ERROR: Final[dict[str, Any]] = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "required": ["code", "message", "status"],
+            "properties": {
+                "code": {"type": "integer"},
+                "message": {"type": "string"},
+                "status": {"type": "integer"},
+            },
+        }
+    }
 }
 
 _PROSE: Final = frozenset({"description", "summary", "examples", "example", "externalDocs", "tags"})
@@ -79,7 +96,7 @@ def trimmed(whole: Path) -> dict[str, Any]:
     for name, wanted in USED.items():
         document = json.loads((whole / name).read_text())
         kept = {
-            path: {method: _bare(document["paths"][path][method]) for method in methods}
+            path: {method: _operation(document["paths"][path][method]) for method in methods}
             for path, methods in wanted.items()
         }
         paths |= kept
@@ -103,20 +120,34 @@ def trimmed(whole: Path) -> dict[str, Any]:
     }
 
 
+def _operation(whole: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = _bare(whole)
+    for body in operation.get("requestBody", {}).get("content", {}).values():
+        lists = {
+            name: {"style": "form", "explode": True, "allowReserved": True}
+            for name, schema in body["schema"]["properties"].items()
+            if schema.get("type") == "array"
+        }
+        if lists:
+            body["encoding"] = lists
+    for answer in operation["responses"].values():
+        answer["description"] = ""  # the format wants one
+    for status in _ERRORS:
+        operation["responses"].setdefault(status, {"description": "", "content": _ERROR})
+    return operation
+
+
 def _bare(node: Any, *, names: bool = False) -> Any:
     """Return a part of a description without prose; `names`: its keys are names, not keywords."""
     if isinstance(node, list):
         return [_bare(item) for item in node]
     if not isinstance(node, dict):
         return node
-    bare = {
+    return {
         key: _bare(value, names=key == "properties" and not names)
         for key, value in node.items()
         if names or not (key in _PROSE or key.startswith("x-") or key == "headers")
     }
-    if "content" in bare and "schema" not in bare and not names:
-        bare.setdefault("description", "")  # of an answer: the format wants one
-    return bare
 
 
 def _needed(document: dict[str, Any], kept: Any) -> set[tuple[str, str]]:
