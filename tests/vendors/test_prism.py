@@ -83,6 +83,7 @@ async def test_looking_for_every_answer_that_may_be_lost(desk: Desk) -> None:
         assert isinstance(answer, Stands)
         desk.decide("CustomerProfiles", status="twilio-approved")
         desk.decide("TrustProducts", status="twilio-approved")
+    assert isinstance(answer, Stands)
     assert answer.vendor_id is not None
     assert isinstance(await desk.registry.look_up(request), Stands)
     brand = await desk.approved_brand()
