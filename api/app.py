@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 
 import httpx
 from fastapi import FastAPI
+from temporalio.client import Client
 
 from api import openapi, problems
 from api.auth import Authenticator
 from api.body import BodyLimit
 from api.limits import RateLimiter
 from api.logs import RequestLog
+from api.messaging_parts import add_messaging
+from api.registration_temporal import RegistrationStarter
 from api.routes import (
     consents,
     email,
@@ -20,6 +23,7 @@ from api.routes import (
     inbound,
     merchants,
     messages,
+    messaging,
     unsubscribe,
     voice,
     webhooks,
@@ -34,18 +38,23 @@ from api.services.permission import Permissions, UnsubscribeLinks
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts, Verify
 from api.services.recordings import Recordings
+from api.services.registration_news import VerifyNews
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.temporal import WorkflowStarter
+from models.enums import DeliveryMode
 from models.session import Database
 from models.settings import Settings
 from providers import simulated
 from providers.http import new_client
 from providers.ports import KeepsRecordings
+from providers.registries import Registries
+from providers.simulated_registry import SimulatedRegistry, news_verifier
 from workflows.connecting import connect
 
 PUBLIC = (
     merchants.router,
+    messaging.router,
     consents.router,
     inbound.router,
     messages.router,
@@ -68,10 +77,12 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(database.close)
             vendors = new_client(settings.provider_timeout)
             stack.push_async_callback(vendors.aclose)
-            starter = WorkflowStarter(await connect(lazy=True), settings.send_waits)
+            temporal = await connect(lazy=True)
+            starter = WorkflowStarter(temporal, settings.send_waits)
             links = UnsubscribeLinks(settings.public_url, server_secret)
             _add_reads(app, settings, database, vendors)
             _add_actions(app, settings, database, starter, links)
+            _add_registrations(app, settings, database, vendors, temporal)
             yield
 
     app = FastAPI(
@@ -124,6 +135,34 @@ def _add_actions(
         database, starter, _inbound_verifiers(settings), sweep_grace=grace, clock=_now
     )
     app.state.unsubscribing = Unsubscribing(database, links, _now)
+
+
+def _add_registrations(
+    app: FastAPI,
+    settings: Settings,
+    database: Database,
+    vendors: httpx.AsyncClient,
+    temporal: Client,
+) -> None:
+    """Give the application what registers brands, campaigns and numbers."""
+    registry = SimulatedRegistry(
+        vendors,
+        settings.simulator_url,
+        timeout=settings.provider_timeout,
+        absence_window=settings.absence_window,
+    )
+    verifiers: dict[str, VerifyNews] = {}
+    if settings.simulator_secret is not None:
+        verifiers[registry.name] = news_verifier(settings.simulator_secret.get_secret_value())
+    add_messaging(
+        app,
+        database,
+        Registries([registry], {DeliveryMode.SIMULATOR: registry.name}),
+        RegistrationStarter(temporal, settings.registration_waits),
+        verifiers,
+        clock=_now,
+        look_after=settings.sweep_grace,
+    )
 
 
 def _verifiers(settings: Settings) -> dict[str, Verify]:

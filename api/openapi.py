@@ -33,6 +33,10 @@ connection is always safe to retry with the same key.
 
 _TAGS = [
     {"name": "Merchants", "description": "The businesses you send for."},
+    {
+        "name": "Messaging",
+        "description": "10DLC: who a merchant is to US carriers, what it sends, and from where.",
+    },
     {"name": "Consents", "description": "What recipients said about hearing from them."},
     {"name": "Messages", "description": "Sending, and reading what became of it."},
     {"name": "Email", "description": "Direct e-mail without the omni wrapper."},
@@ -138,7 +142,7 @@ def _complete(method: str, operation: Document) -> None:
     success["description"] = "Done."
     success["headers"] = {
         **_HEADERS,
-        **(_REPLAYED if method == "post" else {}),
+        **(_REPLAYED if method in ("post", "delete") else {}),
         **(_LINK if is_list else {}),
     }
     for status in ("429", "503"):

@@ -6,6 +6,7 @@ Not part of the public API.
 from fastapi import APIRouter, Request
 
 from api.deps import InboxActions, ReceiptActions
+from api.messaging_deps import NewsActions
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
 
@@ -15,6 +16,14 @@ router = APIRouter(prefix="/webhooks", include_in_schema=False)
 async def take_inbound(provider: str, request: Request, inbox: InboxActions) -> None:
     """Store one text from a recipient and do what it asks for."""
     await inbox.take(provider, request.headers, await request.body())
+
+
+@router.post("/{provider}/registrations/{reference}", status_code=204)
+async def take_registration_news(
+    provider: str, reference: str, request: Request, news: NewsActions
+) -> None:
+    """Wake whoever waits for a registry's decision."""
+    await news.take(provider, reference, request.headers, await request.body())
 
 
 @router.post("/{provider}/{reference}", status_code=204)

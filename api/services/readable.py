@@ -9,6 +9,7 @@ from models.errors import MerchantNotFound
 from models.tables.consent import Consent, ConsentChange
 from models.tables.merchant import Merchant
 from models.tables.message import Message
+from models.tables.messaging import Brand, Campaign, MessagingNumber
 
 
 def readable_merchants(caller: Caller) -> Select[Merchant]:
@@ -60,6 +61,33 @@ def readable_messages(caller: Caller) -> Select[Message, str | None]:
     if caller.merchant_id is not None:
         statement = statement.where(col(Message.merchant_id) == caller.merchant_id)
     return statement
+
+
+def readable_brands(caller: Caller, merchant: Merchant, provider: str) -> Select[Brand]:
+    """The brand of a merchant that the caller may see, at one registry."""
+    return select(Brand).where(
+        col(Brand.tenant_id) == caller.tenant_id,
+        col(Brand.merchant_id) == merchant.id,
+        col(Brand.provider) == provider,
+    )
+
+
+def readable_campaigns(caller: Caller, merchant: Merchant, provider: str) -> Select[Campaign]:
+    """The campaigns of a merchant that the caller may see, at one registry."""
+    return select(Campaign).where(
+        col(Campaign.tenant_id) == caller.tenant_id,
+        col(Campaign.merchant_id) == merchant.id,
+        col(Campaign.provider) == provider,
+    )
+
+
+def readable_numbers(caller: Caller, merchant: Merchant, provider: str) -> Select[MessagingNumber]:
+    """The numbers a merchant that the caller may see bought at one registry."""
+    return select(MessagingNumber).where(
+        col(MessagingNumber.tenant_id) == caller.tenant_id,
+        col(MessagingNumber.merchant_id) == merchant.id,
+        col(MessagingNumber.provider) == provider,
+    )
 
 
 async def get_merchant(

@@ -13,14 +13,13 @@ from models.enums import AlertSeverity, AlertType, Channel
 from models.queries.alerts import raise_alert, resolve_alerts
 from models.rules.registration import (
     NUMBER_ENDS,
-    NUMBER_STEPS,
     REGISTRATION_ENDS,
-    REGISTRATION_STEPS,
     RegistrationReference,
     errand_of_number,
     errand_of_registration,
     may_assign,
     may_step,
+    may_step_number,
 )
 from models.rules.registration_profiles import ErrandFacts
 from models.rules.registration_words import (
@@ -151,16 +150,21 @@ def move(row: Row, steps: Steps, *, now: datetime, look_after: timedelta) -> boo
 
 
 def _allowed(row: Row, steps: Steps) -> bool:
+    if steps.state is None and steps.assignment is None:
+        return False
     if isinstance(row, MessagingNumber):
-        state = steps.state
+        state, assignment = NumberState(row.state), assignment_of(row.assignment)
         return (
-            state is None
-            or (isinstance(state, NumberState) and may_step(NUMBER_STEPS, row.state, state))
-        ) and (steps.assignment is None or may_assign(row.assignment, steps.assignment))
+            steps.state is None
+            or (
+                isinstance(steps.state, NumberState)
+                and may_step_number(state, assignment, steps.state)
+            )
+        ) and (steps.assignment is None or may_assign(assignment, state, steps.assignment))
     return (
         steps.assignment is None
         and isinstance(steps.state, RegistrationState)
-        and may_step(REGISTRATION_STEPS, row.state, steps.state)
+        and may_step(RegistrationState(row.state), steps.state)
     )
 
 

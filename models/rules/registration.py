@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 from models.rules.registration_words import AssignmentState as A
 from models.rules.registration_words import Errand, RegistrationKind, Standing
@@ -47,17 +47,25 @@ ASSIGNMENT_STEPS: Final[Mapping[A | None, frozenset[A]]] = {
 EDITABLE: Final = frozenset({R.DRAFT, R.REJECTED})
 """The merchant may write it."""
 
-State = TypeVar("State", R, N)
+HELD: Final = frozenset({A.PENDING, A.ASSIGNED, A.UNASSIGNING, A.UNASSIGN_FAILED})
+"""A campaign has the number, or may have it: it is not given back before it is unassigned."""
 
 
-def may_step(steps: Mapping[State, frozenset[State]], current: State, following: State) -> bool:
-    """Say whether a state may go from one word to the other."""
-    return following in steps[current]
+def may_step(current: R, following: R) -> bool:
+    """Say whether a brand or campaign may go from one state to the other."""
+    return following in REGISTRATION_STEPS[current]
 
 
-def may_assign(current: A | None, following: A) -> bool:
-    """Say whether an assignment may go from one word to the other."""
-    return following in ASSIGNMENT_STEPS[current]
+def may_step_number(current: N, assignment: A | None, following: N) -> bool:
+    """Say whether a number may go from one state to the other, assigned as it is."""
+    if following is N.RELEASING and assignment in HELD:
+        return False
+    return following in NUMBER_STEPS[current]
+
+
+def may_assign(current: A | None, state: N, following: A) -> bool:
+    """Say whether an assignment may go from one state to the other: only while it is ours."""
+    return state is N.ACTIVE and following in ASSIGNMENT_STEPS[current]
 
 
 def errand_of_registration(kind: RegistrationKind, state: R) -> Errand | None:

@@ -1,0 +1,167 @@
+"""What the registry wants of fields together, each rule by itself."""
+
+from dataclasses import replace
+
+import pytest
+
+from models.rules.registration_checks import check_brand, check_campaign, check_texts
+from models.rules.registration_profiles import BrandProfile, CampaignProfile
+from models.rules.registration_words import AltBusinessIdType, EntityType, UseCase, Vertical
+
+BRAND = BrandProfile(
+    legal_name="Gym A LLC",
+    display_name="Gym A",
+    entity_type=EntityType.PRIVATE_PROFIT,
+    vertical=Vertical.HEALTHCARE,
+    ein="123456789",
+    phone="+18135551234",
+    email="owner@gym-a.example.com",
+    street="1 Main Street",
+    city="Tampa",
+    state="FL",
+    postal_code="33602",
+    country="US",
+)
+SOLE = replace(
+    BRAND,
+    entity_type=EntityType.SOLE_PROPRIETOR,
+    legal_name=None,
+    ein=None,
+    first_name="Ada",
+    last_name="Smith",
+    mobile_phone="+18135551234",
+)
+PUBLIC = replace(
+    BRAND,
+    entity_type=EntityType.PUBLIC_PROFIT,
+    stock_symbol="GYMA",
+    stock_exchange="NASDAQ",
+    business_contact_email="legal@gym-a.example.com",
+)
+CAMPAIGN = CampaignProfile(
+    use_case=UseCase.ACCOUNT_NOTIFICATION,
+    description="d" * 40,
+    message_flow="m" * 40,
+    samples=("s" * 20, "s" * 20),
+    opt_out_keywords=("STOP",),
+    help_keywords=("HELP",),
+    opt_out_message="Gym A: you will receive no more messages.",
+    help_message="Gym A: for help call +1 813 555 1234.",
+)
+
+
+@pytest.mark.parametrize("brand", [BRAND, SOLE, PUBLIC])
+def test_a_brand_that_is_right_may_be_submitted(brand: BrandProfile) -> None:
+    assert check_brand(brand) == []
+
+
+@pytest.mark.parametrize(
+    ("brand", "fields"),
+    [
+        (replace(BRAND, legal_name=None), ["legalName"]),
+        (replace(BRAND, ein=None), ["ein"]),
+        (replace(BRAND, ein="12345678"), ["ein"]),
+        (replace(BRAND, ein="12345678A"), ["ein"]),
+        (replace(BRAND, state="Florida"), ["state"]),
+        (replace(BRAND, state="fl"), ["state"]),
+        (replace(BRAND, postal_code="3360"), ["postalCode"]),
+        (replace(BRAND, postal_code="33602-1"), ["postalCode"]),
+        (replace(SOLE, first_name=None), ["firstName"]),
+        (replace(SOLE, last_name=None), ["lastName"]),
+        (replace(SOLE, mobile_phone=None), ["mobilePhone"]),
+        (replace(PUBLIC, stock_symbol=None), ["stockSymbol"]),
+        (replace(PUBLIC, stock_exchange=None), ["stockExchange"]),
+        (replace(PUBLIC, business_contact_email=None), ["businessContactEmail"]),
+        (replace(BRAND, stock_symbol="GYMA"), ["stockExchange"]),
+        (replace(BRAND, stock_exchange="NYSE"), ["stockSymbol"]),
+        (replace(BRAND, alt_business_id="1"), ["altBusinessIdType"]),
+        (replace(BRAND, alt_business_id_type=AltBusinessIdType.LEI), ["altBusinessId"]),
+    ],
+)
+def test_what_is_wrong_with_a_brand_is_told_by_field(
+    brand: BrandProfile, fields: list[str]
+) -> None:
+    assert [field for field, _ in check_brand(brand)] == fields
+
+
+def test_rules_of_the_us_bind_nobody_elsewhere() -> None:
+    assert check_brand(replace(BRAND, country="CA", ein="BN9", state="ON", postal_code="K1A")) == []
+
+
+MIXED = replace(CAMPAIGN, use_case=UseCase.MIXED)
+LOW_VOLUME = replace(CAMPAIGN, use_case=UseCase.LOW_VOLUME)
+TWO = (UseCase.MARKETING, UseCase.TWO_FACTOR)
+
+
+@pytest.mark.parametrize(
+    "campaign",
+    [
+        CAMPAIGN,
+        replace(MIXED, sub_use_cases=TWO),
+        replace(LOW_VOLUME, sub_use_cases=TWO[:1]),
+        replace(CAMPAIGN, opt_in_keywords=("START",), opt_in_message="Gym A: welcome"),
+        replace(CAMPAIGN, help_keywords=("A" * 127, "B" * 127)),
+    ],
+)
+def test_a_campaign_that_is_right_may_be_submitted(campaign: CampaignProfile) -> None:
+    assert check_campaign(campaign) == []
+
+
+@pytest.mark.parametrize(
+    ("campaign", "field"),
+    [
+        (replace(MIXED, sub_use_cases=TWO[:1]), "subUseCases"),
+        (LOW_VOLUME, "subUseCases"),
+        (replace(CAMPAIGN, sub_use_cases=TWO), "subUseCases"),
+        (replace(MIXED, sub_use_cases=(TWO[0], TWO[0])), "subUseCases"),
+        (replace(MIXED, sub_use_cases=(TWO[0], UseCase.MIXED)), "subUseCases"),
+        (replace(CAMPAIGN, opt_out_keywords=("A" * 128, "B" * 127)), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_in_keywords=("START",)), "optInMessage"),
+    ],
+)
+def test_what_is_wrong_with_a_campaign_is_told_by_field(
+    campaign: CampaignProfile, field: str
+) -> None:
+    assert [name for name, _ in check_campaign(campaign)] == [field]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GYM A: you are unsubscribed.",
+        "You have opted out of Gym A LLC.",
+        "Gym A: you won't receive anything from us.",
+        "Gym A: no further messages.",
+    ],
+)
+def test_the_answer_to_stop_says_in_many_ways_that_nothing_more_comes(text: str) -> None:
+    assert check_texts(replace(CAMPAIGN, opt_out_message=text), BRAND) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Gym A: write to help@gym-a.example.com",
+        "Gym A: see https://gym-a.example.com/help",
+        "Gym A: see gym-a.com",
+        "Gym A: call (813) 555-1234",
+    ],
+)
+def test_the_answer_to_help_holds_one_of_several_contacts(text: str) -> None:
+    assert check_texts(replace(CAMPAIGN, help_message=text), BRAND) == []
+
+
+@pytest.mark.parametrize(
+    ("campaign", "field"),
+    [
+        (replace(CAMPAIGN, opt_out_message="You will receive no more messages."), "optOutMessage"),
+        (replace(CAMPAIGN, opt_out_message="Gym A: thank you very much."), "optOutMessage"),
+        (replace(CAMPAIGN, help_message="Call +1 813 555 1234 for help."), "helpMessage"),
+        (replace(CAMPAIGN, help_message="Gym A: ask us at the desk, in 5 minutes."), "helpMessage"),
+        (replace(CAMPAIGN, opt_in_message="Welcome, you are subscribed."), "optInMessage"),
+    ],
+)
+def test_a_text_that_carriers_would_reject_is_told_by_field(
+    campaign: CampaignProfile, field: str
+) -> None:
+    assert [name for name, _ in check_texts(campaign, BRAND)] == [field]

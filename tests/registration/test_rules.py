@@ -1,0 +1,229 @@
+"""The state machines of 10DLC: only the steps of their tables, whatever is tried in any order."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.queries import registration
+from models.queries.registration import Steps
+from models.rules.registration import (
+    ASSIGNMENT_STEPS,
+    HELD,
+    NUMBER_ENDS,
+    NUMBER_STEPS,
+    REGISTRATION_STEPS,
+    Move,
+    RegistrationReference,
+    errand_of_number,
+    next_move,
+    parse_registration_reference,
+)
+from models.rules.registration_missing import NumberWords, may_send, missing
+from models.rules.registration_words import (
+    AssignmentState,
+    Errand,
+    NumberState,
+    NumberType,
+    RegistrationKind,
+    RegistrationState,
+    Standing,
+)
+from models.tables.messaging import Brand, Campaign, MessagingNumber
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+GRACE = timedelta(minutes=1)
+
+assignments = st.sampled_from([None, *AssignmentState])
+
+
+def row(state: RegistrationState) -> Brand:
+    return Brand(
+        tenant_id=1,
+        id=1,
+        merchant_id=1,
+        provider="simulator",
+        state=state,
+        profile={},
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def number(state: NumberState, assignment: AssignmentState | None = None) -> MessagingNumber:
+    return MessagingNumber(
+        tenant_id=1,
+        id=1,
+        merchant_id=1,
+        provider="simulator",
+        number="+18132201000",
+        type=NumberType.LOCAL,
+        state=state,
+        assignment=assignment,
+        sweep_at=NOW,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+@given(st.lists(st.sampled_from(RegistrationState), max_size=12))
+def test_a_brand_takes_only_the_steps_of_its_table(wanted: list[RegistrationState]) -> None:
+    brand = row(RegistrationState.DRAFT)
+    submitted = 0
+    for following in wanted:
+        before = brand.state
+        moved = registration.move(brand, Steps(state=following), now=NOW, look_after=GRACE)
+        assert moved == (following in REGISTRATION_STEPS[before])
+        assert brand.state == (following if moved else before)
+        submitted += moved and following is RegistrationState.PENDING
+        # Every errand has a reference of its own, and is looked after as long as it is open.
+        assert brand.submission == submitted
+        assert (brand.sweep_at is not None) == (brand.state is RegistrationState.PENDING)
+
+
+@given(st.lists(st.tuples(st.none() | st.sampled_from(NumberState), assignments), max_size=15))
+def test_a_number_takes_only_the_steps_of_its_tables(
+    wanted: list[tuple[NumberState | None, AssignmentState | None]],
+) -> None:
+    bought = number(NumberState.REQUESTED)
+    for state, assignment in wanted:
+        before = (bought.state, bought.assignment)
+        steps = Steps(state=state, assignment=assignment)
+        moved = registration.move(bought, steps, now=NOW, look_after=GRACE)
+        # In the tables, assigned only while it is the merchant's, and given back by nobody's leave.
+        allowed = (state, assignment) != (None, None)
+        if state is not None:
+            allowed &= state in NUMBER_STEPS[before[0]]
+            allowed &= not (state is NumberState.RELEASING and before[1] in HELD)
+        if assignment is not None:
+            allowed &= assignment in ASSIGNMENT_STEPS[before[1]]
+            allowed &= before[0] is NumberState.ACTIVE
+        assert moved == allowed
+        if not moved:
+            assert (bought.state, bought.assignment) == before
+        open_errand = errand_of_number(bought.state, bought.assignment)
+        assert (bought.sweep_at is not None) == (open_errand is not None)
+
+
+WISHES = (
+    Steps(assignment=AssignmentState.PENDING),
+    Steps(assignment=AssignmentState.UNASSIGNING),
+    Steps(state=NumberState.RELEASING),
+)
+"""What a merchant may ask for, in any order."""
+
+
+@given(st.lists(st.tuples(st.sampled_from(WISHES), st.booleans()), max_size=30))
+def test_whatever_is_wished_and_decided_an_errand_ends_where_its_table_says(
+    life: list[tuple[Steps, bool]],
+) -> None:
+    bought = number(NumberState.REQUESTED)
+    for wish, granted in life:
+        errand = errand_of_number(bought.state, bought.assignment)
+        if errand is None:
+            registration.move(bought, wish, now=NOW, look_after=GRACE)
+            continue
+        end = NUMBER_ENDS[errand, Standing.DONE if granted else Standing.REJECTED]
+        ended = Steps(state=end.state, assignment=end.assignment)
+        assert registration.move(bought, ended, now=NOW, look_after=GRACE)
+        if end.then is not None:
+            assert registration.move(bought, Steps(state=end.then), now=NOW, look_after=GRACE)
+        following = Errand.RELEASE if end.then is not None else None
+        assert errand_of_number(bought.state, bought.assignment) is following
+        # Given back only once no campaign has it.
+        if bought.state in (NumberState.RELEASING, NumberState.RELEASED):
+            assert bought.assignment not in HELD
+
+
+def test_an_assignment_is_no_step_of_a_brand_or_campaign() -> None:
+    campaign = Campaign(
+        tenant_id=1,
+        id=1,
+        merchant_id=1,
+        brand_id=1,
+        provider="simulator",
+        state=RegistrationState.APPROVED,
+        profile={},
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    steps = Steps(assignment=AssignmentState.PENDING)
+    assert not registration.move(campaign, steps, now=NOW, look_after=GRACE)
+
+
+@pytest.mark.parametrize(
+    ("current", "deadline", "taken", "expected"),
+    [
+        (Errand.BUY, None, False, Move.SUBMIT),
+        (Errand.BUY, NOW, False, Move.RECONCILE),
+        (Errand.BUY, None, True, Move.ASK),
+        (Errand.ASSIGN, None, False, Move.OVER),
+        (None, NOW, True, Move.OVER),
+    ],
+)
+def test_the_row_alone_says_what_is_next(
+    current: Errand | None, deadline: datetime | None, taken: bool, expected: Move
+) -> None:
+    assert next_move(wanted=Errand.BUY, current=current, deadline=deadline, taken=taken) is expected
+
+
+@given(
+    st.sampled_from(RegistrationKind),
+    st.integers(0, 10**18 - 1),
+    st.integers(0, 10**18 - 1),
+    st.integers(0, 10**9 - 1),
+)
+def test_a_reference_is_read_as_it_was_written(
+    kind: RegistrationKind, tenant_id: int, row_id: int, submission: int
+) -> None:
+    reference = RegistrationReference(
+        kind=kind, tenant_id=tenant_id, row_id=row_id, submission=submission
+    )
+    assert parse_registration_reference(str(reference)) == reference
+
+
+@pytest.mark.parametrize(
+    "text", ["", "hx-1-2-3", "hxr-brand-1-2", "hxr-brand-1-2-3\n", "hxr-x-1-2-3"]
+)
+def test_what_is_no_reference_of_ours_is_none(text: str) -> None:
+    assert parse_registration_reference(text) is None
+
+
+A, N, R = AssignmentState, NumberState, RegistrationState
+
+
+def local(state: NumberState, assignment: AssignmentState | None = None) -> NumberWords:
+    return NumberWords(type=NumberType.LOCAL, state=state, assignment=assignment)
+
+
+@pytest.mark.parametrize(
+    ("brand", "campaigns", "numbers", "words"),
+    [
+        (None, [], [], ["Register a brand", "Register a campaign", "Buy a local", "Assign"]),
+        (R.DRAFT, [], [], ["Submit the brand", "Register a campaign", "Buy a local", "Assign"]),
+        (R.PENDING, [], [local(N.REQUESTED)], ["Wait for the brand", "Register a", "Wait", "Ass"]),
+        (R.REJECTED, [], [local(N.ACTIVE)], ["Correct the brand", "Register a", "Assign"]),
+        (R.APPROVED, [R.DRAFT], [local(N.ACTIVE)], ["Submit the campaign", "Assign"]),
+        (R.APPROVED, [R.REJECTED, R.DRAFT], [local(N.ACTIVE)], ["Correct the campaign", "Assign"]),
+        (R.APPROVED, [R.PENDING], [local(N.ACTIVE)], ["Wait for the campaign", "Assign"]),
+        (R.APPROVED, [R.APPROVED], [local(N.ACTIVE, A.PENDING)], ["Wait for the assignment"]),
+        (R.APPROVED, [R.APPROVED], [local(N.ACTIVE, A.FAILED)], ["Assign"]),
+        (R.APPROVED, [R.REJECTED, R.APPROVED], [local(N.ACTIVE, A.ASSIGNED)], []),
+    ],
+)
+def test_what_is_missing_is_told_in_words_the_next_thing_first(
+    brand: RegistrationState | None,
+    campaigns: list[RegistrationState],
+    numbers: list[NumberWords],
+    words: list[str],
+) -> None:
+    told = missing(brand, campaigns, numbers)
+    assert len(told) == len(words)
+    assert all(line.startswith(word) for line, word in zip(told, words, strict=True))
+    assert may_send(brand, campaigns, numbers) == (told == [])
+
+
+def test_a_toll_free_number_is_no_way_to_send_by_10dlc() -> None:
+    numbers = [NumberWords(type=NumberType.TOLL_FREE, state=N.ACTIVE, assignment=None)]
+    assert missing(R.APPROVED, [R.APPROVED], numbers)[0].startswith("Buy a local number")
