@@ -181,7 +181,7 @@ class Registering:
                 )
             case Advanced():
                 row.vendor_state = dict(answer.vendor_state)
-                row.deadline = None
+                row.deadline = row.taken_at = None  # a call is wanted again, even after it waited
             case NotProcessed():
                 row.deadline = None
                 return now + (answer.retry_after or timedelta(0))

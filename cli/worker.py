@@ -27,10 +27,11 @@ from models.enums import DeliveryMode
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
-from providers.registries import Registries
+from providers.registries import Registries, by_mode
 from providers.routing import Routes
 from providers.simulated import Simulator
 from providers.simulated_registry import SimulatedRegistry
+from providers.twilio.setup import open_registry
 from workflows import names
 from workflows.connecting import connect, register_search_attributes
 from workflows.housekeeping import Sweeper
@@ -210,7 +211,7 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             timeout=min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
             absence_window=settings.absence_window,
         )
-        registries = Registries([registry], {DeliveryMode.SIMULATOR: registry.name})
+        registries = by_mode(registry, open_registry(settings, http))
         parts = assemble(settings, database, client, routes, registries)
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)

@@ -9,8 +9,11 @@ from sqlalchemy import Row, text
 
 from models.enums import Channel, DeliveryMode
 from models.queries import limits, policy
+from models.rules.registration_words import EntityType, UseCase
 from models.rules.senders import OwnNumber, may_send
+from models.rules.throughput import by_default
 from models.session import WriteSession
+from models.tables.messaging import Brand, Campaign, MessagingNumber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,27 +97,33 @@ _UNREGISTER = text(
 )
 
 
-async def pace_by_campaign(
-    db: WriteSession,
-    *,
-    tenant_id: int,
-    number: str,
-    segments_per_second: Decimal,
-    now: datetime,
-) -> bool:
-    """Let a number send for a campaign it is ASSIGNED to, as fast as that allows.
+async def pace_by_campaign(db: WriteSession, row: MessagingNumber, *, now: datetime) -> bool:
+    """Let a number send for the campaign it is ASSIGNED to, as fast as that allows.
 
-    To be called in the transaction that writes ASSIGNED; twice is once. False if the number is not
-    the tenant's. Its limit of calls stays as it is.
+    To be called in the transaction that writes ASSIGNED, with the row locked; twice is once. False
+    if the number is nobody's to send from. Its limit of calls stays as it is.
     """
-    known = await db.scalar(_REGISTER, {"tenant_id": tenant_id, "number": number, "now": now})
-    if known is None:
+    ids = {"tenant_id": row.tenant_id, "number": row.number}
+    if await db.scalar(_REGISTER, {**ids, "now": now}) is None:
         return False
-    return await limits.limit(db, number, {Channel.SMS: segments_per_second})
+    rate = await _throughput(db, row)
+    return await limits.limit(db, row.number, {Channel.SMS: rate})
+
+
+async def _throughput(db: WriteSession, row: MessagingNumber) -> Decimal | None:
+    """Return what the registry told of a number's campaign, else what such campaigns get."""
+    campaign = await db.get(Campaign, (row.tenant_id, row.campaign_id))
+    if campaign is None:
+        return None
+    if campaign.segments_per_second is not None:
+        return campaign.segments_per_second
+    brand = await db.get(Brand, (row.tenant_id, campaign.brand_id))
+    entity_type = None if brand is None else EntityType(brand.profile["entity_type"])
+    return by_default(UseCase(campaign.profile["use_case"]), entity_type)
 
 
 async def forget_campaign(db: WriteSession, *, tenant_id: int, number: str) -> bool:
-    """Take back what `pace_by_campaign` gave, once a number is not ASSIGNED any more.
+    """Take back what `pace_by_campaign` gave, once a number is to be ASSIGNED no more.
 
     What waits to be sent from it is given another number when it is dispatched.
     """
@@ -122,24 +131,3 @@ async def forget_campaign(db: WriteSession, *, tenant_id: int, number: str) -> b
     if known is None:
         return False
     return await limits.limit(db, number, {Channel.SMS: None})
-
-
-_LEAVE = text(
-    """
-    DELETE FROM sender_line USING sender_number number
-     WHERE number.tenant_id = :tenant_id AND number.number = :number
-       AND sender_line.tenant_id = number.tenant_id AND sender_line.sender_id = number.id
-    """
-)
-
-_RETIRE = text("DELETE FROM sender_number WHERE tenant_id = :tenant_id AND number = :number")
-
-
-async def retire(db: WriteSession, *, tenant_id: int, number: str) -> None:
-    """Take a number away from those who send from it, its line with it.
-
-    Who stood in line asks again within a minute, and is given another number.
-    """
-    ids = {"tenant_id": tenant_id, "number": number}
-    await db.execute(_LEAVE, ids)
-    await db.execute(_RETIRE, ids)
