@@ -49,7 +49,7 @@ async def search(twilio: Twilio, *, area_code: str | None, type: NumberType, lim
         wanted["AreaCode"] = area_code
     url = twilio.api(f"AvailablePhoneNumbers/US/{_KINDS[type]}")
     found: list[AvailableNumber] = []
-    async for number in twilio.every(url, "available_phone_numbers", wanted):
+    async for number in twilio.every(url, "available_phone_numbers", wanted, page=limit):
         found.append(
             AvailableNumber(
                 number=_word(number, "phone_number"),

@@ -102,7 +102,7 @@ async def test_a_search_names_area_and_abilities() -> None:
         "AreaCode": "213",
         "SmsEnabled": "true",
         "VoiceEnabled": "true",
-        "PageSize": "100",
+        "PageSize": "10",
     }
 
 

@@ -11,41 +11,13 @@ import pytest
 
 from models.rules.registration_words import EntityType, NumberType, Standing, UseCase
 from providers.ports import NotFound, NotProcessed, NoTruth
-from providers.registration_ports import AvailableNumber, Offered, Reason, Stands
+from providers.registration_ports import Reason
 from tests.vendors import office
-from tests.vendors.office import BRAND, CAMPAIGN, NUMBER, SOLE, ask, carry, registry
-from tests.vendors.twilio_double import PRIMARY, TwilioDouble
+from tests.vendors.desk import approve, approved_brand, set_up
+from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry
+from tests.vendors.twilio_double import PRIMARY
 
 ONCE = ("CustomerProfiles", "TrustProducts", "BrandRegistrations", "Addresses")
-
-
-def set_up() -> tuple[TwilioDouble, Any]:
-    twilio = TwilioDouble()
-    return twilio, registry(office.client(office.transport(twilio)))
-
-
-def approve(twilio: TwilioDouble, kind: str, *, word: str = "twilio-approved") -> None:
-    for found in twilio.all(kind):
-        found["status"] = word
-
-
-async def approved_brand(twilio: TwilioDouble, desk: Any) -> Stands:
-    request, stands = await carry(desk, office.brand())
-    for kind in ("CustomerProfiles", "TrustProducts"):
-        approve(twilio, kind)
-    request, stands = await ask(desk, request)
-    approve(twilio, "BrandRegistrations", word="APPROVED")
-    request, stands = await ask(desk, request)
-    assert stands.standing is Standing.DONE
-    return stands
-
-
-async def approved_campaign(twilio: TwilioDouble, desk: Any) -> Stands:
-    request, stands = await carry(desk, office.campaign(await approved_brand(twilio, desk)))
-    assert stands.standing is Standing.PENDING
-    twilio.all("Usa2p")[0]["campaign_status"] = "VERIFIED"
-    _, stands = await ask(desk, request)
-    return stands
 
 
 async def test_a_brand_waits_for_its_bundles_and_then_for_the_registry() -> None:
@@ -295,83 +267,6 @@ async def test_a_campaign_for_another_use_is_made_anew_in_the_same_service() -> 
     assert len(twilio.all("Services")) == 1
 
 
-async def test_a_number_is_bought_assigned_taken_back_and_given_back() -> None:
-    twilio, desk = set_up()
-    campaign = await approved_campaign(twilio, desk)
-    _, number = await carry(desk, office.purchase())
-    [ours] = twilio.all("IncomingPhoneNumbers")
-    assert (ours["phone_number"], number.vendor_id) == (NUMBER, ours["sid"])
-
-    request, stands = await carry(desk, office.assignment(number, campaign))
-    assert stands.standing is Standing.DONE
-    assert [d["sid"] for d in twilio.all("PhoneNumbers")] == [ours["sid"]]
-    assert (await ask(desk, request))[1].standing is Standing.DONE
-
-    request, _ = await carry(desk, office.assignment(number, campaign))  # twice is once
-    _, stands = await carry(desk, office.unassignment(number, campaign))
-    assert (stands.standing, twilio.all("PhoneNumbers")) == (Standing.DONE, [])
-
-    for _ in range(2):
-        _, stands = await carry(desk, office.release(number.vendor_id))
-        assert (stands.standing, twilio.all("IncomingPhoneNumbers")) == (Standing.DONE, [])
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_lost_answer_to_a_purchase_never_buys_a_second_number(when: str) -> None:
-    twilio, desk = set_up()
-    twilio.loses = when
-    _, stands = await carry(desk, office.purchase())
-    [ours] = twilio.all("IncomingPhoneNumbers")
-    assert (stands.standing, stands.vendor_id) == (Standing.DONE, ours["sid"])
-
-
-async def test_a_purchase_that_took_effect_late_is_recognised_when_it_is_repeated() -> None:
-    twilio, desk = set_up()
-    request = office.purchase()
-    await carry(desk, request)
-    stands = await desk.submit(request)  # as after a look-up that came too early
-    assert (stands.standing, len(twilio.all("IncomingPhoneNumbers"))) == (Standing.DONE, 1)
-
-
-async def test_a_number_somebody_else_bought_first_is_rejected() -> None:
-    _, desk = set_up()
-    await carry(desk, office.purchase())
-    _, stands = await carry(desk, office.purchase())
-    assert stands.standing is Standing.REJECTED
-    assert [(r.code, r.field) for r in stands.reasons] == [("21422", "number")]
-
-
-async def test_numbers_for_sale_are_listed_as_many_as_were_asked_for() -> None:
-    twilio, desk = set_up()
-    twilio.for_sale = [
-        {"phone_number": f"+1213555010{n}", "locality": "Los Angeles", "region": "CA"}
-        for n in range(5)
-    ]
-    offered = await desk.search_numbers(area_code="213", type=NumberType.LOCAL, limit=2)
-    assert isinstance(offered, Offered)
-    assert offered.numbers[0] == AvailableNumber(
-        number="+12135550100", type=NumberType.LOCAL, locality="Los Angeles", region="CA"
-    )
-    assert len(offered.numbers) == 2
-    [(_, folder)] = twilio.asked
-    assert folder.endswith("/AvailablePhoneNumbers/US/Local")
-
-
-async def test_lists_are_read_to_their_end() -> None:
-    twilio, desk = set_up()
-    for _ in range(250):
-        await carry(desk, office.purchase(f"+1213555{len(twilio.all('IncomingPhoneNumbers')):04}"))
-    for number in twilio.all("IncomingPhoneNumbers"):
-        number["friendly_name"] = "the same"
-    last = twilio.all("IncomingPhoneNumbers")[-1]
-    last["friendly_name"] = "wanted"
-    for number in twilio.all("IncomingPhoneNumbers")[:-1]:
-        number["phone_number"] = NUMBER + "9"
-    last["phone_number"] = NUMBER
-    found = await desk.look_up(office.purchase(reference="wanted"))
-    assert found == Stands(standing=Standing.DONE, vendor_id=last["sid"])
-
-
 @pytest.mark.parametrize("type", list(EntityType))
 async def test_every_kind_of_business_can_be_described(type: EntityType) -> None:
     _, desk = set_up()
@@ -403,3 +298,16 @@ async def test_a_registry_that_cannot_be_asked_tells_no_truth() -> None:
 
 async def _down(request: Any) -> Any:
     raise httpx.ConnectError("down")
+
+
+async def test_lists_are_read_to_their_end() -> None:
+    twilio, desk = set_up()
+    wanted = office.campaign(Stands(standing=Standing.DONE, vendor_id="BN1"))
+    names = [*(f"other {n}" for n in range(1200)), wanted.reference]
+    twilio.folders["/v1/Services"] = [
+        {"sid": f"MG{n}", "friendly_name": name} for n, name in enumerate(names)
+    ]
+    found = await desk.look_up(wanted)
+    assert isinstance(found, Advanced)
+    assert found.vendor_state["sids"] == {"service": "MG1200"}
+    assert len(twilio.asked) == 3
