@@ -34,7 +34,13 @@ def test_imports_point_one_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["workflows.send_message", "workflows.housekeeping", "workflows.pump"]
+    "module",
+    [
+        "workflows.send_message",
+        "workflows.housekeeping",
+        "workflows.pump",
+        "workflows.registration",
+    ],
 )
 def test_a_workflow_file_loads_nothing_that_does_io(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"

@@ -70,7 +70,10 @@ def dispatch_queued(provider: str) -> ActivityConfig:
 
 
 def registration(summary: str) -> ActivityConfig:
-    """Return the budget of one call to a registry: it has 10 s for HTTP."""
+    """Return the budget of one call to a registry: it has 10 s for HTTP.
+
+    A worker that is killed during it is noticed only when the rest has passed.
+    """
     return ActivityConfig(
-        start_to_close_timeout=timedelta(seconds=15), retry_policy=_PATIENT, summary=summary
+        start_to_close_timeout=timedelta(seconds=12), retry_policy=_PATIENT, summary=summary
     )

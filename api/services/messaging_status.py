@@ -85,7 +85,7 @@ async def _limits(
             col(SenderNumber.tenant_id) == caller.tenant_id, col(SenderNumber.number).in_(owned)
         )
     )
-    return dict(rows.tuples().all())
+    return {row.number: row.segments_per_second for row in rows}
 
 
 def _words(number: MessagingNumber) -> NumberWords:

@@ -9,15 +9,21 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
+from api.messaging_parts import add_messaging
 from api.services.cancel_requests import CancelRequests
 from api.services.canceling import Canceling
 from api.services.permission import Permissions, UnsubscribeLinks
 from api.services.recordings import Recordings
 from api.services.sending import Sending
+from models.enums import DeliveryMode
 from models.session import Database
 from models.settings import Settings
+from providers.registries import Registries
+from providers.simulated_registry import news_verifier
 from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
+from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
+from tests.registration.stage import ScriptedRegistry
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +93,44 @@ def house(
     app.state.recordings = Recordings(database, {"simulator": keeper})
     yield
     app.state._state.update(real)
+
+
+@pytest.fixture
+def registry() -> ScriptedRegistry:
+    """A registry that has two numbers for sale."""
+    return ScriptedRegistry(offers=OFFERS)
+
+
+@pytest.fixture
+def registrations(
+    app: FastAPI, database: Database, registry: ScriptedRegistry, clock: Clock
+) -> Iterator[FakeRegistrationStarter]:
+    """The real services of messaging, of which only Temporal, the registry and the clock are not.
+
+    Returns where started stories are written down.
+    """
+    real = dict(app.state._state)
+    starter = FakeRegistrationStarter()
+    add_messaging(
+        app,
+        database,
+        Registries([registry], {DeliveryMode.SIMULATOR: registry.name}),
+        starter,
+        {registry.name: news_verifier("for-tests-only")},
+        clock=clock,
+        look_after=timedelta(minutes=1),
+    )
+    yield starter
+    app.state._state.update(real)
+
+
+@pytest.fixture
+async def registrar(
+    integrator: Integrator, database: Database, registrations: FakeRegistrationStarter
+) -> Registrar:
+    """An integrator with the guide's merchant, which is not registered yet."""
+    assert (await integrator.post("/merchants", GYM)).status_code == 200
+    return Registrar(integrator, database)
 
 
 @pytest.fixture

@@ -38,6 +38,16 @@ def test_it_holds_the_catalogue_and_nothing_else(
         ("get", "/api/v1/consents"),
         ("get", "/api/v1/merchants/{merchantId}/settings"),
         ("post", "/api/v1/merchants/{merchantId}/settings"),
+        ("post", "/api/v1/merchants/{merchantId}/messaging/brand"),
+        ("get", "/api/v1/merchants/{merchantId}/messaging/brand"),
+        ("post", "/api/v1/merchants/{merchantId}/messaging/campaigns"),
+        ("get", "/api/v1/merchants/{merchantId}/messaging/campaigns"),
+        ("get", "/api/v1/merchants/{merchantId}/messaging/numbers/available"),
+        ("post", "/api/v1/merchants/{merchantId}/messaging/numbers"),
+        ("get", "/api/v1/merchants/{merchantId}/messaging/numbers"),
+        ("post", "/api/v1/merchants/{merchantId}/messaging/numbers/{number}/assignment"),
+        ("delete", "/api/v1/merchants/{merchantId}/messaging/numbers/{number}"),
+        ("get", "/api/v1/merchants/{merchantId}/messaging/status"),
         ("post", "/api/v1/messages/sms"),
         ("post", "/api/v1/messages/voice"),
         ("post", "/api/v1/messages/email"),
@@ -64,6 +74,15 @@ def test_its_schemas_are_named_as_in_the_guide(document: dict[str, Any]) -> None
         "V1MessageResponse",
         "VoiceTtsCallView",
         "MerchantSettingsView",
+        "V1MerchantMessagingBrandRequest",
+        "V1MerchantMessagingBrandView",
+        "V1MerchantMessagingCampaignRequest",
+        "V1MerchantMessagingCampaignView",
+        "V1MerchantMessagingNumberRequest",
+        "V1MerchantMessagingNumberView",
+        "V1MerchantMessagingAssignmentRequest",
+        "V1MerchantMessagingAssignmentView",
+        "V1MerchantMessagingStatusView",
         "DispatchResponse",
         "MessageView",
         "Problem",
@@ -85,12 +104,12 @@ def test_answers_have_no_optional_fields(document: dict[str, Any]) -> None:
             assert set(schema["required"]) == set(schema["properties"]), name
 
 
-def test_every_post_documents_its_idempotency_key(
+def test_every_write_documents_its_idempotency_key(
     operations: dict[tuple[str, str], Operation],
 ) -> None:
     for (method, path), operation in operations.items():
         headers = {p["name"] for p in operation.get("parameters", []) if p["in"] == "header"}
-        assert ("Idempotency-Key" in headers) is (method == "post"), path
+        assert ("Idempotency-Key" in headers) is (method in ("post", "delete")), path
 
 
 def test_every_error_is_a_problem_with_examples(

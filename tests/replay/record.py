@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +49,7 @@ from tests.fakes import (
     UNKNOWN,
     fake,
 )
+from tests.replay import registrations
 from tests.workflows.stage import until
 from workflows import names, steps
 from workflows.connecting import register_search_attributes
@@ -153,7 +155,12 @@ SENDS: Final = {
 
 SWEEPER: Final = "sweeper.turns"
 PUMP: Final = "pump.turns"
-PATHS: Final = [*(f"send-message.{path}" for path in SENDS), SWEEPER, PUMP]
+PATHS: Final = [
+    *(f"send-message.{path}" for path in SENDS),
+    SWEEPER,
+    PUMP,
+    *registrations.PATHS,
+]
 
 
 async def record(client: Client, name: str) -> dict[str, Any]:
@@ -162,6 +169,9 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_sweeper(client)
     elif name == PUMP:
         history = await _record_pump(client)
+    elif name in registrations.PATHS:
+        serve = partial(_worker, client, workflows=WORKFLOWS)
+        history = await registrations.record_story(client, name, serve, _timers_set)
     else:
         path = name.removeprefix("send-message.")
         history = await _record_send(client, path, SENDS[path])

@@ -1,0 +1,134 @@
+"""A merchant on its way to being registered, as the API sees it; what the registry says is told."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from sqlalchemy import text
+
+from api.registration_temporal import RegistrationStarter
+from models.rules.registration_words import NumberType
+from models.session import Database
+from providers.registration_ports import AvailableNumber, Offered
+from tests.api.integrator import Integrator
+from tests.messaging import BRAND, CAMPAIGN
+from workflows.registration_starting import RegistrationStart
+
+OFFERS = Offered(
+    numbers=(
+        AvailableNumber(
+            number="+18132201000", type=NumberType.LOCAL, locality="Tampa", region="FL"
+        ),
+        AvailableNumber(number="+18132571919", type=NumberType.LOCAL),
+    )
+)
+
+_STATES = {
+    "brand": "UPDATE brand SET state = :state, reasons = :reasons WHERE tenant_id = :tenant",
+    "campaign": "UPDATE campaign SET state = :state, reasons = :reasons WHERE tenant_id = :tenant",
+    "number": "UPDATE messaging_number SET state = :state WHERE tenant_id = :tenant",
+    "assignment": "UPDATE messaging_number SET assignment = :state WHERE tenant_id = :tenant",
+}
+
+
+class FakeRegistrationStarter(RegistrationStarter):
+    """Starts nothing, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[RegistrationStart, bool]] = []
+        self.woken: list[str] = []
+
+    async def start(self, registration: RegistrationStart, *, fresh: bool) -> None:
+        """Remember a start."""
+        self.started.append((registration, fresh))
+
+    async def wake(self, workflow_id: str) -> None:
+        """Remember a signal."""
+        self.woken.append(workflow_id)
+
+
+@dataclass(frozen=True)
+class Registrar:
+    """One integrator and the messaging of one merchant."""
+
+    integrator: Integrator
+    database: Database
+    merchant: str = "gym-a"
+
+    @property
+    def path(self) -> str:
+        """Where it all is."""
+        return f"/merchants/{self.merchant}/messaging"
+
+    async def get(self, what: str, **query: str) -> httpx.Response:
+        return await self.integrator.get(f"{self.path}/{what}", **query)
+
+    async def post(self, what: str, body: Any, key: str | None = None) -> httpx.Response:
+        return await self.integrator.post(f"{self.path}/{what}", body, key)
+
+    async def brand(self, key: str | None = None, **changed: Any) -> httpx.Response:
+        """Write the brand, changed as told; None leaves a field out."""
+        return await self.post("brand", _without_none({**BRAND, **changed}), key)
+
+    async def campaign(self, key: str | None = None, **changed: Any) -> httpx.Response:
+        """Write a campaign, changed as told; None leaves a field out."""
+        return await self.post("campaigns", _without_none({**CAMPAIGN, **changed}), key)
+
+    async def buy(self, number: str, key: str | None = None) -> httpx.Response:
+        return await self.post("numbers", {"number": number}, key)
+
+    async def assign(self, number: str, campaign_id: str, key: str | None = None) -> httpx.Response:
+        body = {"campaignId": campaign_id}
+        return await self.post(f"numbers/{quote(number)}/assignment", body, key)
+
+    async def give_back(self, number: str, key: str | None = None) -> httpx.Response:
+        extra = {} if key is None else {"Idempotency-Key": key}
+        return await self.integrator.client.delete(
+            f"/api/v1{self.path}/numbers/{quote(number)}",
+            headers={**self.integrator.headers, **extra},
+        )
+
+    async def stands(self, what: str, state: str, reasons: str = "[]") -> None:
+        """Have the tenant's rows of a kind stand as the registry may have decided."""
+        values = {"state": state, "tenant": self.integrator.tenant_id}
+        if ":reasons" in _STATES[what]:
+            values["reasons"] = reasons
+        async with self.database.transaction() as db:
+            await db.execute(text(_STATES[what]), values)
+
+    async def approved(self) -> str:
+        """Register brand and campaign, and have both approved; return the campaign's id."""
+        await self.brand()
+        await self.stands("brand", "APPROVED")
+        campaign_id: str = (await self.campaign()).json()["campaignId"]
+        await self.stands("campaign", "APPROVED")
+        return campaign_id
+
+    async def bought(self) -> str:
+        """Buy a number nobody else in the tests has, and have it sold to us; return it."""
+        number = f"+1813{self.integrator.tenant_id:07d}"
+        assert (await self.buy(number)).status_code == 200
+        await self.stands("number", "ACTIVE")
+        return number
+
+    async def rows(self) -> list[Any]:
+        """Return everything that a request of messaging could change."""
+        tables = ("brand", "campaign", "messaging_number", "idempotency_record")
+        found: list[Any] = []
+        async with self.database.read() as db:
+            for table in tables:
+                statement = text(
+                    f"SELECT to_jsonb(t) FROM {table} t WHERE tenant_id = :tenant ORDER BY 1::text"
+                )
+                found += await db.scalars(statement, {"tenant": self.integrator.tenant_id})
+        return found
+
+
+def refused(response: httpx.Response) -> tuple[int, str]:
+    """Return status and code of a refusal."""
+    return response.status_code, response.json()["code"]
+
+
+def _without_none(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}

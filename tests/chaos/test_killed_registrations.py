@@ -1,0 +1,47 @@
+"""A worker dies while a number is being bought: the merchant gets one number, and pays for one."""
+
+import asyncio
+
+import pytest
+
+from tests.e2e.house import House, Integrator, until
+from tests.e2e.registrar import Registrar
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+async def test_a_worker_killed_while_it_buys_buys_one_number(
+    house: House, integrator: Integrator
+) -> None:
+    registrar = Registrar(integrator)
+    offered = await registrar.get("numbers/available?areaCode=512&limit=1")
+    number = offered[0]["number"]
+    await house.faults(latencyMs=1500)
+
+    async def called() -> bool:
+        return bool(
+            await house.rows(
+                "SELECT 1 FROM messaging_number WHERE tenant_id = :tenant"
+                " AND deadline IS NOT NULL AND taken_at IS NULL",
+                tenant=integrator.owner.tenant_id,
+            )
+        )
+
+    await registrar.post("numbers", {"number": number}, key="buy-1")
+    await until(called, every=0.02)
+    await asyncio.sleep(0.3)  # the request is surely on its way
+    house.stack.kill("worker")
+    await house.faults()
+    await asyncio.to_thread(house.stack.start, "worker")
+
+    bought = await registrar.number(number, status=["ACTIVE", "FAILED"])
+    assert bought["status"] == "ACTIVE"
+    assert [one["number"] for one in await registrar.registered("numbers")] == [number]
+    again = await registrar.post("numbers", {"number": number}, key="buy-1")
+    assert (again["numberId"], again["status"]) == (bought["numberId"], "ACTIVE")
+    senders = await house.rows(
+        "SELECT number FROM sender_number WHERE tenant_id = :tenant AND merchant_id = :merchant",
+        tenant=integrator.owner.tenant_id,
+        merchant=integrator.owner.merchant_id,
+    )
+    assert senders == [(number,)]

@@ -1,0 +1,339 @@
+"""The steps of a registration: nothing is asked for twice, whatever is lost and whoever dies."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from models.queries.registration import Steps
+from models.rules.registration import Move
+from models.rules.registration_words import (
+    AssignmentState,
+    Errand,
+    NumberState,
+    RegistrationState,
+    Standing,
+)
+from models.session import Database
+from providers.ports import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.registration_ports import (
+    Advanced,
+    AssignmentRequest,
+    BrandRequest,
+    CampaignRequest,
+    PurchaseRequest,
+    RegistryRequest,
+    ReleaseRequest,
+    Stands,
+    SubmitAnswer,
+    UnassignmentRequest,
+)
+from tests.factories import Owner, make_message, new_message
+from tests.registration.stage import (
+    DONE,
+    PENDING,
+    REASON,
+    REJECTED,
+    ScriptedRegistry,
+    Stage,
+)
+from workflows.registration_types import RegistrationResult
+
+BRAND = Errand.REGISTER_BRAND
+CAMPAIGN = Errand.REGISTER_CAMPAIGN
+LOST = Ambiguous(reason="ReadTimeout")
+
+
+@pytest.fixture
+def stage(database: Database, owner: Owner) -> Any:
+    """Set a stage with a registry."""
+
+    def set_up(*answers: SubmitAnswer, **options: Any) -> Stage:
+        return Stage(database, owner, ScriptedRegistry(*answers, **options))
+
+    return set_up
+
+
+async def test_a_brand_is_submitted_once_then_asked_about_until_it_is_approved(stage: Any) -> None:
+    on: Stage = stage(PENDING, truths=[PENDING, DONE])
+    brand = await on.brand()
+    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    assert (await on.ask(BRAND, brand)).move is Move.ASK
+    last = await on.ask(BRAND, brand)
+    assert last == RegistrationResult(move=Move.OVER, state="APPROVED")
+    row = await on.row(BRAND, brand)
+    assert (row.vendor_id, row.reasons, row.sweep_at) == ("v1", [], None)
+    assert row.decided_at is not None
+    [request] = on.registry.submitted
+    assert isinstance(request, BrandRequest)
+    assert request.reference == f"hxr-brand-{on.owner.tenant_id}-{brand}-1"
+    assert request.callback_url == f"http://us/webhooks/simulator/registrations/{request.reference}"
+    assert [asked.taken for asked in on.registry.asked] == [True, True]
+
+
+async def test_a_lost_answer_is_looked_for_before_anything_is_submitted_again(stage: Any) -> None:
+    on: Stage = stage(LOST, truths=[PENDING, DONE])
+    brand = await on.brand()
+    assert (await on.submit(BRAND, brand)).move is Move.RECONCILE
+    assert (await on.submit(BRAND, brand)).move is Move.RECONCILE
+    assert (await on.reconcile(BRAND, brand)).move is Move.ASK
+    assert (await on.ask(BRAND, brand)).state == "APPROVED"
+    assert len(on.registry.submitted) == 1
+    assert [asked.taken for asked in on.registry.asked] == [False, True]
+
+
+async def test_absence_is_believed_only_after_the_deadline_and_the_window(stage: Any) -> None:
+    on: Stage = stage(LOST, PENDING, absence_window=timedelta(seconds=30))
+    brand = await on.brand()
+    await on.submit(BRAND, brand)
+    assert (await on.reconcile(BRAND, brand)).move is Move.RECONCILE
+    await on.expire(BRAND, brand, timedelta(seconds=29))
+    assert (await on.reconcile(BRAND, brand)).move is Move.RECONCILE
+    await on.expire(BRAND, brand, timedelta(seconds=31))
+    assert (await on.reconcile(BRAND, brand)).move is Move.SUBMIT
+    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    assert len({request.reference for request in on.registry.submitted}) == 1
+
+
+@pytest.mark.parametrize("truth", [NoTruth(reason="ConnectError"), NotFound()])
+async def test_no_truth_keeps_a_call_open_and_a_forgetful_registry_is_asked_on(
+    stage: Any, truth: NoTruth | NotFound
+) -> None:
+    on: Stage = stage(PENDING, truths=[truth])
+    brand = await on.brand()
+    await on.submit(BRAND, brand)
+    assert (await on.ask(BRAND, brand)).move is Move.ASK
+    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    assert len(on.registry.submitted) == 1
+
+
+async def test_a_worker_that_wakes_late_changes_nothing_its_successor_wrote(stage: Any) -> None:
+    on: Stage = stage(PENDING)
+    brand = await on.brand()
+    frozen, thawed = asyncio.Event(), asyncio.Event()
+
+    class Slow(ScriptedRegistry):
+        async def submit(self, request: RegistryRequest) -> SubmitAnswer:
+            self.submitted.append(request)
+            frozen.set()
+            await thawed.wait()
+            return NotProcessed(reason="DeadlinePassed")
+
+    late = Stage(on.database, on.owner, Slow())
+    sleeping = asyncio.create_task(late.submit(BRAND, brand))
+    await frozen.wait()
+    await on.expire(BRAND, brand, timedelta(seconds=1))
+    assert (await on.reconcile(BRAND, brand)).move is Move.SUBMIT
+    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    thawed.set()
+    assert (await sleeping).move is Move.ASK
+    assert (await on.row(BRAND, brand)).taken_at is not None
+
+
+async def test_of_two_workers_at_once_one_makes_the_call(stage: Any) -> None:
+    on: Stage = stage(DONE)
+    number = await on.number(_number(on))
+    results = await asyncio.gather(*(on.submit(Errand.BUY, number) for _ in range(5)))
+    assert len(on.registry.submitted) == 1
+    assert {result.move for result in results} <= {Move.OVER, Move.RECONCILE}
+
+
+async def test_what_was_not_processed_is_tried_again_when_the_registry_said(stage: Any) -> None:
+    wait = timedelta(seconds=40)
+    on: Stage = stage(NotProcessed(reason="429", retry_after=wait), DONE)
+    brand = await on.brand()
+    result = await on.submit(BRAND, brand)
+    assert result.move is Move.SUBMIT
+    assert result.until is not None
+    assert abs(result.until - datetime.now(UTC) - wait) < timedelta(seconds=5)
+    assert (await on.submit(BRAND, brand)).state == "APPROVED"
+
+
+async def test_a_registration_of_several_calls_remembers_each(stage: Any) -> None:
+    first, second = {"bundle": "BU1"}, {"bundle": "BU1", "brand": "BN1"}
+    on: Stage = stage(
+        Advanced(vendor_state=first),
+        LOST,
+        Stands(standing=Standing.PENDING, vendor_id="BN1"),
+        truths=[Advanced(vendor_state=second)],
+    )
+    brand = await on.brand()
+    assert (await on.submit(BRAND, brand)).move is Move.SUBMIT
+    assert (await on.submit(BRAND, brand)).move is Move.RECONCILE
+    assert (await on.reconcile(BRAND, brand)).move is Move.SUBMIT
+    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    assert [request.vendor_state for request in on.registry.submitted] == [{}, first, second]
+    row = await on.row(BRAND, brand)
+    assert (row.vendor_state, row.vendor_id) == (second, "BN1")
+
+
+async def test_a_rejection_is_kept_with_its_reasons_and_warned_of_until_it_is_approved(
+    stage: Any,
+) -> None:
+    on: Stage = stage(PENDING, truths=[REJECTED, DONE])
+    brand = await on.brand()
+    await on.submit(BRAND, brand)
+    assert (await on.ask(BRAND, brand)).state == "REJECTED"
+    row = await on.row(BRAND, brand)
+    assert row.reasons == [{"code": "30794", "field": "ein", "message": REASON.message}]
+    assert await on.alerts() == [(f"brand-{brand}", True)]
+
+    assert await on.move(BRAND, brand, Steps(state=RegistrationState.PENDING))
+    await on.submit(BRAND, brand)
+    assert (await on.ask(BRAND, brand)).state == "APPROVED"
+    assert await on.alerts() == [(f"brand-{brand}", False)]
+    again = on.registry.submitted[1]
+    assert (again.reference, again.vendor_id) == (f"hxr-brand-{on.owner.tenant_id}-{brand}-2", "v1")
+
+
+async def test_a_refusal_when_submitting_is_a_rejection(stage: Any) -> None:
+    on: Stage = stage(REJECTED)
+    campaign = await on.campaign()
+    assert (await on.submit(CAMPAIGN, campaign)).state == "REJECTED"
+    assert await on.alerts() == [(f"campaign-{campaign}", True)]
+    [request] = on.registry.submitted
+    assert isinstance(request, CampaignRequest)
+    assert request.brand_vendor_id == "b1"
+
+
+async def test_a_row_without_the_errand_is_left_alone(stage: Any) -> None:
+    on: Stage = stage(DONE)
+    draft = await on.brand(RegistrationState.DRAFT)
+    assert await on.submit(BRAND, draft) == RegistrationResult(move=Move.OVER, state="DRAFT")
+    assert await on.ask(BRAND, 10**12) == RegistrationResult(move=Move.OVER, state="")
+    assert (on.registry.submitted, on.registry.asked) == ([], [])
+
+
+async def test_a_row_whose_registry_is_gone_waits_for_it(stage: Any) -> None:
+    on: Stage = stage(DONE)
+    brand = await on.brand()
+    on.registry.name = "elsewhere"
+    away = Stage(on.database, on.owner, on.registry)
+    result = await away.submit(BRAND, brand)
+    assert (result.move, on.registry.submitted) == (Move.SUBMIT, [])
+    assert result.until is not None
+
+
+async def test_a_bought_number_becomes_a_sender_of_its_merchant(stage: Any) -> None:
+    on: Stage = stage(DONE)
+    number = await on.number(_number(on))
+    assert (await on.submit(Errand.BUY, number)).state == "ACTIVE"
+    assert await _senders(on) == [(_number(on), on.owner.merchant_id)]
+    assert isinstance(on.registry.submitted[0], PurchaseRequest)
+    assert await on.alerts() == []
+
+
+async def test_a_number_that_somebody_else_bought_fails_with_a_reason_and_no_alert(
+    stage: Any,
+) -> None:
+    on: Stage = stage(REJECTED)
+    number = await on.number(_number(on))
+    assert (await on.submit(Errand.BUY, number)).state == "FAILED"
+    assert await _senders(on) == []
+    assert (await on.row(Errand.BUY, number)).reasons[0]["code"] == "30794"
+    assert await on.alerts() == []
+
+
+async def test_a_failed_assignment_is_warned_of_and_may_be_tried_again(stage: Any) -> None:
+    on: Stage = stage(REJECTED, DONE)
+    campaign = await on.campaign(RegistrationState.APPROVED, vendor_id="c1")
+    number = await on.number(
+        _number(on),
+        NumberState.ACTIVE,
+        campaign_id=campaign,
+        assignment=AssignmentState.PENDING,
+        vendor_id="n1",
+    )
+    assert (await on.submit(Errand.ASSIGN, number)).state == "FAILED"
+    assert await on.alerts() == [(f"number-{number}", True)]
+    assert await on.move(Errand.ASSIGN, number, Steps(assignment=AssignmentState.PENDING))
+    assert (await on.submit(Errand.ASSIGN, number)).state == "ASSIGNED"
+    assert await on.alerts() == [(f"number-{number}", False)]
+    request = on.registry.submitted[0]
+    assert type(request) is AssignmentRequest
+    assert (request.vendor_id, request.campaign_vendor_id) == ("n1", "c1")
+
+
+async def test_an_unassigned_number_is_released_and_forgotten_with_who_stood_in_its_line(
+    stage: Any,
+) -> None:
+    on: Stage = stage(DONE, Stands(standing=Standing.DONE))
+    number = await _bought(on)
+    message = await make_message(on.database, new_message(on.owner))
+    await _join_line(on, message)
+    await on.move(Errand.UNASSIGN, number, Steps(assignment=AssignmentState.UNASSIGNING))
+
+    assert (await on.submit(Errand.UNASSIGN, number)).move is Move.OVER
+    row = await on.row(Errand.RELEASE, number)
+    assert (row.state, row.assignment, row.taken_at) == ("RELEASING", "UNASSIGNED", None)
+    assert (await on.submit(Errand.RELEASE, number)).state == "RELEASED"
+    assert await _senders(on) == []
+    assert [type(request) for request in on.registry.submitted[1:]] == [
+        UnassignmentRequest,
+        ReleaseRequest,
+    ]
+    assert len({request.reference for request in on.registry.submitted}) == 3
+
+
+async def test_a_number_that_cannot_be_unassigned_is_kept(stage: Any) -> None:
+    on: Stage = stage(DONE, REJECTED)
+    number = await _bought(on)
+    await on.move(Errand.UNASSIGN, number, Steps(assignment=AssignmentState.UNASSIGNING))
+    assert (await on.submit(Errand.UNASSIGN, number)).move is Move.OVER
+    row = await on.row(Errand.UNASSIGN, number)
+    assert (row.state, row.assignment) == ("ACTIVE", "UNASSIGN_FAILED")
+    assert len(await _senders(on)) == 1
+
+
+async def test_nothing_private_is_in_a_log_or_in_what_temporal_is_told(
+    stage: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    on: Stage = stage(LOST)
+    brand = await on.brand()
+    with caplog.at_level(logging.DEBUG):
+        told = await on.submit(BRAND, brand)
+    shown = f"{told} {on.registry.submitted} {[vars(record) for record in caplog.records]}"
+    for private in ("123456789", "+18135551234", "owner@gym-a", "Main Street", "Gym A LLC"):
+        assert private not in shown
+
+
+def _number(on: Stage) -> str:
+    return f"+1813{on.owner.tenant_id:07d}"
+
+
+async def _bought(on: Stage) -> int:
+    """Return a number that was bought, and assigned to a campaign."""
+    campaign = await on.campaign(RegistrationState.APPROVED, vendor_id="c1")
+    number = await on.number(_number(on))
+    assert (await on.submit(Errand.BUY, number)).state == "ACTIVE"
+    await on.move(
+        Errand.ASSIGN, number, Steps(assignment=AssignmentState.PENDING), campaign_id=campaign
+    )
+    async with on.database.transaction() as db:
+        row = await db.merge(await on.row(Errand.ASSIGN, number))
+        row.assignment, row.sweep_at = AssignmentState.ASSIGNED, None
+    return number
+
+
+async def _senders(on: Stage) -> list[Any]:
+    return await on.rows(
+        "SELECT number, merchant_id FROM sender_number"
+        " WHERE tenant_id = :tenant AND merchant_id IS NOT NULL"
+    )
+
+
+async def _join_line(on: Stage, message: int) -> None:
+    async with on.database.transaction() as db:
+        await db.execute(
+            text(
+                "INSERT INTO sender_line (tenant_id, message_id, sender_id, channel, priority,"
+                " merchant_id, turn, units, joined_at)"
+                " SELECT tenant_id, :message, id, 'SMS', 2, merchant_id, 0, 1, now()"
+                " FROM sender_number WHERE tenant_id = :tenant AND merchant_id IS NOT NULL"
+            ),
+            {"message": message, "tenant": on.owner.tenant_id},
+        )

@@ -1,0 +1,86 @@
+"""The net under registrations: what was submitted and is not carried gets its story."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError
+from temporalio.testing import ActivityEnvironment
+
+from activities.registration import RegistrationSweeping
+from cli.embedded.postgres import EmbeddedPostgres
+from models.rules.registration_words import AssignmentState, NumberState, RegistrationState
+from models.rules.waits import RegistrationWaits
+from models.session import Database
+from tests.factories import make_owner, unique
+from tests.registration.stage import ScriptedRegistry, Stage
+from tests.stack import make_database
+from workflows.registration_types import RegistrationSweepResult
+
+SECOND = timedelta(seconds=1)
+GRACE = timedelta(seconds=30)
+WAITS = RegistrationWaits(ask_first=SECOND, ask_longest=SECOND, reconcile_every=SECOND)
+
+
+@pytest.fixture
+async def stage(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Stage]:
+    """A merchant in a database in which no other test's rows are found."""
+    url = make_database(postgres, unique("regsweep").replace("-", "_"))
+    database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=5)
+    yield Stage(database, await make_owner(database), ScriptedRegistry())
+    await database.close()
+
+
+async def sweep(stage: Stage, client: Client) -> RegistrationSweepResult:
+    sweeping = RegistrationSweeping(stage.database, client, WAITS, every=SECOND, grace=GRACE)
+    return await ActivityEnvironment().run(sweeping.sweep_registrations)
+
+
+async def runs(client: Client, workflow_id: str) -> bool:
+    try:
+        described = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError:
+        return False
+    return described.status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_each_silent_errand_gets_the_story_that_carries_it(
+    stage: Stage, client: Client
+) -> None:
+    tenant = stage.owner.tenant_id
+    past, later = datetime.now(UTC) - SECOND, datetime.now(UTC) + GRACE
+    brand = await stage.brand(sweep_at=past)
+    campaign = await stage.campaign(RegistrationState.APPROVED, sweep_at=None)
+    wanted = {
+        "register-brand": brand,
+        "buy-number": await stage.number("+18132201000", sweep_at=past),
+        "assign-number": await stage.number(
+            "+18132201001",
+            NumberState.ACTIVE,
+            campaign_id=campaign,
+            assignment=AssignmentState.PENDING,
+            sweep_at=past,
+        ),
+        "return-number": await stage.number("+18132201002", NumberState.RELEASING, sweep_at=past),
+    }
+    not_yet = await stage.number("+18132201003", sweep_at=later)
+    assert await sweep(stage, client) == RegistrationSweepResult(started=4, next_in=SECOND)
+    for story, row in wanted.items():
+        assert await runs(client, f"{story}/{tenant}/{row}")
+    assert not await runs(client, f"buy-number/{tenant}/{not_yet}")
+    assert (await sweep(stage, client)).started == 0
+
+
+async def test_the_longer_it_waits_the_rarer_it_is_looked_after(
+    stage: Stage, client: Client
+) -> None:
+    now = datetime.now(UTC)
+    ages = {SECOND: GRACE, timedelta(minutes=20): timedelta(minutes=10)}
+    ages[timedelta(days=3)] = timedelta(hours=1)
+    for number, age in enumerate(ages):
+        await stage.number(f"+1813220200{number}", sweep_at=now - SECOND, updated_at=now - age)
+    await sweep(stage, client)
+    gaps = await stage.rows("SELECT sweep_at - updated_at FROM messaging_number ORDER BY number")
+    for (gap,), (age, next_in) in zip(gaps, ages.items(), strict=True):
+        assert abs(gap - age - next_in) < timedelta(seconds=5)
