@@ -11,7 +11,7 @@ import pytest
 
 from models.rules.registration_words import EntityType, NumberType, Standing, UseCase
 from providers.ports import NotFound, NotProcessed, NoTruth
-from providers.registration_ports import Reason
+from providers.registration_ports import Advanced, Reason, Stands
 from tests.vendors import office
 from tests.vendors.desk import approve, approved_brand, set_up
 from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry
