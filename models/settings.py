@@ -56,7 +56,12 @@ _DEMO_WAITS: dict[str, float] = {
 class Settings(BaseSettings):
     """Everything that differs between installations."""
 
-    model_config = SettingsConfigDict(env_prefix="HEXAVOX_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HEXAVOX_",
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # it would show secrets
+    )
 
     profile: Profile = Profile.PRODUCTION
 

@@ -173,7 +173,7 @@ class MessagingNumbers:
                 self._give_back(row, now)
                 await db.flush()
                 if row.assignment == AssignmentState.UNASSIGNING:
-                    await forget_campaign(db, tenant_id=row.tenant_id, number=row.number)
+                    await forget_campaign(db, row)
                 view = number_view(row, scope)
                 await store_answer(db, caller, request, view, now)
             else:

@@ -83,7 +83,7 @@ async def choose_anew(
 _REGISTER = text(
     """
     UPDATE sender_number SET registered_at = COALESCE(registered_at, :now)
-     WHERE tenant_id = :tenant_id AND number = :number
+     WHERE tenant_id = :tenant_id AND number = :number AND merchant_id = :merchant_id
     RETURNING id
     """
 )
@@ -91,7 +91,7 @@ _REGISTER = text(
 _UNREGISTER = text(
     """
     UPDATE sender_number SET registered_at = NULL
-     WHERE tenant_id = :tenant_id AND number = :number
+     WHERE tenant_id = :tenant_id AND number = :number AND merchant_id = :merchant_id
     RETURNING id
     """
 )
@@ -101,10 +101,9 @@ async def pace_by_campaign(db: WriteSession, row: MessagingNumber, *, now: datet
     """Let a number send for the campaign it is ASSIGNED to, as fast as that allows.
 
     To be called in the transaction that writes ASSIGNED, with the row locked; twice is once. False
-    if the number is nobody's to send from. Its limit of calls stays as it is.
+    if the number is not the merchant's to send from. Its limit of calls stays as it is.
     """
-    ids = {"tenant_id": row.tenant_id, "number": row.number}
-    if await db.scalar(_REGISTER, {**ids, "now": now}) is None:
+    if await db.scalar(_REGISTER, {**_owned(row), "now": now}) is None:
         return False
     rate = await _throughput(db, row)
     return await limits.limit(db, row.number, {Channel.SMS: rate})
@@ -122,12 +121,15 @@ async def _throughput(db: WriteSession, row: MessagingNumber) -> Decimal | None:
     return by_default(UseCase(campaign.profile["use_case"]), entity_type)
 
 
-async def forget_campaign(db: WriteSession, *, tenant_id: int, number: str) -> bool:
+async def forget_campaign(db: WriteSession, row: MessagingNumber) -> bool:
     """Take back what `pace_by_campaign` gave, once a number is to be ASSIGNED no more.
 
     What waits to be sent from it is given another number when it is dispatched.
     """
-    known = await db.scalar(_UNREGISTER, {"tenant_id": tenant_id, "number": number})
-    if known is None:
+    if await db.scalar(_UNREGISTER, _owned(row)) is None:
         return False
-    return await limits.limit(db, number, {Channel.SMS: None})
+    return await limits.limit(db, row.number, {Channel.SMS: None})
+
+
+def _owned(row: MessagingNumber) -> dict[str, Any]:
+    return {"tenant_id": row.tenant_id, "merchant_id": row.merchant_id, "number": row.number}

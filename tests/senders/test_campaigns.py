@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.registration import Registering
 from models.enums import DeliveryMode
-from models.queries.senders import forget_campaign
+from models.queries.senders import forget_campaign, pace_by_campaign
 from models.rules.registration import Move
 from models.rules.registration_words import (
     AssignmentState,
@@ -25,7 +25,7 @@ from models.session import Database
 from models.tables.messaging import Brand, Campaign, MessagingNumber
 from models.tables.tenant import SenderNumber
 from providers.registries import Registries
-from tests.factories import Owner
+from tests.factories import Owner, make_owner
 from tests.senders.test_choice import LIVE, ask, switch
 from tests.vendors import office
 from tests.vendors.twilio_double import TwilioDouble
@@ -180,7 +180,9 @@ async def test_a_number_that_is_to_be_unassigned_sends_no_more(
     await switch(database, owner, LIVE)
     known = await assigned(desk)
     async with database.transaction() as db:
-        assert await forget_campaign(db, tenant_id=owner.tenant_id, number=known.number)
+        row = await db.get(MessagingNumber, (owner.tenant_id, known.number_id))
+        assert row is not None
+        assert await forget_campaign(db, row)
     found = await sender(desk, known.number)
     assert (found.registered_at, found.segments_per_second) == (None, None)
     refused = await ask(database, owner)
@@ -201,13 +203,19 @@ async def test_a_bought_number_does_not_send_before_it_is_assigned(
     assert (await ask(database, owner)).sender is None
 
 
-async def test_another_tenants_number_is_neither_paced_nor_forgotten(
-    desk: Desk, database: Database, owner: Owner
+async def test_anothers_number_is_neither_paced_nor_forgotten(
+    desk: Desk, database: Database
 ) -> None:
     known = await assigned(desk)
     before = await sender(desk, known.number)
+    stranger = await make_owner(database)
+    theirs = Desk(database, stranger)
+    row = MessagingNumber(
+        **theirs.common(), number=known.number, type=NumberType.LOCAL, state=NumberState.ACTIVE
+    )
     async with database.transaction() as db:
-        assert not await forget_campaign(db, tenant_id=owner.tenant_id + 1, number=known.number)
+        assert not await pace_by_campaign(db, row, now=datetime.now(UTC))
+        assert not await forget_campaign(db, row)
     assert await sender(desk, known.number) == before
 
 

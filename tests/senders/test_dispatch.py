@@ -1,14 +1,16 @@
 """A number that is taken away while messages wait: each is sent from another, or not at all."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
 from models.enums import DeliveryMode, ErrorCode
 from models.queries.senders import forget_campaign
 from models.rules.operations import ANSWER_INBOUND, SEND_SMS
+from models.rules.registration_words import NumberState, NumberType
 from models.session import Database
+from models.tables.messaging import MessagingNumber
 from tests.activities.doubles import AMBIGUOUS, FOUND, NOT_PROCESSED, Scripted
 from tests.activities.stage import TO, Stage
 from tests.factories import Owner, make_message, new_message
@@ -29,8 +31,19 @@ async def read(database: Database, statement: str, **values: object) -> list[tup
 
 
 async def unassign(database: Database, owner: Owner, number: str) -> None:
+    now = datetime.now(UTC)
+    row = MessagingNumber(
+        tenant_id=owner.tenant_id,
+        merchant_id=owner.merchant_id,
+        provider="twilio",
+        number=number,
+        type=NumberType.LOCAL,
+        state=NumberState.ACTIVE,
+        created_at=now,
+        updated_at=now,
+    )
     async with database.transaction() as db:
-        assert await forget_campaign(db, tenant_id=owner.tenant_id, number=number)
+        assert await forget_campaign(db, row)
 
 
 async def release(database: Database, number: str) -> None:
