@@ -42,7 +42,7 @@ async def list_consents(
     consents: ConsentActions,
     response: Response,
 ) -> list[ConsentView]:
-    """List consent records, the last changed first."""
+    """List consent records, the last recorded contact first; a change keeps its place."""
     return page.show(await consents.list(caller, wanted, page), response)
 
 

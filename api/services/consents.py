@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import tuple_
 from sqlmodel import col
 
 from api.auth import Caller
 from api.idempotency import Answer, IdempotentRequest, find_answer, store_answer
-from api.pagination import Page, Position, Slice
+from api.pagination import Page, Slice
 from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConsentRequest
 from api.services.contacts import key_of_any, read_contact
 from api.services.readable import (
@@ -19,7 +18,6 @@ from api.services.readable import (
     row_id,
 )
 from models.enums import Channel, ConsentStatus, SuppressionReason
-from models.errors import ValidationFailed
 from models.queries import suppression
 from models.queries.consents import lock_contact, say
 from models.session import Database, WriteSession
@@ -28,9 +26,6 @@ from models.tables.merchant import Merchant
 
 _THE_TENANT = 0
 """Stands for the tenant itself where a merchant suppresses."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,25 +59,26 @@ class Consents:
             return Answer(view, replayed=False)
 
     async def list(self, caller: Caller, wanted: ConsentFilter, page: Page) -> Slice[ConsentView]:
-        """Return consent records, the last changed first."""
-        statement = readable_consents(caller).order_by(
-            col(Consent.updated_at).desc(), col(Consent.version).desc()
-        )
+        """Return consent records, the last recorded contact first.
+
+        A contact keeps its place whatever it says later: whoever reads page by page meets an
+        opt-out made meanwhile, or the contact as it was before, but never misses it.
+        """
+        statement = readable_consents(caller).order_by(col(Consent.number).desc())
         if wanted.channel is not None:
             statement = statement.where(col(Consent.channel) == wanted.channel)
         if wanted.status is not None:
             statement = statement.where(col(Consent.status) == wanted.status)
         if wanted.contact is not None:
             statement = statement.where(col(Consent.contact_key) == key_of_any(wanted.contact))
-        if (after := page.after(size=2)) is not None:
-            newest = tuple_(col(Consent.updated_at), col(Consent.version))
-            statement = statement.where(newest < (_moment(after[0]), after[1]))
+        if (after := page.after(size=1)) is not None:
+            statement = statement.where(col(Consent.number) < after[0])
         async with self._database.read() as db:
             if wanted.merchant_id is not None:
                 merchant = await get_merchant(db, caller, wanted.merchant_id)
                 statement = statement.where(col(Consent.merchant_id) == merchant.id)
             rows = (await db.execute(statement.limit(page.limit + 1))).all()
-        found = page.cut([(row[0], row[1]) for row in rows], lambda row: _position(row[0]))
+        found = page.cut([(row[0], row[1]) for row in rows], lambda row: (row_id(row[0].number),))
         return Slice([_view(consent, name) for consent, name in found.items], found.end)
 
     async def history(
@@ -182,13 +178,3 @@ def _view(consent: Consent, merchant: str) -> ConsentView:
         source=consent.source,
         updated_at=consent.updated_at,
     )
-
-
-def _position(consent: Consent) -> Position:
-    return (consent.updated_at - _EPOCH) // timedelta(microseconds=1), consent.version
-
-
-def _moment(microseconds: int) -> datetime:
-    if microseconds > _LATEST:
-        raise ValidationFailed("cursor is not one of ours", (("cursor", "is not one of ours"),))
-    return _EPOCH + timedelta(microseconds=microseconds)

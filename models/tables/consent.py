@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, String
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Identity, Index, String
 from sqlmodel import Field
 
 from models.enums import Channel, ConsentEvent, ConsentStatus, SuppressionReason
@@ -18,9 +18,9 @@ class Consent(Table, table=True):
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("channel", Channel),
         one_of("status", ConsentStatus),
-        Index("ix_consent_newest", "tenant_id", "updated_at", "version"),
-        Index("ix_consent_merchant", "tenant_id", "merchant_id", "updated_at", "version"),
-        Index("ix_consent_contact", "tenant_id", "contact_key", "updated_at", "version"),
+        Index("ix_consent_number", "tenant_id", "number"),
+        Index("ix_consent_merchant", "tenant_id", "merchant_id", "number"),
+        Index("ix_consent_contact", "tenant_id", "contact_key", "number"),
     )
 
     tenant_id: int = tenant_key()
@@ -33,6 +33,11 @@ class Consent(Table, table=True):
     status: ConsentStatus = Field(sa_type=String(8))
     source: str = Field(sa_type=String(200))
     version: int = Field(sa_type=BigInteger, description="Id of the change that made it so.")
+    number: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger, Identity(), nullable=False),
+        description="In the order of first words: a list by it misses no change.",
+    )
     updated_at: datetime = timestamp()
 
 

@@ -121,6 +121,18 @@ async def test_filters_narrow_the_list(gym: Integrator) -> None:
         assert len((await gym.get("/consents", **query)).json()) == count, query
 
 
+async def test_a_contact_that_opts_out_between_two_pages_is_not_missed(gym: Integrator) -> None:
+    contacts = [f"+1813555123{digit}" for digit in range(4)]
+    for contact in contacts:
+        await gym.post("/consents", {**CONSENT, "contact": contact})
+    first = await gym.get("/consents", limit="2")
+    await gym.post("/consents", {**CONSENT, "contact": contacts[0], "status": "OPT_OUT"})
+    following = first.links["next"]["url"].removeprefix("/api/v1")
+    second = (await gym.get(following)).json()
+    seen = {record["contact"]: record["status"] for record in [*first.json(), *second]}
+    assert seen == {**dict.fromkeys(contacts, "OPT_IN"), contacts[0]: "OPT_OUT"}
+
+
 async def test_many_words_at_once_end_with_the_newest_change(
     gym: Integrator, database: Database
 ) -> None:

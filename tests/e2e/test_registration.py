@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
+from temporalio.client import Client
 
-from tests.e2e.house import House, Integrator, number
+from tests.e2e.house import House, Integrator, number, shown_of
 from tests.e2e.registrar import Registrar
 from tests.messaging import BRAND
 
@@ -18,7 +19,7 @@ def registrar(integrator: Integrator) -> Registrar:
 
 
 async def test_a_merchant_registers_buys_a_number_sends_from_it_and_gives_it_back(
-    house: House, registrar: Registrar
+    house: House, registrar: Registrar, temporal_client: Client
 ) -> None:
     assert (await registrar.get("status"))["a2pAllowed"] is False
     brand, bought = await asyncio.gather(registrar.brand(), registrar.bought("813"))
@@ -52,6 +53,21 @@ async def test_a_merchant_registers_buys_a_number_sends_from_it_and_gives_it_bac
         for collection in ("brands", "campaigns", "numbers", "assignments", "releases")
     }
     assert set(counted.values()) == {1}
+
+    tenant = registrar.integrator.owner.tenant_id
+    private = ["3456789", bought["number"][1:], "gym-a.example", "Main Street", "Gym A"]
+    for workflow in (
+        f"register-brand/{tenant}/{brand['brandId']}",
+        f"register-campaign/{tenant}/{campaign['campaignId']}",
+        f"buy-number/{tenant}/{bought['numberId']}",
+        f"assign-number/{tenant}/{bought['numberId']}",
+        f"return-number/{tenant}/{bought['numberId']}",
+    ):
+        shown = await shown_of(temporal_client, workflow)
+        assert "row_id" in shown, "payloads were looked into"
+        assert [word for word in private if word in shown] == []
+    for process in ("api", "worker"):
+        assert [word for word in private if word in house.stack.log(process)] == []
 
 
 async def test_a_rejected_brand_says_why_raises_an_alert_and_is_approved_once_corrected(
