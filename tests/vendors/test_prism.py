@@ -19,6 +19,9 @@ from tests.vendors.prism import Checked, Violation
 from tests.vendors.trim import TRIMMED, USED, WHOLE, trimmed
 from tests.vendors.twilio_double import TwilioDouble
 
+pytestmark = pytest.mark.xdist_group("prism")
+"""One Prism for all, and one account of what was asked."""
+
 ACCOUNT = SipAccount(username="t1m2x", realm="sip.example.com", password="Correct1Horse2Battery")
 
 
