@@ -10,13 +10,16 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 
-from models.queries import lines, receipts, settlement, sweeping
+from models.queries import lines, receipts, settlement, sip_users, sweeping
 from models.queries.lines import Line
 from models.queries.receipts import OpenReceipt
 from models.queries.sweeping import SilentMessage
 from models.rules.waits import SendWaits
 from models.session import Database
+from models.tables.voice import VoiceCredential
 from workflows.names import send_workflow_id
+from workflows.provisioning import start_provisioning
+from workflows.provisioning_types import ProvisionInput
 from workflows.pumping import start_pump
 from workflows.starting import News, SendStart, start_send, wake_send
 from workflows.types import PumpStep, SweepResult
@@ -54,12 +57,14 @@ class Sweeping:
         *,
         every: timedelta,
         grace: timedelta,
+        tells_directory: bool = False,
     ) -> None:
         self._database = database
         self._client = client
         self._waits = waits
         self._every = every
         self._grace = grace
+        self._tells_directory = tells_directory
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
@@ -75,6 +80,7 @@ class Sweeping:
             waiting = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
         started = await _each(self._start, silent)
         await _each(self._pump, busy)
+        await self._tell_directory(now)
         applied = await _each(self._apply, waiting)
         full = len(silent) == _MOST or len(waiting) == _MOST
         return SweepResult(
@@ -88,6 +94,22 @@ class Sweeping:
         await start_pump(
             self._client,
             PumpStep(tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel),
+        )
+        return True
+
+    async def _tell_directory(self, now: datetime) -> None:
+        """Start the telling of SIP users whose start was lost; a running one is left alone."""
+        if not self._tells_directory:
+            return
+        async with self._database.read() as db:
+            untold = await sip_users.find_untold(db, before=now - self._grace, most=_MOST)
+        await _each(self._tell, untold)
+
+    async def _tell(self, user: VoiceCredential) -> bool:
+        assert user.id is not None
+        await start_provisioning(
+            self._client,
+            ProvisionInput(tenant_id=user.tenant_id, credential_id=user.id, version=user.version),
         )
         return True
 

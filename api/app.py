@@ -26,6 +26,7 @@ from api.routes import (
     messaging,
     unsubscribe,
     voice,
+    voice_provisioning,
     webhooks,
 )
 from api.services.cancel_requests import CancelRequests
@@ -35,16 +36,20 @@ from api.services.inbound import Inbox, VerifyInbound
 from api.services.merchants import Merchants
 from api.services.messages import Messages
 from api.services.permission import Permissions, UnsubscribeLinks
+from api.services.presence import PresenceBook
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts, Verify
 from api.services.recordings import Recordings
 from api.services.registration_news import VerifyNews
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
+from api.services.voice_provisioning import VoiceProvisioning
 from api.temporal import WorkflowStarter
+from models.queries.registrations import RegistrarTables
+from models.rules.sip import SipSecrets
 from models.session import Database
 from models.settings import Settings
-from providers import simulated
+from providers import kamailio, simulated
 from providers.http import new_client
 from providers.ports import KeepsRecordings
 from providers.registries import by_mode
@@ -60,6 +65,7 @@ PUBLIC = (
     messages.router,
     email.router,
     voice.router,
+    voice_provisioning.router,
 )
 """In the order of the catalogue; /messages/inbound comes before /messages/{messageId}."""
 
@@ -82,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
             links = UnsubscribeLinks(settings.public_url, server_secret)
             _add_reads(app, settings, database, vendors)
             _add_actions(app, settings, database, starter, links)
+            _add_voice(app, settings, database, starter, SipSecrets(server_secret))
             _add_registrations(app, settings, database, vendors, temporal)
             yield
 
@@ -162,6 +169,28 @@ def _add_registrations(
         verifiers,
         clock=_now,
         look_after=settings.sweep_grace,
+    )
+
+
+def _add_voice(
+    app: FastAPI,
+    settings: Settings,
+    database: Database,
+    starter: WorkflowStarter,
+    secrets: SipSecrets,
+) -> None:
+    """Give the application SIP users and their presence.
+
+    Our own registrar reads the tables and tells who is registered; any other is told, by a
+    workflow, and tells us nothing.
+    """
+    ours = settings.voice_directory == kamailio.NAME
+    registrar = kamailio.Kamailio(RegistrarTables(database).registered) if ours else None
+    place = settings.voice_place
+    presence = PresenceBook(database, registrar, _now, expires=place.expires)
+    app.state.presence = presence
+    app.state.voice_provisioning = VoiceProvisioning(
+        database, place, secrets, presence, None if ours else starter.provision, _now
     )
 
 

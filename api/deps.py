@@ -15,11 +15,13 @@ from api.services.consents import Consents
 from api.services.inbound import Inbox
 from api.services.merchants import Merchants
 from api.services.messages import Messages
+from api.services.presence import PresenceBook
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts
 from api.services.recordings import Recordings
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
+from api.services.voice_provisioning import VoiceProvisioning
 from api.trace import trace_of
 from models.errors import InvalidCredentials
 
@@ -138,6 +140,16 @@ async def _unsubscribing(request: Request) -> Unsubscribing:
     return unsubscribing
 
 
+async def _provisioning(request: Request) -> VoiceProvisioning:
+    provisioning: VoiceProvisioning = request.app.state.voice_provisioning
+    return provisioning
+
+
+async def _presence(request: Request) -> PresenceBook:
+    presence: PresenceBook = request.app.state.presence
+    return presence
+
+
 async def _readiness(request: Request) -> Readiness:
     readiness: Readiness = request.app.state.readiness
     return readiness
@@ -152,4 +164,6 @@ RecordingReads = Annotated[Recordings, Depends(_recordings)]
 InboxActions = Annotated[Inbox, Depends(_inbox)]
 ReceiptActions = Annotated[Receipts, Depends(_receipts)]
 UnsubscribeActions = Annotated[Unsubscribing, Depends(_unsubscribing)]
+ProvisioningActions = Annotated[VoiceProvisioning, Depends(_provisioning)]
+PresenceActions = Annotated[PresenceBook, Depends(_presence)]
 Ready = Annotated[Readiness, Depends(_readiness)]

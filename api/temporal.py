@@ -8,6 +8,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from models.rules.waits import SendWaits
+from workflows.provisioning import start_provisioning
+from workflows.provisioning_types import ProvisionInput
 from workflows.starting import News, SendStart, start_send, wake_send
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,15 @@ class WorkflowStarter:
             return
         try:
             await asyncio.wait_for(wake_send(self._client, workflow_id, news), _PATIENCE)
+        except (TimeoutError, RPCError, RuntimeError) as error:
+            self._failed(error)
+
+    async def provision(self, user: ProvisionInput) -> None:
+        """Start what tells a directory of a SIP user; running and out of reach are fine."""
+        if monotonic() < self._skip_until:
+            return
+        try:
+            await asyncio.wait_for(start_provisioning(self._client, user), _PATIENCE)
         except (TimeoutError, RPCError, RuntimeError) as error:
             self._failed(error)
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import database, keys, numbers, processes, tenants
+from cli import database, keys, numbers, processes, tenants, voice
 
 app = typer.Typer(
     name="hexavox",
@@ -20,6 +20,7 @@ app.command("migrate")(database.migrate)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")
 app.add_typer(numbers.app, name="number")
+app.add_typer(voice.app, name="voice")
 
 
 def main() -> None:

@@ -57,9 +57,13 @@ def worker(
     import uvloop
 
     from cli.worker import run_worker
+    from models.settings import IncompleteSettings
 
     settings = _settings()
-    uvloop.run(run_worker(settings, queues=queue))
+    try:
+        uvloop.run(run_worker(settings, queues=queue))
+    except IncompleteSettings as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def simulator() -> None:

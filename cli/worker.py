@@ -19,19 +19,24 @@ from activities.housekeeping import Sweeping
 from activities.ledger import Ledger
 from activities.observed import Observed
 from activities.privacy import PrivateFailures
+from activities.provisioning import Provisioning
 from activities.pump import Pumping
 from activities.reconcile import Truth
 from activities.registration import Registering, RegistrationSweeping
 from cli.health import serve_health
 from models.enums import DeliveryMode
+from models.queries.registrations import RegistrarTables
+from models.rules.sip import SipSecrets
 from models.session import Database
-from models.settings import Settings
+from models.settings import IncompleteSettings, Settings
+from providers import kamailio
 from providers.http import new_client
 from providers.registries import Registries, by_mode
 from providers.routing import Routes
 from providers.simulated import Simulator
 from providers.simulated_registry import SimulatedRegistry
-from providers.twilio.setup import open_registry
+from providers.twilio.setup import open_directory, open_registry
+from providers.voice_ports import VoiceDirectory
 from workflows import names
 from workflows.connecting import connect, register_search_attributes
 from workflows.housekeeping import Sweeper
@@ -66,11 +71,17 @@ class Parts:
     pumping: Pumping
     registering: Registering
     registration_sweeping: RegistrationSweeping
+    provisioning: Provisioning
     routes: Routes
 
 
 def assemble(
-    settings: Settings, database: Database, client: Client, routes: Routes, registries: Registries
+    settings: Settings,
+    database: Database,
+    client: Client,
+    routes: Routes,
+    registries: Registries,
+    directories: Sequence[VoiceDirectory] = (),
 ) -> Parts:
     """Build the activities."""
     return Parts(
@@ -89,6 +100,7 @@ def assemble(
             settings.send_waits,
             every=settings.sweep_every,
             grace=settings.sweep_grace,
+            tells_directory=settings.voice_directory != kamailio.NAME,
         ),
         pumping=Pumping(database, client),
         registering=Registering(
@@ -104,7 +116,23 @@ def assemble(
             every=settings.sweep_every,
             grace=settings.sweep_grace,
         ),
+        provisioning=_provisioning(settings, database, directories),
         routes=routes,
+    )
+
+
+def _provisioning(
+    settings: Settings, database: Database, directories: Sequence[VoiceDirectory]
+) -> Provisioning:
+    """Build what tells the SIP directory that the settings name: our own, or one of a vendor."""
+    ours: VoiceDirectory = kamailio.Kamailio(RegistrarTables(database).registered)
+    known = {directory.name: directory for directory in (ours, *directories)}
+    directory = known.get(settings.voice_directory)
+    if directory is None:
+        raise IncompleteSettings(f"HEXAVOX_VOICE_DIRECTORY is none of: {', '.join(known)}")
+    secret = settings.server_secret
+    return Provisioning(
+        database, directory, None if secret is None else SipSecrets(secret.get_secret_value())
     )
 
 
@@ -151,6 +179,7 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
                 parts.registering.reconcile,
                 parts.registering.ask,
                 parts.registration_sweeping.sweep_registrations,
+                parts.provisioning.provision_voice,
             ],
             workflow_runner=_RUNNER,
             interceptors=[Observed(), PrivateFailures()],
@@ -212,7 +241,9 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             absence_window=settings.absence_window,
         )
         registries = by_mode(registry, open_registry(settings, http))
-        parts = assemble(settings, database, client, routes, registries)
+        directory = open_directory(settings, http)
+        directories = [] if directory is None else [directory]
+        parts = assemble(settings, database, client, routes, registries, directories)
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
         await start_sweeper(client)

@@ -206,3 +206,12 @@ class Encoding(StrEnum):
 
     GSM_7 = "GSM-7"
     UCS_2 = "UCS-2"
+
+
+class PresenceState(StrEnum):
+    """Whether a SIP user can be called."""
+
+    ONLINE = "ONLINE"
+    BUSY = "BUSY"
+    AWAY = "AWAY"
+    OFFLINE = "OFFLINE"

@@ -8,11 +8,11 @@
     ├── PolicyForbids 403 ─ Forbidden, ChannelNotAllowed, ConsentOptedOut, ConsentRequired,
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, BrandNotFound,
-    │                      CampaignNotFound, NumberNotFound, NotFound
+    │                      CampaignNotFound, NumberNotFound, VoiceUserNotFound, NotFound
     ├── MethodNotAllowed 405
     ├── WrongState 409 ─── NotCancelable, BrandNotEditable, BrandNotApproved, CampaignNotEditable,
     │                      CampaignNotApproved, NumberTaken, NumberNotActive, NumberNotAssignable,
-    │                      NumberAlreadyAssigned, AssignmentPending
+    │                      NumberAlreadyAssigned, AssignmentPending, SoleProprietorLimit
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
     ├── IdempotencyKeyReused 422
@@ -216,6 +216,13 @@ class NumberNotFound(NotThere):
     title = "No such number"
 
 
+class VoiceUserNotFound(NotThere):
+    """The merchant has no SIP user of that name; its first provisioning makes one."""
+
+    code = "VOICE_USER_NOT_FOUND"
+    title = "No such SIP user"
+
+
 class MethodNotAllowed(HexavoxError):
     """The path exists, the method does not."""
 
@@ -300,6 +307,13 @@ class AssignmentPending(WrongState):
 
     code = "ASSIGNMENT_PENDING"
     title = "The assignment is not decided yet"
+
+
+class SoleProprietorLimit(WrongState):
+    """A sole proprietor has one campaign, and one number for it."""
+
+    code = "SOLE_PROPRIETOR_LIMIT"
+    title = "A sole proprietor has one campaign and one number"
 
 
 class PayloadTooLarge(HexavoxError):

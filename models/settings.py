@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from models.rules.voice_place import TRANSPORTS, VoicePlace
 from models.rules.waits import RegistrationWaits, SendWaits
 
 
@@ -25,6 +26,16 @@ def _seconds(given: Any) -> Any:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
+
+
+def _words(given: Any) -> Any:
+    """Read a text as a list, its words parted by commas."""
+    if isinstance(given, str):
+        return tuple(word.strip() for word in given.split(",") if word.strip())
+    return given
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 
 
 class IncompleteSettings(Exception):
@@ -149,6 +160,25 @@ class Settings(BaseSettings):
         default=20, ge=1, description="Calls in flight per provider and worker on the fast path."
     )
 
+    voice_directory: str = Field(
+        default="kamailio",
+        description="Who registers SIP users: kamailio reads our tables, others must be told.",
+    )
+    sip_domain: str = Field(default="sip.localhost", pattern=r"^[A-Za-z0-9.-]{1,64}$")
+    sip_realm: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.-]{1,64}$")
+    sip_registrar: str | None = Field(default=None, description="Host; unset: the domain.")
+    sip_port: int = Field(default=5060, ge=1, le=65535)
+    sip_transports: Words = TRANSPORTS
+    sip_expires: Duration = timedelta(minutes=5)
+    voice_websocket_url: str | None = None
+    stun_urls: Words = ()
+    turn_urls: Words | None = None
+    turn_secret: SecretStr | None = Field(
+        default=None, min_length=16, description="Shared with the TURN servers; unset: no TURN."
+    )
+    turn_lifetime: Duration = timedelta(hours=24)
+    voice_token_lifetime: Duration = timedelta(hours=1)
+
     log_level: str = "INFO"
 
     @model_validator(mode="before")
@@ -205,6 +235,28 @@ class Settings(BaseSettings):
             ask_first=self.registration_ask_first,
             ask_longest=self.registration_ask_longest,
             reconcile_every=self.reconcile_every,
+        )
+
+    @property
+    def voice_place(self) -> VoicePlace:
+        """Where SIP clients and browsers are told to connect; what is unset follows the domain."""
+        registrar = self.sip_registrar or self.sip_domain
+        turn_urls = self.turn_urls
+        if turn_urls is None:
+            turn_urls = tuple(f"turn:{registrar}:3478?transport={by}" for by in ("udp", "tcp"))
+        return VoicePlace(
+            domain=self.sip_domain,
+            realm=self.sip_realm or self.sip_domain,
+            registrar=registrar,
+            port=self.sip_port,
+            transports=self.sip_transports,
+            expires=self.sip_expires,
+            websocket_url=self.voice_websocket_url or f"wss://{registrar}:8443",
+            stun_urls=self.stun_urls,
+            turn_urls=turn_urls,
+            turn_secret=None if self.turn_secret is None else self.turn_secret.get_secret_value(),
+            turn_lifetime=self.turn_lifetime,
+            token_lifetime=self.voice_token_lifetime,
         )
 
     @property

@@ -134,7 +134,10 @@ class Stands:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advanced:
-    """One call of several is done and must be remembered; `submit` is to be asked again."""
+    """One call of several is done and must be remembered; `submit` is to be asked again.
+
+    Also when something had to be waited for in between: until then the errand `Stands` PENDING.
+    """
 
     vendor_state: VendorState = field(repr=False)
 

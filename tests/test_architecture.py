@@ -40,6 +40,7 @@ def test_imports_point_one_way() -> None:
         "workflows.housekeeping",
         "workflows.pump",
         "workflows.registration",
+        "workflows.provision_voice",
     ],
 )
 def test_a_workflow_file_loads_nothing_that_does_io(module: str) -> None:

@@ -55,6 +55,11 @@ def registration_id(story: str, tenant_id: int, row_id: int) -> str:
     return f"{story}/{tenant_id}/{row_id}"
 
 
+def provision_id(tenant_id: int, credential_id: int, version: int) -> str:
+    """Return the workflow id under which one version of a SIP user reaches its directory."""
+    return f"provision-voice/{tenant_id}/{credential_id}/{version}"
+
+
 def priority_of(message_type: MessageType) -> int:
     """Return the priority key of a message: 1 goes first."""
     return _PRIORITIES[message_type]

@@ -53,6 +53,11 @@ LET_IN: Final = LocalActivityConfig(
     retry_policy=_PATIENT,
     summary="let in",
 )
+PROVISION_VOICE: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=_PATIENT,
+    summary="tell the SIP directory",
+)
 
 SWEEP_REGISTRATIONS: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from workflows import names
 from workflows.housekeeping import Sweeper
+from workflows.provision_voice import ProvisionVoice
 from workflows.pump import Pump
 from workflows.registration import (
     AssignNumber,
@@ -25,6 +26,7 @@ BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
         AssignNumber,
         ReturnNumber,
         RegistrationSweeper,
+        ProvisionVoice,
     ],
 }
 

@@ -6,6 +6,7 @@ both sides.
 
 from temporalio import activity
 
+from workflows.provisioning_types import ProvisionResult, ProvisionStep
 from workflows.registration_types import (
     RegistrationResult,
     RegistrationStep,
@@ -89,4 +90,10 @@ async def ask_registration(step: RegistrationStep) -> RegistrationResult:
 @activity.defn(name="sweep_registrations")
 async def sweep_registrations() -> RegistrationSweepResult:
     """Start what was submitted but nobody carries."""
+    raise NotImplementedError
+
+
+@activity.defn(name="provision_voice")
+async def provision_voice(step: ProvisionStep) -> ProvisionResult:
+    """Tell the SIP directory a user's current password."""
     raise NotImplementedError

@@ -39,6 +39,7 @@ from models.errors import (
     NumberNotAssignable,
     NumberNotFound,
     NumberTaken,
+    SoleProprietorLimit,
 )
 from models.rules.registration_words import NumberType
 
@@ -62,6 +63,7 @@ _ASSIGN = (
     NumberNotAssignable,
     NumberAlreadyAssigned,
     CampaignNotApproved,
+    SoleProprietorLimit,
 )
 
 
@@ -94,7 +96,9 @@ async def get_brand(
 
 @router.post(
     "/campaigns",
-    responses=problems.of(*_WRITE, BrandNotApproved, CampaignNotFound, CampaignNotEditable),
+    responses=problems.of(
+        *_WRITE, BrandNotApproved, CampaignNotFound, CampaignNotEditable, SoleProprietorLimit
+    ),
 )
 async def register_campaign(
     merchant_id: MerchantPath,

@@ -23,13 +23,14 @@ from models.errors import (
     BrandNotApproved,
     CampaignNotEditable,
     CampaignNotFound,
+    SoleProprietorLimit,
     ValidationFailed,
 )
 from models.queries.registration import Steps, move
 from models.rules.registration import EDITABLE
 from models.rules.registration_checks import Wrong, check_campaign, check_texts
 from models.rules.registration_profiles import CampaignProfile
-from models.rules.registration_words import RegistrationState
+from models.rules.registration_words import EntityType, RegistrationState
 from models.session import Database, WriteSession
 from models.tables.messaging import Brand, Campaign
 from providers.registries import Registries
@@ -66,7 +67,7 @@ class Campaigns:
 
         Raises:
             ValidationFailed, MerchantNotFound, BrandNotApproved, CampaignNotFound,
-            CampaignNotEditable.
+            CampaignNotEditable, SoleProprietorLimit.
         """
         async with self._database.transaction() as db:
             stored = await find_answer(db, caller, request)
@@ -113,6 +114,7 @@ class Campaigns:
             raise BrandNotApproved(stands)
         _refuse(check_texts(profile, profile_of(brand)))
         if order.campaign_id is None:
+            await _check_room(db, scope, brand)
             campaign = _new(scope, brand, profile, now)
             db.add(campaign)
         else:
@@ -128,6 +130,15 @@ class Campaigns:
             campaign.submitted_at = now
         await db.flush()
         return campaign
+
+
+async def _check_room(db: AsyncSession, scope: Scope, brand: Brand) -> None:
+    """Raise SoleProprietorLimit if the brand may have no further campaign."""
+    if profile_of(brand).entity_type is not EntityType.SOLE_PROPRIETOR:
+        return
+    statement = readable_campaigns(scope.caller, scope.merchant, scope.provider).limit(1)
+    if (await db.scalars(statement)).first() is not None:
+        raise SoleProprietorLimit
 
 
 async def find_campaign(

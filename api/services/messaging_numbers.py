@@ -20,6 +20,7 @@ from api.schemas.messaging_numbers import (
     V1MerchantMessagingNumberRequest,
     V1MerchantMessagingNumberView,
 )
+from api.services.brands import find_brand, profile_of
 from api.services.campaigns import find_campaign
 from api.services.messaging_scope import Scope, find_scope, set_going
 from api.services.readable import readable_numbers, row_id
@@ -32,6 +33,7 @@ from models.errors import (
     NumberNotAssignable,
     NumberNotFound,
     NumberTaken,
+    SoleProprietorLimit,
     TemporarilyUnavailable,
     ValidationFailed,
 )
@@ -41,12 +43,13 @@ from models.rules.contacts import e164
 from models.rules.registration import HELD
 from models.rules.registration_words import (
     AssignmentState,
+    EntityType,
     NumberState,
     NumberType,
     RegistrationState,
 )
 from models.session import Database, WriteSession
-from models.tables.messaging import MessagingNumber
+from models.tables.messaging import Campaign, MessagingNumber
 from models.tables.tenant import SenderNumber
 from providers.registration_ports import Offered
 from providers.registries import Registries
@@ -137,7 +140,7 @@ class MessagingNumbers:
 
         Raises:
             MerchantNotFound, NumberNotFound, CampaignNotFound, NumberNotActive,
-            NumberNotAssignable, NumberAlreadyAssigned, CampaignNotApproved.
+            NumberNotAssignable, NumberAlreadyAssigned, CampaignNotApproved, SoleProprietorLimit.
         """
         async with self._database.transaction() as db:
             stored = await find_answer(db, caller, request)
@@ -228,6 +231,7 @@ class MessagingNumbers:
             raise NumberAlreadyAssigned(f"Its assignment is {row.assignment}.")
         if campaign.state != RegistrationState.APPROVED:
             raise CampaignNotApproved(f"The campaign is {campaign.state}.")
+        await _check_room(db, scope, campaign)
         row.campaign_id = campaign.id
         steps = Steps(assignment=AssignmentState.PENDING)
         move(row, steps, now=now, look_after=self._look_after)
@@ -249,6 +253,19 @@ class MessagingNumbers:
 
     async def _set_going(self, row: MessagingNumber | None, scope: Scope, *, fresh: bool) -> None:
         await set_going(self._starter, row, scope.merchant.external_id, fresh=fresh)
+
+
+async def _check_room(db: AsyncSession, scope: Scope, campaign: Campaign) -> None:
+    """Raise SoleProprietorLimit if the campaign may have no further number."""
+    brand = await find_brand(db, scope)
+    if brand is None or profile_of(brand).entity_type is not EntityType.SOLE_PROPRIETOR:
+        return
+    others = readable_numbers(scope.caller, scope.merchant, scope.provider).where(
+        col(MessagingNumber.campaign_id) == campaign.id,
+        col(MessagingNumber.assignment).in_(HELD),
+    )
+    if (await db.scalars(others.limit(1))).first() is not None:
+        raise SoleProprietorLimit
 
 
 async def _find_number(

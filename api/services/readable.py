@@ -10,6 +10,7 @@ from models.tables.consent import Consent, ConsentChange
 from models.tables.merchant import Merchant
 from models.tables.message import Message
 from models.tables.messaging import Brand, Campaign, MessagingNumber
+from models.tables.voice import VoiceCredential, VoicePresence
 
 
 def readable_merchants(caller: Caller) -> Select[Merchant]:
@@ -88,6 +89,27 @@ def readable_numbers(caller: Caller, merchant: Merchant, provider: str) -> Selec
         col(MessagingNumber.merchant_id) == merchant.id,
         col(MessagingNumber.provider) == provider,
     )
+
+
+def readable_voice_users(caller: Caller) -> Select[VoiceCredential, VoicePresence | None, str]:
+    """SIP users, each with what was posted of it and its merchant's name in the contract."""
+    statement = (
+        select(VoiceCredential, VoicePresence, col(Merchant.external_id))
+        .join(
+            Merchant,
+            (col(Merchant.tenant_id) == col(VoiceCredential.tenant_id))
+            & (col(Merchant.id) == col(VoiceCredential.merchant_id)),
+        )
+        .outerjoin(
+            VoicePresence,
+            (col(VoicePresence.tenant_id) == col(VoiceCredential.tenant_id))
+            & (col(VoicePresence.credential_id) == col(VoiceCredential.id)),
+        )
+        .where(col(VoiceCredential.tenant_id) == caller.tenant_id)
+    )
+    if caller.merchant_id is not None:
+        statement = statement.where(col(VoiceCredential.merchant_id) == caller.merchant_id)
+    return statement
 
 
 async def get_merchant(

@@ -100,6 +100,7 @@ class Surroundings:
             "HEXAVOX_PUBLIC_URL": self.api_url,
             "HEXAVOX_SERVER_SECRET": kept_secret(self.data_dir / "server.secret"),
             "HEXAVOX_SIMULATOR_SECRET": kept_secret(self.data_dir / "simulator.secret"),
+            "HEXAVOX_TURN_SECRET": kept_secret(self.data_dir / "turn.secret"),
             "PYTHONUNBUFFERED": "1",
         }
         fixed = {

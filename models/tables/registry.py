@@ -12,6 +12,7 @@ from models.tables import (
     sender,
     tenant,
     usage,
+    voice,
 )
 from models.tables.base import metadata
 
@@ -27,6 +28,7 @@ TABLES = (
     sender,
     alert,
     messaging,
+    voice,
 )
 
 CROSS_TENANT = frozenset({"tenant", "sender_number", "alembic_version"})

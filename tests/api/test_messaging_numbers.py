@@ -153,6 +153,28 @@ async def test_a_toll_free_number_has_no_campaign(registrar: Registrar) -> None:
     assert refused(await registrar.assign(number, campaign)) == (409, "NUMBER_NOT_ASSIGNABLE")
 
 
+async def test_a_sole_proprietor_has_one_campaign_and_one_number(registrar: Registrar) -> None:
+    await registrar.brand(
+        entityType="SOLE_PROPRIETOR",
+        firstName="Ada",
+        lastName="Smith",
+        mobilePhone="+18135551234",
+    )
+    await registrar.stands("brand", "APPROVED")
+    campaign = (await registrar.campaign()).json()["campaignId"]
+    before = await registrar.rows()
+    assert refused(await registrar.campaign(key="k")) == (409, "SOLE_PROPRIETOR_LIMIT")
+    assert await registrar.rows() == before
+    await registrar.stands("campaign", "APPROVED")
+    tenant = registrar.integrator.tenant_id
+    first, second = (f"+1{code}{tenant:07d}" for code in (813, 814))
+    for number in (first, second):
+        await registrar.buy(number)
+    await registrar.stands("number", "ACTIVE")
+    assert (await registrar.assign(first, campaign)).status_code == 200
+    assert refused(await registrar.assign(second, campaign)) == (409, "SOLE_PROPRIETOR_LIMIT")
+
+
 @pytest.mark.parametrize("number", ["+18130000000", "nonsense", "8132201000"])
 async def test_a_number_the_merchant_never_had_is_404(registrar: Registrar, number: str) -> None:
     campaign = await registrar.approved()

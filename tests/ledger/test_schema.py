@@ -125,6 +125,14 @@ BAD = [
     " VALUES (:t, 0, 1, 'p', 'REQUESTED', now(), now())",
     "INSERT INTO usage_day (tenant_id, day, merchant_id, channel, messages, units)"
     " SELECT tenant_id, now(), id, 'SMS', 1, -1 FROM merchant WHERE tenant_id = :t",
+    "INSERT INTO voice_credential (tenant_id, merchant_id, username, realm, ha1, version,"
+    " pushed_version, created_at, changed_at)"
+    " SELECT tenant_id, id, 'desk', '', '', 1, 0, now(), now() FROM merchant WHERE tenant_id = :t",
+    "INSERT INTO voice_credential (tenant_id, merchant_id, username, realm, ha1, version,"
+    " pushed_version, created_at, changed_at) SELECT tenant_id, id, 't' || tenant_id || 'm' || id,"
+    " '', '', 0, 0, now(), now() FROM merchant WHERE tenant_id = :t",
+    "INSERT INTO voice_presence (tenant_id, credential_id, state, expires_at, updated_at)"
+    " VALUES (:t, 0, 'ONLINE', now(), now())",
     "DELETE FROM merchant WHERE tenant_id = :t",
 ]
 

@@ -171,6 +171,19 @@ async def test_a_registration_of_several_calls_remembers_each(stage: Any) -> Non
     assert (row.vendor_state, row.vendor_id) == (second, "BN1")
 
 
+async def test_what_had_to_be_waited_for_in_between_is_followed_by_the_next_call(
+    stage: Any,
+) -> None:
+    reviewed = {"bundle": "BU1", "reviewed": True}
+    on: Stage = stage(PENDING, DONE, truths=[PENDING, Advanced(vendor_state=reviewed)])
+    brand = await on.brand()
+    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    assert (await on.ask(BRAND, brand)).move is Move.ASK
+    assert (await on.ask(BRAND, brand)).move is Move.SUBMIT
+    assert (await on.submit(BRAND, brand)).state == "APPROVED"
+    assert on.registry.submitted[1].vendor_state == reviewed
+
+
 async def test_a_rejection_is_kept_with_its_reasons_and_warned_of_until_it_is_approved(
     stage: Any,
 ) -> None:

@@ -54,6 +54,8 @@ from tests.workflows.stage import until
 from workflows import names, steps
 from workflows.connecting import register_search_attributes
 from workflows.housekeeping import Sweeper
+from workflows.provisioning import start_provisioning
+from workflows.provisioning_types import Provisioned, ProvisionInput, ProvisionResult
 from workflows.pump import Pump
 from workflows.registered import WORKFLOWS
 from workflows.send_message import SendMessage
@@ -155,10 +157,12 @@ SENDS: Final = {
 
 SWEEPER: Final = "sweeper.turns"
 PUMP: Final = "pump.turns"
+PROVISION: Final = "provision-voice.declined"
 PATHS: Final = [
     *(f"send-message.{path}" for path in SENDS),
     SWEEPER,
     PUMP,
+    PROVISION,
     *registrations.PATHS,
 ]
 
@@ -172,6 +176,8 @@ async def record(client: Client, name: str) -> dict[str, Any]:
     elif name in registrations.PATHS:
         serve = partial(_worker, client, workflows=WORKFLOWS)
         history = await registrations.record_story(client, name, serve, _timers_set)
+    elif name == PROVISION:
+        history = await _record_provision(client)
     else:
         path = name.removeprefix("send-message.")
         history = await _record_send(client, path, SENDS[path])
@@ -238,6 +244,19 @@ async def _record_pump(client: Client) -> dict[str, Any]:
         )
         await until(_timers_set(handle, 2))
         await handle.signal(Pump.joined)
+        await handle.result()
+        return (await handle.fetch_history()).to_json_dict()
+
+
+async def _record_provision(client: Client) -> dict[str, Any]:
+    """Record a directory that cannot be asked, then declines, and takes the user a minute later."""
+    user = ProvisionInput(tenant_id=1, credential_id=1, version=1)
+    declined = ProvisionResult(outcome=Provisioned.DECLINED)
+    stored = ProvisionResult(outcome=Provisioned.STORED)
+    told, _ = fake(steps.provision_voice, _AWAY, declined, stored)
+    async with _worker(client, names.REGISTRATION, [told], workflows=WORKFLOWS):
+        await start_provisioning(client, user)
+        handle = client.get_workflow_handle(names.provision_id(1, 1, 1))
         await handle.result()
         return (await handle.fetch_history()).to_json_dict()
 

@@ -1,0 +1,77 @@
+"""The API over real Postgres, with a clock that can be moved where voice is served."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from api.app import create_app
+from models.session import Database
+from models.settings import Settings
+from tests.api.doubles import Clock
+from tests.api.integrator import GYM, Integrator, make_integrator
+from tests.voice.house import SECRET, TURN_SECRET, House
+from tests.voice.registrar import REALM
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str) -> Settings:
+    """Settings of an installation with a registrar and TURN servers."""
+    return Settings(
+        database_url=SecretStr(database_url),
+        server_secret=SecretStr(SECRET),
+        rate_limit=100_000,
+        rate_burst=100_000,
+        sip_domain=REALM,
+        sip_registrar="sip-1.example.com",
+        stun_urls=("stun:stun.example.com:3478",),
+        turn_secret=SecretStr(TURN_SECRET),
+    )
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The running application."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture(scope="session")
+async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody without credentials."""
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:
+        yield http
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """What time it is for voice."""
+    return Clock()
+
+
+@pytest.fixture
+def house(app: FastAPI, database: Database, settings: Settings, clock: Clock) -> Iterator[House]:
+    """The voice services, of which only the clock is a double."""
+    real = dict(app.state._state)
+    house = House(app, database, settings.voice_place, clock)
+    house.serve()
+    yield house
+    app.state._state.update(real)
+
+
+@pytest.fixture
+async def gym(database: Database, http: httpx.AsyncClient, house: House) -> Integrator:
+    """An integrator with the guide's merchant."""
+    integrator = await make_integrator(database, http)
+    assert (await integrator.post("/merchants", GYM)).status_code == 200
+    return integrator
+
+
+@pytest.fixture
+async def stranger(database: Database, http: httpx.AsyncClient) -> Integrator:
+    """Another tenant."""
+    return await make_integrator(database, http)

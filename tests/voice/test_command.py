@@ -1,0 +1,88 @@
+"""`hexavox voice`: what an operator prepares, and the key a gateway checks tokens with."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from psycopg import OperationalError, sql
+from typer.testing import CliRunner
+
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.main import app
+from models.queries.registrations import RegistrarTables
+from models.rules.sip import SipSecrets
+from models.session import Database
+from tests.factories import unique
+from tests.stack import make_database
+from tests.voice.registrar import prepare
+
+FIRST, SECOND = "firstPassword1234", "secondPassword123"
+
+
+@pytest.fixture
+def own_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database of the test's own; schemas belong to a database."""
+    name = unique("voice").replace("-", "_")
+    yield make_database(postgres, name)
+    with psycopg.connect(postgres.url, autocommit=True) as db:
+        db.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def role() -> str:
+    """A role of the test's own; roles belong to the whole server."""
+    return unique("registrar").replace("-", "_")
+
+
+def url_of(role: str, password: str, url: str) -> str:
+    return f"postgresql://{role}:{password}@{url.partition('@')[2]}"
+
+
+def opens(url: str, role: str, password: str) -> bool:
+    try:
+        psycopg.connect(url, user=role, password=password).close()
+    except OperationalError:
+        return False
+    return True
+
+
+def test_it_may_be_repeated_and_the_last_password_holds(database_url: str, role: str) -> None:
+    for password in (FIRST, FIRST, SECOND):
+        assert prepare(database_url, password, role=role).exit_code == 0
+    assert (opens(database_url, role, FIRST), opens(database_url, role, SECOND)) == (False, True)
+
+
+@pytest.mark.parametrize("password", ["short", "with space 123456", "p@ssword:1234/5678"])
+def test_a_password_that_fits_no_address_is_refused(own_url: str, role: str, password: str) -> None:
+    refused = prepare(own_url, password, role=role)
+    assert (refused.exit_code, "letters and digits" in refused.output) == (2, True)
+    assert not opens(own_url, role, password)
+
+
+async def test_nobody_is_registered_where_nothing_is_prepared_or_migrated(
+    own_url: str, role: str
+) -> None:
+    database = Database(own_url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=2)
+    tables = RegistrarTables(database)
+    assert await tables.registered(["t1m1"], datetime.now(UTC)) == []
+    with psycopg.connect(own_url) as db:
+        db.execute("DROP TABLE voice_presence, voice_credential")
+    refused = prepare(own_url, FIRST, role=role)
+    assert (refused.exit_code, "hexavox migrate" in refused.output) == (2, True)
+    with psycopg.connect(own_url) as db:
+        assert db.execute("SELECT to_regnamespace('kamailio')").fetchone() == (None,)
+    await database.close()
+
+
+def test_whoever_may_make_no_roles_is_told_so(database_url: str, role: str) -> None:
+    assert prepare(database_url, FIRST, role=role).exit_code == 0
+    refused = prepare(url_of(role, FIRST, database_url), SECOND, role=unique("friend"))
+    assert (refused.exit_code, "owner" in refused.output) == (2, True)
+
+
+def test_the_key_of_tokens_is_printed_for_a_gateway() -> None:
+    secret = "only-for-tests-too"
+    environment = {"DATABASE_URL": "postgresql://nowhere", "HEXAVOX_SERVER_SECRET": secret}
+    printed = CliRunner().invoke(app, ["voice", "token-key"], env=environment)
+    assert printed.output.strip() == SipSecrets(secret).token_key.hex()
