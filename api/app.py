@@ -62,8 +62,9 @@ from models.settings import Settings
 from providers import kamailio, simulated, simulated_payments
 from providers.http import new_client
 from providers.ports import KeepsRecordings
-from providers.registries import Registries
+from providers.registries import by_mode
 from providers.simulated_registry import SimulatedRegistry, news_verifier
+from providers.twilio.setup import open_registry
 from workflows.connecting import connect
 
 PUBLIC = (
@@ -195,7 +196,7 @@ def _add_registrations(
     add_messaging(
         app,
         database,
-        Registries([registry], {DeliveryMode.SIMULATOR: registry.name}),
+        by_mode(registry, open_registry(settings, vendors)),
         RegistrationStarter(temporal, settings.registration_waits),
         verifiers,
         clock=_now,

@@ -75,7 +75,8 @@ def list_numbers(tenant: TenantOption) -> None:
 
     for number, merchant in in_transaction(action):
         paces = f"{_shown(number.segments_per_second)}\t{_shown(number.calls_per_second)}"
-        typer.echo(f"{number.number}\t{merchant or 'whole tenant'}\t{paces}")
+        known = "\tregistered" if number.registered_at else ""
+        typer.echo(f"{number.number}\t{merchant or 'whole tenant'}\t{paces}{known}")
 
 
 @app.command("add")
@@ -87,6 +88,9 @@ def add(
     ] = None,
     segments_per_second: SegmentsOption = None,
     calls_per_second: CallsOption = None,
+    registered: Annotated[
+        bool, typer.Option("--registered", help="It is registered for 10DLC elsewhere.")
+    ] = False,
 ) -> None:
     """Give a tenant, or one merchant of it, a number to send from."""
     wanted = _number(number)
@@ -94,6 +98,7 @@ def add(
 
     async def action(db: WriteSession) -> bool:
         tenant_id = await get_tenant(db, tenant)
+        now = datetime.now(UTC)
         added = await db.scalar(
             insert(SenderNumber)
             .values(
@@ -102,7 +107,8 @@ def add(
                 merchant_id=merchant and await get_merchant(db, tenant_id, merchant),
                 segments_per_second=rates.get(Channel.SMS),
                 calls_per_second=rates.get(Channel.VOICE),
-                created_at=datetime.now(UTC),
+                registered_at=now if registered else None,
+                created_at=now,
             )
             .on_conflict_do_nothing(index_elements=["number"])
             .returning(col(SenderNumber.number))

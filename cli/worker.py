@@ -36,11 +36,12 @@ from models.settings import IncompleteSettings, Settings
 from providers import kamailio
 from providers.http import new_client
 from providers.payment_ports import Gateways
-from providers.registries import Registries
+from providers.registries import Registries, by_mode
 from providers.routing import Routes
 from providers.simulated import Simulator
 from providers.simulated_payments import SimulatedPayments
 from providers.simulated_registry import SimulatedRegistry
+from providers.twilio.setup import open_directory, open_registry
 from providers.voice_ports import VoiceDirectory
 from workflows import names
 from workflows.connecting import connect, register_search_attributes
@@ -302,8 +303,10 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
             timeout=min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
             absence_window=settings.absence_window,
         )
-        registries = Registries([registry], {DeliveryMode.SIMULATOR: registry.name})
-        parts = assemble(settings, database, client, routes, gateways, registries)
+        registries = by_mode(registry, open_registry(settings, http))
+        directory = open_directory(settings, http)
+        directories = [] if directory is None else [directory]
+        parts = assemble(settings, database, client, routes, gateways, registries, directories)
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
         await start_sweeper(client)

@@ -75,7 +75,12 @@ _DEMO_WAITS: dict[str, float] = {
 class Settings(BaseSettings):
     """Everything that differs between installations."""
 
-    model_config = SettingsConfigDict(env_prefix="HEXAVOX_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HEXAVOX_",
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # it would show secrets
+    )
 
     profile: Profile = Profile.PRODUCTION
 
@@ -117,6 +122,25 @@ class Settings(BaseSettings):
         default=timedelta(milliseconds=400),
         description="How long a hand-over waits for its report where reports come fast; 0: never.",
     )
+    twilio_account_sid: str | None = Field(
+        default=None, pattern="^AC[0-9a-fA-F]{32}$", description="Registers LIVE tenants' brands."
+    )
+    twilio_auth_token: SecretStr | None = None
+    twilio_primary_profile: str | None = Field(
+        default=None,
+        pattern="^BU[0-9a-fA-F]{32}$",
+        description="The operator's own approved customer profile: every merchant's names it.",
+    )
+    twilio_notify_email: str | None = Field(
+        default=None, description="Where Twilio writes to about a merchant's registration."
+    )
+    twilio_sip_domain: str | None = Field(
+        default=None, pattern="^SD[0-9a-fA-F]{32}$", description="Where SIP clients register."
+    )
+    twilio_api_url: str = "https://api.twilio.com"
+    twilio_messaging_url: str = "https://messaging.twilio.com"
+    twilio_trusthub_url: str = "https://trusthub.twilio.com"
+
     report_wait: Duration = timedelta(minutes=10)
     poll_first: Duration = timedelta(minutes=5)
     poll_longest: Duration = timedelta(hours=2)
@@ -191,6 +215,18 @@ class Settings(BaseSettings):
     def _burst_covers_a_second(self) -> Self:
         if self.rate_burst < self.rate_limit:
             raise ValueError("HEXAVOX_RATE_BURST must be at least HEXAVOX_RATE_LIMIT")
+        return self
+
+    @model_validator(mode="after")
+    def _twilio_is_whole(self) -> Self:
+        needed = {
+            "HEXAVOX_TWILIO_AUTH_TOKEN": self.twilio_auth_token,
+            "HEXAVOX_TWILIO_PRIMARY_PROFILE": self.twilio_primary_profile,
+            "HEXAVOX_TWILIO_NOTIFY_EMAIL": self.twilio_notify_email,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if self.twilio_account_sid is not None and missing:
+            raise ValueError(f"HEXAVOX_TWILIO_ACCOUNT_SID needs {', '.join(missing)} as well")
         return self
 
     def check_for_serving(self) -> None:

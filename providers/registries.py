@@ -22,3 +22,13 @@ class Registries:
     def of_mode(self, mode: DeliveryMode) -> Registry | None:
         """Return where tenants of this mode register; None if there is nothing for them."""
         return self._registries.get(self._by_mode.get(mode, ""))
+
+
+def by_mode(simulated: Registry, live: Registry | None) -> Registries:
+    """Return the registries of an installation: the simulator's, and a real one if it has one."""
+    if live is None:
+        return Registries([simulated], {DeliveryMode.SIMULATOR: simulated.name})
+    return Registries(
+        [simulated, live],
+        {DeliveryMode.SIMULATOR: simulated.name, DeliveryMode.LIVE: live.name},
+    )

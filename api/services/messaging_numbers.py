@@ -38,6 +38,7 @@ from models.errors import (
     ValidationFailed,
 )
 from models.queries.registration import Steps, move
+from models.queries.senders import forget_campaign
 from models.rules.contacts import e164
 from models.rules.registration import HELD
 from models.rules.registration_words import (
@@ -174,6 +175,8 @@ class MessagingNumbers:
                 row = await _find_number(db, scope, number, locked=True)
                 self._give_back(row, now)
                 await db.flush()
+                if row.assignment == AssignmentState.UNASSIGNING:
+                    await forget_campaign(db, row)
                 view = number_view(row, scope)
                 await store_answer(db, caller, request, view, now)
             else:

@@ -22,6 +22,8 @@ from models.rules.marketing_hours import MarketingHours, needs_daytime
 from models.rules.quiet_hours import NoSuchHour
 from models.session import Database, ReadSession
 
+_UNREGISTERED = "None of the merchant's own numbers is assigned to an approved campaign yet."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
@@ -61,7 +63,7 @@ class Permissions:
             if draft.channel is Channel.EMAIL:
                 sender = await _address(db, caller, draft)
         if sender is None:
-            raise SenderNotRegistered
+            raise SenderNotRegistered(_UNREGISTERED if found.unregistered else "")
         return Permission(
             merchant_id=found.merchant_id,
             sender=sender,

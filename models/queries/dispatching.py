@@ -16,8 +16,9 @@ from models.enums import (
     MessageStatus,
     MessageType,
 )
+from models.queries import senders
 from models.queries.consents import lock_contact
-from models.queries.lines import Pace, pace_of
+from models.queries.lines import Clock, Pace, fresh_pace, pace_of
 from models.queries.policy import together
 from models.rules.contacts import contact_key
 from models.rules.dispatching import Candidate
@@ -57,6 +58,8 @@ class Dispatchable:
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+_UNTAKEN = frozenset({AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptState.ABSENT})
+
 _LOCK = text(
     """
     SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, to_key, details -> 'to' AS further
@@ -93,7 +96,9 @@ _READ = text(
              WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS last_finished_at,
            EXISTS (SELECT 1 FROM receipt r
                     WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id) AS told,
-           number.id AS sender_id, place.joined_at, place.granted_at, clock_timestamp() AS now,
+           m.merchant_id, merchant.external_id AS merchant, number.merchant_id AS owner_id,
+           number.registered_at, number.id AS sender_id, place.joined_at, place.granted_at,
+           clock_timestamp() AS now,
            CASE m.channel WHEN 'SMS' THEN number.segments_per_second
                           WHEN 'VOICE' THEN number.calls_per_second END AS per_second
       FROM message m
@@ -134,23 +139,77 @@ async def lock_for_dispatch(
         )
         for number, provider, state, error_code, everywhere in row.attempts or ()
     )
+    sender = await _find_sender(
+        db, row, attempts, ids=ids, channel=channel, key=locked.to_key, read_since=read_since
+    )
     return Dispatchable(
-        candidate=_candidate(row, attempts, contacts=len(keys)),
+        candidate=_candidate(row, attempts, contacts=len(keys), sender=sender),
         merchant_id=locked.merchant_id,
         channel=channel,
         type=MessageType(row.type),
         delivery_mode=DeliveryMode(row.delivery_mode),
         attempts=attempts,
         reported=row.reported,
-        pace=pace_of(row, tenant_id=tenant_id, channel=channel, read_since=read_since),
+        pace=sender.pace,
         to=row.to_contact,
-        sender=row.sender,
+        sender=sender.address,
         body=row.body,
         details=row.details,
     )
 
 
-def _candidate(row: Row[Any], attempts: Sequence[KnownAttempt], *, contacts: int) -> Candidate:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sender:
+    """What a message is sent from, if that may be used, and how it is paced."""
+
+    address: str = field(repr=False)
+    fits: bool
+    pace: Pace | None
+
+
+async def _find_sender(
+    db: WriteSession,
+    row: Row[Any],
+    attempts: Sequence[KnownAttempt],
+    *,
+    ids: Mapping[str, int],
+    channel: Channel,
+    key: str,
+    read_since: float,
+) -> _Sender:
+    """Return a message's sender, or another one if its own may not be used any more."""
+    tenant_id = ids["tenant_id"]
+    fits = senders.fits(row, channel=channel, answer=row.operation == ANSWER_INBOUND)
+    pace = pace_of(row, tenant_id=tenant_id, channel=channel, read_since=read_since)
+    if fits or not _may_move(row, attempts):
+        return _Sender(address=row.sender, fits=fits, pace=pace)
+    other = await senders.choose_anew(db, **ids, merchant=row.merchant, channel=channel, key=key)
+    if other is None:
+        return _Sender(address=row.sender, fits=False, pace=pace)
+    pace = fresh_pace(
+        other.sender_id,
+        other.per_second,
+        units=row.units,
+        tenant_id=tenant_id,
+        channel=channel,
+        clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
+    )
+    return _Sender(address=other.number, fits=True, pace=pace)
+
+
+def _may_move(row: Row[Any], attempts: Sequence[KnownAttempt]) -> bool:
+    """Say whether a message may be given another sender: surely nobody heard from its own.
+
+    The answer to a text comes from the number that was texted, or not at all.
+    """
+    over = row.completed or row.told or row.operation == ANSWER_INBOUND
+    untaken = all(attempt.state in _UNTAKEN for attempt in attempts)
+    return untaken and not over and row.merchant is not None
+
+
+def _candidate(
+    row: Row[Any], attempts: Sequence[KnownAttempt], *, contacts: int, sender: "_Sender"
+) -> Candidate:
     channel, message_type = Channel(row.channel), MessageType(row.type)
     hours = None
     if needs_daytime(channel, message_type):
@@ -175,6 +234,7 @@ def _candidate(row: Row[Any], attempts: Sequence[KnownAttempt], *, contacts: int
         last_finished_at=row.last_finished_at,
         refused=next((a.error_code for a in attempts if a.everywhere), None),
         told=row.told,
+        sender_fits=sender.fits,
     )
 
 

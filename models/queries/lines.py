@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -358,4 +359,24 @@ def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel, read_since: floa
         units=pacing.paced_units(channel, row.units),
         place=place,
         clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
+    )
+
+
+def fresh_pace(
+    sender_id: int,
+    per_second: Decimal | None,
+    *,
+    units: int,
+    tenant_id: int,
+    channel: Channel,
+    clock: Clock,
+) -> Pace | None:
+    """Return how a message is paced that was just given another sender; None if it is not."""
+    if per_second is None:
+        return None
+    return Pace(
+        line=Line(tenant_id=tenant_id, sender_id=sender_id, channel=channel),
+        units=pacing.paced_units(channel, units),
+        place=None,
+        clock=clock,
     )

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
-from models.enums import Channel, ConsentStatus
-from models.session import ReadSession
+from models.enums import Channel, ConsentStatus, DeliveryMode
+from models.rules.senders import OwnNumber, Senders, choose
+from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,9 @@ class SendPolicy:
     """Of all contacts together: OPT_OUT if one said so, OPT_IN if each did."""
     suppressed: bool
     sender: str | None
+    """Of SMS and calls: the number to send from, if there is one that may be used."""
+    unregistered: bool = False
+    """If there is none: the merchant has numbers of its own, but none may be used yet."""
 
 
 _POLICY = text(
@@ -37,18 +42,32 @@ _POLICY = text(
                     WHERE s.tenant_id = merchant.tenant_id AND s.merchant_id = merchant.id
                       AND s.channel = :channel
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
-           (SELECT number FROM sender_number
-             WHERE sender_number.tenant_id = merchant.tenant_id
-               AND (sender_number.merchant_id = merchant.id OR sender_number.merchant_id IS NULL)
-             ORDER BY sender_number.merchant_id NULLS LAST, number LIMIT 1) AS sender
+           tenant.delivery_mode, own.numbers, own.registered,
+           CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
+                (SELECT array_agg(number) FROM sender_number
+                  WHERE sender_number.tenant_id = merchant.tenant_id
+                    AND sender_number.merchant_id IS NULL) END AS pool,
+           (SELECT sender FROM message
+             WHERE message.tenant_id = merchant.tenant_id AND message.merchant_id = merchant.id
+               AND message.to_key = CAST(:first AS varchar)
+               AND message.channel IN ('SMS', 'VOICE')
+             ORDER BY message.id DESC LIMIT 1) AS last
       FROM merchant
+      JOIN tenant ON tenant.id = merchant.tenant_id
+      LEFT JOIN LATERAL (
+            SELECT array_agg(number) AS numbers,
+                   array_agg(number) FILTER (WHERE registered_at IS NOT NULL) AS registered
+              FROM sender_number
+             WHERE sender_number.tenant_id = merchant.tenant_id
+               AND sender_number.merchant_id = merchant.id) AS own
+             ON CAST(:channel AS varchar) <> 'EMAIL'
      WHERE merchant.tenant_id = :tenant_id AND merchant.external_id = :merchant
     """
 )
 
 
 async def find_policy(
-    db: ReadSession,
+    db: ReadSession | WriteSession,
     *,
     tenant_id: int,
     merchant: str,
@@ -64,11 +83,13 @@ async def find_policy(
                 "merchant": merchant,
                 "channel": channel,
                 "keys": list(contact_keys),
+                "first": contact_keys[0],
             },
         )
     ).one_or_none()
     if row is None:
         return None
+    senders = _senders(row)
     return SendPolicy(
         merchant_id=row.id,
         active=row.active,
@@ -77,7 +98,23 @@ async def find_policy(
         marketing_until=row.marketing_until,
         consent=together(row.consents or (), len(contact_keys)),
         suppressed=row.suppressed,
-        sender=row.sender,
+        sender=choose(
+            senders,
+            channel=channel,
+            mode=DeliveryMode(row.delivery_mode),
+            merchant_id=row.id,
+            contact=contact_keys[0],
+        ),
+        unregistered=bool(senders.own),
+    )
+
+
+def _senders(row: Row[Any]) -> Senders:
+    registered = frozenset(row.registered or ())
+    return Senders(
+        own=[OwnNumber(number=n, registered=n in registered) for n in row.numbers or ()],
+        pool=row.pool or (),
+        last=row.last,
     )
 
 

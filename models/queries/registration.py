@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from models.enums import AlertSeverity, AlertType, Channel
 from models.queries.alerts import raise_alert, resolve_alerts
+from models.queries.senders import pace_by_campaign
 from models.rules.registration import (
     NUMBER_ENDS,
     REGISTRATION_ENDS,
@@ -220,6 +221,7 @@ async def _conclude_number(
                 await _add_sender(db, row, now)
             case Errand.ASSIGN:
                 row.assigned_at = now
+                await pace_by_campaign(db, row, now=now)
             case Errand.RELEASE:
                 row.released_at = now
                 await _remove_sender(db, row)

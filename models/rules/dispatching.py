@@ -63,6 +63,8 @@ class Candidate:
     """When the outcome of the last attempt was known."""
     refused: ErrorCode | None = None
     """Why a provider refused it that any other would refuse it for as well."""
+    sender_fits: bool = True
+    """Its sender may be used, or another was found."""
     told: bool = False
     """A provider has reported on one of them, so it was taken, whatever else it seems."""
 
@@ -130,13 +132,19 @@ def _after_absences(candidate: Candidate) -> datetime | None:
 def _forbidden(candidate: Candidate, now: datetime) -> Decision | None:
     """Answer for what policy holds back; the one answer to a STOP or HELP it does not."""
     if candidate.exempt:
-        return None
+        return None if candidate.sender_fits else _no_sender()
     if not candidate.merchant_active:
         return _hold_back(candidate, now)
     forbidden = consent_forbids(candidate.type, candidate.consent, suppressed=candidate.suppressed)
     if forbidden is not None:
         return Decision(move=Move.BLOCK, error_code=forbidden)
+    if not candidate.sender_fits:
+        return _no_sender()
     return _in_daytime(candidate.hours, now)
+
+
+def _no_sender() -> Decision:
+    return Decision(move=Move.BLOCK, error_code=ErrorCode.SENDER_NOT_REGISTERED)
 
 
 def _hold_back(candidate: Candidate, now: datetime) -> Decision:

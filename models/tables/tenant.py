@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     ForeignKeyConstraint,
     Identity,
+    Index,
     Numeric,
     String,
     UniqueConstraint,
@@ -62,6 +63,7 @@ class SenderNumber(Table, table=True):
     __tablename__: ClassVar[str] = "sender_number"
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
+        Index("ix_sender_number_merchant", "tenant_id", "merchant_id"),
         CheckConstraint("segments_per_second > 0 AND calls_per_second > 0", name="limits"),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
@@ -69,7 +71,7 @@ class SenderNumber(Table, table=True):
 
     # Alone the key, across tenants: an inbound message finds its tenant by it.
     number: str = Field(primary_key=True, sa_type=String(16))
-    tenant_id: int = Field(sa_type=BigInteger, index=True)
+    tenant_id: int = Field(sa_type=BigInteger)
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
     merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
     segments_per_second: Decimal | None = Field(
@@ -78,6 +80,9 @@ class SenderNumber(Table, table=True):
     next_segment_at: datetime | None = optional_timestamp(description="The next free moment.")
     calls_per_second: Decimal | None = Field(default=None, sa_type=Numeric(9, 3), nullable=True)
     next_call_at: datetime | None = optional_timestamp()
+    registered_at: datetime | None = optional_timestamp(
+        description="Since when it is assigned to an approved campaign, or vouched for."
+    )
     created_at: datetime = timestamp()
 
 

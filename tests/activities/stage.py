@@ -55,11 +55,12 @@ class Stage:
         *providers: MessageProvider,
         slots: int = 20,
         patience: timedelta = timedelta(0),
+        mode: DeliveryMode = DeliveryMode.SIMULATOR,
     ) -> None:
         self.database = database
         self.owner = owner
         names = [provider.name for provider in providers]
-        routes = Routes(providers, {DeliveryMode.SIMULATOR: names})
+        routes = Routes(providers, {mode: names})
         self.dispatching = Dispatching(
             database,
             routes,

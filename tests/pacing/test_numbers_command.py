@@ -64,3 +64,14 @@ def test_a_limit_that_is_none_is_refused(run: Run, limit: str) -> None:
 )
 def test_what_is_not_there_is_said_so(run: Run, words: tuple[str, ...]) -> None:
     assert run(*words).exit_code == 2
+
+
+def test_an_operator_vouches_for_a_number_that_was_registered_elsewhere(run: Run) -> None:
+    name = unique("tenant")
+    run.well("tenant", "create", name)
+    run.well("number", "add", "--tenant", name, "--registered", "+12015550177")
+    run.well("number", "add", "--tenant", name, "+12015550178")
+    lines = run.well("number", "list", "--tenant", name).splitlines()
+    known = {line.split("\t")[0]: line.endswith("\tregistered") for line in lines}
+    assert known["+12015550177"] is True
+    assert known["+12015550178"] is False

@@ -163,3 +163,34 @@ def test_there_is_no_start_without_a_database(environment: pytest.MonkeyPatch) -
     environment.delenv("DATABASE_URL")
     with pytest.raises(ValidationError):
         Settings()
+
+
+TWILIO = {
+    "HEXAVOX_TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "HEXAVOX_TWILIO_AUTH_TOKEN": "hidden",
+    "HEXAVOX_TWILIO_PRIMARY_PROFILE": "BU" + "0" * 32,
+    "HEXAVOX_TWILIO_NOTIFY_EMAIL": "operator@example.com",
+}
+
+
+def test_twilio_is_configured_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    assert Settings().twilio_account_sid is None
+    for name, value in TWILIO.items():
+        monkeypatch.setenv(name, value)
+    assert "hidden" not in repr(Settings())
+    for name in list(TWILIO)[1:]:
+        with monkeypatch.context() as without:
+            without.delenv(name)
+            with pytest.raises(ValidationError, match=name) as refused:
+                Settings()
+            assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["ACCOUNT_SID", "PRIMARY_PROFILE", "SIP_DOMAIN"])
+def test_what_is_no_id_of_twilios_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for known, value in {"DATABASE_URL": URL, **TWILIO}.items():
+        monkeypatch.setenv(known, value)
+    monkeypatch.setenv(f"HEXAVOX_TWILIO_{name}", "nonsense")
+    with pytest.raises(ValidationError):
+        Settings()

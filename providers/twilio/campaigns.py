@@ -1,0 +1,244 @@
+"""Registering a campaign at Twilio: a Messaging Service of its own, then the campaign in it.
+
+| Twilio's campaign status | stands |
+|---|---|
+| PENDING, IN_PROGRESS | PENDING |
+| VERIFIED | DONE |
+| FAILED, SUSPENDED, EXPIRED, DELETED | REJECTED, with its errors |
+
+A rejected campaign that was corrected is amended in place, unless something changed that Twilio
+does not let change (use case, keywords, their answers, how one subscribes): then it is deleted and
+made anew in the same service.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from models.rules.registration_profiles import CampaignProfile
+from models.rules.registration_words import Standing
+from models.rules.throughput import of_class
+from providers.ports import NotFound
+from providers.registration_ports import Advanced, CampaignRequest, Stands, VendorState
+from providers.twilio.client import Form, Twilio, text
+from providers.twilio.progress import Done, Outcome, Progress, Step, advance, complete, seek
+from providers.twilio.reasons import of_errors
+
+CAMPAIGN: Final = "campaign"
+_SERVICE: Final = "service"
+_FIXED: Final = "fixed"
+
+_STANDINGS: Final[dict[str, Standing]] = {
+    "PENDING": Standing.PENDING,
+    "IN_PROGRESS": Standing.PENDING,
+    "VERIFIED": Standing.DONE,
+    "FAILED": Standing.REJECTED,
+    "SUSPENDED": Standing.REJECTED,
+    "EXPIRED": Standing.REJECTED,
+    "DELETED": Standing.REJECTED,
+}
+
+
+def service_of(state: VendorState) -> str | None:
+    """Return the Messaging Service of a campaign, from what is stored with it."""
+    sid: str | None = (state.get("sids") or {}).get(_SERVICE)
+    return sid
+
+
+async def submit(twilio: Twilio, request: CampaignRequest) -> Stands | Advanced:
+    """Take the next step of a registration."""
+    return await advance(request, _steps(twilio, request), last=CAMPAIGN)
+
+
+async def look_up(twilio: Twilio, request: CampaignRequest) -> Stands | Advanced | NotFound:
+    """Say whether the last step was taken, or how the campaign stands."""
+    steps = _steps(twilio, request)
+    if not (request.taken and complete(request, steps)):
+        return await seek(request, steps, last=CAMPAIGN)
+    sids = Progress.of(request).sids
+    found = await twilio.find(f"{_campaigns(twilio, sids[_SERVICE])}/{sids[CAMPAIGN]}")
+    return NotFound() if found is None else _stands(found)
+
+
+def _steps(twilio: Twilio, request: CampaignRequest) -> Sequence[Step]:
+    """Return the steps of a registration in their order; what they are named is stored."""
+    return (
+        OpenService(twilio=twilio),
+        Clear(twilio=twilio, fixed=_digest(request.profile), rejected=request.vendor_id),
+        Register(
+            twilio=twilio,
+            profile=request.profile,
+            brand=request.brand_vendor_id,
+            rejected=request.vendor_id,
+        ),
+    )
+
+
+def _stands(campaign: Mapping[str, Any]) -> Stands:
+    standing = _STANDINGS.get(str(campaign.get("campaign_status")), Standing.PENDING)
+    return Stands(
+        standing=standing,
+        vendor_id=text(campaign, "sid"),
+        reasons=of_errors(campaign) if standing is Standing.REJECTED else (),
+        segments_per_second=_throughput(campaign) if standing is Standing.DONE else None,
+    )
+
+
+def _throughput(campaign: Mapping[str, Any]) -> Decimal | None:
+    limits = campaign.get("rate_limits")
+    att = limits.get("att") if isinstance(limits, dict) else None
+    message_class = att.get("msg_class") if isinstance(att, dict) else None
+    return of_class(message_class) if isinstance(message_class, str) else None
+
+
+def _campaigns(twilio: Twilio, service: str) -> str:
+    return twilio.messaging(f"Services/{service}/Compliance/Usa2p")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenService:
+    """Make the Messaging Service that a campaign and its numbers belong to.
+
+    Its own features that change a message or choose a number are off: both are ours to do.
+    """
+
+    twilio: Twilio
+
+    @property
+    def name(self) -> str:
+        return _SERVICE
+
+    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+        if _SERVICE in progress.sids:
+            return Done()
+        form: Form = {
+            "FriendlyName": progress.reference,
+            "UseInboundWebhookOnNumber": True,
+            "SmartEncoding": False,
+            "MmsConverter": False,
+            "StickySender": False,
+            "AreaCodeGeomatch": False,
+        }
+        made = await self.twilio.create(
+            self.twilio.messaging("Services"), form, not_after=not_after
+        )
+        return Done(sid=text(made, "sid"))
+
+    async def seek(self, progress: Progress) -> Outcome | None:
+        async for service in self.twilio.every(self.twilio.messaging("Services"), "services"):
+            if service.get("friendly_name") == progress.reference:
+                return Done(sid=text(service, "sid"))
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clear:
+    """Delete a rejected campaign that cannot be amended to what is wanted now.
+
+    Its `sid` is no id of Twilio's but a digest of what cannot be amended.
+    """
+
+    twilio: Twilio
+    fixed: str
+    rejected: str | None
+
+    @property
+    def name(self) -> str:
+        return _FIXED
+
+    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+        if self.rejected is None or progress.sids.get(_FIXED) == self.fixed:
+            return Done(sid=self.fixed)
+        url = _campaigns(self.twilio, progress.sids[_SERVICE])
+        await self.twilio.remove(f"{url}/{self.rejected}", not_after=not_after)
+        return Done(sid=self.fixed)
+
+    async def seek(self, progress: Progress) -> Outcome | None:
+        gone = not await _is_there(self.twilio, progress, self.rejected)
+        return Done(sid=self.fixed) if gone else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """Register the campaign, which costs a fee, or amend the rejected one that is still there."""
+
+    twilio: Twilio
+    profile: CampaignProfile
+    brand: str
+    rejected: str | None
+
+    @property
+    def name(self) -> str:
+        return CAMPAIGN
+
+    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+        url = _campaigns(self.twilio, progress.sids[_SERVICE])
+        if await _is_there(self.twilio, progress, self.rejected):
+            amended = await self.twilio.create(
+                f"{url}/{self.rejected}", _amendable(self.profile), not_after=not_after
+            )
+            return Done(sid=text(amended, "sid"))
+        form: Form = {
+            "BrandRegistrationSid": self.brand,
+            "UsAppToPersonUsecase": self.profile.use_case.value,
+            **_amendable(self.profile),
+            **_lasting(self.profile),
+        }
+        made = await self.twilio.create(url, form, not_after=not_after)
+        return Done(sid=text(made, "sid"))
+
+    async def seek(self, progress: Progress) -> Outcome | None:
+        url = _campaigns(self.twilio, progress.sids[_SERVICE])
+        async for campaign in self.twilio.every(url, "compliance"):
+            if _stands(campaign).standing is not Standing.REJECTED:
+                return Done(sid=text(campaign, "sid"))
+        return None
+
+
+async def _is_there(twilio: Twilio, progress: Progress, rejected: str | None) -> bool:
+    """Say whether there is a rejected campaign to amend or to delete."""
+    if rejected is None:
+        return False
+    url = _campaigns(twilio, progress.sids[_SERVICE])
+    return await twilio.find(f"{url}/{rejected}") is not None
+
+
+def _amendable(profile: CampaignProfile) -> dict[str, Any]:
+    """Return what Twilio lets change in a campaign it rejected."""
+    form: dict[str, Any] = {
+        "Description": profile.description,
+        "MessageFlow": profile.message_flow,
+        "MessageSamples": profile.samples,
+        "HasEmbeddedLinks": profile.embedded_link,
+        "HasEmbeddedPhone": profile.embedded_phone,
+        "AgeGated": profile.age_gated,
+        "DirectLending": profile.direct_lending,
+    }
+    links = {
+        "PrivacyPolicyUrl": profile.privacy_policy_url,
+        "TermsAndConditionsUrl": profile.terms_url,
+    }
+    return form | {name: url for name, url in links.items() if url}
+
+
+def _lasting(profile: CampaignProfile) -> dict[str, Any]:
+    """Return what Twilio keeps as it was first said."""
+    form: dict[str, Any] = {
+        "SubscriberOptIn": bool(profile.opt_in_keywords),
+        "OptOutMessage": profile.opt_out_message,
+        "HelpMessage": profile.help_message,
+        "OptInMessage": profile.opt_in_message,
+        "OptInKeywords": profile.opt_in_keywords,
+        "OptOutKeywords": profile.opt_out_keywords,
+        "HelpKeywords": profile.help_keywords,
+    }
+    return {name: value for name, value in form.items() if value not in (None, ())}
+
+
+def _digest(profile: CampaignProfile) -> str:
+    fixed = [profile.use_case.value, _lasting(profile)]
+    return hashlib.sha256(json.dumps(fixed, default=list).encode()).hexdigest()

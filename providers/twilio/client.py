@@ -1,0 +1,244 @@
+"""Talking to Twilio: authentication, forms, pages, and what each of its answers means.
+
+A step of an adapter here asks several times, so what stops it is raised inside this package and
+turned into a closed answer at its edge (`registry.py`, `sip.py`).
+
+| what comes back | means |
+|---|---|
+| 2xx | its document |
+| 404 to a question | there is none |
+| 400, 404, 409, 422 | `Refusal` with Twilio's own code: the request is wrong and stays so |
+| 401, 403 | `Unprocessed`: our account is at fault, not what was asked; an operator must look |
+| 429 | `Unprocessed`, with its Retry-After |
+| anything before the first byte | `Unprocessed` |
+| 5xx, other statuses, a time-out, a reset, an unreadable body | `Lost`: it may have happened |
+
+A question that was not answered changed nothing, so it is never `Lost`, but `Unprocessed`.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+import httpx
+
+from providers import http
+from providers.ports import Ambiguous, NotProcessed
+
+Form: TypeAlias = Mapping[str, str | bool | int | Sequence[str]]
+
+_PAGE_SIZE: Final = 500
+_MOST_PAGES: Final = 200
+"""Of one list: a server that always names another page is not believed."""
+_CODE: Final = 64
+_MESSAGE: Final = 500
+"""Characters of Twilio's words that are kept."""
+
+_WRONG: Final = frozenset({400, 404, 409, 422})
+_OURS: Final = frozenset({401, 403})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whose Twilio account it is, and where Twilio's three APIs are."""
+
+    sid: str
+    token: str = field(repr=False)
+    api_url: str = "https://api.twilio.com"
+    messaging_url: str = "https://messaging.twilio.com"
+    trusthub_url: str = "https://trusthub.twilio.com"
+
+
+class Stopped(Exception):
+    """Twilio did not do what was asked; its subclasses say why. Caught by whoever asked.
+
+    ├── Refusal       it surely did nothing, and will not as long as the request is the same
+    ├── Unprocessed   it surely did nothing; it may be asked again
+    └── Lost          it may have done it: look before asking again
+    """
+
+
+class Refusal(Stopped):
+    """The request is wrong. `message` is Twilio's own, for a form: never for a log."""
+
+    def __init__(self, *, status: int, code: str, message: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class Unprocessed(Stopped):
+    """Nothing happened. `reason` may be logged."""
+
+    def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Lost(Stopped):
+    """Something may have happened. `reason` may be logged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Twilio:
+    """Twilio's REST APIs, one request at a time. Never retries; raises `Stopped`."""
+
+    def __init__(self, http: httpx.AsyncClient, account: Account, *, timeout: timedelta) -> None:
+        self._http = http
+        self._account = account
+        self._auth = httpx.BasicAuth(account.sid, account.token)
+        self._timeout = timeout
+
+    def api(self, path: str) -> str:
+        """Return an address of the account's own API (numbers, addresses, SIP)."""
+        base = self._account.api_url.rstrip("/")
+        return f"{base}/2010-04-01/Accounts/{self._account.sid}/{path}.json"
+
+    def messaging(self, path: str) -> str:
+        """Return an address of the messaging API (services, brands, campaigns)."""
+        return f"{self._account.messaging_url.rstrip('/')}/v1/{path}"
+
+    def trusthub(self, path: str) -> str:
+        """Return an address of the Trust Hub (profiles, end users, evaluations)."""
+        return f"{self._account.trusthub_url.rstrip('/')}/v1/{path}"
+
+    async def create(self, url: str, form: Form, *, not_after: datetime) -> dict[str, Any]:
+        """Post a form; return the document of what was made or changed."""
+        return _document(await self._ask("POST", url, not_after, data=_encoded(form)))
+
+    async def find(self, url: str) -> dict[str, Any] | None:
+        """Return the document at an address; None if there is none."""
+        try:
+            return await self._question(url)
+        except Refusal as refusal:
+            if refusal.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    async def remove(self, url: str, *, not_after: datetime) -> None:
+        """Delete what is at an address; that nothing is there is as good."""
+        try:
+            await self._ask("DELETE", url, not_after)
+        except Refusal as refusal:
+            if refusal.status != httpx.codes.NOT_FOUND:
+                raise
+
+    async def every(
+        self, url: str, key: str, wanted: Form | None = None, *, page: int = _PAGE_SIZE
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Go through a list, so many at a time; `key` names the list in its document."""
+        query = httpx.QueryParams(_encoded({**(wanted or {}), "PageSize": page}))
+        for _ in range(_MOST_PAGES):
+            shown = await self._question(url, params=query)
+            items = shown.get(key)
+            if not isinstance(items, list):
+                raise Unprocessed("no list")
+            for item in items:
+                if isinstance(item, dict):
+                    yield item
+            following = _next_page(shown)
+            if following is None:
+                return
+            query = following
+        raise Unprocessed("a list without end")
+
+    async def _question(self, url: str, **content: Any) -> dict[str, Any]:
+        try:
+            return _document(await self._ask("GET", url, **content))
+        except Lost as lost:
+            raise Unprocessed(lost.reason) from lost
+
+    async def _ask(
+        self, method: str, url: str, not_after: datetime | None = None, **content: Any
+    ) -> httpx.Response:
+        request = self._http.build_request(method, url, **content)
+        request.headers["Accept"] = "application/json"
+        next(self._auth.auth_flow(request))  # writes the header
+        answer = await http.deliver(
+            self._http,
+            request,
+            not_after=not_after or datetime.now(UTC) + self._timeout,
+            timeout=self._timeout,
+        )
+        match answer:
+            case NotProcessed():
+                raise Unprocessed(answer.reason, answer.retry_after)
+            case Ambiguous():
+                raise Lost(answer.reason)
+        return _accepted(answer)
+
+
+def text(document: Mapping[str, Any], key: str) -> str:
+    """Return a word of a document that must be there.
+
+    Raises:
+        Lost: it is not; the answer cannot be read.
+    """
+    word = document.get(key)
+    if not isinstance(word, str) or not word:
+        raise Lost(f"no {key}")
+    return word
+
+
+def _encoded(form: Form) -> dict[str, str | list[str]]:
+    return {
+        name: _text(value) if isinstance(value, str | bool | int) else list(value)
+        for name, value in form.items()
+    }
+
+
+def _text(value: str | bool | int) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _next_page(page: Mapping[str, Any]) -> httpx.QueryParams | None:
+    """Return the query of the next page; where it is is not left to the answer."""
+    meta = page.get("meta")
+    address = page.get("next_page_uri") or (isinstance(meta, dict) and meta.get("next_page_url"))
+    if not isinstance(address, str) or not address:
+        return None
+    try:
+        return httpx.URL(address).params
+    except httpx.InvalidURL as error:
+        raise Unprocessed("no next page") from error
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    try:
+        document = response.json()
+    except (ValueError, RecursionError) as error:
+        raise Lost("not JSON") from error
+    if not isinstance(document, dict):
+        raise Lost("not a document")
+    return document
+
+
+def _accepted(response: httpx.Response) -> httpx.Response:
+    status = response.status_code
+    if response.is_success:
+        return response
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        raise Unprocessed(str(status), http.retry_after(response))
+    if status in _OURS:
+        raise Unprocessed(f"{status} {_error(response)[0]}")
+    if status in _WRONG:
+        code, message = _error(response)
+        raise Refusal(status=status, code=code, message=message)
+    raise Lost(str(status))
+
+
+def _error(response: httpx.Response) -> tuple[str, str]:
+    """Return Twilio's own code and words; the status where it gave no code."""
+    try:
+        told = response.json()
+        code, message = told.get("code"), told.get("message")
+    except (ValueError, AttributeError, RecursionError):
+        code = message = None
+    word = str(code) if isinstance(code, int | str) and str(code).isalnum() else ""
+    return (word or str(response.status_code))[:_CODE], str(message or "")[:_MESSAGE]

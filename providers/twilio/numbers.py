@@ -1,0 +1,172 @@
+"""Numbers at Twilio: which are for sale, buying, giving back, letting one send for a campaign.
+
+| errand | one call | how it is seen that it was done |
+|---|---|---|
+| buy | purchase of this very number, our reference as its friendly name | by that name |
+| give back | deletion | by the number: it is not ours any more |
+| assign | the number joins the campaign's Messaging Service | it is in the service |
+| unassign | it leaves the service | it is not in the service |
+
+A number is bought by name, never "any of that area", so a purchase that is repeated can never be a
+second number: Twilio refuses to sell one twice. Who is refused looks whether it is ours by then.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from models.rules.registration_words import NumberType, Standing
+from providers.ports import NotFound
+from providers.registration_ports import (
+    AssignmentRequest,
+    AvailableNumber,
+    Offered,
+    PurchaseRequest,
+    Reason,
+    ReleaseRequest,
+    Stands,
+    UnassignmentRequest,
+)
+from providers.twilio.campaigns import service_of
+from providers.twilio.client import Refusal, Twilio, Unprocessed, text
+from providers.twilio.reasons import of_refusal
+
+_OURS: Final = "IncomingPhoneNumbers"
+_ALREADY_IN_SERVICE: Final = frozenset({"21710"})
+"""Of this service; in another one it is 21712, which is a refusal."""
+
+_KINDS: Final[dict[NumberType, str]] = {
+    NumberType.LOCAL: "Local",
+    NumberType.TOLL_FREE: "TollFree",
+}
+
+_DONE: Final = Stands(standing=Standing.DONE)
+
+
+async def search(twilio: Twilio, *, area_code: str | None, type: NumberType, limit: int) -> Offered:
+    """List numbers for sale in the US that carry SMS and calls."""
+    wanted: dict[str, str | bool] = {"SmsEnabled": True, "VoiceEnabled": True}
+    if area_code is not None:
+        wanted["AreaCode"] = area_code
+    url = twilio.api(f"AvailablePhoneNumbers/US/{_KINDS[type]}")
+    found: list[AvailableNumber] = []
+    async for number in twilio.every(url, "available_phone_numbers", wanted, page=limit):
+        found.append(
+            AvailableNumber(
+                number=_word(number, "phone_number"),
+                type=type,
+                locality=number.get("locality") or None,
+                region=number.get("region") or None,
+            )
+        )
+        if len(found) >= limit:
+            break
+    return Offered(numbers=tuple(found))
+
+
+async def buy(twilio: Twilio, request: PurchaseRequest) -> Stands:
+    """Buy a number."""
+    form = {"PhoneNumber": request.number, "FriendlyName": request.reference}
+    try:
+        bought = await twilio.create(twilio.api(_OURS), form, not_after=request.not_after)
+    except Refusal as refusal:
+        # Refused as sold: perhaps to us, by a call whose answer was lost.
+        ours = await _bought(twilio, request)
+        reasons = of_refusal(refusal, field="number")
+        return ours or Stands(standing=Standing.REJECTED, reasons=reasons)
+    return Stands(standing=Standing.DONE, vendor_id=text(bought, "sid"))
+
+
+async def look_up_purchase(twilio: Twilio, request: PurchaseRequest) -> Stands | NotFound:
+    """Say whether a number is ours, by our reference."""
+    return await _bought(twilio, request) or NotFound()
+
+
+async def _bought(twilio: Twilio, request: PurchaseRequest) -> Stands | None:
+    wanted = {"FriendlyName": request.reference}
+    async for number in twilio.every(twilio.api(_OURS), "incoming_phone_numbers", wanted):
+        if number.get("friendly_name") == request.reference:
+            return Stands(standing=Standing.DONE, vendor_id=text(number, "sid"))
+    return None
+
+
+async def give_back(twilio: Twilio, request: ReleaseRequest) -> Stands:
+    """Give a number back; one that is not ours is given back already."""
+    sid = request.vendor_id or await _sid(twilio, request.number)
+    if sid is not None:
+        await twilio.remove(twilio.api(f"{_OURS}/{sid}"), not_after=request.not_after)
+    return _DONE
+
+
+async def look_up_release(twilio: Twilio, request: ReleaseRequest) -> Stands | NotFound:
+    """Say whether a number is not ours any more."""
+    return _DONE if await _sid(twilio, request.number) is None else NotFound()
+
+
+async def _sid(twilio: Twilio, number: str) -> str | None:
+    wanted = {"PhoneNumber": number}
+    async for found in twilio.every(twilio.api(_OURS), "incoming_phone_numbers", wanted):
+        if found.get("phone_number") == number:
+            return _word(found, "sid")
+    return None
+
+
+async def assign(twilio: Twilio, request: AssignmentRequest) -> Stands:
+    """Let a number join the service of its campaign."""
+    service = service_of(request.campaign_vendor_state)
+    if service is None or request.vendor_id is None:
+        return _unknown()
+    url = twilio.messaging(f"Services/{service}/PhoneNumbers")
+    try:
+        await twilio.create(url, {"PhoneNumberSid": request.vendor_id}, not_after=request.not_after)
+    except Refusal as refusal:
+        if refusal.code in _ALREADY_IN_SERVICE:
+            return _DONE
+        reasons = of_refusal(refusal, field="number")
+        return Stands(standing=Standing.REJECTED, reasons=reasons)
+    return _DONE
+
+
+async def look_up_assignment(twilio: Twilio, request: AssignmentRequest) -> Stands | NotFound:
+    """Say whether a number is in the service of its campaign."""
+    if await _in_service(twilio, request):
+        return _DONE
+    return _unknown() if request.taken else NotFound()
+
+
+async def unassign(twilio: Twilio, request: UnassignmentRequest) -> Stands:
+    """Let a number leave the service of its campaign."""
+    service = service_of(request.campaign_vendor_state)
+    if service is not None and request.vendor_id is not None:
+        url = twilio.messaging(f"Services/{service}/PhoneNumbers/{request.vendor_id}")
+        await twilio.remove(url, not_after=request.not_after)
+    return _DONE
+
+
+async def look_up_unassignment(twilio: Twilio, request: UnassignmentRequest) -> Stands | NotFound:
+    """Say whether a number has left the service of its campaign."""
+    return NotFound() if await _in_service(twilio, request) else _DONE
+
+
+async def _in_service(twilio: Twilio, request: AssignmentRequest) -> bool:
+    service = service_of(request.campaign_vendor_state)
+    if service is None or request.vendor_id is None:
+        return False
+    url = twilio.messaging(f"Services/{service}/PhoneNumbers/{request.vendor_id}")
+    return await twilio.find(url) is not None
+
+
+def _unknown() -> Stands:
+    """Reject an assignment that Twilio does not know, so that somebody looks."""
+    reason = Reason(
+        code="NOT_IN_SERVICE",
+        field="number",
+        message="Twilio does not know this number or its campaign.",
+    )
+    return Stands(standing=Standing.REJECTED, reasons=(reason,))
+
+
+def _word(document: Mapping[str, Any], key: str) -> str:
+    word = document.get(key)
+    if not isinstance(word, str) or not word:
+        raise Unprocessed(f"no {key}")
+    return word

@@ -1,0 +1,142 @@
+"""An errand of several calls: one step changes one thing, and is remembered before the next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+
+from models.rules.registration_words import Standing
+from providers.ports import NotFound
+from providers.registration_ports import Advanced, ErrandRequest, Reason, Stands, VendorState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A step is done; `sid` is Twilio's id of what it made."""
+
+    sid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """A step waits for Twilio's own people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A step was rejected, and with it the errand."""
+
+    reasons: tuple[Reason, ...]
+
+
+Outcome: TypeAlias = Done | Waits | Rejected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an errand is; what was made belongs to the row, what was done to this errand.
+
+    So a corrected brand keeps its bundles, and every step is gone through once more.
+    """
+
+    reference: str
+    sids: dict[str, str] = field(default_factory=dict)
+    done: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, request: ErrandRequest) -> "Progress":
+        """Read what is stored with the row."""
+        state: Any = request.vendor_state
+        sids = {str(name): str(sid) for name, sid in (state.get("sids") or {}).items()}
+        same = state.get("reference") == request.reference
+        return cls(
+            reference=request.reference,
+            sids=sids,
+            done=tuple(state.get("done") or ()) if same else (),
+        )
+
+    def after(self, step: str, outcome: Done) -> "Progress":
+        """Return the progress once a step is done."""
+        made = {} if outcome.sid is None else {step: outcome.sid}
+        return Progress(
+            reference=self.reference, sids={**self.sids, **made}, done=(*self.done, step)
+        )
+
+    @property
+    def state(self) -> VendorState:
+        """What is to be stored with the row."""
+        return {"reference": self.reference, "sids": self.sids, "done": list(self.done)}
+
+
+class Step(Protocol):
+    """One step of an errand."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the progress, which is stored: never changed."""
+        ...
+
+    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+        """Do it, by one call that changes something at most.
+
+        Raises:
+            Stopped: it was not done, or it is not known.
+        """
+        ...
+
+    async def seek(self, progress: Progress) -> Outcome | None:
+        """Say whether it was done although its answer was lost; None: it does not seem so."""
+        ...
+
+
+async def advance(request: ErrandRequest, steps: Sequence[Step], *, last: str) -> Stands | Advanced:
+    """Take the next step, and no other: whoever looks for a lost answer knows which it was.
+
+    `last` made what the errand is for.
+    """
+    progress = Progress.of(request)
+    step = next((step for step in steps if step.name not in progress.done), None)
+    if step is None:
+        return _so_far(progress, steps, last)
+    outcome = await step.take(progress, request.not_after)
+    if not isinstance(outcome, Done):
+        return _stands(progress, outcome, last)
+    return _so_far(progress.after(step.name, outcome), steps, last)
+
+
+async def seek(
+    request: ErrandRequest, steps: Sequence[Step], *, last: str
+) -> Stands | Advanced | NotFound:
+    """Look for the step that may have been done although its answer was lost."""
+    progress = Progress.of(request)
+    step = next((step for step in steps if step.name not in progress.done), None)
+    if step is None:
+        return _so_far(progress, steps, last)
+    outcome = await step.seek(progress)
+    if outcome is None:
+        return NotFound()
+    if not isinstance(outcome, Done):
+        return _stands(progress, outcome, last)
+    return _so_far(progress.after(step.name, outcome), steps, last)
+
+
+def complete(request: ErrandRequest, steps: Sequence[Step]) -> bool:
+    """Say whether every step of an errand is done."""
+    done = Progress.of(request).done
+    return all(step.name in done for step in steps)
+
+
+def _so_far(progress: Progress, steps: Sequence[Step], last: str) -> Stands | Advanced:
+    if any(step.name not in progress.done for step in steps):
+        return Advanced(vendor_state=progress.state)
+    return _stands(progress, Waits(), last)
+
+
+def _stands(progress: Progress, outcome: Waits | Rejected, last: str) -> Stands:
+    rejected = isinstance(outcome, Rejected)
+    return Stands(
+        standing=Standing.REJECTED if rejected else Standing.PENDING,
+        vendor_id=progress.sids.get(last),
+        vendor_state=progress.state,
+        reasons=outcome.reasons if isinstance(outcome, Rejected) else (),
+    )

@@ -1,0 +1,112 @@
+"""Twilio as a 10DLC registry: the edge where what stopped a call becomes a closed answer."""
+
+from datetime import timedelta
+from typing import Final, assert_never
+
+from models.rules.registration_words import NumberType, Standing
+from providers.ports import Ambiguous, NotProcessed, NoTruth
+from providers.registration_ports import (
+    AssignmentRequest,
+    BrandRequest,
+    CampaignRequest,
+    LookUpAnswer,
+    PurchaseRequest,
+    RegistryRequest,
+    ReleaseRequest,
+    SearchAnswer,
+    Stands,
+    SubmitAnswer,
+    UnassignmentRequest,
+)
+from providers.twilio import brands, campaigns, numbers
+from providers.twilio.brands import Office
+from providers.twilio.client import Lost, Refusal, Stopped, Twilio, Unprocessed
+from providers.twilio.reasons import of_refusal
+
+NAME: Final = "twilio"
+
+
+class TwilioRegistry:
+    """Registers brands and campaigns and deals in numbers at Twilio; news come by polling only.
+
+    Twilio posts a bundle's status to an address of ours, but neither a brand's nor a campaign's, so
+    nothing is gained by listening: every look-up asks.
+    """
+
+    name: Final = NAME
+
+    def __init__(
+        self, twilio: Twilio, office: Office, *, timeout: timedelta, absence_window: timedelta
+    ) -> None:
+        self.timeout = timeout
+        self.absence_window = absence_window
+        self._twilio = twilio
+        self._office = office
+
+    async def submit(self, request: RegistryRequest) -> SubmitAnswer:
+        """Make the next call of an errand."""
+        try:
+            return await self._submit(request)
+        except Refusal as refusal:
+            return Stands(standing=Standing.REJECTED, reasons=of_refusal(refusal))
+        except Unprocessed as stopped:
+            return NotProcessed(reason=stopped.reason, retry_after=stopped.retry_after)
+        except Lost as stopped:
+            return Ambiguous(reason=stopped.reason)
+
+    async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
+        """Say where an errand stands."""
+        try:
+            return await self._look_up(request)
+        except Refusal as refusal:
+            return NoTruth(reason=refusal.code)
+        except (Unprocessed, Lost) as stopped:
+            return NoTruth(reason=stopped.reason)
+
+    async def search_numbers(
+        self, *, area_code: str | None, type: NumberType, limit: int
+    ) -> SearchAnswer:
+        """List numbers that can be bought now."""
+        try:
+            return await numbers.search(self._twilio, area_code=area_code, type=type, limit=limit)
+        except Stopped as stopped:
+            return NoTruth(reason=type_of(stopped))
+
+    async def _submit(self, request: RegistryRequest) -> SubmitAnswer:
+        match request:
+            case BrandRequest():
+                return await brands.submit(self._twilio, self._office, request)
+            case CampaignRequest():
+                return await campaigns.submit(self._twilio, request)
+            case PurchaseRequest():
+                return await numbers.buy(self._twilio, request)
+            case UnassignmentRequest():
+                return await numbers.unassign(self._twilio, request)
+            case AssignmentRequest():
+                return await numbers.assign(self._twilio, request)
+            case ReleaseRequest():
+                return await numbers.give_back(self._twilio, request)
+            case _:
+                assert_never(request)
+
+    async def _look_up(self, request: RegistryRequest) -> LookUpAnswer:
+        match request:
+            case BrandRequest():
+                return await brands.look_up(self._twilio, self._office, request)
+            case CampaignRequest():
+                return await campaigns.look_up(self._twilio, request)
+            case PurchaseRequest():
+                return await numbers.look_up_purchase(self._twilio, request)
+            case UnassignmentRequest():
+                return await numbers.look_up_unassignment(self._twilio, request)
+            case AssignmentRequest():
+                return await numbers.look_up_assignment(self._twilio, request)
+            case ReleaseRequest():
+                return await numbers.look_up_release(self._twilio, request)
+            case _:
+                assert_never(request)
+
+
+def type_of(stopped: Stopped) -> str:
+    """Return what may be logged of why a call was stopped."""
+    return stopped.reason if isinstance(stopped, Unprocessed | Lost) else str(stopped)

@@ -1,0 +1,79 @@
+"""Putting Twilio's adapters together from whatever holds their settings."""
+
+from datetime import timedelta
+from typing import Protocol
+
+import httpx
+
+from providers.twilio.brands import Office
+from providers.twilio.client import Account, Twilio
+from providers.twilio.registry import TwilioRegistry
+from providers.twilio.sip import TwilioSip
+
+
+class Secret(Protocol):
+    """A value that shows itself only when asked to."""
+
+    def get_secret_value(self) -> str:
+        """Return it."""
+        ...
+
+
+class TwilioSettings(Protocol):
+    """What an installation says of its Twilio account; without an account id it has none."""
+
+    @property
+    def twilio_account_sid(self) -> str | None: ...
+    @property
+    def twilio_auth_token(self) -> Secret | None: ...
+    @property
+    def twilio_primary_profile(self) -> str | None: ...
+    @property
+    def twilio_notify_email(self) -> str | None: ...
+    @property
+    def twilio_sip_domain(self) -> str | None: ...
+    @property
+    def twilio_api_url(self) -> str: ...
+    @property
+    def twilio_messaging_url(self) -> str: ...
+    @property
+    def twilio_trusthub_url(self) -> str: ...
+    @property
+    def provider_timeout(self) -> timedelta: ...
+    @property
+    def absence_window(self) -> timedelta: ...
+
+
+def open_registry(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioRegistry | None:
+    """Return Twilio as a registry; None if this installation has no account there."""
+    twilio = _client(settings, http)
+    if twilio is None or not (settings.twilio_primary_profile and settings.twilio_notify_email):
+        return None
+    office = Office(
+        primary_profile=settings.twilio_primary_profile, email=settings.twilio_notify_email
+    )
+    return TwilioRegistry(
+        twilio, office, timeout=settings.provider_timeout, absence_window=settings.absence_window
+    )
+
+
+def open_directory(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioSip | None:
+    """Return Twilio as a directory of SIP users; None without an account or a SIP domain there."""
+    twilio = _client(settings, http)
+    if twilio is None or settings.twilio_sip_domain is None:
+        return None
+    return TwilioSip(twilio, settings.twilio_sip_domain, timeout=settings.provider_timeout)
+
+
+def _client(settings: TwilioSettings, http: httpx.AsyncClient) -> Twilio | None:
+    sid, token = settings.twilio_account_sid, settings.twilio_auth_token
+    if sid is None or token is None:
+        return None
+    account = Account(
+        sid=sid,
+        token=token.get_secret_value(),
+        api_url=settings.twilio_api_url,
+        messaging_url=settings.twilio_messaging_url,
+        trusthub_url=settings.twilio_trusthub_url,
+    )
+    return Twilio(http, account, timeout=settings.provider_timeout)

@@ -1,0 +1,129 @@
+"""Twilio's SIP credential lists as a voice directory: who may call and register at a SIP domain.
+
+All accounts are kept in one list of ours, which is mapped to the domain twice, for calls and for
+registrations. Twilio takes usernames of up to 32 characters, and passwords of 12 or more with a
+digit and both cases.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from providers.twilio.client import Lost, Refusal, Twilio, Unprocessed, text
+from providers.voice_ports import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
+
+NAME: Final = "twilio"
+
+_LISTS: Final = "SIP/CredentialLists"
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LIST_NAME: Final = "hexavox"
+_USES: Final = ("Calls", "Registrations")
+
+
+class TwilioSip:
+    """Keeps SIP accounts at Twilio. Every step looks before it makes, so twice is once."""
+
+    name: Final = NAME
+
+    def __init__(self, twilio: Twilio, domain: str, *, timeout: timedelta) -> None:
+        """Serve the SIP domain of this id (SD…)."""
+        self.timeout = timeout
+        self._twilio = twilio
+        self._domain = domain
+        self._list: str | None = None
+
+    async def put(self, account: SipAccount) -> DirectoryAnswer:
+        """Add an account, or give a known username a new password."""
+        try:
+            await self._store(account)
+        except Refusal as refusal:
+            return Declined(provider_code=refusal.code)
+        except Unprocessed as stopped:
+            return Unreached(reason=stopped.reason, retry_after=stopped.retry_after)
+        except Lost as stopped:
+            return Unreached(reason=stopped.reason)
+        return Stored()
+
+    async def remove(self, username: str) -> DirectoryAnswer:
+        """Take an account away, if it is there."""
+        try:
+            known = await self._find(await self._ready_list(), username)
+            if known is not None:
+                await self._twilio.remove(known, not_after=self._deadline())
+        except Refusal as refusal:
+            return Declined(provider_code=refusal.code)
+        except Unprocessed as stopped:
+            return Unreached(reason=stopped.reason, retry_after=stopped.retry_after)
+        except Lost as stopped:
+            return Unreached(reason=stopped.reason)
+        return Stored()
+
+    async def _store(self, account: SipAccount) -> None:
+        """Add the account; who is refused because it is there changes its password."""
+        kept = await self._ready_list()
+        form = {"Username": account.username, "Password": account.password}
+        url = self._twilio.api(f"{_LISTS}/{kept}/Credentials")
+        try:
+            await self._twilio.create(url, form, not_after=self._deadline())
+        except Refusal:
+            known = await self._find(kept, account.username)
+            if known is None:
+                self._list = None  # it may be the list that is gone
+                raise
+            password = {"Password": account.password}
+            await self._twilio.create(known, password, not_after=self._deadline())
+
+    async def _find(self, kept: str, username: str) -> str | None:
+        """Return the address of a username's credential."""
+        url = self._twilio.api(f"{_LISTS}/{kept}/Credentials")
+        async for credential in self._twilio.every(url, "credentials"):
+            if credential.get("username") == username:
+                sid = text(credential, "sid")
+                return self._twilio.api(f"{_LISTS}/{kept}/Credentials/{sid}")
+        return None
+
+    async def _ready_list(self) -> str:
+        """Return our credential list, made and mapped to the domain at the first need."""
+        if self._list is None:
+            kept = await self._oldest_list()
+            if kept is None:
+                url = self._twilio.api(_LISTS)
+                form = {"FriendlyName": _LIST_NAME}
+                await self._twilio.create(url, form, not_after=self._deadline())
+                # Two workers may have made one each: all agree on the first.
+                kept = await self._oldest_list()
+            if kept is None:
+                raise Lost("no credential list")
+            for use in _USES:
+                await self._map(kept, use)
+            self._list = kept
+        return self._list
+
+    async def _oldest_list(self) -> str | None:
+        url = self._twilio.api(_LISTS)
+        ours = [
+            found
+            async for found in self._twilio.every(url, "credential_lists")
+            if found.get("friendly_name") == _LIST_NAME
+        ]
+        return text(min(ours, key=_age), "sid") if ours else None
+
+    async def _map(self, kept: str, use: str) -> None:
+        """Let the domain believe the list."""
+        url = self._twilio.api(f"SIP/Domains/{self._domain}/Auth/{use}/CredentialListMappings")
+        async for mapping in self._twilio.every(url, "contents"):
+            if mapping.get("sid") == kept:
+                return
+        await self._twilio.create(url, {"CredentialListSid": kept}, not_after=self._deadline())
+
+    def _deadline(self) -> datetime:
+        return datetime.now(UTC) + self.timeout
+
+
+def _age(found: Mapping[str, Any]) -> tuple[datetime, str]:
+    try:
+        made = parsedate_to_datetime(str(found.get("date_created")))
+    except ValueError:
+        made = _LONG_AGO
+    return made if made.tzinfo else made.replace(tzinfo=UTC), text(found, "sid")

@@ -1,0 +1,246 @@
+"""From a brand at Twilio to the pace of a number, over our own rows and steps."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.registration import Registering
+from models.enums import DeliveryMode
+from models.queries.senders import forget_campaign, pace_by_campaign
+from models.rules.registration import Move
+from models.rules.registration_words import (
+    AssignmentState,
+    Errand,
+    NumberState,
+    NumberType,
+    RegistrationKind,
+    RegistrationState,
+)
+from models.session import Database
+from models.tables.messaging import Brand, Campaign, MessagingNumber
+from models.tables.tenant import SenderNumber
+from providers.registries import Registries
+from tests.factories import Owner, make_owner
+from tests.senders.test_choice import LIVE, ask, switch
+from tests.vendors import office
+from tests.vendors.twilio_double import TwilioDouble
+from workflows.registration_types import RegistrationResult, RegistrationStep
+
+Row = Brand | Campaign | MessagingNumber
+
+
+class Desk:
+    """One merchant's rows, and the steps that carry them to a double of Twilio."""
+
+    def __init__(self, database: Database, owner: Owner) -> None:
+        self.database = database
+        self.owner = owner
+        self.twilio = TwilioDouble()
+        registry = office.registry(office.client(office.transport(self.twilio)))
+        self._steps = Registering(
+            database,
+            Registries([registry], {DeliveryMode.LIVE: registry.name}),
+            public_url="http://us",
+            look_after=timedelta(minutes=1),
+        )
+
+    async def add(self, row: Row) -> int:
+        async with self.database.transaction() as db:
+            db.add(row)
+            await db.flush()
+            assert row.id is not None
+            return row.id
+
+    def common(self) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        return {
+            "tenant_id": self.owner.tenant_id,
+            "merchant_id": self.owner.merchant_id,
+            "provider": "twilio",
+            "submission": 1,
+            "created_at": now,
+            "updated_at": now,
+        }
+
+    async def carry(self, errand: Errand, row_id: int, *, moved: Callable[[], None]) -> str:
+        """Take step after step, as the workflow does; `moved` happens when it waits."""
+        step = RegistrationStep(
+            tenant_id=self.owner.tenant_id, kind=_KINDS[errand], row_id=row_id, errand=errand
+        )
+        bodies = {
+            Move.SUBMIT: self._steps.submit,
+            Move.ASK: self._steps.ask,
+            Move.RECONCILE: self._steps.reconcile,
+        }
+        body = self._steps.submit
+        for _ in range(100):
+            result: RegistrationResult = await ActivityEnvironment().run(body, step)
+            if result.move is Move.OVER:
+                return result.state
+            if result.move is Move.ASK:
+                moved()
+            body = bodies[result.move]
+        raise AssertionError("it never ends")
+
+
+_KINDS = {
+    Errand.REGISTER_BRAND: RegistrationKind.BRAND,
+    Errand.REGISTER_CAMPAIGN: RegistrationKind.CAMPAIGN,
+    Errand.BUY: RegistrationKind.NUMBER,
+    Errand.ASSIGN: RegistrationKind.NUMBER,
+    Errand.UNASSIGN: RegistrationKind.NUMBER,
+}
+
+
+@pytest.fixture
+def desk(database: Database, owner: Owner) -> Desk:
+    return Desk(database, owner)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The rows of a merchant whose number is assigned."""
+
+    campaign_id: int
+    number_id: int
+    number: str
+
+
+async def assigned(desk: Desk, *, message_class: str | None = None) -> Registered:
+    """Register a brand and a campaign, buy a number and assign it."""
+
+    def decide() -> None:
+        for kind in ("CustomerProfiles", "TrustProducts"):
+            for found in desk.twilio.all(kind):
+                found["status"] = "twilio-approved"
+        for brand in desk.twilio.all("BrandRegistrations"):
+            brand["status"] = "APPROVED"
+        for campaign in desk.twilio.all("Usa2p"):
+            limits = {"att": {"msg_class": message_class}}
+            campaign |= {"campaign_status": "VERIFIED", "rate_limits": limits}
+
+    pending = RegistrationState.PENDING
+    brand_id = await desk.add(Brand(**desk.common(), state=pending, profile=asdict(office.BRAND)))
+    assert await desk.carry(Errand.REGISTER_BRAND, brand_id, moved=decide) == "APPROVED"
+    campaign_id = await desk.add(
+        Campaign(**desk.common(), brand_id=brand_id, state=pending, profile=asdict(office.CAMPAIGN))
+    )
+    assert await desk.carry(Errand.REGISTER_CAMPAIGN, campaign_id, moved=decide) == "APPROVED"
+    number = f"+1213555{desk.owner.tenant_id % 10_000:04}"
+    number_id = await desk.add(
+        MessagingNumber(
+            **desk.common(), number=number, type=NumberType.LOCAL, state=NumberState.REQUESTED
+        )
+    )
+    assert await desk.carry(Errand.BUY, number_id, moved=decide) == "ACTIVE"
+    await want(desk, number_id, AssignmentState.PENDING, campaign_id)
+    assert await desk.carry(Errand.ASSIGN, number_id, moved=decide) == "ASSIGNED"
+    return Registered(campaign_id=campaign_id, number_id=number_id, number=number)
+
+
+async def want(desk: Desk, number_id: int, assignment: AssignmentState, campaign_id: int) -> None:
+    async with desk.database.transaction() as db:
+        row = await db.get(MessagingNumber, (desk.owner.tenant_id, number_id))
+        assert row is not None
+        row.assignment, row.campaign_id, row.submission = assignment, campaign_id, 2
+        row.taken_at = row.deadline = None
+
+
+async def sender(desk: Desk, number: str) -> SenderNumber:
+    async with desk.database.read() as db:
+        found = await db.get(SenderNumber, number)
+    assert found is not None
+    return found
+
+
+async def test_a_number_sends_once_it_is_assigned_and_as_fast_as_its_campaign(
+    desk: Desk, database: Database, owner: Owner
+) -> None:
+    await switch(database, owner, LIVE)
+    known = await assigned(desk)
+    found = await sender(desk, known.number)
+    assert found.registered_at is not None
+    assert found.segments_per_second == Decimal(4)  # what an unvetted brand's campaign gets
+    assert (await ask(database, owner)).sender == known.number
+
+
+async def test_what_the_registry_tells_of_a_campaign_goes_before(desk: Desk) -> None:
+    known = await assigned(desk, message_class="C")
+    assert (await sender(desk, known.number)).segments_per_second == Decimal(40)
+
+
+async def test_a_number_that_is_to_be_unassigned_sends_no_more(
+    desk: Desk, database: Database, owner: Owner
+) -> None:
+    await switch(database, owner, LIVE)
+    known = await assigned(desk)
+    async with database.transaction() as db:
+        row = await db.get(MessagingNumber, (owner.tenant_id, known.number_id))
+        assert row is not None
+        assert await forget_campaign(db, row)
+    found = await sender(desk, known.number)
+    assert (found.registered_at, found.segments_per_second) == (None, None)
+    refused = await ask(database, owner)
+    assert (refused.sender, refused.unregistered) == (None, True)
+
+
+async def test_a_bought_number_does_not_send_before_it_is_assigned(
+    desk: Desk, database: Database, owner: Owner
+) -> None:
+    await switch(database, owner, LIVE)
+    number = f"+1213555{owner.tenant_id % 10_000:04}"
+    number_id = await desk.add(
+        MessagingNumber(
+            **desk.common(), number=number, type=NumberType.LOCAL, state=NumberState.REQUESTED
+        )
+    )
+    await desk.carry(Errand.BUY, number_id, moved=lambda: None)
+    assert (await ask(database, owner)).sender is None
+
+
+async def test_anothers_number_is_neither_paced_nor_forgotten(
+    desk: Desk, database: Database
+) -> None:
+    known = await assigned(desk)
+    before = await sender(desk, known.number)
+    stranger = await make_owner(database)
+    theirs = Desk(database, stranger)
+    row = MessagingNumber(
+        **theirs.common(), number=known.number, type=NumberType.LOCAL, state=NumberState.ACTIVE
+    )
+    async with database.transaction() as db:
+        assert not await pace_by_campaign(db, row, now=datetime.now(UTC))
+        assert not await forget_campaign(db, row)
+    assert await sender(desk, known.number) == before
+
+
+async def test_a_correction_amends_what_is_at_twilio(desk: Desk, database: Database) -> None:
+    pending = RegistrationState.PENDING
+    brand_id = await desk.add(Brand(**desk.common(), state=pending, profile=asdict(office.BRAND)))
+
+    def reject() -> None:
+        for kind in ("CustomerProfiles", "TrustProducts"):
+            for found in desk.twilio.all(kind):
+                found["status"] = "twilio-approved"
+        for brand in desk.twilio.all("BrandRegistrations"):
+            brand |= {"status": "FAILED", "brand_feedback": ["TAX_ID"]}
+
+    assert await desk.carry(Errand.REGISTER_BRAND, brand_id, moved=reject) == "REJECTED"
+    async with database.transaction() as db:
+        row = await db.get(Brand, (desk.owner.tenant_id, brand_id))
+        assert row is not None
+        assert [(r["code"], r["field"]) for r in row.reasons] == [("TAX_ID", "ein")]
+        row.profile = asdict(replace(office.BRAND, ein="987654321"))
+        row.state, row.submission, row.taken_at = pending, 2, None
+
+    def approve() -> None:
+        for brand in desk.twilio.all("BrandRegistrations"):
+            brand["status"] = "APPROVED"
+
+    assert await desk.carry(Errand.REGISTER_BRAND, brand_id, moved=approve) == "APPROVED"
+    assert len(desk.twilio.all("BrandRegistrations")) == 1

@@ -1,0 +1,122 @@
+"""From which number a merchant sends: asked of the database, in one statement."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from models.enums import Channel, DeliveryMode
+from models.queries.policy import SendPolicy, find_policy
+from models.session import Database
+from models.tables.tenant import SenderNumber
+from tests.factories import Owner, make_message, make_owner, new_message
+
+TO = "+18135551234"
+LIVE, SIMULATOR = DeliveryMode.LIVE, DeliveryMode.SIMULATOR
+
+
+async def add(
+    database: Database, owner: Owner, number: str, *, own: bool = True, registered: bool = False
+) -> str:
+    """Give a merchant, or its tenant, a number that no other test has."""
+    unique = f"{number}{owner.tenant_id % 10_000:04}"
+    now = datetime.now(UTC)
+    async with database.transaction() as db:
+        db.add(
+            SenderNumber(
+                number=unique,
+                tenant_id=owner.tenant_id,
+                merchant_id=owner.merchant_id if own else None,
+                registered_at=now if registered else None,
+                created_at=now,
+            )
+        )
+    return unique
+
+
+async def switch(database: Database, owner: Owner, mode: DeliveryMode) -> None:
+    async with database.transaction() as db:
+        statement = text("UPDATE tenant SET delivery_mode = :mode WHERE id = :id")
+        await db.execute(statement, {"mode": mode, "id": owner.tenant_id})
+
+
+async def ask(
+    database: Database, owner: Owner, *, to: str = TO, channel: Channel = Channel.SMS
+) -> SendPolicy:
+    async with database.read() as db:
+        found = await find_policy(
+            db,
+            tenant_id=owner.tenant_id,
+            merchant=owner.merchant,
+            channel=channel,
+            contact_keys=[to],
+        )
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("mode", [LIVE, SIMULATOR])
+async def test_without_a_number_of_its_own_a_merchant_sends_from_the_pool(
+    database: Database, owner: Owner, mode: DeliveryMode
+) -> None:
+    await switch(database, owner, mode)
+    assert (await ask(database, owner)).sender == owner.sender
+
+
+async def test_in_live_mode_an_unassigned_number_stops_texts_and_calls_go_on(
+    database: Database, owner: Owner
+) -> None:
+    await switch(database, owner, LIVE)
+    number = await add(database, owner, "+1212555")
+    refused = await ask(database, owner)
+    assert (refused.sender, refused.unregistered) == (None, True)
+    assert (await ask(database, owner, channel=Channel.VOICE)).sender == number
+    await switch(database, owner, SIMULATOR)
+    assert (await ask(database, owner)).sender == number
+
+
+async def test_a_registered_number_and_a_toll_free_one_may_send(
+    database: Database, owner: Owner
+) -> None:
+    await switch(database, owner, LIVE)
+    await add(database, owner, "+1212555")
+    toll_free = await add(database, owner, "+1833555")
+    assert (await ask(database, owner)).sender == toll_free
+    registered = await add(database, owner, "+1213555", registered=True)
+    seen = {(await ask(database, owner, to=f"+1813555{n:04}")).sender for n in range(40)}
+    assert seen == {toll_free, registered}
+
+
+async def test_a_recipient_keeps_its_number_when_others_come(
+    database: Database, owner: Owner
+) -> None:
+    first = await add(database, owner, "+1212555", registered=True)
+    await make_message(database, replace(new_message(owner, to=TO), sender=first))
+    for prefix in ("+1213555", "+1214555", "+1215555", "+1216555"):
+        await add(database, owner, prefix, registered=True)
+    assert (await ask(database, owner)).sender == first
+    assert (await ask(database, owner, channel=Channel.VOICE)).sender == first
+
+
+async def test_what_another_merchant_sent_the_recipient_counts_for_nothing(
+    database: Database, owner: Owner
+) -> None:
+    mine = await add(database, owner, "+1212555", registered=True)
+    other = await make_owner(database)
+    theirs = await add(database, other, "+1213555", registered=True)
+    await make_message(database, replace(new_message(owner, to=TO), sender=theirs))
+    assert (await ask(database, owner)).sender == mine
+    assert (await ask(database, other)).sender == theirs
+
+
+async def test_the_last_sender_is_found_by_index(database: Database, owner: Owner) -> None:
+    statement = text(
+        "EXPLAIN SELECT sender FROM message WHERE tenant_id = 1 AND merchant_id = 1"
+        " AND to_key = '+18135551234' AND channel IN ('SMS', 'VOICE') ORDER BY id DESC LIMIT 1"
+    )
+    async with database.transaction() as db:
+        await db.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(await db.scalars(statement))
+    assert "Index Scan Backward using ix_message_heard" in plan
+    assert "Filter" not in plan

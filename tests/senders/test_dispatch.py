@@ -1,0 +1,196 @@
+"""A number that is taken away while messages wait: each is sent from another, or not at all."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from models.enums import DeliveryMode, ErrorCode
+from models.queries.senders import forget_campaign
+from models.rules.operations import ANSWER_INBOUND, SEND_SMS
+from models.rules.registration_words import NumberState, NumberType
+from models.session import Database
+from models.tables.messaging import MessagingNumber
+from tests.activities.doubles import AMBIGUOUS, FOUND, NOT_PROCESSED, Scripted
+from tests.activities.stage import TO, Stage
+from tests.factories import Owner, make_message, new_message
+from tests.senders.test_choice import LIVE, add, switch
+from workflows.types import Verdict
+
+
+async def waiting(
+    database: Database, owner: Owner, sender: str, *, operation: str = SEND_SMS
+) -> int:
+    message = replace(new_message(owner, to=TO), sender=sender, operation=operation)
+    return await make_message(database, message)
+
+
+async def read(database: Database, statement: str, **values: object) -> list[tuple[object, ...]]:
+    async with database.transaction() as db:
+        return [tuple(row) for row in await db.execute(text(statement), values)]
+
+
+async def unassign(database: Database, owner: Owner, number: str) -> None:
+    now = datetime.now(UTC)
+    row = MessagingNumber(
+        tenant_id=owner.tenant_id,
+        merchant_id=owner.merchant_id,
+        provider="twilio",
+        number=number,
+        type=NumberType.LOCAL,
+        state=NumberState.ACTIVE,
+        created_at=now,
+        updated_at=now,
+    )
+    async with database.transaction() as db:
+        assert await forget_campaign(db, row)
+
+
+async def release(database: Database, number: str) -> None:
+    async with database.transaction() as db:
+        await db.execute(text("DELETE FROM sender_number WHERE number = :n"), {"n": number})
+
+
+def stage_of(database: Database, owner: Owner, provider: Scripted) -> Stage:
+    return Stage(database, owner, provider, mode=DeliveryMode.LIVE)
+
+
+async def test_an_unassigned_numbers_message_goes_out_from_another(
+    database: Database, owner: Owner
+) -> None:
+    await switch(database, owner, LIVE)
+    gone = await add(database, owner, "+1212555", registered=True)
+    other = await add(database, owner, "+1213555", registered=True)
+    message_id = await waiting(database, owner, gone)
+    await unassign(database, owner, gone)
+    provider = Scripted()
+    result = await stage_of(database, owner, provider).dispatch(message_id)
+    assert result.verdict is Verdict.ACCEPTED
+    assert [request.sender for request in provider.sent] == [other]
+    stored = await read(database, "SELECT sender FROM message WHERE id = :id", id=message_id)
+    assert stored == [(other,)]  # so that a STOP to it finds who wrote
+
+
+async def test_without_another_the_message_ends_and_says_why(
+    database: Database, owner: Owner
+) -> None:
+    await switch(database, owner, LIVE)
+    gone = await add(database, owner, "+1212555", registered=True)
+    message_id = await waiting(database, owner, gone)
+    await unassign(database, owner, gone)
+    provider = Scripted()
+    result = await stage_of(database, owner, provider).dispatch(message_id)
+    assert (result.verdict, result.error_code) == (
+        Verdict.BLOCKED,
+        ErrorCode.SENDER_NOT_REGISTERED,
+    )
+    assert provider.sent == []
+
+
+async def test_a_message_that_waits_for_later_is_not_ended_early(
+    database: Database, owner: Owner
+) -> None:
+    await switch(database, owner, LIVE)
+    gone = await add(database, owner, "+1212555", registered=True)
+    message = new_message(owner, to=TO, due_in=timedelta(hours=1))
+    message_id = await make_message(database, replace(message, sender=gone))
+    await unassign(database, owner, gone)
+    result = await stage_of(database, owner, Scripted()).dispatch(message_id)
+    assert result.verdict is Verdict.LATER
+
+
+async def test_a_released_numbers_message_goes_out_from_the_pool(
+    database: Database, owner: Owner
+) -> None:
+    gone = await add(database, owner, "+1212555", registered=True)
+    message_id = await waiting(database, owner, gone)
+    await release(database, gone)
+    provider = Scripted()
+    await Stage(database, owner, provider).dispatch(message_id)
+    assert [request.sender for request in provider.sent] == [owner.sender]
+
+
+async def test_what_was_not_processed_may_move_what_may_be_out_may_not(
+    database: Database, owner: Owner
+) -> None:
+    gone = await add(database, owner, "+1212555", registered=True)
+    moves, stays = [await waiting(database, owner, gone) for _ in range(2)]
+    provider = Scripted(NOT_PROCESSED, AMBIGUOUS, truths=[FOUND])
+    stage = Stage(database, owner, provider)
+    assert (await stage.dispatch(moves)).verdict is Verdict.LATER
+    assert (await stage.dispatch(stays)).verdict is Verdict.AMBIGUOUS
+    await release(database, gone)
+    assert (await stage.dispatch(stays)).verdict is Verdict.AMBIGUOUS
+    assert (await stage.dispatch(moves)).verdict is Verdict.AMBIGUOUS
+    assert [request.sender for request in provider.sent] == [gone, gone, owner.sender]
+    stored = await read(database, "SELECT sender FROM message WHERE id = :id", id=stays)
+    assert stored == [(gone,)]
+
+
+async def test_who_stood_in_the_old_numbers_line_leaves_it(
+    database: Database, owner: Owner
+) -> None:
+    gone = await add(database, owner, "+1212555", registered=True)
+    other = await add(database, owner, "+1213555", registered=True)
+    await read(
+        database,
+        "UPDATE sender_number SET segments_per_second = 1,"
+        " next_segment_at = now() + interval '1 hour' WHERE number = :n RETURNING 1",
+        n=gone,
+    )
+    message_id = await waiting(database, owner, gone)
+    await read(
+        database,
+        "INSERT INTO sender_line (tenant_id, message_id, sender_id, channel, priority,"
+        " merchant_id, turn, units, joined_at) SELECT tenant_id, :id, id, 'SMS', 2, :m, 0, 1, now()"
+        " FROM sender_number WHERE number = :n RETURNING 1",
+        id=message_id,
+        m=owner.merchant_id,
+        n=gone,
+    )
+    await switch(database, owner, LIVE)
+    await unassign(database, owner, gone)
+    provider = Scripted()
+    await stage_of(database, owner, provider).dispatch(message_id)
+    assert [request.sender for request in provider.sent] == [other]
+    left = await read(database, "SELECT 1 FROM sender_line WHERE message_id = :id", id=message_id)
+    assert left == []
+
+
+async def test_an_answer_comes_from_the_number_that_was_texted_or_not_at_all(
+    database: Database, owner: Owner
+) -> None:
+    await switch(database, owner, LIVE)
+    texted = await add(database, owner, "+1212555", registered=True)
+    await add(database, owner, "+1213555", registered=True)
+    answers = [await waiting(database, owner, texted, operation=ANSWER_INBOUND) for _ in range(2)]
+    await unassign(database, owner, texted)
+    provider = Scripted()
+    stage = stage_of(database, owner, provider)
+    assert (await stage.dispatch(answers[0])).verdict is Verdict.ACCEPTED
+    await release(database, texted)
+    blocked = await stage.dispatch(answers[1])
+    assert (blocked.verdict, blocked.error_code) == (
+        Verdict.BLOCKED,
+        ErrorCode.SENDER_NOT_REGISTERED,
+    )
+    assert [request.sender for request in provider.sent] == [texted]
+
+
+async def test_a_number_that_became_another_merchants_is_not_used(
+    database: Database, owner: Owner
+) -> None:
+    gone = await add(database, owner, "+1212555", registered=True)
+    message_id = await waiting(database, owner, gone)
+    await read(
+        database,
+        "WITH other AS (INSERT INTO merchant (tenant_id, external_id, display_name, active,"
+        " sms_limit, voice_minutes_limit, email_limit, timezone, created_at, updated_at)"
+        " VALUES (:t, 'other', 'Other', TRUE, 0, 0, 0, 'UTC', now(), now()) RETURNING id)"
+        " UPDATE sender_number SET merchant_id = other.id FROM other WHERE number = :n RETURNING 1",
+        t=owner.tenant_id,
+        n=gone,
+    )
+    provider = Scripted()
+    await Stage(database, owner, provider).dispatch(message_id)
+    assert [request.sender for request in provider.sent] == [owner.sender]

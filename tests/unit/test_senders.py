@@ -1,0 +1,150 @@
+"""Which number a message is sent from, whatever numbers there are."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.enums import Channel, DeliveryMode
+from models.rules.registration_words import EntityType, UseCase
+from models.rules.senders import OwnNumber, Senders, choose, may_send, needs_registration
+from models.rules.throughput import by_default, of_class
+
+LONG, TOLL_FREE, LONDON = "+12125550123", "+18335550123", "+442071838750"
+
+numbers = st.one_of(
+    st.integers(200, 999).map(lambda n: f"+1212{n}0123"),
+    st.integers(200, 999).map(lambda n: f"+1833{n}0123"),
+    st.integers(10, 99).map(lambda n: f"+4420718387{n}"),
+)
+own_numbers = st.lists(
+    st.builds(OwnNumber, number=numbers, registered=st.booleans()),
+    max_size=6,
+    unique_by=lambda own: own.number,
+)
+pools = st.lists(numbers, max_size=6, unique=True)
+contacts = st.sampled_from(["+18135551234", "+18135551235", "+447700900123"])
+modes, channels = st.sampled_from(DeliveryMode), st.sampled_from([Channel.SMS, Channel.VOICE])
+
+
+def pick(
+    senders: Senders,
+    mode: DeliveryMode = DeliveryMode.LIVE,
+    channel: Channel = Channel.SMS,
+    contact: str = "+18135551234",
+) -> str | None:
+    return choose(senders, channel=channel, mode=mode, merchant_id=1, contact=contact)
+
+
+@pytest.mark.parametrize(
+    ("number", "needed"),
+    [
+        (LONG, True),
+        ("+15005550006", True),
+        (TOLL_FREE, False),
+        ("+18005550123", False),
+        ("+14165550123", False),  # Toronto
+        ("+17875550123", False),  # Puerto Rico has a region of its own
+        (LONDON, False),
+    ],
+)
+def test_only_long_codes_of_the_us_need_registration(number: str, needed: bool) -> None:
+    assert needs_registration(number) is needed
+
+
+@given(own=own_numbers, pool=pools, mode=modes, channel=channels, contact=contacts)
+def test_a_merchant_with_numbers_of_its_own_never_uses_the_pool(
+    own: list[OwnNumber], pool: list[str], mode: DeliveryMode, channel: Channel, contact: str
+) -> None:
+    chosen = pick(Senders(own=own, pool=pool), mode, channel, contact)
+    if own:
+        assert chosen is None or chosen in [number.number for number in own]
+    else:
+        assert chosen in pool if pool else chosen is None
+
+
+@given(own=own_numbers.filter(bool), pool=pools, contact=contacts)
+def test_in_live_mode_no_text_leaves_an_unregistered_long_code(
+    own: list[OwnNumber], pool: list[str], contact: str
+) -> None:
+    chosen = pick(Senders(own=own, pool=pool), contact=contact)
+    usable = [n.number for n in own if n.registered or not needs_registration(n.number)]
+    assert chosen in usable if usable else chosen is None
+
+
+@given(own=own_numbers.filter(bool), pool=pools)
+def test_in_simulator_mode_some_number_is_always_found(
+    own: list[OwnNumber], pool: list[str]
+) -> None:
+    assert pick(Senders(own=own, pool=pool), DeliveryMode.SIMULATOR) is not None
+
+
+@given(own=own_numbers.filter(bool), contact=contacts)
+def test_calls_need_no_registration(own: list[OwnNumber], contact: str) -> None:
+    assert all(may_send(n, channel=Channel.VOICE, mode=DeliveryMode.LIVE) for n in own)
+    assert pick(Senders(own=own, pool=[]), channel=Channel.VOICE, contact=contact) is not None
+
+
+@given(own=own_numbers, pool=pools, mode=modes, contact=contacts, data=st.data())
+def test_a_recipient_hears_from_the_same_number_while_it_may_be_used(
+    own: list[OwnNumber], pool: list[str], mode: DeliveryMode, contact: str, data: st.DataObject
+) -> None:
+    first = pick(Senders(own=own, pool=pool), mode, contact=contact)
+    if first is None:
+        return
+    another = data.draw(numbers.filter(lambda n: n not in pool))
+    more = [*own, OwnNumber(number=another, registered=True)] if own else []
+    if any(n.number == another for n in own):
+        return
+    mixed = data.draw(st.permutations(more)), data.draw(st.permutations([*pool, another]))
+    grown = Senders(own=mixed[0], pool=mixed[1], last=first)
+    registered = any(n.number == first and n.registered for n in own)
+    if not own or registered or not needs_registration(first):
+        assert pick(grown, mode, contact=contact) == first
+
+
+@given(pool=pools.filter(lambda pool: len(pool) > 1), contact=contacts)
+def test_a_number_less_moves_only_those_it_was_for(pool: list[str], contact: str) -> None:
+    chosen = pick(Senders(own=[], pool=pool), contact=contact)
+    for gone in pool:
+        left = Senders(own=[], pool=[number for number in pool if number != gone])
+        if gone != chosen:
+            assert pick(left, contact=contact) == chosen
+
+
+def test_recipients_are_spread_over_a_pool() -> None:
+    pool = [f"+1212555{n:04}" for n in range(5)]
+    chosen = [pick(Senders(own=[], pool=pool), contact=f"+1813555{n:04}") for n in range(1000)]
+    assert all(150 < chosen.count(number) < 250 for number in pool)
+
+
+def test_what_was_used_last_but_is_nobodys_any_more_is_not_used() -> None:
+    senders = Senders(own=[OwnNumber(number=LONG, registered=True)], pool=[], last=LONDON)
+    assert pick(senders) == LONG
+
+
+@pytest.mark.parametrize(
+    ("use_case", "entity", "rate"),
+    [
+        (UseCase.MARKETING, EntityType.PRIVATE_PROFIT, "4.000"),
+        (UseCase.LOW_VOLUME, EntityType.PRIVATE_PROFIT, "1.250"),
+        (UseCase.POLITICAL, EntityType.NON_PROFIT, "75.000"),
+        (UseCase.SOLE_PROPRIETOR, EntityType.SOLE_PROPRIETOR, "0.250"),
+        (UseCase.MARKETING, EntityType.SOLE_PROPRIETOR, "0.250"),
+    ],
+)
+def test_a_campaign_sends_as_fast_as_its_class(
+    use_case: UseCase, entity: EntityType, rate: str
+) -> None:
+    assert by_default(use_case, entity) == Decimal(rate)
+
+
+@pytest.mark.parametrize("use_case", list(UseCase))
+def test_every_use_case_has_a_rate(use_case: UseCase) -> None:
+    assert by_default(use_case) > 0
+
+
+def test_an_unknown_class_has_none() -> None:
+    assert of_class("?") is None
+    assert of_class(" a ") == Decimal(75)

@@ -1,0 +1,184 @@
+"""Prism between our adapters and a double of Twilio: it lets through what the description allows.
+
+Prism is Stoplight's proxy that checks requests and answers against an OpenAPI description. Without
+it (`npm ci` in this folder) its tests are skipped; with HEXAVOX_PRISM=required they fail. What it
+does not see is checked here: it forgets fields of a form that are not described, and says nothing
+of such parameters of a query. Of a repeated field it checks the last.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.vendors.trim import TRIMMED
+from tests.vendors.twilio_double import TwilioDouble
+
+HERE: Final = Path(__file__).parent
+PROGRAM: Final = HERE / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
+_PATIENCE: Final = 30.0
+_PROBLEM: Final = "application/problem+json"
+
+
+def missing() -> str | None:
+    """Return why Prism cannot run here; None if it can."""
+    if shutil.which("node") is None:
+        return "node is not installed"
+    if not PROGRAM.exists():
+        return "Prism is not installed: npm ci in tests/vendors"
+    return None
+
+
+def required() -> bool:
+    """Say whether these tests must run."""
+    return os.environ.get("HEXAVOX_PRISM") == "required"
+
+
+class Violation(AssertionError):
+    """Prism found that a request or an answer is not as Twilio describes it."""
+
+
+class Described:
+    """The operations of the description, and the names of what each takes in query and form."""
+
+    def __init__(self) -> None:
+        document = json.loads(TRIMMED.read_text())
+        self.names: dict[str, set[str]] = {}
+        self._patterns: dict[str, re.Pattern[str]] = {}
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                name = f"{method.upper()} {path}"
+                self.names[name] = _names(operation)
+                pattern = re.sub(r"{\w+}", r"[^/.]+", f"{method.upper()} {path}")
+                self._patterns[name] = re.compile(pattern.replace(".json", r"\.json"))
+
+    def operation(self, request: httpx.Request) -> str:
+        """Return which operation a request is."""
+        asked = f"{request.method} {request.url.path}"
+        found = [name for name, pattern in self._patterns.items() if pattern.fullmatch(asked)]
+        if not found:
+            raise Violation(f"{asked} is not described")
+        return found[0]
+
+
+def _names(operation: dict[str, Any]) -> set[str]:
+    names = {p["name"] for p in operation.get("parameters", ()) if p.get("in") == "query"}
+    for body in operation.get("requestBody", {}).get("content", {}).values():
+        names |= set(body["schema"]["properties"])
+    return names
+
+
+def sent_names(request: httpx.Request) -> set[str]:
+    """Return the names of everything a request says, in its query or its form."""
+    form = parse_qs(request.content.decode(), keep_blank_values=True)
+    return {*request.url.params.keys(), *form}
+
+
+class Checked(httpx.AsyncBaseTransport):
+    """Sends through Prism, and raises what it objects to; the adapters would make sense of it."""
+
+    def __init__(self) -> None:
+        self._through = httpx.AsyncHTTPTransport()
+        self._described = Described()
+        self.asked: set[str] = set()
+        """Every operation that was let through: method and path as they are described."""
+
+    @property
+    def unasked(self) -> set[str]:
+        """Every operation that is described and was not asked for."""
+        return set(self._described.names) - self.asked
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        operation = self._described.operation(request)
+        unknown = sorted(sent_names(request) - self._described.names[operation])
+        if unknown:
+            raise Violation(f"{operation} knows no {unknown}")
+        answer = await self._through.handle_async_request(request)
+        if answer.headers.get("content-type", "").startswith(_PROBLEM):
+            raise Violation(f"{request.method} {request.url.path}: {(await answer.aread())!r}")
+        self.asked.add(operation)
+        return answer
+
+    async def aclose(self) -> None:
+        await self._through.aclose()
+
+
+@asynccontextmanager
+async def between(twilio: TwilioDouble) -> AsyncIterator[str]:
+    """Serve a double, put Prism before it, and tell its address."""
+    async with _serve(twilio) as upstream:
+        port = _free_port()
+        process = await asyncio.create_subprocess_exec(
+            "node",
+            str(PROGRAM),
+            "proxy",
+            str(TRIMMED),
+            upstream,
+            "--errors",
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--verboseLevel", "silent"),
+            env={"PATH": os.environ["PATH"], "NODE_ENV": "production"},
+        )
+        try:
+            await _until_open(port, lambda: process.returncode is not None)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
+
+@asynccontextmanager
+async def _serve(twilio: TwilioDouble) -> AsyncIterator[str]:
+    async def answer(request: Request) -> Response:
+        url = httpx.URL(str(request.url))
+        told = twilio.answer(request.method, url, await request.body())
+        return Response(told.content, told.status_code, media_type="application/json")
+
+    methods = ["GET", "POST", "DELETE"]
+    application = Starlette(routes=[Route("/{path:path}", answer, methods=methods)])
+    port = _free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(application, host="127.0.0.1", port=port, log_config=None, lifespan="off")
+    )
+    serving = asyncio.create_task(server.serve())
+    try:
+        await _until_open(port, serving.done)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _until_open(port: int, ended: Callable[[], bool]) -> None:
+    async with asyncio.timeout(_PATIENCE):
+        while True:
+            assert not ended(), "it ended by itself"
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.1)
+            else:
+                writer.close()
+                return

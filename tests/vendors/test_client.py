@@ -1,0 +1,220 @@
+"""What Twilio's answers mean, and exactly what it is asked."""
+
+import logging
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from models.rules.registration_words import NumberType, Standing
+from providers.ports import Ambiguous, NotProcessed, NoTruth
+from providers.registration_ports import Reason, Stands
+from providers.twilio.client import Form, Lost, Refusal, Stopped, Twilio, Unprocessed
+from tests.vendors import office
+from tests.vendors.twilio_double import ACCOUNT, TOKEN
+
+URL = "https://api.twilio.com/2010-04-01/Accounts/" + ACCOUNT
+SOON = datetime.now(UTC) + timedelta(hours=1)
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """Answers as it is told to, once the request was written."""
+
+    def __init__(self, answer: httpx.Response | Exception, *, wrote: bool = True) -> None:
+        self.answer = answer
+        self.wrote = wrote
+        self.asked: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.wrote:
+            await request.extensions["trace"]("http11.send_request_headers.started", {})
+        self.asked.append(request)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def twilio(answer: httpx.Response | Exception, *, wrote: bool = True) -> tuple[Twilio, Wire]:
+    wire = Wire(answer, wrote=wrote)
+    return office.client(wire), wire
+
+
+def error(status: int, code: int = 20001) -> httpx.Response:
+    return httpx.Response(status, json={"code": code, "message": "no", "status": status})
+
+
+async def stopped(answer: httpx.Response | Exception, *, wrote: bool = True) -> Stopped:
+    client, _ = twilio(answer, wrote=wrote)
+    with pytest.raises(Stopped) as caught:
+        await client.create(client.api("Addresses"), {"Street": "1"}, not_after=SOON)
+    return caught.value
+
+
+async def test_a_request_is_a_form_signed_with_account_and_token() -> None:
+    client, wire = twilio(httpx.Response(201, json={"sid": "x"}))
+    form: Form = {"Flag": True, "Off": False, "List": ["a, b", "c"], "Number": 5, "Text": "ä&="}
+    await client.create(client.messaging("Services"), form, not_after=SOON)
+    [request] = wire.asked
+    assert (request.method, str(request.url)) == (
+        "POST",
+        "https://messaging.twilio.com/v1/Services",
+    )
+    signed = b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+    assert request.headers["Authorization"] == f"Basic {signed}"
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert parse_qs(request.content.decode()) == {
+        "Flag": ["true"],
+        "Off": ["false"],
+        "List": ["a, b", "c"],
+        "Number": ["5"],
+        "Text": ["ä&="],
+    }
+
+
+def test_each_api_has_its_own_address() -> None:
+    client, _ = twilio(httpx.Response(200, json={}))
+    assert client.api("SIP/Domains") == f"{URL}/SIP/Domains.json"
+    assert client.trusthub("EndUsers") == "https://trusthub.twilio.com/v1/EndUsers"
+
+
+async def test_a_purchase_asks_for_this_number_under_our_name() -> None:
+    client, wire = twilio(httpx.Response(201, json={"sid": "PN" + "0" * 32}))
+    await office.registry(client).submit(office.purchase(reference="hx-1"))
+    [request] = wire.asked
+    assert str(request.url) == f"{URL}/IncomingPhoneNumbers.json"
+    assert parse_qs(request.content.decode()) == {
+        "PhoneNumber": [office.NUMBER],
+        "FriendlyName": ["hx-1"],
+    }
+
+
+async def test_a_search_names_area_and_abilities() -> None:
+    client, wire = twilio(httpx.Response(200, json={"available_phone_numbers": []}))
+    desk = office.registry(client)
+    await desk.search_numbers(area_code="213", type=NumberType.LOCAL, limit=10)
+    [request] = wire.asked
+    assert request.url.path.endswith("/AvailablePhoneNumbers/US/Local.json")
+    assert dict(request.url.params) == {
+        "AreaCode": "213",
+        "SmsEnabled": "true",
+        "VoiceEnabled": "true",
+        "PageSize": "10",
+    }
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422])
+async def test_what_is_wrong_is_refused_with_twilios_code(status: int) -> None:
+    refusal = await stopped(error(status, 21422))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.code, refusal.message) == (status, "21422", "no")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"code": null}', b'{"code": "a b"}'])
+async def test_a_refusal_that_says_nothing_is_known_by_its_status(body: bytes) -> None:
+    refusal = await stopped(httpx.Response(400, content=body))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "400"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_fault_of_our_account_is_nobodys_rejection(status: int) -> None:
+    answer = await stopped(error(status, 20003))
+    assert isinstance(answer, Unprocessed)
+    assert answer.reason == f"{status} 20003"
+
+
+async def test_too_many_requests_are_asked_again_later() -> None:
+    answer = await stopped(httpx.Response(429, headers={"Retry-After": "7"}))
+    assert isinstance(answer, Unprocessed)
+    assert answer.retry_after == timedelta(seconds=7)
+
+
+@pytest.mark.parametrize("status", [301, 408, 500, 502, 503, 504])
+async def test_other_statuses_leave_it_open(status: int) -> None:
+    assert isinstance(await stopped(httpx.Response(status)), Lost)
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"[]", b"[" * 100_000])
+async def test_a_success_that_cannot_be_read_leaves_it_open(body: bytes) -> None:
+    assert isinstance(await stopped(httpx.Response(201, content=body)), Lost)
+
+
+async def test_before_the_first_byte_nothing_happened_after_it_anything_may_have() -> None:
+    assert isinstance(await stopped(httpx.ConnectError("no"), wrote=False), Unprocessed)
+    assert isinstance(await stopped(httpx.ReadTimeout("no")), Lost)
+
+
+async def test_a_question_that_is_not_answered_changed_nothing() -> None:
+    client, _ = twilio(httpx.ReadTimeout("no"))
+    with pytest.raises(Unprocessed):
+        await client.find(client.messaging("Services/MG1"))
+
+
+async def test_what_is_not_there_is_not_found_and_is_gone_already() -> None:
+    client, _ = twilio(error(404, 20404))
+    assert await client.find(client.messaging("Services/MG1")) is None
+    await client.remove(client.messaging("Services/MG1"), not_after=SOON)
+
+
+async def test_the_next_page_is_asked_for_where_the_first_was() -> None:
+    pages = [
+        {
+            "services": [{"sid": "1"}],
+            "meta": {"next_page_url": "https://evil/x?Page=1&PageToken=t"},
+        },
+        {"services": [{"sid": "2"}], "meta": {"next_page_url": None}},
+    ]
+    asked: list[httpx.URL] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        return httpx.Response(200, json=pages[len(asked) - 1])
+
+    client = office.client(httpx.MockTransport(answer))
+    found = [item["sid"] async for item in client.every(client.messaging("Services"), "services")]
+    assert found == ["1", "2"]
+    assert {url.host for url in asked} == {"messaging.twilio.com"}
+    assert asked[1].params["PageToken"] == "t"
+
+
+async def test_a_list_without_end_is_not_read_for_ever() -> None:
+    page = {"services": [], "meta": {"next_page_url": "https://x/?Page=1"}}
+    client = office.client(httpx.MockTransport(lambda _: httpx.Response(200, json=page)))
+    with pytest.raises(Unprocessed):
+        async for _ in client.every(client.messaging("Services"), "services"):
+            pass
+
+
+@pytest.mark.parametrize("page", [{}, {"services": None}, {"services": {}}])
+async def test_a_page_without_its_list_tells_nothing(page: dict[str, object]) -> None:
+    client, _ = twilio(httpx.Response(200, json=page))
+    with pytest.raises(Unprocessed):
+        async for _ in client.every(client.messaging("Services"), "services"):
+            pass
+
+
+async def test_at_the_edge_every_stop_is_a_closed_answer() -> None:
+    async def submit(answer: httpx.Response | Exception) -> object:
+        client, _ = twilio(answer)
+        return await office.registry(client).submit(office.brand())
+
+    assert await submit(error(400, 70002)) == Stands(
+        standing=Standing.REJECTED, reasons=(Reason(code="70002", field=None, message="no"),)
+    )
+    assert await submit(error(401, 20003)) == NotProcessed(reason="401 20003")
+    assert await submit(httpx.Response(500)) == Ambiguous(reason="500")
+    assert await submit(httpx.ReadTimeout("")) == Ambiguous(reason="ReadTimeout")
+    client, _ = twilio(error(400))
+    assert await office.registry(client).look_up(office.purchase()) == NoTruth(reason="20001")
+
+
+async def test_the_token_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        client, wire = twilio(error(401))
+        await office.registry(client).submit(office.brand())
+    shown = f"{caplog.text}{wire.asked[0]!r}{client!r}{vars(client)!r}"
+    assert TOKEN not in shown.replace(repr(client._auth), "")

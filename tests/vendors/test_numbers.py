@@ -1,0 +1,72 @@
+"""Numbers at Twilio: bought once, assigned, taken back, given back."""
+
+import pytest
+
+from models.rules.registration_words import NumberType, Standing
+from providers.registration_ports import AvailableNumber, Offered, Stands
+from tests.vendors import office
+from tests.vendors.desk import approved_campaign, set_up
+from tests.vendors.office import NUMBER, ask, carry
+
+
+async def test_a_number_is_bought_assigned_taken_back_and_given_back() -> None:
+    twilio, desk = set_up()
+    campaign = await approved_campaign(twilio, desk)
+    _, number = await carry(desk, office.purchase())
+    [ours] = twilio.all("IncomingPhoneNumbers")
+    assert (ours["phone_number"], number.vendor_id) == (NUMBER, ours["sid"])
+
+    request, stands = await carry(desk, office.assignment(number, campaign))
+    assert stands.standing is Standing.DONE
+    assert [d["sid"] for d in twilio.all("PhoneNumbers")] == [ours["sid"]]
+    assert (await ask(desk, request))[1].standing is Standing.DONE
+
+    request, _ = await carry(desk, office.assignment(number, campaign))  # twice is once
+    _, stands = await carry(desk, office.unassignment(number, campaign))
+    assert (stands.standing, twilio.all("PhoneNumbers")) == (Standing.DONE, [])
+
+    for _ in range(2):
+        _, stands = await carry(desk, office.release(number.vendor_id))
+        assert (stands.standing, twilio.all("IncomingPhoneNumbers")) == (Standing.DONE, [])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_lost_answer_to_a_purchase_never_buys_a_second_number(when: str) -> None:
+    twilio, desk = set_up()
+    twilio.loses = when
+    _, stands = await carry(desk, office.purchase())
+    [ours] = twilio.all("IncomingPhoneNumbers")
+    assert (stands.standing, stands.vendor_id) == (Standing.DONE, ours["sid"])
+
+
+async def test_a_purchase_that_took_effect_late_is_recognised_when_it_is_repeated() -> None:
+    twilio, desk = set_up()
+    request = office.purchase()
+    await carry(desk, request)
+    stands = await desk.submit(request)  # as after a look-up that came too early
+    assert isinstance(stands, Stands)
+    assert (stands.standing, len(twilio.all("IncomingPhoneNumbers"))) == (Standing.DONE, 1)
+
+
+async def test_a_number_somebody_else_bought_first_is_rejected() -> None:
+    _, desk = set_up()
+    await carry(desk, office.purchase())
+    _, stands = await carry(desk, office.purchase())
+    assert stands.standing is Standing.REJECTED
+    assert [(r.code, r.field) for r in stands.reasons] == [("21422", "number")]
+
+
+async def test_numbers_for_sale_are_listed_as_many_as_were_asked_for() -> None:
+    twilio, desk = set_up()
+    twilio.for_sale = [
+        {"phone_number": f"+1213555010{n}", "locality": "Los Angeles", "region": "CA"}
+        for n in range(5)
+    ]
+    offered = await desk.search_numbers(area_code="213", type=NumberType.LOCAL, limit=2)
+    assert isinstance(offered, Offered)
+    assert offered.numbers[0] == AvailableNumber(
+        number="+12135550100", type=NumberType.LOCAL, locality="Los Angeles", region="CA"
+    )
+    assert len(offered.numbers) == 2
+    [(_, folder)] = twilio.asked
+    assert folder.endswith("/AvailablePhoneNumbers/US/Local")

@@ -1,0 +1,313 @@
+"""Twilio as a registry: what is made there, in what order, and never twice."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from models.rules.registration_words import EntityType, NumberType, Standing, UseCase
+from providers.ports import NotFound, NotProcessed, NoTruth
+from providers.registration_ports import Advanced, Reason, Stands
+from tests.vendors import office
+from tests.vendors.desk import approve, approved_brand, set_up
+from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry
+from tests.vendors.twilio_double import PRIMARY
+
+ONCE = ("CustomerProfiles", "TrustProducts", "BrandRegistrations", "Addresses")
+
+
+async def test_a_brand_waits_for_its_bundles_and_then_for_the_registry() -> None:
+    twilio, desk = set_up()
+    request, stands = await carry(desk, office.brand())
+    assert (stands.standing, stands.vendor_id) == (Standing.PENDING, None)
+    assert {d["status"] for d in twilio.all("CustomerProfiles")} == {"pending-review"}
+    assert twilio.all("BrandRegistrations") == []
+
+    approve(twilio, "CustomerProfiles")
+    request, stands = await ask(desk, request)
+    assert twilio.all("BrandRegistrations") == []  # the other bundle is still in review
+
+    approve(twilio, "TrustProducts")
+    request, stands = await ask(desk, request)
+    [registration] = twilio.all("BrandRegistrations")
+    assert (stands.standing, stands.vendor_id) == (Standing.PENDING, registration["sid"])
+
+    registration["status"] = "APPROVED"
+    _, stands = await ask(desk, request)
+    assert stands.standing is Standing.DONE
+
+
+async def test_both_bundles_hold_what_twilio_wants_of_a_business() -> None:
+    twilio, desk = set_up()
+    await carry(desk, office.brand())
+    [profile], [product] = twilio.all("CustomerProfiles"), twilio.all("TrustProducts")
+    made = {d["type"]: d["sid"] for k in ("EndUsers", "SupportingDocuments") for d in twilio.all(k)}
+
+    def held(kind: str, bundle: dict[str, Any]) -> set[str]:
+        found = twilio.folders[f"/v1/{kind}/{bundle['sid']}/EntityAssignments"]
+        return {d["object_sid"] for d in found}
+
+    assert held("CustomerProfiles", profile) == {
+        made["customer_profile_business_information"],
+        made["authorized_representative_1"],
+        made["customer_profile_address"],
+        PRIMARY,
+    }
+    messaging = made["us_a2p_messaging_profile_information"]
+    assert held("TrustProducts", product) == {messaging, profile["sid"]}
+    business = next(d for d in twilio.all("EndUsers") if "business_name" in d["attributes"])
+    assert business["attributes"]["business_name"] == "Gym A, LLC"
+    assert business["attributes"]["business_type"] == "Limited Liability Corporation"
+    assert business["attributes"]["business_registration_number"] == "123456789"
+
+
+async def test_a_sole_proprietor_takes_twilios_own_path() -> None:
+    twilio, desk = set_up()
+    request, _ = await carry(desk, office.brand(SOLE))
+    for kind in ("CustomerProfiles", "TrustProducts"):
+        approve(twilio, kind)
+    await ask(desk, request)
+    types = {d["type"] for d in twilio.all("EndUsers")}
+    assert types == {"starter_customer_profile_information", "sole_proprietor_information"}
+    assert [d["brand_type"] for d in twilio.all("BrandRegistrations")] == ["SOLE_PROPRIETOR"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_whatever_answer_is_lost_nothing_is_made_twice(when: str) -> None:
+    twilio, desk = set_up()
+
+    def lose() -> None:
+        twilio.loses = when
+
+    request, _ = await carry(desk, office.brand(), before=_every_other(lose))
+    for kind in ("CustomerProfiles", "TrustProducts"):
+        approve(twilio, kind)
+    request, _ = await ask_losing(desk, request, lose)
+    counted = Counter({kind: len(twilio.all(kind)) for kind in ONCE})
+    assert counted == Counter(ONCE)
+    assert len(twilio.all("EndUsers")) == 3
+    assert len(twilio.all("EntityAssignments")) == 6
+
+
+def _every_other(lose: Any) -> Any:
+    calls = iter(range(10_000))
+    return lambda: lose() if next(calls) % 2 == 0 else None
+
+
+async def ask_losing(desk: Any, request: Any, lose: Any) -> Any:
+    answer = await desk.look_up(request)
+    request = replace(request, vendor_state=answer.vendor_state)
+    return await carry(desk, request, before=_every_other(lose))
+
+
+async def test_what_a_bundle_lacks_is_told_by_field() -> None:
+    twilio, desk = set_up()
+    twilio.refuses["Evaluations"] = (
+        201,
+        {
+            "sid": "EL" + "00" * 16,
+            "status": "noncompliant",
+            "results": [
+                {"passed": True, "invalid": []},
+                {
+                    "passed": False,
+                    "invalid": [
+                        {
+                            "object_field": "business_registration_number",
+                            "failure_reason": "The number of owner@gym.example.com is wrong.",
+                            "error_code": 22215,
+                        }
+                    ],
+                },
+                {"passed": False, "failure_reason": "A document is missing.", "error_code": 22216},
+            ],
+        },
+    )
+    _, stands = await carry(desk, office.brand())
+    assert stands.standing is Standing.REJECTED
+    assert stands.reasons == (
+        Reason(code="22215", field="ein", message="The number of … is wrong."),
+        Reason(code="22216", field=None, message="A document is missing."),
+    )
+    assert twilio.all("BrandRegistrations") == []
+
+
+async def test_a_rejected_brand_is_amended_and_not_made_again() -> None:
+    twilio, desk = set_up()
+    request, _ = await carry(desk, office.brand())
+    for kind in ("CustomerProfiles", "TrustProducts"):
+        approve(twilio, kind)
+    request, _ = await ask(desk, request)
+    [registration] = twilio.all("BrandRegistrations")
+    registration |= {"status": "FAILED", "brand_feedback": ["TAX_ID"]}
+    request, stands = await ask(desk, request)
+    assert stands.standing is Standing.REJECTED
+    assert [(r.code, r.field) for r in stands.reasons] == [("TAX_ID", "ein")]
+
+    corrected = office.brand(
+        replace(BRAND, ein="987654321"),
+        vendor_id=stands.vendor_id,
+        vendor_state=stands.vendor_state,
+    )
+    request, stands = await carry(desk, corrected)
+    assert registration["status"] == "PENDING"
+    assert Counter({kind: len(twilio.all(kind)) for kind in ONCE}) == Counter(ONCE)
+    business = next(d for d in twilio.all("EndUsers") if "business_name" in d["attributes"])
+    assert business["attributes"]["business_registration_number"] == "987654321"
+
+
+@pytest.mark.parametrize(
+    ("word", "standing"),
+    [
+        ("PENDING", Standing.PENDING),
+        ("IN_REVIEW", Standing.PENDING),
+        ("APPROVED", Standing.DONE),
+        ("FAILED", Standing.REJECTED),
+        ("SUSPENDED", Standing.REJECTED),
+        ("DELETION_PENDING", Standing.REJECTED),
+        ("DELETION_FAILED", Standing.REJECTED),
+        ("SOMETHING_NEW", Standing.PENDING),
+    ],
+)
+async def test_every_word_of_a_brand_means_something(word: str, standing: Standing) -> None:
+    twilio, desk = set_up()
+    request, _ = await carry(desk, office.brand())
+    for kind in ("CustomerProfiles", "TrustProducts"):
+        approve(twilio, kind)
+    request, _ = await ask(desk, request)
+    twilio.all("BrandRegistrations")[0]["status"] = word
+    _, stands = await ask(desk, request)
+    assert stands.standing is standing
+    assert bool(stands.reasons) is (standing is Standing.REJECTED)
+
+
+@pytest.mark.parametrize("kind", ["CustomerProfiles", "TrustProducts"])
+async def test_a_rejected_bundle_rejects_the_brand(kind: str) -> None:
+    twilio, desk = set_up()
+    request, _ = await carry(desk, office.brand())
+    approve(twilio, "CustomerProfiles")
+    approve(twilio, kind, word="twilio-rejected")
+    twilio.all(kind)[0]["errors"] = [{"code": 18601}]
+    _, stands = await ask(desk, request)
+    assert stands.standing is Standing.REJECTED
+    assert [reason.code for reason in stands.reasons] == ["18601"]
+
+
+async def test_what_twilio_wants_beyond_the_registry_is_asked_for_before_any_call() -> None:
+    twilio, desk = set_up()
+    _, stands = await carry(desk, office.brand(replace(BRAND, first_name=None, website=None)))
+    assert stands.standing is Standing.REJECTED
+    assert [reason.field for reason in stands.reasons] == ["firstName", "website"]
+    assert twilio.asked == []
+
+
+async def test_a_campaign_gets_a_service_of_its_own_and_tells_its_throughput() -> None:
+    twilio, desk = set_up()
+    request, stands = await carry(desk, office.campaign(await approved_brand(twilio, desk)))
+    assert stands.standing is Standing.PENDING
+    [made] = twilio.all("Usa2p")
+    made |= {"campaign_status": "VERIFIED", "rate_limits": {"att": {"msg_class": "T"}}}
+    _, stands = await ask(desk, request)
+    assert stands.standing is Standing.DONE
+    assert stands.segments_per_second == Decimal("1.250")
+    assert len(twilio.all("Services")) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_campaign_is_registered_once_whatever_answer_is_lost(when: str) -> None:
+    twilio, desk = set_up()
+    brand = await approved_brand(twilio, desk)
+
+    def lose() -> None:
+        twilio.loses = when
+
+    await carry(desk, office.campaign(brand), before=_every_other(lose))
+    assert (len(twilio.all("Services")), len(twilio.all("Usa2p"))) == (1, 1)
+
+
+async def test_a_rejected_campaign_is_amended_where_that_is_possible() -> None:
+    twilio, desk = set_up()
+    brand = await approved_brand(twilio, desk)
+    request, _ = await carry(desk, office.campaign(brand))
+    [made] = twilio.all("Usa2p")
+    made |= {
+        "campaign_status": "FAILED",
+        "errors": [
+            {"error_code": 30897, "fields": ["MESSAGE_FLOW"], "description": "Disallowed content."}
+        ],
+    }
+    request, stands = await ask(desk, request)
+    assert stands.reasons == (
+        Reason(code="30897", field="messageFlow", message="Disallowed content."),
+    )
+    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+    words = replace(CAMPAIGN, description=CAMPAIGN.description + " No more than one a day.")
+    _, stands = await carry(desk, office.campaign(brand, words, **again))
+    assert [d["sid"] for d in twilio.all("Usa2p")] == [made["sid"]]
+    assert made["description"] == words.description
+
+
+async def test_a_campaign_for_another_use_is_made_anew_in_the_same_service() -> None:
+    twilio, desk = set_up()
+    brand = await approved_brand(twilio, desk)
+    request, _ = await carry(desk, office.campaign(brand))
+    [made] = twilio.all("Usa2p")
+    made["campaign_status"] = "FAILED"
+    _, stands = await ask(desk, request)
+    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+    other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
+    _, stands = await carry(desk, office.campaign(brand, other, **again))
+    [remade] = twilio.all("Usa2p")
+    assert remade["us_app_to_person_usecase"] == "CUSTOMER_CARE"
+    assert (stands.vendor_id, remade["sid"] == made["sid"]) == (remade["sid"], False)
+    assert len(twilio.all("Services")) == 1
+
+
+@pytest.mark.parametrize("type", list(EntityType))
+async def test_every_kind_of_business_can_be_described(type: EntityType) -> None:
+    _, desk = set_up()
+    profile = replace(SOLE if type is EntityType.SOLE_PROPRIETOR else BRAND, entity_type=type)
+    _, stands = await carry(desk, office.brand(profile))
+    assert stands.standing is Standing.PENDING
+
+
+async def test_nothing_is_written_after_the_deadline() -> None:
+    twilio, desk = set_up()
+    late = office.purchase(not_after=datetime.now(UTC) - timedelta(seconds=1))
+    assert isinstance(await desk.submit(late), NotProcessed)
+    assert twilio.asked == []
+
+
+async def test_what_was_never_asked_for_is_not_found() -> None:
+    _, desk = set_up()
+    for request in (office.purchase(), office.brand()):
+        assert isinstance(await desk.look_up(request), NotFound)
+
+
+async def test_a_registry_that_cannot_be_asked_tells_no_truth() -> None:
+    twilio, desk = set_up()
+    twilio.handle_async_request = _down  # type: ignore[method-assign]
+    assert isinstance(await desk.look_up(office.purchase()), NoTruth)
+    offered = await desk.search_numbers(area_code=None, type=NumberType.TOLL_FREE, limit=1)
+    assert isinstance(offered, NoTruth)
+
+
+async def _down(request: Any) -> Any:
+    raise httpx.ConnectError("down")
+
+
+async def test_lists_are_read_to_their_end() -> None:
+    twilio, desk = set_up()
+    wanted = office.campaign(Stands(standing=Standing.DONE, vendor_id="BN1"))
+    names = [*(f"other {n}" for n in range(1200)), wanted.reference]
+    twilio.folders["/v1/Services"] = [
+        {"sid": f"MG{n}", "friendly_name": name} for n, name in enumerate(names)
+    ]
+    found = await desk.look_up(wanted)
+    assert isinstance(found, Advanced)
+    assert found.vendor_state["sids"] == {"service": "MG1200"}
+    assert len(twilio.asked) == 3
