@@ -68,8 +68,7 @@ class Payments:
                 return _standing(payment)
             gateway = self._gateway_of(payment)
             if gateway is None:
-                await payments.fail(db, payment, PaymentFailure.NO_GATEWAY, _now())
-                return await self._now_standing(db, payment)
+                return await self._without_gateway(db, payment)
             deadline = _now() + 2 * gateway.timeout + _MARGIN  # a look-up may come first
             await payments.claim_charge(db, payment, gateway=gateway.name, deadline=deadline)
         if payment.deadline is not None:
@@ -85,7 +84,10 @@ class Payments:
         async with self._database.read() as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id)
         gateway = self._gateway_of(payment)
-        if payment.duty is not Duty.AWAIT or gateway is None:
+        if payment.duty is not Duty.AWAIT:
+            return _standing(payment)
+        if gateway is None:
+            _log_gone(payment)
             return _standing(payment)
         async with _alive():
             truth = await gateway.look_up(str(payment.reference))
@@ -108,7 +110,7 @@ class Payments:
                 return await self._now_standing(db, payment)
         gateway = self._gateway_of(payment)
         if gateway is None:
-            log.error("the gateway of an open charge is gone", extra=_ids(step))
+            _log_gone(payment)
             return await self._look(step)
         async with _alive():
             asked_at = _now()
@@ -145,7 +147,7 @@ class Payments:
             return _standing(payment)
         gateway = self._gateway_of(payment)
         if gateway is None or payment.charge_id is None:
-            log.error("money cannot be given back here", extra=_ids(step))
+            _log_gone(payment)
             return _standing(payment)
         async with _alive():
             answer = await gateway.refund(payment.charge_id, payment.reference.refund_key)
@@ -156,6 +158,14 @@ class Payments:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
             await payments.give_back(db, payment, answer.refund_id, _now())
             return await self._now_standing(db, payment)
+
+    async def _without_gateway(self, db: WriteSession, payment: PaymentRow) -> Standing:
+        """Fail a payment nobody can take the money of, unless somebody was asked for it before."""
+        if payment.gateway is None:
+            await payments.fail(db, payment, PaymentFailure.NO_GATEWAY, _now())
+        else:
+            _log_gone(payment)
+        return await self._now_standing(db, payment)
 
     async def _learn(self, step: UpgradeStep, answer: ChargeAnswer | ChargeTruth) -> Standing:
         """Let what the gateway says take effect; what says nothing leaves the row as it is."""
@@ -241,6 +251,18 @@ def _ids(step: UpgradeStep) -> dict[str, int]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _log_gone(payment: PaymentRow) -> None:
+    """Its gateway was taken out of this installation with money under way."""
+    log.error(
+        "the gateway of an open payment is gone",
+        extra={
+            "tenant_id": payment.tenant_id,
+            "payment_id": payment.payment_id,
+            "gateway": payment.gateway,
+        },
+    )
 
 
 def _log_silence(step: UpgradeStep, answer: NotProcessed | Ambiguous | NotFound | NoTruth) -> None:

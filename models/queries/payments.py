@@ -128,7 +128,8 @@ async def claim_charge(
     db: WriteSession, payment: PaymentRow, *, gateway: str, deadline: datetime
 ) -> None:
     """Note that the gateway is about to be asked; from here on it may have taken the money."""
-    await _write(db, payment, {"gateway": gateway, "deadline": deadline})
+    latest = max(deadline, payment.deadline or deadline)  # clocks differ
+    await _write(db, payment, {"gateway": gateway, "deadline": latest})
 
 
 async def give_up(db: WriteSession, payment: PaymentRow, now: datetime) -> None:

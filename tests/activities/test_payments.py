@@ -112,6 +112,21 @@ async def test_a_tenant_whose_money_nobody_takes_is_told_so(
     assert gateway.calls == []
 
 
+async def test_a_payment_whose_gateway_is_gone_waits_for_it_to_come_back(
+    till: Till, gateway: OwnGateway
+) -> None:
+    gateway.answers = [LOST]
+    payment_id = await till.order()
+    await till.take("charge", payment_id)
+    gateway.name = "renamed"
+    for step, duty in (("charge", Duty.CHARGE), ("call_off", Duty.CALL_OFF)):
+        standing = await till.take(step, payment_id)
+        assert (standing.status, standing.duty) == (PENDING, duty)
+    gateway.name = "own"
+    assert await till.carry(payment_id) is SUCCEEDED
+    assert await till.broken_laws() == []
+
+
 @pytest.mark.parametrize(
     ("state", "failure"),
     [(ChargeState.DECLINED, "DECLINED"), (ChargeState.FAILED, "CHARGE_FAILED")],
