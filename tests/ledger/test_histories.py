@@ -4,6 +4,7 @@ import asyncio
 import os
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ from workflows.types import Ending
 AT_ONCE = 5
 """Histories that run side by side, so that they wait for each other's disk, not the clock."""
 
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "100"))
 """Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
 
 SLOTS = st.integers(0, 5)
@@ -105,6 +106,7 @@ async def live(database: Database, history: History) -> None:
         assert await story.billing.totals(day) == totals, "a closed day has changed"
 
 
+@pytest.mark.timeout(400)
 @settings(
     max_examples=EXAMPLES,
     derandomize="LEDGER_EXAMPLES" not in os.environ,
