@@ -16,16 +16,17 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from cli.worker import assemble, start_sweeper, workers
+from cli.parts import assemble
+from cli.queues import workers
+from cli.standing import start_sweeper
+from cli.vendors import Vendors
 from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
 from models.rules.reference import parse_reference
 from models.session import Database
 from models.settings import Settings
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
-from providers.payment_ports import Gateways
 from providers.ports import Accepted, Answer, LookUp, NotFound, Proof, SendRequest
-from providers.registries import Registries
 from providers.routing import Routes
 from tests.factories import Owner, make_message, make_owner, new_message, say, unique
 from workflows.names import pump_id
@@ -101,14 +102,8 @@ class PostOffice:
             for _ in range(workers_count):
                 client = await self.client()
                 routes = Routes([self.provider], {DeliveryMode.SIMULATOR: [self.provider.name]})
-                parts = assemble(
-                    self.settings,
-                    self.database,
-                    client,
-                    routes,
-                    Gateways({}),
-                    Registries([], {}),
-                )
+                vendors = Vendors(routes=routes)
+                parts = assemble(self.settings, self.database, client, vendors)
                 for worker in workers(client, parts):
                     await stack.enter_async_context(worker)
             await start_sweeper(await self.client())

@@ -19,15 +19,14 @@ from activities.privacy import PrivateFailures
 from activities.provisioning import Provisioning
 from api.temporal import WorkflowStarter
 from cli.embedded.postgres import EmbeddedPostgres
-from cli.worker import assemble
+from cli.parts import assemble
+from cli.vendors import Vendors
 from models.queries import sip_users
 from models.rules.sip import SipSecrets
 from models.rules.waits import SendWaits
 from models.session import Database
 from models.settings import IncompleteSettings, Settings
 from models.tables.voice import VoiceCredential
-from providers.payment_ports import Gateways
-from providers.registries import Registries
 from providers.routing import Routes
 from providers.voice_ports import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from tests.factories import Owner, make_owner, unique
@@ -263,13 +262,6 @@ def test_a_worker_refuses_a_directory_it_does_not_know(
     database_url: str, database: Database, client: Client
 ) -> None:
     settings = Settings(database_url=SecretStr(database_url), voice_directory="nobody")
+    vendors = Vendors(routes=Routes([], {}), directories=[Directory()])
     with pytest.raises(IncompleteSettings, match="kamailio, vendor"):
-        assemble(
-            settings,
-            database,
-            client,
-            Routes([], {}),
-            Gateways({}),
-            Registries([], {}),
-            [Directory()],
-        )
+        assemble(settings, database, client, vendors)

@@ -1,0 +1,110 @@
+"""What a worker is made of: every activity, given its tools."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from activities.closing import Closing
+from activities.dispatch.attending import Attendance
+from activities.dispatch.dispatching import Dispatching
+from activities.housekeeping import Sweeping
+from activities.housekeeping_payments import PaymentSweep
+from activities.ledger import Ledger
+from activities.payments import Payments
+from activities.provisioning import Provisioning
+from activities.pump import Pumping
+from activities.reconcile import Truth
+from activities.registration import Registering, RegistrationSweeping
+from activities.watching import Watching
+from cli.vendors import Vendors
+from models.queries.registrations import RegistrarTables
+from models.rules.sip import SipSecrets
+from models.session import Database
+from models.settings import IncompleteSettings, Settings
+from providers import kamailio
+from providers.routing import Routes
+from providers.voice_ports import VoiceDirectory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything a worker is made of."""
+
+    dispatching: Dispatching
+    truth: Truth
+    ledger: Ledger
+    sweeping: Sweeping
+    pumping: Pumping
+    payments: Payments
+    registering: Registering
+    registration_sweeping: RegistrationSweeping
+    provisioning: Provisioning
+    closing: Closing
+    watching: Watching
+    routes: Routes
+
+
+def assemble(settings: Settings, database: Database, client: Client, vendors: Vendors) -> Parts:
+    """Build the activities.
+
+    Raises IncompleteSettings if the SIP directory that the settings name is none of the vendors'.
+    """
+    routes = vendors.routes
+    return Parts(
+        dispatching=Dispatching(
+            database,
+            routes,
+            public_url=settings.public_url,
+            slots=settings.provider_slots,
+            attendance=Attendance(database, settings.report_attended),
+        ),
+        truth=Truth(database, routes),
+        ledger=Ledger(database, routes),
+        sweeping=Sweeping(
+            database,
+            client,
+            settings.send_waits,
+            routes,
+            every=settings.sweep_every,
+            grace=settings.sweep_grace,
+            tells_directory=settings.voice_directory != kamailio.NAME,
+            chores=[
+                PaymentSweep(database, client, settings.payment_waits, grace=settings.sweep_grace)
+            ],
+        ),
+        pumping=Pumping(database, client),
+        payments=Payments(database, vendors.gateways, public_url=settings.public_url),
+        registering=Registering(
+            database,
+            vendors.registries,
+            public_url=settings.public_url,
+            look_after=settings.sweep_grace,
+        ),
+        registration_sweeping=RegistrationSweeping(
+            database,
+            client,
+            settings.registration_waits,
+            every=settings.sweep_every,
+            grace=settings.sweep_grace,
+        ),
+        provisioning=_provisioning(settings, database, vendors.directories),
+        closing=Closing(database),
+        watching=Watching(database, every=settings.watch_every, window=settings.provider_window),
+        routes=routes,
+    )
+
+
+def _provisioning(
+    settings: Settings, database: Database, directories: Sequence[VoiceDirectory]
+) -> Provisioning:
+    """Build what tells the SIP directory that the settings name: our own, or one of a vendor."""
+    ours: VoiceDirectory = kamailio.Kamailio(RegistrarTables(database).registered)
+    known = {directory.name: directory for directory in (ours, *directories)}
+    directory = known.get(settings.voice_directory)
+    if directory is None:
+        raise IncompleteSettings(f"HEXAVOX_VOICE_DIRECTORY is none of: {', '.join(known)}")
+    secret = settings.server_secret
+    return Provisioning(
+        database, directory, None if secret is None else SipSecrets(secret.get_secret_value())
+    )

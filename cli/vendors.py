@@ -1,0 +1,49 @@
+"""Which vendors this installation has: the simulator always, others where settings name them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import httpx
+
+from models.enums import DeliveryMode
+from models.settings import Settings
+from providers.payment_ports import Gateways
+from providers.registries import Registries, by_mode
+from providers.routing import Routes
+from providers.simulated import Simulator
+from providers.simulated_payments import SimulatedPayments
+from providers.simulated_registry import SimulatedRegistry
+from providers.twilio.setup import open_directory, open_registry
+from providers.voice_ports import VoiceDirectory
+
+_SIMULATOR_TIMEOUT: Final = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendors:
+    """Everybody a worker calls, by what for."""
+
+    routes: Routes
+    gateways: Gateways = field(default_factory=lambda: Gateways({}))
+    registries: Registries = field(default_factory=lambda: Registries([], {}))
+    directories: Sequence[VoiceDirectory] = ()
+
+
+def open_vendors(settings: Settings, http: httpx.AsyncClient) -> Vendors:
+    """Build every adapter on one HTTP client."""
+    simulator: dict[str, Any] = {
+        "timeout": min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
+        "absence_window": settings.absence_window,
+    }
+    carrier = Simulator(http, settings.simulator_url, **simulator)
+    gateway = SimulatedPayments(http, settings.simulator_url, **simulator)
+    registry = SimulatedRegistry(http, settings.simulator_url, **simulator)
+    directory = open_directory(settings, http)
+    return Vendors(
+        routes=Routes([carrier], {DeliveryMode.SIMULATOR: [carrier.name]}),
+        gateways=Gateways({DeliveryMode.SIMULATOR: gateway}),
+        registries=by_mode(registry, open_registry(settings, http)),
+        directories=[] if directory is None else [directory],
+    )
