@@ -14,7 +14,7 @@ from tests.e2e.house import House, Integrator
 from tests.stack import SHORT_WAITS, Stack, free_port, make_database
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def standing(
     postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[House]:

@@ -9,7 +9,7 @@ from tests.chaos.invariants import violations
 from tests.e2e.house import House, Integrator, number, until
 from tests.factories import unique
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.xdist_group("chaos")
 
 
 async def test_retries_after_the_api_was_killed_amid_sends_make_one_message_of_each_key(

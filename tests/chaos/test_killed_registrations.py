@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.house import House, Integrator, until
 from tests.e2e.registrar import Registrar
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.xdist_group("chaos")
 
 
 async def test_a_worker_killed_while_it_buys_buys_one_number(

@@ -8,7 +8,7 @@ from tests.chaos.payments import Buyer, money_violations
 from tests.e2e.house import House, until
 from tests.factories import unique
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.xdist_group("chaos")
 
 METHODS = (
     "pm_123",

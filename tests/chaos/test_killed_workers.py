@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.invariants import violations
 from tests.e2e.house import House, Integrator, number, until
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.xdist_group("chaos")
 
 MIXTURE = ("1234", "9004", "9005", "9006", "9007", "9013")
 

@@ -10,7 +10,7 @@ from tests.chaos.invariants import violations
 from tests.e2e.house import House, Integrator, number, shown_of
 from tests.factories import unique
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.xdist_group("chaos")
 
 DROP = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity

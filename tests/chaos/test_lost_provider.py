@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.invariants import violations
 from tests.e2e.house import House, Integrator, number
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.xdist_group("chaos")
 
 
 async def test_messages_for_a_provider_that_is_down_are_delivered_once_it_is_up(

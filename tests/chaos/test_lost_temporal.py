@@ -13,7 +13,7 @@ from tests.chaos.invariants import violations
 from tests.e2e.house import House, Integrator, number, until
 from workflows import names
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.xdist_group("chaos")
 
 
 async def _kill_temporal(house: House) -> None:

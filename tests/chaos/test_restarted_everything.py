@@ -16,7 +16,7 @@ from tests.chaos.invariants import violations
 from tests.e2e.house import House, number
 from tests.stack import SHORT_WAITS, Stack, free_port, make_database
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.xdist_group("chaos")
 
 PARTS = ("api", "worker", "simulator")
 

@@ -1,4 +1,7 @@
-"""One stack for all end-to-end tests of a run; each test moves in as a tenant of its own."""
+"""One stack for all end-to-end tests of a run; each test moves in as a tenant of its own.
+
+It is taken down after the last of them: an idle stack still takes time from the tests after it.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -15,7 +18,7 @@ from tests.factories import load_sample
 from tests.stack import Stack, make_database
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTemporal]:
     """A server whose task queues no other test's worker serves."""
     folder = tmp_path_factory.mktemp("e2e-temporal")
@@ -23,7 +26,7 @@ def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedT
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def house(
     postgres: EmbeddedPostgres,
     own_temporal: EmbeddedTemporal,
@@ -39,7 +42,7 @@ async def house(
     await database.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def temporal_client(own_temporal: EmbeddedTemporal) -> Client:
     """A client of the stack's Temporal server."""
     return await Client.connect(own_temporal.address, data_converter=pydantic_data_converter)
