@@ -69,16 +69,16 @@ from workflows.connecting import connect
 
 PUBLIC = (
     merchants.router,
-    messaging.router,
     consents.router,
     inbound.router,
     messages.router,
     email.router,
-    reports.router,
-    alerts.router,
-    voice.router,
     billing.router,
+    alerts.router,
+    reports.router,
+    voice.router,
     voice_provisioning.router,
+    messaging.router,
 )
 """In the order of the catalogue; /messages/inbound comes before /messages/{messageId}."""
 
