@@ -105,10 +105,6 @@ CLOSE_DAYS: Final = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=5), retry_policy=_PATIENT, summary="close days"
 )
 
-SWEEP_REGISTRATIONS: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"
-)
-
 
 def dispatch_queued(provider: str) -> ActivityConfig:
     """Return the budget of a hand-over that waits in the line of one provider."""
