@@ -20,7 +20,6 @@ from models.session import Database
 from tests.factories import Owner, make_owner
 from workflows.connecting import register_search_attributes
 
-
 # No example fails by the clock: the machine may be busy.
 hypothesis.register_profile("steady", deadline=None)
 hypothesis.load_profile("steady")
