@@ -17,6 +17,7 @@ from providers.twilio.reasons import of_errors, of_evaluation
 
 PROFILES: Final = "CustomerProfiles"
 PRODUCTS: Final = "TrustProducts"
+DOCUMENTS: Final = "SupportingDocuments"
 
 _COMPLIANT: Final = "compliant"
 _IN_REVIEW: Final = frozenset({"pending-review", "in-review"})
@@ -88,7 +89,10 @@ class Describe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locate:
-    """Make the business's address, or bring it up to date."""
+    """Make the business's address, or bring it up to date.
+
+    Twilio never changes an address's country, so `name` tells it: another country is another one.
+    """
 
     twilio: Twilio
     name: str
@@ -113,6 +117,33 @@ class Locate:
             if found.get("friendly_name") == named["FriendlyName"]:
                 return Done(sid=text(found, "sid"))
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relocate:
+    """Let a document name the address of a corrected brand, if it names another.
+
+    Its `sid` is that of the address which is named. A document just made names the right one.
+    """
+
+    twilio: Twilio
+    document: str
+    address: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.document} address"
+
+    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+        wanted = progress.sids[self.address]
+        if progress.sids.get(self.name, wanted) != wanted:
+            url = self.twilio.trusthub(f"{DOCUMENTS}/{progress.sids[self.document]}")
+            attributes = {"Attributes": json.dumps({"address_sids": wanted})}
+            await self.twilio.create(url, attributes, not_after=not_after)
+        return Done(sid=wanted)
+
+    async def seek(self, progress: Progress) -> Outcome | None:
+        return None  # to say the same once more changes nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,11 @@ KINDS: Final[dict[str, Kind]] = {
     "Addresses": Kind(
         "AD",
         "addresses",
-        lambda f: {"friendly_name": one(f, "FriendlyName"), "street": one(f, "Street")},
+        lambda f: {
+            "friendly_name": one(f, "FriendlyName"),
+            "street": one(f, "Street"),
+            "iso_country": one(f, "IsoCountry"),
+        },
         ("FriendlyName",),
     ),
     "IncomingPhoneNumbers": Kind(
