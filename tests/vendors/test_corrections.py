@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from models.rules.registration_profiles import BrandProfile
-from models.rules.registration_words import Standing
-from providers.registration_ports import BrandRequest, Stands
+from models.rules.registration_words import Standing, UseCase
+from providers.ports import Ambiguous, NotFound
+from providers.registration_ports import Advanced, BrandRequest, CampaignRequest, Stands
 from providers.twilio.registry import TwilioRegistry
 from tests.vendors import office
-from tests.vendors.desk import approve, set_up
-from tests.vendors.office import BRAND, SOLE, ask, carry
+from tests.vendors.desk import approve, approved_brand, set_up
+from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry, stored
 from tests.vendors.twilio_double import TwilioDouble
 
 STANDARD, SOLE_PROPRIETOR = "STANDARD", "SOLE_PROPRIETOR"
@@ -135,3 +136,85 @@ async def test_an_address_that_stays_leaves_its_document_alone() -> None:
     asked = len(twilio.asked)
     await decided(twilio, desk, corrected(replace(BRAND, ein="987654321"), before), "APPROVED")
     assert not [path for _, path in twilio.asked[asked:] if "SupportingDocuments" in path]
+
+
+async def losing(
+    twilio: TwilioDouble, desk: TwilioRegistry, request: CampaignRequest
+) -> CampaignRequest:
+    """Take step after step until the campaign is made, and lose every answer; it then FAILED."""
+    while True:
+        twilio.loses = "after"
+        answer: object = await desk.submit(request)
+        use = request.profile.use_case
+        made = [d for d in twilio.all("Usa2p") if d["us_app_to_person_usecase"] == use]
+        if made:
+            made[0]["campaign_status"] = "FAILED"
+            return request
+        if isinstance(answer, Ambiguous):
+            answer = await desk.look_up(request)
+        assert isinstance(answer, Advanced)
+        request = replace(request, vendor_state=answer.vendor_state)
+
+
+async def test_a_campaign_rejected_before_its_lost_answer_is_looked_for_is_ours() -> None:
+    twilio, desk = set_up()
+    request = await losing(twilio, desk, office.campaign(await approved_brand(twilio, desk)))
+    found = await desk.look_up(request)
+    [made] = twilio.all("Usa2p")
+    assert isinstance(found, Stands)
+    assert found.vendor_id == made["sid"]
+    _, stands = await ask(desk, stored(request, found)[0])
+    assert (stands.standing, stands.vendor_id) == (Standing.REJECTED, made["sid"])
+
+
+async def test_who_is_refused_a_second_campaign_looks_for_the_first() -> None:
+    twilio, desk = set_up()
+    request = await losing(twilio, desk, office.campaign(await approved_brand(twilio, desk)))
+    twilio.refuses["Usa2p"] = (409, {"code": 21714, "message": "one only", "status": 409})
+    stands = await desk.submit(request)  # as after a look that came too early
+    assert isinstance(stands, Stands)
+    assert (stands.standing, stands.vendor_id) == (
+        Standing.PENDING,
+        twilio.all("Usa2p")[0]["sid"],
+    )
+
+
+async def test_a_campaign_that_twilio_refuses_and_has_not_is_rejected() -> None:
+    twilio, desk = set_up()
+    twilio.refuses["Usa2p"] = (400, {"code": 21717, "message": "no", "status": 400})
+    _, stands = await carry(desk, office.campaign(await approved_brand(twilio, desk)))
+    assert (stands.standing, stands.vendor_id) == (Standing.REJECTED, None)
+    assert [reason.code for reason in stands.reasons] == ["21717"]
+
+
+async def test_a_campaign_made_anew_is_told_from_the_one_that_was_rejected() -> None:
+    twilio, desk = set_up()
+    brand = await approved_brand(twilio, desk)
+    request, _ = await carry(desk, office.campaign(brand))
+    [first] = twilio.all("Usa2p")
+    first["campaign_status"] = "FAILED"
+    _, stands = await ask(desk, request)
+    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+    other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
+    request = await losing(twilio, desk, office.campaign(brand, other, **again))
+    found = await desk.look_up(request)
+    [made] = twilio.all("Usa2p")
+    assert isinstance(found, Stands)
+    assert (found.vendor_id, made is first) == (made["sid"], False)
+
+
+@pytest.mark.parametrize(("word", "seen"), [("FAILED", False), ("IN_PROGRESS", True)])
+async def test_whether_a_campaign_was_amended_is_seen_by_its_status(word: str, seen: bool) -> None:
+    twilio, desk = set_up()
+    brand = await approved_brand(twilio, desk)
+    request, _ = await carry(desk, office.campaign(brand))
+    [made] = twilio.all("Usa2p")
+    made["campaign_status"] = "FAILED"
+    _, stands = await ask(desk, request)
+    request = office.campaign(brand, vendor_id=stands.vendor_id, vendor_state=stands.vendor_state)
+    while isinstance(answer := await desk.submit(request), Advanced):
+        request = replace(request, vendor_state=answer.vendor_state)
+        twilio.loses = "after" if "fixed" in answer.vendor_state["done"] else None
+    assert isinstance(answer, Ambiguous)
+    made["campaign_status"] = word
+    assert isinstance(await desk.look_up(request), NotFound) is not seen
