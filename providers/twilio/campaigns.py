@@ -116,7 +116,7 @@ class OpenService:
         if _SERVICE in progress.sids:
             return Done()
         form: Form = {
-            "FriendlyName": progress.reference,
+            "FriendlyName": self.twilio.named(progress.reference),
             "UseInboundWebhookOnNumber": True,
             "SmartEncoding": False,
             "MmsConverter": False,
@@ -129,8 +129,9 @@ class OpenService:
         return Done(sid=text(made, "sid"))
 
     async def seek(self, progress: Progress) -> Outcome | None:
+        named = self.twilio.named(progress.reference)
         async for service in self.twilio.every(self.twilio.messaging("Services"), "services"):
-            if service.get("friendly_name") == progress.reference:
+            if service.get("friendly_name") == named:
                 return Done(sid=text(service, "sid"))
         return None
 

@@ -2,7 +2,7 @@
 
 | errand | one call | how it is seen that it was done |
 |---|---|---|
-| buy | purchase of this very number, our reference as its friendly name | by that name |
+| buy | purchase of this very number, our reference as its friendly name | by both |
 | give back | deletion | by the number: it is not ours any more |
 | assign | the number joins the campaign's Messaging Service | it is in the service |
 | unassign | it leaves the service | it is not in the service |
@@ -65,7 +65,7 @@ async def search(twilio: Twilio, *, area_code: str | None, type: NumberType, lim
 
 async def buy(twilio: Twilio, request: PurchaseRequest) -> Stands:
     """Buy a number."""
-    form = {"PhoneNumber": request.number, "FriendlyName": request.reference}
+    form = {"PhoneNumber": request.number, "FriendlyName": twilio.named(request.reference)}
     try:
         bought = await twilio.create(twilio.api(_OURS), form, not_after=request.not_after)
     except Refusal as refusal:
@@ -77,14 +77,16 @@ async def buy(twilio: Twilio, request: PurchaseRequest) -> Stands:
 
 
 async def look_up_purchase(twilio: Twilio, request: PurchaseRequest) -> Stands | NotFound:
-    """Say whether a number is ours, by our reference."""
+    """Say whether this very number is ours, under our reference."""
     return await _bought(twilio, request) or NotFound()
 
 
 async def _bought(twilio: Twilio, request: PurchaseRequest) -> Stands | None:
-    wanted = {"FriendlyName": request.reference}
+    named = twilio.named(request.reference)
+    wanted = {"FriendlyName": named, "PhoneNumber": request.number}
     async for number in twilio.every(twilio.api(_OURS), "incoming_phone_numbers", wanted):
-        if number.get("friendly_name") == request.reference:
+        told = (number.get("friendly_name"), number.get("phone_number"))
+        if told == (named, request.number):
             return Stands(standing=Standing.DONE, vendor_id=text(number, "sid"))
     return None
 

@@ -27,6 +27,8 @@ class TwilioSettings(Protocol):
     @property
     def twilio_auth_token(self) -> Secret | None: ...
     @property
+    def twilio_label(self) -> str | None: ...
+    @property
     def twilio_primary_profile(self) -> str | None: ...
     @property
     def twilio_notify_email(self) -> str | None: ...
@@ -72,6 +74,7 @@ def _client(settings: TwilioSettings, http: httpx.AsyncClient) -> Twilio | None:
     account = Account(
         sid=sid,
         token=token.get_secret_value(),
+        label=settings.twilio_label,
         api_url=settings.twilio_api_url,
         messaging_url=settings.twilio_messaging_url,
         trusthub_url=settings.twilio_trusthub_url,

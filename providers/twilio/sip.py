@@ -89,7 +89,7 @@ class TwilioSip:
             kept = await self._oldest_list()
             if kept is None:
                 url = self._twilio.api(_LISTS)
-                form = {"FriendlyName": _LIST_NAME}
+                form = {"FriendlyName": self._twilio.named(_LIST_NAME)}
                 await self._twilio.create(url, form, not_after=self._deadline())
                 # Two workers may have made one each: all agree on the first.
                 kept = await self._oldest_list()
@@ -101,11 +101,11 @@ class TwilioSip:
         return self._list
 
     async def _oldest_list(self) -> str | None:
-        url = self._twilio.api(_LISTS)
+        url, named = self._twilio.api(_LISTS), self._twilio.named(_LIST_NAME)
         ours = [
             found
             async for found in self._twilio.every(url, "credential_lists")
-            if found.get("friendly_name") == _LIST_NAME
+            if found.get("friendly_name") == named
         ]
         return text(min(ours, key=_age), "sid") if ours else None
 

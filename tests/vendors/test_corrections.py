@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from providers.registration_ports import Advanced, BrandRequest, CampaignRequest
 from providers.twilio.registry import TwilioRegistry
 from tests.vendors import office
 from tests.vendors.desk import approve, approved_brand, set_up
-from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry, stored
+from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry, every_other, stored
 from tests.vendors.twilio_double import TwilioDouble
 
 STANDARD, SOLE_PROPRIETOR = "STANDARD", "SOLE_PROPRIETOR"
@@ -84,12 +83,11 @@ async def test_who_goes_back_to_the_first_kind_amends_what_was_made_for_it() -> 
 async def test_a_change_of_kind_makes_nothing_twice_whatever_answer_is_lost(when: str) -> None:
     twilio, desk = set_up()
     before = await decided(twilio, desk, office.brand(), "FAILED")
-    calls = iter(range(10_000))
 
     def lose() -> None:
-        twilio.loses = when if next(calls) % 2 == 0 else None
+        twilio.loses = when
 
-    await carry(desk, corrected(SOLE, before), before=lose)
+    await carry(desk, corrected(SOLE, before), before=every_other(lose))
     counted = Counter(d["policy_sid"] for d in twilio.all("CustomerProfiles"))
     assert list(counted.values()) == [1, 1]
     assert len(twilio.all("EndUsers")) == 3 + 2
@@ -115,14 +113,13 @@ async def test_a_country_that_goes_and_comes_back_is_named_whatever_answer_is_lo
 ) -> None:
     twilio, desk = set_up()
     stands = await decided(twilio, desk, office.brand(), "FAILED")
+
+    def lose() -> None:
+        twilio.loses = when
+
     for country in ("CA", "US"):
-        calls = iter(range(10_000))
-
-        def lose(calls: Any = calls) -> None:
-            twilio.loses = when if next(calls) % 2 == 0 else None
-
         request = corrected(replace(BRAND, country=country), stands)
-        request, stands = await carry(desk, request, before=lose)
+        request, stands = await carry(desk, request, before=every_other(lose))
         [document] = twilio.all("SupportingDocuments")
         where = {d["sid"]: d["iso_country"] for d in twilio.all("Addresses")}
         assert where[document["attributes"]["address_sids"]] == country
