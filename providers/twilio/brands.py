@@ -101,6 +101,8 @@ class Office:
     """Its own approved customer profile (BU…): every merchant's names it."""
     email: str
     """Where Twilio writes to about bundles."""
+    inbound_url: str
+    """Where Twilio passes on texts to the numbers that are bought."""
 
 
 async def submit(twilio: Twilio, office: Office, request: BrandRequest) -> Stands | Advanced:

@@ -7,6 +7,8 @@
 | assign | the number joins the campaign's Messaging Service | it is in the service |
 | unassign | it leaves the service | it is not in the service |
 
+Texts to a bought number are passed on to us from the start, not only once it may send.
+
 A number is bought by name, never "any of that area", so a purchase that is repeated can never be a
 second number: Twilio refuses to sell one twice. Who is refused looks whether it is ours by then.
 """
@@ -63,9 +65,19 @@ async def search(twilio: Twilio, *, area_code: str | None, type: NumberType, lim
     return Offered(numbers=tuple(found))
 
 
-async def buy(twilio: Twilio, request: PurchaseRequest) -> Stands:
-    """Buy a number."""
-    form = {"PhoneNumber": request.number, "FriendlyName": twilio.named(request.reference)}
+async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Stands:
+    """Buy a number, and have texts to it passed on: a STOP must reach us from its first day.
+
+    What is not taken there is posted there once more; otherwise Twilio would give it up.
+    """
+    form = {
+        "PhoneNumber": request.number,
+        "FriendlyName": twilio.named(request.reference),
+        "SmsUrl": inbound_url,
+        "SmsMethod": "POST",
+        "SmsFallbackUrl": inbound_url,
+        "SmsFallbackMethod": "POST",
+    }
     try:
         bought = await twilio.create(twilio.api(_OURS), form, not_after=request.not_after)
     except Refusal as refusal:

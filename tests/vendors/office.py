@@ -29,6 +29,7 @@ from tests.vendors.twilio_double import ACCOUNT, DOMAIN, PRIMARY, TOKEN, TwilioD
 
 SECONDS: Final = timedelta(seconds=5)
 NUMBER: Final = "+12135550123"
+INBOUND_URL: Final = "https://api.example.com/webhooks/twilio/inbound"
 Request = TypeVar(
     "Request",
     BrandRequest,
@@ -87,7 +88,7 @@ def client(
 
 
 def registry(twilio: Twilio) -> TwilioRegistry:
-    office = Office(primary_profile=PRIMARY, email="operator@example.com")
+    office = Office(primary_profile=PRIMARY, email="operator@example.com", inbound_url=INBOUND_URL)
     return TwilioRegistry(twilio, office, timeout=SECONDS, absence_window=SECONDS)
 
 

@@ -140,6 +140,7 @@ def test_twilio_is_put_together_only_where_it_is_configured() -> None:
 class _Settings:
     twilio_account_sid: str | None = ACCOUNT
     twilio_label: str | None = None
+    public_url = "https://api.example.com"
     twilio_primary_profile: str | None = PRIMARY
     twilio_notify_email: str | None = "operator@example.com"
     twilio_sip_domain: str | None = DOMAIN
