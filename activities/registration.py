@@ -23,6 +23,7 @@ from providers.registration_ports import (
 )
 from providers.registration_requests import errand_request
 from providers.registries import Registries
+from workflows.heartbeat import alive
 from workflows.registration_types import (
     RegistrationResult,
     RegistrationStep,
@@ -83,9 +84,11 @@ class Registering:
     async def reconcile(self, step: RegistrationStep) -> RegistrationResult:
         """Find out whether the call without an outcome was made; only if surely not, free it.
 
+        It may take minutes: a vendor may show what was made only in a list of everything.
         Safe to run twice: a call that is concluded is looked into no more.
         """
-        return await self._look_up(step, Move.RECONCILE)
+        async with alive():
+            return await self._look_up(step, Move.RECONCILE)
 
     @activity.defn(name="ask_registration")
     async def ask(self, step: RegistrationStep) -> RegistrationResult:

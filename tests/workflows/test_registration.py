@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from temporalio import activity
 from temporalio.testing import WorkflowEnvironment
 
 from models.rules.registration_words import Errand, RegistrationKind
@@ -87,6 +88,21 @@ async def test_news_of_the_registry_end_the_wait(story: Any) -> None:
         await told.tell()
         assert await told.end() == "APPROVED"
     assert len(told.asked) == 2
+
+
+async def test_a_look_for_a_lost_answer_may_read_long_lists_but_not_die_unseen(story: Any) -> None:
+    budgets = []
+
+    def look(_: RegistrationStep) -> RegistrationResult:
+        budgets.append(activity.info())
+        return ASK
+
+    told: Story = story(submit=[RECONCILE], reconcile=[look], ask=[APPROVED])
+    async with told.stage:
+        await told.play(RegisterBrand)
+    [budget] = budgets
+    assert budget.start_to_close_timeout == timedelta(minutes=10)
+    assert budget.heartbeat_timeout == timedelta(seconds=5)
 
 
 async def test_a_lost_answer_is_looked_for_at_once_then_again_and_never_submitted_blind(
