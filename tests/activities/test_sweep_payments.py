@@ -22,9 +22,10 @@ from workflows.upgrade import Upgrade
 from workflows.upgrade_types import Standing
 
 SECOND = timedelta(seconds=1)
+LONG = timedelta(hours=1)
 GRACE = timedelta(seconds=30)
 WAITS = PaymentWaits(
-    news_wait=SECOND, poll_first=SECOND, poll_longest=SECOND, retry_every=SECOND, horizon=SECOND
+    news_wait=SECOND, poll_first=SECOND, poll_longest=SECOND, retry_every=SECOND, horizon=LONG
 )
 
 
