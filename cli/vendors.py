@@ -9,6 +9,7 @@ import httpx
 
 from models.enums import DeliveryMode
 from models.settings import Settings
+from providers.order import ORDER
 from providers.payment_ports import Gateways
 from providers.registries import Registries, by_mode
 from providers.routing import Routes
@@ -42,7 +43,7 @@ def open_vendors(settings: Settings, http: httpx.AsyncClient) -> Vendors:
     registry = SimulatedRegistry(http, settings.simulator_url, **simulator)
     directory = open_directory(settings, http)
     return Vendors(
-        routes=Routes([carrier], {DeliveryMode.SIMULATOR: [carrier.name]}),
+        routes=Routes([carrier], ORDER),
         gateways=Gateways({DeliveryMode.SIMULATOR: gateway}),
         registries=by_mode(registry, open_registry(settings, http)),
         directories=[] if directory is None else [directory],

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from api.services.webhooks import verified
 from api.temporal import UpgradeStarter
-from models.errors import Forbidden, MalformedJson, NotFound
+from models.errors import NotFound
 from models.metrics import PAYMENTS_ENDED
 from models.queries.payment_events import AnotherCharge, ChargeEvent, take_event
 from models.rules.reference import PaymentReference, parse_payment_reference
 from models.session import Database
 from providers.payment_ports import ChargeReport
-from providers.ports import ForgedWebhook
 from workflows.names import upgrade_workflow_id
 
 log = logging.getLogger(__name__)
@@ -49,17 +49,7 @@ class PaymentNews:
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        verify = self._verifiers.get(gateway)
-        if verify is None:
-            raise NotFound
-        try:
-            report = verify(headers, body)
-        except ForgedWebhook as error:
-            raise Forbidden("The signature is not valid.") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise MalformedJson("Not a report about a charge.") from error
-        if report.reference != reference:
-            raise Forbidden("The report belongs to another address.")
+        report = verified(self._verifiers, gateway, reference, headers, body)
         named = parse_payment_reference(reference)
         if named is None:
             raise NotFound
