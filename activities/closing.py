@@ -26,6 +26,8 @@ _LONGEST_SECONDS = 60.0
 """A batch ends early after so long, so that its step has time for whoever has many days."""
 
 _LOCK_NOT_AVAILABLE = "55P03"
+_DEADLOCK = "40P01"
+_IN_THE_WAY = frozenset({_LOCK_NOT_AVAILABLE, _DEADLOCK})
 
 
 def _now() -> datetime:
@@ -62,9 +64,9 @@ class Closing:
         for tenant_id in tenants:
             try:
                 turn = await self.close_tenant(tenant_id)
-            except (OperationalError, InterfaceError, PoolTimeoutError):
-                raise  # the database is away: for everybody
-            except Exception:
+            except Exception as error:
+                if _of_everybody(error):
+                    raise
                 log.exception("days could not be closed", extra={"tenant_id": tenant_id})
                 result = replace(result, failed=result.failed + 1)
             else:
@@ -111,6 +113,17 @@ class Closing:
             async with self._database.transaction() as db:
                 return await closing.close_day(db, tenant_id=tenant_id, day=day, now=now)
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            if _state(error) != _LOCK_NOT_AVAILABLE:
                 raise
             return "BEING_WRITTEN"  # by somebody slow, or frozen
+
+
+def _of_everybody(error: Exception) -> bool:
+    """Say whether the database is away; who merely stands in a tenant's way is its own trouble."""
+    if isinstance(error, DBAPIError) and _state(error) in _IN_THE_WAY:
+        return False
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeoutError)
+
+
+def _state(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)

@@ -8,6 +8,7 @@ from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from models import logs
+from models.metrics import PAYMENTS_ENDED
 from models.rules.payments import Duty
 from workflows.types import DispatchResult, ReconcileResult, SettleResult
 from workflows.upgrade_types import Standing
@@ -24,10 +25,6 @@ VERDICTS: Final = Counter(
 FINDINGS: Final = Counter("hexavox_reconcile_findings", "What became of lost answers", ["finding"])
 ENDINGS: Final = Counter(
     "hexavox_messages_ended", "Messages by the status they ended with", ["status"]
-)
-
-PAYMENTS: Final = Counter(
-    "hexavox_payments_ended", "Purchases of credits by the status they ended with", ["status"]
 )
 
 
@@ -65,6 +62,6 @@ def _count(result: Any) -> None:
         case SettleResult(moved=True):
             ENDINGS.labels(result.status).inc()
         case Standing(moved=True, duty=Duty.NOTHING):
-            PAYMENTS.labels(result.status).inc()
+            PAYMENTS_ENDED.labels(result.status).inc()
         case _:
             pass

@@ -6,7 +6,7 @@ ours, so that asking twice moves it once.
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from temporalio import activity
 
@@ -36,6 +36,8 @@ _MARGIN = timedelta(seconds=1)
 
 Silence: TypeAlias = NotProcessed | Ambiguous | NotFound | NoTruth | RefundRefused
 """What a gateway may answer that changes nothing."""
+
+_Answer = TypeVar("_Answer", bound=ChargeAnswer | ChargeTruth)
 
 _UNPAID = frozenset({Duty.CHARGE, Duty.AWAIT, Duty.CALL_OFF})
 """No money was taken yet, as far as the row knows."""
@@ -68,11 +70,11 @@ class Payments:
             deadline = _now() + 2 * gateway.timeout + _MARGIN  # a look-up may come first
             await payments.claim_charge(db, payment, gateway=gateway.name, deadline=deadline)
         if payment.deadline is not None:
-            truth = await gateway.look_up(str(payment.reference))
+            truth = await _look_up(gateway, payment)
             if not isinstance(truth, NotFound):
                 return await self._learn(step, truth)
-        request = self._request(payment, gateway, deadline)
-        return await self._learn(step, await gateway.charge(request))
+        answer = await gateway.charge(self._request(payment, gateway, deadline))
+        return await self._learn(step, _of(payment, answer))
 
     @activity.defn(name="follow")
     async def follow(self, step: UpgradeStep) -> Standing:
@@ -86,7 +88,7 @@ class Payments:
             _log_gone(payment)
             return _standing(payment)
         async with alive():
-            truth = await gateway.look_up(str(payment.reference))
+            truth = await _look_up(gateway, payment)
         return await self._learn(step, truth)
 
     @activity.defn(name="call_off")
@@ -110,9 +112,10 @@ class Payments:
             return await self._look(step)
         async with alive():
             asked_at = _now()
-            truth = await gateway.look_up(str(payment.reference))
+            truth = await _look_up(gateway, payment)
             if isinstance(truth, Charge) and truth.state in OPEN_CHARGE:
-                return await self._learn(step, await gateway.cancel(truth.charge_id))
+                answer = await gateway.cancel(truth.charge_id)
+                return await self._learn(step, _of(payment, answer))
         sure = asked_at >= payment.deadline + gateway.absence_window
         if isinstance(truth, NotFound) and payment.charge_id is None and sure:
             return await self._conclude_absent(step)
@@ -218,6 +221,28 @@ class Payments:
             callback_url=f"{self._public_url}/webhooks/{gateway.name}/payments/{reference}",
             not_after=deadline,
         )
+
+
+async def _look_up(gateway: PaymentGateway, payment: PaymentRow) -> ChargeTruth:
+    """Ask how the charge of a payment stands."""
+    return _of(payment, await gateway.look_up(str(payment.reference)))
+
+
+def _of(payment: PaymentRow, answer: _Answer) -> _Answer | NoTruth:
+    """Return an answer, unless it is about a charge that nobody ordered: then nothing is known."""
+    if not isinstance(answer, Charge) or payment.is_for(answer.amount_cents, answer.currency):
+        return answer
+    log.error(
+        "the gateway tells of another charge than was ordered",
+        extra={
+            "tenant_id": payment.tenant_id,
+            "payment_id": payment.payment_id,
+            "charge_id": answer.charge_id,
+            "amount_cents": answer.amount_cents,
+            "currency": answer.currency,
+        },
+    )
+    return NoTruth(reason="AnotherCharge")
 
 
 def _standing(payment: PaymentRow, answer: Silence | None = None) -> Standing:

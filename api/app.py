@@ -44,7 +44,7 @@ from api.services.messages import Messages
 from api.services.payment_news import PaymentNews, VerifyPayment
 from api.services.permission import Permissions, UnsubscribeLinks
 from api.services.presence import PresenceBook
-from api.services.quoting import Carriers, Quoting
+from api.services.quoting import Quoting
 from api.services.readiness import Readiness
 from api.services.receipts import Receipts, Verify
 from api.services.recordings import Recordings
@@ -54,7 +54,6 @@ from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.services.voice_provisioning import VoiceProvisioning
 from api.temporal import UpgradeStarter, WorkflowStarter
-from models.enums import Channel, DeliveryMode
 from models.queries.registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.session import Database
@@ -62,6 +61,7 @@ from models.settings import Settings
 from providers import kamailio, simulated, simulated_payments
 from providers.hearing import inbound_verifiers
 from providers.http import new_client
+from providers.order import asked_first
 from providers.ports import KeepsRecordings
 from providers.registries import by_mode
 from providers.simulated_registry import SimulatedRegistry, news_verifier
@@ -91,10 +91,6 @@ HIDDEN = (
     unsubscribe.router,
 )
 """Not part of the public contract."""
-
-
-_CARRIERS: Carriers = {DeliveryMode.SIMULATOR: dict.fromkeys(Channel, simulated.NAME)}
-"""Who is asked first, as the worker's routes have it: what is quoted is this provider's price."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -167,7 +163,7 @@ def _add_actions(
     grace = settings.sweep_grace
     permissions = Permissions(database, links)
     app.state.sending = Sending(database, starter, permissions, sweep_grace=grace)
-    app.state.quoting = Quoting(database, permissions, _CARRIERS, _now)
+    app.state.quoting = Quoting(database, permissions, asked_first(), _now)
     app.state.canceling = Canceling(database, starter, app.state.messages, _now)
     app.state.cancel_requests = CancelRequests(database, app.state.canceling, _now)
     app.state.receipts = Receipts(database, starter, _verifiers(settings))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import OperationalError
 
 from cli.named import get_tenant
 from cli.operator_session import in_transaction
@@ -124,6 +125,9 @@ def _price_all(tenant_id: int) -> int:
         return await price_what_is_missing(db, tenant_id=tenant_id, now=datetime.now(UTC))
 
     priced = 0
-    while more := in_transaction(action):
-        priced += more
+    try:
+        while more := in_transaction(action):
+            priced += more
+    except OperationalError:
+        typer.echo("Some are in use just now; the hourly closing prices the rest.", err=True)
     return priced

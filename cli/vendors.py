@@ -10,6 +10,7 @@ import httpx
 from models.enums import Channel, DeliveryMode
 from models.settings import IncompleteSettings, Settings
 from providers.hearing import inbound_verifiers
+from providers.order import ORDER
 from providers.payment_ports import Gateways
 from providers.registries import Registries, by_mode
 from providers.routing import Routes
@@ -42,7 +43,7 @@ def open_vendors(settings: Settings, http: httpx.AsyncClient) -> Vendors:
     gateway = SimulatedPayments(http, settings.simulator_url, **simulator)
     registry = SimulatedRegistry(http, settings.simulator_url, **simulator)
     directory = open_directory(settings, http)
-    routes = Routes([carrier], {DeliveryMode.SIMULATOR: [carrier.name]})
+    routes = Routes([carrier], ORDER)
     check_replies(routes, inbound_verifiers(settings, lambda: datetime.now(UTC)))
     return Vendors(
         routes=routes,

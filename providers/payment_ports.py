@@ -29,10 +29,17 @@ class ChargeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """The gateway has the charge, and this is how it stands: taken, declined, under way."""
+    """The gateway has the charge, and this is how it stands: taken, declined, under way.
+
+    Amount and currency are those the gateway tells, never those it was asked for: a charge of
+    another amount is not the one that was ordered.
+    """
 
     charge_id: str
     state: ChargeState
+    amount_cents: int
+    currency: str
+    """ISO 4217, in capitals."""
     provider_code: str | None = None
 
 

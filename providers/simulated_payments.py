@@ -44,6 +44,7 @@ _TELLS_A_CHARGE: Final = frozenset(
 _EVENT_ID: Final = 128
 _CHARGE_ID: Final = 128
 _CODE: Final = 64
+_CURRENCY: Final = 3
 """Characters that can be stored."""
 
 
@@ -186,9 +187,14 @@ def _not_processed(response: httpx.Response) -> NotProcessed | None:
 def _charge(item: dict[str, Any]) -> Charge:
     charge_id = _word(item["id"], _CHARGE_ID)
     code = item.get("errorCode")
+    amount = item["amountCents"]
+    if not isinstance(amount, int):
+        raise TypeError
     return Charge(
         charge_id=charge_id,
         state=_STATES[item["status"]],
+        amount_cents=amount,
+        currency=_word(item["currency"], _CURRENCY),
         provider_code=None if code is None else _word(str(code)[:_CODE], _CODE),
     )
 
@@ -200,6 +206,8 @@ def _report(event: dict[str, Any]) -> ChargeReport:
     return ChargeReport(
         charge_id=charge.charge_id,
         state=charge.state,
+        amount_cents=charge.amount_cents,
+        currency=charge.currency,
         provider_code=charge.provider_code,
         event_id=_word(event["eventId"], _EVENT_ID),
         reference=str(event["reference"]),

@@ -138,6 +138,7 @@ async def make_paid(
     now = datetime.now(UTC)
     payment = Payment(
         tenant_id=tenant_id,
+        nonce="",
         merchant_id=merchant_id,
         channel=Channel.SMS,
         units=units,

@@ -66,7 +66,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class InLine:
     """No attempt: the message stands in its sender's line."""
 
     result: DispatchResult
@@ -113,7 +113,7 @@ class Dispatching:
                 claimed = await self._claim(db, step, held if fast else None)
             if isinstance(claimed, DispatchResult):
                 return claimed
-            if isinstance(claimed, Standing):
+            if isinstance(claimed, InLine):
                 return await self._see_to_the_line(claimed)
             if claimed.moment is not None:
                 held.close()  # who waits for its moment keeps no slot from a call
@@ -126,7 +126,7 @@ class Dispatching:
 
     async def _claim(
         self, db: WriteSession, step: DispatchStep, held: ExitStack | None
-    ) -> Claimed | Standing | DispatchResult:
+    ) -> Claimed | InLine | DispatchResult:
         """Commit the attempt as REQUESTED, or say why there is none."""
         found = await dispatching.lock_for_dispatch(
             db, tenant_id=step.tenant_id, message_id=step.message_id
@@ -150,7 +150,7 @@ class Dispatching:
         if held is not None and not self._slots.take(provider.name, held):
             return DispatchResult(verdict=Verdict.BUSY, provider=provider.name)
         moment = await self._book(db, step, found)
-        if isinstance(moment, Standing | DispatchResult):
+        if isinstance(moment, InLine | DispatchResult):
             return moment
         wait = timedelta(0) if moment is None else moment.wait
         claimed = Claimed(
@@ -173,7 +173,7 @@ class Dispatching:
 
     async def _book(
         self, db: WriteSession, step: DispatchStep, found: Dispatchable
-    ) -> Moment | Standing | DispatchResult | None:
+    ) -> Moment | InLine | DispatchResult | None:
         """Return the sender's moment, or why the message is not sent yet."""
         if found.pace is None:
             return None
@@ -187,7 +187,7 @@ class Dispatching:
         )
         if booking.moment is None:
             until = pacing.ask_again(booking.joined_at, booking.now, found.candidate.expires_at)
-            return Standing(
+            return InLine(
                 result=DispatchResult(verdict=Verdict.LINE, until=until),
                 line=found.pace.line,
                 first=booking.first,
@@ -197,15 +197,15 @@ class Dispatching:
             return DispatchResult(verdict=Verdict.LATER, until=until)
         return booking.moment
 
-    async def _see_to_the_line(self, standing: Standing) -> DispatchResult:
+    async def _see_to_the_line(self, place: InLine) -> DispatchResult:
         """Make sure that somebody lets the message in. If this fails, the step is tried again."""
-        line = standing.line
+        line = place.line
         await start_pump(
             activity.client(),
             PumpStep(tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel),
-            joined=standing.first,
+            joined=place.first,
         )
-        return standing.result
+        return place.result
 
     async def _catch(self, claimed: Claimed, moment: Moment) -> bool:
         """Wait for the sender's moment, and book another each time it is missed.

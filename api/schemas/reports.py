@@ -5,12 +5,18 @@ from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
+from pydantic.config import JsonDict
 
 from api.schemas.base import View
 from models.enums import UsageState
 
-Amount = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+Cents = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 """USD with two decimals, a JSON number."""
+
+
+def _may_be_absent(schema: JsonDict) -> None:
+    """Tell of no default: where the field is not asked for, it is not there at all."""
+    schema.pop("default", None)
 
 
 class V1UsageReportResponse(View):
@@ -26,11 +32,11 @@ class V1UsageReportResponse(View):
     total_email_count: int = Field(
         description="E-mails that a provider took, likewise; one to many is one.", examples=[304]
     )
-    aws_cost: Amount = Field(
+    aws_cost: Cents = Field(
         description="What AWS charged, USD, carrier fees included.", examples=[0.0]
     )
-    hq_markup: Amount = Field(description="What is added to all cost, USD.", examples=[27.14])
-    final_charges: Amount = Field(
+    hq_markup: Cents = Field(description="What is added to all cost, USD.", examples=[27.14])
+    final_charges: Cents = Field(
         description="All provider cost, of AWS and of others, with hqMarkup, USD. Calls are in it.",
         examples=[91.32],
     )
@@ -47,4 +53,5 @@ class V1UsageReportResponse(View):
         default="",
         description="Whose usage it is; only there if the report was asked for one merchant.",
         examples=["gym-a"],
+        json_schema_extra=_may_be_absent,
     )

@@ -1,5 +1,7 @@
 """Buying credits: one transaction writes the order down; then its workflow is started."""
 
+import base64
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -208,6 +210,7 @@ class Billing:
             insert(Payment)
             .values(
                 tenant_id=caller.tenant_id,
+                nonce=_nonce(),
                 merchant_id=merchant.id,
                 reference_id=order.reference_id,
                 **_terms(order),
@@ -224,6 +227,11 @@ class Billing:
         )
         payment_id: int | None = await db.scalar(statement)
         return payment_id
+
+
+def _nonce() -> str:
+    """Return what makes a payment's reference one that no other database has given out."""
+    return base64.b32encode(secrets.token_bytes(5)).decode().lower()
 
 
 def _terms(of: Payment | V1MerchantUpgradeRequest) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """What payment gateways report: verified, taken in once, and the payment's workflow woken."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from api.services.webhooks import verified
 from api.temporal import UpgradeStarter
-from models.errors import Forbidden, MalformedJson, NotFound
-from models.queries.payment_events import ChargeEvent, take_event
+from models.errors import NotFound
+from models.metrics import PAYMENTS_ENDED
+from models.queries.payment_events import AnotherCharge, ChargeEvent, take_event
 from models.rules.reference import PaymentReference, parse_payment_reference
 from models.session import Database
 from providers.payment_ports import ChargeReport
-from providers.ports import ForgedWebhook
 from workflows.names import upgrade_workflow_id
+
+log = logging.getLogger(__name__)
 
 VerifyPayment = Callable[[Mapping[str, str], bytes], ChargeReport]
 """Headers and raw body → the report. Raises ForgedWebhook."""
@@ -40,21 +44,12 @@ class PaymentNews:
         """Let one report take effect and wake whoever waits for it.
 
         Raises:
-            NotFound: no such gateway, or the reference is none of ours.
+            NotFound: no such gateway, the reference is none of ours, or it is not the charge that
+                was ordered under it.
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        verify = self._verifiers.get(gateway)
-        if verify is None:
-            raise NotFound
-        try:
-            report = verify(headers, body)
-        except ForgedWebhook as error:
-            raise Forbidden("The signature is not valid.") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise MalformedJson("Not a report about a charge.") from error
-        if report.reference != reference:
-            raise Forbidden("The report belongs to another address.")
+        report = verified(self._verifiers, gateway, reference, headers, body)
         named = parse_payment_reference(reference)
         if named is None:
             raise NotFound
@@ -65,18 +60,40 @@ class PaymentNews:
             event_id=report.event_id,
             charge_id=report.charge_id,
             state=report.state,
+            amount_cents=report.amount_cents,
+            currency=report.currency,
             provider_code=report.provider_code,
             reported_at=report.reported_at,
         )
-        async with self._database.transaction() as db:
-            stored = await take_event(
-                db, named, gateway, event, now=self._clock(), grace=self._sweep_grace
-            )
+        try:
+            async with self._database.transaction() as db:
+                stored = await take_event(
+                    db, named, gateway, event, now=self._clock(), grace=self._sweep_grace
+                )
+        except AnotherCharge as error:
+            _log_another(gateway, named, report)
+            raise NotFound from error
         if stored is None:
             raise NotFound
+        if stored.ended is not None:
+            PAYMENTS_ENDED.labels(stored.ended).inc()
         if not stored.completed:
             await self._starter.wake(
                 upgrade_workflow_id(
                     named.tenant_id, stored.scope, stored.idempotency_key, named.payment_id
                 )
             )
+
+
+def _log_another(gateway: str, named: PaymentReference, report: ChargeReport) -> None:
+    log.error(
+        "the gateway tells of another charge than was ordered",
+        extra={
+            "tenant_id": named.tenant_id,
+            "payment_id": named.payment_id,
+            "gateway": gateway,
+            "charge_id": report.charge_id,
+            "amount_cents": report.amount_cents,
+            "currency": report.currency,
+        },
+    )

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from api.services.webhooks import verified
 from api.temporal import WorkflowStarter
-from models.errors import Forbidden, MalformedJson, NotFound
+from models.errors import NotFound
 from models.queries import receipts
 from models.queries.receipts import NewReceipt
 from models.rules.reference import parse_reference
 from models.session import Database
-from providers.ports import ForgedWebhook, Report
+from providers.ports import Report
 from workflows.names import send_workflow_id
 from workflows.starting import News
 
@@ -37,20 +38,9 @@ class Receipts:
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        verify = self._verifiers.get(provider)
-        if verify is None:
-            raise NotFound
-        try:
-            report = verify(headers, body)
-        except ForgedWebhook as error:
-            raise Forbidden("The signature is not valid.") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise MalformedJson from error
-        if report is None:
-            return
-        if report.reference != reference:
-            raise Forbidden("The report belongs to another address.")
-        await self._store(provider, report)
+        report = verified(self._verifiers, provider, reference, headers, body)
+        if report is not None:
+            await self._store(provider, report)
 
     async def _store(self, provider: str, report: Report) -> None:
         named = parse_reference(report.reference)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 
 from api.registration_temporal import RegistrationStarter
 from api.services.messaging_scope import start_of
-from models.errors import Forbidden, MalformedJson, NotFound
+from api.services.webhooks import verified
+from models.errors import NotFound
 from models.queries import registration
 from models.rules.registration import parse_registration_reference
 from models.session import Database
-from providers.ports import ForgedWebhook
 from providers.registration_ports import RegistryNews
 
 VerifyNews = Callable[[Mapping[str, str], bytes], RegistryNews | None]
@@ -38,20 +38,8 @@ class RegistrationNews:
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        verify = self._verifiers.get(provider)
-        if verify is None:
-            raise NotFound
-        try:
-            news = verify(headers, body)
-        except ForgedWebhook as error:
-            raise Forbidden("The signature is not valid.") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise MalformedJson from error
-        if news is None:
-            return
-        if news.reference != reference:
-            raise Forbidden("The news belongs to another address.")
-        await self._wake(provider, reference)
+        if verified(self._verifiers, provider, reference, headers, body) is not None:
+            await self._wake(provider, reference)
 
     async def _wake(self, provider: str, reference: str) -> None:
         named = parse_registration_reference(reference)

@@ -7,18 +7,19 @@ from typing import Final
 
 from sqlalchemy import text
 
-from models.queries.days import lock_day
-from models.rules.closing import RESTS
+from models.enums import PriceGap
+from models.queries.days import lock_day, wait_briefly
 from models.session import ReadSession, WriteSession
 
 _TENANTS: Final = text("SELECT id FROM tenant WHERE id > :after ORDER BY id LIMIT :most")
 
-SINCE: Final = f"""
-    SELECT CAST((created_at - interval '{RESTS.total_seconds()} s') AT TIME ZONE 'UTC' AS date)
-           AS day
+SINCE: Final = """
+    SELECT CAST(created_at AT TIME ZONE 'UTC' AS date) - 1 AS day
       FROM tenant WHERE id = :tenant_id
-"""  # noqa: S608 - no input in it
-"""SQL of a tenant's first day: nobody's clock, however slow, claims a message of it before that."""
+"""
+"""SQL of the first day a tenant may use: the one before it was made. A clock that is slow by less
+than a day claims no message of it before that; what one that is slower claims is closed when it is
+found."""
 
 
 def unsettled(first: str, last: str) -> str:
@@ -43,10 +44,18 @@ def _held(day: str) -> str:
     """Return the SQL of what holds a day open."""
     return f"""
         CASE WHEN EXISTS ({unsettled(day, day)}) THEN 'UNSETTLED'
-             ELSE (SELECT COALESCE(record.gap, 'PROVISIONAL') FROM usage_record record
-                    WHERE record.tenant_id = :tenant_id AND record.day = {day}
-                      AND record.state = 'PROVISIONAL' LIMIT 1)
+             ELSE COALESCE({", ".join(f"({_gap(day, gap)})" for gap in (*PriceGap, None))})
         END
+    """
+
+
+def _gap(day: str, gap: PriceGap | None) -> str:
+    """Return the SQL of a word for a gap, if a record of the day has it; one probe of an index."""
+    told, which = ("PROVISIONAL", "IS NULL") if gap is None else (gap, f"= '{gap}'")
+    return f"""
+        SELECT '{told}' FROM usage_record record
+         WHERE record.tenant_id = :tenant_id AND record.state = 'PROVISIONAL'
+           AND record.gap {which} AND record.day = {day} LIMIT 1
     """  # noqa: S608 - no input in it
 
 
@@ -109,8 +118,7 @@ async def close_day(db: WriteSession, *, tenant_id: int, day: date, now: datetim
     Whoever writes to a day holds its lock shared, so with the lock alone everything written to it
     is committed and seen, and whoever comes later sees that it is closed.
     """
-    # While this waits, everybody who settles on the day waits behind it.
-    await db.execute(text("SET LOCAL lock_timeout = '1s'"))
+    await wait_briefly(db)
     await lock_day(db, tenant_id=tenant_id, day=day, alone=True)
     held: str | None = await db.scalar(_HELD, {"tenant_id": tenant_id, "day": day})
     if held is None:

@@ -1,4 +1,4 @@
-"""Days of usage: the lock under which one is written to or closed, and which one is still open.
+"""Days of usage: the lock under which one is written to or closed.
 
 Whoever writes to a day holds its lock shared, whoever closes it holds it alone, and asks only then
 whether it is closed: so a day is written to before it is closed, or not at all. The lock comes
@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from models.session import ReadSession, WriteSession
+from models.session import WriteSession
 
 KEY: Final = "hashint8(CAST(:tenant_id AS bigint)), day - DATE '2000-01-01'"
 """SQL of the key of the lock of a row's `day`, for statements that take it on their way.
@@ -22,10 +22,7 @@ Two tenants may share a lock (32 bits of hash); that costs time, never truth.
 _DAY = "FROM (SELECT CAST(:day AS date) AS day) wanted"
 _SHARED = text(f"SELECT pg_advisory_xact_lock_shared({KEY}) {_DAY}")
 _ALONE = text(f"SELECT pg_advisory_xact_lock({KEY}) {_DAY}")
-_CLOSED = text(
-    "SELECT EXISTS (SELECT 1 FROM usage_closing"
-    " WHERE tenant_id = :tenant_id AND day = CAST(:day AS date))"
-)
+_BRIEFLY = text("SET LOCAL lock_timeout = '1s'")
 
 
 async def lock_day(db: WriteSession, *, tenant_id: int, day: date, alone: bool) -> None:
@@ -33,22 +30,13 @@ async def lock_day(db: WriteSession, *, tenant_id: int, day: date, alone: bool) 
     await db.execute(_ALONE if alone else _SHARED, {"tenant_id": tenant_id, "day": day})
 
 
-async def is_closed(db: ReadSession | WriteSession, *, tenant_id: int, day: date) -> bool:
-    """Say whether a day is closed; it may be a moment later, unless its lock is held."""
-    return bool(await db.scalar(_CLOSED, {"tenant_id": tenant_id, "day": day}))
+async def wait_briefly(db: WriteSession) -> None:
+    """Let this transaction wait a second for a lock, then fail with OperationalError.
 
-
-async def writable_day(db: WriteSession, *, tenant_id: int, day: date, today: date) -> date:
-    """Lock a day shared and return it; if it is closed, the same of today.
-
-    Raises:
-        DayIsClosed: today is closed as well, so whoever says it is today has a clock that is slow.
+    While it waits, whoever needs what it holds waits as well, and so does every other tenant's turn
+    behind it.
     """
-    for wanted in dict.fromkeys((day, today)):
-        await lock_day(db, tenant_id=tenant_id, day=wanted, alone=False)
-        if not await is_closed(db, tenant_id=tenant_id, day=wanted):
-            return wanted
-    raise DayIsClosed
+    await db.execute(_BRIEFLY)
 
 
 class DayIsClosed(Exception):

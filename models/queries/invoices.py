@@ -124,7 +124,7 @@ _COMPARED: Final = text(
          UNION
         SELECT message_id FROM billed
     ), recorded AS (
-        SELECT record.message_id, record.day, record.units,
+        SELECT record.message_id, record.day, record.cost_units AS units,
                record.cost + record.carrier_fee
                + COALESCE((SELECT sum(later.cost + later.carrier_fee) FROM usage_correction later
                             WHERE later.tenant_id = :tenant_id

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from models.enums import ChargeState
+from models.enums import ChargeState, PaymentStatus
 from models.queries import payments
 from models.rules.reference import PaymentReference
 from models.session import WriteSession
@@ -21,8 +21,14 @@ class ChargeEvent:
     event_id: str
     charge_id: str
     state: ChargeState
+    amount_cents: int
+    currency: str
     provider_code: str | None
     reported_at: datetime
+
+
+class AnotherCharge(Exception):
+    """A gateway told, under a payment's reference, of a charge that nobody ordered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +36,8 @@ class StoredEvent:
     """How a payment stands after news of it, with what finds its workflow."""
 
     completed: bool
+    ended: PaymentStatus | None
+    """What it ended with, if it was this news that ended it."""
     scope: str
     idempotency_key: str | None
 
@@ -51,7 +59,7 @@ _STANDS = text(
     UPDATE payment
        SET sweep_at = LEAST(sweep_at, CAST(:now AS timestamptz) + CAST(:grace AS interval))
      WHERE tenant_id = :tenant_id AND id = :payment_id
-    RETURNING completed_at IS NOT NULL AS completed, scope, idempotency_key
+    RETURNING completed_at IS NOT NULL AS completed, status, scope, idempotency_key
     """
 )
 
@@ -69,13 +77,18 @@ async def take_event(
 
     `grace` is how long the sweeper leaves the payment to its workflow. None if the reference names
     no payment that this gateway was asked for.
+
+    Raises:
+        AnotherCharge: amount or currency are not those of the payment; nothing was stored.
     """
     ids = {"tenant_id": reference.tenant_id, "payment_id": reference.payment_id}
     payment = await payments.find_payment(
         db, reference.tenant_id, reference.payment_id, locked=True
     )
-    if payment is None or payment.gateway != gateway:
+    if payment is None or payment.gateway != gateway or payment.reference != reference:
         return None
+    if not payment.is_for(event.amount_cents, event.currency):
+        raise AnotherCharge
     stored = await db.scalar(
         _STORE,
         {
@@ -89,8 +102,9 @@ async def take_event(
             "now": now,
         },
     )
+    changed = False
     if stored is not None:
-        await payments.take_news(
+        changed = await payments.take_news(
             db,
             payment,
             charge_id=event.charge_id,
@@ -100,5 +114,8 @@ async def take_event(
         )
     row = (await db.execute(_STANDS, {**ids, "now": now, "grace": grace})).one()
     return StoredEvent(
-        completed=row.completed, scope=row.scope, idempotency_key=row.idempotency_key
+        completed=row.completed,
+        ended=PaymentStatus(row.status) if changed and row.completed else None,
+        scope=row.scope,
+        idempotency_key=row.idempotency_key,
     )

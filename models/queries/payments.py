@@ -37,6 +37,7 @@ class PaymentRow:
 
     tenant_id: int
     payment_id: int
+    nonce: str
     merchant_id: int
     delivery_mode: DeliveryMode
     merchant_active: bool
@@ -54,7 +55,13 @@ class PaymentRow:
     @property
     def reference(self) -> PaymentReference:
         """What it is called at the gateway."""
-        return PaymentReference(tenant_id=self.tenant_id, payment_id=self.payment_id)
+        return PaymentReference(
+            tenant_id=self.tenant_id, payment_id=self.payment_id, nonce=self.nonce
+        )
+
+    def is_for(self, amount_cents: int, currency: str) -> bool:
+        """Say whether a charge of so much is the one that was ordered."""
+        return (amount_cents, currency) == (self.amount_cents, self.currency)
 
     @property
     def duty(self) -> Duty:
@@ -63,10 +70,11 @@ class PaymentRow:
 
 
 _FIND = """
-    SELECT p.tenant_id, p.id, p.merchant_id, t.delivery_mode, m.active, p.channel, p.units,
-           p.amount_cents, p.currency, p.payment_method_id, p.gateway, p.charge_id, p.deadline,
-           p.status, p.completed_at IS NOT NULL AS completed, p.given_up_at IS NOT NULL AS given_up,
-           p.fulfilled_at IS NOT NULL AS fulfilled, p.refund_due_at IS NOT NULL AS refund_due
+    SELECT p.tenant_id, p.id, p.nonce, p.merchant_id, t.delivery_mode, m.active, p.channel,
+           p.units, p.amount_cents, p.currency, p.payment_method_id, p.gateway, p.charge_id,
+           p.deadline, p.status, p.completed_at IS NOT NULL AS completed,
+           p.given_up_at IS NOT NULL AS given_up, p.fulfilled_at IS NOT NULL AS fulfilled,
+           p.refund_due_at IS NOT NULL AS refund_due
       FROM payment p
       JOIN merchant m ON m.tenant_id = p.tenant_id AND m.id = p.merchant_id
       JOIN tenant t ON t.id = p.tenant_id
@@ -92,6 +100,7 @@ async def find_payment(
     return PaymentRow(
         tenant_id=row.tenant_id,
         payment_id=row.id,
+        nonce=row.nonce,
         merchant_id=row.merchant_id,
         delivery_mode=DeliveryMode(row.delivery_mode),
         merchant_active=row.active,

@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from models.enums import PriceGap, PriceSource
 from models.queries.cards import AS_JSON, CARDS, read_cards
-from models.queries.days import DayIsClosed, lock_day
+from models.queries.days import DayIsClosed, lock_day, wait_briefly
+from models.queries.gaps import kinds
 from models.rules.periods import day_of
 from models.rules.pricing import Price, billed_by_aws, choose, price
 from models.session import WriteSession
@@ -169,18 +170,22 @@ async def reprice(
         raise DayIsClosed
 
 
-# Those no card covers yet are passed over, or they would be looked at for ever.
-_MISSING = text(
-    """
-    SELECT r.message_id
-      FROM usage_record r
-     WHERE r.tenant_id = :tenant_id AND r.state = 'PROVISIONAL' AND r.gap = 'RATE_MISSING'
-       AND EXISTS (SELECT 1 FROM rate
-                    WHERE rate.tenant_id IN (r.tenant_id, 0) AND rate.channel = r.channel
-                      AND rate.provider = r.provider AND rate.country IN (r.country, '')
+# Kinds that no card covers yet are passed over, or their records would be looked at for ever.
+MISSING = text(
+    f"""
+    SELECT found.message_id
+      FROM ({kinds(PriceGap.RATE_MISSING)}) AS kind,
+           LATERAL (SELECT r.message_id, r.day FROM usage_record r
+                     WHERE r.tenant_id = :tenant_id AND r.state = 'PROVISIONAL'
+                       AND r.gap = 'RATE_MISSING' AND r.channel = kind.channel
+                       AND r.provider = kind.provider AND r.country = kind.country
+                     ORDER BY r.day LIMIT :most) AS found
+     WHERE EXISTS (SELECT 1 FROM rate
+                    WHERE rate.tenant_id IN (:tenant_id, 0) AND rate.channel = kind.channel
+                      AND rate.provider = kind.provider AND rate.country IN (kind.country, '')
                       AND rate.valid_from <= :now)
-     ORDER BY r.day, r.message_id LIMIT :most
-    """
+     ORDER BY found.day LIMIT :most
+    """  # noqa: S608 - every value is a parameter
 )
 
 _LOCK = text(
@@ -227,8 +232,10 @@ async def price_what_is_missing(
 
     Raises:
         DayIsClosed: this process's clock is slow; tried again, it passes.
+        OperationalError: somebody holds a message for longer than is waited.
     """
-    found = await db.scalars(_MISSING, {"tenant_id": tenant_id, "now": now, "most": most})
+    await wait_briefly(db)
+    found = await db.scalars(MISSING, {"tenant_id": tenant_id, "now": now, "most": most})
     ids = {"tenant_id": tenant_id, "ids": list(found)}
     if not ids["ids"]:
         return 0
@@ -270,6 +277,10 @@ async def accept_card_prices(db: WriteSession, *, tenant_id: int, older_than: da
     """Let the card's figure hold for what its provider has not priced, of days before a day.
 
     It is booked already, so no amount changes. Returns how many records became FINAL.
+
+    Raises:
+        OperationalError: somebody holds a record for longer than is waited.
     """
+    await wait_briefly(db)
     done = await db.execute(_ACCEPT, {"tenant_id": tenant_id, "older_than": older_than})
     return int(getattr(done, "rowcount", 0))

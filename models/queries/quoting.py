@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.enums import Channel, DeliveryMode
+from models.queries.allowances import LIMIT
 from models.queries.cards import AS_JSON, CARDS, read_cards
 from models.rules.pricing import Card
 from models.session import ReadSession
@@ -35,10 +36,7 @@ _FACTS = text(
                            CAST(:now AS timestamptz) AS accepted_at,
                            CAST(:now AS timestamptz) AS now
                       FROM asked WHERE provider IS NOT NULL) wanted, {CARDS}) AS cards,
-           COALESCE((SELECT GREATEST(CASE CAST(:channel AS text) WHEN 'SMS' THEN m.sms_limit
-                                          WHEN 'VOICE' THEN m.voice_minutes_limit
-                                          ELSE m.email_limit END
-                                     - COALESCE(am.used + am.held, 0), 0)
+           COALESCE((SELECT GREATEST({LIMIT} - COALESCE(am.used + am.held, 0), 0)
                        FROM merchant m
                        LEFT JOIN allowance_month am
                               ON am.tenant_id = m.tenant_id AND am.merchant_id = m.id

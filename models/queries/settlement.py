@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from models.enums import WAITING, MessageStatus
+from models.queries.allowances import LIMIT
 from models.queries.booking import TOO_LATE, USED, lock_days, usage_of
 from models.queries.days import DayIsClosed
 from models.queries.settleable import Settleable
@@ -70,9 +71,7 @@ _END = text(
     SELECT EXISTS (SELECT 1 FROM unsettled) AS moved, EXISTS (SELECT 1 FROM ended) AS booked,
            {TOO_LATE} AS too_late,
            (SELECT used FROM month) AS used,
-           (SELECT CASE CAST(:channel AS text) WHEN 'SMS' THEN sms_limit
-                                               WHEN 'VOICE' THEN voice_minutes_limit
-                                               ELSE email_limit END
+           (SELECT {LIMIT}
               FROM merchant WHERE tenant_id = :tenant_id AND id = :merchant_id) AS allowance
     """  # noqa: S608 - every value is a parameter
 )

@@ -14,6 +14,7 @@ from sqlalchemy import Row, text
 
 from models.enums import AlertType, Channel
 from models.queries.alerts import raise_alert, resolve_alerts
+from models.queries.allowances import limit_of
 from models.rules.periods import first_day, month_of
 from models.rules.thresholds import (
     CREDITS,
@@ -40,7 +41,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class AccountStanding:
     """What an account has, and what is warned of."""
 
     account: Account
@@ -63,11 +64,9 @@ class Standing:
 
 
 _STANDINGS = text(
-    """
+    f"""
     SELECT m.tenant_id, m.id AS merchant_id, wanted.channel,
-           CASE wanted.channel WHEN 'SMS' THEN m.sms_limit
-                               WHEN 'VOICE' THEN m.voice_minutes_limit
-                               ELSE m.email_limit END AS allowance,
+           {limit_of("wanted.channel")} AS allowance,
            COALESCE(month.used, 0) AS used, COALESCE(credits.available, 0) AS available,
            (SELECT e.units FROM ledger_entry e
              WHERE e.tenant_id = m.tenant_id AND e.merchant_id = m.id
@@ -87,13 +86,13 @@ _STANDINGS = text(
       LEFT JOIN credit_account credits
              ON credits.tenant_id = m.tenant_id AND credits.merchant_id = m.id
             AND credits.channel = wanted.channel
-    """
+    """  # noqa: S608 - every value is a parameter
 )
 
 
 async def read_standings(
     db: ReadSession | WriteSession, accounts: Sequence[Account], now: datetime
-) -> list[Standing]:
+) -> list[AccountStanding]:
     """Return how accounts stand; those of no merchant are left out."""
     month = month_of(now)
     rows = await db.execute(
@@ -109,12 +108,12 @@ async def read_standings(
     return [_standing(row, month) for row in rows]
 
 
-def _standing(row: Row[tuple[object, ...]], month: str) -> Standing:
+def _standing(row: Row[tuple[object, ...]], month: str) -> AccountStanding:
     open = [
         (Mark(AlertType(type), threshold), past and type == AlertType.USAGE_THRESHOLD)
         for type, threshold, past in row.open or ()
     ]
-    return Standing(
+    return AccountStanding(
         account=Account(
             tenant_id=row.tenant_id, merchant_id=row.merchant_id, channel=Channel(row.channel)
         ),
@@ -240,7 +239,7 @@ async def _lock_months(
     )
 
 
-async def _align(db: WriteSession, standing: Standing, about: Marks, now: datetime) -> None:
+async def _align(db: WriteSession, standing: AccountStanding, about: Marks, now: datetime) -> None:
     """Make what is open what is wanted, of the marks that the held locks are about."""
     if standing.past and about & USAGE:
         await _end_past(db, standing, now)
@@ -249,7 +248,7 @@ async def _align(db: WriteSession, standing: Standing, about: Marks, now: dateti
 
 
 async def _raise(
-    db: WriteSession, standing: Standing, marks: Collection[Mark], now: datetime
+    db: WriteSession, standing: AccountStanding, marks: Collection[Mark], now: datetime
 ) -> None:
     account = standing.account
     for mark in sorted(marks):
@@ -267,7 +266,7 @@ async def _raise(
 
 
 async def _resolve(
-    db: WriteSession, standing: Standing, marks: Collection[Mark], now: datetime
+    db: WriteSession, standing: AccountStanding, marks: Collection[Mark], now: datetime
 ) -> None:
     account = standing.account
     for mark in sorted(marks):
@@ -291,7 +290,7 @@ _END_PAST = text(
 )
 
 
-async def _end_past(db: WriteSession, standing: Standing, now: datetime) -> None:
+async def _end_past(db: WriteSession, standing: AccountStanding, now: datetime) -> None:
     """Resolve the warnings of earlier months, so that those of this one are new."""
     account = standing.account
     await db.execute(

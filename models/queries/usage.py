@@ -8,13 +8,11 @@ from typing import Any, Final
 
 from sqlalchemy import Row, TextClause, text
 
-from models.enums import Channel
+from models.enums import Channel, PriceGap
 from models.queries.closing import SINCE, unsettled
+from models.queries.gaps import kinds
 from models.rules.freshness import Openness, Unpriced
 from models.session import ReadSession
-
-_LOOKED_AT: Final = 1000
-"""Records without a price that are read to tell what is missing, so that the answer comes soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +66,26 @@ def _mine(column: str, one: bool) -> str:
     return f"{column} = :merchant_id" if one else "TRUE"
 
 
-def _unpriced(gap: str, one: bool) -> str:
+def _unpriced(gap: PriceGap, one: bool) -> str:
+    """Return the SQL of the kinds of records that lack a price in the range.
+
+    Of one merchant every day is looked up by itself: what others lack on it is not read.
+    """
+    days = "wanted" if one else "(SELECT CAST(NULL AS date) AS day)"
+    when = (
+        "r.day = wanted.day AND r.merchant_id = :merchant_id"
+        if one
+        else "r.day BETWEEN CAST(:first AS date) AND CAST(:last AS date)"
+    )
     return f"""
-        SELECT json_agg(DISTINCT jsonb_build_array(channel, provider, country))
-          FROM (SELECT channel, provider, country FROM usage_record
-                 WHERE tenant_id = :tenant_id AND state = 'PROVISIONAL' AND gap = '{gap}'
-                   AND day BETWEEN CAST(:first AS date) AND CAST(:last AS date)
-                   AND {_mine("merchant_id", one)}
-                 LIMIT {_LOOKED_AT}) AS looked_at
+        SELECT json_agg(jsonb_build_array(kind.channel, kind.provider, kind.country))
+          FROM ({kinds(gap)}) AS kind
+         WHERE (SELECT TRUE FROM {days}, LATERAL (
+                    SELECT 1 FROM usage_record r
+                     WHERE r.tenant_id = :tenant_id AND r.state = 'PROVISIONAL'
+                       AND r.gap = '{gap}' AND r.channel = kind.channel
+                       AND r.provider = kind.provider AND r.country = kind.country
+                       AND {when} LIMIT 1) AS one LIMIT 1)
     """  # noqa: S608 - no input in it
 
 
@@ -113,9 +123,9 @@ def _totals(one: bool) -> TextClause:
                    {unsettled("CAST(:first AS date)", "CAST(:last AS date)")}
                    AND {_mine("m.merchant_id", one)}) END AS unsettled,
                CASE WHEN earliest IS NOT NULL
-                    THEN ({_unpriced("RATE_MISSING", one)}) END AS unrated,
+                    THEN ({_unpriced(PriceGap.RATE_MISSING, one)}) END AS unrated,
                CASE WHEN earliest IS NOT NULL
-                    THEN ({_unpriced("VENDOR_PRICE", one)}) END AS awaited
+                    THEN ({_unpriced(PriceGap.VENDOR_PRICE, one)}) END AS awaited
           FROM totals, opened
         """  # noqa: S608 - no input in it
     )

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_PAYMENT_SHAPE = re.compile(r"hxp-(\d{1,18})-(\d{1,18})", re.ASCII)
+_PAYMENT_SHAPE = re.compile(r"hxp-(\d{1,18})-(\d{1,18})(?:-([a-z2-7]{8}))?", re.ASCII)
 _SHAPE = re.compile(r"hx-(\d{1,18})-(\d{1,18})-(\d{1,4})", re.ASCII)
 
 
@@ -30,13 +30,20 @@ def parse_reference(text: str) -> Reference | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentReference:
-    """One payment; also the key under which a gateway charges it once."""
+    """One payment; also the key under which a gateway charges it once.
+
+    Ids come again when a database is restored or made anew, charges stay at the gateway for ever:
+    `nonce`, eight random characters of base32, keeps an old charge from being taken for a new one.
+    """
 
     tenant_id: int
     payment_id: int
+    nonce: str
+    """Empty for payments that were ordered before there was one."""
 
     def __str__(self) -> str:
-        return f"hxp-{self.tenant_id}-{self.payment_id}"
+        ids = f"hxp-{self.tenant_id}-{self.payment_id}"
+        return f"{ids}-{self.nonce}" if self.nonce else ids
 
     @property
     def refund_key(self) -> str:
@@ -49,5 +56,5 @@ def parse_payment_reference(text: str) -> PaymentReference | None:
     match = _PAYMENT_SHAPE.fullmatch(text)
     if match is None:
         return None
-    tenant, payment = (int(part) for part in match.groups())
-    return PaymentReference(tenant_id=tenant, payment_id=payment)
+    tenant, payment, nonce = match.groups(default="")
+    return PaymentReference(tenant_id=int(tenant), payment_id=int(payment), nonce=nonce)

@@ -61,6 +61,11 @@ class Payment(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
+    nonce: str = Field(
+        sa_type=String(8),
+        sa_column_kwargs={"server_default": ""},
+        description="The random part of its reference at the gateway; empty for the oldest.",
+    )
     merchant_id: int = Field(sa_type=BigInteger)
     channel: Channel = Field(sa_type=String(8))
     units: int

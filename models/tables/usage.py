@@ -36,7 +36,19 @@ class UsageRecord(Table, table=True):
         Index(
             "ix_usage_record_gap",
             "tenant_id",
+            "gap",
             "day",
+            postgresql_where=text("state = 'PROVISIONAL'"),
+        ),
+        Index(
+            "ix_usage_record_unpriced",
+            "tenant_id",
+            "gap",
+            "channel",
+            "provider",
+            "country",
+            "day",
+            "merchant_id",
             postgresql_where=text("state = 'PROVISIONAL'"),
         ),
     )

@@ -1,5 +1,6 @@
 """A payment gateway of the test's own: it honours keys, loses answers on demand, and remembers."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,8 @@ class OwnGateway:
     requests: list[ChargeRequest] = field(default_factory=list)
     refunds: dict[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    tells: tuple[int, str] | None = None
+    """Of every charge, instead of what was asked for."""
     dies: str | None = None
     """The moment at which the process ends, once: before or after which call."""
 
@@ -108,7 +111,14 @@ class OwnGateway:
             raise Died
 
     def _tell(self, reference: str) -> Charge:
-        return Charge(charge_id=f"ch-{reference}", state=self.states[reference])
+        asked = [r for r in self.requests if r.reference == reference]
+        amount, currency = self.tells or (asked[0].amount_cents, asked[0].currency)
+        return Charge(
+            charge_id=f"ch-{reference}",
+            state=self.states[reference],
+            amount_cents=amount,
+            currency=currency,
+        )
 
 
 class Till:
@@ -129,6 +139,7 @@ class Till:
         async with self.database.transaction() as db:
             payment = Payment(
                 tenant_id=self.owner.tenant_id,
+                nonce=_nonce(),
                 merchant_id=self.owner.merchant_id,
                 channel=Channel.SMS,
                 units=units,
@@ -172,11 +183,13 @@ class Till:
         self, payment_id: int, state: ChargeState, *, event_id: str | None = None
     ) -> StoredEvent | None:
         """Report something about a charge, as the webhook does."""
-        reference = PaymentReference(tenant_id=self.owner.tenant_id, payment_id=payment_id)
+        reference = await self.reference(payment_id)
         event = ChargeEvent(
             event_id=event_id or unique("evt"),
             charge_id=f"ch-{reference}",
             state=state,
+            amount_cents=10,
+            currency="USD",
             provider_code=None,
             reported_at=datetime.now(UTC),
         )
@@ -189,6 +202,17 @@ class Till:
                 now=datetime.now(UTC),
                 grace=timedelta(seconds=5),
             )
+
+    async def reference(self, payment_id: int) -> PaymentReference:
+        """Return what a payment is called at the gateway, whether there is one or not."""
+        found = await self.rows(
+            "SELECT nonce FROM payment WHERE tenant_id = :t AND id = :p", payment_id
+        )
+        return PaymentReference(
+            tenant_id=self.owner.tenant_id,
+            payment_id=payment_id,
+            nonce=found[0].nonce if found else "",
+        )
 
     async def switch(self, *, active: bool) -> None:
         """Switch the merchant on or off."""
@@ -232,7 +256,6 @@ class Till:
 
     async def broken_laws(self) -> list[str]:
         """Return in words how money and credits disagree, at any moment."""
-        tenant = self.owner.tenant_id
         payments = await self.rows("SELECT * FROM payment WHERE tenant_id = :t")
         entries = await self.rows(
             "SELECT payment_id, kind, units FROM ledger_entry WHERE tenant_id = :t ORDER BY id"
@@ -248,7 +271,7 @@ class Till:
         if account.available != sum(units for _, _, units in granted):
             found.append(f"account {account.available}")
         for payment in payments:
-            reference = f"hxp-{tenant}-{payment.id}"
+            reference = str(await self.reference(payment.id))
             taken = self.gateway.states.get(reference) is ChargeState.SUCCEEDED
             back = f"{reference}-refund" in self.gateway.refunds
             if payment.fulfilled_at is not None and (not taken or back):
@@ -257,3 +280,7 @@ class Till:
             if over and taken and payment.fulfilled_at is None and not back:
                 found.append(f"{reference}: money for nothing ({payment.status})")
         return found
+
+
+def _nonce() -> str:
+    return "".join(random.choices("abcdefghijklmnopqrstuvwxyz234567", k=8))

@@ -37,7 +37,7 @@ async def test_the_gateway_is_told_what_to_take_and_where_to_report(
     before = datetime.now(UTC)
     await till.take("charge", payment_id)
     [request] = gateway.requests
-    reference = f"hxp-{till.owner.tenant_id}-{payment_id}"
+    reference = str(await till.reference(payment_id))
     assert (request.reference, request.amount_cents, request.currency) == (reference, 10, "USD")
     assert request.payment_method_id == "pm_secret"
     assert request.callback_url == f"http://us/webhooks/own/payments/{reference}"
@@ -351,6 +351,40 @@ async def test_news_of_an_unknown_payment_or_another_gateway_are_refused(
     await till.take("charge", payment_id)
     gateway.name = "another"
     assert await till.tell(payment_id, ChargeState.FAILED) is None
+
+
+async def test_an_old_charge_under_the_same_ids_is_not_this_payments_money(
+    till: Till, gateway: OwnGateway
+) -> None:
+    """A database that was restored gives out the id of a payment that was paid already."""
+    payment_id = await till.order()
+    old = f"hxp-{till.owner.tenant_id}-{payment_id}"
+    gateway.states[old] = gateway.state = ChargeState.SUCCEEDED
+    gateway.answers = [BUSY]
+    await till.take("charge", payment_id)
+    [request] = gateway.requests
+    assert request.reference != old
+    truth = await gateway.look_up(request.reference)
+    assert truth == NotFound()
+
+
+@pytest.mark.parametrize("tells", [(11, "USD"), (10, "MXN")])
+@pytest.mark.parametrize("state", [ChargeState.SUCCEEDED, ChargeState.PROCESSING])
+async def test_a_charge_that_nobody_ordered_is_neither_believed_nor_canceled(
+    till: Till,
+    gateway: OwnGateway,
+    tells: tuple[int, str],
+    state: ChargeState,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gateway.state, gateway.tells = state, tells
+    payment_id = await till.order()
+    for step in ("charge", "charge", "call_off"):
+        standing = await till.take(step, payment_id)
+    assert (standing.status, standing.duty) == (PENDING, Duty.CALL_OFF)
+    assert gateway.calls == ["charge", "look_up", "look_up"]
+    assert (await till.row(payment_id)).charge_id is None
+    assert caplog.messages.count("the gateway tells of another charge than was ordered") == 3
 
 
 def replace_sweep(row: object) -> dict[str, object]:

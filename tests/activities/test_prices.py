@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import MessageStatus, PriceGap, PriceSource, ReportStatus, UsageState
-from models.queries.days import DayIsClosed, lock_day, writable_day
+from models.queries.days import DayIsClosed, lock_day
 from models.queries.pricing import accept_card_prices, price_what_is_missing
 from models.session import Database
 from models.tables.usage import UsageClosing
@@ -314,22 +314,6 @@ async def test_a_day_that_is_today_and_closed_is_not_written_to(books: Books) ->
     with pytest.raises(DayIsClosed):
         await books.settle(message_id, Ending.REPORTED)
     assert await books.status(message_id) is S.SENT
-    async with books.database.transaction() as db:
-        ids = {"tenant_id": books.owner.tenant_id, "today": today()}
-        with pytest.raises(DayIsClosed):
-            await writable_day(db, day=today(), **ids)  # type: ignore[arg-type]
-
-
-async def test_a_day_that_is_closed_is_written_to_today(books: Books) -> None:
-    yesterday = today() - timedelta(days=1)
-    tenant = books.owner.tenant_id
-    async with books.database.transaction() as db:
-        wanted = await writable_day(db, tenant_id=tenant, day=yesterday, today=today())
-        assert wanted == yesterday
-    await books.close(yesterday)
-    async with books.database.transaction() as db:
-        wanted = await writable_day(db, tenant_id=tenant, day=yesterday, today=today())
-        assert wanted == today()
 
 
 @pytest.mark.parametrize("price", [None, "0.02"])

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from api.services.payment_news import PaymentNews
@@ -71,6 +72,10 @@ def news(reference: str, **changed: Any) -> dict[str, Any]:
     }
 
 
+def payment_of(reference: str) -> int:
+    return int(reference.split("-")[2])
+
+
 async def post(
     client: httpx.AsyncClient,
     reference: str,
@@ -104,7 +109,7 @@ async def test_news_take_effect_and_wake_the_workflow(
     client: httpx.AsyncClient, till: Till, reference: str, upgrades: FakeUpgradeStarter
 ) -> None:
     assert (await post(client, reference, news(reference))).status_code == 204
-    row = await till.row(int(reference.rpartition("-")[2]))
+    row = await till.row(payment_of(reference))
     assert (row.status, row.taken_at is not None, row.completed_at) == ("SUCCEEDED", True, None)
     assert row.sweep_at <= datetime.now(UTC) + timedelta(seconds=5)
     assert upgrades.woken == [f"upgrade/{till.owner.tenant_id}/k"]
@@ -115,7 +120,7 @@ async def test_telling_it_again_changes_nothing(
 ) -> None:
     body = news(reference)
     await post(client, reference, body)
-    await till.take("grant", int(reference.rpartition("-")[2]))
+    await till.take("grant", payment_of(reference))
     before = await everything(till)
     woken = len(upgrades.woken)
     answers = await asyncio.gather(*(post(client, reference, body) for _ in range(10)))
@@ -123,6 +128,20 @@ async def test_telling_it_again_changes_nothing(
     assert {answer.status_code for answer in answers} == {204}
     assert await everything(till) == before
     assert len(upgrades.woken) == woken, "nobody is left to wake"
+
+
+async def test_a_payment_that_news_end_is_counted_once(
+    client: httpx.AsyncClient, till: Till, reference: str
+) -> None:
+    before = failures_counted()
+    for event in ("1", "1", "2"):
+        await post(client, reference, news(reference, status="failed", eventId=event))
+    assert (await till.take("follow", payment_of(reference))).moved is False
+    assert failures_counted() == before + 1
+
+
+def failures_counted() -> float:
+    return REGISTRY.get_sample_value("hexavox_payments_ended_total", {"status": "FAILED"}) or 0
 
 
 @pytest.mark.parametrize(
@@ -147,6 +166,29 @@ async def test_news_of_another_payment_at_this_address_are_403(
     assert (await post(client, reference, news(other))).status_code == 403
 
 
+@pytest.mark.parametrize("changed", [{"amountCents": 9}, {"currency": "MXN"}], ids=repr)
+async def test_news_of_a_charge_that_nobody_ordered_are_refused(
+    client: httpx.AsyncClient,
+    till: Till,
+    reference: str,
+    changed: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = await everything(till)
+    assert (await post(client, reference, news(reference, **changed))).status_code == 404
+    assert await everything(till) == before
+    assert "the gateway tells of another charge than was ordered" in caplog.messages
+
+
+async def test_news_of_an_old_charge_under_the_same_ids_are_404(
+    client: httpx.AsyncClient, till: Till, reference: str
+) -> None:
+    before = await everything(till)
+    for old in (reference.rpartition("-")[0], f"{reference[:-8]}aaaaaaaa"):
+        assert (await post(client, old, news(old))).status_code == 404
+    assert await everything(till) == before
+
+
 async def test_a_report_about_a_message_is_no_news_of_a_charge(
     client: httpx.AsyncClient, till: Till, reference: str
 ) -> None:
@@ -159,10 +201,10 @@ async def test_a_report_about_a_message_is_no_news_of_a_charge(
 async def test_news_for_nobody_are_404(
     client: httpx.AsyncClient, till: Till, reference: str, database: Database
 ) -> None:
-    nobody = f"hxp-{till.owner.tenant_id}-{10**17}"
+    nobody = str(await till.reference(10**17))
     assert (await post(client, nobody, news(nobody))).status_code == 404
     assert (await post(client, reference, news(reference), gateway="other")).status_code == 404
-    never_asked = f"hxp-{till.owner.tenant_id}-{await till.order()}"
+    never_asked = str(await till.reference(await till.order()))
     assert (await post(client, never_asked, news(never_asked))).status_code == 404
 
 
@@ -182,6 +224,10 @@ async def test_news_for_nobody_are_404(
         {"at": "0001-01-01T00:00:00+14:00"},
         {"at": 7},
         {"type": "refund"},
+        {"amountCents": None},
+        {"amountCents": "10"},
+        {"currency": None},
+        {"currency": "dollars"},
     ],
     ids=repr,
 )
@@ -203,7 +249,7 @@ async def test_a_body_that_is_no_news_is_400(
 async def test_news_of_another_tenants_payment_reach_only_that_one(
     client: httpx.AsyncClient, till: Till, reference: str, database: Database
 ) -> None:
-    crossed = f"hxp-{till.owner.tenant_id + 1}-{reference.rpartition('-')[2]}"
+    crossed = reference.replace(str(till.owner.tenant_id), str(till.owner.tenant_id + 1), 1)
     assert (await post(client, crossed, news(crossed))).status_code == 404
     async with database.read() as db:
         found = await db.execute(

@@ -29,8 +29,8 @@ MAIL = partial(Use, channel=Channel.EMAIL, provider="ses", country="")
 
 @pytest.fixture
 async def reader(app: FastAPI, client: httpx.AsyncClient, database: Database, owner: Owner) -> Any:
-    """A tenant made on the 14th who reads reports on the 16th."""
-    await born(database, owner, datetime(2026, 4, 14, 8, tzinfo=UTC))
+    """A tenant whose first day is the 14th, since it was made on the next, reads on the 16th."""
+    await born(database, owner, datetime(2026, 4, 15, 8, tzinfo=UTC))
     real, app.state.reports = app.state.reports, Reports(database, Clock(NOW))
     yield Integrator(client, owner.tenant_id, 0, owner.headers)
     app.state.reports = real

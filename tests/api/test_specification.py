@@ -124,6 +124,7 @@ def test_answers_have_no_optional_fields(document: dict[str, Any]) -> None:
         if name.endswith(("View", "Response", "Event")) and "properties" in schema:
             optional = set(schema["properties"]) - set(schema["required"])
             assert optional == ONLY_WHEN_ASKED.get(name, set()), name
+            assert all("default" not in facts for facts in schema["properties"].values()), name
 
 
 def test_every_write_documents_its_idempotency_key(

@@ -138,13 +138,13 @@ async def _money_moved(buyer: Buyer) -> list[str]:
     taken = {item["reference"]: item for item in charges if item["status"] == "succeeded"}
     refunded = Counter(item["reference"] for item in await buyer.listed("refunds"))
     payments: list[Any] = await buyer.integrator.house.rows(
-        "SELECT id, status, amount_cents, currency, gateway FROM payment"
+        "SELECT id, nonce, status, amount_cents, currency, gateway FROM payment"
         " WHERE tenant_id = :tenant AND (gateway IS NOT NULL OR status <> 'SUCCEEDED')",
         tenant=buyer.integrator.owner.tenant_id,
     )
     found = []
-    for id, status, cents, currency, _ in payments:
-        reference = f"hxp-{buyer.integrator.owner.tenant_id}-{id}"
+    for id, nonce, status, cents, currency, _ in payments:
+        reference = f"hxp-{buyer.integrator.owner.tenant_id}-{id}-{nonce}"
         moved = charged.pop(reference, 0), refunded.pop(reference, 0)
         if moved != {"SUCCEEDED": (1, 0), "REFUNDED": (1, 1)}.get(status, (0, 0)):
             found.append(f"{reference} is {status}; charged and refunded {moved} times")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.queries.days import is_closed, lock_day
+from models.queries.days import lock_day
 from models.queries.pricing import accept_card_prices, price_what_is_missing
 from models.session import Database
 from models.tables.usage import UsageClosing
@@ -73,7 +73,7 @@ class Billing:
         tenant = self._owner.tenant_id
         async with self._database.transaction() as db:
             await lock_day(db, tenant_id=tenant, day=day, alone=True)
-            if await is_closed(db, tenant_id=tenant, day=day):
+            if await db.get(UsageClosing, (tenant, day)) is not None:
                 return
             db.add(UsageClosing(tenant_id=tenant, day=day, closed_at=datetime.now(UTC)))
             await db.flush()

@@ -7,9 +7,13 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from activities.closing import Closing
-from models.enums import AttemptState, Channel, PriceGap
-from models.queries import dispatching
+from models.enums import AttemptState, Channel, PriceGap, ReportStatus
+from models.queries import dispatching, late_reports, receipts, settleable, settlement
+from models.queries.receipts import NewReceipt
+from models.queries.settleable import Settleable
+from models.rules.settlement import end_by_report, end_without_truth
 from models.session import Database, WriteSession
+from models.tables.usage import UsageRecord
 from tests.factories import Owner, make_message, new_message
 from workflows.closing_types import CloseDaysStep
 
@@ -38,8 +42,9 @@ _BOOK = """
          WHERE tenant_id = :t AND id = :message
     ), used AS (
         INSERT INTO usage_record (tenant_id, message_id, merchant_id, channel, provider, day, units,
-                                  state, country, cost, carrier_fee, markup, gap, recorded_at)
-        VALUES (:t, :message, :m, :channel, :provider, :day, :units,
+                                  cost_units, state, country, cost, carrier_fee, markup, gap,
+                                  recorded_at)
+        VALUES (:t, :message, :m, :channel, :provider, :day, :units, :units,
                 CASE WHEN CAST(:gap AS text) IS NULL THEN 'FINAL' ELSE 'PROVISIONAL' END, :country,
                 :cost, :carrier_fee, :markup, :gap, :at)
     )
@@ -124,6 +129,57 @@ async def claim(db: WriteSession, owner: Owner, message_id: int, at: datetime) -
         now=at,
         deadline=at,
     )
+
+
+async def delivered(database: Database, owner: Owner, message_id: int, at: datetime) -> None:
+    """Store a report that a message, tried once, arrived."""
+    report = NewReceipt(
+        tenant_id=owner.tenant_id,
+        message_id=message_id,
+        attempt=1,
+        provider="simulator",
+        event_id=f"{message_id}-delivered",
+        status=ReportStatus.DELIVERED,
+        reported_at=at,
+    )
+    async with database.transaction() as db:
+        await receipts.store(db, report, at)
+
+
+async def settle(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
+    """End a message by what is reported of it, in a transaction of the caller's."""
+    message = await _locked(db, owner, message_id)
+    end = end_by_report(message.facts)
+    assert end is not None
+    await settlement.end_message(db, message, end, now)
+
+
+async def give_up(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
+    """End a message of which nothing is known."""
+    message = await _locked(db, owner, message_id)
+    await settlement.end_message(db, message, end_without_truth(message.facts), now)
+
+
+async def correct(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
+    """Take in what was reported after the end."""
+    message = await _locked(db, owner, message_id)
+    await late_reports.apply_late_reports(db, message, now, tell_prices=frozenset())
+
+
+async def _locked(db: WriteSession, owner: Owner, message_id: int) -> Settleable:
+    message = await settleable.lock_for_settlement(
+        db, tenant_id=owner.tenant_id, message_id=message_id
+    )
+    assert message is not None
+    return message
+
+
+async def day_of_use(database: Database, owner: Owner, message_id: int) -> date:
+    """Return the day on which a message's use is booked."""
+    async with database.read() as db:
+        record = await db.get(UsageRecord, (owner.tenant_id, message_id))
+    assert record is not None
+    return record.day
 
 
 async def born(database: Database, owner: Owner, at: datetime) -> None:

@@ -4,12 +4,14 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from activities.closing import Closing, Turn
 from models.enums import AttemptState, PriceGap
-from models.queries.days import writable_day
+from models.queries.closing import close_day
+from models.queries.days import lock_day
 from models.session import Database
-from tests.factories import Owner, make_message, make_owner, new_message
+from tests.factories import Owner, add_card, make_message, make_owner, new_message
 from tests.reports.stage import (
     Use,
     book,
@@ -17,18 +19,20 @@ from tests.reports.stage import (
     claim,
     close,
     closings,
+    day_of_use,
+    delivered,
+    settle,
     try_message,
-    write_down,
 )
 from workflows.closing_types import CloseDaysStep
 
-D1, D2, D3, D4 = (date(2026, 4, day) for day in (13, 14, 15, 16))
+D0, D1, D2, D3, D4 = (date(2026, 4, day) for day in (12, 13, 14, 15, 16))
 NOW = datetime(2026, 4, 16, 9, tzinfo=UTC)
 
 
 @pytest.fixture
 async def gym(database: Database, owner: Owner) -> Owner:
-    """A tenant made on the 13th."""
+    """A tenant made on the 13th: the day before is its first, should a clock be slow."""
     await born(database, owner, datetime(2026, 4, 13, 18, tzinfo=UTC))
     return owner
 
@@ -38,8 +42,8 @@ async def test_every_day_that_is_over_is_closed_empty_ones_as_well(
 ) -> None:
     await book(database, gym, Use(day=D2))
     await book(database, gym, Use(day=D4))
-    assert await close(database, gym, NOW) == (3, 0)
-    assert list(await closings(database, gym)) == [D1, D2, D3]
+    assert await close(database, gym, NOW) == (4, 0)
+    assert list(await closings(database, gym)) == [D0, D1, D2, D3]
 
 
 async def test_twice_is_once(database: Database, gym: Owner) -> None:
@@ -56,7 +60,7 @@ async def test_a_day_that_was_used_before_its_tenant_was_made_is_closed_too(
     long_ago = date(2025, 12, 31)
     await book(database, gym, Use(day=long_ago))
     await close(database, gym, NOW)
-    assert list(await closings(database, gym)) == [long_ago, D1, D2, D3]
+    assert list(await closings(database, gym)) == [long_ago, D0, D1, D2, D3]
 
 
 @pytest.mark.parametrize(
@@ -79,11 +83,11 @@ async def test_one_message_that_has_not_ended_holds_its_day_open_and_no_other(
 ) -> None:
     late = datetime(2026, 4, 14, 23, 59, 59, 999_999, tzinfo=UTC)
     message = await try_message(database, gym, late, state)
-    assert await close(database, gym, NOW) == (2, 1)
-    assert list(await closings(database, gym)) == [D1, D3]
+    assert await close(database, gym, NOW) == (3, 1)
+    assert list(await closings(database, gym)) == [D0, D1, D3]
     await book(database, gym, Use(day=D2), message)
     assert await close(database, gym, NOW) == (1, 0)
-    assert list(await closings(database, gym)) == [D1, D2, D3]
+    assert list(await closings(database, gym)) == [D0, D1, D2, D3]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,7 @@ async def test_a_message_that_waits_belongs_to_no_day_yet(
     await try_message(database, gym, datetime(2026, 4, 14, 12, tzinfo=UTC), state)
     at = datetime(2026, 4, 14, 12, tzinfo=UTC)
     await make_message(database, new_message(gym, accepted_at=at, due_in=timedelta(days=9)))
-    assert await close(database, gym, NOW) == (3, 0)
+    assert await close(database, gym, NOW) == (4, 0)
 
 
 @pytest.mark.parametrize("gap", PriceGap)
@@ -103,8 +107,8 @@ async def test_a_price_that_is_not_known_holds_its_day_open(
     database: Database, gym: Owner, gap: PriceGap
 ) -> None:
     await book(database, gym, Use(day=D2, gap=gap))
-    assert await close(database, gym, NOW) == (2, 1)
-    assert list(await closings(database, gym)) == [D1, D3]
+    assert await close(database, gym, NOW) == (3, 1)
+    assert list(await closings(database, gym)) == [D0, D1, D3]
 
 
 async def test_another_tenants_messages_hold_nothing_open(database: Database, gym: Owner) -> None:
@@ -112,32 +116,58 @@ async def test_another_tenants_messages_hold_nothing_open(database: Database, gy
     await born(database, other, datetime(2026, 4, 13, 12, tzinfo=UTC))
     await try_message(database, other, datetime(2026, 4, 14, 12, tzinfo=UTC))
     await book(database, other, Use(day=D3, gap=PriceGap.RATE_MISSING))
-    assert await close(database, gym, NOW) == (3, 0)
-    assert await close(database, other, NOW) == (1, 2)
+    assert await close(database, gym, NOW) == (4, 0)
+    assert await close(database, other, NOW) == (2, 2)
 
 
 async def test_whoever_is_writing_to_a_day_is_waited_for_and_what_he_wrote_is_seen(
     database: Database, gym: Owner
 ) -> None:
-    message = await make_message(database, new_message(gym, accepted_at=NOW))
+    at = datetime(2026, 4, 14, 12, tzinfo=UTC)
+    message = await try_message(database, gym, at)
+    await delivered(database, gym, message, at)
+
+    async def close_it() -> str | None:
+        async with database.transaction() as db:
+            return await close_day(db, tenant_id=gym.tenant_id, day=D2, now=NOW)
+
     async with database.transaction() as db:
-        day = await writable_day(db, tenant_id=gym.tenant_id, day=D2, today=D4)
-        await write_down(db, gym, Use(day=day, gap=PriceGap.RATE_MISSING), message)
-        closing = asyncio.create_task(close(database, gym, NOW))
+        await settle(db, gym, message, NOW)
+        closing = asyncio.create_task(close_it())
         await asyncio.sleep(0.3)
-        assert list(await closings(database, gym)) == [D1]
-    assert await closing == (2, 1)
-    assert list(await closings(database, gym)) == [D1, D3]
+        assert not closing.done()
+    assert await closing == "RATE_MISSING"
+    assert await day_of_use(database, gym, message) == D2
 
 
 async def test_a_writer_that_hangs_keeps_its_day_open_and_nobody_waiting(
     database: Database, gym: Owner
 ) -> None:
     async with database.transaction() as db:
-        await writable_day(db, tenant_id=gym.tenant_id, day=D2, today=D4)
+        await lock_day(db, tenant_id=gym.tenant_id, day=D2, alone=False)
         async with asyncio.timeout(5):
-            assert await close(database, gym, NOW) == (2, 1)
+            assert await close(database, gym, NOW) == (3, 1)
     assert await close(database, gym, NOW) == (1, 0)
+
+
+@pytest.mark.parametrize("gap", PriceGap)
+async def test_a_transaction_that_hangs_keeps_only_its_tenant_from_its_turn(
+    database: Database, gym: Owner, gap: PriceGap
+) -> None:
+    other = await make_owner(database)
+    await born(database, other, datetime(2026, 4, 15, 12, tzinfo=UTC))
+    await add_card(database, gym.tenant_id, provider="simulator", valid_in_days=-400)
+    message = await book(database, gym, Use(day=date(2026, 3, 1), gap=gap))
+    closing = Closing(database, clock=lambda: NOW, most=2)
+    async with database.transaction() as db:
+        for table, id in (("message", "id"), ("usage_record", "message_id")):
+            held = f"SELECT 1 FROM {table} WHERE tenant_id = :t AND {id} = :m FOR UPDATE"
+            await db.execute(text(held), {"t": gym.tenant_id, "m": message})
+        async with asyncio.timeout(5):
+            result = await closing.close_days(CloseDaysStep(after=gym.tenant_id - 1))
+    assert (result.failed, result.closed) == (1, 2)
+    result = await closing.close_days(CloseDaysStep(after=gym.tenant_id - 1))
+    assert (result.failed, result.held) == (0, 0)
 
 
 async def test_who_comes_too_late_for_a_day_writes_to_today(database: Database, gym: Owner) -> None:
@@ -148,9 +178,10 @@ async def test_who_comes_too_late_for_a_day_writes_to_today(database: Database, 
         await claim(db, gym, message, at)
         await close(database, gym, NOW)
     assert D3 in await closings(database, gym)
+    await delivered(database, gym, message, NOW)
     async with database.transaction() as db:
-        day = await writable_day(db, tenant_id=gym.tenant_id, day=D3, today=D4)
-    assert day == D4
+        await settle(db, gym, message, NOW)
+    assert await day_of_use(database, gym, message) == D4
 
 
 async def test_a_tenant_that_fails_keeps_no_other_from_its_turn(
@@ -161,7 +192,7 @@ async def test_a_tenant_that_fails_keeps_no_other_from_its_turn(
     closing = _FailsFor(database, clock=lambda: NOW, most=2)
     closing.unlucky = gym.tenant_id
     result = await closing.close_days(CloseDaysStep(after=gym.tenant_id - 1))
-    assert (result.failed, result.closed) == (1, 1)
+    assert (result.failed, result.closed) == (1, 2)
     assert await closings(database, gym) == {}
 
 

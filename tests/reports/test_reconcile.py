@@ -11,9 +11,11 @@ from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from models.enums import AttemptState
 from models.session import Database
-from tests.factories import Owner, make_message, make_owner, new_message
-from tests.reports.stage import Use, book, claim
+from models.tables.usage import UsageRecord
+from tests.factories import Owner, add_card, make_message, make_owner, new_message
+from tests.reports.stage import Use, book, claim, correct, delivered, give_up, try_message
 
 DAY = date(2026, 4, 15)
 AT = datetime(2026, 4, 15, 12, tzinfo=UTC)
@@ -113,6 +115,26 @@ async def test_only_the_days_and_the_provider_that_are_asked_for_count(
     invoice = "id,units,cost\nSM1,1,1\nSM2,1,1\n"  # SM2 was sent late on its last day, over there
     assert (await reconcile(invoice, *RANGE, "--provider", "simulator")).exit_code == 0
     assert (await reconcile(invoice, *RANGE)).exit_code == 1
+
+
+async def test_of_a_corrected_unknown_the_units_it_costs_money_for_are_compared(
+    database: Database, owner: Owner, reconcile: Reconcile
+) -> None:
+    """Its hold was released, and units are not taken again; the provider bills them."""
+    await add_card(database, owner.tenant_id, unit_cost="0.0079")
+    message = await try_message(database, owner, AT, AttemptState.AMBIGUOUS)
+    async with database.transaction() as db:
+        await give_up(db, owner, message, AT)
+    await delivered(database, owner, message, AT)
+    async with database.transaction() as db:
+        await correct(db, owner, message, AT)
+    async with database.read() as db:
+        record = await db.get(UsageRecord, (owner.tenant_id, message))
+    assert record is not None
+    assert (record.units, record.cost_units) == (0, 1)
+    invoice = f"id,units,cost\nhx-{owner.tenant_id}-{message}-1,1,0.0079\n"
+    run = await reconcile(invoice, *RANGE)
+    assert run.exit_code == 0, run.output
 
 
 async def test_corrections_are_part_of_what_we_recorded(

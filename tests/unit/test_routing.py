@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.enums import AttemptState, Channel, DeliveryMode
+from providers.order import CHANNELS, ORDER, asked_first
 from providers.ports import Ambiguous, Answer, LookUp, NotFound, Proof, SendRequest
 from providers.routing import PastAttempt, Routes
 
@@ -29,6 +30,8 @@ class Vendor:
     async def look_up(self, reference: str) -> LookUp:
         return NotFound()
 
+
+SMS, EMAIL = frozenset({Channel.SMS}), frozenset({Channel.EMAIL})
 
 ROUTES = Routes(
     [Vendor("a"), Vendor("b"), Vendor("mail", frozenset({Channel.EMAIL}))],
@@ -87,3 +90,16 @@ def test_no_provider_is_asked_again_after_it_refused(past: list[tuple[str, Attem
     following = next_after(*past)
     assert following not in refused
     assert (following is None) is ({"a", "b"} <= refused)
+
+
+def test_who_is_asked_first_is_who_is_named_first_of_those_that_carry_it() -> None:
+    order = {LIVE: ("mail", "a", "b"), DeliveryMode.SIMULATOR: ()}
+    channels = {"mail": EMAIL, "a": SMS, "b": SMS | EMAIL}
+    assert asked_first(order, channels) == {
+        LIVE: {Channel.SMS: "a", Channel.EMAIL: "mail"},
+        DeliveryMode.SIMULATOR: {},
+    }
+
+
+def test_of_everybody_in_the_order_it_is_known_what_it_carries() -> None:
+    assert {name for names in ORDER.values() for name in names} == set(CHANNELS)

@@ -29,7 +29,20 @@ ORDER = ChargeRequest(
     callback_url="http://us/webhooks/simulator/payments/hxp-1-7",
     not_after=NOW + timedelta(days=1),
 )
-SUCCEEDED = Charge(charge_id="ch_1", state=ChargeState.SUCCEEDED)
+
+
+def charge(state: ChargeState, provider_code: str | None = None) -> Charge:
+    return Charge(
+        charge_id="ch_1",
+        state=state,
+        amount_cents=4900,
+        currency="USD",
+        provider_code=provider_code,
+    )
+
+
+SUCCEEDED = charge(ChargeState.SUCCEEDED)
+TERMS = {"amountCents": 4900, "currency": "USD"}
 
 
 def gateway(
@@ -51,7 +64,7 @@ def gateway(
 
 
 def told(status: str, http: int = 200, **more: object) -> httpx.Response:
-    return httpx.Response(http, json={"id": "ch_1", "status": status, **more})
+    return httpx.Response(http, json={"id": "ch_1", "status": status, **TERMS, **more})
 
 
 def ambiguous(status: int) -> Ambiguous:
@@ -62,13 +75,13 @@ def ambiguous(status: int) -> Ambiguous:
     ("response", "answer"),
     [
         (told("succeeded"), SUCCEEDED),
-        (told("processing"), Charge(charge_id="ch_1", state=ChargeState.PROCESSING)),
-        (told("requires_action"), Charge(charge_id="ch_1", state=ChargeState.NEEDS_ACTION)),
+        (told("processing"), charge(ChargeState.PROCESSING)),
+        (told("requires_action"), charge(ChargeState.NEEDS_ACTION)),
         (
             told("declined", 402, errorCode="card_declined"),
-            Charge(charge_id="ch_1", state=ChargeState.DECLINED, provider_code="card_declined"),
+            charge(ChargeState.DECLINED, "card_declined"),
         ),
-        (told("failed", 409), Charge(charge_id="ch_1", state=ChargeState.FAILED)),
+        (told("failed", 409), charge(ChargeState.FAILED)),
         (httpx.Response(503), NotProcessed(reason="503", provider_code="503")),
         (
             httpx.Response(429, headers={"Retry-After": "7"}),
@@ -82,8 +95,11 @@ def ambiguous(status: int) -> Ambiguous:
         (httpx.Response(302, headers={"Location": "/"}), ambiguous(302)),
         (httpx.Response(200, text="not json"), ambiguous(200)),
         (httpx.Response(200, json=["id"]), ambiguous(200)),
-        (httpx.Response(200, json={"id": "", "status": "succeeded"}), ambiguous(200)),
-        (httpx.Response(200, json={"id": "c" * 129, "status": "succeeded"}), ambiguous(200)),
+        (told("succeeded", id=""), ambiguous(200)),
+        (told("succeeded", id="c" * 129), ambiguous(200)),
+        (told("succeeded", amountCents=None), ambiguous(200)),
+        (told("succeeded", amountCents="4900"), ambiguous(200)),
+        (told("succeeded", currency=None), ambiguous(200)),
     ],
 )
 async def test_an_answer_to_charging_or_canceling_means_what_the_table_says(
@@ -115,7 +131,14 @@ def test_a_charge_shows_no_payment_method() -> None:
     ("response", "truth"),
     [
         (httpx.Response(200, json={"items": []}), NotFound()),
-        (httpx.Response(200, json={"items": [{"id": "ch_1", "status": "succeeded"}]}), SUCCEEDED),
+        (
+            httpx.Response(200, json={"items": [{"id": "ch_1", "status": "succeeded", **TERMS}]}),
+            SUCCEEDED,
+        ),
+        (
+            httpx.Response(200, json={"items": [{"id": "ch_1", "status": "succeeded"}]}),
+            NoTruth(reason="KeyError"),
+        ),
         (httpx.Response(200, json={"items": ["ch_1"]}), NoTruth(reason="TypeError")),
         (httpx.Response(200, json={"items": {}}), NoTruth(reason="TypeError")),
         (httpx.Response(200, json={}), NoTruth(reason="KeyError")),
