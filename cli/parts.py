@@ -18,7 +18,7 @@ from activities.reconcile import Truth
 from activities.registration import Registering, RegistrationSweeping
 from activities.watching import Watching
 from cli.vendors import Vendors
-from models.queries.registrations import RegistrarTables
+from models.queries.sip_registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.session import Database
 from models.settings import IncompleteSettings, Settings

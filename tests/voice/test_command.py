@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.main import app
-from models.queries.registrations import RegistrarTables
+from models.queries.sip_registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.session import Database
 from tests.factories import unique
