@@ -80,6 +80,7 @@ def assemble(settings: Settings, database: Database, client: Client, vendors: Ve
             vendors.registries,
             public_url=settings.public_url,
             look_after=settings.sweep_grace,
+            lost_after=settings.registration_lost_after,
         ),
         registration_sweeping=RegistrationSweeping(
             database,

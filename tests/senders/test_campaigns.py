@@ -48,6 +48,7 @@ class Desk:
             Registries([registry], {DeliveryMode.LIVE: registry.name}),
             public_url="http://us",
             look_after=timedelta(minutes=1),
+            lost_after=timedelta(hours=1),
         )
 
     async def add(self, row: Row) -> int:
