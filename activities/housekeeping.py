@@ -11,17 +11,14 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 
-from models.queries import late_reports, lines, receipts, settleable, sip_users, sweeping
+from models.queries import late_reports, lines, receipts, settleable, sweeping
 from models.queries.lines import Line
 from models.queries.receipts import OpenReceipt
 from models.queries.sweeping import SilentMessage
 from models.rules.waits import SendWaits
 from models.session import Database
-from models.tables.voice import VoiceCredential
 from providers.routing import Routes
 from workflows.names import send_workflow_id
-from workflows.provisioning import start_provisioning
-from workflows.provisioning_types import ProvisionInput
 from workflows.pumping import start_pump
 from workflows.starting import News, SendStart, start_send, wake_send
 from workflows.types import PumpStep, SweepResult
@@ -64,6 +61,15 @@ async def _each(act: Callable[[Item], Awaitable[bool]], items: Sequence[Item]) -
     return sum(outcome is True for outcome in outcomes)
 
 
+async def _take(chore: Chore[Item], now: datetime) -> list[Item]:
+    """Take a chore's rows; if that fails, the other chores have their turn nevertheless."""
+    try:
+        return await chore.take(now, _MOST)
+    except Exception:
+        log.exception("one chore could not be done, its turn comes again")
+        return []
+
+
 class Sweeping:
     """Looks after rows that nobody may be working on. Doing so twice changes nothing."""
 
@@ -76,7 +82,6 @@ class Sweeping:
         *,
         every: timedelta,
         grace: timedelta,
-        tells_directory: bool = False,
         chores: Sequence[Chore[Any]] = (),
     ) -> None:
         self._database = database
@@ -85,7 +90,6 @@ class Sweeping:
         self._tell_prices = routes.tell_prices
         self._every = every
         self._grace = grace
-        self._tells_directory = tells_directory
         self._chores = chores
 
     @activity.defn(name="sweep")
@@ -102,11 +106,10 @@ class Sweeping:
             waiting = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
         started = await _each(self._start, silent)
         await _each(self._pump, busy)
-        await self._tell_directory(now)
         applied = await _each(self._apply, waiting)
         full = len(silent) == _MOST or len(waiting) == _MOST
         for chore in self._chores:
-            rows = await chore.take(now, _MOST)
+            rows = await _take(chore, now)
             started += await _each(chore.carry_on, rows)
             full = full or len(rows) == _MOST
         return SweepResult(
@@ -120,22 +123,6 @@ class Sweeping:
         await start_pump(
             self._client,
             PumpStep(tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel),
-        )
-        return True
-
-    async def _tell_directory(self, now: datetime) -> None:
-        """Start the telling of SIP users whose start was lost; a running one is left alone."""
-        if not self._tells_directory:
-            return
-        async with self._database.read() as db:
-            untold = await sip_users.find_untold(db, before=now - self._grace, most=_MOST)
-        await _each(self._tell, untold)
-
-    async def _tell(self, user: VoiceCredential) -> bool:
-        assert user.id is not None
-        await start_provisioning(
-            self._client,
-            ProvisionInput(tenant_id=user.tenant_id, credential_id=user.id, version=user.version),
         )
         return True
 

@@ -4,10 +4,7 @@ No connection is held while the gateway is called. Whatever asks it to move mone
 ours, so that asking twice moves it once.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
@@ -29,14 +26,13 @@ from providers.payment_ports import (
     RefundRefused,
 )
 from providers.ports import Ambiguous, NotFound, NotProcessed, NoTruth
+from workflows.heartbeat import alive
 from workflows.upgrade_types import Standing, UpgradeStep
 
 log = logging.getLogger(__name__)
 
 _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
-
-_BEAT_SECONDS = 1.0
 
 Silence: TypeAlias = NotProcessed | Ambiguous | NotFound | NoTruth | RefundRefused
 """What a gateway may answer that changes nothing."""
@@ -89,7 +85,7 @@ class Payments:
         if gateway is None:
             _log_gone(payment)
             return _standing(payment)
-        async with _alive():
+        async with alive():
             truth = await gateway.look_up(str(payment.reference))
         return await self._learn(step, truth)
 
@@ -112,7 +108,7 @@ class Payments:
         if gateway is None:
             _log_gone(payment)
             return await self._look(step)
-        async with _alive():
+        async with alive():
             asked_at = _now()
             truth = await gateway.look_up(str(payment.reference))
             if isinstance(truth, Charge) and truth.state in OPEN_CHARGE:
@@ -149,7 +145,7 @@ class Payments:
         if gateway is None or payment.charge_id is None:
             _log_gone(payment)
             return _standing(payment)
-        async with _alive():
+        async with alive():
             answer = await gateway.refund(payment.charge_id, payment.reference.refund_key)
         if not isinstance(answer, Refunded):
             _log_refund(step, answer)
@@ -222,22 +218,6 @@ class Payments:
             callback_url=f"{self._public_url}/webhooks/{gateway.name}/payments/{reference}",
             not_after=deadline,
         )
-
-
-@asynccontextmanager
-async def _alive() -> AsyncIterator[None]:
-    """Tell Temporal that this worker lives, so that one that was killed is soon noticed."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(_BEAT_SECONDS)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
 
 
 def _standing(payment: PaymentRow, answer: Silence | None = None) -> Standing:

@@ -6,14 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio import activity
-from temporalio.client import Client
 
 from models.queries import registration
 from models.queries.registration import Row
-from models.queries.registration_sweeping import SilentRegistration, take_silent
 from models.rules.registration import Move, next_move
-from models.rules.registration_words import RegistrationKind
-from models.rules.waits import RegistrationWaits
 from models.session import Database, WriteSession
 from models.tables.messaging import Campaign
 from providers.ports import Ambiguous, NotFound, NotProcessed, NoTruth
@@ -27,11 +23,10 @@ from providers.registration_ports import (
 )
 from providers.registration_requests import errand_request
 from providers.registries import Registries
-from workflows.registration_starting import RegistrationStart, start_registration
+from workflows.heartbeat import alive
 from workflows.registration_types import (
     RegistrationResult,
     RegistrationStep,
-    RegistrationSweepResult,
 )
 
 log = logging.getLogger(__name__)
@@ -41,9 +36,6 @@ _MARGIN: Final = timedelta(seconds=1)
 
 _NO_REGISTRY: Final = timedelta(minutes=5)
 """Until a row is tried again whose registry was taken out of this installation."""
-
-_LONGEST_GAP: Final = timedelta(hours=1)
-_MOST: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +91,11 @@ class Registering:
     async def reconcile(self, step: RegistrationStep) -> RegistrationResult:
         """Find out whether the call without an outcome was made; only if surely not, free it.
 
+        It may take minutes: a vendor may show what was made only in a list of everything.
         Safe to run twice: a call that is concluded is looked into no more.
         """
-        return await self._look_up(step, Move.RECONCILE)
+        async with alive():
+            return await self._look_up(step, Move.RECONCILE)
 
     @activity.defn(name="ask_registration")
     async def ask(self, step: RegistrationStep) -> RegistrationResult:
@@ -213,54 +207,6 @@ class Registering:
             extra={"reference": str(registration.reference_of(row)), "provider": row.provider},
         )
         await registration.give_up(db, row, now=now, look_after=self._look_after)
-
-
-class RegistrationSweeping:
-    """Looks after rows that nobody may be carrying. Doing so twice changes nothing."""
-
-    def __init__(
-        self,
-        database: Database,
-        client: Client,
-        waits: RegistrationWaits,
-        *,
-        every: timedelta,
-        grace: timedelta,
-    ) -> None:
-        self._database = database
-        self._client = client
-        self._waits = waits
-        self._every = every
-        self._grace = grace
-
-    @activity.defn(name="sweep_registrations")
-    async def sweep_registrations(self) -> RegistrationSweepResult:
-        """Start the stories of silent rows; a running one is left alone."""
-        started = 0
-        for kind in RegistrationKind:
-            async with self._database.transaction() as db:
-                silent = await take_silent(
-                    db,
-                    kind=kind,
-                    now=datetime.now(UTC),
-                    grace=self._grace,
-                    longest=_LONGEST_GAP,
-                    most=_MOST,
-                )
-            for row in silent:
-                await self._start(row)
-            started += len(silent)
-        return RegistrationSweepResult(started=started, next_in=self._every)
-
-    async def _start(self, row: SilentRegistration) -> None:
-        start = RegistrationStart(
-            tenant_id=row.tenant_id,
-            kind=row.kind,
-            row_id=row.row_id,
-            errand=row.errand,
-            merchant=row.merchant,
-        )
-        await start_registration(self._client, start, self._waits, fresh=False)
 
 
 def _move(row: Row, step: RegistrationStep) -> Move:

@@ -38,7 +38,7 @@ from api.services.billing import Billing
 from api.services.cancel_requests import CancelRequests
 from api.services.canceling import Canceling
 from api.services.consents import Consents
-from api.services.inbound import Inbox, VerifyInbound
+from api.services.inbound import Inbox
 from api.services.merchants import Merchants
 from api.services.messages import Messages
 from api.services.payment_news import PaymentNews, VerifyPayment
@@ -60,6 +60,7 @@ from models.rules.sip import SipSecrets
 from models.session import Database
 from models.settings import Settings
 from providers import kamailio, simulated, simulated_payments
+from providers.hearing import inbound_verifiers
 from providers.http import new_client
 from providers.ports import KeepsRecordings
 from providers.registries import by_mode
@@ -69,16 +70,16 @@ from workflows.connecting import connect
 
 PUBLIC = (
     merchants.router,
-    messaging.router,
     consents.router,
     inbound.router,
     messages.router,
     email.router,
-    reports.router,
-    alerts.router,
-    voice.router,
     billing.router,
+    alerts.router,
+    reports.router,
+    voice.router,
     voice_provisioning.router,
+    messaging.router,
 )
 """In the order of the catalogue; /messages/inbound comes before /messages/{messageId}."""
 
@@ -171,7 +172,7 @@ def _add_actions(
     app.state.cancel_requests = CancelRequests(database, app.state.canceling, _now)
     app.state.receipts = Receipts(database, starter, _verifiers(settings))
     app.state.inbox = Inbox(
-        database, starter, _inbound_verifiers(settings), sweep_grace=grace, clock=_now
+        database, starter, inbound_verifiers(settings, _now), sweep_grace=grace, clock=_now
     )
     app.state.unsubscribing = Unsubscribing(database, links, _now)
 
@@ -243,14 +244,6 @@ def _verifiers(settings: Settings) -> dict[str, Verify]:
     if settings.simulator_secret is not None:
         verifiers[simulated.NAME] = simulated.verifier(settings.simulator_secret.get_secret_value())
     return verifiers
-
-
-def _inbound_verifiers(settings: Settings) -> dict[str, VerifyInbound]:
-    """Return the same for the webhooks that pass on what recipients write."""
-    if settings.simulator_secret is None:
-        return {}
-    secret = settings.simulator_secret.get_secret_value()
-    return {simulated.NAME: simulated.inbound_verifier(secret)}
 
 
 def _payment_verifiers(settings: Settings) -> dict[str, VerifyPayment]:

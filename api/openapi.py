@@ -33,17 +33,17 @@ connection is always safe to retry with the same key.
 
 _TAGS = [
     {"name": "Merchants", "description": "The businesses you send for."},
+    {"name": "Consents", "description": "What recipients said about hearing from them."},
+    {"name": "Messages", "description": "Sending, and reading what became of it."},
+    {"name": "Email", "description": "Direct e-mail without the omni wrapper."},
+    {"name": "Billing", "description": "Buying credits, and every movement of units."},
+    {"name": "Alerts", "description": "What you are warned of."},
+    {"name": "Reports", "description": "What was used, and what it costs."},
+    {"name": "Voice", "description": "Calls with labels of the system that asks for them."},
     {
         "name": "Messaging",
         "description": "10DLC: who a merchant is to US carriers, what it sends, and from where.",
     },
-    {"name": "Consents", "description": "What recipients said about hearing from them."},
-    {"name": "Messages", "description": "Sending, and reading what became of it."},
-    {"name": "Email", "description": "Direct e-mail without the omni wrapper."},
-    {"name": "Reports", "description": "What was used, and what it costs."},
-    {"name": "Alerts", "description": "What you are warned of."},
-    {"name": "Voice", "description": "Calls with labels of the system that asks for them."},
-    {"name": "Billing", "description": "Buying credits, and every movement of units."},
 ]
 
 _SECURITY = {

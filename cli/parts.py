@@ -1,21 +1,24 @@
 """What a worker is made of: every activity, given its tools."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from temporalio.client import Client
 
 from activities.closing import Closing
 from activities.dispatch.attending import Attendance
 from activities.dispatch.dispatching import Dispatching
-from activities.housekeeping import Sweeping
+from activities.housekeeping import Chore, Sweeping
 from activities.housekeeping_payments import PaymentSweep
+from activities.housekeeping_registrations import RegistrationSweep
+from activities.housekeeping_voice import DirectorySweep
 from activities.ledger import Ledger
 from activities.payments import Payments
 from activities.provisioning import Provisioning
 from activities.pump import Pumping
 from activities.reconcile import Truth
-from activities.registration import Registering, RegistrationSweeping
+from activities.registration import Registering
 from activities.watching import Watching
 from cli.vendors import Vendors
 from models.queries.sip_registrations import RegistrarTables
@@ -38,7 +41,6 @@ class Parts:
     pumping: Pumping
     payments: Payments
     registering: Registering
-    registration_sweeping: RegistrationSweeping
     provisioning: Provisioning
     closing: Closing
     watching: Watching
@@ -68,10 +70,7 @@ def assemble(settings: Settings, database: Database, client: Client, vendors: Ve
             routes,
             every=settings.sweep_every,
             grace=settings.sweep_grace,
-            tells_directory=settings.voice_directory != kamailio.NAME,
-            chores=[
-                PaymentSweep(database, client, settings.payment_waits, grace=settings.sweep_grace)
-            ],
+            chores=list(_chores(settings, database, client)),
         ),
         pumping=Pumping(database, client),
         payments=Payments(database, vendors.gateways, public_url=settings.public_url),
@@ -82,18 +81,20 @@ def assemble(settings: Settings, database: Database, client: Client, vendors: Ve
             look_after=settings.sweep_grace,
             lost_after=settings.registration_lost_after,
         ),
-        registration_sweeping=RegistrationSweeping(
-            database,
-            client,
-            settings.registration_waits,
-            every=settings.sweep_every,
-            grace=settings.sweep_grace,
-        ),
         provisioning=_provisioning(settings, database, vendors.directories),
         closing=Closing(database),
         watching=Watching(database, every=settings.watch_every, window=settings.provider_window),
         routes=routes,
     )
+
+
+def _chores(settings: Settings, database: Database, client: Client) -> Iterator[Chore[Any]]:
+    """Build what the sweeper looks after besides messages."""
+    grace = settings.sweep_grace
+    yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
+    yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
+    if settings.voice_directory != kamailio.NAME:
+        yield DirectorySweep(database, client, grace=grace)
 
 
 def _provisioning(

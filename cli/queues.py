@@ -78,7 +78,6 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
             parts.registering.submit,
             parts.registering.reconcile,
             parts.registering.ask,
-            parts.registration_sweeping.sweep_registrations,
             parts.provisioning.provision_voice,
         ],
     }

@@ -1,4 +1,4 @@
-"""What always runs, once for all workers: sweepers, watcher, the schedule that closes days.
+"""What always runs, once for all workers: sweeper, watcher, the schedule that closes days.
 
 Every worker asks for all of them when it starts and again while it runs, so that a Temporal server
 that has lost its data knows us again.
@@ -16,7 +16,6 @@ from temporalio.service import RPCError
 from workflows import names
 from workflows.connecting import register_search_attributes
 from workflows.housekeeping import Sweeper
-from workflows.registration_starting import start_registration_sweeper
 from workflows.scheduling import keep_closing_scheduled
 from workflows.watching import Watcher
 from workflows.watching_types import WatchStep
@@ -30,7 +29,6 @@ async def start_what_stands(client: Client, close_every: timedelta, *, adjust: b
     """Make sure that all of it runs; `adjust` sets how often days are closed anew."""
     await start_sweeper(client)
     await start_watcher(client)
-    await start_registration_sweeper(client)
     await keep_closing_scheduled(client, close_every, adjust=adjust)
 
 

@@ -1,14 +1,15 @@
 """Which vendors this installation has: the simulator always, others where settings name them."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
 
-from models.enums import DeliveryMode
-from models.settings import Settings
+from models.enums import Channel, DeliveryMode
+from models.settings import IncompleteSettings, Settings
+from providers.hearing import inbound_verifiers
 from providers.payment_ports import Gateways
 from providers.registries import Registries, by_mode
 from providers.routing import Routes
@@ -41,9 +42,26 @@ def open_vendors(settings: Settings, http: httpx.AsyncClient) -> Vendors:
     gateway = SimulatedPayments(http, settings.simulator_url, **simulator)
     registry = SimulatedRegistry(http, settings.simulator_url, **simulator)
     directory = open_directory(settings, http)
+    routes = Routes([carrier], {DeliveryMode.SIMULATOR: [carrier.name]})
+    check_replies(routes, inbound_verifiers(settings, lambda: datetime.now(UTC)))
     return Vendors(
-        routes=Routes([carrier], {DeliveryMode.SIMULATOR: [carrier.name]}),
+        routes=routes,
         gateways=Gateways({DeliveryMode.SIMULATOR: gateway}),
         registries=by_mode(registry, open_registry(settings, http)),
         directories=[] if directory is None else [directory],
     )
+
+
+def check_replies(routes: Routes, heard: Container[str]) -> None:
+    """Refuse a LIVE route for SMS by whose provider no STOP would come back.
+
+    Raises:
+        IncompleteSettings: there is one; `heard` are the providers whose texts the API takes.
+    """
+    live = routes.able(DeliveryMode.LIVE, Channel.SMS)
+    deaf = [provider.name for provider in live if provider.name not in heard]
+    if deaf:
+        raise IncompleteSettings(
+            f"LIVE tenants would send SMS by {', '.join(deaf)}: nobody here takes the texts that "
+            "come back, so no STOP would be heard. See Inbound texts in docs/providers.md."
+        )

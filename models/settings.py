@@ -127,6 +127,11 @@ class Settings(BaseSettings):
         default=None, pattern="^AC[0-9a-fA-F]{32}$", description="Registers LIVE tenants' brands."
     )
     twilio_auth_token: SecretStr | None = None
+    twilio_label: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z0-9-]{1,16}$",
+        description="Tells this installation's things from those of others on the same account.",
+    )
     twilio_primary_profile: str | None = Field(
         default=None,
         pattern="^BU[0-9a-fA-F]{32}$",

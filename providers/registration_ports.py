@@ -31,7 +31,7 @@ VendorState: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrandRequest:
-    """What every request to a registry carries."""
+    """What every request to a registry carries. Numbers and profiles are in no repr."""
 
     reference: str
     """Ours, unique per errand: the vendor's idempotency key, or the friendly name to find it by."""
@@ -68,7 +68,7 @@ class CampaignRequest(ErrandRequest):
 class PurchaseRequest(ErrandRequest):
     """Buy this number."""
 
-    number: str
+    number: str = field(repr=False)
     type: NumberType
 
 
@@ -76,7 +76,7 @@ class PurchaseRequest(ErrandRequest):
 class AssignmentRequest(ErrandRequest):
     """Let a bought number (`vendor_id`, `vendor_state`) send for an approved campaign."""
 
-    number: str
+    number: str = field(repr=False)
     campaign_vendor_id: str
     campaign_vendor_state: VendorState = field(repr=False)
 
@@ -90,7 +90,7 @@ class UnassignmentRequest(AssignmentRequest):
 class ReleaseRequest(ErrandRequest):
     """Give a bought number (`vendor_id`) back. DONE as well if it is no longer ours."""
 
-    number: str
+    number: str = field(repr=False)
 
 
 RegistryRequest: TypeAlias = (

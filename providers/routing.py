@@ -40,6 +40,11 @@ class Routes:
         """Return the adapter of a name; None if this worker has none."""
         return self._providers.get(name)
 
+    def able(self, mode: DeliveryMode, channel: Channel) -> Sequence[MessageProvider]:
+        """Return who carries a channel in a mode, in order of preference."""
+        named = [self._providers[name] for name in self._order.get(mode, ())]
+        return [provider for provider in named if channel in provider.channels]
+
     def following(
         self, mode: DeliveryMode, channel: Channel, past: Sequence[PastAttempt]
     ) -> MessageProvider | None:
@@ -49,11 +54,7 @@ class Routes:
         were asked as often.
         """
         refused = {attempt.provider for attempt in past if attempt.state is AttemptState.REFUSED}
-        able = [
-            self._providers[name]
-            for name in self._order.get(mode, ())
-            if name not in refused and channel in self._providers[name].channels
-        ]
+        able = [provider for provider in self.able(mode, channel) if provider.name not in refused]
         if not able:
             return None
         return min(able, key=lambda p: sum(attempt.provider == p.name for attempt in past))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from hypothesis import settings as hypothesis
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -18,6 +19,10 @@ from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.factories import Owner, make_owner
 from workflows.connecting import register_search_attributes
+
+# No example fails by the clock: the machine may be busy.
+hypothesis.register_profile("steady", deadline=None)
+hypothesis.load_profile("steady")
 
 
 @pytest.fixture(scope="session", autouse=True)

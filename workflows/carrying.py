@@ -77,7 +77,7 @@ class Carrying:
                 return await workflow.execute_activity(
                     steps.reconcile_registration,
                     step,
-                    **policies.registration(f"{step.errand}: did the registry take it?"),
+                    **policies.reconcile_registration(f"{step.errand}: did the registry take it?"),
                 )
             case Move.ASK:
                 await self._pause(self._gap(since, self._waits.ask_first), "wait for the registry")

@@ -27,7 +27,6 @@ IDEMPOTENCY_KEY: Final = SearchAttributeKey.for_keyword("HexavoxIdempotencyKey")
 SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, PAYMENT, OUTCOME, IDEMPOTENCY_KEY)
 
 SWEEPER_ID: Final = "sweeper"
-REGISTRATION_SWEEPER_ID: Final = "registration-sweeper"
 CLOSE_DAYS_ID: Final = "close-days"
 """Of the schedule; its workflows are called so too, with their time behind it."""
 WATCHER_ID: Final = "watcher"

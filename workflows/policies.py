@@ -30,7 +30,7 @@ _ASKED_ANEW: Final = timedelta(minutes=5)
 """A question that cannot be put for so long is put anew, so that its horizon is looked at."""
 
 _ALIVE: Final = timedelta(seconds=5)
-"""A worker that is killed amid a step about money costs it at most this."""
+"""A worker that is killed amid a step that tells of its life costs it at most this."""
 
 DISPATCH: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=12),
@@ -105,10 +105,6 @@ CLOSE_DAYS: Final = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=5), retry_policy=_PATIENT, summary="close days"
 )
 
-SWEEP_REGISTRATIONS: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"
-)
-
 
 def dispatch_queued(provider: str) -> ActivityConfig:
     """Return the budget of a hand-over that waits in the line of one provider."""
@@ -117,6 +113,19 @@ def dispatch_queued(provider: str) -> ActivityConfig:
         start_to_close_timeout=timedelta(seconds=15),
         retry_policy=_PATIENT,
         summary=f"hand over, in line for {provider}",
+    )
+
+
+def reconcile_registration(summary: str) -> ActivityConfig:
+    """Return the budget of a look for a lost answer: it may read long lists, page by page.
+
+    It tells that it lives, so that a worker that is killed is noticed all the same.
+    """
+    return ActivityConfig(
+        start_to_close_timeout=timedelta(minutes=10),
+        heartbeat_timeout=_ALIVE,
+        retry_policy=_PATIENT,
+        summary=summary,
     )
 
 

@@ -12,7 +12,6 @@ from workflows.registration import (
     BuyNumber,
     RegisterBrand,
     RegisterCampaign,
-    RegistrationSweeper,
     ReturnNumber,
 )
 from workflows.send_message import SendMessage
@@ -29,7 +28,6 @@ BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
         BuyNumber,
         AssignNumber,
         ReturnNumber,
-        RegistrationSweeper,
         ProvisionVoice,
     ],
 }

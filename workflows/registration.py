@@ -8,12 +8,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from models.rules.registration_words import Errand
-    from workflows import policies, steps
     from workflows.carrying import Carrying
     from workflows.registration_types import RegistrationInput
-
-TURNS = 500
-"""Sweeps in one run, so that its history stays short."""
 
 
 @workflow.defn(name="register-brand")
@@ -84,18 +80,3 @@ class ReturnNumber(Carrying):
     async def run(self, order: RegistrationInput) -> str:
         """Return the state of the number."""
         return await self._carry_all(Errand.UNASSIGN, Errand.RELEASE)
-
-
-@workflow.defn(name="registration-sweeper")
-class RegistrationSweeper:
-    """Sweep for ever: one long-lived workflow, started by every worker, running once."""
-
-    @workflow.run
-    async def run(self) -> None:
-        """Start what was submitted but nobody carries, again and again."""
-        for _ in range(TURNS):
-            swept = await workflow.execute_activity(
-                steps.sweep_registrations, **policies.SWEEP_REGISTRATIONS
-            )
-            await workflow.sleep(swept.next_in)
-        workflow.continue_as_new()

@@ -1,4 +1,4 @@
-"""How a registration is started, the same way by whoever starts it: the API or its sweeper.
+"""How a registration is started, the same way by whoever starts it: the API or the sweeper.
 
 Not workflow code: it talks to the server through the client it is given.
 """
@@ -21,7 +21,6 @@ from workflows.registration import (
     BuyNumber,
     RegisterBrand,
     RegisterCampaign,
-    RegistrationSweeper,
     ReturnNumber,
 )
 from workflows.registration_types import RegistrationInput
@@ -96,14 +95,3 @@ async def wake_registration(client: Client, workflow_id: str) -> bool:
             return False
         raise
     return True
-
-
-async def start_registration_sweeper(client: Client) -> None:
-    """Make sure the one sweeper of registrations runs; every worker asks, one is enough."""
-    await client.start_workflow(
-        RegistrationSweeper.run,
-        id=names.REGISTRATION_SWEEPER_ID,
-        task_queue=names.REGISTRATION,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary="starts what was submitted to a registry but is not running",
-    )

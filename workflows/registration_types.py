@@ -4,7 +4,7 @@ Fields are only ever added, with a default, so that running workflows can still 
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from models.rules.registration import Move
 from models.rules.registration_words import Errand, RegistrationKind
@@ -41,11 +41,3 @@ class RegistrationResult:
     move: Move
     state: str
     until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationSweepResult:
-    """What one turn of the registrations' sweeper did, and when the next is due."""
-
-    started: int
-    next_in: timedelta

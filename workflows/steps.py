@@ -11,7 +11,6 @@ from workflows.provisioning_types import ProvisionResult, ProvisionStep
 from workflows.registration_types import (
     RegistrationResult,
     RegistrationStep,
-    RegistrationSweepResult,
 )
 from workflows.types import (
     DispatchResult,
@@ -87,12 +86,6 @@ async def reconcile_registration(step: RegistrationStep) -> RegistrationResult:
 @activity.defn(name="ask_registration")
 async def ask_registration(step: RegistrationStep) -> RegistrationResult:
     """Ask how far the registry is, and write what it decided."""
-    raise NotImplementedError
-
-
-@activity.defn(name="sweep_registrations")
-async def sweep_registrations() -> RegistrationSweepResult:
-    """Start what was submitted but nobody carries."""
     raise NotImplementedError
 
 

@@ -18,8 +18,6 @@ from models.queries import attending
 from models.queries.attending import Attended
 from models.session import Database
 
-__all__ = ["Attendance", "Attended", "Route"]
-
 log = logging.getLogger(__name__)
 
 Route: TypeAlias = tuple[str, Channel]

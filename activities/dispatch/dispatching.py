@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
-from activities.dispatch.attending import Attendance, Attended, Route
+from activities.dispatch.attending import Attendance, Route
 from activities.dispatch.slots import Slots
 from activities.dispatch.verdicts import log_answer, state_of, without_claim
 from models.enums import AttemptState, ErrorCode, SuppressionReason
 from models.queries import dispatching, lines
+from models.queries.attending import Attended
 from models.queries.dispatching import Dispatchable
 from models.queries.lines import Line, Moment
 from models.queries.suppression import suppress

@@ -33,11 +33,9 @@ from models.rules.inbound import (
 from models.rules.operations import ANSWER_INBOUND
 from models.rules.periods import month_of
 from models.session import Database, WriteSession
+from providers.hearing import VerifyInbound
 from providers.ports import ForgedWebhook, InboundText
 from workflows.starting import SendStart
-
-VerifyInbound = Callable[[Mapping[str, str], bytes], InboundText]
-"""Headers and raw body → the text. Raises ForgedWebhook."""
 
 _LONGEST_EVENT_ID: Final = 128
 

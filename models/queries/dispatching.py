@@ -307,7 +307,8 @@ _CONCLUDE = text(
                provider_message_id = COALESCE(:provider_message_id, provider_message_id),
                error_code = :error_code, everywhere = :everywhere,
                provider_code = COALESCE(:provider_code, provider_code),
-               attended_until = :attended_until
+               attended_until = CASE WHEN told.reported THEN NULL
+                                     ELSE CAST(:attended_until AS timestamptz) END
           FROM told, held
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :number
            AND held.state IN ('REQUESTED', 'AMBIGUOUS')

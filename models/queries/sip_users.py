@@ -1,9 +1,10 @@
 """Making a merchant's SIP user, and changing its password, whoever else does so at once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
@@ -12,6 +13,15 @@ from models.session import ReadSession, WriteSession
 from models.tables.voice import VoiceCredential
 
 _FIRST = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UntoldUser:
+    """A version of a SIP user that a directory was not told of yet."""
+
+    tenant_id: int
+    credential_id: int
+    version: int
 
 
 async def find_user(
@@ -64,18 +74,31 @@ async def make_user(
     return (await db.scalars(statement)).one_or_none()
 
 
-async def find_untold(db: ReadSession, *, before: datetime, most: int) -> Sequence[VoiceCredential]:
-    """Return users of all tenants whose version of before then no directory was told of."""
+async def find_untold(
+    db: ReadSession, *, before: datetime, after: UntoldUser | None, most: int
+) -> Sequence[UntoldUser]:
+    """Return users of all tenants whose version of before then no directory was told of.
+
+    They come in the order of their keys; `after` names one that was returned, to go on behind it.
+    """
+    tenant, user = col(VoiceCredential.tenant_id), col(VoiceCredential.id)
+    key = tuple_(tenant, user)
     statement = (
-        select(VoiceCredential)
+        select(tenant, user, col(VoiceCredential.version))
         .where(
             col(VoiceCredential.pushed_version) < col(VoiceCredential.version),
             col(VoiceCredential.changed_at) < before,
         )
-        .order_by(col(VoiceCredential.changed_at))
+        .order_by(tenant, user)
         .limit(most)
     )
-    return (await db.scalars(statement)).all()
+    if after is not None:
+        statement = statement.where(key > (after.tenant_id, after.credential_id))
+    return [
+        UntoldUser(tenant_id=tenant_id, credential_id=credential_id, version=version)
+        for tenant_id, credential_id, version in await db.execute(statement)
+        if credential_id is not None
+    ]
 
 
 def password_of(user: VoiceCredential, secrets: SipSecrets) -> str:

@@ -8,6 +8,8 @@
 
 A bundle that is draft, pending-review or in-review leaves the brand PENDING, a rejected one rejects
 it. A corrected brand keeps its bundles and its registration: they are amended, never made twice.
+One that changes between a business and a sole proprietor begins anew on the other path, since
+neither a bundle's policy nor a registration's type can be changed.
 """
 
 from collections.abc import Sequence
@@ -32,6 +34,7 @@ from providers.twilio.progress import (
 )
 from providers.twilio.reasons import of_errors
 from providers.twilio.trusthub import (
+    DOCUMENTS,
     PRODUCTS,
     PROFILES,
     Assign,
@@ -41,9 +44,8 @@ from providers.twilio.trusthub import (
     HandIn,
     Locate,
     MakeBundle,
+    Relocate,
 )
-
-BRAND: Final = "brand"
 
 _STANDINGS: Final[dict[str, Standing]] = {
     "PENDING": Standing.PENDING,
@@ -58,11 +60,24 @@ _STANDINGS: Final[dict[str, Standing]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """Which of Twilio's policies a brand is registered under; they are the same for everybody."""
+    """Which of Twilio's policies a brand is registered under; they are the same for everybody.
+
+    What is made on one path never serves the other, so the names of its steps begin with it.
+    """
 
     profile_policy: str
     product_policy: str
     brand_type: str
+    prefix: str = ""
+
+    def step(self, name: str) -> str:
+        """Return the name of a step of this path, which is stored: never changed."""
+        return f"{self.prefix}{name}"
+
+    @property
+    def brand(self) -> str:
+        """The step that registers."""
+        return self.step("brand")
 
 
 _STANDARD: Final = Path(
@@ -74,6 +89,7 @@ _SOLE: Final = Path(
     profile_policy="RN806dd6cd175f314e1f96a9727ee271f4",
     product_policy="RN670d5d2e282a6130ae063b234b6019c8",
     brand_type="SOLE_PROPRIETOR",
+    prefix="sole ",
 )
 
 
@@ -85,6 +101,8 @@ class Office:
     """Its own approved customer profile (BU…): every merchant's names it."""
     email: str
     """Where Twilio writes to about bundles."""
+    inbound_url: str
+    """Where Twilio passes on texts to the numbers that are bought."""
 
 
 async def submit(twilio: Twilio, office: Office, request: BrandRequest) -> Stands | Advanced:
@@ -92,17 +110,19 @@ async def submit(twilio: Twilio, office: Office, request: BrandRequest) -> Stand
     lacking = missing(request.profile)
     if lacking:
         return Stands(standing=Standing.REJECTED, reasons=lacking)
-    return await advance(request, _steps(twilio, office, request), last=BRAND)
+    path = _path(request)
+    return await advance(request, _steps(twilio, office, path, request.profile), last=path.brand)
 
 
 async def look_up(
     twilio: Twilio, office: Office, request: BrandRequest
 ) -> Stands | Advanced | NotFound:
     """Say whether the last step was taken, or how the registration stands."""
-    steps = _steps(twilio, office, request)
+    path = _path(request)
+    steps = _steps(twilio, office, path, request.profile)
     if not (request.taken and complete(request, steps)):
-        return await seek(request, steps, last=BRAND)
-    found = await _registered(twilio, Progress.of(request).sids[BRAND])
+        return await seek(request, steps, last=path.brand)
+    found = await _registered(twilio, Progress.of(request).sids[path.brand])
     return NotFound() if found is None else _stands(found)
 
 
@@ -120,55 +140,61 @@ async def _registered(twilio: Twilio, sid: str) -> dict[str, Any] | None:
     return await twilio.find(twilio.messaging(f"a2p/BrandRegistrations/{sid}"))
 
 
-def _steps(twilio: Twilio, office: Office, request: BrandRequest) -> Sequence[Step]:
+def _path(request: BrandRequest) -> Path:
+    sole = request.profile.entity_type is EntityType.SOLE_PROPRIETOR
+    return _SOLE if sole else _STANDARD
+
+
+def _steps(twilio: Twilio, office: Office, path: Path, profile: BrandProfile) -> Sequence[Step]:
     """Return the steps of a registration in their order; what they are named is stored."""
-    profile = request.profile
-    sole = profile.entity_type is EntityType.SOLE_PROPRIETOR
-    path = _SOLE if sole else _STANDARD
+    bundle, product = path.step("profile"), path.step("product")
+    address, document = f"address {profile.country}", path.step("document")
+    who = _who(twilio, path, profile)
     return (
         MakeBundle(
             twilio=twilio,
-            name="profile",
+            name=bundle,
             kind=PROFILES,
             policy=path.profile_policy,
             email=office.email,
         ),
-        *_who(twilio, profile, sole=sole),
-        Locate(twilio=twilio, name="address", address=_address(profile)),
+        *who,
+        Locate(twilio=twilio, name=address, address=_address(profile)),
         Describe(
             twilio=twilio,
-            name="document",
-            resource="SupportingDocuments",
+            name=document,
+            resource=DOCUMENTS,
             type="customer_profile_address",
-            attributes=lambda progress: {"address_sids": progress.sids["address"]},
+            attributes=lambda progress: {"address_sids": progress.sids[address]},
             lasting=True,
         ),
-        *(_in_profile(twilio, item) for item in _items(sole)),
+        Relocate(twilio=twilio, document=document, address=address),
+        *(
+            Assign(twilio=twilio, kind=PROFILES, bundle=bundle, item=_made(item), item_name=item)
+            for item in (*(step.name for step in who), document)
+        ),
         Assign(
             twilio=twilio,
             kind=PROFILES,
-            bundle="profile",
+            bundle=bundle,
             item=lambda _: office.primary_profile,
             item_name="primary",
         ),
-        Evaluate(twilio=twilio, kind=PROFILES, bundle="profile", policy=path.profile_policy),
-        HandIn(twilio=twilio, kind=PROFILES, bundle="profile"),
-        *_product(twilio, office, path, profile, sole=sole),
-        AwaitReview(twilio=twilio, kind=PROFILES, bundle="profile"),
-        AwaitReview(twilio=twilio, kind=PRODUCTS, bundle="product"),
-        Register(twilio=twilio, type=path.brand_type, rejected=request.vendor_id),
+        Evaluate(twilio=twilio, kind=PROFILES, bundle=bundle, policy=path.profile_policy),
+        HandIn(twilio=twilio, kind=PROFILES, bundle=bundle),
+        *_product(twilio, office, path, profile),
+        AwaitReview(twilio=twilio, kind=PROFILES, bundle=bundle),
+        AwaitReview(twilio=twilio, kind=PRODUCTS, bundle=product),
+        Register(twilio=twilio, path=path),
     )
 
 
-def _items(sole: bool) -> tuple[str, ...]:
-    return ("person", "document") if sole else ("business", "person", "document")
-
-
-def _who(twilio: Twilio, profile: BrandProfile, *, sole: bool) -> Sequence[Step]:
+def _who(twilio: Twilio, path: Path, profile: BrandProfile) -> Sequence[Step]:
     """Return the steps that say who the business is and who speaks for it."""
+    sole = path is _SOLE
     speaks = Describe(
         twilio=twilio,
-        name="person",
+        name=path.step("person"),
         resource="EndUsers",
         type="starter_customer_profile_information" if sole else "authorized_representative_1",
         attributes=lambda _: person(profile, sole=sole),
@@ -178,7 +204,7 @@ def _who(twilio: Twilio, profile: BrandProfile, *, sole: bool) -> Sequence[Step]
     return (
         Describe(
             twilio=twilio,
-            name="business",
+            name=path.step("business"),
             resource="EndUsers",
             type="customer_profile_business_information",
             attributes=lambda _: business(profile),
@@ -187,42 +213,32 @@ def _who(twilio: Twilio, profile: BrandProfile, *, sole: bool) -> Sequence[Step]
     )
 
 
-def _product(
-    twilio: Twilio, office: Office, path: Path, profile: BrandProfile, *, sole: bool
-) -> Sequence[Step]:
+def _product(twilio: Twilio, office: Office, path: Path, profile: BrandProfile) -> Sequence[Step]:
     """Return the steps of the trust product, which names the customer profile."""
+    sole = path is _SOLE
+    product, messaging = path.step("product"), path.step("messaging")
     return (
         MakeBundle(
             twilio=twilio,
-            name="product",
+            name=product,
             kind=PRODUCTS,
             policy=path.product_policy,
             email=office.email,
         ),
         Describe(
             twilio=twilio,
-            name="messaging",
+            name=messaging,
             resource="EndUsers",
             type="sole_proprietor_information" if sole else "us_a2p_messaging_profile_information",
             attributes=lambda _: owner(profile) if sole else messaging_profile(profile),
         ),
         *(
-            Assign(
-                twilio=twilio,
-                kind=PRODUCTS,
-                bundle="product",
-                item=_made(item),
-                item_name=item,
-            )
-            for item in ("messaging", "profile")
+            Assign(twilio=twilio, kind=PRODUCTS, bundle=product, item=_made(item), item_name=item)
+            for item in (messaging, path.step("profile"))
         ),
-        Evaluate(twilio=twilio, kind=PRODUCTS, bundle="product", policy=path.product_policy),
-        HandIn(twilio=twilio, kind=PRODUCTS, bundle="product"),
+        Evaluate(twilio=twilio, kind=PRODUCTS, bundle=product, policy=path.product_policy),
+        HandIn(twilio=twilio, kind=PRODUCTS, bundle=product),
     )
-
-
-def _in_profile(twilio: Twilio, item: str) -> Step:
-    return Assign(twilio=twilio, kind=PROFILES, bundle="profile", item=_made(item), item_name=item)
 
 
 def _made(item: str) -> Any:
@@ -242,37 +258,38 @@ def _address(profile: BrandProfile) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
-    """Register the brand, which costs a fee, or hand the rejected registration in again."""
+    """Register the brand, which costs a fee, or hand its rejected registration in again."""
 
     twilio: Twilio
-    type: str
-    rejected: str | None
-    """Twilio's id of a rejected registration of the same row."""
+    path: Path
 
     @property
     def name(self) -> str:
-        return BRAND
+        return self.path.brand
 
     async def take(self, progress: Progress, not_after: datetime) -> Outcome:
         url = self.twilio.messaging("a2p/BrandRegistrations")
-        if self.rejected is not None:
-            await self.twilio.create(f"{url}/{self.rejected}", {}, not_after=not_after)
-            return Done(sid=self.rejected)
+        rejected = progress.sids.get(self.name)
+        if rejected is not None:
+            await self.twilio.create(f"{url}/{rejected}", {}, not_after=not_after)
+            return Done()
         form = {
-            "CustomerProfileBundleSid": progress.sids["profile"],
-            "A2PProfileBundleSid": progress.sids["product"],
-            "BrandType": self.type,
+            "CustomerProfileBundleSid": progress.sids[self.path.step("profile")],
+            "A2PProfileBundleSid": progress.sids[self.path.step("product")],
+            "BrandType": self.path.brand_type,
         }
         made = await self.twilio.create(url, form, not_after=not_after)
         return Done(sid=text(made, "sid"))
 
     async def seek(self, progress: Progress) -> Outcome | None:
-        if self.rejected is not None:
-            found = await _registered(self.twilio, self.rejected)
+        rejected = progress.sids.get(self.name)
+        if rejected is not None:
+            found = await _registered(self.twilio, rejected)
             failed = found is None or _stands(found).standing is Standing.REJECTED
-            return None if failed else Done(sid=self.rejected)
+            return None if failed else Done()
+        product = progress.sids[self.path.step("product")]
         url = self.twilio.messaging("a2p/BrandRegistrations")
         async for brand in self.twilio.every(url, "data"):
-            if brand.get("a2p_profile_bundle_sid") == progress.sids["product"]:
+            if brand.get("a2p_profile_bundle_sid") == product:
                 return Done(sid=text(brand, "sid"))
         return None

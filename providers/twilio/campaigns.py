@@ -24,7 +24,7 @@ from models.rules.registration_words import Standing
 from models.rules.throughput import of_class
 from providers.ports import NotFound
 from providers.registration_ports import Advanced, CampaignRequest, Stands, VendorState
-from providers.twilio.client import Form, Twilio, text
+from providers.twilio.client import Form, Refusal, Twilio, text
 from providers.twilio.progress import Done, Outcome, Progress, Step, advance, complete, seek
 from providers.twilio.reasons import of_errors
 
@@ -116,7 +116,7 @@ class OpenService:
         if _SERVICE in progress.sids:
             return Done()
         form: Form = {
-            "FriendlyName": progress.reference,
+            "FriendlyName": self.twilio.named(progress.reference),
             "UseInboundWebhookOnNumber": True,
             "SmartEncoding": False,
             "MmsConverter": False,
@@ -129,8 +129,9 @@ class OpenService:
         return Done(sid=text(made, "sid"))
 
     async def seek(self, progress: Progress) -> Outcome | None:
+        named = self.twilio.named(progress.reference)
         async for service in self.twilio.every(self.twilio.messaging("Services"), "services"):
-            if service.get("friendly_name") == progress.reference:
+            if service.get("friendly_name") == named:
                 return Done(sid=text(service, "sid"))
         return None
 
@@ -188,15 +189,29 @@ class Register:
             **_amendable(self.profile),
             **_lasting(self.profile),
         }
-        made = await self.twilio.create(url, form, not_after=not_after)
+        try:
+            made = await self.twilio.create(url, form, not_after=not_after)
+        except Refusal:
+            # A service has one campaign: perhaps ours, by a call whose answer was lost.
+            ours = await self.seek(progress)
+            if ours is None:
+                raise
+            return ours
         return Done(sid=text(made, "sid"))
 
     async def seek(self, progress: Progress) -> Outcome | None:
         url = _campaigns(self.twilio, progress.sids[_SERVICE])
         async for campaign in self.twilio.every(url, "compliance"):
-            if _stands(campaign).standing is not Standing.REJECTED:
+            if self._is_ours(campaign):
                 return Done(sid=text(campaign, "sid"))
         return None
+
+    def _is_ours(self, campaign: Mapping[str, Any]) -> bool:
+        """Say whether it is the one to be made, which may be decided by now, or is amended."""
+        if campaign.get("sid") == self.rejected:
+            return _stands(campaign).standing is not Standing.REJECTED
+        # Nobody else uses the service; what may be left in it is what an earlier errand deleted.
+        return self.rejected is None or campaign.get("campaign_status") != "DELETED"
 
 
 async def _is_there(twilio: Twilio, progress: Progress, rejected: str | None) -> bool:

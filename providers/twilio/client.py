@@ -45,6 +45,8 @@ class Account:
 
     sid: str
     token: str = field(repr=False)
+    label: str | None = None
+    """Which of several installations this is that share the account."""
     api_url: str = "https://api.twilio.com"
     messaging_url: str = "https://messaging.twilio.com"
     trusthub_url: str = "https://trusthub.twilio.com"
@@ -94,6 +96,13 @@ class Twilio:
         self._account = account
         self._auth = httpx.BasicAuth(account.sid, account.token)
         self._timeout = timeout
+
+    def named(self, name: str) -> str:
+        """Return the friendly name of something of ours: its label first, if there is one.
+
+        References are unique in one database only.
+        """
+        return f"{self._account.label} {name}" if self._account.label else name
 
     def api(self, path: str) -> str:
         """Return an address of the account's own API (numbers, addresses, SIP)."""

@@ -2,10 +2,12 @@
 
 | errand | one call | how it is seen that it was done |
 |---|---|---|
-| buy | purchase of this very number, our reference as its friendly name | by that name |
+| buy | purchase of this very number, our reference as its friendly name | by both |
 | give back | deletion | by the number: it is not ours any more |
 | assign | the number joins the campaign's Messaging Service | it is in the service |
 | unassign | it leaves the service | it is not in the service |
+
+Texts to a bought number are passed on to us from the start, not only once it may send.
 
 A number is bought by name, never "any of that area", so a purchase that is repeated can never be a
 second number: Twilio refuses to sell one twice. Who is refused looks whether it is ours by then.
@@ -63,9 +65,19 @@ async def search(twilio: Twilio, *, area_code: str | None, type: NumberType, lim
     return Offered(numbers=tuple(found))
 
 
-async def buy(twilio: Twilio, request: PurchaseRequest) -> Stands:
-    """Buy a number."""
-    form = {"PhoneNumber": request.number, "FriendlyName": request.reference}
+async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Stands:
+    """Buy a number, and have texts to it passed on: a STOP must reach us from its first day.
+
+    What is not taken there is posted there once more; otherwise Twilio would give it up.
+    """
+    form = {
+        "PhoneNumber": request.number,
+        "FriendlyName": twilio.named(request.reference),
+        "SmsUrl": inbound_url,
+        "SmsMethod": "POST",
+        "SmsFallbackUrl": inbound_url,
+        "SmsFallbackMethod": "POST",
+    }
     try:
         bought = await twilio.create(twilio.api(_OURS), form, not_after=request.not_after)
     except Refusal as refusal:
@@ -77,14 +89,16 @@ async def buy(twilio: Twilio, request: PurchaseRequest) -> Stands:
 
 
 async def look_up_purchase(twilio: Twilio, request: PurchaseRequest) -> Stands | NotFound:
-    """Say whether a number is ours, by our reference."""
+    """Say whether this very number is ours, under our reference."""
     return await _bought(twilio, request) or NotFound()
 
 
 async def _bought(twilio: Twilio, request: PurchaseRequest) -> Stands | None:
-    wanted = {"FriendlyName": request.reference}
+    named = twilio.named(request.reference)
+    wanted = {"FriendlyName": named, "PhoneNumber": request.number}
     async for number in twilio.every(twilio.api(_OURS), "incoming_phone_numbers", wanted):
-        if number.get("friendly_name") == request.reference:
+        told = (number.get("friendly_name"), number.get("phone_number"))
+        if told == (named, request.number):
             return Stands(standing=Standing.DONE, vendor_id=text(number, "sid"))
     return None
 

@@ -79,7 +79,7 @@ class TwilioRegistry:
             case CampaignRequest():
                 return await campaigns.submit(self._twilio, request)
             case PurchaseRequest():
-                return await numbers.buy(self._twilio, request)
+                return await numbers.buy(self._twilio, request, self._office.inbound_url)
             case UnassignmentRequest():
                 return await numbers.unassign(self._twilio, request)
             case AssignmentRequest():

@@ -1,13 +1,16 @@
 """Putting Twilio's adapters together from whatever holds their settings."""
 
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import httpx
 
+from providers.ports import InboundText
 from providers.twilio.brands import Office
 from providers.twilio.client import Account, Twilio
-from providers.twilio.registry import TwilioRegistry
+from providers.twilio.inbound import inbound_verifier
+from providers.twilio.registry import NAME, TwilioRegistry
 from providers.twilio.sip import TwilioSip
 
 
@@ -27,6 +30,8 @@ class TwilioSettings(Protocol):
     @property
     def twilio_auth_token(self) -> Secret | None: ...
     @property
+    def twilio_label(self) -> str | None: ...
+    @property
     def twilio_primary_profile(self) -> str | None: ...
     @property
     def twilio_notify_email(self) -> str | None: ...
@@ -39,6 +44,8 @@ class TwilioSettings(Protocol):
     @property
     def twilio_trusthub_url(self) -> str: ...
     @property
+    def public_url(self) -> str: ...
+    @property
     def provider_timeout(self) -> timedelta: ...
     @property
     def absence_window(self) -> timedelta: ...
@@ -50,11 +57,23 @@ def open_registry(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioRe
     if twilio is None or not (settings.twilio_primary_profile and settings.twilio_notify_email):
         return None
     office = Office(
-        primary_profile=settings.twilio_primary_profile, email=settings.twilio_notify_email
+        primary_profile=settings.twilio_primary_profile,
+        email=settings.twilio_notify_email,
+        inbound_url=_inbound_url(settings),
     )
     return TwilioRegistry(
         twilio, office, timeout=settings.provider_timeout, absence_window=settings.absence_window
     )
+
+
+def open_inbound(
+    settings: TwilioSettings, clock: Callable[[], datetime]
+) -> Callable[[Mapping[str, str], bytes], InboundText] | None:
+    """Return how texts to numbers at Twilio are verified and read; None without an account."""
+    if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
+        return None
+    token = settings.twilio_auth_token.get_secret_value()
+    return inbound_verifier(token, _inbound_url(settings), clock)
 
 
 def open_directory(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioSip | None:
@@ -65,6 +84,10 @@ def open_directory(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioS
     return TwilioSip(twilio, settings.twilio_sip_domain, timeout=settings.provider_timeout)
 
 
+def _inbound_url(settings: TwilioSettings) -> str:
+    return f"{settings.public_url.rstrip('/')}/webhooks/{NAME}/inbound"
+
+
 def _client(settings: TwilioSettings, http: httpx.AsyncClient) -> Twilio | None:
     sid, token = settings.twilio_account_sid, settings.twilio_auth_token
     if sid is None or token is None:
@@ -72,6 +95,7 @@ def _client(settings: TwilioSettings, http: httpx.AsyncClient) -> Twilio | None:
     account = Account(
         sid=sid,
         token=token.get_secret_value(),
+        label=settings.twilio_label,
         api_url=settings.twilio_api_url,
         messaging_url=settings.twilio_messaging_url,
         trusthub_url=settings.twilio_trusthub_url,

@@ -5,10 +5,13 @@ registrations. Twilio takes usernames of up to 32 characters, and passwords of 1
 digit and both cases.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, Final
+
+import httpx
 
 from providers.twilio.client import Lost, Refusal, Twilio, Unprocessed, text
 from providers.voice_ports import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
@@ -36,7 +39,7 @@ class TwilioSip:
     async def put(self, account: SipAccount) -> DirectoryAnswer:
         """Add an account, or give a known username a new password."""
         try:
-            await self._store(account)
+            await self._in_list(partial(self._store, account))
         except Refusal as refusal:
             return Declined(provider_code=refusal.code)
         except Unprocessed as stopped:
@@ -48,9 +51,7 @@ class TwilioSip:
     async def remove(self, username: str) -> DirectoryAnswer:
         """Take an account away, if it is there."""
         try:
-            known = await self._find(await self._ready_list(), username)
-            if known is not None:
-                await self._twilio.remove(known, not_after=self._deadline())
+            await self._in_list(partial(self._drop, username))
         except Refusal as refusal:
             return Declined(provider_code=refusal.code)
         except Unprocessed as stopped:
@@ -59,9 +60,24 @@ class TwilioSip:
             return Unreached(reason=stopped.reason)
         return Stored()
 
-    async def _store(self, account: SipAccount) -> None:
-        """Add the account; who is refused because it is there changes its password."""
+    async def _in_list(self, act: Callable[[str], Awaitable[None]]) -> None:
+        """Do something in our list; once more in another if the one we knew is gone."""
         kept = await self._ready_list()
+        try:
+            await act(kept)
+        except Refusal as refusal:
+            if refusal.status != httpx.codes.NOT_FOUND:
+                raise
+            self._list = None
+            await act(await self._ready_list())
+
+    async def _drop(self, username: str, kept: str) -> None:
+        known = await self._find(kept, username)
+        if known is not None:
+            await self._twilio.remove(known, not_after=self._deadline())
+
+    async def _store(self, account: SipAccount, kept: str) -> None:
+        """Add the account; who is refused because it is there changes its password."""
         form = {"Username": account.username, "Password": account.password}
         url = self._twilio.api(f"{_LISTS}/{kept}/Credentials")
         try:
@@ -69,7 +85,6 @@ class TwilioSip:
         except Refusal:
             known = await self._find(kept, account.username)
             if known is None:
-                self._list = None  # it may be the list that is gone
                 raise
             password = {"Password": account.password}
             await self._twilio.create(known, password, not_after=self._deadline())
@@ -89,7 +104,7 @@ class TwilioSip:
             kept = await self._oldest_list()
             if kept is None:
                 url = self._twilio.api(_LISTS)
-                form = {"FriendlyName": _LIST_NAME}
+                form = {"FriendlyName": self._twilio.named(_LIST_NAME)}
                 await self._twilio.create(url, form, not_after=self._deadline())
                 # Two workers may have made one each: all agree on the first.
                 kept = await self._oldest_list()
@@ -101,11 +116,11 @@ class TwilioSip:
         return self._list
 
     async def _oldest_list(self) -> str | None:
-        url = self._twilio.api(_LISTS)
+        url, named = self._twilio.api(_LISTS), self._twilio.named(_LIST_NAME)
         ours = [
             found
             async for found in self._twilio.every(url, "credential_lists")
-            if found.get("friendly_name") == _LIST_NAME
+            if found.get("friendly_name") == named
         ]
         return text(min(ours, key=_age), "sid") if ours else None
 

@@ -17,6 +17,7 @@ from providers.twilio.reasons import of_errors, of_evaluation
 
 PROFILES: Final = "CustomerProfiles"
 PRODUCTS: Final = "TrustProducts"
+DOCUMENTS: Final = "SupportingDocuments"
 
 _COMPLIANT: Final = "compliant"
 _IN_REVIEW: Final = frozenset({"pending-review", "in-review"})
@@ -36,14 +37,14 @@ class MakeBundle:
     async def take(self, progress: Progress, not_after: datetime) -> Outcome:
         if self.name in progress.sids:
             return Done()
-        form = {"FriendlyName": _named(self.name, progress), "Email": self.email}
+        form = {"FriendlyName": _named(self, progress), "Email": self.email}
         made = await self.twilio.create(
             self.twilio.trusthub(self.kind), {**form, "PolicySid": self.policy}, not_after=not_after
         )
         return Done(sid=text(made, "sid"))
 
     async def seek(self, progress: Progress) -> Outcome | None:
-        wanted = {"FriendlyName": _named(self.name, progress), "PolicySid": self.policy}
+        wanted = {"FriendlyName": _named(self, progress), "PolicySid": self.policy}
         async for bundle in self.twilio.every(self.twilio.trusthub(self.kind), "results", wanted):
             if bundle.get("friendly_name") == wanted["FriendlyName"]:
                 return Done(sid=text(bundle, "sid"))
@@ -72,14 +73,14 @@ class Describe:
         if known is not None:
             await self.twilio.create(f"{url}/{known}", attributes, not_after=not_after)
             return Done()
-        form = {"FriendlyName": _named(self.name, progress), "Type": self.type, **attributes}
+        form = {"FriendlyName": _named(self, progress), "Type": self.type, **attributes}
         made = await self.twilio.create(url, form, not_after=not_after)
         return Done(sid=text(made, "sid"))
 
     async def seek(self, progress: Progress) -> Outcome | None:
         if self.name in progress.sids:
             return None  # to say the same once more changes nothing
-        named = _named(self.name, progress)
+        named = _named(self, progress)
         async for found in self.twilio.every(self.twilio.trusthub(self.resource), "results"):
             if found.get("friendly_name") == named:
                 return Done(sid=text(found, "sid"))
@@ -88,7 +89,10 @@ class Describe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locate:
-    """Make the business's address, or bring it up to date."""
+    """Make the business's address, or bring it up to date.
+
+    Twilio never changes an address's country, so `name` tells it: another country is another one.
+    """
 
     twilio: Twilio
     name: str
@@ -101,18 +105,45 @@ class Locate:
             url = self.twilio.api(f"Addresses/{known}")
             await self.twilio.create(url, fixed, not_after=not_after)
             return Done()
-        form = {**self.address, "FriendlyName": _named(self.name, progress)}
+        form = {**self.address, "FriendlyName": _named(self, progress)}
         made = await self.twilio.create(self.twilio.api("Addresses"), form, not_after=not_after)
         return Done(sid=text(made, "sid"))
 
     async def seek(self, progress: Progress) -> Outcome | None:
         if self.name in progress.sids:
             return None
-        named = {"FriendlyName": _named(self.name, progress)}
+        named = {"FriendlyName": _named(self, progress)}
         async for found in self.twilio.every(self.twilio.api("Addresses"), "addresses", named):
             if found.get("friendly_name") == named["FriendlyName"]:
                 return Done(sid=text(found, "sid"))
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relocate:
+    """Let a document name the address of a corrected brand, if it names another.
+
+    Its `sid` is that of the address which is named. A document just made names the right one.
+    """
+
+    twilio: Twilio
+    document: str
+    address: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.document} address"
+
+    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+        wanted = progress.sids[self.address]
+        if progress.sids.get(self.name, wanted) != wanted:
+            url = self.twilio.trusthub(f"{DOCUMENTS}/{progress.sids[self.document]}")
+            attributes = {"Attributes": json.dumps({"address_sids": wanted})}
+            await self.twilio.create(url, attributes, not_after=not_after)
+        return Done(sid=wanted)
+
+    async def seek(self, progress: Progress) -> Outcome | None:
+        return None  # to say the same once more changes nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,5 +261,5 @@ async def _bundle(twilio: Twilio, kind: str, sid: str) -> Mapping[str, Any]:
     return await twilio.find(twilio.trusthub(f"{kind}/{sid}")) or {}
 
 
-def _named(step: str, progress: Progress) -> str:
-    return f"{progress.reference} {step}"
+def _named(step: MakeBundle | Describe | Locate, progress: Progress) -> str:
+    return step.twilio.named(f"{progress.reference} {step.name}")

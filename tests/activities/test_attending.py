@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from activities.dispatch.attending import Attendance, Attended
+from activities.dispatch.attending import Attendance
 from models.enums import Channel, ReportStatus
+from models.queries.attending import Attended
 from models.queries.receipts import StoredReceipt
 from models.session import Database
 from tests.activities.doubles import AMBIGUOUS, Scripted
@@ -149,3 +150,18 @@ async def test_a_route_that_became_fast_is_attended_again(database: Database, ow
 async def test_zero_patience_attends_nothing(database: Database) -> None:
     attendance = Attendance(database, timedelta(0))
     assert attendance.patience_with(("one", Channel.SMS)) is None
+
+
+async def test_what_was_reported_before_it_was_taken_is_not_attended(
+    database: Database, owner: Owner
+) -> None:
+    provider = Scripted()
+    provider.may_answer.clear()
+    stage = Stage(database, owner, provider, patience=PATIENCE)
+    message_id = await stage.accept()
+    dispatching = asyncio.create_task(stage.dispatch(message_id))
+    await provider.called()
+    await told_after(stage, message_id, 0)
+    provider.may_answer.set()
+    assert (await dispatching).reported
+    assert await attended_until(stage, message_id) is None

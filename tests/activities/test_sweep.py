@@ -224,6 +224,13 @@ async def test_every_chore_is_done_and_one_that_fails_keeps_no_other_from_its_tu
 ) -> None:
     done: list[int] = []
 
+    class Broken:
+        async def take(self, now: datetime, most: int) -> list[int]:
+            raise ConnectionError("no database")
+
+        async def carry_on(self, row: int, /) -> bool:
+            raise AssertionError
+
     class Noting:
         async def take(self, now: datetime, most: int) -> list[int]:
             return [1, 2, 3]
@@ -234,8 +241,22 @@ async def test_every_chore_is_done_and_one_that_fails_keeps_no_other_from_its_tu
                 raise ConnectionError("no Temporal")
             return True
 
-    chores = [Noting(), Noting()]
+    chores: list[Chore[int]] = [Noting(), Broken(), Noting()]
     body = sweeping(stage, client, chores=chores).sweep
     swept = await ActivityEnvironment().run(body)
     assert swept == SweepResult(started=4, applied=0, next_in=EVERY)
     assert sorted(done) == [1, 1, 2, 2, 3, 3]
+
+
+async def test_a_chore_that_has_more_to_do_than_a_turn_holds_goes_on_at_once(
+    stage: Stage, client: Client
+) -> None:
+    class Endless:
+        async def take(self, now: datetime, most: int) -> list[int]:
+            return [0] * most
+
+        async def carry_on(self, row: int, /) -> bool:
+            return False
+
+    swept = await ActivityEnvironment().run(sweeping(stage, client, chores=[Endless()]).sweep)
+    assert (swept.started, swept.next_in < SECOND) == (0, True)

@@ -3,28 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 
 from sqlalchemy import text
 
 from models.enums import Channel, MessageStatus
-from models.queries import settleable, settlement
+from models.queries import payments, settleable, settlement
 from models.queries.acceptance import AcceptedMessage
 from models.queries.thresholds import (
     Account,
     align,
-    credits_changed,
     limits_changed,
     read_standings,
 )
-from models.rules.periods import day_of, month_of
+from models.rules.periods import day_of
 from models.rules.settlement import End
 from models.rules.thresholds import Funds
 from models.session import Database
-from tests.factories import Owner, make_owner, new_message, try_accept
-
-_PAYMENTS = count(5000)
+from tests.factories import Owner, make_owner, make_paid, new_message, try_accept
 
 Warned = tuple[str, int, int]
 """Type, threshold, count."""
@@ -78,27 +74,12 @@ class Shop:
         await self.end(message_id, units)
 
     async def buy(self, units: int) -> None:
-        """Add credits, as an upgrade does."""
+        """Add credits, as an upgrade does whose money was taken."""
+        owner = self.owner
         async with self.database.transaction() as db:
-            await db.execute(
-                text(
-                    "WITH account AS (UPDATE credit_account SET available = available + :n"
-                    " WHERE tenant_id = :t AND merchant_id = :m AND channel = 'SMS'"
-                    " RETURNING available)"
-                    " INSERT INTO ledger_entry (tenant_id, merchant_id, channel, kind, units,"
-                    " credit_units, balance, month, payment_id, at) SELECT :t, :m, 'SMS', 'TOPUP',"
-                    " :n, :n, available, :month, :p, :now FROM account"
-                ),
-                {**self._ids, "n": units, "p": next(_PAYMENTS), "month": month_of(self.now)}
-                | {"now": self.now},
-            )
-            await credits_changed(
-                db,
-                tenant_id=self.owner.tenant_id,
-                merchant_id=self.owner.merchant_id,
-                channel=Channel.SMS,
-                now=self.now,
-            )
+            bought = await make_paid(db, owner.tenant_id, owner.merchant_id, units, fulfilled=False)
+            payment = await payments.get_payment(db, owner.tenant_id, bought, locked=True)
+            assert await payments.grant(db, payment, self.now)
 
     async def limit(self, units: int) -> None:
         """Change the allowance, as writing the merchant does."""

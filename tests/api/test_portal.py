@@ -12,7 +12,7 @@ from models import errors
 
 async def test_the_quickstart_carries_this_servers_address(client: httpx.AsyncClient) -> None:
     page = (await client.get("/", headers={"Host": "sms.gym.test:8000"})).text
-    assert page.count('curl -X POST "http://sms.gym.test:8000/api/v1/') == 8
+    assert page.count('curl -X POST "http://sms.gym.test:8000/api/v1/') == 9
 
 
 async def test_a_strange_host_cannot_write_into_the_page(client: httpx.AsyncClient) -> None:

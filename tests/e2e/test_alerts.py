@@ -3,11 +3,9 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
-from models.enums import Channel
-from models.queries.thresholds import credits_changed
 from tests.e2e.house import House, Integrator, number, until
+from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -24,34 +22,23 @@ async def warned(integrator: Integrator, query: str = "open=true") -> set[tuple[
 
 
 async def buy(integrator: Integrator, units: int) -> None:
-    """Add credits, in the one transaction that an upgrade's grant is."""
-    owner = integrator.owner
-    [[now]] = await integrator.house.rows("SELECT now()")
-    async with integrator.house.database.transaction() as db:
-        await db.execute(
-            text(
-                "WITH account AS (UPDATE credit_account SET available = available + :n"
-                " WHERE tenant_id = :t AND merchant_id = :m AND channel = 'SMS'"
-                " RETURNING available)"
-                " INSERT INTO ledger_entry (tenant_id, merchant_id, channel, kind, units,"
-                " credit_units, balance, month, payment_id, at) SELECT :t, :m, 'SMS', 'TOPUP',"
-                " :n, :n, available, :month, 2, :now FROM account"
-            ),
-            {
-                "t": owner.tenant_id,
-                "m": owner.merchant_id,
-                "n": units,
-                "month": f"{now:%Y-%m}",
-                "now": now,
-            },
-        )
-        await credits_changed(
-            db,
-            tenant_id=owner.tenant_id,
-            merchant_id=owner.merchant_id,
-            channel=Channel.SMS,
-            now=now,
-        )
+    """Buy credits, and wait until they are there."""
+    order = {
+        "merchantId": integrator.owner.merchant,
+        "channel": "SMS",
+        "units": units,
+        "amountCents": 100,
+        "currency": "USD",
+        "paymentMethodId": "pm_1",
+        "referenceId": unique("upgrade"),
+    }
+    assert (await integrator.post("/billing/upgrade", order)).status_code == 200
+
+    async def fulfilled() -> bool:
+        answer = await integrator.get(f"/billing/upgrades?merchantId={integrator.owner.merchant}")
+        return all(upgrade["fulfilled"] for upgrade in answer.json())
+
+    await until(fulfilled)
 
 
 async def test_a_merchant_that_uses_everything_up_is_warned_on_the_way(house: House) -> None:

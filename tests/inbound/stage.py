@@ -21,12 +21,14 @@ from models.tables.merchant import Merchant
 from models.tables.tenant import SenderNumber
 from providers import simulated
 from providers.ports import Answer
+from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
 from tests.activities.doubles import Scripted
 from tests.activities.stage import Stage
 from tests.factories import Owner, unique
 from workflows.starting import News, SendStart
 
 SECRET = "for-tests-only"
+TWILIO_URL = "http://api.test/webhooks/twilio/inbound"
 CONTACT = "+18135551234"
 OTHER = "+18135559999"
 
@@ -50,7 +52,10 @@ def inbox(database: Database, started: Started) -> Inbox:
     return Inbox(
         database,
         started,
-        {simulated.NAME: simulated.inbound_verifier(SECRET)},
+        {
+            simulated.NAME: simulated.inbound_verifier(SECRET),
+            "twilio": inbound_verifier(SECRET, TWILIO_URL, lambda: datetime.now(UTC)),
+        },
         sweep_grace=timedelta(seconds=8),
         clock=lambda: datetime.now(UTC),
     )
@@ -154,6 +159,19 @@ class Line:
         """The simulator tells something."""
         raw, headers = signed(told, secret)
         return await self.client.post("/webhooks/simulator/inbound", content=raw, headers=headers)
+
+    async def twilio_tells(self, body: str, *, event_id: str) -> httpx.Response:
+        """Twilio passes on a text of CONTACT."""
+        form = {
+            "MessageSid": event_id,
+            "From": CONTACT,
+            "To": self.owner.sender,
+            "Body": body,
+            "FromZip": "",
+        }
+        signed = signature(SECRET, TWILIO_URL, {name: [word] for name, word in form.items()})
+        headers = {SIGNATURE_HEADER: signed}
+        return await self.client.post("/webhooks/twilio/inbound", data=form, headers=headers)
 
     async def consents(self) -> dict[int, tuple[str, str]]:
         """Return status and source by merchant, of CONTACT on SMS."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -30,6 +31,25 @@ async def test_a_number_that_is_none_of_ours_is_not_found(line: Line) -> None:
     for number in ("+15999999999", "12345", "", "\0"):
         told = event("STOP", sender=CONTACT, number=number)
         assert (await line.tells(told)).status_code == 404
+    assert await _nothing_happened(line)
+
+
+async def test_a_stop_that_twilio_passes_on_is_obeyed_once(line: Line) -> None:
+    await line.writes()
+    sid = f"SM{uuid4().hex}"
+    for _ in range(2):  # to the second address as well
+        assert (await line.twilio_tells("STOP", event_id=sid)).status_code == 204
+    source = f"sms:STOP:{line.owner.sender}"
+    assert await line.consents() == {line.owner.merchant_id: ("OPT_OUT", source)}
+    [stored] = await line.stored()
+    assert (stored.provider, stored.event_id, stored.body) == ("twilio", sid, "STOP")
+    assert len(await line.answers()) == 1
+
+
+async def test_a_form_that_twilio_did_not_sign_is_refused(line: Line) -> None:
+    await line.writes()
+    form = {"MessageSid": "SM1", "From": CONTACT, "To": line.owner.sender, "Body": "STOP"}
+    assert (await line.client.post("/webhooks/twilio/inbound", data=form)).status_code == 403
     assert await _nothing_happened(line)
 
 

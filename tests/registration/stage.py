@@ -86,6 +86,8 @@ class Stage:
         self.database = database
         self.owner = owner
         self.registry = registry
+        self.beats: list[None] = []
+        """How often a step said that it lives."""
         registries = Registries([registry], {DeliveryMode.SIMULATOR: registry.name})
         self.registering = Registering(
             database,
@@ -207,7 +209,9 @@ class Stage:
         step = RegistrationStep(
             tenant_id=self.owner.tenant_id, kind=kind_of(errand), row_id=row_id, errand=errand
         )
-        result: RegistrationResult = await ActivityEnvironment().run(body, step)
+        environment = ActivityEnvironment()
+        environment.on_heartbeat = lambda *_: self.beats.append(None)
+        result: RegistrationResult = await environment.run(body, step)
         return result
 
 

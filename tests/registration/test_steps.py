@@ -24,6 +24,7 @@ from providers.registration_ports import (
     AssignmentRequest,
     BrandRequest,
     CampaignRequest,
+    LookUpAnswer,
     PurchaseRequest,
     RegistryRequest,
     ReleaseRequest,
@@ -73,6 +74,21 @@ async def test_a_brand_is_submitted_once_then_asked_about_until_it_is_approved(s
     assert request.reference == f"hxr-brand-{on.owner.tenant_id}-{brand}-1"
     assert request.callback_url == f"http://us/webhooks/simulator/registrations/{request.reference}"
     assert [asked.taken for asked in on.registry.asked] == [True, True]
+
+
+async def test_a_look_that_takes_long_says_that_it_goes_on(stage: Any) -> None:
+    on: Stage = stage(LOST)
+    brand = await on.brand()
+    await on.submit(BRAND, brand)
+    look_up = on.registry.look_up
+
+    async def read_lists(request: RegistryRequest) -> LookUpAnswer:
+        await asyncio.sleep(1.1)
+        return await look_up(request)
+
+    on.registry.look_up = read_lists  # type: ignore[method-assign]
+    await on.reconcile(BRAND, brand)
+    assert len(on.beats) == 2
 
 
 async def test_a_lost_answer_is_looked_for_before_anything_is_submitted_again(stage: Any) -> None:

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
-from temporalio.testing import ActivityEnvironment
 
-from activities.registration import RegistrationSweeping
+from activities.housekeeping_registrations import RegistrationSweep
 from cli.embedded.postgres import EmbeddedPostgres
 from models.rules.registration_words import AssignmentState, NumberState, RegistrationState
 from models.rules.waits import RegistrationWaits
@@ -16,7 +16,6 @@ from models.session import Database
 from tests.factories import make_owner, unique
 from tests.registration.stage import ScriptedRegistry, Stage
 from tests.stack import make_database
-from workflows.registration_types import RegistrationSweepResult
 
 SECOND = timedelta(seconds=1)
 GRACE = timedelta(seconds=30)
@@ -32,9 +31,13 @@ async def stage(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[
     await database.close()
 
 
-async def sweep(stage: Stage, client: Client) -> RegistrationSweepResult:
-    sweeping = RegistrationSweeping(stage.database, client, WAITS, every=SECOND, grace=GRACE)
-    return await ActivityEnvironment().run(sweeping.sweep_registrations)
+async def sweep(stage: Stage, client: Client, *, most: int = 100) -> int:
+    """Do the chore once; return how many rows it took."""
+    chore = RegistrationSweep(stage.database, client, WAITS, grace=GRACE)
+    rows = await chore.take(datetime.now(UTC), most)
+    for row in rows:
+        assert await chore.carry_on(row)
+    return len(rows)
 
 
 async def runs(client: Client, workflow_id: str) -> bool:
@@ -65,11 +68,11 @@ async def test_each_silent_errand_gets_the_story_that_carries_it(
         "return-number": await stage.number("+18132201002", NumberState.RELEASING, sweep_at=past),
     }
     not_yet = await stage.number("+18132201003", sweep_at=later)
-    assert await sweep(stage, client) == RegistrationSweepResult(started=4, next_in=SECOND)
+    assert await sweep(stage, client) == 4
     for story, row in wanted.items():
         assert await runs(client, f"{story}/{tenant}/{row}")
     assert not await runs(client, f"buy-number/{tenant}/{not_yet}")
-    assert (await sweep(stage, client)).started == 0
+    assert await sweep(stage, client) == 0
 
 
 async def test_the_longer_it_waits_the_rarer_it_is_looked_after(
@@ -84,3 +87,24 @@ async def test_the_longer_it_waits_the_rarer_it_is_looked_after(
     gaps = await stage.rows("SELECT sweep_at - updated_at FROM messaging_number ORDER BY number")
     for (gap,), (age, next_in) in zip(gaps, ages.items(), strict=True):
         assert abs(gap - age - next_in) < timedelta(seconds=5)
+
+
+async def test_what_does_not_fit_into_one_turn_has_the_next(stage: Stage, client: Client) -> None:
+    past = datetime.now(UTC) - SECOND
+    await stage.brand(sweep_at=past)
+    numbers = [await stage.number(f"+1813220300{n}", sweep_at=past) for n in range(3)]
+    assert [await sweep(stage, client, most=2) for _ in range(3)] == [2, 2, 0]
+    for row in numbers:
+        assert await runs(client, f"buy-number/{stage.owner.tenant_id}/{row}")
+
+
+async def test_a_story_that_runs_is_left_alone(stage: Stage, client: Client) -> None:
+    brand = await stage.brand(sweep_at=datetime.now(UTC) - SECOND)
+    handle = client.get_workflow_handle(f"register-brand/{stage.owner.tenant_id}/{brand}")
+    assert await sweep(stage, client) == 1
+    first = (await handle.describe()).run_id
+    async with stage.database.transaction() as db:
+        await db.execute(text("UPDATE brand SET sweep_at = now() - interval '1 second'"))
+    assert await sweep(stage, client) == 1
+    described = await handle.describe()
+    assert (described.run_id, described.history_length) == (first, 2)

@@ -15,7 +15,6 @@ from tests.fakes import fake
 from tests.workflows.registration_stage import APPROVED, ASK, RECONCILE, REJECTED, SUBMIT
 from tests.workflows.stage import until
 from workflows import names, steps
-from workflows.registration import RegistrationSweeper
 from workflows.registration_starting import (
     RegistrationStart,
     start_registration,
@@ -24,7 +23,6 @@ from workflows.registration_starting import (
 from workflows.registration_types import (
     RegistrationResult,
     RegistrationStep,
-    RegistrationSweepResult,
 )
 
 _WAITS: Final = RegistrationWaits(
@@ -88,16 +86,13 @@ STORIES: Final = {
 }
 """Every path of the stories. A new branch is a new line here."""
 
-SWEEPER: Final = "registration-sweeper.turns"
-PATHS: Final = [*STORIES, SWEEPER]
+PATHS: Final = [*STORIES]
 
 
 async def record_story(
     client: Client, name: str, serve: Serve, timers_set: TimersSet
 ) -> dict[str, Any]:
     """Play one path and return its history."""
-    if name == SWEEPER:
-        return await _record_sweeper(client, serve, timers_set)
     script = STORIES[name]
     start = RegistrationStart(
         tenant_id=1,
@@ -119,17 +114,3 @@ async def record_story(
             await wake_registration(client, start.workflow_id)
         await handle.result()
         return (await handle.fetch_history()).to_json_dict()
-
-
-async def _record_sweeper(client: Client, serve: Serve, timers_set: TimersSet) -> dict[str, Any]:
-    """Record a few turns of a run that goes on."""
-    turn = RegistrationSweepResult(started=1, next_in=timedelta(seconds=0.2))
-    sweep, _ = fake(steps.sweep_registrations, _AWAY, turn, repeat_last=True)
-    async with serve(names.REGISTRATION, [sweep]):
-        handle = await client.start_workflow(
-            RegistrationSweeper.run, id=names.REGISTRATION_SWEEPER_ID, task_queue=names.REGISTRATION
-        )
-        await until(timers_set(handle, 4))
-        history = await handle.fetch_history()
-        await handle.terminate()
-    return history.to_json_dict()

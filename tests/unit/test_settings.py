@@ -41,6 +41,7 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
     "SIMULATOR_URL": ("http://sim:1", "http://sim:1"),
     "SIMULATOR_PORT": ("9090", 9090),
     "SIMULATOR_SECRET": ("s", SecretStr("s")),
+    "TWILIO_LABEL": ("staging", "staging"),
     "PROVIDER_TIMEOUT": ("PT3S", timedelta(seconds=3)),
     "PROVIDER_SLOTS": ("3", 3),
     "LOG_LEVEL": ("DEBUG", "DEBUG"),

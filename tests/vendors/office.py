@@ -29,6 +29,7 @@ from tests.vendors.twilio_double import ACCOUNT, DOMAIN, PRIMARY, TOKEN, TwilioD
 
 SECONDS: Final = timedelta(seconds=5)
 NUMBER: Final = "+12135550123"
+INBOUND_URL: Final = "https://api.example.com/webhooks/twilio/inbound"
 Request = TypeVar(
     "Request",
     BrandRequest,
@@ -74,18 +75,20 @@ CAMPAIGN: Final = CampaignProfile(
 )
 
 
-def client(transport: httpx.AsyncBaseTransport, base: str | None = None) -> Twilio:
+def client(
+    transport: httpx.AsyncBaseTransport, base: str | None = None, *, label: str | None = None
+) -> Twilio:
     """Return the client of an account, at Twilio's own addresses or at one for all three."""
     where = {} if base is None else {f"{api}_url": base for api in ("api", "messaging", "trusthub")}
     return Twilio(
         httpx.AsyncClient(transport=transport),
-        Account(sid=ACCOUNT, token=TOKEN, **where),
+        Account(sid=ACCOUNT, token=TOKEN, label=label, **where),
         timeout=SECONDS,
     )
 
 
 def registry(twilio: Twilio) -> TwilioRegistry:
-    office = Office(primary_profile=PRIMARY, email="operator@example.com")
+    office = Office(primary_profile=PRIMARY, email="operator@example.com", inbound_url=INBOUND_URL)
     return TwilioRegistry(twilio, office, timeout=SECONDS, absence_window=SECONDS)
 
 
@@ -176,6 +179,12 @@ async def carry(
         else:
             assert isinstance(answer, NotProcessed), answer
     raise AssertionError("it never stands")
+
+
+def every_other(lose: Callable[[], None]) -> Callable[[], None]:
+    """Return what happens before the first call, not before the second, and so on."""
+    calls = iter(range(10_000))
+    return lambda: lose() if next(calls) % 2 == 0 else None
 
 
 async def ask(twilio: TwilioRegistry, request: Request) -> tuple[Request, Stands]:

@@ -89,6 +89,10 @@ async def test_a_purchase_asks_for_this_number_under_our_name() -> None:
     assert parse_qs(request.content.decode()) == {
         "PhoneNumber": [office.NUMBER],
         "FriendlyName": ["hx-1"],
+        "SmsUrl": [office.INBOUND_URL],
+        "SmsMethod": ["POST"],
+        "SmsFallbackUrl": [office.INBOUND_URL],
+        "SmsFallbackMethod": ["POST"],
     }
 
 

@@ -3,10 +3,15 @@
 import pytest
 
 from models.rules.registration_words import NumberType, Standing
+from providers.ports import NotFound
 from providers.registration_ports import AvailableNumber, Offered, Stands
+from providers.voice_ports import SipAccount
 from tests.vendors import office
-from tests.vendors.desk import approved_campaign, set_up
-from tests.vendors.office import NUMBER, ask, carry
+from tests.vendors.desk import approved_brand, approved_campaign, set_up
+from tests.vendors.office import NUMBER, ask, carry, every_other
+from tests.vendors.twilio_double import TwilioDouble
+
+ACCOUNT = SipAccount(username="t1m2", realm="sip.example.com", password="Correct1Horse2Battery")
 
 
 async def test_a_number_is_bought_assigned_taken_back_and_given_back() -> None:
@@ -54,6 +59,57 @@ async def test_a_number_somebody_else_bought_first_is_rejected() -> None:
     _, stands = await carry(desk, office.purchase())
     assert stands.standing is Standing.REJECTED
     assert [(r.code, r.field) for r in stands.reasons] == [("21422", "number")]
+
+
+async def test_another_number_under_the_same_reference_is_not_the_one_wanted() -> None:
+    twilio, desk = set_up()
+    await carry(desk, office.purchase("+12135550199", reference="hxr-number-1-1-1"))
+    request = office.purchase(reference="hxr-number-1-1-1")
+    assert isinstance(await desk.look_up(request), NotFound)
+    _, stands = await carry(desk, request)
+    assert stands.standing is Standing.DONE
+    bought = {d["sid"]: d["phone_number"] for d in twilio.all("IncomingPhoneNumbers")}
+    assert bought[stands.vendor_id] == NUMBER
+
+
+async def test_two_installations_of_one_account_never_take_each_others_for_their_own() -> None:
+    twilio, ours = set_up()
+    theirs = office.registry(office.client(office.transport(twilio), label="staging"))
+    reference = "hxr-number-1-1-1"
+    await carry(theirs, office.purchase(reference=reference))
+    assert isinstance(await ours.look_up(office.purchase(reference=reference)), NotFound)
+    _, stands = await carry(ours, office.purchase(reference=reference))
+    assert stands.standing is Standing.REJECTED
+    found = await theirs.look_up(office.purchase(reference=reference))
+    assert isinstance(found, Stands)
+    assert found.standing is Standing.DONE
+
+
+async def test_everything_an_installation_makes_begins_with_its_label() -> None:
+    twilio = TwilioDouble()
+    client = office.client(office.transport(twilio), label="staging")
+    desk = office.registry(client)
+    await approved_campaign(twilio, desk)
+    await carry(desk, office.purchase())
+    await office.directory(client).put(ACCOUNT)
+    named = [name for form in twilio.told for name in form.get("FriendlyName", ())]
+    assert len(named) == 10
+    assert {name.partition(" ")[0] for name in named} == {"staging"}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_what_was_made_under_a_label_is_found_under_it(when: str) -> None:
+    twilio = TwilioDouble()
+    desk = office.registry(office.client(office.transport(twilio), label="staging"))
+
+    def lose() -> None:
+        twilio.loses = when
+
+    brand = await approved_brand(twilio, desk)
+    await carry(desk, office.brand(), before=every_other(lose))
+    await carry(desk, office.campaign(brand), before=every_other(lose))
+    counted = [len(twilio.all(kind)) for kind in ("CustomerProfiles", "Addresses", "Services")]
+    assert counted == [2, 2, 1]
 
 
 async def test_numbers_for_sale_are_listed_as_many_as_were_asked_for() -> None:

@@ -70,6 +70,9 @@ async def test_a_brand_from_the_first_bundle_to_its_correction(desk: Desk) -> No
     again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
     _, stands = await carry(desk.registry, office.brand(replace(BRAND, ein="987654321"), **again))
     assert stands.standing is Standing.PENDING
+    again["vendor_state"] = stands.vendor_state
+    _, stands = await carry(desk.registry, office.brand(replace(BRAND, country="CA"), **again))
+    assert stands.standing is Standing.PENDING
 
 
 async def test_a_brand_of_a_sole_proprietor(desk: Desk) -> None:

@@ -14,7 +14,7 @@ from providers.ports import NotFound, NotProcessed, NoTruth
 from providers.registration_ports import Advanced, Reason, Stands
 from tests.vendors import office
 from tests.vendors.desk import approve, approved_brand, set_up
-from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry
+from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry, every_other
 from tests.vendors.twilio_double import PRIMARY
 
 ONCE = ("CustomerProfiles", "TrustProducts", "BrandRegistrations", "Addresses")
@@ -83,7 +83,7 @@ async def test_whatever_answer_is_lost_nothing_is_made_twice(when: str) -> None:
     def lose() -> None:
         twilio.loses = when
 
-    request, _ = await carry(desk, office.brand(), before=_every_other(lose))
+    request, _ = await carry(desk, office.brand(), before=every_other(lose))
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
     request, _ = await ask_losing(desk, request, lose)
@@ -93,15 +93,10 @@ async def test_whatever_answer_is_lost_nothing_is_made_twice(when: str) -> None:
     assert len(twilio.all("EntityAssignments")) == 6
 
 
-def _every_other(lose: Any) -> Any:
-    calls = iter(range(10_000))
-    return lambda: lose() if next(calls) % 2 == 0 else None
-
-
 async def ask_losing(desk: Any, request: Any, lose: Any) -> Any:
     answer = await desk.look_up(request)
     request = replace(request, vendor_state=answer.vendor_state)
-    return await carry(desk, request, before=_every_other(lose))
+    return await carry(desk, request, before=every_other(lose))
 
 
 async def test_what_a_bundle_lacks_is_told_by_field() -> None:
@@ -225,7 +220,7 @@ async def test_a_campaign_is_registered_once_whatever_answer_is_lost(when: str) 
     def lose() -> None:
         twilio.loses = when
 
-    await carry(desk, office.campaign(brand), before=_every_other(lose))
+    await carry(desk, office.campaign(brand), before=every_other(lose))
     assert (len(twilio.all("Services")), len(twilio.all("Usa2p"))) == (1, 1)
 
 

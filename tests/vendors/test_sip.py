@@ -91,6 +91,35 @@ async def test_a_removed_account_is_gone_also_the_second_time() -> None:
         assert twilio.all("Credentials") == []
 
 
+@pytest.mark.parametrize("remade", [False, True])
+async def test_a_list_that_was_deleted_by_hand_is_made_anew(remade: bool) -> None:
+    twilio, directory = set_up()
+    await directory.put(USER)
+    forget(twilio)
+    if remade:  # by another process
+        await office.directory(office.client(office.transport(twilio))).put(USER)
+    assert await directory.put(USER) == Stored()
+    [kept] = twilio.all("CredentialLists")
+    assert [d["username"] for d in twilio.all("Credentials")] == [USER.username]
+    assert {d["sid"] for d in twilio.all("CredentialListMappings")} == {kept["sid"]}
+
+
+async def test_an_account_is_removed_from_the_list_that_is_there() -> None:
+    twilio, directory = set_up()
+    await directory.put(USER)
+    forget(twilio)
+    await office.directory(office.client(office.transport(twilio))).put(USER)
+    assert await directory.remove(USER.username) == Stored()
+    assert twilio.all("Credentials") == []
+
+
+def forget(twilio: TwilioDouble) -> None:
+    """Delete our list, and what goes with it."""
+    for folder in list(twilio.folders):
+        if "Credential" in folder:
+            del twilio.folders[folder]
+
+
 async def test_what_twilio_declines_is_told_with_its_code() -> None:
     twilio, directory = set_up()
     twilio.refuses["/Credentials"] = (400, {"code": 21247, "message": "weak", "status": 400})
@@ -110,6 +139,8 @@ def test_twilio_is_put_together_only_where_it_is_configured() -> None:
 
 class _Settings:
     twilio_account_sid: str | None = ACCOUNT
+    twilio_label: str | None = None
+    public_url = "https://api.example.com"
     twilio_primary_profile: str | None = PRIMARY
     twilio_notify_email: str | None = "operator@example.com"
     twilio_sip_domain: str | None = DOMAIN

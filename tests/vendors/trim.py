@@ -59,6 +59,7 @@ USED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "/v1/EndUsers": ("get", "post"),
         "/v1/EndUsers/{Sid}": ("post",),
         "/v1/SupportingDocuments": ("get", "post"),
+        "/v1/SupportingDocuments/{Sid}": ("post",),
         "/v1/TrustProducts": ("get", "post"),
         "/v1/TrustProducts/{Sid}": ("get", "post"),
         "/v1/TrustProducts/{TrustProductSid}/EntityAssignments": ("get", "post"),

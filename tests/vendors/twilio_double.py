@@ -97,7 +97,11 @@ KINDS: Final[dict[str, Kind]] = {
     "Addresses": Kind(
         "AD",
         "addresses",
-        lambda f: {"friendly_name": one(f, "FriendlyName"), "street": one(f, "Street")},
+        lambda f: {
+            "friendly_name": one(f, "FriendlyName"),
+            "street": one(f, "Street"),
+            "iso_country": one(f, "IsoCountry"),
+        },
         ("FriendlyName",),
     ),
     "IncomingPhoneNumbers": Kind(
@@ -175,6 +179,9 @@ class TwilioDouble:
     ) -> tuple[int, Document | None]:
         if "/AvailablePhoneNumbers/" in folder:
             return 200, {"available_phone_numbers": self.for_sale}
+        parent = folder.rpartition("/")[0]
+        if _kind(folder) == "Credentials" and self._one("GET", parent, {})[0] != 200:
+            return _error(404, 20404, "it was not found")
         if _kind(folder) in KINDS:
             return self._add(folder, form) if method == "POST" else (200, self._list(folder, url))
         return self._one(method, folder, form)

@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from activities.housekeeping import Sweeping
+from activities.housekeeping_voice import DirectorySweep
 from activities.privacy import PrivateFailures
 from activities.provisioning import Provisioning
 from api.temporal import WorkflowStarter
@@ -38,6 +38,7 @@ from workflows.provisioning_types import Provisioned, ProvisionInput, ProvisionS
 REALM = "sip.example.com"
 SECRETS = SipSecrets("only-for-tests-too")
 SECOND = timedelta(seconds=1)
+MOMENT = timedelta(milliseconds=1)
 WAITS = SendWaits(
     report_wait=SECOND,
     poll_first=SECOND,
@@ -216,11 +217,14 @@ async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[
     await database.close()
 
 
-async def sweep(database: Database, client: Client, *, tells: bool, grace: timedelta) -> None:
-    sweeping = Sweeping(
-        database, client, WAITS, Routes([], {}), every=SECOND, grace=grace, tells_directory=tells
+async def sweep(database: Database, client: Client, directory: str, grace: timedelta) -> None:
+    """Take a turn of the sweeper of a worker that is set up so."""
+    settings = Settings(
+        database_url=SecretStr("postgresql://nowhere"), voice_directory=directory, sweep_grace=grace
     )
-    await ActivityEnvironment().run(sweeping.sweep)
+    vendors = Vendors(routes=Routes([], {}), directories=[Directory()])
+    parts = assemble(settings, database, client, vendors)
+    await ActivityEnvironment().run(parts.sweeping.sweep)
 
 
 async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_history(
@@ -229,8 +233,8 @@ async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_hist
     user = await make_user(alone, await make_owner(alone))
     assert user.id is not None
     handle = client.get_workflow_handle(names.provision_id(user.tenant_id, user.id, user.version))
-    await sweep(alone, client, tells=False, grace=timedelta(0))
-    await sweep(alone, client, tells=True, grace=timedelta(minutes=1))
+    await sweep(alone, client, "kamailio", MOMENT)
+    await sweep(alone, client, "vendor", timedelta(minutes=1))
     with pytest.raises(RPCError, match="not found"):
         await handle.describe()
 
@@ -243,7 +247,7 @@ async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_hist
         activities=[provisioning.provision_voice],
         interceptors=[PrivateFailures()],
     ):
-        await sweep(alone, client, tells=True, grace=timedelta(0))
+        await sweep(alone, client, "vendor", MOMENT)
         order = ProvisionInput(
             tenant_id=user.tenant_id, credential_id=user.id, version=user.version
         )
@@ -256,6 +260,15 @@ async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_hist
     assert password not in history
     assert user.ha1 not in history
     assert (await read(alone, user)).pushed_version == 1
+
+
+async def test_no_untold_user_hides_another(alone: Database, client: Client) -> None:
+    made = [await make_user(alone, await make_owner(alone)) for _ in range(3)]
+    chore = DirectorySweep(alone, client, grace=timedelta(0))
+    now = datetime.now(UTC) + SECOND
+    turns = [await chore.take(now, 2) for _ in range(3)]
+    ids = [user.id for user in made]
+    assert [[user.credential_id for user in turn] for turn in turns] == [ids[:2], ids[2:], ids[:2]]
 
 
 def test_a_worker_refuses_a_directory_it_does_not_know(

@@ -1,16 +1,13 @@
 """The stories of 10DLC: submit once, find the truth of a lost answer, ask until it is decided."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowFailureError
-from temporalio.exceptions import ApplicationError
+from temporalio import activity
 from temporalio.testing import WorkflowEnvironment
 
 from models.rules.registration_words import Errand, RegistrationKind
-from tests.fakes import fake
 from tests.workflows.registration_stage import (
     APPROVED,
     ASK,
@@ -23,19 +20,16 @@ from tests.workflows.registration_stage import (
     scripted,
 )
 from tests.workflows.stage import Staging
-from workflows import steps
 from workflows.registration import (
     AssignNumber,
     BuyNumber,
     RegisterBrand,
     RegisterCampaign,
-    RegistrationSweeper,
     ReturnNumber,
 )
 from workflows.registration_types import (
     RegistrationResult,
     RegistrationStep,
-    RegistrationSweepResult,
 )
 
 MINUTE = timedelta(minutes=1)
@@ -94,6 +88,21 @@ async def test_news_of_the_registry_end_the_wait(story: Any) -> None:
         await told.tell()
         assert await told.end() == "APPROVED"
     assert len(told.asked) == 2
+
+
+async def test_a_look_for_a_lost_answer_may_read_long_lists_but_not_die_unseen(story: Any) -> None:
+    budgets = []
+
+    def look(_: RegistrationStep) -> RegistrationResult:
+        budgets.append(activity.info())
+        return ASK
+
+    told: Story = story(submit=[RECONCILE], reconcile=[look], ask=[APPROVED])
+    async with told.stage:
+        await told.play(RegisterBrand)
+    [budget] = budgets
+    assert budget.start_to_close_timeout == timedelta(minutes=10)
+    assert budget.heartbeat_timeout == timedelta(seconds=5)
 
 
 async def test_a_lost_answer_is_looked_for_at_once_then_again_and_never_submitted_blind(
@@ -187,18 +196,3 @@ async def test_an_order_says_nothing_but_ids_words_and_times() -> None:
     assert set(ORDER.__dataclass_fields__) == {"tenant_id", "kind", "row_id", "waits"}
     assert set(RegistrationStep.__dataclass_fields__) == {"tenant_id", "kind", "row_id", "errand"}
     assert set(RegistrationResult.__dataclass_fields__) == {"move", "state", "until"}
-
-
-async def test_the_sweeper_sweeps_again_when_the_last_sweep_said(
-    stage: Staging, skipping: WorkflowEnvironment
-) -> None:
-    turn = RegistrationSweepResult(started=0, next_in=timedelta(minutes=2))
-    enough = ApplicationError("enough", non_retryable=True)
-    sweep, swept = fake(steps.sweep_registrations, turn, ConnectionError(), turn, enough)
-    async with stage(sweep) as sweeping:
-        handle = await skipping.client.start_workflow(
-            RegistrationSweeper.run, id=f"{sweeping.queue}-sweeper", task_queue=sweeping.queue
-        )
-        with pytest.raises(WorkflowFailureError):
-            await asyncio.wait_for(handle.result(), 15)
-    assert len(swept) == 4

@@ -1,0 +1,217 @@
+"""Rejected registrations that are corrected: amended where Twilio lets, made anew where not."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from models.rules.registration_profiles import BrandProfile
+from models.rules.registration_words import Standing, UseCase
+from providers.ports import Ambiguous, NotFound
+from providers.registration_ports import Advanced, BrandRequest, CampaignRequest, Stands
+from providers.twilio.registry import TwilioRegistry
+from tests.vendors import office
+from tests.vendors.desk import approve, approved_brand, set_up
+from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry, every_other, stored
+from tests.vendors.twilio_double import TwilioDouble
+
+STANDARD, SOLE_PROPRIETOR = "STANDARD", "SOLE_PROPRIETOR"
+PEOPLE = {
+    STANDARD: "authorized_representative_1",
+    SOLE_PROPRIETOR: "starter_customer_profile_information",
+}
+
+
+async def decided(
+    twilio: TwilioDouble, desk: TwilioRegistry, request: BrandRequest, word: str
+) -> Stands:
+    """Carry a brand through its reviews to the registry's word on it."""
+    request, stands = await carry(desk, request)
+    for kind in ("CustomerProfiles", "TrustProducts"):
+        approve(twilio, kind)
+    request, stands = await ask(desk, request)
+    found = twilio.all("BrandRegistrations")
+    [ours] = [brand for brand in found if brand["sid"] == stands.vendor_id]
+    ours["status"] = word
+    _, stands = await ask(desk, request)
+    return stands
+
+
+def corrected(profile: BrandProfile, before: Stands) -> BrandRequest:
+    """Return what is asked for a rejected brand whose profile was changed."""
+    return office.brand(profile, vendor_id=before.vendor_id, vendor_state=before.vendor_state)
+
+
+def held(twilio: TwilioDouble, kind: str, sid: str) -> Mapping[str, str]:
+    """Return the ids of what lies in a bundle, by type."""
+    inside = {d["object_sid"] for d in twilio.folders[f"/v1/{kind}/{sid}/EntityAssignments"]}
+    made = (*twilio.all("EndUsers"), *twilio.all("SupportingDocuments"))
+    return {d["type"]: d["sid"] for d in made if d["sid"] in inside}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "type"), [(BRAND, SOLE, SOLE_PROPRIETOR), (SOLE, BRAND, STANDARD)]
+)
+async def test_another_kind_of_business_takes_its_own_path_from_the_start(
+    first: BrandProfile, then: BrandProfile, type: str
+) -> None:
+    twilio, desk = set_up()
+    before = await decided(twilio, desk, office.brand(first), "FAILED")
+    stands = await decided(twilio, desk, corrected(then, before), "APPROVED")
+    old, new = twilio.all("BrandRegistrations")
+    assert (stands.standing, stands.vendor_id) == (Standing.DONE, new["sid"])
+    assert (old["status"], new["brand_type"]) == ("FAILED", type)
+    profiles, products = twilio.all("CustomerProfiles"), twilio.all("TrustProducts")
+    for bundles in (profiles, products):
+        assert len({bundle["policy_sid"] for bundle in bundles}) == len(bundles) == 2
+    assert new["customer_profile_bundle_sid"] == profiles[1]["sid"]
+    assert new["a2p_profile_bundle_sid"] == products[1]["sid"]
+    assert PEOPLE[type] in held(twilio, "CustomerProfiles", profiles[1]["sid"])
+
+
+async def test_who_goes_back_to_the_first_kind_amends_what_was_made_for_it() -> None:
+    twilio, desk = set_up()
+    first = await decided(twilio, desk, office.brand(), "FAILED")
+    second = await decided(twilio, desk, corrected(SOLE, first), "FAILED")
+    third = await decided(twilio, desk, corrected(BRAND, second), "APPROVED")
+    assert (third.standing, third.vendor_id) == (Standing.DONE, first.vendor_id)
+    assert len(twilio.all("BrandRegistrations")) == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_change_of_kind_makes_nothing_twice_whatever_answer_is_lost(when: str) -> None:
+    twilio, desk = set_up()
+    before = await decided(twilio, desk, office.brand(), "FAILED")
+
+    def lose() -> None:
+        twilio.loses = when
+
+    await carry(desk, corrected(SOLE, before), before=every_other(lose))
+    counted = Counter(d["policy_sid"] for d in twilio.all("CustomerProfiles"))
+    assert list(counted.values()) == [1, 1]
+    assert len(twilio.all("EndUsers")) == 3 + 2
+
+
+async def test_a_wrong_country_is_corrected_by_an_address_there() -> None:
+    twilio, desk = set_up()
+    before = await decided(twilio, desk, office.brand(replace(BRAND, country="CA")), "FAILED")
+    stands = await decided(twilio, desk, corrected(BRAND, before), "APPROVED")
+    assert (stands.standing, stands.vendor_id) == (Standing.DONE, before.vendor_id)
+    wrong, right = twilio.all("Addresses")
+    assert (wrong["iso_country"], right["iso_country"]) == ("CA", "US")
+    [document] = twilio.all("SupportingDocuments")
+    assert document["attributes"] == {"address_sids": right["sid"]}
+    [profile] = twilio.all("CustomerProfiles")
+    inside = held(twilio, "CustomerProfiles", profile["sid"])
+    assert inside["customer_profile_address"] == document["sid"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_country_that_goes_and_comes_back_is_named_whatever_answer_is_lost(
+    when: str,
+) -> None:
+    twilio, desk = set_up()
+    stands = await decided(twilio, desk, office.brand(), "FAILED")
+
+    def lose() -> None:
+        twilio.loses = when
+
+    for country in ("CA", "US"):
+        request = corrected(replace(BRAND, country=country), stands)
+        request, stands = await carry(desk, request, before=every_other(lose))
+        [document] = twilio.all("SupportingDocuments")
+        where = {d["sid"]: d["iso_country"] for d in twilio.all("Addresses")}
+        assert where[document["attributes"]["address_sids"]] == country
+        twilio.all("BrandRegistrations")[0]["status"] = "FAILED"
+    assert len(where) == 2
+
+
+async def test_an_address_that_stays_leaves_its_document_alone() -> None:
+    twilio, desk = set_up()
+    before = await decided(twilio, desk, office.brand(), "FAILED")
+    asked = len(twilio.asked)
+    await decided(twilio, desk, corrected(replace(BRAND, ein="987654321"), before), "APPROVED")
+    assert not [path for _, path in twilio.asked[asked:] if "SupportingDocuments" in path]
+
+
+async def losing(
+    twilio: TwilioDouble, desk: TwilioRegistry, request: CampaignRequest
+) -> CampaignRequest:
+    """Take step after step until the campaign is made, and lose every answer; it then FAILED."""
+    while True:
+        twilio.loses = "after"
+        answer: object = await desk.submit(request)
+        use = request.profile.use_case
+        made = [d for d in twilio.all("Usa2p") if d["us_app_to_person_usecase"] == use]
+        if made:
+            made[0]["campaign_status"] = "FAILED"
+            return request
+        if isinstance(answer, Ambiguous):
+            answer = await desk.look_up(request)
+        assert isinstance(answer, Advanced)
+        request = replace(request, vendor_state=answer.vendor_state)
+
+
+async def test_a_campaign_rejected_before_its_lost_answer_is_looked_for_is_ours() -> None:
+    twilio, desk = set_up()
+    request = await losing(twilio, desk, office.campaign(await approved_brand(twilio, desk)))
+    found = await desk.look_up(request)
+    [made] = twilio.all("Usa2p")
+    assert isinstance(found, Stands)
+    assert found.vendor_id == made["sid"]
+    _, stands = await ask(desk, stored(request, found)[0])
+    assert (stands.standing, stands.vendor_id) == (Standing.REJECTED, made["sid"])
+
+
+async def test_who_is_refused_a_second_campaign_looks_for_the_first() -> None:
+    twilio, desk = set_up()
+    request = await losing(twilio, desk, office.campaign(await approved_brand(twilio, desk)))
+    twilio.refuses["Usa2p"] = (409, {"code": 21714, "message": "one only", "status": 409})
+    stands = await desk.submit(request)  # as after a look that came too early
+    assert isinstance(stands, Stands)
+    assert (stands.standing, stands.vendor_id) == (
+        Standing.PENDING,
+        twilio.all("Usa2p")[0]["sid"],
+    )
+
+
+async def test_a_campaign_that_twilio_refuses_and_has_not_is_rejected() -> None:
+    twilio, desk = set_up()
+    twilio.refuses["Usa2p"] = (400, {"code": 21717, "message": "no", "status": 400})
+    _, stands = await carry(desk, office.campaign(await approved_brand(twilio, desk)))
+    assert (stands.standing, stands.vendor_id) == (Standing.REJECTED, None)
+    assert [reason.code for reason in stands.reasons] == ["21717"]
+
+
+async def test_a_campaign_made_anew_is_told_from_the_one_that_was_rejected() -> None:
+    twilio, desk = set_up()
+    brand = await approved_brand(twilio, desk)
+    request, _ = await carry(desk, office.campaign(brand))
+    [first] = twilio.all("Usa2p")
+    first["campaign_status"] = "FAILED"
+    _, stands = await ask(desk, request)
+    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+    other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
+    request = await losing(twilio, desk, office.campaign(brand, other, **again))
+    found = await desk.look_up(request)
+    [made] = twilio.all("Usa2p")
+    assert isinstance(found, Stands)
+    assert (found.vendor_id, made is first) == (made["sid"], False)
+
+
+@pytest.mark.parametrize(("word", "seen"), [("FAILED", False), ("IN_PROGRESS", True)])
+async def test_whether_a_campaign_was_amended_is_seen_by_its_status(word: str, seen: bool) -> None:
+    twilio, desk = set_up()
+    brand = await approved_brand(twilio, desk)
+    request, _ = await carry(desk, office.campaign(brand))
+    [made] = twilio.all("Usa2p")
+    made["campaign_status"] = "FAILED"
+    _, stands = await ask(desk, request)
+    request = office.campaign(brand, vendor_id=stands.vendor_id, vendor_state=stands.vendor_state)
+    while isinstance(answer := await desk.submit(request), Advanced):
+        request = replace(request, vendor_state=answer.vendor_state)
+        twilio.loses = "after" if "fixed" in answer.vendor_state["done"] else None
+    assert isinstance(answer, Ambiguous)
+    made["campaign_status"] = word
+    assert isinstance(await desk.look_up(request), NotFound) is not seen

@@ -1,0 +1,152 @@
+"""Texts that Twilio passes on: its own signature vectors, what they say, and who must be heard."""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha1
+from urllib.parse import urlencode
+
+import pytest
+from pydantic import SecretStr
+
+from cli.vendors import check_replies
+from models.enums import Channel, DeliveryMode
+from models.settings import IncompleteSettings, Settings
+from providers.hearing import inbound_verifiers
+from providers.ports import ForgedWebhook, InboundText
+from providers.routing import Routes
+from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
+from tests.unit.test_routing import Vendor
+from tests.vendors.twilio_double import ACCOUNT, PRIMARY, TOKEN
+
+URL = "https://api.example.com/webhooks/twilio/inbound"
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+TEXT = {
+    "MessageSid": "SM" + "0d" * 16,
+    "AccountSid": ACCOUNT,
+    "From": "+18135551234",
+    "To": "+12135550123",
+    "Body": "STOP & ä",
+    "NumMedia": "0",
+    "FromZip": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        (
+            {
+                "CallSid": ["CA1234567890ABCDE"],
+                "Digits": ["1234"],
+                "From": ["+14158675309"],
+                "To": ["+18005551212"],
+                "Caller": ["+14158675309"],
+            },
+            "RSOYDt4T1cUTdK1PDd93/VVr8B8=",
+        ),
+        (
+            {"Sid": ["CA123"], "SidAccount": ["AC123"], "Digits": ["5678", "1234", "1234"]},
+            "IK+Dwps556ElfBT0I3Rgjkr1wJU=",
+        ),
+    ],
+)
+def test_a_signature_is_that_of_twilios_own_examples(
+    form: Mapping[str, list[str]], expected: str
+) -> None:
+    assert signature("12345", "https://mycompany.com/myapp.php?foo=1&bar=2", form) == expected
+
+
+def signed(
+    form: Mapping[str, str], *, url: str = URL, token: str = TOKEN
+) -> tuple[dict[str, str], bytes]:
+    """Sign a form by the rule, by other means than the code under test."""
+    told = url + "".join(name + form[name] for name in sorted(form))
+    digest = hmac.new(token.encode(), told.encode(), sha1).digest()
+    return {SIGNATURE_HEADER: b64encode(digest).decode()}, urlencode(form).encode()
+
+
+def read(headers: Mapping[str, str], body: bytes, *, url: str = URL) -> InboundText:
+    return inbound_verifier(TOKEN, url, lambda: NOW)(headers, body)
+
+
+def test_a_signed_text_is_read() -> None:
+    assert read(*signed(TEXT)) == InboundText(
+        event_id=TEXT["MessageSid"],
+        sender="+18135551234",
+        number="+12135550123",
+        body="STOP & ä",
+        sent_at=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("https://a.example:8443/in", "https://a.example/in"),
+        ("https://a.example:8443/in", "https://a.example:8443/in"),
+        ("https://a.example/in", "https://a.example:443/in"),
+        ("http://a.example/in", "http://a.example:80/in"),
+    ],
+)
+def test_the_port_may_be_signed_or_not(ours: str, theirs: str) -> None:
+    headers, body = signed(TEXT, url=theirs)
+    assert read(headers, body, url=ours).event_id == TEXT["MessageSid"]
+
+
+def test_what_is_not_signed_so_is_forged() -> None:
+    headers, body = signed(TEXT)
+    forged = [
+        ({}, body),
+        ({SIGNATURE_HEADER: ""}, body),
+        ({SIGNATURE_HEADER: "ä"}, body),
+        (headers, body.replace(b"8135551234", b"8135559999")),
+        (headers, body + b"&More=1"),
+        (headers, b""),
+        (headers, b"\xff\xfe"),
+        signed(TEXT, token="guessed"),
+        signed(TEXT, url="https://api.example.com/webhooks/twilio/other"),
+        signed(TEXT, url="https://api.example.com.evil/webhooks/twilio/inbound"),
+    ]
+    for wrong in forged:
+        with pytest.raises(ForgedWebhook):
+            read(*wrong)
+
+
+@pytest.mark.parametrize("missing", ["MessageSid", "From", "To", "Body"])
+def test_a_report_or_a_call_does_not_pass_for_a_text(missing: str) -> None:
+    with pytest.raises(KeyError):
+        read(*signed({name: word for name, word in TEXT.items() if name != missing}))
+
+
+def settings(**more: object) -> Settings:
+    return Settings.model_validate(
+        {"database_url": SecretStr("postgresql://x"), "public_url": "https://api.example.com/"}
+        | more
+    )
+
+
+ON_TWILIO = {
+    "twilio_account_sid": ACCOUNT,
+    "twilio_auth_token": SecretStr(TOKEN),
+    "twilio_primary_profile": PRIMARY,
+    "twilio_notify_email": "operator@example.com",
+}
+
+
+def test_who_is_configured_is_heard() -> None:
+    assert set(inbound_verifiers(settings(), lambda: NOW)) == set()
+    both = settings(simulator_secret=SecretStr("for-tests-only"), **ON_TWILIO)
+    heard = inbound_verifiers(both, lambda: NOW)
+    assert set(heard) == {"simulator", "twilio"}
+    assert heard["twilio"](*signed(TEXT)).body == "STOP & ä"
+
+
+def test_a_live_route_whose_provider_passes_no_texts_on_is_refused() -> None:
+    vendors = [Vendor("deaf"), Vendor("heard"), Vendor("mail", frozenset({Channel.EMAIL}))]
+    live = Routes(vendors, {DeliveryMode.LIVE: ["heard", "deaf", "mail"]})
+    with pytest.raises(IncompleteSettings, match=r"by deaf: .*STOP"):
+        check_replies(live, {"heard"})
+    check_replies(live, {"heard", "deaf"})
+    check_replies(Routes(vendors, {DeliveryMode.SIMULATOR: ["deaf"]}), set())
