@@ -40,24 +40,31 @@ _NO_REGISTRY: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """One call about to be made for a row, and the row's word for it when it is concluded."""
+    """One call about to be made for a row, and how the row stood: only so may it be concluded."""
 
     registry: Registry
     request: RegistryRequest
-    submission: int
     deadline: datetime | None
+    stood: registration.Stood
 
 
 class Registering:
     """Carries brands, campaigns and numbers over the line that cannot be taken back."""
 
     def __init__(
-        self, database: Database, registries: Registries, *, public_url: str, look_after: timedelta
+        self,
+        database: Database,
+        registries: Registries,
+        *,
+        public_url: str,
+        look_after: timedelta,
+        lost_after: timedelta,
     ) -> None:
         self._database = database
         self._registries = registries
         self._public_url = public_url.rstrip("/")
         self._look_after = look_after
+        self._lost_after = lost_after
 
     @activity.defn(name="submit_registration")
     async def submit(self, step: RegistrationStep) -> RegistrationResult:
@@ -94,7 +101,8 @@ class Registering:
     async def ask(self, step: RegistrationStep) -> RegistrationResult:
         """Ask how far the registry is, and write what it decided.
 
-        Safe to run twice: what is decided about an errand the row has no more changes nothing.
+        Safe to run twice: what is decided about an errand the row has no more, or told of one that
+        somebody carried on meanwhile, changes nothing.
         """
         return await self._look_up(step, Move.ASK)
 
@@ -109,7 +117,7 @@ class Registering:
         request = replace(call.request, not_after=asked_at + registry.timeout)
         answer = await registry.look_up(request)
         _log(step, answer)
-        if isinstance(answer, NotFound) and not _absence_is_sure(call, asked_at):
+        if isinstance(answer, NotFound) and not _may_be_believed(call, asked_at):
             answer = NoTruth(reason="too early to believe that it is absent")
         return await self._conclude(step, call, answer)
 
@@ -135,25 +143,23 @@ class Registering:
             not_after=deadline or datetime.now(UTC),
         )
         return _Call(
-            registry=registry, request=request, submission=row.submission, deadline=deadline
+            registry=registry,
+            request=request,
+            deadline=deadline,
+            stood=registration.stood(row),
         )
 
     async def _conclude(
         self, step: RegistrationStep, call: _Call, answer: SubmitAnswer | LookUpAnswer
     ) -> RegistrationResult:
-        """Write what came of a call, unless somebody concluded it meanwhile.
+        """Write what came of a call, unless somebody carried the row on meanwhile.
 
         If this fails, the call stays open and is reconciled.
         """
         async with self._database.transaction() as db:
             row = await self._lock(db, step)
             now = datetime.now(UTC)
-            if (
-                row is None
-                or row.submission != call.submission
-                or row.deadline != call.deadline
-                or _move(row, step) is Move.OVER
-            ):
+            if row is None or registration.stood(row) != call.stood:
                 return _result(row, step)
             until = await self._write(db, row, answer, now)
             return _result(row, step, until=until)
@@ -175,15 +181,32 @@ class Registering:
                 )
             case Advanced():
                 row.vendor_state = dict(answer.vendor_state)
-                row.deadline = row.taken_at = None  # a call is wanted again, even after it waited
+                # A call is wanted again, even after it waited.
+                row.deadline = row.taken_at = row.lost_at = None
             case NotProcessed():
                 row.deadline = None
                 return now + (answer.retry_after or timedelta(0))
+            case NotFound() if row.taken_at is not None:
+                await self._write_lost(db, row, now)
             case NotFound():
                 row.deadline = None
             case Ambiguous() | NoTruth():
                 pass
         return None
+
+    async def _write_lost(self, db: WriteSession, row: Row, now: datetime) -> None:
+        """Note that the registry forgot what it had taken; for long enough, it is rejected.
+
+        Nothing is submitted again by itself: what the registry cannot find may still cost money.
+        """
+        row.lost_at = row.lost_at or now
+        if now - row.lost_at < self._lost_after:
+            return
+        log.error(
+            "the registry knows nothing of what it had taken",
+            extra={"reference": str(registration.reference_of(row)), "provider": row.provider},
+        )
+        await registration.give_up(db, row, now=now, look_after=self._look_after)
 
 
 def _move(row: Row, step: RegistrationStep) -> Move:
@@ -216,15 +239,17 @@ def _note(row: Row, answer: Stands, now: datetime) -> None:
         row.vendor_state = dict(answer.vendor_state)
     if isinstance(row, Campaign) and answer.segments_per_second is not None:
         row.segments_per_second = answer.segments_per_second
-    row.deadline = None
+    row.deadline = row.lost_at = None
     row.taken_at = row.taken_at or now
 
 
-def _absence_is_sure(call: _Call, asked_at: datetime) -> bool:
-    """Say whether a look that began then proves that a call was never made."""
-    if call.deadline is None:  # it is taken: a registry that forgets it proves nothing
-        return False
-    return asked_at >= call.deadline + call.registry.absence_window
+def _may_be_believed(call: _Call, asked_at: datetime) -> bool:
+    """Say whether a look that began then and found nothing may be written down.
+
+    Of a call without an outcome it has to prove that it was never made. What is taken the registry
+    has forgotten, which proves nothing yet.
+    """
+    return call.deadline is None or asked_at >= call.deadline + call.registry.absence_window
 
 
 def _log(step: RegistrationStep, answer: SubmitAnswer | LookUpAnswer) -> None:

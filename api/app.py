@@ -54,7 +54,7 @@ from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.services.voice_provisioning import VoiceProvisioning
 from api.temporal import UpgradeStarter, WorkflowStarter
-from models.queries.registrations import RegistrarTables
+from models.queries.sip_registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.session import Database
 from models.settings import Settings

@@ -23,7 +23,7 @@ _SKIP = 3.0
 """Seconds without a try after a failure, so that an outage does not slow every request."""
 
 
-class _Bounded:
+class Bounded:
     """Asks Temporal within bounds; the sweeper makes up for what could not be asked."""
 
     _skip_until = 0.0
@@ -39,7 +39,7 @@ class _Bounded:
             log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
 
 
-class WorkflowStarter(_Bounded):
+class WorkflowStarter(Bounded):
     """Starts and wakes the workflows of sends."""
 
     def __init__(self, client: Client, waits: SendWaits) -> None:
@@ -59,7 +59,7 @@ class WorkflowStarter(_Bounded):
         await self._ask(lambda: start_provisioning(self._client, user))
 
 
-class UpgradeStarter(_Bounded):
+class UpgradeStarter(Bounded):
     """Starts and wakes the workflows of upgrades."""
 
     def __init__(self, client: Client, waits: PaymentWaits) -> None:

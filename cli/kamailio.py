@@ -62,13 +62,31 @@ _INDEXES: Final = (
 )
 
 
+# What one owns in any database is in `pg_shdepend`, a superuser's own right is not.
+_IN_USE: Final = """
+    SELECT rolname IN (current_user, session_user) OR left(rolname, 3) = 'pg_'
+           OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
+           OR EXISTS (SELECT 1 FROM pg_shdepend owned
+                       WHERE owned.refclassid = 'pg_authid'::regclass
+                         AND owned.refobjid = pg_roles.oid AND owned.deptype = 'o')
+      FROM pg_roles WHERE rolname = %s
+"""
+
+
+class RoleInUse(Exception):
+    """The role is there and is somebody else's: it owns something, or may do more than ours."""
+
+
 def prepare(connection: psycopg.Connection, role: str, password: str) -> None:
     """Make schema, view and tables, and a role that may read the one and write the others.
 
     Needs the database's owner with CREATEROLE. Twice is once; the password is set anew, sent as its
-    SCRAM hash so that no log of the server holds it.
+    SCRAM hash so that no log of the server holds it. Raises RoleInUse before anything is done.
     """
     with connection.transaction():
+        known = connection.execute(_IN_USE, [role]).fetchone()
+        if known is not None and known[0]:
+            raise RoleInUse
         for statement in (_SCHEMA, _SUBSCRIBER, _VERSION, _LOCATION, *_INDEXES):
             connection.execute(statement)
         for table, version in _VERSIONS.items():

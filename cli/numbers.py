@@ -76,6 +76,7 @@ def list_numbers(tenant: TenantOption) -> None:
     for number, merchant in in_transaction(action):
         paces = f"{_shown(number.segments_per_second)}\t{_shown(number.calls_per_second)}"
         known = "\tregistered" if number.registered_at else ""
+        known += "\tbeing bought" if number.claimed_at else ""
         typer.echo(f"{number.number}\t{merchant or 'whole tenant'}\t{paces}{known}")
 
 

@@ -21,7 +21,7 @@ from activities.reconcile import Truth
 from activities.registration import Registering
 from activities.watching import Watching
 from cli.vendors import Vendors
-from models.queries.registrations import RegistrarTables
+from models.queries.sip_registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.session import Database
 from models.settings import IncompleteSettings, Settings
@@ -79,6 +79,7 @@ def assemble(settings: Settings, database: Database, client: Client, vendors: Ve
             vendors.registries,
             public_url=settings.public_url,
             look_after=settings.sweep_grace,
+            lost_after=settings.registration_lost_after,
         ),
         provisioning=_provisioning(settings, database, vendors.directories),
         closing=Closing(database),

@@ -40,6 +40,11 @@ def prepare(
     try:
         with psycopg.connect(Settings().database_url.get_secret_value()) as connection:
             kamailio.prepare(connection, role, password)
+    except kamailio.RoleInUse as error:
+        raise typer.BadParameter(
+            f"The role {role} is there already and is not the registrar's own: it owns something, "
+            "may do more, or is the one that is connected. Name another by --role."
+        ) from error
     except errors.UndefinedTable as error:
         raise typer.BadParameter("The database is not migrated: run hexavox migrate.") from error
     except errors.InsufficientPrivilege as error:

@@ -65,6 +65,7 @@ _DEMO_WAITS: dict[str, float] = {
     "sweep_grace": 8,
     "registration_ask_first": 1,
     "registration_ask_longest": 1,
+    "registration_lost_after": 60,
     "close_every": 60,
     "watch_every": 2,
     "provider_window": 60,
@@ -178,6 +179,10 @@ class Settings(BaseSettings):
         description="Between two questions to the 10DLC registry, growing: it takes days.",
     )
     registration_ask_longest: Duration = timedelta(hours=1)
+    registration_lost_after: Duration = Field(
+        default=timedelta(days=7),
+        description="What the registry had taken and knows nothing of for so long is rejected.",
+    )
 
     provider_timeout: Duration = Field(
         default=timedelta(seconds=10),

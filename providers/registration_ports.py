@@ -129,7 +129,7 @@ class Stands:
     vendor_state: VendorState | None = field(default=None, repr=False)
     reasons: tuple[Reason, ...] = ()
     segments_per_second: Decimal | None = None
-    """Of an approved campaign, what each of its numbers may send, if the registry tells."""
+    """Of an approved campaign, what all its numbers together may send, if the registry tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

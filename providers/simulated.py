@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from models.enums import Channel, ErrorCode, ReportStatus, SuppressionReason
+from models.rules.senders import SANDBOX
 from providers import http
 from providers.ports import (
     Accepted,
@@ -37,7 +38,7 @@ from providers.ports import (
     VoiceRequest,
 )
 
-NAME: Final = "simulator"
+NAME: Final = SANDBOX
 SIGNATURE_HEADER: Final = "X-Simulator-Signature"
 
 _REFUSALS: Final[dict[int, tuple[ErrorCode, bool]]] = {

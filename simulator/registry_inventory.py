@@ -1,14 +1,15 @@
 """Numbers for sale: a fixed stock per area code, each sold once and never again.
 
-Their exchanges begin with 2 to 9 and are neither service codes (N11) nor 555, so that all of them
-are valid telephone numbers; their last four digits stand for no outcome.
+They are those that the North American plan keeps for fiction, 555-0100 to 555-0199: valid telephone
+numbers that no vendor sells, so that a sandbox never has a number that somebody could buy in
+earnest. Their last four digits stand for no outcome.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-STOCK = 400
+STOCK = 100
 """Numbers per area code."""
 
 
@@ -72,11 +73,8 @@ def stock(area_code: str | None, type: NumberType) -> Iterator[Offer]:
     wanted = [code for code in known if area_code in (None, code)]
     for turn in range(STOCK):
         for code in wanted:
-            exchange, line = 220 + turn * 37 % 700, 1000 + turn * 7919 % 8000
-            if exchange % 100 == 11 or exchange == 555:
-                continue
             locality, region = _PLACES.get(code, (None, None))
-            yield Offer(f"+1{code}{exchange}{line}", type, locality, region)
+            yield Offer(f"+1{code}55501{turn:02}", type, locality, region)
 
 
 def find_offer(number: str) -> Offer | None:

@@ -89,7 +89,8 @@ class MessagingThroughput(View):
 
     numbers: int = Field(description="Numbers that may send.", examples=[1])
     segments_per_second: str | None = Field(
-        description="SMS segments a second, all of them together; null: no limit is known.",
+        description="SMS segments a second, all of them together, as campaigns allow or an"
+        " operator set; null: no limit is known.",
         examples=["4.5"],
     )
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -37,6 +36,7 @@ from models.errors import (
     TemporarilyUnavailable,
     ValidationFailed,
 )
+from models.queries.claims import claim_number
 from models.queries.registration import Steps, move
 from models.queries.senders import forget_campaign
 from models.rules.contacts import e164
@@ -48,13 +48,11 @@ from models.rules.registration_words import (
     NumberType,
     RegistrationState,
 )
+from models.rules.senders import us_type
 from models.session import Database, WriteSession
 from models.tables.messaging import Campaign, MessagingNumber
-from models.tables.tenant import SenderNumber
 from providers.registration_ports import Offered
 from providers.registries import Registries
-
-_TOLL_FREE: Final = frozenset({"800", "833", "844", "855", "866", "877", "888"})
 
 
 class MessagingNumbers:
@@ -188,13 +186,17 @@ class MessagingNumbers:
     async def _request(
         self, db: WriteSession, scope: Scope, number: str, now: datetime
     ) -> MessagingNumber:
-        """Write the purchase down, unless somebody has the number or is buying it."""
+        """Write the purchase down, unless somebody of whatever tenant has the number or buys it."""
         type = _type_of(number)
-        # Across tenants, as the table is: a number is one tenant's only.
-        taken = await db.scalar(
-            select(col(SenderNumber.number)).where(col(SenderNumber.number) == number)
+        claimed = await claim_number(
+            db,
+            number=number,
+            tenant_id=scope.caller.tenant_id,
+            merchant_id=row_id(scope.merchant.id),
+            provider=scope.provider,
+            now=now,
         )
-        if taken is not None:
+        if not claimed:
             raise NumberTaken
         written: MessagingNumber | None = await db.scalar(
             insert(MessagingNumber)
@@ -349,7 +351,8 @@ def _assignment_answered(
 
 def _type_of(number: str) -> NumberType:
     """Say what kind of US number it is; 10DLC knows no others."""
-    if not number.startswith("+1") or len(number) != len("+18132201000"):
-        reason = "must be a number of the US"
+    type = us_type(number)
+    if type is None:
+        reason = "must be a local or toll-free number of the US"
         raise ValidationFailed(f"number {reason}", (("number", reason),))
-    return NumberType.TOLL_FREE if number[2:5] in _TOLL_FREE else NumberType.LOCAL
+    return type

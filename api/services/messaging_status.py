@@ -1,9 +1,8 @@
 """One compliance view: what is registered, what is missing, whether the merchant may send."""
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func
 from sqlmodel import col
 
 from api.auth import Caller
@@ -11,12 +10,11 @@ from api.schemas.messaging_numbers import MessagingThroughput, V1MerchantMessagi
 from api.services.brands import brand_view, find_brand
 from api.services.campaigns import campaign_view
 from api.services.messaging_numbers import number_view
-from api.services.messaging_scope import find_scope
+from api.services.messaging_scope import Scope, find_scope
 from api.services.readable import readable_campaigns, readable_numbers
 from models.queries.registration import assignment_of
 from models.rules.registration_missing import NumberWords, may_send, missing
 from models.rules.registration_words import (
-    OWNED,
     TAKEN,
     AssignmentState,
     NumberState,
@@ -58,12 +56,12 @@ class MessagingStatus:
                     .limit(_MOST)
                 )
             ).all()
-            limits = await _limits(db, caller, numbers)
-        words = (
-            None if brand is None else RegistrationState(brand.state),
-            [RegistrationState(campaign.state) for campaign in campaigns],
-            [_words(number) for number in numbers],
-        )
+            words = (
+                None if brand is None else RegistrationState(brand.state),
+                await _states_of_campaigns(db, scope),
+                await _states_of_numbers(db, scope),
+            )
+            throughput = await _throughput(db, scope)
         return V1MerchantMessagingStatusView(
             merchant_id=scope.merchant.external_id,
             a2p_allowed=may_send(*words),
@@ -71,45 +69,59 @@ class MessagingStatus:
             brand=None if brand is None else brand_view(brand, scope),
             campaigns=[campaign_view(campaign, scope) for campaign in campaigns],
             numbers=[number_view(number, scope) for number in numbers],
-            throughput=_throughput(numbers, campaigns, limits),
+            throughput=throughput,
         )
 
 
-async def _limits(
-    db: ReadSession, caller: Caller, numbers: Sequence[MessagingNumber]
-) -> Mapping[str, Decimal | None]:
-    """Return the limits that are in force for numbers, by number."""
-    owned = [number.number for number in numbers if number.state in OWNED]
-    rows = await db.execute(
-        select(col(SenderNumber.number), col(SenderNumber.segments_per_second)).where(
-            col(SenderNumber.tenant_id) == caller.tenant_id, col(SenderNumber.number).in_(owned)
+# What is decided looks at all rows, however many; what is shown are the newest.
+async def _states_of_campaigns(db: ReadSession, scope: Scope) -> Sequence[RegistrationState]:
+    """Return each state that a campaign of the merchant has."""
+    every = readable_campaigns(scope.caller, scope.merchant, scope.provider)
+    states = await db.scalars(every.with_only_columns(col(Campaign.state)).distinct())
+    return [RegistrationState(state) for state in states]
+
+
+async def _states_of_numbers(db: ReadSession, scope: Scope) -> Sequence[NumberWords]:
+    """Return each kind of number that the merchant has, or is buying."""
+    every = readable_numbers(scope.caller, scope.merchant, scope.provider)
+    words = (
+        every.where(col(MessagingNumber.state).in_(TAKEN))
+        .with_only_columns(
+            col(MessagingNumber.type), col(MessagingNumber.state), col(MessagingNumber.assignment)
         )
+        .distinct()
     )
-    return {row.number: row.segments_per_second for row in rows}
-
-
-def _words(number: MessagingNumber) -> NumberWords:
-    return NumberWords(
-        type=NumberType(number.type),
-        state=NumberState(number.state),
-        assignment=assignment_of(number.assignment),
-    )
-
-
-def _throughput(
-    numbers: Sequence[MessagingNumber],
-    campaigns: Sequence[Campaign],
-    limits: Mapping[str, Decimal | None],
-) -> MessagingThroughput:
-    """Add up what the assigned numbers may send: each its own limit, else its campaign's."""
-    told = {campaign.id: campaign.segments_per_second for campaign in campaigns}
-    rates = [
-        limits.get(number.number) or told.get(number.campaign_id)
-        for number in numbers
-        if number.state == NumberState.ACTIVE and number.assignment == AssignmentState.ASSIGNED
+    return [
+        NumberWords(
+            type=NumberType(row.type),
+            state=NumberState(row.state),
+            assignment=assignment_of(row.assignment),
+        )
+        for row in await db.execute(words)
     ]
-    known = [rate for rate in rates if rate is not None]
-    total = (
-        f"{sum(known, Decimal(0)).normalize():f}" if known and len(known) == len(rates) else None
+
+
+async def _throughput(db: ReadSession, scope: Scope) -> MessagingThroughput:
+    """Add up the limits in force of the assigned numbers: a campaign's are its share each."""
+    assigned = readable_numbers(scope.caller, scope.merchant, scope.provider).where(
+        col(MessagingNumber.state) == NumberState.ACTIVE,
+        col(MessagingNumber.assignment) == AssignmentState.ASSIGNED,
     )
-    return MessagingThroughput(numbers=len(rates), segments_per_second=total)
+    limit = col(SenderNumber.segments_per_second)
+    row = (
+        await db.execute(
+            assigned.outerjoin(
+                SenderNumber,
+                (col(SenderNumber.tenant_id) == col(MessagingNumber.tenant_id))
+                & (col(SenderNumber.number) == col(MessagingNumber.number)),
+            ).with_only_columns(
+                func.count().label("numbers"),
+                func.count(limit).label("limited"),
+                func.sum(limit).label("total"),
+            )
+        )
+    ).one()
+    known = row.total is not None and row.limited == row.numbers
+    return MessagingThroughput(
+        numbers=row.numbers, segments_per_second=f"{row.total.normalize():f}" if known else None
+    )

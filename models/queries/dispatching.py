@@ -97,7 +97,8 @@ _READ = text(
            EXISTS (SELECT 1 FROM receipt r
                     WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id) AS told,
            m.merchant_id, merchant.external_id AS merchant, number.merchant_id AS owner_id,
-           number.registered_at, number.id AS sender_id, place.joined_at, place.granted_at,
+           number.registered_at, number.id AS sender_id, number.provider AS sender_provider,
+           number.claimed_at, place.joined_at, place.granted_at,
            clock_timestamp() AS now,
            CASE m.channel WHEN 'SMS' THEN number.segments_per_second
                           WHEN 'VOICE' THEN number.calls_per_second END AS per_second

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, text
+from sqlalchemy.exc import NoResultFound
 
 from models.enums import Channel, MessageType
 from models.rules import pacing
@@ -220,7 +221,10 @@ async def leave(db: WriteSession, pace: Pace | None, *, message_id: int) -> None
 async def _lock_lane(
     db: WriteSession, line: Line, *, besides: int | None = None
 ) -> tuple[Lane, Clock]:
-    """Lock a lane and read it; `besides` is a message that does not count as a crowd."""
+    """Lock a lane and read it; `besides` is a message that does not count as a crowd.
+
+    Raises NoResultFound if the sender is gone; a message that is dispatched again gets another.
+    """
     locked = (await db.execute(_LOCK, line.ids())).one()
     before = time.monotonic()
     seen = (await db.execute(_LOOK, {**line.ids(), "besides": besides})).one()
@@ -290,11 +294,14 @@ class LetIn:
 async def pump(db: WriteSession, line: Line) -> tuple[Sequence[LetIn], timedelta | None]:
     """Let in what fits the near future; return whom, and how long until the next turn.
 
-    The wait is None once nobody is left. Moments nobody came for are offered anew, places of
-    messages that have ended are given up.
+    The wait is None once nobody is left, as in the line of a sender that is gone. Moments nobody
+    came for are offered anew, places of messages that have ended are given up.
     """
     ids = line.ids()
-    lane, _ = await _lock_lane(db, line)
+    try:
+        lane, _ = await _lock_lane(db, line)
+    except NoResultFound:
+        return [], None
     await db.execute(_WITHDRAW, {**ids, "before": lane.now - pacing.UNCLAIMED})
     found = (await db.execute(_NEXT, {**ids, "most": pacing.most_to_let_in(lane.limit)})).all()
     over = [row.message_id for row in found if row.completed]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from models.enums import Channel, ConsentStatus, DeliveryMode
-from models.rules.senders import OwnNumber, Senders, choose
+from models.rules.senders import SANDBOX, OwnNumber, Senders, choose
 from models.session import ReadSession, WriteSession
 
 
@@ -30,6 +30,7 @@ class SendPolicy:
     """If there is none: the merchant has numbers of its own, but none may be used yet."""
 
 
+# A merchant's own numbers are those that exist in its tenant's mode: `models.rules.senders.exists`.
 _POLICY = text(
     """
     SELECT merchant.id, merchant.active, merchant.timezone, merchant.marketing_from,
@@ -46,7 +47,8 @@ _POLICY = text(
            CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
                 (SELECT array_agg(number) FROM sender_number
                   WHERE sender_number.tenant_id = merchant.tenant_id
-                    AND sender_number.merchant_id IS NULL) END AS pool,
+                    AND sender_number.merchant_id IS NULL
+                    AND sender_number.provider IS NULL) END AS pool,
            (SELECT sender FROM message
              WHERE message.tenant_id = merchant.tenant_id AND message.merchant_id = merchant.id
                AND message.to_key = CAST(:first AS varchar)
@@ -59,7 +61,11 @@ _POLICY = text(
                    array_agg(number) FILTER (WHERE registered_at IS NOT NULL) AS registered
               FROM sender_number
              WHERE sender_number.tenant_id = merchant.tenant_id
-               AND sender_number.merchant_id = merchant.id) AS own
+               AND sender_number.merchant_id = merchant.id
+               AND sender_number.claimed_at IS NULL
+               AND (sender_number.provider IS NULL
+                    OR (sender_number.provider = :sandbox)
+                       = (tenant.delivery_mode = 'SIMULATOR'))) AS own
              ON CAST(:channel AS varchar) <> 'EMAIL'
      WHERE merchant.tenant_id = :tenant_id AND merchant.external_id = :merchant
     """
@@ -84,6 +90,7 @@ async def find_policy(
                 "channel": channel,
                 "keys": list(contact_keys),
                 "first": contact_keys[0],
+                "sandbox": SANDBOX,
             },
         )
     ).one_or_none()

@@ -1,15 +1,16 @@
 """Brands, campaigns and numbers on their way through the registry: one door, one lock at a time."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlmodel import col
 
 from models.enums import AlertSeverity, AlertType, Channel
+from models.queries import claims
 from models.queries.alerts import raise_alert, resolve_alerts
 from models.queries.senders import pace_by_campaign
 from models.rules.registration import (
@@ -34,8 +35,6 @@ from models.rules.registration_words import (
 )
 from models.session import ReadSession, WriteSession
 from models.tables.messaging import Brand, Campaign, MessagingNumber
-from models.tables.sender import SenderLine
-from models.tables.tenant import SenderNumber
 
 Row: TypeAlias = Brand | Campaign | MessagingNumber
 
@@ -88,6 +87,23 @@ async def find_row(
     table = _TABLES[kind]
     statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)
     return cast(Row | None, (await db.scalars(statement)).one_or_none())
+
+
+Stood: TypeAlias = tuple[object, ...]
+"""How a row stood: another one means that somebody carried it on."""
+
+
+def stood(row: Row) -> Stood:
+    """Return all that a call's outcome depends on, or may change, as it is now."""
+    return (
+        errand_of(row),
+        row.submission,
+        row.deadline,
+        row.taken_at,
+        row.lost_at,
+        row.vendor_id,
+        deepcopy(row.vendor_state),
+    )
 
 
 def state_of(row: Row, errand: Errand) -> str:
@@ -145,7 +161,7 @@ def move(row: Row, steps: Steps, *, now: datetime, look_after: timedelta) -> boo
         row.submission += 1
         row.reasons = []
     if errand is not before:
-        row.deadline = row.taken_at = None
+        row.deadline = row.taken_at = row.lost_at = None
         row.sweep_at = None if errand is None else now + look_after
     return True
 
@@ -200,6 +216,25 @@ async def conclude(
     return moved
 
 
+_UNKNOWN: Final = {
+    "code": "UNKNOWN_AT_REGISTRY",
+    "field": None,
+    "message": "The registry had taken it, and knows nothing of it any more.",
+}
+
+
+async def give_up(db: WriteSession, row: Row, *, now: datetime, look_after: timedelta) -> bool:
+    """Reject a locked row's errand that the registry has forgotten; say whether it moved.
+
+    A brand or campaign may be corrected and submitted as a new one: there is nothing to amend.
+    """
+    if not isinstance(row, MessagingNumber):
+        row.vendor_id, row.vendor_state = None, {}
+    return await conclude(
+        db, row, Standing.REJECTED, reasons=[_UNKNOWN], now=now, look_after=look_after
+    )
+
+
 async def _conclude_number(
     db: WriteSession,
     row: MessagingNumber,
@@ -214,59 +249,19 @@ async def _conclude_number(
         return False
     if end.then is not None:
         move(row, Steps(state=end.then), now=now, look_after=look_after)
-    if standing is Standing.DONE:
-        match errand:
-            case Errand.BUY:
-                row.bought_at = now
-                await _add_sender(db, row, now)
-            case Errand.ASSIGN:
-                row.assigned_at = now
-                await pace_by_campaign(db, row, now=now)
-            case Errand.RELEASE:
-                row.released_at = now
-                await _remove_sender(db, row)
+    match errand, standing:
+        case Errand.BUY, Standing.DONE:
+            row.bought_at = now
+            await claims.add_sender(db, row, now=now)
+        case Errand.BUY, Standing.REJECTED:
+            await claims.remove_sender(db, row, claimed=True)
+        case Errand.ASSIGN, Standing.DONE:
+            row.assigned_at = now
+            await pace_by_campaign(db, row, now=now)
+        case Errand.RELEASE, Standing.DONE:
+            row.released_at = now
+            await claims.remove_sender(db, row)
     return True
-
-
-async def _add_sender(db: WriteSession, row: MessagingNumber, now: datetime) -> None:
-    """Let the merchant send from its number, and what is sent to it find the merchant."""
-    await db.execute(
-        insert(SenderNumber)
-        .values(
-            number=row.number,
-            tenant_id=row.tenant_id,
-            merchant_id=row.merchant_id,
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["number"])
-    )
-
-
-async def _remove_sender(db: WriteSession, row: MessagingNumber) -> None:
-    """Forget the number: whoever has it next must not get what is meant for the merchant.
-
-    The sender is locked before its line, as by whoever sends.
-    """
-    sender = (
-        await db.scalars(
-            select(SenderNumber)
-            .where(
-                col(SenderNumber.tenant_id) == row.tenant_id,
-                col(SenderNumber.merchant_id) == row.merchant_id,
-                col(SenderNumber.number) == row.number,
-            )
-            .with_for_update()
-        )
-    ).one_or_none()
-    if sender is None:
-        return
-    await db.execute(
-        delete(SenderLine).where(
-            col(SenderLine.tenant_id) == row.tenant_id, col(SenderLine.sender_id) == sender.id
-        )
-    )
-    await db.delete(sender)
-    await db.flush()
 
 
 _SUBJECTS: Final = {

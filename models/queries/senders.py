@@ -5,13 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, select, text
+from sqlmodel import col
 
 from models.enums import Channel, DeliveryMode
 from models.queries import limits, policy
 from models.rules.registration_words import EntityType, UseCase
-from models.rules.senders import OwnNumber, may_send
-from models.rules.throughput import by_default
+from models.rules.senders import OwnNumber, exists, may_send
+from models.rules.throughput import by_default, shares
 from models.session import WriteSession
 from models.tables.messaging import Brand, Campaign, MessagingNumber
 
@@ -30,18 +31,20 @@ def fits(row: Row[Any], *, channel: Channel, answer: bool) -> bool:
 
     A pool number may be as long as it is the tenant's, an own number while it is the merchant's
     and registered where that is needed. An answer comes from the number that was texted, whatever
-    became of its campaign. Mail has no number.
+    became of its campaign. None may that is still being bought or is of the other mode's world.
+    Mail has no number.
     """
     if channel is Channel.EMAIL:
         return True
-    if row.sender_id is None:
+    mode = DeliveryMode(row.delivery_mode)
+    if row.sender_id is None or row.claimed_at is not None or not exists(row.sender_provider, mode):
         return False
     if row.owner_id is None or answer:
         return True
     if row.owner_id != row.merchant_id:
         return False
     number = OwnNumber(number=row.sender, registered=row.registered_at is not None)
-    return may_send(number, channel=channel, mode=DeliveryMode(row.delivery_mode))
+    return may_send(number, channel=channel, mode=mode)
 
 
 _MOVE = text(
@@ -98,37 +101,77 @@ _UNREGISTER = text(
 
 
 async def pace_by_campaign(db: WriteSession, row: MessagingNumber, *, now: datetime) -> bool:
-    """Let a number send for the campaign it is ASSIGNED to, as fast as that allows.
+    """Let a number send for the campaign it is ASSIGNED to, with its share of what that allows.
 
     To be called in the transaction that writes ASSIGNED, with the row locked; twice is once. False
     if the number is not the merchant's to send from. Its limit of calls stays as it is.
     """
+    await db.flush()
+    campaign = await _lock_campaign(db, row)
     if await db.scalar(_REGISTER, {**_owned(row), "now": now}) is None:
         return False
-    rate = await _throughput(db, row)
-    return await limits.limit(db, row.number, {Channel.SMS: rate})
-
-
-async def _throughput(db: WriteSession, row: MessagingNumber) -> Decimal | None:
-    """Return what the registry told of a number's campaign, else what such campaigns get."""
-    campaign = await db.get(Campaign, (row.tenant_id, row.campaign_id))
     if campaign is None:
-        return None
-    if campaign.segments_per_second is not None:
-        return campaign.segments_per_second
-    brand = await db.get(Brand, (row.tenant_id, campaign.brand_id))
-    entity_type = None if brand is None else EntityType(brand.profile["entity_type"])
-    return by_default(UseCase(campaign.profile["use_case"]), entity_type)
+        return await limits.limit(db, row.number, {Channel.SMS: None})
+    await _share(db, campaign, besides=None)
+    return True
 
 
 async def forget_campaign(db: WriteSession, row: MessagingNumber) -> bool:
     """Take back what `pace_by_campaign` gave, once a number is to be ASSIGNED no more.
 
-    What waits to be sent from it is given another number when it is dispatched.
+    What waits to be sent from it is given another number when it is dispatched. The campaign's
+    other numbers share what it had.
     """
+    campaign = await _lock_campaign(db, row)
     if await db.scalar(_UNREGISTER, _owned(row)) is None:
         return False
+    if campaign is not None:
+        await _share(db, campaign, besides=row.id)
     return await limits.limit(db, row.number, {Channel.SMS: None})
+
+
+async def _lock_campaign(db: WriteSession, row: MessagingNumber) -> Campaign | None:
+    """Lock a number's campaign, so that whoever shares its limit anew does so after the other."""
+    statement = (
+        select(Campaign)
+        .where(col(Campaign.tenant_id) == row.tenant_id, col(Campaign.id) == row.campaign_id)
+        .with_for_update(key_share=True)
+    )
+    return (await db.scalars(statement)).one_or_none()
+
+
+# By number, so that two campaigns' senders are always locked in one order.
+_SHARERS = text(
+    """
+    SELECT bought.number
+      FROM messaging_number bought
+      JOIN sender_number own ON own.tenant_id = bought.tenant_id AND own.number = bought.number
+                            AND own.merchant_id = bought.merchant_id
+     WHERE bought.tenant_id = :tenant_id AND bought.merchant_id = :merchant_id
+       AND bought.campaign_id = :campaign_id AND bought.id IS DISTINCT FROM :besides
+       AND bought.state = 'ACTIVE' AND bought.assignment = 'ASSIGNED'
+     ORDER BY bought.number
+    """
+)
+
+
+async def _share(db: WriteSession, campaign: Campaign, *, besides: int | None) -> None:
+    """Part a locked campaign's limit among its numbers: carriers limit the campaign."""
+    whose = {"tenant_id": campaign.tenant_id, "merchant_id": campaign.merchant_id}
+    found = await db.scalars(_SHARERS, {**whose, "campaign_id": campaign.id, "besides": besides})
+    numbers = found.all()
+    rate = await _throughput(db, campaign)
+    for number, share in zip(numbers, shares(rate, len(numbers)), strict=True):
+        await limits.limit(db, number, {Channel.SMS: share})
+
+
+async def _throughput(db: WriteSession, campaign: Campaign) -> Decimal:
+    """Return what the registry told of a campaign, else what such campaigns get."""
+    if campaign.segments_per_second is not None:
+        return campaign.segments_per_second
+    brand = await db.get(Brand, (campaign.tenant_id, campaign.brand_id))
+    entity_type = None if brand is None else EntityType(brand.profile["entity_type"])
+    return by_default(UseCase(campaign.profile["use_case"]), entity_type)
 
 
 def _owned(row: MessagingNumber) -> dict[str, Any]:

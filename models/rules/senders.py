@@ -10,7 +10,19 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 
 from models.enums import Channel, DeliveryMode
+from models.rules.registration_words import NumberType
 
+SANDBOX: Final = "simulator"
+"""The provider whose numbers exist in SIMULATOR mode, and only there."""
+
+_LOCALS: Final = frozenset(
+    {
+        PhoneNumberType.FIXED_LINE,
+        PhoneNumberType.MOBILE,
+        PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        PhoneNumberType.UNKNOWN,
+    }
+)
 _US: Final = "US"
 _NORTH_AMERICA: Final = 1
 
@@ -35,6 +47,28 @@ class Senders:
     """What the merchant's last message to the same recipient was sent from."""
 
 
+def exists(provider: str | None, mode: DeliveryMode) -> bool:
+    """Say whether a number of a provider may be used in a mode; one an operator added may in both.
+
+    What was bought in the simulator is nobody's to send from in the real world, and the reverse.
+    """
+    return provider is None or (provider == SANDBOX) == (mode is DeliveryMode.SIMULATOR)
+
+
+def us_type(number: str) -> NumberType | None:
+    """Say as what a number is sold in the US; None if it is another country's, or no such thing.
+
+    What the library does not know counts as local: the registry has the last word.
+    """
+    parsed = phonenumbers.parse(number, None)
+    if parsed.country_code != _NORTH_AMERICA or _region(parsed) != _US:
+        return None
+    type = phonenumbers.number_type(parsed)
+    if type == PhoneNumberType.TOLL_FREE:
+        return NumberType.TOLL_FREE
+    return NumberType.LOCAL if type in _LOCALS else None
+
+
 @lru_cache(maxsize=4096)
 def needs_registration(number: str) -> bool:
     """Say whether carriers want texts from this number registered: it is a US long code.
@@ -46,8 +80,12 @@ def needs_registration(number: str) -> bool:
         return False
     if phonenumbers.number_type(parsed) == PhoneNumberType.TOLL_FREE:
         return False
-    # Numbers of no place (+1 500 …) count as the main country's, like the library has it.
-    return phonenumbers.region_code_for_number(parsed) in (_US, None)
+    return _region(parsed) == _US
+
+
+def _region(parsed: phonenumbers.PhoneNumber) -> str:
+    """Return whose number of North America it is; of no place (+1 500 …) the main country's."""
+    return phonenumbers.region_code_for_number(parsed) or _US
 
 
 def may_send(number: OwnNumber, *, channel: Channel, mode: DeliveryMode) -> bool:

@@ -1,13 +1,15 @@
-"""How fast a number of a campaign may send, where no vendor tells.
+"""How fast a campaign may send, where no vendor tells, and what of it each of its numbers gets.
 
-AT&T limits a campaign by its message class, in segments a minute; the others allow at least as
-much. The table is that of AT&T's classes as vendors publish it for brands nobody has vetted: the
-least a campaign of that use case gets. Who is allowed more is told so by the registry, or sets the
-number's limit (`hexavox number limit`).
+AT&T limits a campaign by its message class, in segments a minute, however many numbers it has; the
+others allow at least as much. The table is that of AT&T's classes as vendors publish it for brands
+nobody has vetted: the least a campaign of that use case gets. Who is allowed more is told so by the
+registry. An operator may set a number's limit by hand (`hexavox number limit`): it holds until a
+number is next assigned to the campaign or taken from it, for then the campaign's limit is shared
+anew among all of its numbers.
 """
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 from models.rules.registration_words import EntityType, UseCase
@@ -62,3 +64,15 @@ def by_default(use_case: UseCase, entity_type: EntityType | None = None) -> Deci
     found = of_class("W" if sole else _CLASSES.get(use_case, _STANDARD))
     assert found is not None
     return found
+
+
+def shares(rate: Decimal, numbers: int) -> Sequence[Decimal]:
+    """Part a campaign's limit among its numbers, so that together they have all of it and no more.
+
+    What does not divide is the first's. A number that may send has a limit above zero, so more
+    numbers than thousandths of a segment have more.
+    """
+    if numbers == 0:
+        return []
+    each = max((rate / numbers).quantize(_FINEST, ROUND_DOWN), _FINEST)
+    return [max(rate - each * (numbers - 1), each), *[each] * (numbers - 1)]

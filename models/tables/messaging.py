@@ -3,7 +3,8 @@
 What a row asks of the registry is called its errand; a row has at most one at a time. `submission`
 counts them and is part of the reference under which the registry knows each. `deadline` is set
 while a call may have been made whose outcome is not written: whoever finds it looks up, and never
-calls again blind. `taken_at` is set once the registry surely has the errand.
+calls again blind. `taken_at` is set once the registry surely has the errand, `lost_at` while the
+registry knows nothing of it nevertheless.
 """
 
 from datetime import datetime
@@ -57,6 +58,9 @@ class Registered(Table):
     )
     deadline: datetime | None = optional_timestamp(description="Of a call without an outcome.")
     taken_at: datetime | None = optional_timestamp(description="The registry has the errand.")
+    lost_at: datetime | None = optional_timestamp(
+        description="Since when the registry knows nothing of an errand that it had taken."
+    )
     reasons: list[dict[str, Any]] = Field(
         default_factory=list,
         sa_type=JSONB,
@@ -114,7 +118,7 @@ class Campaign(Registered, table=True):
         default=None,
         sa_type=Numeric(9, 3),
         nullable=True,
-        description="What each of its numbers may send, where the registry tells.",
+        description="What all its numbers together may send, where the registry tells.",
     )
     submitted_at: datetime | None = optional_timestamp()
     decided_at: datetime | None = optional_timestamp()
@@ -123,8 +127,9 @@ class Campaign(Registered, table=True):
 class MessagingNumber(Registered, table=True):
     """A number a merchant bought, and the campaign it sends for.
 
-    While it is the merchant's, `sender_number` has it too: that is what messages are sent from and
-    what inbound texts are found by. `assignment` is None until a campaign was named.
+    While it is the merchant's, or being bought, `sender_number` has it too: that is what messages
+    are sent from and what inbound texts are found by. `assignment` is None until a campaign was
+    named.
     """
 
     __tablename__: ClassVar[str] = "messaging_number"

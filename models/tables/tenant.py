@@ -57,7 +57,8 @@ class ApiKey(Table, table=True):
 class SenderNumber(Table, table=True):
     """A number messages are sent from: of one merchant, or of the tenant's shared pool.
 
-    Without a limit it sends as fast as it can. `id` stands for it where no number may be seen.
+    Without a limit it sends as fast as it can. `id` stands for it where no number may be seen. A
+    number that is being bought is claimed: it finds its tenant, and nothing is sent from it yet.
     """
 
     __tablename__: ClassVar[str] = "sender_number"
@@ -65,6 +66,9 @@ class SenderNumber(Table, table=True):
         UniqueConstraint("tenant_id", "id"),
         Index("ix_sender_number_merchant", "tenant_id", "merchant_id"),
         CheckConstraint("segments_per_second > 0 AND calls_per_second > 0", name="limits"),
+        CheckConstraint(
+            "claimed_at IS NULL OR (provider IS NOT NULL AND merchant_id IS NOT NULL)", name="claim"
+        ),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
     )
@@ -74,6 +78,15 @@ class SenderNumber(Table, table=True):
     tenant_id: int = Field(sa_type=BigInteger)
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
     merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    provider: str | None = Field(
+        default=None,
+        sa_type=String(32),
+        nullable=True,
+        description="The registry it was bought at; None: an operator added it.",
+    )
+    claimed_at: datetime | None = optional_timestamp(
+        description="While it is being bought: since when. None: it may be sent from."
+    )
     segments_per_second: Decimal | None = Field(
         default=None, sa_type=Numeric(9, 3), nullable=True, description="Of SMS; None: no limit."
     )

@@ -21,18 +21,10 @@ from workflows import names, steps
 from workflows.upgrade import Upgrade
 from workflows.upgrade_types import Standing
 
-<<<<<<< HEAD
-SECOND = timedelta(seconds=1)
-LONG = timedelta(hours=1)
-GRACE = timedelta(seconds=30)
-WAITS = PaymentWaits(
-    news_wait=SECOND, poll_first=SECOND, poll_longest=SECOND, retry_every=SECOND, horizon=LONG
-=======
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 GRACE = timedelta(seconds=30)
 WAITS = PaymentWaits(
     news_wait=SECOND, poll_first=SECOND, poll_longest=SECOND, retry_every=SECOND, horizon=HOUR
->>>>>>> fixmoney
 )
 
 

@@ -30,6 +30,13 @@ _STATES = {
     "number": "UPDATE messaging_number SET state = :state WHERE tenant_id = :tenant",
     "assignment": "UPDATE messaging_number SET assignment = :state WHERE tenant_id = :tenant",
 }
+_GONE = "DELETE FROM sender_number WHERE tenant_id = :tenant AND provider IS NOT NULL"
+_SENDERS = {
+    "ACTIVE": "UPDATE sender_number SET claimed_at = NULL WHERE tenant_id = :tenant",
+    "FAILED": _GONE,
+    "RELEASED": _GONE,
+}
+"""What becomes of the numbers to send from, as the registry decides."""
 
 
 class FakeRegistrationStarter(RegistrationStarter):
@@ -96,6 +103,8 @@ class Registrar:
             values["reasons"] = reasons
         async with self.database.transaction() as db:
             await db.execute(text(_STATES[what]), values)
+            if what == "number" and state in _SENDERS:
+                await db.execute(text(_SENDERS[state]), {"tenant": self.integrator.tenant_id})
 
     async def approved(self) -> str:
         """Register brand and campaign, and have both approved; return the campaign's id."""
@@ -112,9 +121,16 @@ class Registrar:
         await self.stands("number", "ACTIVE")
         return number
 
+    async def holds(self, number: str) -> bool:
+        """Say whether a number is the tenant's, bought or about to be."""
+        async with self.database.read() as db:
+            statement = text("SELECT 1 FROM sender_number WHERE number = :n AND tenant_id = :t")
+            values = {"n": number, "t": self.integrator.tenant_id}
+            return await db.scalar(statement, values) is not None
+
     async def rows(self) -> list[Any]:
         """Return everything that a request of messaging could change."""
-        tables = ("brand", "campaign", "messaging_number", "idempotency_record")
+        tables = ("brand", "campaign", "messaging_number", "sender_number", "idempotency_record")
         found: list[Any] = []
         async with self.database.read() as db:
             for table in tables:

@@ -228,8 +228,8 @@ async def test_the_status_tells_it_all_in_one(registrar: Registrar) -> None:
     await registrar.stands("assignment", "ASSIGNED")
     async with registrar.database.transaction() as db:
         statement = text(
-            "INSERT INTO sender_number (number, tenant_id, segments_per_second, created_at)"
-            " VALUES (:n, :t, 4.5, now())"
+            "UPDATE sender_number SET segments_per_second = 4.5"
+            " WHERE number = :n AND tenant_id = :t"
         )
         await db.execute(statement, {"n": number, "t": registrar.integrator.tenant_id})
     full = (await registrar.get("status")).json()
@@ -273,3 +273,54 @@ async def test_news_only_wake_and_forged_ones_do_not(
     assert len(registrations.woken) == 1
     await registrar.stands("brand", "PENDING")
     assert await registrar.rows() == before
+
+
+async def test_what_is_decided_looks_at_more_rows_than_are_shown(registrar: Registrar) -> None:
+    campaign, number = await registrar.approved(), await registrar.bought()
+    await registrar.assign(number, campaign)
+    await registrar.stands("assignment", "ASSIGNED")
+    async with registrar.database.transaction() as db:
+        for statement in (_MORE_CAMPAIGNS, _MORE_NUMBERS):
+            await db.execute(text(statement), {"t": registrar.integrator.tenant_id})
+    found = (await registrar.get("status")).json()
+    assert (len(found["campaigns"]), len(found["numbers"])) == (100, 100)
+    assert (found["a2pAllowed"], found["missing"]) == (True, [])
+    assert found["throughput"]["numbers"] == 1
+
+
+async def test_a_campaigns_limit_is_shown_once_however_many_numbers_share_it(
+    registrar: Registrar,
+) -> None:
+    campaign, number = await registrar.approved(), await registrar.bought()
+    second = f"+1814{registrar.integrator.tenant_id:07d}"
+    await registrar.buy(second)
+    await registrar.stands("number", "ACTIVE")
+    for bought in (number, second):
+        await registrar.assign(bought, campaign)
+    await registrar.stands("assignment", "ASSIGNED")
+    async with registrar.database.transaction() as db:
+        await db.execute(
+            text("UPDATE sender_number SET segments_per_second = 2 WHERE tenant_id = :t;"),
+            {"t": registrar.integrator.tenant_id},
+        )
+        await db.execute(
+            text("UPDATE campaign SET segments_per_second = 4 WHERE tenant_id = :t"),
+            {"t": registrar.integrator.tenant_id},
+        )
+    told = (await registrar.get("status")).json()["throughput"]
+    assert told == {"numbers": 2, "segmentsPerSecond": "4"}
+
+
+_MORE_CAMPAIGNS = """
+    INSERT INTO campaign (tenant_id, merchant_id, provider, submission, vendor_state, reasons,
+                          brand_id, state, revision, profile, created_at, updated_at)
+    SELECT tenant_id, merchant_id, provider, 0, '{}', '[]', brand_id, 'DRAFT', 1, profile, now(),
+           now() FROM campaign, generate_series(1, 100) WHERE tenant_id = :t
+"""
+_MORE_NUMBERS = """
+    INSERT INTO messaging_number (tenant_id, merchant_id, provider, submission, vendor_state,
+                                  reasons, number, type, state, created_at, updated_at)
+    SELECT tenant_id, merchant_id, provider, 1, '{}', '[]', '+1815' || (2000000 + one), 'LOCAL',
+           'ACTIVE', now(), now()
+      FROM messaging_number, generate_series(1, 100) AS one WHERE tenant_id = :t
+"""

@@ -164,7 +164,8 @@ def _named(response: httpx.Response) -> set[str]:
 
 
 async def test_only_a_number_of_the_us_can_be_bought(registrar: Registrar) -> None:
-    for number in ("+442071838750", "8132201000", "+1813", ""):
+    others = ("+14165551234", "+18765551234", "+19005551234", "+15005550006")
+    for number in ("+442071838750", "8132201000", "+1813", "", *others):
         assert _named(await registrar.buy(number)) == {"number"}
 
 

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
+from models.queries.inbound import find_number
 from models.rules.registration_words import Errand
 from providers.ports import NoTruth
-from tests.api.integrator import Integrator
+from tests.api.integrator import GYM, Integrator
 from tests.api.registrar import FakeRegistrationStarter, Registrar, refused
 from tests.registration.stage import ScriptedRegistry
 
@@ -88,6 +89,36 @@ async def test_a_number_somebody_sends_from_is_taken(
     assert refused(await registrar.buy(number)) == (409, "NUMBER_TAKEN")
 
 
+async def test_of_two_tenants_who_ask_for_a_number_one_gets_it(
+    registrar: Registrar, stranger: Integrator
+) -> None:
+    assert (await stranger.post("/merchants", GYM)).status_code == 200
+    other = Registrar(stranger, registrar.database)
+    number = f"+1814{stranger.tenant_id:07d}"
+    answers = await asyncio.gather(*(who.buy(number) for who in (registrar, other) * 3))
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 5]
+    winner, loser = (registrar, other)
+    if not await registrar.holds(number):
+        winner, loser = (other, registrar)
+    assert [await who.holds(number) for who in (winner, loser)] == [True, False]
+    async with registrar.database.read() as db:
+        found = await find_number(db, number)
+    assert found is not None
+    assert found.tenant_id == winner.integrator.tenant_id
+    await winner.stands("number", "FAILED")
+    assert (await loser.buy(number)).json()["status"] == "REQUESTED"
+
+
+async def test_a_refused_purchase_leaves_no_claim(registrar: Registrar) -> None:
+    number = await registrar.bought()
+    await registrar.stands("number", "RELEASING")
+    async with registrar.database.transaction() as db:
+        await db.execute(text("DELETE FROM sender_number WHERE number = :n"), {"n": number})
+    before = await registrar.rows()
+    assert refused(await registrar.buy(number, key="k")) == (409, "NUMBER_TAKEN")
+    assert await registrar.rows() == before
+
+
 async def test_a_number_is_assigned_to_an_approved_campaign(
     registrar: Registrar, registrations: FakeRegistrationStarter
 ) -> None:
@@ -147,7 +178,7 @@ async def test_a_failed_assignment_may_be_asked_for_again(registrar: Registrar) 
 
 async def test_a_toll_free_number_has_no_campaign(registrar: Registrar) -> None:
     campaign = await registrar.approved()
-    number = f"+1833{registrar.integrator.tenant_id:07d}"
+    number = f"+1833{2_000_000 + registrar.integrator.tenant_id}"
     assert (await registrar.buy(number)).json()["type"] == "TOLL_FREE"
     await registrar.stands("number", "ACTIVE")
     assert refused(await registrar.assign(number, campaign)) == (409, "NUMBER_NOT_ASSIGNABLE")

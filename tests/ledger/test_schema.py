@@ -133,6 +133,7 @@ BAD = [
     " '', '', 0, 0, now(), now() FROM merchant WHERE tenant_id = :t",
     "INSERT INTO voice_presence (tenant_id, credential_id, state, expires_at, updated_at)"
     " VALUES (:t, 0, 'ONLINE', now(), now())",
+    "UPDATE sender_number SET claimed_at = now() WHERE tenant_id = :t",
     "DELETE FROM merchant WHERE tenant_id = :t",
 ]
 

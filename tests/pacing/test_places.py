@@ -120,3 +120,11 @@ async def test_the_same_limit_once_more_changes_nothing(sender: Sender) -> None:
 async def test_a_number_that_is_nobodys_is_not_limited(database: Database) -> None:
     async with database.transaction() as db:
         assert not await limits.limit(db, "+19999999999", {SMS: None})
+
+
+async def test_the_pump_of_a_number_that_was_given_back_ends(
+    database: Database, owner: Owner
+) -> None:
+    line = Line(tenant_id=owner.tenant_id, sender_id=10**12, channel=SMS)
+    async with database.transaction() as db:
+        assert await lines.pump(db, line) == ([], None)

@@ -42,6 +42,7 @@ DONE = Stands(standing=Standing.DONE, vendor_id="v1")
 REASON = Reason(code="30794", field="ein", message="The EIN does not belong to this name.")
 REJECTED = Stands(standing=Standing.REJECTED, vendor_id="v1", reasons=(REASON,))
 LOOK_AFTER = timedelta(minutes=1)
+LOST_AFTER = timedelta(hours=1)
 
 
 class ScriptedRegistry:
@@ -89,7 +90,11 @@ class Stage:
         """How often a step said that it lives."""
         registries = Registries([registry], {DeliveryMode.SIMULATOR: registry.name})
         self.registering = Registering(
-            database, registries, public_url="http://us/", look_after=LOOK_AFTER
+            database,
+            registries,
+            public_url="http://us/",
+            look_after=LOOK_AFTER,
+            lost_after=LOST_AFTER,
         )
 
     async def add(self, row: Row) -> int:

@@ -1,5 +1,6 @@
 """From a brand at Twilio to the pace of a number, over our own rows and steps."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,7 @@ class Desk:
             Registries([registry], {DeliveryMode.LIVE: registry.name}),
             public_url="http://us",
             look_after=timedelta(minutes=1),
+            lost_after=timedelta(hours=1),
         )
 
     async def add(self, row: Row) -> int:
@@ -143,6 +145,20 @@ async def assigned(desk: Desk, *, message_class: str | None = None) -> Registere
     return Registered(campaign_id=campaign_id, number_id=number_id, number=number)
 
 
+async def join(desk: Desk, campaign_id: int, area_code: str) -> Registered:
+    """Buy another number and assign it to the campaign."""
+    number = f"+1{area_code}555{desk.owner.tenant_id % 10_000:04}"
+    number_id = await desk.add(
+        MessagingNumber(
+            **desk.common(), number=number, type=NumberType.LOCAL, state=NumberState.REQUESTED
+        )
+    )
+    assert await desk.carry(Errand.BUY, number_id, moved=lambda: None) == "ACTIVE"
+    await want(desk, number_id, AssignmentState.PENDING, campaign_id)
+    assert await desk.carry(Errand.ASSIGN, number_id, moved=lambda: None) == "ASSIGNED"
+    return Registered(campaign_id=campaign_id, number_id=number_id, number=number)
+
+
 async def want(desk: Desk, number_id: int, assignment: AssignmentState, campaign_id: int) -> None:
     async with desk.database.transaction() as db:
         row = await db.get(MessagingNumber, (desk.owner.tenant_id, number_id))
@@ -172,6 +188,32 @@ async def test_a_number_sends_once_it_is_assigned_and_as_fast_as_its_campaign(
 async def test_what_the_registry_tells_of_a_campaign_goes_before(desk: Desk) -> None:
     known = await assigned(desk, message_class="C")
     assert (await sender(desk, known.number)).segments_per_second == Decimal(40)
+
+
+async def test_the_numbers_of_a_campaign_share_its_limit(desk: Desk, database: Database) -> None:
+    first = await assigned(desk)
+    second, third = [await join(desk, first.campaign_id, prefix) for prefix in ("214", "215")]
+
+    async def limits() -> list[Decimal | None]:
+        numbers = (first.number, second.number, third.number)
+        return [(await sender(desk, number)).segments_per_second for number in numbers]
+
+    assert await limits() == [Decimal("1.334"), Decimal("1.333"), Decimal("1.333")]
+    async with database.transaction() as db:
+        row = await db.get_one(MessagingNumber, (desk.owner.tenant_id, second.number_id))
+        row.assignment = AssignmentState.UNASSIGNING
+        await db.flush()
+        assert await forget_campaign(db, row)
+    assert await limits() == [Decimal(2), None, Decimal(2)]
+
+
+async def test_two_numbers_assigned_at_once_get_a_share_each(desk: Desk) -> None:
+    first = await assigned(desk)
+    others = await asyncio.gather(
+        *(join(desk, first.campaign_id, prefix) for prefix in ("214", "215", "216"))
+    )
+    told = [(await sender(desk, n.number)).segments_per_second for n in (first, *others)]
+    assert told == [Decimal(1)] * 4
 
 
 async def test_a_number_that_is_to_be_unassigned_sends_no_more(

@@ -17,7 +17,14 @@ LIVE, SIMULATOR = DeliveryMode.LIVE, DeliveryMode.SIMULATOR
 
 
 async def add(
-    database: Database, owner: Owner, number: str, *, own: bool = True, registered: bool = False
+    database: Database,
+    owner: Owner,
+    number: str,
+    *,
+    own: bool = True,
+    registered: bool = False,
+    provider: str | None = None,
+    claimed: bool = False,
 ) -> str:
     """Give a merchant, or its tenant, a number that no other test has."""
     unique = f"{number}{owner.tenant_id % 10_000:04}"
@@ -29,6 +36,8 @@ async def add(
                 tenant_id=owner.tenant_id,
                 merchant_id=owner.merchant_id if own else None,
                 registered_at=now if registered else None,
+                provider=provider,
+                claimed_at=now if claimed else None,
                 created_at=now,
             )
         )
@@ -86,6 +95,30 @@ async def test_a_registered_number_and_a_toll_free_one_may_send(
     registered = await add(database, owner, "+1213555", registered=True)
     seen = {(await ask(database, owner, to=f"+1813555{n:04}")).sender for n in range(40)}
     assert seen == {toll_free, registered}
+
+
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.VOICE])
+async def test_a_number_is_sent_from_only_in_the_mode_it_was_bought_in(
+    database: Database, owner: Owner, channel: Channel
+) -> None:
+    sandboxed = await add(database, owner, "+1212555", registered=True, provider="simulator")
+    assert (await ask(database, owner, channel=channel)).sender == sandboxed
+    await switch(database, owner, LIVE)
+    # As if it had none: what it bought in the simulator is no number in the real world.
+    alone = await ask(database, owner, channel=channel)
+    assert (alone.sender, alone.unregistered) == (owner.sender, False)
+    real = await add(database, owner, "+1213555", registered=True, provider="twilio")
+    assert (await ask(database, owner, channel=channel)).sender == real
+    await switch(database, owner, SIMULATOR)
+    assert (await ask(database, owner, channel=channel)).sender == sandboxed
+
+
+async def test_nothing_is_sent_from_a_number_that_is_still_being_bought(
+    database: Database, owner: Owner
+) -> None:
+    await add(database, owner, "+1212555", provider="simulator", claimed=True)
+    found = await ask(database, owner)
+    assert (found.sender, found.unregistered) == (owner.sender, False)
 
 
 async def test_a_recipient_keeps_its_number_when_others_come(

@@ -194,3 +194,29 @@ async def test_a_number_that_became_another_merchants_is_not_used(
     provider = Scripted()
     await Stage(database, owner, provider).dispatch(message_id)
     assert [request.sender for request in provider.sent] == [owner.sender]
+
+
+async def test_after_going_live_nothing_leaves_a_number_of_the_simulator(
+    database: Database, owner: Owner
+) -> None:
+    sandboxed = await add(database, owner, "+1212555", registered=True, provider="simulator")
+    moves = await waiting(database, owner, sandboxed)
+    answer = await waiting(database, owner, sandboxed, operation=ANSWER_INBOUND)
+    await switch(database, owner, LIVE)
+    provider = Scripted()
+    stage = stage_of(database, owner, provider)
+    await stage.dispatch(moves)
+    assert [request.sender for request in provider.sent] == [owner.sender]
+    blocked = await stage.dispatch(answer)
+    assert blocked.error_code is ErrorCode.SENDER_NOT_REGISTERED
+    assert len(provider.sent) == 1
+
+
+async def test_nothing_leaves_a_number_that_is_being_bought_again(
+    database: Database, owner: Owner
+) -> None:
+    number = await add(database, owner, "+1212555", provider="simulator", claimed=True)
+    message_id = await waiting(database, owner, number)
+    provider = Scripted()
+    await Stage(database, owner, provider).dispatch(message_id)
+    assert [request.sender for request in provider.sent] == [owner.sender]

@@ -102,19 +102,19 @@ def test_no_number_is_sold_twice_or_offered_again(registry: Registry) -> None:
 
 
 def test_what_is_not_for_sale_is_declined(registry: Registry) -> None:
-    for number in ("+18135550100", "+442071838750", "+1813"):
+    for number in ("+18132201000", "+18135550200", "+442071838750", "+1813"):
         with pytest.raises(Declined):
             take(registry, Collection.NUMBERS, number=number)
 
 
-def test_every_number_for_sale_is_valid_and_no_two_are_alike() -> None:
-    for type, expected in ((NumberType.LOCAL, 10_000), (NumberType.TOLL_FREE, 2_000)):
+def test_every_number_for_sale_is_valid_and_of_fiction_and_no_two_are_alike() -> None:
+    for type, expected in ((NumberType.LOCAL, 3_200), (NumberType.TOLL_FREE, 700)):
         numbers = [offer.number for offer in stock(None, type)]
-        assert len(numbers) == len(set(numbers)) > expected
+        assert len(numbers) == len(set(numbers)) == expected
         some = numbers[::11]  # parsing takes time, and all are made alike
         wrong = [n for n in some if not phonenumbers.is_valid_number(phonenumbers.parse(n))]
         assert wrong == []
-        assert not [n for n in numbers if n[5:8] == "555" or n[8] == "9"]
+        assert [n for n in numbers if n[5:10] != "55501"] == []
 
 
 def test_an_offer_is_found_by_its_number() -> None:

@@ -7,9 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.enums import Channel, DeliveryMode
-from models.rules.registration_words import EntityType, UseCase
-from models.rules.senders import OwnNumber, Senders, choose, may_send, needs_registration
-from models.rules.throughput import by_default, of_class
+from models.rules.registration_words import EntityType, NumberType, UseCase
+from models.rules.senders import (
+    OwnNumber,
+    Senders,
+    choose,
+    exists,
+    may_send,
+    needs_registration,
+    us_type,
+)
+from models.rules.throughput import by_default, of_class, shares
 
 LONG, TOLL_FREE, LONDON = "+12125550123", "+18335550123", "+442071838750"
 
@@ -51,6 +59,35 @@ def pick(
 )
 def test_only_long_codes_of_the_us_need_registration(number: str, needed: bool) -> None:
     assert needs_registration(number) is needed
+
+
+@pytest.mark.parametrize(
+    ("number", "type"),
+    [
+        (LONG, NumberType.LOCAL),
+        ("+18130000012", NumberType.LOCAL),  # not a number the library knows, perhaps a new one
+        (TOLL_FREE, NumberType.TOLL_FREE),
+        ("+14165550123", None),  # Toronto
+        ("+18765550123", None),  # Jamaica
+        ("+19005550123", None),  # premium rate
+        ("+15005550006", None),  # personal
+        (LONDON, None),
+    ],
+)
+def test_only_local_and_toll_free_numbers_of_the_us_are_sold(
+    number: str, type: NumberType | None
+) -> None:
+    assert us_type(number) is type
+
+
+def test_what_was_bought_in_one_mode_is_no_number_in_the_other() -> None:
+    live, simulator = DeliveryMode.LIVE, DeliveryMode.SIMULATOR
+    for provider, modes in (
+        ("simulator", {simulator}),
+        ("twilio", {live}),
+        (None, {live, simulator}),
+    ):
+        assert {mode for mode in DeliveryMode if exists(provider, mode)} == modes
 
 
 @given(own=own_numbers, pool=pools, mode=modes, channel=channels, contact=contacts)
@@ -148,3 +185,13 @@ def test_every_use_case_has_a_rate(use_case: UseCase) -> None:
 def test_an_unknown_class_has_none() -> None:
     assert of_class("?") is None
     assert of_class(" a ") == Decimal(75)
+
+
+@given(thousandths=st.integers(1, 10**8), numbers=st.integers(0, 500))
+def test_the_numbers_of_a_campaign_have_its_limit_together(thousandths: int, numbers: int) -> None:
+    rate = Decimal(thousandths) / 1000
+    parts = shares(rate, numbers)
+    assert len(parts) == numbers
+    assert all(part >= Decimal("0.001") and part == round(part, 3) for part in parts)
+    if 0 < numbers <= thousandths:
+        assert sum(parts) == rate

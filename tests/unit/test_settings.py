@@ -24,6 +24,7 @@ WAITS = {
     "payment_poll_longest": (timedelta(minutes=30), timedelta(seconds=1)),
     "payment_retry_every": (timedelta(seconds=5), timedelta(seconds=1)),
     "payment_horizon": (timedelta(hours=24), timedelta(seconds=60)),
+    "registration_lost_after": (timedelta(days=7), timedelta(seconds=60)),
     "sweep_every": (timedelta(seconds=30), timedelta(seconds=2)),
     "sweep_grace": (timedelta(seconds=60), timedelta(seconds=8)),
     "close_every": (timedelta(hours=1), timedelta(seconds=60)),

@@ -8,7 +8,7 @@ from sqlmodel import col
 
 from api.services.presence import PresenceBook
 from api.services.voice_provisioning import Push, VoiceProvisioning
-from models.queries.registrations import RegistrarTables
+from models.queries.sip_registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.rules.voice_place import VoicePlace
 from models.session import Database

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.main import app
-from models.queries.registrations import RegistrarTables
+from models.queries.sip_registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.session import Database
 from tests.factories import unique
@@ -79,6 +79,36 @@ def test_whoever_may_make_no_roles_is_told_so(database_url: str, role: str) -> N
     assert prepare(database_url, FIRST, role=role).exit_code == 0
     refused = prepare(url_of(role, FIRST, database_url), SECOND, role=unique("friend"))
     assert (refused.exit_code, "owner" in refused.output) == (2, True)
+
+
+def test_a_role_that_is_somebody_elses_is_not_taken_over(own_url: str, role: str) -> None:
+    name = sql.Identifier(role)
+    ours = psycopg.conninfo.conninfo_to_dict(own_url)["user"]
+    assert isinstance(ours, str)
+    with psycopg.connect(own_url, autocommit=True) as db:
+        db.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'firstPassword1234'").format(name))
+        db.execute("CREATE TABLE theirs (id integer)")
+        db.execute(sql.SQL("ALTER TABLE theirs OWNER TO {}").format(name))
+        for taken in (role, ours, "pg_monitor"):
+            refused = prepare(own_url, SECOND, role=taken)
+            assert (refused.exit_code, "not the registrar's own" in _flat(refused.output)) == (
+                2,
+                True,
+            )
+        assert opens(own_url, role, FIRST)
+        db.execute("DROP TABLE theirs")
+        for right in ("SUPERUSER", "CREATEROLE", "BYPASSRLS"):
+            db.execute(sql.SQL("ALTER ROLE {} " + right).format(name))
+            assert prepare(own_url, SECOND, role=role).exit_code == 2
+            db.execute(sql.SQL("ALTER ROLE {} NO" + right).format(name))
+        assert db.execute("SELECT to_regnamespace('kamailio')").fetchone() == (None,)
+    assert prepare(own_url, SECOND, role=role).exit_code == 0
+    assert opens(own_url, role, SECOND)
+
+
+def _flat(printed: str) -> str:
+    """Undo the frame and the line breaks of an error."""
+    return " ".join(printed.replace("│", " ").split())
 
 
 def test_the_key_of_tokens_is_printed_for_a_gateway() -> None:

@@ -1,0 +1,96 @@
+"""Whose a number is, from the moment it is asked for until it is given back.
+
+`sender_number` has a number once, whatever tenant or registry: its key decides who gets to buy it.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from models.session import WriteSession
+from models.tables.messaging import MessagingNumber
+from models.tables.sender import SenderLine
+from models.tables.tenant import SenderNumber
+
+
+async def claim_number(
+    db: WriteSession,
+    *,
+    number: str,
+    tenant_id: int,
+    merchant_id: int,
+    provider: str,
+    now: datetime,
+) -> bool:
+    """Keep a number for who is about to buy it; False if somebody has it, of whatever tenant.
+
+    What is sent to it finds the merchant from now on; nothing is sent from it before it is bought.
+    """
+    claimed = await db.scalar(
+        insert(SenderNumber)
+        .values(
+            number=number,
+            tenant_id=tenant_id,
+            merchant_id=merchant_id,
+            provider=provider,
+            claimed_at=now,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["number"])
+        .returning(col(SenderNumber.number))
+    )
+    return claimed is not None
+
+
+async def add_sender(db: WriteSession, row: MessagingNumber, *, now: datetime) -> None:
+    """Let the merchant send from the number that was claimed, now that it is bought.
+
+    A number that somebody else has stays that other's: the claim is the merchant's, or there is
+    none.
+    """
+    await db.execute(
+        insert(SenderNumber)
+        .values(
+            number=row.number,
+            tenant_id=row.tenant_id,
+            merchant_id=row.merchant_id,
+            provider=row.provider,
+            created_at=now,
+        )
+        .on_conflict_do_update(
+            index_elements=["number"],
+            set_={"claimed_at": None, "provider": row.provider},
+            where=_owned(row),
+        )
+    )
+
+
+async def remove_sender(db: WriteSession, row: MessagingNumber, *, claimed: bool = False) -> None:
+    """Forget the number: whoever has it next must not get what is meant for the merchant.
+
+    The sender is locked before its line, as by whoever sends. With `claimed` it goes only if it was
+    never more than that.
+    """
+    statement = select(SenderNumber).where(_owned(row))
+    if claimed:
+        statement = statement.where(col(SenderNumber.claimed_at).is_not(None))
+    sender = (await db.scalars(statement.with_for_update())).one_or_none()
+    if sender is None:
+        return
+    await db.execute(
+        delete(SenderLine).where(
+            col(SenderLine.tenant_id) == row.tenant_id, col(SenderLine.sender_id) == sender.id
+        )
+    )
+    await db.delete(sender)
+    await db.flush()
+
+
+def _owned(row: MessagingNumber) -> ColumnElement[bool]:
+    return (
+        (col(SenderNumber.tenant_id) == row.tenant_id)
+        & (col(SenderNumber.merchant_id) == row.merchant_id)
+        & (col(SenderNumber.number) == row.number)
+    )
