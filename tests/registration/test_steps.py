@@ -256,27 +256,6 @@ async def test_a_bought_number_becomes_a_sender_of_its_merchant(stage: Any) -> N
     assert await on.alerts() == []
 
 
-async def test_what_was_claimed_is_the_merchants_once_it_is_bought(stage: Any) -> None:
-    on: Stage = stage(DONE)
-    await _claim(on)
-    number = await on.number(_number(on))
-    await on.submit(Errand.BUY, number)
-    stored = await on.rows(
-        "SELECT claimed_at, provider FROM sender_number WHERE number = :n", n=_number(on)
-    )
-    assert stored == [(None, "simulator")]
-
-
-async def test_a_purchase_that_fails_gives_up_its_claim_and_nothing_else(stage: Any) -> None:
-    on: Stage = stage(REJECTED)
-    await _claim(on)
-    assert (await on.submit(Errand.BUY, await on.number(_number(on)))).state == "FAILED"
-    assert await _senders(on) == []
-    await _claim(on, claimed=False)  # an operator's
-    assert (await on.submit(Errand.BUY, await on.number(_number(on)))).state == "FAILED"
-    assert len(await _senders(on)) == 1
-
-
 async def test_a_number_that_somebody_else_bought_fails_with_a_reason_and_no_alert(
     stage: Any,
 ) -> None:
@@ -367,22 +346,6 @@ async def _bought(on: Stage) -> int:
         row = await db.merge(await on.row(Errand.ASSIGN, number))
         row.assignment, row.sweep_at = AssignmentState.ASSIGNED, None
     return number
-
-
-async def _claim(on: Stage, *, claimed: bool = True) -> None:
-    async with on.database.transaction() as db:
-        await db.execute(
-            text(
-                "INSERT INTO sender_number (number, tenant_id, merchant_id, provider, claimed_at,"
-                " created_at) VALUES (:n, :t, :m, 'simulator', :claimed, now())"
-            ),
-            {
-                "n": _number(on),
-                "t": on.owner.tenant_id,
-                "m": on.owner.merchant_id,
-                "claimed": datetime.now(UTC) if claimed else None,
-            },
-        )
 
 
 async def _senders(on: Stage) -> list[Any]:

@@ -1,0 +1,61 @@
+"""A number is its buyer's from the request on, and sent from once it is bought."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from models.rules.registration_words import Errand
+from models.session import Database
+from tests.factories import Owner
+from tests.registration.stage import DONE, REJECTED, ScriptedRegistry, Stage
+
+
+def _stage(database: Database, owner: Owner, answer: Any) -> Stage:
+    return Stage(database, owner, ScriptedRegistry(answer))
+
+
+def _number(on: Stage) -> str:
+    return f"+1813{on.owner.tenant_id:07d}"
+
+
+async def _senders(on: Stage) -> list[Any]:
+    return await on.rows(
+        "SELECT claimed_at, provider FROM sender_number WHERE number = :n", n=_number(on)
+    )
+
+
+async def _claim(on: Stage, *, claimed: bool = True) -> None:
+    async with on.database.transaction() as db:
+        await db.execute(
+            text(
+                "INSERT INTO sender_number (number, tenant_id, merchant_id, provider, claimed_at,"
+                " created_at) VALUES (:n, :t, :m, 'simulator', :claimed, now())"
+            ),
+            {
+                "n": _number(on),
+                "t": on.owner.tenant_id,
+                "m": on.owner.merchant_id,
+                "claimed": datetime.now(UTC) if claimed else None,
+            },
+        )
+
+
+async def test_what_was_claimed_is_the_merchants_once_it_is_bought(
+    database: Database, owner: Owner
+) -> None:
+    on = _stage(database, owner, DONE)
+    await _claim(on)
+    await on.submit(Errand.BUY, await on.number(_number(on)))
+    assert await _senders(on) == [(None, "simulator")]
+
+
+@pytest.mark.parametrize(("claimed", "left"), [(True, []), (False, [(None, "simulator")])])
+async def test_a_purchase_that_fails_gives_up_its_claim_and_nothing_else(
+    database: Database, owner: Owner, claimed: bool, left: list[Any]
+) -> None:
+    on = _stage(database, owner, REJECTED)
+    await _claim(on, claimed=claimed)
+    assert (await on.submit(Errand.BUY, await on.number(_number(on)))).state == "FAILED"
+    assert await _senders(on) == left
