@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.nodeid import NodeId
 from alembic import command
 from hypothesis import settings as hypothesis
 from temporalio.client import Client
@@ -23,6 +24,19 @@ from workflows.connecting import register_search_attributes
 # No example fails by the clock: the machine may be busy.
 hypothesis.register_profile("steady", deadline=None)
 hypothesis.load_profile("steady")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of an xdist_group on one worker.
+
+    xdist 3.8 writes the group where pytest 9.2 no longer looks: every worker would bring up stacks
+    of its own.
+    """
+    for item in items:
+        group = item.get_closest_marker("xdist_group")
+        if group is not None and os.environ.get("PYTEST_XDIST_WORKER"):
+            item._id = NodeId.parse(f"{item.nodeid}@{group.args[0]}")
 
 
 @pytest.fixture(scope="session", autouse=True)
