@@ -110,7 +110,6 @@ class Report(Told):
     """What a provider says of a message it took, under our reference."""
 
     reference: str
-    provider_message_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,8 @@ class StoredReceipt:
 # News that is not the last word, about an attempt known to be accepted, is closed at once. What is
 # known already but for its price is opened again with it: some vendors know their price late.
 # The attempt is held until the report is committed: who stops attending it sees the report.
+# The provider's id of the message is kept here only where the attempt has none: it is not changed,
+# for two reports that share it would then wait for each other.
 _STORE = text(
     """
     WITH known AS (
@@ -62,7 +64,8 @@ _STORE = text(
                COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.to_contact,
                CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED'
                AND CAST(:price AS numeric) IS NULL AS stale,
-               COALESCE(a.attended_until > :now, FALSE) AS attended
+               COALESCE(a.attended_until > :now, FALSE) AS attended,
+               a.provider_message_id IS NULL AS nameless
           FROM attempt a
           JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
          WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id AND a.number = :attempt
@@ -72,11 +75,12 @@ _STORE = text(
         INSERT INTO receipt
                (tenant_id, provider, event_id, message_id, attempt, status, phase, recipient,
                 duration_seconds, error_code, provider_code, price, reported_at, received_at,
-                look_at, applied_at)
+                look_at, applied_at, provider_message_id)
         SELECT :tenant_id, :provider, :event_id, :message_id, :attempt, :status, :phase,
                :recipient, :duration_seconds, :error_code, :provider_code,
                CAST(:price AS numeric), :reported_at, :now, :now,
-               CASE WHEN known.stale THEN CAST(:now AS timestamptz) END
+               CASE WHEN known.stale THEN CAST(:now AS timestamptz) END,
+               CASE WHEN known.nameless THEN CAST(:provider_message_id AS text) END
           FROM known
         ON CONFLICT (tenant_id, provider, event_id) DO UPDATE
            SET price = excluded.price, look_at = excluded.look_at, applied_at = NULL
@@ -110,6 +114,7 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
                 "attempt": receipt.attempt,
                 "provider": receipt.provider,
                 "event_id": receipt.event_id,
+                "provider_message_id": receipt.provider_message_id,
                 "status": receipt.status,
                 "phase": receipt.phase,
                 "recipient": receipt.recipient,

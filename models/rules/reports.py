@@ -15,6 +15,8 @@ class Told:
     """
 
     event_id: str
+    provider_message_id: str
+    """The provider's own id of the message: the only one there is if its answer was lost."""
     status: ReportStatus
     reported_at: datetime
     phase: str = ""

@@ -208,6 +208,12 @@ class Receipt(Table, table=True):
     id: int | None = identity()
     provider: str = Field(sa_type=String(32))
     event_id: str = Field(sa_type=String(128))
+    provider_message_id: str | None = Field(
+        default=None,
+        sa_type=String(128),
+        nullable=True,
+        description="Kept where the attempt has none: its answer was lost, or not read yet.",
+    )
     message_id: int = Field(sa_type=BigInteger)
     attempt: int = Field(sa_type=SmallInteger)
     status: ReportStatus = Field(sa_type=String(16))

@@ -129,6 +129,7 @@ class Stage:
             attempt=attempt,
             provider=provider,
             event_id=event_id,
+            provider_message_id="m1",
             status=status,
             error_code=None,
             provider_code=None,

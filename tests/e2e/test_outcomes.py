@@ -1,9 +1,13 @@
 """Every SMS row of the simulator's table, from the request to the recipient and the books."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
+from models.queries import invoices
+from models.queries.invoices import InvoiceLine, Scope
 from tests.chaos.invariants import violations
 from tests.e2e.house import House, Integrator, number
 
@@ -97,3 +101,28 @@ async def test_after_the_whole_table_the_books_are_exact(sent: Sent) -> None:
     }
     assert await sent.integrator.day_total() == (billed, billed)
     assert await violations(sent.integrator) == []
+
+
+async def test_the_vendors_own_ids_find_every_message_whatever_became_of_its_answer(
+    sent: Sent, house: House
+) -> None:
+    """An invoice of what reached a person: only the undelivered 9001 is not on it."""
+    await sent.integrator.all_ended()
+    today = datetime.now(UTC).date()
+    lines = [
+        InvoiceLine(id=copy["id"], units=1, cost=Decimal("0.01"), day=today)
+        for to in sent.numbers.values()
+        for copy in await house.deliveries(to)
+    ]
+    scope = Scope(
+        tenant_id=sent.integrator.owner.tenant_id,
+        provider=None,
+        first=today - timedelta(days=1),
+        last=today,
+    )
+    async with house.database.transaction() as db:
+        await invoices.copy_invoice(db, lines)
+        await invoices.compare(db, scope)
+        found = [(d.kind, d.message_id) async for d in invoices.differences(db, Decimal(1))]
+    assert len(lines) == sum(row.copies for row in ROWS)
+    assert found == [("not invoiced", int(sent.messages["9001"]))]

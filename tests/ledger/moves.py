@@ -86,6 +86,7 @@ def told(
         attempt=1,
         provider=provider,
         event_id=event_id,
+        provider_message_id="m1",
         status=status,
         error_code=None,
         provider_code=None,

@@ -192,6 +192,7 @@ class Story:
             attempt=number,
             provider=provider,
             event_id=f"{message_id}-{number}-{action.status}",
+            provider_message_id=f"{message_id}-{number}",
             status=action.status,
             reported_at=self.now,
             price=action.price if provider in TELL_PRICES else None,

@@ -107,15 +107,17 @@ async def try_message(
     async with database.transaction() as db:
         await claim(db, owner, message_id, at)
         if state is not AttemptState.REQUESTED:
-            await dispatching.conclude(
-                db,
-                tenant_id=owner.tenant_id,
-                message_id=message_id,
-                number=1,
-                state=state,
-                now=at,
-            )
+            await conclude(db, owner, message_id, at, state)
     return message_id
+
+
+async def conclude(
+    db: WriteSession, owner: Owner, message_id: int, at: datetime, state: AttemptState
+) -> None:
+    """Write what came of a message's first attempt, of which no answer told an id."""
+    await dispatching.conclude(
+        db, tenant_id=owner.tenant_id, message_id=message_id, number=1, state=state, now=at
+    )
 
 
 async def claim(db: WriteSession, owner: Owner, message_id: int, at: datetime) -> None:
@@ -139,6 +141,7 @@ async def delivered(database: Database, owner: Owner, message_id: int, at: datet
         attempt=1,
         provider="simulator",
         event_id=f"{message_id}-delivered",
+        provider_message_id=f"SM{message_id}",
         status=ReportStatus.DELIVERED,
         reported_at=at,
     )

@@ -15,7 +15,17 @@ from models.enums import AttemptState
 from models.session import Database
 from models.tables.usage import UsageRecord
 from tests.factories import Owner, add_card, make_message, make_owner, new_message
-from tests.reports.stage import Use, book, claim, correct, delivered, give_up, try_message
+from tests.reports.stage import (
+    Use,
+    book,
+    claim,
+    conclude,
+    correct,
+    delivered,
+    give_up,
+    settle,
+    try_message,
+)
 
 DAY = date(2026, 4, 15)
 AT = datetime(2026, 4, 15, 12, tzinfo=UTC)
@@ -134,6 +144,37 @@ async def test_of_a_corrected_unknown_the_units_it_costs_money_for_are_compared(
     assert (record.units, record.cost_units) == (0, 1)
     invoice = f"id,units,cost\nhx-{owner.tenant_id}-{message}-1,1,0.0079\n"
     run = await reconcile(invoice, *RANGE)
+    assert run.exit_code == 0, run.output
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "late"])
+async def test_a_lost_answer_is_matched_by_the_id_that_only_its_report_told(
+    database: Database, owner: Owner, reconcile: Reconcile, late: bool
+) -> None:
+    """The vendor bills by its own id, which its answer would have told."""
+    await add_card(database, owner.tenant_id, unit_cost="0.0079")
+    message = await try_message(database, owner, AT, AttemptState.AMBIGUOUS)
+    if late:
+        async with database.transaction() as db:
+            await give_up(db, owner, message, AT)
+    await delivered(database, owner, message, AT)
+    async with database.transaction() as db:
+        await (correct if late else settle)(db, owner, message, AT)
+    run = await reconcile(f"id,units,cost\nSM{message},1,0.0079\n", *RANGE)
+    assert run.exit_code == 0, run.output
+
+
+async def test_a_report_that_came_before_the_answer_was_lost_names_the_message(
+    database: Database, owner: Owner, reconcile: Reconcile
+) -> None:
+    await add_card(database, owner.tenant_id, unit_cost="0.0079")
+    message = await try_message(database, owner, AT, AttemptState.REQUESTED)
+    await delivered(database, owner, message, AT)
+    async with database.transaction() as db:
+        await conclude(db, owner, message, AT, AttemptState.AMBIGUOUS)
+    async with database.transaction() as db:
+        await settle(db, owner, message, AT)
+    run = await reconcile(f"id,units,cost\nSM{message},1,0.0079\n", *RANGE)
     assert run.exit_code == 0, run.output
 
 
