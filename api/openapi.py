@@ -28,7 +28,8 @@ connection is always safe to retry with the same key.
 
 **Lists** are arrays. While there is more, a `Link: <…>; rel="next"` header names the next page.
 
-**Times** are ISO 8601, UTC, with milliseconds and `Z`. Phone numbers are E.164.
+**Times** are ISO 8601, UTC, with milliseconds and `Z`. Phone numbers are E.164;
+in requests spaces and `( ) . - /` may stand between the digits, which are 0 to 9.
 """
 
 _TAGS = [

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -164,7 +165,24 @@ async def _http(request: Request, error: HTTPException) -> Response:
         kind = BadRequest if 400 <= error.status_code < 500 else HexavoxError
     response = render(request, kind())
     response.headers.update(dict(error.headers or {}))
+    if kind is MethodNotAllowed and (methods := _methods(request)):
+        response.headers["Allow"] = ", ".join(sorted(methods))
     return response
+
+
+def _methods(request: Request) -> set[str]:
+    """Return every method of the path asked for.
+
+    Each of them is a route of its own, and the framework names only those of the first. A path
+    that is written out (`/messages/sms`) is not taken for one with a parameter.
+    """
+    routes = [
+        (len(route.param_convertors), route.methods)
+        for route in iter_route_contexts(request.app.routes)
+        if route.methods and route.path_regex.match(request.scope["path"])
+    ]
+    fewest = min((parameters for parameters, _ in routes), default=0)
+    return {name for parameters, names in routes if parameters == fewest for name in names}
 
 
 async def _database_away(request: Request, error: Exception) -> Response:

@@ -22,8 +22,9 @@ class AlertView(View):
         "last upgrade is available. CREDITS_EXHAUSTED: none is, although some was bought. "
         "PROVIDER_DEGRADED: a provider fails most of your messages, which are tried again. "
         "DELIVERY_UNKNOWN: messages ended UNKNOWN without a provider that surely took them. "
-        "PAYMENT_FAILED: an upgrade was not paid. COMPLIANCE_REJECTED: a brand, campaign or number "
-        "was refused. WEBHOOK_FAILING is not raised yet.",
+        "PAYMENT_FAILED: an upgrade was not paid. COMPLIANCE_REJECTED: a brand, a campaign or "
+        "the assignment of a number was refused; a purchase that FAILED raises none, "
+        "`GET /messaging/numbers` shows it. WEBHOOK_FAILING is not raised yet.",
         examples=["USAGE_THRESHOLD"],
     )
     threshold: int | None = Field(

@@ -19,7 +19,8 @@ class V1OmniSmsSendRequest(RequestBody):
 
     merchant_id: MerchantId = Field(description="Who sends.", examples=["gym-a"])
     to: Annotated[str, Field(min_length=1, max_length=64)] = Field(
-        description="Who receives, in E.164 form.", examples=["+18135551234"]
+        description="Who receives, in E.164 form; spaces and `( ) . - /` are taken.",
+        examples=["+18135551234"],
     )
     message: Annotated[str, Field(min_length=1)] = Field(
         description="The text: at most 10 segments (1,530 GSM-7 or 670 UCS-2 characters).",

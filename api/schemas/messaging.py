@@ -90,13 +90,14 @@ class _BrandFields(RequestBody):
     street: Line = Field(description="Street and house number.", examples=["1 Main Street"])
     city: Line = Field(description="City.", examples=["Tampa"])
     state: Annotated[str, StringConstraints(min_length=1, max_length=20)] = Field(
-        description="Two capital letters in the US.", examples=["FL"]
+        description="In the US two capital letters: a state or territory, as USPS has them.",
+        examples=["FL"],
     )
     postal_code: Annotated[str, StringConstraints(min_length=1, max_length=10)] = Field(
         description="5 digits in the US.", examples=["33602"]
     )
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(
-        default="US", description="ISO 3166-1, two letters.", examples=["US"]
+        default="US", description="ISO 3166-1 alpha-2: two capital letters.", examples=["US"]
     )
     website: Site | None = Field(
         default=None, description="Its web address.", examples=["https://gym-a.example"]

@@ -17,7 +17,8 @@ class V1OmniVoiceSendRequest(RequestBody):
 
     merchant_id: MerchantId = Field(description="Who calls.", examples=["gym-a"])
     to: Annotated[str, Field(min_length=1, max_length=64)] = Field(
-        description="Who is called, in E.164 form.", examples=["+18135551234"]
+        description="Who is called, in E.164 form; spaces and `( ) . - /` are taken.",
+        examples=["+18135551234"],
     )
     text: Annotated[str, Field(min_length=1, max_length=3000)] = Field(
         description="What is said.", examples=["Your appointment is tomorrow at 10 AM"]

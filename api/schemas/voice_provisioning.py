@@ -2,11 +2,24 @@
 
 from typing import Annotated
 
-from pydantic import Field, StrictInt, StringConstraints
+from pydantic import AfterValidator, Field, StrictInt, StringConstraints
 
 from api.schemas.base import Instant, MerchantId, RequestBody, View
 from models.enums import PresenceState
 
+
+def _printable(given: str) -> str:
+    if not given.isprintable():
+        raise ValueError("must hold printable characters only")
+    return given
+
+
+UserAgent = Annotated[
+    str, StringConstraints(min_length=1, max_length=255), AfterValidator(_printable)
+]
+SipContact = Annotated[
+    str, StringConstraints(min_length=1, max_length=512), AfterValidator(_printable)
+]
 SipUsername = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -18,13 +31,15 @@ class V1VoiceSipPresenceRequest(RequestBody):
         description="The SIP user, as provisioning names it.", examples=["t1m7"]
     )
     state: PresenceState = Field(description="What holds now.", examples=["BUSY"])
-    user_agent: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = Field(
-        default=None, description="The software that tells it.", examples=["HexaPhone/2.1"]
+    user_agent: UserAgent | None = Field(
+        default=None,
+        description="The software that tells it; printable characters.",
+        examples=["HexaPhone/2.1"],
     )
-    contact: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = Field(
+    contact: SipContact | None = Field(
         default=None,
         repr=False,
-        description="The SIP address the user is reached at.",
+        description="The SIP address the user is reached at; printable characters.",
         examples=["sip:t1m7@198.51.100.7:5060"],
     )
     expires_seconds: Annotated[StrictInt, Field(ge=1, le=86_400)] | None = Field(

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import string
 import unicodedata
 
 import phonenumbers
@@ -10,7 +11,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat
 from models.enums import Channel
 from models.errors import InvalidPhoneNumber
 
-_WRITTEN = re.compile(r"\+[\d ().\-/]+")
+_WRITTEN = re.compile(r"\+[0-9 ().\-/]+")
 _E164_LONGEST = 16
 """A plus sign and 15 digits (ITU-T E.164)."""
 
@@ -18,10 +19,12 @@ _E164_LONGEST = 16
 def e164(given: str) -> str:
     """Return the number in E.164 form, or raise InvalidPhoneNumber.
 
+    Separators are dropped: spaces, parentheses, dots, hyphens and slashes, as ASCII has them.
+
     A number must be *possible*, not *valid*: numbering plans change faster than libraries, fiction
     ranges such as +44 7700 900xxx are used in tests, and the carrier has the last word.
     """
-    text = given.strip()
+    text = given.strip(string.whitespace)
     # The library would also read vanity letters (+1800FLOWERS) and extensions.
     if not _WRITTEN.fullmatch(text) or len(text) > 2 * _E164_LONGEST:
         raise InvalidPhoneNumber("A phone number is written in E.164: + and country code first.")

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -26,8 +26,11 @@ COLUMNS: Final = (
 
 _NEEDED: Final = frozenset(COLUMNS[:4])
 _PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
-_AMOUNT: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
-_BASIS_POINTS: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
+_AMOUNT: Final = re.compile(r"[0-9]{1,40}(\.[0-9]{1,6})?", re.ASCII)
+_BASIS_POINTS: Final = re.compile(r"[0-9]{1,40}", re.ASCII)
+HIGHEST_AMOUNT: Final = Decimal("999999.999999")
+"""Of a unit cost, carrier fee or flat markup, in USD."""
+MOST_BASIS_POINTS: Final = 999_999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ def read_rates(text: str, now: datetime) -> tuple[list[RateLine], list[BadLine]]
     reader = csv.DictReader(text.removeprefix("\ufeff").splitlines(), strict=True)
     lines: list[RateLine] = []
     bad: list[BadLine] = []
-    seen: dict[tuple[str, str, str, datetime], int] = {}
+    seen: dict[tuple[str, str, str, datetime], RateLine] = {}
     try:
         wrong = _wrong_heading(reader.fieldnames or ())
         if wrong:
@@ -72,8 +75,8 @@ def read_rates(text: str, now: datetime) -> tuple[list[RateLine], list[BadLine]]
             try:
                 line = _line(number, row, now)
                 key = (line.channel, line.provider, line.country, line.valid_from)
-                if (twin := seen.setdefault(key, number)) != number:
-                    raise ValueError(f"says what line {twin} says already")
+                if (twin := seen.setdefault(key, line)) is not line:
+                    raise ValueError(_doubled(line, twin))
             except ValueError as error:
                 bad.append(BadLine(number=number, reason=str(error)))
             else:
@@ -83,6 +86,13 @@ def read_rates(text: str, now: datetime) -> tuple[list[RateLine], list[BadLine]]
     if not lines and not bad:
         bad.append(BadLine(number=1, reason="has no lines after it"))
     return lines, bad
+
+
+def _doubled(line: RateLine, twin: RateLine) -> str:
+    """Say what is wrong with the later one of two lines that would hold from the same moment."""
+    if replace(line, number=twin.number) == twin:
+        return f"says what line {twin.number} says already"
+    return f"is of the same card as line {twin.number}, from the same moment, with other figures"
 
 
 def _wrong_heading(names: Sequence[str]) -> str | None:
@@ -148,12 +158,17 @@ def _country(channel: Channel, given: str) -> str:
 def _amount(name: str, given: str) -> Decimal:
     if not _AMOUNT.fullmatch(given):
         raise ValueError(f"{name} is no amount in USD with at most six decimals")
-    return Decimal(given)
+    amount = Decimal(given)
+    if amount > HIGHEST_AMOUNT:
+        raise ValueError(f"{name} is over the highest amount, {HIGHEST_AMOUNT}")
+    return amount
 
 
 def _basis_points(given: str) -> int:
     if not _BASIS_POINTS.fullmatch(given):
         raise ValueError("markupBasisPoints is no whole number; 100 are one per cent")
+    if int(given) > MOST_BASIS_POINTS:
+        raise ValueError(f"markupBasisPoints is over the limit, {MOST_BASIS_POINTS}")
     return int(given)
 
 

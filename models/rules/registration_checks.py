@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
+from models.rules.places import COUNTRIES, US_STATES
 from models.rules.registration_profiles import BrandProfile, CampaignProfile
 from models.rules.registration_words import EntityType, UseCase
 
@@ -18,7 +19,6 @@ _LEAST_SUB_USE_CASES: Final = {UseCase.MIXED: 2, UseCase.LOW_VOLUME: 1}
 LONGEST_KEYWORDS: Final = 255
 
 _US_EIN: Final = re.compile(r"\d{9}", re.ASCII)
-_US_STATE: Final = re.compile(r"[A-Z]{2}", re.ASCII)
 _US_POSTAL_CODE: Final = re.compile(r"\d{5}", re.ASCII)
 
 _CONTACT: Final = re.compile(
@@ -53,12 +53,14 @@ def _by_entity(profile: BrandProfile) -> Iterator[Wrong]:
 
 
 def _by_country(profile: BrandProfile) -> Iterator[Wrong]:
+    if profile.country not in COUNTRIES:
+        yield "country", "is no ISO 3166-1 code of two capital letters"
     if profile.country != "US":
         return
     if profile.ein is not None and not _US_EIN.fullmatch(profile.ein):
         yield "ein", "must have 9 digits in the US"
-    if not _US_STATE.fullmatch(profile.state):
-        yield "state", "must be two capital letters in the US"
+    if profile.state not in US_STATES:
+        yield "state", "must be the two capital letters of a state or territory in the US"
     if not _US_POSTAL_CODE.fullmatch(profile.postal_code):
         yield "postalCode", "must have 5 digits in the US"
 

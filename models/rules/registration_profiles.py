@@ -35,7 +35,7 @@ class BrandProfile:
     state: str = field(repr=False)
     postal_code: str = field(repr=False)
     country: str
-    """ISO 3166-1, two letters."""
+    """ISO 3166-1 alpha-2."""
     website: str | None = field(default=None, repr=False)
     stock_symbol: str | None = None
     stock_exchange: str | None = None

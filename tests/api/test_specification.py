@@ -163,3 +163,9 @@ async def test_it_is_served_as_json_and_yaml_with_this_servers_address(
     assert as_json["servers"][0]["url"] == "http://api.test"
     assert as_json["openapi"].startswith("3.1")
     assert set(as_json["components"]["securitySchemes"]) == {"ApiKeyAuth", "ApiSecretAuth"}
+
+
+def test_what_raises_compliance_rejected_is_told_as_it_is(document: dict[str, Any]) -> None:
+    told = str(document["components"]["schemas"]["AlertView"]["properties"]["type"])
+    assert "the assignment of a number was refused" in told
+    assert "a purchase that FAILED raises none" in told

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from models.rules.places import COUNTRIES
 from models.rules.registration_checks import check_brand, check_campaign, check_texts
 from models.rules.registration_profiles import BrandProfile, CampaignProfile
 from models.rules.registration_words import AltBusinessIdType, EntityType, UseCase, Vertical
@@ -64,6 +65,10 @@ def test_a_brand_that_is_right_may_be_submitted(brand: BrandProfile) -> None:
         (replace(BRAND, ein="12345678A"), ["ein"]),
         (replace(BRAND, state="Florida"), ["state"]),
         (replace(BRAND, state="fl"), ["state"]),
+        (replace(BRAND, state="ZZ"), ["state"]),
+        (replace(BRAND, country="ZZ"), ["country"]),
+        (replace(BRAND, country="XK"), ["country"]),
+        (replace(BRAND, country="UK"), ["country"]),
         (replace(BRAND, postal_code="3360"), ["postalCode"]),
         (replace(BRAND, postal_code="33602-1"), ["postalCode"]),
         (replace(SOLE, first_name=None), ["firstName"]),
@@ -82,6 +87,17 @@ def test_what_is_wrong_with_a_brand_is_told_by_field(
     brand: BrandProfile, fields: list[str]
 ) -> None:
     assert [field for field, _ in check_brand(brand)] == fields
+
+
+@pytest.mark.parametrize("state", ["FL", "DC", "PR", "GU", "AE"])
+def test_states_and_territories_of_the_us_are_taken(state: str) -> None:
+    assert check_brand(replace(BRAND, state=state)) == []
+
+
+def test_all_countries_of_iso_3166_are_known() -> None:
+    assert len(COUNTRIES) == 249
+    assert {"AQ", "TF", "UM", "US"} <= COUNTRIES
+    assert check_brand(replace(BRAND, country="AQ")) == []
 
 
 def test_rules_of_the_us_bind_nobody_elsewhere() -> None:

@@ -97,6 +97,34 @@ def test_a_line_said_twice_is_wrong() -> None:
     assert bad(GOOD, GOOD) == [(3, "says what line 2 says already")]
 
 
+def test_two_lines_of_one_card_that_differ_are_told_apart_from_one_said_twice() -> None:
+    ((number, reason),) = bad(GOOD, GOOD.replace("0.0083", "0.0084"))
+    assert (number, reason.split(",")[0]) == (3, "is of the same card as line 2")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("SMS,simulator,US,999999999,0,0,0,", "unitCost is over the highest amount, 999999.999999"),
+        ("SMS,simulator,US,1,1000000,0,0,", "carrierFee is over the highest amount, 999999.999999"),
+        (
+            "SMS,simulator,US,1,0,0,1000000.5,",
+            "markupFlat is over the highest amount, 999999.999999",
+        ),
+        ("SMS,simulator,US,1,0,1000000,0,", "markupBasisPoints is over the limit, 999999"),
+    ],
+)
+def test_a_figure_over_its_limit_is_told_the_limit(line: str, reason: str) -> None:
+    assert bad(line) == [(2, reason)]
+
+
+def test_the_limits_themselves_are_taken() -> None:
+    highest = "999999.999999"
+    ((line,), wrong) = read_rates(f"{HEAD}\nSMS,p,,{highest},{highest},999999,{highest},", NOW)
+    assert wrong == []
+    assert (line.unit_cost, line.markup_basis_points) == (Decimal(highest), 999_999)
+
+
 @pytest.mark.parametrize(
     "head", ["", "channel,provider,country", f"{HEAD},colour", f"{HEAD},channel"]
 )

@@ -160,6 +160,11 @@ async def test_nobody_has_a_presence_before_there_is_a_user(gym: Integrator) -> 
         {"contact": ""},
         {"contact": "x" * 513},
         {"contact": "sip:\x00"},
+        {"contact": "sip:t1m7@198.51.100.7\r\n"},
+        {"contact": "sip:\x1b[31m"},
+        {"userAgent": "HexaPhone\t2"},
+        {"userAgent": "HexaPhone\x7f"},
+        {"userAgent": "HexaPhone\u202e"},
         {"expiresSeconds": 0},
         {"expiresSeconds": 86_401},
         {"expiresSeconds": "60"},
@@ -172,3 +177,12 @@ async def test_what_is_wrong_is_400_and_leaves_nothing(
     answer = await gym.post(PATH, await body(gym, **change))
     assert answer.status_code == 400, answer.text
     assert (await listed(gym))[0]["updatedAt"] is None
+
+
+@pytest.mark.parametrize("field", ["userAgent", "contact"])
+async def test_a_field_with_a_control_character_is_named(gym: Integrator, field: str) -> None:
+    answer = await gym.post(PATH, await body(gym, **{field: "a\x07b"}))
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_FAILED")
+    assert answer.json()["errors"] == [
+        {"field": field, "message": "must hold printable characters only"}
+    ]
