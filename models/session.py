@@ -34,19 +34,25 @@ class Database:
             },
         )
 
-        # Looking needs no transaction around each statement, and so no BEGIN and ROLLBACK.
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        # A single statement needs no transaction around it, and so no BEGIN and COMMIT.
+        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """Open a session for queries."""
-        async with AsyncSession(self._reading, expire_on_commit=False) as session:
+        async with AsyncSession(self._single, expire_on_commit=False) as session:
             yield ReadSession(session)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[WriteSession]:
         """Open one transaction: committed when the block ends, rolled back when it raises."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield WriteSession(session)
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[WriteSession]:
+        """Open a session for one statement that is a transaction by itself: no BEGIN, no COMMIT."""
+        async with AsyncSession(self._single, expire_on_commit=False) as session:
             yield WriteSession(session)
 
     async def close(self) -> None:

@@ -249,7 +249,8 @@ class Dispatching:
             attempt=claimed.number,
         )
         patience = self._patience(claimed) if attend and accepted is not None else None
-        async with self._database.transaction() as db:
+        opted_out = refused is not None and refused.error_code is ErrorCode.OPTED_OUT
+        async with self._database.transaction() if opted_out else self._database.statement() as db:
             concluded = await dispatching.conclude(
                 db,
                 tenant_id=step.tenant_id,
@@ -263,7 +264,7 @@ class Dispatching:
                 everywhere=refused is not None and refused.everywhere,
                 provider_code=None if isinstance(answer, Accepted) else answer.provider_code,
             )
-            if refused is not None and refused.error_code is ErrorCode.OPTED_OUT:
+            if opted_out:
                 await self._suppress(db, step, claimed)
         log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
         if patience is not None and not concluded.reported:

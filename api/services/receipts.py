@@ -46,7 +46,9 @@ class Receipts:
         named = parse_reference(report.reference)
         if named is None:
             raise NotFound
-        async with self._database.transaction() as db:
+        # One that suppresses takes several statements, any other just one.
+        alone = report.suppresses is None
+        async with self._database.statement() if alone else self._database.transaction() as db:
             stored = await receipts.store(
                 db, NewReceipt.about(named, provider, report), datetime.now(UTC)
             )

@@ -1,12 +1,18 @@
 """Consent in the database: the lock that makes "opted-out is never sent" true."""
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.enums import Channel, ConsentStatus
 from models.session import WriteSession
+
+CONTACT_LOCK: Final = """
+    hashtextextended(concat_ws(chr(31), 'consent', CAST(:tenant_id AS bigint), merchant_id, channel,
+                               to_key), 0)"""
+"""SQL of the key of a contact's lock, for a statement that takes it on its way."""
 
 
 async def lock_contact(

@@ -17,7 +17,7 @@ from models.enums import (
     MessageType,
 )
 from models.queries import senders
-from models.queries.consents import lock_contact
+from models.queries.consents import CONTACT_LOCK, lock_contact
 from models.queries.lines import Clock, Pace, fresh_pace, pace_of
 from models.queries.policy import together
 from models.rules.contacts import contact_key
@@ -60,13 +60,17 @@ class Dispatchable:
 
 _UNTAKEN = frozenset({AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptState.ABSENT})
 
+# The message first, then what its contact said: the outer part reads what the inner one has locked.
 _LOCK = text(
-    """
-    SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, to_key, details -> 'to' AS further
-      FROM message
-     WHERE tenant_id = :tenant_id AND id = :message_id
-       FOR NO KEY UPDATE
-    """
+    f"""
+    WITH held AS MATERIALIZED (
+        SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, to_key, details -> 'to' AS further
+          FROM message
+         WHERE tenant_id = :tenant_id AND id = :message_id
+           FOR NO KEY UPDATE
+    )
+    SELECT held.*, pg_advisory_xact_lock_shared({CONTACT_LOCK}) FROM held
+    """  # noqa: S608 - every value is a parameter
 )
 
 # A statement of its own: it must see what was committed while the lock was waited for.
@@ -127,6 +131,8 @@ async def lock_for_dispatch(
     channel = Channel(locked.channel)
     keys = sorted({locked.to_key, *(contact_key(channel, to) for to in locked.further or ())})
     for key in keys:
+        if key == locked.to_key:  # locked with the message
+            continue
         await lock_contact(db, tenant_id, locked.merchant_id, channel, key, shared=True)
     read_since = time.monotonic()
     row = (await db.execute(_READ, {**ids, "keys": keys})).one()
