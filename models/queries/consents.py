@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.enums import Channel, ConsentStatus
@@ -12,7 +12,13 @@ from models.session import WriteSession
 CONTACT_LOCK: Final = """
     hashtextextended(concat_ws(chr(31), 'consent', CAST(:tenant_id AS bigint), merchant_id, channel,
                                to_key), 0)"""
-"""SQL of the key of a contact's lock, for a statement that takes it on its way."""
+"""SQL of the key of a contact's lock, also for a statement that takes it on its way."""
+
+_CONTACT = """
+    FROM (SELECT CAST(:merchant_id AS bigint) AS merchant_id, CAST(:channel AS text) AS channel,
+                 CAST(:contact_key AS text) AS to_key) contact"""
+_SHARED = text(f"SELECT pg_advisory_xact_lock_shared({CONTACT_LOCK}) {_CONTACT}")
+_ALONE = text(f"SELECT pg_advisory_xact_lock({CONTACT_LOCK}) {_CONTACT}")
 
 
 async def lock_contact(
@@ -30,9 +36,15 @@ async def lock_contact(
     attempt is committed either before an opt-out or not at all, while sends do not wait for each
     other. Two contacts may share a lock (64 bits of hash); that costs time, never truth.
     """
-    name = f"consent\x1f{tenant_id}\x1f{merchant_id}\x1f{channel.value}\x1f{contact_key}"
-    lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
-    await db.execute(select(lock(func.hashtextextended(name, 0))))
+    await db.execute(
+        _SHARED if shared else _ALONE,
+        {
+            "tenant_id": tenant_id,
+            "merchant_id": merchant_id,
+            "channel": channel,
+            "contact_key": contact_key,
+        },
+    )
 
 
 _SAY = text(
