@@ -9,10 +9,10 @@ from uuid import uuid4
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from workflows import names
+from workflows.payloads import data_converter
 
 QUEUE: Final = "bench-empty"
 NOBODYS_QUEUE: Final = "bench-nobody"
@@ -61,11 +61,12 @@ async def execute_alike(client: Client) -> None:
 
 async def serve(address: str) -> None:
     """Serve the empty workflow with the settings that the real worker has."""
-    client = await Client.connect(address, data_converter=pydantic_data_converter)
+    client = await Client.connect(address, data_converter=data_converter)
     async with Worker(
         client,
         task_queue=QUEUE,
         workflows=[Empty, EmptyAlike],
+        workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_workflow_tasks=100,
         max_cached_workflows=2000,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),

@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import psycopg
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from bench.cpu import Cpu
 from cli.embedded.postgres import EmbeddedPostgres
@@ -19,6 +18,7 @@ from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.factories import Owner, make_owner
 from tests.stack import ROOT, Stack, make_database
+from workflows.payloads import data_converter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ async def running() -> AsyncIterator[House]:
         look = await psycopg.AsyncConnection.connect(url, autocommit=True)
         held.push_async_callback(look.close)
         http = await held.enter_async_context(httpx.AsyncClient(timeout=30, trust_env=False))
-        client = await Client.connect(temporal.address, data_converter=pydantic_data_converter)
+        client = await Client.connect(temporal.address, data_converter=data_converter)
         pids = {name: process.pid for name, process in stack.processes.items()}
         yield House(
             stack=stack,

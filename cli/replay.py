@@ -5,10 +5,10 @@ from pathlib import Path
 
 from rich.console import Console
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from workflows.connecting import connect
+from workflows.payloads import data_converter
 from workflows.registered import WORKFLOWS
 
 
@@ -30,7 +30,7 @@ async def running(limit: int) -> AsyncIterator[WorkflowHistory]:
 async def replay_histories(folder: Path | None, limit: int) -> int:
     """Replay them, print a line each that fails, and return how many did."""
     console = Console()
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter)
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=data_converter)
     tried = failed = 0
     histories = running(limit) if folder is None else _each(stored(folder))
     async with replayer.workflow_replay_iterator(histories) as results:

@@ -12,7 +12,6 @@ from _pytest.nodeid import NodeId
 from alembic import command
 from hypothesis import settings as hypothesis
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from cli.database import alembic_config
 from cli.embedded.postgres import EmbeddedPostgres
@@ -20,6 +19,7 @@ from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.factories import Owner, make_owner
 from workflows.connecting import register_search_attributes
+from workflows.payloads import data_converter
 
 # No example fails by the clock: the machine may be busy.
 hypothesis.register_profile("steady", deadline=None)
@@ -86,7 +86,7 @@ def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTempo
 @pytest.fixture(scope="session")
 async def client(temporal: EmbeddedTemporal) -> Client:
     """A client of it, with our search attributes registered."""
-    client = await Client.connect(temporal.address, data_converter=pydantic_data_converter)
+    client = await Client.connect(temporal.address, data_converter=data_converter)
     await register_search_attributes(client)
     return client
 

@@ -13,13 +13,13 @@ from temporalio.api.operatorservice.v1 import (
     ListSearchAttributesRequest,
 )
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Interceptor
 
 from workflows.names import SEARCH_ATTRIBUTES
+from workflows.payloads import data_converter
 
 log = logging.getLogger(__name__)  # noqa: TID251 - this is not workflow code
 
@@ -38,7 +38,7 @@ async def connect(
     config.setdefault("target_host", "127.0.0.1:7233")
     return await Client.connect(
         **config,
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter,
         lazy=lazy,
         runtime=runtime,
     )

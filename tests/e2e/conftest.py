@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.temporal import EmbeddedTemporal
@@ -16,6 +15,7 @@ from models.session import Database
 from tests.e2e.house import House, Integrator
 from tests.factories import load_sample
 from tests.stack import Stack, make_database
+from workflows.payloads import data_converter
 
 
 @pytest.fixture(scope="package")
@@ -45,7 +45,7 @@ async def house(
 @pytest.fixture(scope="package")
 async def temporal_client(own_temporal: EmbeddedTemporal) -> Client:
     """A client of the stack's Temporal server."""
-    return await Client.connect(own_temporal.address, data_converter=pydantic_data_converter)
+    return await Client.connect(own_temporal.address, data_converter=data_converter)
 
 
 @pytest.fixture

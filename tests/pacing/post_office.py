@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import text
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from cli.parts import assemble
@@ -30,6 +29,7 @@ from providers.ports import Accepted, Answer, LookUp, NotFound, Proof, SendReque
 from providers.routing import Routes
 from tests.factories import Owner, make_message, make_owner, new_message, say, unique
 from workflows.names import pump_id
+from workflows.payloads import data_converter
 from workflows.pump import Pump
 from workflows.starting import News, SendStart, start_send, wake_send
 
@@ -110,7 +110,7 @@ class PostOffice:
             yield
 
     async def client(self) -> Client:
-        return await Client.connect(self.address, data_converter=pydantic_data_converter)
+        return await Client.connect(self.address, data_converter=data_converter)
 
     async def limit(self, per_second: str | None) -> None:
         """Limit the number, and have its pump look at once; by itself it does within seconds."""

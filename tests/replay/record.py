@@ -21,7 +21,6 @@ from typing import Any, Final
 from rich.console import Console
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from activities.privacy import PrivateFailures
@@ -57,6 +56,7 @@ from workflows.closing import CloseDays
 from workflows.closing_types import CloseDaysResult
 from workflows.connecting import register_search_attributes
 from workflows.housekeeping import Sweeper
+from workflows.payloads import data_converter
 from workflows.provisioning import start_provisioning
 from workflows.provisioning_types import Provisioned, ProvisionInput, ProvisionResult
 from workflows.pump import Pump
@@ -356,7 +356,7 @@ async def record_all(wanted: Sequence[str]) -> None:
     console = Console()
     with EmbeddedTemporal() as server:
         client = await Client.connect(
-            server.address, data_converter=pydantic_data_converter, identity=_IDENTITY
+            server.address, data_converter=data_converter, identity=_IDENTITY
         )
         await register_search_attributes(client)
         for name in wanted:

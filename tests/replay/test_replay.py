@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
@@ -15,15 +14,14 @@ from cli.replay import replay_histories
 from tests.replay.record import HISTORIES, PATHS
 from tests.replay.variants import AsksAnotherStep, SettlesFirst, SleepsFirst
 from tests.workflows.stage import STRICT
+from workflows.payloads import data_converter
 from workflows.registered import WORKFLOWS
 
 FILES = sorted(HISTORIES.glob("*.json"))
 
 
 def replayer(*workflows: type[Any]) -> Replayer:
-    return Replayer(
-        workflows=workflows, data_converter=pydantic_data_converter, workflow_runner=STRICT
-    )
+    return Replayer(workflows=workflows, data_converter=data_converter, workflow_runner=STRICT)
 
 
 def history(name: str) -> WorkflowHistory:

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from tests.fakes import Activity
 from tests.workflows.stage import Stage, Staging
 from workflows.names import SEARCH_ATTRIBUTES
+from workflows.payloads import data_converter
 
 
 @pytest.fixture(scope="session")
 async def skipping() -> AsyncIterator[WorkflowEnvironment]:
     """Time stands still but while somebody awaits a result: then it jumps to the next event."""
     async with await WorkflowEnvironment.start_time_skipping(
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter,
         test_server_existing_path=str(Path(sys.executable).with_name("temporal-test-server")),
     ) as environment:
         # This server cannot list them, so `register_search_attributes` does not work on it.

@@ -1,0 +1,37 @@
+"""Payloads are pydantic's, and no type is studied twice."""
+
+from datetime import UTC, datetime
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import PayloadConverter
+
+from workflows.payloads import data_converter
+from workflows.types import DispatchResult, DispatchStep, Verdict
+
+VALUES = [
+    DispatchStep(tenant_id=1, message_id=2),
+    DispatchResult(verdict=Verdict.LATER, until=datetime(2026, 11, 27, 12, 30, 1, 500, UTC)),
+    None,
+]
+HINTS = [DispatchStep, DispatchResult, type(None)]
+
+
+def fresh() -> PayloadConverter:
+    """Return a converter as the SDK makes one for each workflow."""
+    return data_converter.payload_converter_class()
+
+
+def test_what_is_written_is_what_pydantics_converter_writes() -> None:
+    written = fresh().to_payloads(VALUES)
+    assert written == pydantic_data_converter.payload_converter.to_payloads(VALUES)
+    assert fresh().from_payloads(written, HINTS) == VALUES
+
+
+def test_a_type_is_studied_once_for_all_workflows() -> None:
+    step = fresh().to_payloads(VALUES[:1])
+    fresh().from_payloads(step, HINTS[:1])
+    json = fresh().converters[b"json/plain"]  # type: ignore[attr-defined]
+    before = json._type_adapter.cache_info().misses
+    for _ in range(3):
+        fresh().from_payloads(step, HINTS[:1])
+    assert json._type_adapter.cache_info().misses == before
