@@ -17,8 +17,9 @@ everything they make is freed by its reference count."""
 
 
 def _collect_seldom() -> None:
+    """Let the collector look rarely, and never at what the imports made."""
     gc.collect()
-    gc.freeze()  # what the imports made stays
+    gc.freeze()
     gc.set_threshold(_ALLOCATIONS_PER_COLLECTION, 20, 50)
 
 
@@ -36,8 +37,10 @@ def api() -> None:
     from api.app import create_app
 
     settings = _settings()
+    app = create_app(settings)
+    _collect_seldom()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.api_host,
         port=settings.api_port,
         log_config=None,
@@ -60,6 +63,7 @@ def worker(
     from models.settings import IncompleteSettings
 
     settings = _settings()
+    _collect_seldom()
     try:
         uvloop.run(run_worker(settings, queues=queue))
     except IncompleteSettings as error:
