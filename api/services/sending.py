@@ -17,6 +17,7 @@ from api.temporal import WorkflowStarter
 from models import logs
 from models.enums import Channel, MessageStatus
 from models.errors import (
+    HexavoxError,
     IdempotencyKeyReused,
     InsufficientCredits,
     TemporarilyUnavailable,
@@ -52,13 +53,6 @@ class Accepted:
     replayed: bool
 
 
-class _RolledBack(Exception):
-    """Leaves the transaction without a trace; carries why nothing was accepted."""
-
-    def __init__(self, reason: KeyTaken | NotFunded) -> None:
-        self.reason = reason
-
-
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -66,8 +60,8 @@ def _utc_now() -> datetime:
 class Sending:
     """Turns a request into a funded message and sets its workflow going.
 
-    Each method answers with the send its key stands for, if there is one, before it checks anything
-    that depends on time, policy or funds. What it raises otherwise is a `HexavoxError`.
+    Each method answers with the send its key stands for, if there is one, whatever would be said of
+    it today: time, policy and funds matter once. What it raises otherwise is a `HexavoxError`.
     """
 
     def __init__(
@@ -124,15 +118,37 @@ class Sending:
         request: IdempotentRequest,
         read: Callable[[], Draft],
     ) -> Accepted:
-        known = await self._known(caller, operation, request)
-        if known is not None:
+        try:
+            message, merchant = await self._permitted(caller, operation, request, read())
+            message_id = await self._write(message)
+        except HexavoxError:
+            # Asked for only now, because most keys are new: what stands in the way of a send that
+            # was accepted already, such as an opt-out since then, is of no matter any more.
+            known = await self._known(caller, operation, request)
+            if known is None:
+                raise
             return known
-        draft = read()
+        send = start_of(message, message_id, merchant)
+        logs.message_id.set(message_id)
+        logs.workflow_id.set(send.workflow_id)
+        await self._starter.start(send)
+        waiting = message.due_at > message.accepted_at
+        return Accepted(
+            message_id=message_id,
+            merchant=merchant,
+            channel=message.channel,
+            status=MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
+            replayed=False,
+        )
+
+    async def _permitted(
+        self, caller: Caller, operation: str, request: IdempotentRequest, draft: Draft
+    ) -> tuple[NewMessage, str]:
+        """Return what is to be written down, and the merchant's name; raise what forbids it."""
         now = self._clock()
         wanted_at = due_at(draft.send_at, now)
         permission = await self._permissions.obtain(caller, draft, wanted_at)
-        message = self._message(caller, draft, permission, request, now)
-        return await self._accept(caller, message, draft.merchant or "", request)
+        return self._message(caller, draft, permission, request, now), draft.merchant or ""
 
     def _message(
         self,
@@ -170,45 +186,20 @@ class Sending:
             sweep_at=now + self._sweep_grace,
         )
 
-    async def _accept(
-        self, caller: Caller, message: NewMessage, merchant: str, request: IdempotentRequest
-    ) -> Accepted:
-        try:
-            async with self._database.transaction() as db:
-                outcome = await acceptance.accept(db, message)
-                if not isinstance(outcome, AcceptedMessage):
-                    raise _RolledBack(outcome)
-        except _RolledBack as rolled_back:
-            return await self._lost(caller, message, request, rolled_back.reason)
-        send = start_of(message, outcome.message_id, merchant)
-        logs.message_id.set(outcome.message_id)
-        logs.workflow_id.set(send.workflow_id)
-        await self._starter.start(send)
-        waiting = message.due_at > message.accepted_at
-        return Accepted(
-            message_id=outcome.message_id,
-            merchant=merchant,
-            channel=message.channel,
-            status=MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
-            replayed=False,
-        )
-
-    async def _lost(
-        self,
-        caller: Caller,
-        message: NewMessage,
-        request: IdempotentRequest,
-        reason: KeyTaken | NotFunded,
-    ) -> Accepted:
-        """Answer from the winner's row, if the key has one by now; it may have taken the funds."""
-        known = await self._known(caller, message.operation, request)
-        if known is not None:
-            return known
-        if isinstance(reason, NotFunded):
-            raise InsufficientCredits(
-                f"Units needed: {message.units}, available: {reason.available}."
-            )
-        raise TemporarilyUnavailable("The first request with this key is still under way.")
+    async def _write(self, message: NewMessage) -> int:
+        """Write it down with its hold, or leave no trace of it and raise why."""
+        async with self._database.transaction() as db:
+            match await acceptance.accept(db, message):
+                case AcceptedMessage(message_id=message_id):
+                    return message_id
+                case NotFunded(available=available):
+                    raise InsufficientCredits(
+                        f"Units needed: {message.units}, available: {available}."
+                    )
+                case KeyTaken():
+                    raise TemporarilyUnavailable(
+                        "The first request with this key is still under way."
+                    )
 
     async def _known(
         self, caller: Caller, operation: str, request: IdempotentRequest

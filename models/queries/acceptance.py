@@ -72,7 +72,7 @@ class AcceptedMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyTaken:
-    """Somebody else's request with the same key was first. The transaction must be rolled back."""
+    """Another request with the same key was first. The transaction must be rolled back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +120,19 @@ async def find_known(
 
 
 # One statement, so one round trip. Rows are locked in the order every transaction here keeps:
-# month, credits, message. A message that loses the race for its key leaves `accepted` empty, one
-# without funds leaves `funded` empty; in both cases the caller rolls everything back.
+# month, credits, message. A key that is taken already leaves everything empty and locks nothing: a
+# storm of retries holds up nobody. A message that loses the race for its key leaves `accepted`
+# empty, one without funds leaves `funded` empty; then the caller rolls everything back.
 _ACCEPT = text(
     f"""
-    WITH allowed AS (
+    WITH taken AS (
+        SELECT id FROM message
+         WHERE tenant_id = :tenant_id AND operation = :operation AND scope = :scope
+           AND idempotency_key = :idempotency_key
+    ), allowed AS (
         SELECT {LIMIT} AS units
           FROM merchant WHERE tenant_id = :tenant_id AND id = :merchant_id
+           AND NOT EXISTS (SELECT 1 FROM taken)
     ), month AS (
         INSERT INTO allowance_month AS am
                (tenant_id, merchant_id, channel, month, used, held, credits_used)
@@ -166,6 +172,7 @@ _ACCEPT = text(
           FROM accepted, funded
     )
     SELECT (SELECT id FROM accepted) AS id, (SELECT balance FROM funded) AS balance,
+           EXISTS (SELECT 1 FROM taken) AS taken,
            (SELECT :units - drawn FROM funded) AS credits,
            CASE WHEN (SELECT drawn FROM funded) < :units
                 THEN (SELECT units FROM ledger_entry
@@ -215,7 +222,8 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
     if message.funded:
         row = (await db.execute(_ACCEPT, _values(message))).one()
         if row.id is None:
-            return NotFunded(available=row.available or 0) if row.balance is None else KeyTaken()
+            unfunded = row.balance is None and not row.taken
+            return NotFunded(available=row.available or 0) if unfunded else KeyTaken()
         message_id: int = row.id
     else:
         row = None
