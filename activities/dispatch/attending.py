@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Route: TypeAlias = tuple[str, Channel]
 """Provider and channel: reports of calls come later than those of texts."""
 
-_LOOK_EVERY: Final = 0.04
+_LOOK_EVERY: Final = 0.08
 """Seconds between two looks, whoever waits for how many."""
 
 _WORTH_IT: Final = 0.3
