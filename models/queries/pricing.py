@@ -266,9 +266,13 @@ async def _lock_days(db: WriteSession, tenant_id: int, days: set[date]) -> None:
 
 _ACCEPT = text(
     """
-    UPDATE usage_record SET priced_by = 'CARD', gap = NULL, state = 'FINAL'
-     WHERE tenant_id = :tenant_id AND state = 'PROVISIONAL' AND gap = 'VENDOR_PRICE'
-       AND day < CAST(:older_than AS date)
+    WITH accepted AS (
+        UPDATE usage_record SET priced_by = 'CARD', gap = NULL, state = 'FINAL'
+         WHERE tenant_id = :tenant_id AND state = 'PROVISIONAL' AND gap = 'VENDOR_PRICE'
+           AND day < CAST(:older_than AS date)
+        RETURNING 1
+    )
+    SELECT count(*) AS accepted FROM accepted
     """
 )
 
@@ -283,4 +287,4 @@ async def accept_card_prices(db: WriteSession, *, tenant_id: int, older_than: da
     """
     await wait_briefly(db)
     done = await db.execute(_ACCEPT, {"tenant_id": tenant_id, "older_than": older_than})
-    return int(getattr(done, "rowcount", 0))
+    return int(done.one().accepted)

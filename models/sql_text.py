@@ -1,0 +1,82 @@
+"""SQL text as the driver takes it: what SQLAlchemy makes of a statement, made once.
+
+Through SQLAlchemy each execution of a `text()` costs more than the driver's own part in it, to come
+to the same words every time (decision 33).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+import psycopg
+from sqlalchemy import TextClause
+from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
+from sqlalchemy.engine import IteratorResult, Result
+from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.exc import DBAPIError
+
+Driver: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+
+_DIALECT: Final = PGDialectAsync_psycopg()  # type: ignore[no-untyped-call]
+
+_MOST: Final = 1024
+"""Statements that are remembered; ours are constants, and fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlText:
+    """A statement in the driver's spelling, and how values of some types are to be written."""
+
+    words: str
+    writers: Mapping[str, Callable[[Any], Any]]
+
+    async def execute(self, driver: Driver, parameters: Mapping[str, Any]) -> Result[Any]:
+        """Execute it; raises what SQLAlchemy would, but never with the parameters in it."""
+        values = parameters
+        if self.writers:
+            values = {**parameters, **{n: w(parameters[n]) for n, w in self.writers.items()}}
+        try:
+            cursor = await driver.execute(self.words, values)
+            columns = cursor.description
+            rows = [] if columns is None else await cursor.fetchall()
+        except psycopg.Error as error:
+            raise _as_sqlalchemy(self.words, error, lost=driver.closed) from error
+        return IteratorResult(_names(tuple(c.name for c in columns or ())), iter(rows))
+
+
+@lru_cache(_MOST)
+def sql_text(statement: TextClause) -> SqlText:
+    """Return a statement as the driver takes it. Lists that are spread out are not for it."""
+    compiled = statement.compile(dialect=_DIALECT)
+    writers = {}
+    for name, parameter in compiled.binds.items():
+        writer = parameter.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+        if writer is not None:
+            writers[name] = writer
+    return SqlText(_without_indentation(str(compiled)), writers)
+
+
+def _without_indentation(words: str) -> str:
+    """Shorten a statement: the driver parses one of more than 4,096 bytes anew each time."""
+    lines = words.splitlines()
+    if any(line.count("'") % 2 for line in lines):
+        return words  # a literal may span lines
+    return "\n".join(line.strip() for line in lines)
+
+
+@lru_cache(_MOST)
+def _names(names: tuple[str, ...]) -> SimpleResultMetaData:
+    return SimpleResultMetaData(names)
+
+
+def _as_sqlalchemy(words: str, error: psycopg.Error, *, lost: bool) -> BaseException:
+    return DBAPIError.instance(
+        words,
+        None,
+        error,
+        psycopg.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=_DIALECT,
+    )
