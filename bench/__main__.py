@@ -1,7 +1,8 @@
 """Run the benchmarks that are named, or all: `python -m bench [lifecycles] [reports] [ledger]`."""
 
 import argparse
-import asyncio
+
+import uvloop
 
 from bench import ledger, lifecycles, reports
 
@@ -22,11 +23,11 @@ def main() -> None:
     for name in asked.names or NAMES:
         match name:
             case "lifecycles":
-                asyncio.run(lifecycles.measure(asked.rounds, asked.seconds, asked.calls))
+                uvloop.run(lifecycles.measure(asked.rounds, asked.seconds, asked.calls))
             case "reports":
-                asyncio.run(reports.measure(asked.calls))
+                uvloop.run(reports.measure(asked.calls))
             case _:
-                asyncio.run(ledger.measure(asked.rounds, asked.seconds))
+                uvloop.run(ledger.measure(asked.rounds, asked.seconds))
 
 
 if __name__ == "__main__":
