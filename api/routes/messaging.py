@@ -137,7 +137,7 @@ async def find_available_numbers(
         str | None,
         Query(
             alias="areaCode",
-            pattern=r"^[2-9]\d{2}$",
+            pattern=r"^[2-9][0-9]{2}$",
             description="Only of this area code.",
             examples=["813"],
         ),

@@ -37,7 +37,7 @@ def _digits(given: str) -> str:
     return given.replace("-", "")
 
 
-_SITE = r"^(https?://)?([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}(:\d{1,5})?(/\S*)?$"
+_SITE = r"^(https?://)?([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}(:[0-9]{1,5})?(/\S*)?$"
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"\S")]
 Phone = Annotated[str, StringConstraints(max_length=32), AfterValidator(_number)]
@@ -251,7 +251,7 @@ class _CampaignFields(RequestBody):
 class V1MerchantMessagingCampaignRequest(_CampaignFields):
     """Register a campaign under the approved brand, or correct a draft or a rejected one."""
 
-    campaign_id: Annotated[str, StringConstraints(pattern=r"^\d{1,18}$")] | None = Field(
+    campaign_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")] | None = Field(
         default=None, description="Which one to correct; none makes a new one.", examples=["12"]
     )
     submit: StrictBool = Field(

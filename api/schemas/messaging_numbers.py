@@ -62,7 +62,7 @@ class V1MerchantMessagingNumberView(View):
 class V1MerchantMessagingAssignmentRequest(RequestBody):
     """Let a number send for an approved campaign."""
 
-    campaign_id: Annotated[str, StringConstraints(pattern=r"^\d{1,18}$")] = Field(
+    campaign_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")] = Field(
         description="Our id of the campaign.", examples=["12"]
     )
 

@@ -67,6 +67,7 @@ WRONG_BRANDS: list[tuple[dict[str, Any], set[str]]] = [
     ({"country": "ZZ", "submit": False}, {"country"}),
     ({"state": "ZZ"}, {"state"}),
     ({"website": "not a site"}, {"website"}),
+    ({"website": "https://gym-a.example.com:٨٠"}, {"website"}),
     ({"website": f"https://{'x' * 60}.{'y' * 40}.com"}, {"website"}),
     ({**SOLE}, {"firstName", "lastName", "mobilePhone"}),
     ({**SOLE, **PERSON, "mobilePhone": "1"}, {"mobilePhone"}),
@@ -145,6 +146,7 @@ WRONG_CAMPAIGNS: list[tuple[dict[str, Any], str]] = [
     ({"privacyPolicyUrl": "nowhere"}, "privacyPolicyUrl"),
     ({"embeddedLink": 1}, "embeddedLink"),
     ({"campaignId": "x"}, "campaignId"),
+    ({"campaignId": "١"}, "campaignId"),
 ]
 
 
@@ -173,5 +175,11 @@ async def test_only_a_number_of_the_us_can_be_bought(registrar: Registrar) -> No
 
 
 async def test_a_wrong_search_is_refused(registrar: Registrar) -> None:
-    for wrong in ({"areaCode": "81"}, {"areaCode": "012"}, {"type": "MOBILE"}, {"limit": "0"}):
+    for wrong in (
+        {"areaCode": "81"},
+        {"areaCode": "012"},
+        {"areaCode": "8١٢"},
+        {"type": "MOBILE"},
+        {"limit": "0"},
+    ):
         assert _named(await registrar.get("numbers/available", **wrong)) == set(wrong)
