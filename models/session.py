@@ -1,11 +1,12 @@
 """Database sessions. A reader cannot write by accident: the type checker sees two kinds."""
 
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NewType, cast
 
 from sqlalchemy import Result, TextClause, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -13,53 +14,38 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from models.sql_text import Driver, sql_text
+from models.sql_text import Driver, SqlText, sql_text
 
 _NOTHING: Final = text("SELECT 1")
 
 
 class _Session(AsyncSession):
-    """SQLAlchemy's session on one connection; SQL text goes straight to the driver.
+    """SQLAlchemy's session on one connection; a plain SQL text goes straight to the driver.
 
     Both ways lead through the same transaction, so they may be mixed. What was added is flushed
-    before a text only if somebody flushes it, as with SQLAlchemy alone.
+    before a text only if somebody flushes it, as with SQLAlchemy alone. Of a text without rows the
+    result is empty, and how many rows it changed is not known: ask by RETURNING.
     """
 
     def __init__(self, connection: AsyncConnection) -> None:
         super().__init__(connection, expire_on_commit=False)
         self._connection = connection
-        self._driver: Driver | None = None
+        self._begun = connection.in_transaction()
 
     async def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Execute a statement; see SQLAlchemy."""
-        if isinstance(statement, TextClause):
-            return await self._tell_driver(statement, params or {})
-        return await super().execute(statement, params, **options)
+        prepared = self._prepared(statement, params, options)
+        if prepared is None:
+            return await super().execute(statement, params, **options)
+        return await self._tell_driver(prepared, params or {})
 
     async def scalar(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Return the first column of the first row; see SQLAlchemy."""
-        if isinstance(statement, TextClause):
-            return (await self._tell_driver(statement, params or {})).scalar()
-        return await super().scalar(statement, params, **options)
+        return (await self.execute(statement, params, **options)).scalar()
 
     async def scalars(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Return the first column of every row; see SQLAlchemy."""
-        if isinstance(statement, TextClause):
-            return (await self._tell_driver(statement, params or {})).scalars()
-        return await super().scalars(statement, params, **options)
-
-    async def _tell_driver(self, statement: TextClause, params: Mapping[str, Any]) -> Result[Any]:
-        if self._driver is None:
-            assert self._connection.sync_connection is not None
-            raw = self._connection.sync_connection.connection
-            self._driver = cast(Driver, raw.driver_connection)
-        try:
-            return await sql_text(statement).execute(self._driver, params)
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                # SQLAlchemy is to notice: it parts with every connection that is as old.
-                await self._connection.execute(_NOTHING)
-            raise
+        return (await self.execute(statement, params, **options)).scalars()
 
     async def end(self) -> None:
         """Let go of what was loaded; the connection goes on."""
@@ -70,6 +56,30 @@ class _Session(AsyncSession):
         """Write what was added or changed, if anything was."""
         if self.new or self.dirty or self.deleted:
             await self.flush()
+
+    def _prepared(self, statement: Any, params: Any, options: Mapping[str, Any]) -> SqlText | None:
+        """Return what the driver is told; None for whatever SQLAlchemy has to see to."""
+        if not isinstance(statement, TextClause) or isinstance(params, list) or options:
+            return None
+        if self._connection.invalidated or (self._begun and not self._connection.in_transaction()):
+            return None  # it connects again, or says that the transaction is over
+        return sql_text(statement)
+
+    async def _tell_driver(self, told: SqlText, params: Mapping[str, Any]) -> Result[Any]:
+        assert self._connection.sync_connection is not None
+        driver = cast(Driver, self._connection.sync_connection.connection.driver_connection)
+        try:
+            return await told.execute(driver, params)
+        except CancelledError as cancelled:
+            # As SQLAlchemy does: nobody knows what the server is still at.
+            await self._connection.invalidate(cancelled)
+            raise
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                # SQLAlchemy is to notice: it parts with every connection that is as old.
+                with suppress(SQLAlchemyError):
+                    await self._connection.execute(_NOTHING)
+            raise
 
 
 ReadSession = NewType("ReadSession", AsyncSession)
@@ -106,16 +116,21 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        """Open a session for queries."""
+        """Open a session for queries; it takes its connection at once."""
         async with self._single.connect() as connection, _session(connection) as session:
             yield ReadSession(session)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[WriteSession]:
-        """Open one transaction: committed when the block ends, rolled back when it raises."""
-        async with self.engine.begin() as connection, _session(connection) as session:
-            yield WriteSession(session)
-            await session.flush_all()
+        """Open one transaction: committed when the block ends, rolled back when it raises.
+
+        It takes its connection at once.
+        """
+        async with self.engine.connect() as connection, connection.begin() as transaction:
+            async with _session(connection) as session:
+                yield WriteSession(session)
+                await session.flush_all()
+            await transaction.commit()  # raises if it was rolled back on the way
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[WriteSession]:

@@ -35,7 +35,7 @@ class SqlText:
         """Execute it; raises what SQLAlchemy would, but never with the parameters in it."""
         values = parameters
         if self.writers:
-            values = {**parameters, **{n: w(parameters[n]) for n, w in self.writers.items()}}
+            values = {**parameters, **self._written(parameters)}
         try:
             cursor = await driver.execute(self.words, values)
             columns = cursor.description
@@ -44,13 +44,19 @@ class SqlText:
             raise _as_sqlalchemy(self.words, error, lost=driver.closed) from error
         return IteratorResult(_names(tuple(c.name for c in columns or ())), iter(rows))
 
+    def _written(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        named = self.writers.items()
+        return {name: write(parameters[name]) for name, write in named if name in parameters}
+
 
 @lru_cache(_MOST)
-def sql_text(statement: TextClause) -> SqlText:
-    """Return a statement as the driver takes it. Lists that are spread out are not for it."""
+def sql_text(statement: TextClause) -> SqlText | None:
+    """Return a statement as the driver takes it; None if a parameter has a default or is spread."""
     compiled = statement.compile(dialect=_DIALECT)
     writers = {}
     for name, parameter in compiled.binds.items():
+        if parameter.expanding or not parameter.required:
+            return None
         writer = parameter.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
         if writer is not None:
             writers[name] = writer

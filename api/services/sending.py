@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from api.auth import Caller
 from api.idempotency import IdempotentRequest
@@ -39,6 +39,8 @@ from workflows.starting import SendStart
 
 FARTHEST: Final = timedelta(days=30)
 """How far ahead a send may be scheduled."""
+
+_UNDER_WAY: Final = "The first request with this key is still under way."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,17 +191,21 @@ class Sending:
     async def _write(self, message: NewMessage) -> int:
         """Write it down with its hold, or leave no trace of it and raise why."""
         async with self._database.transaction() as db:
-            match await acceptance.accept(db, message):
-                case AcceptedMessage(message_id=message_id):
-                    return message_id
-                case NotFunded(available=available):
+            outcome = await acceptance.accept(db, message)
+            match outcome:
+                case AcceptedMessage():
+                    return outcome.message_id
+                case NotFunded():
                     raise InsufficientCredits(
-                        f"Units needed: {message.units}, available: {available}."
+                        f"Units needed: {message.units}, available: {outcome.available}."
                     )
+                case KeyTaken(written=True):
+                    raise TemporarilyUnavailable(_UNDER_WAY)
                 case KeyTaken():
-                    raise TemporarilyUnavailable(
-                        "The first request with this key is still under way."
-                    )
+                    pass  # a rollback would cost the connection what it has prepared
+                case _:
+                    assert_never(outcome)
+        raise TemporarilyUnavailable(_UNDER_WAY)
 
     async def _known(
         self, caller: Caller, operation: str, request: IdempotentRequest

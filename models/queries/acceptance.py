@@ -72,7 +72,10 @@ class AcceptedMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyTaken:
-    """Another request with the same key was first. The transaction must be rolled back."""
+    """Another request with the same key was first."""
+
+    written: bool
+    """Something was written before that was seen: the transaction must be rolled back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,19 +220,22 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
     """Write a message together with its hold and its ledger entry, or say why not.
 
     The hold draws on the allowance of the month first, then on credits; a message that is not
-    funded holds nothing. Anything but AcceptedMessage leaves the transaction to be rolled back.
+    funded holds nothing. NotFunded, like a KeyTaken that has written, is to be rolled back.
     """
     if message.funded:
         row = (await db.execute(_ACCEPT, _values(message))).one()
         if row.id is None:
-            unfunded = row.balance is None and not row.taken
-            return NotFunded(available=row.available or 0) if unfunded else KeyTaken()
+            if row.taken:
+                return KeyTaken(written=False)
+            if row.balance is None:
+                return NotFunded(available=row.available or 0)
+            return KeyTaken(written=True)
         message_id: int = row.id
     else:
         row = None
         found = await db.scalar(_METER, _values(message))
         if found is None:
-            return KeyTaken()
+            return KeyTaken(written=False)
         message_id = found
     if message.further_keys:
         keys = {"keys": list(message.further_keys), "message_id": message_id}

@@ -1,6 +1,7 @@
 """A send that was accepted answers under its key for good, whatever would forbid it today."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from sqlmodel import col
 from models.session import Database
 from models.tables.ledger import LedgerEntry
 from models.tables.message import Message
-from tests.api.doubles import FakeStarter
-from tests.api.integrator import CONSENT, GYM, SMS, Integrator
+from tests.api.doubles import Clock, FakeStarter
+from tests.api.integrator import CONSENT, DIRECT, EMAIL, GYM, SMS, VOICE, Integrator
 
 LOCK_FUNDS = [
     text("SELECT 1 FROM allowance_month WHERE tenant_id = :tenant_id FOR UPDATE"),
@@ -64,6 +65,49 @@ async def test_another_request_under_the_key_is_422_whatever_else_is_wrong_with_
     answer = await gym.post("/messages/sms", {**SMS, **changed}, key="once")
     assert (answer.status_code, answer.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert await rows(database, gym) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/messages/sms", SMS),
+        ("/messages/voice", VOICE),
+        ("/messages/email", EMAIL),
+        ("/email/send", {**DIRECT, "merchantId": "gym-a"}),
+        ("/email/send", DIRECT),
+    ],
+    ids=["sms", "voice", "email", "direct email", "direct email of the tenant"],
+)
+async def test_equal_requests_at_once_are_one_message_on_every_channel(
+    gym: Integrator, path: str, body: dict[str, Any]
+) -> None:
+    answers = await asyncio.gather(*(gym.post(path, body, key="once") for _ in range(15)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 14
+    assert len({answer.json()["messageId"] for answer in answers}) == 1
+    another = await gym.post(path, {**body, "type": "MARKETING"}, key="once")
+    assert (another.status_code, another.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_equal_requests_at_once_with_units_for_one_are_all_answered_with_it(
+    gym: Integrator, database: Database
+) -> None:
+    await gym.post("/merchants", {**GYM, "smsLimit": 1})
+    answers = await asyncio.gather(*(gym.post("/messages/sms", SMS, key="once") for _ in range(15)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["messageId"] for answer in answers}) == 1
+    assert await rows(database, gym) == (1, 1)
+    assert (await gym.post("/messages/sms", SMS, key="another")).status_code == 402
+
+
+async def test_a_scheduled_send_answers_after_its_time_was_wanted(
+    gym: Integrator, clock: Clock
+) -> None:
+    body = {**SMS, "sendAt": (clock.now + timedelta(hours=1)).isoformat()}
+    first = (await gym.post("/messages/sms", body, key="once")).json()
+    assert first["status"] == "SCHEDULED"
+    clock.now += timedelta(hours=2)
+    assert (await gym.post("/messages/sms", body, key="once")).json() == first
 
 
 async def test_a_key_is_free_after_a_refusal(gym: Integrator, starter: FakeStarter) -> None:

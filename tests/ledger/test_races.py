@@ -69,6 +69,13 @@ async def test_a_message_of_two_units_takes_both_or_none(
     await check_laws(database, owner, [(0, allowance)])
 
 
+async def test_a_key_that_is_taken_is_seen_before_anything_is_written(database: Database) -> None:
+    owner = await make_owner(database, sms_limit=1, credits=0)
+    send = new_message(owner, key="same")
+    await try_accept(database, send)
+    assert await try_accept(database, send) == KeyTaken(written=False)
+
+
 async def test_a_refused_key_works_once_there_are_funds(database: Database) -> None:
     owner = await make_owner(database, sms_limit=0, credits=0)
     send = new_message(owner, key="again")
