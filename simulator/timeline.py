@@ -2,7 +2,8 @@
 
 Nothing about a message's fate is ever stored or changed: from the submission, the moment of
 acceptance and the drawn delay follow all events, when each is reported, and which copies reach a
-person. A look-up merely asks which events lie in the past. A restart therefore loses nothing.
+person. A look-up merely asks which events lie in the past. So a restart loses nothing; a kill may
+lose what was taken in the moment before, which the journal had not written yet.
 """
 
 from collections.abc import Sequence

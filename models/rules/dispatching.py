@@ -21,8 +21,9 @@ from models.rules.quiet_hours import NoSuchHour
 HELD_BACK_AT_MOST = timedelta(days=30)
 """How long past due a message may still be sent; an inactive merchant's waits for it."""
 
-_LOOK_AGAIN = timedelta(seconds=30)
-_LOOK_AGAIN_AT_LEAST = timedelta(hours=1)
+_LOOK_AGAIN = timedelta(seconds=5)
+_LOOK_AGAIN_SELDOM = timedelta(hours=1)
+"""Whether an inactive merchant is active again: soon at first, and at least so often."""
 
 _BACK_OFF_FIRST = timedelta(seconds=2)
 _BACK_OFF_LONGEST = timedelta(minutes=5)
@@ -149,7 +150,7 @@ def _no_sender() -> Decision:
 
 def _hold_back(candidate: Candidate, now: datetime) -> Decision:
     # Growing with the wait, so that a merchant that is off for weeks leaves a short history.
-    again = now + min(max(_LOOK_AGAIN, (now - candidate.due_at) / 20), _LOOK_AGAIN_AT_LEAST)
+    again = now + min(max(_LOOK_AGAIN, (now - candidate.due_at) / 20), _LOOK_AGAIN_SELDOM)
     last = candidate.due_at + HELD_BACK_AT_MOST
     return Decision(move=Move.WAIT, until=min(again, candidate.expires_at or last, last))
 

@@ -59,7 +59,7 @@ async def test_an_opt_out_before_the_hour_keeps_the_message_back_and_frees_its_u
     assert await violations(integrator) == []
 
 
-async def test_an_inactive_merchants_message_is_held_back_and_not_lost(
+async def test_an_inactive_merchants_message_is_held_back_and_goes_out_once_it_is_active(
     house: House, integrator: Integrator
 ) -> None:
     to = number()
@@ -77,6 +77,11 @@ async def test_an_inactive_merchants_message_is_held_back_and_not_lost(
     assert (view["status"], view["attempts"]) == ("SCHEDULED", 0)
     assert await house.deliveries(to) == []
     assert (await integrator.balances())["held"] == 1
+
+    assert (await integrator.post("/merchants", {**merchant, "active": True})).is_success
+    assert (await integrator.ended(message_id))["status"] == "DELIVERED"
+    assert len(await house.deliveries(to)) == 1
+    assert await violations(integrator) == []
 
 
 def _milliseconds(moment: str) -> datetime:

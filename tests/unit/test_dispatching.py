@@ -81,7 +81,7 @@ TABLE = [
         candidate(type=MessageType.MARKETING, consent=ConsentStatus.OPT_IN),
         Decision(move=Move.CLAIM),
     ),
-    (candidate(active=False), Decision(move=Move.WAIT, until=NOW + 30 * SECOND)),
+    (candidate(active=False), Decision(move=Move.WAIT, until=NOW + 5 * SECOND)),
     (
         candidate(active=False, due_at=NOW - timedelta(days=20)),
         Decision(move=Move.WAIT, until=NOW + timedelta(hours=1)),
@@ -117,6 +117,12 @@ def test_an_inactive_merchant_is_never_waited_for_beyond_thirty_days_or_the_expi
     assert decision == Decision(move=Move.WAIT, until=NOW + timedelta(hours=1))
     brief = candidate(active=False, expires_at=NOW + SECOND)
     assert decide(brief, NOW) == Decision(move=Move.WAIT, until=NOW + SECOND)
+
+
+def test_a_merchant_that_is_active_again_is_noticed_within_a_twentieth_of_the_wait() -> None:
+    for waited, least in ((0, 5), (60, 5), (100, 5), (3600, 180), (86400, 3600)):
+        held = candidate(active=False, due_at=NOW - waited * SECOND)
+        assert decide(held, NOW) == Decision(move=Move.WAIT, until=NOW + least * SECOND)
 
 
 MOMENTS = st.timedeltas(timedelta(days=-40), timedelta(days=40)).map(lambda gap: NOW + gap)
