@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import psycopg
 from temporalio.client import Client
 
 from bench.cpu import Cpu
+from bench.wire import Wire
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
@@ -28,7 +28,7 @@ class House:
     stack: Stack
     look: psycopg.AsyncConnection
     client: Client
-    http: httpx.AsyncClient
+    wire: Wire
     owner: Owner
     cpu: Cpu
 
@@ -56,15 +56,17 @@ async def running() -> AsyncIterator[House]:
         _start_empty_worker(held, temporal.address)
         look = await psycopg.AsyncConnection.connect(url, autocommit=True)
         held.push_async_callback(look.close)
-        http = await held.enter_async_context(httpx.AsyncClient(timeout=30, trust_env=False))
         client = await Client.connect(temporal.address, data_converter=data_converter)
+        owner = await _make_owner(url)
+        wire = Wire("127.0.0.1", stack.ports["api"], owner.headers)
+        held.callback(wire.close)
         pids = {name: process.pid for name, process in stack.processes.items()}
         yield House(
             stack=stack,
             look=look,
             client=client,
-            http=http,
-            owner=await _make_owner(url),
+            wire=wire,
+            owner=owner,
             cpu=Cpu({**pids, "temporal": temporal.pid or 0, "postgres": postgres.pid or 0}),
         )
 

@@ -23,6 +23,8 @@ CONCURRENT = 60
 LIFECYCLES_WANTED = 0.4
 ACCEPTING_WANTED = 2.5
 
+_PATH = "/api/v1/messages/sms"
+
 
 async def measure(rounds: int, seconds: float, calls: int) -> None:
     """Bring everything up, measure both pairs, print a table of each."""
@@ -118,7 +120,7 @@ async def latency(house: House, watch: Watch, calls: int) -> None:
         }
         began = time.perf_counter()
         # Blocking on purpose: nothing else runs in this process while it is measured.
-        connection.request("POST", "/api/v1/messages/sms", body, headers)
+        connection.request("POST", _PATH, body, headers)
         answer = connection.getresponse().read()
         accepting.append(time.perf_counter() - began)
         await watch.end_of(int(json.loads(answer)["messageId"]))
@@ -154,13 +156,8 @@ async def _rate(action: Callable[[], Awaitable[None]], seconds: float) -> float:
 
 
 async def _send(house: House) -> int:
-    answer = await house.http.post(
-        f"{house.stack.api_url}/api/v1/messages/sms",
-        json=_order(house),
-        headers={**house.owner.headers, "Idempotency-Key": uuid4().hex},
-    )
-    answer.raise_for_status()
-    return int(answer.json()["messageId"])
+    answer = await house.wire.post(_PATH, uuid4().hex, json.dumps(_order(house)).encode())
+    return int(json.loads(answer)["messageId"])
 
 
 def _order(house: House) -> dict[str, str]:
