@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy import text
 
-from bench.database import durable
+from bench.database import analyze, durable
 from models.queries.acceptance import AcceptedMessage
 from models.session import Database
 from tests.factories import Owner, make_owner, new_message, try_accept
@@ -40,6 +40,7 @@ async def measure(rounds: int, seconds: float) -> None:
 
         await _rate(hold, 1)  # warm
         await _rate(update, 1)
+        await analyze(database)
         print(f"\none hot merchant, {CONCURRENT} at once, rounds of {seconds:.0f} s    per second")
         print(f"{'round':>5}{'holds':>15}{'bare UPDATE':>15}{'ratio':>15}")
         ratios: list[float] = []

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from bench.cpu import spent
+from bench.database import ANALYZE
 from bench.empty import NOBODYS_QUEUE, QUEUE, Empty, execute_alike
 from bench.house import House, running
 
@@ -73,6 +74,7 @@ async def throughput(house: House, watch: Watch, rounds: int, seconds: float) ->
     await _rate(lifecycle, 2)  # warm
     await _rate(empty, 2)
     await _rate(empty_alike, 2)
+    await house.look.execute(ANALYZE)
     print(f"\n{CONCURRENT} concurrent, rounds of {seconds:.0f} s    per second")
     columns = ("lifecycles", "empty", "ratio", "started alike", "ratio")
     print(f"{'round':>5}" + "".join(f"{column:>15}" for column in columns))
