@@ -26,9 +26,12 @@ def wait_for(condition: Callable[[], object], within: float) -> float:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process is there and no zombie."""
-    command_line = Path(f"/proc/{pid}/cmdline")
-    return command_line.exists() and command_line.read_text() != ""
+    """Tell whether a process is there and no zombie: its state in proc(5)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 def child(folder: Path, name: str, code: str, ready: Callable[[], bool] = lambda: True) -> Child:
@@ -142,7 +145,9 @@ with Supervisor(lambda news: None) as supervisor:
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        pid = int(process.stdout.readline())
-        assert is_alive(pid)
-        process.kill()
+        try:
+            pid = int(process.stdout.readline())
+            assert is_alive(pid)
+        finally:
+            process.kill()
     wait_for(lambda: not is_alive(pid), within=5)
