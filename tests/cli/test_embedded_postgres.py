@@ -14,6 +14,7 @@ import pytest
 from cli.embedded.account import find_account
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.private import FolderBusyError
+from tests.cli.alive import is_alive
 
 ROOT = Path(__file__).parents[2]
 START_AND_HANG = """
@@ -51,8 +52,7 @@ def words(server: EmbeddedPostgres) -> list[str]:
 def wait_until_gone(pid: int) -> None:
     """Wait for a process that is not our child; nobody may be there to bury a zombie."""
     deadline = monotonic() + 15
-    command_line = Path(f"/proc/{pid}/cmdline")
-    while command_line.exists() and command_line.read_text():
+    while is_alive(pid):
         assert monotonic() < deadline, f"process {pid} is still there"
         sleep(0.02)
 

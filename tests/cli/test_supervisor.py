@@ -11,6 +11,7 @@ from time import monotonic, sleep
 import pytest
 
 from cli.supervisor import Child, ServiceFailedError, Supervisor
+from tests.cli.alive import is_alive
 
 ROOT = Path(__file__).parents[2]
 FOREVER = "import time; time.sleep(600)"
@@ -23,15 +24,6 @@ def wait_for(condition: Callable[[], object], within: float) -> float:
         assert monotonic() - began < within, "it did not come true in time"
         sleep(0.01)
     return monotonic() - began
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether a process is there and no zombie: its state in proc(5)."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 def child(folder: Path, name: str, code: str, ready: Callable[[], bool] = lambda: True) -> Child:
