@@ -59,7 +59,8 @@ class _Session(AsyncSession):
 
     def _prepared(self, statement: Any, params: Any, options: Mapping[str, Any]) -> SqlText | None:
         """Return what the driver is told; None for whatever SQLAlchemy has to see to."""
-        if not isinstance(statement, TextClause) or isinstance(params, list) or options:
+        one = params is None or isinstance(params, Mapping)
+        if not isinstance(statement, TextClause) or not one or options:
             return None
         if self._connection.invalidated or (self._begun and not self._connection.in_transaction()):
             return None  # it connects again, or says that the transaction is over

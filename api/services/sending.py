@@ -11,7 +11,7 @@ from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
 from api.services.orders import Draft, direct_draft, email_draft, sms_draft, voice_draft
-from api.services.permission import Permission, Permissions
+from api.services.permission import Permissions
 from api.services.starts import start_of
 from api.temporal import WorkflowStarter
 from models import logs
@@ -121,7 +121,8 @@ class Sending:
         read: Callable[[], Draft],
     ) -> Accepted:
         try:
-            message, merchant = await self._permitted(caller, operation, request, read())
+            draft = read()
+            message = await self._permitted(caller, draft, request)
             message_id = await self._write(message)
         except HexavoxError:
             # Asked for only now, because most keys are new: what stands in the way of a send that
@@ -130,39 +131,27 @@ class Sending:
             if known is None:
                 raise
             return known
-        send = start_of(message, message_id, merchant)
+        send = start_of(message, message_id, draft.merchant or "")
         logs.message_id.set(message_id)
         logs.workflow_id.set(send.workflow_id)
         await self._starter.start(send)
         waiting = message.due_at > message.accepted_at
         return Accepted(
             message_id=message_id,
-            merchant=merchant,
+            merchant=send.merchant,
             channel=message.channel,
             status=MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
             replayed=False,
         )
 
     async def _permitted(
-        self, caller: Caller, operation: str, request: IdempotentRequest, draft: Draft
-    ) -> tuple[NewMessage, str]:
-        """Return what is to be written down, and the merchant's name; raise what forbids it."""
+        self, caller: Caller, draft: Draft, request: IdempotentRequest
+    ) -> NewMessage:
+        """Return what is to be written down, or raise what forbids it."""
         now = self._clock()
         wanted_at = due_at(draft.send_at, now)
         permission = await self._permissions.obtain(caller, draft, wanted_at)
-        return self._message(caller, draft, permission, request, now), draft.merchant or ""
-
-    def _message(
-        self,
-        caller: Caller,
-        draft: Draft,
-        permission: Permission,
-        request: IdempotentRequest,
-        now: datetime,
-    ) -> NewMessage:
         shown, first = draft.to[0]
-        # Validity counts from when it was wanted, not from when the night is over.
-        wanted_at = due_at(draft.send_at, now)
         return NewMessage(
             tenant_id=caller.tenant_id,
             merchant_id=permission.merchant_id,
@@ -184,6 +173,7 @@ class Sending:
             month=month_of(now),
             accepted_at=now,
             due_at=permission.due_at,
+            # Validity counts from when it was wanted, not from when the night is over.
             expires_at=expiry(draft.type, wanted_at, draft.valid_for),
             sweep_at=now + self._sweep_grace,
         )

@@ -281,7 +281,8 @@ async def test_what_a_text_alone_cannot_say_is_left_to_sqlalchemy(database: Data
     async with database.transaction() as db:
         assert await db.scalar(default) == 5
         assert await db.scalar(spread, {"some": [1, 2]}) == 1
-        await db.execute(ADD, [{"name": unique("many")}, {"name": unique("many")}])
+        for several in (list, tuple):
+            await db.execute(ADD, several({"name": unique("many")} for _ in range(2)))
 
 
 def test_a_statement_loses_its_indentation_and_nothing_else() -> None:
@@ -290,13 +291,11 @@ def test_a_statement_loses_its_indentation_and_nothing_else() -> None:
     assert spelled(spanning) == spanning
 
 
-@pytest.mark.parametrize("statement", [pytest.param(s, id=name) for name, s in statements()])
-def test_no_statement_is_too_long_to_be_parsed_only_once(
-    statement: TextClause, request: pytest.FixtureRequest
-) -> None:
+@pytest.mark.parametrize(("name", "statement"), list(statements()))
+def test_no_statement_is_too_long_to_be_parsed_only_once(name: str, statement: TextClause) -> None:
     told = sql_text(statement)
     assert told is not None
-    if not any(name in request.node.nodeid for name in SELDOM):
+    if not name.startswith(SELDOM):
         assert len(told.words.encode()) <= BYTES
     assert len(statement.compile().params) <= PARAMETERS
 
