@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from cli.embedded.postgres import EmbeddedPostgres
 from models.session import Database
-from tests.stack import make_database
+from tests.stack import async_url, make_database
 
 ANALYZE: Final = "ANALYZE"
 """What autovacuum does within a minute or two; until then each plan that is kept was made for empty
@@ -32,8 +32,6 @@ async def durable(*, pool_size: int = 20) -> AsyncIterator[Database]:
         held.callback(postgres.discard)
         held.callback(postgres.stop)
         url = make_database(postgres, "bench")
-        database = Database(
-            url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=pool_size
-        )
+        database = Database(async_url(url), pool_size=pool_size)
         held.push_async_callback(database.close)
         yield database

@@ -17,7 +17,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.factories import Owner, make_owner
-from tests.stack import ROOT, Stack, make_database
+from tests.stack import ROOT, Stack, async_url, make_database
 from workflows.payloads import data_converter
 
 
@@ -72,7 +72,7 @@ async def running() -> AsyncIterator[House]:
 
 
 async def _make_owner(url: str) -> Owner:
-    database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    database = Database(async_url(url))
     try:
         return await make_owner(database, sms_limit=1_000_000)
     finally:

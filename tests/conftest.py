@@ -18,6 +18,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.factories import Owner, make_owner
+from tests.stack import async_url
 from workflows.connecting import register_search_attributes
 from workflows.payloads import data_converter
 
@@ -57,14 +58,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 @pytest.fixture(scope="session")
 def database_url(postgres: EmbeddedPostgres) -> str:
     """A database made by the real migrations; a plain postgresql:// address."""
-    command.upgrade(alembic_config(_async(postgres.url)), "head")
+    command.upgrade(alembic_config(async_url(postgres.url)), "head")
     return postgres.url
 
 
 @pytest.fixture(scope="session")
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A connection pool on it."""
-    database = Database(_async(database_url), pool_size=20)
+    database = Database(async_url(database_url), pool_size=20)
     yield database
     await database.close()
 
@@ -89,7 +90,3 @@ async def client(temporal: EmbeddedTemporal) -> Client:
     client = await Client.connect(temporal.address, data_converter=data_converter)
     await register_search_attributes(client)
     return client
-
-
-def _async(url: str) -> str:
-    return url.replace("postgresql://", "postgresql+psycopg://", 1)

@@ -48,6 +48,11 @@ def free_port() -> int:
     return port
 
 
+def async_url(url: str) -> str:
+    """Return the address of a database in the form SQLAlchemy's psycopg driver takes."""
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
 def make_database(server: EmbeddedPostgres, name: str) -> str:
     """Create and migrate a database that only one stack uses; return its address.
 
@@ -56,9 +61,7 @@ def make_database(server: EmbeddedPostgres, name: str) -> str:
     url = server.url.rpartition("/")[0] + "/" + name
     with psycopg.connect(server.url, autocommit=True) as db:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    command.upgrade(
-        alembic_config(url.replace("postgresql://", "postgresql+psycopg://", 1)), "head"
-    )
+    command.upgrade(alembic_config(async_url(url)), "head")
     return url
 
 

@@ -23,7 +23,7 @@ from providers.routing import Routes
 from tests.activities.doubles import AMBIGUOUS, Scripted
 from tests.activities.stage import Stage
 from tests.factories import make_message, make_owner, new_message, unique
-from tests.stack import make_database
+from tests.stack import async_url, make_database
 from workflows.names import send_workflow_id
 from workflows.types import Ending, SweepResult
 
@@ -43,7 +43,7 @@ WAITS = SendWaits(
 async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
     """A database in which no other test's rows are found; sweeping looks at all tenants."""
     url = make_database(postgres, unique("sweep").replace("-", "_"))
-    database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=10)
+    database = Database(async_url(url), pool_size=10)
     yield database
     await database.close()
 

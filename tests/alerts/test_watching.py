@@ -15,7 +15,7 @@ from models.queries.alerts import raise_alert
 from models.session import Database
 from tests.alerts.shop import Shop
 from tests.factories import make_message, new_message, unique
-from tests.stack import make_database
+from tests.stack import async_url, make_database
 from workflows.watching_types import WatchResult, WatchStep
 
 EVERY = timedelta(seconds=7)
@@ -30,7 +30,7 @@ BEGINNING = WatchStep()
 async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
     """A database in which no other test's rows are found; a turn looks at all tenants."""
     url = make_database(postgres, unique("watch").replace("-", "_"))
-    database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=10)
+    database = Database(async_url(url), pool_size=10)
     yield database
     await database.close()
 

@@ -10,6 +10,7 @@ from api.services.readiness import Readiness
 from cli.embedded.postgres import EmbeddedPostgres
 from models.errors import TemporarilyUnavailable
 from models.session import Database
+from tests.stack import async_url
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ async def empty(postgres: EmbeddedPostgres, database: Database) -> AsyncIterator
     async with database.read() as db:
         await db.execute(text(f"CREATE DATABASE {name}"))
     url = f"{postgres.url.rpartition('/')[0]}/{name}"
-    made = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=2)
+    made = Database(async_url(url), pool_size=2)
     yield made
     await made.close()
 

@@ -11,7 +11,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.e2e.house import House, Integrator
-from tests.stack import SHORT_WAITS, Stack, free_port, make_database
+from tests.stack import SHORT_WAITS, Stack, async_url, free_port, make_database
 
 
 @pytest.fixture(scope="package")
@@ -24,7 +24,7 @@ async def standing(
         database=folder / "temporal.db", port=free_port(), ui_port=free_port()
     )
     url = make_database(postgres, "chaos")
-    database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=5)
+    database = Database(async_url(url), pool_size=5)
     settings = {
         **SHORT_WAITS,
         "HEXAVOX_PAYMENT_HORIZON": "PT9S",  # longer than a worker is away

@@ -14,7 +14,7 @@ from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.chaos.invariants import violations
 from tests.e2e.house import House, number
-from tests.stack import SHORT_WAITS, Stack, free_port, make_database
+from tests.stack import SHORT_WAITS, Stack, async_url, free_port, make_database
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
@@ -46,7 +46,7 @@ async def test_waiting_messages_survive_the_death_of_every_process(tmp_path: Pat
     ):
         url = make_database(postgres, "restarted")
         settings = {**SHORT_WAITS, "HEXAVOX_SIMULATOR_DATA_DIR": str(tmp_path)}
-        database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=2)
+        database = Database(async_url(url), pool_size=2)
         with Stack(url, temporal.address, tmp_path, settings) as stack:
             async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
                 house = House(stack=stack, temporal=temporal, database=database, http=http)

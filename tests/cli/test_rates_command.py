@@ -18,7 +18,7 @@ from models.session import Database
 from tests.activities.doubles import Scripted
 from tests.activities.stage import Stage
 from tests.factories import make_owner, unique
-from tests.stack import make_database
+from tests.stack import async_url, make_database
 from workflows.types import Ending
 
 Found = TypeVar("Found")
@@ -28,7 +28,7 @@ HEAD = "channel,provider,country,unitCost,carrierFee,markupBasisPoints,markupFla
 @pytest.fixture(scope="module")
 def url(postgres: EmbeddedPostgres) -> str:
     """A database of its own: defaults are everybody's."""
-    return make_database(postgres, "rates").replace("postgresql://", "postgresql+psycopg://", 1)
+    return async_url(make_database(postgres, "rates"))
 
 
 class Run:

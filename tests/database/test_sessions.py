@@ -34,6 +34,7 @@ from models.session import Database
 from models.sql_text import sql_text
 from models.tables.tenant import Tenant
 from tests.factories import unique
+from tests.stack import async_url
 
 BYTES, PARAMETERS = 4096, 50
 """Of a statement that the driver parses only once: `psycopg._queries`."""
@@ -68,9 +69,7 @@ def statements() -> Iterator[tuple[str, TextClause]]:
 @pytest.fixture
 async def own_database(database_url: str) -> AsyncIterator[Database]:
     """A pool whose connections a test may break."""
-    database = Database(
-        database_url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=3
-    )
+    database = Database(async_url(database_url), pool_size=3)
     yield database
     await database.close()
 

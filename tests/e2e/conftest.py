@@ -14,7 +14,7 @@ from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.e2e.house import House, Integrator
 from tests.factories import load_sample
-from tests.stack import Stack, make_database
+from tests.stack import Stack, async_url, make_database
 from workflows.payloads import data_converter
 
 
@@ -34,7 +34,7 @@ async def house(
 ) -> AsyncIterator[House]:
     """Everything, running, with the sample's rate card."""
     url = make_database(postgres, "e2e")
-    database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=5)
+    database = Database(async_url(url), pool_size=5)
     await load_sample(database)
     with Stack(url, own_temporal.address, tmp_path_factory.mktemp("e2e")) as stack:
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:

@@ -31,7 +31,7 @@ from tests.activities.doubles import Scripted
 from tests.activities.stage import Stage
 from tests.factories import Owner, make_owner
 from tests.inbound.stage import Started, event, inbox, make_shop, signed
-from tests.stack import make_database
+from tests.stack import async_url, make_database
 
 EXAMPLES = int(os.environ.get("INBOUND_EXAMPLES", "60"))
 CONTACTS = ("+18135551234", "+18135559999")
@@ -118,7 +118,7 @@ LIVES = st.lists(st.lists(ACTIONS, min_size=2, max_size=8), min_size=1, max_size
 @pytest.fixture(scope="session")
 async def witnessed(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
     """A database of its own that keeps the order of commits."""
-    url = make_database(postgres, "inbound").replace("postgresql://", "postgresql+psycopg://", 1)
+    url = async_url(make_database(postgres, "inbound"))
     database = Database(url, pool_size=20)
     await bear_witness(database)
     yield database

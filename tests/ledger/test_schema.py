@@ -20,6 +20,7 @@ from models.enums import Channel
 from models.session import Database
 from models.tables.registry import CROSS_TENANT, metadata
 from tests.factories import Owner, make_message, new_message, unique
+from tests.stack import async_url
 
 ALONE = {"uq_api_key_key_hash"}
 """A caller is known by the key alone."""
@@ -193,7 +194,7 @@ async def test_several_may_migrate_an_empty_database_at_once(empty_database: str
 
 def test_the_migrations_lead_to_exactly_these_tables(database_url: str) -> None:
     """`alembic check` raises when the metadata has anything the migrations do not make."""
-    url = database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+    url = async_url(database_url)
     command.check(alembic_config(url))
 
 

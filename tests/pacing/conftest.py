@@ -8,7 +8,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.pacing.post_office import PostOffice, open_office
-from tests.stack import make_database
+from tests.stack import async_url, make_database
 from workflows.connecting import register_search_attributes as register
 
 
@@ -22,7 +22,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTem
 
 @pytest.fixture(scope="session")
 def own_url(postgres: EmbeddedPostgres) -> str:
-    return make_database(postgres, "pacing").replace("postgresql://", "postgresql+psycopg://", 1)
+    return async_url(make_database(postgres, "pacing"))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from models.rules.waits import RegistrationWaits
 from models.session import Database
 from tests.factories import make_owner, unique
 from tests.registration.stage import ScriptedRegistry, Stage
-from tests.stack import make_database
+from tests.stack import async_url, make_database
 
 SECOND = timedelta(seconds=1)
 GRACE = timedelta(seconds=30)
@@ -26,7 +26,7 @@ WAITS = RegistrationWaits(ask_first=SECOND, ask_longest=SECOND, reconcile_every=
 async def stage(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Stage]:
     """A merchant in a database in which no other test's rows are found."""
     url = make_database(postgres, unique("regsweep").replace("-", "_"))
-    database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=5)
+    database = Database(async_url(url), pool_size=5)
     yield Stage(database, await make_owner(database), ScriptedRegistry())
     await database.close()
 

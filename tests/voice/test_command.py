@@ -14,7 +14,7 @@ from models.queries.sip_registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.session import Database
 from tests.factories import unique
-from tests.stack import make_database
+from tests.stack import async_url, make_database
 from tests.voice.registrar import prepare
 
 FIRST, SECOND = "firstPassword1234", "secondPassword123"
@@ -63,7 +63,7 @@ def test_a_password_that_fits_no_address_is_refused(own_url: str, role: str, pas
 async def test_nobody_is_registered_where_nothing_is_prepared_or_migrated(
     own_url: str, role: str
 ) -> None:
-    database = Database(own_url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=2)
+    database = Database(async_url(own_url), pool_size=2)
     tables = RegistrarTables(database)
     assert await tables.registered(["t1m1"], datetime.now(UTC)) == []
     with psycopg.connect(own_url) as db:

@@ -30,7 +30,7 @@ from models.tables.voice import VoiceCredential
 from providers.routing import Routes
 from providers.voice_ports import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from tests.factories import Owner, make_owner, unique
-from tests.stack import make_database
+from tests.stack import async_url, make_database
 from workflows import names
 from workflows.provision_voice import ProvisionVoice
 from workflows.provisioning_types import Provisioned, ProvisionInput, ProvisionStep
@@ -212,7 +212,7 @@ async def test_a_user_who_is_gone_is_not_told_of(
 async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
     """A database in which no other test's rows are found; sweeping looks at all tenants."""
     url = make_database(postgres, unique("directory").replace("-", "_"))
-    database = Database(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=5)
+    database = Database(async_url(url), pool_size=5)
     yield database
     await database.close()
 
