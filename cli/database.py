@@ -16,6 +16,8 @@ def alembic_config(url: str) -> Config:
 
 def migrate() -> None:
     """Bring the database's schema to this version. Safe to run by several at once."""
+    from cli.read_settings import read_settings
     from models.settings import Settings
 
-    command.upgrade(alembic_config(Settings().async_database_url), "head")
+    settings = read_settings(Settings)
+    command.upgrade(alembic_config(settings.async_database_url), "head")

@@ -3,9 +3,11 @@
 import typer
 
 from cli import database, keys, numbers, processes, rates, reconcile, tenants, voice
+from cli.mistakes import Commands
 
 app = typer.Typer(
     name="hexavox",
+    cls=Commands,
     help="Self-hosted messaging backend.",
     no_args_is_help=True,
     add_completion=False,

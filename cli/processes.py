@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.listening import check_listens
+
 if TYPE_CHECKING:
     from models.settings import Settings
 
@@ -35,8 +37,14 @@ def api() -> None:
     import uvicorn
 
     from api.app import create_app
+    from models.settings import IncompleteSettings
 
     settings = _settings()
+    if settings.server_secret is None:
+        raise IncompleteSettings(
+            "HEXAVOX_SERVER_SECRET is not set: it signs what the API hands out."
+        )
+    check_listens(settings.api_host, settings.api_port, "HEXAVOX_API_HOST", "HEXAVOX_API_PORT")
     app = create_app(settings)
     _collect_seldom()
     uvicorn.run(
@@ -60,31 +68,25 @@ def worker(
     import uvloop
 
     from cli.worker import run_worker
-    from models.settings import IncompleteSettings
 
     settings = _settings()
     _collect_seldom()
-    try:
-        uvloop.run(run_worker(settings, queues=queue))
-    except IncompleteSettings as error:
-        raise typer.BadParameter(str(error)) from error
+    uvloop.run(run_worker(settings, queues=queue))
 
 
-def simulator() -> None:
+def simulator(
+    in_production: Annotated[
+        bool,
+        typer.Option(
+            "--in-production",
+            help="Run under HEXAVOX_PROFILE=production too: it shows everybody's texts.",
+        ),
+    ] = False,
+) -> None:
     """Serve the carrier simulator."""
-    from providers import simulated
-    from simulator.server import serve
+    from cli.simulator import serve_simulator
 
-    settings = _settings()
-    if settings.simulator_secret is None:
-        raise typer.BadParameter("HEXAVOX_SIMULATOR_SECRET is not set: it signs the webhooks.")
-    serve(
-        host=settings.simulator_host,
-        port=settings.simulator_port,
-        signing_secret=settings.simulator_secret.get_secret_value(),
-        data_dir=settings.simulator_data_dir,
-        inbound_url=f"{settings.public_url.rstrip('/')}/webhooks/{simulated.NAME}/inbound",
-    )
+    serve_simulator(in_production=in_production)
 
 
 def replay(
@@ -95,21 +97,23 @@ def replay(
     limit: Annotated[int, typer.Option(help="How many of the server's newest at most.")] = 200,
 ) -> None:
     """Replay workflow histories against this code, to see whether it may be deployed."""
+    from cli.read_settings import check_temporal
     from cli.replay import replay_histories
 
+    if histories is None:
+        check_temporal()
     failed = asyncio.run(replay_histories(histories, limit))
     raise typer.Exit(1 if failed else 0)
 
 
 def _settings() -> "Settings":
-    """Read the settings of a process that serves, and make its logs."""
+    """Read the settings of a process that serves messages, and make its logs."""
+    from cli.read_settings import check_temporal, read_settings
     from models.logs import configure_logging
-    from models.settings import IncompleteSettings, Settings
+    from models.settings import Settings
 
-    settings = Settings()
-    try:
-        settings.check_for_serving()
-    except IncompleteSettings as error:
-        raise typer.BadParameter(str(error)) from error
+    settings = read_settings(Settings)
+    settings.check_for_serving()
+    check_temporal()
     configure_logging(settings.log_level)
     return settings

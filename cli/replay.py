@@ -7,6 +7,7 @@ from rich.console import Console
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
+from cli.mistakes import OutOfReach
 from workflows.connecting import connect
 from workflows.payloads import data_converter
 from workflows.registered import WORKFLOWS
@@ -22,7 +23,10 @@ def stored(folder: Path) -> list[WorkflowHistory]:
 
 async def running(limit: int) -> AsyncIterator[WorkflowHistory]:
     """Yield the newest histories of the server."""
-    client = await connect()
+    try:
+        client = await connect()
+    except RuntimeError:
+        raise OutOfReach("Temporal does not answer at TEMPORAL_ADDRESS") from None
     async for history in client.list_workflows(limit=limit).map_histories():
         yield history
 

@@ -7,6 +7,8 @@ import typer
 from psycopg import errors
 
 from cli import kamailio
+from cli.read_settings import read_settings
+from models.environment_settings import BadSettings
 from models.rules.sip import SipSecrets
 from models.settings import Settings
 
@@ -33,12 +35,13 @@ def prepare(
     Repeat it after an update of HexaVox, and to change the password.
     """
     if len(password) < _SHORTEST or not (password.isascii() and password.isalnum()):
-        raise typer.BadParameter(
-            f"The password has {_SHORTEST} letters and digits or more: it becomes part of an "
-            "address."
+        raise BadSettings(
+            f"HEXAVOX_KAMAILIO_PASSWORD must be {_SHORTEST} letters and digits or more: it becomes "
+            "part of an address."
         )
+    settings = read_settings(Settings)
     try:
-        with psycopg.connect(Settings().database_url.get_secret_value()) as connection:
+        with psycopg.connect(settings.database_url.get_secret_value()) as connection:
             kamailio.prepare(connection, role, password)
     except kamailio.RoleInUse as error:
         raise typer.BadParameter(
@@ -57,7 +60,7 @@ def prepare(
 @app.command("token-key")
 def token_key() -> None:
     """Print the key that browser tokens are signed with, in hex, for a gateway that checks them."""
-    secret = Settings().server_secret
+    secret = read_settings(Settings).server_secret
     if secret is None:
-        raise typer.BadParameter("HEXAVOX_SERVER_SECRET is not set: the key is derived from it.")
+        raise BadSettings("HEXAVOX_SERVER_SECRET is not set: the key is derived from it.")
     typer.echo(SipSecrets(secret.get_secret_value()).token_key.hex())

@@ -7,38 +7,42 @@ TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_CLIENT_CERT
 
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, Field, model_validator
+from pydantic_settings import SettingsConfigDict
 
+from models.environment_settings import BadSettings, EnvironmentSettings
 from models.rules.voice_place import TRANSPORTS, VoicePlace
 from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
+from models.setting_types import (
+    CallDuration,
+    DatabaseUrl,
+    Domain,
+    Duration,
+    Email,
+    Host,
+    IgnoreCase,
+    Label,
+    LogLevel,
+    Name,
+    Origin,
+    Port,
+    PortOrNone,
+    Secret,
+    ShortDuration,
+    SocketUrl,
+    StunUrls,
+    Transports,
+    TurnUrls,
+    TwilioAccount,
+    TwilioProfile,
+    TwilioSipDomain,
+    WebUrl,
+)
 
 
-def _seconds(given: Any) -> Any:
-    """Read a bare number as seconds; other spellings are ISO 8601 durations (PT1.5S)."""
-    try:
-        return timedelta(seconds=float(given))
-    except (TypeError, ValueError, OverflowError):
-        return given
-
-
-Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
-
-
-def _words(given: Any) -> Any:
-    """Read a text as a list, its words parted by commas."""
-    if isinstance(given, str):
-        return tuple(word.strip() for word in given.split(",") if word.strip())
-    return given
-
-
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
-
-
-class IncompleteSettings(Exception):
+class IncompleteSettings(BadSettings):
     """What a process needs is not set; the message says what."""
 
 
@@ -73,79 +77,82 @@ _DEMO_WAITS: dict[str, float] = {
 """Seconds."""
 
 
-class Settings(BaseSettings):
-    """Everything that differs between installations."""
+class ServingSettings(EnvironmentSettings):
+    """What every process that serves is told."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="HEXAVOX_",
-        extra="ignore",
-        populate_by_name=True,
-        hide_input_in_errors=True,  # it would show secrets
+    model_config = SettingsConfigDict(env_prefix="HEXAVOX_")
+
+    profile: Annotated[Profile, IgnoreCase] = Profile.PRODUCTION
+    public_url: Origin = Field(
+        default="http://127.0.0.1:8000",
+        description="Where providers reach our webhooks: scheme and host, no path.",
     )
+    simulator_url: Origin = "http://127.0.0.1:8090"
+    log_level: LogLevel = "INFO"
 
-    profile: Profile = Profile.PRODUCTION
+    def check_for_serving(self) -> None:
+        """Refuse to serve production without an address of its own; operators' commands need none.
 
-    database_url: SecretStr = Field(
+        With the default, reports and unsubscribe links would lead to wherever they are opened.
+        """
+        if self.profile is Profile.PRODUCTION and "public_url" not in self.model_fields_set:
+            raise IncompleteSettings(
+                "HEXAVOX_PUBLIC_URL is not set: providers reach our webhooks there, and recipients "
+                "their unsubscribe links. Without either, set HEXAVOX_PROFILE=demo."
+            )
+
+
+class Settings(ServingSettings):
+    """What the API, the workers and operators' commands are told."""
+
+    database_url: DatabaseUrl = Field(
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
         description="postgresql://user:password@host:port/name",
     )
     database_pool: int = Field(default=20, ge=2, description="Connections per process, at most.")
 
-    api_host: str = "127.0.0.1"
-    api_port: int = 8000
-    public_url: str = Field(
-        default="http://127.0.0.1:8000",
-        description="Where providers reach our webhooks: scheme and host, no path.",
-    )
-    worker_health_host: str = "127.0.0.1"
-    worker_health_port: int = Field(
+    api_host: Host = "127.0.0.1"
+    api_port: Port = 8000
+    worker_health_host: Host = "127.0.0.1"
+    worker_health_port: PortOrNone = Field(
         default=8001, description="Worker's /healthz and /metrics; 0 switches them off."
     )
-    server_secret: SecretStr | None = Field(
+    server_secret: Secret | None = Field(
         default=None,
-        min_length=16,
         description="Signs what the API hands out, such as unsubscribe links; it needs one.",
     )
     rate_limit: int = Field(default=500, ge=1, description="Requests a second per key.")
     rate_burst: int = Field(default=1000, ge=1)
 
-    simulator_url: str = "http://127.0.0.1:8090"
-    simulator_host: str = "127.0.0.1"
-    simulator_port: int = 8090
-    simulator_data_dir: Path | None = None
-    simulator_secret: SecretStr | None = Field(
-        default=None, description="Signs the simulator's webhooks; needed to use it."
+    simulator_secret: Secret | None = Field(
+        default=None, description="Signs the simulator's webhooks and the calls to it."
     )
 
-    report_attended: Annotated[
-        timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0), le=timedelta(seconds=1))
-    ] = Field(
+    report_attended: ShortDuration = Field(
         default=timedelta(milliseconds=400),
         description="How long a hand-over waits for its report where reports come fast; 0: never.",
     )
-    twilio_account_sid: str | None = Field(
-        default=None, pattern="^AC[0-9a-fA-F]{32}$", description="Registers LIVE tenants' brands."
+    twilio_account_sid: TwilioAccount | None = Field(
+        default=None, description="Registers LIVE tenants' brands."
     )
-    twilio_auth_token: SecretStr | None = None
-    twilio_label: str | None = Field(
+    twilio_auth_token: Secret | None = None
+    twilio_label: Label | None = Field(
         default=None,
-        pattern="^[A-Za-z0-9-]{1,16}$",
         description="Tells this installation's things from those of others on the same account.",
     )
-    twilio_primary_profile: str | None = Field(
+    twilio_primary_profile: TwilioProfile | None = Field(
         default=None,
-        pattern="^BU[0-9a-fA-F]{32}$",
         description="The operator's own approved customer profile: every merchant's names it.",
     )
-    twilio_notify_email: str | None = Field(
+    twilio_notify_email: Email | None = Field(
         default=None, description="Where Twilio writes to about a merchant's registration."
     )
-    twilio_sip_domain: str | None = Field(
-        default=None, pattern="^SD[0-9a-fA-F]{32}$", description="Where SIP clients register."
+    twilio_sip_domain: TwilioSipDomain | None = Field(
+        default=None, description="Where SIP clients register."
     )
-    twilio_api_url: str = "https://api.twilio.com"
-    twilio_messaging_url: str = "https://messaging.twilio.com"
-    twilio_trusthub_url: str = "https://trusthub.twilio.com"
+    twilio_api_url: WebUrl = "https://api.twilio.com"
+    twilio_messaging_url: WebUrl = "https://messaging.twilio.com"
+    twilio_trusthub_url: WebUrl = "https://trusthub.twilio.com"
 
     report_wait: Duration = timedelta(minutes=10)
     poll_first: Duration = timedelta(minutes=5)
@@ -184,40 +191,37 @@ class Settings(BaseSettings):
         description="What the registry had taken and knows nothing of for so long is rejected.",
     )
 
-    provider_timeout: Duration = Field(
+    provider_timeout: CallDuration = Field(
         default=timedelta(seconds=10),
-        le=timedelta(seconds=10),
         description="HTTP budget of one call to a vendor; its step has 12 s in all.",
     )
     provider_slots: int = Field(
         default=20, ge=1, description="Calls in flight per provider and worker on the fast path."
     )
 
-    voice_directory: str = Field(
+    voice_directory: Name = Field(
         default="kamailio",
         description="Who registers SIP users: kamailio reads our tables, others must be told.",
     )
-    sip_domain: str = Field(default="sip.localhost", pattern=r"^[A-Za-z0-9.-]{1,64}$")
-    sip_realm: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.-]{1,64}$")
-    sip_registrar: str | None = Field(default=None, description="Host; unset: the domain.")
-    sip_port: int = Field(default=5060, ge=1, le=65535)
-    sip_transports: Words = TRANSPORTS
+    sip_domain: Domain = "sip.localhost"
+    sip_realm: Domain | None = None
+    sip_registrar: Host | None = Field(default=None, description="Host; unset: the domain.")
+    sip_port: Port = 5060
+    sip_transports: Transports = TRANSPORTS
     sip_expires: Duration = timedelta(minutes=5)
-    voice_websocket_url: str | None = None
-    stun_urls: Words = ()
-    turn_urls: Words | None = None
-    turn_secret: SecretStr | None = Field(
-        default=None, min_length=16, description="Shared with the TURN servers; unset: no TURN."
+    voice_websocket_url: SocketUrl | None = None
+    stun_urls: StunUrls = ()
+    turn_urls: TurnUrls | None = None
+    turn_secret: Secret | None = Field(
+        default=None, description="Shared with the TURN servers; unset: no TURN."
     )
     turn_lifetime: Duration = timedelta(hours=24)
     voice_token_lifetime: Duration = timedelta(hours=1)
 
-    log_level: str = "INFO"
-
     @model_validator(mode="before")
     @classmethod
     def _apply_profile(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if str(values.get("profile", "")).lower() == Profile.DEMO:
+        if str(values.get("profile", "")).strip().lower() == Profile.DEMO:
             return {**{name: timedelta(seconds=s) for name, s in _DEMO_WAITS.items()}, **values}
         return values
 
@@ -239,16 +243,10 @@ class Settings(BaseSettings):
             raise ValueError(f"HEXAVOX_TWILIO_ACCOUNT_SID needs {', '.join(missing)} as well")
         return self
 
-    def check_for_serving(self) -> None:
-        """Refuse to serve production without an address of its own; operators' commands need none.
-
-        With the default, reports and unsubscribe links would lead to wherever they are opened.
-        """
-        if self.profile is Profile.PRODUCTION and "public_url" not in self.model_fields_set:
-            raise IncompleteSettings(
-                "HEXAVOX_PUBLIC_URL is not set: providers reach our webhooks there, and recipients "
-                "their unsubscribe links. Without either, set HEXAVOX_PROFILE=demo."
-            )
+    @property
+    def simulator_signing(self) -> str | None:
+        """The secret shared with the simulator, if there is one here."""
+        return None if self.simulator_secret is None else self.simulator_secret.get_secret_value()
 
     @property
     def send_waits(self) -> SendWaits:
@@ -306,8 +304,4 @@ class Settings(BaseSettings):
     @property
     def async_database_url(self) -> str:
         """The database address in the form SQLAlchemy's psycopg driver takes."""
-        url = self.database_url.get_secret_value()
-        for scheme in ("postgresql://", "postgres://"):
-            if url.startswith(scheme):
-                return "postgresql+psycopg://" + url.removeprefix(scheme)
-        return url
+        return "postgresql+psycopg://" + self.database_url.get_secret_value().partition("://")[2]

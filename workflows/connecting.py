@@ -35,6 +35,8 @@ async def connect(
 ) -> Client:
     """Return a client; a lazy one connects at its first call, so a dead server stops nobody."""
     config = ClientConfig.load_client_connect_config()
+    if not config.get("namespace"):  # set to nothing is not set
+        config.pop("namespace", None)
     config.setdefault("target_host", "127.0.0.1:7233")
     return await Client.connect(
         **config,

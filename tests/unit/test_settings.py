@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from models.rules.waits import PaymentWaits, SendWaits
 from models.settings import IncompleteSettings, Profile, Settings
+from tests.secret_values import SIMULATOR_SECRET, SIMULATOR_TOKEN
 
 URL = "postgresql://user:hidden@host:5432/name"
 WAITS = {
@@ -39,12 +40,11 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
     "RATE_LIMIT": ("10", 10),
     "RATE_BURST": ("5000", 5000),
     "SIMULATOR_URL": ("http://sim:1", "http://sim:1"),
-    "SIMULATOR_PORT": ("9090", 9090),
-    "SIMULATOR_SECRET": ("s", SecretStr("s")),
+    "SIMULATOR_SECRET": ("s" * 16, SecretStr("s" * 16)),
     "TWILIO_LABEL": ("staging", "staging"),
     "PROVIDER_TIMEOUT": ("PT3S", timedelta(seconds=3)),
     "PROVIDER_SLOTS": ("3", 3),
-    "LOG_LEVEL": ("DEBUG", "DEBUG"),
+    "LOG_LEVEL": ("debug", "DEBUG"),
     **{name.upper(): ("PT17S", timedelta(seconds=17)) for name in WAITS},
 }
 
@@ -62,8 +62,9 @@ def test_the_waits_of_production_are_the_defaults() -> None:
     assert {n: getattr(settings, n) for n in WAITS} == {n: w[0] for n, w in WAITS.items()}
 
 
-def test_the_demo_shortens_every_wait(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("HEXAVOX_PROFILE", "demo")
+@pytest.mark.parametrize("written", ["demo", "Demo", " demo "])
+def test_the_demo_shortens_every_wait(environment: pytest.MonkeyPatch, written: str) -> None:
+    environment.setenv("HEXAVOX_PROFILE", written)
     settings = Settings()
     assert settings.profile is Profile.DEMO
     assert {n: getattr(settings, n) for n in WAITS} == {n: w[1] for n, w in WAITS.items()}
@@ -95,9 +96,13 @@ def test_production_is_not_served_without_a_public_address(
     Settings().check_for_serving()
 
 
-@pytest.mark.parametrize("process", ["api", "worker", "simulator"])
-def test_a_process_that_serves_says_what_it_lacks(process: str) -> None:
-    result = CliRunner().invoke(app, [process])
+@pytest.mark.parametrize("process", ["api", "worker", "simulator --in-production"])
+def test_a_process_that_serves_says_what_it_lacks(
+    environment: pytest.MonkeyPatch, process: str
+) -> None:
+    environment.setenv("HEXAVOX_SIMULATOR_SECRET", SIMULATOR_SECRET)
+    environment.setenv("HEXAVOX_SIMULATOR_TOKEN", SIMULATOR_TOKEN)
+    result = CliRunner().invoke(app, process.split())
     assert result.exit_code == 2
     assert "HEXAVOX_PUBLIC_URL" in result.output
 
@@ -158,7 +163,7 @@ def test_a_database_address_is_given_to_our_driver(
 
 
 def test_no_secret_shows() -> None:
-    assert "hidden" not in repr(Settings(simulator_secret=SecretStr("hidden")))
+    assert "hidden" not in repr(Settings(simulator_secret=SecretStr("hidden-from-all-eyes")))
 
 
 def test_there_is_no_start_without_a_database(environment: pytest.MonkeyPatch) -> None:
@@ -169,7 +174,7 @@ def test_there_is_no_start_without_a_database(environment: pytest.MonkeyPatch) -
 
 TWILIO = {
     "HEXAVOX_TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-    "HEXAVOX_TWILIO_AUTH_TOKEN": "hidden",
+    "HEXAVOX_TWILIO_AUTH_TOKEN": "hidden-from-all-eyes",
     "HEXAVOX_TWILIO_PRIMARY_PROFILE": "BU" + "0" * 32,
     "HEXAVOX_TWILIO_NOTIFY_EMAIL": "operator@example.com",
 }

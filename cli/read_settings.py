@@ -1,0 +1,71 @@
+"""Reads settings for a command, and warns of variables that have no effect."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final, TypeVar
+
+from temporalio.envconfig import ClientConfig
+
+from models.environment_settings import BadSettings, EnvironmentSettings, nearest
+from models.settings import Settings
+from models.simulator_settings import SimulatorSettings
+from models.temporal_settings import TemporalSettings
+
+Kind = TypeVar("Kind", bound=EnvironmentSettings)
+
+OTHERS: Final = frozenset(
+    f"HEXAVOX_{name}"
+    # `hexavox dev`, what it writes to dev.env, `hexavox voice`, docker-compose.yml, tests
+    for name in (
+        *("DATA_DIR", "TEMPORAL_PORT", "TEMPORAL_UI_PORT"),
+        *("URL", "API_KEY", "API_SECRET", "TEMPORAL_UI_URL"),
+        *("KAMAILIO_PASSWORD", "VERSION", "PRISM"),
+    )
+)
+"""Variables of ours that are read elsewhere."""
+
+
+def read_settings(kind: type[Kind], **fixed: Any) -> Kind:
+    """Read the environment; `fixed` fields are not looked up there. Raises BadSettings."""
+    warn_of_typos()
+    return kind.read(**fixed)
+
+
+def check_temporal() -> None:
+    """Raise BadSettings if Temporal's SDK could not use what the environment says."""
+    TemporalSettings.read()
+    try:
+        ClientConfig.load_client_connect_config()
+    except (RuntimeError, OSError, ValueError):
+        raise BadSettings(
+            "TEMPORAL_CONFIG_FILE and TEMPORAL_PROFILE must be a readable TOML file and one of its "
+            "profiles"
+        ) from None
+
+
+@cache  # once per process
+def warn_of_typos() -> None:
+    """Print a line for every variable that looks like ours and is not."""
+    for line in typos(os.environ):
+        sys.stderr.write(f"hexavox: {line}\n")
+
+
+def typos(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each unknown variable, with the one that was probably meant."""
+    ours = {*OTHERS, *Settings.variables().values(), *SimulatorSettings.variables().values()}
+    temporals = set(TemporalSettings.variables().values())
+    for name in sorted(environ):
+        upper = name.upper()
+        if upper in ours | temporals:
+            continue
+        if upper.startswith("HEXAVOX_"):
+            meant = nearest(upper, ours)
+            yield f"{name} is unknown and has no effect" + _instead(meant)
+        elif upper.startswith("TEMPORAL_") and (meant := nearest(upper, temporals)):
+            yield f"{name} is perhaps misspelt" + _instead(meant)  # it may be another program's
+
+
+def _instead(meant: str | None) -> str:
+    return f"; did you mean {meant}?" if meant else ""
