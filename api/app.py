@@ -186,6 +186,7 @@ def _add_registrations(
         settings.simulator_url,
         timeout=settings.provider_timeout,
         absence_window=settings.absence_window,
+        secret=settings.simulator_signing,
     )
     verifiers: dict[str, VerifyNews] = {}
     if settings.simulator_secret is not None:
@@ -259,6 +260,7 @@ def _keepers(settings: Settings, vendors: httpx.AsyncClient) -> dict[str, KeepsR
         settings.simulator_url,
         timeout=settings.provider_timeout,
         absence_window=settings.absence_window,
+        secret=settings.simulator_signing,
     )
     return {simulated.NAME: simulator}
 

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -23,15 +24,19 @@ from cli.embedded.http import status_of
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.private import FolderBusyError, take_lock
 from cli.embedded.program import Program, ProgramFailedError
-from cli.embedded.surroundings import BadSurroundingsError, Surroundings
+from cli.embedded.surroundings import PortTakenError, Surroundings
 from cli.embedded.temporal import EmbeddedTemporal
+from cli.read_settings import check_temporal, read_settings
 from cli.supervisor import Child, Service, ServiceFailedError, StopAskedError, Supervisor
+from models.setting_types import SHORTEST_SECRET
+from models.settings import Profile, Settings
+from models.simulator_settings import SimulatorSettings
 
 EXPECTED = (
     AccountError,
-    BadSurroundingsError,
     DemoFailedError,
     FolderBusyError,
+    PortTakenError,
     ProgramFailedError,
     ServiceFailedError,
 )
@@ -40,12 +45,14 @@ EXPECTED = (
 def run_dev(command: Sequence[str] = ()) -> int:
     """Bring everything up, say where it is, and keep it up until asked to stop.
 
-    `command` stands in for `hexavox` in tests.
+    `command` stands in for `hexavox` in tests. Raises BadSettings.
     """
     console = Console(highlight=False)
+    os.umask(0o077)  # what we and our children write is for nobody else
     try:
         place = Surroundings.read(os.environ)
-        place.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_settings(place)
+        place.prepare_folder()
         busy = f"HexaVox already runs in {place.data_dir}: stop it first, or set HEXAVOX_DATA_DIR"
         with take_lock(place.data_dir / "lock", busy), Supervisor(_teller(console)) as supervisor:
             supervisor.listen_to_signals()
@@ -63,6 +70,23 @@ def run_dev(command: Sequence[str] = ()) -> int:
         return 1
     console.print("Stopped. The data stay where they are.", markup=False)
     return 0
+
+
+def _check_settings(place: Surroundings) -> None:
+    """Raise BadSettings for what any of the processes would refuse, before any is started."""
+    fixed: dict[str, object] = {
+        "api_port": place.api_port,
+        "profile": os.environ.get("HEXAVOX_PROFILE") or Profile.DEMO,
+        "public_url": os.environ.get("HEXAVOX_PUBLIC_URL") or place.api_url,
+    }
+    if place.database_url is None:
+        fixed["database_url"] = "postgresql://embedded"
+    read_settings(Settings, **fixed)
+    secrets = {"simulator_secret": "x" * SHORTEST_SECRET, "simulator_token": "x" * SHORTEST_SECRET}
+    names = SimulatorSettings.variables()
+    made = {name: value for name, value in secrets.items() if not os.environ.get(names[name])}
+    read_settings(SimulatorSettings, **made)
+    check_temporal()
 
 
 def our_command() -> list[str]:
@@ -89,15 +113,16 @@ class DevStart:
         self._supervisor.wait_ready(*(engine for engine in (postgres, temporal) if engine))
         database_url = self._place.database_url or (postgres.url if postgres else "")
         address = self._place.temporal_address or (temporal.address if temporal else "")
-        env = self._place.for_children(database_url, address)
-        simulator = self._child("simulator", f"{self._place.simulator_url}/healthz", env)
+        told = partial(self._place.environment, database_url=database_url, temporal_address=address)
+        url = self._place.simulator_url
+        simulator = self._child("simulator", f"{url}/healthz", told("simulator"))
         self._supervisor.keep(simulator)
-        self._migrate(env)
-        worker = self._child("worker", self._place.worker_health_url, env)
-        api = self._child("api", f"{self._place.api_url}/readyz", env)
+        self._migrate(told("migrate"))
+        worker = self._child("worker", self._place.worker_health_url, told("worker"))
+        api = self._child("api", f"{self._place.api_url}/readyz", told("api"))
         self._supervisor.keep(worker)
         self._supervisor.keep(api)
-        key = self._find_key(env, api, (simulator, worker))
+        key = self._find_key(told("key"), api, (simulator, worker))
         self._write_dev_env(key)
         write_operator(self._operator, self._command, database_url, address)
         self._show(console, monotonic() - began)
@@ -152,6 +177,7 @@ class DevStart:
             "HEXAVOX_API_KEY": key.api_key,
             "HEXAVOX_API_SECRET": key.api_secret,
             "HEXAVOX_SIMULATOR_URL": self._place.simulator_url,
+            "HEXAVOX_SIMULATOR_TOKEN": self._place.simulator_token,
             "HEXAVOX_TEMPORAL_UI_URL": self._temporal_ui_url,
         }
         write_down(self._dev_env, values)

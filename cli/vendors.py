@@ -38,6 +38,7 @@ def open_vendors(settings: Settings, http: httpx.AsyncClient) -> Vendors:
     simulator: dict[str, Any] = {
         "timeout": min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
         "absence_window": settings.absence_window,
+        "secret": settings.simulator_signing,
     }
     carrier = Simulator(http, settings.simulator_url, **simulator)
     gateway = SimulatedPayments(http, settings.simulator_url, **simulator)

@@ -37,9 +37,10 @@ from providers.ports import (
     SmsRequest,
     VoiceRequest,
 )
+from providers.simulated_calls import HEADER, NOT_PROCESSED, signed
 
 NAME: Final = SANDBOX
-SIGNATURE_HEADER: Final = "X-Simulator-Signature"
+SIGNATURE_HEADER: Final = HEADER
 
 _REFUSALS: Final[dict[int, tuple[ErrorCode, bool]]] = {
     21211: (ErrorCode.BAD_DESTINATION, True),
@@ -111,11 +112,13 @@ class Simulator:
         *,
         timeout: timedelta,
         absence_window: timedelta,
+        secret: str | None = None,
         name: str = NAME,
     ) -> None:
         self.name = name
         self.absence_window = absence_window
         self._client = client
+        self._secret = secret
         self._base_url = base_url.rstrip("/")
         self.timeout = timeout
 
@@ -123,10 +126,11 @@ class Simulator:
         """Post one message."""
         response = await http.deliver(
             self._client,
-            self._client.build_request(
-                "POST",
-                f"{self._base_url}/messages",
-                json=_document(request),
+            signed(
+                self._client.build_request(
+                    "POST", f"{self._base_url}/messages", json=_document(request)
+                ),
+                self._secret,
             ),
             not_after=request.not_after,
             timeout=self.timeout,
@@ -137,12 +141,14 @@ class Simulator:
 
     async def look_up(self, reference: str) -> LookUp:
         """Ask what the simulator took under a reference."""
+        request = self._client.build_request(
+            "GET",
+            f"{self._base_url}/messages",
+            params={"reference": reference},
+            timeout=self.timeout.total_seconds(),
+        )
         try:
-            response = await self._client.get(
-                f"{self._base_url}/messages",
-                params={"reference": reference},
-                timeout=self.timeout.total_seconds(),
-            )
+            response = await self._client.send(signed(request, self._secret))
             response.raise_for_status()
             return _truth(response.json()["items"], reference)
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
@@ -157,7 +163,7 @@ class Simulator:
             timeout=self.timeout.total_seconds(),
         )
         try:
-            response = await self._client.send(request, stream=True)
+            response = await self._client.send(signed(request, self._secret), stream=True)
         except httpx.HTTPError as error:
             return NoTruth(reason=type(error).__name__)
         if response.status_code != httpx.codes.OK:
@@ -233,8 +239,8 @@ def verified(secret: str, headers: Mapping[str, str], body: bytes) -> Any:
 
 
 def _answer(response: httpx.Response) -> Answer:
-    # The simulator says 503 only before it accepts; of an unknown vendor it would be unclear.
-    if response.status_code in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
+    # The simulator says these only before it accepts; of an unknown vendor it would be unclear.
+    if response.status_code in NOT_PROCESSED:
         status = str(response.status_code)
         return NotProcessed(
             reason=status, provider_code=status, retry_after=http.retry_after(response)

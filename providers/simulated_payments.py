@@ -21,6 +21,7 @@ from providers.payment_ports import (
 )
 from providers.ports import Ambiguous, NotFound, NotProcessed, NoTruth
 from providers.simulated import NAME, verified
+from providers.simulated_calls import NOT_PROCESSED, signed
 
 KEY_HEADER: Final = "Idempotency-Key"
 
@@ -58,11 +59,13 @@ class SimulatedPayments:
         *,
         timeout: timedelta,
         absence_window: timedelta,
+        secret: str | None = None,
     ) -> None:
         self.name = NAME
         self.timeout = timeout
         self.absence_window = absence_window
         self._client = client
+        self._secret = secret
         self._base_url = base_url.rstrip("/")
 
     async def charge(self, request: ChargeRequest) -> ChargeAnswer:
@@ -83,12 +86,14 @@ class SimulatedPayments:
 
     async def look_up(self, reference: str) -> ChargeTruth:
         """Ask what was charged under a reference."""
+        request = self._client.build_request(
+            "GET",
+            f"{self._base_url}/charges",
+            params={"reference": reference},
+            timeout=self.timeout.total_seconds(),
+        )
         try:
-            response = await self._client.get(
-                f"{self._base_url}/charges",
-                params={"reference": reference},
-                timeout=self.timeout.total_seconds(),
-            )
+            response = await self._client.send(signed(request, self._secret))
             response.raise_for_status()
             items = response.json()["items"]
             if not isinstance(items, list):
@@ -123,7 +128,7 @@ class SimulatedPayments:
         )
         return await http.deliver(
             self._client,
-            request,
+            signed(request, self._secret),
             not_after=not_after or datetime.now(UTC) + self.timeout,
             timeout=self.timeout,
         )
@@ -174,11 +179,7 @@ def _refund_answer(response: httpx.Response) -> RefundAnswer:
 
 
 def _not_processed(response: httpx.Response) -> NotProcessed | None:
-    # The simulator says 503 only before it looks at a request.
-    if response.status_code not in (
-        httpx.codes.TOO_MANY_REQUESTS,
-        httpx.codes.SERVICE_UNAVAILABLE,
-    ):
+    if response.status_code not in NOT_PROCESSED:
         return None
     status = str(response.status_code)
     return NotProcessed(reason=status, provider_code=status, retry_after=http.retry_after(response))

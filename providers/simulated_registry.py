@@ -29,6 +29,7 @@ from providers.registration_ports import (
     UnassignmentRequest,
 )
 from providers.simulated import NAME, verified
+from providers.simulated_calls import NOT_PROCESSED, signed
 
 _STANDINGS: Final = {
     "pending": Standing.PENDING,
@@ -55,20 +56,25 @@ class SimulatedRegistry:
         *,
         timeout: timedelta,
         absence_window: timedelta,
+        secret: str | None = None,
         name: str = NAME,
     ) -> None:
         self.name = name
         self.timeout = timeout
         self.absence_window = absence_window
         self._client = client
+        self._secret = secret
         self._url = f"{base_url.rstrip('/')}/registry"
 
     async def submit(self, request: RegistryRequest) -> SubmitAnswer:
         """Post one request; here one call does it all."""
         response = await http.deliver(
             self._client,
-            self._client.build_request(
-                "POST", f"{self._url}/{_collection(request)}", json=_document(request)
+            signed(
+                self._client.build_request(
+                    "POST", f"{self._url}/{_collection(request)}", json=_document(request)
+                ),
+                self._secret,
             ),
             not_after=request.not_after,
             timeout=self.timeout,
@@ -100,11 +106,13 @@ class SimulatedRegistry:
             return NoTruth(reason=error.__class__.__name__)
 
     async def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
-        response = await self._client.get(
+        request = self._client.build_request(
+            "GET",
             f"{self._url}/{quote(path)}",
             params=dict(params),
             timeout=self.timeout.total_seconds(),
         )
+        response = await self._client.send(signed(request, self._secret))
         response.raise_for_status()
         document: dict[str, Any] = response.json()
         return document
@@ -182,8 +190,8 @@ def _document(request: RegistryRequest) -> dict[str, Any]:
 
 def _answer(request: RegistryRequest, response: httpx.Response) -> SubmitAnswer:
     status = str(response.status_code)
-    # The simulator says 503 only before it accepts; of an unknown vendor it would be unclear.
-    if response.status_code in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
+    # The simulator says these only before it accepts; of an unknown vendor it would be unclear.
+    if response.status_code in NOT_PROCESSED:
         return NotProcessed(
             reason=status, provider_code=status, retry_after=http.retry_after(response)
         )

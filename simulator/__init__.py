@@ -4,10 +4,12 @@ SIMULATOR.md says what it does; `outcomes` is that table in code. Everything is 
 handset: messages come over the network, answers get lost on it, reports go out signed and are
 repeated until answered, connections break with a TCP reset.
 
-    serve(host="127.0.0.1", port=8090, signing_secret="…", data_dir=None)      # simulator.server
+    access = Access(signing_secret="…", token="…")                             # simulator.access
+    serve(host="127.0.0.1", port=8090, access=access, data_dir=None)           # simulator.server
 
 A submission passes through the rooms in this order:
 
+    access          who may ask for what: host, origin, content type, signature or token
     faults          trouble on demand, before anything else looks at the request
     message_routes  the vendor's API                console_routes  the simulator's own
     submission      the request, checked and typed

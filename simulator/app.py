@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from simulator.access import Access, SameSite, console_checks, vendor_checks
 from simulator.answers import problem
 from simulator.carrier import Carrier
 from simulator.charges import LATER_SECONDS
@@ -30,7 +31,7 @@ from simulator.vocabulary import Code
 
 def create_app(
     *,
-    signing_secret: str,
+    access: Access,
     data_dir: Path | None = None,
     report_delay: tuple[float, float] = (0.1, 0.3),
     charge_delay: float = LATER_SECONDS,
@@ -43,13 +44,14 @@ def create_app(
     """
     closing = asyncio.Event()
     journal = Journal(data_dir)
-    courier = Courier(signing_secret)
+    courier = Courier(access.signing_secret)
     carrier = Carrier(journal, courier, report_delay)
     inbox = Inbox(journal, courier, inbound_url)
     gateway = Gateway(journal, courier, report_delay, charge_delay)
     registry = Registry(journal, courier)
     switch = FaultSwitch()
-    gate = Middleware(FaultGate, switch)
+    vendor = [*vendor_checks(access), Middleware(FaultGate, switch)]
+    console = console_checks(access)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -66,11 +68,12 @@ def create_app(
 
     app = Starlette(
         routes=[
-            *MessageRoutes(carrier, closing).routes(gate),
-            *PaymentRoutes(gateway, closing).routes(gate),
-            *RegistryRoutes(registry).routes(gate),
-            *ConsoleRoutes(carrier, inbox, switch).routes(),
+            *MessageRoutes(carrier, closing).routes(vendor),
+            *PaymentRoutes(gateway, closing).routes(vendor, console),
+            *RegistryRoutes(registry).routes(vendor, console),
+            *ConsoleRoutes(carrier, inbox, switch).routes(console),
         ],
+        middleware=[Middleware(SameSite, access)],
         exception_handlers={Malformed: _malformed, HTTPException: _unknown},
         lifespan=lifespan,
     )

@@ -1,7 +1,9 @@
 """The simulator's own API: see what arrived, play a person who answers, cause trouble."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,14 +25,17 @@ class ConsoleRoutes:
         self._inbox = inbox
         self._switch = switch
 
-    def routes(self) -> list[Route]:
-        """List the routes."""
+    def routes(self, console: Sequence[Middleware]) -> list[Route]:
+        """List the routes, all but one behind the console's checks."""
+        routes = (
+            ("/deliveries", self.deliveries, ["GET"]),
+            ("/inbound", self.inbound, ["POST"]),
+            ("/inbound-url", self.inbound_url, ["GET", "POST"]),
+            ("/faults", self.faults, ["GET", "POST", "DELETE"]),
+        )
         return [
             Route("/healthz", self.health, methods=["GET"]),
-            Route("/deliveries", self.deliveries, methods=["GET"]),
-            Route("/inbound", self.inbound, methods=["POST"]),
-            Route("/inbound-url", self.inbound_url, methods=["GET", "POST"]),
-            Route("/faults", self.faults, methods=["GET", "POST", "DELETE"]),
+            *(Route(path, to, methods=verbs, middleware=console) for path, to, verbs in routes),
         ]
 
     async def health(self, request: Request) -> Response:

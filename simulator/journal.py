@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -63,11 +64,19 @@ class Journal:
         """Create the file where there is none and start the writer."""
         if self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._close_to_others(self._path)
         with self._connection() as db:
             db.execute(_SCHEMA)
         self._writer = threading.Thread(target=self._write, name="simulator-journal", daemon=True)
         self._writer.start()
+
+    def _close_to_others(self, path: Path) -> None:
+        """Let nobody else read the file; SQLite gives the files beside it the same mode."""
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            if file.exists():
+                file.chmod(0o600)
 
     def put(self, kind: Kind, id: str, document: dict[str, Any]) -> None:
         """Remember a document; returns at once, the writer follows within moments."""

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import wave
+from collections.abc import Sequence
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -31,13 +32,13 @@ class MessageRoutes:
         self._carrier = carrier
         self._closing = closing
 
-    def routes(self, gate: Middleware) -> list[Route]:
-        """List the routes, each behind the faults."""
+    def routes(self, vendor: Sequence[Middleware]) -> list[Route]:
+        """List the routes, each behind the checks and faults of the vendor's API."""
         return [
-            Route("/messages", self.submit, methods=["POST"], middleware=[gate]),
-            Route("/messages", self.search, methods=["GET"], middleware=[gate]),
-            Route("/messages/{id}", self.show, methods=["GET"], middleware=[gate]),
-            Route("/messages/{id}/recording", self.recording, methods=["GET"], middleware=[gate]),
+            Route("/messages", self.submit, methods=["POST"], middleware=vendor),
+            Route("/messages", self.search, methods=["GET"], middleware=vendor),
+            Route("/messages/{id}", self.show, methods=["GET"], middleware=vendor),
+            Route("/messages/{id}/recording", self.recording, methods=["GET"], middleware=vendor),
         ]
 
     async def submit(self, request: Request) -> Response:

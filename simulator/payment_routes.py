@@ -1,6 +1,7 @@
 """The gateway's API: charge, look up, cancel, refund; and what a tester may see of it."""
 
 import asyncio
+from collections.abc import Sequence
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -32,16 +33,16 @@ class PaymentRoutes:
         self._gateway = gateway
         self._closing = closing
 
-    def routes(self, gate: Middleware) -> list[Route]:
-        """List the routes; those of the vendor stand behind the faults, the lists do not."""
+    def routes(self, vendor: Sequence[Middleware], console: Sequence[Middleware]) -> list[Route]:
+        """List the routes, each behind what stands in front of its API."""
         return [
-            Route("/charges", self.charge, methods=["POST"], middleware=[gate]),
-            Route("/charges", self.search, methods=["GET"], middleware=[gate]),
-            Route("/charges/{id}", self.show, methods=["GET"], middleware=[gate]),
-            Route("/charges/{id}/cancel", self.cancel, methods=["POST"], middleware=[gate]),
-            Route("/refunds", self.refund, methods=["POST"], middleware=[gate]),
-            Route("/payments", self.payments, methods=["GET"]),
-            Route("/refunds", self.refunds, methods=["GET"]),
+            Route("/charges", self.charge, methods=["POST"], middleware=vendor),
+            Route("/charges", self.search, methods=["GET"], middleware=vendor),
+            Route("/charges/{id}", self.show, methods=["GET"], middleware=vendor),
+            Route("/charges/{id}/cancel", self.cancel, methods=["POST"], middleware=vendor),
+            Route("/refunds", self.refund, methods=["POST"], middleware=vendor),
+            Route("/payments", self.payments, methods=["GET"], middleware=console),
+            Route("/refunds", self.refunds, methods=["GET"], middleware=console),
         ]
 
     async def charge(self, request: Request) -> Response:

@@ -1,7 +1,7 @@
 """The registry's API, as an adapter sees it: hand in, look up, search numbers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,8 +35,8 @@ class RegistryRoutes:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def routes(self, gate: Middleware) -> list[Route]:
-        """List the routes: the vendor's behind the faults, the console's in front of them."""
+    def routes(self, vendor: Sequence[Middleware], console: Sequence[Middleware]) -> list[Route]:
+        """List the routes, each behind what stands in front of its API."""
         gated = [
             ("/registry/numbers/available", self.available, "GET"),
             ("/registry/{collection}", self.take, "POST"),
@@ -44,8 +44,8 @@ class RegistryRoutes:
             ("/registry/{collection}/{id}", self.show, "GET"),
         ]
         return [
-            *(Route(path, to, methods=[verb], middleware=[gate]) for path, to, verb in gated),
-            Route("/registrations", self.everything, methods=["GET"]),
+            *(Route(path, to, methods=[verb], middleware=vendor) for path, to, verb in gated),
+            Route("/registrations", self.everything, methods=["GET"], middleware=console),
         ]
 
     async def take(self, http: HttpRequest) -> Response:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 
+from simulator.access import Access
 from simulator.answers import RESET_CONNECTION
 from simulator.app import create_app
 
@@ -85,12 +86,12 @@ def serve(
     *,
     host: str,
     port: int,
-    signing_secret: str,
+    access: Access,
     data_dir: Path | None,
     inbound_url: str | None = None,
 ) -> None:
     """Run a simulator until it is told to stop."""
     gc.set_threshold(*_GC_THRESHOLDS)
-    app = create_app(signing_secret=signing_secret, data_dir=data_dir, inbound_url=inbound_url)
+    app = create_app(access=access, data_dir=data_dir, inbound_url=inbound_url)
     with contextlib.suppress(KeyboardInterrupt):
         build_server(app, host=host, port=port).run()

@@ -44,7 +44,11 @@ class Code(IntEnum):
     """Error codes, numbered as the large carriers number theirs."""
 
     MALFORMED = 20001
+    UNAUTHENTICATED = 20003
+    FORBIDDEN = 20403
     NOT_FOUND = 20404
+    TOO_LARGE = 20413
+    UNSUPPORTED = 20415
     KEY_REUSED = 20409
     RATE_LIMITED = 20429
     INTERNAL = 20500

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from cli.database import alembic_config
 from cli.embedded.postgres import EmbeddedPostgres
+from tests.secret_values import SERVER_SECRET, SIMULATOR_SECRET, SIMULATOR_TOKEN
 
 ROOT = Path(__file__).parent.parent
 
@@ -113,6 +114,11 @@ class Stack:
         """Scheme and host of the simulator."""
         return f"http://127.0.0.1:{self.ports['simulator']}"
 
+    @property
+    def console_headers(self) -> dict[str, str]:
+        """What a request that changes something at the simulator's console carries."""
+        return {"Authorization": f"Bearer {SIMULATOR_TOKEN}"}
+
     def environment(self, name: str = "worker") -> dict[str, str]:
         """Return what a process is told; of several workers each has a port of its own."""
         worker = name if name in self.ports else "worker"
@@ -126,8 +132,9 @@ class Stack:
             "HEXAVOX_WORKER_HEALTH_PORT": str(self.ports[worker]),
             "HEXAVOX_SIMULATOR_PORT": str(self.ports["simulator"]),
             "HEXAVOX_SIMULATOR_URL": self.simulator_url,
-            "HEXAVOX_SIMULATOR_SECRET": "only-for-tests",
-            "HEXAVOX_SERVER_SECRET": "only-for-tests-too",
+            "HEXAVOX_SIMULATOR_SECRET": SIMULATOR_SECRET,
+            "HEXAVOX_SIMULATOR_TOKEN": SIMULATOR_TOKEN,
+            "HEXAVOX_SERVER_SECRET": SERVER_SECRET,
             **self.waits,
         }
 

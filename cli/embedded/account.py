@@ -93,7 +93,7 @@ def find_home(data_dir: Path) -> Path:
     note = data_dir / "location"
     if note.exists() and (home := Path(note.read_text().strip())).is_dir():
         return home
-    HOMES.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _make_homes()
     _clear_abandoned(data_dir)
     digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:8]
     home = HOMES / f"{digest}-{secrets.token_hex(4)}"
@@ -102,6 +102,13 @@ def find_home(data_dir: Path) -> Path:
     (home / "origin").write_text(f"{data_dir}\n")
     note.write_text(f"{home}\n")
     return home
+
+
+def _make_homes() -> None:
+    """Make the folder that Postgres' user passes through, whatever the umask."""
+    if not HOMES.is_dir():
+        HOMES.mkdir(mode=0o755, parents=True, exist_ok=True)
+        HOMES.chmod(0o755)
 
 
 def _clear_abandoned(data_dir: Path) -> None:
@@ -122,7 +129,7 @@ def settle_binaries(package: Path, account: Account, version: str) -> Path:
         return package
     home = HOMES / f"postgres-{re.sub(r'[^0-9A-Za-z.]', '_', version)}"
     if not _usable(home / package.name, account):
-        HOMES.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _make_homes()
         draft = HOMES / f".{home.name}-{secrets.token_hex(4)}"
         # The programs find their libraries beside the package, by a path relative to themselves.
         for part in package.parent.glob(f"{package.name}*"):

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from cli.embedded.account import Account, find_account, find_home, settle_binaries
+from cli.embedded.child_environment import plain
 from cli.embedded.orphan import FAREWELLS, end_orphan
 from cli.embedded.ports import LOOPBACK, free_port
 from cli.embedded.private import kept_secret, take_lock, write_private
@@ -135,6 +136,7 @@ class EmbeddedPostgres:
             [str(self._binaries / "postgres"), "-D", str(self._cluster)]
             + [word for setting in settings for word in ("-c", setting)],
             log=self.log,
+            env=plain(os.environ),
             user=(self._account.uid, self._account.gid) if self._account else None,
             last_signal=signal.SIGINT,
             farewells=FAREWELLS,

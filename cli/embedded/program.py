@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+from cli.embedded.private import open_private
+
 TETHER = str(Path(__file__).with_name("tether.py"))
 LARGEST_LOG = 10_000_000
 
@@ -73,7 +75,7 @@ class Program:
     def launch(self) -> None:
         """Start the process without waiting for anything it does; a former one ends first."""
         self.stop()
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
             self.log.replace(self.log.with_suffix(".old.log"))
         self._process = _nursery.submit(self._spawn).result()
@@ -81,7 +83,7 @@ class Program:
     def _spawn(self) -> subprocess.Popen[bytes]:
         uid, gid = self._user or (-1, -1)
         tie = [str(os.getpid()), str(int(self._last_signal)), str(uid), str(gid)]
-        with self.log.open("ab") as log:
+        with os.fdopen(open_private(self.log), "ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", TETHER, *tie, *self._argv],
                 stdin=subprocess.DEVNULL,
@@ -89,6 +91,7 @@ class Program:
                 stderr=subprocess.STDOUT,
                 env=self._env,
                 cwd="/" if self._user else None,
+                umask=0o077,  # what it writes is for nobody else
                 # Ctrl-C on the terminal is for us; we stop the children in order.
                 start_new_session=True,
             )

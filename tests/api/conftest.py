@@ -34,7 +34,7 @@ def settings(database_url: str) -> Settings:
         rate_limit=100_000,
         rate_burst=100_000,
         server_secret=SecretStr("only-for-tests-too"),
-        simulator_secret=SecretStr("for-tests-only"),
+        simulator_secret=SecretStr("for-tests-only-too"),
     )
 
 
@@ -116,7 +116,7 @@ def registrations(
         database,
         Registries([registry], {DeliveryMode.SIMULATOR: registry.name}),
         starter,
-        {registry.name: news_verifier("for-tests-only")},
+        {registry.name: news_verifier("for-tests-only-too")},
         clock=clock,
         look_after=timedelta(minutes=1),
     )

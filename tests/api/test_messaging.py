@@ -245,7 +245,7 @@ async def _news(
 ) -> int:
     body = {"type": "registration", "reference": told or reference, "id": "reg_1"}
     raw, at = json.dumps(body).encode(), int(time.time())
-    key = (secret or "for-tests-only").encode()
+    key = (secret or "for-tests-only-too").encode()
     digest = hmac.new(key, b"%d." % at + raw, hashlib.sha256).hexdigest()
     response = await client.post(
         f"/webhooks/simulator/registrations/{reference}",

@@ -23,7 +23,7 @@ from tests.activities.gateways import OwnGateway, Till
 from tests.api.doubles import FakeUpgradeStarter
 from tests.factories import Owner
 
-SECRET = "for-tests-only"
+SECRET = "for-tests-only-too"
 
 
 @pytest.fixture

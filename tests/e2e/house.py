@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -22,9 +23,9 @@ from models.rules.credentials import hash_credential, new_credentials
 from models.session import Database
 from models.tables.tenant import ApiKey
 from tests.factories import Owner, make_owner
+from tests.secret_values import SIMULATOR_SECRET
 from tests.stack import Stack
 
-SIMULATOR_SECRET = "only-for-tests"
 ORDINARY = "1234"
 
 _lines = count(300_000)
@@ -79,7 +80,8 @@ class House:
     async def faults(self, **faults: object) -> None:
         """Make the provider's life hard; without arguments, easy again."""
         url = f"{self.stack.simulator_url}/faults"
-        answer = await (self.http.post(url, json=faults) if faults else self.http.delete(url))
+        ask = partial(self.http.request, url=url, headers=self.stack.console_headers)
+        answer = await (ask(method="POST", json=faults) if faults else ask(method="DELETE"))
         assert answer.is_success
 
     async def webhook(

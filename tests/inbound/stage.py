@@ -27,7 +27,7 @@ from tests.activities.stage import Stage
 from tests.factories import Owner, unique
 from workflows.starting import News, SendStart
 
-SECRET = "for-tests-only"
+SECRET = "for-tests-only-too"
 TWILIO_URL = "http://api.test/webhooks/twilio/inbound"
 CONTACT = "+18135551234"
 OTHER = "+18135559999"

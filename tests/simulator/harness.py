@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +16,28 @@ from typing import Any, Self
 
 import httpx
 
+from providers.simulated_calls import HEADER, signed
+from simulator.access import Access
 from simulator.app import create_app
 from simulator.server import SimulatorServer, build_server
 
 SECRET = "a secret for tests"
+TOKEN = "a token for tests"
+
+
+class Credentials(httpx.Auth):
+    """Signs what an adapter asks, and brings the console's token along."""
+
+    requires_request_body = True
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add both; a header that is there already stays."""
+        request.headers.setdefault("Content-Type", "application/json")
+        request.headers.setdefault("Authorization", f"Bearer {TOKEN}")
+        if HEADER not in request.headers:
+            signed(request, SECRET)
+        yield request
+
 
 _numbers = itertools.count(1)
 
@@ -137,10 +155,13 @@ class Running:
     """A simulator served from a thread, on a port of its own."""
 
     def __init__(
-        self, data_dir: Path | None = None, report_delay: tuple[float, float] = (0.02, 0.04)
+        self,
+        data_dir: Path | None = None,
+        report_delay: tuple[float, float] = (0.02, 0.04),
+        access: Access = Access(signing_secret=SECRET, token=TOKEN),
     ) -> None:
         app = create_app(
-            signing_secret=SECRET, data_dir=data_dir, report_delay=report_delay, charge_delay=0.3
+            access=access, data_dir=data_dir, report_delay=report_delay, charge_delay=0.3
         )
         self.server: SimulatorServer = build_server(app, host="127.0.0.1", port=0)
         self._thread = threading.Thread(target=self.server.run)
@@ -178,7 +199,9 @@ class Client:
     """What an adapter and a tester ask of the simulator."""
 
     def __init__(self, url: str, listener: Listener) -> None:
-        self.http = httpx.AsyncClient(base_url=url, timeout=5.0, trust_env=False, verify=False)
+        self.http = httpx.AsyncClient(
+            base_url=url, timeout=5.0, trust_env=False, verify=False, auth=Credentials()
+        )
         self.listener = listener
 
     def order(self, **changed: Any) -> dict[str, Any]:

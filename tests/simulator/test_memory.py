@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.simulator.harness import SECRET, Client, Listener, Running, number
+from tests.simulator.harness import SECRET, TOKEN, Client, Listener, Running, number
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,8 +78,9 @@ async def test_without_a_data_folder_nothing_is_kept(listener: Listener) -> None
 def start_process(port: int, data_dir: Path) -> subprocess.Popen[bytes]:
     """Run `serve` as the command line does and wait until it answers."""
     code = (
-        "import pathlib, simulator.server as s;"
-        f"s.serve(host='127.0.0.1', port={port}, signing_secret={SECRET!r},"
+        "import pathlib, simulator.server as s, simulator.access as a;"
+        f"access = a.Access(signing_secret={SECRET!r}, token={TOKEN!r});"
+        f"s.serve(host='127.0.0.1', port={port}, access=access,"
         f" data_dir=pathlib.Path({str(data_dir)!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.simulator.harness import Client, Listener, Running, number
+from providers.simulated_calls import signed
+from tests.simulator.harness import SECRET, Client, Listener, Running, number
 
 SMS = ["sent", "delivered"]
 CALL = ["ringing", "answered", "completed"]
@@ -215,7 +216,7 @@ async def test_9013_is_sent_and_the_connection_reset(
     client: Client, running: Running, channel: str
 ) -> None:
     order = compose(client, channel, "9013")
-    request = client.http.build_request("POST", "/messages", json=order)
+    request = signed(client.http.build_request("POST", "/messages", json=order), SECRET)
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
 
     def exchange() -> bytes:

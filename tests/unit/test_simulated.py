@@ -30,7 +30,7 @@ from providers.ports import (
 )
 from providers.simulated import SIGNATURE_HEADER, Simulator, verifier
 
-SECRET = "for-tests-only"
+SECRET = "for-tests-only-too"
 NOW = datetime.now(UTC)
 EVENT = {
     "eventId": "e1",
@@ -118,7 +118,9 @@ def refused(word: ErrorCode, code: int, *, everywhere: bool = False) -> Refused:
             httpx.Response(302, headers={"Location": "/"}),
             Ambiguous(reason="302", provider_code="302"),
         ),
-        (httpx.Response(401), Ambiguous(reason="401", provider_code="401")),
+        (httpx.Response(401), NotProcessed(reason="401", provider_code="401")),
+        (httpx.Response(421), NotProcessed(reason="421", provider_code="421")),
+        (httpx.Response(403), Ambiguous(reason="403", provider_code="403")),
     ],
 )
 async def test_an_answer_means_what_the_table_says(

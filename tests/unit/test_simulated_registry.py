@@ -58,7 +58,7 @@ UNASSIGNMENT = UnassignmentRequest(**COMMON, **OF_A_CAMPAIGN)
 RELEASE = ReleaseRequest(**COMMON, vendor_id="n1", number="+18132201000")
 ITEM = {"id": "reg_1", "status": "pending", "reasons": []}
 REASON = {"code": 30794, "field": "ein", "message": "No such EIN."}
-SECRET = "for-tests-only"
+SECRET = "for-tests-only-too"
 
 
 def registry(

@@ -137,7 +137,7 @@ ON_TWILIO = {
 
 def test_who_is_configured_is_heard() -> None:
     assert set(inbound_verifiers(settings(), lambda: NOW)) == set()
-    both = settings(simulator_secret=SecretStr("for-tests-only"), **ON_TWILIO)
+    both = settings(simulator_secret=SecretStr("for-tests-only-too"), **ON_TWILIO)
     heard = inbound_verifiers(both, lambda: NOW)
     assert set(heard) == {"simulator", "twilio"}
     assert heard["twilio"](*signed(TEXT)).body == "STOP & ä"

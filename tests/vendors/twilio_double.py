@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import httpx
 
 ACCOUNT: Final = "AC" + "0a" * 16
-TOKEN: Final = "for-tests-only"
+TOKEN: Final = "for-tests-only-too"
 PRIMARY: Final = "BU" + "0b" * 16
 DOMAIN: Final = "SD" + "0c" * 16
 
