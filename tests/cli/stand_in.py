@@ -36,6 +36,8 @@ def make_key() -> dict[str, str]:
 
 def main() -> None:
     """Do what the command's name says."""
+    folder = Path(os.environ["HEXAVOX_DATA_DIR"])
+    (folder / f"environment-{sys.argv[1]}").write_text("\n".join(os.environ))
     match sys.argv[1:]:
         case ["migrate"]:
             assert os.environ["DATABASE_URL"].startswith("postgresql://")

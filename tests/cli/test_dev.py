@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,12 +44,18 @@ def env(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def started(env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def started(env: dict[str, str], umask: int = 0o022) -> Iterator[subprocess.Popen[str]]:
     """The whole thing running; stopped in the end if it was not before."""
     log = Path(env["HEXAVOX_DATA_DIR"]).with_suffix(".out")
     with log.open("a+") as out:
         process = subprocess.Popen(
-            [sys.executable, "-c", DEV], cwd=ROOT, env=env, stdout=out, stderr=out, text=True
+            [sys.executable, "-c", DEV],
+            cwd=ROOT,
+            env=env,
+            stdout=out,
+            stderr=out,
+            text=True,
+            umask=umask,
         )
         try:
             deadline = monotonic() + 60
@@ -85,8 +92,55 @@ def test_everything_comes_up_and_goes_down(env: dict[str, str]) -> None:
         "export HEXAVOX_API_KEY",
         "export HEXAVOX_API_SECRET",
         "export HEXAVOX_SIMULATOR_URL",
+        "export HEXAVOX_SIMULATOR_TOKEN",
         "export HEXAVOX_TEMPORAL_UI_URL",
     ]
+
+
+def test_what_it_writes_is_for_its_owner_only_and_what_was_there_too(env: dict[str, str]) -> None:
+    data = Path(env["HEXAVOX_DATA_DIR"])
+    before = ("logs/api.log", "logs/api.old.log", "simulator/simulator.sqlite3", "dev.env")
+    for name in before:
+        (data / name).parent.mkdir(mode=0o777, parents=True, exist_ok=True)
+        (data / name).touch()
+        (data / name).chmod(0o666)
+    for folder in (data, data / "logs", data / "simulator"):
+        folder.chmod(0o777)
+    with started(env, umask=0):
+        modes = {
+            str(path.relative_to(data)): stat.S_IMODE(path.lstat().st_mode)
+            for path in (data, *data.rglob("*"))
+            if "postgres/data" not in str(path)
+        }
+    assert {"temporal.db", "temporal.db-wal", "logs/temporal.log", "lock", *before} <= set(modes)
+    assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
+
+
+def test_a_process_gets_the_secrets_it_needs_and_no_others(env: dict[str, str]) -> None:
+    data = Path(env["HEXAVOX_DATA_DIR"])
+    # As after `source .hexavox/dev.env`, by an operator of much else.
+    left_over = {"HEXAVOX_API_SECRET": "s", "PGPASSWORD": "p", "AWS_SECRET_ACCESS_KEY": "a"}
+    with started(env | left_over):
+        told = {path.name: set(path.read_text().split()) for path in data.glob("environment-*")}
+    secret = {name for names in told.values() for name in names if name.endswith("_SECRET")}
+    assert secret == {
+        "HEXAVOX_SERVER_SECRET",
+        "HEXAVOX_SIMULATOR_SECRET",
+        "HEXAVOX_TURN_SECRET",
+    }
+    simulator = told["environment-simulator"]
+    assert {"HEXAVOX_SIMULATOR_SECRET", "HEXAVOX_SIMULATOR_TOKEN"} <= simulator
+    assert not simulator & {
+        "DATABASE_URL",
+        "TEMPORAL_ADDRESS",
+        "HEXAVOX_SERVER_SECRET",
+        "HEXAVOX_TURN_SECRET",
+        *left_over,
+    }
+    assert secret <= told["environment-api"]
+    assert "HEXAVOX_SIMULATOR_TOKEN" not in told["environment-api"] | told["environment-worker"]
+    assert "HEXAVOX_TURN_SECRET" not in told["environment-worker"]
+    assert not secret & told["environment-key"]
 
 
 def test_the_key_is_kept_while_the_database_knows_it(env: dict[str, str]) -> None:

@@ -1,0 +1,21 @@
+"""What the children of a development start are told."""
+
+from cli.embedded.child_environment import for_process, plain
+from models.simulator_settings import SimulatorSettings
+
+
+def test_the_simulator_is_told_all_of_its_settings() -> None:
+    everything = dict.fromkeys(SimulatorSettings.variables().values(), "given")
+    assert for_process("simulator", everything) == everything
+
+
+def test_an_embedded_server_is_told_nothing_of_ours() -> None:
+    given = {
+        "PATH": "/bin",
+        "LC_ALL": "C",
+        "DATABASE_URL": "x",
+        "HEXAVOX_SERVER_SECRET": "x",
+        "TEMPORAL_API_KEY": "x",
+        "TWILIO_AUTH_TOKEN": "x",
+    }
+    assert plain(given) == {"PATH": "/bin", "LC_ALL": "C"}
