@@ -121,7 +121,7 @@ def recipes() -> dict[Route, Recipe]:
         ),
         ("POST", f"{_API}/consents"): _write({**CONSENT, "status": "OPT_OUT"}),
         ("GET", f"{_API}/consents"): _list(),
-        ("GET", f"{_API}/consents/history"): replace(_list(**contact), optional=False),
+        ("GET", f"{_API}/consents/history"): replace(_list(_items, **contact), optional=False),
         ("GET", f"{_API}/messages/inbound"): _list(),
         ("POST", f"{_API}/messages/sms"): _write(SMS),
         ("POST", f"{_API}/messages/voice"): _write({**VOICE, "sendAt": later}),
