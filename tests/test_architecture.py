@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,40 @@ from workflows.registered import WORKFLOWS
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "workflows", "activities", "providers", "models", "simulator", "cli")
 HEAVY = ("sqlalchemy", "sqlmodel", "psycopg", "pydantic", "httpx", "fastapi", "starlette")
+
+
+def modules(*folders: str) -> list[Path]:
+    """Every Python file below these folders, each of which must have some."""
+    found = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in folders}
+    assert [folder for folder, paths in found.items() if not paths] == []
+    return [path for paths in found.values() for path in paths]
+
+
+CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "perf_counter"}
+
+
+def clocks_read_at_import(tree: ast.AST) -> Iterator[str]:
+    """Yield the calls of a clock that are made when a module is imported.
+
+    Decorators and defaults of functions are evaluated then, their bodies are not.
+    """
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            pending += [*node.decorator_list, node.args]
+        elif isinstance(node, ast.Lambda):
+            pending.append(node.args)
+        else:
+            pending += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Call) and _is_clock(node.func):
+            yield ast.unparse(node)
+
+
+def _is_clock(called: ast.expr) -> bool:
+    if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+        return called.attr in CLOCKS and called.value.id in {"datetime", "date", "time"}
+    return isinstance(called, ast.Name) and called.id in CLOCKS - {"time"}
 
 
 def every_error() -> list[type[HexavoxError]]:
@@ -45,12 +80,11 @@ def test_a_workflow_file_loads_nothing_that_does_io(module: str) -> None:
 
 def test_packages_re_export_nothing() -> None:
     # import-linter does not see through a re-export.
-    for room in ROOMS:
-        for path in (ROOT / room).rglob("__init__.py"):
-            tree = ast.parse(path.read_text())
-            assert not [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)], (
-                path
-            )
+    packages = [path for path in modules(*ROOMS) if path.name == "__init__.py"]
+    assert len(packages) >= len(ROOMS)
+    for path in packages:
+        tree = ast.parse(path.read_text())
+        assert not [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)], path
 
 
 def test_every_error_has_a_code_of_its_own_and_is_drawn_in_the_tree() -> None:
@@ -68,16 +102,41 @@ def test_every_error_code_is_documented() -> None:
 def test_no_file_has_outgrown_its_room() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
-        for room in (*ROOMS, "tests", "bench")
-        for path in (ROOT / room).rglob("*.py")
+        for path in modules(*ROOMS, "tests", "bench")
         if (lines := path.read_text().count("\n")) > 400 and "migrations" not in path.parts
     }
     assert long == {}
 
 
 def test_no_code_prints_or_keeps_contents() -> None:
-    for room in ("api", "activities", "workflows", "providers", "models"):
-        for path in (ROOT / room).rglob("*.py"):
-            calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
-            names = [c.func.id for c in calls if isinstance(c.func, ast.Name)]
-            assert "print" not in names, path
+    for path in modules("api", "activities", "workflows", "providers", "models"):
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        names = [c.func.id for c in calls if isinstance(c.func, ast.Name)]
+        assert "print" not in names, path
+
+
+def test_no_module_reads_a_clock_when_it_is_imported() -> None:
+    # pytest imports a test minutes before it runs it: "now + 5 minutes" is the past by then.
+    read = {
+        str(path.relative_to(ROOT)): calls
+        for path in modules(*ROOMS, "tests", "bench")
+        if (calls := list(clocks_read_at_import(ast.parse(path.read_text()))))
+    }
+    assert read == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("SOON = datetime.now(UTC) + HOUR", 1),
+        ("@parametrize('at', [time.time() - 600, time.time() + 600])\ndef test(at): ...", 2),
+        ("def f(at=date.today()): ...", 1),
+        ("class A:\n    at = monotonic()", 1),
+        ("for _ in range(2):\n    print(perf_counter())", 1),
+        ("def f():\n    return datetime.now(UTC)", 0),
+        ("at = field(default_factory=lambda: datetime.now(UTC))", 0),
+        ("NOON = time(12)", 0),
+    ],
+)
+def test_a_clock_is_found_where_it_is_read_at_import(code: str, found: int) -> None:
+    assert len(list(clocks_read_at_import(ast.parse(code)))) == found

@@ -1,15 +1,16 @@
 """Waiting a moment for a fast report: it is seen here, or signalled, never neither."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
 from activities.dispatch.attending import Attendance
-from models.enums import Channel, ReportStatus
+from models.enums import AttemptState, Channel, ReportStatus
+from models.queries import attending, dispatching, receipts
 from models.queries.attending import Attended
-from models.queries.receipts import StoredReceipt
-from models.session import Database
+from models.queries.receipts import NewReceipt, StoredReceipt
+from models.session import Database, WriteSession
 from tests.activities.doubles import AMBIGUOUS, Scripted
 from tests.activities.stage import Stage
 from tests.e2e.house import until
@@ -27,11 +28,44 @@ async def told_after(stage: Stage, message_id: int, seconds: float) -> StoredRec
     return stored
 
 
-async def accepted_attempt(stage: Stage) -> Attended:
+async def accepted_attempt(
+    stage: Stage, *, attended_for: timedelta = timedelta(minutes=-1)
+) -> Attended:
     """Return an attempt that a provider has taken and not reported on."""
     message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    return Attended(tenant_id=stage.owner.tenant_id, message_id=message_id, attempt=1)
+    await stage.crash(message_id, deadline_in=timedelta(minutes=1), provider="one")
+    attended = Attended(tenant_id=stage.owner.tenant_id, message_id=message_id, attempt=1)
+    async with stage.database.transaction() as db:
+        await conclude(db, attended, attended_for=attended_for)
+    return attended
+
+
+async def conclude(db: WriteSession, attended: Attended, *, attended_for: timedelta) -> None:
+    """Write down that a provider took a message, and for how long its report is looked for."""
+    now = datetime.now(UTC)
+    await dispatching.conclude(
+        db,
+        tenant_id=attended.tenant_id,
+        message_id=attended.message_id,
+        number=attended.attempt,
+        state=AttemptState.ACCEPTED,
+        now=now,
+        attended_until=now + attended_for,
+    )
+
+
+def last_word(attended: Attended) -> NewReceipt:
+    """Return the report that a message has arrived."""
+    return NewReceipt(
+        tenant_id=attended.tenant_id,
+        message_id=attended.message_id,
+        attempt=attended.attempt,
+        provider="one",
+        event_id=f"e{attended.message_id}",
+        provider_message_id="m1",
+        status=ReportStatus.DELIVERED,
+        reported_at=datetime.now(UTC),
+    )
 
 
 async def attended_until(stage: Stage, message_id: int) -> object:
@@ -96,6 +130,71 @@ async def test_no_report_falls_between_the_last_look_and_the_signal(
     assert [o for o in outcomes if not o[0].reported and o[1].attended] == []
     # Both ways were taken, or the race was none.
     assert {handed.reported for handed, _ in outcomes} == {True, False}
+
+
+async def test_the_last_look_waits_for_a_report_that_is_being_stored(
+    database: Database, owner: Owner
+) -> None:
+    """Its storer saw an attended attempt, and so signals nobody."""
+    stage = Stage(database, owner, Scripted())
+    attended = await accepted_attempt(stage, attended_for=timedelta(minutes=1))
+
+    async def leaves() -> bool:
+        async with database.transaction() as db:
+            return await attending.leave(db, attended)
+
+    async with database.transaction() as db:
+        stored = await receipts.store(db, last_word(attended), datetime.now(UTC))
+        leaving = asyncio.create_task(leaves())
+        await asyncio.sleep(0.2)
+        assert not leaving.done()
+    assert stored is not None
+    assert (stored.attended, await leaving) == (True, True)
+
+
+async def test_a_report_that_comes_during_the_last_look_is_signalled(
+    database: Database, owner: Owner
+) -> None:
+    stage = Stage(database, owner, Scripted())
+    attended = await accepted_attempt(stage, attended_for=timedelta(minutes=1))
+
+    async def stores() -> StoredReceipt | None:
+        async with database.transaction() as db:
+            return await receipts.store(db, last_word(attended), datetime.now(UTC))
+
+    async with database.transaction() as db:
+        assert await attending.leave(db, attended) is False
+        storing = asyncio.create_task(stores())
+        await asyncio.sleep(0.2)
+        assert not storing.done()
+    stored = await storing
+    assert stored is not None
+    assert (stored.open, stored.attended) == (True, False)
+
+
+async def test_a_report_that_comes_while_the_answer_is_written_down_is_looked_for(
+    database: Database, owner: Owner
+) -> None:
+    """The answer's transaction says that the attempt is attended; the report must see it."""
+    stage = Stage(database, owner, Scripted())
+    message_id = await stage.accept()
+    await stage.crash(message_id, deadline_in=timedelta(minutes=1), provider="one")
+    attended = Attended(tenant_id=owner.tenant_id, message_id=message_id, attempt=1)
+
+    async def stores() -> StoredReceipt | None:
+        async with database.transaction() as db:
+            return await receipts.store(db, last_word(attended), datetime.now(UTC))
+
+    async with database.transaction() as db:
+        await conclude(db, attended, attended_for=timedelta(minutes=1))
+        storing = asyncio.create_task(stores())
+        await asyncio.sleep(0.2)
+        assert not storing.done()
+    stored = await storing
+    assert stored is not None
+    assert (stored.open, stored.attended) == (True, True)
+    async with database.transaction() as db:
+        assert await attending.leave(db, attended) is True
 
 
 async def test_a_mail_to_several_is_never_attended(database: Database, owner: Owner) -> None:

@@ -21,7 +21,7 @@ from tests.activities.doubles import (
 )
 from tests.activities.stage import Stage
 from tests.factories import Owner, make_owner
-from workflows.types import Finding, ReconcileResult, Verdict
+from workflows.types import Ending, Finding, ReconcileResult, Verdict
 
 A = AttemptState
 SECOND = timedelta(seconds=1)
@@ -186,6 +186,30 @@ async def test_an_answer_that_comes_while_absence_is_asked_for_is_not_taken_for_
     assert (await stage.dispatch(message_id)).verdict is Verdict.ACCEPTED
 
 
+@pytest.mark.parametrize("status", [ReportStatus.SENT, *sorted(FINAL_REPORT)])
+async def test_a_report_that_comes_while_absence_is_asked_for_outweighs_it(
+    database: Database, owner: Owner, status: ReportStatus
+) -> None:
+    """The provider knows nothing yet, and its report was faster: the message was taken."""
+
+    class Meanwhile(Scripted):
+        async def look_up(self, reference: str) -> LookUp:
+            await stage.tell(message_id, status)
+            return await super().look_up(reference)
+
+    provider = Meanwhile(truths=[NOT_FOUND])
+    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    final = status is not ReportStatus.SENT
+    expected = ReconcileResult(finding=Finding.FOUND, reported=final)
+    assert await stage.reconcile(message_id) == expected
+    assert await stage.attempts(message_id) == [("one", A.ACCEPTED)]
+    assert await stage.status(message_id) is MessageStatus.SENT
+    if final:
+        ended, _ = await stage.settle(message_id, Ending.REPORTED)
+        assert ended.value == status.value
+    assert provider.sent == []
+
+
 async def test_without_an_attempt_there_is_nothing_to_find(
     database: Database, owner: Owner
 ) -> None:
@@ -244,6 +268,30 @@ async def test_a_receipt_for_somebody_elses_attempt_is_none(
     assert await stage.tell(10**15, delivered) is None
     assert await stage.open_receipts(message_id) == 0
     assert await stage.tell(message_id, delivered) is not None
+
+
+async def test_one_event_id_under_two_messages_is_about_the_first(
+    database: Database, owner: Owner
+) -> None:
+    stage = Stage(database, owner, Scripted())
+    first, second = [await stage.accept() for _ in range(2)]
+    for message_id in (first, second):
+        await stage.dispatch(message_id)
+    told = await stage.tell(first, ReportStatus.DELIVERED, event_id="same")
+    assert told is not None
+    assert told.fresh
+    other = await stage.tell(second, ReportStatus.UNDELIVERED, event_id="same", price="0.5")
+    assert other is None or not other.fresh
+    stored = await stage.rows(
+        "SELECT message_id, status, price, applied_at FROM receipt WHERE tenant_id = :t"
+    )
+    assert [tuple(row) for row in stored] == [(first, "DELIVERED", None, None)]
+    assert await stage.settle(second, Ending.REPORTED) == (MessageStatus.SENT, False)
+    assert await stage.settle(first, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
+    # Nor does it open again what has taken effect.
+    again = await stage.tell(second, ReportStatus.UNDELIVERED, event_id="same", price="0.5")
+    assert again is None or not again.open
+    assert await stage.open_receipts(first) == 0
 
 
 async def test_a_receipt_told_twenty_times_at_once_is_one(database: Database, owner: Owner) -> None:

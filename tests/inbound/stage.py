@@ -91,7 +91,7 @@ async def make_shop(database: Database, owner: Owner, name: str) -> Owner:
             display_name=name,
             active=True,
             sms_limit=1000,
-            voice_minutes_limit=0,
+            voice_minutes_limit=1000,
             email_limit=1000,
             timezone="America/New_York",
             created_at=now,

@@ -1,12 +1,13 @@
 """Opted-out is never sent: random lives, and the order in which their transactions committed.
 
 Triggers that run at commit, still under the locks, write down attempts, consents and texts in the
-order in which conflicting transactions became true.
+order in which conflicting transactions became true. An attempt is written down once for each of
+its recipients.
 """
 
 import asyncio
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,49 +23,25 @@ from api.auth import Caller
 from api.idempotency import IdempotentRequest
 from api.schemas.consents import V1MerchantConsentRequest
 from api.services.consents import Consents
+from api.services.permission import UnsubscribeLinks
+from api.services.unsubscribing import Unsubscribing
 from cli.embedded.postgres import EmbeddedPostgres
 from models.enums import Channel, ConsentStatus
 from models.queries import settleable, settlement
 from models.session import Database
 from providers import simulated
-from tests.activities.doubles import Scripted
 from tests.activities.stage import Stage
-from tests.factories import Owner, make_owner
+from tests.factories import Owner, make_message, make_owner
 from tests.inbound.stage import Started, event, inbox, make_shop, signed
+from tests.inbound.witness import bear_witness
+from tests.mailing import AllChannels, complain, mail, single
 from tests.stack import async_url, make_database
 
 EXAMPLES = int(os.environ.get("INBOUND_EXAMPLES", "60"))
 CONTACTS = ("+18135551234", "+18135559999")
+ADDRESSES = ("maria@example.com", "john@example.com")
 MERCHANTS = 2
-
-_WITNESSES = {
-    "attempt": "SELECT 'ATTEMPT', merchant_id, to_key, operation FROM message"
-    " WHERE tenant_id = NEW.tenant_id AND id = NEW.message_id",
-    "consent_change": "SELECT 'CONSENT', NEW.merchant_id, NEW.contact_key, NEW.status",
-    "inbound_message": "SELECT 'TEXT', 0::bigint, NEW.sender, NEW.kind",
-}
-"""What is written down of a new row: kind, merchant, contact, word."""
-
-
-async def bear_witness(database: Database) -> None:
-    """Write rows down when they are committed."""
-    async with database.transaction() as db:
-        run = (await db.connection()).exec_driver_sql
-        await run(
-            "CREATE TABLE witness (seq bigint GENERATED ALWAYS AS IDENTITY, tx xid8,"
-            " tenant_id bigint, kind text, merchant_id bigint, contact text, word text)"
-        )
-        for table, facts in _WITNESSES.items():
-            await run(
-                f"CREATE FUNCTION saw_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-                " INSERT INTO witness (tx, tenant_id, kind, merchant_id, contact, word)"
-                " SELECT pg_current_xact_id(), NEW.tenant_id, seen.*"
-                f" FROM ({facts}) seen; RETURN NULL; END $$"
-            )
-            await run(
-                f"CREATE CONSTRAINT TRIGGER saw AFTER INSERT ON {table}"
-                f" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION saw_{table}()"
-            )
+LINKS = UnsubscribeLinks("http://api.test", "only-for-tests-too")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +50,15 @@ class Send:
 
     merchant: int
     contact: int
+    dispatches: int
+    channel: Channel = Channel.SMS
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Dispatch a mail to all addresses; without a merchant it is the tenant's own."""
+
+    merchant: int | None
     dispatches: int
 
 
@@ -100,9 +86,29 @@ class Say:
     merchant: int
     contact: int
     status: ConsentStatus
+    channel: Channel = Channel.SMS
 
 
-Action: TypeAlias = Send | Cancel | Text | Say
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Follow the link of a merchant's mail."""
+
+    merchant: int
+    contact: int
+
+
+@dataclass(frozen=True, slots=True)
+class Complain:
+    """Have a provider report a complaint about a merchant's mail."""
+
+    merchant: int
+    contact: int
+
+
+Said: TypeAlias = tuple[int, Channel, str]
+"""Merchant, channel and contact."""
+
+Action: TypeAlias = Send | Mail | Cancel | Text | Say | Unsubscribe | Complain
 
 MERCHANT, CONTACT = st.integers(0, MERCHANTS - 1), st.integers(0, len(CONTACTS) - 1)
 ACTIONS: st.SearchStrategy[Action] = st.one_of(
@@ -112,7 +118,17 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(Text, CONTACT, st.sampled_from(["STOP", "STOP", "START", "HELP"]), st.integers(1, 2)),
     st.builds(Say, MERCHANT, CONTACT, st.sampled_from(ConsentStatus)),
 )
+OTHER_CHANNELS = st.sampled_from([Channel.VOICE, Channel.EMAIL])
+OTHER_ACTIONS: st.SearchStrategy[Action] = st.one_of(
+    st.builds(Send, MERCHANT, CONTACT, st.integers(1, 3), OTHER_CHANNELS),
+    st.builds(Mail, MERCHANT, st.integers(1, 3)),
+    st.builds(Mail, st.none(), st.integers(1, 3)),
+    st.builds(Say, MERCHANT, CONTACT, st.sampled_from(ConsentStatus), OTHER_CHANNELS),
+    st.builds(Unsubscribe, MERCHANT, CONTACT),
+    st.builds(Complain, MERCHANT, CONTACT),
+)
 LIVES = st.lists(st.lists(ACTIONS, min_size=2, max_size=8), min_size=1, max_size=4)
+OTHER_LIVES = st.lists(st.lists(OTHER_ACTIONS, min_size=2, max_size=8), min_size=1, max_size=4)
 
 
 @pytest.fixture(scope="session")
@@ -131,10 +147,11 @@ class Life:
     def __init__(self, database: Database, owners: list[Owner]) -> None:
         self.database = database
         self.owners = owners
-        self.stages = [Stage(database, owner, Scripted()) for owner in owners]
+        self.stages = [Stage(database, owner, AllChannels()) for owner in owners]
         self.started = Started()
         self.inbox = inbox(database, self.started)
         self.consents = Consents(database, lambda: datetime.now(UTC))
+        self.unsubscribing = Unsubscribing(database, LINKS, lambda: datetime.now(UTC))
 
     @property
     def tenant_id(self) -> int:
@@ -146,14 +163,23 @@ class Life:
         await asyncio.gather(*(self._act(action, message_id) for action, message_id in ready))
 
     async def _prepare(self, action: Action) -> int:
-        if not isinstance(action, Send | Cancel):
-            return 0
-        return await self.stages[action.merchant].accept(to=CONTACTS[action.contact])
+        match action:
+            case Send(channel=channel, contact=contact):
+                owner = self.owners[action.merchant]
+                message = single(channel, owner, reached_by(channel)[contact])
+            case Cancel(contact=contact):
+                message = single(Channel.SMS, self.owners[action.merchant], CONTACTS[contact])
+            case Mail(merchant=merchant):
+                owner = self.owners[merchant or 0]
+                message = mail(owner, ADDRESSES, of_the_tenant=merchant is None)
+            case _:
+                return 0
+        return await make_message(self.database, message)
 
     async def _act(self, action: Action, message_id: int) -> None:
         match action:
-            case Send():
-                stage = self.stages[action.merchant]
+            case Send() | Mail():
+                stage = self.stages[action.merchant or 0]
                 await asyncio.gather(
                     *(stage.dispatch(message_id) for _ in range(action.dispatches))
                 )
@@ -173,6 +199,13 @@ class Life:
                 await asyncio.gather(*taken)
             case Say():
                 await self._say(action)
+            case Unsubscribe():
+                owner = self.owners[action.merchant]
+                await self.unsubscribing.opt_out(ticket(owner, ADDRESSES[action.contact]))
+            case Complain():
+                async with self.database.transaction() as db:
+                    owner = self.owners[action.merchant]
+                    await complain(db, owner, ADDRESSES[action.contact])
 
     async def _cancel(self, message_id: int) -> None:
         async with self.database.transaction() as db:
@@ -192,8 +225,8 @@ class Life:
         order = V1MerchantConsentRequest.model_validate(
             {
                 "merchantId": self.owners[action.merchant].merchant,
-                "channel": Channel.SMS,
-                "contact": CONTACTS[action.contact],
+                "channel": action.channel,
+                "contact": reached_by(action.channel)[action.contact],
                 "status": action.status,
                 "source": "form",
             }
@@ -211,6 +244,32 @@ class Life:
             return list((await db.execute(text(sql), {"t": self.tenant_id})).all())
 
 
+def reached_by(channel: Channel) -> tuple[str, ...]:
+    """Return the contacts of a channel."""
+    return ADDRESSES if channel is Channel.EMAIL else CONTACTS
+
+
+def ticket(owner: Owner, address: str) -> str:
+    """Return what the link in a mail to somebody ends with."""
+    return LINKS.link(owner.tenant_id, owner.merchant_id, address).rpartition("/")[2]
+
+
+def forbidden(said: dict[Said, str], attempt: Any) -> list[str]:
+    """Return what had been said when an attempt was committed, and forbids it.
+
+    A merchant's mail is held by what was said to it, the tenant's own by any suppression.
+    """
+    to_it = said.get((attempt.merchant_id, attempt.channel, attempt.contact))
+    refused = [to_it] if to_it in ("OPT_OUT", "SUPPRESSED") else []
+    if attempt.merchant_id == 0:
+        refused += [
+            word
+            for (_, channel, contact), word in said.items()
+            if (channel, contact, word) == (attempt.channel, attempt.contact, "SUPPRESSED")
+        ]
+    return refused
+
+
 async def check(life: Life) -> None:
     """Walk through the commits in their order."""
     # Transactions that do not conflict may commit at once, and their rows then lie mixed.
@@ -218,21 +277,28 @@ async def check(life: Life) -> None:
         "SELECT *, max(seq) OVER (PARTITION BY tx) AS committed FROM witness"
         " WHERE tenant_id = :t ORDER BY committed, seq"
     )
-    said: dict[tuple[int, str], str] = {}
+    said: dict[Said, str] = {}
+    suppressed: dict[Said, str] = {}
     wrote: defaultdict[str, set[int]] = defaultdict(set)
     for _, group in groupby(seen, lambda row: row.committed):
         together = list(group)
         for row in together:
+            who = (row.merchant_id, row.channel, row.contact)
             if row.kind == "CONSENT":
-                said[row.merchant_id, row.contact] = row.word
+                (suppressed if row.word == "SUPPRESSED" else said)[who] = row.word
             if row.kind == "ATTEMPT" and row.word != "answer-inbound":
-                before = said.get((row.merchant_id, row.contact))
-                assert before != "OPT_OUT", f"sent after the opt-out: {seen}"
+                refused = forbidden(said, row) + forbidden(suppressed, row)
+                assert refused == [], f"sent after {refused}: {seen}"
                 wrote[row.contact].add(row.merchant_id)
         for row in together:
             if row.kind == "TEXT" and row.word == "OPT_OUT":
-                missed = [m for m in wrote[row.contact] if said.get((m, row.contact)) != "OPT_OUT"]
+                missed = [
+                    m
+                    for m in wrote[row.contact]
+                    if said.get((m, Channel.SMS, row.contact)) != "OPT_OUT"
+                ]
                 assert missed == [], f"not opted out: {missed} {seen}"
+    await _everything_was_seen(life, seen)
     answers = await life.rows(
         "SELECT id, idempotency_key FROM message WHERE tenant_id = :t"
         " AND operation = 'answer-inbound'"
@@ -246,7 +312,18 @@ async def check(life: Life) -> None:
     )
 
 
-@settings(
+async def _everything_was_seen(life: Life, seen: list[Any]) -> None:
+    """Make sure that the witnesses were there: without them nothing above can fail."""
+    [(attempts, changes)] = await life.rows(
+        "SELECT (SELECT count(*) FROM attempt WHERE tenant_id = :t),"
+        " (SELECT count(*) FROM consent_change WHERE tenant_id = :t)"
+    )
+    kinds = Counter(row.kind for row in seen)
+    assert kinds["CONSENT"] == changes
+    assert kinds["ATTEMPT"] >= attempts
+
+
+EXAMINED = settings(
     max_examples=EXAMPLES,
     derandomize="INBOUND_EXAMPLES" not in os.environ,
     deadline=None,
@@ -254,13 +331,29 @@ async def check(life: Life) -> None:
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )
-@given(rounds=LIVES)
-async def test_no_attempt_is_committed_after_the_opt_out_was(
-    witnessed: Database, rounds: list[list[Action]]
-) -> None:
+
+
+async def live(witnessed: Database, rounds: list[list[Action]]) -> None:
+    """Live a life of two merchants, and check it."""
     owner = await make_owner(witnessed)
     life = Life(witnessed, [owner, await make_shop(witnessed, owner, "Shop B")])
     for actions in rounds:
         await life.live(actions)
     await life.dispatch_answers()
     await check(life)
+
+
+@EXAMINED
+@given(rounds=LIVES)
+async def test_no_attempt_is_committed_after_the_opt_out_was(
+    witnessed: Database, rounds: list[list[Action]]
+) -> None:
+    await live(witnessed, rounds)
+
+
+@EXAMINED
+@given(rounds=OTHER_LIVES)
+async def test_no_call_and_no_mail_is_committed_after_a_refusal_was(
+    witnessed: Database, rounds: list[list[Action]]
+) -> None:
+    await live(witnessed, rounds)

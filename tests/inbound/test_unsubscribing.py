@@ -2,16 +2,19 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from api.services.permission import UnsubscribeLinks
 from models.enums import Channel, ErrorCode, MessageType
+from models.queries import dispatching
 from tests.activities.doubles import Scripted
 from tests.activities.stage import Stage
 from tests.factories import make_message, new_message
 from tests.inbound.stage import Line
+from tests.mailing import RECIPIENTS, AllChannels, accept, mail
 from workflows.types import Verdict
 
 ADDRESS = "maria@example.com"
@@ -48,6 +51,26 @@ async def test_from_then_on_the_merchants_mail_is_blocked(line: Line) -> None:
     await line.client.post(link(line), data=ONE_CLICK)
     handed = await Stage(line.database, line.owner, Scripted()).dispatch(message_id)
     assert (handed.verdict, handed.error_code) == (Verdict.BLOCKED, ErrorCode.CONSENT_OPTED_OUT)
+
+
+@pytest.mark.parametrize("recipient", RECIPIENTS)
+async def test_the_link_waits_for_a_dispatch_under_way(line: Line, recipient: str) -> None:
+    """Whoever is told "you will get no more" gets no more: what is under way is committed first."""
+    stage = Stage(line.database, line.owner, AllChannels())
+    under_way, later = [await accept(line.database, mail(line.owner)) for _ in range(2)]
+    address = LINKS.link(line.owner.tenant_id, line.owner.merchant_id, recipient)
+    ids = {"tenant_id": line.owner.tenant_id, "message_id": under_way}
+    async with line.database.transaction() as db:
+        assert await dispatching.lock_for_dispatch(db, **ids)
+        clicking = asyncio.create_task(line.client.post(address, data=ONE_CLICK))
+        await asyncio.sleep(0.2)
+        assert not clicking.done()
+        now = datetime.now(UTC)
+        await dispatching.claim(db, **ids, number=1, provider="one", now=now, deadline=now)
+    assert (await clicking).status_code == 200
+    handed = await stage.dispatch(later)
+    assert (handed.verdict, handed.error_code) == (Verdict.BLOCKED, ErrorCode.CONSENT_OPTED_OUT)
+    assert len(await stage.attempts(under_way)) == 1
 
 
 async def test_once_is_enough(line: Line) -> None:

@@ -154,13 +154,14 @@ async def test_a_good_row_of_every_channel_is_taken(
     database: Database, owner: Owner, channel: Channel
 ) -> None:
     async with database.transaction() as db:
-        await db.execute(
+        taken = await db.execute(
             text(
                 "UPDATE credit_account SET available = available + 1"
-                " WHERE tenant_id = :t AND channel = :c"
+                " WHERE tenant_id = :t AND channel = :c RETURNING available, held"
             ),
             {"t": owner.tenant_id, "c": channel},
         )
+        assert taken.all() == [(1, 0)]
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A place in line is looked after as often as its message asks; a limit forgets no moment."""
 
+import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -31,15 +33,20 @@ class Sender:
             " next_segment_at = now() + interval '1 minute' WHERE number = :number"
         )
 
-    async def asks(self, message_id: int, place: Place | None) -> Booking:
-        """A message takes its turn."""
+    async def pace(self, place: Place | None = None) -> Pace:
+        """How a message of one segment is paced."""
         row = (await self.read("SELECT id FROM sender_number WHERE number = :number"))[0]
         line = Line(tenant_id=self._owner.tenant_id, sender_id=row.id, channel=SMS)
         clock = Clock(now=datetime.now(UTC), before=0, after=0)
+        return Pace(line=line, units=1, place=place, clock=clock)
+
+    async def asks(self, message_id: int, place: Place | None) -> Booking:
+        """A message takes its turn."""
+        pace = await self.pace(place)
         async with self._database.transaction() as db:
             return await lines.take_turn(
                 db,
-                Pace(line=line, units=1, place=place, clock=clock),
+                pace,
                 message_id=message_id,
                 merchant_id=self._owner.merchant_id,
                 type=MessageType.TRANSACTIONAL,
@@ -115,6 +122,31 @@ async def test_a_new_limit_forgets_what_nobody_comes_for(
 async def test_the_same_limit_once_more_changes_nothing(sender: Sender) -> None:
     [before] = await sender.read("SELECT next_segment_at FROM sender_number WHERE number = :number")
     assert await sender.limit("1.000") == before.next_segment_at
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_two_who_missed_their_moments_share_no_other(
+    sender: Sender, database: Database, at_once: bool
+) -> None:
+    """Workers were stopped for a while, and wake with late messages of one sender."""
+    pace = await sender.pace()
+
+    async def another() -> float:
+        async with database.transaction() as db:
+            return (await lines.book_another(db, pace)).opens
+
+    if at_once:
+        opens = sorted(await asyncio.gather(*(another() for _ in range(5))))
+    else:
+        opens = [await another() for _ in range(5)]
+    between = gap(1, Decimal(1))
+    gaps = [after - before for before, after in itertools.pairwise(opens)]
+    assert min(gaps) > between.total_seconds() - 0.05
+    # And who comes after them in time stands behind them.
+    [free] = await sender.read(
+        "SELECT next_segment_at - now() AS wait FROM sender_number WHERE number = :number"
+    )
+    assert 59 * SECOND < free.wait - 5 * between <= 60 * SECOND
 
 
 async def test_a_number_that_is_nobodys_is_not_limited(database: Database) -> None:

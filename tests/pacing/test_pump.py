@@ -22,7 +22,11 @@ __all__ = ["skipping", "stage"]
 LINE = PumpStep(tenant_id=3, sender_id=9, channel=Channel.SMS)
 BUSY = PumpResult(let_in=9, next_in=timedelta(seconds=0.3))
 NOBODY = PumpResult(let_in=0, next_in=None)
-STANDING = DispatchResult(verdict=Verdict.LINE, until=datetime.now(UTC) + timedelta(hours=1))
+
+
+def standing() -> DispatchResult:
+    """Tell a message that it is queued for its sender for an hour at most."""
+    return DispatchResult(verdict=Verdict.LINE, until=datetime.now(UTC) + timedelta(hours=1))
 
 
 async def pump(
@@ -80,7 +84,7 @@ async def test_it_begins_a_new_run_before_its_history_grows_long(
 
 
 async def test_a_message_in_line_goes_when_it_is_woken(stage: Staging) -> None:
-    dispatch, handed = fake(steps.dispatch, STANDING, ACCEPTED_AND_REPORTED)
+    dispatch, handed = fake(steps.dispatch, standing(), ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
     async with stage(dispatch, settle) as send:
         handle = await send.start()
@@ -92,7 +96,7 @@ async def test_a_message_in_line_goes_when_it_is_woken(stage: Staging) -> None:
 
 
 async def test_a_message_whose_signal_was_lost_asks_again(stage: Staging) -> None:
-    dispatch, handed = fake(steps.dispatch, STANDING, STANDING, OVER)
+    dispatch, handed = fake(steps.dispatch, standing(), standing(), OVER)
     settle, _ = fake(steps.settle, CANCELED)
     async with stage(dispatch, settle) as send:
         assert await send.play() is MessageStatus.CANCELED

@@ -1,6 +1,7 @@
 """Days are closed when they are due and nothing holds them open, and never otherwise."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import text
 from activities.closing import Closing, Turn
 from models.enums import AttemptState, PriceGap
 from models.queries.closing import close_day
-from models.queries.days import lock_day
+from models.queries.days import DayIsClosed, lock_day
 from models.session import Database
 from tests.factories import Owner, add_card, make_message, make_owner, new_message
 from tests.reports.stage import (
@@ -19,8 +20,10 @@ from tests.reports.stage import (
     claim,
     close,
     closings,
+    correct,
     day_of_use,
     delivered,
+    give_up,
     settle,
     try_message,
 )
@@ -182,6 +185,80 @@ async def test_who_comes_too_late_for_a_day_writes_to_today(database: Database, 
     async with database.transaction() as db:
         await settle(db, gym, message, NOW)
     assert await day_of_use(database, gym, message) == D4
+
+
+@pytest.mark.parametrize("end", [settle, give_up], ids=["reported", "given up"])
+async def test_a_settlement_that_crosses_midnight_is_seen_by_the_closing_of_its_day(
+    database: Database, gym: Owner, end: Callable[..., Awaitable[None]]
+) -> None:
+    """It began before midnight, is booked on that day, and commits after it."""
+    eve = datetime(2026, 4, 15, 23, 59, 59, tzinfo=UTC)
+    message = await try_message(database, gym, datetime(2026, 4, 14, 12, tzinfo=UTC))
+    if end is settle:
+        await delivered(database, gym, message, eve)
+    await _closed_anyhow(database, gym, D2)
+
+    async def close_it() -> str | None:
+        async with database.transaction() as db:
+            return await close_day(db, tenant_id=gym.tenant_id, day=D3, now=NOW)
+
+    async with database.transaction() as db:
+        await end(db, gym, message, eve)
+        closing = asyncio.create_task(close_it())
+        await asyncio.sleep(0.3)
+        assert not closing.done()
+    assert await closing == "RATE_MISSING"
+    assert await day_of_use(database, gym, message) == D3
+
+
+async def test_a_correction_that_crosses_midnight_is_seen_by_the_closing_of_its_day(
+    database: Database, gym: Owner
+) -> None:
+    eve = datetime(2026, 4, 15, 23, 59, 59, tzinfo=UTC)
+    tried = datetime(2026, 4, 14, 12, tzinfo=UTC)
+    message = await try_message(database, gym, tried, AttemptState.AMBIGUOUS)
+    async with database.transaction() as db:
+        await give_up(db, gym, message, tried)
+    await delivered(database, gym, message, eve)
+    await _closed_anyhow(database, gym, D2)
+
+    async def close_it() -> str | None:
+        async with database.transaction() as db:
+            return await close_day(db, tenant_id=gym.tenant_id, day=D3, now=NOW)
+
+    async with database.transaction() as db:
+        await correct(db, gym, message, eve)
+        closing = asyncio.create_task(close_it())
+        await asyncio.sleep(0.3)
+        assert not closing.done()
+    assert await closing == "RATE_MISSING"
+    assert await day_of_use(database, gym, message) == D3
+
+
+async def test_who_settles_with_a_slow_clock_never_writes_to_a_closed_day(
+    database: Database, gym: Owner
+) -> None:
+    """Its yesterday is closed by now: it fails, and passes once its clock has come round."""
+    eve = datetime(2026, 4, 15, 23, 59, 59, tzinfo=UTC)
+    message = await try_message(database, gym, datetime(2026, 4, 14, 12, tzinfo=UTC))
+    await delivered(database, gym, message, eve)
+    await _closed_anyhow(database, gym, D2)
+    await _closed_anyhow(database, gym, D3)
+    with pytest.raises(DayIsClosed):
+        async with database.transaction() as db:
+            await settle(db, gym, message, eve)
+    async with database.transaction() as db:
+        await settle(db, gym, message, NOW)
+    assert await day_of_use(database, gym, message) == D4
+
+
+async def _closed_anyhow(database: Database, owner: Owner, day: date) -> None:
+    """Close a day whatever holds it: a worker's clock was slow when it claimed."""
+    async with database.transaction() as db:
+        await db.execute(
+            text("INSERT INTO usage_closing (tenant_id, day, closed_at) VALUES (:t, :day, :now)"),
+            {"t": owner.tenant_id, "day": day, "now": NOW},
+        )
 
 
 async def test_a_tenant_that_fails_keeps_no_other_from_its_turn(

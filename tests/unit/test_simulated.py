@@ -31,7 +31,7 @@ from providers.ports import (
 from providers.simulated import SIGNATURE_HEADER, Simulator, verifier
 
 SECRET = "for-tests-only-too"
-NOW = datetime.now(UTC)
+NEVER_TOO_LATE = datetime(2100, 1, 1, tzinfo=UTC)
 EVENT = {
     "eventId": "e1",
     "messageId": "m1",
@@ -55,7 +55,7 @@ SMS = SmsRequest(
     body="Hello",
     reference="hx-1-2-3",
     callback_url="http://us/webhooks/simulator/hx-1-2-3",
-    not_after=NOW + timedelta(days=1),
+    not_after=NEVER_TOO_LATE,
 )
 
 
@@ -294,26 +294,56 @@ def test_a_status_of_no_interest_is_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers",
+    "header",
     [
-        {},
-        {SIGNATURE_HEADER: ""},
-        {SIGNATURE_HEADER: "t=,v1="},
-        {SIGNATURE_HEADER: "v1=00"},
-        {SIGNATURE_HEADER: f"t={int(time.time())}"},
-        signed(BODY, secret="another"),
-        signed(BODY, secret=""),
-        signed(BODY + b" "),
-        signed(BODY, at=time.time() - 301),
-        signed(BODY, at=time.time() + 86_400),
-        {SIGNATURE_HEADER: signed(BODY)[SIGNATURE_HEADER].upper()},
-        {SIGNATURE_HEADER: f"t={int(time.time())},v1=ÿ\u20ac"},
-        {SIGNATURE_HEADER: "t=٣,v1=00"},
-        {SIGNATURE_HEADER: "t=" + "9" * 400 + ",v1=00"},
-        {SIGNATURE_HEADER: "t=" + "9" * 5000 + ",v1=00"},
+        "",
+        "t=,v1=",
+        "v1=00",
+        "t={now}",
+        "t={now},v1=ÿ\u20ac",
+        "t={now},v1=é",
+        "t=٣,v1=00",
+        "t=" + "9" * 400 + ",v1=00",
+        "t=" + "9" * 5000 + ",v1=00",
+    ],
+    ids=lambda header: repr(header[:20]),
+)
+def test_a_header_that_is_no_signature_is_refused(header: str) -> None:
+    now = str(int(time.time()))
+    with pytest.raises(ForgedWebhook):
+        verifier(SECRET)({SIGNATURE_HEADER: header.replace("{now}", now)}, BODY)
+
+
+def test_a_missing_signature_is_refused() -> None:
+    with pytest.raises(ForgedWebhook):
+        verifier(SECRET)({}, BODY)
+
+
+@pytest.mark.parametrize(
+    ("secret", "body", "seconds_off"),
+    [
+        ("another", BODY, 0),
+        ("", BODY, 0),
+        (SECRET, BODY + b" ", 0),
+        (SECRET, BODY, -301),
+        (SECRET, BODY, 310),
+        (SECRET, BODY, 86_400),
     ],
 )
-def test_a_forged_or_stale_signature_is_refused(headers: dict[str, str]) -> None:
+def test_a_forged_or_stale_signature_is_refused(secret: str, body: bytes, seconds_off: int) -> None:
+    headers = signed(body, at=time.time() + seconds_off, secret=secret)
+    with pytest.raises(ForgedWebhook):
+        verifier(SECRET)(headers, BODY)
+
+
+@pytest.mark.parametrize("seconds_off", [-290, 290])
+def test_a_clock_that_is_minutes_off_is_borne(seconds_off: int) -> None:
+    headers = signed(BODY, at=time.time() + seconds_off)
+    assert verifier(SECRET)(headers, BODY) == REPORT
+
+
+def test_a_digest_is_compared_letter_by_letter() -> None:
+    headers = {SIGNATURE_HEADER: signed(BODY)[SIGNATURE_HEADER].upper()}
     with pytest.raises(ForgedWebhook):
         verifier(SECRET)(headers, BODY)
 
@@ -329,7 +359,6 @@ def test_a_signature_does_not_fit_another_body_or_another_time() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), st.binary(max_size=80))
 @example("t=1,v1=1", b"")
-@example(f"t={int(time.time())},v1=é", b"{}")
 def test_whatever_is_sent_without_the_secret_is_refused(header: str, body: bytes) -> None:
     with pytest.raises(ForgedWebhook):
         verifier(SECRET)({SIGNATURE_HEADER: header}, body)

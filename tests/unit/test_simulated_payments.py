@@ -20,14 +20,13 @@ from providers.payment_ports import (
 from providers.ports import Ambiguous, NotFound, NotProcessed, NoTruth
 from providers.simulated_payments import SimulatedPayments
 
-NOW = datetime.now(UTC)
 ORDER = ChargeRequest(
     reference="hxp-1-7",
     amount_cents=4900,
     currency="USD",
     payment_method_id="pm_123",
     callback_url="http://us/webhooks/simulator/payments/hxp-1-7",
-    not_after=NOW + timedelta(days=1),
+    not_after=datetime(2100, 1, 1, tzinfo=UTC),
 )
 
 

@@ -36,7 +36,7 @@ from tests.registration.test_checks import BRAND, CAMPAIGN
 COMMON: dict[str, Any] = {
     "reference": "hxr-brand-1-2-3",
     "callback_url": "http://us/webhooks/simulator/registrations/hxr-brand-1-2-3",
-    "not_after": datetime.now(UTC) + timedelta(days=1),
+    "not_after": datetime(2100, 1, 1, tzinfo=UTC),
 }
 BRAND_REQUEST = BrandRequest(**COMMON, profile=BRAND)
 CAMPAIGN_REQUEST = CampaignRequest(

@@ -17,7 +17,7 @@ from tests.vendors import office
 from tests.vendors.twilio_double import ACCOUNT, TOKEN
 
 URL = "https://api.twilio.com/2010-04-01/Accounts/" + ACCOUNT
-SOON = datetime.now(UTC) + timedelta(hours=1)
+NEVER_TOO_LATE = datetime(2100, 1, 1, tzinfo=UTC)
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -50,14 +50,14 @@ def error(status: int, code: int = 20001) -> httpx.Response:
 async def stopped(answer: httpx.Response | Exception, *, wrote: bool = True) -> Stopped:
     client, _ = twilio(answer, wrote=wrote)
     with pytest.raises(Stopped) as caught:
-        await client.create(client.api("Addresses"), {"Street": "1"}, not_after=SOON)
+        await client.create(client.api("Addresses"), {"Street": "1"}, not_after=NEVER_TOO_LATE)
     return caught.value
 
 
 async def test_a_request_is_a_form_signed_with_account_and_token() -> None:
     client, wire = twilio(httpx.Response(201, json={"sid": "x"}))
     form: Form = {"Flag": True, "Off": False, "List": ["a, b", "c"], "Number": 5, "Text": "ä&="}
-    await client.create(client.messaging("Services"), form, not_after=SOON)
+    await client.create(client.messaging("Services"), form, not_after=NEVER_TOO_LATE)
     [request] = wire.asked
     assert (request.method, str(request.url)) == (
         "POST",
@@ -161,7 +161,7 @@ async def test_a_question_that_is_not_answered_changed_nothing() -> None:
 async def test_what_is_not_there_is_not_found_and_is_gone_already() -> None:
     client, _ = twilio(error(404, 20404))
     assert await client.find(client.messaging("Services/MG1")) is None
-    await client.remove(client.messaging("Services/MG1"), not_after=SOON)
+    await client.remove(client.messaging("Services/MG1"), not_after=NEVER_TOO_LATE)
 
 
 async def test_the_next_page_is_asked_for_where_the_first_was() -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.exceptions import ApplicationError
 
 from models.enums import MessageStatus
 from tests.fakes import (
@@ -103,6 +104,20 @@ async def test_the_looks_into_a_lost_answer_grow_apart(stage: Staging) -> None:
         ]
     assert (gaps[0], gaps[-1]) == (WAITS.reconcile_every, WAITS.poll_longest)
     assert gaps == sorted(gaps)
+
+
+async def test_a_look_that_can_never_be_done_ends_at_the_horizon(stage: Staging) -> None:
+    broken = ApplicationError("a bug", non_retryable=True)
+    dispatch, handed = fake(steps.dispatch, AMBIGUOUS)
+    reconcile, looked = fake(steps.reconcile, broken, repeat_last=True)
+    settle, settled = fake(steps.settle, UNKNOWN)
+    async with stage(dispatch, reconcile, settle) as send:
+        assert await send.play() is MessageStatus.UNKNOWN
+        horizon = WAITS.truth_horizon
+        assert horizon <= await send.took() <= horizon + WAITS.poll_longest
+    assert len(handed) == 1
+    assert len(looked) > 1
+    assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.GIVEN_UP)]
 
 
 @pytest.mark.parametrize("truth", [UNCERTAIN, FOUND], ids=["uncertain", "found"])
