@@ -50,3 +50,22 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("charge_id IS NOT NULL"),
     )
+    op.add_column(
+        "tenant",
+        sa.Column("custom_prices", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+    )
+    op.create_table(
+        "price",
+        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
+        sa.Column("channel", sa.String(length=8), nullable=False),
+        sa.Column("units", sa.Integer(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("amount_cents", sa.Integer(), nullable=True),
+        sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("channel IN ('SMS', 'VOICE', 'EMAIL')", name=op.f("ck_price_channel")),
+        sa.CheckConstraint("units > 0 AND amount_cents > 0", name=op.f("ck_price_positive")),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "channel", "units", "currency", "valid_from", name=op.f("pk_price")
+        ),
+    )
