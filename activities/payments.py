@@ -12,7 +12,7 @@ from temporalio import activity
 
 from models.enums import OPEN_CHARGE, PaymentFailure
 from models.queries import payments
-from models.queries.payments import PaymentRow
+from models.queries.payments import AnotherCharge, PaymentRow
 from models.rules.payments import Duty
 from models.session import Database, WriteSession
 from providers.payment_ports import (
@@ -171,17 +171,23 @@ class Payments:
         if not isinstance(answer, Charge):
             _log_silence(step, answer)
             return await self._look(step, answer)
-        async with self._database.transaction() as db:
-            payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
-            await payments.take_news(
-                db,
-                payment,
-                charge_id=answer.charge_id,
-                state=answer.state,
-                provider_code=answer.provider_code,
-                now=_now(),
-            )
-            return await self._now_standing(db, payment)
+        try:
+            async with self._database.transaction() as db:
+                payment = await payments.get_payment(
+                    db, step.tenant_id, step.payment_id, locked=True
+                )
+                await payments.take_news(
+                    db,
+                    payment,
+                    charge_id=answer.charge_id,
+                    state=answer.state,
+                    provider_code=answer.provider_code,
+                    now=_now(),
+                )
+                return await self._now_standing(db, payment)
+        except AnotherCharge:
+            _log_another(payment, answer)
+            return await self._look(step, NoTruth(reason="AnotherCharge"))
 
     async def _conclude_absent(self, step: UpgradeStep) -> Standing:
         async with self._database.transaction() as db:
@@ -232,6 +238,11 @@ def _of(payment: PaymentRow, answer: _Answer) -> _Answer | NoTruth:
     """Return an answer, unless it is about a charge that nobody ordered: then nothing is known."""
     if not isinstance(answer, Charge) or payment.is_for(answer.amount_cents, answer.currency):
         return answer
+    _log_another(payment, answer)
+    return NoTruth(reason="AnotherCharge")
+
+
+def _log_another(payment: PaymentRow, answer: Charge) -> None:
     log.error(
         "the gateway tells of another charge than was ordered",
         extra={
@@ -242,7 +253,6 @@ def _of(payment: PaymentRow, answer: _Answer) -> _Answer | NoTruth:
             "currency": answer.currency,
         },
     )
-    return NoTruth(reason="AnotherCharge")
 
 
 def _standing(payment: PaymentRow, answer: Silence | None = None) -> Standing:

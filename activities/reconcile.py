@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from models.enums import OPEN_ATTEMPT, AttemptState
-from models.queries import dispatching, receipts
+from models.queries import concluding, receipts
 from models.queries.receipts import AskableAttempt, NewReceipt
+from models.queries.report_intake import note, take_report
 from models.rules.reference import Reference
+from models.rules.reports import Mismatch
 from models.session import Database
 from providers.ports import Found, NotFound, NoTruth, Proof
 from providers.routing import Routes
@@ -46,7 +48,8 @@ class Truth:
             concluded = await self._conclude(
                 step, attempt, AttemptState.ACCEPTED, truth.provider_message_id
             )
-            return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
+            if concluded.state is AttemptState.ACCEPTED:
+                return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
         if isinstance(truth, NotFound) and self._absence_is_sure(attempt, asked_at):
             concluded = await self._conclude(step, attempt, AttemptState.ABSENT)
             if concluded.state is AttemptState.ABSENT:
@@ -100,8 +103,7 @@ class Truth:
             for report in truth.reports:
                 receipt = NewReceipt.about(reference, attempt.provider, report)
                 # A transaction each: one that suppresses must hold no lock of another.
-                async with self._database.transaction() as db:
-                    await receipts.store(db, receipt, datetime.now(UTC))
+                await take_report(self._database, receipt, datetime.now(UTC))
         return truth
 
     async def _conclude(
@@ -110,9 +112,9 @@ class Truth:
         attempt: AskableAttempt,
         state: AttemptState,
         provider_message_id: str | None = None,
-    ) -> dispatching.Concluded:
+    ) -> concluding.Concluded:
         async with self._database.transaction() as db:
-            return await dispatching.conclude(
+            concluded = await concluding.conclude(
                 db,
                 tenant_id=step.tenant_id,
                 message_id=step.message_id,
@@ -121,6 +123,15 @@ class Truth:
                 now=datetime.now(UTC),
                 provider_message_id=provider_message_id,
             )
+        if concluded.mismatch:
+            note(
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                attempt=attempt.number,
+                provider=attempt.provider,
+                reason=Mismatch.MESSAGE_ID,
+            )
+        return concluded
 
 
 def _as_it_stands(attempt: AskableAttempt) -> ReconcileResult:

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import database, keys, numbers, processes, rates, reconcile, tenants, voice
+from cli import database, keys, numbers, prices, processes, rates, reconcile, tenants, voice
 from cli.mistakes import Commands
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")
 app.add_typer(numbers.app, name="number")
 app.add_typer(rates.app, name="rates")
+app.add_typer(prices.app, name="prices")
 app.add_typer(voice.app, name="voice")
 
 

@@ -10,17 +10,16 @@ from sqlalchemy.exc import OperationalError
 from cli.named import get_tenant
 from cli.operator_session import in_transaction
 from cli.samples.place import RATES
+from cli.text_file import read_text
 from models.queries import rates
 from models.queries.pricing import price_what_is_missing
 from models.queries.rates import Imported
+from models.rules.csv_file import BadLine
 from models.rules.pricing import DEFAULTS
-from models.rules.rate_file import BadLine, read_rates
+from models.rules.rate_file import read_rates
 from models.session import WriteSession
 
 app = typer.Typer(help="What messages cost, and what is added.", no_args_is_help=True)
-
-_LARGEST = 4 * 1024 * 1024
-"""Bytes of a file."""
 
 WhoseOption = Annotated[
     str | None, typer.Option("--tenant", help="Name of the tenant; without it, the defaults.")
@@ -49,7 +48,7 @@ def import_rates(
     that is empty or has passed means now. A line that says what is in force already adds nothing.
     Messages that had no card and have one now are priced at once.
     """
-    text = _read(file)
+    text = read_text(file)
 
     async def action(db: WriteSession) -> tuple[int, Imported]:
         tenant_id = await _whose(db, tenant)
@@ -96,15 +95,6 @@ def list_rates(tenant: WhoseOption = None) -> None:
 def sample() -> None:
     """Print a sample file, to be changed and imported."""
     typer.echo(RATES.read_text(encoding="utf-8"), nl=False)
-
-
-def _read(file: Path) -> str:
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise typer.BadParameter(f"{file} is larger than {_LARGEST} bytes.")
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{file} cannot be read as text.") from error
 
 
 async def _whose(db: WriteSession, tenant: str | None) -> int:

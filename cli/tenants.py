@@ -11,8 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
+from cli.named import get_tenant
 from cli.operator_session import in_transaction
 from models.enums import DeliveryMode
+from models.rules.price_file import EVERY_TENANT
 from models.session import WriteSession
 from models.tables.tenant import SenderAddress, SenderNumber, Tenant
 
@@ -34,6 +36,8 @@ def create(
     """Create a tenant with a sender number in its pool; one that exists is left as it is."""
     if not _NAME.fullmatch(name):
         raise typer.BadParameter("A name has lower case letters, digits and dashes, 64 at most.")
+    if name == EVERY_TENANT:
+        raise typer.BadParameter(f"{name} stands for every tenant in price lists.")
 
     async def action(db: WriteSession) -> int:
         return await create_tenant(db, name, mode)
@@ -45,6 +49,31 @@ def create(
         Console().print(f"Tenant [bold]{name}[/] has id {tenant_id}.")
 
 
+@app.command("set")
+def change(
+    name: Annotated[str, typer.Argument(help="Name of the tenant.")],
+    custom_prices: Annotated[
+        bool | None,
+        typer.Option(
+            "--custom-prices/--no-custom-prices",
+            help="Whether its own keys may order credits at any price; its merchants' never may.",
+        ),
+    ] = None,
+) -> None:
+    """Change what holds for a tenant; what is not named stays as it is."""
+    if custom_prices is None:
+        raise typer.BadParameter("Say what is to be changed: --custom-prices, for example.")
+
+    async def action(db: WriteSession) -> None:
+        tenant = await db.get_one(Tenant, await get_tenant(db, name), with_for_update=True)
+        tenant.custom_prices = custom_prices
+        await db.flush()
+
+    in_transaction(action)
+    told = "may order credits at any price" if custom_prices else "is held to the price list"
+    Console().print(f"Tenant [bold]{name}[/] {told}.")
+
+
 @app.command("list")
 def list_tenants() -> None:
     """List all tenants."""
@@ -53,7 +82,8 @@ def list_tenants() -> None:
         return list((await db.scalars(select(Tenant).order_by(col(Tenant.id)))).all())
 
     for tenant in in_transaction(action):
-        typer.echo(f"{tenant.id}\t{tenant.name}\t{tenant.delivery_mode}")
+        prices = "\tcustom prices" if tenant.custom_prices else ""
+        typer.echo(f"{tenant.id}\t{tenant.name}\t{tenant.delivery_mode}{prices}")
 
 
 async def create_tenant(db: WriteSession, name: str, mode: DeliveryMode) -> int:

@@ -2,7 +2,7 @@
 
     HexavoxError
     ├── BadRequest 400 ─── ValidationFailed, MalformedJson, InvalidPhoneNumber, InvalidEmail,
-    │                      InvalidDateRange, MessageTooLong
+    │                      InvalidDateRange, MessageTooLong, PriceMismatch
     ├── InvalidCredentials 401
     ├── InsufficientCredits 402
     ├── PolicyForbids 403 ─ Forbidden, ChannelNotAllowed, ConsentOptedOut, ConsentRequired,
@@ -91,6 +91,13 @@ class MessageTooLong(BadRequest):
 
     code = "MESSAGE_TOO_LONG"
     title = "The message is too long"
+
+
+class PriceMismatch(BadRequest):
+    """The order of credits is not what the price list says; the detail tells the right amount."""
+
+    code = "PRICE_MISMATCH"
+    title = "Not a price of the price list"
 
 
 class InvalidCredentials(HexavoxError):

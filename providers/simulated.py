@@ -3,17 +3,15 @@
 import hashlib
 import hmac
 import json
-import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any, Final, assert_never
 from urllib.parse import quote
 
 import httpx
 
-from models.enums import Channel, ErrorCode, ReportStatus, SuppressionReason
+from models.enums import Channel, ErrorCode
 from models.rules.senders import SANDBOX
 from providers import http
 from providers.ports import (
@@ -38,6 +36,15 @@ from providers.ports import (
     VoiceRequest,
 )
 from providers.simulated_calls import HEADER, NOT_PROCESSED, signed
+from providers.simulated_reports import (
+    CODE,
+    EVENT_ID,
+    MESSAGE_ID,
+    look_up_reports,
+    moment,
+    read_report,
+    word,
+)
 
 NAME: Final = SANDBOX
 SIGNATURE_HEADER: Final = HEADER
@@ -49,50 +56,8 @@ _REFUSALS: Final[dict[int, tuple[ErrorCode, bool]]] = {
 }
 """Code when submitting → our word, and whether any provider would refuse."""
 
-_FAILURES: Final[dict[int, ErrorCode]] = {
-    30005: ErrorCode.UNREACHABLE,
-    31005: ErrorCode.DELIVERY_FAILED,
-    40450: ErrorCode.UNREACHABLE,
-    40550: ErrorCode.BAD_DESTINATION,
-}
-"""Code in a report → our word."""
-
-_STATUSES: Final[dict[str, ReportStatus]] = {
-    "sent": ReportStatus.SENT,
-    "delivered": ReportStatus.DELIVERED,
-    "undelivered": ReportStatus.UNDELIVERED,
-    "failed": ReportStatus.FAILED,
-    "ringing": ReportStatus.SENT,
-    "answered": ReportStatus.SENT,
-    "completed": ReportStatus.DELIVERED,
-    "busy": ReportStatus.UNDELIVERED,
-    "no-answer": ReportStatus.UNDELIVERED,
-    "bounced": ReportStatus.UNDELIVERED,
-    "complained": ReportStatus.COMPLAINED,
-}
-"""What the simulator calls it → what it means; a transient bounce is tried again, so still sent."""
-
-_SUPPRESSES: Final = {
-    "bounced": SuppressionReason.HARD_BOUNCE,
-    "complained": SuppressionReason.COMPLAINT,
-}
-_UNANSWERED: Final = frozenset({"busy", "no-answer"})
-
 _TOLERANCE: Final = 300
 """Seconds a signature stays good."""
-
-_EVENT_ID: Final = 128
-_MESSAGE_ID: Final = 128
-_PHASE: Final = 32
-_CODE: Final = 64
-_RECIPIENT: Final = 320
-"""Characters that can be stored."""
-
-_LONGEST_CALL: Final = 2**31 - 1
-"""Seconds that can be stored."""
-
-_AMOUNT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?", re.ASCII)
-"""A price that can be stored."""
 
 _LONGEST_TIME: Final = 12
 """Digits of a Unix time; a longer one is nothing but an attempt to break the arithmetic."""
@@ -202,7 +167,7 @@ def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Report | None]
     """
 
     def read(headers: Mapping[str, str], body: bytes) -> Report | None:
-        return _report(verified(secret, headers, body))
+        return read_report(verified(secret, headers, body))
 
     return read
 
@@ -248,11 +213,11 @@ def _answer(response: httpx.Response) -> Answer:
     try:
         answer: dict[str, Any] = response.json()
         if response.status_code == httpx.codes.ACCEPTED:
-            return Accepted(provider_message_id=_word(answer["id"], _MESSAGE_ID))
+            return Accepted(provider_message_id=word(answer["id"], MESSAGE_ID))
         if response.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
             code = int(answer["code"])
-            word, everywhere = _REFUSALS.get(code, (ErrorCode.PROVIDER_REFUSED, False))
-            return Refused(error_code=word, provider_code=str(code)[:_CODE], everywhere=everywhere)
+            ours, everywhere = _REFUSALS.get(code, (ErrorCode.PROVIDER_REFUSED, False))
+            return Refused(error_code=ours, provider_code=str(code)[:CODE], everywhere=everywhere)
     except (ValueError, KeyError, TypeError, OverflowError):
         pass
     status = str(response.status_code)
@@ -264,14 +229,11 @@ def _truth(items: list[dict[str, Any]], reference: str) -> Found | NotFound:
         raise TypeError
     if not items:
         return NotFound()
+    if any(item.get("reference", reference) != reference for item in items):
+        raise ValueError("about another message")
     return Found(
-        provider_message_id=_word(items[0]["id"], _MESSAGE_ID),
-        reports=tuple(
-            report
-            for item in items
-            for event in item["events"]
-            if (report := _report({**event, "messageId": item["id"], "reference": reference}))
-        ),
+        provider_message_id=word(items[0]["id"], MESSAGE_ID),
+        reports=tuple(report for item in items for report in look_up_reports(item, reference)),
     )
 
 
@@ -312,78 +274,13 @@ def _document(request: SendRequest) -> dict[str, Any]:
             assert_never(request)
 
 
-def _report(event: dict[str, Any]) -> Report | None:
-    phase = str(event["status"])
-    status = _STATUSES.get(phase)
-    if status is None:
-        return None
-    transient = event.get("bounceType") == "transient"
-    code = event.get("errorCode")
-    told = f"{phase}, {event['bounceType']}" if event.get("bounceType") else phase
-    recipient = event.get("recipient")
-    return Report(
-        event_id=_word(event["eventId"], _EVENT_ID),
-        reference=str(event["reference"]),
-        status=ReportStatus.SENT if transient else status,
-        phase=_word(told[:_PHASE], _PHASE),
-        reported_at=_moment(event["at"]),
-        provider_message_id=_word(event["messageId"], _MESSAGE_ID),
-        recipient=None if recipient is None else _word(recipient, _RECIPIENT),
-        duration_seconds=_seconds(event.get("durationSeconds")),
-        suppresses=None if transient else _SUPPRESSES.get(phase),
-        error_code=_error_code(phase, code),
-        provider_code=None if code is None else _word(str(code)[:_CODE], _CODE),
-        price=_price(event.get("price")),
-    )
-
-
 def _inbound(event: dict[str, Any]) -> InboundText:
     if event["type"] != "inbound" or not isinstance(event["body"], str):
         raise ValueError("not an inbound text")
     return InboundText(
-        event_id=_word(event["eventId"], _EVENT_ID),
+        event_id=word(event["eventId"], EVENT_ID),
         sender=str(event["from"]),
         number=str(event["to"]),
         body=event["body"],
-        sent_at=_moment(event["at"]),
+        sent_at=moment(event["at"]),
     )
-
-
-def _moment(given: str) -> datetime:
-    moment = datetime.fromisoformat(given)
-    if moment.tzinfo is None:
-        raise ValueError("a time without a zone")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("no time of ours") from error
-
-
-def _seconds(given: Any) -> int | None:
-    if given is None:
-        return None
-    if type(given) is not int or not 0 <= given <= _LONGEST_CALL:
-        raise ValueError("no duration")
-    return given
-
-
-def _price(given: Any) -> Decimal | None:
-    if given is None:
-        return None
-    if not isinstance(given, str) or not _AMOUNT.fullmatch(given):
-        raise ValueError("no price")
-    return Decimal(given)
-
-
-def _word(given: Any, longest: int) -> str:
-    """Return a vendor's word, if it can be stored; what is only told may be clipped before."""
-    word = str(given)
-    if not 0 < len(word) <= longest or not word.isprintable():
-        raise ValueError("a word that cannot be stored")
-    return word
-
-
-def _error_code(phase: str, code: int | None) -> ErrorCode | None:
-    if phase in _UNANSWERED:
-        return ErrorCode.UNREACHABLE
-    return None if code is None else _FAILURES.get(code, ErrorCode.DELIVERY_FAILED)

@@ -22,6 +22,7 @@ from models.tables.consent import Consent
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from models.tables.payment import Payment
+from models.tables.price import Price
 from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
 from models.tables.usage import Rate
 
@@ -50,14 +51,27 @@ def unique(prefix: str) -> str:
 
 
 async def make_owner(
-    database: Database, *, sms_limit: int = 1000, credits: int = 0, active: bool = True
+    database: Database,
+    *,
+    sms_limit: int = 1000,
+    credits: int = 0,
+    active: bool = True,
+    custom_prices: bool = True,
 ) -> Owner:
-    """Create a tenant with one merchant, its accounts, a sender and a key."""
+    """Create a tenant with one merchant, its accounts, a sender and a key.
+
+    It may buy credits at any price, unless a test is about the price list.
+    """
     now = datetime.now(UTC)
     name, external_id = unique("tenant"), unique("merchant")
     credentials = new_credentials()
     async with database.transaction() as db:
-        tenant = Tenant(name=name, delivery_mode=DeliveryMode.SIMULATOR, created_at=now)
+        tenant = Tenant(
+            name=name,
+            delivery_mode=DeliveryMode.SIMULATOR,
+            custom_prices=custom_prices,
+            created_at=now,
+        )
         db.add(tenant)
         await db.flush()
         assert tenant.id is not None
@@ -275,6 +289,32 @@ async def add_card(
     async with database.transaction() as db:
         db.add(rate)
     return rate
+
+
+async def add_price(
+    database: Database,
+    tenant_id: int,
+    *,
+    channel: Channel = Channel.SMS,
+    units: int = 2500,
+    amount_cents: int | None = 4900,
+    currency: str = "USD",
+    valid_in_days: float = -1000,
+) -> None:
+    """Add a version to the price list of a tenant, behind the importer's back; 0 is everybody."""
+    now = datetime.now(UTC)
+    async with database.transaction() as db:
+        db.add(
+            Price(
+                tenant_id=tenant_id,
+                channel=channel,
+                units=units,
+                amount_cents=amount_cents,
+                currency=currency,
+                valid_from=now + timedelta(days=valid_in_days),
+                imported_at=now,
+            )
+        )
 
 
 async def load_sample(database: Database) -> None:

@@ -12,16 +12,18 @@ from activities.dispatch.attending import Attendance, Route
 from activities.dispatch.slots import Slots
 from activities.dispatch.verdicts import log_answer, state_of, without_claim
 from models.enums import AttemptState, ErrorCode, SuppressionReason
-from models.queries import dispatching, lines
+from models.queries import concluding, dispatching, lines
 from models.queries.attending import Attended
 from models.queries.dispatching import Dispatchable
 from models.queries.lines import Line, Moment
+from models.queries.report_intake import note
 from models.queries.suppression import suppress
 from models.rules import pacing
 from models.rules.contacts import contact_key
 from models.rules.dispatching import Move, decide
 from models.rules.pacing import Way
 from models.rules.reference import Reference
+from models.rules.reports import Mismatch
 from models.session import Database, WriteSession
 from providers.ports import (
     Accepted,
@@ -251,7 +253,7 @@ class Dispatching:
         patience = self._patience(claimed) if attend and accepted is not None else None
         opted_out = refused is not None and refused.error_code is ErrorCode.OPTED_OUT
         async with self._database.transaction() if opted_out else self._database.statement() as db:
-            concluded = await dispatching.conclude(
+            concluded = await concluding.conclude(
                 db,
                 tenant_id=step.tenant_id,
                 message_id=step.message_id,
@@ -267,7 +269,16 @@ class Dispatching:
             if opted_out:
                 await self._suppress(db, step, claimed)
         log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
-        if patience is not None and not concluded.reported:
+        taken = concluded.state is AttemptState.ACCEPTED
+        if concluded.mismatch:
+            note(
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                attempt=claimed.number,
+                provider=claimed.provider.name,
+                reason=Mismatch.MESSAGE_ID,
+            )
+        if patience is not None and taken and not concluded.reported:
             reported = await self._attendance.await_report(attended, claimed.route, patience)
             concluded = replace(concluded, reported=reported)
         return self._verdict(claimed, answer, concluded)
@@ -294,7 +305,7 @@ class Dispatching:
         )
 
     def _verdict(
-        self, claimed: Claimed, answer: Answer, concluded: dispatching.Concluded
+        self, claimed: Claimed, answer: Answer, concluded: concluding.Concluded
     ) -> DispatchResult:
         provider, number = claimed.provider.name, claimed.number
         match concluded.state:

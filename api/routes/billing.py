@@ -8,14 +8,16 @@ from api.filters import OneMerchant, WantedMovements
 from api.idempotency import answer_with
 from api.public import public_router
 from api.schemas.billing import LedgerEntryView, MerchantUpgradeView, V1MerchantUpgradeRequest
-from models.errors import MerchantInactive, MerchantNotFound, ReferenceReused
+from models.errors import MerchantInactive, MerchantNotFound, PriceMismatch, ReferenceReused
 
 router = public_router("/billing", tag="Billing")
 
 
 @router.post(
     "/upgrade",
-    responses=problems.of(*problems.WRITE, MerchantInactive, MerchantNotFound, ReferenceReused),
+    responses=problems.of(
+        *problems.WRITE, MerchantInactive, MerchantNotFound, PriceMismatch, ReferenceReused
+    ),
 )
 async def request_upgrade(
     order: V1MerchantUpgradeRequest,
@@ -30,6 +32,11 @@ async def request_upgrade(
     Answers PENDING at once; the money is taken and the credits are granted a moment later, each
     exactly once. A retry with the same Idempotency-Key, or the same referenceId, answers the same
     paymentId with its current status. Money that cannot become credits is refunded by itself.
+
+    What `units` of a channel cost is fixed by the operator's price list: a new order whose
+    `amountCents` and `currency` are not in it is 400 `PRICE_MISMATCH`, and `detail` tells the right
+    amount. A retry is answered whatever the price list says by then. A tenant with custom prices
+    may order at any price with its own keys; a merchant's key never may.
     """
     return answer_with(await billing.upgrade(caller, order, key), request, response)
 

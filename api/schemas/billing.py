@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, StrictInt, StringConstraints, WithJs
 from api.schemas.base import Instant, MerchantId, RequestBody, View
 from models.enums import Channel, LedgerKind, PaymentStatus
 from models.rules.currencies import CURRENCIES
+from models.rules.price_file import MOST_CENTS, MOST_UNITS
 
 
 def _known_currency(code: str) -> str:
@@ -28,11 +29,13 @@ class V1MerchantUpgradeRequest(RequestBody):
 
     merchant_id: MerchantId = Field(description="Who gets the credits.", examples=["gym-a"])
     channel: Channel = Field(description="What they can be spent on.", examples=["SMS"])
-    units: Annotated[StrictInt, Field(ge=1, le=10_000_000)] = Field(
+    units: Annotated[StrictInt, Field(ge=1, le=MOST_UNITS)] = Field(
         description="How many: SMS segments, call minutes or e-mail recipients.", examples=[2500]
     )
-    amount_cents: Annotated[StrictInt, Field(ge=1, le=99_999_999)] = Field(
-        description="What is charged, in the smallest unit of the currency.", examples=[4900]
+    amount_cents: Annotated[StrictInt, Field(ge=1, le=MOST_CENTS)] = Field(
+        description="What is charged, in the smallest unit of the currency: the amount that the "
+        "price list has for these units.",
+        examples=[4900],
     )
     payment_method_id: Word = Field(
         description="The payment gateway's own name of what is charged; never shown again.",

@@ -16,6 +16,7 @@ from api.auth import Caller
 from api.idempotency import Answer, IdempotentRequest, find_answer, store_answer
 from api.pagination import Page, Slice
 from api.schemas.billing import LedgerEntryView, MerchantUpgradeView, V1MerchantUpgradeRequest
+from api.services.price_check import check_price
 from api.services.readable import get_merchant, readable_ledger, readable_payments, row_id
 from api.temporal import UpgradeStarter
 from models.enums import Channel, PaymentStatus
@@ -83,7 +84,8 @@ class Billing:
         """Take an order of credits on, or answer with the one that key or reference stand for.
 
         Raises:
-            IdempotencyKeyReused, MerchantNotFound, ReferenceReused, MerchantInactive.
+            IdempotencyKeyReused, MerchantNotFound, ReferenceReused, MerchantInactive,
+            PriceMismatch.
         """
         async with self._database.transaction() as db:
             found = await self._take(db, caller, order, request)
@@ -138,7 +140,10 @@ class Billing:
         order: V1MerchantUpgradeRequest,
         request: IdempotentRequest,
     ) -> _Found:
-        """Find what the key stands for, then what the reference does; else write a new payment."""
+        """Find what the key stands for, then what the reference does; else write a new payment.
+
+        Only a new one is held against the price list of today.
+        """
         known = await self._by_key(db, caller, request)
         if known is not None:
             return known
@@ -151,6 +156,7 @@ class Billing:
                 return same
             if not merchant.active:
                 raise MerchantInactive
+            await check_price(db, caller, order)
             payment_id = await self._insert(db, caller, merchant, order, request)
             if payment_id is not None:
                 new = readable_payments(caller).where(col(Payment.id) == payment_id)

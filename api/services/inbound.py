@@ -1,5 +1,6 @@
 """What recipients write back: stored once, obeyed, answered at most once."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from api.services.starts import start_of
 from api.temporal import WorkflowStarter
 from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason
 from models.errors import Forbidden, InvalidPhoneNumber, MalformedJson, NotFound
+from models.metrics import REPORT_MISMATCHES
 from models.queries import acceptance, inbound
 from models.queries.acceptance import AcceptedMessage, NewMessage
 from models.queries.consents import lock_contact, say
@@ -32,10 +34,13 @@ from models.rules.inbound import (
 )
 from models.rules.operations import ANSWER_INBOUND
 from models.rules.periods import month_of
+from models.rules.reports import Mismatch
 from models.session import Database, WriteSession
 from providers.hearing import VerifyInbound
 from providers.ports import ForgedWebhook, InboundText
 from workflows.starting import SendStart
+
+log = logging.getLogger(__name__)
 
 _LONGEST_EVENT_ID: Final = 128
 
@@ -138,6 +143,9 @@ class Inbox:
             number = await inbound.find_number(db, text.number)
             if number is None:
                 raise NotFound
+            if not number.is_heard_by(provider):
+                _note_foreign(provider, number)
+                return None
             talk = _conversation(provider, text, number)
             await inbound.lock_conversation(db, talk.tenant_id, text.number, talk.contact)
             return await self._obey(db, talk)
@@ -324,6 +332,15 @@ def _ours(given: str) -> str:
         return e164(given)
     except InvalidPhoneNumber as error:
         raise NotFound from error
+
+
+def _note_foreign(provider: str, number: KnownNumber) -> None:
+    """Count and log a text that another provider would have to pass on."""
+    REPORT_MISMATCHES.labels(provider, Mismatch.PROVIDER).inc()
+    log.warning(
+        "a text was passed on by another provider than its number's",
+        extra={"tenant_id": number.tenant_id, "provider": provider},
+    )
 
 
 def _conversation(provider: str, text: InboundText, number: KnownNumber) -> _Conversation:

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from api.services.webhooks import verified
 from api.temporal import UpgradeStarter
 from models.errors import NotFound
-from models.metrics import PAYMENTS_ENDED
-from models.queries.payment_events import AnotherCharge, ChargeEvent, take_event
+from models.metrics import CHARGE_MISMATCHES, PAYMENTS_ENDED
+from models.queries.payment_events import ChargeEvent, take_event
+from models.queries.payments import AnotherCharge
+from models.rules.payments import ChargeMismatch
 from models.rules.reference import PaymentReference, parse_payment_reference
 from models.session import Database
 from providers.payment_ports import ChargeReport
@@ -43,9 +45,10 @@ class PaymentNews:
     ) -> None:
         """Let one report take effect and wake whoever waits for it.
 
+        One of another charge than the payment's is dropped, counted and logged.
+
         Raises:
-            NotFound: no such gateway, the reference is none of ours, or it is not the charge that
-                was ordered under it.
+            NotFound: no such gateway, or the reference is none of ours.
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
@@ -71,8 +74,9 @@ class PaymentNews:
                     db, named, gateway, event, now=self._clock(), grace=self._sweep_grace
                 )
         except AnotherCharge as error:
-            _log_another(gateway, named, report)
-            raise NotFound from error
+            CHARGE_MISMATCHES.labels(gateway, error.reason).inc()
+            _log_another(gateway, named, report, error.reason)
+            return
         if stored is None:
             raise NotFound
         if stored.ended is not None:
@@ -85,13 +89,16 @@ class PaymentNews:
             )
 
 
-def _log_another(gateway: str, named: PaymentReference, report: ChargeReport) -> None:
+def _log_another(
+    gateway: str, named: PaymentReference, report: ChargeReport, reason: ChargeMismatch
+) -> None:
     log.error(
         "the gateway tells of another charge than was ordered",
         extra={
             "tenant_id": named.tenant_id,
             "payment_id": named.payment_id,
             "gateway": gateway,
+            "reason": reason,
             "charge_id": report.charge_id,
             "amount_cents": report.amount_cents,
             "currency": report.currency,

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from api.services.webhooks import verified
 from api.temporal import WorkflowStarter
 from models.errors import NotFound
-from models.queries import receipts
 from models.queries.receipts import NewReceipt
+from models.queries.report_intake import take_report
 from models.rules.reference import parse_reference
+from models.rules.reports import Mismatch
 from models.session import Database
 from providers.ports import Report
 from workflows.names import send_workflow_id
@@ -33,6 +34,8 @@ class Receipts:
     ) -> None:
         """Store one report and wake whoever waits for it.
 
+        A report that does not belong to its attempt is dropped, counted and logged.
+
         Raises:
             NotFound: no such provider, or the reference is none of ours.
             Forbidden: the signature is wrong, or it belongs to another reference.
@@ -46,14 +49,11 @@ class Receipts:
         named = parse_reference(report.reference)
         if named is None:
             raise NotFound
-        # One that suppresses takes several statements, any other just one.
-        alone = report.suppresses is None
-        async with self._database.statement() if alone else self._database.transaction() as db:
-            stored = await receipts.store(
-                db, NewReceipt.about(named, provider, report), datetime.now(UTC)
-            )
-        if stored is None:
-            raise NotFound
+        receipt = NewReceipt.about(named, provider, report)
+        stored = await take_report(self._database, receipt, datetime.now(UTC))
+        # No error: the provider would only repeat it.
+        if isinstance(stored, Mismatch):
+            return
         if stored.open and not stored.completed and not stored.attended:
             await self._starter.wake(
                 send_workflow_id(

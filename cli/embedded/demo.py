@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cli.embedded.http import status_of
 from cli.embedded.private import write_private
-from cli.samples.place import RATES
+from cli.samples.place import PRICES, RATES
 
 TENANT = "demo"
 
@@ -42,9 +42,10 @@ def kept_key(dev_env: Path) -> DemoKey | None:
 
 
 def make_key(command: Sequence[str], env: Mapping[str, str]) -> DemoKey:
-    """Make the demo tenant and a rate card if they are missing, and a new key of it."""
+    """Make the demo tenant, a rate card and a price list if they are missing, and a new key."""
     _ask([*command, "tenant", "create", TENANT, "--json"], env)
     _run([*command, "rates", "import", "--if-none", str(RATES)], env)
+    _run([*command, "prices", "import", "--if-none", str(PRICES)], env)
     answer = _ask([*command, "key", "create", "--tenant", TENANT, "--json"], env)
     return DemoKey(answer["apiKey"], answer["apiSecret"])
 

@@ -5,3 +5,6 @@ from typing import Final
 
 RATES: Final = Path(__file__).with_name("rates.csv")
 """A rate card to begin with: the simulator's prices, and what others were seen to take."""
+
+PRICES: Final = Path(__file__).with_name("prices.csv")
+"""A price list to begin with; it contains the example of the developer guide."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, text
 
-from models.enums import ConsentStatus, InboundKind, SuppressionReason
+from models.enums import ConsentStatus, DeliveryMode, InboundKind, SuppressionReason
 from models.rules.operations import ANSWER_INBOUND
+from models.rules.senders import SANDBOX
 from models.session import ReadSession, WriteSession
 
 
@@ -18,6 +19,18 @@ class KnownNumber:
 
     tenant_id: int
     merchant_id: int | None
+    provider: str | None
+    """The registry it was bought at; None: an operator added it."""
+    delivery_mode: DeliveryMode
+
+    def is_heard_by(self, provider: str) -> bool:
+        """Say whether a provider may pass on what is sent to it.
+
+        A tenant in LIVE mode hears nothing from the simulator.
+        """
+        return self.provider in (None, provider) and (
+            provider != SANDBOX or self.delivery_mode is DeliveryMode.SIMULATOR
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +63,13 @@ class Addressee:
 
 
 # Of all tenants: a webhook knows nothing but the number, and a number belongs to one tenant only.
-_NUMBER = text("SELECT tenant_id, merchant_id FROM sender_number WHERE number = :number")
+_NUMBER = text(
+    """
+    SELECT number.tenant_id, number.merchant_id, number.provider, tenant.delivery_mode
+      FROM sender_number number JOIN tenant ON tenant.id = number.tenant_id
+     WHERE number.number = :number
+    """
+)
 
 
 async def find_number(db: ReadSession | WriteSession, number: str) -> KnownNumber | None:
@@ -58,7 +77,12 @@ async def find_number(db: ReadSession | WriteSession, number: str) -> KnownNumbe
     row = (await db.execute(_NUMBER, {"number": number})).one_or_none()
     if row is None:
         return None
-    return KnownNumber(tenant_id=row.tenant_id, merchant_id=row.merchant_id)
+    return KnownNumber(
+        tenant_id=row.tenant_id,
+        merchant_id=row.merchant_id,
+        provider=row.provider,
+        delivery_mode=DeliveryMode(row.delivery_mode),
+    )
 
 
 async def lock_conversation(db: WriteSession, tenant_id: int, number: str, contact: str) -> None:

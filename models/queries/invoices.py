@@ -85,20 +85,12 @@ _INVOICE: Final = text(
 
 # A provider counts days by its own clock, and ours is that of the attempt: so ids are looked for in
 # a week more on either side. Our reference finds its message whatever its day is.
-# Where an answer was lost, the provider's id is what a report told.
 _KNOWN: Final = text(
     """
     CREATE TEMPORARY TABLE known ON COMMIT DROP AS
     SELECT invoice.id, min(found.message_id) AS message_id
       FROM invoice
-      JOIN (SELECT COALESCE(attempt.provider_message_id,
-                            (SELECT receipt.provider_message_id FROM receipt
-                              WHERE receipt.tenant_id = attempt.tenant_id
-                                AND receipt.message_id = attempt.message_id
-                                AND receipt.attempt = attempt.number
-                                AND receipt.provider_message_id IS NOT NULL
-                              ORDER BY receipt.id LIMIT 1)) AS id,
-                   record.message_id
+      JOIN (SELECT attempt.provider_message_id AS id, record.message_id
               FROM usage_record record
               JOIN attempt ON attempt.tenant_id = record.tenant_id
                           AND attempt.message_id = record.message_id

@@ -7,6 +7,8 @@ from sqlalchemy import text
 
 from models.enums import ChargeState, PaymentStatus
 from models.queries import payments
+from models.queries.payments import AnotherCharge
+from models.rules.payments import ChargeMismatch
 from models.rules.reference import PaymentReference
 from models.session import WriteSession
 
@@ -25,10 +27,6 @@ class ChargeEvent:
     currency: str
     provider_code: str | None
     reported_at: datetime
-
-
-class AnotherCharge(Exception):
-    """A gateway told, under a payment's reference, of a charge that nobody ordered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +49,13 @@ _STORE = text(
             :reported_at, :now)
     ON CONFLICT (tenant_id, gateway, event_id) DO NOTHING
     RETURNING id
+    """
+)
+
+_TOLD_OF = text(
+    """
+    SELECT payment_id FROM payment_event
+     WHERE tenant_id = :tenant_id AND gateway = :gateway AND event_id = :event_id
     """
 )
 
@@ -79,7 +84,7 @@ async def take_event(
     no payment that this gateway was asked for.
 
     Raises:
-        AnotherCharge: amount or currency are not those of the payment; nothing was stored.
+        AnotherCharge: the charge or the event is not the payment's; nothing was stored.
     """
     ids = {"tenant_id": reference.tenant_id, "payment_id": reference.payment_id}
     payment = await payments.find_payment(
@@ -88,7 +93,15 @@ async def take_event(
     if payment is None or payment.gateway != gateway or payment.reference != reference:
         return None
     if not payment.is_for(event.amount_cents, event.currency):
-        raise AnotherCharge
+        raise AnotherCharge(ChargeMismatch.AMOUNT)
+    if payment.charge_id not in (None, event.charge_id):
+        raise AnotherCharge(ChargeMismatch.CHARGE_ID)
+    told_of = await db.scalar(
+        _TOLD_OF,
+        {"tenant_id": reference.tenant_id, "gateway": gateway, "event_id": event.event_id},
+    )
+    if told_of not in (None, reference.payment_id):
+        raise AnotherCharge(ChargeMismatch.EVENT)
     stored = await db.scalar(
         _STORE,
         {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -24,7 +24,15 @@ from models.enums import (
 )
 from models.queries.alerts import raise_alert, resolve_alerts
 from models.queries.thresholds import credits_changed
-from models.rules.payments import Change, Duty, PaymentFacts, change_by, duty_of, may_step
+from models.rules.payments import (
+    Change,
+    ChargeMismatch,
+    Duty,
+    PaymentFacts,
+    change_by,
+    duty_of,
+    may_step,
+)
 from models.rules.periods import month_of
 from models.rules.reference import PaymentReference
 from models.session import WriteSession
@@ -86,6 +94,14 @@ _LOCK = text(_FIND + " FOR NO KEY UPDATE OF p")
 
 class PaymentMissing(Exception):
     """There is no such payment: a bug, never business."""
+
+
+class AnotherCharge(Exception):
+    """A gateway told, under a payment's reference, of a charge that is not this payment's."""
+
+    def __init__(self, reason: ChargeMismatch) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 async def find_payment(
@@ -156,7 +172,13 @@ async def take_news(
     provider_code: str | None,
     now: datetime,
 ) -> bool:
-    """Let the gateway's word take effect; say whether it changed the status. Twice is once."""
+    """Let the gateway's word take effect; say whether it changed the status. Idempotent.
+
+    Raises:
+        AnotherCharge: it is the charge of another payment.
+    """
+    if charge_id != payment.charge_id and await _is_elsewhere(db, payment, charge_id):
+        raise AnotherCharge(ChargeMismatch.CHARGE_ID)
     change = change_by(payment.facts, state)
     if change is None:
         if payment.charge_id is None:
@@ -167,6 +189,16 @@ async def take_news(
         changes["charge_id"] = charge_id
     await _change(db, payment, change, now, changes)
     return True
+
+
+async def _is_elsewhere(db: WriteSession, payment: PaymentRow, charge_id: str) -> bool:
+    statement = select(col(Payment.id)).where(
+        col(Payment.tenant_id) == payment.tenant_id,
+        col(Payment.gateway) == payment.gateway,
+        col(Payment.charge_id) == charge_id,
+        col(Payment.id) != payment.payment_id,
+    )
+    return await db.scalar(statement) is not None
 
 
 async def fail(

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from models.rules.rate_file import BadLine, RateLine
+from models.rules.csv_file import BadLine
+from models.rules.rate_file import RateLine
 from models.session import ReadSession, WriteSession
 
 

@@ -12,7 +12,7 @@ from models.queries.suppression import suppress
 from models.rules.contacts import contact_key
 from models.rules.pricing import kept
 from models.rules.reference import Reference
-from models.rules.reports import Told
+from models.rules.reports import Mismatch, Told
 from models.session import ReadSession, WriteSession
 
 
@@ -52,59 +52,92 @@ class StoredReceipt:
     idempotency_key: str | None
 
 
+# The attempt is locked first, and what is compared is read under its lock: of two first reports
+# with different ids the second waits and finds the attempt with the id of the first. The lock lasts
+# until the report is committed: whoever stops attending the attempt sees the report.
 # News that is not the last word, about an attempt known to be accepted, is closed at once. What is
 # known already but for its price is opened again with it: some vendors know their price late.
-# The attempt is held until the report is committed: who stops attending it sees the report.
-# The provider's id of the message is kept here only where the attempt has none: it is not changed,
-# for two reports that share it would then wait for each other.
 _STORE = text(
     """
-    WITH known AS (
+    WITH named AS (
         SELECT m.operation, m.scope, m.idempotency_key, m.completed_at IS NOT NULL AS completed,
                COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.to_contact,
                CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED'
                AND CAST(:price AS numeric) IS NULL AS stale,
                COALESCE(a.attended_until > :now, FALSE) AS attended,
-               a.provider_message_id IS NULL AS nameless
+               CASE WHEN a.provider <> :provider THEN 'PROVIDER'
+                    WHEN m.channel <> CAST(:channel AS text) THEN 'CHANNEL'
+                    WHEN NOT COALESCE(
+                         CASE WHEN CAST(:recipient AS text) IS NOT NULL
+                              THEN m.to_key = CAST(:recipient_key AS text)
+                                   OR EXISTS (SELECT 1 FROM message_recipient r
+                                               WHERE r.tenant_id = m.tenant_id
+                                                 AND r.contact_key = CAST(:recipient_key AS text)
+                                                 AND r.message_id = m.id)
+                              ELSE CAST(:status AS text) = 'SENT'
+                                   OR COALESCE(jsonb_array_length(m.details -> 'to'), 1) = 1
+                              END, FALSE) THEN 'RECIPIENT'
+                    WHEN COALESCE(
+                         a.provider_message_id <> :provider_message_id,
+                         EXISTS (SELECT 1 FROM attempt other
+                                  WHERE other.tenant_id = a.tenant_id
+                                    AND other.provider = a.provider
+                                    AND other.provider_message_id = :provider_message_id)
+                         ) THEN 'MESSAGE_ID'
+                    WHEN EXISTS (SELECT 1 FROM receipt r
+                                  WHERE r.tenant_id = a.tenant_id AND r.provider = a.provider
+                                    AND r.event_id = :event_id
+                                    AND (r.message_id, r.attempt) <> (a.message_id, a.number))
+                    THEN 'EVENT' END AS mismatch
           FROM attempt a
           JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
          WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id AND a.number = :attempt
-           AND a.provider = :provider
-           FOR SHARE OF a
+           FOR NO KEY UPDATE OF a
     ), stored AS (
         INSERT INTO receipt
                (tenant_id, provider, event_id, message_id, attempt, status, phase, recipient,
                 duration_seconds, error_code, provider_code, price, reported_at, received_at,
-                look_at, applied_at, provider_message_id)
+                look_at, applied_at)
         SELECT :tenant_id, :provider, :event_id, :message_id, :attempt, :status, :phase,
                :recipient, :duration_seconds, :error_code, :provider_code,
                CAST(:price AS numeric), :reported_at, :now, :now,
-               CASE WHEN known.stale THEN CAST(:now AS timestamptz) END,
-               CASE WHEN known.nameless THEN CAST(:provider_message_id AS text) END
-          FROM known
+               CASE WHEN named.stale THEN CAST(:now AS timestamptz) END
+          FROM named WHERE named.mismatch IS NULL
         ON CONFLICT (tenant_id, provider, event_id) DO UPDATE
            SET price = excluded.price, look_at = excluded.look_at, applied_at = NULL
          WHERE receipt.price IS NULL AND excluded.price IS NOT NULL
-           AND receipt.message_id = excluded.message_id
+           AND receipt.message_id = excluded.message_id AND receipt.attempt = excluded.attempt
         RETURNING applied_at IS NULL AS open, old.id IS NULL AS fresh
+    ), adopted AS (
+        UPDATE attempt SET provider_message_id = :provider_message_id
+          FROM stored
+         WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :attempt
+           AND provider_message_id IS NULL
     )
-    SELECT known.operation, known.scope, known.idempotency_key, known.completed, known.attended,
-           known.merchant_id, known.channel, known.to_contact,
+    SELECT named.*,
            EXISTS (SELECT 1 FROM stored WHERE fresh) AS fresh,
            COALESCE((SELECT open FROM stored),
                     (SELECT applied_at IS NULL FROM receipt
                       WHERE tenant_id = :tenant_id AND provider = :provider
-                        AND event_id = :event_id), FALSE) AS open
-      FROM known
+                        AND event_id = :event_id AND message_id = :message_id
+                        AND attempt = :attempt), FALSE) AS open
+      FROM named
     """
 )
 
 
-async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredReceipt | None:
+async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredReceipt | Mismatch:
     """Store a report once, and suppress whom it tells us never to write to again.
 
-    None if it names no attempt at that provider.
+    A report that is not about a recipient and the provider's message of its attempt changes
+    nothing. An attempt without the provider's message id takes that of its first report.
+
+    Raises:
+        IntegrityError: at the same moment the id was told of another attempt; repeated in another
+            transaction, this is a mismatch.
     """
+    key = receipt.recipient_key
+    is_address = receipt.recipient is not None and "@" in receipt.recipient
     row = (
         await db.execute(
             _STORE,
@@ -117,7 +150,9 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
                 "provider_message_id": receipt.provider_message_id,
                 "status": receipt.status,
                 "phase": receipt.phase,
-                "recipient": receipt.recipient,
+                "channel": receipt.channel,
+                "recipient": receipt.recipient if is_address else key or receipt.recipient,
+                "recipient_key": key,
                 "duration_seconds": receipt.duration_seconds,
                 "error_code": receipt.error_code,
                 "provider_code": receipt.provider_code,
@@ -128,7 +163,9 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
         )
     ).one_or_none()
     if row is None:
-        return None
+        return Mismatch.ATTEMPT
+    if row.mismatch is not None:
+        return Mismatch(row.mismatch)
     if row.fresh and receipt.suppresses is not None:
         contact = receipt.recipient or row.to_contact
         await suppress(
@@ -136,7 +173,7 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
             tenant_id=receipt.tenant_id,
             merchant_id=row.merchant_id,
             channel=Channel(row.channel),
-            contact_key=contact_key(Channel(row.channel), contact),
+            contact_key=key or contact_key(Channel(row.channel), contact),
             contact=contact,
             reason=receipt.suppresses,
             source=f"{receipt.provider}: {receipt.phase}",

@@ -4,6 +4,7 @@ Source: the table of active codes kept by SIX for ISO (amendments up to 180). Le
 of funds, metals, units of account, testing and "no currency": nobody can be charged in those.
 """
 
+from decimal import Decimal
 from typing import Final
 
 _CODES: Final = """
@@ -18,3 +19,20 @@ _CODES: Final = """
 """
 
 CURRENCIES: Final = frozenset(_CODES.split())
+
+_WHOLE_CODES: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_WHOLE: Final = frozenset(_WHOLE_CODES.split())
+_THOUSANDTHS: Final = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+
+
+def decimals_of(currency: str) -> int:
+    """Return how many decimals an amount has in a currency: its smallest unit is the last one."""
+    if currency in _WHOLE:
+        return 0
+    return 3 if currency in _THOUSANDTHS else 2
+
+
+def written(amount: int, currency: str) -> str:
+    """Return an amount of smallest units as people write it: 4900 USD is 49.00."""
+    decimals = decimals_of(currency)
+    return str(Decimal(amount).scaleb(-decimals))

@@ -25,6 +25,17 @@ _FAILURES: Final = {
 }
 
 
+class ChargeMismatch(StrEnum):
+    """Why news of a charge are not believed although their signature is right."""
+
+    AMOUNT = "AMOUNT"
+    """Amount or currency are not those of the order."""
+    CHARGE_ID = "CHARGE_ID"
+    """The payment has another charge, or the charge belongs to another payment."""
+    EVENT = "EVENT"
+    """The event was told before, of another payment."""
+
+
 class Duty(StrEnum):
     """What is to be done next for a payment."""
 

@@ -3,8 +3,27 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
-from models.enums import ErrorCode, ReportStatus, SuppressionReason
+from models.enums import Channel, ErrorCode, ReportStatus, SuppressionReason
+from models.errors import InvalidPhoneNumber
+from models.rules.contacts import contact_key, e164
+
+
+class Mismatch(StrEnum):
+    """Why a report is not believed although its signature is right: it is not about its attempt."""
+
+    ATTEMPT = "ATTEMPT"
+    """There is no such attempt."""
+    PROVIDER = "PROVIDER"
+    """The attempt was made with another provider."""
+    CHANNEL = "CHANNEL"
+    RECIPIENT = "RECIPIENT"
+    """It names nobody the message was sent to, or does not say which of several it is about."""
+    MESSAGE_ID = "MESSAGE_ID"
+    """The provider's message id belongs to another attempt, or the attempt has another one."""
+    EVENT = "EVENT"
+    """The event was told before, of another attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +40,8 @@ class Told:
     reported_at: datetime
     phase: str = ""
     """The provider's own word, shown in the event trail."""
+    channel: Channel | None = None
+    """None if the provider does not tell."""
     recipient: str | None = field(default=None, repr=False)
     """Whom of several it is about, for e-mail."""
     duration_seconds: int | None = None
@@ -31,3 +52,19 @@ class Told:
     provider_code: str | None = None
     price: Decimal | None = None
     """What the whole message costs in USD, never negative, without what carriers get apart."""
+
+    @property
+    def recipient_key(self) -> str | None:
+        """The recipient in comparable form; None if none is named, or the name is no contact.
+
+        Some providers leave out the plus sign of a phone number.
+        """
+        if self.recipient is None:
+            return None
+        if "@" in self.recipient:
+            return contact_key(Channel.EMAIL, self.recipient)
+        number = self.recipient.strip()
+        try:
+            return e164(number if number.startswith("+") else f"+{number}")
+        except InvalidPhoneNumber:
+            return None

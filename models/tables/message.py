@@ -167,6 +167,15 @@ class Attempt(Table, table=True):
         one_of("state", AttemptState),
         one_of("error_code", ErrorCode, optional=True),
         CheckConstraint("number >= 1", name="number"),
+        # What a provider calls a message proves one attempt, never two.
+        Index(
+            "ux_attempt_provider_message",
+            "tenant_id",
+            "provider",
+            "provider_message_id",
+            unique=True,
+            postgresql_where=text("provider_message_id IS NOT NULL"),
+        ),
         # Over all tenants: the watcher looks at what was attempted lately.
         Index("ix_attempt_requested", "requested_at"),
     )
@@ -183,7 +192,12 @@ class Attempt(Table, table=True):
     attended_until: datetime | None = optional_timestamp(
         description="Until then its worker looks for the report by itself: no signal is needed."
     )
-    provider_message_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
+    provider_message_id: str | None = Field(
+        default=None,
+        sa_type=String(128),
+        nullable=True,
+        description="Told by the provider's answer, by a look-up or by the first report.",
+    )
     error_code: ErrorCode | None = Field(default=None, sa_type=String(32), nullable=True)
     everywhere: bool = Field(default=False, description="Any provider would refuse it as well.")
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
@@ -208,12 +222,6 @@ class Receipt(Table, table=True):
     id: int | None = identity()
     provider: str = Field(sa_type=String(32))
     event_id: str = Field(sa_type=String(128))
-    provider_message_id: str | None = Field(
-        default=None,
-        sa_type=String(128),
-        nullable=True,
-        description="Kept where the attempt has none: its answer was lost, or not read yet.",
-    )
     message_id: int = Field(sa_type=BigInteger)
     attempt: int = Field(sa_type=SmallInteger)
     status: ReportStatus = Field(sa_type=String(16))

@@ -55,6 +55,15 @@ class Payment(Table, table=True):
             unique=True,
             postgresql_where=text("failed_at IS NULL"),
         ),
+        # A gateway's charge pays one payment, never two.
+        Index(
+            "ux_payment_charge",
+            "tenant_id",
+            "gateway",
+            "charge_id",
+            unique=True,
+            postgresql_where=text("charge_id IS NOT NULL"),
+        ),
         Index("ix_payment_merchant", "tenant_id", "merchant_id", "id"),
         Index("ix_payment_sweep", "sweep_at", postgresql_where=text("completed_at IS NULL")),
     )

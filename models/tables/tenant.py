@@ -14,6 +14,7 @@ from sqlalchemy import (
     Numeric,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field
 
@@ -30,6 +31,11 @@ class Tenant(Table, table=True):
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
     name: str = Field(sa_type=String(64))
     delivery_mode: DeliveryMode = Field(sa_type=String(16))
+    custom_prices: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": text("false")},
+        description="Its own keys, not those of its merchants, may order credits at any price.",
+    )
     created_at: datetime = timestamp()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from models.enums import Channel, ErrorCode, ReportStatus
@@ -20,14 +21,17 @@ from providers.ports import (
     SendRequest,
 )
 
-ACCEPTED = Accepted(provider_message_id="m1")
+OWN = "own"
+"""Stands for the provider's id of the very message that is asked about."""
+
+ACCEPTED = Accepted(provider_message_id=OWN)
 REFUSED = Refused(error_code=ErrorCode.PROVIDER_REFUSED, provider_code="30007", everywhere=False)
 REFUSED_EVERYWHERE = Refused(
     error_code=ErrorCode.BAD_DESTINATION, provider_code="21211", everywhere=True
 )
 NOT_PROCESSED = NotProcessed(reason="429")
 AMBIGUOUS = Ambiguous(reason="ReadTimeout")
-FOUND = Found(provider_message_id="m1")
+FOUND = Found(provider_message_id=OWN)
 NOT_FOUND = NotFound()
 NO_TRUTH = NoTruth(reason="ConnectError")
 
@@ -66,6 +70,8 @@ class Scripted:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, Accepted) and answer.provider_message_id == OWN:
+            return Accepted(provider_message_id=own_id(request.reference))
         return answer
 
     async def called(self, times: int = 1) -> None:
@@ -75,7 +81,26 @@ class Scripted:
 
     async def look_up(self, reference: str) -> LookUp:
         self.asked.append(reference)
-        return self._truths.pop(0) if len(self._truths) > 1 else self._truths[0]
+        truth = self._truths.pop(0) if len(self._truths) > 1 else self._truths[0]
+        if not isinstance(truth, Found):
+            return truth
+        own = own_id(reference)
+        return Found(
+            provider_message_id=_named(truth.provider_message_id, own),
+            reports=tuple(
+                replace(told, provider_message_id=_named(told.provider_message_id, own))
+                for told in truth.reports
+            ),
+        )
+
+
+def own_id(reference: str) -> str:
+    """Return what a provider of this kind calls the message of a reference."""
+    return f"id-{reference}"
+
+
+def _named(id: str, own: str) -> str:
+    return own if id == OWN else id
 
 
 def report(status: ReportStatus, *, reference: str = "", event_id: str = "e1") -> Report:
@@ -85,5 +110,5 @@ def report(status: ReportStatus, *, reference: str = "", event_id: str = "e1") -
         reference=reference,
         status=status,
         reported_at=datetime.now(UTC),
-        provider_message_id="m1",
+        provider_message_id=OWN,
     )

@@ -21,13 +21,16 @@ from models.enums import (
     MessageStatus,
     ReportStatus,
 )
-from models.queries import dispatching, receipts
+from models.queries import dispatching
 from models.queries.consents import lock_contact
 from models.queries.receipts import NewReceipt, StoredReceipt
+from models.queries.report_intake import take_report
+from models.rules.reports import Mismatch
 from models.session import Database, WriteSession
 from models.tables.consent import Consent
 from providers.ports import MessageProvider
 from providers.routing import Routes
+from tests.activities.doubles import own_id
 from tests.factories import Owner, make_message, new_message
 from workflows.types import (
     DispatchResult,
@@ -121,23 +124,25 @@ class Stage:
         attempt: int = 1,
         received: datetime | None = None,
         price: str | None = None,
-    ) -> StoredReceipt | None:
+        id: str | None = None,
+        **facts: Any,
+    ) -> StoredReceipt | Mismatch:
         """Store what a provider reports, as the webhook does."""
+        tenant_id = self.owner.tenant_id if tenant_id is None else tenant_id
+        own = own_id(f"hx-{self.owner.tenant_id}-{message_id}-{attempt}")
         receipt = NewReceipt(
-            tenant_id=self.owner.tenant_id if tenant_id is None else tenant_id,
+            tenant_id=tenant_id,
             message_id=message_id,
             attempt=attempt,
             provider=provider,
             event_id=event_id,
-            provider_message_id="m1",
+            provider_message_id=own if id is None else id,
             status=status,
-            error_code=None,
-            provider_code=None,
+            **facts,
             price=None if price is None else Decimal(price),
             reported_at=datetime.now(UTC),
         )
-        async with self.database.transaction() as db:
-            return await receipts.store(db, receipt, received or datetime.now(UTC))
+        return await take_report(self.database, receipt, received or datetime.now(UTC))
 
     async def opt_out(self, db: WriteSession, contact: str = TO) -> None:
         """Write an opt-out down in a transaction of the caller's, under the contact's lock."""
@@ -200,7 +205,8 @@ class Stage:
 
     async def rows(self, sql: str, message_id: int = 0) -> Sequence[Any]:
         async with self.database.read() as db:
-            ids = {"t": self.owner.tenant_id, "m": message_id}
+            named = {"t": self.owner.tenant_id, "m": message_id}
+            ids = {name: value for name, value in named.items() if f":{name}" in sql}
             return (await db.execute(text(sql), ids)).all()
 
 

@@ -24,7 +24,7 @@ async def told_after(stage: Stage, message_id: int, seconds: float) -> StoredRec
     """Store the last word so long after the provider was called."""
     await asyncio.sleep(seconds)
     stored = await stage.tell(message_id, ReportStatus.DELIVERED, event_id=f"e{message_id}")
-    assert stored is not None
+    assert isinstance(stored, StoredReceipt)
     return stored
 
 

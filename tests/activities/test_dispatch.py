@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
-from models.queries import dispatching
+from models.queries import concluding
 from models.session import Database
 from providers.ports import Answer, NotProcessed, SmsRequest
 from tests.activities.doubles import (
@@ -167,7 +167,7 @@ async def test_it_was_sent_when_the_provider_answered_not_when_it_was_asked(
     await stage.crash(message_id, deadline_in=SECOND, provider="one")
     answered = datetime.now(UTC) + 3 * SECOND
     async with database.transaction() as db:
-        await dispatching.conclude(
+        await concluding.conclude(
             db,
             tenant_id=owner.tenant_id,
             message_id=message_id,

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from models.enums import MessageStatus, PriceGap, PriceSource, ReportStatus, UsageState
 from models.queries.days import DayIsClosed, lock_day
 from models.queries.pricing import accept_card_prices, price_what_is_missing
+from models.queries.receipts import StoredReceipt
 from models.session import Database
 from models.tables.usage import UsageClosing
 from tests.activities.doubles import AMBIGUOUS, Scripted
@@ -207,7 +208,7 @@ async def test_a_report_told_again_with_its_price_is_read_again(telling: Books) 
     for price in ("0.02", "0.02", "5", None):  # only its first price is news
         event_id = f"e{message_id}"
         stored = await telling.tell(message_id, R.DELIVERED, event_id=event_id, price=price)
-        assert stored is not None
+        assert isinstance(stored, StoredReceipt)
         assert not stored.fresh
         await telling.settle(message_id, Ending.REPORTED)
     assert (await telling.booked(message_id))[3] == BY_VENDOR

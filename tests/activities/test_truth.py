@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.enums import FINAL_REPORT, AttemptState, MessageStatus, ReportStatus
-from models.queries import dispatching
+from models.queries import concluding
+from models.queries.receipts import StoredReceipt
+from models.rules.reports import Mismatch as M
 from models.session import Database
 from providers.ports import Found, LookUp, Proof
 from tests.activities.doubles import (
@@ -15,6 +17,7 @@ from tests.activities.doubles import (
     FOUND,
     NO_TRUTH,
     NOT_FOUND,
+    OWN,
     REFUSED,
     Scripted,
     report,
@@ -115,7 +118,7 @@ async def test_a_stored_report_is_read_before_anybody_is_asked(
 
 
 async def test_what_a_look_up_tells_of_delivery_is_stored(database: Database, owner: Owner) -> None:
-    told = Found(provider_message_id="m1", reports=(report(ReportStatus.DELIVERED),))
+    told = Found(provider_message_id=OWN, reports=(report(ReportStatus.DELIVERED),))
     provider = Scripted(truths=[told])
     stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
     expected = ReconcileResult(finding=Finding.FOUND, reported=True)
@@ -170,7 +173,7 @@ async def test_an_answer_that_comes_while_absence_is_asked_for_is_not_taken_for_
     class Meanwhile(Scripted):
         async def look_up(self, reference: str) -> LookUp:
             async with database.transaction() as db:
-                await dispatching.conclude(
+                await concluding.conclude(
                     db,
                     tenant_id=owner.tenant_id,
                     message_id=message_id,
@@ -220,7 +223,7 @@ async def test_without_an_attempt_there_is_nothing_to_find(
 
 
 async def test_polling_stores_what_is_told_once(database: Database, owner: Owner) -> None:
-    told = Found(provider_message_id="m1", reports=(report(ReportStatus.DELIVERED),))
+    told = Found(provider_message_id=OWN, reports=(report(ReportStatus.DELIVERED),))
     provider = Scripted(truths=[FOUND, told])
     stage = Stage(database, owner, provider)
     message_id = await stage.accept()
@@ -262,12 +265,12 @@ async def test_a_receipt_for_somebody_elses_attempt_is_none(
     await stage.dispatch(message_id)
     stranger = await make_owner(database)
     delivered = ReportStatus.DELIVERED
-    assert await stage.tell(message_id, delivered, tenant_id=stranger.tenant_id) is None
-    assert await stage.tell(message_id, delivered, provider="two") is None
-    assert await stage.tell(message_id, delivered, attempt=2) is None
-    assert await stage.tell(10**15, delivered) is None
+    assert await stage.tell(message_id, delivered, tenant_id=stranger.tenant_id) is M.ATTEMPT
+    assert await stage.tell(message_id, delivered, provider="two") is M.PROVIDER
+    assert await stage.tell(message_id, delivered, attempt=2) is M.ATTEMPT
+    assert await stage.tell(10**15, delivered) is M.ATTEMPT
     assert await stage.open_receipts(message_id) == 0
-    assert await stage.tell(message_id, delivered) is not None
+    assert isinstance(await stage.tell(message_id, delivered), StoredReceipt)
 
 
 async def test_one_event_id_under_two_messages_is_about_the_first(
@@ -300,5 +303,5 @@ async def test_a_receipt_told_twenty_times_at_once_is_one(database: Database, ow
     await stage.dispatch(message_id)
     told = [stage.tell(message_id, ReportStatus.DELIVERED) for _ in range(20)]
     stored = await asyncio.gather(*told)
-    assert None not in stored
+    assert {type(one) for one in stored} == {StoredReceipt}
     assert await stage.open_receipts(message_id) == 1

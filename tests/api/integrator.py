@@ -88,11 +88,14 @@ class Integrator:
         )
 
 
-async def make_tenant(database: Database) -> int:
-    """Add a tenant nobody else in the tests knows."""
+async def make_tenant(database: Database, *, custom_prices: bool = True) -> int:
+    """Add a tenant nobody else in the tests knows; it may buy credits at any price."""
     async with database.transaction() as db:
         tenant = Tenant(
-            name=f"tenant-{uuid4().hex}", delivery_mode=DeliveryMode.SIMULATOR, created_at=_now()
+            name=f"tenant-{uuid4().hex}",
+            delivery_mode=DeliveryMode.SIMULATOR,
+            custom_prices=custom_prices,
+            created_at=_now(),
         )
         db.add(tenant)
         await db.flush()

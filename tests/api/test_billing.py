@@ -14,7 +14,7 @@ from api.services.billing import Billing
 from models.session import Database
 from tests.api.doubles import Clock, FakeUpgradeStarter
 from tests.api.integrator import GYM, Integrator, make_merchant
-from tests.factories import make_owner
+from tests.factories import add_price, make_owner
 from tests.ledger.moves import grant
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
@@ -124,6 +124,7 @@ async def test_a_merchants_key_buys_and_sees_for_that_merchant_only(
 ) -> None:
     other = await make_merchant(database, gym.tenant_id, "gym-b")
     key = await merchant_key(gym.tenant_id, other)
+    await add_price(database, gym.tenant_id)
     await gym.post("/billing/upgrade", UPGRADE, key="k")
     for body in (UPGRADE, {**UPGRADE, "merchantId": "gym-c"}):
         assert (await key.post("/billing/upgrade", body)).status_code == 404

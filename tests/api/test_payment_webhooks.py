@@ -19,7 +19,7 @@ from api.services.payment_news import PaymentNews
 from models.enums import ChargeState
 from models.session import Database
 from providers import simulated_payments
-from tests.activities.gateways import OwnGateway, Till
+from tests.activities.gateways import LOST, OwnGateway, Till
 from tests.api.doubles import FakeUpgradeStarter
 from tests.factories import Owner
 
@@ -165,18 +165,54 @@ async def test_news_of_another_payment_at_this_address_are_403(
     assert (await post(client, reference, news(other))).status_code == 403
 
 
-@pytest.mark.parametrize("changed", [{"amountCents": 9}, {"currency": "MXN"}], ids=repr)
-async def test_news_of_a_charge_that_nobody_ordered_are_refused(
+@pytest.mark.parametrize(
+    "changed", [{"amountCents": 9}, {"amountCents": 11}, {"currency": "MXN"}], ids=repr
+)
+async def test_news_of_a_charge_that_nobody_ordered_are_dropped(
     client: httpx.AsyncClient,
     till: Till,
     reference: str,
+    upgrades: FakeUpgradeStarter,
     changed: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    before = await everything(till)
-    assert (await post(client, reference, news(reference, **changed))).status_code == 404
+    before, counted = await everything(till), dropped("AMOUNT")
+    assert (await post(client, reference, news(reference, **changed))).status_code == 204
     assert await everything(till) == before
+    assert (dropped("AMOUNT"), upgrades.woken) == (counted + 1, [])
     assert "the gateway tells of another charge than was ordered" in caplog.messages
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
+async def test_news_of_another_charge_than_the_payments_are_dropped(
+    client: httpx.AsyncClient, till: Till, reference: str, upgrades: FakeUpgradeStarter, status: str
+) -> None:
+    before, counted = await everything(till), dropped("CHARGE_ID")
+    told = news(reference, chargeId="ch-another", status=status)
+    assert (await post(client, reference, told)).status_code == 204
+    assert await everything(till) == before
+    assert (dropped("CHARGE_ID"), upgrades.woken) == (counted + 1, [])
+
+
+async def test_one_charge_pays_one_payment(
+    client: httpx.AsyncClient, till: Till, reference: str
+) -> None:
+    await post(client, reference, news(reference))
+    other = await till.order(key="other")
+    till.gateway.answers.append(LOST)
+    await till.take("charge", other)
+    unpaid = str(await till.reference(other))
+    before = await everything(till)
+    told = news(unpaid, chargeId=f"ch-{reference}")
+    assert (await post(client, unpaid, told)).status_code == 204
+    again = news(unpaid, eventId=f"evt-{reference}")
+    assert (await post(client, unpaid, again)).status_code == 204
+    assert await everything(till) == before
+
+
+def dropped(reason: str) -> float:
+    labels = {"gateway": "simulator", "reason": reason}
+    return REGISTRY.get_sample_value("hexavox_charge_mismatches_total", labels) or 0
 
 
 async def test_news_of_an_old_charge_under_the_same_ids_are_404(

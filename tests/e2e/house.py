@@ -115,6 +115,21 @@ class House:
             for event in item["events"]
         ]
 
+    async def provider_message(self, reference: str) -> str:
+        """Return what the simulator calls the message of an attempt it knows."""
+        answer = await self.http.get(
+            f"{self.stack.simulator_url}/messages", params={"reference": reference}
+        )
+        message_id: str = answer.json()["items"][0]["id"]
+        return message_id
+
+    async def is_known(self, reference: str) -> bool:
+        """Say whether the simulator has taken the message of an attempt."""
+        answer = await self.http.get(
+            f"{self.stack.simulator_url}/messages", params={"reference": reference}
+        )
+        return bool(answer.json()["items"])
+
     async def workflow(self, client: Client, integrator: "Integrator", message_id: str) -> str:
         """Return the id of the workflow that carried a message."""
         query = f"HexavoxTenant = {integrator.owner.tenant_id} AND HexavoxMessageId = {message_id}"

@@ -12,15 +12,20 @@ def _reference(integrator: Integrator, message_id: str, attempt: int = 1) -> str
     return f"hx-{integrator.owner.tenant_id}-{message_id}-{attempt}"
 
 
-def _report(reference: str, status: str = "delivered") -> dict[str, object]:
+async def _report(
+    house: House, reference: str, status: str = "delivered", **facts: object
+) -> dict[str, object]:
+    """Compose a report on the attempt as the simulator knows it; facts replace what it says."""
+    message = await house.provider_message(reference)
     return {
         "eventId": f"forged-{reference}-{status}",
-        "messageId": "sim_forged",
+        "messageId": message,
         "reference": reference,
         "channel": "SMS",
         "status": status,
         "at": "2026-04-16T13:20:32.942Z",
         "errorCode": 30005 if status == "undelivered" else None,
+        **facts,
     }
 
 
@@ -36,7 +41,8 @@ async def test_a_report_with_a_wrong_signature_is_refused_and_changes_nothing(
 ) -> None:
     message_id = await integrator.accepted(number("9010"))  # open until it is asked about
     reference = _reference(integrator, message_id)
-    report = _report(reference, "undelivered")
+    await until(lambda: house.is_known(reference))
+    report = await _report(house, reference, "undelivered")
 
     forged = await house.webhook(reference, report, secret="guessed")
 
@@ -76,7 +82,7 @@ async def test_after_the_last_word_another_one_changes_neither_status_nor_books(
     reference = _reference(integrator, message_id)
     before = await integrator.everything()
 
-    answer = await house.webhook(reference, _report(reference, "undelivered"))
+    answer = await house.webhook(reference, await _report(house, reference, "undelivered"))
 
     assert answer.status_code == 204
     after = await integrator.everything()
@@ -106,12 +112,36 @@ async def test_a_report_about_another_tenants_message_reaches_nobody(
     message_id = await integrator.accepted(number("9010"))
     reference = _reference(stranger, message_id)
 
-    answer = await house.webhook(reference, _report(reference, "undelivered"))
+    await until(lambda: house.is_known(_reference(integrator, message_id)))
+    report = await _report(house, _reference(integrator, message_id), "undelivered")
 
-    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+    answer = await house.webhook(reference, {**report, "reference": reference})
+
+    assert answer.status_code == 204
     view = await integrator.ended(message_id)
     assert view["status"] == "DELIVERED"
     assert await _forged_receipts(house, reference) == []
+
+
+async def test_a_signed_report_of_something_else_changes_nothing(
+    house: House, integrator: Integrator
+) -> None:
+    message_id = await integrator.accepted(number("9011"))  # ends UNKNOWN, so it can be corrected
+    await integrator.ended(message_id)
+    reference = _reference(integrator, message_id)
+    before = await integrator.everything()
+
+    for facts in (
+        {"messageId": "sim_forged"},
+        {"recipient": "+18135550000"},
+        {"recipient": "eve@example.com", "status": "complained", "channel": "EMAIL"},
+        {"channel": "VOICE"},
+    ):
+        report = await _report(house, reference, **facts)
+        assert (await house.webhook(reference, report)).status_code == 204
+
+    assert await integrator.everything() == before
+    assert (await integrator.view(message_id))["status"] == "UNKNOWN"
 
 
 async def test_a_late_report_corrects_unknown_once_and_takes_no_units_again(
@@ -126,11 +156,11 @@ async def test_a_late_report_corrects_unknown_once_and_takes_no_units_again(
         view = await integrator.view(message_id)
         return bool(view["status"] == "DELIVERED")
 
-    assert (await house.webhook(reference, _report(reference))).status_code == 204
+    assert (await house.webhook(reference, await _report(house, reference))).status_code == 204
     await until(corrected)
-    again = await house.webhook(reference, _report(reference, "undelivered"))
+    again = await house.webhook(reference, await _report(house, reference, "undelivered"))
     assert again.status_code == 204
-    await house.webhook(reference, _report(reference))
+    await house.webhook(reference, await _report(house, reference))
 
     after = await integrator.everything()
     assert (await integrator.view(message_id))["status"] == "DELIVERED"

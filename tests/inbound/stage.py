@@ -38,13 +38,15 @@ class Started(WorkflowStarter):
 
     def __init__(self) -> None:
         self.sends: list[SendStart] = []
+        self.woken: list[str] = []
 
     async def start(self, send: SendStart) -> None:
         """Remember it."""
         self.sends.append(send)
 
     async def wake(self, workflow_id: str, news: News) -> None:
-        """Nobody is there."""
+        """Remember it; nobody is there."""
+        self.woken.append(workflow_id)
 
 
 def inbox(database: Database, started: Started) -> Inbox:

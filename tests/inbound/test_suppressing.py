@@ -8,7 +8,7 @@ import pytest
 
 from models.enums import Channel, ErrorCode
 from providers.ports import Refused
-from tests.activities.doubles import ACCEPTED, Scripted
+from tests.activities.doubles import ACCEPTED, Scripted, own_id
 from tests.activities.stage import Stage
 from tests.factories import make_message, new_message
 from tests.inbound.stage import CONTACT, Line, signed
@@ -45,7 +45,7 @@ async def reported(line: Line, message_id: int, status: str, **facts: Any) -> in
     body, headers = signed(
         {
             "eventId": f"e-{message_id}-{status}",
-            "messageId": "m1",
+            "messageId": own_id(reference),
             "reference": reference,
             "status": status,
             "recipient": ADDRESS,

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from tests.inbound.reporting import mismatches
 from tests.inbound.stage import CONTACT, OTHER, Line, event, signed
 
 PATH = "/webhooks/simulator/inbound"
@@ -44,6 +46,28 @@ async def test_a_stop_that_twilio_passes_on_is_obeyed_once(line: Line) -> None:
     [stored] = await line.stored()
     assert (stored.provider, stored.event_id, stored.body) == ("twilio", sid, "STOP")
     assert len(await line.answers()) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE sender_number SET provider = 'twilio' WHERE tenant_id = :t",
+        "UPDATE tenant SET delivery_mode = 'LIVE' WHERE id = :t",
+    ],
+    ids=["bought elsewhere", "live"],
+)
+async def test_a_text_that_another_provider_would_pass_on_is_dropped(
+    line: Line, change: str
+) -> None:
+    await line.writes()
+    async with line.database.transaction() as db:
+        await db.execute(text(change), {"t": line.owner.tenant_id})
+    counted = mismatches("PROVIDER")
+    assert (await line.texts("STOP")).status_code == 204
+    assert await _nothing_happened(line)
+    assert mismatches("PROVIDER") == counted + 1
+    assert (await line.twilio_tells("STOP", event_id=f"SM{uuid4().hex}")).status_code == 204
+    assert len(await line.stored()) == 1
 
 
 async def test_a_form_that_twilio_did_not_sign_is_refused(line: Line) -> None:

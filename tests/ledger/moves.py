@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from activities.ledger import Ledger
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
-from models.queries import dispatching, payments, receipts, settleable, settlement
+from models.queries import concluding, dispatching, payments, receipts, settleable, settlement
 from models.queries.acceptance import AcceptedMessage, KeyTaken, NotFunded
 from models.queries.receipts import NewReceipt
 from models.rules.dispatching import Move, decide
@@ -18,7 +18,7 @@ from models.rules.periods import day_of, month_of
 from models.rules.settlement import End
 from models.session import Database
 from providers.routing import Routes
-from tests.activities.doubles import Scripted
+from tests.activities.doubles import Scripted, own_id
 from tests.factories import Owner, make_paid, new_message, try_accept
 from tests.ledger.billing import Bill, Billing, Close
 from workflows.types import Ending, SettleStep
@@ -86,7 +86,7 @@ def told(
         attempt=1,
         provider=provider,
         event_id=event_id,
-        provider_message_id="m1",
+        provider_message_id=own_id(f"hx-{owner.tenant_id}-{message_id}-1"),
         status=status,
         error_code=None,
         provider_code=None,
@@ -182,7 +182,7 @@ class Story:
             then = now - timedelta(days=days_ago)
             await dispatching.claim(db, **ids, number=1, provider="p", now=then, deadline=now)
         async with self._database.transaction() as db:
-            await dispatching.conclude(
+            await concluding.conclude(
                 db,
                 tenant_id=self.owner.tenant_id,
                 message_id=message_id,

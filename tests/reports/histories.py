@@ -19,7 +19,7 @@ from models.enums import (
     ReportStatus,
     UsageState,
 )
-from models.queries import dispatching, late_reports, receipts, settleable, settlement
+from models.queries import concluding, dispatching, late_reports, receipts, settleable, settlement
 from models.queries.acceptance import AcceptedMessage
 from models.queries.receipts import NewReceipt
 from models.rules.operations import SEND_EMAIL
@@ -173,7 +173,7 @@ class Story:
     async def _conclude(self, message_id: int, state: AttemptState) -> None:
         number = await self._last_attempt(message_id)
         async with self.database.transaction() as db:
-            await dispatching.conclude(
+            await concluding.conclude(
                 db,
                 tenant_id=self.owner.tenant_id,
                 message_id=message_id,

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from activities.closing import Closing
 from models.enums import AttemptState, Channel, PriceGap, ReportStatus
-from models.queries import dispatching, late_reports, receipts, settleable, settlement
+from models.queries import concluding, dispatching, late_reports, receipts, settleable, settlement
 from models.queries.receipts import NewReceipt
 from models.queries.settleable import Settleable
 from models.rules.settlement import end_by_report, end_without_truth
@@ -115,7 +115,7 @@ async def conclude(
     db: WriteSession, owner: Owner, message_id: int, at: datetime, state: AttemptState
 ) -> None:
     """Write what came of a message's first attempt, of which no answer told an id."""
-    await dispatching.conclude(
+    await concluding.conclude(
         db, tenant_id=owner.tenant_id, message_id=message_id, number=1, state=state, now=at
     )
 

@@ -60,7 +60,7 @@ async def sent(database: Database, owner: Owner, use: Use, vendor_id: str = "") 
                 "UPDATE attempt SET provider = :p, provider_message_id = :id"
                 " WHERE tenant_id = :t AND message_id = :m"
             ),
-            {"p": use.provider, "id": vendor_id, "t": owner.tenant_id, "m": message},
+            {"p": use.provider, "id": vendor_id or None, "t": owner.tenant_id, "m": message},
         )
     await book(database, owner, use, message)
     return message

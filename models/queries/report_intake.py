@@ -1,0 +1,70 @@
+"""Takes a report in, in a transaction of its own, or counts and logs why it is not believed."""
+
+import logging
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.exc import IntegrityError
+
+from models.metrics import REPORT_MISMATCHES
+from models.queries import receipts
+from models.queries.receipts import NewReceipt, StoredReceipt
+from models.rules.reports import Mismatch
+from models.session import Database
+
+log = logging.getLogger(__name__)
+
+_TURNS: Final = 3
+"""The second turn finds the id that another transaction committed during the first."""
+
+
+async def take_report(
+    database: Database, receipt: NewReceipt, now: datetime
+) -> StoredReceipt | Mismatch:
+    """Store one report, or say what of it does not belong to its attempt."""
+    for turn in range(1, _TURNS + 1):
+        try:
+            stored = await _store(database, receipt, now)
+        except IntegrityError:
+            if turn == _TURNS:
+                raise
+        else:
+            if isinstance(stored, Mismatch):
+                note_mismatch(receipt, stored)
+            return stored
+    raise AssertionError("unreachable")
+
+
+async def _store(
+    database: Database, receipt: NewReceipt, now: datetime
+) -> StoredReceipt | Mismatch:
+    # One that suppresses takes several statements, any other just one.
+    alone = receipt.suppresses is None
+    async with database.statement() if alone else database.transaction() as db:
+        return await receipts.store(db, receipt, now)
+
+
+def note_mismatch(receipt: NewReceipt, reason: Mismatch) -> None:
+    """Count and log a report that changed nothing."""
+    note(
+        tenant_id=receipt.tenant_id,
+        message_id=receipt.message_id,
+        attempt=receipt.attempt,
+        provider=receipt.provider,
+        reason=reason,
+    )
+
+
+def note(*, tenant_id: int, message_id: int, attempt: int, provider: str, reason: Mismatch) -> None:
+    """Count and log that a provider told of an attempt what does not belong to it."""
+    REPORT_MISMATCHES.labels(provider, reason).inc()
+    log.warning(
+        "what a provider tells does not belong to its attempt",
+        extra={
+            "tenant_id": tenant_id,
+            "message_id": message_id,
+            "attempt": attempt,
+            "provider": provider,
+            "reason": reason,
+        },
+    )

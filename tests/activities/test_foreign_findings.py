@@ -1,0 +1,105 @@
+"""What a provider tells when it is asked passes the same check as what it posts."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.enums import AttemptState, MessageStatus, ReportStatus
+from models.queries import concluding, receipts
+from models.queries.receipts import NewReceipt
+from models.rules.reference import Reference
+from models.session import Database
+from providers.ports import Found, Report
+from tests.activities.doubles import AMBIGUOUS, FOUND, OWN, Scripted, own_id, report
+from tests.activities.stage import Stage
+from tests.e2e.house import until
+from tests.factories import Owner
+from workflows.types import Finding, ReconcileResult, Verdict
+
+A = AttemptState
+DELIVERED = report(ReportStatus.DELIVERED)
+FOREIGN = [
+    replace(DELIVERED, provider_message_id="another"),
+    replace(DELIVERED, recipient="+18135559999"),
+    replace(DELIVERED, recipient="eve@example.com"),
+]
+
+
+@pytest.mark.parametrize("told", FOREIGN, ids=["id", "number", "address"])
+async def test_a_polled_report_on_something_else_is_not_stored(
+    database: Database, owner: Owner, told: Report
+) -> None:
+    found = Found(provider_message_id=OWN, reports=(told,))
+    stage = Stage(database, owner, Scripted(truths=[found]))
+    message_id = await stage.accept()
+    await stage.dispatch(message_id)
+    assert await stage.poll(message_id) is False
+    assert await stage.open_receipts(message_id) == 0
+    assert await stage.status(message_id) is MessageStatus.SENT
+
+
+@pytest.mark.parametrize("told", FOREIGN[1:], ids=["number", "address"])
+async def test_a_report_that_comes_with_a_finding_is_checked_too(
+    database: Database, owner: Owner, told: Report
+) -> None:
+    found = Found(provider_message_id=OWN, reports=(told,))
+    stage = Stage(database, owner, Scripted(AMBIGUOUS, truths=[found]))
+    message_id = await stage.accept()
+    await stage.dispatch(message_id)
+    assert await stage.reconcile(message_id) == ReconcileResult(finding=Finding.FOUND)
+    assert await stage.open_receipts(message_id) == 0
+
+
+async def test_a_finding_with_the_id_of_another_message_proves_nothing(
+    database: Database, owner: Owner
+) -> None:
+    provider = Scripted(truths=[FOUND])
+    stage = Stage(database, owner, provider)
+    first = await stage.accept()
+    await stage.dispatch(first)
+    theirs = Found(provider_message_id=own_id(f"hx-{owner.tenant_id}-{first}-1"))
+    stage = Stage(database, owner, Scripted(AMBIGUOUS, truths=[theirs]))
+    second = await stage.accept()
+    assert (await stage.dispatch(second)).verdict is Verdict.AMBIGUOUS
+    assert (await stage.reconcile(second)).finding is Finding.UNCERTAIN
+    assert await stage.attempts(second) == [("one", A.AMBIGUOUS)]
+
+
+async def test_a_report_that_is_committed_while_absence_waits_for_its_lock_wins(
+    database: Database, owner: Owner
+) -> None:
+    """The conclusion's snapshot is older than the report, so it does not see it among receipts."""
+    stage = Stage(database, owner, Scripted())
+    message_id = await stage.accept()
+    await stage.crash(message_id, deadline_in=timedelta(0), provider="one")
+    reference = Reference(tenant_id=owner.tenant_id, message_id=message_id, attempt=1)
+
+    async def conclude() -> AttemptState:
+        async with database.transaction() as db:
+            concluded = await concluding.conclude(
+                db,
+                tenant_id=owner.tenant_id,
+                message_id=message_id,
+                number=1,
+                state=A.ABSENT,
+                now=datetime.now(UTC),
+            )
+        return concluded.state
+
+    async def waiting() -> bool:
+        return bool(
+            await stage.rows(
+                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND query LIKE '%WITH told AS%' AND pid <> pg_backend_pid()"
+                " AND datname = current_database()"
+            )
+        )
+
+    async with database.transaction() as db:
+        told = NewReceipt.about(reference, "one", DELIVERED)
+        await receipts.store(db, told, datetime.now(UTC))
+        concluding_it = asyncio.create_task(conclude())
+        await until(waiting)
+    assert await concluding_it is A.ACCEPTED

@@ -1,0 +1,119 @@
+"""Reports as the simulator signs them, and the rows that none of them may change unduly."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from prometheus_client import REGISTRY
+from sqlalchemy import text
+
+from models.enums import Channel
+from models.rules.contacts import contact_key
+from providers.ports import Answer
+from tests.activities.doubles import Scripted, own_id
+from tests.activities.stage import Stage
+from tests.factories import make_message, new_message
+from tests.inbound.stage import Line, signed
+
+FIRST, SECOND = "Maria@Example.com", "bob@xn--mnchen-3ya.example"
+TABLES = ("message", "attempt", "receipt", "suppression", "consent_change", "usage_record")
+
+
+class Post(Scripted):
+    """A provider of texts and e-mail."""
+
+    channels = frozenset({Channel.SMS, Channel.EMAIL})
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """Messages of a tenant that the simulator has taken, and what it reports of them."""
+
+    line: Line
+
+    def stage(self, *answers: Answer) -> Stage:
+        """Return the activities, with a provider that answers so."""
+        return Stage(self.line.database, self.line.owner, Post(*answers, name="simulator"))
+
+    async def text_to(self, to: str, *answers: Answer) -> int:
+        """Send a text; return its id."""
+        stage = self.stage(*answers)
+        message_id = await stage.accept(to=to)
+        await stage.dispatch(message_id)
+        return message_id
+
+    async def mail_to(self, *recipients: str) -> int:
+        """Send one mail to these; return its id."""
+        keys = [contact_key(Channel.EMAIL, one) for one in recipients]
+        message = replace(
+            new_message(self.line.owner, to=recipients[0]),
+            channel=Channel.EMAIL,
+            to_key=keys[0],
+            units=len(recipients),
+            details={"subject": "Hi", "to": list(recipients)},
+            further_keys=tuple(keys[1:]),
+        )
+        message_id = await make_message(self.line.database, message)
+        await self.stage().dispatch(message_id)
+        return message_id
+
+    def reference(self, message_id: int, attempt: int = 1) -> str:
+        return f"hx-{self.line.owner.tenant_id}-{message_id}-{attempt}"
+
+    def told(self, message_id: int, status: str = "delivered", **facts: Any) -> dict[str, Any]:
+        """Compose a true report; facts replace what it says."""
+        reference = self.reference(message_id)
+        return {
+            "eventId": f"e-{uuid4().hex}",
+            "messageId": own_id(reference),
+            "reference": reference,
+            "status": status,
+            "at": datetime.now(UTC).isoformat(),
+            **facts,
+        }
+
+    async def tell(self, told: dict[str, Any]) -> int:
+        """Post a report, signed; return the status of the answer."""
+        body, headers = signed(told)
+        path = f"/webhooks/simulator/{told['reference']}"
+        return (await self.line.client.post(path, content=body, headers=headers)).status_code
+
+    async def everything(self) -> list[Any]:
+        """Return all rows of the tenant that a report could change, and who was woken."""
+        found: list[Any] = []
+        for table in TABLES:
+            found += await self.rows(
+                f"SELECT to_jsonb(t) - 'sweep_at' FROM {table} t WHERE tenant_id = :t ORDER BY 1"
+            )
+        tenant = f"/{self.line.owner.tenant_id}"
+        return [*found, [one for one in self.line.started.woken if tenant in one]]
+
+    async def reported(self, message_id: int) -> list[tuple[str, str | None]]:
+        """Return status and recipient of every report that is kept of a message."""
+        found = await self.rows(
+            "SELECT status, recipient FROM receipt WHERE tenant_id = :t AND message_id = :m"
+            " ORDER BY id",
+            m=message_id,
+        )
+        return [tuple(row) for row in found]
+
+    async def provider_ids(self, message_id: int) -> list[str | None]:
+        """Return what the provider calls each attempt of a message."""
+        found = await self.rows(
+            "SELECT provider_message_id FROM attempt WHERE tenant_id = :t AND message_id = :m"
+            " ORDER BY number",
+            m=message_id,
+        )
+        return [row.provider_message_id for row in found]
+
+    async def rows(self, sql: str, **values: Any) -> list[Any]:
+        async with self.line.database.read() as db:
+            values["t"] = self.line.owner.tenant_id
+            return list((await db.execute(text(sql), values)).all())
+
+
+def mismatches(reason: str) -> float:
+    """Return how many were counted of a kind."""
+    labels = {"provider": "simulator", "reason": reason}
+    return REGISTRY.get_sample_value("hexavox_report_mismatches_total", labels) or 0
