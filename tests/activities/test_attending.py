@@ -7,9 +7,10 @@ from sqlalchemy import text
 
 from activities.dispatch.attending import Attendance
 from models.enums import AttemptState, Channel, ReportStatus
-from models.queries import attending, dispatching, receipts
+from models.queries import attending, concluding, receipts
 from models.queries.attending import Attended
 from models.queries.receipts import NewReceipt, StoredReceipt
+from models.rules.reports import Mismatch
 from models.session import Database, WriteSession
 from tests.activities.doubles import AMBIGUOUS, Scripted
 from tests.activities.stage import Stage
@@ -43,7 +44,7 @@ async def accepted_attempt(
 async def conclude(db: WriteSession, attended: Attended, *, attended_for: timedelta) -> None:
     """Write down that a provider took a message, and for how long its report is looked for."""
     now = datetime.now(UTC)
-    await dispatching.conclude(
+    await concluding.conclude(
         db,
         tenant_id=attended.tenant_id,
         message_id=attended.message_id,
@@ -148,7 +149,7 @@ async def test_the_last_look_waits_for_a_report_that_is_being_stored(
         leaving = asyncio.create_task(leaves())
         await asyncio.sleep(0.2)
         assert not leaving.done()
-    assert stored is not None
+    assert isinstance(stored, StoredReceipt)
     assert (stored.attended, await leaving) == (True, True)
 
 
@@ -158,7 +159,7 @@ async def test_a_report_that_comes_during_the_last_look_is_signalled(
     stage = Stage(database, owner, Scripted())
     attended = await accepted_attempt(stage, attended_for=timedelta(minutes=1))
 
-    async def stores() -> StoredReceipt | None:
+    async def stores() -> StoredReceipt | Mismatch:
         async with database.transaction() as db:
             return await receipts.store(db, last_word(attended), datetime.now(UTC))
 
@@ -168,7 +169,7 @@ async def test_a_report_that_comes_during_the_last_look_is_signalled(
         await asyncio.sleep(0.2)
         assert not storing.done()
     stored = await storing
-    assert stored is not None
+    assert isinstance(stored, StoredReceipt)
     assert (stored.open, stored.attended) == (True, False)
 
 
@@ -181,7 +182,7 @@ async def test_a_report_that_comes_while_the_answer_is_written_down_is_looked_fo
     await stage.crash(message_id, deadline_in=timedelta(minutes=1), provider="one")
     attended = Attended(tenant_id=owner.tenant_id, message_id=message_id, attempt=1)
 
-    async def stores() -> StoredReceipt | None:
+    async def stores() -> StoredReceipt | Mismatch:
         async with database.transaction() as db:
             return await receipts.store(db, last_word(attended), datetime.now(UTC))
 
@@ -191,7 +192,7 @@ async def test_a_report_that_comes_while_the_answer_is_written_down_is_looked_fo
         await asyncio.sleep(0.2)
         assert not storing.done()
     stored = await storing
-    assert stored is not None
+    assert isinstance(stored, StoredReceipt)
     assert (stored.open, stored.attended) == (True, True)
     async with database.transaction() as db:
         assert await attending.leave(db, attended) is True
