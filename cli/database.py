@@ -1,9 +1,20 @@
 """Bringing the schema up to date."""
 
+import logging
+import time
 from importlib.resources import files
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.exc import OperationalError
+
+from models.database_faults import LOCKED, state_of
+
+log = logging.getLogger(__name__)
+
+_PAUSES: Final = (1, 2, 4, 8, 15, 30, 30, 30)
+"""Seconds between two tries to get the locks of a migration."""
 
 
 def alembic_config(url: str) -> Config:
@@ -18,4 +29,19 @@ def migrate() -> None:
     """Bring the database's schema to this version. Safe to run by several at once."""
     from models.settings import Settings
 
-    command.upgrade(alembic_config(Settings().async_database_url), "head")
+    upgrade(Settings().async_database_url)
+
+
+def upgrade(url: str, pauses: tuple[float, ...] = _PAUSES) -> None:
+    """Migrate; a table that is in use is waited for in short tries, between which others pass."""
+    for pause in pauses:
+        try:
+            command.upgrade(alembic_config(url), "head")
+        except OperationalError as error:
+            if state_of(error) != LOCKED:
+                raise
+            log.warning("a table is in use, the migration is tried again", extra={"in": pause})
+            time.sleep(pause)
+        else:
+            return
+    command.upgrade(alembic_config(url), "head")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from models.database_limits import OPERATOR
 from models.session import Database, WriteSession
 from models.settings import Settings
 
@@ -14,7 +15,7 @@ def in_transaction(action: Callable[[WriteSession], Awaitable[Result]]) -> Resul
     """Run an action in a transaction on the configured database, and return its result."""
 
     async def run() -> Result:
-        database = Database(Settings().async_database_url, pool_size=2)
+        database = Database(Settings().async_database_url, pool_size=2, limits=OPERATOR)
         try:
             async with database.transaction() as db:
                 return await action(db)

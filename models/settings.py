@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from models.database_url import sqlalchemy_url
 from models.rules.voice_place import TRANSPORTS, VoicePlace
 from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 
@@ -87,7 +88,7 @@ class Settings(BaseSettings):
 
     database_url: SecretStr = Field(
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
-        description="postgresql://user:password@host:port/name",
+        description="postgresql://user:password@host:port/name; several hosts parted by commas",
     )
     database_pool: int = Field(default=20, ge=2, description="Connections per process, at most.")
 
@@ -306,8 +307,4 @@ class Settings(BaseSettings):
     @property
     def async_database_url(self) -> str:
         """The database address in the form SQLAlchemy's psycopg driver takes."""
-        url = self.database_url.get_secret_value()
-        for scheme in ("postgresql://", "postgres://"):
-            if url.startswith(scheme):
-                return "postgresql+psycopg://" + url.removeprefix(scheme)
-        return url
+        return sqlalchemy_url(self.database_url.get_secret_value())
