@@ -75,7 +75,6 @@ WORKER: Final = DatabaseLimits(
     statement=_seconds(8),
     idle_in_transaction=_seconds(4),
     transaction=_seconds(15),
-    waiting=50,  # each keeps one of the 100 slots that all steps share
 )
 """A step has 10 seconds or more (`workflows/policies.py`), and is tried again."""
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, NamedTuple
 
-from models.database_faults import LOCKED, state_of
+from models.database_faults import LOCKED, fault_of, state_of
 from models.database_limits import DatabaseLimits
 from models.errors import TemporarilyUnavailable
 
-_BLOCKED_FOR: Final = 3.0
-"""Seconds for which a lane that met a lock is believed to meet it again."""
+_BLOCKED_FOR: Final = 60.0
+"""Seconds for which a lane that met a lock is taken to meet it again, unless one gets through."""
 
 _FULL: Final = "Too many requests about this merchant are waiting for one another."
 _LOCKED: Final = "Another transaction keeps this merchant locked."
@@ -31,6 +31,8 @@ class Lane(NamedTuple):
 
     tenant_id: int
     merchant: int | str | None = None
+    work: str = ""
+    """What is done: one kind may meet a lock that another does not."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,9 +105,8 @@ class Lanes:
     async def turn(self, lane: Lane | None, *, patient: bool = False) -> AsyncIterator[None]:
         """Wait for a turn, and keep it inside the block; None needs none.
 
-        After a transaction about a merchant waited too long for a lock, the merchant's others are
-        refused for a while but for one at a time, which finds out whether the lock is gone.
-        `patient` is not refused.
+        After a transaction about a merchant waited too long for a lock, the others of its lane are
+        refused but for one at a time, until one gets through. `patient` is not refused.
 
         Raises TemporarilyUnavailable.
         """
@@ -124,7 +125,10 @@ class Lanes:
             except Exception as error:
                 if state_of(error) == LOCKED:
                     self._block(lane)
+                elif fault_of(error) is None:  # it got through, and was refused for another reason
+                    self._blocked.pop(lane, None)
                 raise
+            self._blocked.pop(lane, None)
 
     @property
     def remembered(self) -> int:

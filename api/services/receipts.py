@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from api.services.webhooks import verified
 from api.temporal import WorkflowStarter
 from models.errors import NotFound
+from models.lanes import Lane
 from models.queries import receipts
 from models.queries.receipts import NewReceipt
 from models.rules.reference import parse_reference
@@ -48,7 +49,9 @@ class Receipts:
             raise NotFound
         # One that suppresses takes several statements, any other just one.
         alone = report.suppresses is None
-        async with self._database.statement() if alone else self._database.transaction() as db:
+        lane = Lane(named.tenant_id)
+        database = self._database
+        async with database.statement(lane) if alone else database.transaction(lane) as db:
             stored = await receipts.store(
                 db, NewReceipt.about(named, provider, report), datetime.now(UTC)
             )

@@ -210,10 +210,14 @@ async def test_one_failure_after_a_restart_of_the_server_renews_every_connection
     own_database: Database, database: Database, kind: str
 ) -> None:
     before = await pids(own_database)
-    with pytest.raises(OperationalError) as raised:
+
+    async def lose() -> None:
         async with getattr(own_database, kind)() as db:
             await end(database, before)
             await db.scalar(NUMBERS, {"most": 1})
+
+    with pytest.raises(OperationalError) as raised:
+        await lose()
     assert raised.value.connection_invalidated
     assert raised.value.statement == spelled(NUMBERS.text)
     assert isinstance(raised.value.orig, AdminShutdown)
