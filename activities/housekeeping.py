@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 
+from models.lanes import Lane
 from models.queries import late_reports, lines, receipts, settleable, sweeping
 from models.queries.lines import Line
 from models.queries.receipts import OpenReceipt
@@ -176,7 +177,7 @@ class Sweeping:
             )
             return True
         now = datetime.now(UTC)
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(receipt.tenant_id)) as db:
             message = await settleable.lock_for_settlement(
                 db, tenant_id=receipt.tenant_id, message_id=receipt.message_id
             )

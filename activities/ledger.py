@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from models.enums import ErrorCode, MessageStatus
+from models.lanes import Lane
 from models.queries import late_reports, settleable, settlement
 from models.queries.settleable import Settleable
 from models.rules.settlement import (
@@ -35,7 +36,8 @@ class Ledger:
 
         Twice is once: a message that has ended is only ever corrected, and that once.
         """
-        async with self._database.transaction() as db:
+        lane = Lane(step.tenant_id, step.merchant_id or None, "settle")
+        async with self._database.transaction(lane) as db:
             message = await settleable.lock_for_settlement(
                 db, tenant_id=step.tenant_id, message_id=step.message_id
             )

@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar
 from temporalio import activity
 
 from models.enums import OPEN_CHARGE, PaymentFailure
+from models.lanes import Lane
 from models.queries import payments
 from models.queries.payments import AnotherCharge, PaymentRow
 from models.rules.payments import Duty
@@ -60,7 +61,7 @@ class Payments:
         Who finds that it was asked before asks for the truth first, and repeats the request with
         the same key if there is none. Nothing is asked for once the payment was given up.
         """
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
             if payment.duty is not Duty.CHARGE:
                 return _standing(payment)
@@ -98,7 +99,7 @@ class Payments:
         Absence is concluded only by a look-up that began after the last deadline for asking and
         the gateway's window: until then a request may still be on its way.
         """
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
             if payment.duty not in _UNPAID:
                 return _standing(payment)
@@ -127,7 +128,7 @@ class Payments:
 
         Both are decided under the payment's lock, so that only one of them ever is.
         """
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
             if payment.duty is Duty.GRANT:
                 if payment.merchant_active:
@@ -153,7 +154,7 @@ class Payments:
         if not isinstance(answer, Refunded):
             _log_refund(step, answer)
             return _standing(payment, answer)
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
             await payments.give_back(db, payment, answer.refund_id, _now())
             return await self._now_standing(db, payment)
@@ -172,7 +173,7 @@ class Payments:
             _log_silence(step, answer)
             return await self._look(step, answer)
         try:
-            async with self._database.transaction() as db:
+            async with self._database.transaction(Lane(step.tenant_id)) as db:
                 payment = await payments.get_payment(
                     db, step.tenant_id, step.payment_id, locked=True
                 )
@@ -190,7 +191,7 @@ class Payments:
             return await self._look(step, NoTruth(reason="AnotherCharge"))
 
     async def _conclude_absent(self, step: UpgradeStep) -> Standing:
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
             if payment.duty is Duty.CALL_OFF and payment.charge_id is None:
                 await payments.fail(db, payment, PaymentFailure.EXPIRED, _now())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from temporalio import activity
 from temporalio.client import Client
 
+from models.lanes import Lane
 from models.queries import lines
 from models.queries.lines import LetIn, Line
 from models.session import Database
@@ -28,7 +29,7 @@ class Pumping:
         Who was let in and is not woken, for this dies before, is let in anew after a while.
         """
         line = Line(tenant_id=step.tenant_id, sender_id=step.sender_id, channel=step.channel)
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
             let_in, next_in = await lines.pump(db, line)
         await self._wake(step.tenant_id, let_in)
         return PumpResult(let_in=len(let_in), next_in=next_in)

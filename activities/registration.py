@@ -7,6 +7,7 @@ from typing import Final
 
 from temporalio import activity
 
+from models.lanes import Lane
 from models.queries import registration
 from models.queries.registration import Row
 from models.rules.registration import Move, next_move
@@ -72,7 +73,7 @@ class Registering:
 
         Safe to run twice: the second run finds the deadline of the first and says RECONCILE.
         """
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
             row = await self._lock(db, step)
             now = datetime.now(UTC)
             if row is None or _move(row, step) is not Move.SUBMIT:
@@ -108,7 +109,7 @@ class Registering:
 
     async def _look_up(self, step: RegistrationStep, wanted: Move) -> RegistrationResult:
         asked_at = datetime.now(UTC)
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
             row = await self._lock(db, step)
             registry = None if row is None else self._registries.find(row.provider)
             if row is None or registry is None or _move(row, step) is not wanted:
@@ -156,7 +157,7 @@ class Registering:
 
         If this fails, the call stays open and is reconciled.
         """
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
             row = await self._lock(db, step)
             now = datetime.now(UTC)
             if row is None or registration.stood(row) != call.stood:

@@ -54,6 +54,7 @@ from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.services.voice_provisioning import VoiceProvisioning
 from api.temporal import UpgradeStarter, WorkflowStarter
+from models.database_limits import API
 from models.queries.sip_registrations import RegistrarTables
 from models.rules.sip import SipSecrets
 from models.session import Database
@@ -102,7 +103,9 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            database = Database(settings.async_database_url, pool_size=settings.database_pool)
+            database = Database(
+                settings.async_database_url, pool_size=settings.database_pool, limits=API
+            )
             stack.push_async_callback(database.close)
             vendors = new_client(settings.provider_timeout)
             stack.push_async_callback(vendors.aclose)

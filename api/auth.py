@@ -8,6 +8,7 @@ from sqlmodel import col
 from starlette.requests import Request
 
 from models.errors import InvalidCredentials
+from models.lanes import Lane
 from models.rules.credentials import hash_credential, same_hash
 from models.session import Database
 from models.tables.merchant import Merchant
@@ -30,6 +31,13 @@ class Caller:
     key_id: int
     merchant_id: int | None
     merchant: str | None
+
+    def lane(self, merchant: str | None = None, work: str = "") -> Lane:
+        """Return in which lane a transaction about a merchant, or the tenant itself, takes turns.
+
+        A merchant's own key stays in that merchant's, whatever name it asks for.
+        """
+        return Lane(self.tenant_id, self.merchant or merchant, work)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import func, select
+from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.auth import Caller
 from api.trace import template_of, trace_of
+from models.database_limits import KEY_WAIT
 from models.errors import IdempotencyKeyReused, ValidationFailed
 from models.session import WriteSession
 from models.tables.idempotency import IdempotencyRecord
@@ -23,6 +24,21 @@ KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
+
+# A twin is waited for longer than any other lock. Each part reads from the one before, so that they
+# are carried out in this order.
+_LOCK = text(
+    """
+    WITH usual AS MATERIALIZED (
+        SELECT current_setting('lock_timeout') AS patience
+    ), longer AS MATERIALIZED (
+        SELECT usual.patience, set_config('lock_timeout', :patience, TRUE) FROM usual
+    ), locked AS MATERIALIZED (
+        SELECT longer.patience, pg_advisory_xact_lock(hashtextextended(:name, 0)) FROM longer
+    )
+    SELECT set_config('lock_timeout', locked.patience, TRUE) FROM locked
+    """
+)
 
 View = TypeVar("View", bound=BaseModel)
 
@@ -111,7 +127,7 @@ async def find_answer(
     name = "\x1f".join(
         ("idempotency", str(caller.tenant_id), request.operation, request.scope, request.key)
     )
-    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+    await db.execute(_LOCK, {"name": name, "patience": f"{KEY_WAIT.total_seconds()}s"})
     record = await db.get(
         IdempotencyRecord, (caller.tenant_id, request.operation, request.scope, request.key)
     )

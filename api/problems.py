@@ -9,7 +9,7 @@ from typing import Any, cast
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.schemas.problems import FieldError, Problem
 from api.trace import trace_of
+from models.database_faults import fault_of
 from models.enums import Channel
 from models.errors import (
     BadRequest,
@@ -116,9 +117,8 @@ def install(app: FastAPI) -> None:
         HexavoxError: _known,
         RequestValidationError: _invalid,
         HTTPException: _http,
-        OperationalError: _database_away,
-        InterfaceError: _database_away,
-        PoolTimeoutError: _database_away,
+        DBAPIError: _database_failed,
+        PoolTimeoutError: _database_failed,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
@@ -185,8 +185,12 @@ def _methods(request: Request) -> set[str]:
     return {name for parameters, names in routes if parameters == fewest for name in names}
 
 
-async def _database_away(request: Request, error: Exception) -> Response:
-    log.error("database away", extra={"error": type(error).__name__})
+async def _database_failed(request: Request, error: DBAPIError | PoolTimeoutError) -> Response:
+    fault = fault_of(error)
+    if fault is None:
+        raise error  # a bug of ours
+    kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
+    log.error("database away", extra={"error": kind, "fault": fault.name})
     return render(request, TemporarilyUnavailable())
 
 

@@ -1,9 +1,20 @@
 """Bringing the schema up to date."""
 
+import logging
+import time
 from importlib.resources import files
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.exc import OperationalError
+
+from models.database_faults import LOCKED, state_of
+
+log = logging.getLogger(__name__)
+
+_PAUSES: Final = (1, 2, 4, 8, 15, 30, 30, 30)
+"""Seconds between two tries to get the locks of a migration."""
 
 
 def alembic_config(url: str) -> Config:
@@ -19,5 +30,19 @@ def migrate() -> None:
     from cli.read_settings import read_settings
     from models.settings import Settings
 
-    settings = read_settings(Settings)
-    command.upgrade(alembic_config(settings.async_database_url), "head")
+    upgrade(read_settings(Settings).async_database_url)
+
+
+def upgrade(url: str, pauses: tuple[float, ...] = _PAUSES) -> None:
+    """Migrate; a table that is in use is waited for in short tries, between which others pass."""
+    for pause in pauses:
+        try:
+            command.upgrade(alembic_config(url), "head")
+        except OperationalError as error:
+            if state_of(error) != LOCKED:
+                raise
+            log.warning("a table is in use, the migration is tried again", extra={"in": pause})
+            time.sleep(pause)
+        else:
+            return
+    command.upgrade(alembic_config(url), "head")

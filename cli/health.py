@@ -1,23 +1,49 @@
-"""A worker's own /healthz and /metrics."""
+"""A worker's own /healthz, /readyz and /metrics."""
 
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from models.errors import TemporarilyUnavailable
+
 log = logging.getLogger(__name__)
+
+Check = Callable[[], Awaitable[None]]
+"""Raises TemporarilyUnavailable, or what SQLAlchemy does, when no work can be done."""
+
+
+async def always_ready() -> None:
+    """Ready whenever it is alive."""
 
 
 async def _healthz(request: Request) -> Response:
     return PlainTextResponse("ok")
+
+
+def _readyz(check: Check) -> Callable[[Request], Awaitable[Response]]:
+    async def readyz(request: Request) -> Response:
+        try:
+            await check()
+        except TemporarilyUnavailable as error:
+            reason = error.detail
+        except SQLAlchemyError as error:
+            log.warning("database away", extra={"error": type(error).__name__})
+            reason = "The database is out of reach."
+        else:
+            return PlainTextResponse("ready")
+        return PlainTextResponse(reason, status_code=503, headers={"Retry-After": "2"})
+
+    return readyz
 
 
 async def _metrics(request: Request) -> Response:
@@ -25,17 +51,21 @@ async def _metrics(request: Request) -> Response:
 
 
 @asynccontextmanager
-async def serve_health(port: int, host: str = "127.0.0.1") -> AsyncIterator[None]:
-    """Serve both while the block runs; port 0 serves nothing.
+async def serve_health(
+    port: int, host: str = "127.0.0.1", check: Check = always_ready
+) -> AsyncIterator[None]:
+    """Serve them while the block runs; port 0 serves nothing.
 
-    A port that cannot be had is logged, and the block runs without: messages matter more, and
-    whoever watches the port notices.
+    /healthz says that the process lives, and stays good while the database is away: a restart would
+    not help. /readyz says whether it can work. A port that cannot be had is logged, and the block
+    runs without: messages matter more, and whoever watches the port notices.
     """
     listener = _listen(host, port) if port else None
     if listener is None:
         yield
         return
-    app = Starlette(routes=[Route("/healthz", _healthz), Route("/metrics", _metrics)])
+    routes = {"/healthz": _healthz, "/readyz": _readyz(check), "/metrics": _metrics}
+    app = Starlette(routes=[Route(path, endpoint) for path, endpoint in routes.items()])
     config = uvicorn.Config(app, log_config=None, access_log=False)
     server = uvicorn.Server(config)
     # `serve` would take the signals that stop the worker.

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from cli.read_settings import read_settings
+from models.database_limits import OPERATOR
 from models.session import Database, WriteSession
 from models.settings import Settings
 
@@ -17,7 +18,7 @@ def in_transaction(action: Callable[[WriteSession], Awaitable[Result]]) -> Resul
     settings = read_settings(Settings)
 
     async def run() -> Result:
-        database = Database(settings.async_database_url, pool_size=2)
+        database = Database(settings.async_database_url, pool_size=2, limits=OPERATOR)
         try:
             async with database.transaction() as db:
                 return await action(db)

@@ -47,12 +47,20 @@ class Parts:
     routes: Routes
 
 
-def assemble(settings: Settings, database: Database, client: Client, vendors: Vendors) -> Parts:
-    """Build the activities.
+def assemble(
+    settings: Settings,
+    database: Database,
+    client: Client,
+    vendors: Vendors,
+    *,
+    housekeeping: Database | None = None,
+) -> Parts:
+    """Build the activities; sweeping, closing and watching have a pool of their own if given one.
 
     Raises IncompleteSettings if the SIP directory that the settings name is none of the vendors'.
     """
     routes = vendors.routes
+    housekeeping = housekeeping or database
     return Parts(
         dispatching=Dispatching(
             database,
@@ -64,13 +72,13 @@ def assemble(settings: Settings, database: Database, client: Client, vendors: Ve
         truth=Truth(database, routes),
         ledger=Ledger(database, routes),
         sweeping=Sweeping(
-            database,
+            housekeeping,
             client,
             settings.send_waits,
             routes,
             every=settings.sweep_every,
             grace=settings.sweep_grace,
-            chores=list(_chores(settings, database, client)),
+            chores=list(_chores(settings, housekeeping, client)),
         ),
         pumping=Pumping(database, client),
         payments=Payments(database, vendors.gateways, public_url=settings.public_url),
@@ -82,8 +90,10 @@ def assemble(settings: Settings, database: Database, client: Client, vendors: Ve
             lost_after=settings.registration_lost_after,
         ),
         provisioning=_provisioning(settings, database, vendors.directories),
-        closing=Closing(database),
-        watching=Watching(database, every=settings.watch_every, window=settings.provider_window),
+        closing=Closing(housekeeping),
+        watching=Watching(
+            housekeeping, every=settings.watch_every, window=settings.provider_window
+        ),
         routes=routes,
     )
 

@@ -8,11 +8,13 @@ from contextlib import AsyncExitStack
 
 from temporalio.client import Client
 
+from api.services.readiness import Readiness
 from cli.health import serve_health
 from cli.parts import assemble
 from cli.queues import workers
 from cli.standing import stand_by, start_what_stands
 from cli.vendors import open_vendors
+from models.database_limits import HOUSEKEEPING, WORKER
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
@@ -20,10 +22,15 @@ from workflows.connecting import connect, register_search_attributes
 
 log = logging.getLogger(__name__)
 
+_HOUSEKEEPING_POOL = 4
+"""Connections besides those of the sends, so that neither waits for the other."""
+
 
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
-    database = Database(settings.async_database_url, pool_size=settings.database_pool)
+    url, size = settings.async_database_url, settings.database_pool
+    database = Database(url, pool_size=size, limits=WORKER)
+    housekeeping = Database(url, pool_size=_HOUSEKEEPING_POOL, limits=HOUSEKEEPING)
     client = await _connect_patiently()
     await register_search_attributes(client)
     stop = asyncio.Event()
@@ -31,14 +38,19 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
+        stack.push_async_callback(housekeeping.close)
         http = await stack.enter_async_context(new_client(settings.provider_timeout))
-        parts = assemble(settings, database, client, open_vendors(settings, http))
+        parts = assemble(
+            settings, database, client, open_vendors(settings, http), housekeeping=housekeeping
+        )
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
         await start_what_stands(client, settings.close_every, adjust=True)
         standing_by = asyncio.create_task(stand_by(client, settings.close_every))
         stack.callback(standing_by.cancel)
-        health = serve_health(settings.worker_health_port, settings.worker_health_host)
+        health = serve_health(
+            settings.worker_health_port, settings.worker_health_host, Readiness(database).check
+        )
         await stack.enter_async_context(health)
         log.info("worker is ready")
         await stop.wait()

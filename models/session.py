@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NewType, cast
 
 from sqlalchemy import Result, TextClause, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -14,6 +15,10 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from models.connection import WriteTrouble, connector
+from models.database_limits import CONNECT, OPERATOR, TCP, DatabaseLimits
+from models.idle_check import check_idle_connections
+from models.lanes import Lane, Lanes
 from models.sql_text import Driver, SqlText, sql_text
 
 _NOTHING: Final = text("SELECT 1")
@@ -91,9 +96,15 @@ WriteSession = NewType("WriteSession", AsyncSession)
 
 
 class Database:
-    """The connection pool of one process."""
+    """The connection pool of one process, within the limits of what the process does.
 
-    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+    A transaction that may have to wait for rows of a merchant or a tenant names it as its `lane`,
+    so that not every connection waits for the same lock.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 20, limits: DatabaseLimits = OPERATOR) -> None:
+        self._trouble = WriteTrouble()
+        self._lanes = Lanes(pool_size, limits)
         # READ COMMITTED: every rule here re-reads under the row lock it holds.
         self.engine: AsyncEngine = create_async_engine(
             url,
@@ -102,15 +113,17 @@ class Database:
             pool_timeout=5,
             # The connection used last has its statements prepared and its caches warm.
             pool_use_lifo=True,
-            pool_pre_ping=False,
+            pool_pre_ping=False,  # see models/idle_check.py
             hide_parameters=True,  # in errors: they are texts and contacts
             isolation_level="READ COMMITTED",
             connect_args={
-                "connect_timeout": 5,
+                **connect_options(url, limits),
                 "application_name": "hexavox",
                 "prepare_threshold": 1,
+                "async_creator_fn": connector(limits.answer, self._trouble),
             },
         )
+        check_idle_connections(self.engine)
 
         # A single statement needs no transaction around it, and so no BEGIN and COMMIT.
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -122,26 +135,56 @@ class Database:
             yield ReadSession(session)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[WriteSession]:
+    async def transaction(
+        self, lane: Lane | None = None, *, patient: bool = False
+    ) -> AsyncIterator[WriteSession]:
         """Open one transaction: committed when the block ends, rolled back when it raises.
 
-        It takes its connection at once.
+        It waits for its turn in the lane, then takes its connection at once. `patient` waits for
+        the turn even while the lane is known to be locked.
         """
-        async with self.engine.connect() as connection, connection.begin() as transaction:
+        async with (
+            self._lanes.turn(lane, patient=patient),
+            self.engine.connect() as connection,
+            connection.begin() as transaction,
+        ):
             async with _session(connection) as session:
                 yield WriteSession(session)
                 await session.flush_all()
             await transaction.commit()  # raises if it was rolled back on the way
 
     @asynccontextmanager
-    async def statement(self) -> AsyncIterator[WriteSession]:
+    async def statement(self, lane: Lane | None = None) -> AsyncIterator[WriteSession]:
         """Open a session for one statement that is a transaction by itself: no BEGIN, no COMMIT."""
-        async with self._single.connect() as connection, _session(connection) as session:
+        async with (
+            self._lanes.turn(lane),
+            self._single.connect() as connection,
+            _session(connection) as session,
+        ):
             yield WriteSession(session)
+
+    @property
+    def full(self) -> bool:
+        """Whether the server had no room for a write a moment ago."""
+        return self._trouble.full
+
+    async def renew(self) -> None:
+        """Part with every connection, at the latest when it is given back; open new ones."""
+        await self.engine.dispose()
 
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def connect_options(url: str, limits: DatabaseLimits) -> dict[str, Any]:
+    """Return what the driver is told besides the address; what the address itself says wins."""
+    given = make_url(url).query
+    options: dict[str, Any] = {"connect_timeout": round(CONNECT.total_seconds()), **TCP}
+    options = {name: value for name, value in options.items() if name not in given}
+    # The server takes the last word on each setting.
+    options["options"] = f"{limits.server_options} {given.get('options', '')}".strip()
+    return options
 
 
 @asynccontextmanager

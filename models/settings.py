@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from models.database_url import sqlalchemy_url
 from models.environment_settings import BadSettings, EnvironmentSettings
 from models.rules.voice_place import TRANSPORTS, VoicePlace
 from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
@@ -107,7 +108,7 @@ class Settings(ServingSettings):
 
     database_url: DatabaseUrl = Field(
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
-        description="postgresql://user:password@host:port/name",
+        description="postgresql://user:password@host:port/name; several hosts parted by commas",
     )
     database_pool: int = Field(default=20, ge=2, description="Connections per process, at most.")
 
@@ -304,4 +305,4 @@ class Settings(ServingSettings):
     @property
     def async_database_url(self) -> str:
         """The database address in the form SQLAlchemy's psycopg driver takes."""
-        return "postgresql+psycopg://" + self.database_url.get_secret_value().partition("://")[2]
+        return sqlalchemy_url(self.database_url.get_secret_value())

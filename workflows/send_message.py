@@ -94,7 +94,11 @@ class SendMessage:
         """
         if workflow.info().is_continue_as_new_suggested():
             workflow.continue_as_new(self._order)
-        step = DispatchStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
+        step = DispatchStep(
+            tenant_id=self._order.tenant_id,
+            message_id=self._order.message_id,
+            merchant_id=self._order.merchant_id,
+        )
         handed = await workflow.execute_local_activity(steps.dispatch, step, **policies.DISPATCH)
         if handed.verdict is Verdict.BUSY and handed.provider is not None:
             handed = await workflow.execute_activity(
@@ -154,6 +158,7 @@ class SendMessage:
                 message_id=self._order.message_id,
                 ending=ending,
                 error_code=self._error_code,
+                merchant_id=self._order.merchant_id,
             ),
             **policies.SETTLE,
         )

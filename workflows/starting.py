@@ -61,7 +61,12 @@ async def start_send(
     try:
         await client.start_workflow(
             SendMessage.run,
-            SendInput(tenant_id=send.tenant_id, message_id=send.message_id, waits=waits),
+            SendInput(
+                tenant_id=send.tenant_id,
+                message_id=send.message_id,
+                waits=waits,
+                merchant_id=send.merchant_id,
+            ),
             id=send.workflow_id,
             task_queue=names.MESSAGES,
             task_timeout=_TASK_TIMEOUT,

@@ -18,6 +18,8 @@ class SendInput:
     tenant_id: int
     message_id: int
     waits: SendWaits
+    merchant_id: int = 0
+    """0 for what belongs to the tenant itself, and for what was started before this was told."""
 
 
 class Verdict(StrEnum):
@@ -46,6 +48,7 @@ class DispatchStep:
 
     tenant_id: int
     message_id: int
+    merchant_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,7 @@ class SettleStep:
     message_id: int
     ending: Ending
     error_code: ErrorCode | None = None
+    merchant_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from activities.dispatch.attending import Attendance, Route
 from activities.dispatch.slots import Slots
 from activities.dispatch.verdicts import log_answer, state_of, without_claim
 from models.enums import AttemptState, ErrorCode, SuppressionReason
+from models.lanes import Lane
 from models.queries import concluding, dispatching, lines
 from models.queries.attending import Attended
 from models.queries.dispatching import Dispatchable
@@ -110,8 +111,9 @@ class Dispatching:
         return await self._hand_over(step, fast=False)
 
     async def _hand_over(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
+        lane = Lane(step.tenant_id, step.merchant_id or None, "dispatch")
         with ExitStack() as held:
-            async with self._database.transaction() as db:
+            async with self._database.transaction(lane) as db:
                 claimed = await self._claim(db, step, held if fast else None)
             if isinstance(claimed, DispatchResult):
                 return claimed

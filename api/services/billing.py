@@ -87,7 +87,9 @@ class Billing:
             IdempotencyKeyReused, MerchantNotFound, ReferenceReused, MerchantInactive,
             PriceMismatch.
         """
-        async with self._database.transaction() as db:
+        async with self._database.transaction(
+            caller.lane(order.merchant_id, request.operation)
+        ) as db:
             found = await self._take(db, caller, order, request)
         if found.payment.completed_at is None:
             await self._starter.start(_start_of(found))

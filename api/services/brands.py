@@ -59,7 +59,7 @@ class Brands:
         Raises:
             ValidationFailed, MerchantNotFound, BrandNotEditable.
         """
-        async with self._database.transaction() as db:
+        async with self._database.transaction(caller.lane(merchant_id, request.operation)) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             brand = await find_brand(db, scope, locked=True)

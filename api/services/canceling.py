@@ -41,7 +41,7 @@ class Canceling:
             MessageNotFound, NotCancelable.
         """
         named = read_message_id(message_id)
-        async with self._database.transaction() as db:
+        async with self._database.transaction(caller.lane()) as db:
             readable = readable_messages(caller).where(col(Message.id) == named)
             row = (await db.execute(readable)).one_or_none()
             locked = await settleable.lock_for_settlement(

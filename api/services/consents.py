@@ -49,7 +49,9 @@ class Consents:
         self, caller: Caller, order: V1MerchantConsentRequest, request: IdempotentRequest
     ) -> Answer[ConsentView]:
         """Record what a recipient said; from the commit on every send obeys it."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction(
+            caller.lane(order.merchant_id, request.operation)
+        ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
                 return Answer(ConsentView.model_validate(stored), replayed=True)

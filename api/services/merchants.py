@@ -62,7 +62,9 @@ class Merchants:
         """Create a merchant or change what the order names of it."""
         if caller.merchant_id is not None:
             raise Forbidden("A merchant's own key may not write merchants.")
-        async with self._database.transaction() as db:
+        async with self._database.transaction(
+            caller.lane(order.merchant_id, request.operation)
+        ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
                 return Answer(MerchantView.model_validate(stored), replayed=True)
@@ -104,7 +106,7 @@ class Merchants:
         """Change the settings that the order names."""
         if caller.merchant_id is not None:
             raise Forbidden("A merchant's own key may not write merchants.")
-        async with self._database.transaction() as db:
+        async with self._database.transaction(caller.lane(merchant_id, request.operation)) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
                 return Answer(MerchantSettingsView.model_validate(stored), replayed=True)

@@ -97,7 +97,7 @@ class MessagingNumbers:
             ValidationFailed: no number of the US.
             MerchantNotFound, NumberTaken.
         """
-        async with self._database.transaction() as db:
+        async with self._database.transaction(caller.lane(merchant_id, request.operation)) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             number: MessagingNumber | None
@@ -140,7 +140,7 @@ class MessagingNumbers:
             MerchantNotFound, NumberNotFound, CampaignNotFound, NumberNotActive,
             NumberNotAssignable, NumberAlreadyAssigned, CampaignNotApproved, SoleProprietorLimit.
         """
-        async with self._database.transaction() as db:
+        async with self._database.transaction(caller.lane(merchant_id, request.operation)) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             row: MessagingNumber | None
@@ -164,7 +164,7 @@ class MessagingNumbers:
         Raises:
             MerchantNotFound, NumberNotFound, NumberNotActive, AssignmentPending.
         """
-        async with self._database.transaction() as db:
+        async with self._database.transaction(caller.lane(merchant_id, request.operation)) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             row: MessagingNumber | None

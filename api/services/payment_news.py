@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from api.services.webhooks import verified
 from api.temporal import UpgradeStarter
 from models.errors import NotFound
+from models.lanes import Lane
 from models.metrics import CHARGE_MISMATCHES, PAYMENTS_ENDED
 from models.queries.payment_events import ChargeEvent, take_event
 from models.queries.payments import AnotherCharge
@@ -69,7 +70,7 @@ class PaymentNews:
             reported_at=report.reported_at,
         )
         try:
-            async with self._database.transaction() as db:
+            async with self._database.transaction(Lane(named.tenant_id)) as db:
                 stored = await take_event(
                     db, named, gateway, event, now=self._clock(), grace=self._sweep_grace
                 )

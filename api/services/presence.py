@@ -45,7 +45,9 @@ class PresenceBook:
         self, caller: Caller, order: V1VoiceSipPresenceRequest, request: IdempotentRequest
     ) -> Answer[VoiceSipPresenceView]:
         """Note what a client tells of a user."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction(
+            caller.lane(order.merchant_id, request.operation)
+        ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
                 return Answer(VoiceSipPresenceView.model_validate(stored), replayed=True)

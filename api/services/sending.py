@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Final, assert_never
+
+from sqlalchemy.exc import DBAPIError
 
 from api.auth import Caller
 from api.idempotency import IdempotentRequest
@@ -13,8 +16,11 @@ from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
 from api.services.orders import Draft, direct_draft, email_draft, sms_draft, voice_draft
 from api.services.permission import Permissions
 from api.services.starts import start_of
+from api.services.twins import UNDER_WAY, Twins
 from api.temporal import WorkflowStarter
 from models import logs
+from models.database_faults import LOCKED, state_of
+from models.database_limits import KEY_WAIT
 from models.enums import Channel, MessageStatus
 from models.errors import (
     HexavoxError,
@@ -23,6 +29,7 @@ from models.errors import (
     TemporarilyUnavailable,
     ValidationFailed,
 )
+from models.lanes import Lane
 from models.queries import acceptance
 from models.queries.acceptance import AcceptedMessage, KeyTaken, KnownSend, NewMessage, NotFunded
 from models.rules.operations import (
@@ -39,8 +46,6 @@ from workflows.starting import SendStart
 
 FARTHEST: Final = timedelta(days=30)
 """How far ahead a send may be scheduled."""
-
-_UNDER_WAY: Final = "The first request with this key is still under way."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,7 @@ class Sending:
         self._permissions = permissions
         self._sweep_grace = sweep_grace
         self._clock = clock
+        self._twins = Twins()
 
     async def accept_sms(
         self, caller: Caller, order: V1OmniSmsSendRequest, request: IdempotentRequest
@@ -120,13 +126,21 @@ class Sending:
         request: IdempotentRequest,
         read: Callable[[], Draft],
     ) -> Accepted:
+        named = (caller.tenant_id, operation, request.scope, request.key)
+        key = None if request.key is None else named
         try:
-            draft = read()
-            message = await self._permitted(caller, draft, request)
-            message_id = await self._write(message)
-        except HexavoxError:
+            async with self._twins.one_by_one(key) as second:
+                known = await self._known(caller, operation, request) if second else None
+                if known is not None:
+                    return known
+                draft = read()
+                message = await self._permitted(caller, draft, request)
+                lane = caller.lane(draft.merchant, f"{operation} {message.channel}")
+                message_id = await self._write_patiently(message, lane)
+        except (HexavoxError, DBAPIError):
             # Asked for only now, because most keys are new: what stands in the way of a send that
-            # was accepted already, such as an opt-out since then, is of no matter any more.
+            # was accepted already, such as an opt-out since then, is of no matter any more. A
+            # connection may have been lost after the commit.
             known = await self._known(caller, operation, request)
             if known is None:
                 raise
@@ -178,9 +192,22 @@ class Sending:
             sweep_at=now + self._sweep_grace,
         )
 
-    async def _write(self, message: NewMessage) -> int:
+    async def _write_patiently(self, message: NewMessage, lane: Lane) -> int:
+        """Write it down; one with a key waits longer for a lock, for its twin may hold it."""
+        give_up_at = monotonic() + KEY_WAIT.total_seconds()
+        patient = False
+        while True:
+            try:
+                return await self._write(message, lane, patient=patient)
+            except DBAPIError as error:
+                locked = state_of(error) == LOCKED
+                if not locked or message.idempotency_key is None or monotonic() > give_up_at:
+                    raise
+            patient = True
+
+    async def _write(self, message: NewMessage, lane: Lane, *, patient: bool) -> int:
         """Write it down with its hold, or leave no trace of it and raise why."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction(lane, patient=patient) as db:
             outcome = await acceptance.accept(db, message)
             match outcome:
                 case AcceptedMessage():
@@ -190,12 +217,12 @@ class Sending:
                         f"Units needed: {message.units}, available: {outcome.available}."
                     )
                 case KeyTaken(written=True):
-                    raise TemporarilyUnavailable(_UNDER_WAY)
+                    raise TemporarilyUnavailable(UNDER_WAY)
                 case KeyTaken():
                     pass  # a rollback would cost the connection what it has prepared
                 case _:
                     assert_never(outcome)
-        raise TemporarilyUnavailable(_UNDER_WAY)
+        raise TemporarilyUnavailable(UNDER_WAY)
 
     async def _known(
         self, caller: Caller, operation: str, request: IdempotentRequest

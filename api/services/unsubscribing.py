@@ -10,6 +10,7 @@ from sqlmodel import col
 from api.services.permission import UnsubscribeLinks
 from models.enums import Channel, ConsentStatus
 from models.errors import NotFound
+from models.lanes import Lane
 from models.queries.consents import find_said, lock_contact, say
 from models.session import Database, ReadSession, WriteSession
 from models.tables.merchant import Merchant
@@ -39,7 +40,7 @@ class Unsubscribing:
         Twice is once. From the commit on no attempt at this merchant's e-mail is made.
         """
         tenant_id, merchant_id, key = self._read(ticket)
-        async with self._database.transaction() as db:
+        async with self._database.transaction(Lane(tenant_id, merchant_id)) as db:
             name = await _name(db, tenant_id, merchant_id)
             await lock_contact(db, tenant_id, merchant_id, Channel.EMAIL, key, shared=False)
             said = await find_said(

@@ -3,16 +3,27 @@
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
+from models.database_limits import MIGRATION
+from models.session import connect_options
 from models.tables.registry import metadata
 
 _LOCK = 0x48455841  # "HEXA"
 
 
 def run() -> None:
-    """Migrate in one transaction, alone."""
-    engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
+    """Migrate in one transaction, alone.
+
+    The other one that migrates is waited for as long as it takes. A table that somebody uses is
+    waited for briefly, for whoever comes next waits behind us: see `cli.database.migrate`.
+    """
+    url = context.config.attributes["url"]
+    engine = create_engine(
+        url, poolclass=pool.NullPool, connect_args=connect_options(url, MIGRATION)
+    )
     with engine.begin() as connection:
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text(f"SET LOCAL lock_timeout = '{MIGRATION.lock.total_seconds()}s'"))
         context.configure(
             connection=connection,
             target_metadata=metadata,

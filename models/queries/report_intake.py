@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy.exc import IntegrityError
 
+from models.lanes import Lane
 from models.metrics import REPORT_MISMATCHES
 from models.queries import receipts
 from models.queries.receipts import NewReceipt, StoredReceipt
@@ -40,7 +41,8 @@ async def _store(
 ) -> StoredReceipt | Mismatch:
     # One that suppresses takes several statements, any other just one.
     alone = receipt.suppresses is None
-    async with database.statement() if alone else database.transaction() as db:
+    lane = Lane(receipt.tenant_id)
+    async with database.statement(lane) if alone else database.transaction(lane) as db:
         return await receipts.store(db, receipt, now)
 
 

@@ -195,14 +195,29 @@ async def end(database: Database, backends: set[int]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["read", "statement", "transaction"])
-async def test_one_failure_after_a_restart_of_the_server_renews_every_connection(
+async def test_a_restart_of_the_server_between_two_sessions_is_not_noticed(
     own_database: Database, database: Database, kind: str
 ) -> None:
     before = await pids(own_database)
     await end(database, before)
-    with pytest.raises(OperationalError) as raised:
+    async with getattr(own_database, kind)() as db:
+        assert await db.scalar(NUMBERS, {"most": 1}) == 1
+    assert (await pids(own_database)).isdisjoint(before)
+
+
+@pytest.mark.parametrize("kind", ["read", "statement", "transaction"])
+async def test_one_failure_after_a_restart_of_the_server_renews_every_connection(
+    own_database: Database, database: Database, kind: str
+) -> None:
+    before = await pids(own_database)
+
+    async def lose() -> None:
         async with getattr(own_database, kind)() as db:
+            await end(database, before)
             await db.scalar(NUMBERS, {"most": 1})
+
+    with pytest.raises(OperationalError) as raised:
+        await lose()
     assert raised.value.connection_invalidated
     assert raised.value.statement == spelled(NUMBERS.text)
     assert isinstance(raised.value.orig, AdminShutdown)

@@ -1,0 +1,122 @@
+"""How long a process waits for Postgres, and how much of it one merchant may take, by its work.
+
+Nothing waits without a bound: not for a row that somebody else has locked, not for a statement, not
+for a client that holds a transaction and is frozen, and not for a server that has gone mute.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+
+def _seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+_MUTE: Final = _seconds(1)
+"""What a client waits longer than the server's own limit before it takes the server for mute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseLimits:
+    """The limits of one kind of work. The first four are the server's, set on every connection."""
+
+    lock: timedelta
+    """For a row or an advisory lock that another transaction holds: SQLSTATE 55P03."""
+    statement: timedelta
+    """For one statement, its wait for locks included: SQLSTATE 57014."""
+    idle_in_transaction: timedelta
+    """Between two statements of a transaction. The server ends the connection of a frozen client,
+    and whoever waits for its locks goes on: SQLSTATE 25P03."""
+    transaction: timedelta
+    """For a whole transaction: SQLSTATE 25P04."""
+    waiting: int = 200
+    """Transactions of one merchant, and of one tenant, that wait for their turn in this process."""
+    turn: timedelta = timedelta(seconds=5)
+    """How long one of them waits."""
+
+    @property
+    def answer(self) -> timedelta:
+        """How long the client waits for an answer before it gives the connection up."""
+        return self.statement + _MUTE
+
+    @property
+    def server_options(self) -> str:
+        """The server's part, as libpq's connection option `options` takes it."""
+        limits = {
+            "lock_timeout": self.lock,
+            "statement_timeout": self.statement,
+            "idle_in_transaction_session_timeout": self.idle_in_transaction,
+            "transaction_timeout": self.transaction,
+            # A backend whose client is gone stops waiting, and lets go of its locks.
+            "client_connection_check_interval": _seconds(2),
+        }
+        return " ".join(
+            f"-c {name}={round(limit / timedelta(milliseconds=1))}"
+            for name, limit in limits.items()
+        )
+
+
+API: Final = DatabaseLimits(
+    lock=_seconds(2),
+    statement=_seconds(8),
+    idle_in_transaction=_seconds(4),
+    transaction=_seconds(15),
+)
+"""A caller waits. A twin of an Idempotency-Key waits longer for a lock: see `KEY_WAIT`."""
+
+KEY_WAIT: Final = _seconds(7)
+"""How long a request waits for another one with its Idempotency-Key. Longer than a frozen process
+can hold a transaction (`API.idle_in_transaction`) and than it can wait for a lock, and shorter than
+a statement may take."""
+
+WORKER: Final = DatabaseLimits(
+    lock=_seconds(3),
+    statement=_seconds(8),
+    idle_in_transaction=_seconds(4),
+    transaction=_seconds(15),
+)
+"""A step has 10 seconds or more (`workflows/policies.py`), and is tried again."""
+
+HOUSEKEEPING: Final = DatabaseLimits(
+    lock=_seconds(3),
+    statement=_seconds(60),
+    idle_in_transaction=_seconds(10),
+    transaction=timedelta(minutes=5),
+)
+"""Sweeping, watching and closing read many rows at once."""
+
+OPERATOR: Final = DatabaseLimits(
+    lock=_seconds(15),
+    statement=timedelta(minutes=5),
+    idle_in_transaction=_seconds(60),
+    transaction=timedelta(minutes=30),
+)
+"""A command of an operator, who sees it fail."""
+
+MIGRATION: Final = DatabaseLimits(
+    # Whoever comes after a migration that waits for a table's lock waits behind it.
+    lock=_seconds(3),
+    statement=timedelta(hours=2),
+    idle_in_transaction=timedelta(minutes=5),
+    transaction=timedelta(hours=6),
+)
+
+CONNECT: Final = _seconds(4)
+"""For one connection to one host, TCP, TLS and log-in together."""
+
+PING: Final = _seconds(1)
+"""For a connection that was idle to show that it still works."""
+
+IDLE_UNCHECKED: Final = _seconds(5)
+"""A connection that was idle for longer is asked before it is used."""
+
+TCP: Final = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 8000,
+}
+"""libpq's names. A peer whose kernel does not answer any more is given up within 8 to 11 seconds;
+one whose kernel does, by `DatabaseLimits.answer`."""

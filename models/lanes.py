@@ -1,0 +1,172 @@
+"""How many transactions one merchant, or one tenant, has in hand at once in this process.
+
+A transaction takes its turn before it takes a connection. So a merchant whose row somebody has
+locked keeps a few connections waiting, and the others are left to everybody else.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final, NamedTuple
+
+from models.database_faults import LOCKED, fault_of, state_of
+from models.database_limits import DatabaseLimits
+from models.errors import TemporarilyUnavailable
+
+_BLOCKED_FOR: Final = 60.0
+"""Seconds for which a lane that met a lock is taken to meet it again, unless one gets through."""
+
+_FULL: Final = "Too many requests about this merchant are waiting for one another."
+_LOCKED: Final = "Another transaction keeps this merchant locked."
+
+
+class Lane(NamedTuple):
+    """Whose rows a transaction may have to wait for. Without a merchant: the tenant's own.
+
+    A merchant goes by its name in the API and by its row in workers: no process mixes the two.
+    """
+
+    tenant_id: int
+    merchant: int | str | None = None
+    work: str = ""
+    """What is done: one kind may meet a lock that another does not."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Turns:
+    """The turns of one lane, while anybody has one or waits for one."""
+
+    free: int
+    running: int = 0
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+    patient: set[asyncio.Future[None]] = field(default_factory=set)
+
+    async def wait(self, within: float, *, patient: bool) -> None:
+        """Wait behind whoever waits already; raises TemporarilyUnavailable."""
+        turn = asyncio.get_running_loop().create_future()
+        self.waiting.append(turn)
+        if patient:
+            self.patient.add(turn)
+        try:
+            async with asyncio.timeout(within):
+                await turn
+        except TimeoutError as error:
+            self._withdraw(turn)
+            raise TemporarilyUnavailable(_FULL) from error
+        except asyncio.CancelledError:
+            self._withdraw(turn)
+            raise
+        finally:
+            self.patient.discard(turn)
+
+    def give_back(self) -> None:
+        """Let the next one in."""
+        while self.waiting:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.free += 1
+
+    def refuse(self) -> None:
+        """Send away whoever is not patient."""
+        for turn in self.waiting:
+            if turn not in self.patient and not turn.done():
+                turn.set_exception(TemporarilyUnavailable(_LOCKED))
+        self.waiting = deque(turn for turn in self.waiting if not turn.done())
+
+    def _withdraw(self, turn: asyncio.Future[None]) -> None:
+        """Give up waiting; a turn that came at this very moment goes to the next."""
+        if turn in self.waiting:
+            self.waiting.remove(turn)
+        elif turn.done() and not turn.cancelled() and turn.exception() is None:
+            self.give_back()
+
+
+class Lanes:
+    """The turns of this process. Its memory is bounded by what runs, waits or was just blocked."""
+
+    def __init__(
+        self, pool_size: int, limits: DatabaseLimits, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._of_a_merchant = max(1, pool_size // 5)
+        self._of_a_tenant = max(1, pool_size * 3 // 5)
+        self._waiting = limits.waiting
+        self._within = limits.turn.total_seconds()
+        self._clock = clock
+        self._turns: dict[Lane, _Turns] = {}
+        self._blocked: dict[Lane, float] = {}
+        """Until when, the earliest first."""
+
+    @asynccontextmanager
+    async def turn(self, lane: Lane | None, *, patient: bool = False) -> AsyncIterator[None]:
+        """Wait for a turn, and keep it inside the block; None needs none.
+
+        After a transaction about a merchant waited too long for a lock, the others of its lane are
+        refused but for one at a time, until one gets through. `patient` is not refused.
+
+        Raises TemporarilyUnavailable.
+        """
+        if lane is None:
+            yield
+            return
+        of_tenant = self._in(Lane(lane.tenant_id), self._of_a_tenant, patient)
+        if lane.merchant is None:
+            async with of_tenant:
+                yield
+            return
+        # The merchant's turn first: who waits for it keeps nobody of the same tenant waiting.
+        async with self._in(lane, self._of_a_merchant, patient), of_tenant:
+            try:
+                yield
+            except Exception as error:
+                if state_of(error) == LOCKED:
+                    self._block(lane)
+                elif fault_of(error) is None:  # it got through, and was refused for another reason
+                    self._blocked.pop(lane, None)
+                raise
+            self._blocked.pop(lane, None)
+
+    @property
+    def remembered(self) -> int:
+        """How many lanes are kept in memory."""
+        return len(self._turns) + len(self._blocked)
+
+    @asynccontextmanager
+    async def _in(self, lane: Lane, at_once: int, patient: bool) -> AsyncIterator[None]:
+        turns = self._turns.get(lane)
+        if turns is None:
+            turns = self._turns[lane] = _Turns(free=at_once)
+        elif not patient and self._is_blocked(lane):
+            raise TemporarilyUnavailable(_LOCKED)
+        turns.running += 1
+        try:
+            if turns.free:
+                turns.free -= 1
+            elif len(turns.waiting) >= self._waiting:
+                raise TemporarilyUnavailable(_FULL)
+            else:
+                await turns.wait(self._within, patient=patient)
+            try:
+                yield
+            finally:
+                turns.give_back()
+        finally:
+            turns.running -= 1
+            if not turns.running:
+                del self._turns[lane]
+
+    def _is_blocked(self, lane: Lane) -> bool:
+        now = self._clock()
+        while self._blocked and next(iter(self._blocked.values())) <= now:
+            del self._blocked[next(iter(self._blocked))]
+        return lane in self._blocked
+
+    def _block(self, lane: Lane) -> None:
+        self._is_blocked(lane)  # forgets what is over
+        self._blocked.pop(lane, None)
+        self._blocked[lane] = self._clock() + _BLOCKED_FOR
+        self._turns[lane].refuse()

@@ -1,0 +1,86 @@
+"""The real API on a database of its own, which a test may break."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+from pydantic import SecretStr
+
+from api.app import create_app
+from models.session import Database
+from models.settings import Settings
+from tests.factories import Owner, make_owner
+from tests.stack import async_url
+
+ANSWERED = {200, 503}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The API, and the way around it into its database."""
+
+    url: str
+    client: httpx.AsyncClient
+    owner: Owner
+    database: Database
+
+    def admin(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Open a connection that commits every statement by itself, and may always write."""
+        writing = "-c default_transaction_read_only=off"
+        return psycopg.connect(self.url, autocommit=True, options=writing)
+
+    def run(self, *statements: str) -> None:
+        """Execute statements behind the API's back."""
+        with self.admin() as db:
+            for statement in statements:
+                db.execute(statement.encode())
+
+    async def send(
+        self, owner: Owner | None = None, *, key: str | None = None, to: str = "+18135551234"
+    ) -> httpx.Response:
+        """Ask for one SMS."""
+        owner = owner or self.owner
+        body = {
+            "merchantId": owner.merchant,
+            "to": to,
+            "message": "Hello",
+            "type": "TRANSACTIONAL",
+        }
+        return await self.post("/messages/sms", body, owner=owner, key=key)
+
+    async def post(
+        self, path: str, body: object, *, owner: Owner | None = None, key: str | None = None
+    ) -> httpx.Response:
+        """Write something."""
+        extra = {} if key is None else {"Idempotency-Key": key}
+        headers = {**(owner or self.owner).headers, **extra}
+        return await self.client.post(f"/api/v1{path}", json=body, headers=headers)
+
+    async def ready(self) -> bool:
+        """Ask whether it wants requests."""
+        return (await self.client.get("/readyz")).status_code == 200
+
+
+@asynccontextmanager
+async def open_site(url: str, *, behind: str | None = None, pool: int = 10) -> AsyncIterator[Site]:
+    """Open the API on a migrated database; it reaches that by the address `behind`, if told."""
+    settings = Settings(
+        database_url=SecretStr(behind or url),
+        database_pool=pool,
+        rate_limit=100_000,
+        rate_burst=100_000,
+        server_secret=SecretStr("only-for-tests-too"),
+    )
+    app = create_app(settings)
+    database = Database(async_url(url), pool_size=3)
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api.test") as client,
+    ):
+        owner = await make_owner(database)
+        yield Site(url=url, client=client, owner=owner, database=database)
+    await database.close()

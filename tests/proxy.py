@@ -1,0 +1,77 @@
+"""A TCP proxy that can go mute: what it is sent is taken and never passed on."""
+
+import asyncio
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+
+class Proxy:
+    """Listens on a port of its own and forwards to another on this machine.
+
+    Connections that were open while it was mute stay mute for ever, as behind a firewall that has
+    forgotten them: no byte, no FIN and no RST comes any more.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._server: asyncio.Server | None = None
+        self._mute = False
+        self.asked = 0
+        """How often a client has said something."""
+        self._forwarding: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.mute()
+        for writer in self._writers:
+            writer.close()
+        assert self._server is not None
+        self._server.close()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        assert self._server is not None
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def mute(self) -> None:
+        """Forward nothing any more, for every connection there is or will be."""
+        self._mute = True
+        for task in self._forwarding:
+            task.cancel()
+
+    def heal(self) -> None:
+        """Forward new connections again."""
+        self._mute = False
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        if self._mute:
+            return
+        their_reader, their_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers.append(their_writer)
+        for source, sink in ((reader, their_writer), (their_reader, writer)):
+            task = asyncio.create_task(self._forward(source, sink, asks=source is reader))
+            self._forwarding.add(task)
+            task.add_done_callback(self._forwarding.discard)
+
+    async def _forward(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, asks: bool
+    ) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(65536):
+                self.asked += asks
+                sink.write(data)
+                await sink.drain()
+            sink.close()
