@@ -9,7 +9,7 @@ from temporalio.client import Client
 from activities.closing import Closing
 from activities.dispatch.attending import Attendance
 from activities.dispatch.dispatching import Dispatching
-from activities.housekeeping import Chore, Sweeping
+from activities.housekeeping import START_LOOK_EVERY, Chore, Sweeping
 from activities.housekeeping_payments import PaymentSweep
 from activities.housekeeping_registrations import RegistrationSweep
 from activities.housekeeping_voice import DirectorySweep
@@ -60,6 +60,7 @@ def assemble(settings: Settings, database: Database, client: Client, vendors: Ve
             public_url=settings.public_url,
             slots=settings.provider_slots,
             attendance=Attendance(database, settings.report_attended),
+            sweep_grace=settings.sweep_grace,
         ),
         truth=Truth(database, routes),
         ledger=Ledger(database, routes),
@@ -70,6 +71,7 @@ def assemble(settings: Settings, database: Database, client: Client, vendors: Ve
             routes,
             every=settings.sweep_every,
             grace=settings.sweep_grace,
+            look_every=START_LOOK_EVERY,
             chores=list(_chores(settings, database, client)),
         ),
         pumping=Pumping(database, client),

@@ -35,8 +35,10 @@ def api() -> None:
     import uvicorn
 
     from api.app import create_app
+    from cli.priority import stand_back
 
     settings = _settings()
+    stand_back(settings.api_nice)
     app = create_app(settings)
     _collect_seldom()
     uvicorn.run(
