@@ -35,6 +35,8 @@ OTP_WANTED = 3.0
 _PATH = "/api/v1/messages/sms"
 _WARM = 3.0
 _BETWEEN_OTPS = 0.25
+_BETWEEN_TRIES = 1.0
+_MOST_TRIES = 10
 _DRAINED_WITHIN = 120
 """Seconds in which what is open at the end of a round must have ended before the next begins."""
 
@@ -182,12 +184,19 @@ async def _flood(house: House, flood: Flood, until: float, keys: "count[int]") -
 
 
 async def _ask_politely(other: Other, until: float) -> dict[str, float]:
-    """Send an OTP every so often; return how long each answer took, by its key."""
+    """Send an OTP every so often; return how long each was tried until it was taken, by its key."""
     answered: dict[str, float] = {}
 
     async def ask() -> None:
         key, began = uuid4().hex, time.monotonic()
-        await other.wire.post(_PATH, key, _order(other.owner, "OTP"))
+        for _ in range(_MOST_TRIES):
+            try:
+                await other.wire.post(_PATH, key, _order(other.owner, "OTP"))
+            except Refused as refused:
+                print(f"      an OTP was answered {str(refused).split(maxsplit=2)[1]}")
+                await asyncio.sleep(_BETWEEN_TRIES)
+            else:
+                break
         answered[key] = time.monotonic() - began
 
     async with asyncio.TaskGroup() as tasks:

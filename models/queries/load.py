@@ -134,14 +134,14 @@ _OPEN: Final = text(
             SELECT count(*) AS open FROM (
                 SELECT 1 FROM message m
                  WHERE completed_at IS NULL AND attempts > 0 AND m.tenant_id = tried.tenant_id
-                 LIMIT :limit) AS some) AS each
+                 LIMIT :limit) AS first) AS found
         UNION ALL
         SELECT tenant_id, open FROM pair, LATERAL (
             SELECT count(*) AS open FROM (
                 SELECT 1 FROM message m
                  WHERE completed_at IS NULL AND ready_at IS NOT NULL
                    AND m.type = pair.type AND m.tenant_id = pair.tenant_id
-                 LIMIT :limit) AS some) AS each
+                 LIMIT :limit) AS first) AS found
     )
     SELECT tenant_id, sum(open) AS open FROM counted
      GROUP BY tenant_id HAVING sum(open) * 2 >= :limit
