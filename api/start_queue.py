@@ -32,6 +32,9 @@ SLOTS_FOR_OTP: Final = 4
 SLOTS_OF_TENANT: Final = 8
 """At most, so that one tenant's slow starts hold up nobody else's."""
 
+BULK_OF_TENANT: Final = 6
+"""At most of it for what is no OTP, so that it does not hold up the tenant's own OTPs."""
+
 MOST_PENDING: Final = 500
 
 _PATIENCE: Final = 1.0
@@ -186,11 +189,14 @@ class StartQueue:
         """Take the next one for which there is a slot out of the queue."""
         free = SLOTS - sum(self._under_way.values())
         for priority in sorted(self._pending):
-            if free <= (0 if priority == _OTP else SLOTS_FOR_OTP):
+            kept, most = (
+                (0, SLOTS_OF_TENANT) if priority == _OTP else (SLOTS_FOR_OTP, BULK_OF_TENANT)
+            )
+            if free <= kept:
                 return None
             tenants = self._pending[priority]
             for tenant, waiting in tenants.items():
-                if self._under_way.get(tenant, 0) >= SLOTS_OF_TENANT:
+                if self._under_way.get(tenant, 0) >= most:
                     continue
                 entry = waiting.popleft()
                 self._count -= 1

@@ -157,7 +157,7 @@ def test_waiting_otps_refuse_bulk_of_the_same_tenant() -> None:
 
 
 def test_a_tenant_with_few_waiting_is_refused_by_a_long_lag_but_its_otp_is_not() -> None:
-    many = {tenant: 5 for tenant in range(1, 200)}
+    many = dict.fromkeys(range(1, 200), 5)
     bulk, otp = behind(LAG_OF_ALL, many, BULK), behind(LAG_OF_ALL, many, OTP)
     assert (refusal(behind(3, many, BULK), 7, BULK), refusal(otp, 7, OTP)) == (None, None)
     assert refusal(bulk, 7, BULK) is not None
