@@ -10,7 +10,7 @@ import math
 import statistics
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -135,10 +135,7 @@ async def _round(house: House, other: Other, seconds: float) -> Round:
     ended = await _ended(house, since)
     open_at_end = await _open(house)
     otps = await _waits_of(house, other, asked.result())
-    print(
-        "      processor seconds a second: "
-        + ", ".join(f"{name} {value / seconds:.2f}" for name, value in used.items())
-    )
+    _print_parts(seconds, used, asked.result())
     return Round(
         peak=peak,
         finished=ended / seconds,
@@ -148,6 +145,13 @@ async def _round(house: House, other: Other, seconds: float) -> Round:
         open_at_end=open_at_end,
         otps=otps,
     )
+
+
+def _print_parts(seconds: float, used: Mapping[str, float], answered: Mapping[str, float]) -> None:
+    busy = ", ".join(f"{name} {value / seconds:.2f}" for name, value in used.items())
+    median, slowest = statistics.median(answered.values()), max(answered.values())
+    print(f"      processor seconds a second: {busy}")
+    print(f"      OTPs answered within: p50 {median:.2f} s, max {slowest:.2f} s")
 
 
 async def _peak(house: House, seconds: float) -> float:

@@ -27,7 +27,7 @@ LAG_OF_ALL: Final = 20.0
 SHARE_FIRST: Final = 0.5
 """The share of the waiting messages whose tenants are refused as soon as a lag is too long."""
 
-FEW: Final = 10
+FEW: Final = 20
 """A tenant with at most this many waiting is refused only by a long lag, and its OTPs never."""
 
 _LONGEST_RETRY: Final = 30

@@ -15,6 +15,7 @@ from models.enums import MessageStatus, MessageType
 from models.queries import load
 from models.queries.load import Sample
 from models.session import Database
+from providers.ports import Answer
 from tests.activities.doubles import ACCEPTED, AMBIGUOUS, NOT_PROCESSED, Scripted
 from tests.activities.stage import Stage
 from tests.factories import make_message, make_owner, new_message, unique
@@ -172,7 +173,7 @@ async def test_what_waits_for_something_else_than_a_worker_is_no_lag(
 
 
 @pytest.mark.parametrize("answer", [AMBIGUOUS, NOT_PROCESSED])
-async def test_what_was_tried_in_vain_is_no_lag(alone: Database, answer: object) -> None:
+async def test_what_was_tried_in_vain_is_no_lag(alone: Database, answer: Answer) -> None:
     stage = await stage_of(alone, Scripted(answer))
     await stage.dispatch(await due_since(stage))
     assert (await sampled(alone)).load.lag(4) == 0

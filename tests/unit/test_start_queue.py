@@ -81,7 +81,8 @@ def full(server: Server, *, tenants: tuple[int, ...] = (91, 92, 93)) -> list[Sen
 
 
 async def test_a_start_is_waited_for() -> None:
-    server, started = Server(open=True), []
+    started: list[SendStart] = []
+    server = Server(open=True)
     queue = StartQueue(server.start, Reach(), on_started=started.append)
     wanted = send()
     await queue.start(wanted)
@@ -157,7 +158,8 @@ async def test_who_has_waited_long_enough_leaves_its_start_to_the_sweeper() -> N
 
 
 async def test_a_start_that_is_under_way_goes_on_although_nobody_waits() -> None:
-    server, started = Server(), []
+    started: list[SendStart] = []
+    server = Server()
     queue = StartQueue(server.start, Reach(), on_started=started.append, patience=0.05)
     slow = send()
     await queue.start(slow)
