@@ -10,6 +10,9 @@ from workflows.types import DispatchResult, DispatchStep, Verdict
 _BUSY_AT_MOST: Final = timedelta(hours=1)
 """After so long in the queue of a busy provider a message is late like any other."""
 
+_LOOK: Final = timedelta(minutes=10)
+"""So often the sweeper looks after a message that waits for its turn."""
+
 
 async def note_wait(
     db: WriteSession, step: DispatchStep, result: DispatchResult, grace: timedelta
@@ -20,11 +23,11 @@ async def note_wait(
     none of its business. What is about to end, or is under way, waits for nothing.
     """
     now = datetime.now(UTC)
-    ready_at, looked_at = result.until, result.until
-    if result.verdict is Verdict.BUSY:
-        ready_at, looked_at = now + _BUSY_AT_MOST, now
-    if ready_at is None or looked_at is None:
+    ready_at = now + _BUSY_AT_MOST if result.verdict is Verdict.BUSY else result.until
+    if ready_at is None:
         return
+    # Whose turn comes by a signal, a lost workflow would miss it.
+    looked_at = min(ready_at, now + _LOOK) if result.verdict is not Verdict.LATER else ready_at
     await waiting.wait(
         db,
         tenant_id=step.tenant_id,
