@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
 
 from prometheus_client import Counter
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
 
 from models.lanes import Lane
 from models.queries import late_reports, lines, receipts, settleable, sweeping
@@ -19,6 +21,7 @@ from models.queries.sweeping import SilentMessage
 from models.rules.waits import SendWaits
 from models.session import Database
 from providers.routing import Routes
+from workflows.heartbeat import alive
 from workflows.names import send_workflow_id
 from workflows.pumping import start_pump
 from workflows.starting import News, SendStart, start_send, wake_send
@@ -32,6 +35,27 @@ STRANDED: Final = Counter(
 
 _MOST = 200
 """Messages of one turn; a full turn is followed by the next at once."""
+
+START_LOOK_EVERY: Final = timedelta(seconds=1)
+"""How often the sweeper looks for what is due and not started, between its full turns."""
+
+_LONGEST_WATCH: Final = timedelta(seconds=30)
+"""Of one step: `policies.SWEEP` gives it 90 s."""
+
+_STARTS_AT_ONCE: Final = 10
+
+_START_PATIENCE: Final = 3.0
+"""Seconds that one start may take; then Temporal is left alone for the rest of the turn."""
+
+_START_AGAIN: Final = timedelta(seconds=2)
+"""After this a message that could not be started has its next turn."""
+
+_AWAY: Final = frozenset(
+    {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED}
+)
+"""What Temporal answers when it cannot take anything, whatever it is."""
+
+_AT_ONCE: Final = timedelta(milliseconds=100)
 
 _LONGEST_GAP = timedelta(minutes=10)
 
@@ -71,6 +95,10 @@ async def _take(chore: Chore[Item], now: datetime) -> list[Item]:
         return []
 
 
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, RPCError) and error.status in _AWAY
+
+
 class Sweeping:
     """Looks after rows that nobody may be working on. Doing so twice changes nothing."""
 
@@ -83,6 +111,7 @@ class Sweeping:
         *,
         every: timedelta,
         grace: timedelta,
+        look_every: timedelta | None = None,
         chores: Sequence[Chore[Any]] = (),
     ) -> None:
         self._database = database
@@ -91,12 +120,46 @@ class Sweeping:
         self._tell_prices = routes.tell_prices
         self._every = every
         self._grace = grace
+        self._look_every = look_every
         self._chores = chores
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
+        """Do a full turn, then look for what is not started until it is time for the next.
+
+        Between full turns only `look_every` passes, if it is given: without it there is one turn.
+        """
+        if self._look_every is None:
+            return await self._turn()
+        async with alive():
+            until = monotonic() + min(self._every, _LONGEST_WATCH).total_seconds()
+            swept = await self._turn()
+            started = swept.started + await self._watch(until, self._look_every.total_seconds())
+        return SweepResult(started=started, applied=swept.applied, next_in=_AT_ONCE)
+
+    async def _watch(self, until: float, every: float) -> int:
+        """Start what is due and not started, again and again; return how many were started."""
+        started = 0
+        while (left := until - monotonic()) > 0:
+            try:
+                await asyncio.wait_for(activity.wait_for_worker_shutdown(), min(every, left))
+            except TimeoutError:
+                found = await self._take_unstarted(datetime.now(UTC))
+                started += await self._start_all(found)
+            else:
+                break
+        return started
+
+    async def _take_unstarted(self, now: datetime) -> Sequence[SilentMessage]:
+        async with self._database.transaction() as db:
+            return await sweeping.take_unstarted(
+                db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=_MOST
+            )
+
+    async def _turn(self) -> SweepResult:
         """Start silent messages and lines' pumps, apply open reports, do every other chore."""
         now = datetime.now(UTC)
+        unstarted = await self._take_unstarted(now)
         async with self._database.transaction() as db:
             silent = await sweeping.take_silent(
                 db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=_MOST
@@ -105,10 +168,10 @@ class Sweeping:
             busy = await lines.find_lines(db)
         async with self._database.transaction() as db:
             waiting = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
-        started = await _each(self._start, silent)
+        started = await self._start_all([*unstarted, *silent])
         await _each(self._pump, busy)
         applied = await _each(self._apply, waiting)
-        full = len(silent) == _MOST or len(waiting) == _MOST
+        full = _MOST in (len(unstarted), len(silent), len(waiting))
         for chore in self._chores:
             rows = await _take(chore, now)
             started += await _each(chore.carry_on, rows)
@@ -116,8 +179,41 @@ class Sweeping:
         return SweepResult(
             started=started,
             applied=applied,
-            next_in=timedelta(milliseconds=100) if full else self._every,
+            next_in=_AT_ONCE if full else self._every,
         )
+
+    async def _start_all(self, messages: Sequence[SilentMessage]) -> int:
+        """Start messages in their order, few at a time; return how many were started.
+
+        One that fails keeps no other from its turn. If Temporal is away, the rest is left for the
+        next turn.
+        """
+        coming, failed, started = iter(messages), [], 0
+
+        async def carry_on() -> None:
+            nonlocal started
+            for message in coming:
+                try:
+                    moved = await asyncio.wait_for(self._start(message), _START_PATIENCE)
+                except Exception as error:
+                    failed.append(message)
+                    log.error("a message could not be started", exc_info=error)
+                    if isinstance(error, TimeoutError) or _is_away(error):
+                        return
+                else:
+                    started += moved
+
+        await asyncio.gather(*(carry_on() for _ in range(min(_STARTS_AT_ONCE, len(messages)))))
+        now = datetime.now(UTC)
+        await self._put_back(failed, now + _START_AGAIN)
+        await self._put_back(list(coming), now)
+        return started
+
+    async def _put_back(self, messages: Sequence[SilentMessage], sweep_at: datetime) -> None:
+        ids = [(message.tenant_id, message.message_id) for message in messages]
+        if ids:
+            async with self._database.transaction() as db:
+                await sweeping.look_again(db, ids, sweep_at, later=False)
 
     async def _pump(self, line: Line) -> bool:
         """Start the pump of a line that somebody stands in; a running one is left alone."""

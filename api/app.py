@@ -1,5 +1,6 @@
 """The HTTP application, put together from the settings."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from api.routes import (
     voice_provisioning,
     webhooks,
 )
+from api.services.admission import Admission
 from api.services.alerts import Alerts
 from api.services.billing import Billing
 from api.services.cancel_requests import CancelRequests
@@ -51,6 +53,7 @@ from api.services.recordings import Recordings
 from api.services.registration_news import VerifyNews
 from api.services.reports import Reports
 from api.services.sending import Sending
+from api.services.started import StartedMessages
 from api.services.unsubscribing import Unsubscribing
 from api.services.voice_provisioning import VoiceProvisioning
 from api.temporal import UpgradeStarter, WorkflowStarter
@@ -110,7 +113,9 @@ def create_app(settings: Settings) -> FastAPI:
             vendors = new_client(settings.provider_timeout)
             stack.push_async_callback(vendors.aclose)
             temporal = await connect(lazy=True)
-            starter = WorkflowStarter(temporal, settings.send_waits)
+            started = StartedMessages(database, settings.sweep_grace)
+            starter = WorkflowStarter(temporal, settings.send_waits, started.note)
+            stack.push_async_callback(starter.close)
             links = UnsubscribeLinks(settings.public_url, server_secret)
             _add_reads(app, settings, database, vendors)
             _add_actions(app, settings, database, starter, links)
@@ -118,6 +123,8 @@ def create_app(settings: Settings) -> FastAPI:
             upgrades = UpgradeStarter(temporal, settings.payment_waits)
             _add_billing(app, settings, database, upgrades)
             _add_registrations(app, settings, database, vendors, temporal)
+            for regular in (app.state.admission.run(), started.run()):
+                stack.push_async_callback(_end, asyncio.create_task(regular))
             yield
 
     app = FastAPI(
@@ -163,15 +170,18 @@ def _add_actions(
     links: UnsubscribeLinks,
 ) -> None:
     """Give the application what starts workflows, wakes them or writes links."""
-    grace = settings.sweep_grace
+    start_within = settings.start_within
     permissions = Permissions(database, links)
-    app.state.sending = Sending(database, starter, permissions, sweep_grace=grace)
+    app.state.admission = Admission(database, limit=settings.open_limit)
+    app.state.sending = Sending(
+        database, starter, permissions, admission=app.state.admission, start_within=start_within
+    )
     app.state.quoting = Quoting(database, permissions, asked_first(), _now)
     app.state.canceling = Canceling(database, starter, app.state.messages, _now)
     app.state.cancel_requests = CancelRequests(database, app.state.canceling, _now)
     app.state.receipts = Receipts(database, starter, _verifiers(settings))
     app.state.inbox = Inbox(
-        database, starter, inbound_verifiers(settings, _now), sweep_grace=grace, clock=_now
+        database, starter, inbound_verifiers(settings, _now), start_within=start_within, clock=_now
     )
     app.state.unsubscribing = Unsubscribing(database, links, _now)
 
@@ -266,6 +276,11 @@ def _keepers(settings: Settings, vendors: httpx.AsyncClient) -> dict[str, KeepsR
         secret=settings.simulator_signing,
     )
     return {simulated.NAME: simulator}
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _now() -> datetime:

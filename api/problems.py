@@ -30,6 +30,7 @@ from models.errors import (
     PayloadTooLarge,
     RateLimited,
     TemporarilyUnavailable,
+    TooManyOpen,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -202,7 +203,7 @@ def _listed(error: HexavoxError) -> list[FieldError] | None:
 
 def _headers(error: HexavoxError) -> dict[str, str]:
     headers = {"Cache-Control": "no-store"}
-    if isinstance(error, RateLimited | TemporarilyUnavailable):
+    if isinstance(error, RateLimited | TooManyOpen | TemporarilyUnavailable):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, InvalidCredentials):
         headers["WWW-Authenticate"] = 'ApiKey realm="HexaVox"'

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from time import monotonic
+from functools import cached_property
 
 from temporalio.client import Client
-from temporalio.service import RPCError
 
+from api.start_queue import Failure, Reach, StartQueue
 from models.rules.waits import PaymentWaits, SendWaits
 from workflows.provisioning import start_provisioning
 from workflows.provisioning_types import ProvisionInput
@@ -19,36 +19,48 @@ log = logging.getLogger(__name__)
 _PATIENCE = 1.0
 """Seconds a request waits for Temporal. `rpc_timeout` alone lets a dead server take nine."""
 
-_SKIP = 3.0
-"""Seconds without a try after a failure, so that an outage does not slow every request."""
-
 
 class Bounded:
     """Asks Temporal within bounds; the sweeper makes up for what could not be asked."""
 
-    _skip_until = 0.0
+    @cached_property
+    def _reach(self) -> Reach:
+        return Reach()
 
     async def _ask(self, call: Callable[[], Awaitable[object]]) -> None:
-        """Make one call, unless one has failed just now; a failure is only noted."""
-        if monotonic() < self._skip_until:
+        """Make one call, unless Temporal is away; a failure is only noted."""
+        if not self._reach.may_ask():
             return
         try:
             await asyncio.wait_for(call(), _PATIENCE)
-        except (TimeoutError, RPCError, RuntimeError) as error:
-            self._skip_until = monotonic() + _SKIP
+        except Failure as error:
+            self._reach.failed()
             log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
+        else:
+            self._reach.answered()
 
 
 class WorkflowStarter(Bounded):
     """Starts and wakes the workflows of sends."""
 
-    def __init__(self, client: Client, waits: SendWaits) -> None:
+    def __init__(
+        self,
+        client: Client,
+        waits: SendWaits,
+        on_started: Callable[[SendStart], None] = lambda _: None,
+    ) -> None:
         self._client = client
-        self._waits = waits
+        self._queue = StartQueue(
+            lambda send: start_send(client, send, waits), self._reach, on_started=on_started
+        )
 
     async def start(self, send: SendStart) -> None:
         """Start the workflow of a send; running, finished and out of reach are all fine."""
-        await self._ask(lambda: start_send(self._client, send, self._waits))
+        await self._queue.start(send)
+
+    async def close(self) -> None:
+        """Let go of the starts that are under way; the sweeper makes up for them."""
+        await self._queue.close()
 
     async def wake(self, workflow_id: str, news: News) -> None:
         """Signal a send; nobody there is fine: the sweeper looks after it."""

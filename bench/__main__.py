@@ -1,12 +1,12 @@
-"""Run the benchmarks that are named, or all: `python -m bench [lifecycles] [reports] [ledger]`."""
+"""Run the benchmarks that are named, or all: `python -m bench [name …]`."""
 
 import argparse
 
 import uvloop
 
-from bench import ledger, lifecycles, reports
+from bench import ledger, lifecycles, overload, reports
 
-NAMES = ("lifecycles", "reports", "ledger")
+NAMES = ("lifecycles", "reports", "ledger", "overload")
 
 
 def main() -> None:
@@ -15,6 +15,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--rounds", type=int, default=3, help="of each kind, in turns")
     parser.add_argument("--seconds", type=float, default=10, help="of one round")
+    parser.add_argument(
+        "--overload-seconds", type=float, default=60, help="of one round of overload"
+    )
     parser.add_argument("--calls", type=int, default=60, help="one after the other, of each kind")
     asked = parser.parse_args()
     unknown = set(asked.names) - set(NAMES)
@@ -26,6 +29,8 @@ def main() -> None:
                 uvloop.run(lifecycles.measure(asked.rounds, asked.seconds, asked.calls))
             case "reports":
                 uvloop.run(reports.measure(asked.calls))
+            case "overload":
+                uvloop.run(overload.measure(asked.rounds, asked.overload_seconds))
             case _:
                 uvloop.run(ledger.measure(asked.rounds, asked.seconds))
 

@@ -13,6 +13,7 @@ from temporalio.client import Client
 
 from bench.cpu import Cpu
 from bench.wire import Wire
+from cli.dev import API_NICE
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.temporal import EmbeddedTemporal
 from models.session import Database
@@ -52,7 +53,9 @@ async def running() -> AsyncIterator[House]:
         held.callback(postgres.stop)
         temporal = held.enter_context(EmbeddedTemporal(database=folder / "temporal.db"))
         url = make_database(postgres, "bench")
-        stack = held.enter_context(Stack(url, temporal.address, folder, waits={}))
+        stack = held.enter_context(
+            Stack(url, temporal.address, folder, waits={"HEXAVOX_API_NICE": API_NICE})
+        )
         _start_empty_worker(held, temporal.address)
         look = await psycopg.AsyncConnection.connect(url, autocommit=True)
         held.push_async_callback(look.close)

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from activities.closing import Closing
 from activities.dispatch.attending import Attendance
 from activities.dispatch.dispatching import Dispatching
-from activities.housekeeping import Chore, Sweeping
+from activities.housekeeping import START_LOOK_EVERY, Chore, Sweeping
 from activities.housekeeping_payments import PaymentSweep
 from activities.housekeeping_registrations import RegistrationSweep
 from activities.housekeeping_voice import DirectorySweep
@@ -68,6 +68,7 @@ def assemble(
             public_url=settings.public_url,
             slots=settings.provider_slots,
             attendance=Attendance(database, settings.report_attended),
+            sweep_grace=settings.sweep_grace,
         ),
         truth=Truth(database, routes),
         ledger=Ledger(database, routes),
@@ -78,6 +79,7 @@ def assemble(
             routes,
             every=settings.sweep_every,
             grace=settings.sweep_grace,
+            look_every=START_LOOK_EVERY,
             chores=list(_chores(settings, housekeeping, client)),
         ),
         pumping=Pumping(database, client),

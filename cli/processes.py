@@ -37,6 +37,7 @@ def api() -> None:
     import uvicorn
 
     from api.app import create_app
+    from cli.priority import stand_back
     from models.settings import IncompleteSettings
 
     settings = _settings()
@@ -45,6 +46,7 @@ def api() -> None:
             "HEXAVOX_SERVER_SECRET is not set: it signs what the API hands out."
         )
     check_listens(settings.api_host, settings.api_port, "HEXAVOX_API_HOST", "HEXAVOX_API_PORT")
+    stand_back(settings.api_nice)
     app = create_app(settings)
     _collect_seldom()
     uvicorn.run(

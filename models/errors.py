@@ -17,7 +17,7 @@
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
     ├── IdempotencyKeyReused 422
-    ├── RateLimited 429
+    ├── RateLimited 429, TooManyOpen 429
     └── TemporarilyUnavailable 503
 
 The code of a class never changes; `api.problems` is the one place that renders them.
@@ -368,6 +368,22 @@ class RateLimited(HexavoxError):
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class TooManyOpen(HexavoxError):
+    """Too many messages of the tenant are open, or wait while the system is behind.
+
+    Attributes:
+        retry_after: seconds until the next send may be taken.
+    """
+
+    status = 429
+    code = "TOO_MANY_OPEN"
+    title = "Too many open messages"
+
+    def __init__(self, detail: str = "", retry_after: int = 1) -> None:
+        super().__init__(detail)
         self.retry_after = retry_after
 
 

@@ -124,6 +124,15 @@ class Settings(ServingSettings):
     )
     rate_limit: int = Field(default=500, ge=1, description="Requests a second per key.")
     rate_burst: int = Field(default=1000, ge=1)
+    open_limit: int = Field(
+        default=100_000, ge=1, description="Messages a tenant may have open: accepted, not ended."
+    )
+    api_nice: int = Field(
+        default=0,
+        ge=0,
+        le=19,
+        description="How far the API stands back from other processes of its machine; see nice(1).",
+    )
 
     simulator_secret: Secret | None = Field(
         default=None, description="Signs the simulator's webhooks and the calls to it."
@@ -173,6 +182,10 @@ class Settings(ServingSettings):
     )
     sweep_every: Duration = timedelta(seconds=30)
     sweep_grace: Duration = timedelta(seconds=60)
+    start_within: Duration = Field(
+        default=timedelta(seconds=2),
+        description="What is accepted and not started within this, the sweeper starts.",
+    )
     watch_every: Duration = timedelta(seconds=60)
     provider_window: Duration = Field(
         default=timedelta(minutes=10),

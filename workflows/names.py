@@ -9,6 +9,7 @@ from typing import Final
 from temporalio.common import SearchAttributeKey
 
 from models.enums import Channel, MessageType
+from models.rules import priorities
 from models.rules.operations import UPGRADE
 
 MESSAGES: Final = "messages"
@@ -36,14 +37,6 @@ _LONGEST_ID: Final = 255
 
 _HASHED: Final = "sha256:"
 
-_PRIORITIES: Final = {
-    MessageType.OTP: 1,
-    MessageType.TRANSACTIONAL: 2,
-    MessageType.NOTIFICATION: 3,
-    MessageType.REMINDER: 3,
-    MessageType.MARKETING: 4,
-}
-
 
 def provider_queue(provider: str) -> str:
     """Return the task queue on which a busy provider is called with slots of its own."""
@@ -67,7 +60,7 @@ def provision_id(tenant_id: int, credential_id: int, version: int) -> str:
 
 def priority_of(message_type: MessageType) -> int:
     """Return the priority key of a message: 1 goes first."""
-    return _PRIORITIES[message_type]
+    return priorities.priority_of(message_type)
 
 
 def send_workflow_id(

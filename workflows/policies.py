@@ -55,7 +55,10 @@ SETTLE: Final = LocalActivityConfig(
     retry_policy=_PATIENT,
 )
 SWEEP: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="sweep"
+    start_to_close_timeout=timedelta(seconds=90),  # it watches for half a minute
+    heartbeat_timeout=_ALIVE,
+    retry_policy=_PATIENT,
+    summary="sweep",
 )
 WATCH: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="watch"

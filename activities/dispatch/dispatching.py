@@ -11,6 +11,7 @@ from temporalio import activity
 from activities.dispatch.attending import Attendance, Route
 from activities.dispatch.slots import Slots
 from activities.dispatch.verdicts import log_answer, state_of, without_claim
+from activities.dispatch.waits import note_wait
 from models.enums import AttemptState, ErrorCode, SuppressionReason
 from models.lanes import Lane
 from models.queries import concluding, dispatching, lines
@@ -88,12 +89,14 @@ class Dispatching:
         public_url: str,
         slots: int,
         attendance: Attendance,
+        sweep_grace: timedelta = timedelta(minutes=1),
     ) -> None:
         self._database = database
         self._routes = routes
         self._public_url = public_url.rstrip("/")
         self._slots = Slots(slots)
         self._attendance = attendance
+        self._sweep_grace = sweep_grace
 
     @activity.defn(name="dispatch")
     async def dispatch(self, step: DispatchStep) -> DispatchResult:
@@ -115,6 +118,9 @@ class Dispatching:
         with ExitStack() as held:
             async with self._database.transaction(lane) as db:
                 claimed = await self._claim(db, step, held if fast else None)
+                if not isinstance(claimed, Claimed):
+                    result = claimed.result if isinstance(claimed, InLine) else claimed
+                    await note_wait(db, step, result, self._sweep_grace)
             if isinstance(claimed, DispatchResult):
                 return claimed
             if isinstance(claimed, InLine):
@@ -172,6 +178,7 @@ class Dispatching:
             provider=provider.name,
             now=now,
             deadline=claimed.deadline,
+            grace=self._sweep_grace,
         )
         return claimed
 

@@ -16,6 +16,7 @@ from models.errors import (
     MerchantNotFound,
     RecipientSuppressed,
     SenderNotRegistered,
+    TooManyOpen,
 )
 
 router = public_router("/email", tag="Email")
@@ -23,6 +24,7 @@ router = public_router("/email", tag="Email")
 _SEND = (
     *problems.WRITE,
     InvalidEmail,
+    TooManyOpen,
     InsufficientCredits,
     ChannelNotAllowed,
     ConsentOptedOut,

@@ -40,12 +40,14 @@ from models.errors import (
     RecipientSuppressed,
     RecordingNotFound,
     SenderNotRegistered,
+    TooManyOpen,
 )
 
 router = public_router("/messages", tag="Messages")
 
 _SEND = (
     *problems.WRITE,
+    TooManyOpen,
     InsufficientCredits,
     ConsentOptedOut,
     ConsentRequired,

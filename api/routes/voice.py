@@ -23,6 +23,7 @@ from models.errors import (
     MerchantNotFound,
     RecipientSuppressed,
     SenderNotRegistered,
+    TooManyOpen,
 )
 
 router = public_router("/voice", tag="Voice")
@@ -30,6 +31,7 @@ router = public_router("/voice", tag="Voice")
 _SEND = (
     *problems.WRITE,
     InvalidPhoneNumber,
+    TooManyOpen,
     InsufficientCredits,
     ChannelNotAllowed,
     ConsentOptedOut,

@@ -82,13 +82,13 @@ class Inbox:
         starter: WorkflowStarter,
         verifiers: Mapping[str, VerifyInbound],
         *,
-        sweep_grace: timedelta,
+        start_within: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._starter = starter
         self._verifiers = verifiers
-        self._sweep_grace = sweep_grace
+        self._start_within = start_within
         self._clock = clock
 
     async def take(self, provider: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -285,7 +285,7 @@ class Inbox:
             accepted_at=now,
             due_at=now,
             expires_at=now + ANSWER_VALIDITY,
-            sweep_at=now + self._sweep_grace,
+            sweep_at=now + self._start_within,
         )
 
 

@@ -13,6 +13,7 @@ from api.idempotency import IdempotentRequest
 from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
+from api.services.admission import Admission
 from api.services.orders import Draft, direct_draft, email_draft, sms_draft, voice_draft
 from api.services.permission import Permissions
 from api.services.starts import start_of
@@ -77,13 +78,15 @@ class Sending:
         starter: WorkflowStarter,
         permissions: Permissions,
         *,
-        sweep_grace: timedelta,
+        admission: Admission,
+        start_within: timedelta,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._database = database
         self._starter = starter
         self._permissions = permissions
-        self._sweep_grace = sweep_grace
+        self._admission = admission
+        self._start_within = start_within
         self._clock = clock
         self._twins = Twins()
 
@@ -134,6 +137,7 @@ class Sending:
                 if known is not None:
                     return known
                 draft = read()
+                self._admission.check(caller.tenant_id, draft.type)
                 message = await self._permitted(caller, draft, request)
                 lane = caller.lane(draft.merchant, f"{operation} {message.channel}")
                 message_id = await self._write_patiently(message, lane)
@@ -145,6 +149,7 @@ class Sending:
             if known is None:
                 raise
             return known
+        self._admission.note(caller.tenant_id)
         send = start_of(message, message_id, draft.merchant or "")
         logs.message_id.set(message_id)
         logs.workflow_id.set(send.workflow_id)
@@ -189,7 +194,7 @@ class Sending:
             due_at=permission.due_at,
             # Validity counts from when it was wanted, not from when the night is over.
             expires_at=expiry(draft.type, wanted_at, draft.valid_for),
-            sweep_at=now + self._sweep_grace,
+            sweep_at=now + self._start_within,
         )
 
     async def _write_patiently(self, message: NewMessage, lane: Lane) -> int:

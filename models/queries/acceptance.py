@@ -158,11 +158,11 @@ _ACCEPT = text(
                (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, details,
                 attributes, operation, scope, idempotency_key, fingerprint, status, attempts,
                 units, billed_units, funded, month, held_allowance, held_credits, accepted_at,
-                due_at, expires_at, sweep_at)
+                due_at, expires_at, sweep_at, ready_at)
         SELECT :tenant_id, :merchant_id, :channel, :type, :to_key, :to_contact, :sender, :body,
                :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
                :status, 0, :units, 0, TRUE, :month, funded.drawn, :units - funded.drawn,
-               :accepted_at, :due_at, :expires_at, :sweep_at
+               :accepted_at, :due_at, :expires_at, :sweep_at, :due_at
           FROM funded
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
         RETURNING id
@@ -195,11 +195,11 @@ _METER = text(
                (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, details,
                 attributes, operation, scope, idempotency_key, fingerprint, status, attempts,
                 units, billed_units, funded, month, held_allowance, held_credits, accepted_at,
-                due_at, expires_at, sweep_at)
+                due_at, expires_at, sweep_at, ready_at)
         VALUES (:tenant_id, :merchant_id, :channel, :type, :to_key, :to_contact, :sender, :body,
                 :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
                 :status, 0, :units, 0, FALSE, :month, 0, 0, :accepted_at, :due_at, :expires_at,
-                :sweep_at)
+                :sweep_at, :due_at)
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
         RETURNING id
     )

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -249,7 +249,8 @@ _CLAIM = text(
     """
     WITH claimed AS (
         UPDATE message
-           SET status = 'SENDING', attempts = :number, provider = :provider
+           SET status = 'SENDING', attempts = :number, provider = :provider, ready_at = NULL,
+               sweep_at = CAST(:now AS timestamptz) + CAST(:grace AS interval)
          WHERE tenant_id = :tenant_id AND id = :message_id
         RETURNING 1
     )
@@ -270,8 +271,12 @@ async def claim(
     provider: str,
     now: datetime,
     deadline: datetime,
+    grace: timedelta = timedelta(minutes=1),
 ) -> None:
-    """Write down that a provider is about to be called; the caller holds the message's lock."""
+    """Write down that a provider is about to be called; the caller holds the message's lock.
+
+    The sweeper leaves the message alone for the grace.
+    """
     await db.execute(
         _CLAIM,
         {
@@ -281,5 +286,6 @@ async def claim(
             "provider": provider,
             "now": now,
             "deadline": deadline,
+            "grace": grace,
         },
     )

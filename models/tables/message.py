@@ -87,6 +87,15 @@ class Message(Table, table=True):
             )
         ),
         Index("ix_message_sweep", "sweep_at", postgresql_where=text("completed_at IS NULL")),
+        # Over all tenants: the type first, because the sweeper goes by urgency.
+        Index(
+            "ix_message_ready",
+            "type",
+            "tenant_id",
+            "ready_at",
+            "sweep_at",
+            postgresql_where=text("completed_at IS NULL AND ready_at IS NOT NULL"),
+        ),
         Index(
             "ix_message_tried",
             "tenant_id",
@@ -143,6 +152,9 @@ class Message(Table, table=True):
     completed_at: datetime | None = optional_timestamp()
     corrected_at: datetime | None = optional_timestamp()
     sweep_at: datetime = timestamp(description="When the sweeper looks after it next.")
+    ready_at: datetime | None = optional_timestamp(
+        description="When a worker is to look at it, which so far has no attempt; null once it has."
+    )
 
 
 class MessageRecipient(Table, table=True):

@@ -6,6 +6,7 @@ from models.tables import (
     idempotency,
     inbound,
     ledger,
+    load,
     merchant,
     message,
     messaging,
@@ -33,9 +34,10 @@ TABLES = (
     alert,
     messaging,
     voice,
+    load,
 )
 
-CROSS_TENANT = frozenset({"tenant", "sender_number", "alembic_version"})
+CROSS_TENANT = frozenset({"tenant", "sender_number", "load_sample", "alembic_version"})
 """Tables whose primary key does not begin with `tenant_id`, and why, is told in each."""
 
 __all__ = ["CROSS_TENANT", "TABLES", "metadata"]

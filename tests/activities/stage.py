@@ -110,7 +110,13 @@ class Stage:
         async with self.database.transaction() as db:
             assert await dispatching.lock_for_dispatch(db, **ids)
             await dispatching.claim(
-                db, **ids, number=1, provider=provider, now=now, deadline=now + deadline_in
+                db,
+                **ids,
+                number=1,
+                provider=provider,
+                now=now,
+                deadline=now + deadline_in,
+                grace=timedelta(minutes=1),
             )
 
     async def tell(

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from api.messaging_parts import add_messaging
+from api.services.admission import Admission
 from api.services.cancel_requests import CancelRequests
 from api.services.canceling import Canceling
 from api.services.permission import Permissions, UnsubscribeLinks
@@ -84,7 +85,8 @@ def house(
         database,
         starter,
         Permissions(database, links),
-        sweep_grace=timedelta(minutes=1),
+        admission=Admission(database, limit=100_000),
+        start_within=timedelta(minutes=1),
         clock=clock,
     )
     canceling = Canceling(database, starter, app.state.messages, clock)

@@ -58,7 +58,7 @@ def inbox(database: Database, started: Started) -> Inbox:
             simulated.NAME: simulated.inbound_verifier(SECRET),
             "twilio": inbound_verifier(SECRET, TWILIO_URL, lambda: datetime.now(UTC)),
         },
-        sweep_grace=timedelta(seconds=8),
+        start_within=timedelta(seconds=8),
         clock=lambda: datetime.now(UTC),
     )
 

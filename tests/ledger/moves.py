@@ -180,7 +180,15 @@ class Story:
             if decide(found.candidate, now).move is not Move.CLAIM or found.attempts:
                 return
             then = now - timedelta(days=days_ago)
-            await dispatching.claim(db, **ids, number=1, provider="p", now=then, deadline=now)
+            await dispatching.claim(
+                db,
+                **ids,
+                number=1,
+                provider="p",
+                now=then,
+                deadline=now,
+                grace=timedelta(minutes=1),
+            )
         async with self._database.transaction() as db:
             await concluding.conclude(
                 db,

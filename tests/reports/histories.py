@@ -159,7 +159,13 @@ class Story:
                 return
             number = len(found.attempts) + 1
             await dispatching.claim(
-                db, **ids, number=number, provider=provider, now=at, deadline=at
+                db,
+                **ids,
+                number=number,
+                provider=provider,
+                now=at,
+                deadline=at,
+                grace=timedelta(minutes=1),
             )
 
     async def _last_attempt(self, message_id: int) -> int:

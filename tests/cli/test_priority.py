@@ -1,0 +1,50 @@
+"""A process stands back from others of its machine, if it is told to."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.stack import ROOT
+
+_STAND_BACK = "import os, sys; from cli.priority import stand_back; stand_back(int(sys.argv[1]));"
+AUTOGROUP = Path("/proc/self/autogroup")
+_ANYBODY = 65_534
+
+
+@pytest.mark.parametrize(("nice", "lowered"), [(0, 0), (5, 5), (40, 19)])
+def test_it_lowers_its_priority_by_so_many_steps(nice: int, lowered: int) -> None:
+    before = os.nice(0)
+    assert _priority_after(nice) == str(min(before + lowered, 19))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_anybody_may() -> None:
+    as_nobody = f"{_STAND_BACK} print(os.nice(0))".replace(
+        "stand_back(", f"os.setuid({_ANYBODY}); stand_back(", 1
+    )
+    assert _run(as_nobody, "5") == str(min(os.nice(0) + 5, 19))
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="not this kernel")
+def test_the_session_stands_back_as_well_where_linux_shares_by_session() -> None:
+    group = _run(f"{_STAND_BACK} print(open('/proc/self/autogroup').read())", "5", session=True)
+    assert group.endswith(f"nice {min(os.nice(0) + 5, 19)}")
+
+
+def _priority_after(nice: int) -> str:
+    return _run(f"{_STAND_BACK} print(os.nice(0))", str(nice))
+
+
+def _run(program: str, *arguments: str, session: bool = False) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        start_new_session=session,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
