@@ -22,11 +22,17 @@ SHORTEST_SECRET: Final = 16
 
 def _split(given: str, schemes: tuple[str, ...]) -> SplitResult:
     """Parse an address with a host; ValueError if it is none, or holds a blank."""
+    parts = _parts(given, schemes)
+    if parts.port == 0:  # `port` itself raises for anything else that is no port
+        raise ValueError("port 0")
+    return parts
+
+
+def _parts(given: str, schemes: tuple[str, ...]) -> SplitResult:
+    """Parse an address, whatever its host; ValueError if it is none, or holds a blank."""
     parts = urlsplit(given)
     if parts.scheme not in schemes or not given.isprintable() or " " in given:
         raise ValueError("no such scheme, or a character that no address has")
-    if parts.port == 0:  # `port` itself raises for anything else that is no port
-        raise ValueError("port 0")
     return parts
 
 
@@ -63,7 +69,9 @@ def _database(given: SecretStr) -> SecretStr:
     from psycopg.conninfo import conninfo_to_dict
 
     text = given.get_secret_value().strip()
-    parts = _split(text, ("postgresql", "postgres", "postgresql+psycopg"))
+    parts = _parts(text, ("postgresql", "postgres", "postgresql+psycopg"))
+    for host in parts.netloc.rpartition("@")[2].split(","):  # libpq takes several
+        _split(f"postgresql://{host}", ("postgresql",))
     plain = "postgresql://" + text.partition("://")[2]
     try:
         known = conninfo_to_dict(plain)

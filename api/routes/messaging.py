@@ -24,7 +24,8 @@ from api.schemas.messaging_numbers import (
     V1MerchantMessagingNumberView,
     V1MerchantMessagingStatusView,
 )
-from models.errors import (
+from models.errors import IdempotencyKeyReused, MerchantNotFound
+from models.registration_errors import (
     AssignmentPending,
     BrandNotApproved,
     BrandNotEditable,
@@ -32,8 +33,6 @@ from models.errors import (
     CampaignNotApproved,
     CampaignNotEditable,
     CampaignNotFound,
-    IdempotencyKeyReused,
-    MerchantNotFound,
     NumberAlreadyAssigned,
     NumberNotActive,
     NumberNotAssignable,

@@ -13,8 +13,9 @@ from api.registration_temporal import RegistrationStarter
 from api.schemas.messaging import V1MerchantMessagingBrandRequest, V1MerchantMessagingBrandView
 from api.services.messaging_scope import Scope, find_scope, set_going
 from api.services.readable import readable_brands, row_id
-from models.errors import BrandNotEditable, BrandNotFound, ValidationFailed
+from models.errors import ValidationFailed
 from models.queries.registration import Steps, move
+from models.registration_errors import BrandNotEditable, BrandNotFound
 from models.rules.registration import EDITABLE
 from models.rules.registration_checks import check_brand
 from models.rules.registration_profiles import BrandProfile

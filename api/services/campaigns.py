@@ -19,14 +19,14 @@ from api.schemas.messaging import (
 from api.services.brands import find_brand, profile_of
 from api.services.messaging_scope import Scope, find_scope, set_going
 from api.services.readable import readable_campaigns, row_id
-from models.errors import (
+from models.errors import ValidationFailed
+from models.queries.registration import Steps, move
+from models.registration_errors import (
     BrandNotApproved,
     CampaignNotEditable,
     CampaignNotFound,
     SoleProprietorLimit,
-    ValidationFailed,
 )
-from models.queries.registration import Steps, move
 from models.rules.registration import EDITABLE
 from models.rules.registration_checks import Wrong, check_campaign, check_texts
 from models.rules.registration_profiles import CampaignProfile

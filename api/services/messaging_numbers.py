@@ -23,22 +23,20 @@ from api.services.brands import find_brand, profile_of
 from api.services.campaigns import find_campaign
 from api.services.messaging_scope import Scope, find_scope, set_going
 from api.services.readable import readable_numbers, row_id
-from models.errors import (
+from models.errors import InvalidPhoneNumber, TemporarilyUnavailable, ValidationFailed
+from models.queries.claims import claim_number
+from models.queries.registration import Steps, move
+from models.queries.senders import forget_campaign
+from models.registration_errors import (
     AssignmentPending,
     CampaignNotApproved,
-    InvalidPhoneNumber,
     NumberAlreadyAssigned,
     NumberNotActive,
     NumberNotAssignable,
     NumberNotFound,
     NumberTaken,
     SoleProprietorLimit,
-    TemporarilyUnavailable,
-    ValidationFailed,
 )
-from models.queries.claims import claim_number
-from models.queries.registration import Steps, move
-from models.queries.senders import forget_campaign
 from models.rules.contacts import e164
 from models.rules.registration import HELD
 from models.rules.registration_words import (

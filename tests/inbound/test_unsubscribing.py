@@ -59,14 +59,22 @@ async def test_the_link_waits_for_a_dispatch_under_way(line: Line, recipient: st
     stage = Stage(line.database, line.owner, AllChannels())
     under_way, later = [await accept(line.database, mail(line.owner)) for _ in range(2)]
     address = LINKS.link(line.owner.tenant_id, line.owner.merchant_id, recipient)
-    ids = {"tenant_id": line.owner.tenant_id, "message_id": under_way}
+    tenant_id = line.owner.tenant_id
     async with line.database.transaction() as db:
-        assert await dispatching.lock_for_dispatch(db, **ids)
+        assert await dispatching.lock_for_dispatch(db, tenant_id=tenant_id, message_id=under_way)
         clicking = asyncio.create_task(line.client.post(address, data=ONE_CLICK))
         await asyncio.sleep(0.2)
         assert not clicking.done()
         now = datetime.now(UTC)
-        await dispatching.claim(db, **ids, number=1, provider="one", now=now, deadline=now)
+        await dispatching.claim(
+            db,
+            tenant_id=tenant_id,
+            message_id=under_way,
+            number=1,
+            provider="one",
+            now=now,
+            deadline=now,
+        )
     assert (await clicking).status_code == 200
     handed = await stage.dispatch(later)
     assert (handed.verdict, handed.error_code) == (Verdict.BLOCKED, ErrorCode.CONSENT_OPTED_OUT)

@@ -111,7 +111,7 @@ ACCEPTING: Final = (
     Fault(
         file="api/idempotency.py",
         place="find_answer",
-        old="await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))",
+        old='await db.execute(_LOCK, {"name": name, "patience": f"{KEY_WAIT.total_seconds()}s"})',
         new="del name",
         tests=_KEYS,
     ),
