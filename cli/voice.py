@@ -7,7 +7,9 @@ import typer
 from psycopg import errors
 
 from cli import kamailio
+from models.database_limits import OPERATOR
 from models.rules.sip import SipSecrets
+from models.session import connect_options
 from models.settings import Settings
 
 app = typer.Typer(help="The SIP registrar, and what browsers bring.", no_args_is_help=True)
@@ -38,7 +40,12 @@ def prepare(
             "address."
         )
     try:
-        with psycopg.connect(Settings().database_url.get_secret_value()) as connection:
+        settings = Settings()
+        with psycopg.connect(
+            settings.database_url.get_secret_value(),
+            target_session_attrs="read-write",  # of several hosts; it writes
+            **connect_options(settings.async_database_url, OPERATOR),
+        ) as connection:
             kamailio.prepare(connection, role, password)
     except kamailio.RoleInUse as error:
         raise typer.BadParameter(
