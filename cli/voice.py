@@ -8,8 +8,10 @@ from psycopg import errors
 
 from cli import kamailio
 from cli.read_settings import read_settings
+from models.database_limits import OPERATOR
 from models.environment_settings import BadSettings
 from models.rules.sip import SipSecrets
+from models.session import connect_options
 from models.settings import Settings
 
 app = typer.Typer(help="The SIP registrar, and what browsers bring.", no_args_is_help=True)
@@ -41,7 +43,11 @@ def prepare(
         )
     settings = read_settings(Settings)
     try:
-        with psycopg.connect(settings.database_url.get_secret_value()) as connection:
+        with psycopg.connect(
+            settings.database_url.get_secret_value(),
+            target_session_attrs="read-write",  # of several hosts; it writes
+            **connect_options(settings.async_database_url, OPERATOR),
+        ) as connection:
             kamailio.prepare(connection, role, password)
     except kamailio.RoleInUse as error:
         raise typer.BadParameter(

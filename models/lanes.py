@@ -35,12 +35,12 @@ class Lane(NamedTuple):
     """What is done: one kind may meet a lock that another does not."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Turns:
     """The turns of one lane, while anybody has one or waits for one."""
 
+    at_once: int
     free: int
-    running: int = 0
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
     patient: set[asyncio.Future[None]] = field(default_factory=set)
 
@@ -113,51 +113,63 @@ class Lanes:
         if lane is None:
             yield
             return
-        of_tenant = self._in(Lane(lane.tenant_id), self._of_a_tenant, patient)
-        if lane.merchant is None:
-            async with of_tenant:
-                yield
-            return
+        tenant = Lane(lane.tenant_id)
+        inner = lane != tenant
         # The merchant's turn first: who waits for it keeps nobody of the same tenant waiting.
-        async with self._in(lane, self._of_a_merchant, patient), of_tenant:
+        await self._enter(lane, patient=patient)
+        try:
+            if inner:
+                await self._enter(tenant, patient=patient)
             try:
                 yield
             except Exception as error:
-                if state_of(error) == LOCKED:
-                    self._block(lane)
-                elif fault_of(error) is None:  # it got through, and was refused for another reason
-                    self._blocked.pop(lane, None)
+                self._learn(lane, error)
                 raise
-            self._blocked.pop(lane, None)
+            else:
+                self._learn(lane, None)
+            finally:
+                if inner:
+                    self._leave(tenant)
+        finally:
+            self._leave(lane)
 
     @property
     def remembered(self) -> int:
         """How many lanes are kept in memory."""
         return len(self._turns) + len(self._blocked)
 
-    @asynccontextmanager
-    async def _in(self, lane: Lane, at_once: int, patient: bool) -> AsyncIterator[None]:
+    async def _enter(self, lane: Lane, *, patient: bool) -> None:
         turns = self._turns.get(lane)
         if turns is None:
-            turns = self._turns[lane] = _Turns(free=at_once)
+            at_once = self._of_a_tenant if lane.merchant is None else self._of_a_merchant
+            turns = self._turns[lane] = _Turns(at_once, at_once)
         elif not patient and self._is_blocked(lane):
             raise TemporarilyUnavailable(_LOCKED)
-        turns.running += 1
-        try:
-            if turns.free:
-                turns.free -= 1
-            elif len(turns.waiting) >= self._waiting:
-                raise TemporarilyUnavailable(_FULL)
-            else:
-                await turns.wait(self._within, patient=patient)
+        if turns.free:
+            turns.free -= 1
+        elif len(turns.waiting) >= self._waiting:
+            raise TemporarilyUnavailable(_FULL)
+        else:
             try:
-                yield
+                await turns.wait(self._within, patient=patient)
             finally:
-                turns.give_back()
-        finally:
-            turns.running -= 1
-            if not turns.running:
-                del self._turns[lane]
+                self._forget_unused(lane, turns)
+
+    def _leave(self, lane: Lane) -> None:
+        turns = self._turns[lane]
+        turns.give_back()
+        self._forget_unused(lane, turns)
+
+    def _forget_unused(self, lane: Lane, turns: _Turns) -> None:
+        if turns.free == turns.at_once:
+            self._turns.pop(lane, None)
+
+    def _learn(self, lane: Lane, error: Exception | None) -> None:
+        """Remember whether a transaction met a lock or got through."""
+        if error is not None and state_of(error) == LOCKED:
+            self._block(lane)
+        elif self._blocked and (error is None or fault_of(error) is None):
+            self._blocked.pop(lane, None)  # refused by us, perhaps, but not by a lock
 
     def _is_blocked(self, lane: Lane) -> bool:
         now = self._clock()
@@ -167,6 +179,8 @@ class Lanes:
 
     def _block(self, lane: Lane) -> None:
         self._is_blocked(lane)  # forgets what is over
+        if lane.merchant is None:
+            return  # many merchants meet there
         self._blocked.pop(lane, None)
         self._blocked[lane] = self._clock() + _BLOCKED_FOR
         self._turns[lane].refuse()

@@ -1,5 +1,7 @@
 """Addresses of databases, one host or several, as operators write them."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import make_url
@@ -9,7 +11,8 @@ from models.database_url import sqlalchemy_url
 
 def told(url: str) -> dict[str, object]:
     """Return what the driver is told."""
-    _, options = PGDialect_psycopg().create_connect_args(make_url(sqlalchemy_url(url)))
+    dialect: Any = PGDialect_psycopg
+    _, options = dialect().create_connect_args(make_url(sqlalchemy_url(url)))
     return dict(options)
 
 

@@ -172,6 +172,19 @@ async def test_a_turn_given_to_somebody_who_is_cancelled_goes_to_the_next() -> N
     second.task.cancel()
     await ending
     await asyncio.wait_for(third.began.wait(), 5)
+    await third.end()
+    assert lanes.remembered == 0
+
+
+async def test_a_turn_that_nobody_wants_any_more_is_not_remembered() -> None:
+    lanes = Lanes(5, API)
+    first, second = await inside(lanes, GYM, 2)
+    ending = asyncio.create_task(first.end())
+    await asyncio.sleep(0)
+    second.task.cancel()
+    await ending
+    await asyncio.wait([second.task])
+    assert lanes.remembered == 0
 
 
 async def test_what_is_blocked_is_forgotten_after_a_while() -> None:
