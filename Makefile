@@ -14,7 +14,7 @@ COMPOSE_CHECK := POSTGRES_PASSWORD=x HEXAVOX_SIMULATOR_SECRET=x HEXAVOX_SERVER_S
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-fast mutants fix check check-compose bench replay history migration lock clean
+.PHONY: help setup run test test-fast fix check check-compose bench replay history migration lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,9 +29,6 @@ test: setup ## Run the whole test suite; options by PYTEST_ARGS
 
 test-fast: setup ## Run the tests that need no server: rules, replay, architecture
 	$(PY) -m pytest $(PYTEST_ARGS) $(FAST_TESTS)
-
-mutants: setup ## Plant faults one at a time and print those that no test notices; MUTANTS="text" for some
-	$(PY) -m tests.mutants $(MUTANTS)
 
 fix: setup ## Correct what ruff can correct, and the format
 	$(PY) -m ruff check --fix .
