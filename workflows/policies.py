@@ -1,8 +1,8 @@
 """The budget of every step, in one table.
 
 Infrastructure is never given up on: no policy limits the number of attempts, and where one limits
-the time of a question, the workflow asks it again. Trouble that lasts longer than a second leaves
-the local fast path and becomes a timer that operators can see.
+the time of a question, the workflow asks it again. A local step that fails is tried again after a
+timer that operators can see.
 """
 
 from datetime import timedelta
@@ -32,9 +32,17 @@ _ASKED_ANEW: Final = timedelta(minutes=5)
 _ALIVE: Final = timedelta(seconds=5)
 """A worker that is killed amid a step that tells of its life costs it at most this."""
 
+_NO_LOCAL_RETRIES: Final = timedelta(milliseconds=1)
+"""A failed local step is tried again by a timer of its workflow, not by the SDK's core.
+
+The core (SDK 1.35) would wait by itself and hand the step back to its worker. It panics if that was
+shut down meanwhile, and again when the time-out of the first try, which it forgets to stop, is
+over. Zero would be taken for no value, and the core's own is a minute.
+"""
+
 DISPATCH: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=12),
-    local_retry_threshold=timedelta(seconds=1),
+    local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_PATIENT,
 )
 RECONCILE: Final = ActivityConfig(
@@ -51,7 +59,7 @@ POLL: Final = ActivityConfig(
 )
 SETTLE: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
-    local_retry_threshold=timedelta(seconds=1),
+    local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_PATIENT,
 )
 SWEEP: Final = ActivityConfig(
@@ -65,13 +73,13 @@ WATCH: Final = ActivityConfig(
 )
 CHARGE: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the charge
-    local_retry_threshold=timedelta(seconds=1),
+    local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_PATIENT_WITH_MONEY,
     summary="charge",
 )
 GRANT: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
-    local_retry_threshold=timedelta(seconds=1),
+    local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_PATIENT_WITH_MONEY,
     summary="grant credits",
 )
@@ -95,7 +103,7 @@ REFUND: Final = ActivityConfig(
 )
 LET_IN: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
-    local_retry_threshold=timedelta(seconds=1),
+    local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_PATIENT,
     summary="let in",
 )

@@ -88,12 +88,13 @@ async def test_no_attempt_is_ever_committed_after_the_opt_out_was(
     assert len(provider.sent) == sent
 
 
+@pytest.mark.parametrize("queued", [False, True])
 async def test_a_carrier_that_knows_of_an_opt_out_is_remembered(
-    database: Database, owner: Owner
+    database: Database, owner: Owner, queued: bool
 ) -> None:
     opted_out = Refused(error_code=ErrorCode.OPTED_OUT, provider_code="21610", everywhere=True)
     stage = Stage(database, owner, Scripted(opted_out))
-    first = await stage.dispatch(await stage.accept())
+    first = await stage.dispatch(await stage.accept(), queued=queued)
     assert first == result(V.REFUSED, error=ErrorCode.OPTED_OUT)
     second = await stage.dispatch(await stage.accept())
     assert second.error_code is ErrorCode.RECIPIENT_SUPPRESSED

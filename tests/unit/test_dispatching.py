@@ -1,5 +1,6 @@
 """Whether a message may be handed over now: table first, then every candidate there can be."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -168,3 +169,15 @@ def test_an_open_attempt_is_never_passed_over_while_the_message_lives(standing: 
     alive = not standing.completed and standing.status not in TERMINAL
     if alive and OPEN_ATTEMPT.intersection(standing.attempts):
         assert decide(standing, NOW).move in {Move.RECONCILE, Move.REPORT}
+
+
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("suppressed", [True, False])
+@pytest.mark.parametrize("consent", [None, *ConsentStatus])
+def test_the_one_answer_to_a_text_is_held_by_nothing_that_was_said(
+    active: bool, suppressed: bool, consent: ConsentStatus | None
+) -> None:
+    answer = replace(candidate(active=active, consent=consent), exempt=True, suppressed=suppressed)
+    assert decide(answer, NOW) == Decision(move=Move.CLAIM)
+    no_sender = Decision(move=BLOCK, error_code=ErrorCode.SENDER_NOT_REGISTERED)
+    assert decide(replace(answer, sender_fits=False), NOW) == no_sender

@@ -1,0 +1,12 @@
+"""The whole list."""
+
+from typing import Final
+
+from tests.mutants import border_faults, ledger_faults, payment_faults, sending_faults
+
+FAULTS: Final = (
+    *ledger_faults.FAULTS,
+    *payment_faults.FAULTS,
+    *sending_faults.FAULTS,
+    *border_faults.FAULTS,
+)

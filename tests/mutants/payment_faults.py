@@ -1,0 +1,120 @@
+"""Faults in what is charged, granted and given back."""
+
+from typing import Final
+
+from tests.mutants.fault import Fault
+
+_PAYMENTS: Final = "models/queries/payments.py"
+_PAYING: Final = "activities/payments.py"
+
+_PAY: Final = ("tests/activities/test_payments.py",)
+_HISTORIES: Final = (*_PAY, "tests/ledger/test_payment_histories.py")
+_PAY_RULES: Final = ("tests/unit/test_payment_rules.py",)
+_NEWS: Final = ("tests/api/test_payment_webhooks.py",)
+
+FAULTS: Final = (
+    Fault(
+        "credits are granted twice",
+        _PAYMENTS,
+        "_GRANT",
+        "AND fulfilled_at IS NULL AND refund_due_at IS NULL",
+        "AND refund_due_at IS NULL",
+        _HISTORIES,
+    ),
+    Fault(
+        "credits are granted and the money is given back",
+        _PAYMENTS,
+        "_GRANT",
+        "AND fulfilled_at IS NULL AND refund_due_at IS NULL",
+        "AND fulfilled_at IS NULL",
+        _HISTORIES,
+    ),
+    Fault(
+        "credits are granted for money that was not taken",
+        _PAYMENTS,
+        "_GRANT",
+        "AND status = 'SUCCEEDED'\n",
+        "\n",
+        _HISTORIES,
+    ),
+    Fault(
+        "the deadline of a charge moves back",
+        _PAYMENTS,
+        "claim_charge",
+        "max(deadline, payment.deadline or deadline)",
+        "deadline",
+        _PAY,
+    ),
+    Fault(
+        "a charge of another amount is taken for ours",
+        _PAYMENTS,
+        "PaymentRow.is_for",
+        "(amount_cents, currency) == (self.amount_cents, self.currency)",
+        "currency == self.currency",
+        (*_PAY, *_NEWS),
+    ),
+    Fault(
+        "a charge is asked for again without a look",
+        _PAYING,
+        "Payments.charge",
+        "if payment.deadline is not None:",
+        "if payment.deadline is None:",
+        _PAY,
+    ),
+    Fault(
+        "a charge is thought absent while its request may be on its way",
+        _PAYING,
+        "Payments.call_off",
+        "asked_at >= payment.deadline + gateway.absence_window",
+        "asked_at >= payment.deadline - gateway.absence_window",
+        _PAY,
+    ),
+    Fault(
+        "an inactive merchant gets credits",
+        _PAYING,
+        "Payments.grant",
+        "if payment.merchant_active:",
+        "if True:",
+        _PAY,
+    ),
+    Fault(
+        "money that is taken too late is kept",
+        "models/rules/payments.py",
+        "change_by",
+        "return Change(status=S.FAILED, taken=True, refund_due=True)",
+        "return None",
+        _PAY_RULES,
+    ),
+    Fault(
+        "a late decline takes money back that was taken",
+        "models/rules/payments.py",
+        "change_by",
+        "if facts.status not in _OPEN:",
+        "if facts.status not in {*_OPEN, S.SUCCEEDED}:",
+        _PAY_RULES,
+    ),
+    Fault(
+        "an old charge under the same ids is taken for ours",
+        "models/queries/payment_events.py",
+        "take_event",
+        "or payment.reference != reference",
+        "",
+        _NEWS,
+    ),
+    Fault(
+        "news of one gateway are about another's charge",
+        "models/queries/payment_events.py",
+        "take_event",
+        "payment is None or payment.gateway != gateway or",
+        "payment is None or",
+        _NEWS,
+    ),
+    Fault(
+        "news that were told before take effect again",
+        "models/queries/payment_events.py",
+        "take_event",
+        "if stored is not None:",
+        "if True:",
+        _NEWS,
+    ),
+)
