@@ -8,7 +8,7 @@ from temporalio import activity
 from models.enums import OPEN_ATTEMPT, AttemptState
 from models.queries import concluding, receipts
 from models.queries.receipts import AskableAttempt, NewReceipt
-from models.queries.report_intake import note, take_report
+from models.queries.report_intake import note_mismatch, take_report
 from models.rules.reference import Reference
 from models.rules.reports import Mismatch
 from models.session import Database
@@ -124,7 +124,7 @@ class Truth:
                 provider_message_id=provider_message_id,
             )
         if concluded.mismatch:
-            note(
+            note_mismatch(
                 tenant_id=step.tenant_id,
                 message_id=step.message_id,
                 attempt=attempt.number,

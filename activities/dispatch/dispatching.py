@@ -18,7 +18,7 @@ from models.queries import concluding, dispatching, lines
 from models.queries.attending import Attended
 from models.queries.dispatching import Dispatchable
 from models.queries.lines import Line, Moment
-from models.queries.report_intake import note
+from models.queries.report_intake import note_mismatch
 from models.queries.suppression import suppress
 from models.rules import pacing
 from models.rules.contacts import contact_key
@@ -280,7 +280,7 @@ class Dispatching:
         log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:
-            note(
+            note_mismatch(
                 tenant_id=step.tenant_id,
                 message_id=step.message_id,
                 attempt=claimed.number,

@@ -102,7 +102,11 @@ async def conclude(
     """Write what came of an attempt, once: an attempt that is no longer open keeps its word.
 
     Taken, it was taken when it was first reported on, which may be before its answer was lost.
-    Until `attended_until` its worker looks for the report by itself.
+    Until `attended_until` its worker looks for the report by itself. With the provider's id of
+    another attempt nothing was taken: the attempt becomes AMBIGUOUS and keeps the id it had.
+
+    Raises:
+        IntegrityError: at the same moment the id became another attempt's; nothing was written.
     """
     row = (
         await db.execute(

@@ -27,7 +27,7 @@ _IN_FORCE: Final = """
           FROM price
          WHERE tenant_id IN (0, :tenant_id) AND channel = :channel
            AND (CAST(:units AS integer) IS NULL OR units = :units)
-           AND valid_from <= clock_timestamp()
+           AND valid_from <= statement_timestamp()
          ORDER BY tenant_id, units, currency, valid_from DESC
     ), offer AS (
         SELECT units, amount_cents, currency FROM own_and_general line
@@ -164,8 +164,8 @@ async def _tenants(db: WriteSession, lines: Sequence[PriceLine]) -> Mapping[str,
 _LIST = text(
     """
     SELECT price.*, tenant.name AS tenant,
-           CASE WHEN valid_from > clock_timestamp() THEN 'later'
-                WHEN lead(valid_from) OVER line <= clock_timestamp() THEN 'past'
+           CASE WHEN valid_from > statement_timestamp() THEN 'later'
+                WHEN lead(valid_from) OVER line <= statement_timestamp() THEN 'past'
                 ELSE 'in force' END AS stands
       FROM price LEFT JOIN tenant ON tenant.id = price.tenant_id
      WHERE CAST(:tenant_id AS bigint) IS NULL OR price.tenant_id = :tenant_id

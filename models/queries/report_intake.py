@@ -2,7 +2,6 @@
 
 import logging
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy.exc import IntegrityError
 
@@ -15,25 +14,24 @@ from models.session import Database
 
 log = logging.getLogger(__name__)
 
-_TURNS: Final = 3
-"""The second turn finds the id that another transaction committed during the first."""
-
 
 async def take_report(
     database: Database, receipt: NewReceipt, now: datetime
 ) -> StoredReceipt | Mismatch:
     """Store one report, or say what of it does not belong to its attempt."""
-    for turn in range(1, _TURNS + 1):
-        try:
-            stored = await _store(database, receipt, now)
-        except IntegrityError:
-            if turn == _TURNS:
-                raise
-        else:
-            if isinstance(stored, Mismatch):
-                note_mismatch(receipt, stored)
-            return stored
-    raise AssertionError("unreachable")
+    try:
+        stored = await _store(database, receipt, now)
+    except IntegrityError:  # the id became another attempt's meanwhile: now that is seen
+        stored = await _store(database, receipt, now)
+    if isinstance(stored, Mismatch):
+        note_mismatch(
+            tenant_id=receipt.tenant_id,
+            message_id=receipt.message_id,
+            attempt=receipt.attempt,
+            provider=receipt.provider,
+            reason=stored,
+        )
+    return stored
 
 
 async def _store(
@@ -46,18 +44,9 @@ async def _store(
         return await receipts.store(db, receipt, now)
 
 
-def note_mismatch(receipt: NewReceipt, reason: Mismatch) -> None:
-    """Count and log a report that changed nothing."""
-    note(
-        tenant_id=receipt.tenant_id,
-        message_id=receipt.message_id,
-        attempt=receipt.attempt,
-        provider=receipt.provider,
-        reason=reason,
-    )
-
-
-def note(*, tenant_id: int, message_id: int, attempt: int, provider: str, reason: Mismatch) -> None:
+def note_mismatch(
+    *, tenant_id: int, message_id: int, attempt: int, provider: str, reason: Mismatch
+) -> None:
     """Count and log that a provider told of an attempt what does not belong to it."""
     REPORT_MISMATCHES.labels(provider, reason).inc()
     log.warning(

@@ -10,6 +10,7 @@ from models.enums import AttemptState, MessageStatus, ReportStatus
 from models.queries import concluding, receipts
 from models.queries.receipts import NewReceipt
 from models.rules.reference import Reference
+from models.rules.reports import Mismatch
 from models.session import Database
 from providers.ports import Found, Report
 from tests.activities.doubles import AMBIGUOUS, FOUND, OWN, Scripted, own_id, report
@@ -67,6 +68,38 @@ async def test_a_finding_with_the_id_of_another_message_proves_nothing(
     assert await stage.attempts(second) == [("one", A.AMBIGUOUS)]
 
 
+async def waits_for_a_lock(stage: Stage, beginning: str) -> bool:
+    """Say whether a statement that begins so waits for another transaction."""
+    return bool(
+        await stage.rows(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            f" AND query LIKE '%{beginning}%' AND pid <> pg_backend_pid()"
+            " AND datname = current_database()"
+        )
+    )
+
+
+async def test_of_two_attempts_that_are_told_one_id_at_once_the_second_is_not_believed(
+    database: Database, owner: Owner
+) -> None:
+    """It waits at the unique index, fails there, and is held against what it lost to."""
+    stage = Stage(database, owner, Scripted())
+    first, second = await stage.accept(), await stage.accept()
+    for message_id in (first, second):
+        await stage.crash(message_id, deadline_in=timedelta(0), provider="one")
+    reference = Reference(tenant_id=owner.tenant_id, message_id=first, attempt=1)
+    delivered = replace(DELIVERED, provider_message_id="same")
+    async with database.transaction() as db:
+        told = NewReceipt.about(reference, "one", delivered)
+        await receipts.store(db, told, datetime.now(UTC))
+        telling = asyncio.create_task(
+            stage.tell(second, ReportStatus.DELIVERED, event_id="e2", id="same")
+        )
+        await until(lambda: waits_for_a_lock(stage, "WITH named AS"))
+    assert await telling is Mismatch.MESSAGE_ID
+    assert (await stage.open_receipts(first), await stage.open_receipts(second)) == (1, 0)
+
+
 async def test_a_report_that_is_committed_while_absence_waits_for_its_lock_wins(
     database: Database, owner: Owner
 ) -> None:
@@ -88,18 +121,9 @@ async def test_a_report_that_is_committed_while_absence_waits_for_its_lock_wins(
             )
         return concluded.state
 
-    async def waiting() -> bool:
-        return bool(
-            await stage.rows(
-                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                " AND query LIKE '%WITH told AS%' AND pid <> pg_backend_pid()"
-                " AND datname = current_database()"
-            )
-        )
-
     async with database.transaction() as db:
         told = NewReceipt.about(reference, "one", DELIVERED)
         await receipts.store(db, told, datetime.now(UTC))
         concluding_it = asyncio.create_task(conclude())
-        await until(waiting)
+        await until(lambda: waits_for_a_lock(stage, "WITH told AS"))
     assert await concluding_it is A.ACCEPTED
