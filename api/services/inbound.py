@@ -14,6 +14,7 @@ from api.services.starts import start_of
 from api.temporal import WorkflowStarter
 from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason
 from models.errors import Forbidden, InvalidPhoneNumber, MalformedJson, NotFound
+from models.lanes import Lane
 from models.queries import acceptance, inbound
 from models.queries.acceptance import AcceptedMessage, NewMessage
 from models.queries.consents import lock_contact, say
@@ -38,6 +39,9 @@ from providers.ports import ForgedWebhook, InboundText
 from workflows.starting import SendStart
 
 _LONGEST_EVENT_ID: Final = 128
+
+_NOBODY_YET: Final = 0
+"""Stands for the tenant in the lane of a text, which is told by its number only later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +138,9 @@ class Inbox:
         Texts of one contact to one number are taken one after the other, so that a repeated one
         finds itself stored and answers are counted exactly.
         """
-        async with self._database.transaction() as db:
+        # Whose number it is, the first statement tells.
+        lane = Lane(_NOBODY_YET, f"{text.number} {text.sender}", "inbound")
+        async with self._database.transaction(lane) as db:
             number = await inbound.find_number(db, text.number)
             if number is None:
                 raise NotFound
