@@ -15,6 +15,7 @@ from api.services.starts import start_of
 from api.temporal import WorkflowStarter
 from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason
 from models.errors import Forbidden, InvalidPhoneNumber, MalformedJson, NotFound
+from models.lanes import Lane
 from models.metrics import REPORT_MISMATCHES
 from models.queries import acceptance, inbound
 from models.queries.acceptance import AcceptedMessage, NewMessage
@@ -43,6 +44,9 @@ from workflows.starting import SendStart
 log = logging.getLogger(__name__)
 
 _LONGEST_EVENT_ID: Final = 128
+
+_NOBODY_YET: Final = 0
+"""Stands for the tenant in the lane of a text, which is told by its number only later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +143,9 @@ class Inbox:
         Texts of one contact to one number are taken one after the other, so that a repeated one
         finds itself stored and answers are counted exactly.
         """
-        async with self._database.transaction() as db:
+        # Whose number it is, the first statement tells.
+        lane = Lane(_NOBODY_YET, f"{text.number} {text.sender}", "inbound")
+        async with self._database.transaction(lane) as db:
             number = await inbound.find_number(db, text.number)
             if number is None:
                 raise NotFound
