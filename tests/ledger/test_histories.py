@@ -123,9 +123,8 @@ def part(number: int) -> Callable[[Database], Awaitable[None]]:
     async def test(database: Database, histories: list[History]) -> None:
         await asyncio.gather(*(live(database, history) for history in histories))
 
-    if not _LONG:
-        seed(number)(test)
-    return test
+    chosen: Callable[[Database], Awaitable[None]] = test if _LONG else seed(number)(test)
+    return chosen
 
 
 test_every_law_holds_after_any_history_of_the_first_part = part(1)
