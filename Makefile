@@ -4,7 +4,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 # For two cores; on a larger machine: make test PYTEST_ARGS="-n 8"
 PYTEST_ARGS ?= -n 2 --dist loadgroup
-FAST_TESTS ?= $(wildcard tests/unit tests/replay tests/test_architecture.py)
+FAST_TESTS ?= $(wildcard tests/unit tests/replay tests/mutants tests/test_architecture.py)
 UV ?= uv
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
@@ -14,7 +14,7 @@ COMPOSE_CHECK := POSTGRES_PASSWORD=x HEXAVOX_SIMULATOR_SECRET=x HEXAVOX_SERVER_S
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-fast fix check check-compose bench replay history migration lock clean
+.PHONY: help setup run test test-fast test-long mutants fix check check-compose bench replay history migration lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,13 @@ test: setup ## Run the whole test suite; options by PYTEST_ARGS
 
 test-fast: setup ## Run the tests that need no server: rules, replay, architecture
 	$(PY) -m pytest $(PYTEST_ARGS) $(FAST_TESTS)
+
+test-long: setup ## Search the random histories for longer (an hour or more), by chance
+	LEDGER_EXAMPLES=250 INBOUND_EXAMPLES=600 REPORT_EXAMPLES=50 $(PY) -m pytest $(PYTEST_ARGS) \
+		--timeout 7200 tests/ledger tests/inbound/test_the_sixth_law.py tests/reports/test_histories.py
+
+mutants: setup ## Plant faults in a copy of the code and print those no test notices; MUTANTS="closing"
+	$(PY) -m tests.mutants $(MUTANTS)
 
 fix: setup ## Correct what ruff can correct, and the format
 	$(PY) -m ruff check --fix .

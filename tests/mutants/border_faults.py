@@ -142,7 +142,7 @@ FAULTS: Final = (
         "verified",
         'raise Forbidden("It belongs to another address.")',
         "pass",
-        ("tests/e2e/test_webhooks.py",),
+        ("tests/api/test_payment_webhooks.py",),
     ),
     Fault(
         "a key is known without its secret",

@@ -10,7 +10,7 @@ _BOOKING: Final = "models/queries/booking.py"
 _RULES: Final = "models/rules/settlement.py"
 
 _RACES: Final = ("tests/ledger/test_races.py",)
-_HISTORIES: Final = ("tests/ledger/test_histories.py",)
+_HISTORIES: Final = ("tests/ledger/test_histories.py", "-k", "first_part")
 _SETTLE: Final = ("tests/activities/test_settle.py",)
 _SETTLEMENT_RULES: Final = ("tests/unit/test_settlement.py",)
 _CLOSING: Final = ("tests/reports/test_closing.py",)

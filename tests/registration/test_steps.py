@@ -325,6 +325,8 @@ async def test_nothing_private_is_in_a_log_or_in_what_temporal_is_told(
     brand = await on.brand()
     with caplog.at_level(logging.DEBUG):
         told = await on.submit(BRAND, brand)
+    assert on.registry.submitted
+    assert caplog.records
     shown = f"{told} {on.registry.submitted} {[vars(record) for record in caplog.records]}"
     for private in ("123456789", "+18135551234", "owner@gym-a", "Main Street", "Gym A LLC"):
         assert private not in shown
