@@ -3,6 +3,7 @@
 from models.tables import (
     alert,
     consent,
+    failure,
     idempotency,
     inbound,
     ledger,
@@ -23,6 +24,7 @@ TABLES = (
     consent,
     idempotency,
     message,
+    failure,
     inbound,
     payment,
     ledger,
