@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
@@ -64,8 +65,16 @@ class _Lane:
 class TextParts:
     """Makes the text parts of large e-mails in one thread, where merchants take turns."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        convert: Callable[[str], str] = text_part,
+        patience: timedelta = _PATIENCE,
+    ) -> None:
         self._database = database
+        self._convert_with = convert
+        self._patience = patience
         self._thread = asyncio.Lock()
         self._lanes: dict[Owner, _Lane] = {}
 
@@ -76,7 +85,7 @@ class TextParts:
             return _back_at(lane)
         lane.waiting += 1
         try:
-            async with asyncio.timeout(_PATIENCE.total_seconds()) as patience:
+            async with asyncio.timeout(self._patience.total_seconds()) as patience:
                 async with lane.turn, self._thread:
                     patience.reschedule(None)
                     return await self._convert(step, html)
@@ -113,7 +122,7 @@ class TextParts:
             )
         careful = noted.failures > _UNFINISHED_AT_MOST
         try:
-            return await asyncio.to_thread(scanned if careful else text_part, html)
+            return await asyncio.to_thread(scanned if careful else self._convert_with, html)
         finally:
             async with self._database.statement() as db:
                 await step_failures.forget(

@@ -21,7 +21,8 @@ _INFRASTRUCTURE: Final = (OSError, TimeoutError, MemoryError, EOFError, ImportEr
 """Of the standard library: network, files, memory, and an installation that is not whole."""
 
 _CAUSES_READ: Final = 10
-_LONGEST_EXPONENT: Final = 12
+_FIRST_BACK_OFF: Final = timedelta(milliseconds=500)
+_LONGEST_EXPONENT: Final = 13
 _LONGEST_BACK_OFF: Final = timedelta(hours=1)
 
 
@@ -71,5 +72,5 @@ def _library(error: BaseException) -> str:
 
 def back_off(failures: int) -> timedelta:
     """Return how long to wait before a step is tried again that failed by its input so often."""
-    growing = timedelta(seconds=1 << min(max(failures, 1) - 1, _LONGEST_EXPONENT))
+    growing = _FIRST_BACK_OFF * (1 << min(max(failures, 1) - 1, _LONGEST_EXPONENT))
     return min(growing, _LONGEST_BACK_OFF)
