@@ -13,7 +13,7 @@ from activities.dispatch.claimed import Claimed, InLine, request_of
 from activities.dispatch.slots import Slots
 from activities.dispatch.text_parts import TextParts, Unprepared, quick_text
 from activities.dispatch.verdicts import log_answer, state_of, without_claim
-from models.enums import AttemptState, ErrorCode, SuppressionReason
+from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
 from models.queries import dispatching, lines
 from models.queries.attending import Attended
 from models.queries.dispatching import Dispatchable
@@ -84,7 +84,7 @@ class Dispatching:
         result = await self._try(step, fast=fast, text=None)
         if isinstance(result, DispatchResult):
             return result
-        text = await self._text_parts.make(step, result.merchant_id, result.html)
+        text = await self._text_parts.make(step, result)
         if isinstance(text, datetime):
             return DispatchResult(verdict=Verdict.LATER, until=text)
         result = await self._try(step, fast=fast, text=text)
@@ -137,7 +137,11 @@ class Dispatching:
         if text is None:
             text = quick_text(found)
         if text is None:
-            return Unprepared(merchant_id=found.merchant_id, html=found.body)
+            return Unprepared(
+                merchant_id=found.merchant_id,
+                urgent=found.type is MessageType.OTP,
+                html=found.body,
+            )
         if held is not None and not self._slots.take(provider.name, held):
             return DispatchResult(verdict=Verdict.BUSY, provider=provider.name)
         moment = await self._book(db, step, found)

@@ -18,7 +18,7 @@ Owner: TypeAlias = tuple[int, int]
 """Tenant and merchant."""
 
 _WAITING_AT_MOST: Final = 4
-"""E-mails of one merchant that wait in a worker; further ones come back later."""
+"""E-mails of one merchant that wait in a worker, and as many OTPs; others come back later."""
 
 _PATIENCE: Final = timedelta(seconds=3)
 """A step waits at most so long for its turn: it holds a slot that others need."""
@@ -39,6 +39,8 @@ class Unprepared:
     """An e-mail that cannot be claimed yet: making its text part takes long."""
 
     merchant_id: int
+    urgent: bool
+    """It does not come back behind the merchant's other mail."""
     html: str = field(repr=False)
 
 
@@ -78,21 +80,21 @@ class TextParts:
         self._thread = asyncio.Lock()
         self._lanes: dict[Owner, _Lane] = {}
 
-    async def make(self, step: DispatchStep, merchant_id: int, html: str) -> str | datetime:
+    async def make(self, step: DispatchStep, mail: Unprepared) -> str | datetime:
         """Return the text part, or when to ask again because too many others wait."""
-        lane = self._lane((step.tenant_id, merchant_id))
-        if lane.waiting >= _WAITING_AT_MOST:
-            return _back_at(lane)
+        lane = self._lane((step.tenant_id, mail.merchant_id))
+        if lane.waiting >= _WAITING_AT_MOST * (2 if mail.urgent else 1):
+            return _back_at(lane, mail)
         lane.waiting += 1
         try:
             async with asyncio.timeout(self._patience.total_seconds()) as patience:
                 async with lane.turn, self._thread:
                     patience.reschedule(None)
-                    return await self._convert(step, html)
+                    return await self._convert(step, mail.html)
         except TimeoutError:
             if not patience.expired():
                 raise
-            return _back_at(lane)
+            return _back_at(lane, mail)
         finally:
             lane.waiting -= 1
 
@@ -130,9 +132,11 @@ class TextParts:
                 )
 
 
-def _back_at(lane: _Lane) -> datetime:
+def _back_at(lane: _Lane, mail: Unprepared) -> datetime:
     """Return when one that is turned away comes back: after those that were turned away before."""
     now = datetime.now(UTC)
     wait = timedelta(seconds=1 + random.random())  # noqa: S311 - no secret
+    if mail.urgent:
+        return now + wait
     lane.back_at = min(max(lane.back_at + _SPACING, now + wait), now + _LONGEST)
     return lane.back_at

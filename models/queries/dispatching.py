@@ -24,6 +24,7 @@ from models.rules.contacts import contact_key
 from models.rules.dispatching import Candidate
 from models.rules.marketing_hours import MarketingHours, needs_daytime
 from models.rules.operations import ANSWER_INBOUND
+from models.rules.reports import storable_code, storable_id
 from models.session import WriteSession
 
 
@@ -371,10 +372,10 @@ async def conclude(
                 "number": number,
                 "state": state,
                 "now": now,
-                "provider_message_id": provider_message_id,
+                "provider_message_id": storable_id(provider_message_id),
                 "error_code": error_code,
                 "everywhere": everywhere,
-                "provider_code": provider_code,
+                "provider_code": storable_code(provider_code),
                 "attended_until": attended_until,
             },
         )

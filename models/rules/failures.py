@@ -17,13 +17,18 @@ _INFRASTRUCTURE_LIBRARIES: Final = frozenset(
 )
 """Errors that these define speak of a connection, a pool, a server or a worker."""
 
-_INFRASTRUCTURE: Final = (OSError, TimeoutError, MemoryError, EOFError, ImportError)
-"""Of the standard library: network, files, memory, and an installation that is not whole."""
-
 _CAUSES_READ: Final = 10
 _FIRST_BACK_OFF: Final = timedelta(milliseconds=500)
 _LONGEST_EXPONENT: Final = 13
 _LONGEST_BACK_OFF: Final = timedelta(hours=1)
+
+
+class Passing(Exception):
+    """An error that no input causes: tried again a little later, it passes."""
+
+
+_INFRASTRUCTURE: Final = (Passing, OSError, TimeoutError, MemoryError, EOFError, ImportError)
+"""Network, files, memory, and an installation that is not whole."""
 
 
 def caused_by_input(error: BaseException) -> bool:

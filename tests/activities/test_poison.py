@@ -1,32 +1,29 @@
 """A step that fails by its message is counted, and before the claim it ends the message."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.exceptions import ApplicationError
 
-from activities.ledger import Ledger
 from activities.poison import FAILURES
-from activities.reconcile import Truth
-from models.enums import AttemptState, Channel, DeliveryMode, ErrorCode, MessageStatus
+from models.enums import (
+    AttemptState,
+    Channel,
+    ErrorCode,
+    MessageStatus,
+)
 from models.session import Database
-from providers.routing import Routes
-from tests.activities.counted import counted
+from tests.activities.counted import Counted, counted
 from tests.activities.doubles import FOUND, NOT_FOUND, Scripted
-from tests.activities.stage import Stage
-from tests.factories import Owner, make_message, new_message
+from tests.factories import Owner
 from workflows.types import (
     DispatchResult,
     DispatchStep,
     Ending,
     Finding,
     PollStep,
-    ReconcileStep,
-    SettleStep,
     Verdict,
 )
 
@@ -37,50 +34,6 @@ CALL_WITHOUT_LIMITS: dict[str, Any] = {"record": True}
 
 UNREADABLE: dict[str, Any] = {"to": [7], "subject": "Hi"}
 """Details with which the row cannot even be read."""
-
-
-class Poisoned(Stage):
-    """A stage whose steps run as a worker runs them."""
-
-    def __init__(self, database: Database, owner: Owner, provider: Scripted) -> None:
-        provider.channels = frozenset(Channel)
-        super().__init__(database, owner, provider)
-        routes = Routes([provider], {DeliveryMode.SIMULATOR: [provider.name]})
-        self.truth = Truth(database, routes)
-        self.ledger = Ledger(database, routes)
-
-    async def take(self, channel: Channel, details: dict[str, Any]) -> int:
-        message = replace(new_message(self.owner), channel=channel, details=details)
-        return await make_message(self.database, message)
-
-    def ids(self, message_id: int) -> dict[str, int]:
-        return {"tenant_id": self.owner.tenant_id, "message_id": message_id}
-
-    async def hand_over(self, message_id: int) -> Any:
-        step = DispatchStep(**self.ids(message_id))
-        return await counted(self.database, "dispatch", self.dispatching.dispatch, step)
-
-    async def ask(self, message_id: int) -> Any:
-        step = ReconcileStep(**self.ids(message_id))
-        return await counted(self.database, "reconcile", self.truth.reconcile, step)
-
-    async def end(self, message_id: int) -> Any:
-        step = SettleStep(
-            tenant_id=self.owner.tenant_id, message_id=message_id, ending=Ending.BLOCKED
-        )
-        return await counted(self.database, "settle", self.ledger.settle, step)
-
-    async def failures(self, message_id: int) -> list[tuple[str, int, str]]:
-        found = await self.rows(
-            "SELECT step, failures, reason FROM step_failure"
-            " WHERE tenant_id = :t AND message_id = :m ORDER BY step",
-            message_id,
-        )
-        return [(row.step, row.failures, row.reason) for row in found]
-
-    async def change(self, statement: str, message_id: int) -> None:
-        async with self.database.transaction() as db:
-            await db.execute(text(statement), {"t": self.owner.tenant_id, "m": message_id})
 
 
 @pytest.mark.parametrize(
@@ -95,8 +48,8 @@ async def test_before_the_claim_the_fifth_failure_ends_it(
     database: Database, owner: Owner, channel: Channel, details: dict[str, Any], reason: str
 ) -> None:
     provider = Scripted()
-    stage = Poisoned(database, owner, provider)
-    message_id = await stage.take(channel, details)
+    stage = Counted(database, owner, provider)
+    message_id = await stage.taken(channel, details)
     told = [await stage.hand_over(message_id) for _ in range(5)]
     assert told[4] == UNPROCESSABLE
     assert all(isinstance(error, ApplicationError) for error in told[:4])
@@ -109,8 +62,8 @@ async def test_before_the_claim_the_fifth_failure_ends_it(
 
 
 async def test_it_ends_failed_and_gives_its_units_back(database: Database, owner: Owner) -> None:
-    stage = Poisoned(database, owner, Scripted())
-    message_id = await stage.take(Channel.VOICE, CALL_WITHOUT_LIMITS)
+    stage = Counted(database, owner, Scripted())
+    message_id = await stage.taken(Channel.VOICE, CALL_WITHOUT_LIMITS)
     assert await stage.units() == (1, 0)
     for _ in range(5):
         handed = await stage.hand_over(message_id)
@@ -125,7 +78,7 @@ async def test_what_has_failed_too_often_is_not_tried_again(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    stage = Poisoned(database, owner, provider)
+    stage = Counted(database, owner, provider)
     message_id = await stage.accept()
     await stage.change(
         "INSERT INTO step_failure VALUES (:t, :m, 'dispatch', 5, 'KeyError', now(), now())",
@@ -136,8 +89,8 @@ async def test_what_has_failed_too_often_is_not_tried_again(
 
 
 async def test_failures_of_long_ago_do_not_count(database: Database, owner: Owner) -> None:
-    stage = Poisoned(database, owner, Scripted())
-    message_id = await stage.take(Channel.VOICE, CALL_WITHOUT_LIMITS)
+    stage = Counted(database, owner, Scripted())
+    message_id = await stage.taken(Channel.VOICE, CALL_WITHOUT_LIMITS)
     await stage.change(
         "INSERT INTO step_failure VALUES (:t, :m, 'dispatch', 4, 'KeyError',"
         " now() - interval '1 day', now() - interval '3 hours')",
@@ -150,8 +103,8 @@ async def test_failures_of_long_ago_do_not_count(database: Database, owner: Owne
 async def test_with_an_open_attempt_it_is_reconciled_however_often_it_fails(
     database: Database, owner: Owner
 ) -> None:
-    stage = Poisoned(database, owner, Scripted(truths=[FOUND]))
-    message_id = await stage.take(Channel.SMS, {})
+    stage = Counted(database, owner, Scripted(truths=[FOUND]))
+    message_id = await stage.taken(Channel.SMS, {})
     await stage.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
     await stage.change(
         """UPDATE message SET details = '{"to": [7]}', channel = 'EMAIL'
@@ -168,7 +121,7 @@ async def test_with_an_open_attempt_it_is_reconciled_however_often_it_fails(
 async def test_an_adapter_that_fails_each_time_ends_it_once_every_call_is_known_to_be_absent(
     database: Database, owner: Owner
 ) -> None:
-    stage = Poisoned(database, owner, Scripted(KeyError("x"), truths=[NOT_FOUND]))
+    stage = Counted(database, owner, Scripted(KeyError("x"), truths=[NOT_FOUND]))
     message_id = await stage.accept()
     for _ in range(5):
         handed = await stage.hand_over(message_id)
@@ -191,19 +144,19 @@ async def test_an_adapter_that_fails_each_time_ends_it_once_every_call_is_known_
 
 async def test_infrastructure_is_never_counted(database: Database, owner: Owner) -> None:
     away = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    stage = Poisoned(away, owner, Scripted())
-    message_id = await Poisoned(database, owner, Scripted()).accept()
+    stage = Counted(away, owner, Scripted())
+    message_id = await Counted(database, owner, Scripted()).accept()
     step = DispatchStep(**stage.ids(message_id))
     with pytest.raises(SQLAlchemyError):
         await counted(database, "dispatch", stage.dispatching.dispatch, step)
-    assert await Poisoned(database, owner, Scripted()).failures(message_id) == []
+    assert await Counted(database, owner, Scripted()).failures(message_id) == []
 
 
 async def test_settling_is_tried_for_ever_ever_more_seldom_and_never_fails_a_message(
     database: Database, owner: Owner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage = Poisoned(database, owner, Scripted())
-    message_id = await stage.take(Channel.EMAIL, UNREADABLE)
+    stage = Counted(database, owner, Scripted())
+    message_id = await stage.taken(Channel.EMAIL, UNREADABLE)
     before = FAILURES.labels("settle")._value.get()
     told = [await stage.end(message_id) for _ in range(7)]
     assert [error.next_retry_delay.total_seconds() for error in told] == [0.5, 1, 2, 4, 8, 16, 32]
@@ -220,7 +173,7 @@ async def test_reconciling_and_polling_are_counted_and_end_nothing(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    stage = Poisoned(database, owner, provider)
+    stage = Counted(database, owner, provider)
     message_id = await stage.accept()
     await stage.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from activities.dispatch.text_parts import TextParts
+from activities.dispatch.text_parts import TextParts, Unprepared
 from models.enums import Channel, MessageStatus
 from models.session import Database
 from providers.html_text import QUICK
@@ -127,9 +127,17 @@ async def test_who_would_wait_behind_many_of_its_own_comes_back_in_turn(
     assert now < moments[0] < now + timedelta(seconds=30)
     assert moments[100] - moments[0] > timedelta(seconds=25)
     assert moments[-1] <= datetime.now(UTC) + timedelta(minutes=1)
+    # An OTP stands behind the four, not behind the 300; one that cannot comes back soon.
+    waiting += [
+        asyncio.create_task(make(parts, owner, message_id, "x", urgent=True)) for _ in range(4)
+    ]
+    await asyncio.sleep(0)
+    soon = await make(parts, owner, message_id, "x", urgent=True)
+    assert isinstance(soon, datetime)
+    assert soon <= datetime.now(UTC) + timedelta(seconds=2)
     for _ in waiting:
         slow.may_end.release()
-    assert await asyncio.gather(*waiting) == ["X"] * 4
+    assert await asyncio.gather(*waiting) == ["X"] * 8
 
 
 async def test_whose_turn_does_not_come_comes_back(database: Database, owner: Owner) -> None:
@@ -176,9 +184,12 @@ async def test_a_body_that_ended_its_process_twice_is_only_scanned(
     assert await failures(database, owner) == []
 
 
-async def make(parts: TextParts, owner: Owner, message_id: int, html: str) -> str | datetime:
+async def make(
+    parts: TextParts, owner: Owner, message_id: int, html: str, *, urgent: bool = False
+) -> str | datetime:
     step = DispatchStep(tenant_id=owner.tenant_id, message_id=message_id)
-    return await parts.make(step, owner.merchant_id, html)
+    mail = Unprepared(merchant_id=owner.merchant_id, urgent=urgent, html=html)
+    return await parts.make(step, mail)
 
 
 async def failures(database: Database, owner: Owner) -> list[Any]:
