@@ -9,7 +9,10 @@ MOST_FAILURES: Final = 5
 _BY_INPUT: Final = frozenset({"22", "23", "54"})
 """SQLSTATE classes that speak of a value: data, integrity, size of a row or an index entry."""
 
-_BY_INPUT_NAMED: Final = frozenset({"DataError", "IntegrityError"})
+_BY_INPUT_NAMED: Final = frozenset(
+    {"DataError", "IntegrityError", "MultipleResultsFound", "NoResultFound"}
+)
+"""Without an SQLSTATE: found by the driver, such as NUL in a text, or rows that do not fit."""
 
 _INFRASTRUCTURE_LIBRARIES: Final = frozenset(
     {"asyncio", "anyio", "grpc", "httpcore", "httpx", "psycopg", "psycopg_pool", "sqlalchemy"}
@@ -17,17 +20,19 @@ _INFRASTRUCTURE_LIBRARIES: Final = frozenset(
 )
 """Errors that these define speak of a connection, a pool, a server or a worker."""
 
+_DATABASE: Final = frozenset({"psycopg", "sqlalchemy"})
+
 _CAUSES_READ: Final = 10
 _FIRST_BACK_OFF: Final = timedelta(milliseconds=500)
 _LONGEST_EXPONENT: Final = 13
 _LONGEST_BACK_OFF: Final = timedelta(hours=1)
 
 
-class Passing(Exception):
+class TransientError(Exception):
     """An error that no input causes: tried again a little later, it passes."""
 
 
-_INFRASTRUCTURE: Final = (Passing, OSError, TimeoutError, MemoryError, EOFError, ImportError)
+_INFRASTRUCTURE: Final = (TransientError, OSError, TimeoutError, MemoryError, EOFError, ImportError)
 """Network, files, memory, and an installation that is not whole."""
 
 
@@ -61,14 +66,17 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _by_database(error: BaseException) -> bool | None:
     """Judge an error of the database; None for another one."""
-    if _library(error) not in ("psycopg", "sqlalchemy"):
+    if _library(error) not in _DATABASE:
         return None
     if getattr(error, "connection_invalidated", False):
         return False
-    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    original = getattr(error, "orig", None) or error
+    if _library(original) not in _DATABASE:
+        return caused_by_input(original)  # raised while a parameter was written
+    state = getattr(original, "sqlstate", None)
     if state:
         return str(state)[:2] in _BY_INPUT
-    return type(error).__name__ in _BY_INPUT_NAMED  # found by the driver: NUL in a text
+    return type(error).__name__ in _BY_INPUT_NAMED
 
 
 def _library(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import exc
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from models.queries.days import DayIsClosed
 from models.rules.failures import back_off, caused_by_input
 
 
@@ -48,6 +49,9 @@ def raised_from(cause: BaseException) -> Exception:
         wrapped(errors.ProgramLimitExceeded()),
         wrapped(psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")),
         errors.InvalidTextRepresentation(),
+        exc.NoResultFound(),
+        exc.MultipleResultsFound(),
+        exc.StatementError("x", "SELECT 1", None, TypeError("not serializable")),
         raised_from(KeyError("x")),
         ExceptionGroup("x", [ValueError(), KeyError()]),
     ],
@@ -74,6 +78,8 @@ def test_what_fails_by_its_input(error: BaseException) -> None:
         RPCError("x", RPCStatusCode.UNAVAILABLE, b""),
         ApplicationError("chosen"),
         exc.TimeoutError("pool"),
+        exc.StatementError("x", "SELECT 1", None, ConnectionResetError()),
+        DayIsClosed(),
         exc.PendingRollbackError("x"),
         wrapped(psycopg.OperationalError("the server closed the connection")),
         wrapped(errors.AdminShutdown()),
