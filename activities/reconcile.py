@@ -9,6 +9,7 @@ from models.enums import OPEN_ATTEMPT, AttemptState
 from models.queries import concluding, receipts
 from models.queries.receipts import AskableAttempt, NewReceipt
 from models.queries.report_intake import note_mismatch, take_report
+from models.rules.failures import caused_by_input
 from models.rules.reference import Reference
 from models.rules.reports import Mismatch
 from models.session import Database
@@ -101,10 +102,20 @@ class Truth:
             )
         if isinstance(truth, Found):
             for report in truth.reports:
-                receipt = NewReceipt.about(reference, attempt.provider, report)
-                # A transaction each: one that suppresses must hold no lock of another.
-                await take_report(self._database, receipt, datetime.now(UTC))
+                await self._store(NewReceipt.about(reference, attempt.provider, report))
         return truth
+
+    async def _store(self, receipt: NewReceipt) -> None:
+        """Store a report; one that cannot be stored hides neither the others nor the message."""
+        try:
+            # A transaction each: one that suppresses must hold no lock of another.
+            await take_report(self._database, receipt, datetime.now(UTC))
+        except Exception as error:
+            if not caused_by_input(error):
+                raise
+            log.error(
+                "a report cannot be stored", extra={"provider": receipt.provider}, exc_info=error
+            )
 
     async def _conclude(
         self,

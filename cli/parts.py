@@ -15,6 +15,7 @@ from activities.housekeeping_registrations import RegistrationSweep
 from activities.housekeeping_voice import DirectorySweep
 from activities.ledger import Ledger
 from activities.payments import Payments
+from activities.poison import CountedFailures
 from activities.provisioning import Provisioning
 from activities.pump import Pumping
 from activities.reconcile import Truth
@@ -45,6 +46,7 @@ class Parts:
     closing: Closing
     watching: Watching
     routes: Routes
+    counted_failures: CountedFailures
 
 
 def assemble(
@@ -97,6 +99,7 @@ def assemble(
             housekeeping, every=settings.watch_every, window=settings.provider_window
         ),
         routes=routes,
+        counted_failures=CountedFailures(database),
     )
 
 

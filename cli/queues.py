@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker
 
 from activities.observed import Observed
 from activities.privacy import PrivateFailures
@@ -48,7 +48,7 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
         if queue in carried:
             built.append(_provider_worker(client, queue, parts))
         else:
-            built.append(_story_worker(client, queue, activities[queue]))
+            built.append(_story_worker(client, queue, activities[queue], parts))
     return built
 
 
@@ -83,7 +83,7 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
     }
 
 
-def _story_worker(client: Client, queue: str, activities: Sequence[Any]) -> Worker:
+def _story_worker(client: Client, queue: str, activities: Sequence[Any], parts: Parts) -> Worker:
     slots: dict[str, Any] = dict(_SLOTS.get(queue, {}))
     return Worker(
         client,
@@ -91,11 +91,16 @@ def _story_worker(client: Client, queue: str, activities: Sequence[Any]) -> Work
         workflows=BY_QUEUE[queue],
         activities=activities,
         workflow_runner=_RUNNER,
-        interceptors=[Observed(), PrivateFailures()],
+        interceptors=_interceptors(parts),
         sticky_queue_schedule_to_start_timeout=_STICKY,
         graceful_shutdown_timeout=_GRACE,
         **slots,
     )
+
+
+def _interceptors(parts: Parts) -> list[Interceptor]:
+    """Return what wraps every step, the outermost first."""
+    return [Observed(), PrivateFailures(), parts.counted_failures]
 
 
 def _provider_worker(client: Client, queue: str, parts: Parts) -> Worker:
@@ -103,7 +108,7 @@ def _provider_worker(client: Client, queue: str, parts: Parts) -> Worker:
         client,
         task_queue=queue,
         activities=[parts.dispatching.dispatch_queued],
-        interceptors=[Observed(), PrivateFailures()],
+        interceptors=_interceptors(parts),
         max_concurrent_activities=_PROVIDER_SLOTS,
         graceful_shutdown_timeout=_GRACE,
     )

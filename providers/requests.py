@@ -3,17 +3,22 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from inscriptis import get_text
-
 from models.enums import Channel
 from providers.ports import EmailRequest, Envelope, SendRequest, SmsRequest, VoiceRequest
 
 
 def request_for(
-    channel: Channel, envelope: Envelope, body: str, details: Mapping[str, Any]
+    channel: Channel, envelope: Envelope, body: str, details: Mapping[str, Any], text: str
 ) -> SendRequest:
-    """Build the request of a message from its row: the text, and what only its channel has."""
-    return _BUILDERS[channel](_fields(envelope), body, details)
+    """Build the request of a message from its row: the text, and what only its channel has.
+
+    `text` is the text part of an e-mail. One that says nothing, such as that of a lone image, is
+    replaced by the subject: mail with an empty text part is taken for spam.
+    """
+    fields = _fields(envelope)
+    if channel is Channel.EMAIL:
+        return _email(fields, body, details, text or details["subject"])
+    return _BUILDERS[channel](fields, body, details)
 
 
 def _fields(envelope: Envelope) -> dict[str, Any]:
@@ -42,14 +47,16 @@ def _voice(envelope: dict[str, Any], body: str, details: Mapping[str, Any]) -> V
     )
 
 
-def _email(envelope: dict[str, Any], body: str, details: Mapping[str, Any]) -> EmailRequest:
+def _email(
+    envelope: dict[str, Any], body: str, details: Mapping[str, Any], text: str
+) -> EmailRequest:
     unsubscribe = details.get("unsubscribeUrl")
     return EmailRequest(
         **envelope,
         recipients=tuple(details.get("to") or [envelope["to"]]),
         subject=details["subject"],
         html=body,
-        text=get_text(body).strip(),
+        text=text,
         reply_to=details.get("replyTo"),
         # RFC 8058: both together let a mail client unsubscribe with one click.
         headers={}
@@ -64,5 +71,4 @@ def _email(envelope: dict[str, Any], body: str, details: Mapping[str, Any]) -> E
 _BUILDERS: Final[dict[Channel, Callable[[dict[str, Any], str, Mapping[str, Any]], SendRequest]]] = {
     Channel.SMS: _sms,
     Channel.VOICE: _voice,
-    Channel.EMAIL: _email,
 }

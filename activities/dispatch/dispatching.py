@@ -3,40 +3,38 @@
 import asyncio
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
-from activities.dispatch.attending import Attendance, Route
+from activities.dispatch.attending import Attendance
+from activities.dispatch.claimed import Claimed, InLine, request_of
 from activities.dispatch.slots import Slots
+from activities.dispatch.text_parts import TextParts, Unprepared, quick_text
 from activities.dispatch.verdicts import log_answer, state_of, without_claim
 from activities.dispatch.waits import note_wait
-from models.enums import AttemptState, ErrorCode, SuppressionReason
+from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
 from models.lanes import Lane
 from models.queries import concluding, dispatching, lines
 from models.queries.attending import Attended
 from models.queries.dispatching import Dispatchable
-from models.queries.lines import Line, Moment
+from models.queries.lines import Moment
 from models.queries.report_intake import note_mismatch
 from models.queries.suppression import suppress
 from models.rules import pacing
 from models.rules.contacts import contact_key
 from models.rules.dispatching import Move, decide
 from models.rules.pacing import Way
-from models.rules.reference import Reference
 from models.rules.reports import Mismatch
 from models.session import Database, WriteSession
 from providers.ports import (
     Accepted,
     Answer,
-    Envelope,
     MessageProvider,
     NotProcessed,
     Refused,
-    SendRequest,
 )
-from providers.requests import request_for
 from providers.routing import PastAttempt, Routes
 from workflows.names import priority_of
 from workflows.pumping import start_pump
@@ -50,32 +48,6 @@ _MISSED = NotProcessed(reason="its moment was missed")
 
 _BACK_OFF_FIRST = timedelta(seconds=1)
 _BACK_OFF_LONGEST = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """A committed attempt: from here on the provider may have the message."""
-
-    provider: MessageProvider
-    number: int
-    found: Dispatchable
-    deadline: datetime
-    moment: Moment | None
-    """Its sender's, if that has a limit."""
-
-    @property
-    def route(self) -> Route:
-        """Where it goes, and so how soon it is reported on."""
-        return self.provider.name, self.found.channel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InLine:
-    """No attempt: the message stands in its sender's line."""
-
-    result: DispatchResult
-    line: Line
-    first: bool
 
 
 class Dispatching:
@@ -97,6 +69,7 @@ class Dispatching:
         self._slots = Slots(slots)
         self._attendance = attendance
         self._sweep_grace = sweep_grace
+        self._text_parts = TextParts(database)
 
     @activity.defn(name="dispatch")
     async def dispatch(self, step: DispatchStep) -> DispatchResult:
@@ -114,14 +87,32 @@ class Dispatching:
         return await self._hand_over(step, fast=False)
 
     async def _hand_over(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
+        result = await self._try(step, fast=fast, text=None)
+        if isinstance(result, DispatchResult):
+            return result
+        text = await self._text_parts.make(step, result)
+        if isinstance(text, datetime):
+            later = DispatchResult(verdict=Verdict.LATER, until=text)
+            async with self._database.statement() as db:
+                await note_wait(db, step, later, self._sweep_grace)
+            return later
+        result = await self._try(step, fast=fast, text=text)
+        assert isinstance(result, DispatchResult)
+        return result
+
+    async def _try(
+        self, step: DispatchStep, *, fast: bool, text: str | None
+    ) -> DispatchResult | Unprepared:
+        """Claim, call and conclude; `text` is the text part of an e-mail if it was made before."""
         lane = Lane(step.tenant_id, step.merchant_id or None, "dispatch")
         with ExitStack() as held:
             async with self._database.transaction(lane) as db:
-                claimed = await self._claim(db, step, held if fast else None)
-                if not isinstance(claimed, Claimed):
-                    result = claimed.result if isinstance(claimed, InLine) else claimed
-                    await note_wait(db, step, result, self._sweep_grace)
-            if isinstance(claimed, DispatchResult):
+                claimed = await self._claim(db, step, held if fast else None, text)
+                if isinstance(claimed, InLine):
+                    await note_wait(db, step, claimed.result, self._sweep_grace)
+                elif isinstance(claimed, DispatchResult):
+                    await note_wait(db, step, claimed, self._sweep_grace)
+            if isinstance(claimed, DispatchResult | Unprepared):
                 return claimed
             if isinstance(claimed, InLine):
                 return await self._see_to_the_line(claimed)
@@ -131,12 +122,12 @@ class Dispatching:
                     return await self._conclude(step, claimed, _MISSED, attend=False)
                 if fast:  # the moment is now, even if no slot is left
                     self._slots.take(claimed.provider.name, held)
-            answer = await claimed.provider.send(self._request(step, claimed))
+            answer = await claimed.provider.send(claimed.request)
         return await self._conclude(step, claimed, answer, attend=fast)
 
     async def _claim(
-        self, db: WriteSession, step: DispatchStep, held: ExitStack | None
-    ) -> Claimed | InLine | DispatchResult:
+        self, db: WriteSession, step: DispatchStep, held: ExitStack | None, text: str | None
+    ) -> Claimed | InLine | Unprepared | DispatchResult:
         """Commit the attempt as REQUESTED, or say why there is none."""
         found = await dispatching.lock_for_dispatch(
             db, tenant_id=step.tenant_id, message_id=step.message_id
@@ -157,18 +148,38 @@ class Dispatching:
                 verdict=Verdict.REFUSED,
                 error_code=refusals[-1] if refusals else ErrorCode.NO_PROVIDER,
             )
+        if text is None:
+            text = quick_text(found)
+        if text is None:
+            return Unprepared(
+                merchant_id=found.merchant_id,
+                urgent=found.type is MessageType.OTP,
+                html=found.body,
+            )
         if held is not None and not self._slots.take(provider.name, held):
             return DispatchResult(verdict=Verdict.BUSY, provider=provider.name)
         moment = await self._book(db, step, found)
         if isinstance(moment, InLine | DispatchResult):
             return moment
         wait = timedelta(0) if moment is None else moment.wait
+        number = len(found.attempts) + 1
+        deadline = now + wait + provider.timeout + _MARGIN
         claimed = Claimed(
             provider=provider,
-            number=len(found.attempts) + 1,
+            number=number,
             found=found,
-            deadline=now + wait + provider.timeout + _MARGIN,
+            deadline=deadline,
             moment=moment,
+            # Before the claim: a message no request can be made of has no attempt.
+            request=request_of(
+                step,
+                found,
+                public_url=self._public_url,
+                provider=provider.name,
+                number=number,
+                deadline=deadline,
+                text=text,
+            ),
         )
         await dispatching.claim(
             db,
@@ -232,20 +243,6 @@ class Dispatching:
                 moment = await lines.book_another(db, claimed.found.pace)
             if moment.wait > pacing.PATIENT or datetime.now(UTC) + moment.wait > claimed.deadline:
                 return False
-
-    def _request(self, step: DispatchStep, claimed: Claimed) -> SendRequest:
-        found = claimed.found
-        reference = Reference(
-            tenant_id=step.tenant_id, message_id=step.message_id, attempt=claimed.number
-        )
-        envelope = Envelope(
-            to=found.to,
-            sender=found.sender,
-            reference=str(reference),
-            callback_url=f"{self._public_url}/webhooks/{claimed.provider.name}/{reference}",
-            not_after=claimed.deadline,
-        )
-        return request_for(found.channel, envelope, found.body, found.details)
 
     async def _conclude(
         self, step: DispatchStep, claimed: Claimed, answer: Answer, *, attend: bool

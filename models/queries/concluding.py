@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from models.enums import AttemptState, ErrorCode
+from models.rules.reports import storable_code, storable_id
 from models.session import WriteSession
 
 # A report on this very attempt outweighs any lost answer or absence; one that was committed while
@@ -117,10 +118,10 @@ async def conclude(
                 "number": number,
                 "state": state,
                 "now": now,
-                "provider_message_id": provider_message_id,
+                "provider_message_id": storable_id(provider_message_id),
                 "error_code": error_code,
                 "everywhere": everywhere,
-                "provider_code": provider_code,
+                "provider_code": storable_code(provider_code),
                 "attended_until": attended_until,
             },
         )

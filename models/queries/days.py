@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import text
 
+from models.rules.failures import TransientError
 from models.session import WriteSession
 
 KEY: Final = "hashint8(CAST(:tenant_id AS bigint)), day - DATE '2000-01-01'"
@@ -39,5 +40,5 @@ async def wait_briefly(db: WriteSession) -> None:
     await db.execute(_BRIEFLY)
 
 
-class DayIsClosed(Exception):
+class DayIsClosed(TransientError):
     """A day that has not ended is closed: clocks disagree. Tried again, it passes."""

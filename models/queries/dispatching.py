@@ -100,6 +100,9 @@ _READ = text(
              WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS last_finished_at,
            EXISTS (SELECT 1 FROM receipt r
                     WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id) AS told,
+           (SELECT f.failures FROM step_failure f
+             WHERE f.tenant_id = m.tenant_id AND f.message_id = m.id
+               AND f.step = 'dispatch') AS failures,
            m.merchant_id, merchant.external_id AS merchant, number.merchant_id AS owner_id,
            number.registered_at, number.id AS sender_id, number.provider AS sender_provider,
            number.claimed_at, place.joined_at, place.granted_at,
@@ -242,6 +245,7 @@ def _candidate(
         refused=next((a.error_code for a in attempts if a.everywhere), None),
         told=row.told,
         sender_fits=sender.fits,
+        failures=row.failures or 0,
     )
 
 

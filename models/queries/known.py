@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, ReportStatus
+from models.errors import InvalidPhoneNumber
 from models.queries.cards import AS_JSON, CARDS, read_cards
 from models.queries.days import KEY
 from models.queries.pricing import Booked, read_booked
@@ -87,6 +88,14 @@ async def read_known(db: WriteSession, ids: dict[str, int], row: Row[Any]) -> Kn
     )
 
 
+def _comparable(channel: Channel, recipient: str) -> str:
+    """Return whom a report is about; what is no contact at all is none of the message's."""
+    try:
+        return contact_key(channel, recipient)
+    except InvalidPhoneNumber:
+        return recipient
+
+
 def _facts(channel: Channel, row: Row[Any], known: Row[Any]) -> Facts:
     return Facts(
         channel=channel,
@@ -112,7 +121,7 @@ def _facts(channel: Channel, row: Row[Any], known: Row[Any]) -> Facts:
                 status=ReportStatus(status),
                 error_code=None if error_code is None else ErrorCode(error_code),
                 provider_code=code,
-                recipient=None if recipient is None else contact_key(channel, recipient),
+                recipient=None if recipient is None else _comparable(channel, recipient),
                 duration_seconds=seconds,
                 price=None if price is None else Decimal(price),
             )

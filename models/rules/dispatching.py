@@ -15,6 +15,7 @@ from models.enums import (
     MessageType,
 )
 from models.rules.consent import consent_forbids
+from models.rules.failures import MOST_FAILURES
 from models.rules.marketing_hours import MarketingHours
 from models.rules.quiet_hours import NoSuchHour
 
@@ -66,6 +67,8 @@ class Candidate:
     """Why a provider refused it that any other would refuse it for as well."""
     sender_fits: bool = True
     """Its sender may be used, or another was found."""
+    failures: int = 0
+    """How often handing it over failed by the message itself."""
     told: bool = False
     """A provider has reported on one of them, so it was taken, whatever else it seems."""
 
@@ -83,6 +86,7 @@ def decide(candidate: Candidate, now: datetime) -> Decision:
     """Say what may be done: an open attempt is never passed over, whatever else is true."""
     return (
         _under_way(candidate)
+        or _unprocessable(candidate)
         or _too_late(candidate, now)
         or _not_yet(candidate, now)
         or _forbidden(candidate, now)
@@ -104,6 +108,12 @@ def _under_way(candidate: Candidate) -> Decision | None:
     if candidate.refused is not None:
         return Decision(move=Move.BLOCK, error_code=candidate.refused)
     return None
+
+
+def _unprocessable(candidate: Candidate) -> Decision | None:
+    if candidate.failures < MOST_FAILURES:
+        return None
+    return Decision(move=Move.BLOCK, error_code=ErrorCode.UNPROCESSABLE)
 
 
 def _too_late(candidate: Candidate, now: datetime) -> Decision | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from models.enums import Channel, ErrorCode, ReportStatus, SuppressionReason
 from models.errors import InvalidPhoneNumber
@@ -68,3 +69,20 @@ class Told:
             return e164(number if number.startswith("+") else f"+{number}")
         except InvalidPhoneNumber:
             return None
+
+
+_LONGEST_ID: Final = 128
+_LONGEST_CODE: Final = 64
+"""Characters of a provider's id and of its code that can be stored."""
+
+
+def storable_id(provider_message_id: str | None) -> str | None:
+    """Return a provider's id of a message; one that cannot be stored is left out, not cut short."""
+    if provider_message_id is None or "\0" in provider_message_id:
+        return None
+    return provider_message_id if len(provider_message_id) <= _LONGEST_ID else None
+
+
+def storable_code(provider_code: str | None) -> str | None:
+    """Return a provider's code as it can be stored."""
+    return None if provider_code is None else provider_code.replace("\0", "")[:_LONGEST_CODE]

@@ -3,6 +3,7 @@
 from models.tables import (
     alert,
     consent,
+    failure,
     idempotency,
     inbound,
     ledger,
@@ -25,6 +26,7 @@ TABLES = (
     consent,
     idempotency,
     message,
+    failure,
     inbound,
     payment,
     price,

@@ -35,6 +35,7 @@ def candidate(
     told: bool = False,
     refused: ErrorCode | None = None,
     last_finished_at: datetime | None = None,
+    failures: int = 0,
 ) -> Candidate:
     return Candidate(
         status=status,
@@ -48,6 +49,7 @@ def candidate(
         told=told,
         refused=refused,
         last_finished_at=last_finished_at,
+        failures=failures,
     )
 
 
@@ -64,6 +66,15 @@ TABLE = [
     (candidate(MessageStatus.CANCELED), Decision(move=Move.OVER)),
     (candidate(completed=True), Decision(move=Move.OVER)),
     (candidate(due_at=NOW + SECOND), Decision(move=Move.WAIT, until=NOW + SECOND)),
+    (candidate(failures=4), Decision(move=Move.CLAIM)),
+    (candidate(failures=5), Decision(move=BLOCK, error_code=ErrorCode.UNPROCESSABLE)),
+    (
+        candidate(SENDING, A.ABSENT, failures=6, active=False),
+        Decision(move=BLOCK, error_code=ErrorCode.UNPROCESSABLE),
+    ),
+    (candidate(SENDING, A.REQUESTED, failures=99), Decision(move=Move.RECONCILE)),
+    (candidate(SENDING, A.ACCEPTED, failures=99), Decision(move=Move.REPORT)),
+    (candidate(MessageStatus.CANCELED, failures=99), Decision(move=Move.OVER)),
     (candidate(expires_at=NOW), Decision(move=BLOCK, error_code=ErrorCode.EXPIRED)),
     (candidate(expires_at=NOW + SECOND), Decision(move=Move.CLAIM)),
     (

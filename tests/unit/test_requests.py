@@ -15,8 +15,8 @@ ENVELOPE = Envelope(
 )
 
 
-def email(body: str = "<p>Hi</p>", **details: object) -> EmailRequest:
-    request = request_for(Channel.EMAIL, ENVELOPE, body, {"subject": "Hello", **details})
+def email(body: str = "<p>Hi</p>", text: str = "Hi", **details: object) -> EmailRequest:
+    request = request_for(Channel.EMAIL, ENVELOPE, body, {"subject": "Hello", **details}, text)
     assert isinstance(request, EmailRequest)
     return request
 
@@ -30,12 +30,9 @@ def test_marketing_mail_can_be_unsubscribed_by_its_headers() -> None:
     assert email().headers == {}
 
 
-def test_html_gets_a_plain_text_twin() -> None:
-    request = email("<h1>Hello</h1><p>Your <b>membership</b> renews.</p><script>x()</script>")
-    assert "Hello" in request.text
-    assert "Your membership renews." in request.text
-    assert "<" not in request.text
-    assert "x()" not in request.text
+def test_a_mail_carries_its_text_part_or_its_subject_if_it_says_nothing() -> None:
+    assert email(text="Hi there").text == "Hi there"
+    assert email('<img src="poster.png">', text="").text == "Hello"
 
 
 def test_one_mail_goes_to_all_its_recipients() -> None:
@@ -46,7 +43,7 @@ def test_one_mail_goes_to_all_its_recipients() -> None:
 
 def test_a_call_carries_its_limits() -> None:
     details = {"record": True, "ringSeconds": 20, "longestSeconds": 120, "language": "en-US"}
-    request = request_for(Channel.VOICE, ENVELOPE, "Hello", details)
+    request = request_for(Channel.VOICE, ENVELOPE, "Hello", details, "")
     assert isinstance(request, VoiceRequest)
     assert (request.record, request.ring_seconds, request.longest_seconds) == (True, 20, 120)
     assert (request.language, request.voice) == ("en-US", None)
