@@ -62,6 +62,9 @@ class RequestLog:
             await self._app(scope, receive, noting)
         except ClientDisconnect:
             return
+        except HexavoxError as error:  # the server's word on a broken body, read by a layer of ours
+            if not started:
+                await render(Request(scope), error)(scope, receive, send)
         except Exception:
             log.exception("request failed", extra={"route": template_of(scope)})
             if started:

@@ -35,14 +35,21 @@ def api() -> None:
     import uvicorn
 
     from api.app import create_app
+    from api.http.client_limits import ClientLimits
+    from api.http.server_protocol import protocol_with
 
     settings = _settings()
     app = create_app(settings)
+    limits = ClientLimits(
+        keep_alive=settings.keep_alive.total_seconds(), connections=settings.max_connections
+    )
     _collect_seldom()
     uvicorn.run(
         app,
         host=settings.api_host,
         port=settings.api_port,
+        http=protocol_with(limits),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

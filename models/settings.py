@@ -93,6 +93,13 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = 8000
+    keep_alive: Duration = Field(
+        default=timedelta(seconds=75),
+        description="Idle connections are kept so long; a proxy's must end before.",
+    )
+    max_connections: int = Field(
+        default=800, ge=1, description="Open connections of clients in each API process."
+    )
     public_url: str = Field(
         default="http://127.0.0.1:8000",
         description="Where providers reach our webhooks: scheme and host, no path.",
