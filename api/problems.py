@@ -182,7 +182,8 @@ def _methods(request: Request) -> set[str]:
         if route.methods and route.path_regex.match(request.scope["path"])
     ]
     fewest = min((parameters for parameters, _ in routes), default=0)
-    return {name for parameters, names in routes if parameters == fewest for name in names}
+    methods = {name for parameters, names in routes if parameters == fewest for name in names}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 async def _database_away(request: Request, error: Exception) -> Response:
