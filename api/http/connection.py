@@ -41,6 +41,7 @@ class BoundedConnection(h11.Connection):
         super().__init__(h11.SERVER, LARGEST_FRAMING)
         self._fed = 0
         self._taken = 0
+        self._checked = 0  # bytes of an incomplete head that were looked at
 
     @property
     def unread(self) -> int:
@@ -85,8 +86,13 @@ class BoundedConnection(h11.Connection):
             head = head[empty.end() :]
             if head in (b"", b"\r"):
                 return False
-        end = head.find(_BLANK_LINE)
-        _check_head(head, len(head) if end < 0 else end)
+        if self._checked and head.find(b"\n", self._checked) < 0:
+            end = -1  # still in the same line: nobody may have the whole looked at for every byte
+            _check_size(len(head))
+        else:
+            end = head.find(_BLANK_LINE)
+            _check_head(head, len(head) if end < 0 else end)
+        self._checked = len(head) if end < 0 else 0
         return end >= 0
 
     def _check_overhead(self) -> None:
@@ -95,10 +101,14 @@ class BoundedConnection(h11.Connection):
             raise BadRequest("The body comes in too many small chunks.")
 
 
-def _check_head(head: bytes, end: int) -> None:
-    """Refuse a head, or the beginning of one, by what costs next to nothing to see."""
+def _check_size(end: int) -> None:
     if end > LARGEST_HEAD - len(_BLANK_LINE):
         raise HeadersTooLarge("Request line and headers have at most 64 KiB together.")
+
+
+def _check_head(head: bytes, end: int) -> None:
+    """Refuse a head, or the beginning of one, by what costs next to nothing to see."""
+    _check_size(end)
     lines = head.count(b"\n", 0, end)
     if lines > MOST_FIELDS:
         raise HeadersTooLarge(f"A request has at most {MOST_FIELDS} headers.")
