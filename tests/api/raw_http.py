@@ -1,11 +1,13 @@
 """A client that writes bytes to a socket and reads what comes back, and servers to speak to."""
 
+import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +86,11 @@ class Client:
         body, self.left = self.left[:size], self.left[size:]
         return Answer(int(first.split()[1]), headers, body)
 
+    def reset(self) -> None:
+        """Leave as a process that dies does: the server gets RST."""
+        self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.wire.close()
+
     def is_closed(self) -> bool:
         """Wait until the server ends the connection, and tell whether it said nothing more."""
         try:
@@ -105,6 +112,10 @@ class Server:
     log: Path
     process: subprocess.Popen[bytes]
 
+    def logged(self) -> list[dict[str, Any]]:
+        """Return every line of its log."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
     def connect(self) -> Client:
         """Open a connection; it is opened when the client is entered."""
         return Client(self.port)
@@ -117,8 +128,16 @@ class Server:
 
 
 @contextmanager
-def serving(database_url: str, folder: Path, **settings: str) -> Iterator[Server]:
-    """Run `hexavox api`; settings are environment variables without their prefix."""
+def serving(
+    database_url: str,
+    folder: Path,
+    limits: Mapping[str, float] | None = None,
+    **settings: str,
+) -> Iterator[Server]:
+    """Run `hexavox api`; settings are environment variables without their prefix.
+
+    With `limits`, fields of ClientLimits that are no settings, it is `tests.api.impatient`.
+    """
     port, log = free_port(), folder / "api.log"
     env = {
         "PATH": os.environ["PATH"],
@@ -130,10 +149,10 @@ def serving(database_url: str, folder: Path, **settings: str) -> Iterator[Server
         "HEXAVOX_SIMULATOR_SECRET": "for-tests-only-too",
         **{f"HEXAVOX_{name.upper()}": value for name, value in settings.items()},
     }
+    module = ["cli", "api"] if limits is None else ["tests.api.impatient", json.dumps(limits)]
+    argv = [sys.executable, "-m", *module]
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "api"], cwd=ROOT, env=env, stdout=out, stderr=out
-        )
+        process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=out, stderr=out)
         try:
             _await(port, process, log)
             yield Server(port, log, process)
