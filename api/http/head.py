@@ -33,5 +33,9 @@ class HeadAsGet:
         scope["method"] = "GET"
         try:
             await self._app(scope, receiving, sending)
+        except Exception:
+            if not answered:
+                raise
+            # The rest of an answer that nobody wants was broken off.
         finally:
             scope["method"] = "HEAD"
