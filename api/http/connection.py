@@ -68,7 +68,6 @@ class BoundedConnection(h11.Connection):
             if event.chunk_start:
                 self._check_overhead()
         elif type(event) is h11.Request:
-            _check_request(event)
             self._fed, self._taken = len(self._receive_buffer), 0
         elif type(event) is h11.EndOfMessage and event.headers:
             _check_trailers(event.headers)
@@ -120,18 +119,20 @@ def _check_head(head: bytes, end: int) -> None:
         raise BadRequest("This is not an HTTP/1.1 request.")
 
 
-def _check_request(request: h11.Request) -> None:
-    """Refuse what is well-formed and may still be read in two ways."""
-    if request.http_version not in _VERSIONS:
+def check_request(http_version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Raise BadRequest for what is well-formed and may still be read in two ways."""
+    if http_version not in _VERSIONS:
         raise BadRequest("The versions of HTTP spoken here are 1.0 and 1.1.")
-    framed = set()
-    for name, value in request.headers:
-        if name in (b"transfer-encoding", b"content-length"):
-            framed.add(name)
-        elif name == b"host" and not _HOST.fullmatch(value):
+    has_length = is_chunked = False
+    for name, value in headers:
+        if name == b"host" and not _HOST.fullmatch(value):
             raise BadRequest("The header Host is not a host.")
-    if b"transfer-encoding" in framed and (len(framed) > 1 or request.http_version == b"1.0"):
-        raise BadRequest("Content-Length and Transfer-Encoding do not go together.")
+        if name == b"content-length":
+            has_length = True
+        elif name == b"transfer-encoding":
+            is_chunked = True
+    if is_chunked and (has_length or http_version == b"1.0"):
+        raise BadRequest("Transfer-Encoding is for HTTP/1.1, and not beside Content-Length.")
 
 
 def _check_trailers(trailers: Sequence[tuple[bytes, bytes]]) -> None:

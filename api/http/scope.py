@@ -6,13 +6,15 @@ from urllib.parse import unquote
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from api.http.connection import origin_form
+from api.http.connection import check_request, origin_form
 
 Scope = dict[str, Any]
 
 
 def scope_of(protocol: H11Protocol, request: h11.Request) -> Scope:
-    """Describe a request; raises BadRequest if its target is of no known form."""
+    """Describe a request; raises BadRequest for one that cannot be described for sure."""
+    headers = list(request.headers)
+    check_request(request.http_version, headers)
     raw_path, _, query = origin_form(request.method, request.target).partition(b"?")
     return {
         **nobodys_scope(protocol),
@@ -21,7 +23,7 @@ def scope_of(protocol: H11Protocol, request: h11.Request) -> Scope:
         "path": protocol.root_path + unquote(raw_path.decode("ascii")),
         "raw_path": protocol.root_path.encode("ascii") + raw_path,
         "query_string": query,
-        "headers": list(request.headers),
+        "headers": headers,
     }
 
 
