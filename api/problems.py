@@ -20,6 +20,7 @@ from api.trace import trace_of
 from models.enums import Channel
 from models.errors import (
     BadRequest,
+    HeadersTooLarge,
     HexavoxError,
     IdempotencyKeyReused,
     InvalidCredentials,
@@ -28,6 +29,7 @@ from models.errors import (
     NotFound,
     PayloadTooLarge,
     RateLimited,
+    RequestTimedOut,
     TemporarilyUnavailable,
     UnsupportedMediaType,
     ValidationFailed,
@@ -37,10 +39,23 @@ MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 50
 _LONGEST_NAME = 120
 
-ANY = (ValidationFailed, InvalidCredentials, RateLimited, TemporarilyUnavailable)
+ANY = (
+    ValidationFailed,
+    InvalidCredentials,
+    RateLimited,
+    HeadersTooLarge,
+    TemporarilyUnavailable,
+)
 """What every public route may answer."""
 
-WRITE = (*ANY, MalformedJson, PayloadTooLarge, UnsupportedMediaType, IdempotencyKeyReused)
+WRITE = (
+    *ANY,
+    MalformedJson,
+    RequestTimedOut,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    IdempotencyKeyReused,
+)
 """What every public route with a body may answer."""
 
 _BY_STATUS: dict[int, type[HexavoxError]] = {
