@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Path, Query, Request
 
 from api.auth import Caller
 from api.idempotency import KEY_HEADER, IdempotentRequest, identify
-from api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page, asked_for
+from api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
 from api.services.alerts import Alerts
 from api.services.billing import Billing
 from api.services.cancel_requests import CancelRequests
@@ -79,13 +79,13 @@ CursorParam = Annotated[
 async def _page(
     request: Request, limit: LimitParam = DEFAULT_LIMIT, cursor: CursorParam = None
 ) -> Page:
-    return Page(limit=limit, cursor=cursor, url=asked_for(request.scope))
+    return Page(limit=limit, cursor=cursor, url=request.url)
 
 
 async def _page_of_calls(
     request: Request, limit: LimitParam = 50, cursor: CursorParam = None
 ) -> Page:
-    return Page(limit=limit, cursor=cursor, url=asked_for(request.scope))
+    return Page(limit=limit, cursor=cursor, url=request.url)
 
 
 Paged = Annotated[Page, Depends(_page)]

@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 
 from starlette.datastructures import URL
 from starlette.responses import Response
-from starlette.types import Scope
 
 from models.errors import ValidationFailed
 
@@ -38,7 +37,6 @@ class Page:
     limit: int
     cursor: str | None
     url: URL
-    """Path and query that were asked for; not the host, which is whatever the client says."""
 
     def after(self, size: int) -> Position | None:
         """Return the position to go on from; a cursor we never gave is refused."""
@@ -59,14 +57,10 @@ class Page:
         """Answer with a slice; the link to the next one keeps the other query parameters."""
         if found.end is not None:
             following = self.url.include_query_params(cursor=encode(found.end))
-            # Relative (RFC 8288, 3.1): the address we see may be a proxy's.
-            response.headers["Link"] = f'<{following}>; rel="next"'
+            # Relative (RFC 8288, 3.1): the address we see may be a proxy's, or whatever Host said.
+            target = f"{following.path}?{following.query}"
+            response.headers["Link"] = f'<{target}>; rel="next"'
         return list(found.items)
-
-
-def asked_for(scope: Scope) -> URL:
-    """Return path and query of a request, as they were sent."""
-    return URL(f"{scope['raw_path'].decode('ascii')}?{scope['query_string'].decode('latin-1')}")
 
 
 def encode(position: Position) -> str:

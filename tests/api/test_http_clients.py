@@ -1,5 +1,6 @@
 """Clients that are slow, many, idle or suddenly gone."""
 
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -184,6 +185,26 @@ def test_idle_connections_are_kept_as_long_as_is_set(
                 busy.send(REPORT + b"Content-Length: 4\r\n\r\nab")
             time.sleep(0.2)
             assert server.ask(GET).problem == (503, "TEMPORARILY_UNAVAILABLE")
+
+
+def test_a_server_that_stops_answers_what_has_begun(
+    database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with serving(database_url, tmp_path_factory.mktemp("stopping")) as server:
+        with server.connect() as idle, server.connect() as busy, server.connect() as refused:
+            idle.send(GET)
+            assert idle.answer().status == 200
+            refused.send(b"nonsense\r\n\r\n")
+            assert refused.answer().status == 400
+            busy.send(REPORT + b"Content-Length: 4\r\n\r\nab")
+            time.sleep(0.2)
+            server.process.terminate()
+            assert idle.is_closed()
+            busy.send(b"cd")
+            assert busy.answer().problem == (404, "NOT_FOUND")
+            assert busy.is_closed()
+        assert server.process.wait(20) == -signal.SIGTERM  # as uvicorn ends: by the same signal
+        assert {line["level"] for line in server.logged()} == {"INFO"}
 
 
 POST = b"POST /api/v1/merchants HTTP/1.1\r\nHost: x\r\nX-Request-Id: %s\r\n"
