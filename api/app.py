@@ -12,9 +12,11 @@ from temporalio.client import Client
 from api import openapi, problems
 from api.auth import Authenticator
 from api.body import BodyLimit
+from api.http.head import HeadAsGet
 from api.limits import RateLimiter
 from api.logs import RequestLog
 from api.messaging_parts import add_messaging
+from api.portal.pages import build_portal
 from api.registration_temporal import RegistrationStarter
 from api.routes import (
     alerts,
@@ -105,6 +107,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.portal = build_portal(app.openapi(), settings.public_url)
         async with AsyncExitStack() as stack:
             database = Database(
                 settings.async_database_url, pool_size=settings.database_pool, limits=API
@@ -141,8 +144,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, include_in_schema=False)
     for router in PUBLIC:
         app.include_router(router)
-    app.mount("/assets", guide.assets)
     app.add_middleware(BodyLimit)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestLog)  # added last, so it is outermost
     return app
 

@@ -56,8 +56,8 @@ class Authenticator:
 
     async def authenticate(self, request: Request) -> Caller:
         """Return who calls, or raise InvalidCredentials: one answer whatever is wrong."""
-        key_hash = hash_credential(request.headers.get(KEY_HEADER, ""))
-        secret_hash = hash_credential(request.headers.get(SECRET_HEADER, ""))
+        key_hash = hash_credential(_credential(request, KEY_HEADER))
+        secret_hash = hash_credential(_credential(request, SECRET_HEADER))
         known = self._known.get(key_hash)
         if known is None or known.until < monotonic():
             known = await self._find(key_hash)
@@ -86,6 +86,11 @@ class Authenticator:
         known = _Known(caller, key.secret_hash, asked_at + _FRESH_FOR)
         self._known[key_hash] = known
         return known
+
+
+def _credential(request: Request, header: str) -> str:
+    """Return what a header says; whitespace around it is no part of it (RFC 9110, 5.5)."""
+    return request.headers.get(header, "").strip(" \t")
 
 
 def _live_key(key_hash: str) -> Select[ApiKey, str]:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import count_request, count_send
 from api.problems import render
-from api.trace import Trace, begin_trace, template_of
+from api.trace import Trace, begin_trace, template_of, trace_of
 from models.errors import HexavoxError
 from models.logs import request_id
 
@@ -51,22 +51,35 @@ class RequestLog:
             request_id.reset(token)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+        started = gone = False
 
         async def noting(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
+        async def hearing() -> Message:
+            nonlocal gone
+            message = await receive()
+            gone = message["type"] == "http.disconnect"
+            return message
+
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, hearing, noting)
         except ClientDisconnect:
             return
-        except Exception:
-            log.exception("request failed", extra={"route": template_of(scope)})
+        except Exception as error:
+            if gone:  # what was under way was broken off, and says so in its own words
+                trace_of(scope).broken_off = type(error).__name__
+                return
+            if isinstance(error, HexavoxError):  # the server's word on a body that a layer read
+                answer = error
+            else:
+                log.exception("request failed", extra={"route": template_of(scope)})
+                answer = HexavoxError()
             if started:
                 raise  # the server cuts the connection: half an answer must not look whole
-            await render(Request(scope), HexavoxError())(scope, receive, send)
+            await render(Request(scope), answer)(scope, receive, send)
 
 
 def _id_for(scope: Scope) -> str:
@@ -86,5 +99,6 @@ def _note(scope: Scope, trace: Trace, status: int, seconds: float) -> None:
         "milliseconds": round(seconds * 1000, 1),
         "tenant_id": trace.caller.tenant_id if trace.caller else None,
         "code": trace.problem,
+        "broken_off": trace.broken_off,
     }
     log.info("request", extra={name: fact for name, fact in facts.items() if fact is not None})

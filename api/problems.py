@@ -21,6 +21,7 @@ from models.database_faults import fault_of
 from models.enums import Channel
 from models.errors import (
     BadRequest,
+    HeadersTooLarge,
     HexavoxError,
     IdempotencyKeyReused,
     InvalidCredentials,
@@ -29,6 +30,7 @@ from models.errors import (
     NotFound,
     PayloadTooLarge,
     RateLimited,
+    RequestTimedOut,
     TemporarilyUnavailable,
     TooManyOpen,
     UnsupportedMediaType,
@@ -39,10 +41,23 @@ MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 50
 _LONGEST_NAME = 120
 
-ANY = (ValidationFailed, InvalidCredentials, RateLimited, TemporarilyUnavailable)
+ANY = (
+    ValidationFailed,
+    InvalidCredentials,
+    RateLimited,
+    HeadersTooLarge,
+    TemporarilyUnavailable,
+)
 """What every public route may answer."""
 
-WRITE = (*ANY, MalformedJson, PayloadTooLarge, UnsupportedMediaType, IdempotencyKeyReused)
+WRITE = (
+    *ANY,
+    MalformedJson,
+    RequestTimedOut,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    IdempotencyKeyReused,
+)
 """What every public route with a body may answer."""
 
 _BY_STATUS: dict[int, type[HexavoxError]] = {
@@ -183,7 +198,8 @@ def _methods(request: Request) -> set[str]:
         if route.methods and route.path_regex.match(request.scope["path"])
     ]
     fewest = min((parameters for parameters, _ in routes), default=0)
-    return {name for parameters, names in routes if parameters == fewest for name in names}
+    methods = {name for parameters, names in routes if parameters == fewest for name in names}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 async def _database_failed(request: Request, error: DBAPIError | PoolTimeoutError) -> Response:

@@ -17,6 +17,8 @@ class Trace:
     caller: Caller | None = None
     problem: str | None = None
     replayed: bool = False
+    broken_off: str | None = None
+    """The kind of error that ended it after its client was gone."""
     headers: dict[str, str] = field(default_factory=dict)
     """Added to the answer, whatever it will be."""
 

@@ -37,6 +37,8 @@ def api() -> None:
     import uvicorn
 
     from api.app import create_app
+    from api.http.client_limits import ClientLimits
+    from api.http.server_protocol import protocol_with
     from cli.priority import stand_back
     from models.settings import IncompleteSettings
 
@@ -48,11 +50,16 @@ def api() -> None:
     check_listens(settings.api_host, settings.api_port, "HEXAVOX_API_HOST", "HEXAVOX_API_PORT")
     stand_back(settings.api_nice)
     app = create_app(settings)
+    limits = ClientLimits(
+        keep_alive=settings.keep_alive.total_seconds(), connections=settings.max_connections
+    )
     _collect_seldom()
     uvicorn.run(
         app,
         host=settings.api_host,
         port=settings.api_port,
+        http=protocol_with(limits),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -10,6 +10,7 @@
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, BrandNotFound,
     │                      CampaignNotFound, NumberNotFound, VoiceUserNotFound, NotFound
     ├── MethodNotAllowed 405
+    ├── RequestTimedOut 408
     ├── WrongState 409 ─── NotCancelable, ReferenceReused, BrandNotEditable, BrandNotApproved,
     │                      CampaignNotEditable, CampaignNotApproved, NumberTaken, NumberNotActive,
     │                      NumberNotAssignable, NumberAlreadyAssigned, AssignmentPending,
@@ -18,6 +19,7 @@
     ├── UnsupportedMediaType 415
     ├── IdempotencyKeyReused 422
     ├── RateLimited 429, TooManyOpen 429
+    ├── HeadersTooLarge 431
     └── TemporarilyUnavailable 503
 
 The code of a class never changes; `api.problems` is the one place that renders them.
@@ -218,6 +220,14 @@ class MethodNotAllowed(HexavoxError):
     title = "Method not allowed"
 
 
+class RequestTimedOut(HexavoxError):
+    """The rest of the request did not arrive in time; nothing was accepted."""
+
+    status = 408
+    code = "REQUEST_TIMEOUT"
+    title = "The request did not arrive in time"
+
+
 class WrongState(HexavoxError):
     """The thing is in a state that does not allow this."""
 
@@ -294,6 +304,14 @@ class TooManyOpen(HexavoxError):
     def __init__(self, detail: str = "", retry_after: int = 1) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class HeadersTooLarge(HexavoxError):
+    """Request line and headers are over 64 KiB or 100 fields, or the trailers over 8 KiB."""
+
+    status = 431
+    code = "HEADERS_TOO_LARGE"
+    title = "The headers are too large"
 
 
 class TemporarilyUnavailable(HexavoxError):

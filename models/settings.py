@@ -118,6 +118,13 @@ class Settings(ServingSettings):
     worker_health_port: PortOrNone = Field(
         default=8001, description="Worker's /healthz and /metrics; 0 switches them off."
     )
+    keep_alive: Duration = Field(
+        default=timedelta(seconds=75),
+        description="Idle connections are kept so long; a proxy's must end before.",
+    )
+    max_connections: int = Field(
+        default=800, ge=1, description="Open connections of clients in each API process."
+    )
     server_secret: Secret | None = Field(
         default=None,
         description="Signs what the API hands out, such as unsubscribe links; it needs one.",

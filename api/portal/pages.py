@@ -1,31 +1,69 @@
-"""The portal's pages: what is general comes from files, what can go stale is generated."""
+"""The portal's pages: what is general comes from files, what can go stale is generated.
 
-from collections.abc import Iterator
+All of them are made once, when the application starts: made for every request, the YAML alone
+would keep every other client waiting for half a second.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
 from html import escape
+from mimetypes import guess_type
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
+from api.http.prebuilt import Prebuilt
 from api.public import PREFIX
 from models import errors
 
 _HERE = Path(__file__).parent
 ASSETS = _HERE / "assets"
 
-HEADERS = {
+_HTML: Final = "text/html; charset=utf-8"
+_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
 
 Document = dict[str, Any]
 
 
-def guide(document: Document, base_url: str) -> str:
-    """Return the developer guide for the server at this address."""
+class _PlainDumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes everything out: tools that read specifications often know no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Say that nothing is written as a reference to an earlier place."""
+        return True
+
+
+def build_portal(document: Document, public_url: str) -> Mapping[str, Prebuilt]:
+    """Make every page of the portal, by its path, for the server at this address."""
+    base_url = public_url.rstrip("/")
+    described = {**document, "servers": [{"url": base_url, "description": "This server"}]}
+    as_json = json.dumps(described, ensure_ascii=False, separators=(",", ":"))
+    as_yaml = yaml.dump(
+        described, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=100
+    )
+    swagger_ui = (_HERE / "swagger-ui.html").read_bytes()
+    return {
+        "/": Prebuilt.make(_guide(document, base_url).encode(), _HTML, _HEADERS),
+        "/swagger-ui": Prebuilt.make(swagger_ui, _HTML, _HEADERS),
+        "/v3/api-docs": Prebuilt.make(as_json.encode(), "application/json"),
+        "/v3/api-docs.yaml": Prebuilt.make(as_yaml.encode(), "application/yaml"),
+        **{f"/assets/{path.name}": _asset(path) for path in ASSETS.iterdir()},
+    }
+
+
+def _asset(path: Path) -> Prebuilt:
+    kind = guess_type(path.name)[0] or "application/octet-stream"
+    charset = "; charset=utf-8" if kind.startswith("text/") else ""
+    return Prebuilt.make(path.read_bytes(), kind + charset)
+
+
+def _guide(document: Document, base_url: str) -> str:
     page = Template((_HERE / "guide.html").read_text("utf-8"))
     return page.substitute(
         base_url=escape(base_url),
@@ -33,23 +71,6 @@ def guide(document: Document, base_url: str) -> str:
         version=escape(document["info"]["version"]),
         catalogue="".join(_catalogue(document)),
         errors="".join(_errors()),
-    )
-
-
-def swagger_ui() -> str:
-    """Return the page of the interactive documentation."""
-    return (_HERE / "swagger-ui.html").read_text("utf-8")
-
-
-def specification(document: Document, base_url: str) -> Document:
-    """Return the specification as downloaded from the server at this address."""
-    return {**document, "servers": [{"url": base_url, "description": "This server"}]}
-
-
-def specification_as_yaml(document: Document, base_url: str) -> str:
-    """Return the same as YAML."""
-    return yaml.safe_dump(
-        specification(document, base_url), sort_keys=False, allow_unicode=True, width=100
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-_PAGE: Final = Path(__file__).with_name("unsubscribe.html")
+_PAGE: Final = Template(Path(__file__).with_name("unsubscribe.html").read_text("utf-8"))
 _FORM: Final = '<form method="post"><button type="submit">Unsubscribe</button></form>'
 
 HEADERS: Final = {
@@ -29,5 +29,4 @@ def done(merchant: str) -> str:
 
 
 def _fill(title: str, text: str, form: str) -> str:
-    page = Template(_PAGE.read_text("utf-8"))
-    return page.substitute(title=title, text=escape(text), form=form)
+    return _PAGE.substitute(title=title, text=escape(text), form=form)

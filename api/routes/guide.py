@@ -1,39 +1,49 @@
 """The developer portal: guide, interactive documentation, downloads. Everything is served here."""
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
-from starlette.staticfiles import StaticFiles
+from collections.abc import Mapping
 
-from api.portal import pages
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from api.http.prebuilt import Prebuilt
+from models.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
-assets = StaticFiles(directory=pages.ASSETS)
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
-async def guide(request: Request) -> HTMLResponse:
+@router.get("/")
+async def guide(request: Request) -> Response:
     """Show the developer guide, with commands that work against this very server."""
-    return HTMLResponse(pages.guide(request.app.openapi(), _base(request)), headers=pages.HEADERS)
+    return _page(request)
 
 
-@router.api_route("/swagger-ui", methods=["GET", "HEAD"])
-async def swagger_ui() -> HTMLResponse:
+@router.get("/swagger-ui")
+async def swagger_ui(request: Request) -> Response:
     """Show the interactive documentation."""
-    return HTMLResponse(pages.swagger_ui(), headers=pages.HEADERS)
+    return _page(request)
 
 
 @router.get("/v3/api-docs")
-async def specification(request: Request) -> JSONResponse:
+async def specification(request: Request) -> Response:
     """Give the specification as JSON."""
-    return JSONResponse(pages.specification(request.app.openapi(), _base(request)))
+    return _page(request)
 
 
 @router.get("/v3/api-docs.yaml")
 async def specification_as_yaml(request: Request) -> Response:
     """Give the specification as YAML."""
-    text = pages.specification_as_yaml(request.app.openapi(), _base(request))
-    return Response(text, media_type="application/yaml")
+    return _page(request)
 
 
-def _base(request: Request) -> str:
-    return str(request.base_url).rstrip("/")
+@router.get("/assets/{name}")
+async def asset(name: str, request: Request) -> Response:
+    """Give a file that the pages load."""
+    return _page(request)
+
+
+def _page(request: Request) -> Response:
+    portal: Mapping[str, Prebuilt] = request.app.state.portal
+    page = portal.get(request.scope["path"])
+    if page is None:
+        raise NotFound
+    return page.answer(request)

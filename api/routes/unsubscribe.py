@@ -13,7 +13,7 @@ from api.portal import unsubscribe_page
 router = APIRouter(prefix="/unsubscribe", include_in_schema=False)
 
 
-@router.api_route("/{ticket}", methods=["GET", "HEAD"])
+@router.get("/{ticket}")
 async def ask(ticket: str, actions: UnsubscribeActions) -> HTMLResponse:
     """Ask whether it is meant."""
     page = unsubscribe_page.question(await actions.name(ticket))

@@ -23,6 +23,7 @@ from providers.registries import Registries
 from providers.simulated_registry import news_verifier
 from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
+from tests.api.raw_http import Server, serving
 from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
 from tests.registration.stage import ScriptedRegistry
 
@@ -32,6 +33,7 @@ def settings(database_url: str) -> Settings:
     """Settings of an installation whose rate limit is out of the way."""
     return Settings(
         database_url=SecretStr(database_url),
+        public_url="https://sms.gym.test/",
         rate_limit=100_000,
         rate_burst=100_000,
         server_secret=SecretStr("only-for-tests-too"),
@@ -173,3 +175,10 @@ def merchant_key(
         return await make_integrator(database, client, tenant_id, merchant_id)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def server(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A process of its own that serves the API, on the database of the tests."""
+    with serving(database_url, tmp_path_factory.mktemp("api")) as server:
+        yield server

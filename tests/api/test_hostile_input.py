@@ -168,20 +168,24 @@ async def test_unknown_paths_and_methods_are_problems(integrator: Integrator) ->
     assert (missing.status_code, missing.json()["code"]) == (404, "NOT_FOUND")
     wrong = await integrator.client.delete("/api/v1/merchants", headers=integrator.headers)
     assert (wrong.status_code, wrong.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
-    assert wrong.headers["Allow"] == "GET, POST"
+    assert wrong.headers["Allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/api/v1/merchants", "GET, POST"),
-        ("HEAD", "/api/v1/merchants", "GET, POST"),
-        ("PATCH", "/api/v1/merchants/gym-a/messaging/brand", "GET, POST"),
+        ("PUT", "/api/v1/merchants", "GET, HEAD, POST"),
+        ("FROB", "/api/v1/merchants", "GET, HEAD, POST"),
+        ("OPTIONS", "/api/v1/merchants", "GET, HEAD, POST"),
+        ("HEAD", "/api/v1/email/send", "POST"),
+        ("PATCH", "/api/v1/merchants/gym-a/messaging/brand", "GET, HEAD, POST"),
         ("PUT", "/api/v1/merchants/gym-a/messaging/numbers/+18132201000", "DELETE"),
-        ("PUT", "/api/v1/messages/inbound", "GET"),
+        ("PUT", "/api/v1/messages/inbound", "GET, HEAD"),
         ("PUT", "/api/v1/messages/sms", "POST"),
-        ("PUT", "/api/v1/messages/7", "GET"),
-        ("POST", "/healthz", "GET"),
+        ("PUT", "/api/v1/messages/7", "GET, HEAD"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD"),
+        ("DELETE", "/assets/portal.css", "GET, HEAD"),
     ],
 )
 async def test_a_405_names_every_method_of_the_path(

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from api.body import LARGEST, READ_AND_DROPPED, BodyLimit
+from api.http.server_protocol import ApiProtocol
 from api.trace import begin_trace
 from tests.api.integrator import GYM, Integrator
 
@@ -20,7 +21,8 @@ MIB = 1024 * 1024
 @pytest.fixture
 async def wire(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client on the other end of a socket."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
+    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, http=ApiProtocol)
+    server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
         await asyncio.sleep(0.01)

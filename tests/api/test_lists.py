@@ -1,5 +1,6 @@
 """Lists: whole, stable and in order, whatever the page size."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -73,3 +74,19 @@ async def test_the_last_page_has_no_link(integrator: Integrator, limit: str) -> 
         await integrator.post("/merchants", {"merchantId": f"m{number}", "displayName": "M"})
     response = await integrator.get("/merchants", limit=limit)
     assert (len(response.json()), "link" in response.headers) == (5, False)
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.test", "evil.test/x?y", "a/b/c", "x#y", "", "user@evil.test"]
+)
+async def test_the_link_to_the_next_page_holds_nothing_of_host(
+    integrator: Integrator, host: str
+) -> None:
+    for name in ("gym-a", "gym-b"):
+        assert (await integrator.post("/merchants", {**GYM, "merchantId": name})).status_code == 200
+    first = await integrator.client.get(
+        "/api/v1/merchants?limit=1", headers={**integrator.headers, "Host": host}
+    )
+    assert re.fullmatch(
+        r'</api/v1/merchants\?limit=1&cursor=[\w-]+>; rel="next"', first.headers["Link"]
+    )

@@ -154,13 +154,13 @@ async def test_every_operation_refuses_a_stranger(
         assert response.status_code == 401, (method, path)
 
 
-async def test_it_is_served_as_json_and_yaml_with_this_servers_address(
+async def test_it_is_served_as_json_and_yaml_with_the_public_address(
     client: httpx.AsyncClient,
 ) -> None:
     as_json = (await client.get("/v3/api-docs")).json()
     as_yaml = await client.get("/v3/api-docs.yaml")
     assert as_json == yaml.safe_load(as_yaml.text)
-    assert as_json["servers"][0]["url"] == "http://api.test"
+    assert as_json["servers"][0]["url"] == "https://sms.gym.test"
     assert as_json["openapi"].startswith("3.1")
     assert set(as_json["components"]["securitySchemes"]) == {"ApiKeyAuth", "ApiSecretAuth"}
 

@@ -1,79 +1,20 @@
 """Calls: asked for within limits, told state by state, played back to their owner alone."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from models.enums import AttemptState, Channel, MessageStatus, ReportStatus
+from models.enums import Channel, MessageStatus
 from models.session import Database
-from models.tables.message import Attempt, Receipt
 from providers.ports import NoTruth
+from tests.api.calls import make_call
 from tests.api.doubles import FakeKeeper, FakeSending, FakeStarter
 from tests.api.integrator import EMAIL, GYM, VOICE, Integrator, make_merchant, make_message
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
-NOON = datetime(2026, 4, 16, 12, tzinfo=UTC)
 LABELS = {"tenantId": "north", "sourceSystem": "scheduler", "useCase": "reminder"}
-
-
-async def make_call(
-    database: Database,
-    gym: Integrator,
-    *,
-    record: bool = True,
-    status: MessageStatus = MessageStatus.DELIVERED,
-    provider_id: str | None = "call-1",
-    **facts: Any,
-) -> int:
-    """Add a call of 70 seconds, told state by state."""
-    merchant = await make_merchant(database, gym.tenant_id, f"m-{datetime.now(UTC).timestamp()}")
-    call = await make_message(
-        database,
-        gym.tenant_id,
-        merchant,
-        channel=Channel.VOICE,
-        details={"record": record},
-        status=status,
-        accepted_at=NOON,
-        **facts,
-    )
-    who: dict[str, Any] = {"tenant_id": gym.tenant_id, "provider": "simulator", "message_id": call}
-    async with database.transaction() as db:
-        db.add(
-            Attempt(
-                **who,
-                number=1,
-                state=AttemptState.ACCEPTED if provider_id else AttemptState.AMBIGUOUS,
-                provider_message_id=provider_id,
-                requested_at=NOON + timedelta(seconds=1),
-                deadline=NOON + timedelta(seconds=30),
-            )
-        )
-        await db.flush()
-        for second, phase, report in (
-            (2, "ringing", ReportStatus.SENT),
-            (3, "answered", ReportStatus.SENT),
-            (4, "completed", ReportStatus.DELIVERED),
-        ):
-            if status is not MessageStatus.DELIVERED and phase != "ringing":
-                break
-            db.add(
-                Receipt(
-                    **who,
-                    event_id=f"{call}-{phase}",
-                    attempt=1,
-                    status=report,
-                    phase=phase,
-                    duration_seconds=70 if phase == "completed" else None,
-                    reported_at=NOON + timedelta(seconds=second),
-                    received_at=NOON + timedelta(seconds=second),
-                    look_at=NOON + timedelta(seconds=second),
-                )
-            )
-    return call
 
 
 async def test_without_credentials_everything_is_401(client: httpx.AsyncClient) -> None:

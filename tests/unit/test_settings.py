@@ -37,6 +37,8 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
     "PUBLIC_URL": ("https://api.example.com", "https://api.example.com"),
     "WORKER_HEALTH_HOST": ("0.0.0.0", "0.0.0.0"),
     "WORKER_HEALTH_PORT": ("0", 0),
+    "KEEP_ALIVE": ("90", timedelta(seconds=90)),
+    "MAX_CONNECTIONS": ("50", 50),
     "RATE_LIMIT": ("10", 10),
     "RATE_BURST": ("5000", 5000),
     "SIMULATOR_URL": ("http://sim:1", "http://sim:1"),

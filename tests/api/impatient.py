@@ -1,0 +1,24 @@
+"""`hexavox api` with the limits given as JSON on the command line: nobody waits 30 s in a test."""
+
+import json
+import sys
+
+import uvicorn
+
+from api.app import create_app
+from api.http.client_limits import ClientLimits
+from api.http.server_protocol import protocol_with
+from models.logs import configure_logging
+from models.settings import Settings
+
+if __name__ == "__main__":
+    settings = Settings()
+    configure_logging(settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        port=settings.api_port,
+        http=protocol_with(ClientLimits(**json.loads(sys.argv[1]))),
+        ws="none",
+        log_config=None,
+        access_log=False,
+    )
