@@ -11,6 +11,7 @@ from temporalio.client import Client
 from api import openapi, problems
 from api.auth import Authenticator
 from api.body import BodyLimit
+from api.http.request_bounds import RequestBounds, refuse_unknown_path
 from api.limits import RateLimiter
 from api.logs import RequestLog
 from api.messaging_parts import add_messaging
@@ -132,7 +133,9 @@ def create_app(settings: Settings) -> FastAPI:
     for router in PUBLIC:
         app.include_router(router)
     app.mount("/assets", guide.assets)
+    app.router.default = refuse_unknown_path(app.router.default)
     app.add_middleware(BodyLimit)
+    app.add_middleware(RequestBounds)
     app.add_middleware(RequestLog)  # added last, so it is outermost
     return app
 
