@@ -1,18 +1,23 @@
 """The HTTP application, put together from the settings."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import httpx
 from fastapi import FastAPI
 from temporalio.client import Client
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import openapi, problems
 from api.auth import Authenticator
 from api.body import BodyLimit
+from api.http.failed_logins import FailedLogins
+from api.http.limit_settlement import keep_settling
+from api.http.refusal_pace import RefusalPace
 from api.http.request_bounds import RequestBounds, refuse_unknown_path
-from api.limits import RateLimiter
+from api.limits import RequestLimits
 from api.logs import RequestLog
 from api.messaging_parts import add_messaging
 from api.registration_temporal import RegistrationStarter
@@ -111,6 +116,8 @@ def create_app(settings: Settings) -> FastAPI:
             starter = WorkflowStarter(temporal, settings.send_waits)
             links = UnsubscribeLinks(settings.public_url, server_secret)
             _add_reads(app, settings, database, vendors)
+            settling = asyncio.create_task(keep_settling(app.state.limits, database))
+            stack.push_async_callback(_end, settling)
             _add_actions(app, settings, database, starter, links)
             _add_voice(app, settings, database, starter, SipSecrets(server_secret))
             upgrades = UpgradeStarter(temporal, settings.payment_waits)
@@ -136,7 +143,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.router.default = refuse_unknown_path(app.router.default)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestBounds)
-    app.add_middleware(RequestLog)  # added last, so it is outermost
+    app.add_middleware(RefusalPace, limit=settings.refusal_limit)
+    app.add_middleware(RequestLog)
+    if settings.trusted_proxies:
+        # The address is then that of the last hop that is none of them, read from the right.
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    # What was added last is outermost.
     return app
 
 
@@ -144,8 +156,8 @@ def _add_reads(
     app: FastAPI, settings: Settings, database: Database, vendors: httpx.AsyncClient
 ) -> None:
     """Give the application what needs neither Temporal nor a secret of ours."""
-    app.state.authenticator = Authenticator(database)
-    app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_burst)
+    app.state.authenticator = Authenticator(database, FailedLogins(settings.failed_login_limit))
+    app.state.limits = RequestLimits(key=settings.key_limit, tenant=settings.tenant_limit)
     app.state.readiness = Readiness(database)
     app.state.merchants = Merchants(database, _now)
     app.state.consents = Consents(database, _now)
@@ -264,6 +276,13 @@ def _keepers(settings: Settings, vendors: httpx.AsyncClient) -> dict[str, KeepsR
         absence_window=settings.absence_window,
     )
     return {simulated.NAME: simulator}
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """End what runs beside the requests, and wait until it has."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _now() -> datetime:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from models.request_limit_settings import RequestLimitSettings, Words
 from models.rules.voice_place import TRANSPORTS, VoicePlace
 from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 
@@ -26,16 +27,6 @@ def _seconds(given: Any) -> Any:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
-
-
-def _words(given: Any) -> Any:
-    """Read a text as a list, its words parted by commas."""
-    if isinstance(given, str):
-        return tuple(word.strip() for word in given.split(",") if word.strip())
-    return given
-
-
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 
 
 class IncompleteSettings(Exception):
@@ -73,7 +64,7 @@ _DEMO_WAITS: dict[str, float] = {
 """Seconds."""
 
 
-class Settings(BaseSettings):
+class Settings(RequestLimitSettings):
     """Everything that differs between installations."""
 
     model_config = SettingsConfigDict(
@@ -106,8 +97,6 @@ class Settings(BaseSettings):
         min_length=16,
         description="Signs what the API hands out, such as unsubscribe links; it needs one.",
     )
-    rate_limit: int = Field(default=500, ge=1, description="Requests a second per key.")
-    rate_burst: int = Field(default=1000, ge=1)
 
     simulator_url: str = "http://127.0.0.1:8090"
     simulator_host: str = "127.0.0.1"
@@ -220,12 +209,6 @@ class Settings(BaseSettings):
         if str(values.get("profile", "")).lower() == Profile.DEMO:
             return {**{name: timedelta(seconds=s) for name, s in _DEMO_WAITS.items()}, **values}
         return values
-
-    @model_validator(mode="after")
-    def _burst_covers_a_second(self) -> Self:
-        if self.rate_burst < self.rate_limit:
-            raise ValueError("HEXAVOX_RATE_BURST must be at least HEXAVOX_RATE_LIMIT")
-        return self
 
     @model_validator(mode="after")
     def _twilio_is_whole(self) -> Self:

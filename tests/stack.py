@@ -18,6 +18,7 @@ from psycopg import sql
 
 from cli.database import alembic_config
 from cli.embedded.postgres import EmbeddedPostgres
+from tests.factories import NO_LIMITS
 
 ROOT = Path(__file__).parent.parent
 
@@ -128,6 +129,7 @@ class Stack:
             "HEXAVOX_SIMULATOR_URL": self.simulator_url,
             "HEXAVOX_SIMULATOR_SECRET": "only-for-tests",
             "HEXAVOX_SERVER_SECRET": "only-for-tests-too",
+            **{f"HEXAVOX_{name.upper()}": str(most) for name, most in NO_LIMITS.items()},
             **self.waits,
         }
 

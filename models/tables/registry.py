@@ -10,6 +10,7 @@ from models.tables import (
     message,
     messaging,
     payment,
+    request_limit,
     sender,
     tenant,
     usage,
@@ -31,6 +32,7 @@ TABLES = (
     alert,
     messaging,
     voice,
+    request_limit,
 )
 
 CROSS_TENANT = frozenset({"tenant", "sender_number", "alembic_version"})

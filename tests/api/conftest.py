@@ -23,6 +23,7 @@ from providers.simulated_registry import news_verifier
 from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
 from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
+from tests.factories import NO_LIMITS
 from tests.registration.stage import ScriptedRegistry
 
 
@@ -31,8 +32,7 @@ def settings(database_url: str) -> Settings:
     """Settings of an installation whose rate limit is out of the way."""
     return Settings(
         database_url=SecretStr(database_url),
-        rate_limit=100_000,
-        rate_burst=100_000,
+        **NO_LIMITS,
         server_secret=SecretStr("only-for-tests-too"),
         simulator_secret=SecretStr("for-tests-only"),
     )
