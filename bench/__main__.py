@@ -1,12 +1,12 @@
-"""Run the benchmarks that are named, or all: `python -m bench [lifecycles] [reports] [ledger]`."""
+"""Run the benchmarks that are named, or all: `python -m bench [lifecycles] …`."""
 
 import argparse
 
 import uvloop
 
-from bench import ledger, lifecycles, reports
+from bench import hostile, ledger, lifecycles, reports
 
-NAMES = ("lifecycles", "reports", "ledger")
+NAMES = ("lifecycles", "reports", "ledger", "hostile")
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of each kind, in turns")
     parser.add_argument("--seconds", type=float, default=10, help="of one round")
     parser.add_argument("--calls", type=int, default=60, help="one after the other, of each kind")
+    parser.add_argument("--attack", action="append", default=[], help="of hostile, only this one")
     asked = parser.parse_args()
     unknown = set(asked.names) - set(NAMES)
     if unknown:
@@ -26,6 +27,8 @@ def main() -> None:
                 uvloop.run(lifecycles.measure(asked.rounds, asked.seconds, asked.calls))
             case "reports":
                 uvloop.run(reports.measure(asked.calls))
+            case "hostile":
+                uvloop.run(hostile.measure(max(5, asked.rounds), asked.seconds / 5, asked.attack))
             case _:
                 uvloop.run(ledger.measure(asked.rounds, asked.seconds))
 
