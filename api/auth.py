@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final, NoReturn, TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Select, and_, select
 from sqlmodel import col
@@ -54,13 +54,18 @@ class _Known:
     secret_hash: str
     until: float
 
+    def has(self, secret_hash: str) -> bool:
+        """Tell whether the secret is right. It never changes: a wrong one needs no look-up."""
+        return same_hash(secret_hash, self.secret_hash)
+
 
 class Authenticator:
     """Knows the keys in use, and for a moment those that are none.
 
     A key in use is looked up again after two seconds, so that a revocation is noticed. One that is
-    unknown is looked up at most once a second, and an address that keeps failing is refused without
-    a look. A right pair that was used here before always passes, whatever others try.
+    unknown is looked up at most once a second, and for an address that keeps naming unknown keys no
+    further one is looked up. A right pair that was used here before always passes, whatever others
+    try.
     """
 
     def __init__(self, database: Database, failures: FailedLogins) -> None:
@@ -87,24 +92,19 @@ class Authenticator:
             raise InvalidCredentials
         key_hash = hash_credential(key)
         secret_hash = hash_credential(request.headers.get(SECRET_HEADER, ""))
+        address = client_address(request.scope)
+        looked_up = False
         known = self._known.get(key_hash)
-        if known is None and self._is_unknown(key_hash):
-            return self._fail(request, headers)
-        if known is None:
-            self._failures.check(client_address(request.scope), headers)
-        # An unknown key takes the same comparison as a known one. The secret of a key never
-        # changes, so a wrong one needs no look-up.
-        elif not same_hash(secret_hash, known.secret_hash):
-            return self._fail(request, headers)
-        if known is None or known.until < monotonic():
-            known = await self._find(key_hash)
+        if known is None and not self._is_unknown(key_hash):
+            self._failures.check_look_up(address, headers)
+            known, looked_up = await self._find(key_hash), True
+        elif known is not None and known.until < monotonic() and known.has(secret_hash):
+            known, looked_up = await self._find(key_hash), True
+        # An unknown key takes the same comparison as a known one.
         if not same_hash(secret_hash, known.secret_hash if known else "") or known is None:
-            return self._fail(request, headers)
+            self._failures.count(address, headers, looked_up=looked_up)
+            raise InvalidCredentials
         return known.caller
-
-    def _fail(self, request: Request, headers: dict[str, str]) -> NoReturn:
-        self._failures.count(client_address(request.scope), headers)
-        raise InvalidCredentials
 
     def _is_unknown(self, key_hash: str) -> bool:
         return self._unknown.get(key_hash, 0.0) > monotonic()

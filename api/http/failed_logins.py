@@ -6,23 +6,34 @@ from time import monotonic
 from api.http.address_buckets import AddressBuckets
 from api.limits import rate_headers
 from models.errors import RateLimited
-from models.rules.token_bucket import Limit
+from models.rules.token_bucket import Limit, TokenBucket
 
 
 class FailedLogins:
-    """Counts failures by address."""
+    """Counts by address: failures, and of these the ones that took a look-up.
+
+    Both have the same limit. A client that repeats one revoked key uses up its failures but hardly
+    any look-ups, so a new key from the same address is still found.
+    """
 
     def __init__(self, limit: Limit, *, clock: Callable[[], float] = monotonic) -> None:
-        self._buckets = AddressBuckets(limit, clock=clock)
+        self._failures = AddressBuckets(limit, clock=clock)
+        self._look_ups = AddressBuckets(limit, clock=clock)
 
-    def check(self, address: str, headers: dict[str, str]) -> None:
-        """Raise RateLimited for an address that has failed too often."""
-        bucket = self._buckets.of(address)
-        if bucket.left < 1:
-            headers.update(rate_headers(bucket))
-            raise RateLimited(retry_after=bucket.next_after)
+    def check_look_up(self, address: str, headers: dict[str, str]) -> None:
+        """Raise RateLimited for an address for which too many keys were looked up in vain."""
+        _check(self._look_ups.of(address), headers)
 
-    def count(self, address: str, headers: dict[str, str]) -> None:
+    def count(self, address: str, headers: dict[str, str], *, looked_up: bool) -> None:
         """Count one failure; raises RateLimited if it is one too many."""
-        self.check(address, headers)
-        self._buckets.of(address).take()
+        if looked_up:
+            self._look_ups.of(address).take()
+        failures = self._failures.of(address)
+        _check(failures, headers)
+        failures.take()
+
+
+def _check(bucket: TokenBucket, headers: dict[str, str]) -> None:
+    if bucket.left < 1:
+        headers.update(rate_headers(bucket))
+        raise RateLimited(retry_after=bucket.next_after)

@@ -4,8 +4,6 @@ import asyncio
 import logging
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from api.limits import RequestLimits
 from models.queries import request_limits
 from models.session import Database
@@ -27,7 +25,7 @@ async def keep_settling(limits: RequestLimits, database: Database) -> None:
         try:
             await settle(limits, database)
             away = False
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except Exception as error:  # whatever it is, the next turn may succeed
             if not away:
                 log.warning("rate limits not shared", extra={"error": type(error).__name__})
             away = True

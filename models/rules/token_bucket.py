@@ -100,6 +100,6 @@ class TokenBucket:
         self.demand = self.demand * faded + told
         part = self.demand / demand if demand > 0 else 1.0
         self.share = 1.0 if part >= _NEARLY_ALL else max(_LEAST_SHARE, part)
-        self.unsettled -= told
+        self.unsettled = max(0, self.unsettled - told)
         self.tokens = tokens * self.share - self.unsettled
         self.refilled_at = self.settled_at = now

@@ -135,6 +135,16 @@ async def test_who_tries_keys_is_stopped_before_postgres_and_others_are_not(
         assert (await fresh.get("/merchants")).status_code == 200
 
 
+async def test_who_repeats_a_revoked_key_does_not_keep_its_successor_out(
+    settings: Settings, database: Database
+) -> None:
+    async with serving(settings) as app, calling(app, "192.0.2.1") as client:
+        answers = [await client.get(PATH, headers=login("hxk_revoked")) for _ in range(30)]
+        assert answers[-1].status_code == 429
+        successor = await make_integrator(database, client)
+        assert (await successor.get("/merchants")).status_code == 200
+
+
 async def test_without_credentials_it_is_always_401_and_never_looked_up(
     settings: Settings,
 ) -> None:
