@@ -8,12 +8,17 @@ from datetime import UTC, datetime
 import httpx
 from fastapi import FastAPI
 from temporalio.client import Client
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import openapi, problems
 from api.auth import Authenticator
 from api.body import BodyLimit
+from api.http.failed_logins import FailedLogins
 from api.http.head import HeadAsGet
-from api.limits import RateLimiter
+from api.http.limit_settlement import keep_settling
+from api.http.refusal_pace import RefusalPace
+from api.http.request_bounds import RequestBounds, refuse_unknown_path
+from api.limits import RequestLimits
 from api.logs import RequestLog
 from api.messaging_parts import add_messaging
 from api.portal.pages import build_portal
@@ -121,6 +126,8 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(starter.close)
             links = UnsubscribeLinks(settings.public_url, server_secret)
             _add_reads(app, settings, database, vendors)
+            settling = asyncio.create_task(keep_settling(app.state.limits, database))
+            stack.push_async_callback(_end, settling)
             _add_actions(app, settings, database, starter, links)
             _add_voice(app, settings, database, starter, SipSecrets(server_secret))
             upgrades = UpgradeStarter(temporal, settings.payment_waits)
@@ -144,9 +151,16 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, include_in_schema=False)
     for router in PUBLIC:
         app.include_router(router)
+    app.router.default = refuse_unknown_path(app.router.default)
     app.add_middleware(BodyLimit)
+    app.add_middleware(RequestBounds)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(RequestLog)  # added last, so it is outermost
+    app.add_middleware(RefusalPace, limit=settings.refusal_limit)
+    app.add_middleware(RequestLog)
+    if settings.trusted_proxies:
+        # The address is then that of the last hop that is none of them, read from the right.
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    # What was added last is outermost.
     return app
 
 
@@ -154,8 +168,8 @@ def _add_reads(
     app: FastAPI, settings: Settings, database: Database, vendors: httpx.AsyncClient
 ) -> None:
     """Give the application what needs neither Temporal nor a secret of ours."""
-    app.state.authenticator = Authenticator(database)
-    app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_burst)
+    app.state.authenticator = Authenticator(database, FailedLogins(settings.failed_login_limit))
+    app.state.limits = RequestLimits(key=settings.key_limit, tenant=settings.tenant_limit)
     app.state.readiness = Readiness(database)
     app.state.merchants = Merchants(database, _now)
     app.state.consents = Consents(database, _now)
@@ -282,6 +296,7 @@ def _keepers(settings: Settings, vendors: httpx.AsyncClient) -> dict[str, KeepsR
 
 
 async def _end(task: asyncio.Task[None]) -> None:
+    """End what runs beside the requests, and wait until it has."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

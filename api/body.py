@@ -1,27 +1,28 @@
-"""No body over 1 MiB is kept, and whoever sends one can still read why it was refused."""
+"""Bodies: none is read over its route's limit or compressed, and any client can read the answer.
+
+The checks run when the body is first asked for, which is after authentication.
+"""
 
 import asyncio
 from contextlib import suppress
+from typing import Final
 
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import render
-from models.errors import PayloadTooLarge
+from api.http.body_size import in_words, largest_body
+from models.errors import PayloadTooLarge, UnsupportedMediaType
 
-LARGEST = 1024 * 1024
-READ_AND_DROPPED = 8 * 1024 * 1024
-PATIENCE = 10.0
+READ_AND_DROPPED: Final = 8 * 1024 * 1024
+PATIENCE: Final = 10.0
 """Seconds given to a client to get rid of what it has begun to send."""
 
-
-class _TooLargeError(Exception):
-    """More came than was announced or than we take."""
+_PLAIN: Final = frozenset({"", "identity"})
+"""Content codings that change nothing."""
 
 
 class BodyLimit:
-    """Refuses large bodies, announced or not.
+    """Bounds what is read of a body, and reads the rest of it before an early answer.
 
     Many clients write their whole body before they read; answered too early they see a reset
     connection instead of the answer. So the rest is read and dropped first, within bounds.
@@ -34,53 +35,88 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and int(announced[:20]) > LARGEST:
-            await _refuse(scope, receive, send)
-            return
-        await self._counted(scope, receive, send)
+        body = _Body(scope, receive)
 
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        taken = 0
-        answered = False
-
-        async def counting() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > LARGEST:
-                raise _TooLargeError
-            return message
-
-        async def noting(message: Message) -> None:
-            nonlocal answered
-            answered = True
+        async def after_the_body(message: Message) -> None:
+            if message["type"] == "http.response.start" and not await body.finish():
+                MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
-        try:
-            await self._app(scope, counting, noting)
-        except _TooLargeError:
-            if answered:
-                raise
-            await _refuse(scope, receive, send)
+        await self._app(scope, body.receive, after_the_body)
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    everything_read = await _drop(receive)
-    response = render(Request(scope), PayloadTooLarge("A body has at most 1 MiB."))
-    if not everything_read:
-        response.headers["Connection"] = "close"
-    await response(scope, receive, send)
+class _Body:
+    """One request's body on its way in."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._headers = Headers(scope=scope)
+        self._taken = 0
+        self._begun = False
+        self._answered = False
+        self._whole = not self._is_announced()
+
+    async def receive(self) -> Message:
+        """Return the next part; raises UnsupportedMediaType or PayloadTooLarge."""
+        if self._answered:
+            return await self._receive()
+        if not self._begun:
+            self._check_announced()
+            self._begun = True
+        message = await self._next()
+        if self._taken > (limit := largest_body(self._scope)):
+            raise _too_large(limit)
+        return message
+
+    async def finish(self) -> bool:
+        """Read what is still coming, within bounds, because the answer is ready.
+
+        Returns whether the connection can carry another request.
+        """
+        self._answered = True
+        if self._whole:
+            return True
+        if not self._begun and "100-continue" in self._headers.get("expect", "").lower():
+            return False  # to read would be to ask for the body
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                most = self._taken + READ_AND_DROPPED
+                while self._taken <= most:
+                    if _is_last(await self._next()):
+                        return True
+        return False
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._taken += len(message.get("body", b""))
+        self._whole = _is_last(message)
+        return message
+
+    def _is_announced(self) -> bool:
+        length = self._headers.get("content-length", "0")
+        return length.strip() != "0" or "transfer-encoding" in self._headers
+
+    def _check_announced(self) -> None:
+        """Refuse by its headers what would be refused anyway."""
+        if self._scope.get("endpoint") is not None:
+            _check_coding(self._headers.getlist("content-encoding"))
+        limit = largest_body(self._scope)
+        length = self._headers.get("content-length", "")
+        if length.isdecimal() and int(length[:20]) > limit:
+            raise _too_large(limit)
 
 
-async def _drop(receive: Receive) -> bool:
-    """Read what is still coming; tell whether that was all."""
-    dropped = 0
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while dropped <= READ_AND_DROPPED:
-                message = await receive()
-                dropped += len(message.get("body", b""))
-                if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                    return True
-    return False
+def _is_last(message: Message) -> bool:
+    return message["type"] == "http.disconnect" or not message.get("more_body", False)
+
+
+def _check_coding(given: list[str]) -> None:
+    """Raise UnsupportedMediaType for a body that is compressed, however and how often."""
+    codings = {coding.strip().lower() for line in given for coding in line.split(",")}
+    if not codings <= _PLAIN:
+        raise UnsupportedMediaType("Send the body without Content-Encoding.", coding=True)
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"A body has at most {in_words(limit)} here.")

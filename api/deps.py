@@ -27,6 +27,7 @@ from api.services.reports import Reports
 from api.services.sending import Sending
 from api.services.unsubscribing import Unsubscribing
 from api.services.voice_provisioning import VoiceProvisioning
+from api.strict_json import give_way
 from api.trace import trace_of
 from models.errors import InvalidCredentials
 
@@ -57,7 +58,9 @@ async def _idempotent(
     ] = None,
 ) -> IdempotentRequest:
     has_body = "content-type" in request.headers
-    document = await request.json() if has_body and await request.body() else None
+    body = await request.body() if has_body else b""
+    document = await request.json() if body else None
+    await give_way(body)
     return identify(request, caller, request.headers.getlist(KEY_HEADER), document)
 
 

@@ -26,6 +26,11 @@ connection is always safe to retry with the same key.
 
 **Errors** are `application/problem+json` (RFC 9457); program against `code`.
 
+**Limits.** A body has at most 64 KiB, a send 384 KiB, an e-mail or a quote 4 MiB; it is sent
+without `Content-Encoding`. Requests are limited per key and per tenant, in a second and at once:
+`RateLimit-Policy` and `RateLimit` tell of the limit that binds first, and 429 carries
+`Retry-After`. A body counts for one more request for each 256 KiB.
+
 **Lists** are arrays. While there is more, a `Link: <…>; rel="next"` header names the next page.
 
 **Times** are ISO 8601, UTC, with milliseconds and `Z`. Phone numbers are E.164;
@@ -59,11 +64,12 @@ _HEADERS: Document = {
     },
     "RateLimit": {
         "description": "Requests left (r) and seconds until all are back (t).",
-        "schema": {"type": "string", "examples": ['"key";r=999;t=1']},
+        "schema": {"type": "string", "examples": ['"key";r=99;t=1']},
     },
     "RateLimit-Policy": {
-        "description": "Requests (q) in a time (w seconds) for each key.",
-        "schema": {"type": "string", "examples": ['"key";q=1000;w=2']},
+        "description": "The limit that binds first, of the key or the tenant: requests (q) in a "
+        "time (w seconds), or requests at once (`qu`).",
+        "schema": {"type": "string", "examples": ['"key";q=100;w=2']},
     },
 }
 _REPLAYED: Document = {

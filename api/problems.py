@@ -221,6 +221,8 @@ def _headers(error: HexavoxError) -> dict[str, str]:
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, RateLimited | TooManyOpen | TemporarilyUnavailable):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, UnsupportedMediaType) and error.coding:
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, 12.5.3
     if isinstance(error, InvalidCredentials):
         headers["WWW-Authenticate"] = 'ApiKey realm="HexaVox"'
     return headers

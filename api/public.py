@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.auth import Authenticator, Caller
-from api.limits import RateLimiter
+from api.http.body_size import requests_worth
+from api.limits import RequestLimits
 from api.problems import ANY, of
 from api.strict_json import JsonRequest, check_text
 from api.trace import trace_of
@@ -58,11 +59,12 @@ def public_router(path: str, tag: str) -> APIRouter:
 
 async def _admit(request: Request) -> Caller:
     authenticator: Authenticator = request.app.state.authenticator
-    limiter: RateLimiter = request.app.state.limiter
+    limits: RequestLimits = request.app.state.limits
     trace = trace_of(request.scope)
-    trace.caller = await authenticator.authenticate(request)
-    limiter.take(trace.caller.key_id, trace.headers)
-    return trace.caller
+    caller = trace.caller = await authenticator.authenticate(request, trace.headers)
+    cost = requests_worth(request.scope)
+    trace.at_end.append(limits.enter(caller.tenant_id, caller.key_id, trace.headers, cost))
+    return caller
 
 
 def _check_query(request: Request, known: frozenset[str]) -> None:

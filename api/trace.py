@@ -1,5 +1,6 @@
 """What one request gathers on its way: for its log line, its metrics and its answer's headers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.types import Scope
@@ -21,6 +22,8 @@ class Trace:
     """The kind of error that ended it after its client was gone."""
     headers: dict[str, str] = field(default_factory=dict)
     """Added to the answer, whatever it will be."""
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """Called when the answer was sent, or could not be."""
 
 
 def begin_trace(scope: Scope, request_id: str) -> Trace:

@@ -4,9 +4,9 @@ import argparse
 
 import uvloop
 
-from bench import ledger, lifecycles, overload, reports
+from bench import hostile, ledger, lifecycles, overload, reports
 
-NAMES = ("lifecycles", "reports", "ledger", "overload")
+NAMES = ("lifecycles", "reports", "ledger", "overload", "hostile")
 
 
 def main() -> None:
@@ -19,6 +19,7 @@ def main() -> None:
         "--overload-seconds", type=float, default=60, help="of one round of overload"
     )
     parser.add_argument("--calls", type=int, default=60, help="one after the other, of each kind")
+    parser.add_argument("--attack", action="append", default=[], help="of hostile, only this one")
     asked = parser.parse_args()
     unknown = set(asked.names) - set(NAMES)
     if unknown:
@@ -31,6 +32,8 @@ def main() -> None:
                 uvloop.run(reports.measure(asked.calls))
             case "overload":
                 uvloop.run(overload.measure(asked.rounds, asked.overload_seconds))
+            case "hostile":
+                uvloop.run(hostile.measure(max(5, asked.rounds), asked.seconds / 5, asked.attack))
             case _:
                 uvloop.run(ledger.measure(asked.rounds, asked.seconds))
 

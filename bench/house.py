@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +44,12 @@ class House:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[House]:
-    """Bring everything up on a durable Postgres, and take it away afterwards."""
+async def running(*, waits: Mapping[str, str] | None = None) -> AsyncIterator[House]:
+    """Bring everything up on a durable Postgres, and take it away afterwards.
+
+    Args:
+        waits: environment of the processes, where it is not that of tests.
+    """
     async with AsyncExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="hexavox-bench-")))
         postgres = held.enter_context(EmbeddedPostgres(folder / "postgres"))
@@ -53,14 +57,13 @@ async def running() -> AsyncIterator[House]:
         held.callback(postgres.stop)
         temporal = held.enter_context(EmbeddedTemporal(database=folder / "temporal.db"))
         url = make_database(postgres, "bench")
-        stack = held.enter_context(
-            Stack(url, temporal.address, folder, waits={"HEXAVOX_API_NICE": API_NICE})
-        )
+        told = {"HEXAVOX_API_NICE": API_NICE, **(waits or {})}
+        stack = held.enter_context(Stack(url, temporal.address, folder, waits=told))
         _start_empty_worker(held, temporal.address)
         look = await psycopg.AsyncConnection.connect(url, autocommit=True)
         held.push_async_callback(look.close)
         client = await Client.connect(temporal.address, data_converter=data_converter)
-        owner = await _make_owner(url)
+        owner = await make_bench_owner(url)
         wire = Wire("127.0.0.1", stack.ports["api"], owner.headers)
         held.callback(wire.close)
         pids = {name: process.pid for name, process in stack.processes.items()}
@@ -74,7 +77,8 @@ async def running() -> AsyncIterator[House]:
         )
 
 
-async def _make_owner(url: str) -> Owner:
+async def make_bench_owner(url: str) -> Owner:
+    """Make a tenant that may send as much as it likes."""
     database = Database(async_url(url))
     try:
         return await make_owner(database, sms_limit=1_000_000)

@@ -63,6 +63,7 @@ def api() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # seen to by the application, and only for proxies that are trusted
         timeout_graceful_shutdown=5,
     )
 

@@ -259,11 +259,19 @@ class PayloadTooLarge(HexavoxError):
 
 
 class UnsupportedMediaType(HexavoxError):
-    """The body is not sent as JSON."""
+    """The body is not sent as JSON, or it is compressed.
+
+    Attributes:
+        coding: whether it is the Content-Encoding that is not taken.
+    """
 
     status = 415
     code = "UNSUPPORTED_MEDIA_TYPE"
-    title = "The body must be application/json"
+    title = "The body must be application/json, not compressed"
+
+    def __init__(self, detail: str = "", *, coding: bool = False) -> None:
+        super().__init__(detail)
+        self.coding = coding
 
 
 class IdempotencyKeyReused(HexavoxError):
@@ -275,7 +283,7 @@ class IdempotencyKeyReused(HexavoxError):
 
 
 class RateLimited(HexavoxError):
-    """Too many requests with this key.
+    """Too many requests of this key or tenant, or too many wrong credentials from this address.
 
     Attributes:
         retry_after: seconds until the next request may pass.

@@ -6,7 +6,7 @@ A validator's own message is never shown, for it may hold the value.
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -114,6 +114,12 @@ def _words(given: Any) -> Any:
     """Read a text as a list, its words parted by commas."""
     if isinstance(given, str):
         return tuple(word.strip() for word in given.split(",") if word.strip())
+    return given
+
+
+def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
+    for network in given:
+        ip_network(network)  # raises ValueError for what is none
     return given
 
 
@@ -281,4 +287,11 @@ TurnUrls = Annotated[
     BeforeValidator(_words),
     AfterValidator(_each(r"turns?:[A-Za-z0-9.:\[\]-]+(\?transport=(udp|tcp))?")),
     Form("addresses such as turn:turn.example.com:3478?transport=udp, parted by commas"),
+]
+Networks = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(_words),
+    AfterValidator(_networks),
+    Form("addresses and networks such as 10.0.0.0/8, parted by commas"),
 ]

@@ -14,6 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from models.database_url import sqlalchemy_url
 from models.environment_settings import BadSettings, EnvironmentSettings
+from models.request_limit_settings import RequestLimitSettings
 from models.rules.voice_place import TRANSPORTS, VoicePlace
 from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 from models.setting_types import (
@@ -103,7 +104,7 @@ class ServingSettings(EnvironmentSettings):
             )
 
 
-class Settings(ServingSettings):
+class Settings(ServingSettings, RequestLimitSettings):
     """What the API, the workers and operators' commands are told."""
 
     database_url: DatabaseUrl = Field(
@@ -129,8 +130,6 @@ class Settings(ServingSettings):
         default=None,
         description="Signs what the API hands out, such as unsubscribe links; it needs one.",
     )
-    rate_limit: int = Field(default=500, ge=1, description="Requests a second per key.")
-    rate_burst: int = Field(default=1000, ge=1)
     open_limit: int = Field(
         default=100_000, ge=1, description="Messages a tenant may have open: accepted, not ended."
     )
@@ -245,12 +244,6 @@ class Settings(ServingSettings):
         if str(values.get("profile", "")).strip().lower() == Profile.DEMO:
             return {**{name: timedelta(seconds=s) for name, s in _DEMO_WAITS.items()}, **values}
         return values
-
-    @model_validator(mode="after")
-    def _burst_covers_a_second(self) -> Self:
-        if self.rate_burst < self.rate_limit:
-            raise ValueError("HEXAVOX_RATE_BURST must be at least HEXAVOX_RATE_LIMIT")
-        return self
 
     @model_validator(mode="after")
     def _twilio_is_whole(self) -> Self:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -25,6 +26,17 @@ from models.tables.payment import Payment
 from models.tables.price import Price
 from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
 from models.tables.usage import Rate
+
+NO_LIMITS: Final[dict[str, Any]] = dict.fromkeys(
+    [
+        f"{whose}{what}"
+        for whose in ("rate_", "tenant_rate_")
+        for what in ("limit", "burst", "concurrency")
+    ]
+    + ["failed_login_rate", "failed_login_burst", "refusal_rate", "refusal_burst"],
+    1_000_000,
+)
+"""Settings under which a test suite is not taken for a flood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from fastapi import Request, Response
 
 from api import problems
 from api.deps import Authenticated, Idempotent, SendActions
+from api.http.body_size import EMAIL, body_up_to
 from api.idempotency import mark
 from api.public import public_router
 from api.schemas.email import V1EmailSendRequest, V1MessageResponse
@@ -36,6 +37,7 @@ _SEND = (
 
 
 @router.post("/send", responses=problems.of(*_SEND))
+@body_up_to(EMAIL)
 async def send_direct_email(
     order: V1EmailSendRequest,
     caller: Authenticated,

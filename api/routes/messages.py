@@ -16,6 +16,7 @@ from api.deps import (
     SendActions,
 )
 from api.filters import WantedMessages
+from api.http.body_size import EMAIL, SEND, body_up_to
 from api.idempotency import answer_with, mark
 from api.public import public_router
 from api.schemas.email import V1OmniEmailSendRequest
@@ -68,6 +69,7 @@ _WAV = {
 @router.post(
     "/sms", responses=problems.of(*_SEND, InvalidPhoneNumber, MessageTooLong, ChannelNotAllowed)
 )
+@body_up_to(SEND)
 async def send_sms(
     order: V1OmniSmsSendRequest,
     caller: Authenticated,
@@ -86,6 +88,7 @@ async def send_sms(
 
 
 @router.post("/voice", responses=problems.of(*_SEND, InvalidPhoneNumber, ChannelNotAllowed))
+@body_up_to(SEND)
 async def send_voice(
     order: V1OmniVoiceSendRequest,
     caller: Authenticated,
@@ -105,6 +108,7 @@ async def send_voice(
 
 
 @router.post("/email", responses=problems.of(*_SEND, InvalidEmail))
+@body_up_to(EMAIL)
 async def send_email(
     order: V1OmniEmailSendRequest,
     caller: Authenticated,
@@ -123,6 +127,7 @@ async def send_email(
 
 
 @router.post("/quote", responses=problems.of(*_QUOTE))
+@body_up_to(EMAIL)
 async def quote_message(
     order: QuoteRequest, caller: Authenticated, _: Idempotent, quoting: QuoteActions
 ) -> V1MessageQuoteResponse:

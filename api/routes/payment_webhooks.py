@@ -3,11 +3,13 @@
 from fastapi import APIRouter, Request
 
 from api.deps import PaymentNewsActions
+from api.http.body_size import WEBHOOK, body_up_to
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
 
 
 @router.post("/{gateway}/payments/{reference}", status_code=204)
+@body_up_to(WEBHOOK)
 async def take_payment_news(
     gateway: str, reference: str, request: Request, news: PaymentNewsActions
 ) -> None:

@@ -11,6 +11,7 @@ from api.deps import (
     SendActions,
 )
 from api.filters import WantedCalls
+from api.http.body_size import SEND, body_up_to
 from api.idempotency import mark
 from api.public import public_router
 from api.schemas.voice import V1TtsCallRequest, VoiceTtsCallView
@@ -43,6 +44,7 @@ _SEND = (
 
 
 @router.post("/tts-calls", responses=problems.of(*_SEND))
+@body_up_to(SEND)
 async def start_tts_call(
     order: V1TtsCallRequest,
     caller: Authenticated,

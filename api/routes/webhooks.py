@@ -6,6 +6,7 @@ Not part of the public API.
 from fastapi import APIRouter, Request
 
 from api.deps import InboxActions, ReceiptActions
+from api.http.body_size import WEBHOOK, body_up_to
 from api.messaging_deps import NewsActions
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
@@ -13,12 +14,14 @@ router = APIRouter(prefix="/webhooks", include_in_schema=False)
 
 # Before the reports: no reference of ours is spelled like this.
 @router.post("/{provider}/inbound", status_code=204)
+@body_up_to(WEBHOOK)
 async def take_inbound(provider: str, request: Request, inbox: InboxActions) -> None:
     """Store one text from a recipient and do what it asks for."""
     await inbox.take(provider, request.headers, await request.body())
 
 
 @router.post("/{provider}/registrations/{reference}", status_code=204)
+@body_up_to(WEBHOOK)
 async def take_registration_news(
     provider: str, reference: str, request: Request, news: NewsActions
 ) -> None:
@@ -27,6 +30,7 @@ async def take_registration_news(
 
 
 @router.post("/{provider}/{reference}", status_code=204)
+@body_up_to(WEBHOOK)
 async def take_report(
     provider: str, reference: str, request: Request, receipts: ReceiptActions
 ) -> None:

@@ -13,6 +13,7 @@ from models.tables import (
     messaging,
     payment,
     price,
+    request_limit,
     sender,
     tenant,
     usage,
@@ -37,6 +38,7 @@ TABLES = (
     messaging,
     voice,
     load,
+    request_limit,
 )
 
 CROSS_TENANT = frozenset({"tenant", "sender_number", "load_sample", "alembic_version"})

@@ -25,6 +25,7 @@ from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
 from tests.api.raw_http import Server, serving
 from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
+from tests.factories import NO_LIMITS
 from tests.registration.stage import ScriptedRegistry
 
 
@@ -34,8 +35,7 @@ def settings(database_url: str) -> Settings:
     return Settings(
         database_url=SecretStr(database_url),
         public_url="https://sms.gym.test/",
-        rate_limit=100_000,
-        rate_burst=100_000,
+        **NO_LIMITS,
         server_secret=SecretStr("only-for-tests-too"),
         simulator_secret=SecretStr("for-tests-only-too"),
     )

@@ -1,4 +1,4 @@
-"""Bodies over 1 MiB, over a real connection: refused, and any client can read why."""
+"""Bodies over a route's limit, over a real connection: refused, and any client can read why."""
 
 import asyncio
 import json
@@ -10,12 +10,14 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
-from api.body import LARGEST, READ_AND_DROPPED, BodyLimit
+from api.body import READ_AND_DROPPED, BodyLimit
 from api.http.server_protocol import ApiProtocol
 from api.trace import begin_trace
-from tests.api.integrator import GYM, Integrator
+from models.errors import PayloadTooLarge
+from tests.api.integrator import EMAIL, Integrator
 
-MIB = 1024 * 1024
+KIB = 1024
+MIB = 1024 * KIB
 
 
 @pytest.fixture
@@ -49,13 +51,62 @@ async def _streamed(size: int) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def test_exactly_one_mib_is_taken_and_one_byte_more_is_not(caller: Integrator) -> None:
-    document = json.dumps(GYM).encode()
-    fits = await caller.send_raw("/merchants", document.ljust(LARGEST))
-    assert fits.status_code == 200
-    too_large = await caller.send_raw("/merchants", document.ljust(LARGEST + 1))
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/merchants", 64 * KIB),
+        ("/consents", 64 * KIB),
+        ("/messages/7/cancel", 64 * KIB),
+        ("/merchants/gym-a/messaging/brand", 64 * KIB),
+        ("/billing/upgrade", 64 * KIB),
+        ("/messages/sms", 384 * KIB),
+        ("/messages/voice", 384 * KIB),
+        ("/voice/tts-calls", 384 * KIB),
+        ("/messages/email", 4 * MIB),
+        ("/email/send", 4 * MIB),
+        ("/messages/quote", 4 * MIB),
+    ],
+)
+async def test_each_route_has_its_limit(integrator: Integrator, path: str, limit: int) -> None:
+    fits = await integrator.send_raw(path, b"{}".ljust(limit))
+    assert fits.status_code in (400, 404)
+    too_large = await integrator.send_raw(path, b"{}".ljust(limit + 1))
     assert (too_large.status_code, too_large.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
-    assert (await caller.get("/merchants")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "limit", "status"),
+    [
+        ("/webhooks/simulator/hx-1-2-3", 256 * KIB, 403),
+        ("/webhooks/simulator/inbound", 256 * KIB, 403),
+        ("/webhooks/simulator/payments/hx-1", 256 * KIB, 403),
+        ("/webhooks/simulator/registrations/hx-1", 256 * KIB, 403),
+        ("/webhooks/nobody/hx-1-2-3", 256 * KIB, 404),
+        ("/nowhere", 64 * KIB, 404),
+        ("/api/v1/messages/email/", 64 * KIB, 404),
+        ("/api/v1/nowhere", 64 * KIB, 404),
+    ],
+)
+async def test_who_needs_no_key_is_limited_too(
+    client: httpx.AsyncClient, path: str, limit: int, status: int
+) -> None:
+    assert (await client.post(path, content=b" " * limit)).status_code == status
+    assert (await client.post(path, content=b" " * (limit + 1))).status_code == 413
+
+
+async def test_a_stranger_with_a_large_body_is_a_stranger(wire: httpx.AsyncClient) -> None:
+    answer = await wire.post("/api/v1/messages/email", content=b" " * (6 * MIB))
+    assert answer.status_code == 401
+    assert (await wire.get("/healthz")).status_code == 200
+
+
+async def test_a_lawful_email_may_be_escaped_character_by_character(gym: Integrator) -> None:
+    body = "ж" * (256 * KIB)
+    assert len(body.encode()) == 512 * KIB
+    document = json.dumps({**EMAIL, "body": body}).encode()
+    assert (await gym.send_raw("/messages/email", document)).status_code == 200
+    commas = json.dumps({**EMAIL, "body": ',[{"\\' * (102 * KIB)}).encode()
+    assert (await gym.send_raw("/messages/email", commas)).status_code == 200
 
 
 @pytest.mark.parametrize("size", [2 * MIB, 6 * MIB])
@@ -73,6 +124,25 @@ async def test_the_answer_can_be_read_whether_the_length_was_announced_or_not(
     assert (await caller.get("/merchants")).json() == []
 
 
+async def test_who_asks_before_sending_is_not_asked_to_send(
+    caller: Integrator, wire: httpx.AsyncClient
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", wire.base_url.port)
+    lines = [
+        "POST /api/v1/merchants HTTP/1.1",
+        "Host: x",
+        "Expect: 100-continue",
+        f"Content-Length: {5 * MIB}",
+        "Content-Type: application/json",
+        *(f"{name}: {value}" for name, value in caller.headers.items()),
+    ]
+    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"PAYLOAD_TOO_LARGE" in answer
+
+
 async def test_who_never_stops_is_cut_off() -> None:
     read, sent = 0, []
 
@@ -84,14 +154,18 @@ async def test_who_never_stops_is_cut_off() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    async def reading(_scope: Scope, receive: Receive, _send: Send) -> None:
-        while True:
-            await receive()
+    async def reading(_scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            while True:
+                await receive()
+        except PayloadTooLarge:
+            await send({"type": "http.response.start", "status": 413, "headers": []})
 
-    scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    headers = [(b"transfer-encoding", b"chunked")]
+    scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
     begin_trace(scope, "request-1")
     await BodyLimit(reading)(scope, receive, send)
-    assert read <= LARGEST + READ_AND_DROPPED + 3 * 65536
+    assert read <= READ_AND_DROPPED + 4 * 65536
     assert (sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]) == (413, True)
 
 

@@ -41,6 +41,15 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
     "MAX_CONNECTIONS": ("50", 50),
     "RATE_LIMIT": ("10", 10),
     "RATE_BURST": ("5000", 5000),
+    "RATE_CONCURRENCY": ("3", 3),
+    "TENANT_RATE_LIMIT": ("10", 10),
+    "TENANT_RATE_BURST": ("5000", 5000),
+    "TENANT_RATE_CONCURRENCY": ("3", 3),
+    "FAILED_LOGIN_RATE": ("1", 1),
+    "FAILED_LOGIN_BURST": ("500", 500),
+    "REFUSAL_RATE": ("1", 1),
+    "REFUSAL_BURST": ("500", 500),
+    "TRUSTED_PROXIES": ("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
     "SIMULATOR_URL": ("http://sim:1", "http://sim:1"),
     "SIMULATOR_SECRET": ("s" * 16, SecretStr("s" * 16)),
     "TWILIO_LABEL": ("staging", "staging"),
@@ -81,8 +90,6 @@ def test_one_variable_sets_one_thing_in_every_profile(
     before = Settings().model_dump()
     text, value = OVERRIDES[name]
     environment.setenv(f"HEXAVOX_{name}", text)
-    if name == "RATE_LIMIT":
-        environment.setenv("HEXAVOX_RATE_BURST", "1000")
     assert Settings().model_dump() == before | {name.lower(): value}
 
 
@@ -137,7 +144,14 @@ def test_the_purchase_takes_its_waits_along() -> None:
         ("HEXAVOX_PROFILE", "staging"),
         ("HEXAVOX_DATABASE_POOL", "1"),
         ("HEXAVOX_PROVIDER_SLOTS", "0"),
-        ("HEXAVOX_RATE_BURST", "499"),
+        ("HEXAVOX_RATE_BURST", "49"),
+        ("HEXAVOX_RATE_CONCURRENCY", "0"),
+        ("HEXAVOX_TENANT_RATE_BURST", "99"),
+        ("HEXAVOX_FAILED_LOGIN_BURST", "4"),
+        ("HEXAVOX_REFUSAL_BURST", "19"),
+        ("HEXAVOX_TRUSTED_PROXIES", "proxy.example.com"),
+        ("HEXAVOX_TRUSTED_PROXIES", "*"),
+        ("HEXAVOX_TRUSTED_PROXIES", "10.0.0.1/8"),
         ("HEXAVOX_REPORT_WAIT", "soon"),
     ],
 )

@@ -1,6 +1,7 @@
 """Texts that Twilio passes on: its own signature vectors, what they say, and who must be heard."""
 
 import hmac
+import time
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -112,6 +113,41 @@ def test_what_is_not_signed_so_is_forged() -> None:
     for wrong in forged:
         with pytest.raises(ForgedWebhook):
             read(*wrong)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "x",
+        "A" * 27,
+        "A" * 28,
+        "A" * 29 + "=",
+        "A" * 26 + "==",
+        "-" * 27 + "=",
+        "A" * 60_000,
+        "ж" * 27 + "=",
+    ],
+)
+def test_a_form_without_a_possible_signature_is_not_parsed(given: str) -> None:
+    began = time.process_time()
+    for _ in range(20):
+        with pytest.raises(ForgedWebhook):
+            read({SIGNATURE_HEADER: given}, b"&".join([b"f=1"] * 65_000))
+    assert time.process_time() - began < 0.3  # parsing takes 50 ms each time
+
+
+@pytest.mark.parametrize("body", [b"&".join([b"f=1"] * 65_000), b"&" * 260_000, b"a=b&" * 200])
+def test_a_form_of_more_fields_than_a_text_has_is_forged(body: bytes) -> None:
+    with pytest.raises(ForgedWebhook):
+        read({SIGNATURE_HEADER: "A" * 27 + "="}, body)
+
+
+def test_a_text_with_ten_media_is_read() -> None:
+    media = {f"MediaUrl{n}": f"https://x/{n}" for n in range(10)}
+    kinds = {f"MediaContentType{n}": "image/jpeg" for n in range(10)}
+    headers, body = signed(TEXT | media | kinds | {f"Further{n}": "x" for n in range(60)})
+    assert read(headers, body).sender == "+18135551234"
 
 
 @pytest.mark.parametrize("missing", ["MessageSid", "From", "To", "Body"])

@@ -12,6 +12,7 @@ from models.session import Database
 from models.settings import Settings
 from tests.api.doubles import Clock
 from tests.api.integrator import GYM, Integrator, make_integrator
+from tests.factories import NO_LIMITS
 from tests.voice.house import SECRET, TURN_SECRET, House
 from tests.voice.registrar import REALM
 
@@ -22,8 +23,7 @@ def settings(database_url: str) -> Settings:
     return Settings(
         database_url=SecretStr(database_url),
         server_secret=SecretStr(SECRET),
-        rate_limit=100_000,
-        rate_burst=100_000,
+        **NO_LIMITS,
         sip_domain=REALM,
         sip_registrar="sip-1.example.com",
         stun_urls=("stun:stun.example.com:3478",),

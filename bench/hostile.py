@@ -1,0 +1,152 @@
+"""One hostile client beside one victim: how much slower the victim's requests become.
+
+In each round the victim, another tenant, sends OTPs at a steady pace, first alone and then beside
+the attack; the ratio of both medians is what counts. Limits are the defaults.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import uuid4
+
+from bench.attacks import ATTACKS
+from bench.house import House, make_bench_owner, running
+from bench.wire import Refused
+from models.settings import Settings
+from tests.factories import NO_LIMITS, Owner
+from tests.stack import ROOT
+
+WANTED: Final = 3.0
+_PACE: Final = 0.1
+"""Seconds between two of the victim's requests."""
+
+_PATIENCE: Final = 30.0
+"""Seconds after a round in which its messages may still end."""
+
+
+_TWILIO: Final = {
+    "HEXAVOX_TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "HEXAVOX_TWILIO_AUTH_TOKEN": "nobody knows it",
+    "HEXAVOX_TWILIO_PRIMARY_PROFILE": "BU" + "0" * 32,
+    "HEXAVOX_TWILIO_NOTIFY_EMAIL": "nobody@example.com",
+}
+"""With an account the API has an address for its forms. No tenant uses it, so nobody asks it."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """What the victim saw, in seconds."""
+
+    accepted: list[float] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+    failed: int = 0
+
+
+def default_limits() -> dict[str, str]:
+    """Return the environment that undoes what tests set: the limits as they are by default."""
+    fields = Settings.model_fields
+    return {f"HEXAVOX_{name.upper()}": str(fields[name].default) for name in NO_LIMITS}
+
+
+async def measure(rounds: int, seconds: float, names: Sequence[str] = ()) -> None:
+    """Measure every attack, or those that are named, and print a table."""
+    async with running(waits={**default_limits(), **_TWILIO}) as house:
+        attacker = await make_bench_owner(house.stack.database_url)
+        await _observe(house, seconds)  # warm
+        print(
+            f"\none hostile client beside one victim, {rounds} rounds of {seconds:.1f} s each way"
+        )
+        print(f"{'':<18}{'quiet':>9}{'beside it, accepted within':>34}{'ended within':>28}")
+        print(
+            f"{'attack':<15}{'':>3}{'p50 ms':>9}{'p50 ms':>10}{'ratio min':>11}{'med':>6}", end=""
+        )
+        print(f"{'max':>7}{'ratio min':>14}{'med':>7}{'max':>7}{'requests':>10}{'failed':>8}")
+        worst = 0.0
+        for name in names or ATTACKS:
+            worst = max(worst, await _one(house, attacker, name, rounds, seconds))
+        print(f"worst ratio, median of p50 accepted: {worst:.2f}  (wanted: at most {WANTED})")
+
+
+async def _one(house: House, attacker: Owner, name: str, rounds: int, seconds: float) -> float:
+    quiet, beside, counts = [], [], []
+    for _ in range(rounds):
+        quiet.append(await _observe(house, seconds))
+        process = await _start(house, attacker, name, seconds + 0.5)
+        await asyncio.sleep(0.5)
+        beside.append(await _observe(house, seconds))
+        answered, _ = await process.communicate()
+        counts.append(int(answered or 0))
+    accepted = _ratios([one.accepted for one in quiet], [one.accepted for one in beside])
+    ended = _ratios([one.ended for one in quiet], [one.ended for one in beside])
+    before = statistics.median(t for one in quiet for t in one.accepted)
+    during = statistics.median([t for one in beside for t in one.accepted] or [float("inf")])
+    middle = statistics.median(accepted)
+    print(
+        f"{ATTACKS[name].item} {name:<15}{1000 * before:>9.1f}{1000 * during:>10.1f}"
+        f"{min(accepted):>11.2f}{middle:>6.2f}{max(accepted):>7.2f}"
+        f"{min(ended):>14.2f}{statistics.median(ended):>7.2f}{max(ended):>7.2f}"
+        f"{sum(counts):>10}{sum(one.failed for one in beside):>8}",
+        flush=True,
+    )
+    return middle
+
+
+def _ratios(quiet: Sequence[list[float]], beside: Sequence[list[float]]) -> list[float]:
+    """Return the ratio of the medians of each round; of a round in which nothing came, infinity."""
+    return [
+        statistics.median(after or [float("inf")]) / statistics.median(before or [float("inf")])
+        for before, after in zip(quiet, beside, strict=True)
+    ]
+
+
+async def _start(
+    house: House, attacker: Owner, name: str, seconds: float
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bench.attacks", name, str(house.stack.ports["api"])),
+        *(attacker.api_key, attacker.api_secret, attacker.merchant, str(seconds)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+
+async def _observe(house: House, seconds: float) -> _Round:
+    """Send at a steady pace, however long each takes; return what came of it."""
+    seen = _Round()
+    until = time.monotonic() + seconds
+    async with asyncio.TaskGroup() as tasks:
+        while time.monotonic() < until:
+            tasks.create_task(_send(house, seen))
+            await asyncio.sleep(_PACE)
+    return seen
+
+
+async def _send(house: House, seen: _Round) -> None:
+    body = {
+        "merchantId": house.owner.merchant,
+        "to": "+18135551234",
+        "message": "Your OTP is 123456",
+        "type": "OTP",
+    }
+    began = time.monotonic()
+    try:
+        answer = await house.wire.post(
+            "/api/v1/messages/sms", uuid4().hex, json.dumps(body).encode()
+        )
+    except (Refused, OSError, asyncio.IncompleteReadError):
+        seen.failed += 1
+        return
+    seen.accepted.append(time.monotonic() - began)
+    message = int(json.loads(answer)["messageId"])
+    while time.monotonic() - began < _PATIENCE:
+        await asyncio.sleep(0.03)
+        if await house.ended([message]):
+            seen.ended.append(time.monotonic() - began)
+            return
+    seen.failed += 1

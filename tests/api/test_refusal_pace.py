@@ -1,0 +1,69 @@
+"""Who is refused again and again is answered a moment later; who is served is not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from api.http.refusal_pace import MOST_DELAYED, RefusalPace
+from models.rules.token_bucket import Limit
+
+BURST = 3
+SLOW = Limit(name="refusals", rate=0.001, burst=BURST)
+
+
+async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answer with the status that the path names."""
+    status = int(scope["path"].removeprefix("/"))
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@asynccontextmanager
+async def client_of(pace: RefusalPace, address: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client at an address."""
+    transport = httpx.ASGITransport(app=pace, client=(address, 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+        yield client
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429])
+async def test_refusals_over_the_rate_wait_and_nothing_else_does(status: int) -> None:
+    pace = RefusalPace(answer, SLOW)
+    async with client_of(pace, "192.0.2.1") as client, client_of(pace, "192.0.2.2") as other:
+        for _ in range(BURST):
+            await client.get(f"/{status}")
+        delayed = asyncio.create_task(client.get(f"/{status}"))
+        while not pace._delayed:  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0)
+        for free in (client.get("/200"), client.get("/503"), other.get(f"/{status}")):
+            await free
+        assert not delayed.done()
+        assert (await delayed).status_code == status
+        assert pace._delayed == 0
+
+
+async def test_only_so_many_wait() -> None:
+    pace = RefusalPace(answer, SLOW)
+    started = 0
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        nonlocal started
+        started += message["type"] == "http.response.start"
+
+    scope: Scope = {"type": "http", "path": "/404", "client": ("192.0.2.1", 1)}
+    asked = [
+        asyncio.create_task(pace(scope, receive, send)) for _ in range(BURST + MOST_DELAYED + 10)
+    ]
+    await asyncio.sleep(0)
+    assert (started, pace._delayed) == (BURST + 10, MOST_DELAYED)
+    for task in asked:
+        task.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    assert pace._delayed == 0
