@@ -107,6 +107,8 @@ class ServingSettings(EnvironmentSettings):
 class Settings(ServingSettings, RequestLimitSettings):
     """What the API, the workers and operators' commands are told."""
 
+    model_config = SettingsConfigDict(env_prefix="HEXAVOX_")
+
     database_url: DatabaseUrl = Field(
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
         description="postgresql://user:password@host:port/name; several hosts parted by commas",

@@ -171,9 +171,9 @@ FAULTS: Final = (
     Fault(
         "two requests of one key act at once",
         "api/idempotency.py",
-        "find_answer",
-        "func.pg_advisory_xact_lock(func.hashtextextended(name, 0))",
-        "func.hashtextextended(name, 0)",
+        "_LOCK",
+        "pg_advisory_xact_lock(hashtextextended(:name, 0))",
+        "hashtextextended(:name, 0)",
         ("tests/api/test_idempotency.py",),
     ),
     Fault(

@@ -5,6 +5,7 @@ from typing import Final
 from tests.mutants.fault import Fault
 
 _DISPATCHING: Final = "models/queries/dispatching.py"
+_CONCLUDING: Final = "models/queries/concluding.py"
 _RULES: Final = "models/rules/dispatching.py"
 _RECEIPTS: Final = "models/queries/receipts.py"
 _RECONCILE: Final = "activities/reconcile.py"
@@ -143,7 +144,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a report does not outweigh absence",
-        _DISPATCHING,
+        _CONCLUDING,
         "_CONCLUDE",
         "IN ('AMBIGUOUS', 'ABSENT')",
         "IN ('AMBIGUOUS')",
@@ -151,7 +152,7 @@ FAULTS: Final = (
     ),
     Fault(
         "an attempt that is concluded changes its word",
-        _DISPATCHING,
+        _CONCLUDING,
         "_CONCLUDE",
         "AND held.state IN ('REQUESTED', 'AMBIGUOUS')",
         "",
@@ -217,8 +218,8 @@ FAULTS: Final = (
         "the deadline forgets the wait for the sender's moment",
         "activities/dispatch/dispatching.py",
         "Dispatching._claim",
-        "deadline=now + wait + provider.timeout + _MARGIN",
-        "deadline=now + provider.timeout - _MARGIN",
+        "deadline = now + wait + provider.timeout + _MARGIN",
+        "deadline = now + provider.timeout - _MARGIN",
         (*_DISPATCH, "tests/pacing/test_limits.py", "tests/senders/test_dispatch.py"),
     ),
     Fault(
@@ -329,23 +330,23 @@ FAULTS: Final = (
         "one event id under two messages changes the first",
         _RECEIPTS,
         "_STORE",
-        "AND receipt.message_id = excluded.message_id\n",
-        "\n",
+        "WHEN EXISTS (SELECT 1 FROM receipt r",
+        "WHEN FALSE AND EXISTS (SELECT 1 FROM receipt r",
         _TRUTH,
     ),
     Fault(
         "a report about another provider's attempt is believed",
         _RECEIPTS,
         "_STORE",
-        "           AND a.provider = :provider\n",
-        "",
+        "CASE WHEN a.provider <> :provider THEN",
+        "CASE WHEN FALSE THEN",
         _TRUTH,
     ),
     Fault(
         "a report is stored beside the last look for it",
         _RECEIPTS,
         "_STORE",
-        "FOR SHARE OF a",
+        "FOR NO KEY UPDATE OF a",
         "",
         _ATTENDING,
     ),
@@ -367,10 +368,10 @@ FAULTS: Final = (
     ),
     Fault(
         "a report before the answer is waited for",
-        _DISPATCHING,
+        _CONCLUDING,
         "_CONCLUDE",
-        "attended_until = CASE WHEN told.reported THEN NULL",
-        "attended_until = CASE WHEN NOT told.reported THEN NULL",
+        "AND NOT told.reported\n",
+        "AND told.reported\n",
         _ATTENDING,
     ),
 )
