@@ -20,6 +20,9 @@ _BUDGET: Final = 1.0
 """Seconds of CPU after which the parser is given up: it compares each stray end tag with all open
 elements."""
 
+_PATIENCE: Final = 3.0
+"""Seconds of the clock after which it is given up on a busy machine: a step has 12."""
+
 
 class _TooSlow(Exception):
     """The parser used up its time."""
@@ -46,10 +49,10 @@ def _parsed(html: str, *, numbered: bool) -> str:
     writer = TextWriter(numbered=numbered)
     # huge_tree: else what is nested more than 256 levels deep is lost. No tree is made.
     parser = etree.HTMLParser(target=_Target(writer), huge_tree=True)
-    ends = time.thread_time() + _BUDGET
+    ends, at_the_latest = time.thread_time() + _BUDGET, time.monotonic() + _PATIENCE
     for begin in range(0, len(html), _SLICE):
         parser.feed(html[begin : begin + _SLICE])
-        if time.thread_time() > ends:
+        if time.thread_time() > ends or time.monotonic() > at_the_latest:
             raise _TooSlow
     parser.close()
     return writer.finish()

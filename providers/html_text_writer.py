@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from providers.html_links import Targets, names_target
@@ -48,6 +49,14 @@ class _Link:
     size: int
 
 
+class _Row(Enum):
+    """What was written of a table's row."""
+
+    EMPTY = 0
+    ONE_LINE = 1
+    SEVERAL_LINES = 2
+
+
 class TextWriter:
     """Collects text. Its time and size are linear in the document's.
 
@@ -66,6 +75,10 @@ class TextWriter:
         self._hidden = 0
         """Depth within a hidden element."""
         self._preformatted = 0
+        self._rows: list[_Row] = []
+        """The row of every open table."""
+        self._in_line = False
+        """Nothing is written of a cell yet that goes on the line of the cell before it."""
         self._lists: list[int | None] = []
         """The next number of every open list; None where it has bullets."""
         self._links: list[_Link] = []
@@ -75,12 +88,29 @@ class TextWriter:
         if self._hidden or tag in _UNSEEN or _is_hidden(attributes):
             self._hidden += 1
             return
+        if tag == "table":  # one within a cell has lines of its own
+            self._in_line = False
         self._break(tag)
+        self._begin_block(tag)
+        self._begin_content(tag, attributes)
+
+    def _begin_block(self, tag: str) -> None:
         match tag:
             case "br":
                 self._newlines = min(self._newlines + 1, 2)
+            case "table":
+                self._rows.append(_Row.EMPTY)
+            case "tr":
+                self._set_row(_Row.EMPTY)
             case "td" | "th":
-                self._gap = "\t"
+                self._begin_cell()
+            case "pre":
+                self._preformatted += 1
+            case _:
+                pass
+
+    def _begin_content(self, tag: str, attributes: Mapping[str, str]) -> None:
+        match tag:
             case "a":
                 target = self._targets.written(attributes.get("href", ""))
                 self._links.append(_Link(target, len(self._parts), self._size))
@@ -88,8 +118,6 @@ class TextWriter:
                 self._lists.append(_first_number(attributes) if tag == "ol" else None)
             case "li":
                 self._bullet = self._next_bullet()
-            case "pre":
-                self._preformatted += 1
             case "base":
                 self._targets.set_base(attributes.get("href", ""))
             case "img" | "area" | "input":
@@ -112,6 +140,11 @@ class TextWriter:
             self._bullet = ""
         elif tag == "pre":
             self._preformatted = max(self._preformatted - 1, 0)
+        elif tag == "table":
+            self._in_line = False
+            if self._rows:
+                self._rows.pop()
+            self._set_row(_Row.SEVERAL_LINES)
         self._break(tag)
 
     def data(self, text: str) -> None:
@@ -136,7 +169,20 @@ class TextWriter:
         """Return the text."""
         return "".join(self._parts).strip()
 
+    def _begin_cell(self) -> None:
+        """Go on in the line of the cells before, unless they are blocks of text themselves."""
+        self._gap = "\t"
+        if self._rows and self._rows[-1] is _Row.ONE_LINE:
+            self._newlines, self._in_line = 0, True
+
+    def _set_row(self, row: _Row) -> None:
+        self._in_line = False
+        if self._rows:
+            self._rows[-1] = row
+
     def _break(self, tag: str) -> None:
+        if self._in_line:
+            return
         if tag in _PARAGRAPHS:
             # A list within a list is no paragraph of its own.
             nested = tag in ("ol", "ul") and bool(self._lists)
@@ -145,6 +191,11 @@ class TextWriter:
             self._newlines = max(self._newlines, 1)
 
     def _write(self, text: str) -> None:
+        if self._rows and self._rows[-1] is _Row.EMPTY:
+            self._rows[-1] = _Row.ONE_LINE
+        elif self._newlines:
+            self._set_row(_Row.SEVERAL_LINES)
+        self._in_line = False
         if self._parts:
             self._append("\n" * self._newlines or self._gap)
         self._append(self._bullet)

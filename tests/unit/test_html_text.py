@@ -78,6 +78,13 @@ from providers.html_text import scanned, text_part
             "<table><tr><th>Item<th>Price<tr><td>Tea</td><td> 3 </td></tr></table>",
             "Item\tPrice\nTea\t3",
         ),
+        (
+            "<table><tr><td><p>Tea</p></td> <td><p>3</p></td><td><div><b>x</b></div><tr><td>y",
+            "Tea\t3\tx\ny",
+        ),
+        ("<table><tr><td><p>a<p>b</td><td><p>c<p>d</td></table>e", "a\n\nb\n\nc\n\nd\n\ne"),
+        ("<table><tr><td>a<td><table><tr><td>b<td>c</table><td>d<tr><td>e", "a\nb\tc\nd\ne"),
+        ("<table><tr><td>a<td><br>b<td><ul><li>c</table></td>d", "a\nb\n\n- c\n\nd"),
         ("<table><tr><td><table><tr><td>a<td>b</table></table>c", "a\tb\nc"),
         ("<dl><dt>Tea<dd>hot</dl><select><option>a<option>b</select>", "Tea\nhot\n\na\nb"),
         ("<pre>\nif x:\n    y\r\n\n  z</pre>&lt;", "if x:\n    y\n\n  z\n\n<"),
