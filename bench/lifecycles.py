@@ -158,7 +158,7 @@ async def _rate(action: Callable[[], Awaitable[None]], seconds: float) -> float:
 
 
 async def _send(house: House) -> int:
-    answer = await house.wire.post(_PATH, uuid4().hex, json.dumps(_order(house)).encode())
+    answer = await house.wire.post_patiently(_PATH, uuid4().hex, json.dumps(_order(house)).encode())
     return int(json.loads(answer)["messageId"])
 
 

@@ -161,7 +161,7 @@ async def _peak(house: House, seconds: float) -> float:
 
     async def client() -> None:
         while time.monotonic() < until:
-            answer = await house.wire.post(_PATH, uuid4().hex, _order(house.owner, "OTP"))
+            answer = await house.wire.post_patiently(_PATH, uuid4().hex, _order(house.owner, "OTP"))
             message = int(json.loads(answer)["messageId"])
             await watch.end_of(message)
 
@@ -182,7 +182,7 @@ async def _flood(house: House, flood: Flood, until: float, keys: "count[int]") -
         try:
             await house.wire.post(_PATH, uuid4().hex, order)
         except Refused as refused:
-            flood.statuses[int(str(refused).split(maxsplit=2)[1])] += 1
+            flood.statuses[refused.status] += 1
         else:
             flood.statuses[200] += 1
 
@@ -197,7 +197,7 @@ async def _ask_politely(other: Other, until: float) -> dict[str, float]:
             try:
                 await other.wire.post(_PATH, key, _order(other.owner, "OTP"))
             except Refused as refused:
-                print(f"      an OTP was answered {str(refused).split(maxsplit=2)[1]}")
+                print(f"      an OTP was answered {refused.status}")
                 await asyncio.sleep(_BETWEEN_TRIES)
             else:
                 break

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+_TOO_MUCH: Final = 429
+_PAUSE: Final = 1.0
 _OK: Final = b"HTTP/1.1 200 "
 _LENGTH: Final = b"content-length:"
 
@@ -16,6 +18,11 @@ Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 class Refused(Exception):
     """An answer that is not 200; carries it whole."""
+
+    @property
+    def status(self) -> int:
+        """What was answered."""
+        return int(str(self).split(maxsplit=2)[1])
 
 
 @dataclass(slots=True)
@@ -37,6 +44,16 @@ class Wire:
         if not head.startswith(_OK):
             raise Refused((head + answer).decode())
         return answer
+
+    async def post_patiently(self, path: str, key: str, body: bytes) -> bytes:
+        """Post, and while too much is asked for (429) post again, as a client should."""
+        while True:
+            try:
+                return await self.post(path, key, body)
+            except Refused as refused:
+                if refused.status != _TOO_MUCH:
+                    raise
+            await asyncio.sleep(_PAUSE)
 
     async def _connection(self) -> Connection:
         while self._idle:
