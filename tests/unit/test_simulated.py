@@ -362,3 +362,44 @@ def test_a_signature_does_not_fit_another_body_or_another_time() -> None:
 def test_whatever_is_sent_without_the_secret_is_refused(header: str, body: bytes) -> None:
     with pytest.raises(ForgedWebhook):
         verifier(SECRET)({SIGNATURE_HEADER: header}, body)
+
+
+@pytest.mark.parametrize(
+    ("told", "channel"),
+    [
+        ({}, None),
+        ({"channel": "SMS"}, Channel.SMS),
+        ({"status": "bounced"}, Channel.EMAIL),
+        ({"status": "complained", "channel": "EMAIL"}, Channel.EMAIL),
+        ({"status": "busy"}, Channel.VOICE),
+    ],
+)
+def test_a_report_tells_its_channel_or_its_status_does(
+    told: dict[str, Any], channel: Channel | None
+) -> None:
+    body = json.dumps(EVENT | told).encode()
+    report = verifier(SECRET)(signed(body), body)
+    assert report is not None
+    assert report.channel is channel
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"status": "bounced", "channel": "SMS"},
+        {"status": "ringing", "channel": "EMAIL"},
+        {"channel": "FAX"},
+        {"channel": []},
+    ],
+    ids=repr,
+)
+def test_a_status_that_its_channel_does_not_have_cannot_be_read(told: dict[str, Any]) -> None:
+    body = json.dumps(EVENT | told).encode()
+    with pytest.raises((ValueError, TypeError)):
+        verifier(SECRET)(signed(body), body)
+
+
+async def test_a_look_up_that_tells_of_another_reference_tells_nothing() -> None:
+    item = {"id": "m1", "reference": "hx-1-2-4", "events": [EVENT]}
+    truth = await simulator(httpx.Response(200, json={"items": [item]})).look_up("hx-1-2-3")
+    assert isinstance(truth, NoTruth)
