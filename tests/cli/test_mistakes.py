@@ -63,11 +63,9 @@ def test_a_taken_port_is_named_with_its_variable(process: str) -> None:
     assert (code, text) == (1, line)
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "there-is-none.invalid"])
-def test_an_address_that_is_not_here_is_named(host: str) -> None:
-    code, text = told("api", HEXAVOX_API_HOST=host)
-    assert (code, text.count("\n")) == (1, 1)
-    assert text.startswith("hexavox: HEXAVOX_API_HOST ")
+def test_an_address_that_is_not_here_is_named() -> None:
+    code, text = told("api", HEXAVOX_API_HOST="192.0.2.1")
+    assert (code, text) == (1, "hexavox: HEXAVOX_API_HOST is no address of this machine\n")
 
 
 @pytest.mark.parametrize("process", ["api", "worker"])
