@@ -9,8 +9,7 @@ UV ?= uv
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 # Any values will do to check the file; nothing is started with them.
-COMPOSE_CHECK := POSTGRES_PASSWORD=x HEXAVOX_SIMULATOR_SECRET=x HEXAVOX_SERVER_SECRET=x \
-	HEXAVOX_KAMAILIO_PASSWORD=x
+COMPOSE_CHECK := POSTGRES_PASSWORD=x HEXAVOX_SERVER_SECRET=x HEXAVOX_KAMAILIO_PASSWORD=x
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

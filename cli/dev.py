@@ -54,10 +54,11 @@ def run_dev(command: Sequence[str] = ()) -> int:
     try:
         place = Surroundings.read(os.environ)
         _check_settings(place)
-        place.prepare_folder()
+        place.make_folder()
         busy = f"HexaVox already runs in {place.data_dir}: stop it first, or set HEXAVOX_DATA_DIR"
         with take_lock(place.data_dir / "lock", busy), Supervisor(_teller(console)) as supervisor:
             supervisor.listen_to_signals()
+            place.close_files()
             place.check_ports()
             try:
                 DevStart(place, supervisor, command or our_command()).run(console)
@@ -151,6 +152,8 @@ class DevStart:
 
     def _child(self, name: str, question: str, env: dict[str, str]) -> Child:
         argv = [*self._command, name]
+        if name == "simulator" and env["HEXAVOX_PROFILE"].strip().lower() == Profile.PRODUCTION:
+            argv.append("--in-production")  # whoever starts this asks for all of it
         return Child(name, argv, env=env, log=self._place.log(name), ready=_answers(question))
 
     def _migrate(self, env: dict[str, str]) -> None:

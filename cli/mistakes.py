@@ -4,10 +4,13 @@ Exit code 2: the configuration is wrong, and the same start would fail again. Ex
 outside is not there.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
+
+_CONNECTION_STATES: Final = ("08", "28", "3D", "57P")
+"""SQLSTATE classes of PostgreSQL: connection, authorization, database name, shutdown."""
 
 
 class OutOfReach(Exception):
@@ -54,6 +57,9 @@ def _explain_database(error: Exception) -> str | None:
         return "the database at DATABASE_URL is not migrated: run hexavox migrate"
     if not isinstance(cause, psycopg.OperationalError):
         return None
+    state = cause.sqlstate or ""
+    if state and not state.startswith(_CONNECTION_STATES):
+        return f"the database at DATABASE_URL refused a statement, with SQLSTATE {state}"
     # The driver's text is looked at and not shown: it names user and host.
     text = str(cause)
     if "authentication failed" in text or "no password supplied" in text:

@@ -15,6 +15,7 @@ from cli.queues import workers
 from cli.standing import stand_by, start_what_stands
 from cli.vendors import open_vendors
 from models.database_limits import HOUSEKEEPING, WORKER
+from models.environment_settings import BadSettings
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
@@ -58,10 +59,17 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
 
 
 async def _connect_patiently() -> Client:
-    """Connect, however long Temporal takes to come up."""
+    """Connect, however long Temporal takes to come up.
+
+    Raises BadSettings for a certificate or key that is none.
+    """
     while True:
         try:
             return await connect()
         except RuntimeError:
-            log.warning("Temporal is out of reach")
+            log.warning("Temporal is out of reach", extra={"setting": "TEMPORAL_ADDRESS"})
             await asyncio.sleep(1)
+        except ValueError:  # its message may hold the key
+            raise BadSettings(
+                "TEMPORAL_TLS_… must be certificates and a key that fit together"
+            ) from None

@@ -24,7 +24,7 @@ class Form:
 def form_of(field: FieldInfo) -> str:
     """Return how the value of a setting is written.
 
-    Raises LookupError for a type without a form: give it one of the types below, or a `Form`.
+    Raises LookupError for a type without one: take a type of models/setting_types.py.
     """
     metadata = [*field.metadata, *_nested(field.annotation)]
     for item in metadata:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from models.environment_settings import BadSettings
+from models.setting_types import SHORTEST_SECRET
 
 
 class BadFolderError(BadSettings):
@@ -53,7 +54,10 @@ def close_to_others(path: Path, variable: str) -> None:
     if not os.path.lexists(path):
         return
     for item in (path, *path.rglob("*")):
-        status = item.lstat()
+        try:
+            status = item.lstat()
+        except FileNotFoundError:  # a database removes its own
+            continue
         if status.st_uid != os.geteuid():
             raise BadFolderError(f"{variable} holds {item.name}, which belongs to another user")
         if not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o077:
@@ -81,7 +85,10 @@ def kept_secret(path: Path) -> str:
     """The secret in this file, made at random on first use."""
     if not path.exists():
         write_private(path, f"{secrets.token_hex(24)}\n")
-    return path.read_text().strip()
+    secret = path.read_text().strip()
+    if len(secret) < SHORTEST_SECRET:
+        raise BadFolderError(f"{path} must hold a secret; remove it, and a new one is made")
+    return secret
 
 
 def take_lock(path: Path, refusal: str) -> IO[Any]:

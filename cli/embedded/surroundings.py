@@ -102,9 +102,12 @@ class Surroundings:
             yield TEMPORAL_PORT, self.temporal_port
             yield TEMPORAL_UI_PORT, self.temporal_ui_port
 
-    def prepare_folder(self) -> None:
+    def make_folder(self) -> None:
         """Make the data folder, or close an earlier start's to everybody else."""
         private_folder(self.data_dir, DATA_DIR)
+
+    def close_files(self) -> None:
+        """Take others' rights from what an earlier start left; the caller holds the lock."""
         for name in OUR_FILES:
             for path in self.data_dir.glob(name):
                 close_to_others(path, DATA_DIR)

@@ -45,7 +45,8 @@ def main() -> None:
             sys.stdout.write(json.dumps({"tenantId": 1, "name": "demo"}))
         case ["key", *_]:
             sys.stdout.write(json.dumps(make_key()))
-        case [name]:
+        case [name, *options]:
+            (folder / f"options-{name}").write_text(" ".join(options))
             port = int(os.environ[PORTS[name]])
             ThreadingHTTPServer(("127.0.0.1", port), Answers).serve_forever()
 

@@ -143,6 +143,13 @@ def test_a_process_gets_the_secrets_it_needs_and_no_others(env: dict[str, str]) 
     assert not secret & told["environment-key"]
 
 
+def test_the_simulator_runs_under_the_production_profile_too(env: dict[str, str]) -> None:
+    data = Path(env["HEXAVOX_DATA_DIR"])
+    with started(env | {"HEXAVOX_PROFILE": "production"}):
+        assert (data / "options-simulator").read_text() == "--in-production"
+        assert (data / "options-api").read_text() == ""
+
+
 def test_the_key_is_kept_while_the_database_knows_it(env: dict[str, str]) -> None:
     data = Path(env["HEXAVOX_DATA_DIR"])
     with started(env):

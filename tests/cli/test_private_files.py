@@ -130,6 +130,13 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
         close_to_others(tmp_path / "logs", "HEXAVOX_DATA_DIR")
 
 
+@pytest.mark.parametrize("kept", ["", "\n", "x" * 15])
+def test_a_secret_that_was_lost_is_not_taken_for_one(tmp_path: Path, kept: str) -> None:
+    (tmp_path / "server.secret").write_text(kept)
+    with pytest.raises(BadFolderError, match=r"server\.secret"):
+        kept_secret(tmp_path / "server.secret")
+
+
 def test_secrets_locks_and_logs_are_private(tmp_path: Path) -> None:
     secret = kept_secret(tmp_path / "server.secret")
     assert len(secret) >= 16
