@@ -1,13 +1,14 @@
 """Ending a message: once, by the first last word, with units and usage in the same breath."""
 
 import asyncio
+from datetime import UTC, datetime
 from itertools import permutations
 
 import pytest
 
 from models.enums import ErrorCode, MessageStatus, ReportStatus
 from models.queries import late_reports, settleable, settlement
-from models.rules.settlement import End
+from models.rules.settlement import End, end_by_report
 from models.session import Database
 from tests.activities.doubles import AMBIGUOUS, REFUSED_EVERYWHERE, Scripted
 from tests.activities.stage import Stage
@@ -175,3 +176,22 @@ async def test_a_report_that_comes_while_settling_stays_open(
 async def test_a_message_that_is_not_there_is_over(database: Database, owner: Owner) -> None:
     stage = Stage(database, owner, Scripted())
     assert (await stage.settle(10**15, Ending.REPORTED))[1] is True
+
+
+async def test_whoever_ends_a_message_by_what_it_read_before_moves_nothing(
+    database: Database, owner: Owner
+) -> None:
+    """The statement itself asks whether the message has ended, not only who calls it."""
+    stage, message_id = await taken(database, owner, Scripted())
+    await stage.tell(message_id, R.DELIVERED)
+    now = datetime.now(UTC)
+    async with database.transaction() as db:
+        read = await settleable.lock_for_settlement(
+            db, tenant_id=owner.tenant_id, message_id=message_id
+        )
+        assert read is not None
+        end = end_by_report(read.facts)
+        assert end is not None
+        moved = [await settlement.end_message(db, read, end, now) for _ in range(2)]
+    assert moved == [True, False]
+    assert (await stage.units(), await stage.usage(message_id)) == ((0, 3), [3])
