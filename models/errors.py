@@ -315,7 +315,7 @@ class TooManyOpen(HexavoxError):
 
 
 class HeadersTooLarge(HexavoxError):
-    """Request line and headers are over 64 KiB or 100 fields, or the trailers over 8 KiB."""
+    """The request line is over 8 KiB, or with the headers over 64 KiB, or there are over 100."""
 
     status = 431
     code = "HEADERS_TOO_LARGE"

@@ -30,6 +30,7 @@ class Cycle(RequestResponseCycle):
     def fail(self, error: HexavoxError) -> None:
         """Let the body end with an error; the connection closes after the answer."""
         self.failure = error
+        self.keep_alive = False
         self.message_event.set()
 
     async def receive(self) -> "ASGIReceiveEvent":
@@ -38,9 +39,12 @@ class Cycle(RequestResponseCycle):
             message = await super().receive()
         if self.failure is None:
             return message
-        if self.response_started or self.disconnected:
-            return {"type": "http.disconnect"}
-        raise self.failure
+        if not self.response_started and not self.disconnected:
+            raise self.failure
+        if not self.response_complete:  # too late to say so: half an answer must not look whole
+            self.disconnected = True
+            self.transport.close()
+        return {"type": "http.disconnect"}
 
     async def send(self, message: "ASGISendEvent") -> None:
         """Pass a part of the answer on; say that the connection closes where it must.

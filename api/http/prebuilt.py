@@ -56,6 +56,8 @@ class _InPieces(Response):
 
 
 def _names(if_none_match: str, etag: str) -> bool:
-    """Say whether a list of entity tags holds this one; compared weakly (RFC 9110, 13.1.2)."""
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or tags == ["*"]
+    """Say whether a list of entity tags holds this one; compared weakly (RFC 9110, 13.1.2).
+
+    A tag includes its quotes, so that it cannot be a part of another one: no list is taken apart.
+    """
+    return etag in if_none_match or if_none_match.strip() == "*"

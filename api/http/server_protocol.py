@@ -6,21 +6,18 @@ problem like every other error. Offers to upgrade the protocol are ignored (RFC 
 """
 
 import asyncio
-from enum import Enum, auto
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 
 import h11
 from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from api.http.bounded_protocol import DEAF, BoundedProtocol, Phase
 from api.http.client_limits import ClientLimits
-from api.http.connection import BoundedConnection
 from api.http.cycle import Cycle, refusal
 from api.http.scope import nobodys_scope, scope_of
-from api.http.wire import Tap, Wire
 from models.errors import (
     BadRequest,
     HeadersTooLarge,
@@ -38,36 +35,9 @@ _EVENTS_PER_TURN: Final = 128
 _WORTH_WAKING: Final = 16 * 1024
 """Bytes of a body that are gathered before its reader is woken, unless it is complete."""
 
-_MOST_LEAVING: Final = 64
-"""Connections over the limit that may wait for their client to read the last answer."""
 
-
-class Phase(Enum):
-    """What a connection waits for."""
-
-    HEAD = auto()
-    BODY = auto()
-    ANSWER = auto()
-    LAST_ANSWER = auto()
-    """Nothing that the client sends from now on is read."""
-    NEXT = auto()
-    """A further request on an idle connection."""
-    REST = auto()
-    """The end of a body whose request has been answered."""
-    CLOSE = auto()
-    GONE = auto()
-
-
-_DEAF: Final = frozenset({Phase.LAST_ANSWER, Phase.CLOSE, Phase.GONE})
-
-
-class ApiProtocol(H11Protocol):
+class ApiProtocol(BoundedProtocol):
     """One connection of a client."""
-
-    limits: ClassVar[ClientLimits] = ClientLimits()
-    conn: BoundedConnection
-    cycle: Cycle
-    flow: Tap
 
     def __init__(
         self,
@@ -77,71 +47,29 @@ class ApiProtocol(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.conn = BoundedConnection()
-        self._phase = Phase.HEAD
-        self._timer: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
         self._turn: asyncio.Handle | None = None
         self._unfed = bytearray()
         self._more = False  # events are left from the last turn
         self._held = False  # nothing is read until an answer is complete, or a body was taken
         self._begun = self._heard = 0.0
-        self._dropped = 0
-
-    # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client in, if there is room or room can be made."""
         super().connection_made(transport)
-        self.flow = Tap(transport, self._go_on)
-        self._wire = Wire(transport, self._hang_up)
-        self._enter(Phase.HEAD, self.limits.head)
-        if len(self.connections) > self.limits.connections and not self._make_room():
+        if not self._has_room():
             self._refuse(TemporarilyUnavailable("Too many connections are open.", retry_after=1))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client."""
-        self._enter(Phase.GONE)
-        for waiting in (self._stall, self._turn):
-            if waiting is not None:
-                waiting.cancel()
+        if self._turn is not None:
+            self._turn.cancel()
         super().connection_lost(exc)
-
-    def shutdown(self) -> None:
-        """Close, after the answer that is under way."""
-        if self._is_answering():
-            self.cycle.keep_alive = False
-        else:
-            self._close()
-
-    def _make_room(self) -> bool:
-        """Close what is idle longest, else who is slowest with its headers; tell whether any was.
-
-        Only looked for at the limit, so that nothing has to be kept in order before.
-        """
-        others = [other for other in cast(set[ApiProtocol], self.connections) if other is not self]
-        leaving = [other for other in others if other._phase is Phase.CLOSE]
-        if len(leaving) > _MOST_LEAVING:
-            _longest(leaving)._cut_off()
-        staying = sum(other._phase not in (Phase.CLOSE, Phase.GONE) for other in others)
-        if staying < self.limits.connections:
-            return True
-        soonest = self.loop.time() + self.limits.head - self.limits.patience
-        idle = [other for other in others if other._phase is Phase.NEXT]
-        late = [o for o in others if o._phase is Phase.HEAD and o._deadline() < soonest]
-        if not idle and not late:
-            return False
-        _longest(idle or late)._close()
-        return True
-
-    def _deadline(self) -> float:
-        return self._timer.when() if self._timer is not None else float("inf")
 
     # Reading
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, a slice at a time."""
-        if self._phase in _DEAF:
+        if self._phase in DEAF:
             self._drop(len(data))
             return
         self._heard = self.loop.time()
@@ -156,12 +84,12 @@ class ApiProtocol(H11Protocol):
 
     def _go_on(self) -> None:
         """Parse more once others had their turn."""
-        if self._turn is None and self._phase not in _DEAF:
+        if self._turn is None and self._phase not in DEAF:
             self._turn = self.loop.call_soon(self._take_turn)
 
     def _take_turn(self) -> None:
         self._turn = None
-        if self._phase in _DEAF or self.transport.is_closing():
+        if self._phase in DEAF or self.transport.is_closing():
             return
         if self._unfed and not self._more:
             self.conn.receive_data(bytes(self._unfed[:_SLICE]))
@@ -180,7 +108,7 @@ class ApiProtocol(H11Protocol):
             self._reject(
                 HeadersTooLarge() if large else BadRequest("This is not a valid HTTP/1.1 request.")
             )
-        if self._phase in _DEAF:
+        if self._phase in DEAF:
             self._unfed.clear()
             self.flow.open()
         elif self._held:
@@ -207,7 +135,7 @@ class ApiProtocol(H11Protocol):
                 self._take_data(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 self._end()
-            if self._held or self._phase in _DEAF:
+            if self._held or self._phase in DEAF:
                 return
         self._more = True
 
@@ -258,10 +186,6 @@ class ApiProtocol(H11Protocol):
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
-    def _is_answering(self) -> bool:
-        cycle = cast(Cycle | None, self.cycle)
-        return cycle is not None and not cycle.response_complete
-
     def _refuse(self, error: HexavoxError) -> None:
         """Answer what is no request, and close."""
         self._dropped += 1
@@ -277,7 +201,8 @@ class ApiProtocol(H11Protocol):
         elif self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._refuse(error)
         else:
-            self._close()
+            self._dropped += 1
+            self._hang_up()
 
     def on_response_complete(self) -> None:
         """Go on with the rest of the body, or with the next request."""
@@ -309,14 +234,6 @@ class ApiProtocol(H11Protocol):
         elif self._phase is not Phase.LAST_ANSWER:
             self._enter(Phase.ANSWER)
 
-    def _enter(self, phase: Phase, seconds: float | None = None) -> None:
-        self._phase = phase
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if seconds is not None:
-            self._timer = self.loop.call_later(seconds, self._expire)
-
     def _expire(self) -> None:
         self._timer = None
         if self._phase is Phase.BODY:
@@ -331,52 +248,6 @@ class ApiProtocol(H11Protocol):
             self._cut_off()
         else:
             self._close()
-
-    def pause_writing(self) -> None:
-        """Bound the wait for a client that does not take its answer."""
-        super().pause_writing()
-        self._stall = self.loop.call_later(self.limits.stalled, self._cut_off)
-
-    def resume_writing(self) -> None:
-        """End that wait."""
-        super().resume_writing()
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
-
-    # Closing
-
-    def _drop(self, size: int) -> None:
-        self._dropped += size
-        if self._dropped > self.limits.dropped:
-            self._cut_off()
-
-    def _hang_up(self) -> None:
-        """Close; if the client is still sending, let it read the answer first."""
-        if self._phase in (Phase.CLOSE, Phase.GONE) or self.transport.is_closing():
-            return
-        if not self._dropped and self.conn.their_state is not h11.SEND_BODY:
-            self._close()
-            return
-        self._enter(Phase.CLOSE, self.limits.linger)
-        self._unfed.clear()
-        self.flow.open()
-        self.transport.write_eof()
-
-    def _close(self) -> None:
-        """Close once what is written has been sent, if that does not take too long."""
-        self._enter(Phase.CLOSE, self.limits.linger)
-        self.transport.close()
-
-    def _cut_off(self) -> None:
-        self._enter(Phase.GONE)
-        if self._is_answering():
-            self.cycle.disconnected = True
-        self.transport.abort()
-
-
-def _longest(waiting: list[ApiProtocol]) -> ApiProtocol:
-    return min(waiting, key=ApiProtocol._deadline)
 
 
 def protocol_with(limits: ClientLimits) -> type[ApiProtocol]:

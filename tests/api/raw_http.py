@@ -98,6 +98,15 @@ class Client:
         except ConnectionResetError:
             return True
 
+    def rest(self) -> bytes:
+        """Read until the server ends the connection."""
+        try:
+            while data := self.wire.recv(65536):
+                self.left += data
+        except ConnectionResetError:
+            pass
+        return self.left
+
     def _more(self) -> None:
         data = self.wire.recv(65536)
         assert data, f"closed after {self.left!r}"

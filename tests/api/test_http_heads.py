@@ -27,6 +27,7 @@ def test_a_head_of_64_kib_is_taken(server: Server) -> None:
     [
         padded(64 * KIB + 1),
         padded(20 * 1024 * KIB),
+        b"GET /healthz?" + b"a&" * (4 * KIB) + b" HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET /" + b"a" * (64 * KIB) + b" HTTP/1.1\r\n" + HOST + b"\r\n",
         b"a" * (100 * KIB),
         START + (b"A: " + b"a" * 4000 + b"\r\n") * 17 + b"\r\n",
@@ -39,6 +40,7 @@ def test_a_head_of_64_kib_is_taken(server: Server) -> None:
     ids=[
         "a byte more",
         "20 MiB",
+        "query",
         "path",
         "no line end",
         "several",
@@ -130,6 +132,7 @@ def test_what_is_refused_is_not_repeated_to_anybody(server: Server) -> None:
         b"\r\n" + START + b"\r\n",
         b"\r\n" * 5000 + START + b"\r\n",
         b"GET /healthz HTTP/1.0\r\n\r\n",
+        b"GET /healthz?" + b"a" * (8 * KIB - 22) + b" HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET http://elsewhere.test/healthz HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET HTTPS://u@elsewhere.test:99/healthz?a=b HTTP/1.1\r\n" + HOST + b"\r\n",
         LINE + b"Host:\r\n\r\n",

@@ -123,6 +123,32 @@ async def test_a_listener_who_leaves_ends_the_stream(
     assert [(line["level"], line["message"]) for line in lines] == [("INFO", "request")]
 
 
+@pytest.mark.parametrize("broken", [b"zz\r\n", b"1\r\na\r\n" * 100_000], ids=["chunk", "chunks"])
+async def test_a_body_that_breaks_while_it_is_answered_ends_the_connection(
+    gym: Integrator,
+    database: Database,
+    keeper: FakeKeeper,
+    port: int,
+    lines: list[dict[str, str]],
+    broken: bytes,
+) -> None:
+    tape = Tape(10, fails=False)
+    keeper.answer = Recording(length=None, chunks=tape.play())
+    call = await make_call(database, gym)
+    credentials = "".join(f"{name}: {value}\r\n" for name, value in gym.headers.items())
+    with Client(port) as client:
+        path = f"/api/v1/messages/{call}/recording"
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\n{credentials}Transfer-Encoding: chunked\r\n\r\n"
+        client.send(head.encode())
+        assert (await asyncio.to_thread(client.answer, head=True)).status == 200
+        client.send(broken + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(tape.stopped.wait(), 20)
+        rest = await asyncio.to_thread(client.rest)
+    assert b"HTTP/1.1" not in rest
+    assert not rest.endswith(b"0\r\n\r\n")
+    assert {line["level"] for line in lines} == {"INFO"}
+
+
 @pytest.mark.parametrize("fails", [False, True])
 async def test_head_of_a_recording_does_not_play_it(
     gym: Integrator,
