@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.http.refusal_pace import MOST_DELAYED, RefusalPace
+from api.app import create_app
+from api.http.refusal_pace import DELAY, MOST_DELAYED, RefusalPace
 from models.rules.token_bucket import Limit
+from models.settings import Settings
 
 BURST = 3
 SLOW = Limit(name="refusals", rate=0.001, burst=BURST)
@@ -67,3 +70,17 @@ async def test_only_so_many_wait() -> None:
         task.cancel()
     await asyncio.gather(*asked, return_exceptions=True)
     assert pace._delayed == 0
+
+
+async def test_the_app_paces_every_kind_of_refusal(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"refusal_rate": 0.001, "refusal_burst": 1}))
+    transport = httpx.ASGITransport(app=app, client=("192.0.2.1", 1))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api.test") as client,
+    ):
+        assert (await client.get("/nowhere")).status_code == 404
+        for path in ("/nowhere", "/api/v1/merchants", "/nowhere?" + "a&" * 60, "/" + "a" * 5_000):
+            began = monotonic()
+            assert (await client.get(path)).status_code in (400, 401, 404)
+            assert monotonic() - began >= DELAY * 0.9
