@@ -17,6 +17,7 @@ from models.errors import TooManyOpen
 from models.queries import load
 from models.queries.load import Sample
 from models.rules.admission import (
+    LAG_ALLOWED,
     PRIORITIES,
     Load,
     Refusal,
@@ -63,10 +64,16 @@ class Admission:
     """
 
     def __init__(
-        self, database: Database, *, limit: int, clock: Callable[[], float] = monotonic
+        self,
+        database: Database,
+        *,
+        limit: int,
+        lag_allowed: timedelta = timedelta(seconds=LAG_ALLOWED),
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._database = database
         self._limit = limit
+        self._lag_allowed = lag_allowed.total_seconds()
         self._clock = clock
         self._load = Load()
         self._in_force: tuple[Threshold, ...] = ()
@@ -119,7 +126,7 @@ class Admission:
             self._forget()
         else:
             self._load = sample.load
-            self._in_force = thresholds(sample.load)
+            self._in_force = thresholds(sample.load, self._lag_allowed)
         self._count(sample)
         for priority in PRIORITIES:
             LAG.labels(str(priority)).set(self._load.lag(priority))
