@@ -10,7 +10,8 @@ Two things follow, and tests hold them: a tenant is never refused before one tha
 of each urgency, and a send is never refused before a less urgent one of the same tenant.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
@@ -91,26 +92,27 @@ def thresholds(load: Load, allowed: float = LAG_ALLOWED) -> tuple[Threshold, ...
         allowed: the longest lag that refuses nothing, in seconds.
     """
     found = []
+    counts: Counter[int] = Counter()
     for priority in PRIORITIES:
+        if priority in load.waiting:
+            counts.update(load.waiting[priority].tenants)
         beyond = load.lag(priority) - allowed
         if beyond > 0:
             severity = min(beyond / (allowed * (_OF_ALL - 1)), 1)
-            count = _threshold(load, priority, severity)
+            count = _threshold(counts.values(), severity, otp=priority == OTP_PRIORITY)
             retry_after = min(max(ceil(beyond), 1), _LONGEST_RETRY)
             found.append(Threshold(priority=priority, count=count, retry_after=retry_after))
     return tuple(found)
 
 
-def _threshold(load: Load, priority: int, severity: float) -> int:
+def _threshold(counts: Collection[int], severity: float, *, otp: bool) -> int:
     """Return the least count that is refused; severity is 0 for a short lag, 1 for a long one."""
-    tenants = {t for p, w in load.waiting.items() if p <= priority for t in w.tenants}
-    counts = sorted((load.of(tenant, priority) for tenant in tenants), reverse=True)
     heavier, held, wanted = 0, 0, (SHARE_FIRST + (1 - SHARE_FIRST) * severity) * sum(counts)
-    for count in counts:
+    for count in sorted(counts, reverse=True):
         if held >= wanted:
             break
         heavier, held = count, held + count
-    few = FEW if priority == OTP_PRIORITY else int(FEW * (1 - severity))
+    few = FEW if otp else int(FEW * (1 - severity))
     return max(heavier, few + 1)
 
 
