@@ -189,7 +189,9 @@ def _add_actions(
     """Give the application what starts workflows, wakes them or writes links."""
     start_within = settings.start_within
     permissions = Permissions(database, links)
-    app.state.admission = Admission(database, limit=settings.open_limit)
+    app.state.admission = Admission(
+        database, limit=settings.open_limit, lag_allowed=settings.lag_allowed
+    )
     app.state.sending = Sending(
         database, starter, permissions, admission=app.state.admission, start_within=start_within
     )

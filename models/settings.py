@@ -135,6 +135,10 @@ class Settings(ServingSettings, RequestLimitSettings):
     open_limit: int = Field(
         default=100_000, ge=1, description="Messages a tenant may have open: accepted, not ended."
     )
+    lag_allowed: Duration = Field(
+        default=timedelta(seconds=2),
+        description="While messages wait longer for a worker, sends are refused.",
+    )
     api_nice: int = Field(
         default=0,
         ge=0,

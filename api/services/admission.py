@@ -3,20 +3,20 @@
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from typing import Final
 
 from prometheus_client import Gauge
-from sqlalchemy.exc import SQLAlchemyError
 
 from models.enums import MessageType
 from models.errors import TooManyOpen
 from models.queries import load
 from models.queries.load import Sample
 from models.rules.admission import (
+    LAG_ALLOWED,
     PRIORITIES,
     Load,
     Refusal,
@@ -63,13 +63,20 @@ class Admission:
     """
 
     def __init__(
-        self, database: Database, *, limit: int, clock: Callable[[], float] = monotonic
+        self,
+        database: Database,
+        *,
+        limit: int,
+        lag_allowed: timedelta = timedelta(seconds=LAG_ALLOWED),
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._database = database
         self._limit = limit
+        self._lag_allowed = lag_allowed.total_seconds()
         self._clock = clock
         self._load = Load()
         self._in_force: tuple[Threshold, ...] = ()
+        self._holds_until = 0.0
         self._counted: Counter[int] = Counter()
         self._seconds: deque[_Second] = deque(maxlen=_MOST_SECONDS)
         self._current = _Second()
@@ -83,7 +90,7 @@ class Admission:
     def _refusal(self, tenant_id: int, type: MessageType) -> Refusal | None:
         open_messages = self._counted[tenant_id] + self._current.accepted[tenant_id]
         refusal = refuse_for_limit(open_messages, self._limit)
-        if refusal is not None or not self._in_force:
+        if refusal is not None or not self._in_force or self._clock() > self._holds_until:
             return refusal
         waiting = {
             priority: sampled.tenants.get(tenant_id, 0)
@@ -96,13 +103,15 @@ class Admission:
         self._current.accepted[tenant_id] += 1
 
     async def run(self) -> None:
-        """Look again and again; what goes wrong refuses nobody."""
+        """Look and count again and again; what goes wrong refuses nobody."""
+        await asyncio.gather(self._repeat(self.look), self._repeat(self.count))
+
+    async def _repeat(self, act: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self.look()
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                await act()
+            except Exception as error:
                 log.warning("the load is not known", extra={"reason": type(error).__name__})
-                self._forget()
             await asyncio.sleep(_EVERY)
 
     async def look(self) -> None:
@@ -111,27 +120,26 @@ class Admission:
         if sample.age >= _EVERY:
             async with self._database.transaction() as db:
                 # A little early, so that a late look of one process does not cost a second.
-                every = timedelta(seconds=_EVERY * 0.9)
-                taken = await load.take_sample(db, every=every, limit=self._limit)
+                taken = await load.take_sample(db, every=timedelta(seconds=_EVERY * 0.9))
             if taken:
                 sample = await self._read()
-        if sample.age > _STALE:
-            self._forget()
-        else:
-            self._load = sample.load
-            self._in_force = thresholds(sample.load)
-        self._count(sample)
+        self._load = sample.load
+        self._in_force = thresholds(sample.load, self._lag_allowed)
+        self._holds_until = self._clock() + _STALE - sample.age
+        self._remember(sample)
         for priority in PRIORITIES:
             LAG.labels(str(priority)).set(self._load.lag(priority))
+
+    async def count(self) -> None:
+        """Count open messages if it is time and nobody else does."""
+        async with self._database.transaction() as db:
+            await load.count_open(db, limit=self._limit)
 
     async def _read(self) -> Sample:
         async with self._database.read() as db:
             return await load.read(db)
 
-    def _forget(self) -> None:
-        self._load, self._in_force = Load(), ()
-
-    def _count(self, sample: Sample) -> None:
+    def _remember(self, sample: Sample) -> None:
         """Begin a new second, and forget what was accepted before the count was taken."""
         now = self._clock()
         self._current.ended_at = now

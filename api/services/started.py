@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from models.queries import sweeping
 from models.session import Database
 from workflows.starting import SendStart
@@ -56,7 +54,7 @@ class StartedMessages:
             await asyncio.sleep(_EVERY)
             try:
                 await self.write_down()
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
+            except Exception as error:
                 log.warning("starts are not noted", extra={"reason": type(error).__name__})
 
     async def write_down(self) -> None:

@@ -76,7 +76,7 @@ def _load(waiting: Mapping[str, Any]) -> Load:
 
 _TAKE_LEASE: Final = text(
     """
-    SELECT clock_timestamp() AS now, count_again_at <= clock_timestamp() AS stale
+    SELECT clock_timestamp() AS now
       FROM load_sample WHERE id = 1 AND sampled_at <= clock_timestamp() - CAST(:every AS interval)
        FOR UPDATE SKIP LOCKED
     """
@@ -163,25 +163,37 @@ _STORE_OPEN: Final = text(
 ).bindparams(bindparam("open", type_=JSONB))
 
 
-async def take_sample(db: WriteSession, *, every: timedelta, limit: int) -> bool:
-    """Take a sample if it is time and nobody else does; say whether one was taken.
-
-    Args:
-        every: the age from which the latest sample is too old.
-        limit: how many messages a tenant may have open.
-    """
+async def take_sample(db: WriteSession, *, every: timedelta) -> bool:
+    """Take a sample if the latest is so old and nobody else does; say whether one was taken."""
     lease = (await db.execute(_TAKE_LEASE, {"every": every})).one_or_none()
     if lease is None:
         return False
     rows = (await db.execute(_WAITING, {"now": lease.now, "most": MOST_COUNTED})).all()
     await db.execute(_STORE, {"now": lease.now, "waiting": _waiting(rows)})
-    if lease.stale:
-        await _count_open(db, limit)
     return True
 
 
-async def _count_open(db: WriteSession, limit: int) -> None:
-    now: datetime = await db.scalar(text("SELECT clock_timestamp()"))
+# Not under the row's lock: samples must go on while somebody counts.
+_TAKE_COUNT: Final = text(
+    """
+    SELECT clock_timestamp() AS now, count_again_at <= clock_timestamp() AS due,
+           pg_try_advisory_xact_lock(:lock) AS alone
+      FROM load_sample WHERE id = 1
+    """
+)
+_COUNT_LOCK: Final = 0x4C4F4144  # "LOAD"
+
+
+async def count_open(db: WriteSession, *, limit: int) -> None:
+    """Count open messages if it is time and nobody else does.
+
+    Args:
+        limit: how many a tenant may have; of each tenant so many are counted at most.
+    """
+    lease = (await db.execute(_TAKE_COUNT, {"lock": _COUNT_LOCK})).one()
+    if not (lease.due and lease.alone):
+        return
+    now: datetime = lease.now
     rows = (await db.execute(_OPEN, {"limit": limit})).all()
     counts = {str(row.tenant_id): int(row.open) for row in rows}
     values = {"open": counts, "now": now, "every": _COUNT_EVERY, "part": _COUNT_PART}

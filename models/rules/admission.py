@@ -2,7 +2,7 @@
 
 A message is *waiting* while it is due, has no attempt yet and waits for nothing but a worker. The
 lag of a priority is the age of the oldest waiting message that is at least as urgent: less urgent
-ones delay nobody. While a lag is over `LAG_ALLOWED`, the tenants with the most waiting messages of
+ones delay nobody. While a lag is longer than allowed, the tenants with the most waiting messages of
 that urgency are refused. Together they hold a share of all waiting messages that grows with the
 lag, so that the longer the lag, the more tenants are refused.
 
@@ -10,7 +10,8 @@ Two things follow, and tests hold them: a tenant is never refused before one tha
 of each urgency, and a send is never refused before a less urgent one of the same tenant.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
@@ -19,10 +20,10 @@ from models.enums import MessageType
 from models.rules.priorities import priority_of
 
 LAG_ALLOWED: Final = 2.0
-"""Seconds. A shorter lag refuses nothing."""
+"""Seconds, unless a setting says otherwise. A shorter lag refuses nothing."""
 
-LAG_OF_ALL: Final = 20.0
-"""Seconds. At this lag everybody who has something waiting is refused, but for OTPs."""
+_OF_ALL: Final = 10
+"""At a lag so many times as long everybody who has something waiting is refused, but for OTPs."""
 
 SHARE_FIRST: Final = 0.5
 """The share of the waiting messages whose tenants are refused as soon as a lag is too long."""
@@ -70,8 +71,9 @@ class Threshold:
     """From how many waiting messages on a tenant is refused, for one priority."""
 
     priority: int
-    lag: float
     count: int
+    retry_after: int
+    """Seconds after which a refused send may be tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,34 +84,36 @@ class Refusal:
     retry_after: int
 
 
-def thresholds(load: Load) -> tuple[Threshold, ...]:
-    """Return the thresholds in force, the most urgent priority first; none without a lag."""
+def thresholds(load: Load, allowed: float = LAG_ALLOWED) -> tuple[Threshold, ...]:
+    """Return the thresholds in force, the most urgent priority first; none without a lag.
+
+    Args:
+        load: the last sample.
+        allowed: the longest lag that refuses nothing, in seconds.
+    """
     found = []
+    counts: Counter[int] = Counter()
     for priority in PRIORITIES:
-        lag = load.lag(priority)
-        if lag > LAG_ALLOWED:
-            count = _threshold(load, priority, lag)
-            found.append(Threshold(priority=priority, lag=lag, count=count))
+        if priority in load.waiting:
+            counts.update(load.waiting[priority].tenants)
+        beyond = load.lag(priority) - allowed
+        if beyond > 0:
+            severity = min(beyond / (allowed * (_OF_ALL - 1)), 1)
+            count = _threshold(counts.values(), severity, otp=priority == OTP_PRIORITY)
+            retry_after = min(max(ceil(beyond), 1), _LONGEST_RETRY)
+            found.append(Threshold(priority=priority, count=count, retry_after=retry_after))
     return tuple(found)
 
 
-def _threshold(load: Load, priority: int, lag: float) -> int:
-    """Return the least count that is refused."""
-    tenants = {t for p, w in load.waiting.items() if p <= priority for t in w.tenants}
-    counts = sorted((load.of(tenant, priority) for tenant in tenants), reverse=True)
-    heavier, held, wanted = 0, 0, _severity(lag, SHARE_FIRST, 1) * sum(counts)
-    for count in counts:
+def _threshold(counts: Collection[int], severity: float, *, otp: bool) -> int:
+    """Return the least count that is refused; severity is 0 for a short lag, 1 for a long one."""
+    heavier, held, wanted = 0, 0, (SHARE_FIRST + (1 - SHARE_FIRST) * severity) * sum(counts)
+    for count in sorted(counts, reverse=True):
         if held >= wanted:
             break
         heavier, held = count, held + count
-    few = FEW if priority == OTP_PRIORITY else int(_severity(lag, FEW, 0))
+    few = FEW if otp else int(FEW * (1 - severity))
     return max(heavier, few + 1)
-
-
-def _severity(lag: float, first: float, last: float) -> float:
-    """Return what lies between two values as the lag between its two marks."""
-    way = min((lag - LAG_ALLOWED) / (LAG_OF_ALL - LAG_ALLOWED), 1)
-    return first + (last - first) * way
 
 
 def refuse_for_lag(
@@ -131,7 +135,7 @@ def refuse_for_lag(
         if count >= threshold.count:
             return Refusal(
                 detail="Messages wait longer than they should, and many of them are yours.",
-                retry_after=min(max(ceil(threshold.lag - LAG_ALLOWED), 1), _LONGEST_RETRY),
+                retry_after=threshold.retry_after,
             )
     return None
 

@@ -161,6 +161,16 @@ async def test_a_sample_nobody_renews_refuses_nobody(alone: Database) -> None:
     assert taken(admission, heavy, MessageType.OTP)
 
 
+async def test_what_was_known_long_ago_refuses_nobody(alone: Database) -> None:
+    time, heavy = Time(), await make_owner(alone)
+    await crowd(alone, heavy, FEW + 5, MessageType.OTP)
+    admission = Admission(alone, limit=1000, clock=time)
+    await admission.look()
+    assert not taken(admission, heavy, MessageType.OTP)
+    time.now += 15
+    assert taken(admission, heavy, MessageType.OTP)
+
+
 async def test_a_database_that_is_away_refuses_nobody(alone: Database) -> None:
     heavy = await make_owner(alone)
     await crowd(alone, heavy, FEW + 5, MessageType.OTP)
@@ -192,6 +202,7 @@ async def test_one_process_keeps_the_limit_exactly_and_a_count_makes_room_again(
         await db.execute(
             text("UPDATE load_sample SET sampled_at = '2000-01-01', count_again_at = '2000-01-01'")
         )
+    await admission.count()
     await admission.look()
     assert not taken(admission, owner, MessageType.OTP), "the last second may not be counted yet"
     time.now += 60
@@ -203,6 +214,7 @@ async def test_what_others_accepted_is_counted_within_seconds(alone: Database) -
     owner = await make_owner(alone)
     await crowd(alone, owner, 3, MessageType.OTP, age=0)
     admission = Admission(alone, limit=3)
+    await admission.count()
     await admission.look()
     assert not taken(admission, owner, MessageType.OTP)
 

@@ -57,7 +57,8 @@ async def sampled(database: Database, *, limit: int = 100_000) -> Sample:
             text("UPDATE load_sample SET sampled_at = '2000-01-01', count_again_at = '2000-01-01'")
         )
     async with database.transaction() as db:
-        assert await load.take_sample(db, every=SECOND, limit=limit)
+        assert await load.take_sample(db, every=SECOND)
+        await load.count_open(db, limit=limit)
     async with database.read() as db:
         return await load.read(db)
 
@@ -219,7 +220,7 @@ async def test_of_many_processes_one_takes_the_sample(stage: Stage) -> None:
 
     async def take() -> bool:
         async with stage.database.transaction() as db:
-            return await load.take_sample(db, every=SECOND, limit=10)
+            return await load.take_sample(db, every=SECOND)
 
     assert sum(await asyncio.gather(*(take() for _ in range(8)))) == 1
     assert not await take(), "the sample is fresh"
@@ -234,7 +235,7 @@ async def test_a_process_that_dies_amid_a_sample_leaves_it_to_the_next(stage: St
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
     async with stage.database.transaction() as db:
-        assert await load.take_sample(db, every=SECOND, limit=10)
+        assert await load.take_sample(db, every=SECOND)
 
 
 async def test_open_messages_are_counted_whatever_they_wait_for(stage: Stage) -> None:
@@ -250,7 +251,7 @@ async def test_open_messages_are_counted_whatever_they_wait_for(stage: Stage) ->
 
 async def _sample_and_wait(database: Database, taken: asyncio.Event) -> None:
     async with database.transaction() as db:
-        assert await load.take_sample(db, every=SECOND, limit=10)
+        assert await load.take_sample(db, every=SECOND)
         taken.set()
         await asyncio.Event().wait()
 

@@ -10,7 +10,6 @@ from models.enums import MessageType
 from models.rules.admission import (
     FEW,
     LAG_ALLOWED,
-    LAG_OF_ALL,
     PRIORITIES,
     Load,
     Refusal,
@@ -22,6 +21,7 @@ from models.rules.admission import (
 from models.rules.priorities import priority_of
 
 TENANTS = range(1, 6)
+LAG_OF_ALL = 10 * LAG_ALLOWED
 OTP, BULK = MessageType.OTP, MessageType.MARKETING
 
 loads = st.builds(
@@ -161,6 +161,12 @@ def test_a_tenant_with_few_waiting_is_refused_by_a_long_lag_but_its_otp_is_not()
     bulk, otp = behind(LAG_OF_ALL, many, BULK), behind(LAG_OF_ALL, many, OTP)
     assert (refusal(behind(3, many, BULK), 7, BULK), refusal(otp, 7, OTP)) == (None, None)
     assert refusal(bulk, 7, BULK) is not None
+
+
+def test_the_lag_that_is_allowed_can_be_set() -> None:
+    load = behind(30, {1: 500})
+    assert thresholds(load, allowed=60) == ()
+    assert [each.retry_after for each in thresholds(load, allowed=25)] == [5] * len(PRIORITIES)
 
 
 def test_no_sample_refuses_nobody() -> None:
