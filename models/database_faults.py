@@ -1,7 +1,7 @@
 """Maps SQLSTATE codes to outcomes.
 
-Every fault in the table is temporary. The API answers it with 503 and Retry-After; an activity fails
-with a retryable error. An error that is not in the table is a bug and is answered with 500.
+Every fault in the table is temporary. The API answers it with 503 and Retry-After; an activity
+fails with a retryable error. An error that is not in the table is a bug and is answered with 500.
 """
 
 from enum import Enum, auto

@@ -1,4 +1,4 @@
-"""Timeouts for Postgres, by the role of the process: API, worker, housekeeping, operator, migration.
+"""Timeouts for Postgres by role: API, worker, housekeeping, operator, migration.
 
 Every wait has a bound: for a row lock, a statement, a frozen client that holds a transaction, and a
 server that does not answer.

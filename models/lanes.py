@@ -1,8 +1,8 @@
 """Limits how many transactions of one merchant, and of one tenant, run at once in this process.
 
 A semaphore per merchant, taken before a connection: if somebody has locked a merchant's row, a few
-connections wait for it and the others stay available. A circuit breaker refuses further transactions
-of that merchant until one succeeds.
+connections wait for it and the others stay available. A circuit breaker refuses further
+transactions of that merchant until one succeeds.
 """
 
 import asyncio
