@@ -1,6 +1,6 @@
-"""The driver's connection, with a bound on every wait and no way back from a fault that closes it.
+"""A psycopg connection with a client-side timeout that closes itself after a fault.
 
-SQLAlchemy's statements and SQL text both lead through `wait`, so that both obey.
+SQLAlchemy's statements and SQL text both go through `wait`, so both are covered.
 """
 
 import asyncio
@@ -48,12 +48,12 @@ class WriteTrouble:
         return self._full_at is not None and self._clock() - self._full_at < _FULL_FOR
 
 
-class ServerMute(psycopg.OperationalError):
-    """The server did not answer in time, and its connection was given up."""
+class ServerUnresponsive(psycopg.OperationalError):
+    """The server did not answer in time; the connection is closed."""
 
 
 class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """A connection that gives the server up when it is mute, and itself after a fault."""
+    """Closes itself when the server does not answer in time, and after a fault of the server."""
 
     patience: timedelta | None = None
     """How long an answer may take."""
@@ -64,8 +64,8 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
     ) -> _Result:
         """Run one exchange with the server.
 
-        Raises ServerMute, and closes the connection, when no answer comes. A cancelled exchange
-        closes it as well: what the server is still at would be the next one's answer.
+        Raises ServerUnresponsive and closes the connection when no answer comes. A cancelled
+        exchange closes it as well: its answer would be read as that of the next one.
         """
         bound = timeout
         if bound is None and self.patience is not None:
@@ -78,7 +78,7 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
             if timeout is not None:
                 raise
             self.pgconn.finish()
-            raise ServerMute("the server does not answer") from None
+            raise ServerUnresponsive("the server does not answer") from None
         except asyncio.CancelledError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 await self._abandon()

@@ -1,8 +1,7 @@
-"""What an error of the database means: the one table of SQLSTATE and outcome.
+"""Maps SQLSTATE codes to outcomes.
 
-Every fault here is temporary. The API answers it with 503 and Retry-After, and nothing was
-accepted; an activity fails with it and is tried again by its retry policy. An error that is not in
-the table is a bug, and is answered with 500.
+Every fault in the table is temporary. The API answers it with 503 and Retry-After; an activity
+fails with a retryable error. An error that is not in the table is a bug and is answered with 500.
 """
 
 from enum import Enum, auto
@@ -14,19 +13,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 
 class Fault(Enum):
-    """What is wrong, and so what becomes of the connection and of readiness."""
+    """Kinds of temporary faults; each decides about the connection and about readiness."""
 
     BUSY = auto()
-    """Another transaction or the server's load is in the way. The connection is kept."""
+    """Lock conflict, timeout or lack of resources. The connection is kept."""
     LOST = auto()
-    """The connection or its server is going away. The connection is closed, and the pool parts with
-    all that are as old: they lead to the same server."""
+    """The connection or its server is going away. The connection is closed, and the pool discards
+    all connections that are as old, because they lead to the same server."""
     READ_ONLY = auto()
-    """The server takes no writes, as a standby does and what was the primary before a failover. As
-    LOST, and readiness says so: it asks the server."""
+    """The server accepts no writes: a standby, or the former primary after a failover. Handled as
+    LOST. Readiness finds out by asking the server."""
     FULL = auto()
-    """The server has no room or cannot write it down. The connection is kept, because a new one
-    meets the same; readiness says so for a few seconds, because it can be found by writing only."""
+    """No disk space, or an I/O error. The connection is kept, because a new one fails the same way.
+    Only a write detects it, so readiness reports it for a few seconds after the last one."""
 
 
 _BY_STATE: Final = {
@@ -59,7 +58,6 @@ _BY_CLASS: Final = {"08": Fault.LOST}
 _CLOSING: Final = frozenset({Fault.LOST, Fault.READ_ONLY})
 
 LOCKED: Final = "55P03"
-CANCELED: Final = "57014"
 
 
 def state_of(error: BaseException) -> str | None:
@@ -88,8 +86,3 @@ def fault_of(error: BaseException) -> Fault | None:
 def closes(fault: Fault | None) -> bool:
     """Say whether a connection that met this is not to be used again."""
     return fault in _CLOSING
-
-
-def is_lock_wait(error: BaseException) -> bool:
-    """Say whether an error tells that a lock was waited for too long."""
-    return state_of(error) in (LOCKED, CANCELED)

@@ -1,7 +1,7 @@
-"""How long a process waits for Postgres, and how much of it one merchant may take, by its work.
+"""Timeouts for Postgres by role: API, worker, housekeeping, operator, migration.
 
-Nothing waits without a bound: not for a row that somebody else has locked, not for a statement, not
-for a client that holds a transaction and is frozen, and not for a server that has gone mute.
+Every wait has a bound: for a row lock, a statement, a frozen client that holds a transaction, and a
+server that does not answer.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ def _seconds(number: float) -> timedelta:
 
 
 _MUTE: Final = _seconds(1)
-"""What a client waits longer than the server's own limit before it takes the server for mute."""
+"""How much longer than `statement_timeout` the client waits before it gives the server up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

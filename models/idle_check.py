@@ -1,8 +1,8 @@
-"""A pooled connection shows that it still works before it is used, if that is in doubt.
+"""Pings a pooled connection before it is used, if it was idle or its socket is readable.
 
-The server may have restarted meanwhile, or a firewall forgotten the connection. A connection in
-constant use is not asked: only whether its socket has something to read is looked at, which costs
-two microseconds and tells of every connection that the server has closed.
+The server may have restarted, or a firewall may have dropped the connection. A connection in
+constant use is not pinged: polling its socket costs two microseconds and detects every connection
+that the server has closed.
 """
 
 from time import monotonic

@@ -1,7 +1,8 @@
-"""How many transactions one merchant, or one tenant, has in hand at once in this process.
+"""Limits how many transactions of one merchant, and of one tenant, run at once in this process.
 
-A transaction takes its turn before it takes a connection. So a merchant whose row somebody has
-locked keeps a few connections waiting, and the others are left to everybody else.
+A semaphore per merchant, taken before a connection: if somebody has locked a merchant's row, a few
+connections wait for it and the others stay available. A circuit breaker refuses further
+transactions of that merchant until one succeeds.
 """
 
 import asyncio
@@ -24,15 +25,15 @@ _LOCKED: Final = "Another transaction keeps this merchant locked."
 
 
 class Lane(NamedTuple):
-    """Whose rows a transaction may have to wait for. Without a merchant: the tenant's own.
+    """Whose row locks a transaction may have to wait for. Without a merchant: the tenant's own.
 
-    A merchant goes by its name in the API and by its row in workers: no process mixes the two.
+    A merchant is given by its name or by its row id; the two are different lanes.
     """
 
     tenant_id: int
     merchant: int | str | None = None
     work: str = ""
-    """What is done: one kind may meet a lock that another does not."""
+    """The kind of transaction: each has a circuit breaker of its own, as it locks other rows."""
 
 
 @dataclass(slots=True)
