@@ -1,4 +1,4 @@
-"""The statements that grant credits ask by themselves: a caller may have read the payment long ago."""
+"""What grants credits asks by itself: its caller may have read the payment long ago."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -73,3 +73,16 @@ async def test_the_deadline_of_a_charge_never_moves_back(till: Till, moved_by: t
             read = await payments.get_payment(db, till.owner.tenant_id, payment_id, locked=True)
             await payments.claim_charge(db, read, gateway="own", deadline=deadline)
     assert (await till.row(payment_id)).deadline == max(first, first + moved_by)
+
+
+async def test_one_event_is_one_whatever_else_it_tells_later(till: Till) -> None:
+    payment_id = await till.order()
+    await till.take("charge", payment_id)
+    await till.tell(payment_id, ChargeState.PROCESSING, event_id="e")
+    before = await till.row(payment_id)
+    for state in (ChargeState.DECLINED, ChargeState.SUCCEEDED):
+        await till.tell(payment_id, state, event_id="e")
+    after = await till.row(payment_id)
+    assert (after.status, after.taken_at, after.failed_at) == (before.status, None, None)
+    await till.tell(payment_id, ChargeState.SUCCEEDED, event_id="e2")
+    assert (await till.row(payment_id)).status == "SUCCEEDED"

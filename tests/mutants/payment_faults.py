@@ -115,6 +115,6 @@ FAULTS: Final = (
         "take_event",
         "if stored is not None:",
         "if True:",
-        _NEWS,
+        _GRANTING,
     ),
 )
