@@ -63,7 +63,8 @@ async def test_every_answer_is_written_down_and_told(
     message_id = await stage.accept()
     assert await stage.dispatch(message_id) == verdict
     assert await stage.attempts(message_id) == [("one", state)]
-    assert await stage.status(message_id) is status
+    row = await stage.message(message_id)
+    assert (row.status, row.attempts, row.provider) == (status, 1, "one")
 
 
 async def test_a_request_names_its_attempt_and_ends_with_it(

@@ -12,7 +12,7 @@ from models.enums import Channel, ErrorCode, MessageType
 from models.queries import dispatching
 from tests.activities.doubles import Scripted
 from tests.activities.stage import Stage
-from tests.factories import make_message, new_message
+from tests.factories import make_message, make_owner, new_message
 from tests.inbound.stage import Line
 from tests.mailing import RECIPIENTS, AllChannels, accept, mail
 from workflows.types import Verdict
@@ -134,6 +134,19 @@ async def test_a_link_that_is_not_ours_is_not_found(line: Line, method: str) -> 
         response = await line.client.request(method, f"/unsubscribe/{ticket}")
         assert response.status_code == 404, ticket
     assert await consents(line) == []
+
+
+async def test_a_link_of_one_merchant_opts_out_of_no_other(line: Line) -> None:
+    shop, stranger = await line.shop(), await make_owner(line.database)
+    tenant, merchant, contact, token = link(line).rpartition("/")[2].split("-")
+    for ticket in (
+        f"{tenant}-{shop.merchant_id}-{contact}-{token}",
+        f"{stranger.tenant_id}-{stranger.merchant_id}-{contact}-{token}",
+    ):
+        assert (await line.client.post(f"/unsubscribe/{ticket}")).status_code == 404
+    assert await consents(line) == []
+    good = f"{tenant}-{merchant}-{contact}-{token}"
+    assert (await line.client.post(f"/unsubscribe/{good}")).status_code == 200
 
 
 async def test_it_is_no_part_of_the_public_api(line: Line) -> None:

@@ -8,7 +8,7 @@ _PAYMENTS: Final = "models/queries/payments.py"
 _PAYING: Final = "activities/payments.py"
 
 _PAY: Final = ("tests/activities/test_payments.py",)
-_HISTORIES: Final = (*_PAY, "tests/ledger/test_payment_histories.py")
+_GRANTING: Final = ("tests/activities/test_granting.py",)
 _PAY_RULES: Final = ("tests/unit/test_payment_rules.py",)
 _NEWS: Final = ("tests/api/test_payment_webhooks.py",)
 
@@ -19,7 +19,7 @@ FAULTS: Final = (
         "_GRANT",
         "AND fulfilled_at IS NULL AND refund_due_at IS NULL",
         "AND refund_due_at IS NULL",
-        _HISTORIES,
+        _GRANTING,
     ),
     Fault(
         "credits are granted and the money is given back",
@@ -27,7 +27,7 @@ FAULTS: Final = (
         "_GRANT",
         "AND fulfilled_at IS NULL AND refund_due_at IS NULL",
         "AND fulfilled_at IS NULL",
-        _HISTORIES,
+        _GRANTING,
     ),
     Fault(
         "credits are granted for money that was not taken",
@@ -35,7 +35,7 @@ FAULTS: Final = (
         "_GRANT",
         "AND status = 'SUCCEEDED'\n",
         "\n",
-        _HISTORIES,
+        _GRANTING,
     ),
     Fault(
         "the deadline of a charge moves back",
@@ -43,7 +43,7 @@ FAULTS: Final = (
         "claim_charge",
         "max(deadline, payment.deadline or deadline)",
         "deadline",
-        _PAY,
+        _GRANTING,
     ),
     Fault(
         "a charge of another amount is taken for ours",
@@ -115,6 +115,6 @@ FAULTS: Final = (
         "take_event",
         "if stored is not None:",
         "if True:",
-        _NEWS,
+        _GRANTING,
     ),
 )

@@ -140,6 +140,7 @@ async def test_whoever_is_writing_to_a_day_is_waited_for_and_what_he_wrote_is_se
         await asyncio.sleep(0.3)
         assert not closing.done()
     assert await closing == "RATE_MISSING"
+    assert await closings(database, gym) == {}
     assert await day_of_use(database, gym, message) == D2
 
 
@@ -208,6 +209,7 @@ async def test_a_settlement_that_crosses_midnight_is_seen_by_the_closing_of_its_
         await asyncio.sleep(0.3)
         assert not closing.done()
     assert await closing == "RATE_MISSING"
+    assert list(await closings(database, gym)) == [D2]
     assert await day_of_use(database, gym, message) == D3
 
 
@@ -232,6 +234,7 @@ async def test_a_correction_that_crosses_midnight_is_seen_by_the_closing_of_its_
         await asyncio.sleep(0.3)
         assert not closing.done()
     assert await closing == "RATE_MISSING"
+    assert list(await closings(database, gym)) == [D2]
     assert await day_of_use(database, gym, message) == D3
 
 
