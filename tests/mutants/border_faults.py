@@ -6,7 +6,7 @@ from tests.mutants.fault import Fault
 
 _READABLE: Final = "api/services/readable.py"
 _SCOPES: Final = ("tests/api/test_scopes.py",)
-_SIGNED: Final = ("tests/unit/test_simulated.py",)
+_SIGNED: Final = ("tests/unit/test_simulated_signatures.py",)
 _TWILIO: Final = ("tests/vendors/test_inbound.py",)
 
 
