@@ -17,8 +17,7 @@ LARGEST_HEAD: Final = 64 * 1024
 """Bytes of request line and headers together."""
 
 LARGEST_LINE: Final = 8 * 1024
-"""Bytes of the request line, as with nginx and Apache: a query is taken apart before anybody knows
-who asks, and 64 KiB of it would take 25 ms."""
+"""Bytes of the request line, as with nginx and Apache."""
 
 MOST_FIELDS: Final = 100
 """Headers of a request, likewise trailers. Apache, Tomcat and gunicorn draw the line there too."""

@@ -29,7 +29,7 @@ from models.errors import (
 _SLICE: Final = 16 * 1024
 """Bytes given to the parser in one callback."""
 
-_EVENTS_PER_TURN: Final = 128
+_EVENTS_PER_TURN: Final = 64
 """Events, such as chunks of a body, handled in one callback."""
 
 _WORTH_WAKING: Final = 16 * 1024
