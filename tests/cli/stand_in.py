@@ -45,7 +45,7 @@ def main() -> None:
             sys.stdout.write(json.dumps({"tenantId": 1, "name": "demo"}))
         case ["key", *_]:
             sys.stdout.write(json.dumps(make_key()))
-        case [name, *options]:
+        case [name, *options] if name in PORTS:
             (folder / f"options-{name}").write_text(" ".join(options))
             port = int(os.environ[PORTS[name]])
             ThreadingHTTPServer(("127.0.0.1", port), Answers).serve_forever()
