@@ -19,6 +19,8 @@ class Proxy:
         self._mute = False
         self.asked = 0
         """How often a client has said something."""
+        self.unanswered: bytes | None = None
+        """The connection that next says this is passed no answer any more."""
         self._forwarding: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -61,17 +63,26 @@ class Proxy:
             return
         their_reader, their_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers.append(their_writer)
-        for source, sink in ((reader, their_writer), (their_reader, writer)):
-            task = asyncio.create_task(self._forward(source, sink, asks=source is reader))
+        answers = asyncio.create_task(self._forward(their_reader, writer))
+        asks = asyncio.create_task(self._forward(reader, their_writer, answered_by=answers))
+        for task in (answers, asks):
             self._forwarding.add(task)
             task.add_done_callback(self._forwarding.discard)
 
     async def _forward(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, asks: bool
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        *,
+        answered_by: asyncio.Task[None] | None = None,
     ) -> None:
         with suppress(ConnectionError):
             while data := await source.read(65536):
-                self.asked += asks
+                if answered_by is not None:
+                    self.asked += 1
+                    if self.unanswered is not None and self.unanswered in data:
+                        self.unanswered = None
+                        answered_by.cancel()
                 sink.write(data)
                 await sink.drain()
             sink.close()

@@ -81,6 +81,20 @@ async def test_connections_gone_mute_are_given_up_within_seconds(
     assert {answer.status_code for answer in answers} <= {200, 503}
 
 
+async def test_a_send_whose_commit_was_not_answered_is_found_by_its_key(
+    proxied: tuple[Site, Proxy],
+) -> None:
+    site, proxy = proxied
+    assert (await site.send()).status_code == 200
+    proxy.unanswered = b"COMMIT\0"  # not that of BEGIN … READ COMMITTED
+    answer = await site.send(key="lost")
+    assert (answer.status_code, proxy.unanswered) == (200, None)
+    again = await site.send(key="lost")
+    assert again.json()["messageId"] == answer.json()["messageId"]
+    with site.admin() as db:
+        assert db.execute("SELECT count(*) FROM message").fetchone() == (2,)
+
+
 async def test_connections_that_went_mute_while_idle_are_not_used(
     proxied: tuple[Site, Proxy],
 ) -> None:
