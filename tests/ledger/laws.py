@@ -99,6 +99,7 @@ def _entries_make_the_account(books: Books, limits: Limits) -> None:
     for entry in books.entries:
         month = months[entry.month]
         allowance = entry.units - entry.credit_units
+        assert entry.units > 0, "an entry moves something"
         match entry.kind:
             case "TOPUP":
                 available += entry.units
