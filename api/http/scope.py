@@ -1,16 +1,12 @@
 """What the application is told of a request."""
 
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.http.connection import check_request, origin_form
-from models.errors import BadRequest
-
-_MOST_PARAMETERS: Final = 100
-"""Of a query; it is taken apart before anybody knows who asks."""
 
 Scope = dict[str, Any]
 
@@ -20,8 +16,6 @@ def scope_of(protocol: H11Protocol, request: h11.Request) -> Scope:
     headers = list(request.headers)
     check_request(request.http_version, headers)
     raw_path, _, query = origin_form(request.method, request.target).partition(b"?")
-    if query.count(b"&") >= _MOST_PARAMETERS:
-        raise BadRequest(f"A query has at most {_MOST_PARAMETERS} parameters.")
     return {
         **nobodys_scope(protocol),
         "http_version": request.http_version.decode("ascii"),
