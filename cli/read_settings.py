@@ -61,7 +61,8 @@ def typos(environ: Mapping[str, str]) -> Iterator[str]:
         if upper in ours | temporals:
             continue
         if upper.startswith("HEXAVOX_"):
-            meant = nearest(upper, ours)
+            bare = upper.removeprefix("HEXAVOX_")
+            meant = bare if bare in ours | temporals else nearest(upper, ours)
             yield f"{name} is unknown and has no effect" + _instead(meant)
         elif upper.startswith("TEMPORAL_") and (meant := nearest(upper, temporals)):
             yield f"{name} is perhaps misspelt" + _instead(meant)  # it may be another program's

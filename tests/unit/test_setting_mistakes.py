@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.read_settings import OTHERS, typos
 from models.environment_settings import BadSettings, EnvironmentSettings
 from models.setting_forms import form_of
 from models.settings import Settings
@@ -283,6 +284,27 @@ def test_a_misspelt_variable_is_named_with_the_one_that_is_meant() -> None:
         "hexavox: HEXAVOX_SERVER_SECRET is not set: the key is derived from it.",
     ]
     assert told.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("HEXAVOX_DATABASE_URL", "DATABASE_URL"),
+        ("HEXAVOX_TEMPORAL_ADDRESS", "TEMPORAL_ADDRESS"),
+        ("HEXAVOX_SIMULATOR_TOKN", "HEXAVOX_SIMULATOR_TOKEN"),
+        ("HEXAVOX_DATADIR", "HEXAVOX_DATA_DIR"),
+        ("TEMPORAL_NAMESAPCE", "TEMPORAL_NAMESPACE"),
+    ],
+)
+def test_the_variable_that_is_meant_is_found(written: str, meant: str) -> None:
+    (line,) = typos({written: "x"})
+    assert line.endswith(f"; did you mean {meant}?")
+
+
+def test_known_and_foreign_variables_are_no_typos() -> None:
+    known = {variable for kind in KINDS for variable in kind.variables().values()}
+    foreign = {"PATH", "TEMPORAL_CLI_SHOW_STACKS", "HEXAVOXX", "hexavox_report_wait"}
+    assert list(typos(dict.fromkeys(known | foreign | OTHERS, "x"))) == []
 
 
 def test_temporal_out_of_reach_is_one_line() -> None:
