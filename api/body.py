@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.body_size import in_words, largest_body
-from models.errors import PayloadTooLarge, UnsupportedMediaType
+from models.errors import HexavoxError, PayloadTooLarge, UnsupportedMediaType
 
 READ_AND_DROPPED: Final = 8 * 1024 * 1024
 PATIENCE: Final = 10.0
@@ -79,7 +79,7 @@ class _Body:
             return True
         if not self._begun and "100-continue" in self._headers.get("expect", "").lower():
             return False  # to read would be to ask for the body
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, HexavoxError):  # the answer stands; a broken rest ends here
             async with asyncio.timeout(PATIENCE):
                 most = self._taken + READ_AND_DROPPED
                 while self._taken <= most:

@@ -10,7 +10,7 @@ import pytest
 from tests.api.raw_http import Client, Server, serving
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-REPORT = b"POST /webhooks/nobody/inbound HTTP/1.1\r\nHost: x\r\n"
+REPORT = b"POST /webhooks/simulator/inbound HTTP/1.1\r\nHost: x\r\n"
 LIMITS = {
     "head": 1,
     "body_idle": 1.5,
@@ -83,7 +83,7 @@ def test_a_body_that_never_stops_is_408_as_well(hasty: Server) -> None:
 def test_a_slow_body_is_waited_for(hasty: Server) -> None:
     with hasty.connect() as client:
         client.send(REPORT + b"Content-Length: 20\r\n\r\n", *[b"a"] * 20, pause=0.1)
-        assert client.answer().problem == (404, "NOT_FOUND")
+        assert client.answer().problem == (403, "FORBIDDEN")
 
 
 def test_a_body_that_was_not_wanted_is_not_waited_for(hasty: Server) -> None:
@@ -157,7 +157,7 @@ def test_where_none_is_idle_a_new_one_is_told_so(hasty: Server, connections: lis
             assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
     for busy in connections:
         busy.send(b"cd")
-        assert busy.answer().problem == (404, "NOT_FOUND")
+        assert busy.answer().problem == (403, "FORBIDDEN")
 
 
 def test_who_is_slow_with_its_headers_makes_room(hasty: Server, connections: list[Client]) -> None:
@@ -201,7 +201,7 @@ def test_a_server_that_stops_answers_what_has_begun(
             server.process.terminate()
             assert idle.is_closed()
             busy.send(b"cd")
-            assert busy.answer().problem == (404, "NOT_FOUND")
+            assert busy.answer().problem == (403, "FORBIDDEN")
             assert busy.is_closed()
         assert server.process.wait(20) == -signal.SIGTERM  # as uvicorn ends: by the same signal
         assert {line["level"] for line in server.logged()} == {"INFO"}

@@ -9,7 +9,7 @@ from tests.api.raw_http import Answer, Server
 
 KIB = 1024
 NEXT = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-REPORT = b"POST /webhooks/nobody/inbound HTTP/1.1\r\nHost: x\r\n"
+REPORT = b"POST /webhooks/simulator/inbound HTTP/1.1\r\nHost: x\r\n"
 """Reads its body before anything else, and asks for no credentials; then 404."""
 
 INVALID = (400, "VALIDATION_FAILED")
