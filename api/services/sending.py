@@ -22,6 +22,7 @@ from models.errors import (
     IdempotencyKeyReused,
     InsufficientCredits,
     TemporarilyUnavailable,
+    TooManyOpen,
     ValidationFailed,
 )
 from models.queries import acceptance
@@ -128,11 +129,13 @@ class Sending:
             self._admission.check(caller.tenant_id, draft.type)
             message = await self._permitted(caller, draft, request)
             message_id = await self._write(message)
-        except HexavoxError:
+        except HexavoxError as refusal:
             # Asked for only now, because most keys are new: what stands in the way of a send that
             # was accepted already, such as an opt-out since then, is of no matter any more.
             known = await self._known(caller, operation, request)
             if known is None:
+                if isinstance(refusal, TooManyOpen):
+                    await self._admission.pause()
                 raise
             return known
         self._admission.note(caller.tenant_id)
