@@ -5,7 +5,16 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.client import Client
-from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import (
+    FixedSizeSlotSupplier,
+    Interceptor,
+    ResourceBasedSlotConfig,
+    ResourceBasedSlotSupplier,
+    ResourceBasedTunerConfig,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkerTuner,
+)
 
 from activities.observed import Observed
 from activities.privacy import PrivateFailures
@@ -23,17 +32,14 @@ _STICKY: Final = timedelta(seconds=2)
 """A killed worker costs a report at most this."""
 
 _SLOTS: Final[dict[str, dict[str, int]]] = {
-    names.MESSAGES: {
-        "max_concurrent_workflow_tasks": 100,
-        # Local activities are first in, first out: with fewer slots than workflow tasks a message
-        # that matters would wait behind others that hold both.
-        "max_concurrent_local_activities": 100,
-        "max_concurrent_activities": 100,
-        "max_cached_workflows": 2000,
-    },
+    names.MESSAGES: {"max_cached_workflows": 2000},
     names.REGISTRATION: {"max_concurrent_activities": 20},
 }
 """Of queues that need others than Temporal's own."""
+
+_MESSAGE_SLOTS: Final = 100
+_BUSY_MESSAGE_SLOTS: Final = 30
+_BUSY: Final = ResourceBasedTunerConfig(target_memory_usage=0.99, target_cpu_usage=0.9)
 
 _PROVIDER_SLOTS: Final = 20
 """Calls to one busy provider, per worker."""
@@ -83,8 +89,27 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
     }
 
 
+def _message_slots() -> WorkerTuner:
+    """Take many messages at once, because providers may be slow; few while processors are busy.
+
+    What a worker has taken waits there first in, first out: an OTP overtakes only what has not been
+    taken yet. And a task that waits too long for a processor is given to somebody else as well.
+    """
+    tasks = ResourceBasedSlotConfig(minimum_slots=_BUSY_MESSAGE_SLOTS, maximum_slots=_MESSAGE_SLOTS)
+    # Local activities are first in, first out: with fewer slots than workflow tasks a message that
+    # matters would wait behind others that hold both.
+    return WorkerTuner.create_composite(
+        workflow_supplier=ResourceBasedSlotSupplier(tasks, _BUSY),
+        activity_supplier=FixedSizeSlotSupplier(_MESSAGE_SLOTS),
+        local_activity_supplier=FixedSizeSlotSupplier(_MESSAGE_SLOTS),
+        nexus_supplier=FixedSizeSlotSupplier(1),
+    )
+
+
 def _story_worker(client: Client, queue: str, activities: Sequence[Any], parts: Parts) -> Worker:
     slots: dict[str, Any] = dict(_SLOTS.get(queue, {}))
+    if queue == names.MESSAGES:
+        slots["tuner"] = _message_slots()
     return Worker(
         client,
         task_queue=queue,

@@ -28,6 +28,7 @@ from models.errors import (
     IdempotencyKeyReused,
     InsufficientCredits,
     TemporarilyUnavailable,
+    TooManyOpen,
     ValidationFailed,
 )
 from models.lanes import Lane
@@ -141,12 +142,14 @@ class Sending:
                 message = await self._permitted(caller, draft, request)
                 lane = caller.lane(draft.merchant, f"{operation} {message.channel}")
                 message_id = await self._write_patiently(message, lane)
-        except (HexavoxError, DBAPIError):
+        except (HexavoxError, DBAPIError) as refusal:
             # Asked for only now, because most keys are new: what stands in the way of a send that
             # was accepted already, such as an opt-out since then, is of no matter any more. A
             # connection may have been lost after the commit.
             known = await self._known(caller, operation, request)
             if known is None:
+                if isinstance(refusal, TooManyOpen):
+                    await self._admission.pause()
                 raise
             return known
         self._admission.note(caller.tenant_id)
