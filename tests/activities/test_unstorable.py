@@ -67,13 +67,15 @@ async def test_a_report_that_cannot_be_stored_hides_neither_the_message_nor_othe
     assert await stage.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
 
 
-async def test_a_report_about_no_contact_at_all_does_not_hold_up_the_end(
+async def test_a_report_about_no_contact_at_all_is_not_believed_and_holds_up_nothing(
     database: Database, owner: Owner
 ) -> None:
     wrong = replace(report(ReportStatus.DELIVERED), recipient="nobody")
-    found = Found(provider_message_id="m1", reports=(wrong,))
+    found = Found(provider_message_id="m1", reports=(wrong, report(ReportStatus.SENT)))
     stage = Counted(database, owner, Scripted(truths=[found]))
     message_id = await stage.accept()
     await stage.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
     assert (await stage.ask(message_id)).finding is Finding.FOUND
+    assert await stage.settle(message_id, Ending.REPORTED) == (MessageStatus.SENT, False)
+    await stage.tell(message_id, ReportStatus.DELIVERED)
     assert await stage.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)

@@ -212,7 +212,8 @@ class World:
 
 _TABLES = """
     SELECT table_name, bool_or(column_name = 'merchant_id') FROM information_schema.columns
-     WHERE table_schema = 'public' AND table_name NOT IN ('api_key', 'sender_number', 'request_bucket')
+     WHERE table_schema = 'public'
+       AND table_name NOT IN ('api_key', 'sender_number', 'request_bucket')
      GROUP BY table_name HAVING bool_or(column_name = 'tenant_id') ORDER BY 1
 """
 

@@ -17,6 +17,7 @@ from tests.api.integrator import DIRECT, Integrator, make_integrator, make_sende
 from tests.api.registrar import FakeRegistrationStarter, Registrar, refused
 from tests.api.scope_world import asked_for, merchant_of, recorded_call, registered, told, used
 from tests.api.scopes import OWNER, PRIVATE, SIBLING, Recipe, Route, World, recipes
+from tests.factories import add_price
 
 RECIPES = recipes()
 ROUTES: list[Route] = [
@@ -73,6 +74,8 @@ def make_world(
         facts["call"] = str(await recorded_call(database, tenant, merchant))
         await told(database, tenant, merchant)
         await used(database, tenant, merchant)
+        price = UPGRADE["amountCents"]  # a merchant's key orders by the list alone
+        await add_price(database, tenant, units=UPGRADE["units"], amount_cents=price)
         return World(
             database=database,
             tenant=integrator,

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from api.app import create_app
 from models.session import Database
 from models.settings import Settings
-from tests.factories import Owner, make_owner
+from tests.factories import NO_LIMITS, Owner, make_owner
 from tests.stack import async_url
 
 ANSWERED = {200, 503}
@@ -70,8 +70,7 @@ async def open_site(url: str, *, behind: str | None = None, pool: int = 10) -> A
     settings = Settings(
         database_url=SecretStr(behind or url),
         database_pool=pool,
-        rate_limit=100_000,
-        rate_burst=100_000,
+        **NO_LIMITS,
         server_secret=SecretStr("only-for-tests-too"),
     )
     app = create_app(settings)
