@@ -58,7 +58,9 @@ class Recipe:
     `shows` makes a route a list; `optional` says that it may be asked for no merchant, with
     `tenants_name_one` only by a merchant's key. `refused` is the answer to whoever may not see the
     merchant, `under_own_name` the answer to who asks for gym-a's object in the name of a merchant
-    of its own; None: it acts on its own data. `reached` is the status for whoever may do it.
+    of its own; None: it acts on its own data. `reached` is the status for whoever may do it; that
+    is a merchant's key, or where only the tenant may, or need not keep to a price list, the
+    tenant's (`by_the_tenant`).
     """
 
     query: dict[str, str] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class Recipe:
     tenants_name_one: bool = False
     refused: tuple[int, str] = _NOT_THERE
     under_own_name: tuple[int, str] | None = None
-    for_tenants_only: bool = False
+    by_the_tenant: bool = False
     reached: int = 200
 
 
@@ -113,11 +115,11 @@ def recipes() -> dict[Route, Recipe]:
     presence = {**PRESENCE, "username": "<username>"}
     return {
         ("GET", f"{_API}/merchants"): Recipe(shows=_gym_a, optional=True),
-        ("POST", f"{_API}/merchants"): _write(GYM, refused=_NO_RIGHT, for_tenants_only=True),
+        ("POST", f"{_API}/merchants"): _write(GYM, refused=_NO_RIGHT, by_the_tenant=True),
         ("GET", _OF_ONE): Recipe(),
         ("GET", f"{_OF_ONE}/settings"): Recipe(),
         ("POST", f"{_OF_ONE}/settings"): Recipe(
-            body={"helpText": "Call."}, refused=_NO_RIGHT, for_tenants_only=True
+            body={"helpText": "Call."}, refused=_NO_RIGHT, by_the_tenant=True
         ),
         ("POST", f"{_API}/consents"): _write({**CONSENT, "status": "OPT_OUT"}),
         ("GET", f"{_API}/consents"): _list(),
@@ -134,7 +136,7 @@ def recipes() -> dict[Route, Recipe]:
             ids={"messageId": "call"}, refused=_NO_MESSAGE
         ),
         ("POST", f"{_API}/email/send"): _write(DIRECT),
-        ("POST", f"{_API}/billing/upgrade"): _write(UPGRADE),
+        ("POST", f"{_API}/billing/upgrade"): _write(UPGRADE, by_the_tenant=True),
         ("GET", f"{_API}/billing/upgrades"): _list(),
         ("GET", f"{_API}/billing/ledger"): replace(_list(), tenants_name_one=True),
         ("GET", f"{_API}/alerts"): _list(),
@@ -210,6 +212,8 @@ class World:
             return [tuple(row) for row in found]
 
 
+# Not the keys that the tests make, nor numbers, which gym-b buys as well, nor how many requests a
+# key has made of late.
 _TABLES = """
     SELECT table_name, bool_or(column_name = 'merchant_id') FROM information_schema.columns
      WHERE table_schema = 'public'

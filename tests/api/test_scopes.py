@@ -228,7 +228,7 @@ def _private(world: World, answer: httpx.Response) -> list[str]:
 @pytest.mark.parametrize("route", WRITES, ids=" ".join)
 async def test_its_own_key_writes_it(world: World, route: Route) -> None:
     recipe = RECIPES[route]
-    who = world.tenant if recipe.for_tenants_only else world.own
+    who = world.tenant if recipe.by_the_tenant else world.own
     answer = await world.ask(who, route, recipe, OWNER)
     assert answer.status_code == recipe.reached, answer.text
 

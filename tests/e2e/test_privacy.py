@@ -32,7 +32,7 @@ async def test_neither_contact_nor_text_nor_secret_is_in_a_sends_history(
     assert '"message_id":' in shown, "payloads were looked into"
     for process in ("api", "worker", "simulator"):
         log = house.stack.log(process)
-        assert log, "it was looked into"
+        assert log or process == "simulator", "only the simulator has nothing to say"
         assert _found(private, log) == []
     assert _found(private, house.temporal.log.read_text(errors="replace")) == []
 

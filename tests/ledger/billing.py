@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.queries.days import lock_day
@@ -54,11 +56,20 @@ class Billing:
                 valid_in_days=0,
             )
         else:
+            await self._price(action, now)
+
+    async def _price(self, action: Bill, now: datetime) -> None:
+        """Price what can be; whoever waits a second for a lock leaves it to the next turn."""
+        tenant = self._owner.tenant_id
+        try:
             async with self._database.transaction() as db:
                 if action.what == "price":
                     await price_what_is_missing(db, tenant_id=tenant, now=now, most=2)
                 else:
                     await accept_card_prices(db, tenant_id=tenant, older_than=now.date())
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
 
     async def totals(self, day: date) -> list[Any]:
         """Return everything that a report of a day is made of."""
