@@ -16,7 +16,7 @@ from tests.api.doubles import Clock, FakeUpgradeStarter
 from tests.api.integrator import DIRECT, Integrator, make_integrator, make_senders
 from tests.api.registrar import FakeRegistrationStarter, Registrar, refused
 from tests.api.scope_world import asked_for, merchant_of, recorded_call, registered, told, used
-from tests.api.scopes import OWNER, PRIVATE, SIBLING, Recipe, Route, World, recipes
+from tests.api.scopes import OWNER, PRIVATE, SIBLING, UPGRADE, Recipe, Route, World, recipes
 from tests.factories import add_price
 
 RECIPES = recipes()
