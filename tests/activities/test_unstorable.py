@@ -71,11 +71,12 @@ async def test_a_report_about_no_contact_at_all_is_not_believed_and_holds_up_not
     database: Database, owner: Owner
 ) -> None:
     wrong = replace(report(ReportStatus.DELIVERED), recipient="nobody")
-    found = Found(provider_message_id="m1", reports=(wrong, report(ReportStatus.SENT)))
+    right = replace(report(ReportStatus.DELIVERED), event_id="right")
+    found = Found(provider_message_id="m1", reports=(wrong, right))
     stage = Counted(database, owner, Scripted(truths=[found]))
     message_id = await stage.accept()
     await stage.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
     assert (await stage.ask(message_id)).finding is Finding.FOUND
-    assert await stage.settle(message_id, Ending.REPORTED) == (MessageStatus.SENT, False)
-    await stage.tell(message_id, ReportStatus.DELIVERED)
+    stored = await stage.rows("SELECT event_id FROM receipt WHERE tenant_id = :t")
+    assert [row.event_id for row in stored] == ["right"]
     assert await stage.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
