@@ -7,7 +7,7 @@ from tests.mutants.fault import Fault
 _PAYMENTS: Final = "models/queries/payments.py"
 _PAYING: Final = "activities/payments.py"
 
-_PAY: Final = ("tests/activities/test_payments.py",)
+_PAY: Final = ("tests/activities/test_payments.py", "tests/activities/test_payment_reports.py")
 _GRANTING: Final = ("tests/activities/test_granting.py",)
 _PAY_RULES: Final = ("tests/unit/test_payment_rules.py",)
 _NEWS: Final = ("tests/api/test_payment_webhooks.py",)
