@@ -65,7 +65,7 @@ replay: setup ## Replay the stored workflow histories against this code
 
 migration: setup ## Draft the next migration from the tables: make migration MSG="add a column"
 	@test -n "$(MSG)" || { echo 'say what it does: make migration MSG="add a column"'; exit 1; }
-	$(PY) -m cli.embedded.draft "$(MSG)"
+	$(PY) -m cli.dev.draft_migration "$(MSG)"
 
 lock: ## Pin all dependencies anew from pyproject.toml (needs uv); LOCK_ARGS=--upgrade for newer ones
 	@command -v $(UV) >/dev/null || { echo "uv is needed: pip install uv, or UV=/path/to/uv"; exit 1; }

@@ -10,19 +10,19 @@ from fastapi import FastAPI
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api import openapi, problems
-from api.auth import Authenticator
-from api.body import BodyLimit
-from api.http.failed_logins import FailedLogins
+from api.http import openapi, problems
+from api.http.auth import Authenticator
+from api.http.bodies.body import BodyLimit
 from api.http.head import HeadAsGet
-from api.http.limit_settlement import keep_settling
-from api.http.refusal_pace import RefusalPace
-from api.http.request_bounds import RequestBounds, refuse_unknown_path
-from api.limits import RequestLimits
-from api.logs import RequestLog
-from api.messaging_parts import add_messaging
+from api.http.limits.failed_logins import FailedLogins
+from api.http.limits.limit_settlement import keep_settling
+from api.http.limits.rate_limits import RequestLimits
+from api.http.limits.refusal_pace import RefusalPace
+from api.http.limits.request_bounds import RequestBounds, refuse_unknown_path
+from api.http.request_log import RequestLog
 from api.portal.pages import build_portal
-from api.registration_temporal import RegistrationStarter
+from api.registration_composition import add_messaging
+from api.registration_starter import RegistrationStarter
 from api.routes import (
     alerts,
     billing,
@@ -41,43 +41,45 @@ from api.routes import (
     voice_provisioning,
     webhooks,
 )
-from api.services.admission import Admission
-from api.services.alerts import Alerts
-from api.services.billing import Billing
-from api.services.cancel_requests import CancelRequests
-from api.services.canceling import Canceling
-from api.services.consents import Consents
-from api.services.inbound import Inbox
-from api.services.merchants import Merchants
-from api.services.messages import Messages
-from api.services.payment_news import PaymentNews, VerifyPayment
-from api.services.permission import Permissions, UnsubscribeLinks
-from api.services.presence import PresenceBook
-from api.services.quoting import Quoting
-from api.services.readiness import Readiness
-from api.services.receipts import Receipts, Verify
-from api.services.recordings import Recordings
-from api.services.registration_news import VerifyNews
-from api.services.reports import Reports
-from api.services.sending import Sending
-from api.services.started import StartedMessages
-from api.services.unsubscribing import Unsubscribing
-from api.services.voice_provisioning import VoiceProvisioning
-from api.temporal import UpgradeStarter, WorkflowStarter
-from models.database_limits import API
-from models.queries.sip_registrations import RegistrarTables
-from models.rules.sip import SipSecrets
+from api.services.alerts.alerts import Alerts
+from api.services.billing.payment_reports import PaymentNews, VerifyPayment
+from api.services.billing.upgrades import Billing
+from api.services.billing.usage_reports import Reports
+from api.services.consent.consents import Consents
+from api.services.consent.inbound_texts import Inbox
+from api.services.consent.unsubscribe import Unsubscribing
+from api.services.messages.accept import Sending
+from api.services.messages.admission import Admission
+from api.services.messages.cancel import Canceling
+from api.services.messages.cancel_requests import CancelRequests
+from api.services.messages.delivery_reports import Receipts, Verify
+from api.services.messages.permission import Permissions, UnsubscribeLinks
+from api.services.messages.quote import Quoting
+from api.services.messages.read import Messages
+from api.services.messages.recordings import Recordings
+from api.services.messages.started import StartedMessages
+from api.services.registration.registry_reports import VerifyNews
+from api.services.system.readiness import Readiness
+from api.services.tenants.merchants import Merchants
+from api.services.voice.presence import PresenceBook
+from api.services.voice.provisioning import VoiceProvisioning
+from api.workflow_starters import UpgradeStarter, WorkflowStarter
+from models.database.limits import API
+from models.queries.voice.sip_registrations import RegistrarTables
+from models.rules.voice.sip import SipSecrets
 from models.session import Database
 from models.settings import Settings
-from providers import kamailio, simulated, simulated_payments
-from providers.hearing import inbound_verifiers
+from providers import kamailio
 from providers.http import new_client
-from providers.order import asked_first
-from providers.ports import KeepsRecordings
+from providers.inbound_verifiers import inbound_verifiers
+from providers.ports.messages import KeepsRecordings
+from providers.provider_preferences import asked_first
 from providers.registries import by_mode
-from providers.simulated_registry import SimulatedRegistry, news_verifier
+from providers.simulator import messages as simulated
+from providers.simulator import payments
+from providers.simulator.registry import SimulatedRegistry, news_verifier
 from providers.twilio.setup import open_registry
-from workflows.connecting import connect
+from workflows.client import connect
 
 PUBLIC = (
     merchants.router,
@@ -280,7 +282,7 @@ def _payment_verifiers(settings: Settings) -> dict[str, VerifyPayment]:
     if settings.simulator_secret is None:
         return {}
     secret = settings.simulator_secret.get_secret_value()
-    return {simulated.NAME: simulated_payments.verifier(secret)}
+    return {simulated.NAME: payments.verifier(secret)}
 
 
 def _keepers(settings: Settings, vendors: httpx.AsyncClient) -> dict[str, KeepsRecordings]:

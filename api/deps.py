@@ -7,34 +7,34 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 
-from api.auth import Caller
-from api.idempotency import KEY_HEADER, IdempotentRequest, identify
-from api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
-from api.services.alerts import Alerts
-from api.services.billing import Billing
-from api.services.cancel_requests import CancelRequests
-from api.services.consents import Consents
-from api.services.inbound import Inbox
-from api.services.merchants import Merchants
-from api.services.messages import Messages
-from api.services.payment_news import PaymentNews
-from api.services.presence import PresenceBook
-from api.services.quoting import Quoting
-from api.services.readiness import Readiness
-from api.services.receipts import Receipts
-from api.services.recordings import Recordings
-from api.services.reports import Reports
-from api.services.sending import Sending
-from api.services.unsubscribing import Unsubscribing
-from api.services.voice_provisioning import VoiceProvisioning
-from api.strict_json import give_way
-from api.trace import trace_of
+from api.http.auth import Caller
+from api.http.bodies.strict_json import give_way
+from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
+from api.http.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
+from api.http.trace import trace_of
+from api.services.alerts.alerts import Alerts
+from api.services.billing.payment_reports import PaymentNews
+from api.services.billing.upgrades import Billing
+from api.services.billing.usage_reports import Reports
+from api.services.consent.consents import Consents
+from api.services.consent.inbound_texts import Inbox
+from api.services.consent.unsubscribe import Unsubscribing
+from api.services.messages.accept import Sending
+from api.services.messages.cancel_requests import CancelRequests
+from api.services.messages.delivery_reports import Receipts
+from api.services.messages.quote import Quoting
+from api.services.messages.read import Messages
+from api.services.messages.recordings import Recordings
+from api.services.system.readiness import Readiness
+from api.services.tenants.merchants import Merchants
+from api.services.voice.presence import PresenceBook
+from api.services.voice.provisioning import VoiceProvisioning
 from models.errors import InvalidCredentials
 
 
 async def _caller(request: Request) -> Caller:
     caller = trace_of(request.scope).caller
-    if caller is None:  # the route does not stand behind the gate in api.public
+    if caller is None:  # the route does not stand behind the gate in api.http.public
         raise InvalidCredentials
     return caller
 

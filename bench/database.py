@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from cli.embedded.postgres import EmbeddedPostgres
+from cli.dev.postgres import EmbeddedPostgres
 from models.session import Database
 from tests.stack import async_url, make_database
 

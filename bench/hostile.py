@@ -15,7 +15,7 @@ from typing import Final
 from uuid import uuid4
 
 from bench.attacks import ATTACKS
-from bench.house import House, make_bench_owner, running
+from bench.harness import House, make_bench_owner, running
 from bench.wire import Refused
 from models.settings import Settings
 from tests.factories import NO_LIMITS, Owner

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy import text
 
 from bench.database import analyze, durable
-from models.queries.acceptance import AcceptedMessage
+from models.queries.messages.acceptance import AcceptedMessage
 from models.session import Database
 from tests.factories import Owner, make_owner, new_message, try_accept
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 from bench.cpu import spent
 from bench.database import ANALYZE
 from bench.empty import NOBODYS_QUEUE, QUEUE, Empty, execute_alike
-from bench.house import House, running
+from bench.harness import House, running
 
 CONCURRENT = 60
 LIFECYCLES_WANTED = 0.4

@@ -21,7 +21,7 @@ import psycopg
 
 from bench.cpu import spent
 from bench.database import ANALYZE
-from bench.house import House, running
+from bench.harness import House, running
 from bench.lifecycles import Watch
 from bench.wire import Refused, Wire
 from models.session import Database

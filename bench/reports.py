@@ -15,12 +15,12 @@ from typing import Any
 
 from sqlalchemy import text
 
-from api import usage_csv
-from api.auth import Caller
-from api.exact_json import ExactJson
-from api.services.reports import Reports, UsageFilter
+from api.http import usage_csv
+from api.http.auth import Caller
+from api.http.bodies.exact_json import ExactJson
+from api.services.billing.usage_reports import Reports, UsageFilter
 from bench.database import durable
-from models.queries import pricing, usage
+from models.queries.billing import repricing, usage
 from models.session import Database
 from tests.factories import Owner, make_owner
 
@@ -173,7 +173,7 @@ async def _explain(database: Database, owner: Owner) -> None:
         ("a FINAL month", usage.TOTALS[False], months),
         ("the running month", usage.TOTALS[False], may),
         ("a merchant's running month", usage.TOTALS[True], merchant),
-        ("what lacks a rate", pricing.MISSING, missing),
+        ("what lacks a rate", repricing.MISSING, missing),
     ):
         explain = text(f"EXPLAIN (FORMAT JSON) {statement.text}")
         async with database.read() as db:

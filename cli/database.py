@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import OperationalError
 
-from models.database_faults import LOCKED, state_of
+from models.database.faults import LOCKED, state_of
 
 log = logging.getLogger(__name__)
 

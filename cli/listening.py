@@ -3,7 +3,7 @@
 import errno
 import socket
 
-from cli.mistakes import OutOfReach
+from cli.command_errors import OutOfReach
 
 
 def check_listens(host: str, port: int, host_variable: str, port_variable: str) -> None:

@@ -2,8 +2,9 @@
 
 import typer
 
-from cli import database, keys, numbers, prices, processes, rates, reconcile, tenants, voice
-from cli.mistakes import Commands
+from cli import database, processes
+from cli.command_errors import Commands
+from cli.commands import invoice, keys, numbers, prices, rates, tenants, voice
 
 app = typer.Typer(
     name="hexavox",
@@ -18,7 +19,7 @@ app.command("api")(processes.api)
 app.command("worker")(processes.worker)
 app.command("simulator")(processes.simulator)
 app.command("replay")(processes.replay)
-app.command("reconcile")(reconcile.reconcile)
+app.command("reconcile")(invoice.reconcile)
 app.command("migrate")(database.migrate)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")

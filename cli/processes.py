@@ -27,7 +27,7 @@ def _collect_seldom() -> None:
 
 def dev() -> None:
     """Run everything on embedded parts, under one supervisor."""
-    from cli.dev import run_dev
+    from cli.dev.command import run_dev
 
     raise typer.Exit(run_dev())
 
@@ -37,9 +37,9 @@ def api() -> None:
     import uvicorn
 
     from api.app import create_app
-    from api.http.client_limits import ClientLimits
-    from api.http.server_protocol import protocol_with
-    from cli.priority import stand_back
+    from api.http.server.client_limits import ClientLimits
+    from api.http.server.server_protocol import protocol_with
+    from cli.process_priority import stand_back
     from models.settings import IncompleteSettings
 
     settings = _settings()
@@ -77,7 +77,7 @@ def worker(
     """Carry out workflows and their steps."""
     import uvloop
 
-    from cli.worker import run_worker
+    from cli.worker.process import run_worker
 
     settings = _settings()
     _collect_seldom()
@@ -107,8 +107,8 @@ def replay(
     limit: Annotated[int, typer.Option(help="How many of the server's newest at most.")] = 200,
 ) -> None:
     """Replay workflow histories against this code, to see whether it may be deployed."""
+    from cli.commands.replay import replay_histories
     from cli.read_settings import check_temporal
-    from cli.replay import replay_histories
 
     if histories is None:
         check_temporal()

@@ -8,10 +8,10 @@ from typing import Any, Final, TypeVar
 
 from temporalio.envconfig import ClientConfig
 
-from models.environment_settings import BadSettings, EnvironmentSettings, nearest
+from models.configuration.environment_settings import BadSettings, EnvironmentSettings, nearest
+from models.configuration.simulator_settings import SimulatorSettings
+from models.configuration.temporal_settings import TemporalSettings
 from models.settings import Settings
-from models.simulator_settings import SimulatorSettings
-from models.temporal_settings import TemporalSettings
 
 Kind = TypeVar("Kind", bound=EnvironmentSettings)
 

@@ -2,14 +2,14 @@
 
 import os
 
-from cli.embedded.private import private_folder
+from cli.dev.private_files import private_folder
 from cli.listening import check_listens
 from cli.read_settings import read_settings
-from models.environment_settings import BadSettings
+from models.configuration.environment_settings import BadSettings
+from models.configuration.simulator_settings import SimulatorSettings
 from models.logs import configure_logging
 from models.settings import Profile
-from models.simulator_settings import SimulatorSettings
-from providers import simulated
+from providers.simulator import messages
 from simulator.access import Access
 from simulator.server import serve
 
@@ -39,5 +39,5 @@ def serve_simulator(*, in_production: bool) -> None:
             url=settings.simulator_url,
         ),
         data_dir=settings.simulator_data_dir,
-        inbound_url=f"{settings.public_url}/webhooks/{simulated.NAME}/inbound",
+        inbound_url=f"{settings.public_url}/webhooks/{messages.NAME}/inbound",
     )

@@ -22,7 +22,7 @@
     ├── HeadersTooLarge 431
     └── TemporarilyUnavailable 503
 
-The code of a class never changes; `api.problems` is the one place that renders them.
+The code of a class never changes; `api.http.problems` is the one place that renders them.
 """
 
 from typing import ClassVar

@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from models.connection import WriteTrouble, connector
-from models.database_limits import CONNECT, OPERATOR, TCP, DatabaseLimits
-from models.idle_check import check_idle_connections
-from models.lanes import Lane, Lanes
-from models.sql_text import Driver, SqlText, sql_text
+from models.database.connection import WriteTrouble, connector
+from models.database.idle_check import check_idle_connections
+from models.database.limits import CONNECT, OPERATOR, TCP, DatabaseLimits
+from models.database.sql_text import Driver, SqlText, sql_text
+from models.database.transaction_limits import Lane, Lanes
 
 _NOTHING: Final = text("SELECT 1")
 
@@ -113,7 +113,7 @@ class Database:
             pool_timeout=5,
             # The connection used last has its statements prepared and its caches warm.
             pool_use_lifo=True,
-            pool_pre_ping=False,  # see models/idle_check.py
+            pool_pre_ping=False,  # see models/database/idle_check.py
             hide_parameters=True,  # in errors: they are texts and contacts
             isolation_level="READ COMMITTED",
             connect_args={

@@ -12,12 +12,9 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from models.database_url import sqlalchemy_url
-from models.environment_settings import BadSettings, EnvironmentSettings
-from models.request_limit_settings import RequestLimitSettings
-from models.rules.voice_place import TRANSPORTS, VoicePlace
-from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
-from models.setting_types import (
+from models.configuration.environment_settings import BadSettings, EnvironmentSettings
+from models.configuration.request_limit_settings import RequestLimitSettings
+from models.configuration.setting_types import (
     CallDuration,
     DatabaseUrl,
     Domain,
@@ -42,6 +39,9 @@ from models.setting_types import (
     TwilioSipDomain,
     WebUrl,
 )
+from models.database.url import sqlalchemy_url
+from models.rules.voice.connection import TRANSPORTS, VoicePlace
+from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 
 
 class IncompleteSettings(BadSettings):

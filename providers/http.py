@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import httpx
 
-from providers.ports import Ambiguous, NotProcessed
+from providers.ports.messages import Ambiguous, NotProcessed
 
 _CONNECT_SECONDS: Final = 2.0
 _COUNTED_DIGITS: Final = 9

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from providers.voice_ports import DirectoryAnswer, Registration, SipAccount, Stored
+from providers.ports.sip import DirectoryAnswer, Registration, SipAccount, Stored
 
 NAME: Final = "kamailio"
 

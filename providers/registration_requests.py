@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
-from models.rules.registration_profiles import BrandProfile, CampaignProfile, ErrandFacts
-from models.rules.registration_words import Errand
-from providers.registration_ports import (
+from models.rules.registration.profiles import BrandProfile, CampaignProfile, ErrandFacts
+from models.rules.registration.vocabulary import Errand
+from providers.ports.registration import (
     AssignmentRequest,
     BrandRequest,
     CampaignRequest,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from models.enums import DeliveryMode
-from providers.registration_ports import Registry
+from providers.ports.registration import Registry
 
 
 class Registries:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.enums import AttemptState, Channel, DeliveryMode
-from providers.ports import MessageProvider
+from providers.ports.messages import MessageProvider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

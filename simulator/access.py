@@ -19,8 +19,8 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simulator.answers import problem
+from simulator.messages.vocabulary import Code
 from simulator.signing import HEADER, verify_request
-from simulator.vocabulary import Code
 
 SHORTEST_SECRET: Final = 16
 LARGEST_BODY: Final = 8 * 1024 * 1024

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from simulator.vocabulary import Code
+from simulator.messages.vocabulary import Code
 
 SILENCE_SECONDS = 30.0
 RESET_CONNECTION = "reset_connection"

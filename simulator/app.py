@@ -13,20 +13,20 @@ from starlette.responses import Response
 
 from simulator.access import Access, SameSite, console_checks, vendor_checks
 from simulator.answers import problem
-from simulator.carrier import Carrier
-from simulator.charges import LATER_SECONDS
 from simulator.console_routes import ConsoleRoutes
 from simulator.courier import Courier
 from simulator.faults import FaultGate, FaultSwitch
-from simulator.gateway import Gateway
-from simulator.inbound import Inbox
 from simulator.journal import Journal
-from simulator.message_routes import MessageRoutes
-from simulator.payment_routes import PaymentRoutes
-from simulator.registry import Registry
-from simulator.registry_routes import RegistryRoutes
-from simulator.submission import Malformed
-from simulator.vocabulary import Code
+from simulator.messages.carrier import Carrier
+from simulator.messages.inbound_texts import Inbox
+from simulator.messages.message_routes import MessageRoutes
+from simulator.messages.submission import Malformed
+from simulator.messages.vocabulary import Code
+from simulator.payments.charges import LATER_SECONDS
+from simulator.payments.gateway import Gateway
+from simulator.payments.payment_routes import PaymentRoutes
+from simulator.registry.registry import Registry
+from simulator.registry.registry_routes import RegistryRoutes
 
 
 def create_app(

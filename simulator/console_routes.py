@@ -9,12 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from simulator.answers import Json
-from simulator.carrier import Carrier
 from simulator.clock import utc_now
 from simulator.faults import Faults, FaultSwitch
-from simulator.inbound import Inbox
-from simulator.submission import Malformed, decode
-from simulator.views import delivery_view
+from simulator.messages.carrier import Carrier
+from simulator.messages.inbound_texts import Inbox
+from simulator.messages.submission import Malformed, decode
+from simulator.messages.views import delivery_view
 
 
 class ConsoleRoutes:

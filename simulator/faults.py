@@ -13,8 +13,8 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from simulator.answers import problem
-from simulator.submission import Malformed
-from simulator.vocabulary import Code
+from simulator.messages.submission import Malformed
+from simulator.messages.vocabulary import Code
 
 _NAMES = {"latencyMs", "errorRate", "down"}
 _LONGEST_LATENCY_MS = 600_000

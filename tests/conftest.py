@@ -14,12 +14,12 @@ from hypothesis import settings as hypothesis
 from temporalio.client import Client
 
 from cli.database import alembic_config
-from cli.embedded.postgres import EmbeddedPostgres
-from cli.embedded.temporal import EmbeddedTemporal
+from cli.dev.postgres import EmbeddedPostgres
+from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.factories import Owner, make_owner
 from tests.stack import async_url
-from workflows.connecting import register_search_attributes
+from workflows.client import register_search_attributes
 from workflows.payloads import data_converter
 
 # No example fails by the clock: the machine may be busy.

@@ -10,14 +10,14 @@ from sqlalchemy import text
 
 from cli.samples.place import RATES
 from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType, PaymentStatus
-from models.queries import acceptance
-from models.queries.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
-from models.queries.rates import add_rates, lock_rates
-from models.rules.credentials import hash_credential, new_credentials
-from models.rules.operations import SEND_SMS, UPGRADE
-from models.rules.periods import month_of
-from models.rules.pricing import DEFAULTS
-from models.rules.rate_file import read_rates
+from models.queries.billing.rate_cards import add_rates, lock_rates
+from models.queries.messages import acceptance
+from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
+from models.rules.billing.periods import month_of
+from models.rules.billing.pricing import DEFAULTS
+from models.rules.billing.rate_file import read_rates
+from models.rules.messages.operations import SEND_SMS, UPGRADE
+from models.rules.tenants.credentials import hash_credential, new_credentials
 from models.session import Database, WriteSession
 from models.tables.consent import Consent
 from models.tables.ledger import CreditAccount

@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from models.enums import ErrorCode, MessageStatus
-from workflows.types import (
+from workflows.messages.types import (
     DispatchResult,
     Finding,
     PollResult,

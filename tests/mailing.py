@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.enums import Channel, ConsentStatus, MessageType, SuppressionReason
-from models.queries.acceptance import NewMessage
-from models.queries.consents import lock_contact, say
-from models.queries.suppression import suppress
-from models.rules.operations import SEND_DIRECT_EMAIL
+from models.queries.consent.consents import lock_contact, say
+from models.queries.consent.suppression import suppress
+from models.queries.messages.acceptance import NewMessage
+from models.rules.messages.operations import SEND_DIRECT_EMAIL
 from models.session import Database, WriteSession
 from tests.activities.doubles import Scripted
 from tests.factories import Owner, make_message, new_message

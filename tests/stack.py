@@ -17,7 +17,7 @@ from alembic import command
 from psycopg import sql
 
 from cli.database import alembic_config
-from cli.embedded.postgres import EmbeddedPostgres
+from cli.dev.postgres import EmbeddedPostgres
 from tests.factories import NO_LIMITS
 from tests.secret_values import SERVER_SECRET, SIMULATOR_SECRET, SIMULATOR_TOKEN
 

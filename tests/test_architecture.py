@@ -11,7 +11,7 @@ import pytest
 import models
 from models import errors, registration_errors
 from models.errors import HexavoxError
-from workflows.registered import WORKFLOWS
+from workflows.worker_registry import WORKFLOWS
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "workflows", "activities", "providers", "models", "simulator", "cli")

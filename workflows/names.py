@@ -9,8 +9,8 @@ from typing import Final
 from temporalio.common import SearchAttributeKey
 
 from models.enums import Channel, MessageType
-from models.rules import priorities
-from models.rules.operations import UPGRADE
+from models.rules.messages import priorities
+from models.rules.messages.operations import UPGRADE
 
 MESSAGES: Final = "messages"
 MONEY: Final = "money"
@@ -69,7 +69,7 @@ def send_workflow_id(
     """Return the workflow id under which the retries of one send meet.
 
     Args:
-        operation: what was asked, a word of `models.rules.operations`.
+        operation: what was asked, a word of `models.rules.messages.operations`.
         scope: row id of the merchant for a merchant's key, else empty.
         key: the caller's Idempotency-Key; without one the message id stands for it.
     """

@@ -6,13 +6,9 @@ both sides.
 
 from temporalio import activity
 
-from workflows.closing_types import CloseDaysResult, CloseDaysStep
-from workflows.provisioning_types import ProvisionResult, ProvisionStep
-from workflows.registration_types import (
-    RegistrationResult,
-    RegistrationStep,
-)
-from workflows.types import (
+from workflows.billing.close_days_types import CloseDaysResult, CloseDaysStep
+from workflows.billing.types import Standing, UpgradeStep
+from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
     PollResult,
@@ -25,8 +21,9 @@ from workflows.types import (
     SettleStep,
     SweepResult,
 )
-from workflows.upgrade_types import Standing, UpgradeStep
-from workflows.watching_types import WatchResult, WatchStep
+from workflows.registration.types import RegistrationResult, RegistrationStep
+from workflows.system.watcher_types import WatchResult, WatchStep
+from workflows.voice.types import ProvisionResult, ProvisionStep
 
 
 @activity.defn(name="dispatch")

@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from api.http.prebuilt import Prebuilt
-from api.public import PREFIX
+from api.http.public import PREFIX
 from models import errors
 
 _HERE = Path(__file__).parent

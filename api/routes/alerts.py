@@ -2,10 +2,10 @@
 
 from fastapi import Response
 
-from api import problems
 from api.deps import AlertReads, Authenticated, Paged
-from api.filters import WantedAlerts
-from api.public import public_router
+from api.http import problems
+from api.http.filters import WantedAlerts
+from api.http.public import public_router
 from api.schemas.alerts import AlertView
 from models.errors import MerchantNotFound
 

@@ -2,11 +2,11 @@
 
 from fastapi import Request, Response
 
-from api import problems
 from api.deps import Authenticated, BillingActions, Idempotent, Paged
-from api.filters import OneMerchant, WantedMovements
-from api.idempotency import answer_with
-from api.public import public_router
+from api.http import problems
+from api.http.filters import OneMerchant, WantedMovements
+from api.http.idempotency import answer_with
+from api.http.public import public_router
 from api.schemas.billing import LedgerEntryView, MerchantUpgradeView, V1MerchantUpgradeRequest
 from models.errors import MerchantInactive, MerchantNotFound, PriceMismatch, ReferenceReused
 

@@ -2,11 +2,11 @@
 
 from fastapi import Request, Response
 
-from api import problems
 from api.deps import Authenticated, Idempotent, SendActions
-from api.http.body_size import EMAIL, body_up_to
-from api.idempotency import mark
-from api.public import public_router
+from api.http import problems
+from api.http.bodies.body_size import EMAIL, body_up_to
+from api.http.idempotency import mark
+from api.http.public import public_router
 from api.schemas.email import V1EmailSendRequest, V1MessageResponse
 from models.errors import (
     ChannelNotAllowed,

@@ -2,10 +2,10 @@
 
 from fastapi import Response
 
-from api import problems
 from api.deps import Authenticated, InboxActions, Paged
-from api.filters import WantedInbound
-from api.public import public_router
+from api.http import problems
+from api.http.filters import WantedInbound
+from api.http.public import public_router
 from api.schemas.inbound import InboundMessageView
 from models.errors import InvalidPhoneNumber, MerchantNotFound
 

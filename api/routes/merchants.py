@@ -2,10 +2,10 @@
 
 from fastapi import Request, Response
 
-from api import problems
 from api.deps import Authenticated, Idempotent, MerchantActions, MerchantPath, Paged
-from api.idempotency import answer_with
-from api.public import public_router
+from api.http import problems
+from api.http.idempotency import answer_with
+from api.http.public import public_router
 from api.schemas.merchants import (
     MerchantSettingsView,
     MerchantView,

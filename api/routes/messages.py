@@ -3,7 +3,6 @@
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
-from api import problems
 from api.deps import (
     Authenticated,
     CancelActions,
@@ -15,15 +14,16 @@ from api.deps import (
     RecordingReads,
     SendActions,
 )
-from api.filters import WantedMessages
-from api.http.body_size import EMAIL, SEND, body_up_to
-from api.idempotency import answer_with, mark
-from api.public import public_router
+from api.http import problems
+from api.http.bodies.body_size import EMAIL, SEND, body_up_to
+from api.http.filters import WantedMessages
+from api.http.idempotency import answer_with, mark
+from api.http.public import public_router
 from api.schemas.email import V1OmniEmailSendRequest
 from api.schemas.messages import DispatchResponse, MessageView, V1OmniSmsSendRequest
 from api.schemas.quotes import QuoteRequest, V1MessageQuoteResponse
 from api.schemas.voice import V1OmniVoiceSendRequest
-from api.services.sending import Accepted
+from api.services.messages.accept import Accepted
 from models.errors import (
     ChannelNotAllowed,
     ConsentOptedOut,

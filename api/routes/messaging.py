@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
 
-from api import problems
 from api.deps import Authenticated, Idempotent, LimitParam, MerchantPath, Paged
-from api.idempotency import answer_with
-from api.messaging_deps import BrandActions, CampaignActions, NumberActions, StatusReads
-from api.pagination import DEFAULT_LIMIT
-from api.public import public_router
+from api.http import problems
+from api.http.idempotency import answer_with
+from api.http.pagination import DEFAULT_LIMIT
+from api.http.public import public_router
+from api.registration_deps import BrandActions, CampaignActions, NumberActions, StatusReads
 from api.schemas.messaging import (
     V1MerchantMessagingBrandRequest,
     V1MerchantMessagingBrandView,
@@ -40,7 +40,7 @@ from models.registration_errors import (
     NumberTaken,
     SoleProprietorLimit,
 )
-from models.rules.registration_words import NumberType
+from models.rules.registration.vocabulary import NumberType
 
 router = public_router("/merchants/{merchantId}/messaging", tag="Messaging")
 

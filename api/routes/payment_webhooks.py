@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 
 from api.deps import PaymentNewsActions
-from api.http.body_size import WEBHOOK, body_up_to
+from api.http.bodies.body_size import WEBHOOK, body_up_to
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
 

@@ -2,11 +2,11 @@
 
 from fastapi.responses import Response, StreamingResponse
 
-from api import problems, usage_csv
 from api.deps import Authenticated, ReportReads
-from api.exact_json import ExactJson
-from api.filters import WantedUsage
-from api.public import public_router
+from api.http import problems, usage_csv
+from api.http.bodies.exact_json import ExactJson
+from api.http.filters import WantedUsage
+from api.http.public import public_router
 from api.schemas.reports import V1UsageReportResponse
 from models.errors import InvalidDateRange, MerchantNotFound
 

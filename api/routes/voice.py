@@ -2,7 +2,6 @@
 
 from fastapi import Request, Response
 
-from api import problems
 from api.deps import (
     Authenticated,
     Idempotent,
@@ -10,10 +9,11 @@ from api.deps import (
     PagedCalls,
     SendActions,
 )
-from api.filters import WantedCalls
-from api.http.body_size import SEND, body_up_to
-from api.idempotency import mark
-from api.public import public_router
+from api.http import problems
+from api.http.bodies.body_size import SEND, body_up_to
+from api.http.filters import WantedCalls
+from api.http.idempotency import mark
+from api.http.public import public_router
 from api.schemas.voice import V1TtsCallRequest, VoiceTtsCallView
 from models.errors import (
     ChannelNotAllowed,

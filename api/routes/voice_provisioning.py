@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from api import problems
 from api.deps import Authenticated, Idempotent, Paged, PresenceActions, ProvisioningActions
-from api.filters import OneMerchant
-from api.idempotency import answer_with
-from api.public import public_router
+from api.http import problems
+from api.http.filters import OneMerchant
+from api.http.idempotency import answer_with
+from api.http.public import public_router
 from api.schemas.base import MERCHANT_ID
 from api.schemas.voice_provisioning import (
     V1VoiceProvisioningResponse,

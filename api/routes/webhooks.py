@@ -6,8 +6,8 @@ Not part of the public API.
 from fastapi import APIRouter, Request
 
 from api.deps import InboxActions, ReceiptActions
-from api.http.body_size import WEBHOOK, body_up_to
-from api.messaging_deps import NewsActions
+from api.http.bodies.body_size import WEBHOOK, body_up_to
+from api.registration_deps import NewsActions
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
 

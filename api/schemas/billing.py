@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field, StrictInt, StringConstraints, WithJs
 
 from api.schemas.base import Instant, MerchantId, RequestBody, View
 from models.enums import Channel, LedgerKind, PaymentStatus
-from models.rules.currencies import CURRENCIES
-from models.rules.price_file import MOST_CENTS, MOST_UNITS
+from models.rules.billing.currencies import CURRENCIES
+from models.rules.billing.price_file import MOST_CENTS, MOST_UNITS
 
 
 def _known_currency(code: str) -> str:

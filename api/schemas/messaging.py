@@ -5,11 +5,11 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
 from api.schemas.base import Instant, RequestBody, View
-from api.services.contacts import read_contact
+from api.services.consent.contacts import read_contact
 from models.enums import Channel
 from models.errors import InvalidEmail, InvalidPhoneNumber
-from models.rules.registration_checks import MOST_SUB_USE_CASES
-from models.rules.registration_words import (
+from models.rules.registration.checks import MOST_SUB_USE_CASES
+from models.rules.registration.vocabulary import (
     AltBusinessIdType,
     EntityType,
     RegistrationState,

@@ -11,7 +11,7 @@ from api.schemas.messaging import (
     V1MerchantMessagingBrandView,
     V1MerchantMessagingCampaignView,
 )
-from models.rules.registration_words import AssignmentState, NumberState, NumberType
+from models.rules.registration.vocabulary import AssignmentState, NumberState, NumberType
 
 
 class AvailableNumberView(View):

@@ -4,7 +4,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from api.auth import Caller
+from api.http.auth import Caller
 from models.errors import MerchantNotFound
 from models.tables.alert import Alert
 from models.tables.consent import Consent, ConsentChange

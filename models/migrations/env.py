@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-from models.database_limits import MIGRATION
+from models.database.limits import MIGRATION
 from models.session import connect_options
 from models.tables.registry import metadata
 

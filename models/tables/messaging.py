@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from models.rules.registration_words import (
+from models.rules.registration.vocabulary import (
     TAKEN,
     AssignmentState,
     NumberState,

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from models.rules.registration_profiles import BrandProfile
-from models.rules.registration_words import EntityType, Standing
-from providers.ports import NotFound
-from providers.registration_ports import Advanced, BrandRequest, Stands
+from models.rules.registration.profiles import BrandProfile
+from models.rules.registration.vocabulary import EntityType, Standing
+from providers.ports.messages import NotFound
+from providers.ports.registration import Advanced, BrandRequest, Stands
 from providers.twilio.businesses import business, messaging_profile, missing, owner, person
 from providers.twilio.client import Twilio, text
 from providers.twilio.progress import (

@@ -7,9 +7,9 @@ the legal name, as it stands there by law; what names none is a corporation.
 import re
 from typing import Final
 
-from models.rules.registration_profiles import BrandProfile
-from models.rules.registration_words import EntityType, Vertical
-from providers.registration_ports import Reason
+from models.rules.registration.profiles import BrandProfile
+from models.rules.registration.vocabulary import EntityType, Vertical
+from providers.ports.registration import Reason
 
 _INDUSTRIES: Final[dict[Vertical, str]] = {
     Vertical.AGRICULTURE: "AGRICULTURE",

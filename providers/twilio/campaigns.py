@@ -19,11 +19,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from models.rules.registration_profiles import CampaignProfile
-from models.rules.registration_words import Standing
-from models.rules.throughput import of_class
-from providers.ports import NotFound
-from providers.registration_ports import Advanced, CampaignRequest, Stands, VendorState
+from models.rules.registration.profiles import CampaignProfile
+from models.rules.registration.vocabulary import Standing
+from models.rules.senders.campaign_throughput import of_class
+from providers.ports.messages import NotFound
+from providers.ports.registration import Advanced, CampaignRequest, Stands, VendorState
 from providers.twilio.client import Form, Refusal, Twilio, text
 from providers.twilio.progress import Done, Outcome, Progress, Step, advance, complete, seek
 from providers.twilio.reasons import of_errors

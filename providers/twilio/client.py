@@ -24,7 +24,7 @@ from typing import Any, Final, TypeAlias
 import httpx
 
 from providers import http
-from providers.ports import Ambiguous, NotProcessed
+from providers.ports.messages import Ambiguous, NotProcessed
 
 Form: TypeAlias = Mapping[str, str | bool | int | Sequence[str]]
 

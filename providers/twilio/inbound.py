@@ -14,7 +14,7 @@ from hashlib import sha1
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from providers.ports import ForgedWebhook, InboundText
+from providers.ports.messages import ForgedWebhook, InboundText
 
 SIGNATURE_HEADER: Final = "X-Twilio-Signature"
 

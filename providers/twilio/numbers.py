@@ -16,9 +16,9 @@ second number: Twilio refuses to sell one twice. Who is refused looks whether it
 from collections.abc import Mapping
 from typing import Any, Final
 
-from models.rules.registration_words import NumberType, Standing
-from providers.ports import NotFound
-from providers.registration_ports import (
+from models.rules.registration.vocabulary import NumberType, Standing
+from providers.ports.messages import NotFound
+from providers.ports.registration import (
     AssignmentRequest,
     AvailableNumber,
     Offered,

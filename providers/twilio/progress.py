@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
-from models.rules.registration_words import Standing
-from providers.ports import NotFound
-from providers.registration_ports import Advanced, ErrandRequest, Reason, Stands, VendorState
+from models.rules.registration.vocabulary import Standing
+from providers.ports.messages import NotFound
+from providers.ports.registration import Advanced, ErrandRequest, Reason, Stands, VendorState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from providers.registration_ports import Reason
+from providers.ports.registration import Reason
 from providers.twilio.client import Refusal
 
 _FIELDS: Final[dict[str, str]] = {

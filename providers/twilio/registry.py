@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Final, assert_never
 
-from models.rules.registration_words import NumberType, Standing
-from providers.ports import Ambiguous, NotProcessed, NoTruth
-from providers.registration_ports import (
+from models.rules.registration.vocabulary import NumberType, Standing
+from providers.ports.messages import Ambiguous, NotProcessed, NoTruth
+from providers.ports.registration import (
     AssignmentRequest,
     BrandRequest,
     CampaignRequest,

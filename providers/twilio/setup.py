@@ -6,7 +6,7 @@ from typing import Protocol
 
 import httpx
 
-from providers.ports import InboundText
+from providers.ports.messages import InboundText
 from providers.twilio.brands import Office
 from providers.twilio.client import Account, Twilio
 from providers.twilio.inbound import inbound_verifier

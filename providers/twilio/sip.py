@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import httpx
 
+from providers.ports.sip import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from providers.twilio.client import Lost, Refusal, Twilio, Unprocessed, text
-from providers.voice_ports import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 
 NAME: Final = "twilio"
 

@@ -13,16 +13,16 @@ from temporalio.worker import (
     ExecuteActivityInput,
 )
 
-from activities.ledger import Ledger
-from activities.poison import CountedFailures
-from activities.reconcile import Truth
+from activities.messages.reconcile import Truth
+from activities.messages.settle import Ledger
+from activities.system.step_failures import CountedFailures
 from models.enums import Channel, DeliveryMode
 from models.session import Database
 from providers.routing import Routes
 from tests.activities.doubles import Scripted
-from tests.activities.stage import Stage
+from tests.activities.harness import Stage
 from tests.factories import Owner, make_message, new_message
-from workflows.types import DispatchStep, Ending, ReconcileStep, SettleStep
+from workflows.messages.types import DispatchStep, Ending, ReconcileStep, SettleStep
 
 
 class _Innermost(ActivityInboundInterceptor):

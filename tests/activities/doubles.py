@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from models.enums import Channel, ErrorCode, ReportStatus
-from providers.ports import (
+from providers.ports.messages import (
     Accepted,
     Ambiguous,
     Answer,

@@ -9,15 +9,16 @@ from typing import Any
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
-from activities.payments import Payments
+from activities.billing.payments import Payments
 from models.enums import Channel, ChargeState, DeliveryMode, PaymentStatus
-from models.queries.payment_events import ChargeEvent, StoredEvent, take_event
-from models.rules.operations import UPGRADE
-from models.rules.payments import Duty
-from models.rules.reference import PaymentReference
+from models.queries.billing.payment_events import ChargeEvent, StoredEvent, take_event
+from models.rules.billing.payments import Duty
+from models.rules.messages.operations import UPGRADE
+from models.rules.messages.reference import PaymentReference
 from models.session import Database
 from models.tables.payment import Payment
-from providers.payment_ports import (
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.payments import (
     Charge,
     ChargeAnswer,
     ChargeRequest,
@@ -27,9 +28,8 @@ from providers.payment_ports import (
     Refunded,
     RefundRefused,
 )
-from providers.ports import Ambiguous, NotFound, NotProcessed, NoTruth
 from tests.factories import Owner, unique
-from workflows.upgrade_types import Standing, UpgradeStep
+from workflows.billing.types import Standing, UpgradeStep
 
 LOST = Ambiguous(reason="ReadTimeout")
 BUSY = NotProcessed(reason="503", retry_after=timedelta(seconds=7))

@@ -9,7 +9,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.privacy import PrivateFailures
+from activities.system.privacy import PrivateFailures
 from tests.factories import unique
 
 NUMBER = "+18135551234"

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from models.enums import AlertType
-from models.rules.thresholds import Funds
+from models.rules.alerts.thresholds import Funds
 from models.session import Database
-from tests.alerts.shop import Shop
+from tests.alerts.fixtures import Shop
 
 AT_ONCE = 5
 """Histories that run side by side, so that they wait for each other's disk."""

@@ -3,9 +3,9 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from models.queries.thresholds import limits_changed
+from models.queries.alerts.threshold_alerts import limits_changed
 from models.session import Database
-from tests.alerts.shop import Shop
+from tests.alerts.fixtures import Shop
 
 AT_80 = ("USAGE_THRESHOLD", 80, 1)
 AT_100 = ("USAGE_THRESHOLD", 100, 1)

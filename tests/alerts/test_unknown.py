@@ -6,9 +6,9 @@ from sqlalchemy import text
 from models.enums import AttemptState, MessageStatus, ReportStatus
 from models.session import Database
 from tests.activities.doubles import ACCEPTED, AMBIGUOUS, Scripted
-from tests.activities.stage import Stage
+from tests.activities.harness import Stage
 from tests.factories import make_owner
-from workflows.types import Ending
+from workflows.messages.types import Ending
 
 
 async def open_alerts(stage: Stage) -> list[tuple[str, str, int, int]]:

@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
-from activities.watching import Watching
-from cli.embedded.postgres import EmbeddedPostgres
+from activities.system.watch_alerts import Watching
+from cli.dev.postgres import EmbeddedPostgres
 from models.enums import AlertSeverity, AlertType, AttemptState, Channel
-from models.queries.alerts import raise_alert
+from models.queries.alerts.alerts import raise_alert
 from models.session import Database
-from tests.alerts.shop import Shop
+from tests.alerts.fixtures import Shop
 from tests.factories import make_message, new_message, unique
 from tests.stack import async_url, make_database
-from workflows.watching_types import WatchResult, WatchStep
+from workflows.system.watcher_types import WatchResult, WatchStep
 
 EVERY = timedelta(seconds=7)
 WINDOW = timedelta(minutes=10)

@@ -9,24 +9,24 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
-from api.messaging_parts import add_messaging
-from api.services.admission import Admission
-from api.services.cancel_requests import CancelRequests
-from api.services.canceling import Canceling
-from api.services.permission import Permissions, UnsubscribeLinks
-from api.services.recordings import Recordings
-from api.services.sending import Sending
+from api.registration_composition import add_messaging
+from api.services.messages.accept import Sending
+from api.services.messages.admission import Admission
+from api.services.messages.cancel import Canceling
+from api.services.messages.cancel_requests import CancelRequests
+from api.services.messages.permission import Permissions, UnsubscribeLinks
+from api.services.messages.recordings import Recordings
 from models.enums import DeliveryMode
 from models.session import Database
 from models.settings import Settings
 from providers.registries import Registries
-from providers.simulated_registry import news_verifier
+from providers.simulator.registry import news_verifier
 from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
 from tests.api.raw_http import Server, serving
 from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
 from tests.factories import NO_LIMITS
-from tests.registration.stage import ScriptedRegistry
+from tests.registration.harness import ScriptedRegistry
 
 
 @pytest.fixture(scope="session")

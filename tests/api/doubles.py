@@ -4,17 +4,17 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from api.auth import Caller
-from api.idempotency import IdempotentRequest
+from api.http.auth import Caller
+from api.http.idempotency import IdempotentRequest
 from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.voice import V1OmniVoiceSendRequest
-from api.services.sending import Accepted
-from api.temporal import UpgradeStarter, WorkflowStarter
+from api.services.messages.accept import Accepted
+from api.workflow_starters import UpgradeStarter, WorkflowStarter
 from models.enums import Channel, MessageStatus
-from providers.ports import Found, LookUp, NotFound, Playback, Recording
-from workflows.starting import News, SendStart
-from workflows.upgrading import UpgradeStart
+from providers.ports.messages import Found, LookUp, NotFound, Playback, Recording
+from workflows.billing.start import UpgradeStart
+from workflows.messages.start import News, SendStart
 
 Order = V1OmniSmsSendRequest | V1OmniVoiceSendRequest | V1OmniEmailSendRequest | V1EmailSendRequest
 

@@ -6,8 +6,8 @@ import sys
 import uvicorn
 
 from api.app import create_app
-from api.http.client_limits import ClientLimits
-from api.http.server_protocol import protocol_with
+from api.http.server.client_limits import ClientLimits
+from api.http.server.server_protocol import protocol_with
 from models.logs import configure_logging
 from models.settings import Settings
 

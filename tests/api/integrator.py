@@ -8,8 +8,8 @@ from uuid import uuid4
 import httpx
 
 from models.enums import Channel, DeliveryMode, MessageStatus, MessageType, SuppressionReason
-from models.queries import suppression
-from models.rules.credentials import hash_credential, new_credentials
+from models.queries.consent import suppression
+from models.rules.tenants.credentials import hash_credential, new_credentials
 from models.session import Database
 from models.tables.merchant import Merchant
 from models.tables.message import Message

@@ -7,13 +7,13 @@ from urllib.parse import quote
 import httpx
 from sqlalchemy import text
 
-from api.registration_temporal import RegistrationStarter
-from models.rules.registration_words import NumberType
+from api.registration_starter import RegistrationStarter
+from models.rules.registration.vocabulary import NumberType
 from models.session import Database
-from providers.registration_ports import AvailableNumber, Offered
+from providers.ports.registration import AvailableNumber, Offered
 from tests.api.integrator import Integrator
 from tests.messaging import BRAND, CAMPAIGN
-from workflows.registration_starting import RegistrationStart
+from workflows.registration.start import RegistrationStart
 
 OFFERS = Offered(
     numbers=(

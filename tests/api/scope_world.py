@@ -16,7 +16,7 @@ from models.enums import (
     MessageStatus,
     ReportStatus,
 )
-from models.queries.alerts import raise_alert
+from models.queries.alerts.alerts import raise_alert
 from models.session import Database
 from models.tables.inbound import InboundMessage
 from models.tables.merchant import Merchant
@@ -26,7 +26,7 @@ from tests.api.registrar import Registrar
 from tests.api.scopes import OWNER, PRESENCE, UPGRADE
 from tests.factories import Owner
 from tests.messaging import CAMPAIGN
-from tests.reports.stage import Use, book
+from tests.reports.usage_fixtures import Use, book
 
 
 async def merchant_of(tenant: Integrator, database: Database, name: str) -> int:

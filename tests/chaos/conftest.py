@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.embedded.postgres import EmbeddedPostgres
-from cli.embedded.temporal import EmbeddedTemporal
+from cli.dev.postgres import EmbeddedPostgres
+from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
-from tests.e2e.house import House, Integrator
+from tests.e2e.harness import House, Integrator
 from tests.stack import SHORT_WAITS, Stack, async_url, free_port, make_database
 
 

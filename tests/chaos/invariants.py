@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from models.enums import TERMINAL, MessageStatus
-from models.rules.reference import parse_reference
+from models.rules.messages.reference import parse_reference
 from tests.chaos.payments import MONEY_LAWS
-from tests.e2e.house import Integrator
+from tests.e2e.harness import Integrator
 
 ARRIVED: Final = {
     MessageStatus.DELIVERED: {1},

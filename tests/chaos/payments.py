@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import httpx
 
-from tests.e2e.house import Integrator, until
+from tests.e2e.harness import Integrator, until
 from tests.factories import unique
 
 OVER: Final = {"SUCCEEDED", "FAILED", "REFUNDED"}

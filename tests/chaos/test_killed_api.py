@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, Integrator, number, until
+from tests.e2e.harness import House, Integrator, number, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("chaos")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.e2e.house import House, Integrator, until
+from tests.e2e.harness import House, Integrator, until
 from tests.e2e.registrar import Registrar
 
 pytestmark = pytest.mark.xdist_group("chaos")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.chaos.payments import Buyer, money_violations
-from tests.e2e.house import House, until
+from tests.e2e.harness import House, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("chaos")

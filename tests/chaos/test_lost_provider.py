@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, Integrator, number
+from tests.e2e.harness import House, Integrator, number
 
 pytestmark = pytest.mark.xdist_group("chaos")
 

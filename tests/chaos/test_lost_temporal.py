@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, Integrator, number, until
+from tests.e2e.harness import House, Integrator, number, until
 from workflows import names
 
 pytestmark = pytest.mark.xdist_group("chaos")

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, Integrator, number, until
+from tests.e2e.harness import House, Integrator, number, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("chaos")

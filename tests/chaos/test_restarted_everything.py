@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.embedded.postgres import EmbeddedPostgres
-from cli.embedded.temporal import EmbeddedTemporal
+from cli.dev.postgres import EmbeddedPostgres
+from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, number
+from tests.e2e.harness import House, number
 from tests.stack import SHORT_WAITS, Stack, async_url, free_port, make_database
 
 pytestmark = pytest.mark.xdist_group("chaos")

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, Integrator, number, until
+from tests.e2e.harness import House, Integrator, number, until
 
 pytestmark = pytest.mark.xdist_group("chaos")
 

@@ -1,7 +1,7 @@
 """What the children of a development start are told."""
 
-from cli.embedded.child_environment import for_process, plain
-from models.simulator_settings import SimulatorSettings
+from cli.dev.child_environment import for_process, plain
+from models.configuration.simulator_settings import SimulatorSettings
 
 
 def test_the_simulator_is_told_all_of_its_settings() -> None:

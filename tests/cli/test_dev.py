@@ -14,18 +14,18 @@ from time import monotonic, sleep
 
 import pytest
 
-from cli.embedded.account import HOMES
-from cli.embedded.demo import kept_key
-from cli.embedded.http import status_of
-from cli.embedded.orphan import find_postmaster
-from cli.embedded.ports import LOOPBACK, free_ports, is_taken
-from cli.embedded.surroundings import BadSurroundingsError, Surroundings
+from cli.dev.account import HOMES
+from cli.dev.demo import kept_key
+from cli.dev.dev_settings import BadSurroundingsError, Surroundings
+from cli.dev.local_http import status_of
+from cli.dev.stale_postgres import find_postmaster
+from cli.dev.tcp_ports import LOOPBACK, free_ports, is_taken
 
 ROOT = Path(__file__).parents[2]
 DEV = f"""
 import sys
-from cli.dev import run_dev
-sys.exit(run_dev([sys.executable, {str(ROOT / "tests/cli/stand_in.py")!r}]))
+from cli.dev.command import run_dev
+sys.exit(run_dev([sys.executable, {str(ROOT / "tests/cli/fake_hexavox.py")!r}]))
 """
 PORT_NAMES = ("API", "TEMPORAL", "TEMPORAL_UI", "SIMULATOR")
 

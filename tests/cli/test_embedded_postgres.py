@@ -11,16 +11,16 @@ from time import monotonic, sleep
 import psycopg
 import pytest
 
-from cli.embedded.account import find_account
-from cli.embedded.postgres import EmbeddedPostgres
-from cli.embedded.private import FolderBusyError
+from cli.dev.account import find_account
+from cli.dev.postgres import EmbeddedPostgres
+from cli.dev.private_files import FolderBusyError
 from tests.cli.alive import is_alive
 
 ROOT = Path(__file__).parents[2]
 START_AND_HANG = """
 import sys, time
 from pathlib import Path
-from cli.embedded.postgres import EmbeddedPostgres
+from cli.dev.postgres import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), durable=False)
 server.start()
 print(server.pid, flush=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, ListNamespacesRequest
 from temporalio.client import Client
 
-from cli.embedded.http import status_of
-from cli.embedded.temporal import EmbeddedTemporal
+from cli.dev.local_http import status_of
+from cli.dev.temporal import EmbeddedTemporal
 
 
 async def test_its_namespace_answers_once_it_is_started() -> None:

@@ -6,7 +6,7 @@ import socket
 import httpx
 import pytest
 
-from cli.health import serve_health
+from cli.worker.health import serve_health
 from tests.stack import free_port
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.embedded.postgres import EmbeddedPostgres
+from cli.dev.postgres import EmbeddedPostgres
 from cli.main import app
 from models.session import Database
 from tests.factories import make_owner, unique

@@ -9,7 +9,9 @@ import pytest
 
 from tests.stack import ROOT
 
-_STAND_BACK = "import os, sys; from cli.priority import stand_back; stand_back(int(sys.argv[1]));"
+_STAND_BACK = (
+    "import os, sys; from cli.process_priority import stand_back; stand_back(int(sys.argv[1]));"
+)
 AUTOGROUP = Path("/proc/self/autogroup")
 _ANYBODY = 65_534
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded.private import (
+from cli.dev.private_files import (
     BadFolderError,
     close_to_others,
     kept_secret,

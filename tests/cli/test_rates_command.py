@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
-from cli.embedded.postgres import EmbeddedPostgres
+from cli.dev.postgres import EmbeddedPostgres
 from cli.main import app
 from models.enums import ReportStatus
 from models.session import Database
 from tests.activities.doubles import Scripted
-from tests.activities.stage import Stage
+from tests.activities.harness import Stage
 from tests.factories import make_owner, unique
 from tests.stack import async_url, make_database
-from workflows.types import Ending
+from workflows.messages.types import Ending
 
 Found = TypeVar("Found")
 HEAD = "channel,provider,country,unitCost,carrierFee,markupBasisPoints,markupFlat,validFrom\n"

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from cli.supervisor import Child, ServiceFailedError, Supervisor
+from cli.dev.supervisor import Child, ServiceFailedError, Supervisor
 from tests.cli.alive import is_alive
 
 ROOT = Path(__file__).parents[2]
@@ -124,7 +124,7 @@ def test_no_child_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from cli.supervisor import Child, Supervisor
+from cli.dev.supervisor import Child, Supervisor
 with Supervisor(lambda news: None) as supervisor:
     argv = [sys.executable, "-c", {FOREVER!r}]
     kept = Child("kept", argv, log=Path({str(tmp_path)!r}) / "log", ready=lambda: True)

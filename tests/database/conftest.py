@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cli.embedded.postgres import EmbeddedPostgres
+from cli.dev.postgres import EmbeddedPostgres
 from tests.database.site import Site, open_site
 from tests.factories import unique
 from tests.stack import make_database

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.database_faults import Fault, closes, fault_of
+from models.database.faults import Fault, closes, fault_of
 from tests.database.site import Site
 
 RAISE = """

@@ -10,17 +10,17 @@ from sqlalchemy import text
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
-from cli.embedded.postgres import EmbeddedPostgres
+from cli.dev.postgres import EmbeddedPostgres
 from models.enums import MessageStatus, MessageType
-from models.queries import load
-from models.queries.load import Sample
+from models.queries.system import load
+from models.queries.system.load import Sample
 from models.session import Database
-from providers.ports import Answer
+from providers.ports.messages import Answer
 from tests.activities.doubles import ACCEPTED, AMBIGUOUS, NOT_PROCESSED, Scripted
-from tests.activities.stage import Stage
+from tests.activities.harness import Stage
 from tests.factories import make_message, make_owner, new_message, unique
 from tests.stack import async_url, make_database
-from workflows.types import DispatchStep, Ending, Verdict
+from workflows.messages.types import DispatchStep, Ending, Verdict
 
 SECOND = timedelta(seconds=1)
 AGE = timedelta(seconds=30)

@@ -10,9 +10,9 @@ from alembic import command
 from sqlalchemy import text
 
 from cli.database import alembic_config
-from cli.embedded.postgres import EmbeddedPostgres
-from models.database_limits import API, IDLE_UNCHECKED, DatabaseLimits
-from models.database_url import sqlalchemy_url
+from cli.dev.postgres import EmbeddedPostgres
+from models.database.limits import API, IDLE_UNCHECKED, DatabaseLimits
+from models.database.url import sqlalchemy_url
 from models.session import Database
 from tests.database.site import Site, open_site
 from tests.proxy import Proxy

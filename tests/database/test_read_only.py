@@ -7,8 +7,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api.services.readiness import Readiness
-from cli.health import serve_health
+from api.services.system.readiness import Readiness
+from cli.worker.health import serve_health
 from models.errors import TemporarilyUnavailable
 from models.session import Database
 from tests.database.site import Site

@@ -29,9 +29,9 @@ import api
 import cli
 import models
 import providers
+from models.database.sql_text import sql_text
 from models.enums import DeliveryMode
 from models.session import Database
-from models.sql_text import sql_text
 from models.tables.tenant import Tenant
 from tests.factories import unique
 from tests.stack import async_url
@@ -39,7 +39,7 @@ from tests.stack import async_url
 BYTES, PARAMETERS = 4096, 50
 """Of a statement that the driver parses only once: `psycopg._queries`."""
 
-SELDOM = ("models.queries.usage.TOTALS",)
+SELDOM = ("models.queries.billing.usage.TOTALS",)
 """Longer, and executed once per report."""
 
 NUMBERS = text("SELECT n, n * 2 AS twice FROM generate_series(1, :most) AS n ORDER BY n")

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 from sqlalchemy import text
 
-from models.database_limits import WORKER
+from models.database.limits import WORKER
 from models.session import Database, connect_options
 from tests.database.site import Site, open_site
 from tests.factories import Owner, make_owner, unique

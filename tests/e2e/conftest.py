@@ -9,10 +9,10 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from cli.embedded.postgres import EmbeddedPostgres
-from cli.embedded.temporal import EmbeddedTemporal
+from cli.dev.postgres import EmbeddedPostgres
+from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
-from tests.e2e.house import House, Integrator
+from tests.e2e.harness import House, Integrator
 from tests.factories import load_sample
 from tests.stack import Stack, async_url, make_database
 from workflows.payloads import data_converter

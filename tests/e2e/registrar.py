@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from tests.e2e.house import Integrator, until
+from tests.e2e.harness import Integrator, until
 from tests.messaging import BRAND, CAMPAIGN
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.house import House, Integrator, number, until
+from tests.e2e.harness import House, Integrator, number, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.e2e.house import House, Integrator, number
+from tests.e2e.harness import House, Integrator, number
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")

@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client
 
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, Integrator, number
+from tests.e2e.harness import House, Integrator, number
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from models.queries import invoices
-from models.queries.invoices import InvoiceLine, Scope
+from models.queries.billing import invoices
+from models.queries.billing.invoices import InvoiceLine, Scope
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, Integrator, number
+from tests.e2e.harness import House, Integrator, number
 
 pytestmark = pytest.mark.xdist_group("stack")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, Integrator, number
+from tests.e2e.harness import House, Integrator, number
 
 pytestmark = pytest.mark.xdist_group("stack")
 

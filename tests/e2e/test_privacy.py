@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 from temporalio.client import Client
 
-from tests.e2e.house import House, Integrator, number, shown_of, until
+from tests.e2e.harness import House, Integrator, number, shown_of, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.house import House, Integrator
+from tests.e2e.harness import House, Integrator
 
 pytestmark = pytest.mark.xdist_group("stack")
 

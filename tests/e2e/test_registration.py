@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from temporalio.client import Client
 
-from tests.e2e.house import House, Integrator, number, shown_of
+from tests.e2e.harness import House, Integrator, number, shown_of
 from tests.e2e.registrar import Registrar
 from tests.messaging import BRAND
 

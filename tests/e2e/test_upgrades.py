@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from tests.chaos.invariants import violations
 from tests.chaos.payments import Buyer, money_violations
-from tests.e2e.house import House, number, shown_of, until
+from tests.e2e.harness import House, number, shown_of, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.house import House, Integrator, number
+from tests.e2e.harness import House, Integrator, number
 
 pytestmark = pytest.mark.xdist_group("stack")
 

@@ -8,12 +8,12 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
-from api.services.receipts import Receipts
+from api.services.messages.delivery_reports import Receipts
 from models.session import Database
 from models.settings import Settings
-from providers import simulated
+from providers.simulator import messages
 from tests.factories import Owner
-from tests.inbound.stage import SECRET, Line, Started, inbox
+from tests.inbound.harness import SECRET, Line, Started, inbox
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +35,7 @@ async def app(database_url: str, database: Database, started: Started) -> AsyncI
     )
     async with app.router.lifespan_context(app):
         app.state.inbox = inbox(database, started)
-        app.state.receipts = Receipts(
-            database, started, {simulated.NAME: simulated.verifier(SECRET)}
-        )
+        app.state.receipts = Receipts(database, started, {messages.NAME: messages.verifier(SECRET)})
         yield app
 
 

@@ -9,12 +9,12 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from models.enums import Channel
-from models.rules.contacts import contact_key
-from providers.ports import Answer
+from models.rules.consent.contacts import contact_key
+from providers.ports.messages import Answer
 from tests.activities.doubles import Scripted, own_id
-from tests.activities.stage import Stage
+from tests.activities.harness import Stage
 from tests.factories import make_message, new_message
-from tests.inbound.stage import Line, signed
+from tests.inbound.harness import Line, signed
 
 FIRST, SECOND = "Maria@Example.com", "bob@xn--mnchen-3ya.example"
 TABLES = ("message", "attempt", "receipt", "suppression", "consent_change", "usage_record")

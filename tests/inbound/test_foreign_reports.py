@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from models.enums import AttemptState, Channel, MessageStatus
-from models.rules.contacts import contact_key
-from providers.ports import Accepted
+from models.rules.consent.contacts import contact_key
+from providers.ports.messages import Accepted
 from tests.activities.doubles import AMBIGUOUS, own_id
-from tests.activities.stage import Stage
+from tests.activities.harness import Stage
 from tests.factories import make_owner
+from tests.inbound.harness import CONTACT, OTHER, Line
 from tests.inbound.reporting import FIRST, SECOND, Post, Reporting, mismatches
-from tests.inbound.stage import CONTACT, OTHER, Line
-from workflows.types import Ending, Verdict
+from workflows.messages.types import Ending, Verdict
 
 FOREIGN: list[tuple[str, dict[str, Any]]] = [
     ("MESSAGE_ID", {"messageId": "sim_other"}),

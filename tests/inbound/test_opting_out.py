@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import Channel, ConsentStatus, ErrorCode, MessageType
-from models.queries.consents import lock_contact
-from models.rules.inbound import MOST_ANSWERS
-from providers.ports import Refused
+from models.queries.consent.consents import lock_contact
+from models.rules.consent.keywords import MOST_ANSWERS
+from providers.ports.messages import Refused
 from tests.activities.doubles import Scripted
-from tests.activities.stage import Stage
+from tests.activities.harness import Stage
 from tests.factories import make_owner, say
-from tests.inbound.stage import CONTACT, OTHER, Line
-from workflows.types import Verdict
+from tests.inbound.harness import CONTACT, OTHER, Line
+from workflows.messages.types import Verdict
 
 _WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 OPTED_OUT = Refused(error_code=ErrorCode.OPTED_OUT, provider_code="21610", everywhere=True)

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from models.rules.credentials import hash_credential, new_credentials
+from models.rules.tenants.credentials import hash_credential, new_credentials
 from models.session import Database
 from models.tables.tenant import ApiKey
 from tests.factories import Owner, make_owner
-from tests.inbound.stage import CONTACT, OTHER, Line
+from tests.inbound.harness import CONTACT, OTHER, Line
 
 PATH = "/api/v1/messages/inbound"
 

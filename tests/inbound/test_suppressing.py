@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from models.enums import Channel, ErrorCode
-from providers.ports import Refused
+from providers.ports.messages import Refused
 from tests.activities.doubles import ACCEPTED, Scripted, own_id
-from tests.activities.stage import Stage
+from tests.activities.harness import Stage
 from tests.factories import make_message, new_message
-from tests.inbound.stage import CONTACT, Line, signed
-from workflows.types import Ending, Verdict
+from tests.inbound.harness import CONTACT, Line, signed
+from workflows.messages.types import Ending, Verdict
 
 OPTED_OUT = Refused(error_code=ErrorCode.OPTED_OUT, provider_code="21610", everywhere=True)
 ADDRESS = "Maria@Example.com"

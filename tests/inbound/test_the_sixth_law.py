@@ -19,20 +19,20 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from api.auth import Caller
-from api.idempotency import IdempotentRequest
+from api.http.auth import Caller
+from api.http.idempotency import IdempotentRequest
 from api.schemas.consents import V1MerchantConsentRequest
-from api.services.consents import Consents
-from api.services.permission import UnsubscribeLinks
-from api.services.unsubscribing import Unsubscribing
-from cli.embedded.postgres import EmbeddedPostgres
+from api.services.consent.consents import Consents
+from api.services.consent.unsubscribe import Unsubscribing
+from api.services.messages.permission import UnsubscribeLinks
+from cli.dev.postgres import EmbeddedPostgres
 from models.enums import Channel, ConsentStatus
-from models.queries import settleable, settlement
+from models.queries.messages import settleable, settlement
 from models.session import Database
-from providers import simulated
-from tests.activities.stage import Stage
+from providers.simulator import messages
+from tests.activities.harness import Stage
 from tests.factories import Owner, make_message, make_owner
-from tests.inbound.stage import Started, event, inbox, make_shop, signed
+from tests.inbound.harness import Started, event, inbox, make_shop, signed
 from tests.inbound.witness import bear_witness
 from tests.mailing import AllChannels, complain, mail, single
 from tests.stack import async_url, make_database
@@ -193,9 +193,7 @@ class Life:
                     number=self.owners[0].sender,
                 )
                 body, headers = signed(told)
-                taken = (
-                    self.inbox.take(simulated.NAME, headers, body) for _ in range(action.times)
-                )
+                taken = (self.inbox.take(messages.NAME, headers, body) for _ in range(action.times))
                 await asyncio.gather(*taken)
             case Say():
                 await self._say(action)

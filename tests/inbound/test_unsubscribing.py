@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from api.services.permission import UnsubscribeLinks
+from api.services.messages.permission import UnsubscribeLinks
 from models.enums import Channel, ErrorCode, MessageType
-from models.queries import dispatching
+from models.queries.messages import dispatch
 from tests.activities.doubles import Scripted
-from tests.activities.stage import Stage
+from tests.activities.harness import Stage
 from tests.factories import make_message, make_owner, new_message
-from tests.inbound.stage import Line
+from tests.inbound.harness import Line
 from tests.mailing import RECIPIENTS, AllChannels, accept, mail
-from workflows.types import Verdict
+from workflows.messages.types import Verdict
 
 ADDRESS = "maria@example.com"
 LINKS = UnsubscribeLinks("http://api.test", "only-for-tests-too")
@@ -61,12 +61,12 @@ async def test_the_link_waits_for_a_dispatch_under_way(line: Line, recipient: st
     address = LINKS.link(line.owner.tenant_id, line.owner.merchant_id, recipient)
     tenant_id = line.owner.tenant_id
     async with line.database.transaction() as db:
-        assert await dispatching.lock_for_dispatch(db, tenant_id=tenant_id, message_id=under_way)
+        assert await dispatch.lock_for_dispatch(db, tenant_id=tenant_id, message_id=under_way)
         clicking = asyncio.create_task(line.client.post(address, data=ONE_CLICK))
         await asyncio.sleep(0.2)
         assert not clicking.done()
         now = datetime.now(UTC)
-        await dispatching.claim(
+        await dispatch.claim(
             db,
             tenant_id=tenant_id,
             message_id=under_way,

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from tests.inbound.harness import CONTACT, OTHER, Line, event, signed
 from tests.inbound.reporting import mismatches
-from tests.inbound.stage import CONTACT, OTHER, Line, event, signed
 
 PATH = "/webhooks/simulator/inbound"
 

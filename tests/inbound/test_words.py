@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.enums import InboundKind
-from models.rules.inbound import answer_to, kind_of
-from models.rules.segments import segment
+from models.rules.consent.keywords import answer_to, kind_of
+from models.rules.messages.segments import segment
 
 OPT_OUT = [
     "STOP",

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.queries.days import lock_day
-from models.queries.pricing import accept_card_prices, price_what_is_missing
+from models.queries.billing.repricing import accept_card_prices, price_what_is_missing
+from models.queries.billing.usage_days import lock_day
 from models.session import Database
 from models.tables.usage import UsageClosing
 from tests.factories import Owner, add_card

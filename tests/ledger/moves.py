@@ -8,20 +8,21 @@ from typing import TypeAlias
 
 from sqlalchemy import text
 
-from activities.ledger import Ledger
+from activities.messages.settle import Ledger
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
-from models.queries import concluding, dispatching, payments, receipts, settleable, settlement
-from models.queries.acceptance import AcceptedMessage, KeyTaken, NotFunded
-from models.queries.receipts import NewReceipt
-from models.rules.dispatching import Move, decide
-from models.rules.periods import day_of, month_of
-from models.rules.settlement import End
+from models.queries.billing import payments
+from models.queries.messages import conclude, dispatch, receipts, settleable, settlement
+from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFunded
+from models.queries.messages.receipts import NewReceipt
+from models.rules.billing.periods import day_of, month_of
+from models.rules.messages.dispatch_decision import Move, decide
+from models.rules.messages.settlement import End
 from models.session import Database
 from providers.routing import Routes
 from tests.activities.doubles import Scripted, own_id
 from tests.factories import Owner, make_paid, new_message, try_accept
 from tests.ledger.billing import Bill, Billing, Close
-from workflows.types import Ending, SettleStep
+from workflows.messages.types import Ending, SettleStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +176,12 @@ class Story:
         ids = {"tenant_id": self.owner.tenant_id, "message_id": message_id}
         now = datetime.now(UTC)
         async with self._database.transaction() as db:
-            found = await dispatching.lock_for_dispatch(db, **ids)
+            found = await dispatch.lock_for_dispatch(db, **ids)
             assert found is not None
             if decide(found.candidate, now).move is not Move.CLAIM or found.attempts:
                 return
             then = now - timedelta(days=days_ago)
-            await dispatching.claim(
+            await dispatch.claim(
                 db,
                 **ids,
                 number=1,
@@ -190,7 +191,7 @@ class Story:
                 grace=timedelta(minutes=1),
             )
         async with self._database.transaction() as db:
-            await concluding.conclude(
+            await conclude.conclude(
                 db,
                 tenant_id=self.owner.tenant_id,
                 message_id=message_id,

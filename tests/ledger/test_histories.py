@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from models.enums import FINAL_REPORT, AttemptState, ReportStatus
-from models.queries.acceptance import AcceptedMessage
+from models.queries.messages.acceptance import AcceptedMessage
 from models.session import Database
 from tests.factories import make_owner
 from tests.ledger.billing import Bill, Close
@@ -26,7 +26,7 @@ from tests.ledger.moves import (
     grant,
     limit,
 )
-from workflows.types import Ending
+from workflows.messages.types import Ending
 
 AT_ONCE = 5
 """Histories that run side by side, so that they wait for each other's disk, not the clock."""

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import Channel, MessageStatus
-from models.queries import settleable, settlement
-from models.rules.settlement import End
+from models.queries.messages import settleable, settlement
+from models.rules.messages.settlement import End
 from models.session import Database
 from tests.chaos.invariants import broken_laws
 from tests.factories import Owner, make_message, new_message

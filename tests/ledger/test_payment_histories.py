@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from models.enums import OPEN_CHARGE, ChargeState, PaymentStatus
-from models.rules.payments import may_step
+from models.rules.billing.payments import may_step
 from models.session import Database
 from tests.activities.gateways import BUSY, LOST, UNREACHABLE, OwnGateway, Till
 from tests.factories import make_owner

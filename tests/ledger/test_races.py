@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import AttemptState, ReportStatus
-from models.queries.acceptance import AcceptedMessage, KeyTaken, NotFunded
+from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFunded
 from models.session import Database
 from tests.factories import make_owner, new_message, try_accept
 from tests.ledger.laws import check_laws
 from tests.ledger.moves import Accept, Call, Part, Settle, Story, Tell, grant, limit
-from workflows.types import Ending
+from workflows.messages.types import Ending
 
 
 def counted(outcomes: Sequence[AcceptedMessage | KeyTaken | NotFunded]) -> Counter[str]:

@@ -5,8 +5,8 @@ from typing import Final
 from tests.mutants.fault import Fault
 
 _READABLE: Final = "api/services/readable.py"
-_SCOPES: Final = ("tests/api/test_scopes.py",)
-_SIGNED: Final = ("tests/unit/test_simulated_signatures.py",)
+_SCOPES: Final = ("tests/api/tenants/test_scopes.py",)
+_SIGNED: Final = ("tests/unit/providers/test_simulated_signatures.py",)
 _TWILIO: Final = ("tests/vendors/test_inbound.py",)
 
 
@@ -57,7 +57,7 @@ FAULTS: Final = (
     _under_another_name("readable_numbers", "MessagingNumber"),
     Fault(
         "the ledger of one merchant is that of all",
-        "api/services/billing.py",
+        "api/services/billing/upgrades.py",
         "Billing.list_ledger",
         "col(LedgerEntry.merchant_id) == merchant.id,",
         "",
@@ -65,7 +65,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a report of usage is the tenant's for every key",
-        "api/services/reports.py",
+        "api/services/billing/usage_reports.py",
         "_whose",
         "return caller.merchant_id",
         "return None",
@@ -73,7 +73,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a merchant's key may write merchants",
-        "api/services/merchants.py",
+        "api/services/tenants/merchants.py",
         "Merchants.upsert",
         "if caller.merchant_id is not None:",
         "if caller.merchant_id == 0:",
@@ -81,7 +81,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a key of the simulator's signature never grows old",
-        "providers/simulated.py",
+        "providers/simulator/messages.py",
         "verified",
         "abs(time.time() - int(at)) > _TOLERANCE",
         "time.time() - int(at) > 86_400 * _TOLERANCE",
@@ -89,7 +89,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a signature of the future is believed",
-        "providers/simulated.py",
+        "providers/simulator/messages.py",
         "verified",
         "abs(time.time() - int(at))",
         "time.time() - int(at)",
@@ -97,7 +97,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a signature does not cover its time",
-        "providers/simulated.py",
+        "providers/simulator/messages.py",
         "verified",
         'at.encode() + b"." + body',
         'b"." + body',
@@ -105,7 +105,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a wrong signature is believed",
-        "providers/simulated.py",
+        "providers/simulator/messages.py",
         "verified",
         "if not hmac.compare_digest(",
         "if at and hmac.compare_digest(b'', b'x') and not hmac.compare_digest(",
@@ -129,7 +129,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a link of nobody's is believed",
-        "api/services/permission.py",
+        "api/services/messages/permission.py",
         "UnsubscribeLinks.read",
         "return named if good else None",
         "return named",
@@ -137,7 +137,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a link of one merchant opts out of another",
-        "api/services/permission.py",
+        "api/services/messages/permission.py",
         "UnsubscribeLinks.token",
         "{tenant_id}\\x1f{merchant_id}\\x1f{contact_key}",
         "{tenant_id}\\x1f{contact_key}",
@@ -145,58 +145,58 @@ FAULTS: Final = (
     ),
     Fault(
         "a report is believed under another address",
-        "api/services/webhooks.py",
+        "api/services/provider_webhooks.py",
         "verified",
         'raise Forbidden("It belongs to another address.")',
         "pass",
-        ("tests/api/test_payment_webhooks.py",),
+        ("tests/api/billing/test_payment_webhooks.py",),
     ),
     Fault(
         "a key is known without its secret",
-        "api/auth.py",
+        "api/http/auth.py",
         "Authenticator.authenticate",
         'not same_hash(secret_hash, known.secret_hash if known else "") or known is None',
         "known is None",
-        ("tests/api/test_credentials.py",),
+        ("tests/api/tenants/test_credentials.py",),
     ),
     Fault(
         "a revoked key is known for ever",
-        "api/auth.py",
+        "api/http/auth.py",
         "_live_key",
         ", col(ApiKey.revoked_at).is_(None)",
         "",
-        ("tests/api/test_credentials.py",),
+        ("tests/api/tenants/test_credentials.py",),
     ),
     Fault(
         "one key is another request's",
-        "api/idempotency.py",
+        "api/http/idempotency.py",
         "find_answer",
         "record.fingerprint != request.fingerprint",
         'record.fingerprint == ""',
-        ("tests/api/test_idempotency.py",),
+        ("tests/api/http/test_idempotency.py",),
     ),
     Fault(
         "two requests of one key act at once",
-        "api/idempotency.py",
+        "api/http/idempotency.py",
         "_LOCK",
         "pg_advisory_xact_lock(hashtextextended(:name, 0))",
         "hashtextextended(:name, 0)",
-        ("tests/api/test_idempotency.py",),
+        ("tests/api/http/test_idempotency.py",),
     ),
     Fault(
         "a merchant's key and the tenant's share their Idempotency-Keys",
-        "api/idempotency.py",
+        "api/http/idempotency.py",
         "identify",
         "str(caller.merchant_id)",
         '""',
-        ("tests/api/test_idempotency.py",),
+        ("tests/api/http/test_idempotency.py",),
     ),
     Fault(
         "an address in capitals is another contact",
-        "models/rules/contacts.py",
+        "models/rules/consent/contacts.py",
         "contact_key",
         ".casefold())",
         ")",
-        ("tests/unit/test_contacts.py",),
+        ("tests/unit/consent/test_contacts.py",),
     ),
 )

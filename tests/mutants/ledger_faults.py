@@ -4,17 +4,17 @@ from typing import Final
 
 from tests.mutants.fault import Fault
 
-_ACCEPTANCE: Final = "models/queries/acceptance.py"
-_SETTLEMENT: Final = "models/queries/settlement.py"
-_BOOKING: Final = "models/queries/booking.py"
-_RULES: Final = "models/rules/settlement.py"
+_ACCEPTANCE: Final = "models/queries/messages/acceptance.py"
+_SETTLEMENT: Final = "models/queries/messages/settlement.py"
+_BOOKING: Final = "models/queries/billing/usage_posting.py"
+_RULES: Final = "models/rules/messages/settlement.py"
 
 _RACES: Final = ("tests/ledger/test_races.py",)
 _HISTORIES: Final = ("tests/ledger/test_histories.py", "-k", "first_part")
-_SETTLE: Final = ("tests/activities/test_settle.py",)
-_SETTLEMENT_RULES: Final = ("tests/unit/test_settlement.py",)
+_SETTLE: Final = ("tests/activities/messages/test_settle.py",)
+_SETTLEMENT_RULES: Final = ("tests/unit/messages/test_settlement.py",)
 _CLOSING: Final = ("tests/reports/test_closing.py",)
-_PRICES: Final = ("tests/unit/test_pricing.py",)
+_PRICES: Final = ("tests/unit/billing/test_pricing.py",)
 
 FAULTS: Final = (
     Fault(
@@ -63,7 +63,7 @@ FAULTS: Final = (
         "_METER",
         "ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING",
         "",
-        ("tests/api/test_email.py",),
+        ("tests/api/messages/test_email.py",),
     ),
     Fault(
         "further recipients are not written down",
@@ -71,7 +71,7 @@ FAULTS: Final = (
         "accept",
         "if message.further_keys:",
         "if message.further_keys and row is not None:",
-        ("tests/api/test_email.py",),
+        ("tests/api/messages/test_email.py",),
     ),
     Fault(
         "low credits are not warned of",
@@ -88,9 +88,9 @@ FAULTS: Final = (
         "message.due_at > message.accepted_at",
         "message.due_at < message.accepted_at",
         (
-            "tests/api/test_messages.py",
-            "tests/api/test_replayed_sends.py",
-            "tests/api/test_canceling.py",
+            "tests/api/messages/test_messages.py",
+            "tests/api/messages/test_replayed_sends.py",
+            "tests/api/messages/test_canceling.py",
         ),
     ),
     Fault(
@@ -147,7 +147,7 @@ FAULTS: Final = (
         "cancel_message",
         "message.completed or message.facts.status not in WAITING",
         "message.completed",
-        ("tests/activities/test_canceling.py",),
+        ("tests/activities/messages/test_canceling.py",),
     ),
     Fault(
         "a settlement writes to a closed day",
@@ -175,7 +175,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a correction that crosses midnight does not hold its day",
-        "models/queries/late_reports.py",
+        "models/queries/messages/late_reports.py",
         "apply_late_reports",
         "await lock_days(db, message, {day_of(now)})",
         "await lock_days(db, message, set())",
@@ -211,7 +211,7 @@ FAULTS: Final = (
         "may_be_taken",
         "a.state is AttemptState.ACCEPTED or a.state in OPEN_ATTEMPT",
         "a.state is AttemptState.ACCEPTED",
-        ("tests/unit/test_settlement.py", "tests/activities/test_settle.py"),
+        ("tests/unit/messages/test_settlement.py", "tests/activities/messages/test_settle.py"),
     ),
     Fault(
         "a provider's first price holds",
@@ -219,11 +219,11 @@ FAULTS: Final = (
         "price_told",
         "told[-1]",
         "told[0]",
-        ("tests/unit/test_settlement.py", "tests/activities/test_prices.py"),
+        ("tests/unit/messages/test_settlement.py", "tests/activities/messages/test_prices.py"),
     ),
     Fault(
         "a day does not rest before it is closed",
-        "models/rules/closing.py",
+        "models/rules/billing/day_closing.py",
         "last_over",
         "day_of(now - RESTS)",
         "day_of(now)",
@@ -231,7 +231,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a day is closed beside whoever writes to it",
-        "models/queries/closing.py",
+        "models/queries/billing/day_closing.py",
         "close_day",
         "alone=True",
         "alone=False",
@@ -239,7 +239,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a day is closed although something holds it",
-        "models/queries/closing.py",
+        "models/queries/billing/day_closing.py",
         "close_day",
         "if held is None:",
         "if True:",
@@ -247,7 +247,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a lost answer holds no day open",
-        "models/queries/closing.py",
+        "models/queries/billing/day_closing.py",
         "unsettled",
         "IN ('REQUESTED', 'AMBIGUOUS', 'ACCEPTED')",
         "IN ('REQUESTED', 'ACCEPTED')",
@@ -255,7 +255,7 @@ FAULTS: Final = (
     ),
     Fault(
         "the last second of a day belongs to no day",
-        "models/queries/closing.py",
+        "models/queries/billing/day_closing.py",
         "unsettled",
         "CAST({last} + 1 AS timestamp)",
         "CAST({last} + 1 AS timestamp) - interval '1 second'",
@@ -263,7 +263,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a default card goes before the tenant's own",
-        "models/rules/pricing.py",
+        "models/rules/billing/pricing.py",
         "_closeness",
         "card.tenant_id != DEFAULTS",
         "card.tenant_id == DEFAULTS",
@@ -271,7 +271,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a card of later holds for what was accepted before",
-        "models/rules/pricing.py",
+        "models/rules/billing/pricing.py",
         "choose",
         "card.valid_from <= accepted_at",
         "card.valid_from >= accepted_at",
@@ -279,7 +279,7 @@ FAULTS: Final = (
     ),
     Fault(
         "amounts are rounded half up",
-        "models/rules/pricing.py",
+        "models/rules/billing/pricing.py",
         "kept",
         "rounding=ROUND_HALF_EVEN",
         'rounding="ROUND_HALF_UP"',

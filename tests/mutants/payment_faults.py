@@ -4,13 +4,16 @@ from typing import Final
 
 from tests.mutants.fault import Fault
 
-_PAYMENTS: Final = "models/queries/payments.py"
-_PAYING: Final = "activities/payments.py"
+_PAYMENTS: Final = "models/queries/billing/payments.py"
+_PAYING: Final = "activities/billing/payments.py"
 
-_PAY: Final = ("tests/activities/test_payments.py", "tests/activities/test_payment_reports.py")
-_GRANTING: Final = ("tests/activities/test_granting.py",)
-_PAY_RULES: Final = ("tests/unit/test_payment_rules.py",)
-_NEWS: Final = ("tests/api/test_payment_webhooks.py",)
+_PAY: Final = (
+    "tests/activities/billing/test_payments.py",
+    "tests/activities/billing/test_payment_reports.py",
+)
+_GRANTING: Final = ("tests/activities/billing/test_granting.py",)
+_PAY_RULES: Final = ("tests/unit/billing/test_payment_rules.py",)
+_NEWS: Final = ("tests/api/billing/test_payment_webhooks.py",)
 
 FAULTS: Final = (
     Fault(
@@ -79,7 +82,7 @@ FAULTS: Final = (
     ),
     Fault(
         "money that is taken too late is kept",
-        "models/rules/payments.py",
+        "models/rules/billing/payments.py",
         "change_by",
         "return Change(status=S.FAILED, taken=True, refund_due=True)",
         "return None",
@@ -87,7 +90,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a late decline takes money back that was taken",
-        "models/rules/payments.py",
+        "models/rules/billing/payments.py",
         "change_by",
         "if facts.status not in _OPEN:",
         "if facts.status not in {*_OPEN, S.SUCCEEDED}:",
@@ -95,7 +98,7 @@ FAULTS: Final = (
     ),
     Fault(
         "an old charge under the same ids is taken for ours",
-        "models/queries/payment_events.py",
+        "models/queries/billing/payment_events.py",
         "take_event",
         "or payment.reference != reference",
         "",
@@ -103,7 +106,7 @@ FAULTS: Final = (
     ),
     Fault(
         "news of one gateway are about another's charge",
-        "models/queries/payment_events.py",
+        "models/queries/billing/payment_events.py",
         "take_event",
         "payment is None or payment.gateway != gateway or",
         "payment is None or",
@@ -111,7 +114,7 @@ FAULTS: Final = (
     ),
     Fault(
         "news that were told before take effect again",
-        "models/queries/payment_events.py",
+        "models/queries/billing/payment_events.py",
         "take_event",
         "if stored is not None:",
         "if True:",

@@ -4,19 +4,19 @@ from typing import Final
 
 from tests.mutants.fault import Fault
 
-_DISPATCHING: Final = "models/queries/dispatching.py"
-_CONCLUDING: Final = "models/queries/concluding.py"
-_RULES: Final = "models/rules/dispatching.py"
-_RECEIPTS: Final = "models/queries/receipts.py"
-_RECONCILE: Final = "activities/reconcile.py"
-_STORY: Final = "workflows/send_message.py"
+_DISPATCHING: Final = "models/queries/messages/dispatch.py"
+_CONCLUDING: Final = "models/queries/messages/conclude.py"
+_RULES: Final = "models/rules/messages/dispatch_decision.py"
+_RECEIPTS: Final = "models/queries/messages/receipts.py"
+_RECONCILE: Final = "activities/messages/reconcile.py"
+_STORY: Final = "workflows/messages/workflow.py"
 
-_MAIL: Final = ("tests/activities/test_opting_out_of_mail.py",)
-_OPTING_OUT: Final = ("tests/activities/test_opting_out.py",)
-_DISPATCH: Final = ("tests/activities/test_dispatch.py",)
-_DISPATCH_RULES: Final = ("tests/unit/test_dispatching.py",)
-_TRUTH: Final = ("tests/activities/test_truth.py",)
-_ATTENDING: Final = ("tests/activities/test_attending.py",)
+_MAIL: Final = ("tests/activities/messages/test_opting_out_of_mail.py",)
+_OPTING_OUT: Final = ("tests/activities/messages/test_opting_out.py",)
+_DISPATCH: Final = ("tests/activities/messages/test_dispatch.py",)
+_DISPATCH_RULES: Final = ("tests/unit/messages/test_dispatching.py",)
+_TRUTH: Final = ("tests/activities/messages/test_reconcile.py",)
+_ATTENDING: Final = ("tests/activities/messages/test_inline_report_wait.py",)
 _RECONCILING: Final = ("tests/workflows/test_reconciling.py",)
 _REPORTING: Final = ("tests/workflows/test_reporting.py",)
 _PLACES: Final = ("tests/pacing/test_places.py",)
@@ -80,7 +80,7 @@ FAULTS: Final = (
     ),
     Fault(
         "one opt-in speaks for all recipients",
-        "models/queries/policy.py",
+        "models/queries/consent/send_policy.py",
         "together",
         "if len(consents) == contacts",
         "if consents",
@@ -88,7 +88,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a suppression does not wait for the tenant's own mail",
-        "models/queries/suppression.py",
+        "models/queries/consent/suppression.py",
         "suppress",
         "channel is Channel.EMAIL and merchant_id != 0",
         "channel is Channel.EMAIL and merchant_id < 0",
@@ -96,7 +96,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a suppression takes its lock shared",
-        "models/queries/suppression.py",
+        "models/queries/consent/suppression.py",
         "suppress",
         "await lock_contact(db, tenant_id, merchant_id, channel, contact_key, shared=False)",
         "await lock_contact(db, tenant_id, merchant_id, channel, contact_key, shared=True)",
@@ -104,7 +104,7 @@ FAULTS: Final = (
     ),
     Fault(
         "the unsubscribe link does not wait for a dispatch",
-        "api/services/unsubscribing.py",
+        "api/services/consent/unsubscribe.py",
         "Unsubscribing.opt_out",
         "Channel.EMAIL, key, shared=False)",
         "Channel.EMAIL, key, shared=True)",
@@ -112,7 +112,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a consent by the API does not wait for a dispatch",
-        "api/services/consents.py",
+        "api/services/consent/consents.py",
         "Consents._write",
         "order.channel, key, shared=False)",
         "order.channel, key, shared=True)",
@@ -120,7 +120,7 @@ FAULTS: Final = (
     ),
     Fault(
         "an opt-out does not outweigh an opt-in",
-        "models/rules/consent.py",
+        "models/rules/consent/consent.py",
         "consent_forbids",
         "if consent is ConsentStatus.OPT_OUT:",
         "if consent is ConsentStatus.OPT_OUT and message_type is MessageType.MARKETING:",
@@ -128,7 +128,7 @@ FAULTS: Final = (
     ),
     Fault(
         "marketing needs no consent",
-        "models/rules/consent.py",
+        "models/rules/consent/consent.py",
         "consent_forbids",
         "consent is not ConsentStatus.OPT_IN",
         "consent is ConsentStatus.OPT_OUT",
@@ -208,15 +208,15 @@ FAULTS: Final = (
     ),
     Fault(
         "an OTP never expires",
-        "models/rules/validity.py",
+        "models/rules/messages/validity.py",
         "expiry",
         "if message_type is MessageType.OTP else None",
         "if message_type is MessageType.MARKETING else None",
-        ("tests/unit/test_small_rules.py",),
+        ("tests/unit/messages/test_small_rules.py",),
     ),
     Fault(
         "the deadline forgets the wait for the sender's moment",
-        "activities/dispatch/dispatching.py",
+        "activities/messages/dispatch.py",
         "Dispatching._claim",
         "deadline = now + wait + provider.timeout + _MARGIN",
         "deadline = now + provider.timeout - _MARGIN",
@@ -224,7 +224,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a refusal everywhere is tried elsewhere",
-        "activities/dispatch/dispatching.py",
+        "activities/messages/dispatch.py",
         "Dispatching._after_refusal",
         "final = answer.everywhere or",
         "final =",
@@ -232,15 +232,15 @@ FAULTS: Final = (
     ),
     Fault(
         "a carrier's opt-out is forgotten",
-        "activities/dispatch/dispatching.py",
+        "activities/messages/dispatch.py",
         "Dispatching._conclude",
         "            if opted_out:\n",
         "            if opted_out and attend:\n",
-        ("tests/activities/test_opting_out.py", "tests/inbound/test_suppressing.py"),
+        ("tests/activities/messages/test_opting_out.py", "tests/inbound/test_suppressing.py"),
     ),
     Fault(
         "moments of one sender are shared",
-        "models/queries/lines.py",
+        "models/queries/senders/sender_queue.py",
         "book_another",
         '    await db.execute(_BOOK, {**pace.line.ids(), "free_at": free_at})\n',
         "",
@@ -248,7 +248,7 @@ FAULTS: Final = (
     ),
     Fault(
         "two book one moment at once",
-        "models/queries/lines.py",
+        "models/queries/senders/sender_queue.py",
         "_LOCK",
         "FOR NO KEY UPDATE",
         "",
@@ -352,7 +352,7 @@ FAULTS: Final = (
     ),
     Fault(
         "whoever stops looking does not look again",
-        "models/queries/attending.py",
+        "models/queries/messages/inline_report_wait.py",
         "leave",
         "return attended in await reported(ReadSession(db), [attended])",
         "return False",
@@ -360,7 +360,7 @@ FAULTS: Final = (
     ),
     Fault(
         "whoever stops looking leaves the attempt attended",
-        "models/queries/attending.py",
+        "models/queries/messages/inline_report_wait.py",
         "_LEAVE",
         "SET attended_until = NULL",
         "SET attended_until = attended_until",

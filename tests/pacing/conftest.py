@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from cli.embedded.postgres import EmbeddedPostgres
-from cli.embedded.temporal import EmbeddedTemporal
+from cli.dev.postgres import EmbeddedPostgres
+from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
-from tests.pacing.post_office import PostOffice, open_office
+from tests.pacing.harness import PostOffice, open_office
 from tests.stack import async_url, make_database
-from workflows.connecting import register_search_attributes as register
+from workflows.client import register_search_attributes as register
 
 
 @pytest.fixture(scope="session")

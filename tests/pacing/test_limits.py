@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.enums import MessageType
-from tests.pacing.post_office import PostOffice, most_in_a_second, until
+from tests.pacing.harness import PostOffice, most_in_a_second, until
 
 pytestmark = pytest.mark.xdist_group("pacing")
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.enums import Channel, MessageType
-from models.rules import pacing
-from models.rules.pacing import Lane, Place, Turn, Way, let_in, take_turn
+from models.rules.senders import pacing
+from models.rules.senders.pacing import Lane, Place, Turn, Way, let_in, take_turn
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

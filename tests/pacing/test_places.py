@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import Channel, MessageType
-from models.queries import limits, lines
-from models.queries.lines import Booking, Clock, Line, Pace
-from models.rules.pacing import Place, Way, gap
+from models.queries.senders import number_limits, sender_queue
+from models.queries.senders.sender_queue import Booking, Clock, Line, Pace
+from models.rules.senders.pacing import Place, Way, gap
 from models.session import Database
 from tests.factories import Owner, make_message, new_message
 
@@ -44,7 +44,7 @@ class Sender:
         """A message takes its turn."""
         pace = await self.pace(place)
         async with self._database.transaction() as db:
-            return await lines.take_turn(
+            return await sender_queue.take_turn(
                 db,
                 pace,
                 message_id=message_id,
@@ -57,7 +57,7 @@ class Sender:
         """Limit it; return when its lane is free."""
         async with self._database.transaction() as db:
             told = None if rate is None else Decimal(rate)
-            assert await limits.limit(db, self._owner.sender, {SMS: told})
+            assert await number_limits.limit(db, self._owner.sender, {SMS: told})
         row = (await self.read("SELECT next_segment_at FROM sender_number WHERE number = :number"))[
             0
         ]
@@ -133,7 +133,7 @@ async def test_two_who_missed_their_moments_share_no_other(
 
     async def another() -> float:
         async with database.transaction() as db:
-            return (await lines.book_another(db, pace)).opens
+            return (await sender_queue.book_another(db, pace)).opens
 
     if at_once:
         opens = sorted(await asyncio.gather(*(another() for _ in range(5))))
@@ -151,7 +151,7 @@ async def test_two_who_missed_their_moments_share_no_other(
 
 async def test_a_number_that_is_nobodys_is_not_limited(database: Database) -> None:
     async with database.transaction() as db:
-        assert not await limits.limit(db, "+19999999999", {SMS: None})
+        assert not await number_limits.limit(db, "+19999999999", {SMS: None})
 
 
 async def test_the_pump_of_a_number_that_was_given_back_ends(
@@ -159,4 +159,4 @@ async def test_the_pump_of_a_number_that_was_given_back_ends(
 ) -> None:
     line = Line(tenant_id=owner.tenant_id, sender_id=10**12, channel=SMS)
     async with database.transaction() as db:
-        assert await lines.pump(db, line) == ([], None)
+        assert await sender_queue.pump(db, line) == ([], None)

@@ -11,11 +11,11 @@ from temporalio.testing import WorkflowEnvironment
 from models.enums import Channel, MessageStatus
 from tests.fakes import ACCEPTED_AND_REPORTED, CANCELED, DELIVERED, OVER, fake
 from tests.workflows.conftest import skipping, stage
-from tests.workflows.stage import Stage, Staging
+from tests.workflows.harness import Stage, Staging
 from workflows import steps
-from workflows.pump import TURNS, Pump
-from workflows.send_message import SendMessage
-from workflows.types import DispatchResult, PumpResult, PumpStep, Verdict
+from workflows.messages.types import DispatchResult, PumpResult, PumpStep, Verdict
+from workflows.messages.workflow import SendMessage
+from workflows.senders.workflow import TURNS, Pump
 
 __all__ = ["skipping", "stage"]
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from models.rules.places import COUNTRIES
-from models.rules.registration_checks import check_brand, check_campaign, check_texts
-from models.rules.registration_profiles import BrandProfile, CampaignProfile
-from models.rules.registration_words import AltBusinessIdType, EntityType, UseCase, Vertical
+from models.rules.registration.checks import check_brand, check_campaign, check_texts
+from models.rules.registration.places import COUNTRIES
+from models.rules.registration.profiles import BrandProfile, CampaignProfile
+from models.rules.registration.vocabulary import AltBusinessIdType, EntityType, UseCase, Vertical
 
 BRAND = BrandProfile(
     legal_name="Gym A LLC",

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.rules.registration_words import Errand
+from models.rules.registration.vocabulary import Errand
 from models.session import Database
 from tests.factories import Owner
-from tests.registration.stage import DONE, REJECTED, ScriptedRegistry, Stage
+from tests.registration.harness import DONE, REJECTED, ScriptedRegistry, Stage
 
 
 def _stage(database: Database, owner: Owner, answer: Any) -> Stage:

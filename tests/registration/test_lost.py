@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.queries.claims import claim_number
-from models.queries.registration import Steps
-from models.rules.registration import Move
-from models.rules.registration_words import (
+from models.queries.registration.registrations import Steps
+from models.queries.senders.number_claims import claim_number
+from models.rules.registration.lifecycle import Move
+from models.rules.registration.vocabulary import (
     AssignmentState,
     Errand,
     NumberState,
@@ -19,15 +19,10 @@ from models.rules.registration_words import (
     Standing,
 )
 from models.session import Database
-from providers.ports import NotFound, NoTruth
-from providers.registration_ports import (
-    Advanced,
-    LookUpAnswer,
-    RegistryRequest,
-    Stands,
-)
+from providers.ports.messages import NotFound, NoTruth
+from providers.ports.registration import Advanced, LookUpAnswer, RegistryRequest, Stands
 from tests.factories import Owner
-from tests.registration.stage import (
+from tests.registration.harness import (
     DONE,
     LOST_AFTER,
     PENDING,

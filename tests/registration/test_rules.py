@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.queries import registration
-from models.queries.registration import Steps
-from models.rules.registration import (
+from models.queries.registration import registrations
+from models.queries.registration.registrations import Steps
+from models.rules.registration.lifecycle import (
     ASSIGNMENT_STEPS,
     HELD,
     NUMBER_ENDS,
@@ -20,8 +20,8 @@ from models.rules.registration import (
     next_move,
     parse_registration_reference,
 )
-from models.rules.registration_missing import NumberWords, may_send, missing
-from models.rules.registration_words import (
+from models.rules.registration.missing import NumberWords, may_send, missing
+from models.rules.registration.vocabulary import (
     AssignmentState,
     Errand,
     NumberState,
@@ -73,7 +73,7 @@ def test_a_brand_takes_only_the_steps_of_its_table(wanted: list[RegistrationStat
     submitted = 0
     for following in wanted:
         before = brand.state
-        moved = registration.move(brand, Steps(state=following), now=NOW, look_after=GRACE)
+        moved = registrations.move(brand, Steps(state=following), now=NOW, look_after=GRACE)
         assert moved == (following in REGISTRATION_STEPS[before])
         assert brand.state == (following if moved else before)
         submitted += moved and following is RegistrationState.PENDING
@@ -90,7 +90,7 @@ def test_a_number_takes_only_the_steps_of_its_tables(
     for state, assignment in wanted:
         before = (bought.state, bought.assignment)
         steps = Steps(state=state, assignment=assignment)
-        moved = registration.move(bought, steps, now=NOW, look_after=GRACE)
+        moved = registrations.move(bought, steps, now=NOW, look_after=GRACE)
         # In the tables, assigned only while it is the merchant's, and given back by nobody's leave.
         allowed = (state, assignment) != (None, None)
         if state is not None:
@@ -122,13 +122,13 @@ def test_whatever_is_wished_and_decided_an_errand_ends_where_its_table_says(
     for wish, granted in life:
         errand = errand_of_number(bought.state, bought.assignment)
         if errand is None:
-            registration.move(bought, wish, now=NOW, look_after=GRACE)
+            registrations.move(bought, wish, now=NOW, look_after=GRACE)
             continue
         end = NUMBER_ENDS[errand, Standing.DONE if granted else Standing.REJECTED]
         ended = Steps(state=end.state, assignment=end.assignment)
-        assert registration.move(bought, ended, now=NOW, look_after=GRACE)
+        assert registrations.move(bought, ended, now=NOW, look_after=GRACE)
         if end.then is not None:
-            assert registration.move(bought, Steps(state=end.then), now=NOW, look_after=GRACE)
+            assert registrations.move(bought, Steps(state=end.then), now=NOW, look_after=GRACE)
         following = Errand.RELEASE if end.then is not None else None
         assert errand_of_number(bought.state, bought.assignment) is following
         # Given back only once no campaign has it.
@@ -149,7 +149,7 @@ def test_an_assignment_is_no_step_of_a_brand_or_campaign() -> None:
         updated_at=NOW,
     )
     steps = Steps(assignment=AssignmentState.PENDING)
-    assert not registration.move(campaign, steps, now=NOW, look_after=GRACE)
+    assert not registrations.move(campaign, steps, now=NOW, look_after=GRACE)
 
 
 @pytest.mark.parametrize(

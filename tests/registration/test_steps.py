@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.queries.registration import Steps
-from models.rules.registration import Move
-from models.rules.registration_words import (
+from models.queries.registration.registrations import Steps
+from models.rules.registration.lifecycle import Move
+from models.rules.registration.vocabulary import (
     AssignmentState,
     Errand,
     NumberState,
@@ -18,8 +18,8 @@ from models.rules.registration_words import (
     Standing,
 )
 from models.session import Database
-from providers.ports import Ambiguous, NotFound, NotProcessed, NoTruth
-from providers.registration_ports import (
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.registration import (
     Advanced,
     AssignmentRequest,
     BrandRequest,
@@ -33,15 +33,8 @@ from providers.registration_ports import (
     UnassignmentRequest,
 )
 from tests.factories import Owner, make_message, new_message
-from tests.registration.stage import (
-    DONE,
-    PENDING,
-    REASON,
-    REJECTED,
-    ScriptedRegistry,
-    Stage,
-)
-from workflows.registration_types import RegistrationResult
+from tests.registration.harness import DONE, PENDING, REASON, REJECTED, ScriptedRegistry, Stage
+from workflows.registration.types import RegistrationResult
 
 BRAND = Errand.REGISTER_BRAND
 CAMPAIGN = Errand.REGISTER_CAMPAIGN

@@ -8,13 +8,13 @@ from sqlalchemy import text
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from activities.housekeeping_registrations import RegistrationSweep
-from cli.embedded.postgres import EmbeddedPostgres
-from models.rules.registration_words import AssignmentState, NumberState, RegistrationState
+from activities.system.sweep_registrations import RegistrationSweep
+from cli.dev.postgres import EmbeddedPostgres
+from models.rules.registration.vocabulary import AssignmentState, NumberState, RegistrationState
 from models.rules.waits import RegistrationWaits
 from models.session import Database
 from tests.factories import make_owner, unique
-from tests.registration.stage import ScriptedRegistry, Stage
+from tests.registration.harness import ScriptedRegistry, Stage
 from tests.stack import async_url, make_database
 
 SECOND = timedelta(seconds=1)

@@ -23,8 +23,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-from activities.privacy import PrivateFailures
-from cli.embedded.temporal import EmbeddedTemporal
+from activities.system.privacy import PrivateFailures
+from cli.dev.temporal import EmbeddedTemporal
 from models.enums import Channel, MessageStatus, MessageType
 from models.rules.waits import SendWaits
 from tests.fakes import (
@@ -50,20 +50,13 @@ from tests.fakes import (
 )
 from tests.replay import registrations
 from tests.replay.upgrades import UPGRADES, record_upgrade
-from tests.workflows.stage import until
+from tests.workflows.harness import until
 from workflows import names, steps
-from workflows.closing import CloseDays
-from workflows.closing_types import CloseDaysResult
-from workflows.connecting import register_search_attributes
-from workflows.housekeeping import Sweeper
-from workflows.payloads import data_converter
-from workflows.provisioning import start_provisioning
-from workflows.provisioning_types import Provisioned, ProvisionInput, ProvisionResult
-from workflows.pump import Pump
-from workflows.registered import WORKFLOWS
-from workflows.send_message import SendMessage
-from workflows.starting import News, SendStart, start_send, wake_send
-from workflows.types import (
+from workflows.billing.close_days import CloseDays
+from workflows.billing.close_days_types import CloseDaysResult
+from workflows.client import register_search_attributes
+from workflows.messages.start import News, SendStart, start_send, wake_send
+from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
     PumpResult,
@@ -71,8 +64,15 @@ from workflows.types import (
     SweepResult,
     Verdict,
 )
-from workflows.watching import Watcher
-from workflows.watching_types import WatchResult, WatchStep
+from workflows.messages.workflow import SendMessage
+from workflows.payloads import data_converter
+from workflows.senders.workflow import Pump
+from workflows.system.sweeper import Sweeper
+from workflows.system.watcher import Watcher
+from workflows.system.watcher_types import WatchResult, WatchStep
+from workflows.voice.start import start_provisioning
+from workflows.voice.types import Provisioned, ProvisionInput, ProvisionResult
+from workflows.worker_registry import WORKFLOWS
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 

@@ -8,22 +8,15 @@ from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle
 
-from models.rules.registration import Move
-from models.rules.registration_words import Errand, RegistrationKind
+from models.rules.registration.lifecycle import Move
+from models.rules.registration.vocabulary import Errand, RegistrationKind
 from models.rules.waits import RegistrationWaits
 from tests.fakes import fake
-from tests.workflows.registration_stage import APPROVED, ASK, RECONCILE, REJECTED, SUBMIT
-from tests.workflows.stage import until
+from tests.workflows.harness import until
+from tests.workflows.registration_harness import APPROVED, ASK, RECONCILE, REJECTED, SUBMIT
 from workflows import names, steps
-from workflows.registration_starting import (
-    RegistrationStart,
-    start_registration,
-    wake_registration,
-)
-from workflows.registration_types import (
-    RegistrationResult,
-    RegistrationStep,
-)
+from workflows.registration.start import RegistrationStart, start_registration, wake_registration
+from workflows.registration.types import RegistrationResult, RegistrationStep
 
 _WAITS: Final = RegistrationWaits(
     ask_first=timedelta(seconds=0.3),

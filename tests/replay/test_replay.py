@@ -10,12 +10,12 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from cli.replay import replay_histories
+from cli.commands.replay import replay_histories
 from tests.replay.record import HISTORIES, PATHS
 from tests.replay.variants import AsksAnotherStep, SettlesFirst, SleepsFirst
-from tests.workflows.stage import STRICT
+from tests.workflows.harness import STRICT
 from workflows.payloads import data_converter
-from workflows.registered import WORKFLOWS
+from workflows.worker_registry import WORKFLOWS
 
 FILES = sorted(HISTORIES.glob("*.json"))
 

@@ -11,8 +11,8 @@ from temporalio.client import Client, WorkflowHandle
 from models.enums import Channel, PaymentStatus
 from models.rules.waits import PaymentWaits
 from tests.fakes import fake
-from tests.workflows.stage import until
-from tests.workflows.upgrade_stage import (
+from tests.workflows.harness import until
+from tests.workflows.upgrade_harness import (
     FAILED,
     GRANTED,
     NEEDS_ACTION,
@@ -24,9 +24,9 @@ from tests.workflows.upgrade_stage import (
     UNDER_WAY,
 )
 from workflows import names, steps
-from workflows.registered import WORKFLOWS
-from workflows.upgrade import Upgrade
-from workflows.upgrading import UpgradeStart, start_upgrade, wake_upgrade
+from workflows.billing.start import UpgradeStart, start_upgrade, wake_upgrade
+from workflows.billing.workflow import Upgrade
+from workflows.worker_registry import WORKFLOWS
 
 _WAITS: Final = PaymentWaits(
     news_wait=timedelta(seconds=0.3),

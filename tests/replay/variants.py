@@ -7,8 +7,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from models.enums import MessageStatus
     from workflows import policies, steps
-    from workflows.send_message import SendMessage
-    from workflows.types import DispatchResult, DispatchStep, Ending, SendInput
+    from workflows.messages.types import DispatchResult, DispatchStep, Ending, SendInput
+    from workflows.messages.workflow import SendMessage
 
 
 @workflow.defn(name="send-message")

@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 from sqlalchemy.dialects.postgresql import insert
 
-from api.auth import Caller
-from api.exact_json import ExactJson
-from api.services.reports import Reports, UsageFilter
+from api.http.auth import Caller
+from api.http.bodies.exact_json import ExactJson
+from api.services.billing.usage_reports import Reports, UsageFilter
 from models.enums import (
     OPEN_ATTEMPT,
     AttemptState,
@@ -19,16 +19,23 @@ from models.enums import (
     ReportStatus,
     UsageState,
 )
-from models.queries import concluding, dispatching, late_reports, receipts, settleable, settlement
-from models.queries.acceptance import AcceptedMessage
-from models.queries.receipts import NewReceipt
-from models.rules.operations import SEND_EMAIL
-from models.rules.settlement import end_by_report, end_without_truth
+from models.queries.messages import (
+    conclude,
+    dispatch,
+    late_reports,
+    receipts,
+    settleable,
+    settlement,
+)
+from models.queries.messages.acceptance import AcceptedMessage
+from models.queries.messages.receipts import NewReceipt
+from models.rules.messages.operations import SEND_EMAIL
+from models.rules.messages.settlement import end_by_report, end_without_truth
 from models.session import Database
 from models.tables.usage import Rate
 from tests.api.doubles import Clock
 from tests.factories import Owner, new_message, try_accept
-from tests.reports.stage import close
+from tests.reports.usage_fixtures import close
 
 TELL_PRICES = frozenset({"twilio"})
 CHANNELS = {"simulator": Channel.SMS, "twilio": Channel.SMS, "ses": Channel.EMAIL}
@@ -152,13 +159,13 @@ class Story:
     async def _claim(self, message_id: int, provider: str, at: datetime) -> None:
         ids = {"tenant_id": self.owner.tenant_id, "message_id": message_id}
         async with self.database.transaction() as db:
-            found = await dispatching.lock_for_dispatch(db, **ids)
+            found = await dispatch.lock_for_dispatch(db, **ids)
             assert found is not None
             last = found.attempts[-1].state if found.attempts else AttemptState.ABSENT
             if found.candidate.completed or last in {*OPEN_ATTEMPT, AttemptState.ACCEPTED}:
                 return
             number = len(found.attempts) + 1
-            await dispatching.claim(
+            await dispatch.claim(
                 db,
                 **ids,
                 number=number,
@@ -170,7 +177,7 @@ class Story:
 
     async def _last_attempt(self, message_id: int) -> int:
         async with self.database.transaction() as db:
-            found = await dispatching.lock_for_dispatch(
+            found = await dispatch.lock_for_dispatch(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )
         assert found is not None
@@ -179,7 +186,7 @@ class Story:
     async def _conclude(self, message_id: int, state: AttemptState) -> None:
         number = await self._last_attempt(message_id)
         async with self.database.transaction() as db:
-            await concluding.conclude(
+            await conclude.conclude(
                 db,
                 tenant_id=self.owner.tenant_id,
                 message_id=message_id,

@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from activities.closing import Closing, Turn
+from activities.billing.close_days import Closing, Turn
 from models.enums import AttemptState, PriceGap
-from models.queries.closing import close_day
-from models.queries.days import DayIsClosed, lock_day
+from models.queries.billing.day_closing import close_day
+from models.queries.billing.usage_days import DayIsClosed, lock_day
 from models.session import Database
 from tests.factories import Owner, add_card, make_message, make_owner, new_message
-from tests.reports.stage import (
+from tests.reports.usage_fixtures import (
     Use,
     book,
     born,
@@ -27,7 +27,7 @@ from tests.reports.stage import (
     settle,
     try_message,
 )
-from workflows.closing_types import CloseDaysStep
+from workflows.billing.close_days_types import CloseDaysStep
 
 D0, D1, D2, D3, D4 = (date(2026, 4, day) for day in (12, 13, 14, 15, 16))
 NOW = datetime(2026, 4, 16, 9, tzinfo=UTC)

@@ -7,9 +7,9 @@ from io import StringIO
 
 from sqlalchemy import text
 
-from api import usage_csv
-from api.auth import Caller
-from api.services.reports import Reports, UsageFilter
+from api.http import usage_csv
+from api.http.auth import Caller
+from api.services.billing.usage_reports import Reports, UsageFilter
 from models.session import Database
 from tests.api.doubles import Clock
 from tests.factories import Owner, make_owner

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import PriceGap
-from models.queries import pricing, usage
+from models.queries.billing import repricing, usage
 from models.session import Database
 from tests.factories import Owner, add_card
-from tests.reports.stage import Use, book
+from tests.reports.usage_fixtures import Use, book
 
 FIRST, LAST = date(2026, 4, 1), date(2026, 4, 30)
 NOW = datetime(2026, 5, 2, 9, tzinfo=UTC)
@@ -97,12 +97,12 @@ async def test_pricing_passes_over_what_no_card_covers_and_prices_the_oldest_day
         await book(database, owner, Use(day=day, gap=lacking.gap))
         for day in (FIRST, FIRST + timedelta(days=40))
     ]
-    statement = pricing.MISSING.text
+    statement = repricing.MISSING.text
     facts = {"tenant_id": owner.tenant_id, "now": NOW, "most": 500}
     assert await read_for(database, statement, **facts) < 100
     async with database.transaction() as db:
         found = await db.scalars(text(statement), {**facts, "most": 1})
         assert found.all() == [old]
     async with database.transaction() as db:
-        done = await pricing.price_what_is_missing(db, tenant_id=owner.tenant_id, now=NOW)
+        done = await repricing.price_what_is_missing(db, tenant_id=owner.tenant_id, now=NOW)
     assert done == len([old, new])

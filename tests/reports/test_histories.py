@@ -28,8 +28,8 @@ from tests.reports.histories import (
     Story,
     Tell,
 )
-from tests.reports.stage import born
 from tests.reports.sums import check_sums
+from tests.reports.usage_fixtures import born
 
 AT_ONCE = 5
 EXAMPLES = int(os.environ.get("REPORT_EXAMPLES", "5"))

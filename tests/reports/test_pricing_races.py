@@ -5,14 +5,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from models.enums import PriceGap, PriceSource
-from models.queries import pricing
-from models.queries.days import lock_day
-from models.queries.pricing import Repriced
-from models.rules.pricing import Price
+from models.queries.billing import repricing as pricing
+from models.queries.billing.repricing import Repriced
+from models.queries.billing.usage_days import lock_day
+from models.rules.billing.pricing import Price
 from models.session import Database
 from tests.factories import Owner
-from tests.reports.stage import Use, book
 from tests.reports.sums import check_sums
+from tests.reports.usage_fixtures import Use, book
 
 DAY, TODAY = date(2026, 4, 2), datetime(2026, 4, 16, 9, tzinfo=UTC)
 NOTHING = Decimal(0)

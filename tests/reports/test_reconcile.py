@@ -15,7 +15,7 @@ from models.enums import AttemptState
 from models.session import Database
 from models.tables.usage import UsageRecord
 from tests.factories import Owner, add_card, make_message, make_owner, new_message
-from tests.reports.stage import (
+from tests.reports.usage_fixtures import (
     Use,
     book,
     claim,

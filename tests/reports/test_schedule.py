@@ -10,11 +10,11 @@ from temporalio.worker import Worker
 
 from tests.factories import unique
 from tests.fakes import fake
-from tests.workflows.stage import STRICT
+from tests.workflows.harness import STRICT
 from workflows import steps
-from workflows.closing import CloseDays
-from workflows.closing_types import CloseDaysResult, CloseDaysStep
-from workflows.scheduling import keep_closing_scheduled
+from workflows.billing.close_days import CloseDays
+from workflows.billing.close_days_schedule import keep_closing_scheduled
+from workflows.billing.close_days_types import CloseDaysResult, CloseDaysStep
 
 HOUR = timedelta(hours=1)
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.registration import Registering
+from activities.registration.registrations import Registering
 from models.enums import DeliveryMode
-from models.queries.senders import forget_campaign, pace_by_campaign
-from models.rules.registration import Move
-from models.rules.registration_words import (
+from models.queries.senders.senders import forget_campaign, pace_by_campaign
+from models.rules.registration.lifecycle import Move
+from models.rules.registration.vocabulary import (
     AssignmentState,
     Errand,
     NumberState,
@@ -28,9 +28,9 @@ from models.tables.tenant import SenderNumber
 from providers.registries import Registries
 from tests.factories import Owner, make_owner
 from tests.senders.test_choice import LIVE, ask, switch
-from tests.vendors import office
+from tests.vendors import registry_fixtures
 from tests.vendors.twilio_double import TwilioDouble
-from workflows.registration_types import RegistrationResult, RegistrationStep
+from workflows.registration.types import RegistrationResult, RegistrationStep
 
 Row = Brand | Campaign | MessagingNumber
 
@@ -42,7 +42,9 @@ class Desk:
         self.database = database
         self.owner = owner
         self.twilio = TwilioDouble()
-        registry = office.registry(office.client(office.transport(self.twilio)))
+        registry = registry_fixtures.registry(
+            registry_fixtures.client(registry_fixtures.transport(self.twilio))
+        )
         self._steps = Registering(
             database,
             Registries([registry], {DeliveryMode.LIVE: registry.name}),
@@ -127,10 +129,17 @@ async def assigned(desk: Desk, *, message_class: str | None = None) -> Registere
             campaign |= {"campaign_status": "VERIFIED", "rate_limits": limits}
 
     pending = RegistrationState.PENDING
-    brand_id = await desk.add(Brand(**desk.common(), state=pending, profile=asdict(office.BRAND)))
+    brand_id = await desk.add(
+        Brand(**desk.common(), state=pending, profile=asdict(registry_fixtures.BRAND))
+    )
     assert await desk.carry(Errand.REGISTER_BRAND, brand_id, moved=decide) == "APPROVED"
     campaign_id = await desk.add(
-        Campaign(**desk.common(), brand_id=brand_id, state=pending, profile=asdict(office.CAMPAIGN))
+        Campaign(
+            **desk.common(),
+            brand_id=brand_id,
+            state=pending,
+            profile=asdict(registry_fixtures.CAMPAIGN),
+        )
     )
     assert await desk.carry(Errand.REGISTER_CAMPAIGN, campaign_id, moved=decide) == "APPROVED"
     number = f"+1213555{desk.owner.tenant_id % 10_000:04}"
@@ -263,7 +272,9 @@ async def test_anothers_number_is_neither_paced_nor_forgotten(
 
 async def test_a_correction_amends_what_is_at_twilio(desk: Desk, database: Database) -> None:
     pending = RegistrationState.PENDING
-    brand_id = await desk.add(Brand(**desk.common(), state=pending, profile=asdict(office.BRAND)))
+    brand_id = await desk.add(
+        Brand(**desk.common(), state=pending, profile=asdict(registry_fixtures.BRAND))
+    )
 
     def reject() -> None:
         for kind in ("CustomerProfiles", "TrustProducts"):
@@ -277,7 +288,7 @@ async def test_a_correction_amends_what_is_at_twilio(desk: Desk, database: Datab
         row = await db.get(Brand, (desk.owner.tenant_id, brand_id))
         assert row is not None
         assert [(r["code"], r["field"]) for r in row.reasons] == [("TAX_ID", "ein")]
-        row.profile = asdict(replace(office.BRAND, ein="987654321"))
+        row.profile = asdict(replace(registry_fixtures.BRAND, ein="987654321"))
         row.state, row.submission, row.taken_at = pending, 2, None
 
     def approve() -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import Channel, DeliveryMode
-from models.queries.policy import SendPolicy, find_policy
+from models.queries.consent.send_policy import SendPolicy, find_policy
 from models.session import Database
 from models.tables.tenant import SenderNumber
 from tests.factories import Owner, make_message, make_owner, new_message

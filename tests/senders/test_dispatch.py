@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 
 from models.enums import DeliveryMode, ErrorCode
-from models.queries.senders import forget_campaign
-from models.rules.operations import ANSWER_INBOUND, SEND_SMS
-from models.rules.registration_words import NumberState, NumberType
+from models.queries.senders.senders import forget_campaign
+from models.rules.messages.operations import ANSWER_INBOUND, SEND_SMS
+from models.rules.registration.vocabulary import NumberState, NumberType
 from models.session import Database
 from models.tables.messaging import MessagingNumber
 from tests.activities.doubles import AMBIGUOUS, FOUND, NOT_PROCESSED, Scripted
-from tests.activities.stage import TO, Stage
+from tests.activities.harness import TO, Stage
 from tests.factories import Owner, make_message, new_message
 from tests.senders.test_choice import LIVE, add, switch
-from workflows.types import Verdict
+from workflows.messages.types import Verdict
 
 
 async def waiting(

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import httpx
 
-from providers.simulated_calls import HEADER, signed
+from providers.simulator.calls import HEADER, signed
 from simulator.access import Access
 from simulator.app import create_app
 from simulator.server import SimulatorServer, build_server

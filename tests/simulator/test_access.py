@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 import httpx
 import pytest
 
-from providers.simulated_calls import HEADER, signed
+from providers.simulator.calls import HEADER, signed
 from simulator.access import LARGEST_BODY, Access
 from tests.simulator.harness import SECRET, TOKEN, Client, Listener, Running, number, unique
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from providers.simulated_calls import signed
+from providers.simulator.calls import signed
 from tests.simulator.harness import SECRET, Client, Listener, Running, number
 
 SMS = ["sent", "delivered"]

@@ -10,9 +10,9 @@ import httpx
 import phonenumbers
 import pytest
 
-from simulator.registry import Declined, Record, Registry, Request
-from simulator.registry_inventory import NumberType, find_offer, stock
-from simulator.registry_outcomes import Collection, Status, fate_of
+from simulator.registry.registry import Declined, Record, Registry, Request
+from simulator.registry.registry_inventory import NumberType, find_offer, stock
+from simulator.registry.registry_outcomes import Collection, Status, fate_of
 from tests.simulator.harness import Client, Listener, Running, unique
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

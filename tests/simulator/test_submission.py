@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from simulator.pricing import segments
-from simulator.submission import Malformed, parse_submission
+from simulator.messages.pricing import segments
+from simulator.messages.submission import Malformed, parse_submission
 from tests.simulator.harness import Client, Listener
 
 MALFORMED: list[dict[str, Any]] = [

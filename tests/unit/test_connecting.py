@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from workflows.connecting import register_search_attributes
+from workflows.client import register_search_attributes
 from workflows.names import SEARCH_ATTRIBUTES
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import exc
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.queries.days import DayIsClosed
-from models.rules.failures import back_off, caused_by_input
+from models.queries.billing.usage_days import DayIsClosed
+from models.rules.system.failures import back_off, caused_by_input
 
 
 def wrapped(error: psycopg.Error, *, lost: bool = False) -> BaseException:

@@ -7,8 +7,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from models.enums import MessageType
-from models.rules.operations import SEND_SMS
-from models.rules.reference import Reference, parse_reference
+from models.rules.messages.operations import SEND_SMS
+from models.rules.messages.reference import Reference, parse_reference
 from workflows.names import priority_of, provider_queue, send_workflow_id, upgrade_workflow_id
 
 IDS = st.integers(0, 10**18 - 1)

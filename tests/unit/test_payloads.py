@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import PayloadConverter
 
+from workflows.messages.types import DispatchResult, DispatchStep, Verdict
 from workflows.payloads import data_converter
-from workflows.types import DispatchResult, DispatchStep, Verdict
 
 VALUES = [
     DispatchStep(tenant_id=1, message_id=2),

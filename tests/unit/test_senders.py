@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.enums import Channel, DeliveryMode
-from models.rules.registration_words import EntityType, NumberType, UseCase
-from models.rules.senders import (
+from models.rules.registration.vocabulary import EntityType, NumberType, UseCase
+from models.rules.senders.campaign_throughput import by_default, of_class, shares
+from models.rules.senders.sender_choice import (
     OwnNumber,
     Senders,
     choose,
@@ -17,7 +18,6 @@ from models.rules.senders import (
     needs_registration,
     us_type,
 )
-from models.rules.throughput import by_default, of_class, shares
 
 LONG, TOLL_FREE, LONDON = "+12125550123", "+18335550123", "+442071838750"
 

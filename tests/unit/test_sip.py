@@ -12,8 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models.enums import PresenceState
-from models.rules.presence import NEVER_SEEN, Presence, presence_now
-from models.rules.sip import SipSecrets, digest_ha1, turn_credential, username_of
+from models.rules.voice.presence import NEVER_SEEN, Presence, presence_now
+from models.rules.voice.sip import SipSecrets, digest_ha1, turn_credential, username_of
 
 IDS = st.integers(1, 2**63 - 1)
 VERSIONS = st.integers(1, 2**31 - 1)

@@ -9,11 +9,11 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from models.rules.registration_words import NumberType, Standing
-from providers.ports import Ambiguous, NotProcessed, NoTruth
-from providers.registration_ports import Reason, Stands
+from models.rules.registration.vocabulary import NumberType, Standing
+from providers.ports.messages import Ambiguous, NotProcessed, NoTruth
+from providers.ports.registration import Reason, Stands
 from providers.twilio.client import Form, Lost, Refusal, Stopped, Twilio, Unprocessed
-from tests.vendors import office
+from tests.vendors import registry_fixtures
 from tests.vendors.twilio_double import ACCOUNT, TOKEN
 
 URL = "https://api.twilio.com/2010-04-01/Accounts/" + ACCOUNT
@@ -40,7 +40,7 @@ class Wire(httpx.AsyncBaseTransport):
 
 def twilio(answer: httpx.Response | Exception, *, wrote: bool = True) -> tuple[Twilio, Wire]:
     wire = Wire(answer, wrote=wrote)
-    return office.client(wire), wire
+    return registry_fixtures.client(wire), wire
 
 
 def error(status: int, code: int = 20001) -> httpx.Response:
@@ -83,22 +83,22 @@ def test_each_api_has_its_own_address() -> None:
 
 async def test_a_purchase_asks_for_this_number_under_our_name() -> None:
     client, wire = twilio(httpx.Response(201, json={"sid": "PN" + "0" * 32}))
-    await office.registry(client).submit(office.purchase(reference="hx-1"))
+    await registry_fixtures.registry(client).submit(registry_fixtures.purchase(reference="hx-1"))
     [request] = wire.asked
     assert str(request.url) == f"{URL}/IncomingPhoneNumbers.json"
     assert parse_qs(request.content.decode()) == {
-        "PhoneNumber": [office.NUMBER],
+        "PhoneNumber": [registry_fixtures.NUMBER],
         "FriendlyName": ["hx-1"],
-        "SmsUrl": [office.INBOUND_URL],
+        "SmsUrl": [registry_fixtures.INBOUND_URL],
         "SmsMethod": ["POST"],
-        "SmsFallbackUrl": [office.INBOUND_URL],
+        "SmsFallbackUrl": [registry_fixtures.INBOUND_URL],
         "SmsFallbackMethod": ["POST"],
     }
 
 
 async def test_a_search_names_area_and_abilities() -> None:
     client, wire = twilio(httpx.Response(200, json={"available_phone_numbers": []}))
-    desk = office.registry(client)
+    desk = registry_fixtures.registry(client)
     await desk.search_numbers(area_code="213", type=NumberType.LOCAL, limit=10)
     [request] = wire.asked
     assert request.url.path.endswith("/AvailablePhoneNumbers/US/Local.json")
@@ -178,7 +178,7 @@ async def test_the_next_page_is_asked_for_where_the_first_was() -> None:
         asked.append(request.url)
         return httpx.Response(200, json=pages[len(asked) - 1])
 
-    client = office.client(httpx.MockTransport(answer))
+    client = registry_fixtures.client(httpx.MockTransport(answer))
     found = [item["sid"] async for item in client.every(client.messaging("Services"), "services")]
     assert found == ["1", "2"]
     assert {url.host for url in asked} == {"messaging.twilio.com"}
@@ -187,7 +187,7 @@ async def test_the_next_page_is_asked_for_where_the_first_was() -> None:
 
 async def test_a_list_without_end_is_not_read_for_ever() -> None:
     page = {"services": [], "meta": {"next_page_url": "https://x/?Page=1"}}
-    client = office.client(httpx.MockTransport(lambda _: httpx.Response(200, json=page)))
+    client = registry_fixtures.client(httpx.MockTransport(lambda _: httpx.Response(200, json=page)))
     with pytest.raises(Unprocessed):
         async for _ in client.every(client.messaging("Services"), "services"):
             pass
@@ -204,7 +204,7 @@ async def test_a_page_without_its_list_tells_nothing(page: dict[str, object]) ->
 async def test_at_the_edge_every_stop_is_a_closed_answer() -> None:
     async def submit(answer: httpx.Response | Exception) -> object:
         client, _ = twilio(answer)
-        return await office.registry(client).submit(office.brand())
+        return await registry_fixtures.registry(client).submit(registry_fixtures.brand())
 
     assert await submit(error(400, 70002)) == Stands(
         standing=Standing.REJECTED, reasons=(Reason(code="70002", field=None, message="no"),)
@@ -213,12 +213,14 @@ async def test_at_the_edge_every_stop_is_a_closed_answer() -> None:
     assert await submit(httpx.Response(500)) == Ambiguous(reason="500")
     assert await submit(httpx.ReadTimeout("")) == Ambiguous(reason="ReadTimeout")
     client, _ = twilio(error(400))
-    assert await office.registry(client).look_up(office.purchase()) == NoTruth(reason="20001")
+    assert await registry_fixtures.registry(client).look_up(
+        registry_fixtures.purchase()
+    ) == NoTruth(reason="20001")
 
 
 async def test_the_token_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         client, wire = twilio(error(401))
-        await office.registry(client).submit(office.brand())
+        await registry_fixtures.registry(client).submit(registry_fixtures.brand())
     shown = f"{caplog.text}{wire.asked[0]!r}{client!r}{vars(client)!r}"
     assert TOKEN not in shown.replace(repr(client._auth), "")

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from models.rules.registration_profiles import BrandProfile
-from models.rules.registration_words import Standing, UseCase
-from providers.ports import Ambiguous, NotFound
-from providers.registration_ports import Advanced, BrandRequest, CampaignRequest, Stands
+from models.rules.registration.profiles import BrandProfile
+from models.rules.registration.vocabulary import Standing, UseCase
+from providers.ports.messages import Ambiguous, NotFound
+from providers.ports.registration import Advanced, BrandRequest, CampaignRequest, Stands
 from providers.twilio.registry import TwilioRegistry
-from tests.vendors import office
-from tests.vendors.desk import approve, approved_brand, set_up
-from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry, every_other, stored
+from tests.vendors import registry_fixtures
+from tests.vendors.approved_fixtures import approve, approved_brand, set_up
+from tests.vendors.registry_fixtures import BRAND, CAMPAIGN, SOLE, ask, carry, every_other, stored
 from tests.vendors.twilio_double import TwilioDouble
 
 STANDARD, SOLE_PROPRIETOR = "STANDARD", "SOLE_PROPRIETOR"
@@ -40,7 +40,9 @@ async def decided(
 
 def corrected(profile: BrandProfile, before: Stands) -> BrandRequest:
     """Return what is asked for a rejected brand whose profile was changed."""
-    return office.brand(profile, vendor_id=before.vendor_id, vendor_state=before.vendor_state)
+    return registry_fixtures.brand(
+        profile, vendor_id=before.vendor_id, vendor_state=before.vendor_state
+    )
 
 
 def held(twilio: TwilioDouble, kind: str, sid: str) -> Mapping[str, str]:
@@ -57,7 +59,7 @@ async def test_another_kind_of_business_takes_its_own_path_from_the_start(
     first: BrandProfile, then: BrandProfile, type: str
 ) -> None:
     twilio, desk = set_up()
-    before = await decided(twilio, desk, office.brand(first), "FAILED")
+    before = await decided(twilio, desk, registry_fixtures.brand(first), "FAILED")
     stands = await decided(twilio, desk, corrected(then, before), "APPROVED")
     old, new = twilio.all("BrandRegistrations")
     assert (stands.standing, stands.vendor_id) == (Standing.DONE, new["sid"])
@@ -72,7 +74,7 @@ async def test_another_kind_of_business_takes_its_own_path_from_the_start(
 
 async def test_who_goes_back_to_the_first_kind_amends_what_was_made_for_it() -> None:
     twilio, desk = set_up()
-    first = await decided(twilio, desk, office.brand(), "FAILED")
+    first = await decided(twilio, desk, registry_fixtures.brand(), "FAILED")
     second = await decided(twilio, desk, corrected(SOLE, first), "FAILED")
     third = await decided(twilio, desk, corrected(BRAND, second), "APPROVED")
     assert (third.standing, third.vendor_id) == (Standing.DONE, first.vendor_id)
@@ -82,7 +84,7 @@ async def test_who_goes_back_to_the_first_kind_amends_what_was_made_for_it() -> 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_change_of_kind_makes_nothing_twice_whatever_answer_is_lost(when: str) -> None:
     twilio, desk = set_up()
-    before = await decided(twilio, desk, office.brand(), "FAILED")
+    before = await decided(twilio, desk, registry_fixtures.brand(), "FAILED")
 
     def lose() -> None:
         twilio.loses = when
@@ -95,7 +97,9 @@ async def test_a_change_of_kind_makes_nothing_twice_whatever_answer_is_lost(when
 
 async def test_a_wrong_country_is_corrected_by_an_address_there() -> None:
     twilio, desk = set_up()
-    before = await decided(twilio, desk, office.brand(replace(BRAND, country="CA")), "FAILED")
+    before = await decided(
+        twilio, desk, registry_fixtures.brand(replace(BRAND, country="CA")), "FAILED"
+    )
     stands = await decided(twilio, desk, corrected(BRAND, before), "APPROVED")
     assert (stands.standing, stands.vendor_id) == (Standing.DONE, before.vendor_id)
     wrong, right = twilio.all("Addresses")
@@ -112,7 +116,7 @@ async def test_a_country_that_goes_and_comes_back_is_named_whatever_answer_is_lo
     when: str,
 ) -> None:
     twilio, desk = set_up()
-    stands = await decided(twilio, desk, office.brand(), "FAILED")
+    stands = await decided(twilio, desk, registry_fixtures.brand(), "FAILED")
 
     def lose() -> None:
         twilio.loses = when
@@ -129,7 +133,7 @@ async def test_a_country_that_goes_and_comes_back_is_named_whatever_answer_is_lo
 
 async def test_an_address_that_stays_leaves_its_document_alone() -> None:
     twilio, desk = set_up()
-    before = await decided(twilio, desk, office.brand(), "FAILED")
+    before = await decided(twilio, desk, registry_fixtures.brand(), "FAILED")
     asked = len(twilio.asked)
     await decided(twilio, desk, corrected(replace(BRAND, ein="987654321"), before), "APPROVED")
     assert not [path for _, path in twilio.asked[asked:] if "SupportingDocuments" in path]
@@ -155,7 +159,9 @@ async def losing(
 
 async def test_a_campaign_rejected_before_its_lost_answer_is_looked_for_is_ours() -> None:
     twilio, desk = set_up()
-    request = await losing(twilio, desk, office.campaign(await approved_brand(twilio, desk)))
+    request = await losing(
+        twilio, desk, registry_fixtures.campaign(await approved_brand(twilio, desk))
+    )
     found = await desk.look_up(request)
     [made] = twilio.all("Usa2p")
     assert isinstance(found, Stands)
@@ -166,7 +172,9 @@ async def test_a_campaign_rejected_before_its_lost_answer_is_looked_for_is_ours(
 
 async def test_who_is_refused_a_second_campaign_looks_for_the_first() -> None:
     twilio, desk = set_up()
-    request = await losing(twilio, desk, office.campaign(await approved_brand(twilio, desk)))
+    request = await losing(
+        twilio, desk, registry_fixtures.campaign(await approved_brand(twilio, desk))
+    )
     twilio.refuses["Usa2p"] = (409, {"code": 21714, "message": "one only", "status": 409})
     stands = await desk.submit(request)  # as after a look that came too early
     assert isinstance(stands, Stands)
@@ -179,7 +187,7 @@ async def test_who_is_refused_a_second_campaign_looks_for_the_first() -> None:
 async def test_a_campaign_that_twilio_refuses_and_has_not_is_rejected() -> None:
     twilio, desk = set_up()
     twilio.refuses["Usa2p"] = (400, {"code": 21717, "message": "no", "status": 400})
-    _, stands = await carry(desk, office.campaign(await approved_brand(twilio, desk)))
+    _, stands = await carry(desk, registry_fixtures.campaign(await approved_brand(twilio, desk)))
     assert (stands.standing, stands.vendor_id) == (Standing.REJECTED, None)
     assert [reason.code for reason in stands.reasons] == ["21717"]
 
@@ -187,13 +195,13 @@ async def test_a_campaign_that_twilio_refuses_and_has_not_is_rejected() -> None:
 async def test_a_campaign_made_anew_is_told_from_the_one_that_was_rejected() -> None:
     twilio, desk = set_up()
     brand = await approved_brand(twilio, desk)
-    request, _ = await carry(desk, office.campaign(brand))
+    request, _ = await carry(desk, registry_fixtures.campaign(brand))
     [first] = twilio.all("Usa2p")
     first["campaign_status"] = "FAILED"
     _, stands = await ask(desk, request)
     again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
     other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
-    request = await losing(twilio, desk, office.campaign(brand, other, **again))
+    request = await losing(twilio, desk, registry_fixtures.campaign(brand, other, **again))
     found = await desk.look_up(request)
     [made] = twilio.all("Usa2p")
     assert isinstance(found, Stands)
@@ -204,11 +212,13 @@ async def test_a_campaign_made_anew_is_told_from_the_one_that_was_rejected() -> 
 async def test_whether_a_campaign_was_amended_is_seen_by_its_status(word: str, seen: bool) -> None:
     twilio, desk = set_up()
     brand = await approved_brand(twilio, desk)
-    request, _ = await carry(desk, office.campaign(brand))
+    request, _ = await carry(desk, registry_fixtures.campaign(brand))
     [made] = twilio.all("Usa2p")
     made["campaign_status"] = "FAILED"
     _, stands = await ask(desk, request)
-    request = office.campaign(brand, vendor_id=stands.vendor_id, vendor_state=stands.vendor_state)
+    request = registry_fixtures.campaign(
+        brand, vendor_id=stands.vendor_id, vendor_state=stands.vendor_state
+    )
     while isinstance(answer := await desk.submit(request), Advanced):
         request = replace(request, vendor_state=answer.vendor_state)
         twilio.loses = "after" if "fixed" in answer.vendor_state["done"] else None

@@ -11,14 +11,14 @@ from urllib.parse import urlencode
 import pytest
 from pydantic import SecretStr
 
-from cli.vendors import check_replies
+from cli.worker.vendors import check_replies
 from models.enums import Channel, DeliveryMode
 from models.settings import IncompleteSettings, Settings
-from providers.hearing import inbound_verifiers
-from providers.ports import ForgedWebhook, InboundText
+from providers.inbound_verifiers import inbound_verifiers
+from providers.ports.messages import ForgedWebhook, InboundText
 from providers.routing import Routes
 from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
-from tests.unit.test_routing import Vendor
+from tests.unit.providers.test_routing import Vendor
 from tests.vendors.twilio_double import ACCOUNT, PRIMARY, TOKEN
 
 URL = "https://api.example.com/webhooks/twilio/inbound"

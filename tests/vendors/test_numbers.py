@@ -2,13 +2,13 @@
 
 import pytest
 
-from models.rules.registration_words import NumberType, Standing
-from providers.ports import NotFound
-from providers.registration_ports import AvailableNumber, Offered, Stands
-from providers.voice_ports import SipAccount
-from tests.vendors import office
-from tests.vendors.desk import approved_brand, approved_campaign, set_up
-from tests.vendors.office import NUMBER, ask, carry, every_other
+from models.rules.registration.vocabulary import NumberType, Standing
+from providers.ports.messages import NotFound
+from providers.ports.registration import AvailableNumber, Offered, Stands
+from providers.ports.sip import SipAccount
+from tests.vendors import registry_fixtures
+from tests.vendors.approved_fixtures import approved_brand, approved_campaign, set_up
+from tests.vendors.registry_fixtures import NUMBER, ask, carry, every_other
 from tests.vendors.twilio_double import TwilioDouble
 
 ACCOUNT = SipAccount(username="t1m2", realm="sip.example.com", password="Correct1Horse2Battery")
@@ -17,21 +17,21 @@ ACCOUNT = SipAccount(username="t1m2", realm="sip.example.com", password="Correct
 async def test_a_number_is_bought_assigned_taken_back_and_given_back() -> None:
     twilio, desk = set_up()
     campaign = await approved_campaign(twilio, desk)
-    _, number = await carry(desk, office.purchase())
+    _, number = await carry(desk, registry_fixtures.purchase())
     [ours] = twilio.all("IncomingPhoneNumbers")
     assert (ours["phone_number"], number.vendor_id) == (NUMBER, ours["sid"])
 
-    request, stands = await carry(desk, office.assignment(number, campaign))
+    request, stands = await carry(desk, registry_fixtures.assignment(number, campaign))
     assert stands.standing is Standing.DONE
     assert [d["sid"] for d in twilio.all("PhoneNumbers")] == [ours["sid"]]
     assert (await ask(desk, request))[1].standing is Standing.DONE
 
-    request, _ = await carry(desk, office.assignment(number, campaign))  # twice is once
-    _, stands = await carry(desk, office.unassignment(number, campaign))
+    request, _ = await carry(desk, registry_fixtures.assignment(number, campaign))  # twice is once
+    _, stands = await carry(desk, registry_fixtures.unassignment(number, campaign))
     assert (stands.standing, twilio.all("PhoneNumbers")) == (Standing.DONE, [])
 
     for _ in range(2):
-        _, stands = await carry(desk, office.release(number.vendor_id))
+        _, stands = await carry(desk, registry_fixtures.release(number.vendor_id))
         assert (stands.standing, twilio.all("IncomingPhoneNumbers")) == (Standing.DONE, [])
 
 
@@ -39,14 +39,14 @@ async def test_a_number_is_bought_assigned_taken_back_and_given_back() -> None:
 async def test_a_lost_answer_to_a_purchase_never_buys_a_second_number(when: str) -> None:
     twilio, desk = set_up()
     twilio.loses = when
-    _, stands = await carry(desk, office.purchase())
+    _, stands = await carry(desk, registry_fixtures.purchase())
     [ours] = twilio.all("IncomingPhoneNumbers")
     assert (stands.standing, stands.vendor_id) == (Standing.DONE, ours["sid"])
 
 
 async def test_a_purchase_that_took_effect_late_is_recognised_when_it_is_repeated() -> None:
     twilio, desk = set_up()
-    request = office.purchase()
+    request = registry_fixtures.purchase()
     await carry(desk, request)
     stands = await desk.submit(request)  # as after a look-up that came too early
     assert isinstance(stands, Stands)
@@ -55,16 +55,16 @@ async def test_a_purchase_that_took_effect_late_is_recognised_when_it_is_repeate
 
 async def test_a_number_somebody_else_bought_first_is_rejected() -> None:
     _, desk = set_up()
-    await carry(desk, office.purchase())
-    _, stands = await carry(desk, office.purchase())
+    await carry(desk, registry_fixtures.purchase())
+    _, stands = await carry(desk, registry_fixtures.purchase())
     assert stands.standing is Standing.REJECTED
     assert [(r.code, r.field) for r in stands.reasons] == [("21422", "number")]
 
 
 async def test_another_number_under_the_same_reference_is_not_the_one_wanted() -> None:
     twilio, desk = set_up()
-    await carry(desk, office.purchase("+12135550199", reference="hxr-number-1-1-1"))
-    request = office.purchase(reference="hxr-number-1-1-1")
+    await carry(desk, registry_fixtures.purchase("+12135550199", reference="hxr-number-1-1-1"))
+    request = registry_fixtures.purchase(reference="hxr-number-1-1-1")
     assert isinstance(await desk.look_up(request), NotFound)
     _, stands = await carry(desk, request)
     assert stands.standing is Standing.DONE
@@ -74,24 +74,26 @@ async def test_another_number_under_the_same_reference_is_not_the_one_wanted() -
 
 async def test_two_installations_of_one_account_never_take_each_others_for_their_own() -> None:
     twilio, ours = set_up()
-    theirs = office.registry(office.client(office.transport(twilio), label="staging"))
+    theirs = registry_fixtures.registry(
+        registry_fixtures.client(registry_fixtures.transport(twilio), label="staging")
+    )
     reference = "hxr-number-1-1-1"
-    await carry(theirs, office.purchase(reference=reference))
-    assert isinstance(await ours.look_up(office.purchase(reference=reference)), NotFound)
-    _, stands = await carry(ours, office.purchase(reference=reference))
+    await carry(theirs, registry_fixtures.purchase(reference=reference))
+    assert isinstance(await ours.look_up(registry_fixtures.purchase(reference=reference)), NotFound)
+    _, stands = await carry(ours, registry_fixtures.purchase(reference=reference))
     assert stands.standing is Standing.REJECTED
-    found = await theirs.look_up(office.purchase(reference=reference))
+    found = await theirs.look_up(registry_fixtures.purchase(reference=reference))
     assert isinstance(found, Stands)
     assert found.standing is Standing.DONE
 
 
 async def test_everything_an_installation_makes_begins_with_its_label() -> None:
     twilio = TwilioDouble()
-    client = office.client(office.transport(twilio), label="staging")
-    desk = office.registry(client)
+    client = registry_fixtures.client(registry_fixtures.transport(twilio), label="staging")
+    desk = registry_fixtures.registry(client)
     await approved_campaign(twilio, desk)
-    await carry(desk, office.purchase())
-    await office.directory(client).put(ACCOUNT)
+    await carry(desk, registry_fixtures.purchase())
+    await registry_fixtures.directory(client).put(ACCOUNT)
     named = [name for form in twilio.told for name in form.get("FriendlyName", ())]
     assert len(named) == 10
     assert {name.partition(" ")[0] for name in named} == {"staging"}
@@ -100,14 +102,16 @@ async def test_everything_an_installation_makes_begins_with_its_label() -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_what_was_made_under_a_label_is_found_under_it(when: str) -> None:
     twilio = TwilioDouble()
-    desk = office.registry(office.client(office.transport(twilio), label="staging"))
+    desk = registry_fixtures.registry(
+        registry_fixtures.client(registry_fixtures.transport(twilio), label="staging")
+    )
 
     def lose() -> None:
         twilio.loses = when
 
     brand = await approved_brand(twilio, desk)
-    await carry(desk, office.brand(), before=every_other(lose))
-    await carry(desk, office.campaign(brand), before=every_other(lose))
+    await carry(desk, registry_fixtures.brand(), before=every_other(lose))
+    await carry(desk, registry_fixtures.campaign(brand), before=every_other(lose))
     counted = [len(twilio.all(kind)) for kind in ("CustomerProfiles", "Addresses", "Services")]
     assert counted == [2, 2, 1]
 

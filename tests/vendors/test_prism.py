@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from models.rules.registration_words import NumberType, Standing, UseCase
-from providers.ports import NotFound
-from providers.registration_ports import Advanced, Offered, Stands
+from models.rules.registration.vocabulary import NumberType, Standing, UseCase
+from providers.ports.messages import NotFound
+from providers.ports.registration import Advanced, Offered, Stands
+from providers.ports.sip import SipAccount, Stored
 from providers.twilio.client import Twilio
-from providers.voice_ports import SipAccount, Stored
-from tests.vendors import office, prism
-from tests.vendors.office import BRAND, CAMPAIGN, NUMBER, SOLE, ask, carry
+from tests.vendors import prism, registry_fixtures
 from tests.vendors.prism import Checked, Violation
+from tests.vendors.registry_fixtures import BRAND, CAMPAIGN, NUMBER, SOLE, ask, carry
 from tests.vendors.trim import TRIMMED, USED, WHOLE, trimmed
 from tests.vendors.twilio_double import TwilioDouble
 
@@ -31,16 +31,16 @@ class Desk:
     def __init__(self, twilio: TwilioDouble, checked: Checked, address: str) -> None:
         self.twilio = twilio
         self.checked = checked
-        self.client: Twilio = office.client(checked, address)
-        self.registry = office.registry(self.client)
-        self.directory = office.directory(self.client)
+        self.client: Twilio = registry_fixtures.client(checked, address)
+        self.registry = registry_fixtures.registry(self.client)
+        self.directory = registry_fixtures.directory(self.client)
 
     def decide(self, kind: str, **told: Any) -> None:
         for found in self.twilio.all(kind):
             found |= told
 
     async def approved_brand(self, **changes: Any) -> Stands:
-        request, _ = await carry(self.registry, office.brand(replace(BRAND, **changes)))
+        request, _ = await carry(self.registry, registry_fixtures.brand(replace(BRAND, **changes)))
         self.decide("CustomerProfiles", status="twilio-approved")
         self.decide("TrustProducts", status="twilio-approved")
         request, _ = await ask(self.registry, request)
@@ -68,20 +68,24 @@ async def test_a_brand_from_the_first_bundle_to_its_correction(desk: Desk) -> No
     stands = await desk.approved_brand()
     desk.decide("BrandRegistrations", status="FAILED", brand_feedback=["TAX_ID"])
     again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
-    _, stands = await carry(desk.registry, office.brand(replace(BRAND, ein="987654321"), **again))
+    _, stands = await carry(
+        desk.registry, registry_fixtures.brand(replace(BRAND, ein="987654321"), **again)
+    )
     assert stands.standing is Standing.PENDING
     again["vendor_state"] = stands.vendor_state
-    _, stands = await carry(desk.registry, office.brand(replace(BRAND, country="CA"), **again))
+    _, stands = await carry(
+        desk.registry, registry_fixtures.brand(replace(BRAND, country="CA"), **again)
+    )
     assert stands.standing is Standing.PENDING
 
 
 async def test_a_brand_of_a_sole_proprietor(desk: Desk) -> None:
-    _, stands = await carry(desk.registry, office.brand(SOLE))
+    _, stands = await carry(desk.registry, registry_fixtures.brand(SOLE))
     assert stands.standing is Standing.PENDING
 
 
 async def test_looking_for_every_answer_that_may_be_lost(desk: Desk) -> None:
-    request = office.brand()
+    request = registry_fixtures.brand()
     for _ in range(2):  # until it waits for review, then until it is registered
         while isinstance(answer := await desk.registry.submit(request), Advanced):
             assert isinstance(await desk.registry.look_up(request), Advanced | NotFound)
@@ -93,7 +97,7 @@ async def test_looking_for_every_answer_that_may_be_lost(desk: Desk) -> None:
     assert answer.vendor_id is not None
     assert isinstance(await desk.registry.look_up(request), Stands)
     brand = await desk.approved_brand()
-    campaign = office.campaign(brand)
+    campaign = registry_fixtures.campaign(brand)
     while isinstance(answer := await desk.registry.submit(campaign), Advanced):
         assert isinstance(await desk.registry.look_up(campaign), Advanced)
         campaign = replace(campaign, vendor_state=answer.vendor_state)
@@ -102,7 +106,7 @@ async def test_looking_for_every_answer_that_may_be_lost(desk: Desk) -> None:
 
 async def test_a_campaign_its_correction_and_one_made_anew(desk: Desk) -> None:
     brand = await desk.approved_brand()
-    request, _ = await carry(desk.registry, office.campaign(brand))
+    request, _ = await carry(desk.registry, registry_fixtures.campaign(brand))
     desk.decide("Usa2p", campaign_status="FAILED")
     request, stands = await ask(desk.registry, request)
     again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
@@ -112,28 +116,28 @@ async def test_a_campaign_its_correction_and_one_made_anew(desk: Desk) -> None:
         terms_url="https://gym.example.com/terms",
         age_gated=True,
     )
-    _, stands = await carry(desk.registry, office.campaign(brand, full, **again))
+    _, stands = await carry(desk.registry, registry_fixtures.campaign(brand, full, **again))
     desk.decide("Usa2p", campaign_status="FAILED")
     again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
     other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
-    _, stands = await carry(desk.registry, office.campaign(brand, other, **again))
+    _, stands = await carry(desk.registry, registry_fixtures.campaign(brand, other, **again))
     assert stands.standing is Standing.PENDING
 
 
 async def test_a_number_from_the_shop_window_to_its_return(desk: Desk) -> None:
     brand = await desk.approved_brand()
-    _, campaign = await carry(desk.registry, office.campaign(brand))
+    _, campaign = await carry(desk.registry, registry_fixtures.campaign(brand))
     desk.twilio.for_sale = [{"phone_number": NUMBER, "locality": "Los Angeles", "region": "CA"}]
     for type, area_code in ((NumberType.LOCAL, "213"), (NumberType.TOLL_FREE, None)):
         found = await desk.registry.search_numbers(area_code=area_code, type=type, limit=10)
         assert isinstance(found, Offered)
-    purchase, number = await carry(desk.registry, office.purchase())
+    purchase, number = await carry(desk.registry, registry_fixtures.purchase())
     assert (await ask(desk.registry, purchase))[1].standing is Standing.DONE
-    assigned, _ = await carry(desk.registry, office.assignment(number, campaign))
+    assigned, _ = await carry(desk.registry, registry_fixtures.assignment(number, campaign))
     assert (await ask(desk.registry, assigned))[1].standing is Standing.DONE
-    parted, _ = await carry(desk.registry, office.unassignment(number, campaign))
+    parted, _ = await carry(desk.registry, registry_fixtures.unassignment(number, campaign))
     assert (await ask(desk.registry, parted))[1].standing is Standing.DONE
-    returned, _ = await carry(desk.registry, office.release(number.vendor_id))
+    returned, _ = await carry(desk.registry, registry_fixtures.release(number.vendor_id))
     assert (await ask(desk.registry, returned))[1].standing is Standing.DONE
 
 

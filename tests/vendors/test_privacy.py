@@ -2,10 +2,10 @@
 
 import pytest
 
-from models.rules.registration_words import Standing
-from providers.registration_ports import RegistryRequest, Stands
-from tests.vendors import office
-from tests.vendors.office import NUMBER
+from models.rules.registration.vocabulary import Standing
+from providers.ports.registration import RegistryRequest, Stands
+from tests.vendors import registry_fixtures
+from tests.vendors.registry_fixtures import NUMBER
 
 KNOWN = Stands(standing=Standing.DONE, vendor_id="x1")
 
@@ -13,17 +13,22 @@ KNOWN = Stands(standing=Standing.DONE, vendor_id="x1")
 @pytest.mark.parametrize(
     "request_",
     [
-        office.purchase(),
-        office.release("PN1"),
-        office.assignment(KNOWN, KNOWN),
-        office.unassignment(KNOWN, KNOWN),
-        office.brand(),
-        office.campaign(KNOWN),
+        registry_fixtures.purchase(),
+        registry_fixtures.release("PN1"),
+        registry_fixtures.assignment(KNOWN, KNOWN),
+        registry_fixtures.unassignment(KNOWN, KNOWN),
+        registry_fixtures.brand(),
+        registry_fixtures.campaign(KNOWN),
     ],
     ids=lambda request: type(request).__name__,
 )
 def test_no_request_shows_a_number_or_a_contact(request_: RegistryRequest) -> None:
     shown = repr(request_)
     assert request_.reference in shown
-    for private in (NUMBER, office.BRAND.phone, office.BRAND.email, office.BRAND.ein):
+    for private in (
+        NUMBER,
+        registry_fixtures.BRAND.phone,
+        registry_fixtures.BRAND.email,
+        registry_fixtures.BRAND.ein,
+    ):
         assert str(private) not in shown

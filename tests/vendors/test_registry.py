@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from models.rules.registration_words import EntityType, NumberType, Standing, UseCase
-from providers.ports import NotFound, NotProcessed, NoTruth
-from providers.registration_ports import Advanced, Reason, Stands
-from tests.vendors import office
-from tests.vendors.desk import approve, approved_brand, set_up
-from tests.vendors.office import BRAND, CAMPAIGN, SOLE, ask, carry, every_other
+from models.rules.registration.vocabulary import EntityType, NumberType, Standing, UseCase
+from providers.ports.messages import NotFound, NotProcessed, NoTruth
+from providers.ports.registration import Advanced, Reason, Stands
+from tests.vendors import registry_fixtures
+from tests.vendors.approved_fixtures import approve, approved_brand, set_up
+from tests.vendors.registry_fixtures import BRAND, CAMPAIGN, SOLE, ask, carry, every_other
 from tests.vendors.twilio_double import PRIMARY
 
 ONCE = ("CustomerProfiles", "TrustProducts", "BrandRegistrations", "Addresses")
@@ -22,7 +22,7 @@ ONCE = ("CustomerProfiles", "TrustProducts", "BrandRegistrations", "Addresses")
 
 async def test_a_brand_waits_for_its_bundles_and_then_for_the_registry() -> None:
     twilio, desk = set_up()
-    request, stands = await carry(desk, office.brand())
+    request, stands = await carry(desk, registry_fixtures.brand())
     assert (stands.standing, stands.vendor_id) == (Standing.PENDING, None)
     assert {d["status"] for d in twilio.all("CustomerProfiles")} == {"pending-review"}
     assert twilio.all("BrandRegistrations") == []
@@ -43,7 +43,7 @@ async def test_a_brand_waits_for_its_bundles_and_then_for_the_registry() -> None
 
 async def test_both_bundles_hold_what_twilio_wants_of_a_business() -> None:
     twilio, desk = set_up()
-    await carry(desk, office.brand())
+    await carry(desk, registry_fixtures.brand())
     [profile], [product] = twilio.all("CustomerProfiles"), twilio.all("TrustProducts")
     made = {d["type"]: d["sid"] for k in ("EndUsers", "SupportingDocuments") for d in twilio.all(k)}
 
@@ -67,7 +67,7 @@ async def test_both_bundles_hold_what_twilio_wants_of_a_business() -> None:
 
 async def test_a_sole_proprietor_takes_twilios_own_path() -> None:
     twilio, desk = set_up()
-    request, _ = await carry(desk, office.brand(SOLE))
+    request, _ = await carry(desk, registry_fixtures.brand(SOLE))
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
     await ask(desk, request)
@@ -83,7 +83,7 @@ async def test_whatever_answer_is_lost_nothing_is_made_twice(when: str) -> None:
     def lose() -> None:
         twilio.loses = when
 
-    request, _ = await carry(desk, office.brand(), before=every_other(lose))
+    request, _ = await carry(desk, registry_fixtures.brand(), before=every_other(lose))
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
     request, _ = await ask_losing(desk, request, lose)
@@ -122,7 +122,7 @@ async def test_what_a_bundle_lacks_is_told_by_field() -> None:
             ],
         },
     )
-    _, stands = await carry(desk, office.brand())
+    _, stands = await carry(desk, registry_fixtures.brand())
     assert stands.standing is Standing.REJECTED
     assert stands.reasons == (
         Reason(code="22215", field="ein", message="The number of … is wrong."),
@@ -133,7 +133,7 @@ async def test_what_a_bundle_lacks_is_told_by_field() -> None:
 
 async def test_a_rejected_brand_is_amended_and_not_made_again() -> None:
     twilio, desk = set_up()
-    request, _ = await carry(desk, office.brand())
+    request, _ = await carry(desk, registry_fixtures.brand())
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
     request, _ = await ask(desk, request)
@@ -143,7 +143,7 @@ async def test_a_rejected_brand_is_amended_and_not_made_again() -> None:
     assert stands.standing is Standing.REJECTED
     assert [(r.code, r.field) for r in stands.reasons] == [("TAX_ID", "ein")]
 
-    corrected = office.brand(
+    corrected = registry_fixtures.brand(
         replace(BRAND, ein="987654321"),
         vendor_id=stands.vendor_id,
         vendor_state=stands.vendor_state,
@@ -170,7 +170,7 @@ async def test_a_rejected_brand_is_amended_and_not_made_again() -> None:
 )
 async def test_every_word_of_a_brand_means_something(word: str, standing: Standing) -> None:
     twilio, desk = set_up()
-    request, _ = await carry(desk, office.brand())
+    request, _ = await carry(desk, registry_fixtures.brand())
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
     request, _ = await ask(desk, request)
@@ -183,7 +183,7 @@ async def test_every_word_of_a_brand_means_something(word: str, standing: Standi
 @pytest.mark.parametrize("kind", ["CustomerProfiles", "TrustProducts"])
 async def test_a_rejected_bundle_rejects_the_brand(kind: str) -> None:
     twilio, desk = set_up()
-    request, _ = await carry(desk, office.brand())
+    request, _ = await carry(desk, registry_fixtures.brand())
     approve(twilio, "CustomerProfiles")
     approve(twilio, kind, word="twilio-rejected")
     twilio.all(kind)[0]["errors"] = [{"code": 18601}]
@@ -194,7 +194,9 @@ async def test_a_rejected_bundle_rejects_the_brand(kind: str) -> None:
 
 async def test_what_twilio_wants_beyond_the_registry_is_asked_for_before_any_call() -> None:
     twilio, desk = set_up()
-    _, stands = await carry(desk, office.brand(replace(BRAND, first_name=None, website=None)))
+    _, stands = await carry(
+        desk, registry_fixtures.brand(replace(BRAND, first_name=None, website=None))
+    )
     assert stands.standing is Standing.REJECTED
     assert [reason.field for reason in stands.reasons] == ["firstName", "website"]
     assert twilio.asked == []
@@ -202,7 +204,9 @@ async def test_what_twilio_wants_beyond_the_registry_is_asked_for_before_any_cal
 
 async def test_a_campaign_gets_a_service_of_its_own_and_tells_its_throughput() -> None:
     twilio, desk = set_up()
-    request, stands = await carry(desk, office.campaign(await approved_brand(twilio, desk)))
+    request, stands = await carry(
+        desk, registry_fixtures.campaign(await approved_brand(twilio, desk))
+    )
     assert stands.standing is Standing.PENDING
     [made] = twilio.all("Usa2p")
     made |= {"campaign_status": "VERIFIED", "rate_limits": {"att": {"msg_class": "T"}}}
@@ -220,14 +224,14 @@ async def test_a_campaign_is_registered_once_whatever_answer_is_lost(when: str) 
     def lose() -> None:
         twilio.loses = when
 
-    await carry(desk, office.campaign(brand), before=every_other(lose))
+    await carry(desk, registry_fixtures.campaign(brand), before=every_other(lose))
     assert (len(twilio.all("Services")), len(twilio.all("Usa2p"))) == (1, 1)
 
 
 async def test_a_rejected_campaign_is_amended_where_that_is_possible() -> None:
     twilio, desk = set_up()
     brand = await approved_brand(twilio, desk)
-    request, _ = await carry(desk, office.campaign(brand))
+    request, _ = await carry(desk, registry_fixtures.campaign(brand))
     [made] = twilio.all("Usa2p")
     made |= {
         "campaign_status": "FAILED",
@@ -241,7 +245,7 @@ async def test_a_rejected_campaign_is_amended_where_that_is_possible() -> None:
     )
     again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
     words = replace(CAMPAIGN, description=CAMPAIGN.description + " No more than one a day.")
-    _, stands = await carry(desk, office.campaign(brand, words, **again))
+    _, stands = await carry(desk, registry_fixtures.campaign(brand, words, **again))
     assert [d["sid"] for d in twilio.all("Usa2p")] == [made["sid"]]
     assert made["description"] == words.description
 
@@ -249,13 +253,13 @@ async def test_a_rejected_campaign_is_amended_where_that_is_possible() -> None:
 async def test_a_campaign_for_another_use_is_made_anew_in_the_same_service() -> None:
     twilio, desk = set_up()
     brand = await approved_brand(twilio, desk)
-    request, _ = await carry(desk, office.campaign(brand))
+    request, _ = await carry(desk, registry_fixtures.campaign(brand))
     [made] = twilio.all("Usa2p")
     made["campaign_status"] = "FAILED"
     _, stands = await ask(desk, request)
     again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
     other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
-    _, stands = await carry(desk, office.campaign(brand, other, **again))
+    _, stands = await carry(desk, registry_fixtures.campaign(brand, other, **again))
     [remade] = twilio.all("Usa2p")
     assert remade["us_app_to_person_usecase"] == "CUSTOMER_CARE"
     assert (stands.vendor_id, remade["sid"] == made["sid"]) == (remade["sid"], False)
@@ -266,27 +270,27 @@ async def test_a_campaign_for_another_use_is_made_anew_in_the_same_service() -> 
 async def test_every_kind_of_business_can_be_described(type: EntityType) -> None:
     _, desk = set_up()
     profile = replace(SOLE if type is EntityType.SOLE_PROPRIETOR else BRAND, entity_type=type)
-    _, stands = await carry(desk, office.brand(profile))
+    _, stands = await carry(desk, registry_fixtures.brand(profile))
     assert stands.standing is Standing.PENDING
 
 
 async def test_nothing_is_written_after_the_deadline() -> None:
     twilio, desk = set_up()
-    late = office.purchase(not_after=datetime.now(UTC) - timedelta(seconds=1))
+    late = registry_fixtures.purchase(not_after=datetime.now(UTC) - timedelta(seconds=1))
     assert isinstance(await desk.submit(late), NotProcessed)
     assert twilio.asked == []
 
 
 async def test_what_was_never_asked_for_is_not_found() -> None:
     _, desk = set_up()
-    for request in (office.purchase(), office.brand()):
+    for request in (registry_fixtures.purchase(), registry_fixtures.brand()):
         assert isinstance(await desk.look_up(request), NotFound)
 
 
 async def test_a_registry_that_cannot_be_asked_tells_no_truth() -> None:
     twilio, desk = set_up()
     twilio.handle_async_request = _down  # type: ignore[method-assign]
-    assert isinstance(await desk.look_up(office.purchase()), NoTruth)
+    assert isinstance(await desk.look_up(registry_fixtures.purchase()), NoTruth)
     offered = await desk.search_numbers(area_code=None, type=NumberType.TOLL_FREE, limit=1)
     assert isinstance(offered, NoTruth)
 
@@ -297,7 +301,7 @@ async def _down(request: Any) -> Any:
 
 async def test_lists_are_read_to_their_end() -> None:
     twilio, desk = set_up()
-    wanted = office.campaign(Stands(standing=Standing.DONE, vendor_id="BN1"))
+    wanted = registry_fixtures.campaign(Stands(standing=Standing.DONE, vendor_id="BN1"))
     names = [*(f"other {n}" for n in range(1200)), wanted.reference]
     twilio.folders["/v1/Services"] = [
         {"sid": f"MG{n}", "friendly_name": name} for n, name in enumerate(names)

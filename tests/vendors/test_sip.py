@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from providers.ports.sip import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from providers.twilio.setup import open_directory, open_registry
 from providers.twilio.sip import TwilioSip
-from providers.voice_ports import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
-from tests.vendors import office
+from tests.vendors import registry_fixtures
 from tests.vendors.twilio_double import ACCOUNT, DOMAIN, PRIMARY, TwilioDouble
 
 USER = SipAccount(username="t1m2", realm="sip.example.com", password="Correct1Horse2Battery")
@@ -17,7 +17,9 @@ USER = SipAccount(username="t1m2", realm="sip.example.com", password="Correct1Ho
 
 def set_up() -> tuple[TwilioDouble, TwilioSip]:
     twilio = TwilioDouble()
-    return twilio, office.directory(office.client(office.transport(twilio)))
+    return twilio, registry_fixtures.directory(
+        registry_fixtures.client(registry_fixtures.transport(twilio))
+    )
 
 
 async def test_an_account_is_kept_in_a_list_the_domain_believes() -> None:
@@ -48,7 +50,9 @@ async def test_a_known_user_gets_the_new_password_and_no_second_account() -> Non
 async def test_every_process_uses_the_same_list() -> None:
     twilio, directory = set_up()
     await directory.put(USER)
-    other = office.directory(office.client(office.transport(twilio)))
+    other = registry_fixtures.directory(
+        registry_fixtures.client(registry_fixtures.transport(twilio))
+    )
     await other.put(replace(USER, username="t1m3"))
     assert len(twilio.all("CredentialLists")) == 1
     assert len(twilio.all("CredentialListMappings")) == 2
@@ -97,7 +101,9 @@ async def test_a_list_that_was_deleted_by_hand_is_made_anew(remade: bool) -> Non
     await directory.put(USER)
     forget(twilio)
     if remade:  # by another process
-        await office.directory(office.client(office.transport(twilio))).put(USER)
+        await registry_fixtures.directory(
+            registry_fixtures.client(registry_fixtures.transport(twilio))
+        ).put(USER)
     assert await directory.put(USER) == Stored()
     [kept] = twilio.all("CredentialLists")
     assert [d["username"] for d in twilio.all("Credentials")] == [USER.username]
@@ -108,7 +114,9 @@ async def test_an_account_is_removed_from_the_list_that_is_there() -> None:
     twilio, directory = set_up()
     await directory.put(USER)
     forget(twilio)
-    await office.directory(office.client(office.transport(twilio))).put(USER)
+    await registry_fixtures.directory(
+        registry_fixtures.client(registry_fixtures.transport(twilio))
+    ).put(USER)
     assert await directory.remove(USER.username) == Stored()
     assert twilio.all("Credentials") == []
 
@@ -127,7 +135,7 @@ async def test_what_twilio_declines_is_told_with_its_code() -> None:
 
 
 def test_twilio_is_put_together_only_where_it_is_configured() -> None:
-    http = httpx.AsyncClient(transport=office.transport(TwilioDouble()))
+    http = httpx.AsyncClient(transport=registry_fixtures.transport(TwilioDouble()))
     settings = _Settings()
     assert open_registry(settings, http) is not None
     assert open_directory(settings, http) is not None
@@ -147,8 +155,8 @@ class _Settings:
     twilio_api_url = "https://api.twilio.com"
     twilio_messaging_url = "https://messaging.twilio.com"
     twilio_trusthub_url = "https://trusthub.twilio.com"
-    provider_timeout = office.SECONDS
-    absence_window = office.SECONDS
+    provider_timeout = registry_fixtures.SECONDS
+    absence_window = registry_fixtures.SECONDS
     twilio_auth_token: Any = None
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from models.settings import Settings
 from tests.api.doubles import Clock
 from tests.api.integrator import GYM, Integrator, make_integrator
 from tests.factories import NO_LIMITS
-from tests.voice.house import SECRET, TURN_SECRET, House
+from tests.voice.harness import SECRET, TURN_SECRET, House
 from tests.voice.registrar import REALM
 
 

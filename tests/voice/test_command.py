@@ -8,10 +8,10 @@ import pytest
 from psycopg import OperationalError, sql
 from typer.testing import CliRunner
 
-from cli.embedded.postgres import EmbeddedPostgres
+from cli.dev.postgres import EmbeddedPostgres
 from cli.main import app
-from models.queries.sip_registrations import RegistrarTables
-from models.rules.sip import SipSecrets
+from models.queries.voice.sip_registrations import RegistrarTables
+from models.rules.voice.sip import SipSecrets
 from models.session import Database
 from tests.factories import unique
 from tests.stack import async_url, make_database

@@ -14,26 +14,26 @@ from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from activities.housekeeping_voice import DirectorySweep
-from activities.privacy import PrivateFailures
-from activities.provisioning import Provisioning
-from api.temporal import WorkflowStarter
-from cli.embedded.postgres import EmbeddedPostgres
-from cli.parts import assemble
-from cli.vendors import Vendors
-from models.queries import sip_users
-from models.rules.sip import SipSecrets
+from activities.system.privacy import PrivateFailures
+from activities.system.sweep_voice import DirectorySweep
+from activities.voice.provisioning import Provisioning
+from api.workflow_starters import WorkflowStarter
+from cli.dev.postgres import EmbeddedPostgres
+from cli.worker.composition import assemble
+from cli.worker.vendors import Vendors
+from models.queries.voice import sip_users
+from models.rules.voice.sip import SipSecrets
 from models.rules.waits import SendWaits
 from models.session import Database
 from models.settings import IncompleteSettings, Settings
 from models.tables.voice import VoiceCredential
+from providers.ports.sip import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from providers.routing import Routes
-from providers.voice_ports import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from tests.factories import Owner, make_owner, unique
 from tests.stack import async_url, make_database
 from workflows import names
-from workflows.provision_voice import ProvisionVoice
-from workflows.provisioning_types import Provisioned, ProvisionInput, ProvisionStep
+from workflows.voice.types import Provisioned, ProvisionInput, ProvisionStep
+from workflows.voice.workflow import ProvisionVoice
 
 REALM = "sip.example.com"
 SECRETS = SipSecrets("only-for-tests-too")

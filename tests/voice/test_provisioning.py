@@ -15,13 +15,13 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from models.rules.sip import SipSecrets, digest_ha1
+from models.rules.voice.sip import SipSecrets, digest_ha1
 from models.session import Database
 from models.settings import Settings
 from tests.api.doubles import Clock
 from tests.api.integrator import GYM, Integrator, make_integrator, make_merchant
-from tests.voice.house import SECRET, TURN_SECRET, House
-from workflows.provisioning_types import ProvisionInput
+from tests.voice.harness import SECRET, TURN_SECRET, House
+from workflows.voice.types import ProvisionInput
 
 PATH = "/voice/provisioning"
 ROTATE = f"{PATH}/rotate"

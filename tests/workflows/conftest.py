@@ -11,7 +11,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
 
 from tests.fakes import Activity
-from tests.workflows.stage import Stage, Staging
+from tests.workflows.harness import Stage, Staging
 from workflows.names import SEARCH_ATTRIBUTES
 from workflows.payloads import data_converter
 

@@ -24,9 +24,9 @@ from tests.fakes import (
     TOLD,
     fake,
 )
-from tests.workflows.stage import Staging
+from tests.workflows.harness import Staging
 from workflows import steps
-from workflows.types import DispatchResult, DispatchStep, Ending, SettleStep, Verdict
+from workflows.messages.types import DispatchResult, DispatchStep, Ending, SettleStep, Verdict
 
 
 async def test_a_message_whose_report_is_stored_already_is_settled_at_once(stage: Staging) -> None:

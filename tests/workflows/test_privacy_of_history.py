@@ -19,9 +19,10 @@ from tests.fakes import (
     UNCERTAIN,
     fake,
 )
-from tests.workflows.stage import Staging
+from tests.workflows.harness import Staging
 from workflows import steps
-from workflows.types import (
+from workflows.billing.types import Standing, UpgradeInput, UpgradeStep
+from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
     PollResult,
@@ -32,7 +33,6 @@ from workflows.types import (
     SettleResult,
     SettleStep,
 )
-from workflows.upgrade_types import Standing, UpgradeInput, UpgradeStep
 
 _KNOWN = {
     field.name

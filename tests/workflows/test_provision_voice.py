@@ -10,15 +10,10 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from tests.fakes import fake
-from tests.workflows.stage import Stage, Staging
+from tests.workflows.harness import Stage, Staging
 from workflows import steps
-from workflows.provision_voice import TURNS, ProvisionVoice
-from workflows.provisioning_types import (
-    Provisioned,
-    ProvisionInput,
-    ProvisionResult,
-    ProvisionStep,
-)
+from workflows.voice.types import Provisioned, ProvisionInput, ProvisionResult, ProvisionStep
+from workflows.voice.workflow import TURNS, ProvisionVoice
 
 USER = ProvisionInput(tenant_id=3, credential_id=7, version=2)
 STORED = ProvisionResult(outcome=Provisioned.STORED)

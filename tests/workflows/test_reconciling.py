@@ -23,9 +23,9 @@ from tests.fakes import (
     UNKNOWN,
     fake,
 )
-from tests.workflows.stage import WAITS, Staging
+from tests.workflows.harness import WAITS, Staging
 from workflows import steps
-from workflows.types import (
+from workflows.messages.types import (
     DispatchStep,
     Ending,
     ReconcileResult,

@@ -7,8 +7,9 @@ import pytest
 from temporalio import activity
 from temporalio.testing import WorkflowEnvironment
 
-from models.rules.registration_words import Errand, RegistrationKind
-from tests.workflows.registration_stage import (
+from models.rules.registration.vocabulary import Errand, RegistrationKind
+from tests.workflows.harness import Staging
+from tests.workflows.registration_harness import (
     APPROVED,
     ASK,
     ORDER,
@@ -19,17 +20,13 @@ from tests.workflows.registration_stage import (
     Story,
     scripted,
 )
-from tests.workflows.stage import Staging
-from workflows.registration import (
+from workflows.registration.types import RegistrationResult, RegistrationStep
+from workflows.registration.workflow import (
     AssignNumber,
     BuyNumber,
     RegisterBrand,
     RegisterCampaign,
     ReturnNumber,
-)
-from workflows.registration_types import (
-    RegistrationResult,
-    RegistrationStep,
 )
 
 MINUTE = timedelta(minutes=1)

@@ -7,9 +7,9 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from models.enums import MessageStatus
 from tests.fakes import ACCEPTED, DELIVERED, NOT_YET, SILENT, TOLD, UNKNOWN, fake
-from tests.workflows.stage import WAITS, Staging
+from tests.workflows.harness import WAITS, Staging
 from workflows import steps
-from workflows.types import Ending, PollResult, PollStep, SettleStep
+from workflows.messages.types import Ending, PollResult, PollStep, SettleStep
 
 
 async def test_a_report_ends_the_wait_and_settles(stage: Staging) -> None:

@@ -14,9 +14,9 @@ from tests.fakes import (
     TOLD,
     fake,
 )
-from tests.workflows.stage import WAITS, Staging
+from tests.workflows.harness import WAITS, Staging
 from workflows import names, steps
-from workflows.types import Ending, SettleResult, SettleStep
+from workflows.messages.types import Ending, SettleResult, SettleStep
 
 
 async def test_the_outcome_is_a_search_attribute(stage: Staging) -> None:

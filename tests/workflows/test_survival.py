@@ -14,9 +14,9 @@ from tests.fakes import (
     FOUND_AND_REPORTED,
     fake,
 )
-from tests.workflows.stage import Staging
+from tests.workflows.harness import Staging
 from workflows import steps
-from workflows.types import DispatchResult, DispatchStep
+from workflows.messages.types import DispatchResult, DispatchStep
 
 
 async def test_another_worker_takes_over_a_waiting_send(stage: Staging) -> None:

@@ -12,10 +12,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from tests.fakes import fake
-from tests.workflows.stage import Staging
+from tests.workflows.harness import Staging
 from workflows import steps
-from workflows.housekeeping import TURNS, Sweeper
-from workflows.types import SweepResult
+from workflows.messages.types import SweepResult
+from workflows.system.sweeper import TURNS, Sweeper
 
 _ENOUGH = ApplicationError("enough", non_retryable=True)
 

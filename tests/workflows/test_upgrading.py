@@ -10,8 +10,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from models.enums import PaymentStatus
 from tests.fakes import fake
-from tests.workflows.stage import Stage, Staging
-from tests.workflows.upgrade_stage import (
+from tests.workflows.harness import Stage, Staging
+from tests.workflows.upgrade_harness import (
     FAILED,
     GRANTED,
     NEEDS_ACTION,
@@ -26,7 +26,7 @@ from tests.workflows.upgrade_stage import (
     stands,
 )
 from workflows import steps
-from workflows.upgrade_types import UpgradeStep
+from workflows.billing.types import UpgradeStep
 
 On = Callable[[Stage], Purchase]
 

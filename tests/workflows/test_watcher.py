@@ -12,10 +12,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from tests.fakes import fake
-from tests.workflows.stage import Staging
+from tests.workflows.harness import Staging
 from workflows import steps
-from workflows.watching import TURNS, Watcher
-from workflows.watching_types import WatchResult, WatchStep
+from workflows.system.watcher import TURNS, Watcher
+from workflows.system.watcher_types import WatchResult, WatchStep
 
 _ENOUGH = ApplicationError("enough", non_retryable=True)
 FIRST, SECOND = WatchStep(), WatchStep(after_tenant=3, after_merchant=7)

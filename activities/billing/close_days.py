@@ -1,0 +1,129 @@
+"""Closing days: what lacks a price is priced, then every day that nothing holds open is closed."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from temporalio import activity
+
+from models.queries.billing import day_closing, repricing
+from models.queries.billing.day_closing import DueDay
+from models.rules.billing.day_closing import AWAITED, last_over
+from models.rules.billing.periods import day_of
+from models.session import Database
+from workflows.billing.close_days_types import CloseDaysResult, CloseDaysStep
+
+log = logging.getLogger(__name__)
+
+_MOST = 200
+"""Tenants of one batch."""
+
+_LONGEST_SECONDS = 60.0
+"""A batch ends early after so long, so that its step has time for whoever has many days."""
+
+_LOCK_NOT_AVAILABLE = "55P03"
+_DEADLOCK = "40P01"
+_IN_THE_WAY = frozenset({_LOCK_NOT_AVAILABLE, _DEADLOCK})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a tenant's turn did."""
+
+    closed: int = 0
+    held: int = 0
+
+
+class Closing:
+    """Closes days. Each in a transaction of its own, so whatever dies between two has closed one.
+
+    Twice is once: what is closed is not due any more.
+    """
+
+    def __init__(
+        self, database: Database, *, clock: Callable[[], datetime] = _now, most: int = _MOST
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._most = most
+
+    @activity.defn(name="close_days")
+    async def close_days(self, step: CloseDaysStep) -> CloseDaysResult:
+        """Give some tenants their turn; one that fails keeps no other from it."""
+        async with self._database.read() as db:
+            tenants = await day_closing.find_tenants(db, after=step.after, most=self._most)
+        result, began = CloseDaysResult(), time.monotonic()
+        for tenant_id in tenants:
+            try:
+                turn = await self.close_tenant(tenant_id)
+            except Exception as error:
+                if _of_everybody(error):
+                    raise
+                log.exception("days could not be closed", extra={"tenant_id": tenant_id})
+                result = replace(result, failed=result.failed + 1)
+            else:
+                result = replace(
+                    result, closed=result.closed + turn.closed, held=result.held + turn.held
+                )
+            if time.monotonic() - began > _LONGEST_SECONDS:
+                return replace(result, after=tenant_id)
+        full = len(tenants) == self._most
+        return replace(result, after=tenants[-1] if full else None)
+
+    async def close_tenant(self, tenant_id: int) -> Turn:
+        """Price what can be priced by now, and close what is due of one tenant."""
+        now = self._clock()
+        await self._price(tenant_id, now)
+        async with self._database.read() as db:
+            due = await day_closing.find_due(db, tenant_id=tenant_id, last=last_over(now))
+        outcomes = [await self._close(tenant_id, one, now) for one in due]
+        return Turn(closed=outcomes.count(True), held=outcomes.count(False))
+
+    async def _price(self, tenant_id: int, now: datetime) -> None:
+        """Price what had no card, and let the card's figure hold where it waited long enough."""
+        priced = 1
+        while priced:
+            async with self._database.transaction() as db:
+                priced = await repricing.price_what_is_missing(db, tenant_id=tenant_id, now=now)
+        async with self._database.transaction() as db:
+            await repricing.accept_card_prices(
+                db, tenant_id=tenant_id, older_than=day_of(now - AWAITED)
+            )
+
+    async def _close(self, tenant_id: int, due: DueDay, now: datetime) -> bool:
+        held = due.held or await self._close_alone(tenant_id, due.day, now)
+        facts = {"tenant_id": tenant_id, "day": due.day.isoformat()}
+        if held is None:
+            log.info("day closed", extra=facts)
+        else:
+            log.info("day held open", extra={**facts, "reason": held})
+        return held is None
+
+    async def _close_alone(self, tenant_id: int, day: date, now: datetime) -> str | None:
+        """Close a day that nothing seems to hold; under its lock it is looked at again."""
+        try:
+            async with self._database.transaction() as db:
+                return await day_closing.close_day(db, tenant_id=tenant_id, day=day, now=now)
+        except DBAPIError as error:
+            if _state(error) != _LOCK_NOT_AVAILABLE:
+                raise
+            return "BEING_WRITTEN"  # by somebody slow, or frozen
+
+
+def _of_everybody(error: Exception) -> bool:
+    """Say whether the database is away; who merely stands in a tenant's way is its own trouble."""
+    if isinstance(error, DBAPIError) and _state(error) in _IN_THE_WAY:
+        return False
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeoutError)
+
+
+def _state(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)

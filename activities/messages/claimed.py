@@ -1,0 +1,61 @@
+"""What a claim came to, and the request it is made for."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from activities.messages.inline_report_wait import Route
+from models.queries.messages.dispatch import Dispatchable
+from models.queries.senders.sender_queue import Line, Moment
+from models.rules.messages.reference import Reference
+from providers.message_requests import request_for
+from providers.ports.messages import Envelope, MessageProvider, SendRequest
+from workflows.messages.types import DispatchResult, DispatchStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A committed attempt: from here on the provider may have the message."""
+
+    provider: MessageProvider
+    number: int
+    found: Dispatchable
+    deadline: datetime
+    moment: Moment | None
+    """Its sender's, if that has a limit."""
+    request: SendRequest = field(repr=False)
+
+    @property
+    def route(self) -> Route:
+        """Where it goes, and so how soon it is reported on."""
+        return self.provider.name, self.found.channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InLine:
+    """No attempt: the message stands in its sender's line."""
+
+    result: DispatchResult
+    line: Line
+    first: bool
+
+
+def request_of(
+    step: DispatchStep,
+    found: Dispatchable,
+    *,
+    public_url: str,
+    provider: str,
+    number: int,
+    deadline: datetime,
+    text: str,
+) -> SendRequest:
+    """Build the request of an attempt; `text` is the text part of an e-mail."""
+    reference = Reference(tenant_id=step.tenant_id, message_id=step.message_id, attempt=number)
+    envelope = Envelope(
+        to=found.to,
+        sender=found.sender,
+        reference=str(reference),
+        callback_url=f"{public_url}/webhooks/{provider}/{reference}",
+        not_after=deadline,
+    )
+    return request_for(found.channel, envelope, found.body, found.details, text)

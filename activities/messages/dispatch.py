@@ -1,0 +1,355 @@
+"""Handing a message to a provider: claim, call, conclude."""
+
+import asyncio
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
+
+from activities.messages.claimed import Claimed, InLine, request_of
+from activities.messages.dispatch_results import log_answer, state_of, without_claim
+from activities.messages.inline_report_wait import Attendance
+from activities.messages.provider_slots import Slots
+from activities.messages.text_parts import TextParts, Unprepared, quick_text
+from activities.messages.waits import note_wait
+from models.database.transaction_limits import Lane
+from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
+from models.queries.consent.suppression import suppress
+from models.queries.messages import conclude
+from models.queries.messages import dispatch as dispatching
+from models.queries.messages.dispatch import Dispatchable
+from models.queries.messages.inline_report_wait import Attended
+from models.queries.messages.report_intake import note_mismatch
+from models.queries.senders import sender_queue
+from models.queries.senders.sender_queue import Moment
+from models.rules.consent.contacts import contact_key
+from models.rules.messages.delivery_events import Mismatch
+from models.rules.messages.dispatch_decision import Move, decide
+from models.rules.senders import pacing
+from models.rules.senders.pacing import Way
+from models.session import Database, WriteSession
+from providers.ports.messages import Accepted, Answer, MessageProvider, NotProcessed, Refused
+from providers.routing import PastAttempt, Routes
+from workflows.messages.types import DispatchResult, DispatchStep, PumpStep, Verdict
+from workflows.names import priority_of
+from workflows.senders.start import start_pump
+
+_MARGIN = timedelta(seconds=1)
+"""Between the HTTP budget and the deadline: claims are committed a little before the call."""
+
+_MISSED = NotProcessed(reason="its moment was missed")
+"""A worker was stopped for so long that its sender's next moment is far."""
+
+_BACK_OFF_FIRST = timedelta(seconds=1)
+_BACK_OFF_LONGEST = timedelta(minutes=5)
+
+
+class Dispatching:
+    """Carries a claimed message over the one line that cannot be taken back."""
+
+    def __init__(
+        self,
+        database: Database,
+        routes: Routes,
+        *,
+        public_url: str,
+        slots: int,
+        attendance: Attendance,
+        sweep_grace: timedelta = timedelta(minutes=1),
+    ) -> None:
+        self._database = database
+        self._routes = routes
+        self._public_url = public_url.rstrip("/")
+        self._slots = Slots(slots)
+        self._attendance = attendance
+        self._sweep_grace = sweep_grace
+        self._text_parts = TextParts(database)
+
+    @activity.defn(name="dispatch")
+    async def dispatch(self, step: DispatchStep) -> DispatchResult:
+        """Hand the message over on the fast path, or say that it is BUSY.
+
+        Where reports come fast it waits a moment for this one, so that the message ends at once.
+
+        Safe to run twice: the second run finds the first one's attempt and says AMBIGUOUS.
+        """
+        return await self._hand_over(step, fast=True)
+
+    @activity.defn(name="dispatch_queued")
+    async def dispatch_queued(self, step: DispatchStep) -> DispatchResult:
+        """Hand it over whatever the fast path says; the queue has slots of its own."""
+        return await self._hand_over(step, fast=False)
+
+    async def _hand_over(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
+        result = await self._try(step, fast=fast, text=None)
+        if isinstance(result, DispatchResult):
+            return result
+        text = await self._text_parts.make(step, result)
+        if isinstance(text, datetime):
+            later = DispatchResult(verdict=Verdict.LATER, until=text)
+            async with self._database.statement() as db:
+                await note_wait(db, step, later, self._sweep_grace)
+            return later
+        result = await self._try(step, fast=fast, text=text)
+        assert isinstance(result, DispatchResult)
+        return result
+
+    async def _try(
+        self, step: DispatchStep, *, fast: bool, text: str | None
+    ) -> DispatchResult | Unprepared:
+        """Claim, call and conclude; `text` is the text part of an e-mail if it was made before."""
+        lane = Lane(step.tenant_id, step.merchant_id or None, "dispatch")
+        with ExitStack() as held:
+            async with self._database.transaction(lane) as db:
+                claimed = await self._claim(db, step, held if fast else None, text)
+                if isinstance(claimed, InLine):
+                    await note_wait(db, step, claimed.result, self._sweep_grace)
+                elif isinstance(claimed, DispatchResult):
+                    await note_wait(db, step, claimed, self._sweep_grace)
+            if isinstance(claimed, DispatchResult | Unprepared):
+                return claimed
+            if isinstance(claimed, InLine):
+                return await self._see_to_the_line(claimed)
+            if claimed.moment is not None:
+                held.close()  # who waits for its moment keeps no slot from a call
+                if not await self._catch(claimed, claimed.moment):
+                    return await self._conclude(step, claimed, _MISSED, attend=False)
+                if fast:  # the moment is now, even if no slot is left
+                    self._slots.take(claimed.provider.name, held)
+            answer = await claimed.provider.send(claimed.request)
+        return await self._conclude(step, claimed, answer, attend=fast)
+
+    async def _claim(
+        self, db: WriteSession, step: DispatchStep, held: ExitStack | None, text: str | None
+    ) -> Claimed | InLine | Unprepared | DispatchResult:
+        """Commit the attempt as REQUESTED, or say why there is none."""
+        found = await dispatching.lock_for_dispatch(
+            db, tenant_id=step.tenant_id, message_id=step.message_id
+        )
+        if found is None:
+            return DispatchResult(verdict=Verdict.OVER)
+        now = datetime.now(UTC)
+        decision = decide(found.candidate, now)
+        if decision.move is not Move.CLAIM:
+            await sender_queue.leave(db, found.pace, message_id=step.message_id)
+            return without_claim(decision, found)
+        past = [PastAttempt(provider=a.provider, state=a.state) for a in found.attempts]
+        provider = self._routes.following(found.delivery_mode, found.channel, past)
+        if provider is None:
+            await sender_queue.leave(db, found.pace, message_id=step.message_id)
+            refusals = [a.error_code for a in found.attempts if a.error_code is not None]
+            return DispatchResult(
+                verdict=Verdict.REFUSED,
+                error_code=refusals[-1] if refusals else ErrorCode.NO_PROVIDER,
+            )
+        if text is None:
+            text = quick_text(found)
+        if text is None:
+            return Unprepared(
+                merchant_id=found.merchant_id,
+                urgent=found.type is MessageType.OTP,
+                html=found.body,
+            )
+        if held is not None and not self._slots.take(provider.name, held):
+            return DispatchResult(verdict=Verdict.BUSY, provider=provider.name)
+        moment = await self._book(db, step, found)
+        if isinstance(moment, InLine | DispatchResult):
+            return moment
+        wait = timedelta(0) if moment is None else moment.wait
+        number = len(found.attempts) + 1
+        deadline = now + wait + provider.timeout + _MARGIN
+        claimed = Claimed(
+            provider=provider,
+            number=number,
+            found=found,
+            deadline=deadline,
+            moment=moment,
+            # Before the claim: a message no request can be made of has no attempt.
+            request=request_of(
+                step,
+                found,
+                public_url=self._public_url,
+                provider=provider.name,
+                number=number,
+                deadline=deadline,
+                text=text,
+            ),
+        )
+        await dispatching.claim(
+            db,
+            tenant_id=step.tenant_id,
+            message_id=step.message_id,
+            number=claimed.number,
+            provider=provider.name,
+            now=now,
+            deadline=claimed.deadline,
+            grace=self._sweep_grace,
+        )
+        return claimed
+
+    async def _book(
+        self, db: WriteSession, step: DispatchStep, found: Dispatchable
+    ) -> Moment | InLine | DispatchResult | None:
+        """Return the sender's moment, or why the message is not sent yet."""
+        if found.pace is None:
+            return None
+        booking = await sender_queue.take_turn(
+            db,
+            found.pace,
+            message_id=step.message_id,
+            merchant_id=found.merchant_id,
+            type=found.type,
+            priority=priority_of(found.type),
+        )
+        if booking.moment is None:
+            until = pacing.ask_again(booking.joined_at, booking.now, found.candidate.expires_at)
+            return InLine(
+                result=DispatchResult(verdict=Verdict.LINE, until=until),
+                line=found.pace.line,
+                first=booking.first,
+            )
+        if booking.way is Way.RETURN:
+            until = datetime.now(UTC) + booking.moment.wait - pacing.COME_BACK
+            return DispatchResult(verdict=Verdict.LATER, until=until)
+        return booking.moment
+
+    async def _see_to_the_line(self, place: InLine) -> DispatchResult:
+        """Make sure that somebody lets the message in. If this fails, the step is tried again."""
+        line = place.line
+        await start_pump(
+            activity.client(),
+            PumpStep(tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel),
+            joined=place.first,
+        )
+        return place.result
+
+    async def _catch(self, claimed: Claimed, moment: Moment) -> bool:
+        """Wait for the sender's moment, and book another each time it is missed.
+
+        False if the next is too far: nothing was sent, and nothing will be.
+        """
+        assert claimed.found.pace is not None
+        while True:
+            await asyncio.sleep(moment.wait.total_seconds())
+            if time.monotonic() <= moment.closes:
+                return True
+            async with self._database.transaction() as db:
+                moment = await sender_queue.book_another(db, claimed.found.pace)
+            if moment.wait > pacing.PATIENT or datetime.now(UTC) + moment.wait > claimed.deadline:
+                return False
+
+    async def _conclude(
+        self, step: DispatchStep, claimed: Claimed, answer: Answer, *, attend: bool
+    ) -> DispatchResult:
+        """Write what came of the call; if this fails, the attempt stays open and is reconciled."""
+        accepted = answer if isinstance(answer, Accepted) else None
+        refused = answer if isinstance(answer, Refused) else None
+        now = datetime.now(UTC)
+        attended = Attended(
+            tenant_id=step.tenant_id,
+            message_id=step.message_id,
+            attempt=claimed.number,
+        )
+        patience = self._patience(claimed) if attend and accepted is not None else None
+        opted_out = refused is not None and refused.error_code is ErrorCode.OPTED_OUT
+        async with self._database.transaction() if opted_out else self._database.statement() as db:
+            concluded = await conclude.conclude(
+                db,
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                number=claimed.number,
+                state=state_of(answer),
+                now=now,
+                attended_until=None if patience is None else now + patience,
+                provider_message_id=None if accepted is None else accepted.provider_message_id,
+                error_code=None if refused is None else refused.error_code,
+                everywhere=refused is not None and refused.everywhere,
+                provider_code=None if isinstance(answer, Accepted) else answer.provider_code,
+            )
+            if opted_out:
+                await self._suppress(db, step, claimed)
+        log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
+        taken = concluded.state is AttemptState.ACCEPTED
+        if concluded.mismatch:
+            note_mismatch(
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                attempt=claimed.number,
+                provider=claimed.provider.name,
+                reason=Mismatch.MESSAGE_ID,
+            )
+        if patience is not None and taken and not concluded.reported:
+            reported = await self._attendance.await_report(attended, claimed.route, patience)
+            concluded = replace(concluded, reported=reported)
+        return self._verdict(claimed, answer, concluded)
+
+    def _patience(self, claimed: Claimed) -> timedelta | None:
+        """Return how long to wait for the report, if at all: several recipients have several."""
+        if claimed.found.details.get("to"):
+            return None
+        return self._attendance.patience_with(claimed.route)
+
+    async def _suppress(self, db: WriteSession, step: DispatchStep, claimed: Claimed) -> None:
+        """Remember that the carrier knows of an opt-out, so that nobody tries again."""
+        channel = claimed.found.channel
+        await suppress(
+            db,
+            tenant_id=step.tenant_id,
+            merchant_id=claimed.found.merchant_id,
+            channel=channel,
+            contact_key=contact_key(channel, claimed.found.to),
+            contact=claimed.found.to,
+            reason=SuppressionReason.CARRIER_OPT_OUT,
+            source=f"{claimed.provider.name}: carrier opt-out",
+            now=datetime.now(UTC),
+        )
+
+    def _verdict(
+        self, claimed: Claimed, answer: Answer, concluded: conclude.Concluded
+    ) -> DispatchResult:
+        provider, number = claimed.provider.name, claimed.number
+        match concluded.state:
+            case AttemptState.ACCEPTED:
+                return DispatchResult(
+                    verdict=Verdict.ACCEPTED,
+                    provider=provider,
+                    attempt=number,
+                    reported=concluded.reported,
+                )
+            case AttemptState.REFUSED if isinstance(answer, Refused):
+                return self._after_refusal(claimed, answer)
+            case AttemptState.NOT_PROCESSED if isinstance(answer, NotProcessed):
+                return DispatchResult(
+                    verdict=Verdict.LATER,
+                    provider=provider,
+                    attempt=number,
+                    until=self._next_try(claimed, answer),
+                )
+            case _:
+                return DispatchResult(verdict=Verdict.AMBIGUOUS, provider=provider, attempt=number)
+
+    def _after_refusal(self, claimed: Claimed, answer: Refused) -> DispatchResult:
+        """Let the next provider try, unless it would refuse as well."""
+        final = answer.everywhere or self._following(claimed, AttemptState.REFUSED) is None
+        return DispatchResult(
+            verdict=Verdict.REFUSED if final else Verdict.LATER,
+            provider=claimed.provider.name,
+            attempt=claimed.number,
+            error_code=answer.error_code if final else None,
+        )
+
+    def _next_try(self, claimed: Claimed, answer: NotProcessed) -> datetime | None:
+        """Go on at once with a provider that was asked less often, else back off."""
+        following = self._following(claimed, AttemptState.NOT_PROCESSED)
+        if following is not None and following is not claimed.provider:
+            return None
+        growing: timedelta = _BACK_OFF_FIRST * (1 << min(claimed.number - 1, 9))
+        wait = max(min(growing, _BACK_OFF_LONGEST), answer.retry_after or timedelta(0))
+        return datetime.now(UTC) + wait
+
+    def _following(self, claimed: Claimed, state: AttemptState) -> MessageProvider | None:
+        past = [PastAttempt(provider=a.provider, state=a.state) for a in claimed.found.attempts]
+        past.append(PastAttempt(provider=claimed.provider.name, state=state))
+        return self._routes.following(claimed.found.delivery_mode, claimed.found.channel, past)

@@ -1,0 +1,62 @@
+"""What decisions and answers mean for the attempt, the log and the workflow."""
+
+import logging
+from typing import assert_never
+
+from models.enums import AttemptState
+from models.queries.messages.dispatch import Dispatchable
+from models.rules.messages.dispatch_decision import Decision, Move
+from providers.ports.messages import Accepted, Ambiguous, Answer, NotProcessed, Refused
+from workflows.messages.types import DispatchResult, Verdict
+
+log = logging.getLogger(__name__)
+
+
+def state_of(answer: Answer) -> AttemptState:
+    """Return how an attempt stands after a provider's answer."""
+    match answer:
+        case Accepted():
+            return AttemptState.ACCEPTED
+        case Refused():
+            return AttemptState.REFUSED
+        case NotProcessed():
+            return AttemptState.NOT_PROCESSED
+        case Ambiguous():
+            return AttemptState.AMBIGUOUS
+        case _:
+            assert_never(answer)
+
+
+def log_answer(answer: Answer, *, provider: str, attempt: int) -> None:
+    """Log what operators should know of an answer; what went well is silent."""
+    facts = {"attempt": attempt, "provider": provider}
+    match answer:
+        case Accepted():
+            pass
+        case Refused():
+            log.info("provider refused", extra={**facts, "provider_code": answer.provider_code})
+        case NotProcessed():
+            log.warning("provider did not process", extra={**facts, "reason": answer.reason})
+        case Ambiguous():
+            log.warning("answer lost, reconciling", extra={**facts, "reason": answer.reason})
+        case _:
+            assert_never(answer)
+
+
+def without_claim(decision: Decision, found: Dispatchable) -> DispatchResult:
+    """Return what the workflow is told where no attempt is made."""
+    match decision.move:
+        case Move.OVER:
+            return DispatchResult(verdict=Verdict.OVER)
+        case Move.REPORT:
+            return DispatchResult(verdict=Verdict.ACCEPTED, reported=found.reported)
+        case Move.RECONCILE:
+            return DispatchResult(verdict=Verdict.AMBIGUOUS)
+        case Move.WAIT:
+            return DispatchResult(verdict=Verdict.LATER, until=decision.until)
+        case Move.BLOCK:
+            return DispatchResult(verdict=Verdict.BLOCKED, error_code=decision.error_code)
+        case Move.CLAIM:
+            raise AssertionError("a claim is made by the caller")
+        case _:
+            assert_never(decision.move)

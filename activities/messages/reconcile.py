@@ -1,0 +1,151 @@
+"""Finding the truth: whether a provider took a message, and what became of it."""
+
+import logging
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from models.enums import OPEN_ATTEMPT, AttemptState
+from models.queries.messages import conclude, receipts
+from models.queries.messages.receipts import AskableAttempt, NewReceipt
+from models.queries.messages.report_intake import note_mismatch, take_report
+from models.rules.messages.delivery_events import Mismatch
+from models.rules.messages.reference import Reference
+from models.rules.system.failures import caused_by_input
+from models.session import Database
+from providers.ports.messages import Found, NotFound, NoTruth, Proof
+from providers.routing import Routes
+from workflows.messages.types import Finding, PollResult, PollStep, ReconcileResult, ReconcileStep
+
+log = logging.getLogger(__name__)
+
+
+class Truth:
+    """Asks stored reports first, then the provider."""
+
+    def __init__(self, database: Database, routes: Routes) -> None:
+        self._database = database
+        self._routes = routes
+
+    @activity.defn(name="reconcile")
+    async def reconcile(self, step: ReconcileStep) -> ReconcileResult:
+        """Say whether the provider has the message whose answer was lost.
+
+        FOUND may be concluded at any time. ABSENT only by a look-up that began after the attempt's
+        deadline and the provider's window, where absence can be proven at all. Safe to run twice:
+        an attempt that is no longer open keeps its word.
+        """
+        attempt = await self._askable(step.tenant_id, step.message_id)
+        if attempt is None:
+            return ReconcileResult(finding=Finding.ABSENT)
+        if attempt.state not in OPEN_ATTEMPT:
+            return _as_it_stands(attempt)
+        asked_at = datetime.now(UTC)
+        concluded = await self._conclude(step, attempt, AttemptState.AMBIGUOUS)
+        if concluded.state is AttemptState.ACCEPTED:
+            return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
+        truth = await self._ask(step, attempt)
+        if isinstance(truth, Found):
+            concluded = await self._conclude(
+                step, attempt, AttemptState.ACCEPTED, truth.provider_message_id
+            )
+            if concluded.state is AttemptState.ACCEPTED:
+                return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
+        if isinstance(truth, NotFound) and self._absence_is_sure(attempt, asked_at):
+            concluded = await self._conclude(step, attempt, AttemptState.ABSENT)
+            if concluded.state is AttemptState.ABSENT:
+                return ReconcileResult(finding=Finding.ABSENT)
+            if concluded.state is AttemptState.ACCEPTED:
+                return ReconcileResult(finding=Finding.FOUND, reported=concluded.reported)
+        return ReconcileResult(finding=Finding.UNCERTAIN)
+
+    @activity.defn(name="poll")
+    async def poll(self, step: PollStep) -> PollResult:
+        """Ask what became of a message that was taken, and store what is told.
+
+        Safe to run twice: a report is stored once by the provider's event id.
+        """
+        attempt = await self._askable(step.tenant_id, step.message_id)
+        if attempt is None:
+            return PollResult(reported=False)
+        if not attempt.reported:
+            await self._ask(step, attempt)
+            attempt = await self._askable(step.tenant_id, step.message_id)
+        return PollResult(reported=attempt is not None and attempt.reported)
+
+    async def _askable(self, tenant_id: int, message_id: int) -> AskableAttempt | None:
+        async with self._database.read() as db:
+            return await receipts.find_askable(db, tenant_id=tenant_id, message_id=message_id)
+
+    def _absence_is_sure(self, attempt: AskableAttempt, asked_at: datetime) -> bool:
+        provider = self._routes.find(attempt.provider)
+        if provider is None or provider.proof is Proof.NONE:
+            return False
+        return asked_at >= attempt.deadline + provider.absence_window
+
+    async def _ask(
+        self, step: ReconcileStep | PollStep, attempt: AskableAttempt
+    ) -> Found | NotFound | NoTruth:
+        """Ask the provider, and store every report it gives."""
+        reference = Reference(
+            tenant_id=step.tenant_id, message_id=step.message_id, attempt=attempt.number
+        )
+        provider = self._routes.find(attempt.provider)
+        if provider is None:  # it was taken out of this installation with messages under way
+            truth: Found | NotFound | NoTruth = NoTruth(reason="no such provider any more")
+        else:
+            truth = await provider.look_up(str(reference))
+        if isinstance(truth, NoTruth):
+            log.warning(
+                "provider could not be asked",
+                extra={"provider": attempt.provider, "reason": truth.reason},
+            )
+        if isinstance(truth, Found):
+            for report in truth.reports:
+                await self._store(NewReceipt.about(reference, attempt.provider, report))
+        return truth
+
+    async def _store(self, receipt: NewReceipt) -> None:
+        """Store a report; one that cannot be stored hides neither the others nor the message."""
+        try:
+            # A transaction each: one that suppresses must hold no lock of another.
+            await take_report(self._database, receipt, datetime.now(UTC))
+        except Exception as error:
+            if not caused_by_input(error):
+                raise
+            log.error(
+                "a report cannot be stored", extra={"provider": receipt.provider}, exc_info=error
+            )
+
+    async def _conclude(
+        self,
+        step: ReconcileStep,
+        attempt: AskableAttempt,
+        state: AttemptState,
+        provider_message_id: str | None = None,
+    ) -> conclude.Concluded:
+        async with self._database.transaction() as db:
+            concluded = await conclude.conclude(
+                db,
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                number=attempt.number,
+                state=state,
+                now=datetime.now(UTC),
+                provider_message_id=provider_message_id,
+            )
+        if concluded.mismatch:
+            note_mismatch(
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                attempt=attempt.number,
+                provider=attempt.provider,
+                reason=Mismatch.MESSAGE_ID,
+            )
+        return concluded
+
+
+def _as_it_stands(attempt: AskableAttempt) -> ReconcileResult:
+    if attempt.state is AttemptState.ACCEPTED:
+        return ReconcileResult(finding=Finding.FOUND, reported=attempt.reported)
+    return ReconcileResult(finding=Finding.ABSENT)

@@ -1,0 +1,84 @@
+"""Settling: one transaction that ends a message, books its units and closes its reports."""
+
+import logging
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from models.database.transaction_limits import Lane
+from models.enums import ErrorCode, MessageStatus
+from models.queries.messages import late_reports, settleable, settlement
+from models.queries.messages.settleable import Settleable
+from models.rules.messages.settlement import (
+    End,
+    end_by_report,
+    end_refused,
+    end_without_truth,
+    may_be_taken,
+)
+from models.session import Database, WriteSession
+from providers.routing import Routes
+from workflows.messages.types import Ending, SettleResult, SettleStep
+
+log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """The one door through which messages end."""
+
+    def __init__(self, database: Database, routes: Routes) -> None:
+        self._database = database
+        self._tell_prices = routes.tell_prices
+
+    @activity.defn(name="settle")
+    async def settle(self, step: SettleStep) -> SettleResult:
+        """Debit what was used, release the rest, finalize the usage record.
+
+        Twice is once: a message that has ended is only ever corrected, and that once.
+        """
+        lane = Lane(step.tenant_id, step.merchant_id or None, "settle")
+        async with self._database.transaction(lane) as db:
+            message = await settleable.lock_for_settlement(
+                db, tenant_id=step.tenant_id, message_id=step.message_id
+            )
+            if message is None:
+                return SettleResult(status=MessageStatus.UNKNOWN, completed=True)
+            return await self._settle_locked(db, message, step, datetime.now(UTC))
+
+    async def _settle_locked(
+        self, db: WriteSession, message: Settleable, step: SettleStep, now: datetime
+    ) -> SettleResult:
+        """End, correct or leave a message whose lock is held."""
+        if message.completed:
+            status = await late_reports.apply_late_reports(
+                db, message, now, tell_prices=self._tell_prices
+            )
+            return SettleResult(status=status, completed=True)
+        end = _end(message, step)
+        if end is None:
+            await late_reports.close_receipts(db, message, now)
+            return SettleResult(status=message.facts.status, completed=False)
+        moved = await settlement.end_message(db, message, end, now, tell_prices=self._tell_prices)
+        if end.status is MessageStatus.UNKNOWN:
+            log.error(
+                "no truth within the horizon",
+                extra={"tenant_id": step.tenant_id},
+            )
+        return SettleResult(status=end.status, completed=True, moved=moved)
+
+
+def _end(message: Settleable, step: SettleStep) -> End | None:
+    """Return the end that the facts make; a stored report outweighs what the workflow thinks."""
+    reported = end_by_report(message.facts)
+    if reported is not None:
+        return reported
+    match step.ending:
+        case Ending.REFUSED | Ending.BLOCKED if may_be_taken(message.facts):
+            # Another worker's attempt is under way meanwhile: it decides.
+            return None
+        case Ending.REFUSED | Ending.BLOCKED:
+            return end_refused(message.facts, step.error_code or ErrorCode.PROVIDER_REFUSED)
+        case Ending.GIVEN_UP:
+            return end_without_truth(message.facts)
+        case Ending.REPORTED | Ending.OVER:
+            return None

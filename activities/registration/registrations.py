@@ -1,0 +1,262 @@
+"""10DLC: claim, call, conclude, as with messages; then ask until the registry has decided."""
+
+import logging
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio import activity
+
+from models.database.transaction_limits import Lane
+from models.queries.registration import registrations
+from models.queries.registration.registrations import Row
+from models.rules.registration.lifecycle import Move, next_move
+from models.session import Database, WriteSession
+from models.tables.messaging import Campaign
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.registration import (
+    Advanced,
+    LookUpAnswer,
+    Registry,
+    RegistryRequest,
+    Stands,
+    SubmitAnswer,
+)
+from providers.registration_requests import errand_request
+from providers.registries import Registries
+from workflows.heartbeat import alive
+from workflows.registration.types import RegistrationResult, RegistrationStep
+
+log = logging.getLogger(__name__)
+
+_MARGIN: Final = timedelta(seconds=1)
+"""Between the HTTP budget and the deadline: claims are committed a little before the call."""
+
+_NO_REGISTRY: Final = timedelta(minutes=5)
+"""Until a row is tried again whose registry was taken out of this installation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """One call about to be made for a row, and how the row stood: only so may it be concluded."""
+
+    registry: Registry
+    request: RegistryRequest
+    deadline: datetime | None
+    stood: registrations.Stood
+
+
+class Registering:
+    """Carries brands, campaigns and numbers over the line that cannot be taken back."""
+
+    def __init__(
+        self,
+        database: Database,
+        registries: Registries,
+        *,
+        public_url: str,
+        look_after: timedelta,
+        lost_after: timedelta,
+    ) -> None:
+        self._database = database
+        self._registries = registries
+        self._public_url = public_url.rstrip("/")
+        self._look_after = look_after
+        self._lost_after = lost_after
+
+    @activity.defn(name="submit_registration")
+    async def submit(self, step: RegistrationStep) -> RegistrationResult:
+        """Make the next call of an errand, once its deadline is committed.
+
+        Safe to run twice: the second run finds the deadline of the first and says RECONCILE.
+        """
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
+            row = await self._lock(db, step)
+            now = datetime.now(UTC)
+            if row is None or _move(row, step) is not Move.SUBMIT:
+                return _result(row, step)
+            registry = self._registries.find(row.provider)
+            if registry is None:
+                log.error("no such registry here", extra={"provider": row.provider})
+                return _result(row, step, until=now + _NO_REGISTRY)
+            row.deadline = now + registry.timeout + _MARGIN
+            call = await self._call(db, row, step, registry, row.deadline)
+        answer = await call.registry.submit(call.request)
+        _log(step, answer)
+        return await self._conclude(step, call, answer)
+
+    @activity.defn(name="reconcile_registration")
+    async def reconcile(self, step: RegistrationStep) -> RegistrationResult:
+        """Find out whether the call without an outcome was made; only if surely not, free it.
+
+        It may take minutes: a vendor may show what was made only in a list of everything.
+        Safe to run twice: a call that is concluded is looked into no more.
+        """
+        async with alive():
+            return await self._look_up(step, Move.RECONCILE)
+
+    @activity.defn(name="ask_registration")
+    async def ask(self, step: RegistrationStep) -> RegistrationResult:
+        """Ask how far the registry is, and write what it decided.
+
+        Safe to run twice: what is decided about an errand the row has no more, or told of one that
+        somebody carried on meanwhile, changes nothing.
+        """
+        return await self._look_up(step, Move.ASK)
+
+    async def _look_up(self, step: RegistrationStep, wanted: Move) -> RegistrationResult:
+        asked_at = datetime.now(UTC)
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
+            row = await self._lock(db, step)
+            registry = None if row is None else self._registries.find(row.provider)
+            if row is None or registry is None or _move(row, step) is not wanted:
+                return _result(row, step)
+            call = await self._call(db, row, step, registry, row.deadline)
+        request = replace(call.request, not_after=asked_at + registry.timeout)
+        answer = await registry.look_up(request)
+        _log(step, answer)
+        if isinstance(answer, NotFound) and not _may_be_believed(call, asked_at):
+            answer = NoTruth(reason="too early to believe that it is absent")
+        return await self._conclude(step, call, answer)
+
+    async def _lock(self, db: WriteSession, step: RegistrationStep) -> Row | None:
+        return await registrations.lock_row(
+            db, kind=step.kind, tenant_id=step.tenant_id, row_id=step.row_id
+        )
+
+    async def _call(
+        self,
+        db: WriteSession,
+        row: Row,
+        step: RegistrationStep,
+        registry: Registry,
+        deadline: datetime | None,
+    ) -> _Call:
+        reference = str(registrations.reference_of(row))
+        request = errand_request(
+            step.errand,
+            await registrations.find_facts(db, row),
+            reference=reference,
+            callback_url=f"{self._public_url}/webhooks/{registry.name}/registrations/{reference}",
+            not_after=deadline or datetime.now(UTC),
+        )
+        return _Call(
+            registry=registry,
+            request=request,
+            deadline=deadline,
+            stood=registrations.stood(row),
+        )
+
+    async def _conclude(
+        self, step: RegistrationStep, call: _Call, answer: SubmitAnswer | LookUpAnswer
+    ) -> RegistrationResult:
+        """Write what came of a call, unless somebody carried the row on meanwhile.
+
+        If this fails, the call stays open and is reconciled.
+        """
+        async with self._database.transaction(Lane(step.tenant_id)) as db:
+            row = await self._lock(db, step)
+            now = datetime.now(UTC)
+            if row is None or registrations.stood(row) != call.stood:
+                return _result(row, step)
+            until = await self._write(db, row, answer, now)
+            return _result(row, step, until=until)
+
+    async def _write(
+        self, db: WriteSession, row: Row, answer: SubmitAnswer | LookUpAnswer, now: datetime
+    ) -> datetime | None:
+        """Write an answer into its locked row; return when to try again, if nothing was done."""
+        match answer:
+            case Stands():
+                _note(row, answer, now)
+                await registrations.conclude(
+                    db,
+                    row,
+                    answer.standing,
+                    reasons=[asdict(reason) for reason in answer.reasons],
+                    now=now,
+                    look_after=self._look_after,
+                )
+            case Advanced():
+                row.vendor_state = dict(answer.vendor_state)
+                # A call is wanted again, even after it waited.
+                row.deadline = row.taken_at = row.lost_at = None
+            case NotProcessed():
+                row.deadline = None
+                return now + (answer.retry_after or timedelta(0))
+            case NotFound() if row.taken_at is not None:
+                await self._write_lost(db, row, now)
+            case NotFound():
+                row.deadline = None
+            case Ambiguous() | NoTruth():
+                pass
+        return None
+
+    async def _write_lost(self, db: WriteSession, row: Row, now: datetime) -> None:
+        """Note that the registry forgot what it had taken; for long enough, it is rejected.
+
+        Nothing is submitted again by itself: what the registry cannot find may still cost money.
+        """
+        row.lost_at = row.lost_at or now
+        if now - row.lost_at < self._lost_after:
+            return
+        log.error(
+            "the registry knows nothing of what it had taken",
+            extra={"reference": str(registrations.reference_of(row)), "provider": row.provider},
+        )
+        await registrations.give_up(db, row, now=now, look_after=self._look_after)
+
+
+def _move(row: Row, step: RegistrationStep) -> Move:
+    return next_move(
+        wanted=step.errand,
+        current=registrations.errand_of(row),
+        deadline=row.deadline,
+        taken=row.taken_at is not None,
+    )
+
+
+def _result(
+    row: Row | None, step: RegistrationStep, until: datetime | None = None
+) -> RegistrationResult:
+    """Say what is next, as the row stands; one that is gone is over."""
+    if row is None:
+        return RegistrationResult(move=Move.OVER, state="")
+    move = _move(row, step)
+    return RegistrationResult(
+        move=move,
+        state=registrations.state_of(row, step.errand),
+        until=until if move is Move.SUBMIT else None,
+    )
+
+
+def _note(row: Row, answer: Stands, now: datetime) -> None:
+    """Remember what the registry told of itself: from now on it surely has the errand."""
+    row.vendor_id = answer.vendor_id or row.vendor_id
+    if answer.vendor_state is not None:
+        row.vendor_state = dict(answer.vendor_state)
+    if isinstance(row, Campaign) and answer.segments_per_second is not None:
+        row.segments_per_second = answer.segments_per_second
+    row.deadline = row.lost_at = None
+    row.taken_at = row.taken_at or now
+
+
+def _may_be_believed(call: _Call, asked_at: datetime) -> bool:
+    """Say whether a look that began then and found nothing may be written down.
+
+    Of a call without an outcome it has to prove that it was never made. What is taken the registry
+    has forgotten, which proves nothing yet.
+    """
+    return call.deadline is None or asked_at >= call.deadline + call.registry.absence_window
+
+
+def _log(step: RegistrationStep, answer: SubmitAnswer | LookUpAnswer) -> None:
+    facts = {"errand": step.errand, "tenant_id": step.tenant_id, "row_id": step.row_id}
+    match answer:
+        case Stands() | Advanced() | NotFound():
+            log.info("registry answered", extra={**facts, "answer": type(answer).__name__})
+        case NotProcessed() | Ambiguous() | NoTruth():
+            log.warning(
+                "registry gave no answer",
+                extra={**facts, "answer": type(answer).__name__, "reason": answer.reason},
+            )

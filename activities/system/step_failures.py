@@ -1,0 +1,120 @@
+"""Counts steps of a send that fail by the message itself, and ends what would fail for ever.
+
+The count is written in a transaction of its own, because the step's transaction is rolled back.
+"""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+from prometheus_client import Counter
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from models.enums import ErrorCode
+from models.queries.system import step_failures
+from models.queries.system.step_failures import NotedFailure
+from models.rules.system.failures import MOST_FAILURES, back_off, caused_by_input
+from models.session import Database
+from workflows.messages.types import (
+    DispatchResult,
+    DispatchStep,
+    PollStep,
+    ReconcileStep,
+    SettleStep,
+    Verdict,
+)
+
+log = logging.getLogger(__name__)
+
+FAILURES: Final = Counter(
+    "hexavox_input_failures", "Steps that failed by their message, not by infrastructure", ["step"]
+)
+
+SendStep: TypeAlias = DispatchStep | ReconcileStep | PollStep | SettleStep
+
+
+class CountedFailures(Interceptor):
+    """Wraps the steps of a send; every other activity passes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap the activity."""
+        return _Counting(next, self._database)
+
+
+class _Counting(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, database: Database) -> None:
+        super().__init__(next)
+        self._database = database
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        step = input.args[0] if input.args else None
+        try:
+            return await super().execute_activity(input)
+        except Exception as error:
+            if not isinstance(step, SendStep) or not caused_by_input(error):
+                raise
+            noted = await self._note(step, error)
+            if noted is None:
+                raise
+            reason = type(error).__name__
+        if isinstance(step, DispatchStep):
+            handed = _without_dispatch(noted)
+            if handed is not None:
+                return handed
+        if isinstance(step, ReconcileStep | PollStep):
+            # The workflow asks anew until its horizon, with growing gaps.
+            raise ApplicationError(f"{reason}; details are in the worker's log", type=reason)
+        raise ApplicationError(
+            f"{reason}; details are in the worker's log",
+            type=reason,
+            next_retry_delay=back_off(noted.failures),
+        )
+
+    async def _note(self, step: SendStep, error: Exception) -> NotedFailure | None:
+        """Count a failure; None if that is not possible, then the step is tried again."""
+        name = _name_of(step)
+        FAILURES.labels(name).inc()
+        try:
+            async with self._database.statement() as db:
+                noted = await step_failures.note(
+                    db,
+                    tenant_id=step.tenant_id,
+                    message_id=step.message_id,
+                    step=name,
+                    reason=type(error).__name__,
+                    now=datetime.now(UTC),
+                )
+        except Exception as uncounted:
+            log.warning("a failure cannot be counted", extra={"reason": type(uncounted).__name__})
+            return None
+        log.error(
+            "step failed by its message",
+            extra={"step": name, "tenant_id": step.tenant_id, "failures": noted.failures},
+            exc_info=error,
+        )
+        return noted
+
+
+def _name_of(step: SendStep) -> str:
+    """Return what a step is counted under: the queued hand-over is the same step."""
+    name = activity.info().activity_type
+    return "dispatch" if isinstance(step, DispatchStep) else name
+
+
+def _without_dispatch(noted: NotedFailure) -> DispatchResult | None:
+    """Return what the workflow does instead of trying again; None if it tries again.
+
+    What a provider has or may have is never ended here.
+    """
+    if noted.open:
+        return DispatchResult(verdict=Verdict.AMBIGUOUS)
+    if noted.taken:
+        return DispatchResult(verdict=Verdict.ACCEPTED)
+    if noted.failures >= MOST_FAILURES:
+        return DispatchResult(verdict=Verdict.BLOCKED, error_code=ErrorCode.UNPROCESSABLE)
+    return None

@@ -1,0 +1,286 @@
+"""Sweeping: what was accepted is started, what was reported is applied, whatever died between."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any, Final, Protocol, TypeVar
+
+from prometheus_client import Counter
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from models.database.transaction_limits import Lane
+from models.queries.messages import late_reports, receipts, settleable
+from models.queries.messages.receipts import OpenReceipt
+from models.queries.senders import sender_queue
+from models.queries.senders.sender_queue import Line
+from models.queries.system import sweep_messages
+from models.queries.system.sweep_messages import SilentMessage
+from models.rules.waits import SendWaits
+from models.session import Database
+from providers.routing import Routes
+from workflows.heartbeat import alive
+from workflows.messages.start import News, SendStart, start_send, wake_send
+from workflows.messages.types import PumpStep, SweepResult
+from workflows.names import send_workflow_id
+from workflows.senders.start import start_pump
+
+log = logging.getLogger(__name__)
+
+STRANDED: Final = Counter(
+    "hexavox_stranded_messages", "Looks at a message that a finished workflow left open"
+)
+
+_MOST = 200
+"""Messages of one turn; a full turn is followed by the next at once."""
+
+START_LOOK_EVERY: Final = timedelta(seconds=1)
+"""How often the sweeper looks for what is due and not started, between its full turns."""
+
+_LONGEST_WATCH: Final = timedelta(seconds=30)
+"""Of one step: `policies.SWEEP` gives it 90 s."""
+
+_STARTS_AT_ONCE: Final = 10
+
+_START_PATIENCE: Final = 3.0
+"""Seconds that one start may take; then Temporal is left alone for the rest of the turn."""
+
+_START_AGAIN: Final = timedelta(seconds=2)
+"""After this a message that could not be started has its next turn."""
+
+_AWAY: Final = frozenset(
+    {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED}
+)
+"""What Temporal answers when it cannot take anything, whatever it is."""
+
+_AT_ONCE: Final = timedelta(milliseconds=100)
+
+_LONGEST_GAP = timedelta(minutes=10)
+
+
+Item = TypeVar("Item")
+
+
+class Chore(Protocol[Item]):
+    """Further rows to look after, besides messages; one of a kind is handed in per kind of row."""
+
+    async def take(self, now: datetime, most: int) -> list[Item]:
+        """Return rows whose turn it is, and set their next one."""
+        ...
+
+    async def carry_on(self, row: Item, /) -> bool:
+        """Do what one of them needs; say whether that moved anything."""
+        ...
+
+
+async def _each(act: Callable[[Item], Awaitable[bool]], items: Sequence[Item]) -> int:
+    """Act on every item and count what moved; one that fails keeps no other from its turn."""
+    outcomes = await asyncio.gather(*map(act, items), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            log.error("one item could not be swept, its turn comes again", exc_info=outcome)
+        elif isinstance(outcome, BaseException):
+            raise outcome
+    return sum(outcome is True for outcome in outcomes)
+
+
+async def _take(chore: Chore[Item], now: datetime) -> list[Item]:
+    """Take a chore's rows; if that fails, the other chores have their turn nevertheless."""
+    try:
+        return await chore.take(now, _MOST)
+    except Exception:
+        log.exception("one chore could not be done, its turn comes again")
+        return []
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, RPCError) and error.status in _AWAY
+
+
+class Sweeping:
+    """Looks after rows that nobody may be working on. Doing so twice changes nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: Client,
+        waits: SendWaits,
+        routes: Routes,
+        *,
+        every: timedelta,
+        grace: timedelta,
+        look_every: timedelta | None = None,
+        chores: Sequence[Chore[Any]] = (),
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._waits = waits
+        self._tell_prices = routes.tell_prices
+        self._every = every
+        self._grace = grace
+        self._look_every = look_every
+        self._chores = chores
+
+    @activity.defn(name="sweep")
+    async def sweep(self) -> SweepResult:
+        """Do a full turn, then look for what is not started until it is time for the next.
+
+        Between full turns only `look_every` passes, if it is given: without it there is one turn.
+        """
+        if self._look_every is None:
+            return await self._turn()
+        async with alive():
+            until = monotonic() + min(self._every, _LONGEST_WATCH).total_seconds()
+            swept = await self._turn()
+            started = swept.started + await self._watch(until, self._look_every.total_seconds())
+        return SweepResult(started=started, applied=swept.applied, next_in=_AT_ONCE)
+
+    async def _watch(self, until: float, every: float) -> int:
+        """Start what is due and not started, again and again; return how many were started."""
+        started = 0
+        while (left := until - monotonic()) > 0:
+            try:
+                await asyncio.wait_for(activity.wait_for_worker_shutdown(), min(every, left))
+            except TimeoutError:
+                found = await self._take_unstarted(datetime.now(UTC))
+                started += await self._start_all(found)
+            else:
+                break
+        return started
+
+    async def _take_unstarted(self, now: datetime) -> Sequence[SilentMessage]:
+        async with self._database.transaction() as db:
+            return await sweep_messages.take_unstarted(
+                db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=_MOST
+            )
+
+    async def _turn(self) -> SweepResult:
+        """Start silent messages and lines' pumps, apply open reports, do every other chore."""
+        now = datetime.now(UTC)
+        unstarted = await self._take_unstarted(now)
+        async with self._database.transaction() as db:
+            silent = await sweep_messages.take_silent(
+                db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=_MOST
+            )
+        async with self._database.read() as db:
+            busy = await sender_queue.find_lines(db)
+        async with self._database.transaction() as db:
+            waiting = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
+        started = await self._start_all([*unstarted, *silent])
+        await _each(self._pump, busy)
+        applied = await _each(self._apply, waiting)
+        full = _MOST in (len(unstarted), len(silent), len(waiting))
+        for chore in self._chores:
+            rows = await _take(chore, now)
+            started += await _each(chore.carry_on, rows)
+            full = full or len(rows) == _MOST
+        return SweepResult(
+            started=started,
+            applied=applied,
+            next_in=_AT_ONCE if full else self._every,
+        )
+
+    async def _start_all(self, messages: Sequence[SilentMessage]) -> int:
+        """Start messages in their order, few at a time; return how many were started.
+
+        One that fails keeps no other from its turn. If Temporal is away, the rest is left for the
+        next turn.
+        """
+        coming, failed, started = iter(messages), [], 0
+
+        async def carry_on() -> None:
+            nonlocal started
+            for message in coming:
+                try:
+                    moved = await asyncio.wait_for(self._start(message), _START_PATIENCE)
+                except Exception as error:
+                    failed.append(message)
+                    log.error("a message could not be started", exc_info=error)
+                    if isinstance(error, TimeoutError) or _is_away(error):
+                        return
+                else:
+                    started += moved
+
+        await asyncio.gather(*(carry_on() for _ in range(min(_STARTS_AT_ONCE, len(messages)))))
+        now = datetime.now(UTC)
+        await self._put_back(failed, now + _START_AGAIN)
+        await self._put_back(list(coming), now)
+        return started
+
+    async def _put_back(self, messages: Sequence[SilentMessage], sweep_at: datetime) -> None:
+        ids = [(message.tenant_id, message.message_id) for message in messages]
+        if ids:
+            async with self._database.transaction() as db:
+                await sweep_messages.look_again(db, ids, sweep_at, later=False)
+
+    async def _pump(self, line: Line) -> bool:
+        """Start the pump of a line that somebody stands in; a running one is left alone."""
+        await start_pump(
+            self._client,
+            PumpStep(tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel),
+        )
+        return True
+
+    async def _start(self, message: SilentMessage) -> bool:
+        """Start a message's workflow; a running one is left alone, a failed one starts anew."""
+        send = SendStart(
+            tenant_id=message.tenant_id,
+            message_id=message.message_id,
+            merchant_id=message.merchant_id,
+            merchant=message.merchant,
+            channel=message.channel,
+            type=message.type,
+            operation=message.operation,
+            scope=message.scope,
+            idempotency_key=message.idempotency_key,
+        )
+        started = await start_send(
+            self._client,
+            send,
+            self._waits,
+            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        )
+        if not started and await self._is_open(message):
+            STRANDED.inc()
+            log.error(
+                "a finished workflow left its message open",
+                extra={"message_id": message.message_id, "tenant_id": message.tenant_id},
+            )
+        return started
+
+    async def _is_open(self, message: SilentMessage) -> bool:
+        """Look again: it may have ended while its workflow was being started."""
+        async with self._database.read() as db:
+            return await sweep_messages.is_open(
+                db, tenant_id=message.tenant_id, message_id=message.message_id
+            )
+
+    async def _apply(self, receipt: OpenReceipt) -> bool:
+        """Wake the message's workflow, or where it is over apply the report here."""
+        if not receipt.completed:
+            await wake_send(
+                self._client,
+                send_workflow_id(
+                    receipt.operation,
+                    receipt.tenant_id,
+                    receipt.scope,
+                    receipt.idempotency_key,
+                    receipt.message_id,
+                ),
+                News.REPORTED,
+            )
+            return True
+        now = datetime.now(UTC)
+        async with self._database.transaction(Lane(receipt.tenant_id)) as db:
+            message = await settleable.lock_for_settlement(
+                db, tenant_id=receipt.tenant_id, message_id=receipt.message_id
+            )
+            if message is not None:
+                await late_reports.apply_late_reports(
+                    db, message, now, tell_prices=self._tell_prices
+                )
+        return True

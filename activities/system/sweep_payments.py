@@ -1,0 +1,55 @@
+"""Sweeping payments: what was ordered is carried on, whatever died between."""
+
+from datetime import datetime, timedelta
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDReusePolicy
+
+from models.queries.system.sweep_payments import SilentPayment, take_silent_payments
+from models.rules.waits import PaymentWaits
+from models.session import Database
+from workflows.billing.start import UpgradeStart, start_upgrade
+
+_LONGEST_GAP = timedelta(minutes=10)
+
+
+class PaymentSweep:
+    """Looks after payments that nobody may be working on. Doing so twice changes nothing."""
+
+    def __init__(
+        self, database: Database, client: Client, waits: PaymentWaits, *, grace: timedelta
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._waits = waits
+        self._grace = grace
+
+    async def take(self, now: datetime, most: int) -> list[SilentPayment]:
+        """Return payments whose turn it is, and set their next one."""
+        async with self._database.transaction() as db:
+            return list(
+                await take_silent_payments(
+                    db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=most
+                )
+            )
+
+    async def carry_on(self, payment: SilentPayment) -> bool:
+        """Start a payment's workflow; a running one is left alone, or told what its row knows.
+
+        One that had ended starts anew: money that came after the end has opened the row again.
+        """
+        return await start_upgrade(
+            self._client,
+            UpgradeStart(
+                tenant_id=payment.tenant_id,
+                payment_id=payment.payment_id,
+                merchant=payment.merchant,
+                channel=payment.channel,
+                scope=payment.scope,
+                idempotency_key=payment.idempotency_key,
+                accepted_at=payment.accepted_at,
+            ),
+            self._waits,
+            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            reported=payment.told,
+        )

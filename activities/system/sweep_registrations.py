@@ -1,0 +1,60 @@
+"""Sweeping registrations: what was submitted gets its story, whatever died between."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio.client import Client
+
+from models.queries.system.sweep_registrations import SilentRegistration, take_silent
+from models.rules.registration.vocabulary import RegistrationKind
+from models.rules.waits import RegistrationWaits
+from models.session import Database
+from workflows.registration.start import RegistrationStart, start_registration
+
+_LONGEST_GAP: Final = timedelta(hours=1)
+
+
+class RegistrationSweep:
+    """Looks after brands, campaigns and numbers that nobody may be carrying.
+
+    Doing so twice changes nothing.
+    """
+
+    def __init__(
+        self, database: Database, client: Client, waits: RegistrationWaits, *, grace: timedelta
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._waits = waits
+        self._grace = grace
+
+    async def take(self, now: datetime, most: int) -> list[SilentRegistration]:
+        """Return rows of every kind whose turn it is, and set their next one."""
+        taken: list[SilentRegistration] = []
+        for kind in RegistrationKind:
+            async with self._database.transaction() as db:
+                taken += await take_silent(
+                    db,
+                    kind=kind,
+                    now=now,
+                    grace=self._grace,
+                    longest=_LONGEST_GAP,
+                    most=most - len(taken),
+                )
+        return taken
+
+    async def carry_on(self, row: SilentRegistration) -> bool:
+        """Start a row's story; a running one is left alone."""
+        await start_registration(
+            self._client,
+            RegistrationStart(
+                tenant_id=row.tenant_id,
+                kind=row.kind,
+                row_id=row.row_id,
+                errand=row.errand,
+                merchant=row.merchant,
+            ),
+            self._waits,
+            fresh=False,
+        )
+        return True

@@ -1,0 +1,93 @@
+"""Watching: alerts are resolved once their cause is gone, and what a process missed is raised."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from temporalio import activity
+
+from models.enums import Channel
+from models.queries.alerts import threshold_alerts, watcher
+from models.queries.alerts.threshold_alerts import Account
+from models.queries.alerts.watcher import Place
+from models.session import Database, WriteSession
+from workflows.system.watcher_types import WatchResult, WatchStep
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+_MERCHANTS = 300
+"""Of one turn; all are looked at in turn."""
+
+_MOST = 1000
+"""Alerts that time resolves in one turn."""
+
+
+class Watching:
+    """Looks at what may be warned of. Doing so twice changes nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        every: timedelta,
+        window: timedelta,
+        merchants: int = _MERCHANTS,
+    ) -> None:
+        self._database = database
+        self._merchants = merchants
+        self._every = every
+        self._window = window
+
+    @activity.defn(name="watch")
+    async def watch(self, step: WatchStep) -> WatchResult:
+        """Resolve what is over, and hold the next merchants' alerts against what is so.
+
+        Twice is once: an alert is raised if it is not open, and resolved if it is.
+        """
+        now = datetime.now(UTC)
+        after = (step.after_tenant, step.after_merchant)
+        async with self._database.transaction() as db:
+            await watcher.resolve_old(db, now=now, most=_MOST)
+        async with self._database.read() as db:
+            merchants = await watcher.find_following(db, after, self._merchants)
+            accounts = {*await watcher.find_recovering(db), *_accounts(merchants)}
+            standings = await threshold_alerts.read_standings(db, sorted(accounts), now)
+            healths = await watcher.read_health(db, now - self._window)
+        unsettled = [standing.account for standing in standings if not standing.settled]
+        moved = await self._each(threshold_alerts.align, unsettled, now)
+        moved += await self._each(watcher.align_health, healths, now)
+        return WatchResult(moved=moved, following=self._following(merchants), next_in=self._every)
+
+    def _following(self, merchants: Sequence[Place]) -> WatchStep:
+        """Go on after the last merchant; after a turn that was not full, from the beginning."""
+        if len(merchants) < self._merchants:
+            return WatchStep()
+        tenant_id, merchant_id = merchants[-1]
+        return WatchStep(after_tenant=tenant_id, after_merchant=merchant_id)
+
+    async def _each(
+        self,
+        act: Callable[[WriteSession, Item, datetime], Awaitable[bool]],
+        items: Sequence[Item],
+        now: datetime,
+    ) -> int:
+        """Act on every item and count what moved; one that fails keeps no other from its turn."""
+        moved = 0
+        for item in items:
+            try:
+                async with self._database.transaction() as db:
+                    moved += await act(db, item, now)
+            except Exception:
+                log.exception("one item could not be watched over, its turn comes again")
+        return moved
+
+
+def _accounts(merchants: Sequence[Place]) -> list[Account]:
+    return [
+        Account(tenant_id=tenant_id, merchant_id=merchant_id, channel=channel)
+        for tenant_id, merchant_id in merchants
+        for channel in Channel
+    ]

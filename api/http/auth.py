@@ -1,0 +1,186 @@
+"""Who is calling: a key and a secret become a Caller, or one and the same refusal."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final, TypeVar
+
+from sqlalchemy import Select, and_, select
+from sqlmodel import col
+from starlette.requests import Request
+
+from api.http.limits.address_buckets import client_address
+from api.http.limits.failed_logins import FailedLogins
+from models.database.transaction_limits import Lane
+from models.errors import InvalidCredentials, TemporarilyUnavailable
+from models.rules.tenants.credentials import hash_credential, same_hash
+from models.session import Database
+from models.tables.merchant import Merchant
+from models.tables.tenant import ApiKey
+
+KEY_HEADER = "X-API-KEY"
+SECRET_HEADER = "X-API-SECRET"  # noqa: S105 - the header's name
+
+_FRESH_FOR: Final = 2.0
+"""Seconds; a revoked key must be dead within five."""
+
+_UNKNOWN_FOR: Final = 1.0
+"""Seconds; a key that was just created must work soon although it was tried before."""
+
+_MOST_KEYS: Final = 10_000
+
+_MOST_LOOKUPS: Final = 4
+"""At once: whoever tries keys may not take all connections to Postgres."""
+
+_PATIENCE: Final = 5.0
+"""Seconds to wait for one's turn to look a key up; as long as for a connection."""
+
+Fact = TypeVar("Fact")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose data a request may touch: a tenant's, or only one merchant's of it."""
+
+    tenant_id: int
+    key_id: int
+    merchant_id: int | None
+    merchant: str | None
+
+    def lane(self, merchant: str | None = None, work: str = "") -> Lane:
+        """Return in which lane a transaction about a merchant, or the tenant itself, takes turns.
+
+        A merchant's own key stays in that merchant's, whatever name it asks for.
+        """
+        return Lane(self.tenant_id, self.merchant or merchant, work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    caller: Caller
+    secret_hash: str
+    until: float
+
+    def has(self, secret_hash: str) -> bool:
+        """Tell whether the secret is right. It never changes: a wrong one needs no look-up."""
+        return same_hash(secret_hash, self.secret_hash)
+
+
+class Authenticator:
+    """Knows the keys in use, and for a moment those that are none.
+
+    A key in use is looked up again after two seconds, so that a revocation is noticed. One that is
+    unknown is looked up at most once a second, and for an address that keeps naming unknown keys no
+    further one is looked up. A right pair that was used here before always passes, whatever others
+    try.
+    """
+
+    def __init__(self, database: Database, failures: FailedLogins) -> None:
+        self._database = database
+        self._failures = failures
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._unknown: OrderedDict[str, float] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[_Known | None]] = {}
+        self._lookups = asyncio.Semaphore(_MOST_LOOKUPS)
+
+    async def authenticate(self, request: Request, headers: dict[str, str]) -> Caller:
+        """Return who calls, or raise InvalidCredentials: one answer whatever is wrong.
+
+        Args:
+            request: only its headers and its client's address are looked at.
+            headers: those of the answer, whatever it will be.
+
+        Raises:
+            InvalidCredentials: missing, unknown, revoked or wrong.
+            RateLimited: this address has failed too often.
+        """
+        key = _credential(request, KEY_HEADER)
+        if not key:
+            raise InvalidCredentials
+        key_hash = hash_credential(key)
+        secret_hash = hash_credential(_credential(request, SECRET_HEADER))
+        address = client_address(request.scope)
+        looked_up = False
+        known = self._known.get(key_hash)
+        if known is None and not self._is_unknown(key_hash):
+            self._failures.check_look_up(address, headers)
+            known, looked_up = await self._find(key_hash), True
+        elif known is not None and known.until < monotonic() and known.has(secret_hash):
+            known, looked_up = await self._find(key_hash), True
+        # An unknown key takes the same comparison as a known one.
+        if not same_hash(secret_hash, known.secret_hash if known else "") or known is None:
+            self._failures.count(address, headers, looked_up=looked_up)
+            raise InvalidCredentials
+        return known.caller
+
+    def _is_unknown(self, key_hash: str) -> bool:
+        return self._unknown.get(key_hash, 0.0) > monotonic()
+
+    async def _find(self, key_hash: str) -> _Known | None:
+        """Look a live key up; of many who ask for one at once only the first does."""
+        asking = self._asking.get(key_hash)
+        if asking is None:
+            asking = self._asking[key_hash] = asyncio.create_task(self._look_up(key_hash))
+            asking.add_done_callback(lambda task: self._answered(key_hash, task))
+        # Shielded: the others go on waiting when the first one's client goes away.
+        return await asyncio.shield(asking)
+
+    def _answered(self, key_hash: str, task: asyncio.Task[_Known | None]) -> None:
+        del self._asking[key_hash]
+        if not task.cancelled():
+            task.exception()  # those who wait raise it; perhaps nobody waits any more
+
+    async def _look_up(self, key_hash: str) -> _Known | None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._lookups.acquire()
+        except TimeoutError as error:
+            raise TemporarilyUnavailable from error
+        try:
+            asked_at = monotonic()
+            async with self._database.read() as db:
+                row = (await db.execute(_live_key(key_hash))).one_or_none()
+        finally:
+            self._lookups.release()
+        if row is None:
+            self._known.pop(key_hash, None)
+            _remember(self._unknown, key_hash, monotonic() + _UNKNOWN_FOR)
+            return None
+        key, merchant = row
+        caller = Caller(
+            tenant_id=key.tenant_id,
+            key_id=key.id or 0,
+            merchant_id=key.merchant_id,
+            merchant=merchant,
+        )
+        known = _Known(caller, key.secret_hash, asked_at + _FRESH_FOR)
+        _remember(self._known, key_hash, known)
+        return known
+
+
+def _credential(request: Request, header: str) -> str:
+    """Return what a header says; whitespace around it is no part of it (RFC 9110, 5.5)."""
+    return request.headers.get(header, "").strip(" \t")
+
+
+def _remember(known: OrderedDict[str, Fact], key_hash: str, fact: Fact) -> None:
+    """Remember something of a key, and forget what was learnt longest ago."""
+    known[key_hash] = fact
+    known.move_to_end(key_hash)
+    if len(known) > _MOST_KEYS:
+        known.popitem(last=False)
+
+
+def _live_key(key_hash: str) -> Select[ApiKey, str]:
+    return (
+        select(ApiKey, col(Merchant.external_id))
+        .outerjoin(
+            Merchant,
+            and_(
+                col(Merchant.tenant_id) == col(ApiKey.tenant_id),
+                col(Merchant.id) == col(ApiKey.merchant_id),
+            ),
+        )
+        .where(col(ApiKey.key_hash) == key_hash, col(ApiKey.revoked_at).is_(None))
+    )

@@ -1,0 +1,40 @@
+"""Shares the rate limits among all API processes, beside the requests and never in their way."""
+
+import asyncio
+import logging
+from typing import Final
+
+from api.http.limits.rate_limits import RequestLimits
+from models.queries.tenants import request_limits
+from models.session import Database
+
+TICK: Final = 0.25
+"""Seconds. A bucket is settled within one tick of its first request and then once a second."""
+
+_PATIENCE: Final = 5.0
+"""Seconds given to Postgres."""
+
+log = logging.getLogger(__name__)
+
+
+async def keep_settling(limits: RequestLimits, database: Database) -> None:
+    """Settle what is due, for ever. While Postgres is away each process goes by its last share."""
+    away = False
+    while True:
+        await asyncio.sleep(TICK)
+        try:
+            await settle(limits, database)
+            away = False
+        except Exception as error:  # whatever it is, the next turn may succeed
+            if not away:
+                log.warning("rate limits not shared", extra={"error": type(error).__name__})
+            away = True
+
+
+async def settle(limits: RequestLimits, database: Database) -> None:
+    """Settle what is due now, in one statement."""
+    told = limits.due()
+    if told:
+        async with asyncio.timeout(_PATIENCE), database.statement() as db:
+            shared = await request_limits.settle(db, told, key=limits.key, tenant=limits.tenant)
+        limits.settle(told, shared)

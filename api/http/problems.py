@@ -1,0 +1,247 @@
+"""The one place where an error becomes an answer (RFC 9457, application/problem+json)."""
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from api.http.trace import trace_of
+from api.schemas.problems import FieldError, Problem
+from models.database.faults import fault_of
+from models.enums import Channel
+from models.errors import (
+    BadRequest,
+    HeadersTooLarge,
+    HexavoxError,
+    IdempotencyKeyReused,
+    InvalidCredentials,
+    MalformedJson,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    RequestTimedOut,
+    TemporarilyUnavailable,
+    TooManyOpen,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 50
+_LONGEST_NAME = 120
+
+ANY = (
+    ValidationFailed,
+    InvalidCredentials,
+    RateLimited,
+    HeadersTooLarge,
+    TemporarilyUnavailable,
+)
+"""What every public route may answer."""
+
+WRITE = (
+    *ANY,
+    MalformedJson,
+    RequestTimedOut,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    IdempotencyKeyReused,
+)
+"""What every public route with a body may answer."""
+
+_BY_STATUS: dict[int, type[HexavoxError]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+}
+
+log = logging.getLogger(__name__)
+
+
+class ProblemResponse(JSONResponse):
+    """A problem on its way out."""
+
+    media_type = MEDIA_TYPE
+
+
+def render(request: Request, error: HexavoxError) -> Response:
+    """Answer with a known error."""
+    trace = trace_of(request.scope)
+    trace.problem = error.code
+    problem = Problem(
+        type=_type(error.code),
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        requestId=trace.request_id,
+        errors=_listed(error),
+    )
+    return ProblemResponse(
+        problem.model_dump(mode="json", by_alias=True, exclude_none=True),
+        status_code=error.status,
+        headers=_headers(error),
+    )
+
+
+def of(*errors: type[HexavoxError]) -> dict[int | str, dict[str, Any]]:
+    """Describe errors for a route's `responses=`, one example for every code."""
+    grouped: defaultdict[int, list[type[HexavoxError]]] = defaultdict(list)
+    for error in dict.fromkeys(errors):
+        grouped[error.status].append(error)
+    return {
+        status: {
+            "description": " · ".join(f"`{error.code}` {error.title}." for error in kinds),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {error.code: _example(error) for error in kinds},
+                }
+            },
+        }
+        for status, kinds in sorted(grouped.items())
+    }
+
+
+_KIND_TRIED = re.compile(r"(constrained|function)-|(list|dict)\[")
+
+_PLAIN = {
+    "extra_forbidden": "is not a known field",
+    "missing": "is required",
+    "union_tag_not_found": "is required",
+    "union_tag_invalid": f"is none of {', '.join(Channel)}",
+    "string_pattern_mismatch": "is not of the form it must have",
+}
+"""Where the validation library's own words say less than these."""
+
+
+def install(app: FastAPI) -> None:
+    """Make the application answer every error in this one way."""
+    handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+        HexavoxError: _known,
+        RequestValidationError: _invalid,
+        HTTPException: _http,
+        DBAPIError: _database_failed,
+        PoolTimeoutError: _database_failed,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+def field_name(path: tuple[int | str, ...]) -> str:
+    """Write where something is in a document, in the names of the contract."""
+    return ".".join(str(step) for step in path)[:_LONGEST_NAME]
+
+
+async def _known(request: Request, error: HexavoxError) -> Response:
+    return render(request, error)
+
+
+def _is_named(step: int | str) -> bool:
+    """Say whether a step of a path is the caller's: the library adds the kinds it tried."""
+    return isinstance(step, int) or not _KIND_TRIED.match(step)
+
+
+def _where(entry: Mapping[str, Any]) -> str:
+    """Name what an entry of the validation library is about."""
+    if entry["type"].startswith("union_tag_"):
+        return str(entry["ctx"]["discriminator"]).strip("'")
+    first, *path = entry["loc"]
+    if len(path) > 1 and path[0] in set(Channel):  # which of the channels' bodies was tried
+        path = path[1:]
+    return field_name(tuple(filter(_is_named, path))) or str(first)
+
+
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
+    wrong = tuple(
+        (
+            _where(entry),
+            _PLAIN.get(entry["type"], str(entry["msg"]).removeprefix("Value error, ")),
+        )
+        for entry in error.errors()[:MOST_ERRORS]
+    )
+    return render(request, ValidationFailed("; ".join(map(": ".join, wrong))[:500], wrong))
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    kind = _BY_STATUS.get(error.status_code)
+    if kind is None:
+        kind = BadRequest if 400 <= error.status_code < 500 else HexavoxError
+    response = render(request, kind())
+    response.headers.update(dict(error.headers or {}))
+    if kind is MethodNotAllowed and (methods := _methods(request)):
+        response.headers["Allow"] = ", ".join(sorted(methods))
+    return response
+
+
+def _methods(request: Request) -> set[str]:
+    """Return every method of the path asked for.
+
+    Each of them is a route of its own, and the framework names only those of the first. A path
+    that is written out (`/messages/sms`) is not taken for one with a parameter.
+    """
+    routes = [
+        (len(route.param_convertors), route.methods)
+        for route in iter_route_contexts(request.app.routes)
+        if route.methods and route.path_regex.match(request.scope["path"])
+    ]
+    fewest = min((parameters for parameters, _ in routes), default=0)
+    methods = {name for parameters, names in routes if parameters == fewest for name in names}
+    return methods | {"HEAD"} if "GET" in methods else methods
+
+
+async def _database_failed(request: Request, error: DBAPIError | PoolTimeoutError) -> Response:
+    fault = fault_of(error)
+    if fault is None:
+        raise error  # a bug of ours
+    kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
+    log.error("database away", extra={"error": kind, "fault": fault.name})
+    return render(request, TemporarilyUnavailable())
+
+
+def _listed(error: HexavoxError) -> list[FieldError] | None:
+    if not isinstance(error, BadRequest) or not error.errors:
+        return None
+    return [FieldError(field=field, message=message) for field, message in error.errors]
+
+
+def _headers(error: HexavoxError) -> dict[str, str]:
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, RateLimited | TooManyOpen | TemporarilyUnavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, UnsupportedMediaType) and error.coding:
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, 12.5.3
+    if isinstance(error, InvalidCredentials):
+        headers["WWW-Authenticate"] = 'ApiKey realm="HexaVox"'
+    return headers
+
+
+def _example(error: type[HexavoxError]) -> dict[str, Any]:
+    return {
+        "summary": error.title,
+        "description": cast(str, error.__doc__).split("\n")[0],
+        "value": {
+            "type": _type(error.code),
+            "title": error.title,
+            "status": error.status,
+            "detail": error.title,
+            "code": error.code,
+            "requestId": "0f7c2f7d6b8e4c1f9a3e5d2b1c0a9f8e",
+        },
+    }
+
+
+def _type(code: str) -> str:
+    return f"urn:hexavox:problem:{code}"

@@ -1,0 +1,84 @@
+"""The gate every public route stands behind, so that none can be forgotten.
+
+It is part of the route, not a dependency: FastAPI reads and parses the body before it calls the
+first dependency, and a stranger is to be told nothing but that he is one.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.http.auth import Authenticator, Caller
+from api.http.bodies.body_size import requests_worth
+from api.http.bodies.strict_json import JsonRequest, check_text
+from api.http.limits.rate_limits import RequestLimits
+from api.http.problems import ANY, of
+from api.http.trace import trace_of
+from models.errors import ValidationFailed
+
+PREFIX = "/api/v1"
+
+
+class PublicRoute(APIRoute):
+    """A route of the public contract: credentials, then rate, then the query, then the body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Put the gate before what FastAPI does."""
+        answer: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
+        has_body = self.body_field is not None
+        query = frozenset(
+            field.alias
+            for field in get_flat_params(self.dependant)
+            if isinstance(field.field_info, params.Query)
+        )
+
+        async def behind_the_gate(request: Request) -> Response:
+            await _admit(request)
+            _check_query(request, query)
+            for name, value in request.path_params.items():
+                check_text(str(value), (name,))
+            reading = JsonRequest(request.scope, request.receive)
+            if has_body and await reading.body():
+                await reading.json()
+            response = await answer(reading)
+            response.headers["Cache-Control"] = "no-store"
+            return response
+
+        return behind_the_gate
+
+
+def public_router(path: str, tag: str) -> APIRouter:
+    """Open a router of the public contract."""
+    return APIRouter(prefix=PREFIX + path, tags=[tag], route_class=PublicRoute, responses=of(*ANY))
+
+
+async def _admit(request: Request) -> Caller:
+    authenticator: Authenticator = request.app.state.authenticator
+    limits: RequestLimits = request.app.state.limits
+    trace = trace_of(request.scope)
+    caller = trace.caller = await authenticator.authenticate(request, trace.headers)
+    cost = requests_worth(request.scope)
+    trace.at_end.append(limits.enter(caller.tenant_id, caller.key_id, trace.headers, cost))
+    return caller
+
+
+def _check_query(request: Request, known: frozenset[str]) -> None:
+    """Refuse what would otherwise be silently ignored: unknown names and second values."""
+    seen: set[str] = set()
+    for name, value in request.query_params.multi_items():
+        check_text(name, ("query",))
+        check_text(value, (name,))
+        if name not in known:
+            raise _wrong(name, "is not a query parameter of this route")
+        if name in seen:
+            raise _wrong(name, "is given more than once")
+        seen.add(name)
+
+
+def _wrong(name: str, reason: str) -> ValidationFailed:
+    return ValidationFailed(f"{name[:100]} {reason}", ((name[:100], reason),))

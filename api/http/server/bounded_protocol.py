@@ -1,0 +1,178 @@
+"""How long the API waits for a client, how many clients it has, and how it parts with them.
+
+Which part of a request is awaited, the protocol that reads says (`server_protocol.py`); here every
+wait gets its end.
+"""
+
+import asyncio
+from enum import Enum, auto
+from typing import Any, ClassVar, Final, cast
+
+import h11
+from uvicorn import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from api.http.server.client_limits import ClientLimits
+from api.http.server.connection import BoundedConnection
+from api.http.server.cycle import Cycle
+from api.http.server.wire import Tap, Wire
+
+_MOST_LEAVING: Final = 64
+"""Connections over the limit that may wait for their client to read the last answer."""
+
+
+class Phase(Enum):
+    """What a connection waits for."""
+
+    HEAD = auto()
+    BODY = auto()
+    ANSWER = auto()
+    LAST_ANSWER = auto()
+    """Nothing that the client sends from now on is read."""
+    NEXT = auto()
+    """A further request on an idle connection."""
+    REST = auto()
+    """The end of a body whose request has been answered."""
+    CLOSE = auto()
+    GONE = auto()
+
+
+DEAF: Final = frozenset({Phase.LAST_ANSWER, Phase.CLOSE, Phase.GONE})
+"""Phases in which what a client sends is dropped."""
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection of a client, with an end to every wait for it."""
+
+    limits: ClassVar[ClientLimits] = ClientLimits()
+    conn: BoundedConnection
+    cycle: Cycle
+    flow: Tap
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.conn = BoundedConnection()
+        self._phase = Phase.HEAD
+        self._timer: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._dropped = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self.flow = Tap(transport, self._go_on)
+        self._wire = Wire(transport, self._hang_up)
+        self._enter(Phase.HEAD, self.limits.head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client."""
+        self._enter(Phase.GONE)
+        if self._stall is not None:
+            self._stall.cancel()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Close, after the answer that is under way."""
+        if self._is_answering():
+            self.cycle.keep_alive = False
+        else:
+            self._close()
+
+    def _go_on(self) -> None:
+        """Go on with what was received and not parsed."""
+        raise NotImplementedError
+
+    def _expire(self) -> None:
+        """End a wait that took too long."""
+        raise NotImplementedError
+
+    def _has_room(self) -> bool:
+        """Tell whether this connection may stay, as it is or in the place of another."""
+        return len(self.connections) <= self.limits.connections or self._make_room()
+
+    def _is_answering(self) -> bool:
+        cycle = cast(Cycle | None, self.cycle)
+        return cycle is not None and not cycle.response_complete
+
+    def _enter(self, phase: Phase, seconds: float | None = None) -> None:
+        self._phase = phase
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None:
+            self._timer = self.loop.call_later(seconds, self._expire)
+
+    def _deadline(self) -> float:
+        return self._timer.when() if self._timer is not None else float("inf")
+
+    def _make_room(self) -> bool:
+        """Close what is idle longest, else who is slowest with its headers; tell whether any was.
+
+        Only looked for at the limit, so that nothing has to be kept in order before.
+        """
+        others = [
+            other for other in cast(set[BoundedProtocol], self.connections) if other is not self
+        ]
+        leaving = [other for other in others if other._phase is Phase.CLOSE]
+        if len(leaving) > _MOST_LEAVING:
+            _longest(leaving)._cut_off()
+        staying = sum(other._phase not in (Phase.CLOSE, Phase.GONE) for other in others)
+        if staying < self.limits.connections:
+            return True
+        soonest = self.loop.time() + self.limits.head - self.limits.patience
+        idle = [other for other in others if other._phase is Phase.NEXT]
+        late = [o for o in others if o._phase is Phase.HEAD and o._deadline() < soonest]
+        if not idle and not late:
+            return False
+        _longest(idle or late)._close()
+        return True
+
+    def pause_writing(self) -> None:
+        """Bound the wait for a client that does not take its answer."""
+        super().pause_writing()
+        self._stall = self.loop.call_later(self.limits.stalled, self._cut_off)
+
+    def resume_writing(self) -> None:
+        """End that wait."""
+        super().resume_writing()
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _drop(self, size: int) -> None:
+        self._dropped += size
+        if self._dropped > self.limits.dropped:
+            self._cut_off()
+
+    def _hang_up(self) -> None:
+        """Close; if the client is still sending, let it read the answer first."""
+        if self._phase in (Phase.CLOSE, Phase.GONE) or self.transport.is_closing():
+            return
+        if not self._dropped and self.conn.their_state is not h11.SEND_BODY:
+            self._close()
+            return
+        self._enter(Phase.CLOSE, self.limits.linger)
+        self.flow.open()
+        self.transport.write_eof()
+
+    def _close(self) -> None:
+        """Close once what is written has been sent, if that does not take too long."""
+        self._enter(Phase.CLOSE, self.limits.linger)
+        self.transport.close()
+
+    def _cut_off(self) -> None:
+        self._enter(Phase.GONE)
+        if self._is_answering():
+            self.cycle.disconnected = True
+        self.transport.abort()
+
+
+def _longest(waiting: list[BoundedProtocol]) -> BoundedProtocol:
+    return min(waiting, key=BoundedProtocol._deadline)

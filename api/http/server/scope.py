@@ -1,0 +1,46 @@
+"""What the application is told of a request."""
+
+from typing import Any
+from urllib.parse import unquote
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from api.http.server.connection import check_request, origin_form
+
+Scope = dict[str, Any]
+
+
+def scope_of(protocol: H11Protocol, request: h11.Request) -> Scope:
+    """Describe a request; raises BadRequest for one that cannot be described for sure."""
+    headers = list(request.headers)
+    check_request(request.http_version, headers)
+    raw_path, _, query = origin_form(request.method, request.target).partition(b"?")
+    return {
+        **nobodys_scope(protocol),
+        "http_version": request.http_version.decode("ascii"),
+        "method": request.method.decode("ascii"),
+        "path": protocol.root_path + unquote(raw_path.decode("ascii")),
+        "raw_path": protocol.root_path.encode("ascii") + raw_path,
+        "query_string": query,
+        "headers": headers,
+    }
+
+
+def nobodys_scope(protocol: H11Protocol) -> Scope:
+    """Describe what arrived on a connection and is no request."""
+    return {
+        "type": "http",
+        "asgi": {"version": protocol.asgi_version, "spec_version": "2.3"},
+        "http_version": "1.1",
+        "server": protocol.server,
+        "client": protocol.client,
+        "scheme": protocol.scheme,
+        "method": "-",
+        "root_path": protocol.root_path,
+        "path": "",
+        "raw_path": b"",
+        "query_string": b"",
+        "headers": [],
+        "state": protocol.app_state.copy(),
+    }

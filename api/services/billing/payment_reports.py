@@ -1,0 +1,107 @@
+"""What payment gateways report: verified, taken in once, and the payment's workflow woken."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from api.services.provider_webhooks import verified
+from api.workflow_starters import UpgradeStarter
+from models.database.transaction_limits import Lane
+from models.errors import NotFound
+from models.metrics import CHARGE_MISMATCHES, PAYMENTS_ENDED
+from models.queries.billing.payment_events import ChargeEvent, take_event
+from models.queries.billing.payments import AnotherCharge
+from models.rules.billing.payments import ChargeMismatch
+from models.rules.messages.reference import PaymentReference, parse_payment_reference
+from models.session import Database
+from providers.ports.payments import ChargeReport
+from workflows.names import upgrade_workflow_id
+
+log = logging.getLogger(__name__)
+
+VerifyPayment = Callable[[Mapping[str, str], bytes], ChargeReport]
+"""Headers and raw body → the report. Raises ForgedWebhook."""
+
+
+class PaymentNews:
+    """Takes news of charges in. Replaying one changes nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        starter: UpgradeStarter,
+        verifiers: Mapping[str, VerifyPayment],
+        *,
+        sweep_grace: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._starter = starter
+        self._verifiers = verifiers
+        self._sweep_grace = sweep_grace
+        self._clock = clock
+
+    async def take(
+        self, gateway: str, reference: str, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Let one report take effect and wake whoever waits for it.
+
+        One of another charge than the payment's is dropped, counted and logged.
+
+        Raises:
+            NotFound: no such gateway, or the reference is none of ours.
+            Forbidden: the signature is wrong, or it belongs to another reference.
+            MalformedJson: the body cannot be read although its signature is right.
+        """
+        report = verified(self._verifiers, gateway, reference, headers, body)
+        named = parse_payment_reference(reference)
+        if named is None:
+            raise NotFound
+        await self._store(gateway, named, report)
+
+    async def _store(self, gateway: str, named: PaymentReference, report: ChargeReport) -> None:
+        event = ChargeEvent(
+            event_id=report.event_id,
+            charge_id=report.charge_id,
+            state=report.state,
+            amount_cents=report.amount_cents,
+            currency=report.currency,
+            provider_code=report.provider_code,
+            reported_at=report.reported_at,
+        )
+        try:
+            async with self._database.transaction(Lane(named.tenant_id)) as db:
+                stored = await take_event(
+                    db, named, gateway, event, now=self._clock(), grace=self._sweep_grace
+                )
+        except AnotherCharge as error:
+            CHARGE_MISMATCHES.labels(gateway, error.reason).inc()
+            _log_another(gateway, named, report, error.reason)
+            return
+        if stored is None:
+            raise NotFound
+        if stored.ended is not None:
+            PAYMENTS_ENDED.labels(stored.ended).inc()
+        if not stored.completed:
+            await self._starter.wake(
+                upgrade_workflow_id(
+                    named.tenant_id, stored.scope, stored.idempotency_key, named.payment_id
+                )
+            )
+
+
+def _log_another(
+    gateway: str, named: PaymentReference, report: ChargeReport, reason: ChargeMismatch
+) -> None:
+    log.error(
+        "the gateway tells of another charge than was ordered",
+        extra={
+            "tenant_id": named.tenant_id,
+            "payment_id": named.payment_id,
+            "gateway": gateway,
+            "reason": reason,
+            "charge_id": report.charge_id,
+            "amount_cents": report.amount_cents,
+            "currency": report.currency,
+        },
+    )

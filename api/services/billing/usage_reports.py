@@ -1,0 +1,112 @@
+"""Reports of usage: read from the totals of days, and final once those are closed."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from api.http.auth import Caller
+from api.schemas.reports import V1UsageReportResponse
+from api.services.readable import get_merchant, row_id
+from models.enums import UsageState
+from models.queries.billing import usage
+from models.queries.billing.usage import DayLine
+from models.rules.billing.freshness import reason
+from models.rules.billing.periods import day_of
+from models.session import Database, ReadSession
+
+LONGEST_RANGE: Final = 366
+"""Days."""
+
+_LINES: Final = 5000
+"""Lines that are read at a time: no connection is held while somebody downloads slowly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFilter:
+    """Whose usage is asked for, and of which days, both inclusive."""
+
+    merchant_id: str | None
+    first: date
+    last: date
+
+
+class Reports:
+    """Reads usage."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def usage(self, caller: Caller, wanted: UsageFilter) -> V1UsageReportResponse:
+        """Return what a range adds up to; raises MerchantNotFound."""
+        today = day_of(self._clock())
+        async with self._database.read() as db:
+            totals = await usage.total(
+                db,
+                tenant_id=caller.tenant_id,
+                merchant_id=await _whose(db, caller, wanted),
+                first=wanted.first,
+                last=wanted.last,
+                today=today,
+            )
+        openness = totals.openness
+        final = openness is None
+        report = V1UsageReportResponse(
+            since=wanted.first,
+            to=wanted.last,
+            total_sms_count=totals.sms,
+            total_email_count=totals.emails,
+            aws_cost=totals.aws_cost,
+            hq_markup=totals.markup,
+            final_charges=totals.aws_cost + totals.provider_cost + totals.markup,
+            freshness_state=UsageState.FINAL if final else UsageState.PROVISIONAL,
+            freshness_reason=openness and reason(openness, last=wanted.last, today=today),
+        )
+        if wanted.merchant_id is not None:
+            report.merchant_id = wanted.merchant_id
+        return report
+
+    async def lines(self, caller: Caller, wanted: UsageFilter) -> AsyncIterator[Sequence[DayLine]]:
+        """Return the lines that a range is made of, some at a time; raises MerchantNotFound.
+
+        The first are read at once, so that what goes wrong is an answer. A line of a day that is
+        not closed may be overtaken by what is booked meanwhile.
+        """
+        async with self._database.read() as db:
+            merchant_id = await _whose(db, caller, wanted)
+        first = await self._some(caller, merchant_id, wanted, after=None)
+        return self._from(first, caller, merchant_id, wanted)
+
+    async def _from(
+        self,
+        lines: Sequence[DayLine],
+        caller: Caller,
+        merchant_id: int | None,
+        wanted: UsageFilter,
+    ) -> AsyncIterator[Sequence[DayLine]]:
+        yield lines
+        while len(lines) == _LINES:
+            lines = await self._some(caller, merchant_id, wanted, after=lines[-1])
+            yield lines
+
+    async def _some(
+        self, caller: Caller, merchant_id: int | None, wanted: UsageFilter, after: DayLine | None
+    ) -> Sequence[DayLine]:
+        async with self._database.read() as db:
+            return await usage.read_lines(
+                db,
+                tenant_id=caller.tenant_id,
+                merchant_id=merchant_id,
+                first=wanted.first,
+                last=wanted.last,
+                after=after,
+                most=_LINES,
+            )
+
+
+async def _whose(db: ReadSession, caller: Caller, wanted: UsageFilter) -> int | None:
+    """Return whose usage is to be read: one merchant's, or None for all of the tenant."""
+    if wanted.merchant_id is None:
+        return caller.merchant_id
+    return row_id((await get_merchant(db, caller, wanted.merchant_id)).id)

@@ -1,0 +1,182 @@
+"""Consent: what a recipient last said, and everything ever said."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+
+from sqlmodel import col
+
+from api.http.auth import Caller
+from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.pagination import Page, Slice
+from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConsentRequest
+from api.services.consent.contacts import key_of_any, read_contact
+from api.services.readable import (
+    get_merchant,
+    readable_consent_changes,
+    readable_consents,
+    row_id,
+)
+from models.enums import Channel, ConsentStatus, SuppressionReason
+from models.queries.consent import suppression
+from models.queries.consent.consents import lock_contact, say
+from models.session import Database, WriteSession
+from models.tables.consent import Consent, ConsentChange
+from models.tables.merchant import Merchant
+
+_THE_TENANT = 0
+"""Stands for the tenant itself where a merchant suppresses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentFilter:
+    """Which consent records are asked for."""
+
+    merchant_id: str | None
+    channel: Channel | None
+    contact: str | None
+    status: ConsentStatus | None
+
+
+class Consents:
+    """The actions on consent."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def upsert(
+        self, caller: Caller, order: V1MerchantConsentRequest, request: IdempotentRequest
+    ) -> Answer[ConsentView]:
+        """Record what a recipient said; from the commit on every send obeys it."""
+        async with self._database.transaction(
+            caller.lane(order.merchant_id, request.operation)
+        ) as db:
+            stored = await find_answer(db, caller, request)
+            if stored is not None:
+                return Answer(ConsentView.model_validate(stored), replayed=True)
+            merchant = await get_merchant(db, caller, order.merchant_id)
+            view = await self._write(db, caller, merchant, order)
+            await store_answer(db, caller, request, view, view.updated_at)
+            return Answer(view, replayed=False)
+
+    async def list(self, caller: Caller, wanted: ConsentFilter, page: Page) -> Slice[ConsentView]:
+        """Return consent records, the last recorded contact first.
+
+        A contact keeps its place whatever it says later: whoever reads page by page meets an
+        opt-out made meanwhile, or the contact as it was before, but never misses it.
+        """
+        statement = readable_consents(caller).order_by(col(Consent.number).desc())
+        if wanted.channel is not None:
+            statement = statement.where(col(Consent.channel) == wanted.channel)
+        if wanted.status is not None:
+            statement = statement.where(col(Consent.status) == wanted.status)
+        if wanted.contact is not None:
+            statement = statement.where(col(Consent.contact_key) == key_of_any(wanted.contact))
+        if (after := page.after(size=1)) is not None:
+            statement = statement.where(col(Consent.number) < after[0])
+        async with self._database.read() as db:
+            if wanted.merchant_id is not None:
+                merchant = await get_merchant(db, caller, wanted.merchant_id)
+                statement = statement.where(col(Consent.merchant_id) == merchant.id)
+            rows = (await db.execute(statement.limit(page.limit + 1))).all()
+        found = page.cut([(row[0], row[1]) for row in rows], lambda row: (row_id(row[0].number),))
+        return Slice([_view(consent, name) for consent, name in found.items], found.end)
+
+    async def history(
+        self, caller: Caller, merchant_id: str, channel: Channel, contact: str, page: Page
+    ) -> Slice[ConsentChangeView]:
+        """Return everything a contact said to a merchant on a channel, the last first."""
+        statement = (
+            readable_consent_changes(caller)
+            .where(
+                col(ConsentChange.channel) == channel,
+                col(ConsentChange.contact_key) == key_of_any(contact),
+            )
+            .order_by(col(ConsentChange.id).desc())
+        )
+        if (after := page.after(size=1)) is not None:
+            statement = statement.where(col(ConsentChange.id) < after[0])
+        async with self._database.read() as db:
+            merchant = await get_merchant(db, caller, merchant_id)
+            statement = statement.where(col(ConsentChange.merchant_id) == merchant.id)
+            rows = (await db.scalars(statement.limit(page.limit + 1))).all()
+        found = page.cut(rows, lambda change: (row_id(change.id),))
+        return Slice([ConsentChangeView.model_validate(row) for row in found.items], found.end)
+
+    async def _write(
+        self,
+        db: WriteSession,
+        caller: Caller,
+        merchant: Merchant,
+        order: V1MerchantConsentRequest,
+    ) -> ConsentView:
+        """Make it the contact's last word, alone with this contact."""
+        contact, key = read_contact(order.channel, order.contact)
+        merchant_id = row_id(merchant.id)
+        await lock_contact(db, merchant.tenant_id, merchant_id, order.channel, key, shared=False)
+        now = self._clock()  # after the lock, so that the later word has the later time
+        said = _Said(
+            tenant_id=merchant.tenant_id,
+            merchant_id=merchant_id,
+            channel=order.channel,
+            contact_key=key,
+            contact=contact,
+            source=order.source,
+            now=now,
+        )
+        await say(db, **asdict(said), status=order.status)
+        if order.status is ConsentStatus.OPT_IN:
+            await _lift_bounces(db, caller, said)
+        return ConsentView(
+            merchant_id=merchant.external_id,
+            channel=order.channel,
+            contact=contact,
+            status=order.status,
+            source=order.source,
+            updated_at=now,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """Who said something to whom, when and by what."""
+
+    tenant_id: int
+    merchant_id: int
+    channel: Channel
+    contact_key: str = field(repr=False)
+    contact: str = field(repr=False)
+    source: str
+    now: datetime
+
+
+async def _lift_bounces(db: WriteSession, caller: Caller, said: _Said) -> None:
+    """Take hard bounces back: whoever opts in says that the address works.
+
+    A complaint and a carrier opt-out only the recipient lifts. A tenant's key speaks for the
+    tenant's direct e-mail as well; the tenant's lock is always taken after a merchant's.
+    """
+    owners = [said.merchant_id]
+    if caller.merchant_id is None:
+        owners.append(_THE_TENANT)
+        await lock_contact(
+            db, said.tenant_id, _THE_TENANT, said.channel, said.contact_key, shared=False
+        )
+    for owner in owners:
+        await suppression.lift(
+            db,
+            **asdict(replace(said, merchant_id=owner)),
+            reasons=frozenset({SuppressionReason.HARD_BOUNCE}),
+        )
+
+
+def _view(consent: Consent, merchant: str) -> ConsentView:
+    return ConsentView(
+        merchant_id=merchant,
+        channel=consent.channel,
+        contact=consent.contact,
+        status=consent.status,
+        source=consent.source,
+        updated_at=consent.updated_at,
+    )

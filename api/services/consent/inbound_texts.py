@@ -1,0 +1,400 @@
+"""What recipients write back: stored once, obeyed, answered at most once."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from api.http.auth import Caller
+from api.http.pagination import Page, Slice
+from api.schemas.inbound import InboundMessageView
+from api.services.messages.start import start_of
+from api.services.readable import get_merchant, row_id
+from api.workflow_starters import WorkflowStarter
+from models.database.transaction_limits import Lane
+from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason
+from models.errors import Forbidden, InvalidPhoneNumber, MalformedJson, NotFound
+from models.metrics import REPORT_MISMATCHES
+from models.queries.consent import inbound_texts
+from models.queries.consent.consents import lock_contact, say
+from models.queries.consent.inbound_texts import (
+    Addressee,
+    KnownNumber,
+    NewInbound,
+    StoredInbound,
+    Writers,
+)
+from models.queries.consent.suppression import lift
+from models.queries.messages import acceptance
+from models.queries.messages.acceptance import AcceptedMessage, NewMessage
+from models.rules.billing.periods import month_of
+from models.rules.consent.contacts import e164
+from models.rules.consent.keywords import (
+    ANSWER_VALIDITY,
+    ANSWERS_WITHIN,
+    MOST_ANSWERS,
+    answer_to,
+    kind_of,
+    start_source,
+    stop_source,
+)
+from models.rules.messages.channels import sms
+from models.rules.messages.delivery_events import Mismatch
+from models.rules.messages.operations import ANSWER_INBOUND
+from models.session import Database, WriteSession
+from providers.inbound_verifiers import VerifyInbound
+from providers.ports.messages import ForgedWebhook, InboundText
+from workflows.messages.start import SendStart
+
+log = logging.getLogger(__name__)
+
+_LONGEST_EVENT_ID: Final = 128
+
+_NOBODY_YET: Final = 0
+"""Stands for the tenant in the lane of a text, which is told by its number only later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundFilter:
+    """Which texts are asked for; contacts in E.164 form."""
+
+    merchant_id: str | None
+    sender: str | None = field(repr=False)
+    number: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Conversation:
+    """One text, read, between one contact and one number of ours, whose lock is held."""
+
+    tenant_id: int
+    owner: int | None
+    provider: str
+    text: InboundText = field(repr=False)
+    kind: InboundKind
+
+    @property
+    def contact(self) -> str:
+        return self.text.sender
+
+
+class Inbox:
+    """Takes texts in and shows them. Replaying one changes nothing.
+
+    A STOP opts the contact out in the transaction that stores it, under the lock every attempt
+    takes; its answer is an ordinary message that is written in the same transaction.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        starter: WorkflowStarter,
+        verifiers: Mapping[str, VerifyInbound],
+        *,
+        start_within: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._starter = starter
+        self._verifiers = verifiers
+        self._start_within = start_within
+        self._clock = clock
+
+    async def take(self, provider: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Store one text, do what it asks for and send its answer on its way.
+
+        Raises:
+            NotFound: no such provider, or the number is none of ours.
+            Forbidden: the signature is wrong.
+            BadRequest: the body cannot be read although its signature is right.
+        """
+        verify = self._verifiers.get(provider)
+        if verify is None:
+            raise NotFound
+        try:
+            text = _readable(verify(headers, body))
+        except ForgedWebhook as error:
+            raise Forbidden("The signature is not valid.") from error
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise MalformedJson("Not an inbound text.") from error
+        answer = await self._record(provider, text)
+        if answer is not None:
+            await self._starter.start(answer)
+
+    async def list(
+        self, caller: Caller, wanted: InboundFilter, page: Page
+    ) -> Slice[InboundMessageView]:
+        """Return texts, the newest first; a merchant's key sees those meant for it."""
+        after = page.after(size=1)
+        async with self._database.read() as db:
+            merchant_id = caller.merchant_id
+            if wanted.merchant_id is not None:
+                merchant_id = row_id((await get_merchant(db, caller, wanted.merchant_id)).id)
+            rows = await inbound_texts.list_inbound(
+                db,
+                tenant_id=caller.tenant_id,
+                merchant_id=merchant_id,
+                sender=wanted.sender,
+                number=wanted.number,
+                before=None if after is None else after[0],
+                most=page.limit + 1,
+            )
+        found = page.cut(rows, lambda row: (row.id,))
+        return Slice([_view(row) for row in found.items], found.end)
+
+    async def _record(self, provider: str, text: InboundText) -> SendStart | None:
+        """Store, obey and answer in one transaction; return the answer to start, if there is one.
+
+        Texts of one contact to one number are taken one after the other, so that a repeated one
+        finds itself stored and answers are counted exactly.
+        """
+        # Whose number it is, the first statement tells.
+        lane = Lane(_NOBODY_YET, f"{text.number} {text.sender}", "inbound")
+        async with self._database.transaction(lane) as db:
+            number = await inbound_texts.find_number(db, text.number)
+            if number is None:
+                raise NotFound
+            if not number.is_heard_by(provider):
+                _note_foreign(provider, number)
+                return None
+            talk = _conversation(provider, text, number)
+            await inbound_texts.lock_conversation(db, talk.tenant_id, text.number, talk.contact)
+            return await self._obey(db, talk)
+
+    async def _obey(self, db: WriteSession, talk: _Conversation) -> SendStart | None:
+        writers = await inbound_texts.find_writers(
+            db, talk.tenant_id, talk.text.number, talk.contact
+        )
+        named = talk.owner or next(iter(writers.sent), None)
+        fresh = await inbound_texts.store(db, _row(talk, named, self._clock()))
+        if not fresh or talk.kind is InboundKind.OTHER:
+            return None
+        merchants, writers = await _lock_merchants(db, talk, writers)
+        sent = [talk.owner] if talk.owner else list(writers.sent)
+        known = await inbound_texts.find_addressees(db, talk.tenant_id, merchants, talk.contact)
+        moved = await self._change(db, talk, [known[id] for id in merchants], sent)
+        if not (moved or talk.kind is InboundKind.HELP):
+            return None
+        namesake = named or next((merchant for merchant in sent if merchant in known), None)
+        return None if namesake is None else await self._answer(db, talk, known[namesake])
+
+    async def _change(
+        self, db: WriteSession, talk: _Conversation, known: Sequence[Addressee], sent: Sequence[int]
+    ) -> bool:
+        """Change consent as the text asks for; say whether anything changed."""
+        match talk.kind:
+            case InboundKind.OPT_OUT:
+                leaving = [
+                    merchant
+                    for merchant in known
+                    if merchant.merchant_id in sent
+                    and merchant.consent is not ConsentStatus.OPT_OUT
+                ]
+                source = stop_source(talk.text.number)
+                for merchant in leaving:
+                    await self._say(db, talk, merchant, ConsentStatus.OPT_OUT, source)
+                return bool(leaving)
+            case InboundKind.OPT_IN:
+                return await self._undo(db, talk, known)
+            case _:
+                return False
+
+    async def _undo(
+        self, db: WriteSession, talk: _Conversation, known: Sequence[Addressee]
+    ) -> bool:
+        """Take back what STOP did from this number, a carrier's opt-out included.
+
+        To a merchant's own number it is an opt-in whatever was said before. One that was sent
+        before an opt-out but came after it is out of date and changes nothing.
+        """
+        contact, number = talk.contact, talk.text.number
+        if await inbound_texts.opted_out_since(
+            db, talk.tenant_id, number, contact, talk.text.sent_at
+        ):
+            return False
+        moved = False
+        for merchant in known:
+            stopped_here = (
+                merchant.consent is ConsentStatus.OPT_OUT and merchant.source == stop_source(number)
+            )
+            owner = merchant.merchant_id == talk.owner
+            if stopped_here or (owner and merchant.consent is not ConsentStatus.OPT_IN):
+                await self._say(db, talk, merchant, ConsentStatus.OPT_IN, start_source(number))
+                moved = True
+            lifted = merchant.suppressions
+            if not (stopped_here or owner):
+                lifted &= {SuppressionReason.CARRIER_OPT_OUT}
+            if lifted:
+                await lift(
+                    db,
+                    tenant_id=talk.tenant_id,
+                    merchant_id=merchant.merchant_id,
+                    channel=Channel.SMS,
+                    contact_key=contact,
+                    contact=contact,
+                    reasons=lifted,
+                    source=start_source(number),
+                    now=self._clock(),
+                )
+                moved = True
+        return moved
+
+    async def _say(
+        self,
+        db: WriteSession,
+        talk: _Conversation,
+        merchant: Addressee,
+        status: ConsentStatus,
+        source: str,
+    ) -> None:
+        await say(
+            db,
+            tenant_id=talk.tenant_id,
+            merchant_id=merchant.merchant_id,
+            channel=Channel.SMS,
+            contact_key=talk.contact,
+            contact=talk.contact,
+            status=status,
+            source=source,
+            now=self._clock(),  # after the lock, so that the later word has the later time
+        )
+
+    async def _answer(
+        self, db: WriteSession, talk: _Conversation, merchant: Addressee
+    ) -> SendStart | None:
+        """Write the answer, unless this contact was given too many of late."""
+        body = answer_to(talk.kind, merchant.display_name, merchant.help_text)
+        now = self._clock()
+        given = await inbound_texts.count_answers(
+            db, talk.tenant_id, talk.text.number, talk.contact, now - ANSWERS_WITHIN
+        )
+        if body is None or given >= MOST_ANSWERS:
+            return None
+        message = self._message(talk, merchant, body, now)
+        outcome = await acceptance.accept(db, message)
+        if not isinstance(outcome, AcceptedMessage):  # the event was stored once, just now
+            raise AssertionError(f"an answer was not accepted: {outcome}")
+        return start_of(message, outcome.message_id, merchant.external_id)
+
+    def _message(
+        self, talk: _Conversation, merchant: Addressee, body: str, now: datetime
+    ) -> NewMessage:
+        key = f"{talk.provider}:{talk.text.event_id}"
+        return NewMessage(
+            tenant_id=talk.tenant_id,
+            merchant_id=merchant.merchant_id,
+            channel=Channel.SMS,
+            type=MessageType.TRANSACTIONAL,
+            to_key=talk.contact,
+            to_contact=talk.contact,
+            sender=talk.text.number,
+            body=body,
+            attributes={},
+            operation=ANSWER_INBOUND,
+            scope="",
+            idempotency_key=key,
+            fingerprint=sha256(key.encode()).hexdigest(),
+            units=sms.held(body),
+            funded=False,
+            month=month_of(now),
+            accepted_at=now,
+            due_at=now,
+            expires_at=now + ANSWER_VALIDITY,
+            sweep_at=now + self._start_within,
+        )
+
+
+async def _lock_merchants(
+    db: WriteSession, talk: _Conversation, writers: Writers
+) -> tuple[Sequence[int], Writers]:
+    """Lock what the contact said to every merchant the text may mean; return who wrote by then.
+
+    Who was about to write has written then, or will not. A merchant that wrote for the first time
+    while the others' locks were waited for is locked in a further round. That may meet another text
+    of the contact the wrong way round; then the database refuses one, and its provider repeats it.
+    """
+    locked: set[int] = set()
+    owner = {talk.owner} if talk.owner else set()
+    while missing := {*writers.every, *owner} - locked:
+        for merchant in sorted(missing):
+            await lock_contact(
+                db, talk.tenant_id, merchant, Channel.SMS, talk.contact, shared=False
+            )
+        locked |= missing
+        writers = await inbound_texts.find_writers(
+            db, talk.tenant_id, talk.text.number, talk.contact
+        )
+    return sorted(locked), writers
+
+
+def _readable(text: InboundText) -> InboundText:
+    """Bring a text into the form that can be stored and compared.
+
+    What the database cannot hold (NUL, half a surrogate pair) becomes a replacement character.
+    """
+    if not 0 < len(text.event_id) <= _LONGEST_EVENT_ID or not text.event_id.isprintable():
+        raise ValueError("the event has no usable id")
+    whole = text.body.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return InboundText(
+        event_id=text.event_id,
+        sender=e164(text.sender),
+        number=_ours(text.number),
+        body=whole.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        sent_at=text.sent_at,
+    )
+
+
+def _ours(given: str) -> str:
+    try:
+        return e164(given)
+    except InvalidPhoneNumber as error:
+        raise NotFound from error
+
+
+def _note_foreign(provider: str, number: KnownNumber) -> None:
+    """Count and log a text that another provider would have to pass on."""
+    REPORT_MISMATCHES.labels(provider, Mismatch.PROVIDER).inc()
+    log.warning(
+        "a text was passed on by another provider than its number's",
+        extra={"tenant_id": number.tenant_id, "provider": provider},
+    )
+
+
+def _conversation(provider: str, text: InboundText, number: KnownNumber) -> _Conversation:
+    return _Conversation(
+        tenant_id=number.tenant_id,
+        owner=number.merchant_id,
+        provider=provider,
+        text=text,
+        kind=kind_of(text.body),
+    )
+
+
+def _row(talk: _Conversation, merchant_id: int | None, now: datetime) -> NewInbound:
+    return NewInbound(
+        tenant_id=talk.tenant_id,
+        merchant_id=merchant_id,
+        provider=talk.provider,
+        event_id=talk.text.event_id,
+        kind=talk.kind,
+        sender=talk.contact,
+        number=talk.text.number,
+        body=talk.text.body,
+        sent_at=talk.text.sent_at,
+        received_at=now,
+    )
+
+
+def _view(row: StoredInbound) -> InboundMessageView:
+    return InboundMessageView(
+        id=str(row.id),
+        sender=row.sender,
+        number=row.number,
+        body=row.body,
+        kind=row.kind,
+        merchant_id=row.merchant,
+        received_at=row.received_at,
+        sent_at=row.sent_at,
+    )

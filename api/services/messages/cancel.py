@@ -1,0 +1,65 @@
+"""Canceling a message that still waits: the row decides, in one transaction."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlmodel import col
+
+from api.http.auth import Caller
+from api.schemas.messages import MessageView
+from api.services.messages.read import Messages, read_message_id
+from api.services.readable import readable_messages
+from api.workflow_starters import WorkflowStarter
+from models.enums import MessageStatus
+from models.errors import MessageNotFound, NotCancelable
+from models.queries.messages import settleable, settlement
+from models.session import Database
+from models.tables.message import Message
+from workflows.messages.start import News
+from workflows.names import send_workflow_id
+
+
+class Canceling:
+    """Takes a message back before anybody has it."""
+
+    def __init__(
+        self,
+        database: Database,
+        starter: WorkflowStarter,
+        messages: Messages,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._starter = starter
+        self._messages = messages
+        self._clock = clock
+
+    async def cancel(self, caller: Caller, message_id: str) -> MessageView:
+        """Cancel it, and return it; one that was canceled before is returned as it is.
+
+        Raises:
+            MessageNotFound, NotCancelable.
+        """
+        named = read_message_id(message_id)
+        async with self._database.transaction(caller.lane()) as db:
+            readable = readable_messages(caller).where(col(Message.id) == named)
+            row = (await db.execute(readable)).one_or_none()
+            locked = await settleable.lock_for_settlement(
+                db, tenant_id=caller.tenant_id, message_id=named
+            )
+            if row is None or locked is None:
+                raise MessageNotFound
+            canceled = await settlement.cancel_message(db, locked, self._clock())
+            if not canceled and locked.facts.status is not MessageStatus.CANCELED:
+                raise NotCancelable
+        message: Message = row[0]
+        if canceled:
+            workflow_id = send_workflow_id(
+                message.operation,
+                caller.tenant_id,
+                message.scope,
+                message.idempotency_key,
+                named,
+            )
+            await self._starter.wake(workflow_id, News.WOKEN)
+        return await self._messages.get(caller, message_id)

@@ -1,0 +1,74 @@
+"""Canceling under an Idempotency-Key: a key stands for canceling one message."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from pydantic import BaseModel
+from sqlalchemy import delete
+from sqlmodel import col
+
+from api.http.auth import Caller
+from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.schemas.messages import MessageView
+from api.services.messages.cancel import Canceling
+from api.services.messages.read import read_message_id
+from models.errors import MessageNotFound, NotCancelable
+from models.session import Database
+from models.tables.idempotency import IdempotencyRecord
+
+
+class _Bound(BaseModel):
+    """What is kept of a key."""
+
+    message_id: str
+
+
+class CancelRequests:
+    """Cancels what is asked for, however often it is asked.
+
+    Canceling twice is once, so a repeated request is carried out anew and answers the current
+    state. All a key adds is that it cannot be used for another message: it is bound to the first
+    one before anything happens, and let go if that is refused.
+    """
+
+    def __init__(
+        self, database: Database, canceling: Canceling, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._canceling = canceling
+        self._clock = clock
+
+    async def cancel(
+        self, caller: Caller, message_id: str, request: IdempotentRequest
+    ) -> Answer[MessageView]:
+        """Cancel a message; raises MessageNotFound, NotCancelable, IdempotencyKeyReused."""
+        read_message_id(message_id)
+        known = await self._bind(caller, message_id, request)
+        try:
+            view = await self._canceling.cancel(caller, message_id)
+        except (MessageNotFound, NotCancelable):
+            await self._let_go(caller, request)
+            raise
+        return Answer(view, replayed=known)
+
+    async def _bind(self, caller: Caller, message_id: str, request: IdempotentRequest) -> bool:
+        """Bind the key to the message; tell whether it was bound to it before."""
+        async with self._database.transaction(caller.lane(work=request.operation)) as db:
+            if await find_answer(db, caller, request) is not None:
+                return True
+            await store_answer(db, caller, request, _Bound(message_id=message_id), self._clock())
+            return False
+
+    async def _let_go(self, caller: Caller, request: IdempotentRequest) -> None:
+        if request.key is None:
+            return
+        async with self._database.transaction(caller.lane(work=request.operation)) as db:
+            await db.execute(
+                delete(IdempotencyRecord).where(
+                    col(IdempotencyRecord.tenant_id) == caller.tenant_id,
+                    col(IdempotencyRecord.operation) == request.operation,
+                    col(IdempotencyRecord.scope) == request.scope,
+                    col(IdempotencyRecord.idempotency_key) == request.key,
+                    col(IdempotencyRecord.fingerprint) == request.fingerprint,
+                )
+            )

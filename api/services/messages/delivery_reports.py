@@ -1,0 +1,67 @@
+"""What providers report: verified, stored once, and the message's workflow woken."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from api.services.provider_webhooks import verified
+from api.workflow_starters import WorkflowStarter
+from models.errors import NotFound
+from models.queries.messages.receipts import NewReceipt
+from models.queries.messages.report_intake import take_report
+from models.rules.messages.delivery_events import Mismatch
+from models.rules.messages.reference import parse_reference
+from models.session import Database
+from providers.ports.messages import Report
+from workflows.messages.start import News
+from workflows.names import send_workflow_id
+
+Verify = Callable[[Mapping[str, str], bytes], Report | None]
+"""Headers and raw body → the report; None if it is of no interest. Raises ForgedWebhook."""
+
+
+class Receipts:
+    """Takes reports in. Replaying one changes nothing."""
+
+    def __init__(
+        self, database: Database, starter: WorkflowStarter, verifiers: Mapping[str, Verify]
+    ) -> None:
+        self._database = database
+        self._starter = starter
+        self._verifiers = verifiers
+
+    async def take(
+        self, provider: str, reference: str, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Store one report and wake whoever waits for it.
+
+        A report that does not belong to its attempt is dropped, counted and logged.
+
+        Raises:
+            NotFound: no such provider, or the reference is none of ours.
+            Forbidden: the signature is wrong, or it belongs to another reference.
+            MalformedJson: the body cannot be read although its signature is right.
+        """
+        report = verified(self._verifiers, provider, reference, headers, body)
+        if report is not None:
+            await self._store(provider, report)
+
+    async def _store(self, provider: str, report: Report) -> None:
+        named = parse_reference(report.reference)
+        if named is None:
+            raise NotFound
+        receipt = NewReceipt.about(named, provider, report)
+        stored = await take_report(self._database, receipt, datetime.now(UTC))
+        # No error: the provider would only repeat it.
+        if isinstance(stored, Mismatch):
+            return
+        if stored.open and not stored.completed and not stored.attended:
+            await self._starter.wake(
+                send_workflow_id(
+                    stored.operation,
+                    named.tenant_id,
+                    stored.scope,
+                    stored.idempotency_key,
+                    named.message_id,
+                ),
+                News.REPORTED,
+            )

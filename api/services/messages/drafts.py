@@ -1,0 +1,164 @@
+"""What each channel's request asks for, in the one form that sending understands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
+from api.schemas.messages import V1OmniSmsSendRequest
+from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
+from api.services.consent.contacts import read_contact
+from models.enums import Channel, MessageType
+from models.errors import ChannelNotAllowed, ValidationFailed
+from models.rules.consent.contacts import e164
+from models.rules.messages.channels import email, sms, voice
+from models.rules.messages.operations import (
+    SEND_DIRECT_EMAIL,
+    SEND_EMAIL,
+    SEND_SMS,
+    SEND_TTS_CALL,
+    SEND_VOICE,
+)
+
+LARGEST_BODY: Final = 512 * 1024
+"""Bytes of an e-mail's body."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A send as asked for: checked by itself, not yet against time, policy or funds."""
+
+    operation: str
+    merchant: str | None
+    channel: Channel
+    type: MessageType
+    to: Sequence[tuple[str, str]] = field(repr=False)
+    """Each recipient as answered and as compared; the first is the one shown."""
+    body: str = field(repr=False)
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    units: int
+    sender: str | None = None
+    """Asked for; must be one of the tenant's addresses."""
+    send_at: datetime | None = None
+    valid_for: timedelta | None = None
+    attributes: Mapping[str, str]
+
+    @property
+    def keys(self) -> list[str]:
+        """Every recipient in comparable form."""
+        return [key for _, key in self.to]
+
+
+def sms_draft(order: V1OmniSmsSendRequest) -> Draft:
+    """Read an SMS; raises InvalidPhoneNumber, MessageTooLong."""
+    to = e164(order.to)
+    return Draft(
+        operation=SEND_SMS,
+        merchant=order.merchant_id,
+        channel=Channel.SMS,
+        type=order.type,
+        to=[(to, to)],
+        body=order.message,
+        units=sms.held(order.message),
+        send_at=order.send_at,
+        valid_for=_seconds(order.valid_for_seconds),
+        attributes=order.metadata or {},
+    )
+
+
+def voice_draft(order: V1OmniVoiceSendRequest) -> Draft:
+    """Read a call; raises InvalidPhoneNumber, and ChannelNotAllowed for MARKETING.
+
+    A marketing call needs an opt-out on the call itself (47 CFR 64.1200(b)(3)), which there is not.
+    """
+    if order.type is MessageType.MARKETING:
+        raise ChannelNotAllowed("MARKETING cannot be sent by voice.")
+    to = e164(order.to)
+    details: dict[str, Any] = {
+        "record": order.record,
+        "ringSeconds": order.timeout_seconds,
+        "longestSeconds": order.max_duration_seconds,
+        "language": order.language,
+        "voice": order.voice,
+    }
+    operation = SEND_VOICE
+    if isinstance(order, V1TtsCallRequest):
+        operation = SEND_TTS_CALL
+        details["labels"] = {
+            "tenantId": order.tenant_id,
+            "sourceSystem": order.source_system,
+            "useCase": order.use_case,
+        }
+    return Draft(
+        operation=operation,
+        merchant=order.merchant_id,
+        channel=Channel.VOICE,
+        type=order.type,
+        to=[(to, to)],
+        body=order.text,
+        details=details,
+        units=voice.held(order.max_duration_seconds),
+        send_at=order.send_at,
+        valid_for=_seconds(order.valid_for_seconds),
+        attributes=order.metadata or {},
+    )
+
+
+def email_draft(order: V1OmniEmailSendRequest) -> Draft:
+    """Read an e-mail for a merchant; raises InvalidEmail, ValidationFailed."""
+    return Draft(
+        operation=SEND_EMAIL,
+        merchant=order.merchant_id,
+        channel=Channel.EMAIL,
+        type=order.type,
+        to=[read_contact(Channel.EMAIL, order.to)],
+        body=_body(order.body),
+        details={"subject": order.subject, "replyTo": _address(order.reply_to)},
+        units=email.held(1),
+        send_at=order.send_at,
+        valid_for=_seconds(order.valid_for_seconds),
+        attributes=order.metadata or {},
+    )
+
+
+def direct_draft(order: V1EmailSendRequest, own_merchant: str | None) -> Draft:
+    """Read a direct e-mail: one mail to all its recipients.
+
+    Raises InvalidEmail, ValidationFailed, and ChannelNotAllowed for MARKETING.
+    """
+    if order.type is MessageType.MARKETING:
+        raise ChannelNotAllowed("MARKETING needs /messages/email, where it can be unsubscribed.")
+    given = [order.to] if isinstance(order.to, str) else order.to
+    unique = {key: (shown, key) for shown, key in (read_contact(Channel.EMAIL, to) for to in given)}
+    recipients = list(unique.values())
+    return Draft(
+        operation=SEND_DIRECT_EMAIL,
+        merchant=order.merchant_id or own_merchant,
+        channel=Channel.EMAIL,
+        type=order.type,
+        to=recipients,
+        body=_body(order.body),
+        details={
+            "subject": order.subject,
+            "replyTo": _address(order.reply_to),
+            "to": [shown for shown, _ in recipients],
+        },
+        units=email.held(len(recipients)),
+        sender=order.sender,
+        attributes={},
+    )
+
+
+def _body(body: str) -> str:
+    if len(body.encode()) > LARGEST_BODY:
+        raise ValidationFailed(errors=(("body", f"at most {LARGEST_BODY} bytes"),))
+    return body
+
+
+def _address(given: str | None) -> str | None:
+    return None if given is None else read_contact(Channel.EMAIL, given)[0]
+
+
+def _seconds(value: int | None) -> timedelta | None:
+    return None if value is None else timedelta(seconds=value)

@@ -1,0 +1,151 @@
+"""May this be sent, from whom, and when: policy, consent, suppression, sender and hours."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from api.http.auth import Caller
+from api.services.messages.drafts import Draft
+from models.enums import Channel, ErrorCode, MessageType
+from models.errors import (
+    MerchantNotFound,
+    RecipientSuppressed,
+    SenderNotRegistered,
+    ValidationFailed,
+)
+from models.queries.consent import send_policy
+from models.queries.consent.send_policy import SendPolicy
+from models.rules.consent.consent import consent_forbids, refusal
+from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
+from models.rules.consent.quiet_hours import NoSuchHour
+from models.session import Database, ReadSession
+
+_UNREGISTERED = "None of the merchant's own numbers is assigned to an approved campaign yet."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """It may be sent: for whom, from which sender, not before when."""
+
+    merchant_id: int | None
+    sender: str = field(repr=False)
+    due_at: datetime
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class Permissions:
+    """Checks a send against everything that may forbid it. Checked again when dispatched."""
+
+    def __init__(self, database: Database, unsubscribe: "UnsubscribeLinks") -> None:
+        self._database = database
+        self._unsubscribe = unsubscribe
+
+    async def obtain(self, caller: Caller, draft: Draft, wanted_at: datetime) -> Permission:
+        """Return the permission, or raise what forbids the send (403 and 404 of the contract)."""
+        if draft.merchant is None:
+            return await self._for_tenant(caller, draft, wanted_at)
+        if caller.merchant is not None and caller.merchant != draft.merchant:
+            raise MerchantNotFound
+        async with self._database.read() as db:
+            found = await send_policy.find_policy(
+                db,
+                tenant_id=caller.tenant_id,
+                merchant=draft.merchant,
+                channel=draft.channel,
+                contact_keys=draft.keys,
+            )
+            if found is None:
+                raise MerchantNotFound
+            _permit(found, draft.type)
+            sender = found.sender
+            if draft.channel is Channel.EMAIL:
+                sender = await _address(db, caller, draft)
+        if sender is None:
+            raise SenderNotRegistered(_UNREGISTERED if found.unregistered else "")
+        return Permission(
+            merchant_id=found.merchant_id,
+            sender=sender,
+            due_at=_in_daytime(found, draft, wanted_at),
+            details=self._links(caller, found.merchant_id, draft),
+        )
+
+    async def _for_tenant(self, caller: Caller, draft: Draft, wanted_at: datetime) -> Permission:
+        async with self._database.read() as db:
+            if await send_policy.suppressed_anywhere(
+                db, tenant_id=caller.tenant_id, channel=draft.channel, contact_keys=draft.keys
+            ):
+                raise RecipientSuppressed
+            sender = await _address(db, caller, draft)
+        if sender is None:
+            raise SenderNotRegistered
+        return Permission(merchant_id=None, sender=sender, due_at=wanted_at)
+
+    def _links(self, caller: Caller, merchant_id: int, draft: Draft) -> dict[str, str]:
+        if draft.channel is not Channel.EMAIL or draft.type is not MessageType.MARKETING:
+            return {}
+        link = self._unsubscribe.link(caller.tenant_id, merchant_id, draft.to[0][1])
+        return {"unsubscribeUrl": link}
+
+
+class UnsubscribeLinks:
+    """Links that opt one address out of one merchant's e-mail, and that nobody can make up."""
+
+    def __init__(self, public_url: str, secret: str) -> None:
+        self._public_url = public_url.rstrip("/")
+        self._secret = secret.encode()
+
+    def link(self, tenant_id: int, merchant_id: int, contact_key: str) -> str:
+        """Return the address to put into a mail's List-Unsubscribe header (RFC 8058)."""
+        token = self.token(tenant_id, merchant_id, contact_key)
+        contact = contact_key.encode().hex()
+        return f"{self._public_url}/unsubscribe/{tenant_id}-{merchant_id}-{contact}-{token}"
+
+    def read(self, ticket: str) -> tuple[int, int, str] | None:
+        """Return tenant, merchant and contact of a link that is ours; None otherwise."""
+        try:
+            tenant, merchant, contact, token = ticket.split("-")
+            named = int(tenant), int(merchant), bytes.fromhex(contact).decode()
+        except ValueError:
+            return None
+        good = hmac.compare_digest(token.encode(), self.token(*named).encode())
+        return named if good else None
+
+    def token(self, tenant_id: int, merchant_id: int, contact_key: str) -> str:
+        """Sign who is opted out of what."""
+        text = f"unsubscribe\x1f{tenant_id}\x1f{merchant_id}\x1f{contact_key}"
+        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _permit(found: SendPolicy, message_type: MessageType) -> None:
+    """Raise what policy forbids this send for."""
+    if not found.active:
+        raise refusal(ErrorCode.MERCHANT_INACTIVE)
+    forbidden = consent_forbids(message_type, found.consent, suppressed=found.suppressed)
+    if forbidden is not None:
+        raise refusal(forbidden)
+
+
+async def _address(db: ReadSession, caller: Caller, draft: Draft) -> str | None:
+    """Return the address a mail is sent from; one that was asked for must be the tenant's."""
+    address = await send_policy.find_address(db, tenant_id=caller.tenant_id, wanted=draft.sender)
+    if address is None and draft.sender is not None:
+        raise ValidationFailed(errors=(("from", "is not an address configured for you"),))
+    return address
+
+
+def _in_daytime(found: SendPolicy, draft: Draft, wanted_at: datetime) -> datetime:
+    """Return when it may go out at the earliest: MARKETING only in the recipient's daytime."""
+    if not needs_daytime(draft.channel, draft.type):
+        return wanted_at
+    hours = MarketingHours(
+        to=draft.keys[0],
+        merchant_zone=found.timezone,
+        opens=found.marketing_from,
+        closes=found.marketing_until,
+    )
+    try:
+        return hours.next_allowed(wanted_at)
+    except NoSuchHour as error:
+        raise refusal(ErrorCode.OUTSIDE_HOURS) from error

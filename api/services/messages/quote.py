@@ -1,0 +1,122 @@
+"""Quoting a send: the checks of a send and its price, and nothing written down."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import assert_never
+
+from api.http.auth import Caller
+from api.schemas.quotes import (
+    V1EmailQuoteRequest,
+    V1MessageQuoteResponse,
+    V1SmsQuoteRequest,
+    V1VoiceQuoteRequest,
+)
+from api.services.messages.accept import due_at
+from api.services.messages.drafts import Draft, email_draft, sms_draft, voice_draft
+from api.services.messages.permission import Permissions
+from models.enums import Channel, DeliveryMode, MessageType, PriceGap
+from models.errors import ChannelNotAllowed, InsufficientCredits, PolicyForbids
+from models.queries.messages.quote import QuoteFacts, read_quote_facts
+from models.rules.billing.periods import month_of
+from models.rules.billing.pricing import choose, country_of, price
+from models.rules.messages.segments import segment
+from models.session import Database
+
+Order = V1SmsQuoteRequest | V1VoiceQuoteRequest | V1EmailQuoteRequest
+Carriers = Mapping[DeliveryMode, Mapping[Channel, str]]
+"""Which provider is asked first."""
+
+
+class Quoting:
+    """Says what a send would take, and whether it would be accepted now."""
+
+    def __init__(
+        self,
+        database: Database,
+        permissions: Permissions,
+        carriers: Carriers,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._permissions = permissions
+        self._carriers = carriers
+        self._clock = clock
+
+    async def quote(self, caller: Caller, order: Order) -> V1MessageQuoteResponse:
+        """Quote one send.
+
+        What is wrong with the request itself, or a merchant that is not there, is raised as for a
+        send; what forbids it is told as the reason.
+        """
+        now = self._clock()
+        draft, refused = _read(order)
+        refused = await self._refusal(caller, draft, refused, now)
+        facts = await self._facts(caller, draft, now)
+        if refused is None and draft.units > facts.available:
+            refused = InsufficientCredits.code
+        return _view(draft, facts, refused, now)
+
+    async def _refusal(
+        self, caller: Caller, draft: Draft, refused: str | None, now: datetime
+    ) -> str | None:
+        """Return the code of what forbids it: 403 comes before 402, as in a send."""
+        try:
+            await self._permissions.obtain(caller, draft, due_at(draft.send_at, now))
+        except PolicyForbids as error:
+            return refused or error.code
+        return refused
+
+    async def _facts(self, caller: Caller, draft: Draft, now: datetime) -> QuoteFacts:
+        carriers = {
+            mode: names[draft.channel]
+            for mode, names in self._carriers.items()
+            if draft.channel in names
+        }
+        async with self._database.read() as db:
+            return await read_quote_facts(
+                db,
+                tenant_id=caller.tenant_id,
+                merchant=draft.merchant or "",
+                channel=draft.channel,
+                country=country_of(draft.channel, draft.keys[0]),
+                month=month_of(now),
+                carriers=carriers,
+                now=now,
+            )
+
+
+def _read(order: Order) -> tuple[Draft, str | None]:
+    """Return the send as asked for, and the code of what forbids it on its channel."""
+    match order:
+        case V1SmsQuoteRequest():
+            return sms_draft(order), None
+        case V1EmailQuoteRequest():
+            return email_draft(order), None
+        case V1VoiceQuoteRequest():
+            try:
+                return voice_draft(order), None
+            except ChannelNotAllowed as error:
+                permitted = order.model_copy(update={"type": MessageType.TRANSACTIONAL})
+                return voice_draft(permitted), error.code
+        case _:
+            assert_never(order)
+
+
+def _view(
+    draft: Draft, facts: QuoteFacts, refused: str | None, now: datetime
+) -> V1MessageQuoteResponse:
+    quoted = price(draft.units, choose(facts.cards, now), told=None, awaited=False)
+    known = quoted.gap is None
+    return V1MessageQuoteResponse(
+        channel=draft.channel,
+        units=draft.units,
+        encoding=segment(draft.body).encoding if draft.channel is Channel.SMS else None,
+        provider_cost=quoted.cost if known else None,
+        carrier_fee=quoted.carrier_fee if known else None,
+        markup=quoted.markup if known else None,
+        total=quoted.total if known else None,
+        currency="USD",
+        price_gap=None if known else PriceGap.RATE_MISSING,
+        allowed=refused is None,
+        reason=refused,
+    )

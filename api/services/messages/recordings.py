@@ -1,0 +1,113 @@
+"""Recordings of calls: found by what we know of the call, streamed from whoever keeps them."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from api.http.auth import Caller
+from api.services.messages.read import read_message_id
+from api.services.readable import readable_messages
+from models.enums import Channel, MessageStatus, ReportStatus
+from models.errors import MessageNotFound, RecordingNotFound, TemporarilyUnavailable
+from models.rules.messages.reference import Reference
+from models.session import Database, ReadSession
+from models.tables.message import Attempt, Message, Receipt
+from providers.ports.messages import Found, KeepsRecordings, NotFound, NoTruth, Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A recording as it is answered."""
+
+    chunks: AsyncIterator[bytes]
+    headers: Mapping[str, str]
+
+
+class Recordings:
+    """Plays recorded calls back; `keepers` are the providers here that keep any."""
+
+    def __init__(self, database: Database, keepers: Mapping[str, KeepsRecordings]) -> None:
+        self._database = database
+        self._keepers = keepers
+
+    async def open(self, caller: Caller, message_id: str) -> Stream:
+        """Begin to stream the recording of a call.
+
+        Raises:
+            MessageNotFound, RecordingNotFound, and TemporarilyUnavailable while its provider is
+            out of reach.
+        """
+        number = read_message_id(message_id)
+        async with self._database.read() as db:
+            attempt = await _answered_attempt(db, caller, number)
+        keeper = self._keepers.get(attempt.provider)
+        if keeper is None:
+            raise RecordingNotFound
+        match await keeper.recording(await _provider_id(keeper, attempt)):
+            case Recording(length=length, chunks=chunks):
+                return Stream(chunks=chunks, headers=_headers(number, length))
+            case NotFound():
+                raise RecordingNotFound
+            case NoTruth():
+                raise TemporarilyUnavailable("The provider of this call is out of reach.")
+            case unexpected:
+                assert_never(unexpected)
+
+
+async def _answered_attempt(db: ReadSession, caller: Caller, message_id: int) -> Attempt:
+    """Return the attempt by which a recorded call was answered: the one whose end was reported."""
+    row = (
+        await db.execute(readable_messages(caller).where(col(Message.id) == message_id))
+    ).one_or_none()
+    if row is None:
+        raise MessageNotFound
+    message: Message = row[0]
+    recorded = message.channel == Channel.VOICE and message.details.get("record")
+    if not recorded or message.status != MessageStatus.DELIVERED:
+        raise RecordingNotFound
+    statement = (
+        select(Attempt)
+        .join(
+            Receipt,
+            (col(Receipt.tenant_id) == col(Attempt.tenant_id))
+            & (col(Receipt.message_id) == col(Attempt.message_id))
+            & (col(Receipt.attempt) == col(Attempt.number)),
+        )
+        .where(
+            col(Attempt.tenant_id) == caller.tenant_id,
+            col(Attempt.message_id) == message_id,
+            col(Receipt.status) == ReportStatus.DELIVERED,
+        )
+        .order_by(col(Receipt.id))
+        .limit(1)
+    )
+    attempt = (await db.scalars(statement)).one_or_none()
+    if attempt is None:
+        raise RecordingNotFound
+    return attempt
+
+
+async def _provider_id(keeper: KeepsRecordings, attempt: Attempt) -> str:
+    """Return the provider's own id; of a call whose answer was lost it has to be asked for."""
+    if attempt.provider_message_id is not None:
+        return attempt.provider_message_id
+    reference = Reference(
+        tenant_id=attempt.tenant_id, message_id=attempt.message_id, attempt=attempt.number
+    )
+    match await keeper.look_up(str(reference)):
+        case Found(provider_message_id=provider_id):
+            return provider_id
+        case NotFound():
+            raise RecordingNotFound
+        case NoTruth():
+            raise TemporarilyUnavailable("The provider of this call is out of reach.")
+        case unexpected:
+            assert_never(unexpected)
+
+
+def _headers(message_id: int, length: int | None) -> dict[str, str]:
+    headers = {"Content-Disposition": f'inline; filename="call-{message_id}.wav"'}
+    return headers if length is None else {**headers, "Content-Length": str(length)}

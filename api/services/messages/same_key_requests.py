@@ -1,0 +1,64 @@
+"""Requests with one Idempotency-Key at the same time: each after the other, outside the pool."""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from models.database.limits import KEY_WAIT
+from models.errors import TemporarilyUnavailable
+
+UNDER_WAY: Final = "The first request with this key is still under way."
+
+
+@dataclass(slots=True)
+class _Key:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
+class Twins:
+    """The keys in hand in this process. Its memory is bounded by the requests under way.
+
+    Twins in two processes meet in the database, at the row lock of the first one's hold.
+    """
+
+    def __init__(self, patience: timedelta = KEY_WAIT) -> None:
+        self._patience = patience.total_seconds()
+        self._keys: dict[Hashable, _Key] = {}
+
+    @asynccontextmanager
+    async def one_by_one(self, key: Hashable | None) -> AsyncIterator[bool]:
+        """Keep every other request with this key waiting; True if another was before this one.
+
+        None is no key, and waits for nobody. Raises TemporarilyUnavailable if the one before takes
+        too long.
+        """
+        if key is None:
+            yield False
+            return
+        held = self._keys.setdefault(key, _Key())
+        second = held.users > 0
+        held.users += 1
+        try:
+            await self._take(held.lock)
+            try:
+                yield second
+            finally:
+                held.lock.release()
+        finally:
+            held.users -= 1
+            if not held.users:
+                del self._keys[key]
+
+    async def _take(self, lock: asyncio.Lock) -> None:
+        if not lock.locked():  # no timer for most
+            await lock.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                await lock.acquire()
+        except TimeoutError as error:
+            raise TemporarilyUnavailable(UNDER_WAY) from error

@@ -1,0 +1,71 @@
+"""Telling what is started and waits for a worker from what is not started."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Final
+
+from models.queries.system import sweep_messages
+from models.session import Database
+from workflows.messages.start import SendStart
+
+log = logging.getLogger(__name__)
+
+_EVERY: Final = 0.5
+_DISPATCHED_WITHIN: Final = 0.7
+"""Seconds. Most messages have an attempt by then, and need no note."""
+
+_MOST: Final = 10_000
+"""More are forgotten: the sweeper then looks after them in vain."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    tenant_id: int
+    message_id: int
+    at: float
+
+
+class StartedMessages:
+    """Notes in their rows that messages were started whose first attempt is long in coming.
+
+    The sweeper then leaves them alone for the grace, as if they were claimed.
+    """
+
+    def __init__(
+        self, database: Database, grace: timedelta, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._database = database
+        self._grace = grace
+        self._clock = clock
+        self._started: deque[_Started] = deque(maxlen=_MOST)
+
+    def note(self, send: SendStart) -> None:
+        """Remember that a message's workflow was started just now."""
+        self._started.append(_Started(send.tenant_id, send.message_id, self._clock()))
+
+    async def run(self) -> None:
+        """Write it down again and again."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            try:
+                await self.write_down()
+            except Exception as error:
+                log.warning("starts are not noted", extra={"reason": type(error).__name__})
+
+    async def write_down(self) -> None:
+        """Put off the sweeper's look at what was started a while ago and has no attempt yet."""
+        before = self._clock() - _DISPATCHED_WITHIN
+        ids = []
+        while self._started and self._started[0].at <= before:
+            started = self._started.popleft()
+            ids.append((started.tenant_id, started.message_id))
+        if ids:
+            async with self._database.statement() as db:
+                await sweep_messages.look_again(
+                    db, ids, datetime.now(UTC) + self._grace, later=True
+                )

@@ -1,0 +1,170 @@
+"""The brand of a merchant: written while it is a draft or rejected, submitted, read."""
+
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.http.auth import Caller
+from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.registration_starter import RegistrationStarter
+from api.schemas.messaging import V1MerchantMessagingBrandRequest, V1MerchantMessagingBrandView
+from api.services.readable import readable_brands, row_id
+from api.services.registration.scope import Scope, find_scope, set_going
+from models.errors import ValidationFailed
+from models.queries.registration.registrations import Steps, move
+from models.registration_errors import BrandNotEditable, BrandNotFound
+from models.rules.registration.checks import check_brand
+from models.rules.registration.lifecycle import EDITABLE
+from models.rules.registration.profiles import BrandProfile
+from models.rules.registration.vocabulary import RegistrationState
+from models.session import Database, WriteSession
+from models.tables.messaging import Brand
+from providers.registries import Registries
+
+_MASKED = 4
+"""Last characters of a tax number that are shown."""
+
+
+class Brands:
+    """The actions on brands."""
+
+    def __init__(
+        self,
+        database: Database,
+        registries: Registries,
+        starter: RegistrationStarter,
+        clock: Callable[[], datetime],
+        *,
+        look_after: timedelta,
+    ) -> None:
+        self._database = database
+        self._registries = registries
+        self._starter = starter
+        self._clock = clock
+        self._look_after = look_after
+
+    async def write(
+        self,
+        caller: Caller,
+        merchant_id: str,
+        order: V1MerchantMessagingBrandRequest,
+        request: IdempotentRequest,
+    ) -> Answer[V1MerchantMessagingBrandView]:
+        """Make the brand or correct it, and submit it unless it is to stay a draft.
+
+        A repeated request is answered with the brand as it stands, unless it was written since.
+
+        Raises:
+            ValidationFailed, MerchantNotFound, BrandNotEditable.
+        """
+        async with self._database.transaction(caller.lane(merchant_id, request.operation)) as db:
+            stored = await find_answer(db, caller, request)
+            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+            brand = await find_brand(db, scope, locked=True)
+            if stored is None:
+                profile = _read(order)
+                now = self._clock()
+                brand = await self._write(db, scope, brand, profile, order.submit, now)
+                await store_answer(db, caller, request, brand_view(brand, scope), now)
+            view = _answered(brand, scope, stored)
+        merchant = scope.merchant.external_id
+        await set_going(self._starter, brand, merchant, fresh=stored is None)
+        return Answer(view, replayed=stored is not None)
+
+    async def get(self, caller: Caller, merchant_id: str) -> V1MerchantMessagingBrandView:
+        """Return the brand; raises BrandNotFound."""
+        async with self._database.read() as db:
+            scope = await find_scope(db, self._registries, caller, merchant_id)
+            brand = await find_brand(db, scope)
+        if brand is None:
+            raise BrandNotFound
+        return brand_view(brand, scope)
+
+    async def _write(
+        self,
+        db: WriteSession,
+        scope: Scope,
+        brand: Brand | None,
+        profile: BrandProfile,
+        submit: bool,
+        now: datetime,
+    ) -> Brand:
+        if brand is None:
+            brand = Brand(
+                tenant_id=scope.caller.tenant_id,
+                merchant_id=row_id(scope.merchant.id),
+                provider=scope.provider,
+                state=RegistrationState.DRAFT,
+                profile=asdict(profile),
+                created_at=now,
+                updated_at=now,
+            )
+            db.add(brand)
+        else:
+            if brand.state not in EDITABLE:
+                raise BrandNotEditable(f"The brand is {brand.state}.")
+            brand.profile = asdict(profile)
+            brand.revision += 1
+            brand.updated_at = now
+        following = RegistrationState.PENDING if submit else RegistrationState.DRAFT
+        if move(brand, Steps(state=following), now=now, look_after=self._look_after) and submit:
+            brand.submitted_at = now
+        await db.flush()
+        return brand
+
+
+async def find_brand(db: AsyncSession, scope: Scope, *, locked: bool = False) -> Brand | None:
+    """Return the merchant's brand at its registry, if it has one."""
+    statement = readable_brands(scope.caller, scope.merchant, scope.provider)
+    if locked:
+        statement = statement.with_for_update()
+    return (await db.scalars(statement)).one_or_none()
+
+
+def brand_view(brand: Brand, scope: Scope) -> V1MerchantMessagingBrandView:
+    """Show a brand; of its tax number the end."""
+    ein = brand.profile["ein"]
+    masked = None if ein is None else ein[-_MASKED:].rjust(len(ein), "*")
+    return V1MerchantMessagingBrandView.model_validate(
+        {
+            **brand.profile,
+            "ein": masked,
+            "brand_id": str(brand.id),
+            "merchant_id": scope.merchant.external_id,
+            "status": brand.state,
+            "reasons": brand.reasons,
+            "revision": brand.revision,
+            "submitted_at": brand.submitted_at,
+            "decided_at": brand.decided_at,
+            "updated_at": brand.updated_at,
+        }
+    )
+
+
+def profile_of(brand: Brand) -> BrandProfile:
+    """Return what is known of who the merchant is."""
+    return BrandProfile(**brand.profile)
+
+
+def _answered(
+    brand: Brand | None, scope: Scope, stored: dict[str, Any] | None
+) -> V1MerchantMessagingBrandView:
+    """Answer with the brand, or with what was answered before if it was written anew since."""
+    if brand is not None and (
+        stored is None or (str(brand.id), brand.revision) == (stored["brandId"], stored["revision"])
+    ):
+        return brand_view(brand, scope)
+    return V1MerchantMessagingBrandView.model_validate(stored)
+
+
+def _read(order: V1MerchantMessagingBrandRequest) -> BrandProfile:
+    """Return what is registered, or raise ValidationFailed."""
+    names = {field.name for field in fields(BrandProfile)}
+    profile = BrandProfile(**{name: getattr(order, name) for name in names})
+    wrong = tuple(check_brand(profile))
+    if wrong:
+        raise ValidationFailed("; ".join(map(": ".join, wrong))[:500], wrong)
+    return profile

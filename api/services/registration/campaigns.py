@@ -1,0 +1,212 @@
+"""The campaigns of a merchant: only under its approved brand."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from api.http.auth import Caller
+from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.pagination import Page, Slice
+from api.registration_starter import RegistrationStarter
+from api.schemas.messaging import (
+    V1MerchantMessagingCampaignRequest,
+    V1MerchantMessagingCampaignView,
+)
+from api.services.readable import readable_campaigns, row_id
+from api.services.registration.brands import find_brand, profile_of
+from api.services.registration.scope import Scope, find_scope, set_going
+from models.errors import ValidationFailed
+from models.queries.registration.registrations import Steps, move
+from models.registration_errors import (
+    BrandNotApproved,
+    CampaignNotEditable,
+    CampaignNotFound,
+    SoleProprietorLimit,
+)
+from models.rules.registration.checks import Wrong, check_campaign, check_texts
+from models.rules.registration.lifecycle import EDITABLE
+from models.rules.registration.profiles import CampaignProfile
+from models.rules.registration.vocabulary import EntityType, RegistrationState
+from models.session import Database, WriteSession
+from models.tables.messaging import Brand, Campaign
+from providers.registries import Registries
+
+
+class Campaigns:
+    """The actions on campaigns."""
+
+    def __init__(
+        self,
+        database: Database,
+        registries: Registries,
+        starter: RegistrationStarter,
+        clock: Callable[[], datetime],
+        *,
+        look_after: timedelta,
+    ) -> None:
+        self._database = database
+        self._registries = registries
+        self._starter = starter
+        self._clock = clock
+        self._look_after = look_after
+
+    async def write(
+        self,
+        caller: Caller,
+        merchant_id: str,
+        order: V1MerchantMessagingCampaignRequest,
+        request: IdempotentRequest,
+    ) -> Answer[V1MerchantMessagingCampaignView]:
+        """Make a campaign or correct one, and submit it unless it is to stay a draft.
+
+        A repeated request is answered with the campaign as it stands, unless it was written since.
+
+        Raises:
+            ValidationFailed, MerchantNotFound, BrandNotApproved, CampaignNotFound,
+            CampaignNotEditable, SoleProprietorLimit.
+        """
+        async with self._database.transaction(caller.lane(merchant_id, request.operation)) as db:
+            stored = await find_answer(db, caller, request)
+            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+            campaign: Campaign | None
+            if stored is None:
+                now = self._clock()
+                campaign = await self._write(db, scope, order, now)
+                view = campaign_view(campaign, scope)
+                await store_answer(db, caller, request, view, now)
+            else:
+                campaign = await _find(db, scope, stored["campaignId"])
+                view = _answered(campaign, scope, stored)
+        merchant = scope.merchant.external_id
+        await set_going(self._starter, campaign, merchant, fresh=stored is None)
+        return Answer(view, replayed=stored is not None)
+
+    async def list(
+        self, caller: Caller, merchant_id: str, page: Page
+    ) -> Slice[V1MerchantMessagingCampaignView]:
+        """Return the campaigns of a merchant, the newest first."""
+        async with self._database.read() as db:
+            scope = await find_scope(db, self._registries, caller, merchant_id)
+            statement = readable_campaigns(caller, scope.merchant, scope.provider)
+            if (after := page.after(size=1)) is not None:
+                statement = statement.where(col(Campaign.id) < after[0])
+            statement = statement.order_by(col(Campaign.id).desc()).limit(page.limit + 1)
+            rows = (await db.scalars(statement)).all()
+        found = page.cut(rows, lambda campaign: (row_id(campaign.id),))
+        return Slice([campaign_view(campaign, scope) for campaign in found.items], found.end)
+
+    async def _write(
+        self,
+        db: WriteSession,
+        scope: Scope,
+        order: V1MerchantMessagingCampaignRequest,
+        now: datetime,
+    ) -> Campaign:
+        profile = _profile(order)
+        _refuse(check_campaign(profile))
+        brand = await find_brand(db, scope)
+        if brand is None or brand.state != RegistrationState.APPROVED:
+            stands = "There is no brand." if brand is None else f"The brand is {brand.state}."
+            raise BrandNotApproved(stands)
+        _refuse(check_texts(profile, profile_of(brand)))
+        if order.campaign_id is None:
+            await _check_room(db, scope, brand)
+            campaign = _new(scope, brand, profile, now)
+            db.add(campaign)
+        else:
+            campaign = await find_campaign(db, scope, order.campaign_id, locked=True)
+            if campaign.state not in EDITABLE:
+                raise CampaignNotEditable(f"The campaign is {campaign.state}.")
+            campaign.profile = asdict(profile)
+            campaign.revision += 1
+            campaign.updated_at = now
+        following = RegistrationState.PENDING if order.submit else RegistrationState.DRAFT
+        steps = Steps(state=following)
+        if move(campaign, steps, now=now, look_after=self._look_after) and order.submit:
+            campaign.submitted_at = now
+        await db.flush()
+        return campaign
+
+
+async def _check_room(db: AsyncSession, scope: Scope, brand: Brand) -> None:
+    """Raise SoleProprietorLimit if the brand may have no further campaign."""
+    if profile_of(brand).entity_type is not EntityType.SOLE_PROPRIETOR:
+        return
+    statement = readable_campaigns(scope.caller, scope.merchant, scope.provider).limit(1)
+    if (await db.scalars(statement)).first() is not None:
+        raise SoleProprietorLimit
+
+
+async def find_campaign(
+    db: AsyncSession, scope: Scope, campaign_id: str, *, locked: bool = False
+) -> Campaign:
+    """Return one of the merchant's campaigns; raises CampaignNotFound."""
+    campaign = await _find(db, scope, campaign_id, locked=locked)
+    if campaign is None:
+        raise CampaignNotFound
+    return campaign
+
+
+async def _find(
+    db: AsyncSession, scope: Scope, campaign_id: str, *, locked: bool = False
+) -> Campaign | None:
+    statement = readable_campaigns(scope.caller, scope.merchant, scope.provider).where(
+        col(Campaign.id) == int(campaign_id)
+    )
+    if locked:
+        statement = statement.with_for_update()
+    return (await db.scalars(statement)).one_or_none()
+
+
+def campaign_view(campaign: Campaign, scope: Scope) -> V1MerchantMessagingCampaignView:
+    """Show a campaign."""
+    return V1MerchantMessagingCampaignView.model_validate(
+        {
+            **campaign.profile,
+            "campaign_id": str(campaign.id),
+            "merchant_id": scope.merchant.external_id,
+            "brand_id": str(campaign.brand_id),
+            "status": campaign.state,
+            "reasons": campaign.reasons,
+            "revision": campaign.revision,
+            "submitted_at": campaign.submitted_at,
+            "decided_at": campaign.decided_at,
+            "updated_at": campaign.updated_at,
+        }
+    )
+
+
+def _new(scope: Scope, brand: Brand, profile: CampaignProfile, now: datetime) -> Campaign:
+    return Campaign(
+        tenant_id=scope.caller.tenant_id,
+        merchant_id=row_id(scope.merchant.id),
+        brand_id=row_id(brand.id),
+        provider=scope.provider,
+        state=RegistrationState.DRAFT,
+        profile=asdict(profile),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _answered(
+    campaign: Campaign | None, scope: Scope, stored: dict[str, Any]
+) -> V1MerchantMessagingCampaignView:
+    """Answer with the campaign, or with what was answered before if it was written anew since."""
+    if campaign is None or campaign.revision != stored["revision"]:
+        return V1MerchantMessagingCampaignView.model_validate(stored)
+    return campaign_view(campaign, scope)
+
+
+def _profile(order: V1MerchantMessagingCampaignRequest) -> CampaignProfile:
+    names = {field.name for field in fields(CampaignProfile)}
+    return CampaignProfile(**{name: getattr(order, name) for name in names})
+
+
+def _refuse(wrong: Sequence[Wrong]) -> None:
+    if wrong:
+        raise ValidationFailed("; ".join(map(": ".join, wrong))[:500], tuple(wrong))

@@ -1,0 +1,56 @@
+"""What registries post: verified, then only a wake-up; row and registry say the rest."""
+
+from collections.abc import Callable, Mapping
+
+from api.registration_starter import RegistrationStarter
+from api.services.provider_webhooks import verified
+from api.services.registration.scope import start_of
+from models.errors import NotFound
+from models.queries.registration import registrations
+from models.rules.registration.lifecycle import parse_registration_reference
+from models.session import Database
+from providers.ports.registration import RegistryNews
+
+VerifyNews = Callable[[Mapping[str, str], bytes], RegistryNews | None]
+"""Headers and raw body → whose errand has news; None if nobody's. Raises ForgedWebhook."""
+
+
+class RegistrationNews:
+    """Wakes whoever waits for a registry. Replaying news asks once more, and changes nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        starter: RegistrationStarter,
+        verifiers: Mapping[str, VerifyNews],
+    ) -> None:
+        self._database = database
+        self._starter = starter
+        self._verifiers = verifiers
+
+    async def take(
+        self, provider: str, reference: str, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Wake the story of an errand, if it still has one.
+
+        Raises:
+            NotFound: no such provider, or the reference is none of ours.
+            Forbidden: the signature is wrong, or it belongs to another reference.
+            MalformedJson: the body cannot be read although its signature is right.
+        """
+        if verified(self._verifiers, provider, reference, headers, body) is not None:
+            await self._wake(provider, reference)
+
+    async def _wake(self, provider: str, reference: str) -> None:
+        named = parse_registration_reference(reference)
+        if named is None:
+            raise NotFound
+        async with self._database.read() as db:
+            row = await registrations.find_row(
+                db, kind=named.kind, tenant_id=named.tenant_id, row_id=named.row_id
+            )
+        if row is None or row.provider != provider or named.submission > row.submission:
+            raise NotFound
+        start = start_of(row, "")
+        if start is not None and named.submission == row.submission:
+            await self._starter.wake(start.workflow_id)

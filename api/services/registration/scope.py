@@ -1,0 +1,84 @@
+"""Whose messaging is meant and at which registry it is: what all its actions begin with."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from api.http.auth import Caller
+from api.registration_starter import RegistrationStarter
+from api.services.readable import get_merchant, row_id
+from models.enums import DeliveryMode
+from models.errors import TemporarilyUnavailable
+from models.queries.registration import registrations
+from models.queries.registration.registrations import Row
+from models.tables.merchant import Merchant
+from models.tables.tenant import Tenant
+from providers.ports.registration import Registry
+from providers.registries import Registries
+from workflows.registration.start import RegistrationStart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """A merchant the caller may see, and the registry of its tenant's delivery mode.
+
+    What is approved at one registry is unknown to another: a tenant that goes live registers anew.
+    """
+
+    caller: Caller
+    merchant: Merchant
+    registry: Registry
+
+    @property
+    def provider(self) -> str:
+        """The word for the registry in rows."""
+        return self.registry.name
+
+
+async def find_scope(
+    db: AsyncSession,
+    registries: Registries,
+    caller: Caller,
+    merchant_id: str,
+    *,
+    locked: bool = False,
+) -> Scope:
+    """Return where an action takes place. Locked, the merchant's actions take turns.
+
+    Raises:
+        MerchantNotFound: not there, or not the caller's.
+        TemporarilyUnavailable: this installation has no registry for the tenant's mode.
+    """
+    merchant = await get_merchant(db, caller, merchant_id, locked=locked)
+    mode = await db.scalar(
+        select(col(Tenant.delivery_mode)).where(col(Tenant.id) == caller.tenant_id)
+    )
+    registry = None if mode is None else registries.of_mode(DeliveryMode(mode))
+    if registry is None:
+        raise TemporarilyUnavailable("No registry is set up for this tenant.")
+    return Scope(caller=caller, merchant=merchant, registry=registry)
+
+
+def start_of(row: Row, merchant: str) -> RegistrationStart | None:
+    """Return how a row's story is started; None while it asks nothing of the registry."""
+    errand = registrations.errand_of(row)
+    if errand is None:
+        return None
+    return RegistrationStart(
+        tenant_id=row.tenant_id,
+        kind=registrations.kind_of(row),
+        row_id=row_id(row.id),
+        errand=errand,
+        merchant=merchant,
+    )
+
+
+async def set_going(
+    starter: RegistrationStarter, row: Row | None, merchant: str, *, fresh: bool
+) -> None:
+    """Start what a row asks for, if anything, once its transaction is committed."""
+    start = None if row is None else start_of(row, merchant)
+    if start is not None:
+        await starter.start(start, fresh=fresh)

@@ -1,0 +1,170 @@
+"""Presence: posted by clients, held against who is registered, lapsed when it is read."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from api.http.auth import Caller
+from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.pagination import Page, Slice
+from api.schemas.voice_provisioning import V1VoiceSipPresenceRequest, VoiceSipPresenceView
+from api.services.readable import get_merchant, readable_voice_users, row_id
+from models.enums import PresenceState
+from models.errors import VoiceUserNotFound
+from models.queries.voice.sip_users import find_user
+from models.rules.voice.presence import Presence, presence_now
+from models.session import Database, WriteSession
+from models.tables.merchant import Merchant
+from models.tables.voice import VoiceCredential, VoicePresence
+from providers.ports.sip import Registration, TellsRegistrations
+
+User = tuple[VoiceCredential, VoicePresence | None, str]
+"""A SIP user, what was posted of it, and its merchant's name in the contract."""
+
+
+class PresenceBook:
+    """The actions on presence; `registrar` is one that can be asked who is registered."""
+
+    def __init__(
+        self,
+        database: Database,
+        registrar: TellsRegistrations | None,
+        clock: Callable[[], datetime],
+        *,
+        expires: timedelta,
+    ) -> None:
+        self._database = database
+        self._registrar = registrar
+        self._clock = clock
+        self._expires = expires
+
+    async def post(
+        self, caller: Caller, order: V1VoiceSipPresenceRequest, request: IdempotentRequest
+    ) -> Answer[VoiceSipPresenceView]:
+        """Note what a client tells of a user."""
+        async with self._database.transaction(
+            caller.lane(order.merchant_id, request.operation)
+        ) as db:
+            stored = await find_answer(db, caller, request)
+            if stored is not None:
+                return Answer(VoiceSipPresenceView.model_validate(stored), replayed=True)
+            merchant = await get_merchant(db, caller, order.merchant_id)
+            user = await find_user(
+                db, tenant_id=caller.tenant_id, merchant_id=row_id(merchant.id), locked=True
+            )
+            if user is None or user.username != order.username:
+                raise VoiceUserNotFound
+            now = self._clock()
+            posted = await self._write(db, user, order, now)
+            # What was told, not what holds beside a registration: that may change by the second.
+            view = _view(user, merchant.external_id, presence_now(_posted(posted), None, now))
+            await store_answer(db, caller, request, view, now)
+            return Answer(view, replayed=False)
+
+    async def list(
+        self, caller: Caller, merchant_id: str | None, page: Page
+    ) -> Slice[VoiceSipPresenceView]:
+        """Return the presence of SIP users, the newest user first."""
+        statement = readable_voice_users(caller).order_by(col(VoiceCredential.id).desc())
+        if (after := page.after(size=1)) is not None:
+            statement = statement.where(col(VoiceCredential.id) < after[0])
+        async with self._database.read() as db:
+            if merchant_id is not None:
+                merchant = await get_merchant(db, caller, merchant_id)
+                statement = statement.where(col(VoiceCredential.merchant_id) == merchant.id)
+            rows = (await db.execute(statement.limit(page.limit + 1))).all()
+        users = [(user, posted, name) for user, posted, name in rows]
+        found = page.cut(users, lambda row: (row_id(row[0].id),))
+        return Slice(await self._views(found.items), found.end)
+
+    async def of_user(self, user: VoiceCredential, merchant: Merchant) -> VoiceSipPresenceView:
+        """Return the presence of one user."""
+        statement = select(VoicePresence).where(
+            col(VoicePresence.tenant_id) == user.tenant_id,
+            col(VoicePresence.credential_id) == user.id,
+        )
+        async with self._database.read() as db:
+            posted = (await db.scalars(statement)).one_or_none()
+        (view,) = await self._views([(user, posted, merchant.external_id)])
+        return view
+
+    async def _views(self, users: Sequence[User]) -> Sequence[VoiceSipPresenceView]:
+        now = self._clock()
+        registered = {}
+        if self._registrar is not None and users:
+            names = [user.username for user, _, _ in users]
+            registered = dict(await self._registrar.registrations(names, now))
+        return [
+            _view(
+                user,
+                merchant,
+                presence_now(
+                    None if posted is None else _posted(posted),
+                    _registered(registered.get(user.username)),
+                    now,
+                ),
+            )
+            for user, posted, merchant in users
+        ]
+
+    async def _write(
+        self,
+        db: WriteSession,
+        user: VoiceCredential,
+        order: V1VoiceSipPresenceRequest,
+        now: datetime,
+    ) -> VoicePresence:
+        lasts = self._expires
+        if order.expires_seconds is not None:
+            lasts = timedelta(seconds=order.expires_seconds)
+        told = {
+            "state": order.state,
+            "user_agent": order.user_agent,
+            "contact": order.contact,
+            "expires_at": now + lasts,
+            "updated_at": now,
+        }
+        statement = (
+            insert(VoicePresence)
+            .values(tenant_id=user.tenant_id, credential_id=user.id, **told)
+            .on_conflict_do_update(index_elements=["tenant_id", "credential_id"], set_=told)
+            .returning(VoicePresence)
+        )
+        return (await db.scalars(statement)).one()
+
+
+def _posted(row: VoicePresence) -> Presence:
+    return Presence(
+        state=PresenceState(row.state),
+        user_agent=row.user_agent,
+        contact=row.contact,
+        expires_at=row.expires_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _registered(registration: Registration | None) -> Presence | None:
+    if registration is None:
+        return None
+    return Presence(
+        state=PresenceState.ONLINE,
+        user_agent=registration.user_agent,
+        contact=registration.contact,
+        expires_at=registration.expires_at,
+        updated_at=registration.updated_at,
+    )
+
+
+def _view(user: VoiceCredential, merchant: str, presence: Presence) -> VoiceSipPresenceView:
+    return VoiceSipPresenceView(
+        merchant_id=merchant,
+        username=user.username,
+        state=presence.state,
+        user_agent=presence.user_agent,
+        contact=presence.contact,
+        expires_at=presence.expires_at,
+        updated_at=presence.updated_at,
+    )

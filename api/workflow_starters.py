@@ -1,0 +1,87 @@
+"""The API's hand on Temporal: it may fail, and then nothing is lost but a moment."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+
+from temporalio.client import Client
+
+from api.start_queue import Failure, Reach, StartQueue
+from models.rules.waits import PaymentWaits, SendWaits
+from workflows.billing.start import UpgradeStart, start_upgrade, wake_upgrade
+from workflows.messages.start import News, SendStart, start_send, wake_send
+from workflows.voice.start import start_provisioning
+from workflows.voice.types import ProvisionInput
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 1.0
+"""Seconds a request waits for Temporal. `rpc_timeout` alone lets a dead server take nine."""
+
+
+class Bounded:
+    """Asks Temporal within bounds; the sweeper makes up for what could not be asked."""
+
+    @cached_property
+    def _reach(self) -> Reach:
+        return Reach()
+
+    async def _ask(self, call: Callable[[], Awaitable[object]]) -> None:
+        """Make one call, unless Temporal is away; a failure is only noted."""
+        if not self._reach.may_ask():
+            return
+        try:
+            await asyncio.wait_for(call(), _PATIENCE)
+        except Failure as error:
+            self._reach.failed()
+            log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
+        else:
+            self._reach.answered()
+
+
+class WorkflowStarter(Bounded):
+    """Starts and wakes the workflows of sends."""
+
+    def __init__(
+        self,
+        client: Client,
+        waits: SendWaits,
+        on_started: Callable[[SendStart], None] = lambda _: None,
+    ) -> None:
+        self._client = client
+        self._queue = StartQueue(
+            lambda send: start_send(client, send, waits), self._reach, on_started=on_started
+        )
+
+    async def start(self, send: SendStart) -> None:
+        """Start the workflow of a send; running, finished and out of reach are all fine."""
+        await self._queue.start(send)
+
+    async def close(self) -> None:
+        """Let go of the starts that are under way; the sweeper makes up for them."""
+        await self._queue.close()
+
+    async def wake(self, workflow_id: str, news: News) -> None:
+        """Signal a send; nobody there is fine: the sweeper looks after it."""
+        await self._ask(lambda: wake_send(self._client, workflow_id, news))
+
+    async def provision(self, user: ProvisionInput) -> None:
+        """Start what tells a directory of a SIP user; running and out of reach are fine."""
+        await self._ask(lambda: start_provisioning(self._client, user))
+
+
+class UpgradeStarter(Bounded):
+    """Starts and wakes the workflows of upgrades."""
+
+    def __init__(self, client: Client, waits: PaymentWaits) -> None:
+        self._client = client
+        self._waits = waits
+
+    async def start(self, upgrade: UpgradeStart) -> None:
+        """Start the workflow of an upgrade; running, finished and out of reach are all fine."""
+        await self._ask(lambda: start_upgrade(self._client, upgrade, self._waits))
+
+    async def wake(self, workflow_id: str) -> None:
+        """Signal an upgrade; nobody there is fine: the sweeper looks after it."""
+        await self._ask(lambda: wake_upgrade(self._client, workflow_id))

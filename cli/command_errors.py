@@ -1,0 +1,69 @@
+"""Turns what operators can mend into lines without a stack trace, a value or a secret.
+
+Exit code 2: the configuration is wrong, and the same start would fail again. Exit code 1: something
+outside is not there.
+"""
+
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+_CONNECTION_STATES: Final = ("08", "28", "3D", "57P")
+"""SQLSTATE classes of PostgreSQL: connection, authorization, database name, shutdown."""
+
+
+class OutOfReach(Exception):
+    """Something outside is not there; the message names the variable that says where it is."""
+
+
+class Commands(TyperGroup):
+    """The commands, none of which shows a stack trace for an operator's mistake."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            told = explain(error)
+            if told is None:
+                raise
+            lines, code = told
+            for line in lines.splitlines():
+                typer.echo(f"hexavox: {line}", err=True)
+            raise typer.Exit(code) from None
+
+
+def explain(error: Exception) -> tuple[str, int] | None:
+    """Return what to tell and the exit code; None for an error that is ours."""
+    from models.configuration.environment_settings import BadSettings
+
+    if isinstance(error, BadSettings):
+        return str(error), 2
+    if isinstance(error, OutOfReach):
+        return str(error), 1
+    told = _explain_database(error)
+    return None if told is None else (told, 1)
+
+
+def _explain_database(error: Exception) -> str | None:
+    import psycopg
+    from sqlalchemy.exc import DBAPIError, TimeoutError
+
+    if isinstance(error, TimeoutError):
+        return "the database at DATABASE_URL does not answer in time"
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, psycopg.errors.UndefinedTable):
+        return "the database at DATABASE_URL is not migrated: run hexavox migrate"
+    if not isinstance(cause, psycopg.OperationalError):
+        return None
+    state = cause.sqlstate or ""
+    if state and not state.startswith(_CONNECTION_STATES):
+        return f"the database at DATABASE_URL refused a statement, with SQLSTATE {state}"
+    # The driver's text is looked at and not shown: it names user and host.
+    text = str(cause)
+    if "authentication failed" in text or "no password supplied" in text:
+        return "the server at DATABASE_URL refuses this user or password"
+    if "database" in text and "does not exist" in text:
+        return "the server at DATABASE_URL has no database of that name"
+    return "the database at DATABASE_URL is out of reach"

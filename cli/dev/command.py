@@ -1,0 +1,219 @@
+"""`hexavox dev`: the whole system on one machine, from one command, under one supervisor."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+from rich.console import Console
+
+from cli.dev.account import AccountError
+from cli.dev.child_process import Program, ProgramFailedError
+from cli.dev.demo import DemoFailedError, DemoKey, kept_key, make_key, write_down, write_operator
+from cli.dev.dev_settings import PortTakenError, Surroundings
+from cli.dev.local_http import status_of
+from cli.dev.postgres import EmbeddedPostgres
+from cli.dev.private_files import FolderBusyError, take_lock
+from cli.dev.startup_banner import show_board
+from cli.dev.supervisor import Child, Service, ServiceFailedError, StopAskedError, Supervisor
+from cli.dev.temporal import EmbeddedTemporal
+from cli.read_settings import check_temporal, read_settings
+from models.configuration.setting_types import SHORTEST_SECRET
+from models.configuration.simulator_settings import SimulatorSettings
+from models.settings import Profile, Settings
+
+API_NICE = "5"
+
+EXPECTED = (
+    AccountError,
+    DemoFailedError,
+    FolderBusyError,
+    PortTakenError,
+    ProgramFailedError,
+    ServiceFailedError,
+)
+
+
+def run_dev(command: Sequence[str] = ()) -> int:
+    """Bring everything up, say where it is, and keep it up until asked to stop.
+
+    `command` stands in for `hexavox` in tests. Raises BadSettings.
+    """
+    console = Console(highlight=False)
+    os.umask(0o077)  # what we and our children write is for nobody else
+    try:
+        place = Surroundings.read(os.environ)
+        _check_settings(place)
+        place.make_folder()
+        busy = f"HexaVox already runs in {place.data_dir}: stop it first, or set HEXAVOX_DATA_DIR"
+        with take_lock(place.data_dir / "lock", busy), Supervisor(_teller(console)) as supervisor:
+            supervisor.listen_to_signals()
+            place.close_files()
+            place.check_ports()
+            try:
+                DevStart(place, supervisor, command or our_command()).run(console)
+                supervisor.wait()
+            except StopAskedError:
+                pass
+            console.print("Stopping …", markup=False)
+    except EXPECTED as error:
+        Console(stderr=True, highlight=False).print(
+            f"HexaVox stopped: {error}", markup=False, soft_wrap=True
+        )
+        return 1
+    console.print("Stopped. The data stay where they are.", markup=False)
+    return 0
+
+
+def _check_settings(place: Surroundings) -> None:
+    """Raise BadSettings for what any of the processes would refuse, before any is started."""
+    fixed: dict[str, object] = {
+        "api_port": place.api_port,
+        "profile": os.environ.get("HEXAVOX_PROFILE") or Profile.DEMO,
+        "public_url": os.environ.get("HEXAVOX_PUBLIC_URL") or place.api_url,
+    }
+    if place.database_url is None:
+        fixed["database_url"] = "postgresql://embedded"
+    read_settings(Settings, **fixed)
+    secrets = {"simulator_secret": "x" * SHORTEST_SECRET, "simulator_token": "x" * SHORTEST_SECRET}
+    names = SimulatorSettings.variables()
+    made = {name: value for name, value in secrets.items() if not os.environ.get(names[name])}
+    read_settings(SimulatorSettings, **made)
+    check_temporal()
+
+
+def our_command() -> list[str]:
+    """How to run `hexavox`: by its console script, so that `ps` shows it, else as a module."""
+    script = Path(sys.executable).with_name("hexavox")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "cli"]
+
+
+class DevStart:
+    """One start, from nothing to everything answering."""
+
+    def __init__(self, place: Surroundings, supervisor: Supervisor, command: Sequence[str]) -> None:
+        self._place = place
+        self._supervisor = supervisor
+        self._command = command
+        self._dev_env = place.data_dir / "dev.env"
+        self._operator = place.data_dir / "hexavox"
+        self._temporal_ui_url = ""
+
+    def run(self, console: Console) -> None:
+        """Start what can start at once, then what needs it; end with the table."""
+        began = monotonic()
+        postgres, temporal = self._start_engines()
+        self._supervisor.wait_ready(*(engine for engine in (postgres, temporal) if engine))
+        database_url = self._place.database_url or (postgres.url if postgres else "")
+        address = self._place.temporal_address or (temporal.address if temporal else "")
+        told = partial(self._place.environment, database_url=database_url, temporal_address=address)
+        url = self._place.simulator_url
+        simulator = self._child("simulator", f"{url}/healthz", told("simulator"))
+        self._supervisor.keep(simulator)
+        self._migrate(told("migrate"))
+        worker = self._child("worker", self._place.worker_health_url, told("worker"))
+        # What is accepted already goes first: else a flood of requests starves the worker.
+        polite = {"HEXAVOX_API_NICE": API_NICE, **told("api")}
+        api = self._child("api", f"{self._place.api_url}/readyz", polite)
+        self._supervisor.keep(worker)
+        self._supervisor.keep(api)
+        key = self._find_key(told("key"), api, (simulator, worker))
+        self._write_dev_env(key)
+        write_operator(self._operator, self._command, database_url, address)
+        self._show(console, monotonic() - began)
+
+    def _start_engines(self) -> tuple[EmbeddedPostgres | None, EmbeddedTemporal | None]:
+        """Start Postgres and Temporal, unless the environment names others."""
+        postgres, temporal = None, None
+        if self._place.database_url is None:
+            folder = self._place.data_dir / "postgres"
+            postgres = EmbeddedPostgres(folder, log=self._place.log("postgres"))
+            self._supervisor.keep(postgres)
+        if self._place.temporal_address is None:
+            temporal = EmbeddedTemporal(
+                database=self._place.data_dir / "temporal.db",
+                port=self._place.temporal_port,
+                ui_port=self._place.temporal_ui_port,
+                log=self._place.log("temporal"),
+            )
+            self._temporal_ui_url = temporal.ui_url
+            self._supervisor.keep(temporal)
+        return postgres, temporal
+
+    def _child(self, name: str, question: str, env: dict[str, str]) -> Child:
+        argv = [*self._command, name]
+        if name == "simulator" and env["HEXAVOX_PROFILE"].strip().lower() == Profile.PRODUCTION:
+            argv.append("--in-production")  # whoever starts this asks for all of it
+        return Child(name, argv, env=env, log=self._place.log(name), ready=_answers(question))
+
+    def _migrate(self, env: dict[str, str]) -> None:
+        log = self._place.log("migrate")
+        program = Program([*self._command, "migrate"], env=env, log=log)
+        try:
+            self._supervisor.finish(program, within=120)
+        except ProgramFailedError as error:
+            raise ProgramFailedError(f"the database could not be migrated: {error}") from error
+
+    def _find_key(self, env: dict[str, str], api: Service, others: tuple[Service, ...]) -> DemoKey:
+        """The kept key if the API still knows it, else a new one; all services answer then."""
+        kept = kept_key(self._dev_env)
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            made: Future[DemoKey] | None = None
+            if kept is None:  # make it while the API starts
+                made = aside.submit(make_key, self._command, env)
+            self._supervisor.wait_ready(api, *others)
+            if made is not None:
+                return made.result()
+        if kept is not None and kept.works(self._place.api_url):
+            return kept
+        return make_key(self._command, env)
+
+    def _write_dev_env(self, key: DemoKey) -> None:
+        values = {
+            "HEXAVOX_URL": self._place.api_url,
+            "HEXAVOX_API_KEY": key.api_key,
+            "HEXAVOX_API_SECRET": key.api_secret,
+            "HEXAVOX_SIMULATOR_URL": self._place.simulator_url,
+            "HEXAVOX_SIMULATOR_TOKEN": self._place.simulator_token,
+            "HEXAVOX_TEMPORAL_UI_URL": self._temporal_ui_url,
+        }
+        write_down(self._dev_env, values)
+
+    def _show(self, console: Console, seconds: float) -> None:
+        place = self._place
+        rows = {
+            "API": f"{place.api_url}/api/v1",
+            "Developer guide": f"{place.api_url}/",
+            "Swagger": f"{place.api_url}/swagger-ui",
+            "Temporal UI": self._temporal_ui_url or f"that of {place.temporal_address}",
+            "Simulator": place.simulator_url,
+            "Worker": place.worker_health_url,
+            "API key": f"source {_shown(self._dev_env)}",
+            "Operator": f"{_shown(self._operator)} --help",
+            "Logs": f"{_shown(place.data_dir / 'logs')}/",
+        }
+        title = f"HexaVox is up ({seconds:.1f} s)"
+        show_board(
+            console, title, rows, "Ctrl-C stops everything; the next start goes on from here."
+        )
+
+
+def _teller(console: Console) -> Callable[[str], None]:
+    def tell(news: str) -> None:
+        console.print(news, markup=False, soft_wrap=True)
+        console.file.flush()
+
+    return tell
+
+
+def _answers(url: str) -> Callable[[], bool]:
+    return lambda: status_of(url) == 200
+
+
+def _shown(path: Path) -> str:
+    """The path as one would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

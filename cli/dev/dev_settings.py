@@ -1,0 +1,161 @@
+"""What a development start is told by its environment, and what it tells its children."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+from cli.dev.child_environment import for_process
+from cli.dev.private_files import close_to_others, kept_secret, private_folder
+from cli.dev.tcp_ports import LOOPBACK, free_port, is_taken
+from models.configuration.environment_settings import BadSettings
+
+API_PORT = "HEXAVOX_API_PORT"
+TEMPORAL_PORT = "HEXAVOX_TEMPORAL_PORT"
+TEMPORAL_UI_PORT = "HEXAVOX_TEMPORAL_UI_PORT"
+SIMULATOR_PORT = "HEXAVOX_SIMULATOR_PORT"
+DATA_DIR = "HEXAVOX_DATA_DIR"
+OUR_FILES = (
+    *("dev.env", "hexavox", "lock", "*.secret", "*.token", "logs", "simulator", "temporal.db*"),
+    *("postgres", "postgres/lock", "postgres/location", "postgres/password"),
+)
+"""In the data folder; Postgres sees to its cluster itself."""
+DEFAULT_PORTS = {API_PORT: 8000, TEMPORAL_PORT: 7233, TEMPORAL_UI_PORT: 8233, SIMULATOR_PORT: 8090}
+
+
+class BadSurroundingsError(BadSettings):
+    """The environment asks for something that cannot be; the message names the variable."""
+
+
+class PortTakenError(RuntimeError):
+    """Somebody else listens on one of our ports; the message names its variable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Folder, ports and outside servers of one development start."""
+
+    data_dir: Path
+    api_port: int
+    temporal_port: int
+    temporal_ui_port: int
+    simulator_port: int
+    worker_health_port: int
+    database_url: str | None
+    temporal_address: str | None
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> "Surroundings":
+        """Read the variables of a development start; unset and empty mean the default."""
+        ports = {name: _port(env, name) for name in DEFAULT_PORTS}
+        for port in ports.values():
+            twins = [name for name in ports if ports[name] == port]
+            if len(twins) > 1:
+                raise BadSurroundingsError(f"{' and '.join(twins)} are both {port}")
+        return cls(
+            data_dir=Path(os.path.abspath(env.get("HEXAVOX_DATA_DIR") or ".hexavox")),
+            api_port=ports[API_PORT],
+            temporal_port=ports[TEMPORAL_PORT],
+            temporal_ui_port=ports[TEMPORAL_UI_PORT],
+            simulator_port=ports[SIMULATOR_PORT],
+            worker_health_port=free_port(),
+            database_url=env.get("DATABASE_URL", "").strip() or None,
+            temporal_address=env.get("TEMPORAL_ADDRESS", "").strip() or None,
+        )
+
+    @property
+    def api_url(self) -> str:
+        """Scheme and host of the API."""
+        return f"http://{LOOPBACK}:{self.api_port}"
+
+    @property
+    def simulator_url(self) -> str:
+        """Scheme and host of the simulator."""
+        return f"http://{LOOPBACK}:{self.simulator_port}"
+
+    @property
+    def worker_health_url(self) -> str:
+        """Where the worker tells that it polls."""
+        return f"http://{LOOPBACK}:{self.worker_health_port}/healthz"
+
+    def log(self, name: str) -> Path:
+        """The file a child's output goes to."""
+        return self.data_dir / "logs" / f"{name}.log"
+
+    def check_ports(self, patience: float = 2) -> None:
+        """Refuse a port somebody listens on; children of a killed start may need a moment."""
+        for name, port in self._own_ports():
+            deadline = monotonic() + patience
+            while is_taken(port):
+                if monotonic() > deadline:
+                    raise PortTakenError(
+                        f"port {port} is taken by another program: stop that one, or set {name} "
+                        f"to a free port, for example {name}={free_port()}"
+                    )
+                sleep(0.1)
+
+    def _own_ports(self) -> Iterator[tuple[str, int]]:
+        yield API_PORT, self.api_port
+        yield SIMULATOR_PORT, self.simulator_port
+        if self.temporal_address is None:
+            yield TEMPORAL_PORT, self.temporal_port
+            yield TEMPORAL_UI_PORT, self.temporal_ui_port
+
+    def make_folder(self) -> None:
+        """Make the data folder, or close an earlier start's to everybody else."""
+        private_folder(self.data_dir, DATA_DIR)
+
+    def close_files(self) -> None:
+        """Take others' rights from what an earlier start left; the caller holds the lock."""
+        for name in OUR_FILES:
+            for path in self.data_dir.glob(name):
+                close_to_others(path, DATA_DIR)
+
+    def environment(
+        self, process: str, *, database_url: str, temporal_address: str
+    ) -> dict[str, str]:
+        """Return what a process of ours is told: what it needs, and no secret that it does not.
+
+        What the caller's own environment says about secrets, profile and public address stays.
+        """
+        fixed = {
+            "DATABASE_URL": database_url,
+            "TEMPORAL_ADDRESS": temporal_address,
+            API_PORT: str(self.api_port),
+            SIMULATOR_PORT: str(self.simulator_port),
+            "HEXAVOX_SIMULATOR_URL": self.simulator_url,
+            "HEXAVOX_SIMULATOR_DATA_DIR": str(self.data_dir / "simulator"),
+            "HEXAVOX_WORKER_HEALTH_PORT": str(self.worker_health_port),
+            DATA_DIR: str(self.data_dir),
+        }
+        return for_process(process, self._defaults() | _given() | fixed)
+
+    @property
+    def simulator_token(self) -> str:
+        """What changes something at the simulator's console."""
+        return {**self._defaults(), **_given()}["HEXAVOX_SIMULATOR_TOKEN"]
+
+    def _defaults(self) -> dict[str, str]:
+        secrets = {
+            f"HEXAVOX_{name.upper().replace('.', '_')}": kept_secret(self.data_dir / name)
+            for name in ("server.secret", "simulator.secret", "simulator.token", "turn.secret")
+        }
+        return {
+            "HEXAVOX_PROFILE": "demo",
+            "HEXAVOX_PUBLIC_URL": self.api_url,
+            "PYTHONUNBUFFERED": "1",
+            **secrets,
+        }
+
+
+def _given() -> dict[str, str]:
+    """What the caller's environment says; set to nothing is not set."""
+    return {name: value for name, value in os.environ.items() if value}
+
+
+def _port(env: Mapping[str, str], name: str) -> int:
+    text = env.get(name) or str(DEFAULT_PORTS[name])
+    if not text.isascii() or not text.isdecimal() or len(text) > 5 or not 0 < int(text) < 65536:
+        raise BadSurroundingsError(f"{name} must be a port number from 1 to 65535")
+    return int(text)

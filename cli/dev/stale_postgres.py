@@ -1,0 +1,71 @@
+"""Postgres servers that outlived whoever started them."""
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic, sleep
+
+from cli.dev.child_process import Farewell, ProgramFailedError
+
+FAREWELLS = (Farewell(signal.SIGINT, 10), Farewell(signal.SIGQUIT, 5))
+
+
+def find_postmaster(cluster: Path) -> int | None:
+    """The process id of the server that runs on this cluster, if one does.
+
+    The number in the pid file alone proves nothing: after a crash it may be somebody else's.
+    """
+    try:
+        pid = int((cluster / "postmaster.pid").read_text().splitlines()[0])
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
+    words = _command_line(pid)
+    return pid if ("-D", str(cluster)) in pairwise(words) else None
+
+
+def end_orphan(cluster: Path) -> None:
+    """End the server of this cluster; the caller holds the lock that its starter held.
+
+    Without a server the pid file goes too: Postgres would refuse to start if by now any process
+    of its user had that number.
+    """
+    pid = find_postmaster(cluster)
+    for farewell in (*FAREWELLS, Farewell(signal.SIGKILL, 5)):
+        if pid is None or find_postmaster(cluster) != pid:
+            _end_leftovers(cluster)
+            (cluster / "postmaster.pid").unlink(missing_ok=True)
+            return
+        os.kill(pid, farewell.signal)
+        deadline = monotonic() + farewell.patience
+        while find_postmaster(cluster) == pid and monotonic() < deadline:
+            sleep(0.05)
+    raise ProgramFailedError(f"a former postgres (process {pid}) of {cluster} won't end")
+
+
+def _end_leftovers(cluster: Path) -> None:
+    """Kill what a dead postmaster left behind: a new one must wait for all of them to be gone.
+
+    They notice by themselves, but one in the middle of a long query only after it.
+    """
+    for cwd in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            if cwd.readlink() == cluster:
+                os.kill(int(cwd.parent.name), signal.SIGKILL)
+
+
+def _command_line(pid: int) -> list[str]:
+    """What a process was started as; empty if it is gone or a zombie."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+        except OSError:
+            return []
+    ps = shutil.which("ps") or "/bin/ps"
+    shown = subprocess.run(
+        [ps, "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return shown.stdout.split()

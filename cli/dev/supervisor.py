@@ -1,0 +1,243 @@
+"""Keep a handful of services running: start, watch, start again, stop in order."""
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic, sleep
+from types import FrameType
+from typing import Protocol
+
+from cli.dev.child_process import Farewell, Program, ProgramFailedError
+
+MOST_DEATHS = 5
+LONGEST_PAUSE = 1.5  # with the 0.1 s of the watch: back within 2 s
+LOOK_EVERY = 0.1
+
+Announce = Callable[[str], None]
+
+
+class StopAskedError(Exception):
+    """Somebody pressed Ctrl-C or sent SIGTERM."""
+
+
+class ServiceFailedError(RuntimeError):
+    """A service died too often before it was ready; the message holds its last log lines."""
+
+
+class Service(Protocol):
+    """What a supervisor needs to keep something running."""
+
+    name: str
+    log: Path
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the last run ended; None while it runs."""
+
+    def launch(self) -> None:
+        """Start without waiting."""
+
+    def running(self) -> bool:
+        """Tell whether the process is there."""
+
+    def ready(self) -> bool:
+        """Tell whether it answers."""
+
+    def stop(self) -> None:
+        """End it; harmless if it does not run."""
+
+    def last_lines(self, count: int = 20) -> str:
+        """The end of its log."""
+
+
+class Child:
+    """A service that is a command, with a question that tells whether it is ready."""
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        ready: Callable[[], bool],
+        env: Mapping[str, str] | None = None,
+        patience: float = 3,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._ready = ready
+        farewells = (Farewell(signal.SIGTERM, patience),)
+        self._program = Program(argv, log=log, env=env, farewells=farewells)
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the last run ended; None while it runs."""
+        return self._program.exit_code
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id."""
+        return self._program.pid
+
+    def launch(self) -> None:
+        """Start without waiting."""
+        self._program.launch()
+
+    def running(self) -> bool:
+        """Tell whether the process is there."""
+        return self._program.running()
+
+    def ready(self) -> bool:
+        """Tell whether it answers."""
+        return self._ready()
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL to its whole group after some patience."""
+        self._program.stop()
+
+    def last_lines(self, count: int = 20) -> str:
+        """The end of its log."""
+        return self._program.last_lines(count)
+
+
+class Keeper:
+    """A thread that keeps one service running until told to let go."""
+
+    def __init__(self, service: Service, announce: Announce) -> None:
+        self.service = service
+        self.ready = Event()
+        self.failure: str | None = None
+        self._announce = announce
+        self._letting_go = Event()
+        self._thread = Thread(target=self._keep, name=f"keeper-{service.name}", daemon=True)
+
+    def begin(self) -> None:
+        """Start the service and keep it."""
+        self._thread.start()
+
+    def let_go(self) -> None:
+        """Stop keeping the service, then stop it."""
+        self._letting_go.set()
+        self._thread.join()
+        self.service.stop()
+
+    def _keep(self) -> None:
+        deaths = 0
+        while not self._letting_go.is_set():
+            death = self._live_once()
+            if self._letting_go.is_set():
+                return
+            deaths = 1 if self.ready.is_set() else deaths + 1
+            self.ready.clear()
+            if deaths == MOST_DEATHS:
+                self.failure = self._obituary(death)
+                return
+            self._announce(f"{self.service.name} {death}; starting it again")
+            self._letting_go.wait(min(LONGEST_PAUSE, 0.25 * deaths))
+
+    def _live_once(self) -> str:
+        """Start the service and watch it; say how it died."""
+        try:
+            self.service.launch()
+        except (OSError, RuntimeError) as error:
+            return f"could not be started: {error}"
+        while self.service.running() and not self._letting_go.is_set():
+            if not self.ready.is_set() and self.service.ready():
+                self.ready.set()
+            self._letting_go.wait(LOOK_EVERY)
+        return f"ended with exit code {self.service.exit_code}"
+
+    def _obituary(self, death: str) -> str:
+        return (
+            f"{self.service.name} {death}, {MOST_DEATHS} times in a row before it was ready. "
+            f"The end of {self.service.log}:\n{self.service.last_lines()}"
+        )
+
+
+class Supervisor:
+    """Services that live and end together.
+
+    They are stopped in the reverse order of `keep`. Use it as a context manager: whatever way
+    out is taken, nothing is left running.
+    """
+
+    def __init__(self, announce: Announce) -> None:
+        self._announce = announce
+        self._keepers: list[Keeper] = []
+        self._stop_asked = False
+
+    def listen_to_signals(self) -> None:
+        """Let Ctrl-C, SIGTERM and a closed terminal ask for a stop."""
+        for asking in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(asking, self._note_signal)
+
+    def _note_signal(self, _number: int, _frame: FrameType | None) -> None:
+        # A plain flag: an Event's lock may be held by the very code this interrupts.
+        self._stop_asked = True
+
+    def __enter__(self) -> "Supervisor":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    def keep(self, service: Service) -> None:
+        """Start a service and keep it running."""
+        keeper = Keeper(service, self._announce)
+        self._keepers.append(keeper)
+        keeper.begin()
+
+    def wait_ready(self, *services: Service, within: float = 90) -> None:
+        """Return once these services answer."""
+        waited_for = [keeper for keeper in self._keepers if keeper.service in services]
+        deadline = monotonic() + within
+        while silent := [keeper for keeper in waited_for if not keeper.ready.is_set()]:
+            self.look()
+            if monotonic() > deadline:
+                first = silent[0].service
+                raise ServiceFailedError(
+                    f"{first.name} did not answer within {within:.0f} s. "
+                    f"The end of {first.log}:\n{first.last_lines()}"
+                )
+            sleep(0.02)
+
+    def wait(self) -> None:
+        """Return when asked to stop; raise when a service has failed for good."""
+        try:
+            while True:
+                self.look()
+                sleep(LOOK_EVERY)
+        except StopAskedError:
+            return
+
+    def look(self) -> None:
+        """Raise if a stop was asked for or a service has failed for good."""
+        if self._stop_asked:
+            raise StopAskedError
+        for keeper in self._keepers:
+            if keeper.failure:
+                raise ServiceFailedError(keeper.failure)
+
+    def finish(self, program: Program, within: float) -> None:
+        """Run a command to its end; raise unless it succeeds. A stop ends it early."""
+        program.launch()
+        deadline = monotonic() + within
+        try:
+            while program.running():
+                self.look()
+                if monotonic() > deadline:
+                    break
+                sleep(0.02)
+        finally:
+            program.stop()
+        if program.exit_code != 0:
+            raise ProgramFailedError(
+                f"it ended with exit code {program.exit_code}. The end of {program.log}:\n"
+                f"{program.last_lines()}"
+            )
+
+    def stop(self) -> None:
+        """Stop everything, the last kept first."""
+        while self._keepers:
+            self._keepers.pop().let_go()

@@ -1,0 +1,127 @@
+"""What a worker is made of: every activity, given its tools."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.billing.close_days import Closing
+from activities.billing.payments import Payments
+from activities.messages.dispatch import Dispatching
+from activities.messages.inline_report_wait import Attendance
+from activities.messages.reconcile import Truth
+from activities.messages.settle import Ledger
+from activities.registration.registrations import Registering
+from activities.senders.grant_slots import Pumping
+from activities.system.step_failures import CountedFailures
+from activities.system.sweep_messages import START_LOOK_EVERY, Chore, Sweeping
+from activities.system.sweep_payments import PaymentSweep
+from activities.system.sweep_registrations import RegistrationSweep
+from activities.system.sweep_voice import DirectorySweep
+from activities.system.watch_alerts import Watching
+from activities.voice.provisioning import Provisioning
+from cli.worker.vendors import Vendors
+from models.queries.voice.sip_registrations import RegistrarTables
+from models.rules.voice.sip import SipSecrets
+from models.session import Database
+from models.settings import IncompleteSettings, Settings
+from providers import kamailio
+from providers.ports.sip import VoiceDirectory
+from providers.routing import Routes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything a worker is made of."""
+
+    dispatching: Dispatching
+    truth: Truth
+    ledger: Ledger
+    sweeping: Sweeping
+    pumping: Pumping
+    payments: Payments
+    registering: Registering
+    provisioning: Provisioning
+    closing: Closing
+    watching: Watching
+    routes: Routes
+    counted_failures: CountedFailures
+
+
+def assemble(
+    settings: Settings,
+    database: Database,
+    client: Client,
+    vendors: Vendors,
+    *,
+    housekeeping: Database | None = None,
+) -> Parts:
+    """Build the activities; sweeping, closing and watching have a pool of their own if given one.
+
+    Raises IncompleteSettings if the SIP directory that the settings name is none of the vendors'.
+    """
+    routes = vendors.routes
+    housekeeping = housekeeping or database
+    return Parts(
+        dispatching=Dispatching(
+            database,
+            routes,
+            public_url=settings.public_url,
+            slots=settings.provider_slots,
+            attendance=Attendance(database, settings.report_attended),
+            sweep_grace=settings.sweep_grace,
+        ),
+        truth=Truth(database, routes),
+        ledger=Ledger(database, routes),
+        sweeping=Sweeping(
+            housekeeping,
+            client,
+            settings.send_waits,
+            routes,
+            every=settings.sweep_every,
+            grace=settings.sweep_grace,
+            look_every=START_LOOK_EVERY,
+            chores=list(_chores(settings, housekeeping, client)),
+        ),
+        pumping=Pumping(database, client),
+        payments=Payments(database, vendors.gateways, public_url=settings.public_url),
+        registering=Registering(
+            database,
+            vendors.registries,
+            public_url=settings.public_url,
+            look_after=settings.sweep_grace,
+            lost_after=settings.registration_lost_after,
+        ),
+        provisioning=_provisioning(settings, database, vendors.directories),
+        closing=Closing(housekeeping),
+        watching=Watching(
+            housekeeping, every=settings.watch_every, window=settings.provider_window
+        ),
+        routes=routes,
+        counted_failures=CountedFailures(database),
+    )
+
+
+def _chores(settings: Settings, database: Database, client: Client) -> Iterator[Chore[Any]]:
+    """Build what the sweeper looks after besides messages."""
+    grace = settings.sweep_grace
+    yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
+    yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
+    if settings.voice_directory != kamailio.NAME:
+        yield DirectorySweep(database, client, grace=grace)
+
+
+def _provisioning(
+    settings: Settings, database: Database, directories: Sequence[VoiceDirectory]
+) -> Provisioning:
+    """Build what tells the SIP directory that the settings name: our own, or one of a vendor."""
+    ours: VoiceDirectory = kamailio.Kamailio(RegistrarTables(database).registered)
+    known = {directory.name: directory for directory in (ours, *directories)}
+    directory = known.get(settings.voice_directory)
+    if directory is None:
+        raise IncompleteSettings(f"HEXAVOX_VOICE_DIRECTORY is none of: {', '.join(known)}")
+    secret = settings.server_secret
+    return Provisioning(
+        database, directory, None if secret is None else SipSecrets(secret.get_secret_value())
+    )

@@ -1,0 +1,75 @@
+"""The worker process: puts the parts together and serves the queues until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from temporalio.client import Client
+
+from api.services.system.readiness import Readiness
+from cli.worker.composition import assemble
+from cli.worker.health import serve_health
+from cli.worker.queues import workers
+from cli.worker.system_workflows import stand_by, start_what_stands
+from cli.worker.vendors import open_vendors
+from models.configuration.environment_settings import BadSettings
+from models.database.limits import HOUSEKEEPING, WORKER
+from models.session import Database
+from models.settings import Settings
+from providers.http import new_client
+from workflows.client import connect, register_search_attributes
+
+log = logging.getLogger(__name__)
+
+_HOUSEKEEPING_POOL = 4
+"""Connections besides those of the sends, so that neither waits for the other."""
+
+
+async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    url, size = settings.async_database_url, settings.database_pool
+    database = Database(url, pool_size=size, limits=WORKER)
+    housekeeping = Database(url, pool_size=_HOUSEKEEPING_POOL, limits=HOUSEKEEPING)
+    client = await _connect_patiently()
+    await register_search_attributes(client)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        stack.push_async_callback(housekeeping.close)
+        http = await stack.enter_async_context(new_client(settings.provider_timeout))
+        parts = assemble(
+            settings, database, client, open_vendors(settings, http), housekeeping=housekeeping
+        )
+        for worker in workers(client, parts, queues):
+            await stack.enter_async_context(worker)
+        await start_what_stands(client, settings.close_every, adjust=True)
+        standing_by = asyncio.create_task(stand_by(client, settings.close_every))
+        stack.callback(standing_by.cancel)
+        health = serve_health(
+            settings.worker_health_port, settings.worker_health_host, Readiness(database).check
+        )
+        await stack.enter_async_context(health)
+        log.info("worker is ready")
+        await stop.wait()
+        log.info("worker stops")
+
+
+async def _connect_patiently() -> Client:
+    """Connect, however long Temporal takes to come up.
+
+    Raises BadSettings for a certificate or key that is none.
+    """
+    while True:
+        try:
+            return await connect()
+        except RuntimeError:
+            log.warning("Temporal is out of reach", extra={"setting": "TEMPORAL_ADDRESS"})
+            await asyncio.sleep(1)
+        except ValueError:  # its message may hold the key
+            raise BadSettings(
+                "TEMPORAL_TLS_… must be certificates and a key that fit together"
+            ) from None

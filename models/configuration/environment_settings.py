@@ -1,0 +1,73 @@
+"""What all settings have in common: read from the environment, and their mistakes told in a line.
+
+No value is ever shown: it may be a secret, or one put under the wrong name.
+"""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, Self
+
+from pydantic import AliasChoices, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from models.configuration.setting_forms import form_of
+
+
+class BadSettings(Exception):
+    """Settings that cannot be meant; the message has one line for each, without its value."""
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings read from environment variables; an empty one counts as not set."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,  # it would show secrets
+    )
+
+    @classmethod
+    def read(cls, **fixed: Any) -> Self:
+        """Read the environment; `fixed` fields are not looked up there.
+
+        Raises BadSettings.
+        """
+        try:
+            return cls(**fixed)
+        except ValidationError as error:
+            told = "\n".join(dict.fromkeys(_mistakes(cls, error)))
+        except SettingsError as error:  # not the JSON that a type of several parts is read as
+            told = str(error).splitlines()[0]
+        raise BadSettings(told)
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """Return the environment variable of each field."""
+        return {name: _variable(cls, name) for name in cls.model_fields}
+
+
+def nearest(name: str, known: set[str]) -> str | None:
+    """Return the known variable that a misspelt one is most like; None if none is alike."""
+    found = get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    return found[0] if found else None
+
+
+def _mistakes(kind: type[EnvironmentSettings], error: ValidationError) -> Iterator[str]:
+    fields = {variable: name for name, variable in kind.variables().items()}
+    for mistake in error.errors(include_url=False, include_input=False):
+        if not mistake["loc"]:  # about several fields at once: a sentence of ours
+            yield mistake["msg"].removeprefix("Value error, ")
+            continue
+        where = str(mistake["loc"][0])
+        name = fields.get(where, where)
+        form = form_of(kind.model_fields[name])
+        wrong = "is not set; it must be" if mistake["type"] == "missing" else "must be"
+        yield f"{_variable(kind, name)} {wrong} {form}"
+
+
+def _variable(kind: type[EnvironmentSettings], name: str) -> str:
+    alias = kind.model_fields[name].validation_alias
+    if isinstance(alias, AliasChoices):
+        alias = str(alias.choices[0])
+    return alias if isinstance(alias, str) else f"{kind.model_config['env_prefix']}{name}".upper()

@@ -1,0 +1,187 @@
+"""Limits how many transactions of one merchant, and of one tenant, run at once in this process.
+
+A semaphore per merchant, taken before a connection: if somebody has locked a merchant's row, a few
+connections wait for it and the others stay available. A circuit breaker refuses further
+transactions of that merchant until one succeeds.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final, NamedTuple
+
+from models.database.faults import LOCKED, fault_of, state_of
+from models.database.limits import DatabaseLimits
+from models.errors import TemporarilyUnavailable
+
+_BLOCKED_FOR: Final = 60.0
+"""Seconds for which a lane that met a lock is taken to meet it again, unless one gets through."""
+
+_FULL: Final = "Too many requests about this merchant are waiting for one another."
+_LOCKED: Final = "Another transaction keeps this merchant locked."
+
+
+class Lane(NamedTuple):
+    """Whose row locks a transaction may have to wait for. Without a merchant: the tenant's own.
+
+    A merchant is given by its name or by its row id; the two are different lanes.
+    """
+
+    tenant_id: int
+    merchant: int | str | None = None
+    work: str = ""
+    """The kind of transaction: each has a circuit breaker of its own, as it locks other rows."""
+
+
+@dataclass(slots=True)
+class _Turns:
+    """The turns of one lane, while anybody has one or waits for one."""
+
+    at_once: int
+    free: int
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+    patient: set[asyncio.Future[None]] = field(default_factory=set)
+
+    async def wait(self, within: float, *, patient: bool) -> None:
+        """Wait behind whoever waits already; raises TemporarilyUnavailable."""
+        turn = asyncio.get_running_loop().create_future()
+        self.waiting.append(turn)
+        if patient:
+            self.patient.add(turn)
+        try:
+            async with asyncio.timeout(within):
+                await turn
+        except TimeoutError as error:
+            self._withdraw(turn)
+            raise TemporarilyUnavailable(_FULL) from error
+        except asyncio.CancelledError:
+            self._withdraw(turn)
+            raise
+        finally:
+            self.patient.discard(turn)
+
+    def give_back(self) -> None:
+        """Let the next one in."""
+        while self.waiting:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.free += 1
+
+    def refuse(self) -> None:
+        """Send away whoever is not patient."""
+        for turn in self.waiting:
+            if turn not in self.patient and not turn.done():
+                turn.set_exception(TemporarilyUnavailable(_LOCKED))
+        self.waiting = deque(turn for turn in self.waiting if not turn.done())
+
+    def _withdraw(self, turn: asyncio.Future[None]) -> None:
+        """Give up waiting; a turn that came at this very moment goes to the next."""
+        if turn in self.waiting:
+            self.waiting.remove(turn)
+        elif turn.done() and not turn.cancelled() and turn.exception() is None:
+            self.give_back()
+
+
+class Lanes:
+    """The turns of this process. Its memory is bounded by what runs, waits or was just blocked."""
+
+    def __init__(
+        self, pool_size: int, limits: DatabaseLimits, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._of_a_merchant = max(1, pool_size // 5)
+        self._of_a_tenant = max(1, pool_size * 3 // 5)
+        self._waiting = limits.waiting
+        self._within = limits.turn.total_seconds()
+        self._clock = clock
+        self._turns: dict[Lane, _Turns] = {}
+        self._blocked: dict[Lane, float] = {}
+        """Until when, the earliest first."""
+
+    @asynccontextmanager
+    async def turn(self, lane: Lane | None, *, patient: bool = False) -> AsyncIterator[None]:
+        """Wait for a turn, and keep it inside the block; None needs none.
+
+        After a transaction about a merchant waited too long for a lock, the others of its lane are
+        refused but for one at a time, until one gets through. `patient` is not refused.
+
+        Raises TemporarilyUnavailable.
+        """
+        if lane is None:
+            yield
+            return
+        tenant = Lane(lane.tenant_id)
+        inner = lane != tenant
+        # The merchant's turn first: who waits for it keeps nobody of the same tenant waiting.
+        await self._enter(lane, patient=patient)
+        try:
+            if inner:
+                await self._enter(tenant, patient=patient)
+            try:
+                yield
+            except Exception as error:
+                self._learn(lane, error)
+                raise
+            else:
+                self._learn(lane, None)
+            finally:
+                if inner:
+                    self._leave(tenant)
+        finally:
+            self._leave(lane)
+
+    @property
+    def remembered(self) -> int:
+        """How many lanes are kept in memory."""
+        return len(self._turns) + len(self._blocked)
+
+    async def _enter(self, lane: Lane, *, patient: bool) -> None:
+        turns = self._turns.get(lane)
+        if turns is None:
+            at_once = self._of_a_tenant if lane.merchant is None else self._of_a_merchant
+            turns = self._turns[lane] = _Turns(at_once, at_once)
+        elif not patient and self._is_blocked(lane):
+            raise TemporarilyUnavailable(_LOCKED)
+        if turns.free:
+            turns.free -= 1
+        elif len(turns.waiting) >= self._waiting:
+            raise TemporarilyUnavailable(_FULL)
+        else:
+            try:
+                await turns.wait(self._within, patient=patient)
+            finally:
+                self._forget_unused(lane, turns)
+
+    def _leave(self, lane: Lane) -> None:
+        turns = self._turns[lane]
+        turns.give_back()
+        self._forget_unused(lane, turns)
+
+    def _forget_unused(self, lane: Lane, turns: _Turns) -> None:
+        if turns.free == turns.at_once:
+            self._turns.pop(lane, None)
+
+    def _learn(self, lane: Lane, error: Exception | None) -> None:
+        """Remember whether a transaction met a lock or got through."""
+        if error is not None and state_of(error) == LOCKED:
+            self._block(lane)
+        elif self._blocked and (error is None or fault_of(error) is None):
+            self._blocked.pop(lane, None)  # refused by us, perhaps, but not by a lock
+
+    def _is_blocked(self, lane: Lane) -> bool:
+        now = self._clock()
+        while self._blocked and next(iter(self._blocked.values())) <= now:
+            del self._blocked[next(iter(self._blocked))]
+        return lane in self._blocked
+
+    def _block(self, lane: Lane) -> None:
+        self._is_blocked(lane)  # forgets what is over
+        if lane.merchant is None:
+            return  # many merchants meet there
+        self._blocked.pop(lane, None)
+        self._blocked[lane] = self._clock() + _BLOCKED_FOR
+        self._turns[lane].refuse()

@@ -1,0 +1,75 @@
+"""Warning of messages of which nobody knows whether they went out."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+
+from models.enums import AlertSeverity, AlertType
+from models.queries.alerts.alerts import raise_alert
+from models.queries.alerts.threshold_alerts import Account
+from models.rules.alerts.thresholds import tell_unknown
+from models.session import WriteSession
+
+
+async def warn_of_unknown(
+    db: WriteSession, account: Account, *, message_id: int, now: datetime
+) -> None:
+    """Count one more message that ended UNKNOWN without a provider that surely took it."""
+    await raise_alert(
+        db,
+        tenant_id=account.tenant_id,
+        merchant_id=account.merchant_id,
+        channel=account.channel,
+        type=AlertType.DELIVERY_UNKNOWN,
+        severity=AlertSeverity.WARNING,
+        message=tell_unknown(message_id),
+        now=now,
+    )
+
+
+_UNTAKEN = text(
+    """
+    SELECT completed_at FROM message m
+     WHERE tenant_id = :tenant_id AND id = :message_id AND status = 'UNKNOWN'
+       AND corrected_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM usage_record u
+                        WHERE u.tenant_id = m.tenant_id AND u.message_id = m.id)
+    """
+)
+
+
+async def find_untaken(db: WriteSession, *, tenant_id: int, message_id: int) -> datetime | None:
+    """Return since when a message is UNKNOWN that no provider surely took; None if it is not.
+
+    Ask before it is corrected: then it has its usage record.
+    """
+    found: datetime | None = await db.scalar(
+        _UNTAKEN, {"tenant_id": tenant_id, "message_id": message_id}
+    )
+    return found
+
+
+# What the truth became known of counts no longer; with the last of them the warning ends.
+_TOLD = text(
+    """
+    UPDATE alert
+       SET count = GREATEST(count - 1, 1),
+           resolved_at = CASE WHEN count = 1 THEN CAST(:now AS timestamptz) END
+     WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = :channel
+       AND type = 'DELIVERY_UNKNOWN' AND resolved_at IS NULL AND created_at <= :since
+    """
+)
+
+
+async def truth_told(db: WriteSession, account: Account, *, since: datetime, now: datetime) -> None:
+    """Take a message that was UNKNOWN `since` then out of the warning, if it is of this one."""
+    await db.execute(
+        _TOLD,
+        {
+            "tenant_id": account.tenant_id,
+            "merchant_id": account.merchant_id,
+            "channel": account.channel,
+            "since": since,
+            "now": now,
+        },
+    )

@@ -1,0 +1,182 @@
+"""The price list: versions are added, never changed; an order asks for the one in force."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from models.enums import Channel
+from models.rules.billing.csv_file import BadLine
+from models.rules.billing.price_file import PriceLine
+from models.rules.billing.prices import Offer
+from models.session import ReadSession, WriteSession
+
+EVERYBODY: Final = 0
+"""The tenant to whom the lines for every tenant belong."""
+
+_NEAREST: Final = 5
+"""Packs that a refusal names."""
+
+# A tenant's own lines of a channel and number of units take the place of everybody's, in every
+# currency, also where they say that nothing is sold.
+_IN_FORCE: Final = """
+    own_and_general AS (
+        SELECT DISTINCT ON (tenant_id, units, currency) tenant_id, units, currency, amount_cents
+          FROM price
+         WHERE tenant_id IN (0, :tenant_id) AND channel = :channel
+           AND (CAST(:units AS integer) IS NULL OR units = :units)
+           AND valid_from <= statement_timestamp()
+         ORDER BY tenant_id, units, currency, valid_from DESC
+    ), offer AS (
+        SELECT units, amount_cents, currency FROM own_and_general line
+         WHERE amount_cents IS NOT NULL
+           AND (tenant_id <> 0
+                OR NOT EXISTS (SELECT 1 FROM own_and_general own
+                                WHERE own.tenant_id <> 0 AND own.units = line.units))
+    )
+"""
+
+_OFFERED = text(
+    f"""
+    WITH {_IN_FORCE}
+    SELECT units, amount_cents, currency FROM offer ORDER BY currency
+    """  # noqa: S608 - every value is a parameter
+)
+
+_NEAR = text(
+    f"""
+    WITH {_IN_FORCE}
+    SELECT units, amount_cents, currency FROM offer
+     ORDER BY abs(units - CAST(:wanted AS integer)), units, currency LIMIT :most
+    """  # noqa: S608 - every value is a parameter
+)
+
+
+async def find_offers(
+    db: ReadSession | WriteSession, *, tenant_id: int, channel: Channel, units: int
+) -> list[Offer]:
+    """Return what a tenant may order so many units of a channel for, one offer per currency."""
+    values = {"tenant_id": tenant_id, "channel": channel, "units": units}
+    return [_offer(row) for row in await db.execute(_OFFERED, values)]
+
+
+async def find_near_offers(
+    db: ReadSession | WriteSession, *, tenant_id: int, channel: Channel, units: int
+) -> list[Offer]:
+    """Return a few offers of a channel, those first whose units are nearest."""
+    values = {"tenant_id": tenant_id, "channel": channel, "units": None}
+    rows = await db.execute(_NEAR, {**values, "wanted": units, "most": _NEAREST})
+    return [_offer(row) for row in rows]
+
+
+def _offer(row: Any) -> Offer:
+    return Offer(units=row.units, amount_cents=row.amount_cents, currency=row.currency)
+
+
+_CUSTOM = text("SELECT custom_prices FROM tenant WHERE id = :tenant_id")
+
+
+async def has_custom_prices(db: ReadSession | WriteSession, tenant_id: int) -> bool:
+    """Say whether a tenant's own keys may order at any price."""
+    return bool(await db.scalar(_CUSTOM, {"tenant_id": tenant_id}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What became of the lines of a file."""
+
+    added: int
+    unchanged: int
+    """Lines that say what is in force already: nothing was added for them."""
+    refused: Sequence[BadLine]
+    """If there are any, the transaction must be rolled back."""
+
+
+_LOCK = text("LOCK TABLE price IN SHARE ROW EXCLUSIVE MODE")
+
+# Who waited for the lock gets the time after the wait, so that no version is older than another.
+_NOW = text("SELECT clock_timestamp()")
+
+_TENANTS = text("SELECT id, name FROM tenant WHERE name = ANY(CAST(:names AS text[]))")
+
+_VERSION = text(
+    """
+    SELECT valid_from, amount_cents FROM price
+     WHERE tenant_id = :tenant_id AND channel = :channel AND units = :units
+       AND currency = :currency AND valid_from <= :valid_from
+     ORDER BY valid_from DESC LIMIT 1
+    """
+)
+
+_ADD = text(
+    """
+    INSERT INTO price
+           (tenant_id, channel, units, currency, valid_from, amount_cents, imported_at)
+    VALUES (:tenant_id, :channel, :units, :currency, :valid_from, :amount_cents, :now)
+    """
+)
+
+
+async def lock_prices(db: WriteSession) -> datetime:
+    """Let nobody else change the price list until the transaction ends; return the time.
+
+    Orders do not wait: they see the list as it was before or as it is after.
+    """
+    await db.execute(_LOCK)
+    now: datetime = (await db.execute(_NOW)).scalar_one()
+    return now
+
+
+async def add_prices(db: WriteSession, *, lines: Sequence[PriceLine], now: datetime) -> Imported:
+    """Add a version for every line that says something new; the caller holds the lock."""
+    tenants = await _tenants(db, lines)
+    refused = [
+        BadLine(number=line.number, reason=f"names a tenant there is none of: {line.tenant}")
+        for line in lines
+        if line.tenant is not None and line.tenant not in tenants
+    ]
+    if refused:
+        return Imported(added=0, unchanged=0, refused=refused)
+    added = unchanged = 0
+    for line in sorted(lines, key=lambda line: line.valid_from):
+        tenant_id = EVERYBODY if line.tenant is None else tenants[line.tenant]
+        row: dict[str, Any] = {**asdict(line), "tenant_id": tenant_id, "now": now}
+        known = (await db.execute(_VERSION, row)).one_or_none()
+        if known is not None and known.amount_cents == line.amount_cents:
+            unchanged += 1
+        elif known is not None and known.valid_from == line.valid_from:
+            reason = "there is another version from that very moment on"
+            refused.append(BadLine(number=line.number, reason=reason))
+        else:
+            await db.execute(_ADD, row)
+            added += 1
+    return Imported(added=added, unchanged=unchanged, refused=refused)
+
+
+async def _tenants(db: WriteSession, lines: Sequence[PriceLine]) -> Mapping[str, int]:
+    names = sorted({line.tenant for line in lines if line.tenant is not None})
+    rows = await db.execute(_TENANTS, {"names": names})
+    return {row.name: row.id for row in rows}
+
+
+_LIST = text(
+    """
+    SELECT price.*, tenant.name AS tenant,
+           CASE WHEN valid_from > statement_timestamp() THEN 'later'
+                WHEN lead(valid_from) OVER line <= statement_timestamp() THEN 'past'
+                ELSE 'in force' END AS stands
+      FROM price LEFT JOIN tenant ON tenant.id = price.tenant_id
+     WHERE CAST(:tenant_id AS bigint) IS NULL OR price.tenant_id = :tenant_id
+    WINDOW line AS (PARTITION BY price.tenant_id, channel, units, currency ORDER BY valid_from)
+     ORDER BY price.tenant_id, channel, units, currency, valid_from
+    """
+)
+
+
+async def list_prices(
+    db: ReadSession | WriteSession, *, tenant_id: int | None = None
+) -> Sequence[Any]:
+    """Return every version of the list, or of a tenant's own lines, and whether it is in force."""
+    return (await db.execute(_LIST, {"tenant_id": tenant_id})).all()

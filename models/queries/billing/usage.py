@@ -1,0 +1,249 @@
+"""Reading usage: the totals of days, rounded once each, and what keeps them from being final."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import Row, TextClause, text
+
+from models.enums import Channel, PriceGap
+from models.queries.billing.day_closing import SINCE, unsettled
+from models.queries.billing.unpriced import kinds
+from models.rules.billing.freshness import Openness, Unpriced
+from models.session import ReadSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a range of days adds up to, every amount in whole cents.
+
+    `openness` is None if every day of it is closed.
+    """
+
+    sms: int
+    emails: int
+    aws_cost: Decimal
+    provider_cost: Decimal
+    """Of all providers but AWS."""
+    markup: Decimal
+    openness: Openness | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayLine:
+    """One merchant's use of one channel on one day, every amount in whole cents."""
+
+    day: date
+    merchant_id: int
+    merchant: str
+    """Empty, and its id 0, for what belongs to the tenant itself."""
+    channel: Channel
+    messages: int
+    units: int
+    aws_cost: Decimal
+    provider_cost: Decimal
+    carrier_fees: Decimal
+    markup: Decimal
+    closed: bool
+
+
+def _cents(column: str) -> str:
+    """Return the SQL of an amount with two decimals, rounded half to even.
+
+    Numeric `round` takes ties away from zero, so half of a tie is rounded and doubled, which is
+    even: 2.5 → 1.25 → 1 → 2, 3.5 → 1.75 → 2 → 4.
+    """
+    cents = f"({column} * 100)"
+    return (
+        f"round(CASE WHEN abs({cents} - trunc({cents})) = 0.5 THEN round({cents} / 2) * 2"
+        f" ELSE round({cents}) END / 100, 2)"
+    )
+
+
+def _mine(column: str, one: bool) -> str:
+    return f"{column} = :merchant_id" if one else "TRUE"
+
+
+def _unpriced(gap: PriceGap, one: bool) -> str:
+    """Return the SQL of the kinds of records that lack a price in the range.
+
+    Of one merchant every day is looked up by itself: what others lack on it is not read.
+    """
+    days = "wanted" if one else "(SELECT CAST(NULL AS date) AS day)"
+    when = (
+        "r.day = wanted.day AND r.merchant_id = :merchant_id"
+        if one
+        else "r.day BETWEEN CAST(:first AS date) AND CAST(:last AS date)"
+    )
+    return f"""
+        SELECT json_agg(jsonb_build_array(kind.channel, kind.provider, kind.country))
+          FROM ({kinds(gap)}) AS kind
+         WHERE (SELECT TRUE FROM {days}, LATERAL (
+                    SELECT 1 FROM usage_record r
+                     WHERE r.tenant_id = :tenant_id AND r.state = 'PROVISIONAL'
+                       AND r.gap = '{gap}' AND r.channel = kind.channel
+                       AND r.provider = kind.provider AND r.country = kind.country
+                       AND {when} LIMIT 1) AS one LIMIT 1)
+    """  # noqa: S608 - no input in it
+
+
+# One statement, so one snapshot: whoever finds every day closed finds, in the same moment, what
+# was written to it before. Days before the tenant was made count as closed if they are empty.
+def _totals(one: bool) -> TextClause:
+    return text(
+        f"""
+        WITH totals AS (
+            SELECT COALESCE(sum(messages) FILTER (WHERE channel = 'SMS'), 0) AS sms,
+                   COALESCE(sum(messages) FILTER (WHERE channel = 'EMAIL'), 0) AS emails,
+                   COALESCE(sum({_cents("aws_cost")}), 0.00) AS aws_cost,
+                   COALESCE(sum({_cents("provider_cost")}), 0.00) AS provider_cost,
+                   COALESCE(sum({_cents("markup")}), 0.00) AS markup
+              FROM usage_day
+             WHERE tenant_id = :tenant_id AND {_mine("merchant_id", one)}
+               AND day BETWEEN CAST(:first AS date) AND CAST(:last AS date)
+        ), wanted AS (
+            SELECT CAST(midnight AS date) AS day
+              FROM generate_series(CAST(:first AS timestamp), CAST(:last AS timestamp),
+                                   interval '1 day')
+                   AS midnight
+        ), since AS ({SINCE}), opened AS (
+            SELECT min(wanted.day) AS earliest, max(wanted.day) AS latest
+              FROM wanted, since
+             WHERE NOT EXISTS (SELECT 1 FROM usage_closing closing
+                                WHERE closing.tenant_id = :tenant_id AND closing.day = wanted.day)
+               AND (wanted.day >= LEAST(since.day, CAST(:today AS date))
+                    OR EXISTS (SELECT 1 FROM usage_day used
+                                WHERE used.tenant_id = :tenant_id AND used.day = wanted.day)
+                    OR EXISTS ({unsettled("wanted.day", "wanted.day")}))
+        )
+        SELECT totals.*, opened.*,
+               CASE WHEN earliest IS NOT NULL THEN EXISTS (
+                   {unsettled("CAST(:first AS date)", "CAST(:last AS date)")}
+                   AND {_mine("m.merchant_id", one)}) END AS unsettled,
+               CASE WHEN earliest IS NOT NULL
+                    THEN ({_unpriced(PriceGap.RATE_MISSING, one)}) END AS unrated,
+               CASE WHEN earliest IS NOT NULL
+                    THEN ({_unpriced(PriceGap.VENDOR_PRICE, one)}) END AS awaited
+          FROM totals, opened
+        """  # noqa: S608 - no input in it
+    )
+
+
+def _lines(one: bool) -> TextClause:
+    return text(
+        f"""
+        SELECT used.day, used.merchant_id, COALESCE(merchant.external_id, '') AS merchant,
+               used.channel, used.messages, used.units, {_cents("used.aws_cost")} AS aws_cost,
+               {_cents("used.provider_cost")} AS provider_cost,
+               {_cents("used.carrier_fees")} AS carrier_fees, {_cents("used.markup")} AS markup,
+               EXISTS (SELECT 1 FROM usage_closing closing
+                        WHERE closing.tenant_id = :tenant_id AND closing.day = used.day) AS closed
+          FROM usage_day used
+          LEFT JOIN merchant ON merchant.tenant_id = used.tenant_id
+                            AND merchant.id = used.merchant_id
+         WHERE used.tenant_id = :tenant_id AND {_mine("used.merchant_id", one)}
+           AND used.day BETWEEN CAST(:first AS date) AND CAST(:last AS date)
+           AND (used.day, used.merchant_id, used.channel)
+               > (CAST(:after_day AS date), CAST(:after_merchant AS bigint),
+                  CAST(:after_channel AS text))
+         ORDER BY used.day, used.merchant_id, used.channel
+         LIMIT :most
+        """  # noqa: S608 - no input in it
+    )
+
+
+TOTALS: Final = {one: _totals(one) for one in (False, True)}
+_LINES: Final = {one: _lines(one) for one in (False, True)}
+"""By whether it is about one merchant: each is planned for what it asks."""
+
+
+async def total(
+    db: ReadSession,
+    *,
+    tenant_id: int,
+    merchant_id: int | None,
+    first: date,
+    last: date,
+    today: date,
+) -> Totals:
+    """Add up the days of a range, of one merchant or of all and the tenant itself."""
+    row = (
+        await db.execute(
+            TOTALS[merchant_id is not None],
+            {
+                "tenant_id": tenant_id,
+                "merchant_id": merchant_id,
+                "first": first,
+                "last": last,
+                "today": today,
+            },
+        )
+    ).one()
+    return Totals(
+        sms=int(row.sms),
+        emails=int(row.emails),
+        aws_cost=row.aws_cost,
+        provider_cost=row.provider_cost,
+        markup=row.markup,
+        openness=_openness(row),
+    )
+
+
+def _openness(row: Row[Any]) -> Openness | None:
+    if row.earliest is None:
+        return None
+    unrated = [
+        Unpriced(channel=Channel(channel), provider=provider, country=country)
+        for channel, provider, country in row.unrated or ()
+    ]
+    return Openness(
+        earliest=row.earliest,
+        latest=row.latest,
+        unsettled=row.unsettled,
+        unrated=unrated,
+        awaited=sorted({provider for _, provider, _ in row.awaited or ()}),
+    )
+
+
+async def read_lines(
+    db: ReadSession,
+    *,
+    tenant_id: int,
+    merchant_id: int | None,
+    first: date,
+    last: date,
+    after: DayLine | None,
+    most: int,
+) -> Sequence[DayLine]:
+    """Return some lines of a range, by day, merchant and channel, after another line of it."""
+    rows = await db.execute(
+        _LINES[merchant_id is not None],
+        {
+            "tenant_id": tenant_id,
+            "merchant_id": merchant_id,
+            "first": first,
+            "last": last,
+            "after_day": first if after is None else after.day,
+            "after_merchant": -1 if after is None else after.merchant_id,
+            "after_channel": "" if after is None else after.channel,
+            "most": most,
+        },
+    )
+    return [
+        DayLine(
+            day=row.day,
+            merchant_id=row.merchant_id,
+            merchant=row.merchant,
+            channel=Channel(row.channel),
+            messages=row.messages,
+            units=row.units,
+            aws_cost=row.aws_cost,
+            provider_cost=row.provider_cost,
+            carrier_fees=row.carrier_fees,
+            markup=row.markup,
+            closed=row.closed,
+        )
+        for row in rows
+    ]

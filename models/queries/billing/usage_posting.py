@@ -1,0 +1,83 @@
+"""How the end of a message, or its correction, is written to a day of usage."""
+
+from collections.abc import Collection
+from datetime import date, datetime
+from typing import Any, Final
+
+from models.enums import MessageStatus
+from models.queries.billing.usage_days import lock_day
+from models.queries.messages.settleable import Settleable
+from models.rules.billing.periods import day_of
+from models.rules.billing.pricing import billed_by_aws
+from models.rules.messages.settlement import End
+from models.session import WriteSession
+
+# What a provider took counts in the usage of its day, or of today if that day is closed; follows a
+# part `ended`.
+USED: Final = """
+    counted AS (
+        SELECT CASE WHEN EXISTS (SELECT 1 FROM usage_closing
+                                  WHERE tenant_id = :tenant_id AND day = CAST(:day AS date))
+                    THEN CAST(:today AS date) ELSE CAST(:day AS date) END AS day
+         WHERE CAST(:day AS date) IS NOT NULL
+    ), used AS (
+        INSERT INTO usage_record
+               (tenant_id, message_id, merchant_id, channel, provider, day, units, country,
+                cost_units, cost, carrier_fee, markup, priced_by, gap, state, recorded_at)
+        SELECT :tenant_id, :message_id, :merchant_id, :channel, :provider, counted.day,
+               :captured, :country, :cost_units, :cost, :carrier_fee, :markup, :priced_by, :gap,
+               :usage_state, :now
+          FROM ended, counted
+        ON CONFLICT (tenant_id, message_id) DO NOTHING
+        RETURNING *
+    ), totals AS (
+        INSERT INTO usage_day AS total
+               (tenant_id, day, merchant_id, channel, messages, units, aws_cost, provider_cost,
+                carrier_fees, markup)
+        SELECT tenant_id, day, merchant_id, channel, 1, units,
+               CASE WHEN :aws THEN cost + carrier_fee ELSE 0 END,
+               CASE WHEN :aws THEN 0 ELSE cost + carrier_fee END, carrier_fee, markup
+          FROM used
+        ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
+           SET messages = total.messages + 1, units = total.units + excluded.units,
+               aws_cost = total.aws_cost + excluded.aws_cost,
+               provider_cost = total.provider_cost + excluded.provider_cost,
+               carrier_fees = total.carrier_fees + excluded.carrier_fees,
+               markup = total.markup + excluded.markup
+    )"""
+
+TOO_LATE: Final = """
+    EXISTS (SELECT 1 FROM counted JOIN usage_closing USING (day)
+             WHERE usage_closing.tenant_id = :tenant_id)"""
+
+
+async def lock_days(db: WriteSession, message: Settleable, days: set[date]) -> None:
+    """Lock what may be written to and was not locked with the message: midnight has passed."""
+    for day in sorted(days - message.known.days):
+        await lock_day(db, tenant_id=message.tenant_id, day=day, alone=False)
+
+
+def usage_of(
+    message: Settleable, end: End, now: datetime, tell_prices: Collection[str]
+) -> dict[str, Any]:
+    """Return what the usage record says of an end; without a provider there is none.
+
+    Who was asked for the truth until nobody hoped for it is not waited for: the card's figure
+    holds.
+    """
+    provider = end.provider or ""
+    awaited = provider in tell_prices and end.status is not MessageStatus.UNKNOWN
+    price = message.price(provider, end.cost_units, awaited=awaited)
+    return {
+        "day": end.day,
+        "today": day_of(now),
+        "country": message.known.country,
+        "cost_units": end.cost_units,
+        "cost": price.cost,
+        "carrier_fee": price.carrier_fee,
+        "markup": price.markup,
+        "priced_by": price.priced_by,
+        "gap": price.gap,
+        "usage_state": price.state,
+        "aws": billed_by_aws(provider),
+    }

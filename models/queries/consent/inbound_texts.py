@@ -1,0 +1,295 @@
+"""Inbound texts: whose number it is, who wrote from it, what was said and answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select, text
+
+from models.enums import ConsentStatus, DeliveryMode, InboundKind, SuppressionReason
+from models.rules.messages.operations import ANSWER_INBOUND
+from models.rules.senders.sender_choice import SANDBOX
+from models.session import ReadSession, WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownNumber:
+    """A number of ours, of one merchant or (None) of the tenant's shared pool."""
+
+    tenant_id: int
+    merchant_id: int | None
+    provider: str | None
+    """The registry it was bought at; None: an operator added it."""
+    delivery_mode: DeliveryMode
+
+    def is_heard_by(self, provider: str) -> bool:
+        """Say whether a provider may pass on what is sent to it.
+
+        A tenant in LIVE mode hears nothing from the simulator.
+        """
+        return self.provider in (None, provider) and (
+            provider != SANDBOX or self.delivery_mode is DeliveryMode.SIMULATOR
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInbound:
+    """One text to one of our numbers."""
+
+    tenant_id: int
+    merchant_id: int | None
+    provider: str
+    event_id: str
+    kind: InboundKind
+    sender: str = field(repr=False)
+    number: str = field(repr=False)
+    body: str = field(repr=False)
+    sent_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """A merchant a text may be meant for, and how the sender stands with it."""
+
+    merchant_id: int
+    external_id: str
+    display_name: str
+    help_text: str | None
+    consent: ConsentStatus | None
+    source: str | None
+    suppressions: frozenset[SuppressionReason]
+
+
+# Of all tenants: a webhook knows nothing but the number, and a number belongs to one tenant only.
+_NUMBER = text(
+    """
+    SELECT number.tenant_id, number.merchant_id, number.provider, tenant.delivery_mode
+      FROM sender_number number JOIN tenant ON tenant.id = number.tenant_id
+     WHERE number.number = :number
+    """
+)
+
+
+async def find_number(db: ReadSession | WriteSession, number: str) -> KnownNumber | None:
+    """Return whose number it is; None if it is none of ours."""
+    row = (await db.execute(_NUMBER, {"number": number})).one_or_none()
+    if row is None:
+        return None
+    return KnownNumber(
+        tenant_id=row.tenant_id,
+        merchant_id=row.merchant_id,
+        provider=row.provider,
+        delivery_mode=DeliveryMode(row.delivery_mode),
+    )
+
+
+async def lock_conversation(db: WriteSession, tenant_id: int, number: str, contact: str) -> None:
+    """Take the texts of one contact to one number one after the other.
+
+    Always taken before the locks on what the contact said (`lock_contact`).
+    """
+    name = f"inbound\x1f{tenant_id}\x1f{number}\x1f{contact}"
+    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+_WRITERS = text(
+    """
+    SELECT m.merchant_id, max(a.requested_at) AS wrote_at
+      FROM message m
+      LEFT JOIN attempt a ON a.tenant_id = m.tenant_id AND a.message_id = m.id
+     WHERE m.tenant_id = :tenant_id AND m.to_key = :contact AND m.sender = :number
+       AND m.channel = 'SMS' AND m.merchant_id IS NOT NULL AND m.operation <> :answers
+     GROUP BY m.merchant_id
+     ORDER BY wrote_at DESC NULLS LAST, m.merchant_id
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writers:
+    """The merchants with a message from a number to a contact."""
+
+    sent: Sequence[int]
+    """Those of which an attempt is committed, the last first."""
+    every: Sequence[int]
+    """And those whose message still waits."""
+
+
+async def find_writers(db: WriteSession, tenant_id: int, number: str, contact: str) -> Writers:
+    """Return who wrote, or is about to write, to a contact from a number; answers do not count."""
+    rows = (
+        await db.execute(
+            _WRITERS,
+            {
+                "tenant_id": tenant_id,
+                "number": number,
+                "contact": contact,
+                "answers": ANSWER_INBOUND,
+            },
+        )
+    ).all()
+    return Writers(
+        sent=[row.merchant_id for row in rows if row.wrote_at is not None],
+        every=[row.merchant_id for row in rows],
+    )
+
+
+_STORE = text(
+    """
+    INSERT INTO inbound_message
+           (tenant_id, merchant_id, provider, event_id, kind, sender, number, body, sent_at,
+            received_at)
+    VALUES (:tenant_id, :merchant_id, :provider, :event_id, :kind, :sender, :number, :body,
+            :sent_at, :received_at)
+    ON CONFLICT (tenant_id, provider, event_id) DO NOTHING
+    RETURNING id
+    """
+)
+
+
+async def store(db: WriteSession, inbound: NewInbound) -> bool:
+    """Store a text once; False if its event was stored before."""
+    values = {name: getattr(inbound, name) for name in NewInbound.__slots__}
+    return await db.scalar(_STORE, values) is not None
+
+
+_ADDRESSEES = text(
+    """
+    SELECT merchant.id, merchant.external_id, merchant.display_name, merchant.help_text,
+           c.status, c.source,
+           (SELECT array_agg(s.reason) FROM suppression s
+             WHERE s.tenant_id = merchant.tenant_id AND s.merchant_id = merchant.id
+               AND s.channel = 'SMS' AND s.contact_key = :contact) AS suppressions
+      FROM merchant
+      LEFT JOIN consent c ON c.tenant_id = merchant.tenant_id AND c.merchant_id = merchant.id
+                         AND c.channel = 'SMS' AND c.contact_key = :contact
+     WHERE merchant.tenant_id = :tenant_id AND merchant.id = ANY(CAST(:merchants AS bigint[]))
+    """
+)
+
+
+async def find_addressees(
+    db: WriteSession, tenant_id: int, merchants: Sequence[int], contact: str
+) -> dict[int, Addressee]:
+    """Return merchants by id; to change anything, the contact's locks must be held."""
+    rows = await db.execute(
+        _ADDRESSEES, {"tenant_id": tenant_id, "merchants": list(merchants), "contact": contact}
+    )
+    return {row.id: _addressee(row) for row in rows}
+
+
+def _addressee(row: Row[Any]) -> Addressee:
+    return Addressee(
+        merchant_id=row.id,
+        external_id=row.external_id,
+        display_name=row.display_name,
+        help_text=row.help_text,
+        consent=None if row.status is None else ConsentStatus(row.status),
+        source=row.source,
+        suppressions=frozenset(SuppressionReason(word) for word in row.suppressions or ()),
+    )
+
+
+_OVERTAKEN = text(
+    """
+    SELECT EXISTS (SELECT 1 FROM inbound_message
+                    WHERE tenant_id = :tenant_id AND sender = :contact AND number = :number
+                      AND kind = 'OPT_OUT' AND sent_at > :sent_at)
+    """
+)
+
+
+async def opted_out_since(
+    db: WriteSession, tenant_id: int, number: str, contact: str, sent_at: datetime
+) -> bool:
+    """Say whether the contact texted an opt-out after a moment, by the provider's clock."""
+    values = {"tenant_id": tenant_id, "number": number, "contact": contact, "sent_at": sent_at}
+    return bool(await db.scalar(_OVERTAKEN, values))
+
+
+_ANSWERS = text(
+    """
+    SELECT count(*) FROM message
+     WHERE tenant_id = :tenant_id AND to_key = :contact AND sender = :number
+       AND operation = :answers AND accepted_at > :since
+    """
+)
+
+
+async def count_answers(
+    db: WriteSession, tenant_id: int, number: str, contact: str, since: datetime
+) -> int:
+    """Return how many answers a contact was given from a number since a moment."""
+    values = {
+        "tenant_id": tenant_id,
+        "number": number,
+        "contact": contact,
+        "since": since,
+        "answers": ANSWER_INBOUND,
+    }
+    return int(await db.scalar(_ANSWERS, values) or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredInbound:
+    """A text as it was stored."""
+
+    id: int
+    merchant: str | None
+    kind: InboundKind
+    sender: str = field(repr=False)
+    number: str = field(repr=False)
+    body: str = field(repr=False)
+    sent_at: datetime
+    received_at: datetime
+
+
+_LIST = text(
+    """
+    SELECT i.id, merchant.external_id, i.kind, i.sender, i.number, i.body, i.sent_at, i.received_at
+      FROM inbound_message i
+      LEFT JOIN merchant ON merchant.tenant_id = i.tenant_id AND merchant.id = i.merchant_id
+     WHERE i.tenant_id = :tenant_id
+       AND (CAST(:merchant_id AS bigint) IS NULL OR i.merchant_id = :merchant_id)
+       AND (CAST(:sender AS text) IS NULL OR i.sender = :sender)
+       AND (CAST(:number AS text) IS NULL OR i.number = :number)
+       AND (CAST(:before AS bigint) IS NULL OR i.id < :before)
+     ORDER BY i.id DESC LIMIT :most
+    """
+)
+
+
+async def list_inbound(
+    db: ReadSession,
+    *,
+    tenant_id: int,
+    merchant_id: int | None,
+    sender: str | None,
+    number: str | None,
+    before: int | None,
+    most: int,
+) -> Sequence[StoredInbound]:
+    """Return texts, the newest first; None narrows nothing."""
+    values = {
+        "tenant_id": tenant_id,
+        "merchant_id": merchant_id,
+        "sender": sender,
+        "number": number,
+        "before": before,
+        "most": most,
+    }
+    return [
+        StoredInbound(
+            id=row.id,
+            merchant=row.external_id,
+            kind=InboundKind(row.kind),
+            sender=row.sender,
+            number=row.number,
+            body=row.body,
+            sent_at=row.sent_at,
+            received_at=row.received_at,
+        )
+        for row in await db.execute(_LIST, values)
+    ]

@@ -1,0 +1,167 @@
+"""What decides whether somebody may send to a contact."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import time
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from models.enums import Channel, ConsentStatus, DeliveryMode
+from models.rules.senders.sender_choice import SANDBOX, OwnNumber, Senders, choose
+from models.session import ReadSession, WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendPolicy:
+    """A merchant, as far as sending to some contacts goes."""
+
+    merchant_id: int
+    active: bool
+    timezone: str
+    marketing_from: time | None
+    marketing_until: time | None
+    consent: ConsentStatus | None
+    """Of all contacts together: OPT_OUT if one said so, OPT_IN if each did."""
+    suppressed: bool
+    sender: str | None
+    """Of SMS and calls: the number to send from, if there is one that may be used."""
+    unregistered: bool = False
+    """If there is none: the merchant has numbers of its own, but none may be used yet."""
+
+
+# A merchant's own numbers are those that exist in its tenant's mode: `models.rules.senders.sender_choice.exists`.
+_POLICY = text(
+    """
+    SELECT merchant.id, merchant.active, merchant.timezone, merchant.marketing_from,
+           merchant.marketing_until,
+           (SELECT array_agg(status) FROM consent
+             WHERE consent.tenant_id = merchant.tenant_id AND consent.merchant_id = merchant.id
+               AND consent.channel = :channel
+               AND consent.contact_key = ANY(CAST(:keys AS text[]))) AS consents,
+           EXISTS (SELECT 1 FROM suppression s
+                    WHERE s.tenant_id = merchant.tenant_id AND s.merchant_id = merchant.id
+                      AND s.channel = :channel
+                      AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
+           tenant.delivery_mode, own.numbers, own.registered,
+           CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
+                (SELECT array_agg(number) FROM sender_number
+                  WHERE sender_number.tenant_id = merchant.tenant_id
+                    AND sender_number.merchant_id IS NULL
+                    AND sender_number.provider IS NULL) END AS pool,
+           (SELECT sender FROM message
+             WHERE message.tenant_id = merchant.tenant_id AND message.merchant_id = merchant.id
+               AND message.to_key = CAST(:first AS varchar)
+               AND message.channel IN ('SMS', 'VOICE')
+             ORDER BY message.id DESC LIMIT 1) AS last
+      FROM merchant
+      JOIN tenant ON tenant.id = merchant.tenant_id
+      LEFT JOIN LATERAL (
+            SELECT array_agg(number) AS numbers,
+                   array_agg(number) FILTER (WHERE registered_at IS NOT NULL) AS registered
+              FROM sender_number
+             WHERE sender_number.tenant_id = merchant.tenant_id
+               AND sender_number.merchant_id = merchant.id
+               AND sender_number.claimed_at IS NULL
+               AND (sender_number.provider IS NULL
+                    OR (sender_number.provider = :sandbox)
+                       = (tenant.delivery_mode = 'SIMULATOR'))) AS own
+             ON CAST(:channel AS varchar) <> 'EMAIL'
+     WHERE merchant.tenant_id = :tenant_id AND merchant.external_id = :merchant
+    """
+)
+
+
+async def find_policy(
+    db: ReadSession | WriteSession,
+    *,
+    tenant_id: int,
+    merchant: str,
+    channel: Channel,
+    contact_keys: Sequence[str],
+) -> SendPolicy | None:
+    """Return what decides about a send; None if the tenant has no such merchant."""
+    row = (
+        await db.execute(
+            _POLICY,
+            {
+                "tenant_id": tenant_id,
+                "merchant": merchant,
+                "channel": channel,
+                "keys": list(contact_keys),
+                "first": contact_keys[0],
+                "sandbox": SANDBOX,
+            },
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    senders = _senders(row)
+    return SendPolicy(
+        merchant_id=row.id,
+        active=row.active,
+        timezone=row.timezone,
+        marketing_from=row.marketing_from,
+        marketing_until=row.marketing_until,
+        consent=together(row.consents or (), len(contact_keys)),
+        suppressed=row.suppressed,
+        sender=choose(
+            senders,
+            channel=channel,
+            mode=DeliveryMode(row.delivery_mode),
+            merchant_id=row.id,
+            contact=contact_keys[0],
+        ),
+        unregistered=bool(senders.own),
+    )
+
+
+def _senders(row: Row[Any]) -> Senders:
+    registered = frozenset(row.registered or ())
+    return Senders(
+        own=[OwnNumber(number=n, registered=n in registered) for n in row.numbers or ()],
+        pool=row.pool or (),
+        last=row.last,
+    )
+
+
+_SUPPRESSED = text(
+    """
+    SELECT EXISTS (SELECT 1 FROM suppression
+                    WHERE tenant_id = :tenant_id AND channel = :channel
+                      AND contact_key = ANY(CAST(:keys AS text[])))
+    """
+)
+
+
+async def suppressed_anywhere(
+    db: ReadSession, *, tenant_id: int, channel: Channel, contact_keys: Sequence[str]
+) -> bool:
+    """Say whether a contact is suppressed for anybody of the tenant."""
+    found = await db.scalar(
+        _SUPPRESSED, {"tenant_id": tenant_id, "channel": channel, "keys": list(contact_keys)}
+    )
+    return bool(found)
+
+
+_ADDRESS = text(
+    """
+    SELECT address FROM sender_address
+     WHERE tenant_id = :tenant_id
+       AND (CAST(:wanted AS text) IS NULL OR lower(address) = lower(:wanted))
+     ORDER BY created_at, address LIMIT 1
+    """
+)
+
+
+async def find_address(db: ReadSession, *, tenant_id: int, wanted: str | None) -> str | None:
+    """Return the tenant's address that is wanted, or its first; None if it has none such."""
+    found: str | None = await db.scalar(_ADDRESS, {"tenant_id": tenant_id, "wanted": wanted})
+    return found
+
+
+def together(consents: Sequence[str], contacts: int) -> ConsentStatus | None:
+    """Return what several contacts said as one: a single OPT_OUT outweighs everything."""
+    if ConsentStatus.OPT_OUT in consents:
+        return ConsentStatus.OPT_OUT
+    return ConsentStatus.OPT_IN if len(consents) == contacts else None

@@ -1,0 +1,283 @@
+"""Accepting a send: what it is checked against, and the one statement that makes it so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from models.enums import Channel, MessageStatus, MessageType
+from models.queries.alerts.threshold_alerts import Account, credits_held
+from models.queries.billing.allowances import LIMIT
+from models.rules.alerts.thresholds import credits_crossed
+from models.session import ReadSession, WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSend:
+    """A send that was accepted under an Idempotency-Key.
+
+    `merchant` is empty and `merchant_id` 0 for direct e-mail of the tenant itself.
+    """
+
+    message_id: int
+    fingerprint: str
+    merchant_id: int
+    merchant: str
+    channel: Channel
+    type: MessageType
+    status: MessageStatus
+    completed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """Everything an accepted send is written down with."""
+
+    tenant_id: int
+    merchant_id: int | None
+    """None for direct e-mail of the tenant itself."""
+    channel: Channel
+    type: MessageType
+    to_key: str
+    to_contact: str
+    sender: str = field(repr=False)
+    body: str = field(repr=False)
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    attributes: Mapping[str, str]
+    operation: str
+    scope: str
+    idempotency_key: str | None
+    fingerprint: str
+    units: int
+    funded: bool = True
+    """False: nothing is held; it is only metered."""
+    further_keys: Sequence[str] = ()
+    """Of the recipients after the first, for direct e-mail."""
+    month: str
+    accepted_at: datetime
+    due_at: datetime
+    expires_at: datetime | None
+    sweep_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedMessage:
+    """The message is written and its units are held."""
+
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTaken:
+    """Another request with the same key was first."""
+
+    written: bool
+    """Something was written before that was seen: the transaction must be rolled back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFunded:
+    """Allowance and credits do not cover it. The transaction must be rolled back."""
+
+    available: int
+
+
+_KNOWN = text(
+    """
+    SELECT m.id, m.fingerprint, COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.type,
+           m.status, COALESCE(merchant.external_id, '') AS merchant,
+           m.completed_at IS NOT NULL AS completed
+      FROM message m
+      LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
+     WHERE m.tenant_id = :tenant_id AND m.operation = :operation AND m.scope = :scope
+       AND m.idempotency_key = :key
+    """
+)
+
+
+async def find_known(
+    db: ReadSession, *, tenant_id: int, operation: str, scope: str, key: str
+) -> KnownSend | None:
+    """Return the send that was accepted under this key, if there is one."""
+    row = (
+        await db.execute(
+            _KNOWN,
+            {"tenant_id": tenant_id, "operation": operation, "scope": scope, "key": key},
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return KnownSend(
+        message_id=row.id,
+        fingerprint=row.fingerprint,
+        merchant_id=row.merchant_id,
+        merchant=row.merchant,
+        channel=Channel(row.channel),
+        type=MessageType(row.type),
+        status=MessageStatus(row.status),
+        completed=row.completed,
+    )
+
+
+# One statement, so one round trip. Rows are locked in the order every transaction here keeps:
+# month, credits, message. A key that is taken already leaves everything empty and locks nothing: a
+# storm of retries holds up nobody. A message that loses the race for its key leaves `accepted`
+# empty, one without funds leaves `funded` empty; then the caller rolls everything back.
+_ACCEPT = text(
+    f"""
+    WITH taken AS (
+        SELECT id FROM message
+         WHERE tenant_id = :tenant_id AND operation = :operation AND scope = :scope
+           AND idempotency_key = :idempotency_key
+    ), allowed AS (
+        SELECT {LIMIT} AS units
+          FROM merchant WHERE tenant_id = :tenant_id AND id = :merchant_id
+           AND NOT EXISTS (SELECT 1 FROM taken)
+    ), month AS (
+        INSERT INTO allowance_month AS am
+               (tenant_id, merchant_id, channel, month, used, held, credits_used)
+        SELECT :tenant_id, :merchant_id, :channel, :month, 0, LEAST(:units, allowed.units), 0
+          FROM allowed
+        ON CONFLICT (tenant_id, merchant_id, channel, month) DO UPDATE
+           SET held = am.held + LEAST(:units, GREATEST(
+                   (SELECT units FROM allowed) - am.used - am.held, 0))
+        RETURNING new.held - COALESCE(old.held, 0) AS drawn
+    ), funded AS (
+        UPDATE credit_account ca
+           SET available = ca.available - (:units - month.drawn),
+               held = ca.held + (:units - month.drawn)
+          FROM month
+         WHERE ca.tenant_id = :tenant_id AND ca.merchant_id = :merchant_id
+           AND ca.channel = :channel AND ca.available >= :units - month.drawn
+        RETURNING ca.available AS balance, month.drawn
+    ), accepted AS (
+        INSERT INTO message
+               (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, details,
+                attributes, operation, scope, idempotency_key, fingerprint, status, attempts,
+                units, billed_units, funded, month, held_allowance, held_credits, accepted_at,
+                due_at, expires_at, sweep_at, ready_at)
+        SELECT :tenant_id, :merchant_id, :channel, :type, :to_key, :to_contact, :sender, :body,
+               :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
+               :status, 0, :units, 0, TRUE, :month, funded.drawn, :units - funded.drawn,
+               :accepted_at, :due_at, :expires_at, :sweep_at, :due_at
+          FROM funded
+        ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
+        RETURNING id
+    ), entry AS (
+        INSERT INTO ledger_entry
+               (tenant_id, merchant_id, channel, kind, units, credit_units, balance, month,
+                message_id, at)
+        SELECT :tenant_id, :merchant_id, :channel, 'HOLD', :units, :units - funded.drawn,
+               funded.balance, :month, accepted.id, :accepted_at
+          FROM accepted, funded
+    )
+    SELECT (SELECT id FROM accepted) AS id, (SELECT balance FROM funded) AS balance,
+           EXISTS (SELECT 1 FROM taken) AS taken,
+           (SELECT :units - drawn FROM funded) AS credits,
+           CASE WHEN (SELECT drawn FROM funded) < :units
+                THEN (SELECT units FROM ledger_entry
+                       WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
+                         AND channel = :channel AND kind = 'TOPUP'
+                       ORDER BY id DESC LIMIT 1) END AS upgrade,
+           (SELECT drawn FROM month) + (SELECT available FROM credit_account
+             WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
+               AND channel = :channel) AS available
+    """  # noqa: S608 - every value is a parameter
+).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
+
+_METER = text(
+    """
+    WITH accepted AS (
+        INSERT INTO message
+               (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, details,
+                attributes, operation, scope, idempotency_key, fingerprint, status, attempts,
+                units, billed_units, funded, month, held_allowance, held_credits, accepted_at,
+                due_at, expires_at, sweep_at, ready_at)
+        VALUES (:tenant_id, :merchant_id, :channel, :type, :to_key, :to_contact, :sender, :body,
+                :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
+                :status, 0, :units, 0, FALSE, :month, 0, 0, :accepted_at, :due_at, :expires_at,
+                :sweep_at, :due_at)
+        ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
+        RETURNING id
+    )
+    SELECT id FROM accepted
+    """
+).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
+
+_FURTHER = text(
+    """
+    INSERT INTO message_recipient (tenant_id, contact_key, message_id)
+    SELECT :tenant_id, key, :message_id FROM unnest(CAST(:keys AS text[])) AS key
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | KeyTaken | NotFunded:
+    """Write a message together with its hold and its ledger entry, or say why not.
+
+    The hold draws on the allowance of the month first, then on credits; a message that is not
+    funded holds nothing. NotFunded, like a KeyTaken that has written, is to be rolled back.
+    """
+    if message.funded:
+        row = (await db.execute(_ACCEPT, _values(message))).one()
+        if row.id is None:
+            if row.taken:
+                return KeyTaken(written=False)
+            if row.balance is None:
+                return NotFunded(available=row.available or 0)
+            return KeyTaken(written=True)
+        message_id: int = row.id
+    else:
+        row = None
+        found = await db.scalar(_METER, _values(message))
+        if found is None:
+            return KeyTaken(written=False)
+        message_id = found
+    if message.further_keys:
+        keys = {"keys": list(message.further_keys), "message_id": message_id}
+        await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **keys})
+    if row is not None:
+        await _warn(db, message, row)
+    return AcceptedMessage(message_id=message_id)
+
+
+async def _warn(db: WriteSession, message: NewMessage, row: Row[Any]) -> None:
+    """Warn if the hold made credits low, or took the last; alerts are locked last."""
+    before = row.balance + row.credits
+    if message.merchant_id is not None and credits_crossed(before, row.balance, row.upgrade):
+        account = Account(
+            tenant_id=message.tenant_id, merchant_id=message.merchant_id, channel=message.channel
+        )
+        now = message.accepted_at
+        await credits_held(db, account, before=before, after=row.balance, now=now)
+
+
+def _values(message: NewMessage) -> dict[str, Any]:
+    waiting = message.due_at > message.accepted_at
+    return {
+        "tenant_id": message.tenant_id,
+        "merchant_id": message.merchant_id,
+        "channel": message.channel,
+        "type": message.type,
+        "to_key": message.to_key,
+        "to_contact": message.to_contact,
+        "sender": message.sender,
+        "body": message.body,
+        "details": dict(message.details),
+        "attributes": dict(message.attributes),
+        "operation": message.operation,
+        "scope": message.scope,
+        "idempotency_key": message.idempotency_key,
+        "fingerprint": message.fingerprint,
+        "status": MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
+        "units": message.units,
+        "month": message.month,
+        "accepted_at": message.accepted_at,
+        "due_at": message.due_at,
+        "expires_at": message.expires_at,
+        "sweep_at": message.sweep_at,
+    }

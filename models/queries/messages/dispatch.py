@@ -1,0 +1,295 @@
+"""Claiming a message for one call to a provider."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from models.enums import (
+    AttemptState,
+    Channel,
+    DeliveryMode,
+    ErrorCode,
+    MessageStatus,
+    MessageType,
+)
+from models.queries.consent.consents import CONTACT_LOCK, lock_contact
+from models.queries.consent.send_policy import together
+from models.queries.senders import senders
+from models.queries.senders.sender_queue import Clock, Pace, fresh_pace, pace_of
+from models.rules.consent.contacts import contact_key
+from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
+from models.rules.messages.dispatch_decision import Candidate
+from models.rules.messages.operations import ANSWER_INBOUND
+from models.session import WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAttempt:
+    """One earlier call for the same message."""
+
+    number: int
+    provider: str
+    state: AttemptState
+    error_code: ErrorCode | None = None
+    everywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatchable:
+    """A message under its lock, with everything a dispatch needs to know."""
+
+    candidate: Candidate
+    merchant_id: int
+    """0 for what belongs to the tenant itself."""
+    channel: Channel
+    type: MessageType
+    delivery_mode: DeliveryMode
+    attempts: tuple[KnownAttempt, ...]
+    reported: bool
+    pace: Pace | None
+    """None: its sender has no limit."""
+    to: str = field(repr=False)
+    sender: str = field(repr=False)
+    body: str = field(repr=False)
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+_UNTAKEN = frozenset({AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptState.ABSENT})
+
+# The message first, then what its contact said: the outer part reads what the inner one has locked.
+_LOCK = text(
+    f"""
+    WITH held AS MATERIALIZED (
+        SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, to_key, details -> 'to' AS further
+          FROM message
+         WHERE tenant_id = :tenant_id AND id = :message_id
+           FOR NO KEY UPDATE
+    )
+    SELECT held.*, pg_advisory_xact_lock_shared({CONTACT_LOCK}) FROM held
+    """  # noqa: S608 - every value is a parameter
+)
+
+# A statement of its own: it must see what was committed while the lock was waited for.
+_READ = text(
+    """
+    SELECT m.status, m.completed_at IS NOT NULL AS completed, m.type, m.channel, m.due_at,
+           m.expires_at, m.units, m.to_contact, m.sender, m.body, m.details, m.operation,
+           COALESCE(merchant.active, TRUE) AS active, merchant.timezone,
+           merchant.marketing_from, merchant.marketing_until, tenant.delivery_mode,
+           (SELECT array_agg(c.status) FROM consent c
+             WHERE c.tenant_id = m.tenant_id AND c.merchant_id = m.merchant_id
+               AND c.channel = m.channel
+               AND c.contact_key = ANY(CAST(:keys AS text[]))) AS consents,
+           EXISTS (SELECT 1 FROM suppression s
+                    WHERE s.tenant_id = m.tenant_id AND s.channel = m.channel
+                      AND (s.merchant_id = m.merchant_id OR m.merchant_id IS NULL)
+                      AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
+           (SELECT json_agg(json_build_array(a.number, a.provider, a.state, a.error_code,
+                                             a.everywhere) ORDER BY a.number)
+              FROM attempt a
+             WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS attempts,
+           EXISTS (SELECT 1 FROM receipt r
+                    WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id
+                      AND r.applied_at IS NULL
+                      AND r.status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')) AS reported,
+           (SELECT max(a.finished_at) FROM attempt a
+             WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) AS last_finished_at,
+           EXISTS (SELECT 1 FROM receipt r
+                    WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id) AS told,
+           (SELECT f.failures FROM step_failure f
+             WHERE f.tenant_id = m.tenant_id AND f.message_id = m.id
+               AND f.step = 'dispatch') AS failures,
+           m.merchant_id, merchant.external_id AS merchant, number.merchant_id AS owner_id,
+           number.registered_at, number.id AS sender_id, number.provider AS sender_provider,
+           number.claimed_at, place.joined_at, place.granted_at,
+           clock_timestamp() AS now,
+           CASE m.channel WHEN 'SMS' THEN number.segments_per_second
+                          WHEN 'VOICE' THEN number.calls_per_second END AS per_second
+      FROM message m
+      LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
+      JOIN tenant ON tenant.id = m.tenant_id
+      LEFT JOIN sender_number number ON number.number = m.sender AND number.tenant_id = m.tenant_id
+      LEFT JOIN sender_line place ON place.tenant_id = m.tenant_id AND place.message_id = m.id
+     WHERE m.tenant_id = :tenant_id AND m.id = :message_id
+    """
+)
+
+
+async def lock_for_dispatch(
+    db: WriteSession, *, tenant_id: int, message_id: int
+) -> Dispatchable | None:
+    """Lock a message and read it; None if there is no such row.
+
+    Its contacts are locked as well, shared; an opt-out locks one alone. So either the attempt is
+    committed first, or the opt-out is seen here.
+    """
+    ids = {"tenant_id": tenant_id, "message_id": message_id}
+    locked = (await db.execute(_LOCK, ids)).one_or_none()
+    if locked is None:
+        return None
+    channel = Channel(locked.channel)
+    keys = sorted({locked.to_key, *(contact_key(channel, to) for to in locked.further or ())})
+    for key in keys:
+        if key == locked.to_key:  # locked with the message
+            continue
+        await lock_contact(db, tenant_id, locked.merchant_id, channel, key, shared=True)
+    read_since = time.monotonic()
+    row = (await db.execute(_READ, {**ids, "keys": keys})).one()
+    attempts = tuple(
+        KnownAttempt(
+            number=number,
+            provider=provider,
+            state=AttemptState(state),
+            error_code=None if error_code is None else ErrorCode(error_code),
+            everywhere=everywhere,
+        )
+        for number, provider, state, error_code, everywhere in row.attempts or ()
+    )
+    sender = await _find_sender(
+        db, row, attempts, ids=ids, channel=channel, key=locked.to_key, read_since=read_since
+    )
+    return Dispatchable(
+        candidate=_candidate(row, attempts, contacts=len(keys), sender=sender),
+        merchant_id=locked.merchant_id,
+        channel=channel,
+        type=MessageType(row.type),
+        delivery_mode=DeliveryMode(row.delivery_mode),
+        attempts=attempts,
+        reported=row.reported,
+        pace=sender.pace,
+        to=row.to_contact,
+        sender=sender.address,
+        body=row.body,
+        details=row.details,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sender:
+    """What a message is sent from, if that may be used, and how it is paced."""
+
+    address: str = field(repr=False)
+    fits: bool
+    pace: Pace | None
+
+
+async def _find_sender(
+    db: WriteSession,
+    row: Row[Any],
+    attempts: Sequence[KnownAttempt],
+    *,
+    ids: Mapping[str, int],
+    channel: Channel,
+    key: str,
+    read_since: float,
+) -> _Sender:
+    """Return a message's sender, or another one if its own may not be used any more."""
+    tenant_id = ids["tenant_id"]
+    fits = senders.fits(row, channel=channel, answer=row.operation == ANSWER_INBOUND)
+    pace = pace_of(row, tenant_id=tenant_id, channel=channel, read_since=read_since)
+    if fits or not _may_move(row, attempts):
+        return _Sender(address=row.sender, fits=fits, pace=pace)
+    other = await senders.choose_anew(db, **ids, merchant=row.merchant, channel=channel, key=key)
+    if other is None:
+        return _Sender(address=row.sender, fits=False, pace=pace)
+    pace = fresh_pace(
+        other.sender_id,
+        other.per_second,
+        units=row.units,
+        tenant_id=tenant_id,
+        channel=channel,
+        clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
+    )
+    return _Sender(address=other.number, fits=True, pace=pace)
+
+
+def _may_move(row: Row[Any], attempts: Sequence[KnownAttempt]) -> bool:
+    """Say whether a message may be given another sender: surely nobody heard from its own.
+
+    The answer to a text comes from the number that was texted, or not at all.
+    """
+    over = row.completed or row.told or row.operation == ANSWER_INBOUND
+    untaken = all(attempt.state in _UNTAKEN for attempt in attempts)
+    return untaken and not over and row.merchant is not None
+
+
+def _candidate(
+    row: Row[Any], attempts: Sequence[KnownAttempt], *, contacts: int, sender: "_Sender"
+) -> Candidate:
+    channel, message_type = Channel(row.channel), MessageType(row.type)
+    hours = None
+    if needs_daytime(channel, message_type):
+        hours = MarketingHours(
+            to=row.to_contact,
+            merchant_zone=row.timezone,
+            opens=row.marketing_from,
+            closes=row.marketing_until,
+        )
+    return Candidate(
+        status=MessageStatus(row.status),
+        completed=row.completed,
+        type=message_type,
+        due_at=row.due_at,
+        expires_at=row.expires_at,
+        merchant_active=row.active,
+        consent=together(row.consents or (), contacts),
+        suppressed=row.suppressed,
+        exempt=row.operation == ANSWER_INBOUND,
+        hours=hours,
+        attempts=tuple(attempt.state for attempt in attempts),
+        last_finished_at=row.last_finished_at,
+        refused=next((a.error_code for a in attempts if a.everywhere), None),
+        told=row.told,
+        sender_fits=sender.fits,
+        failures=row.failures or 0,
+    )
+
+
+_CLAIM = text(
+    """
+    WITH claimed AS (
+        UPDATE message
+           SET status = 'SENDING', attempts = :number, provider = :provider, ready_at = NULL,
+               sweep_at = CAST(:now AS timestamptz) + CAST(:grace AS interval)
+         WHERE tenant_id = :tenant_id AND id = :message_id
+        RETURNING 1
+    )
+    INSERT INTO attempt
+           (tenant_id, message_id, number, provider, state, requested_at, deadline, everywhere)
+    SELECT :tenant_id, :message_id, :number, :provider, 'REQUESTED', :now, :deadline, FALSE
+      FROM claimed
+    """
+)
+
+
+async def claim(
+    db: WriteSession,
+    *,
+    tenant_id: int,
+    message_id: int,
+    number: int,
+    provider: str,
+    now: datetime,
+    deadline: datetime,
+    grace: timedelta = timedelta(minutes=1),
+) -> None:
+    """Write down that a provider is about to be called; the caller holds the message's lock.
+
+    The sweeper leaves the message alone for the grace.
+    """
+    await db.execute(
+        _CLAIM,
+        {
+            "tenant_id": tenant_id,
+            "message_id": message_id,
+            "number": number,
+            "provider": provider,
+            "now": now,
+            "deadline": deadline,
+            "grace": grace,
+        },
+    )

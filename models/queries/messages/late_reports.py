@@ -1,0 +1,115 @@
+"""What is reported of a message that has ended: corrected, priced anew, closed."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import text
+
+from models.enums import MessageStatus
+from models.queries.alerts.unknown_deliveries import find_untaken, truth_told
+from models.queries.billing.repricing import Repriced, reprice
+from models.queries.billing.usage_days import DayIsClosed
+from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usage_of
+from models.queries.messages.settleable import Settleable
+from models.rules.billing.periods import day_of
+from models.rules.messages.settlement import End, correction, price_told
+from models.session import WriteSession
+
+_CORRECT = text(
+    f"""
+    WITH ended AS (
+        UPDATE message
+           SET status = :status, error_code = :error_code, provider_code = :provider_code,
+               provider = COALESCE(:provider, provider), corrected_at = :now
+         WHERE tenant_id = :tenant_id AND id = :message_id AND status = 'UNKNOWN'
+           AND corrected_at IS NULL
+        RETURNING id
+    ), {USED}
+    SELECT {TOO_LATE} AS too_late
+    """  # noqa: S608 - every value is a parameter
+)
+
+_APPLIED = text(
+    """
+    UPDATE receipt SET applied_at = :now
+     WHERE tenant_id = :tenant_id AND message_id = :message_id AND applied_at IS NULL
+       AND id = ANY(CAST(:receipts AS bigint[]))
+    """
+)
+
+
+async def apply_late_reports(
+    db: WriteSession,
+    message: Settleable,
+    now: datetime,
+    *,
+    tell_prices: Collection[str] = (),
+) -> MessageStatus:
+    """Let reports about a message that has ended correct an UNKNOWN, once; return its status.
+
+    What they tell of its price, or of minutes nobody knew of, is booked as well.
+
+    Raises:
+        DayIsClosed: this process's clock is slow; tried again, it passes.
+    """
+    end = correction(message.facts, day_of(now))
+    await lock_days(db, message, {day_of(now)})
+    untaken_since = None
+    if end is not None:
+        untaken_since = await find_untaken(
+            db, tenant_id=message.tenant_id, message_id=message.message_id
+        )
+        too_late = await db.scalar(
+            _CORRECT,
+            {
+                "tenant_id": message.tenant_id,
+                "message_id": message.message_id,
+                "merchant_id": message.merchant_id,
+                "channel": message.facts.channel,
+                "status": end.status,
+                "error_code": end.error_code,
+                "provider_code": end.provider_code,
+                "provider": end.provider,
+                "captured": end.captured,
+                **usage_of(message, end, now, tell_prices),
+                "now": now,
+            },
+        )
+        if too_late:
+            raise DayIsClosed
+    await _book_news(db, message, end, now)
+    await close_receipts(db, message, now)
+    if untaken_since is not None:
+        await truth_told(db, message.account, since=untaken_since, now=now)
+    return message.facts.status if end is None else end.status
+
+
+async def _book_news(db: WriteSession, message: Settleable, end: End | None, now: datetime) -> None:
+    """Price a message anew whose usage record is older than what is known of its cost."""
+    booked = message.known.booked
+    if booked is None:
+        return
+    units = booked.cost_units if end is None else max(booked.cost_units, end.cost_units)
+    if units == booked.cost_units and price_told(message.facts, booked.provider) is None:
+        return
+    price = message.price(booked.provider, units, awaited=booked.awaited)
+    wanted = Repriced(
+        message_id=message.message_id, provider=booked.provider, units=units, price=price
+    )
+    await reprice(db, tenant_id=message.tenant_id, wanted=[wanted], now=now)
+
+
+async def close_receipts(db: WriteSession, message: Settleable, now: datetime) -> None:
+    """Mark the reports among the facts as read; whatever they could change is in the row.
+
+    One that was stored since then stays open: its effect is not.
+    """
+    await db.execute(
+        _APPLIED,
+        {
+            "tenant_id": message.tenant_id,
+            "message_id": message.message_id,
+            "receipts": list(message.known.receipts),
+            "now": now,
+        },
+    )

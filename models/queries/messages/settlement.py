@@ -1,0 +1,159 @@
+"""The one door through which a message ends: status, ledger, usage and totals in one statement."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from models.enums import WAITING, MessageStatus
+from models.queries.alerts.threshold_alerts import allowance_used
+from models.queries.alerts.unknown_deliveries import warn_of_unknown
+from models.queries.billing.allowances import LIMIT
+from models.queries.billing.usage_days import DayIsClosed
+from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usage_of
+from models.queries.messages.settleable import Settleable
+from models.rules.alerts.thresholds import usage_crossed
+from models.rules.billing.periods import day_of, month_of
+from models.rules.messages.settlement import End
+from models.session import WriteSession
+
+# Each part reads from the one before it, so that rows are locked in one order: month, credits,
+# message, day. The message's row lock is held already, but the row is changed only once month and
+# credits are ours: a replayed acceptance that holds those waits at the unique index of its key for
+# whoever has changed that row, and would wait for ever if we then waited for it.
+_END = text(
+    f"""
+    WITH unsettled AS (
+        SELECT funded FROM message
+         WHERE tenant_id = :tenant_id AND id = :message_id AND completed_at IS NULL
+    ), month AS (
+        UPDATE allowance_month am
+           SET held = am.held - :held_allowance, used = am.used + :captured_allowance,
+               credits_used = am.credits_used + :captured_credits
+          FROM unsettled
+         WHERE unsettled.funded AND am.tenant_id = :tenant_id AND am.merchant_id = :merchant_id
+           AND am.channel = :channel AND am.month = :month
+        RETURNING am.used
+    ), account AS (
+        UPDATE credit_account ca
+           SET held = ca.held - :held_credits, available = ca.available + :released_credits
+          FROM month
+         WHERE ca.tenant_id = :tenant_id AND ca.merchant_id = :merchant_id
+           AND ca.channel = :channel
+        RETURNING ca.available
+    ), ended AS (
+        UPDATE message
+           SET status = :status, error_code = :error_code, provider_code = :provider_code,
+               provider = COALESCE(:provider, provider), billed_units = :captured,
+               completed_at = :now
+          FROM unsettled LEFT JOIN account ON TRUE
+         WHERE tenant_id = :tenant_id AND id = :message_id
+           AND (account.available IS NOT NULL OR NOT unsettled.funded)
+        RETURNING id
+    ), entries AS (
+        INSERT INTO ledger_entry
+               (tenant_id, merchant_id, channel, kind, units, credit_units, balance, month,
+                message_id, at)
+        SELECT :tenant_id, :merchant_id, :channel, part.kind, part.units, part.credit_units,
+               account.available - part.yet_to_come, :month, :message_id, :now
+          FROM account, (VALUES ('CAPTURE', CAST(:captured AS int),
+                                 CAST(:captured_credits AS int), CAST(:released_credits AS int)),
+                                ('RELEASE', CAST(:released AS int),
+                                 CAST(:released_credits AS int), 0))
+                        AS part (kind, units, credit_units, yet_to_come)
+         WHERE part.units > 0
+    ), {USED}, applied AS (
+        UPDATE receipt SET applied_at = :now FROM ended
+         WHERE tenant_id = :tenant_id AND message_id = :message_id AND applied_at IS NULL
+           AND receipt.id = ANY(CAST(:receipts AS bigint[]))
+    )
+    SELECT EXISTS (SELECT 1 FROM unsettled) AS moved, EXISTS (SELECT 1 FROM ended) AS booked,
+           {TOO_LATE} AS too_late,
+           (SELECT used FROM month) AS used,
+           (SELECT {LIMIT}
+              FROM merchant WHERE tenant_id = :tenant_id AND id = :merchant_id) AS allowance
+    """  # noqa: S608 - every value is a parameter
+)
+
+
+class LedgerBroken(Exception):
+    """A message has no account or month to settle with: a bug, never business."""
+
+
+async def end_message(
+    db: WriteSession,
+    message: Settleable,
+    end: End,
+    now: datetime,
+    *,
+    tell_prices: Collection[str] = (),
+) -> bool:
+    """End a message; False if it had ended before, and then nothing moves. Twice is once.
+
+    Captured units use up the allowance part of the hold first; the rest goes back to the pot, and
+    to the month, it came from. `tell_prices` are the providers whose own price is waited for.
+
+    Raises:
+        LedgerBroken: a bug.
+        DayIsClosed: this process's clock is slow; tried again, it passes.
+    """
+    if end.day is not None:
+        await lock_days(db, message, {end.day, day_of(now)})
+    captured_allowance = min(end.captured, message.held_allowance)
+    captured_credits = end.captured - captured_allowance
+    row = (
+        await db.execute(
+            _END,
+            {
+                "tenant_id": message.tenant_id,
+                "message_id": message.message_id,
+                "merchant_id": message.merchant_id,
+                "channel": message.facts.channel,
+                "month": message.month,
+                "status": end.status,
+                "error_code": end.error_code,
+                "provider_code": end.provider_code,
+                "provider": end.provider,
+                **usage_of(message, end, now, tell_prices),
+                "now": now,
+                "held_allowance": message.held_allowance,
+                "held_credits": message.held_credits,
+                "captured": end.captured,
+                "captured_allowance": captured_allowance,
+                "captured_credits": captured_credits,
+                "released": message.facts.units - end.captured,
+                "released_credits": message.held_credits - captured_credits,
+                "receipts": list(message.known.receipts),
+            },
+        )
+    ).one()
+    if row.moved and not row.booked:
+        raise LedgerBroken
+    if row.moved and row.too_late:
+        raise DayIsClosed
+    if row.booked:
+        await _warn(db, message, end, row, captured_allowance, now)
+    return bool(row.moved)
+
+
+async def _warn(
+    db: WriteSession, message: Settleable, end: End, row: Row[Any], captured: int, now: datetime
+) -> None:
+    """Warn of what this end brought about; alerts are locked last."""
+    if row.used is not None and message.month == month_of(now):
+        before = row.used - captured
+        if usage_crossed(before, row.used, row.allowance):
+            await allowance_used(db, message.account, before=before, after=row.used, now=now)
+    if end.status is MessageStatus.UNKNOWN and end.provider is None:
+        await warn_of_unknown(db, message.account, message_id=message.message_id, now=now)
+
+
+async def cancel_message(db: WriteSession, message: Settleable, now: datetime) -> bool:
+    """Cancel a message that still waits, releasing its hold; False if it no longer waits.
+
+    The caller holds its lock, as a dispatch does when it takes it to SENDING: one winner.
+    """
+    if message.completed or message.facts.status not in WAITING:
+        return False
+    return await end_message(db, message, End(status=MessageStatus.CANCELED, captured=0), now)

@@ -1,0 +1,310 @@
+"""Brands, campaigns and numbers on their way through the registry: one door, one lock at a time."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias, cast
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from models.enums import AlertSeverity, AlertType, Channel
+from models.queries.alerts.alerts import raise_alert, resolve_alerts
+from models.queries.senders import number_claims
+from models.queries.senders.senders import pace_by_campaign
+from models.rules.registration.lifecycle import (
+    NUMBER_ENDS,
+    REGISTRATION_ENDS,
+    RegistrationReference,
+    errand_of_number,
+    errand_of_registration,
+    may_assign,
+    may_step,
+    may_step_number,
+)
+from models.rules.registration.profiles import ErrandFacts
+from models.rules.registration.vocabulary import (
+    AssignmentState,
+    Errand,
+    NumberState,
+    NumberType,
+    RegistrationKind,
+    RegistrationState,
+    Standing,
+)
+from models.session import ReadSession, WriteSession
+from models.tables.messaging import Brand, Campaign, MessagingNumber
+
+Row: TypeAlias = Brand | Campaign | MessagingNumber
+
+_TABLES: Final[dict[RegistrationKind, type[Row]]] = {
+    RegistrationKind.BRAND: Brand,
+    RegistrationKind.CAMPAIGN: Campaign,
+    RegistrationKind.NUMBER: MessagingNumber,
+}
+
+
+def kind_of(row: Row) -> RegistrationKind:
+    """Return which kind of row it is."""
+    match row:
+        case Brand():
+            return RegistrationKind.BRAND
+        case Campaign():
+            return RegistrationKind.CAMPAIGN
+        case MessagingNumber():
+            return RegistrationKind.NUMBER
+
+
+def errand_of(row: Row) -> Errand | None:
+    """Return what a row asks of the registry."""
+    if isinstance(row, MessagingNumber):
+        return errand_of_number(NumberState(row.state), assignment_of(row.assignment))
+    return errand_of_registration(kind_of(row), RegistrationState(row.state))
+
+
+def reference_of(row: Row) -> RegistrationReference:
+    """Return the name under which the registry knows the row's errand."""
+    assert row.id is not None
+    return RegistrationReference(
+        kind=kind_of(row), tenant_id=row.tenant_id, row_id=row.id, submission=row.submission
+    )
+
+
+async def lock_row(
+    db: WriteSession, *, kind: RegistrationKind, tenant_id: int, row_id: int
+) -> Row | None:
+    """Return a row that nobody else changes until the transaction ends."""
+    table = _TABLES[kind]
+    statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)
+    return cast(Row | None, (await db.scalars(statement.with_for_update())).one_or_none())
+
+
+async def find_row(
+    db: ReadSession, *, kind: RegistrationKind, tenant_id: int, row_id: int
+) -> Row | None:
+    """Return a row as it is now."""
+    table = _TABLES[kind]
+    statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)
+    return cast(Row | None, (await db.scalars(statement)).one_or_none())
+
+
+Stood: TypeAlias = tuple[object, ...]
+"""How a row stood: another one means that somebody carried it on."""
+
+
+def stood(row: Row) -> Stood:
+    """Return all that a call's outcome depends on, or may change, as it is now."""
+    return (
+        errand_of(row),
+        row.submission,
+        row.deadline,
+        row.taken_at,
+        row.lost_at,
+        row.vendor_id,
+        deepcopy(row.vendor_state),
+    )
+
+
+def state_of(row: Row, errand: Errand) -> str:
+    """Return the state an errand is about: that of the row, or of the number's assignment."""
+    if isinstance(row, MessagingNumber) and errand is Errand.ASSIGN:
+        return row.assignment or ""
+    return row.state
+
+
+async def find_facts(db: WriteSession, row: Row) -> ErrandFacts:
+    """Return what a row's errand needs, of what it stands under too."""
+    parent: Brand | Campaign | None = None
+    if isinstance(row, Campaign):
+        parent = await db.get_one(Brand, (row.tenant_id, row.brand_id))
+    elif isinstance(row, MessagingNumber) and row.campaign_id is not None:
+        parent = await db.get_one(Campaign, (row.tenant_id, row.campaign_id))
+    number = row if isinstance(row, MessagingNumber) else None
+    return ErrandFacts(
+        vendor_id=row.vendor_id,
+        vendor_state=row.vendor_state,
+        taken=row.taken_at is not None,
+        profile=None if isinstance(row, MessagingNumber) else row.profile,
+        number=None if number is None else number.number,
+        type=None if number is None else NumberType(number.type),
+        parent_vendor_id=None if parent is None else parent.vendor_id,
+        parent_vendor_state={} if parent is None else parent.vendor_state,
+        parent_profile=None if parent is None else parent.profile,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """The states a row is to take; None leaves one as it is."""
+
+    state: RegistrationState | NumberState | None = None
+    assignment: AssignmentState | None = None
+
+
+def move(row: Row, steps: Steps, *, now: datetime, look_after: timedelta) -> bool:
+    """Take a locked row to other states, if its rules allow all of them; say whether it moved.
+
+    The one door: an errand that begins gets a reference of its own and is looked after from
+    `look_after` on; one that ends leaves the row in peace.
+    """
+    if not _allowed(row, steps):
+        return False
+    before = errand_of(row)
+    if steps.state is not None:
+        row.state = steps.state
+    if steps.assignment is not None and isinstance(row, MessagingNumber):
+        row.assignment = steps.assignment
+    errand = errand_of(row)
+    row.updated_at = now
+    if errand is not None and errand is not before:
+        row.submission += 1
+        row.reasons = []
+    if errand is not before:
+        row.deadline = row.taken_at = row.lost_at = None
+        row.sweep_at = None if errand is None else now + look_after
+    return True
+
+
+def _allowed(row: Row, steps: Steps) -> bool:
+    if steps.state is None and steps.assignment is None:
+        return False
+    if isinstance(row, MessagingNumber):
+        state, assignment = NumberState(row.state), assignment_of(row.assignment)
+        return (
+            steps.state is None
+            or (
+                isinstance(steps.state, NumberState)
+                and may_step_number(state, assignment, steps.state)
+            )
+        ) and (steps.assignment is None or may_assign(assignment, state, steps.assignment))
+    return (
+        steps.assignment is None
+        and isinstance(steps.state, RegistrationState)
+        and may_step(RegistrationState(row.state), steps.state)
+    )
+
+
+async def conclude(
+    db: WriteSession,
+    row: Row,
+    standing: Standing,
+    *,
+    reasons: Sequence[dict[str, Any]],
+    now: datetime,
+    look_after: timedelta,
+) -> bool:
+    """Write what the registry decided about a locked row's errand; say whether it moved.
+
+    What it decides about an errand that the row no longer has changes nothing. Alerts are locked
+    last.
+    """
+    errand = errand_of(row)
+    if errand is None or standing is Standing.PENDING:
+        return False
+    if isinstance(row, MessagingNumber):
+        moved = await _conclude_number(db, row, errand, standing, now, look_after)
+    else:
+        ended = Steps(state=REGISTRATION_ENDS[standing])
+        moved = move(row, ended, now=now, look_after=look_after)
+        if moved:
+            row.decided_at = now
+    if moved:
+        row.reasons = [] if standing is Standing.DONE else list(reasons)
+        await db.flush()
+        await _tell(db, row, errand, standing, now)
+    return moved
+
+
+_UNKNOWN: Final = {
+    "code": "UNKNOWN_AT_REGISTRY",
+    "field": None,
+    "message": "The registry had taken it, and knows nothing of it any more.",
+}
+
+
+async def give_up(db: WriteSession, row: Row, *, now: datetime, look_after: timedelta) -> bool:
+    """Reject a locked row's errand that the registry has forgotten; say whether it moved.
+
+    A brand or campaign may be corrected and submitted as a new one: there is nothing to amend.
+    """
+    if not isinstance(row, MessagingNumber):
+        row.vendor_id, row.vendor_state = None, {}
+    return await conclude(
+        db, row, Standing.REJECTED, reasons=[_UNKNOWN], now=now, look_after=look_after
+    )
+
+
+async def _conclude_number(
+    db: WriteSession,
+    row: MessagingNumber,
+    errand: Errand,
+    standing: Standing,
+    now: datetime,
+    look_after: timedelta,
+) -> bool:
+    end = NUMBER_ENDS[errand, standing]
+    ended = Steps(state=end.state, assignment=end.assignment)
+    if not move(row, ended, now=now, look_after=look_after):
+        return False
+    if end.then is not None:
+        move(row, Steps(state=end.then), now=now, look_after=look_after)
+    match errand, standing:
+        case Errand.BUY, Standing.DONE:
+            row.bought_at = now
+            await number_claims.add_sender(db, row, now=now)
+        case Errand.BUY, Standing.REJECTED:
+            await number_claims.remove_sender(db, row, claimed=True)
+        case Errand.ASSIGN, Standing.DONE:
+            row.assigned_at = now
+            await pace_by_campaign(db, row, now=now)
+        case Errand.RELEASE, Standing.DONE:
+            row.released_at = now
+            await number_claims.remove_sender(db, row)
+    return True
+
+
+_SUBJECTS: Final = {
+    Errand.REGISTER_BRAND: "The brand",
+    Errand.REGISTER_CAMPAIGN: "Campaign {id}",
+    Errand.ASSIGN: "The assignment of number {id}",
+}
+"""What compliance is about; that a number could not be bought is no such thing."""
+
+
+async def _tell(
+    db: WriteSession, row: Row, errand: Errand, standing: Standing, now: datetime
+) -> None:
+    """Warn of a rejection; an approval, or giving the number back, resolves the warning."""
+    subject = f"{kind_of(row)}-{row.id}"
+    if standing is Standing.DONE:
+        await resolve_alerts(
+            db,
+            tenant_id=row.tenant_id,
+            type=AlertType.COMPLIANCE_REJECTED,
+            now=now,
+            merchant_id=row.merchant_id,
+            channel=Channel.SMS,
+            subject=subject,
+        )
+        return
+    named = _SUBJECTS.get(errand)
+    if named is None:
+        return
+    codes = ", ".join(sorted({str(reason["code"]) for reason in row.reasons})) or "no reason given"
+    await raise_alert(
+        db,
+        tenant_id=row.tenant_id,
+        type=AlertType.COMPLIANCE_REJECTED,
+        severity=AlertSeverity.CRITICAL,
+        message=f"{named.format(id=row.id)} was rejected: {codes}."[:500],
+        now=now,
+        merchant_id=row.merchant_id,
+        channel=Channel.SMS,
+        subject=subject,
+    )
+
+
+def assignment_of(word: str | None) -> AssignmentState | None:
+    """Read a stored assignment."""
+    return None if word is None else AssignmentState(word)

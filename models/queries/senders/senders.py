@@ -1,0 +1,179 @@
+"""A merchant's numbers as senders: choosing another one, and what a campaign lets one do."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, select, text
+from sqlmodel import col
+
+from models.enums import Channel, DeliveryMode
+from models.queries.consent import send_policy
+from models.queries.senders import number_limits
+from models.rules.registration.vocabulary import EntityType, UseCase
+from models.rules.senders.campaign_throughput import by_default, shares
+from models.rules.senders.sender_choice import OwnNumber, exists, may_send
+from models.session import WriteSession
+from models.tables.messaging import Brand, Campaign, MessagingNumber
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSender:
+    """The number a waiting message is sent from instead of one that may not be used any more."""
+
+    number: str = field(repr=False)
+    sender_id: int
+    per_second: Decimal | None
+
+
+def fits(row: Row[Any], *, channel: Channel, answer: bool) -> bool:
+    """Say whether a message's sender may still be used, by what a dispatch reads of it.
+
+    A pool number may be as long as it is the tenant's, an own number while it is the merchant's
+    and registered where that is needed. An answer comes from the number that was texted, whatever
+    became of its campaign. None may that is still being bought or is of the other mode's world.
+    Mail has no number.
+    """
+    if channel is Channel.EMAIL:
+        return True
+    mode = DeliveryMode(row.delivery_mode)
+    if row.sender_id is None or row.claimed_at is not None or not exists(row.sender_provider, mode):
+        return False
+    if row.owner_id is None or answer:
+        return True
+    if row.owner_id != row.merchant_id:
+        return False
+    number = OwnNumber(number=row.sender, registered=row.registered_at is not None)
+    return may_send(number, channel=channel, mode=mode)
+
+
+_MOVE = text(
+    """
+    WITH moved AS (
+        UPDATE message SET sender = :sender
+         WHERE tenant_id = :tenant_id AND id = :message_id
+    ), left_line AS (
+        DELETE FROM sender_line WHERE tenant_id = :tenant_id AND message_id = :message_id
+    )
+    SELECT id, CASE CAST(:channel AS varchar)
+                    WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second
+      FROM sender_number WHERE tenant_id = :tenant_id AND number = :sender
+    """
+)
+
+
+async def choose_anew(
+    db: WriteSession, *, tenant_id: int, message_id: int, merchant: str, channel: Channel, key: str
+) -> NewSender | None:
+    """Give a waiting message another sender, and its place in the old one's line up.
+
+    The caller holds the message's lock, and no attempt of it may be open or accepted: then nothing
+    was sent from the old number, and a STOP to it is not about this message. None if the merchant
+    has no number that may be used; the message stays as it is.
+    """
+    found = await send_policy.find_policy(
+        db, tenant_id=tenant_id, merchant=merchant, channel=channel, contact_keys=[key]
+    )
+    if found is None or found.sender is None:
+        return None
+    ids = {"tenant_id": tenant_id, "message_id": message_id, "channel": channel}
+    row = (await db.execute(_MOVE, {**ids, "sender": found.sender})).one_or_none()
+    if row is None:  # it was taken away between the two statements
+        return None
+    return NewSender(number=found.sender, sender_id=row.id, per_second=row.per_second)
+
+
+_REGISTER = text(
+    """
+    UPDATE sender_number SET registered_at = COALESCE(registered_at, :now)
+     WHERE tenant_id = :tenant_id AND number = :number AND merchant_id = :merchant_id
+    RETURNING id
+    """
+)
+
+_UNREGISTER = text(
+    """
+    UPDATE sender_number SET registered_at = NULL
+     WHERE tenant_id = :tenant_id AND number = :number AND merchant_id = :merchant_id
+    RETURNING id
+    """
+)
+
+
+async def pace_by_campaign(db: WriteSession, row: MessagingNumber, *, now: datetime) -> bool:
+    """Let a number send for the campaign it is ASSIGNED to, with its share of what that allows.
+
+    To be called in the transaction that writes ASSIGNED, with the row locked; twice is once. False
+    if the number is not the merchant's to send from. Its limit of calls stays as it is.
+    """
+    await db.flush()
+    campaign = await _lock_campaign(db, row)
+    if await db.scalar(_REGISTER, {**_owned(row), "now": now}) is None:
+        return False
+    if campaign is None:
+        return await number_limits.limit(db, row.number, {Channel.SMS: None})
+    await _share(db, campaign, besides=None)
+    return True
+
+
+async def forget_campaign(db: WriteSession, row: MessagingNumber) -> bool:
+    """Take back what `pace_by_campaign` gave, once a number is to be ASSIGNED no more.
+
+    What waits to be sent from it is given another number when it is dispatched. The campaign's
+    other numbers share what it had.
+    """
+    campaign = await _lock_campaign(db, row)
+    if await db.scalar(_UNREGISTER, _owned(row)) is None:
+        return False
+    if campaign is not None:
+        await _share(db, campaign, besides=row.id)
+    return await number_limits.limit(db, row.number, {Channel.SMS: None})
+
+
+async def _lock_campaign(db: WriteSession, row: MessagingNumber) -> Campaign | None:
+    """Lock a number's campaign, so that whoever shares its limit anew does so after the other."""
+    statement = (
+        select(Campaign)
+        .where(col(Campaign.tenant_id) == row.tenant_id, col(Campaign.id) == row.campaign_id)
+        .with_for_update(key_share=True)
+    )
+    return (await db.scalars(statement)).one_or_none()
+
+
+# By number, so that two campaigns' senders are always locked in one order.
+_SHARERS = text(
+    """
+    SELECT bought.number
+      FROM messaging_number bought
+      JOIN sender_number own ON own.tenant_id = bought.tenant_id AND own.number = bought.number
+                            AND own.merchant_id = bought.merchant_id
+     WHERE bought.tenant_id = :tenant_id AND bought.merchant_id = :merchant_id
+       AND bought.campaign_id = :campaign_id AND bought.id IS DISTINCT FROM :besides
+       AND bought.state = 'ACTIVE' AND bought.assignment = 'ASSIGNED'
+     ORDER BY bought.number
+    """
+)
+
+
+async def _share(db: WriteSession, campaign: Campaign, *, besides: int | None) -> None:
+    """Part a locked campaign's limit among its numbers: carriers limit the campaign."""
+    whose = {"tenant_id": campaign.tenant_id, "merchant_id": campaign.merchant_id}
+    found = await db.scalars(_SHARERS, {**whose, "campaign_id": campaign.id, "besides": besides})
+    numbers = found.all()
+    rate = await _throughput(db, campaign)
+    for number, share in zip(numbers, shares(rate, len(numbers)), strict=True):
+        await number_limits.limit(db, number, {Channel.SMS: share})
+
+
+async def _throughput(db: WriteSession, campaign: Campaign) -> Decimal:
+    """Return what the registry told of a campaign, else what such campaigns get."""
+    if campaign.segments_per_second is not None:
+        return campaign.segments_per_second
+    brand = await db.get(Brand, (campaign.tenant_id, campaign.brand_id))
+    entity_type = None if brand is None else EntityType(brand.profile["entity_type"])
+    return by_default(UseCase(campaign.profile["use_case"]), entity_type)
+
+
+def _owned(row: MessagingNumber) -> dict[str, Any]:
+    return {"tenant_id": row.tenant_id, "merchant_id": row.merchant_id, "number": row.number}

@@ -1,0 +1,217 @@
+"""Sampling the load: how long messages wait for a worker, whose they are, how many are open.
+
+Once a second one process takes a sample: whoever locks its row first. All read it.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from models.enums import MessageType
+from models.rules.messages.admission import Load, Waiting
+from models.rules.messages.priorities import priority_of
+from models.session import ReadSession, WriteSession
+
+MOST_COUNTED: Final = 1000
+"""Waiting messages of one type and tenant that are counted; more count as so many."""
+
+MOST_TENANTS: Final = 1000
+"""Tenants of one type in a sample: those with the most waiting messages."""
+
+_COUNT_EVERY: Final = timedelta(seconds=10)
+"""How often open messages are counted at most."""
+
+_COUNT_PART: Final = 20
+"""Counting takes at most one part in so many of the time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The latest sample, and how old it and its count of open messages are, in seconds."""
+
+    load: Load
+    age: float
+    open: Mapping[int, int]
+    """Of tenants that have at least half as many as they may."""
+    counted_age: float
+
+
+_READ: Final = text(
+    """
+    SELECT waiting, open,
+           extract(epoch FROM clock_timestamp() - sampled_at) AS age,
+           extract(epoch FROM clock_timestamp() - counted_at) AS counted_age
+      FROM load_sample WHERE id = 1
+    """
+)
+
+
+async def read(db: ReadSession) -> Sample:
+    """Return the latest sample."""
+    row = (await db.execute(_READ)).one()
+    return Sample(
+        load=_load(row.waiting),
+        age=float(row.age),
+        open={int(tenant): count for tenant, count in row.open.items()},
+        counted_age=float(row.counted_age),
+    )
+
+
+def _load(waiting: Mapping[str, Any]) -> Load:
+    """Join the types that are equally urgent."""
+    lags: dict[int, float] = defaultdict(float)
+    tenants: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for kind, sampled in waiting.items():
+        priority = priority_of(MessageType(kind))
+        lags[priority] = max(lags[priority], sampled["lag"])
+        for tenant, count in sampled["tenants"].items():
+            tenants[priority][int(tenant)] += count
+    return Load(waiting={p: Waiting(lag=lag, tenants=dict(tenants[p])) for p, lag in lags.items()})
+
+
+_TAKE_LEASE: Final = text(
+    """
+    SELECT clock_timestamp() AS now
+      FROM load_sample WHERE id = 1 AND sampled_at <= clock_timestamp() - CAST(:every AS interval)
+       FOR UPDATE SKIP LOCKED
+    """
+)
+
+# Steps from tenant to tenant by index; of each it reads as many entries as are counted at most.
+_WAITING: Final = text(
+    """
+    WITH RECURSIVE pair AS (
+        (SELECT type, tenant_id FROM message
+          WHERE completed_at IS NULL AND ready_at IS NOT NULL
+          ORDER BY type, tenant_id LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM pair, LATERAL (
+            SELECT type, tenant_id FROM message m
+             WHERE completed_at IS NULL AND ready_at IS NOT NULL
+               AND (m.type, m.tenant_id) > (pair.type, pair.tenant_id)
+             ORDER BY type, tenant_id LIMIT 1) AS following
+    )
+    SELECT pair.type, pair.tenant_id, due.waiting,
+           extract(epoch FROM CAST(:now AS timestamptz) - due.oldest) AS lag
+      FROM pair, LATERAL (
+        SELECT count(*) AS waiting, min(ready_at) AS oldest FROM (
+            SELECT ready_at FROM message m
+             WHERE completed_at IS NULL AND m.type = pair.type AND m.tenant_id = pair.tenant_id
+               AND ready_at <= :now
+             ORDER BY ready_at LIMIT :most) AS first) AS due
+     WHERE due.waiting > 0
+    """
+)
+
+# What has an attempt, by one index, and what has none, by the other.
+_OPEN: Final = text(
+    """
+    WITH RECURSIVE tried AS (
+        (SELECT tenant_id FROM message WHERE completed_at IS NULL AND attempts > 0
+          ORDER BY tenant_id LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM tried, LATERAL (
+            SELECT tenant_id FROM message m
+             WHERE completed_at IS NULL AND attempts > 0 AND m.tenant_id > tried.tenant_id
+             ORDER BY tenant_id LIMIT 1) AS following
+    ), pair AS (
+        (SELECT type, tenant_id FROM message
+          WHERE completed_at IS NULL AND ready_at IS NOT NULL
+          ORDER BY type, tenant_id LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM pair, LATERAL (
+            SELECT type, tenant_id FROM message m
+             WHERE completed_at IS NULL AND ready_at IS NOT NULL
+               AND (m.type, m.tenant_id) > (pair.type, pair.tenant_id)
+             ORDER BY type, tenant_id LIMIT 1) AS following
+    ), counted AS (
+        SELECT tenant_id, open FROM tried, LATERAL (
+            SELECT count(*) AS open FROM (
+                SELECT 1 FROM message m
+                 WHERE completed_at IS NULL AND attempts > 0 AND m.tenant_id = tried.tenant_id
+                 LIMIT :limit) AS first) AS found
+        UNION ALL
+        SELECT tenant_id, open FROM pair, LATERAL (
+            SELECT count(*) AS open FROM (
+                SELECT 1 FROM message m
+                 WHERE completed_at IS NULL AND ready_at IS NOT NULL
+                   AND m.type = pair.type AND m.tenant_id = pair.tenant_id
+                 LIMIT :limit) AS first) AS found
+    )
+    SELECT tenant_id, sum(open) AS open FROM counted
+     GROUP BY tenant_id HAVING sum(open) * 2 >= :limit
+    """
+)
+
+_STORE: Final = text(
+    "UPDATE load_sample SET sampled_at = :now, waiting = :waiting WHERE id = 1"
+).bindparams(bindparam("waiting", type_=JSONB))
+
+_STORE_OPEN: Final = text(
+    """
+    UPDATE load_sample
+       SET open = :open, counted_at = :now,
+           count_again_at = clock_timestamp()
+                + GREATEST(CAST(:every AS interval), (clock_timestamp() - :now) * :part)
+     WHERE id = 1
+    """
+).bindparams(bindparam("open", type_=JSONB))
+
+
+async def take_sample(db: WriteSession, *, every: timedelta) -> bool:
+    """Take a sample if the latest is so old and nobody else does; say whether one was taken."""
+    lease = (await db.execute(_TAKE_LEASE, {"every": every})).one_or_none()
+    if lease is None:
+        return False
+    rows = (await db.execute(_WAITING, {"now": lease.now, "most": MOST_COUNTED})).all()
+    await db.execute(_STORE, {"now": lease.now, "waiting": _waiting(rows)})
+    return True
+
+
+# Not under the row's lock: samples must go on while somebody counts.
+_TAKE_COUNT: Final = text(
+    """
+    SELECT clock_timestamp() AS now, count_again_at <= clock_timestamp() AS due,
+           pg_try_advisory_xact_lock(:lock) AS alone
+      FROM load_sample WHERE id = 1
+    """
+)
+_COUNT_LOCK: Final = 0x4C4F4144  # "LOAD"
+
+
+async def count_open(db: WriteSession, *, limit: int) -> None:
+    """Count open messages if it is time and nobody else does.
+
+    Args:
+        limit: how many a tenant may have; of each tenant so many are counted at most.
+    """
+    lease = (await db.execute(_TAKE_COUNT, {"lock": _COUNT_LOCK})).one()
+    if not (lease.due and lease.alone):
+        return
+    now: datetime = lease.now
+    rows = (await db.execute(_OPEN, {"limit": limit})).all()
+    counts = {str(row.tenant_id): int(row.open) for row in rows}
+    values = {"open": counts, "now": now, "every": _COUNT_EVERY, "part": _COUNT_PART}
+    await db.execute(_STORE_OPEN, values)
+
+
+def _waiting(rows: Sequence[Row[Any]]) -> dict[str, Any]:
+    """Return what is stored of the waiting messages, by type."""
+    by_type: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        by_type[row.type].append(row)
+    return {
+        kind: {
+            "lag": float(max(row.lag for row in found)),
+            "tenants": {
+                str(row.tenant_id): row.waiting
+                for row in sorted(found, key=lambda row: -row.waiting)[:MOST_TENANTS]
+            },
+        }
+        for kind, found in by_type.items()
+    }

@@ -1,0 +1,193 @@
+"""Finding accepted messages that nobody may be working on."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from models.enums import Channel, MessageType
+from models.rules.messages.priorities import priority_of
+from models.session import ReadSession, WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentMessage:
+    """A message that is not completed and has been due and silent long enough to look after."""
+
+    tenant_id: int
+    message_id: int
+    merchant_id: int
+    merchant: str
+    channel: Channel
+    type: MessageType
+    operation: str
+    scope: str
+    idempotency_key: str | None
+
+
+# The gap grows with the age, so that a message waiting days for its report is seldom looked after;
+# one that is not due yet is left alone until it is.
+_SWEEP = text(
+    """
+    WITH silent AS (
+        SELECT tenant_id, id, merchant_id FROM message
+         WHERE completed_at IS NULL AND sweep_at <= :now
+         ORDER BY sweep_at LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    UPDATE message m
+       SET sweep_at = GREATEST(m.due_at, :now)
+                    + LEAST(GREATEST(CAST(:grace AS interval), (:now - m.due_at) / 2),
+                            CAST(:longest AS interval))
+      FROM silent
+      LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
+                        AND merchant.id = silent.merchant_id
+     WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
+    RETURNING m.tenant_id, m.id, COALESCE(m.merchant_id, 0) AS merchant_id,
+              COALESCE(merchant.external_id, '') AS merchant, m.channel, m.type,
+              m.operation, m.scope, m.idempotency_key
+    """
+)
+
+
+async def take_silent(
+    db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
+) -> Sequence[SilentMessage]:
+    """Return messages of all tenants to look after now, and set when each is looked after next."""
+    rows = await db.execute(_SWEEP, {"now": now, "grace": grace, "longest": longest, "most": most})
+    return [_silent(row) for row in rows]
+
+
+def _silent(row: Row[Any]) -> SilentMessage:
+    return SilentMessage(
+        tenant_id=row.tenant_id,
+        message_id=row.id,
+        merchant_id=row.merchant_id,
+        merchant=row.merchant,
+        channel=Channel(row.channel),
+        type=MessageType(row.type),
+        operation=row.operation,
+        scope=row.scope,
+        idempotency_key=row.idempotency_key,
+    )
+
+
+# Messages that are due and were not looked at by any worker in time, so probably not started: the
+# most urgent first, and of equals one of each tenant in turn. It steps from tenant to tenant by
+# index, so that many of one cost others nothing.
+_SWEEP_UNSTARTED = text(
+    """
+    WITH RECURSIVE pair AS (
+        (SELECT type, tenant_id FROM message
+          WHERE completed_at IS NULL AND ready_at IS NOT NULL
+          ORDER BY type, tenant_id LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM pair, LATERAL (
+            SELECT type, tenant_id FROM message m
+             WHERE completed_at IS NULL AND ready_at IS NOT NULL
+               AND (m.type, m.tenant_id) > (pair.type, pair.tenant_id)
+             ORDER BY type, tenant_id LIMIT 1) AS following
+    ), chosen AS (
+        SELECT pair.tenant_id, first.id, urgency.priority, first.turn
+          FROM pair
+          JOIN unnest(CAST(:types AS varchar[]), CAST(:priorities AS int[]))
+               AS urgency (type, priority) ON urgency.type = pair.type,
+          LATERAL (
+            SELECT id, row_number() OVER (ORDER BY ready_at, id) AS turn FROM message m
+             WHERE completed_at IS NULL AND m.type = pair.type AND m.tenant_id = pair.tenant_id
+               AND ready_at <= :now AND sweep_at <= :now
+             ORDER BY ready_at, id LIMIT :most) AS first
+         ORDER BY urgency.priority, first.turn LIMIT :most
+    ), silent AS (
+        SELECT m.tenant_id, m.id, m.merchant_id, chosen.priority, chosen.turn
+          FROM chosen JOIN message m ON m.tenant_id = chosen.tenant_id AND m.id = chosen.id
+         WHERE m.completed_at IS NULL AND m.sweep_at <= :now
+           FOR NO KEY UPDATE OF m SKIP LOCKED
+    ), taken AS (
+        UPDATE message m
+           SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - m.due_at) / 2),
+                                       CAST(:longest AS interval))
+          FROM silent
+          LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
+                            AND merchant.id = silent.merchant_id
+         WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
+        RETURNING m.tenant_id, m.id, COALESCE(m.merchant_id, 0) AS merchant_id,
+                  COALESCE(merchant.external_id, '') AS merchant, m.channel, m.type,
+                  m.operation, m.scope, m.idempotency_key, silent.priority, silent.turn
+    )
+    SELECT * FROM taken ORDER BY priority, turn, id
+    """
+)
+
+_TYPES = tuple(MessageType)
+
+
+async def take_unstarted(
+    db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
+) -> Sequence[SilentMessage]:
+    """Return messages of all tenants to start now, in their order, and set their next turn."""
+    rows = await db.execute(
+        _SWEEP_UNSTARTED,
+        {
+            "now": now,
+            "grace": grace,
+            "longest": longest,
+            "most": most,
+            "types": [str(kind) for kind in _TYPES],
+            "priorities": [priority_of(kind) for kind in _TYPES],
+        },
+    )
+    return [_silent(row) for row in rows]
+
+
+_LOOK_AGAIN = text(
+    """
+    WITH quiet AS (
+        SELECT m.tenant_id, m.id
+          FROM message m
+          JOIN unnest(CAST(:tenant_ids AS bigint[]), CAST(:message_ids AS bigint[]))
+               AS named (tenant_id, id) ON named.tenant_id = m.tenant_id AND named.id = m.id
+         WHERE m.completed_at IS NULL AND m.attempts = 0
+           FOR NO KEY UPDATE OF m SKIP LOCKED
+    )
+    UPDATE message m
+       SET sweep_at = CASE WHEN CAST(:later AS boolean) THEN GREATEST(m.sweep_at, :sweep_at)
+                           ELSE CAST(:sweep_at AS timestamptz) END
+      FROM quiet
+     WHERE m.tenant_id = quiet.tenant_id AND m.id = quiet.id AND m.attempts = 0
+    """
+)
+
+
+async def look_again(
+    db: WriteSession, messages: Collection[tuple[int, int]], sweep_at: datetime, *, later: bool
+) -> None:
+    """Set when the sweeper looks after messages that have no attempt yet.
+
+    Args:
+        messages: ids of tenant and message.
+        sweep_at: soon for one that could not be started, later for one that was.
+        later: only put it off.
+
+    One that somebody is at just now is left out: its next look is set there.
+    """
+    ids = {
+        "tenant_ids": [tenant_id for tenant_id, _ in messages],
+        "message_ids": [message_id for _, message_id in messages],
+    }
+    if messages:
+        await db.execute(_LOOK_AGAIN, {**ids, "sweep_at": sweep_at, "later": later})
+
+
+_IS_OPEN = text(
+    """
+    SELECT completed_at IS NULL FROM message WHERE tenant_id = :tenant_id AND id = :message_id
+    """
+)
+
+
+async def is_open(db: ReadSession, *, tenant_id: int, message_id: int) -> bool:
+    """Say whether a message has not ended."""
+    found = await db.scalar(_IS_OPEN, {"tenant_id": tenant_id, "message_id": message_id})
+    return bool(found)

@@ -1,0 +1,86 @@
+"""Finding submitted brands, campaigns and numbers that nobody may be carrying."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import text
+
+from models.queries.registration.registrations import assignment_of
+from models.rules.registration.lifecycle import errand_of_number, errand_of_registration
+from models.rules.registration.vocabulary import (
+    Errand,
+    NumberState,
+    RegistrationKind,
+    RegistrationState,
+)
+from models.session import WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentRegistration:
+    """A row whose errand has been silent long enough to look after."""
+
+    tenant_id: int
+    kind: RegistrationKind
+    row_id: int
+    errand: Errand
+    merchant: str
+
+
+# The gap grows with the time since the errand began or moved, as that of messages.
+_SWEEP: Final = """
+    WITH silent AS (
+        SELECT tenant_id, id FROM {table}
+         WHERE sweep_at <= :now ORDER BY sweep_at LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    UPDATE {table} r
+       SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - r.updated_at) / 2),
+                                   CAST(:longest AS interval))
+      FROM silent, merchant
+     WHERE r.tenant_id = silent.tenant_id AND r.id = silent.id
+       AND merchant.tenant_id = r.tenant_id AND merchant.id = r.merchant_id
+    RETURNING r.tenant_id, r.id, merchant.external_id AS merchant, r.state,
+              {assignment} AS assignment
+    """
+_SWEEPS: Final = {
+    RegistrationKind.BRAND: text(_SWEEP.format(table="brand", assignment="NULL")),
+    RegistrationKind.CAMPAIGN: text(_SWEEP.format(table="campaign", assignment="NULL")),
+    RegistrationKind.NUMBER: text(
+        _SWEEP.format(table="messaging_number", assignment="r.assignment")
+    ),
+}
+
+
+async def take_silent(
+    db: WriteSession,
+    *,
+    kind: RegistrationKind,
+    now: datetime,
+    grace: timedelta,
+    longest: timedelta,
+    most: int,
+) -> Sequence[SilentRegistration]:
+    """Return rows of all tenants to look after now, and set when each is looked after next."""
+    rows = await db.execute(
+        _SWEEPS[kind], {"now": now, "grace": grace, "longest": longest, "most": most}
+    )
+    found = []
+    for row in rows:
+        errand = (
+            errand_of_number(NumberState(row.state), assignment_of(row.assignment))
+            if kind is RegistrationKind.NUMBER
+            else errand_of_registration(kind, RegistrationState(row.state))
+        )
+        if errand is not None:
+            found.append(
+                SilentRegistration(
+                    tenant_id=row.tenant_id,
+                    kind=kind,
+                    row_id=row.id,
+                    errand=errand,
+                    merchant=row.merchant,
+                )
+            )
+    return found

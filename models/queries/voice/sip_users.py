@@ -1,0 +1,124 @@
+"""Making a merchant's SIP user, and changing its password, whoever else does so at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from models.rules.voice.sip import SipSecrets, digest_ha1, username_of
+from models.session import ReadSession, WriteSession
+from models.tables.voice import VoiceCredential
+
+_FIRST = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UntoldUser:
+    """A version of a SIP user that a directory was not told of yet."""
+
+    tenant_id: int
+    credential_id: int
+    version: int
+
+
+async def find_user(
+    db: ReadSession | WriteSession, *, tenant_id: int, merchant_id: int, locked: bool = False
+) -> VoiceCredential | None:
+    """Return a merchant's SIP user, if it has one."""
+    statement = select(VoiceCredential).where(
+        col(VoiceCredential.tenant_id) == tenant_id,
+        col(VoiceCredential.merchant_id) == merchant_id,
+    )
+    if locked:
+        statement = statement.with_for_update(key_share=True)
+    return (await db.scalars(statement)).one_or_none()
+
+
+async def make_user(
+    db: WriteSession,
+    secrets: SipSecrets,
+    *,
+    tenant_id: int,
+    merchant_id: int,
+    realm: str,
+    now: datetime,
+) -> VoiceCredential | None:
+    """Make a merchant's SIP user; None if it has one. Of two at once one makes it.
+
+    The id is drawn first: the password is derived from it.
+    """
+    drawn = await db.scalar(select(func.nextval(func.pg_get_serial_sequence(_TABLE, "id"))))
+    assert drawn is not None
+    username = username_of(tenant_id, merchant_id)
+    password = secrets.password(tenant_id=tenant_id, credential_id=drawn, version=_FIRST)
+    statement = (
+        insert(VoiceCredential)
+        .values(
+            tenant_id=tenant_id,
+            id=drawn,
+            merchant_id=merchant_id,
+            username=username,
+            realm=realm,
+            ha1=digest_ha1(username, realm, password),
+            version=_FIRST,
+            pushed_version=0,
+            created_at=now,
+            changed_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["tenant_id", "merchant_id"])
+        .returning(VoiceCredential)
+    )
+    return (await db.scalars(statement)).one_or_none()
+
+
+async def find_untold(
+    db: ReadSession, *, before: datetime, after: UntoldUser | None, most: int
+) -> Sequence[UntoldUser]:
+    """Return users of all tenants whose version of before then no directory was told of.
+
+    They come in the order of their keys; `after` names one that was returned, to go on behind it.
+    """
+    tenant, user = col(VoiceCredential.tenant_id), col(VoiceCredential.id)
+    key = tuple_(tenant, user)
+    statement = (
+        select(tenant, user, col(VoiceCredential.version))
+        .where(
+            col(VoiceCredential.pushed_version) < col(VoiceCredential.version),
+            col(VoiceCredential.changed_at) < before,
+        )
+        .order_by(tenant, user)
+        .limit(most)
+    )
+    if after is not None:
+        statement = statement.where(key > (after.tenant_id, after.credential_id))
+    return [
+        UntoldUser(tenant_id=tenant_id, credential_id=credential_id, version=version)
+        for tenant_id, credential_id, version in await db.execute(statement)
+        if credential_id is not None
+    ]
+
+
+def password_of(user: VoiceCredential, secrets: SipSecrets) -> str:
+    """Return the password of the user's version."""
+    assert user.id is not None
+    return secrets.password(tenant_id=user.tenant_id, credential_id=user.id, version=user.version)
+
+
+def is_current(user: VoiceCredential, secrets: SipSecrets, realm: str) -> bool:
+    """Say whether the registrar's half is that of the password we would show."""
+    shown = digest_ha1(user.username, realm, password_of(user, secrets))
+    return user.realm == realm and user.ha1 == shown
+
+
+def renew(user: VoiceCredential, secrets: SipSecrets, realm: str, now: datetime) -> None:
+    """Give a locked user its next password."""
+    user.version += 1
+    user.realm = realm
+    user.ha1 = digest_ha1(user.username, realm, password_of(user, secrets))
+    user.changed_at = now
+
+
+_TABLE = str(VoiceCredential.__tablename__)

@@ -1,0 +1,31 @@
+"""An e-mail: paid by the recipient, ended when the last word on each of them is in."""
+
+from models.enums import FINAL_REPORT, MessageStatus
+from models.rules.messages.lifecycle import status_of
+from models.rules.messages.settlement_facts import Facts, LastWord, ReportFact
+
+
+def held(recipients: int) -> int:
+    """Return the units to hold: one per recipient."""
+    return recipients
+
+
+def taken(facts: Facts) -> int:
+    """Return the units of a mail a provider took, whatever became of it."""
+    return facts.units
+
+
+def last_word(facts: Facts) -> LastWord | None:
+    """Return the end of the whole mail: UNDELIVERED if any recipient bounced."""
+    words: dict[str, ReportFact] = {}
+    for report in facts.reports:
+        whose = report.recipient or facts.recipients[0]
+        if report.status in FINAL_REPORT and whose in facts.recipients:
+            words.setdefault(whose, report)
+    if len(words) < len(facts.recipients):
+        return None
+    last = next(
+        (word for word in words.values() if status_of(word.status) is not MessageStatus.DELIVERED),
+        next(iter(words.values())),
+    )
+    return LastWord(status=status_of(last.status), used=facts.units, report=last)

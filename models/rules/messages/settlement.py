@@ -1,0 +1,114 @@
+"""How a message ends: what its attempts and reports make of status, units and usage. Pure."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from models.enums import OPEN_ATTEMPT, AttemptState, ErrorCode, MessageStatus
+from models.rules.billing.periods import day_of
+from models.rules.messages.channels.channel_rules import RULES
+from models.rules.messages.settlement_facts import Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The last word on a message: the row takes these values, its hold is split accordingly.
+
+    `captured` of the held units are used, the rest is released. `provider` and `day` are set when
+    a provider surely took it: then it counts in the usage of that UTC day. `uncaptured` are
+    units it costs money for all the same: those a late correction does not take again.
+    """
+
+    status: MessageStatus
+    captured: int
+    uncaptured: int = 0
+    error_code: ErrorCode | None = None
+    provider_code: str | None = None
+    provider: str | None = None
+    day: date | None = None
+
+    @property
+    def cost_units(self) -> int:
+        """The units the provider takes money for."""
+        return self.captured + self.uncaptured
+
+
+def end_by_report(facts: Facts) -> End | None:
+    """Return the end that the channel reads from the reports; None while they do not tell it."""
+    word = RULES[facts.channel].last_word(facts)
+    if word is None:
+        return None
+    attempt = next(a for a in facts.attempts if a.number == word.report.attempt)
+    delivered = word.status is MessageStatus.DELIVERED
+    return End(
+        status=word.status,
+        captured=word.used,
+        error_code=None if delivered else word.report.error_code,
+        provider_code=word.report.provider_code,
+        provider=attempt.provider,
+        day=day_of(attempt.requested_at),
+    )
+
+
+def end_without_truth(facts: Facts) -> End:
+    """Return the end of a message nobody could tell the truth about.
+
+    Once a provider has surely taken it (it said so, or reported on it later), its units stay
+    captured; otherwise they are released.
+    """
+    told = {report.attempt for report in facts.reports}
+    taken = next(
+        (a for a in facts.attempts if a.state is AttemptState.ACCEPTED or a.number in told), None
+    )
+    if taken is None:
+        return End(status=MessageStatus.UNKNOWN, captured=0, error_code=ErrorCode.DELIVERY_UNKNOWN)
+    return End(
+        status=MessageStatus.UNKNOWN,
+        captured=RULES[facts.channel].taken(facts),
+        error_code=ErrorCode.DELIVERY_UNKNOWN,
+        provider=taken.provider,
+        day=day_of(taken.requested_at),
+    )
+
+
+def may_be_taken(facts: Facts) -> bool:
+    """Say whether a provider has the message, or may have it."""
+    return bool(facts.reports) or any(
+        a.state is AttemptState.ACCEPTED or a.state in OPEN_ATTEMPT for a in facts.attempts
+    )
+
+
+def end_refused(facts: Facts, error_code: ErrorCode) -> End:
+    """Return the end of a message that no provider took."""
+    refused = [a for a in facts.attempts if a.state is AttemptState.REFUSED]
+    return End(
+        status=MessageStatus.FAILED,
+        captured=0,
+        error_code=error_code,
+        provider_code=refused[-1].provider_code if refused else None,
+    )
+
+
+def correction(facts: Facts, today: date) -> End | None:
+    """Return what a late report makes of an UNKNOWN, once; booked today, units not taken again."""
+    if facts.status is not MessageStatus.UNKNOWN or facts.corrected:
+        return None
+    end = end_by_report(facts)
+    if end is None:
+        return None
+    return End(
+        status=end.status,
+        captured=0,
+        uncaptured=end.captured,
+        error_code=end.error_code,
+        provider_code=end.provider_code,
+        provider=end.provider,
+        day=today,
+    )
+
+
+def price_told(facts: Facts, provider: str) -> Decimal | None:
+    """Return what a provider last said the message costs; None if it never did."""
+    theirs = {attempt.number for attempt in facts.attempts if attempt.provider == provider}
+    told = [r.price for r in facts.reports if r.attempt in theirs and r.price is not None]
+    return told[-1] if told else None

@@ -1,0 +1,179 @@
+"""The only tables of steps that brands, campaigns, numbers and assignments may take.
+
+A row has at most one errand at the registry: its state names it. What is to be done for it next
+follows from the row alone, so whoever takes over from a dead worker does the right thing.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from models.rules.registration.vocabulary import AssignmentState as A
+from models.rules.registration.vocabulary import Errand, RegistrationKind, Standing
+from models.rules.registration.vocabulary import NumberState as N
+from models.rules.registration.vocabulary import RegistrationState as R
+
+REGISTRATION_STEPS: Final[Mapping[R, frozenset[R]]] = {
+    R.DRAFT: frozenset({R.PENDING}),
+    R.PENDING: frozenset({R.APPROVED, R.REJECTED}),
+    R.REJECTED: frozenset({R.DRAFT, R.PENDING}),
+    R.APPROVED: frozenset(),
+}
+"""Of a brand or a campaign."""
+
+NUMBER_STEPS: Final[Mapping[N, frozenset[N]]] = {
+    N.REQUESTED: frozenset({N.ACTIVE, N.FAILED}),
+    N.ACTIVE: frozenset({N.RELEASING}),
+    N.RELEASING: frozenset({N.RELEASED, N.RELEASE_FAILED}),
+    N.RELEASE_FAILED: frozenset({N.RELEASING}),
+    N.FAILED: frozenset(),
+    N.RELEASED: frozenset(),
+}
+
+ASSIGNMENT_STEPS: Final[Mapping[A | None, frozenset[A]]] = {
+    None: frozenset({A.PENDING}),
+    A.PENDING: frozenset({A.ASSIGNED, A.FAILED}),
+    A.FAILED: frozenset({A.PENDING}),
+    A.ASSIGNED: frozenset({A.UNASSIGNING}),
+    A.UNASSIGNING: frozenset({A.UNASSIGNED, A.UNASSIGN_FAILED}),
+    A.UNASSIGN_FAILED: frozenset({A.UNASSIGNING}),
+    A.UNASSIGNED: frozenset(),
+}
+"""None: no campaign was named yet."""
+
+EDITABLE: Final = frozenset({R.DRAFT, R.REJECTED})
+"""The merchant may write it."""
+
+HELD: Final = frozenset({A.PENDING, A.ASSIGNED, A.UNASSIGNING, A.UNASSIGN_FAILED})
+"""A campaign has the number, or may have it: it is not given back before it is unassigned."""
+
+
+def may_step(current: R, following: R) -> bool:
+    """Say whether a brand or campaign may go from one state to the other."""
+    return following in REGISTRATION_STEPS[current]
+
+
+def may_step_number(current: N, assignment: A | None, following: N) -> bool:
+    """Say whether a number may go from one state to the other, assigned as it is."""
+    if following is N.RELEASING and assignment in HELD:
+        return False
+    return following in NUMBER_STEPS[current]
+
+
+def may_assign(current: A | None, state: N, following: A) -> bool:
+    """Say whether an assignment may go from one state to the other: only while it is ours."""
+    return state is N.ACTIVE and following in ASSIGNMENT_STEPS[current]
+
+
+def errand_of_registration(kind: RegistrationKind, state: R) -> Errand | None:
+    """Return what a brand or campaign asks of the registry; None while it asks nothing."""
+    if state is not R.PENDING:
+        return None
+    brand = kind is RegistrationKind.BRAND
+    return Errand.REGISTER_BRAND if brand else Errand.REGISTER_CAMPAIGN
+
+
+def errand_of_number(state: N, assignment: A | None) -> Errand | None:
+    """Return what a number asks of the registry; None while it asks nothing."""
+    match state:
+        case N.REQUESTED:
+            return Errand.BUY
+        case N.RELEASING:
+            return Errand.RELEASE
+        case N.ACTIVE if assignment is A.PENDING:
+            return Errand.ASSIGN
+        case N.ACTIVE if assignment is A.UNASSIGNING:
+            return Errand.UNASSIGN
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberEnd:
+    """Where a number's errand leads: the states to take, None leaves one as it is."""
+
+    state: N | None = None
+    assignment: A | None = None
+    then: N | None = None
+    """The next errand's state, taken in the same transaction."""
+
+
+REGISTRATION_ENDS: Final[Mapping[Standing, R]] = {
+    Standing.DONE: R.APPROVED,
+    Standing.REJECTED: R.REJECTED,
+}
+
+NUMBER_ENDS: Final[Mapping[tuple[Errand, Standing], NumberEnd]] = {
+    (Errand.BUY, Standing.DONE): NumberEnd(state=N.ACTIVE),
+    (Errand.BUY, Standing.REJECTED): NumberEnd(state=N.FAILED),
+    (Errand.ASSIGN, Standing.DONE): NumberEnd(assignment=A.ASSIGNED),
+    (Errand.ASSIGN, Standing.REJECTED): NumberEnd(assignment=A.FAILED),
+    # Nothing but a wish to give the number back unassigns it.
+    (Errand.UNASSIGN, Standing.DONE): NumberEnd(assignment=A.UNASSIGNED, then=N.RELEASING),
+    (Errand.UNASSIGN, Standing.REJECTED): NumberEnd(assignment=A.UNASSIGN_FAILED),
+    (Errand.RELEASE, Standing.DONE): NumberEnd(state=N.RELEASED),
+    (Errand.RELEASE, Standing.REJECTED): NumberEnd(state=N.RELEASE_FAILED),
+}
+
+
+class Move(StrEnum):
+    """What is to be done next for a row's errand."""
+
+    SUBMIT = "SUBMIT"
+    RECONCILE = "RECONCILE"
+    """A call may have been made whose outcome is not written: never call again blind."""
+    ASK = "ASK"
+    """The registry has it: ask how far it is."""
+    OVER = "OVER"
+    """Nothing is asked of the registry."""
+
+
+def next_move(
+    *, wanted: Errand, current: Errand | None, deadline: datetime | None, taken: bool
+) -> Move:
+    """Say what comes next for an errand, as its row stands.
+
+    Args:
+        wanted: the errand somebody carries.
+        current: the errand the row has now.
+        deadline: of the call whose outcome is not written, if there is one.
+        taken: the registry surely has the errand.
+    """
+    if wanted is not current:
+        return Move.OVER
+    if taken:
+        return Move.ASK
+    return Move.SUBMIT if deadline is None else Move.RECONCILE
+
+
+_SHAPE: Final = re.compile(r"hxr-(brand|campaign|number)-(\d{1,18})-(\d{1,18})-(\d{1,9})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationReference:
+    """One errand, under the name by which the registry knows it: unique for ever."""
+
+    kind: RegistrationKind
+    tenant_id: int
+    row_id: int
+    submission: int
+
+    def __str__(self) -> str:
+        return f"hxr-{self.kind}-{self.tenant_id}-{self.row_id}-{self.submission}"
+
+
+def parse_registration_reference(text: str) -> RegistrationReference | None:
+    """Read a reference; None if it is not one of ours."""
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        return None
+    kind, tenant, row, submission = match.groups()
+    return RegistrationReference(
+        kind=RegistrationKind(kind),
+        tenant_id=int(tenant),
+        row_id=int(row),
+        submission=int(submission),
+    )

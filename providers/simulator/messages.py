@@ -1,0 +1,286 @@
+"""Adapter to the carrier simulator, over the network like any vendor."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final, assert_never
+from urllib.parse import quote
+
+import httpx
+
+from models.enums import Channel, ErrorCode
+from models.rules.senders.sender_choice import SANDBOX
+from providers import http
+from providers.ports.messages import (
+    Accepted,
+    Ambiguous,
+    Answer,
+    EmailRequest,
+    ForgedWebhook,
+    Found,
+    InboundText,
+    LookUp,
+    NotFound,
+    NotProcessed,
+    NoTruth,
+    Playback,
+    Proof,
+    Recording,
+    Refused,
+    Report,
+    SendRequest,
+    SmsRequest,
+    VoiceRequest,
+)
+from providers.simulator.calls import HEADER, NOT_PROCESSED, signed
+from providers.simulator.reports import (
+    CODE,
+    EVENT_ID,
+    MESSAGE_ID,
+    look_up_reports,
+    moment,
+    read_report,
+    word,
+)
+
+NAME: Final = SANDBOX
+SIGNATURE_HEADER: Final = HEADER
+
+_REFUSALS: Final[dict[int, tuple[ErrorCode, bool]]] = {
+    21211: (ErrorCode.BAD_DESTINATION, True),
+    21610: (ErrorCode.OPTED_OUT, True),
+    30036: (ErrorCode.EXPIRED, False),
+}
+"""Code when submitting → our word, and whether any provider would refuse."""
+
+_TOLERANCE: Final = 300
+"""Seconds a signature stays good."""
+
+_LONGEST_TIME: Final = 12
+"""Digits of a Unix time; a longer one is nothing but an attempt to break the arithmetic."""
+
+
+class Simulator:
+    """The simulator as a provider: it keeps our reference, so truth is provable both ways."""
+
+    channels: Final = frozenset(Channel)
+    proof: Final = Proof.REFERENCE
+    tells_price: Final = True
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        base_url: str,
+        *,
+        timeout: timedelta,
+        absence_window: timedelta,
+        secret: str | None = None,
+        name: str = NAME,
+    ) -> None:
+        self.name = name
+        self.absence_window = absence_window
+        self._client = client
+        self._secret = secret
+        self._base_url = base_url.rstrip("/")
+        self.timeout = timeout
+
+    async def send(self, request: SendRequest) -> Answer:
+        """Post one message."""
+        response = await http.deliver(
+            self._client,
+            signed(
+                self._client.build_request(
+                    "POST", f"{self._base_url}/messages", json=_document(request)
+                ),
+                self._secret,
+            ),
+            not_after=request.not_after,
+            timeout=self.timeout,
+        )
+        if not isinstance(response, httpx.Response):
+            return response
+        return _answer(response)
+
+    async def look_up(self, reference: str) -> LookUp:
+        """Ask what the simulator took under a reference."""
+        request = self._client.build_request(
+            "GET",
+            f"{self._base_url}/messages",
+            params={"reference": reference},
+            timeout=self.timeout.total_seconds(),
+        )
+        try:
+            response = await self._client.send(signed(request, self._secret))
+            response.raise_for_status()
+            return _truth(response.json()["items"], reference)
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            return NoTruth(reason=type(error).__name__)
+
+    async def recording(self, provider_message_id: str) -> Playback:
+        """Open the recording of a call; it is read as fast as it is passed on."""
+        request = self._client.build_request(
+            "GET",
+            f"{self._base_url}/messages/{quote(provider_message_id, safe='')}/recording",
+            headers={"Accept-Encoding": "identity"},  # so that the length holds
+            timeout=self.timeout.total_seconds(),
+        )
+        try:
+            response = await self._client.send(signed(request, self._secret), stream=True)
+        except httpx.HTTPError as error:
+            return NoTruth(reason=type(error).__name__)
+        if response.status_code != httpx.codes.OK:
+            await response.aclose()
+            if response.status_code == httpx.codes.NOT_FOUND:
+                return NotFound()
+            return NoTruth(reason=str(response.status_code))
+        return await _playback(response)
+
+
+async def _playback(response: httpx.Response) -> Recording:
+    chunks = _read(response)
+    await anext(chunks)  # begun, so it gives the connection back even if nobody goes on reading
+    length = response.headers.get("Content-Length", "")
+    return Recording(
+        length=int(length) if length.isascii() and length.isdigit() else None,
+        chunks=chunks,
+    )
+
+
+async def _read(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """Give nothing first, then the content."""
+    try:
+        yield b""
+        async for chunk in response.aiter_raw():
+            yield chunk
+    finally:
+        await response.aclose()
+
+
+def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Report | None]:
+    """Return how to verify and read a webhook: headers and raw body → the report.
+
+    It answers None for a status of no interest to us, and raises ForgedWebhook when the signature
+    is missing, wrong or older than five minutes.
+    """
+
+    def read(headers: Mapping[str, str], body: bytes) -> Report | None:
+        return read_report(verified(secret, headers, body))
+
+    return read
+
+
+def inbound_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], InboundText]:
+    """Return how to verify and read the webhook of an inbound text.
+
+    It raises ForgedWebhook as `verifier` does, and ValueError, KeyError or TypeError for a body
+    that is something else.
+    """
+
+    def read(headers: Mapping[str, str], body: bytes) -> InboundText:
+        return _inbound(verified(secret, headers, body))
+
+    return read
+
+
+def verified(secret: str, headers: Mapping[str, str], body: bytes) -> Any:
+    """Return the document of a webhook whose signature is right and at most five minutes old."""
+    given = headers.get(SIGNATURE_HEADER, "").split(",")
+    fields = dict(part.partition("=")[::2] for part in given)
+    at = fields.get("t", "")
+    if not (at.isascii() and at.isdigit()) or len(at) > _LONGEST_TIME:
+        raise ForgedWebhook
+    if abs(time.time() - int(at)) > _TOLERANCE:
+        raise ForgedWebhook
+    expected = hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), fields.get("v1", "").encode()):
+        raise ForgedWebhook
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _answer(response: httpx.Response) -> Answer:
+    # The simulator says these only before it accepts; of an unknown vendor it would be unclear.
+    if response.status_code in NOT_PROCESSED:
+        status = str(response.status_code)
+        return NotProcessed(
+            reason=status, provider_code=status, retry_after=http.retry_after(response)
+        )
+    try:
+        answer: dict[str, Any] = response.json()
+        if response.status_code == httpx.codes.ACCEPTED:
+            return Accepted(provider_message_id=word(answer["id"], MESSAGE_ID))
+        if response.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
+            code = int(answer["code"])
+            ours, everywhere = _REFUSALS.get(code, (ErrorCode.PROVIDER_REFUSED, False))
+            return Refused(error_code=ours, provider_code=str(code)[:CODE], everywhere=everywhere)
+    except (ValueError, KeyError, TypeError, OverflowError):
+        pass
+    status = str(response.status_code)
+    return Ambiguous(reason=status, provider_code=status)
+
+
+def _truth(items: list[dict[str, Any]], reference: str) -> Found | NotFound:
+    if not isinstance(items, list):
+        raise TypeError
+    if not items:
+        return NotFound()
+    if any(item.get("reference", reference) != reference for item in items):
+        raise ValueError("about another message")
+    return Found(
+        provider_message_id=word(items[0]["id"], MESSAGE_ID),
+        reports=tuple(report for item in items for report in look_up_reports(item, reference)),
+    )
+
+
+def _document(request: SendRequest) -> dict[str, Any]:
+    common = {
+        "to": request.to,
+        "from": request.sender,
+        "reference": request.reference,
+        "callbackUrl": request.callback_url,
+        "notAfter": request.not_after.isoformat(),
+    }
+    match request:
+        case SmsRequest():
+            return {**common, "channel": Channel.SMS, "body": request.body}
+        case VoiceRequest():
+            return {
+                **common,
+                "channel": Channel.VOICE,
+                "body": request.text,
+                "record": request.record,
+                "timeoutSeconds": request.ring_seconds,
+                "maxDurationSeconds": request.longest_seconds,
+                "language": request.language,
+                "voice": request.voice,
+            }
+        case EmailRequest():
+            return {
+                **common,
+                "channel": Channel.EMAIL,
+                "to": list(request.recipients),
+                "subject": request.subject,
+                "body": request.text,
+                "html": request.html,
+                "replyTo": request.reply_to,
+                "headers": dict(request.headers) or None,
+            }
+        case _:
+            assert_never(request)
+
+
+def _inbound(event: dict[str, Any]) -> InboundText:
+    if event["type"] != "inbound" or not isinstance(event["body"], str):
+        raise ValueError("not an inbound text")
+    return InboundText(
+        event_id=word(event["eventId"], EVENT_ID),
+        sender=str(event["from"]),
+        number=str(event["to"]),
+        body=event["body"],
+        sent_at=moment(event["at"]),
+    )

@@ -1,0 +1,234 @@
+"""Adapter to the simulator's payment gateway, over the network like any vendor."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+
+from models.enums import ChargeState
+from providers import http
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.payments import (
+    Charge,
+    ChargeAnswer,
+    ChargeReport,
+    ChargeRequest,
+    ChargeTruth,
+    RefundAnswer,
+    Refunded,
+    RefundRefused,
+)
+from providers.simulator.calls import NOT_PROCESSED, signed
+from providers.simulator.messages import NAME, verified
+
+KEY_HEADER: Final = "Idempotency-Key"
+
+_STATES: Final[dict[str, ChargeState]] = {
+    "processing": ChargeState.PROCESSING,
+    "requires_action": ChargeState.NEEDS_ACTION,
+    "succeeded": ChargeState.SUCCEEDED,
+    "declined": ChargeState.DECLINED,
+    "failed": ChargeState.FAILED,
+    "canceled": ChargeState.CANCELED,
+}
+"""What the simulator calls it → what it means."""
+
+_ALREADY_REFUNDED: Final = 50410
+
+_TELLS_A_CHARGE: Final = frozenset(
+    {httpx.codes.OK, httpx.codes.PAYMENT_REQUIRED, httpx.codes.CONFLICT}
+)
+"""Answered with the charge: as asked, declined, or already over."""
+
+_EVENT_ID: Final = 128
+_CHARGE_ID: Final = 128
+_CODE: Final = 64
+_CURRENCY: Final = 3
+"""Characters that can be stored."""
+
+
+class SimulatedPayments:
+    """The simulator as a gateway: it honours keys for ever, and finds charges by reference."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        base_url: str,
+        *,
+        timeout: timedelta,
+        absence_window: timedelta,
+        secret: str | None = None,
+    ) -> None:
+        self.name = NAME
+        self.timeout = timeout
+        self.absence_window = absence_window
+        self._client = client
+        self._secret = secret
+        self._base_url = base_url.rstrip("/")
+
+    async def charge(self, request: ChargeRequest) -> ChargeAnswer:
+        """Post one charge."""
+        answer = await self._post(
+            "/charges",
+            {
+                "reference": request.reference,
+                "amountCents": request.amount_cents,
+                "currency": request.currency,
+                "paymentMethodId": request.payment_method_id,
+                "callbackUrl": request.callback_url,
+            },
+            key=request.reference,
+            not_after=request.not_after,
+        )
+        return _charge_answer(answer) if isinstance(answer, httpx.Response) else answer
+
+    async def look_up(self, reference: str) -> ChargeTruth:
+        """Ask what was charged under a reference."""
+        request = self._client.build_request(
+            "GET",
+            f"{self._base_url}/charges",
+            params={"reference": reference},
+            timeout=self.timeout.total_seconds(),
+        )
+        try:
+            response = await self._client.send(signed(request, self._secret))
+            response.raise_for_status()
+            items = response.json()["items"]
+            if not isinstance(items, list):
+                raise TypeError
+            return _charge(items[0]) if items else NotFound()
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            return NoTruth(reason=type(error).__name__)
+
+    async def cancel(self, charge_id: str) -> ChargeAnswer:
+        """Cancel a charge; canceling twice is once."""
+        answer = await self._post(f"/charges/{quote(charge_id, safe='')}/cancel", {})
+        return _charge_answer(answer) if isinstance(answer, httpx.Response) else answer
+
+    async def refund(self, charge_id: str, key: str) -> RefundAnswer:
+        """Give all of a charge back."""
+        answer = await self._post("/refunds", {"chargeId": charge_id}, key=key)
+        return _refund_answer(answer) if isinstance(answer, httpx.Response) else answer
+
+    async def _post(
+        self,
+        path: str,
+        document: dict[str, Any],
+        *,
+        key: str | None = None,
+        not_after: datetime | None = None,
+    ) -> httpx.Response | NotProcessed | Ambiguous:
+        request = self._client.build_request(
+            "POST",
+            self._base_url + path,
+            json=document,
+            headers={} if key is None else {KEY_HEADER: key},
+        )
+        return await http.deliver(
+            self._client,
+            signed(request, self._secret),
+            not_after=not_after or datetime.now(UTC) + self.timeout,
+            timeout=self.timeout,
+        )
+
+
+def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], ChargeReport]:
+    """Return how to verify and read a webhook: headers and raw body → what it tells of a charge.
+
+    It raises ForgedWebhook when the signature is missing, wrong or older than five minutes, and
+    ValueError, KeyError or TypeError for a body that is something else.
+    """
+
+    def read(headers: Mapping[str, str], body: bytes) -> ChargeReport:
+        return _report(verified(secret, headers, body))
+
+    return read
+
+
+def _charge_answer(response: httpx.Response) -> ChargeAnswer:
+    not_processed = _not_processed(response)
+    if not_processed is not None:
+        return not_processed
+    try:
+        if response.status_code in _TELLS_A_CHARGE:
+            return _charge(response.json())
+    except (ValueError, KeyError, TypeError):
+        pass
+    status = str(response.status_code)
+    return Ambiguous(reason=status, provider_code=status)
+
+
+def _refund_answer(response: httpx.Response) -> RefundAnswer:
+    not_processed = _not_processed(response)
+    if not_processed is not None:
+        return not_processed
+    try:
+        if response.status_code == httpx.codes.OK:
+            return Refunded(refund_id=_word(response.json()["id"], _CHARGE_ID))
+        if response.status_code in (httpx.codes.CONFLICT, httpx.codes.NOT_FOUND):
+            code = response.json()["code"]
+            if code == _ALREADY_REFUNDED:
+                return Refunded(refund_id=None)
+            return RefundRefused(provider_code=_word(str(code)[:_CODE], _CODE))
+    except (ValueError, KeyError, TypeError):
+        pass
+    status = str(response.status_code)
+    return Ambiguous(reason=status, provider_code=status)
+
+
+def _not_processed(response: httpx.Response) -> NotProcessed | None:
+    if response.status_code not in NOT_PROCESSED:
+        return None
+    status = str(response.status_code)
+    return NotProcessed(reason=status, provider_code=status, retry_after=http.retry_after(response))
+
+
+def _charge(item: dict[str, Any]) -> Charge:
+    charge_id = _word(item["id"], _CHARGE_ID)
+    code = item.get("errorCode")
+    amount = item["amountCents"]
+    if not isinstance(amount, int):
+        raise TypeError
+    return Charge(
+        charge_id=charge_id,
+        state=_STATES[item["status"]],
+        amount_cents=amount,
+        currency=_word(item["currency"], _CURRENCY),
+        provider_code=None if code is None else _word(str(code)[:_CODE], _CODE),
+    )
+
+
+def _report(event: dict[str, Any]) -> ChargeReport:
+    if event["type"] != "charge":
+        raise ValueError("not about a charge")
+    charge = _charge({**event, "id": event["chargeId"]})
+    return ChargeReport(
+        charge_id=charge.charge_id,
+        state=charge.state,
+        amount_cents=charge.amount_cents,
+        currency=charge.currency,
+        provider_code=charge.provider_code,
+        event_id=_word(event["eventId"], _EVENT_ID),
+        reference=str(event["reference"]),
+        reported_at=_moment(event["at"]),
+    )
+
+
+def _moment(given: str) -> datetime:
+    moment = datetime.fromisoformat(given)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("no time of ours") from error
+
+
+def _word(given: Any, longest: int) -> str:
+    """Return a gateway's word, if it can be stored."""
+    word = str(given)
+    if not 0 < len(word) <= longest or not word.isprintable():
+        raise ValueError("a word that cannot be stored")
+    return word

@@ -1,0 +1,244 @@
+"""Adapter to the 10DLC registry of the simulator, over the network like any vendor."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Final, assert_never
+from urllib.parse import quote
+
+import httpx
+
+from models.rules.registration.vocabulary import NumberType, Standing
+from providers import http
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.registration import (
+    AssignmentRequest,
+    AvailableNumber,
+    BrandRequest,
+    CampaignRequest,
+    LookUpAnswer,
+    Offered,
+    PurchaseRequest,
+    Reason,
+    RegistryNews,
+    RegistryRequest,
+    ReleaseRequest,
+    SearchAnswer,
+    Stands,
+    SubmitAnswer,
+    UnassignmentRequest,
+)
+from providers.simulator.calls import NOT_PROCESSED, signed
+from providers.simulator.messages import NAME, verified
+
+_STANDINGS: Final = {
+    "pending": Standing.PENDING,
+    "done": Standing.DONE,
+    "rejected": Standing.REJECTED,
+}
+
+_EXPIRED: Final = 30036
+"""It came too late; the registry did nothing with it."""
+
+_ID: Final = 128
+_CODE: Final = 64
+_MESSAGE: Final = 500
+"""Characters that can be stored."""
+
+
+class SimulatedRegistry:
+    """The simulator as a registry: it keeps our reference, so truth is provable both ways."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        base_url: str,
+        *,
+        timeout: timedelta,
+        absence_window: timedelta,
+        secret: str | None = None,
+        name: str = NAME,
+    ) -> None:
+        self.name = name
+        self.timeout = timeout
+        self.absence_window = absence_window
+        self._client = client
+        self._secret = secret
+        self._url = f"{base_url.rstrip('/')}/registry"
+
+    async def submit(self, request: RegistryRequest) -> SubmitAnswer:
+        """Post one request; here one call does it all."""
+        response = await http.deliver(
+            self._client,
+            signed(
+                self._client.build_request(
+                    "POST", f"{self._url}/{_collection(request)}", json=_document(request)
+                ),
+                self._secret,
+            ),
+            not_after=request.not_after,
+            timeout=self.timeout,
+        )
+        if not isinstance(response, httpx.Response):
+            return response
+        return _answer(request, response)
+
+    async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
+        """Ask what was taken under our reference."""
+        try:
+            document = await self._get(_collection(request), {"reference": request.reference})
+            items = document["items"]
+            return _stands(request, items[0]) if items else NotFound()
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            return NoTruth(reason=type(error).__name__)
+
+    async def search_numbers(
+        self, *, area_code: str | None, type: NumberType, limit: int
+    ) -> SearchAnswer:
+        """List what can be bought."""
+        wanted = {"type": str(type), "limit": str(limit)}
+        if area_code is not None:
+            wanted["areaCode"] = area_code
+        try:
+            document = await self._get("numbers/available", wanted)
+            return Offered(numbers=tuple(_offer(item) for item in document["items"]))
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            return NoTruth(reason=error.__class__.__name__)
+
+    async def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+        request = self._client.build_request(
+            "GET",
+            f"{self._url}/{quote(path)}",
+            params=dict(params),
+            timeout=self.timeout.total_seconds(),
+        )
+        response = await self._client.send(signed(request, self._secret))
+        response.raise_for_status()
+        document: dict[str, Any] = response.json()
+        return document
+
+
+def news_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryNews | None]:
+    """Return how to verify and read a webhook: headers and raw body → whose errand has news.
+
+    It raises ForgedWebhook when the signature is missing, wrong or older than five minutes.
+    """
+
+    def read(headers: Mapping[str, str], body: bytes) -> RegistryNews | None:
+        event = verified(secret, headers, body)
+        if event["type"] != "registration":
+            return None
+        return RegistryNews(reference=str(event["reference"]))
+
+    return read
+
+
+def _collection(request: RegistryRequest) -> str:
+    match request:
+        case BrandRequest():
+            return "brands"
+        case CampaignRequest():
+            return "campaigns"
+        case PurchaseRequest():
+            return "numbers"
+        case UnassignmentRequest():
+            return "unassignments"
+        case AssignmentRequest():
+            return "assignments"
+        case ReleaseRequest():
+            return "releases"
+        case _:
+            assert_never(request)
+
+
+def _document(request: RegistryRequest) -> dict[str, Any]:
+    common = {
+        "reference": request.reference,
+        "callbackUrl": request.callback_url,
+        "notAfter": request.not_after.isoformat(),
+    }
+    match request:
+        case BrandRequest():
+            profile = request.profile
+            return {
+                **common,
+                "amends": request.vendor_id,
+                "legalName": profile.legal_name,
+                "displayName": profile.display_name,
+                "profile": asdict(profile),
+            }
+        case CampaignRequest():
+            return {
+                **common,
+                "amends": request.vendor_id,
+                "brandId": request.brand_vendor_id,
+                "profile": asdict(request.profile),
+            }
+        case PurchaseRequest():
+            return {**common, "number": request.number}
+        case AssignmentRequest():
+            return {
+                **common,
+                "numberId": request.vendor_id,
+                "campaignId": request.campaign_vendor_id,
+            }
+        case ReleaseRequest():
+            return {**common, "numberId": request.vendor_id}
+        case _:
+            assert_never(request)
+
+
+def _answer(request: RegistryRequest, response: httpx.Response) -> SubmitAnswer:
+    status = str(response.status_code)
+    # The simulator says these only before it accepts; of an unknown vendor it would be unclear.
+    if response.status_code in NOT_PROCESSED:
+        return NotProcessed(
+            reason=status, provider_code=status, retry_after=http.retry_after(response)
+        )
+    try:
+        answer: dict[str, Any] = response.json()
+        if response.status_code == httpx.codes.ACCEPTED:
+            return _stands(request, answer)
+        if response.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
+            if answer["code"] == _EXPIRED:
+                return NotProcessed(reason="expired", provider_code=str(_EXPIRED))
+            return Stands(standing=Standing.REJECTED, reasons=(_reason(answer),))
+    except (ValueError, KeyError, TypeError):
+        pass
+    return Ambiguous(reason=status, provider_code=status)
+
+
+def _stands(request: RegistryRequest, item: Mapping[str, Any]) -> Stands:
+    # What an assignment is called there nobody needs: its number keeps its own id.
+    keeps = isinstance(request, BrandRequest | CampaignRequest | PurchaseRequest)
+    return Stands(
+        standing=_STANDINGS[item["status"]],
+        vendor_id=_word(item["id"], _ID) if keeps else None,
+        reasons=tuple(_reason(reason) for reason in item["reasons"]),
+    )
+
+
+def _reason(given: Mapping[str, Any]) -> Reason:
+    field = given.get("field")
+    return Reason(
+        code=_word(given["code"], _CODE),
+        field=None if field is None else _word(field, _CODE),
+        message=_word(str(given["message"])[:_MESSAGE], _MESSAGE),
+    )
+
+
+def _offer(item: Mapping[str, Any]) -> AvailableNumber:
+    return AvailableNumber(
+        number=_word(item["number"], 16),
+        type=NumberType(item["type"]),
+        locality=item.get("locality"),
+        region=item.get("region"),
+    )
+
+
+def _word(given: Any, longest: int) -> str:
+    """Return a vendor's word, if it can be stored."""
+    word = str(given)
+    if not 0 < len(word) <= longest or not word.isprintable():
+        raise ValueError("a word that cannot be stored")
+    return word

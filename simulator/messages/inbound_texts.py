@@ -1,0 +1,72 @@
+"""Messages from people: an inbound SMS becomes a signed webhook."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from simulator.clock import iso, utc_now
+from simulator.courier import Courier, Notice
+from simulator.journal import Journal, Kind
+from simulator.messages.submission import Malformed, required_text, required_url
+
+_URL_SETTING = "inbound-url"
+
+
+class Inbox:
+    """Passes inbound messages on to the URL named in the call or else the configured one."""
+
+    def __init__(self, journal: Journal, courier: Courier, url: str | None) -> None:
+        self._journal = journal
+        self._courier = courier
+        self.url = url
+
+    def restore(self) -> None:
+        """Take up where an earlier run left off; a URL set then gives way to one given now."""
+        told = {id for id, _ in self._journal.load(Kind.TOLD)}
+        settings = dict(self._journal.load(Kind.SETTING))
+        if self.url is None and _URL_SETTING in settings:
+            self.url = settings[_URL_SETTING]["url"]
+        for id, record in self._journal.load(Kind.INBOUND):
+            if id not in told:
+                self._carry(record["url"], record["payload"], utc_now())
+
+    def redirect(self, fields: Mapping[str, Any]) -> None:
+        """Set the URL for inbound messages from now on."""
+        self.url = required_url(fields, "url")
+        self._journal.put(Kind.SETTING, _URL_SETTING, {"url": self.url})
+
+    def receive(self, fields: Mapping[str, Any], now: datetime) -> str:
+        """Pass one inbound message on and return its event id.
+
+        Raises:
+            Malformed: a field is missing, or there is no URL to pass it on to.
+        """
+        payload = {
+            "eventId": f"evt_{uuid.uuid4().hex}",
+            "type": "inbound",
+            "from": required_text(fields, "from"),
+            "to": required_text(fields, "to"),
+            "body": _body(fields),
+            "at": iso(now),
+        }
+        given = fields.get("callbackUrl")
+        url = self.url if given is None else required_url(fields, "callbackUrl")
+        if url is None:
+            raise Malformed("no callbackUrl given and none configured by POST /inbound-url")
+        self._journal.put(Kind.INBOUND, payload["eventId"], {"url": url, "payload": payload})
+        self._carry(url, payload, now)
+        return payload["eventId"]
+
+    def _carry(self, url: str, payload: dict[str, Any], due: datetime) -> None:
+        when_told = partial(self._journal.put, Kind.TOLD, payload["eventId"], {})
+        self._courier.carry([Notice(url, payload, due)], when_told)
+
+
+def _body(fields: Mapping[str, Any]) -> str:
+    """An inbound message may be empty, as people's messages may."""
+    body = fields.get("body")
+    if not isinstance(body, str):
+        raise Malformed("body must be a string")
+    return body

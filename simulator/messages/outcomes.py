@@ -1,0 +1,118 @@
+"""The outcome table: which number or address makes what happen.
+
+Hold this file against SIMULATOR.md line by line. A row is data; what a row *means* is decided
+in `carrier` (is it taken?), `timeline` (what becomes of it?) and `answers` (what is heard?).
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from simulator.messages.vocabulary import Channel, Code
+
+
+class Answer(Enum):
+    """What the client hears when it submits a message."""
+
+    ACCEPTED = auto()
+    REFUSED = auto()
+    RATE_LIMITED = auto()
+    SERVER_ERROR = auto()
+    SILENCE = auto()
+    RESET = auto()
+
+
+class Course(Enum):
+    """What becomes of a message after the carrier took it."""
+
+    DELIVERED = auto()
+    UNDELIVERED = auto()
+    BUSY = auto()
+    NO_ANSWER = auto()
+    FAILED = auto()
+    BOUNCED = auto()
+    BOUNCED_ONCE = auto()
+    COMPLAINED = auto()
+
+
+class Reporting(Enum):
+    """How the course is told to the callback URL."""
+
+    IN_ORDER = auto()
+    TWICE = auto()
+    LAST_FIRST = auto()
+    NEVER = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One row of the table; the defaults are the row "anything not below".
+
+    Attributes:
+        answer: what the submitting client hears.
+        code: error code of a refusal or of an undelivered message.
+        first_only: fail once per number and send nothing, then succeed once, then start anew.
+        pause_seconds: time the carrier takes before it accepts.
+        conceals_end: a look-up never tells more than that the message is under way.
+        talk_seconds: how long an answered call lasts, if it may.
+    """
+
+    answer: Answer = Answer.ACCEPTED
+    code: Code | None = None
+    first_only: bool = False
+    pause_seconds: float = 0.0
+    course: Course = Course.DELIVERED
+    reporting: Reporting = Reporting.IN_ORDER
+    conceals_end: bool = False
+    talk_seconds: int = 30
+
+
+ORDINARY = Outcome()
+
+NUMBERS: dict[str, Outcome] = {
+    "9001": Outcome(course=Course.UNDELIVERED, code=Code.UNREACHABLE),
+    "9002": Outcome(answer=Answer.REFUSED, code=Code.BAD_DESTINATION),
+    "9003": Outcome(answer=Answer.RATE_LIMITED, first_only=True),
+    "9004": Outcome(answer=Answer.SILENCE),
+    "9005": Outcome(answer=Answer.SILENCE, first_only=True),
+    "9006": Outcome(answer=Answer.SERVER_ERROR),
+    "9007": Outcome(answer=Answer.SERVER_ERROR, first_only=True),
+    "9008": Outcome(reporting=Reporting.TWICE),
+    "9009": Outcome(reporting=Reporting.LAST_FIRST),
+    "9010": Outcome(reporting=Reporting.NEVER),
+    "9011": Outcome(reporting=Reporting.NEVER, conceals_end=True),
+    "9012": Outcome(pause_seconds=1.5),
+    "9013": Outcome(answer=Answer.RESET),
+    "9014": Outcome(answer=Answer.REFUSED, code=Code.OPTED_OUT),
+}
+"""Last four digits of `to`, for SMS and voice alike."""
+
+CALLS: dict[str, Outcome] = {
+    "9101": Outcome(course=Course.BUSY),
+    "9102": Outcome(course=Course.NO_ANSWER),
+    "9103": Outcome(course=Course.FAILED, code=Code.CALL_FAILED),
+    **{f"92{nn:02d}": Outcome(talk_seconds=nn * 10) for nn in range(100)},
+}
+"""Last four digits of `to` that mean something to voice only."""
+
+MAILBOXES: dict[str, Outcome] = {
+    "bounce": Outcome(course=Course.BOUNCED),
+    "soft-bounce": Outcome(course=Course.BOUNCED_ONCE),
+    "complaint": Outcome(course=Course.COMPLAINED),
+    "refused": Outcome(answer=Answer.REFUSED, code=Code.BAD_DESTINATION),
+    "timeout-sent": Outcome(answer=Answer.SILENCE),
+    "timeout-lost": Outcome(answer=Answer.SILENCE, first_only=True),
+}
+"""Local part of an e-mail address."""
+
+_VOICE = NUMBERS | CALLS
+
+
+def outcome_for(channel: Channel, address: str) -> Outcome:
+    """Look up the row for one destination; addresses without a row behave ordinarily."""
+    match channel:
+        case Channel.SMS:
+            return NUMBERS.get(address[-4:], ORDINARY)
+        case Channel.VOICE:
+            return _VOICE.get(address[-4:], ORDINARY)
+        case Channel.EMAIL:
+            return MAILBOXES.get(address.partition("@")[0].lower(), ORDINARY)

@@ -1,0 +1,167 @@
+"""Charges: the table of payment methods, and what becomes of a charge, as a pure function of it.
+
+Hold `METHODS` against SIMULATOR.md line by line. Like a message's, a charge's fate is never stored:
+from the method, the moment it was made and the moment it was canceled follow its status at any
+time and the events its callback URL is told.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from simulator.messages.submission import Malformed, required_text, required_url
+
+LATER_SECONDS = 3.0
+"""When what takes its time is over."""
+
+
+class ChargeStatus(StrEnum):
+    """Where a charge stands."""
+
+    PROCESSING = "processing"
+    REQUIRES_ACTION = "requires_action"
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+OPEN = frozenset({ChargeStatus.PROCESSING, ChargeStatus.REQUIRES_ACTION})
+"""Money may still be taken; such a charge can be canceled."""
+
+ERRORS = {
+    ChargeStatus.DECLINED: "card_declined",
+    ChargeStatus.FAILED: "payment_failed",
+    ChargeStatus.CANCELED: "canceled",
+}
+"""Why no money was taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One row of the table: the status a charge begins with, and the one it ends with later."""
+
+    first: ChargeStatus = ChargeStatus.SUCCEEDED
+    last: ChargeStatus | None = None
+    silent: bool = False
+    """The charge is made, but the answer never comes."""
+
+
+ORDINARY = Method()
+
+METHODS: dict[str, Method] = {
+    "pm_slow": Method(first=ChargeStatus.PROCESSING, last=ChargeStatus.SUCCEEDED),
+    "pm_declined": Method(first=ChargeStatus.DECLINED),
+    "pm_action": Method(first=ChargeStatus.REQUIRES_ACTION, last=ChargeStatus.SUCCEEDED),
+    "pm_action_abandoned": Method(first=ChargeStatus.REQUIRES_ACTION),
+    "pm_timeout_charged": Method(silent=True),
+    "pm_fails_later": Method(first=ChargeStatus.PROCESSING, last=ChargeStatus.FAILED),
+}
+"""What a paymentMethodId stands for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a client asks to be charged."""
+
+    reference: str
+    amount_cents: int
+    currency: str
+    payment_method_id: str
+    callback_url: str
+
+    @property
+    def method(self) -> Method:
+        """The row that decides."""
+        return METHODS.get(self.payment_method_id, ORDINARY)
+
+    def document(self) -> dict[str, Any]:
+        """Render the order so that `parse_order` reads it back unchanged."""
+        return {
+            "reference": self.reference,
+            "amountCents": self.amount_cents,
+            "currency": self.currency,
+            "paymentMethodId": self.payment_method_id,
+            "callbackUrl": self.callback_url,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """One charge the gateway has made under an idempotency key; `later` seconds until it ends."""
+
+    id: str
+    key: str
+    order: Order
+    made_at: datetime
+    later: float
+    canceled_at: datetime | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Render the charge so that `from_document` reads it back unchanged."""
+        return {
+            "key": self.key,
+            "order": self.order.document(),
+            "madeAt": self.made_at.isoformat(),
+            "later": self.later,
+            "canceledAt": None if self.canceled_at is None else self.canceled_at.isoformat(),
+        }
+
+    @classmethod
+    def from_document(cls, id: str, document: dict[str, Any]) -> "Charge":
+        """Read back what `document` wrote."""
+        canceled_at = document["canceledAt"]
+        return cls(
+            id=id,
+            key=document["key"],
+            order=parse_order(document["order"]),
+            made_at=datetime.fromisoformat(document["madeAt"]),
+            later=document["later"],
+            canceled_at=None if canceled_at is None else datetime.fromisoformat(canceled_at),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A status a charge takes, and when."""
+
+    id: str
+    status: ChargeStatus
+    at: datetime
+
+
+def events(charge: Charge) -> list[Event]:
+    """All that happens to a charge, oldest first, whether it has happened yet or not."""
+    method = charge.order.method
+    steps = [(method.first, charge.made_at)]
+    if charge.canceled_at is not None:
+        steps.append((ChargeStatus.CANCELED, charge.canceled_at))
+    elif method.last is not None:
+        steps.append((method.last, charge.made_at + timedelta(seconds=charge.later)))
+    return [Event(f"evt_{charge.id}_{status}", status, at) for status, at in steps]
+
+
+def status_at(charge: Charge, now: datetime) -> ChargeStatus:
+    """Tell where a charge stands."""
+    first, *later = events(charge)
+    return next((event.status for event in reversed(later) if event.at <= now), first.status)
+
+
+def parse_order(fields: Mapping[str, Any]) -> Order:
+    """Read the fields of a decoded JSON body.
+
+    Raises:
+        Malformed: a field is missing or has the wrong shape.
+    """
+    amount = fields.get("amountCents")
+    if not isinstance(amount, int) or isinstance(amount, bool) or amount < 1:
+        raise Malformed("amountCents must be a positive whole number")
+    return Order(
+        reference=required_text(fields, "reference"),
+        amount_cents=amount,
+        currency=required_text(fields, "currency"),
+        payment_method_id=required_text(fields, "paymentMethodId"),
+        callback_url=required_url(fields, "callbackUrl"),
+    )

@@ -1,0 +1,256 @@
+"""The payment gateway: charges and refunds, each made once per idempotency key, and told about."""
+
+import asyncio
+import random
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from simulator.clock import iso, utc_now
+from simulator.courier import Courier, Notice
+from simulator.journal import Journal, Kind
+from simulator.payments.charges import (
+    ERRORS,
+    OPEN,
+    Charge,
+    ChargeStatus,
+    Event,
+    Order,
+    events,
+    status_at,
+)
+
+
+class KeyReused(Exception):
+    """The idempotency key belongs to a different request."""
+
+
+class NotRefundable(Exception):
+    """No money was taken by the charge, or it was given back already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """Money given back."""
+
+    id: str
+    key: str
+    charge_id: str
+    reference: str
+    made_at: datetime
+
+    def document(self) -> dict[str, Any]:
+        """Render the refund so that `from_document` reads it back unchanged."""
+        return {
+            "key": self.key,
+            "chargeId": self.charge_id,
+            "reference": self.reference,
+            "madeAt": self.made_at.isoformat(),
+        }
+
+    @classmethod
+    def from_document(cls, id: str, document: dict[str, Any]) -> "Refund":
+        """Read back what `document` wrote."""
+        return cls(
+            id=id,
+            key=document["key"],
+            charge_id=document["chargeId"],
+            reference=document["reference"],
+            made_at=datetime.fromisoformat(document["madeAt"]),
+        )
+
+
+class Gateway:
+    """Every charge and every refund; the same key is never charged or refunded twice."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        courier: Courier,
+        report_delay: tuple[float, float],
+        charge_delay: float,
+    ) -> None:
+        self._journal = journal
+        self._courier = courier
+        self._report_delay = report_delay
+        self._charge_delay = charge_delay
+        self._charges: dict[str, Charge] = {}
+        self._by_key: dict[str, str] = {}
+        self._by_reference: dict[str, list[str]] = defaultdict(list)
+        self._refunds: dict[str, Refund] = {}
+        self._refunded: set[str] = set()
+        self._told: set[str] = set()
+        self._later: set[asyncio.Task[None]] = set()
+
+    def restore(self) -> None:
+        """Take up where an earlier run left off, events not yet told included."""
+        self._told = {id for id, _ in self._journal.load(Kind.TOLD)}
+        charges = [Charge.from_document(*record) for record in self._journal.load(Kind.CHARGE)]
+        for charge in sorted(charges, key=lambda charge: charge.made_at):
+            self._keep(charge)
+            self._tell_later(charge)
+        refunds = [Refund.from_document(*record) for record in self._journal.load(Kind.REFUND)]
+        for refund in sorted(refunds, key=lambda refund: refund.made_at):
+            self._give_back(refund)
+
+    async def close(self) -> None:
+        """Drop the events that are still to come; what must survive is in the journal."""
+        later = list(self._later)
+        for task in later:
+            task.cancel()
+        await asyncio.gather(*later, return_exceptions=True)
+
+    def charge(self, key: str, order: Order, now: datetime) -> Charge:
+        """Make a charge, or return the one this key stands for.
+
+        Raises:
+            KeyReused: the key stands for another order.
+        """
+        known = self._by_key.get(key)
+        if known is not None:
+            charge = self._charges[known]
+            if charge.order != order:
+                raise KeyReused
+            return charge
+        charge = Charge(
+            id=f"ch_{uuid.uuid4().hex}",
+            key=key,
+            order=order,
+            made_at=now,
+            later=self._charge_delay,
+        )
+        self._journal.put(Kind.CHARGE, charge.id, charge.document())
+        self._keep(charge)
+        self._tell_later(charge)
+        return charge
+
+    def find(self, id: str) -> Charge | None:
+        """Look a charge up by its id."""
+        return self._charges.get(id)
+
+    def with_reference(self, reference: str) -> Sequence[Charge]:
+        """List the charges made under a client's reference, oldest first."""
+        return [self._charges[id] for id in self._by_reference.get(reference, ())]
+
+    def cancel(self, charge: Charge, now: datetime) -> Charge:
+        """Cancel a charge that is still open; any other stays as it is."""
+        if status_at(charge, now) not in OPEN:
+            return charge
+        canceled = replace(charge, canceled_at=now)
+        self._journal.put(Kind.CHARGE, canceled.id, canceled.document())
+        self._charges[canceled.id] = canceled
+        self._tell_later(canceled)
+        return canceled
+
+    def refund(self, key: str, charge: Charge, now: datetime) -> Refund:
+        """Give the money of a charge back, or return the refund this key stands for.
+
+        Raises:
+            KeyReused: the key stands for the refund of another charge.
+            NotRefundable: there is no money to give back.
+        """
+        known = self._refunds.get(key)
+        if known is not None:
+            if known.charge_id != charge.id:
+                raise KeyReused
+            return known
+        if status_at(charge, now) is not ChargeStatus.SUCCEEDED or self.refunded(charge):
+            raise NotRefundable
+        refund = Refund(
+            id=f"re_{uuid.uuid4().hex}",
+            key=key,
+            charge_id=charge.id,
+            reference=charge.order.reference,
+            made_at=now,
+        )
+        self._journal.put(Kind.REFUND, refund.id, refund.document())
+        self._give_back(refund)
+        return refund
+
+    def refunded(self, charge: Charge) -> bool:
+        """Say whether the money of a charge was given back."""
+        return charge.id in self._refunded
+
+    def charges(self) -> list[Charge]:
+        """List all charges, newest last."""
+        return list(self._charges.values())
+
+    def refunds(self) -> list[Refund]:
+        """List all refunds, newest last."""
+        return list(self._refunds.values())
+
+    def _keep(self, charge: Charge) -> None:
+        self._charges[charge.id] = charge
+        self._by_key[charge.key] = charge.id
+        self._by_reference[charge.order.reference].append(charge.id)
+
+    def _give_back(self, refund: Refund) -> None:
+        self._refunds[refund.key] = refund
+        self._refunded.add(refund.charge_id)
+
+    def _tell_later(self, charge: Charge) -> None:
+        for event in events(charge):
+            if event.status is not ChargeStatus.PROCESSING and event.id not in self._told:
+                self._told.add(event.id)
+                task = asyncio.get_running_loop().create_task(self._tell(charge.id, event))
+                self._later.add(task)
+                task.add_done_callback(self._later.discard)
+
+    async def _tell(self, id: str, event: Event) -> None:
+        """Tell of an event once it has happened; a charge canceled meanwhile has others."""
+        delay = timedelta(seconds=random.uniform(*self._report_delay))  # noqa: S311 - no secret
+        due = event.at + delay
+        await asyncio.sleep(max(0.0, (due - utc_now()).total_seconds()))
+        charge = self._charges[id]
+        if event in events(charge):
+            notice = Notice(charge.order.callback_url, event_payload(charge, event), due)
+            self._courier.carry([notice], partial(self._journal.put, Kind.TOLD, event.id, {}))
+
+
+def charge_view(charge: Charge, now: datetime) -> dict[str, Any]:
+    """Show a charge as the vendor's API does."""
+    status = status_at(charge, now)
+    return {**payment_view(charge, now), "errorCode": ERRORS.get(status)}
+
+
+def payment_view(charge: Charge, now: datetime) -> dict[str, Any]:
+    """Show a charge as the simulator's own list does."""
+    return {
+        "id": charge.id,
+        "reference": charge.order.reference,
+        "amountCents": charge.order.amount_cents,
+        "currency": charge.order.currency,
+        "status": status_at(charge, now),
+        "at": iso(charge.made_at),
+    }
+
+
+def refund_view(refund: Refund, charge: Charge) -> dict[str, Any]:
+    """Show a refund; all of a charge is given back, at once."""
+    return {
+        "id": refund.id,
+        "reference": refund.reference,
+        "amountCents": charge.order.amount_cents,
+        "currency": charge.order.currency,
+        "status": "succeeded",
+        "at": iso(refund.made_at),
+    }
+
+
+def event_payload(charge: Charge, event: Event) -> dict[str, Any]:
+    """Compose the body of a webhook."""
+    return {
+        "eventId": event.id,
+        "type": "charge",
+        "chargeId": charge.id,
+        "reference": charge.order.reference,
+        "amountCents": charge.order.amount_cents,
+        "currency": charge.order.currency,
+        "status": event.status,
+        "errorCode": ERRORS.get(event.status),
+        "at": iso(event.at),
+    }

@@ -1,0 +1,225 @@
+"""The 10DLC registry: takes brands, campaigns, purchases and assignments, and decides in time.
+
+Whatever is taken is known by the client's reference: the same reference twice is one request. A
+request's status follows from the clock; nothing is changed when it is decided. Only a rejected
+brand or campaign may be sent in again under its id, with a new reference.
+"""
+
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from simulator.clock import iso
+from simulator.courier import Courier, Notice
+from simulator.journal import Journal, Kind
+from simulator.messages.vocabulary import Code
+from simulator.registry.registry_inventory import NumberType, Offer, find_offer, stock
+from simulator.registry.registry_outcomes import Collection, Status, fate_of
+
+
+class Declined(Exception):
+    """The registry will not take a request; the code says why."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One understood request, whatever it asks for."""
+
+    collection: Collection
+    reference: str
+    callback_url: str
+    legal_name: str = ""
+    amends: str | None = None
+    brand: str | None = None
+    campaign: str | None = None
+    number: str | None = None
+    """E.164 of what is bought, else the id of what was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One request that was taken; of an amended one, as it was sent in last."""
+
+    id: str
+    request: Request
+    at: datetime
+    turn: int = 1
+
+    def status(self, now: datetime) -> Status:
+        """Say how far it is."""
+        fate = fate_of(self.request.collection, self.request.legal_name)
+        if now < self.at + timedelta(seconds=fate.seconds):
+            return Status.PENDING
+        return Status.REJECTED if fate.reasons else Status.DONE
+
+    def document(self) -> dict[str, Any]:
+        """Render the record so that `from_document` reads it back unchanged."""
+        fields = {name: getattr(self.request, name) for name in Request.__slots__}
+        return {"request": fields, "at": self.at.isoformat(), "turn": self.turn}
+
+    @classmethod
+    def from_document(cls, id: str, document: dict[str, Any]) -> "Record":
+        """Read back what `document` wrote."""
+        fields = document["request"]
+        request = Request(**{**fields, "collection": Collection(fields["collection"])})
+        at = datetime.fromisoformat(document["at"])
+        return cls(id=id, request=request, at=at, turn=document["turn"])
+
+
+class Registry:
+    """Everything registered, and the numbers that are sold."""
+
+    def __init__(self, journal: Journal, courier: Courier) -> None:
+        self._journal = journal
+        self._courier = courier
+        self._records: dict[str, Record] = {}
+        self._by_reference: dict[tuple[Collection, str], str] = {}
+        self._sold: dict[str, str] = {}
+        self._about: dict[str, list[str]] = defaultdict(list)
+
+    def restore(self) -> None:
+        """Take up where an earlier run left off, webhooks not yet told included."""
+        told = {id for id, _ in self._journal.load(Kind.TOLD)}
+        records = [Record.from_document(*entry) for entry in self._journal.load(Kind.REGISTRATION)]
+        for record in sorted(records, key=lambda record: record.at):
+            self._index(record)
+            if f"{record.id}_{record.turn}" not in told:
+                self._notify(record)
+
+    def take(self, request: Request, now: datetime) -> Record:
+        """Take a request, or return what was taken under its reference.
+
+        Raises:
+            Declined: it cannot be taken as things stand.
+        """
+        known = self.with_reference(request.collection, request.reference)
+        if known is not None:
+            return known
+        request = self._checked(request, now)
+        record = Record(id=f"reg_{uuid.uuid4().hex}", request=request, at=now)
+        if request.amends is not None:
+            earlier = self._records[request.amends]
+            record = replace(record, id=earlier.id, turn=earlier.turn + 1)
+        self._journal.put(Kind.REGISTRATION, record.id, record.document())
+        self._index(record)
+        self._notify(record)
+        return record
+
+    def find(self, collection: Collection, id: str) -> Record | None:
+        """Look a request up by its id."""
+        record = self._records.get(id)
+        return record if record and record.request.collection is collection else None
+
+    def with_reference(self, collection: Collection, reference: str) -> Record | None:
+        """Look a request up by the client's reference."""
+        id = self._by_reference.get((collection, reference))
+        return None if id is None else self._records[id]
+
+    def all(self, collection: Collection | None) -> list[Record]:
+        """List what was taken, oldest first."""
+        return [
+            record
+            for record in self._records.values()
+            if collection in (None, record.request.collection)
+        ]
+
+    def offers(self, area_code: str | None, type: NumberType, limit: int) -> list[Offer]:
+        """List numbers that are not sold yet."""
+        found: list[Offer] = []
+        for offer in stock(area_code, type):
+            if len(found) == limit:
+                break
+            if offer.number not in self._sold:
+                found.append(offer)
+        return found
+
+    def _checked(self, request: Request, now: datetime) -> Request:
+        """Return the request with the legal name that decides it; raise Declined."""
+        match request.collection:
+            case Collection.BRANDS | Collection.CAMPAIGNS if request.amends is not None:
+                self._amendable(request, now)
+        match request.collection:
+            case Collection.CAMPAIGNS:
+                brand = self._done(Collection.BRANDS, request.brand, now, Code.BRAND_NOT_APPROVED)
+                return replace(request, legal_name=brand.request.legal_name)
+            case Collection.NUMBERS:
+                if find_offer(request.number or "") is None or request.number in self._sold:
+                    raise Declined(Code.NUMBER_UNAVAILABLE, "the number is not for sale")
+            case Collection.ASSIGNMENTS:
+                return self._assignable(request, now)
+            case Collection.UNASSIGNMENTS | Collection.RELEASES:
+                bought = self._bought(request, now)
+                assigned = self._assignment(bought, now)
+                if request.collection is Collection.RELEASES and assigned is not None:
+                    raise Declined(Code.NUMBER_ASSIGNED, "the number is assigned to a campaign")
+                if assigned is not None:
+                    return replace(request, legal_name=assigned.request.legal_name)
+        return request
+
+    def _amendable(self, request: Request, now: datetime) -> None:
+        earlier = self.find(request.collection, request.amends or "")
+        if earlier is None or earlier.status(now) is not Status.REJECTED:
+            raise Declined(Code.NOT_AMENDABLE, "only what was rejected can be amended")
+
+    def _assignable(self, request: Request, now: datetime) -> Request:
+        campaign = self._done(
+            Collection.CAMPAIGNS, request.campaign, now, Code.CAMPAIGN_NOT_APPROVED
+        )
+        if self._assignment(self._bought(request, now), now) is not None:
+            raise Declined(Code.NUMBER_ASSIGNED, "the number is assigned to a campaign")
+        return replace(request, legal_name=campaign.request.legal_name)
+
+    def _done(self, collection: Collection, id: str | None, now: datetime, code: Code) -> Record:
+        record = self.find(collection, id or "")
+        if record is None or record.status(now) is not Status.DONE:
+            raise Declined(code, "there is no such approved registration")
+        return record
+
+    def _bought(self, request: Request, now: datetime) -> Record:
+        bought = self._done(Collection.NUMBERS, request.number, now, Code.NUMBER_UNAVAILABLE)
+        if any(r.request.collection is Collection.RELEASES for r in self._of(bought.id)):
+            raise Declined(Code.NUMBER_UNAVAILABLE, "the number was given back")
+        return bought
+
+    def _assignment(self, bought: Record, now: datetime) -> Record | None:
+        """Return the assignment in force, or on its way; None if there is none."""
+        last = [r for r in self._of(bought.id) if r.request.collection is not Collection.RELEASES]
+        if not last or last[-1].request.collection is Collection.UNASSIGNMENTS:
+            return None
+        return None if last[-1].status(now) is Status.REJECTED else last[-1]
+
+    def _of(self, number_id: str) -> list[Record]:
+        return [self._records[id] for id in self._about[number_id]]
+
+    def _index(self, record: Record) -> None:
+        request = record.request
+        self._records[record.id] = record
+        self._by_reference[request.collection, request.reference] = record.id
+        if request.collection is Collection.NUMBERS:
+            self._sold[request.number or ""] = record.id
+        elif request.number is not None:
+            self._about[request.number].append(record.id)
+
+    def _notify(self, record: Record) -> None:
+        """Tell the callback URL when it is decided; its word is `changed`, ask for the rest."""
+        event = f"{record.id}_{record.turn}"
+        request = record.request
+        fate = fate_of(request.collection, request.legal_name)
+        due = record.at + timedelta(seconds=fate.seconds)
+        payload = {
+            "eventId": event,
+            "type": "registration",
+            "collection": request.collection,
+            "id": record.id,
+            "reference": request.reference,
+            "at": iso(due),
+        }
+        when_told = partial(self._journal.put, Kind.TOLD, event, {})
+        self._courier.carry([Notice(request.callback_url, payload, due)], when_told)

@@ -1,0 +1,76 @@
+"""The 10DLC rows of the table: what a legal name says about its brand's fate."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from simulator.messages.vocabulary import Code
+
+
+class Collection(StrEnum):
+    """What can be asked of the registry, as its paths call it."""
+
+    BRANDS = "brands"
+    CAMPAIGNS = "campaigns"
+    NUMBERS = "numbers"
+    ASSIGNMENTS = "assignments"
+    UNASSIGNMENTS = "unassignments"
+    RELEASES = "releases"
+
+
+class Status(StrEnum):
+    """How far a request is."""
+
+    PENDING = "pending"
+    DONE = "done"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of a request, this many seconds after it was taken."""
+
+    seconds: float
+    reasons: tuple[dict[str, Any], ...] = ()
+
+
+_SLOW_SECONDS = 20.0
+_SECONDS = {
+    Collection.BRANDS: 2.0,
+    Collection.CAMPAIGNS: 2.0,
+    Collection.ASSIGNMENTS: 1.0,
+    Collection.UNASSIGNMENTS: 1.0,
+}
+
+_BRAND_REASONS = (
+    {
+        "code": str(int(Code.TAX_ID_MISMATCH)),
+        "field": "ein",
+        "message": "The EIN does not belong to this legal name.",
+    },
+    {
+        "code": str(int(Code.WEBSITE_UNREACHABLE)),
+        "field": "website",
+        "message": "The website cannot be reached or does not name the business.",
+    },
+)
+_CAMPAIGN_REASONS = (
+    {
+        "code": str(int(Code.OPT_IN_UNCLEAR)),
+        "field": "messageFlow",
+        "message": "The message flow does not show how recipients opt in.",
+    },
+)
+
+
+def fate_of(collection: Collection, legal_name: str) -> Fate:
+    """Look a request up in the table, by the legal name of the brand it stands under."""
+    seconds = _SECONDS.get(collection, 0.0)
+    if seconds and "SLOW" in legal_name:
+        seconds = _SLOW_SECONDS
+    # CREJECT holds REJECT, and means something else.
+    if collection is Collection.BRANDS and "REJECT" in legal_name.replace("CREJECT", ""):
+        return Fate(seconds, _BRAND_REASONS)
+    if collection is Collection.CAMPAIGNS and "CREJECT" in legal_name:
+        return Fate(seconds, _CAMPAIGN_REASONS)
+    return Fate(seconds)

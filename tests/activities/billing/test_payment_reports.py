@@ -1,0 +1,113 @@
+"""What a gateway reports of a payment: believed once, and only about its own charge."""
+
+import asyncio
+
+import pytest
+
+from models.enums import ChargeState, PaymentStatus
+from models.rules.billing.payments import Duty
+from models.session import Database
+from providers.ports.messages import NotFound
+from tests.activities.gateways import BUSY, OwnGateway, Till
+from tests.factories import Owner
+
+PENDING, SUCCEEDED, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED
+REFUNDED = PaymentStatus.REFUNDED
+
+
+@pytest.fixture
+def gateway() -> OwnGateway:
+    return OwnGateway()
+
+
+@pytest.fixture
+def till(database: Database, owner: Owner, gateway: OwnGateway) -> Till:
+    return Till(database, owner, gateway)
+
+
+async def test_money_that_comes_after_the_failure_is_given_back(
+    till: Till, gateway: OwnGateway
+) -> None:
+    gateway.state = ChargeState.DECLINED
+    reference = "spring"
+    payment_id = await till.order(reference=reference)
+    assert await till.carry(payment_id) is FAILED
+    again = await till.order(reference=reference)  # the reference was free
+    [key] = gateway.states
+    gateway.states[key] = ChargeState.SUCCEEDED
+    await till.tell(payment_id, ChargeState.SUCCEEDED)
+    assert (await till.row(payment_id)).completed_at is None
+    assert await till.carry(payment_id) is REFUNDED
+    gateway.state = ChargeState.SUCCEEDED
+    assert await till.carry(again) is SUCCEEDED
+    assert await till.broken_laws() == []
+
+
+async def test_the_same_event_told_many_times_is_one(till: Till, gateway: OwnGateway) -> None:
+    gateway.state = ChargeState.PROCESSING
+    payment_id = await till.order()
+    await till.take("charge", payment_id)
+    [reference] = gateway.states
+    gateway.states[reference] = ChargeState.SUCCEEDED
+    await asyncio.gather(
+        *(till.tell(payment_id, ChargeState.SUCCEEDED, event_id="evt-1") for _ in range(10))
+    )
+    stored = await till.rows("SELECT event_id FROM payment_event WHERE tenant_id = :t")
+    assert [row.event_id for row in stored] == ["evt-1"]
+    assert await till.carry(payment_id) is SUCCEEDED
+    row = await till.row(payment_id)
+    for state in ChargeState:
+        await till.tell(payment_id, state)
+    again = await till.row(payment_id)
+    assert replace_sweep(again) == replace_sweep(row)
+
+
+async def test_news_of_an_unknown_payment_or_another_gateway_are_refused(
+    till: Till, gateway: OwnGateway
+) -> None:
+    payment_id = await till.order()
+    assert await till.tell(payment_id, ChargeState.SUCCEEDED) is None  # never asked for
+    assert await till.tell(payment_id + 1_000_000, ChargeState.SUCCEEDED) is None
+    await till.take("charge", payment_id)
+    gateway.name = "another"
+    assert await till.tell(payment_id, ChargeState.FAILED) is None
+
+
+async def test_an_old_charge_under_the_same_ids_is_not_this_payments_money(
+    till: Till, gateway: OwnGateway
+) -> None:
+    """A database that was restored gives out the id of a payment that was paid already."""
+    payment_id = await till.order()
+    old = f"hxp-{till.owner.tenant_id}-{payment_id}"
+    gateway.states[old] = gateway.state = ChargeState.SUCCEEDED
+    gateway.answers = [BUSY]
+    await till.take("charge", payment_id)
+    [request] = gateway.requests
+    assert request.reference != old
+    truth = await gateway.look_up(request.reference)
+    assert truth == NotFound()
+
+
+@pytest.mark.parametrize("tells", [(11, "USD"), (10, "MXN")])
+@pytest.mark.parametrize("state", [ChargeState.SUCCEEDED, ChargeState.PROCESSING])
+async def test_a_charge_that_nobody_ordered_is_neither_believed_nor_canceled(
+    till: Till,
+    gateway: OwnGateway,
+    tells: tuple[int, str],
+    state: ChargeState,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gateway.state, gateway.tells = state, tells
+    payment_id = await till.order()
+    for step in ("charge", "charge", "call_off"):
+        standing = await till.take(step, payment_id)
+    assert (standing.status, standing.duty) == (PENDING, Duty.CALL_OFF)
+    assert gateway.calls == ["charge", "look_up", "look_up"]
+    assert (await till.row(payment_id)).charge_id is None
+    assert caplog.messages.count("the gateway tells of another charge than was ordered") == 3
+
+
+def replace_sweep(row: object) -> dict[str, object]:
+    facts = dict(row._mapping)  # type: ignore[attr-defined]  # a row of the database
+    facts.pop("sweep_at")
+    return facts

@@ -1,0 +1,307 @@
+"""Finding the truth of a lost answer, and what became of a message that was taken."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.enums import FINAL_REPORT, AttemptState, MessageStatus, ReportStatus
+from models.queries.messages import conclude
+from models.queries.messages.receipts import StoredReceipt
+from models.rules.messages.delivery_events import Mismatch as M
+from models.session import Database
+from providers.ports.messages import Found, LookUp, Proof
+from tests.activities.doubles import (
+    ACCEPTED,
+    AMBIGUOUS,
+    FOUND,
+    NO_TRUTH,
+    NOT_FOUND,
+    OWN,
+    REFUSED,
+    Scripted,
+    report,
+)
+from tests.activities.harness import Stage
+from tests.factories import Owner, make_owner
+from workflows.messages.types import Ending, Finding, ReconcileResult, Verdict
+
+A = AttemptState
+SECOND = timedelta(seconds=1)
+
+
+async def lost(
+    database: Database, owner: Owner, provider: Scripted, *, deadline_in: timedelta
+) -> tuple[Stage, int]:
+    """Return a message whose one call had no outcome."""
+    stage = Stage(database, owner, provider)
+    message_id = await stage.accept()
+    await stage.crash(message_id, deadline_in=deadline_in, provider=provider.name)
+    return stage, message_id
+
+
+@pytest.mark.parametrize("deadline_in", [-SECOND, timedelta(hours=1)])
+async def test_what_is_found_is_found_at_any_time(
+    database: Database, owner: Owner, deadline_in: timedelta
+) -> None:
+    provider = Scripted(truths=[FOUND], absence_window=timedelta(hours=1))
+    stage, message_id = await lost(database, owner, provider, deadline_in=deadline_in)
+    assert await stage.reconcile(message_id) == ReconcileResult(finding=Finding.FOUND)
+    assert await stage.attempts(message_id) == [("one", A.ACCEPTED)]
+    assert await stage.status(message_id) is MessageStatus.SENT
+    assert provider.asked == [f"hx-{owner.tenant_id}-{message_id}-1"]
+
+
+@pytest.mark.parametrize(
+    ("deadline_in", "window", "proof", "finding"),
+    [
+        (-SECOND, timedelta(0), Proof.REFERENCE, Finding.ABSENT),
+        (-10 * SECOND, 9 * SECOND, Proof.REFERENCE, Finding.ABSENT),
+        (-10 * SECOND, 9 * SECOND, Proof.LISTING, Finding.ABSENT),
+        (5 * SECOND, timedelta(0), Proof.REFERENCE, Finding.UNCERTAIN),
+        (-SECOND, 5 * SECOND, Proof.REFERENCE, Finding.UNCERTAIN),
+        (-timedelta(days=9), timedelta(0), Proof.NONE, Finding.UNCERTAIN),
+    ],
+)
+async def test_absence_is_sure_after_deadline_and_window_where_it_can_be_proven(
+    database: Database,
+    owner: Owner,
+    deadline_in: timedelta,
+    window: timedelta,
+    proof: Proof,
+    finding: Finding,
+) -> None:
+    provider = Scripted(proof=proof, absence_window=window)
+    stage, message_id = await lost(database, owner, provider, deadline_in=deadline_in)
+    assert await stage.reconcile(message_id) == ReconcileResult(finding=finding)
+    state = A.ABSENT if finding is Finding.ABSENT else A.AMBIGUOUS
+    assert await stage.attempts(message_id) == [("one", state)]
+
+
+async def test_absence_needs_a_question_that_was_asked_after_the_window(
+    database: Database, owner: Owner
+) -> None:
+    """An answer that was true before the deadline proves nothing after it."""
+
+    class Slow(Scripted):
+        async def look_up(self, reference: str) -> LookUp:
+            await asyncio.sleep(0.3)
+            return await super().look_up(reference)
+
+    slow = timedelta(seconds=0.15)
+    stage, message_id = await lost(database, owner, Slow(), deadline_in=slow)
+    assert (await stage.reconcile(message_id)).finding is Finding.UNCERTAIN
+    assert (await stage.reconcile(message_id)).finding is Finding.ABSENT
+
+
+async def test_a_provider_that_cannot_be_asked_proves_nothing(
+    database: Database, owner: Owner
+) -> None:
+    provider = Scripted(truths=[NO_TRUTH])
+    stage, message_id = await lost(database, owner, provider, deadline_in=-timedelta(days=9))
+    assert (await stage.reconcile(message_id)).finding is Finding.UNCERTAIN
+    assert await stage.attempts(message_id) == [("one", A.AMBIGUOUS)]
+
+
+@pytest.mark.parametrize("status", [ReportStatus.SENT, *sorted(FINAL_REPORT)])
+async def test_a_stored_report_is_read_before_anybody_is_asked(
+    database: Database, owner: Owner, status: ReportStatus
+) -> None:
+    provider = Scripted(proof=Proof.NONE)
+    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    await stage.tell(message_id, status)
+    final = status is not ReportStatus.SENT
+    expected = ReconcileResult(finding=Finding.FOUND, reported=final)
+    assert await stage.reconcile(message_id) == expected
+    assert provider.asked == []
+    assert await stage.status(message_id) is MessageStatus.SENT
+
+
+async def test_what_a_look_up_tells_of_delivery_is_stored(database: Database, owner: Owner) -> None:
+    told = Found(provider_message_id=OWN, reports=(report(ReportStatus.DELIVERED),))
+    provider = Scripted(truths=[told])
+    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    expected = ReconcileResult(finding=Finding.FOUND, reported=True)
+    assert await stage.reconcile(message_id) == expected
+    assert await stage.open_receipts(message_id) == 1
+
+
+async def test_reconciling_again_keeps_the_first_word(database: Database, owner: Owner) -> None:
+    provider = Scripted(truths=[NOT_FOUND, FOUND])
+    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    findings = [(await stage.reconcile(message_id)).finding for _ in range(3)]
+    assert findings == [Finding.ABSENT] * 3
+    assert len(provider.asked) == 1
+    handed = await stage.dispatch(message_id)
+    assert (handed.verdict, handed.attempt) == (Verdict.ACCEPTED, 2)
+    assert (await stage.reconcile(message_id)).finding is Finding.FOUND
+
+
+async def test_an_answer_that_comes_after_all_is_taken(database: Database, owner: Owner) -> None:
+    """Somebody reconciled while the first worker was only slow."""
+    provider = Scripted(ACCEPTED, truths=[NO_TRUTH])
+    provider.may_answer.clear()
+    stage = Stage(database, owner, provider)
+    message_id = await stage.accept()
+    call = asyncio.create_task(stage.dispatch(message_id))
+    await provider.called()
+    assert (await stage.reconcile(message_id)).finding is Finding.UNCERTAIN
+    provider.may_answer.set()
+    assert (await call).verdict is Verdict.ACCEPTED
+    assert await stage.attempts(message_id) == [("one", A.ACCEPTED)]
+
+
+@pytest.mark.parametrize(
+    ("truth", "finding", "state"),
+    [(FOUND, Finding.FOUND, A.ACCEPTED), (NOT_FOUND, Finding.ABSENT, A.ABSENT)],
+)
+async def test_many_reconciling_at_once_agree(
+    database: Database, owner: Owner, truth: LookUp, finding: Finding, state: AttemptState
+) -> None:
+    provider = Scripted(truths=[truth])
+    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    found = await asyncio.gather(*(stage.reconcile(message_id) for _ in range(10)))
+    assert {one.finding for one in found} == {finding}
+    assert await stage.attempts(message_id) == [("one", state)]
+
+
+async def test_an_answer_that_comes_while_absence_is_asked_for_is_not_taken_for_found(
+    database: Database, owner: Owner
+) -> None:
+    """The first worker learns that nothing was processed; this one must not wait for a report."""
+
+    class Meanwhile(Scripted):
+        async def look_up(self, reference: str) -> LookUp:
+            async with database.transaction() as db:
+                await conclude.conclude(
+                    db,
+                    tenant_id=owner.tenant_id,
+                    message_id=message_id,
+                    number=1,
+                    state=A.NOT_PROCESSED,
+                    now=datetime.now(UTC),
+                )
+            return await super().look_up(reference)
+
+    stage, message_id = await lost(database, owner, Meanwhile(), deadline_in=-SECOND)
+    findings = [(await stage.reconcile(message_id)).finding for _ in range(2)]
+    assert findings == [Finding.UNCERTAIN, Finding.ABSENT]
+    assert (await stage.dispatch(message_id)).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("status", [ReportStatus.SENT, *sorted(FINAL_REPORT)])
+async def test_a_report_that_comes_while_absence_is_asked_for_outweighs_it(
+    database: Database, owner: Owner, status: ReportStatus
+) -> None:
+    """The provider knows nothing yet, and its report was faster: the message was taken."""
+
+    class Meanwhile(Scripted):
+        async def look_up(self, reference: str) -> LookUp:
+            await stage.tell(message_id, status)
+            return await super().look_up(reference)
+
+    provider = Meanwhile(truths=[NOT_FOUND])
+    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    final = status is not ReportStatus.SENT
+    expected = ReconcileResult(finding=Finding.FOUND, reported=final)
+    assert await stage.reconcile(message_id) == expected
+    assert await stage.attempts(message_id) == [("one", A.ACCEPTED)]
+    assert await stage.status(message_id) is MessageStatus.SENT
+    if final:
+        ended, _ = await stage.settle(message_id, Ending.REPORTED)
+        assert ended.value == status.value
+    assert provider.sent == []
+
+
+async def test_without_an_attempt_there_is_nothing_to_find(
+    database: Database, owner: Owner
+) -> None:
+    stage = Stage(database, owner, Scripted())
+    message_id = await stage.accept()
+    assert await stage.reconcile(message_id) == ReconcileResult(finding=Finding.ABSENT)
+    assert await stage.poll(message_id) is False
+
+
+async def test_polling_stores_what_is_told_once(database: Database, owner: Owner) -> None:
+    told = Found(provider_message_id=OWN, reports=(report(ReportStatus.DELIVERED),))
+    provider = Scripted(truths=[FOUND, told])
+    stage = Stage(database, owner, provider)
+    message_id = await stage.accept()
+    await stage.dispatch(message_id)
+    assert [await stage.poll(message_id) for _ in range(3)] == [False, True, True]
+    assert len(provider.asked) == 2
+    assert await stage.open_receipts(message_id) == 1
+
+
+async def test_polling_asks_nobody_when_the_report_is_there(
+    database: Database, owner: Owner
+) -> None:
+    provider = Scripted()
+    stage = Stage(database, owner, provider)
+    message_id = await stage.accept()
+    await stage.dispatch(message_id)
+    await stage.tell(message_id, ReportStatus.UNDELIVERED)
+    assert await stage.poll(message_id) is True
+    assert provider.asked == []
+
+
+async def test_polling_asks_about_the_attempt_that_was_taken(
+    database: Database, owner: Owner
+) -> None:
+    first, second = Scripted(REFUSED), Scripted(name="two", truths=[FOUND])
+    stage = Stage(database, owner, first, second)
+    message_id = await stage.accept()
+    await stage.dispatch(message_id)
+    await stage.dispatch(message_id)
+    await stage.poll(message_id)
+    assert (first.asked, len(second.asked)) == ([], 1)
+
+
+async def test_a_receipt_for_somebody_elses_attempt_is_none(
+    database: Database, owner: Owner
+) -> None:
+    stage = Stage(database, owner, Scripted(AMBIGUOUS))
+    message_id = await stage.accept()
+    await stage.dispatch(message_id)
+    stranger = await make_owner(database)
+    delivered = ReportStatus.DELIVERED
+    assert await stage.tell(message_id, delivered, tenant_id=stranger.tenant_id) is M.ATTEMPT
+    assert await stage.tell(message_id, delivered, provider="two") is M.PROVIDER
+    assert await stage.tell(message_id, delivered, attempt=2) is M.ATTEMPT
+    assert await stage.tell(10**15, delivered) is M.ATTEMPT
+    assert await stage.open_receipts(message_id) == 0
+    assert isinstance(await stage.tell(message_id, delivered), StoredReceipt)
+
+
+async def test_one_event_id_under_two_messages_is_about_the_first(
+    database: Database, owner: Owner
+) -> None:
+    stage = Stage(database, owner, Scripted())
+    first, second = [await stage.accept() for _ in range(2)]
+    for message_id in (first, second):
+        await stage.dispatch(message_id)
+    told = await stage.tell(first, ReportStatus.DELIVERED, event_id="same")
+    assert isinstance(told, StoredReceipt)
+    assert told.fresh
+    other = await stage.tell(second, ReportStatus.UNDELIVERED, event_id="same", price="0.5")
+    assert other is M.EVENT
+    stored = await stage.rows(
+        "SELECT message_id, status, price, applied_at FROM receipt WHERE tenant_id = :t"
+    )
+    assert [tuple(row) for row in stored] == [(first, "DELIVERED", None, None)]
+    assert await stage.settle(second, Ending.REPORTED) == (MessageStatus.SENT, False)
+    assert await stage.settle(first, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
+    # Nor does it open again what has taken effect.
+    again = await stage.tell(second, ReportStatus.UNDELIVERED, event_id="same", price="0.5")
+    assert again is M.EVENT
+    assert await stage.open_receipts(first) == 0
+
+
+async def test_a_receipt_told_twenty_times_at_once_is_one(database: Database, owner: Owner) -> None:
+    stage = Stage(database, owner, Scripted())
+    message_id = await stage.accept()
+    await stage.dispatch(message_id)
+    told = [stage.tell(message_id, ReportStatus.DELIVERED) for _ in range(20)]
+    stored = await asyncio.gather(*told)
+    assert {type(one) for one in stored} == {StoredReceipt}
+    assert await stage.open_receipts(message_id) == 1

@@ -1,0 +1,262 @@
+"""Sweeping: what is due and silent gets its workflow, what was reported gets its effect."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import text
+from temporalio import workflow
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import Worker
+
+from activities.system.sweep_messages import Chore, Sweeping
+from cli.dev.postgres import EmbeddedPostgres
+from models.enums import MessageStatus, ReportStatus
+from models.rules.waits import SendWaits
+from models.session import Database
+from providers.routing import Routes
+from tests.activities.doubles import AMBIGUOUS, Scripted
+from tests.activities.harness import Stage
+from tests.factories import make_message, make_owner, new_message, unique
+from tests.stack import async_url, make_database
+from workflows.messages.types import Ending, SweepResult
+from workflows.names import send_workflow_id
+
+SECOND = timedelta(seconds=1)
+GRACE = timedelta(seconds=30)
+EVERY = timedelta(seconds=7)
+WAITS = SendWaits(
+    report_wait=SECOND,
+    poll_first=SECOND,
+    poll_longest=SECOND,
+    reconcile_every=SECOND,
+    truth_horizon=SECOND,
+)
+
+
+@pytest.fixture
+async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
+    """A database in which no other test's rows are found; sweeping looks at all tenants."""
+    url = make_database(postgres, unique("sweep").replace("-", "_"))
+    database = Database(async_url(url), pool_size=10)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def stage(alone: Database) -> Stage:
+    return Stage(alone, await make_owner(alone), Scripted())
+
+
+def sweeping(stage: Stage, client: Client, *, chores: Sequence[Chore[int]] = ()) -> Sweeping:
+    routes = Routes([], {})
+    return Sweeping(stage.database, client, WAITS, routes, every=EVERY, grace=GRACE, chores=chores)
+
+
+async def sweep(stage: Stage, client: Client) -> SweepResult:
+    return await ActivityEnvironment().run(sweeping(stage, client).sweep)
+
+
+async def silent(stage: Stage, *, since: timedelta, key: str | None = None) -> int:
+    """Accept a message that is to be looked after since a while (or not yet)."""
+    message = new_message(stage.owner, key=key)
+    due = replace(message, sweep_at=datetime.now(UTC) - since)
+    return await make_message(stage.database, due)
+
+
+def id_of(stage: Stage, message_id: int, key: str | None = None) -> str:
+    return send_workflow_id("send-sms", stage.owner.tenant_id, "", key, message_id)
+
+
+async def runs(client: Client, workflow_id: str) -> bool:
+    try:
+        described = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError:
+        return False
+    assert described.workflow_type == "send-message"
+    return described.status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_only_what_is_due_and_silent_is_started(stage: Stage, client: Client) -> None:
+    key = unique("key")
+    due = await silent(stage, since=SECOND, key=key)
+    unkeyed = await silent(stage, since=SECOND)
+    not_yet = await silent(stage, since=-timedelta(minutes=1))
+    ended = await silent(stage, since=SECOND)
+    await stage.settle(ended, Ending.BLOCKED)
+    swept = await sweep(stage, client)
+    assert swept == SweepResult(started=2, applied=0, next_in=EVERY)
+    assert await runs(client, id_of(stage, due, key))
+    assert await runs(client, id_of(stage, unkeyed))
+    assert not await runs(client, id_of(stage, not_yet))
+    assert not await runs(client, id_of(stage, ended))
+
+
+async def test_what_was_looked_after_is_left_alone_for_a_while(
+    stage: Stage, client: Client
+) -> None:
+    message_id = await silent(stage, since=SECOND)
+    before = datetime.now(UTC)
+    assert (await sweep(stage, client)).started == 1
+    next_look = (await stage.message(message_id)).sweep_at
+    assert GRACE <= next_look - before < GRACE + 5 * SECOND
+    assert (await sweep(stage, client)).started == 0
+
+
+async def test_the_older_a_message_the_rarer_it_is_looked_after(
+    stage: Stage, client: Client
+) -> None:
+    now = datetime.now(UTC)
+    ages = {timedelta(minutes=4): timedelta(minutes=2), timedelta(days=2): timedelta(minutes=10)}
+    for age, gap in ages.items():
+        message = new_message(stage.owner, accepted_at=now - age)
+        message_id = await make_message(stage.database, replace(message, sweep_at=now))
+        await sweep(stage, client)
+        waits = (await stage.message(message_id)).sweep_at - now
+        assert gap <= waits < gap + 5 * SECOND
+
+
+async def test_two_sweepers_start_a_message_once(stage: Stage, client: Client) -> None:
+    ids = [await silent(stage, since=SECOND) for _ in range(10)]
+    swept = await asyncio.gather(*(sweep(stage, client) for _ in range(4)))
+    assert sum(turn.started for turn in swept) == 10
+    for message_id in ids:
+        assert await runs(client, id_of(stage, message_id))
+
+
+async def test_a_message_whose_workflow_runs_is_left_to_it(stage: Stage, client: Client) -> None:
+    message_id = await silent(stage, since=SECOND)
+    await sweep(stage, client)
+    handle = client.get_workflow_handle(id_of(stage, message_id))
+    first = (await handle.describe()).run_id
+    await _due_again(stage)
+    assert (await sweep(stage, client)).started == 1
+    assert (await handle.describe()).run_id == first
+
+
+async def test_a_workflow_that_was_terminated_is_started_anew(stage: Stage, client: Client) -> None:
+    message_id = await silent(stage, since=SECOND)
+    await sweep(stage, client)
+    await client.get_workflow_handle(id_of(stage, message_id)).terminate()
+    await _due_again(stage)
+    assert (await sweep(stage, client)).started == 1
+    assert await runs(client, id_of(stage, message_id))
+
+
+async def test_an_open_report_wakes_its_workflow(stage: Stage, client: Client) -> None:
+    message_id = await silent(stage, since=SECOND)
+    await sweep(stage, client)
+    await stage.dispatch(message_id)
+    await stage.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
+    assert (await sweep(stage, client)).applied == 1
+    history = await client.get_workflow_handle(id_of(stage, message_id)).fetch_history()
+    signals = [
+        event.workflow_execution_signaled_event_attributes.signal_name
+        for event in history.events
+        if event.HasField("workflow_execution_signaled_event_attributes")
+    ]
+    assert len(signals) == 1
+    assert await stage.open_receipts(message_id) == 1
+
+
+async def test_an_open_report_of_a_message_that_is_over_is_applied(
+    alone: Database, client: Client
+) -> None:
+    stage = Stage(alone, await make_owner(alone), Scripted(AMBIGUOUS))
+    message_id = await stage.accept()
+    await stage.dispatch(message_id)
+    await stage.settle(message_id, Ending.GIVEN_UP)
+    await stage.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
+    assert await sweep(stage, client) == SweepResult(started=0, applied=1, next_in=EVERY)
+    assert await stage.status(message_id) is MessageStatus.DELIVERED
+    assert await stage.open_receipts(message_id) == 0
+    assert (await sweep(stage, client)).applied == 0
+
+
+async def test_a_fresh_report_is_left_to_the_webhook(stage: Stage, client: Client) -> None:
+    message_id = await stage.accept()
+    await stage.dispatch(message_id)
+    await stage.tell(message_id, ReportStatus.DELIVERED)
+    assert (await sweep(stage, client)).applied == 0
+
+
+async def test_a_report_that_finds_no_workflow_harms_nothing(stage: Stage, client: Client) -> None:
+    message_id = await stage.accept()
+    await stage.dispatch(message_id)
+    await stage.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
+    assert (await sweep(stage, client)).applied == 1
+    assert await stage.open_receipts(message_id) == 1
+
+
+@workflow.defn(name="over-at-once", sandboxed=False)
+class OverAtOnce:
+    @workflow.run
+    async def run(self) -> None:
+        pass
+
+
+async def test_a_finished_workflow_that_left_its_message_open_is_counted(
+    stage: Stage, client: Client
+) -> None:
+    key, queue = unique("key"), unique("queue")
+    message_id = await silent(stage, since=SECOND, key=key)
+    async with Worker(client, task_queue=queue, workflows=[OverAtOnce]):
+        await client.execute_workflow(
+            OverAtOnce.run, id=id_of(stage, message_id, key), task_queue=queue
+        )
+    before = REGISTRY.get_sample_value("hexavox_stranded_messages_total") or 0
+    assert (await sweep(stage, client)).started == 0
+    assert REGISTRY.get_sample_value("hexavox_stranded_messages_total") == before + 1
+
+
+async def _due_again(stage: Stage) -> None:
+    async with stage.database.transaction() as db:
+        await db.execute(text("UPDATE message SET sweep_at = now() - interval '1 second'"))
+
+
+async def test_every_chore_is_done_and_one_that_fails_keeps_no_other_from_its_turn(
+    stage: Stage, client: Client
+) -> None:
+    done: list[int] = []
+
+    class Broken:
+        async def take(self, now: datetime, most: int) -> list[int]:
+            raise ConnectionError("no database")
+
+        async def carry_on(self, row: int, /) -> bool:
+            raise AssertionError
+
+    class Noting:
+        async def take(self, now: datetime, most: int) -> list[int]:
+            return [1, 2, 3]
+
+        async def carry_on(self, row: int, /) -> bool:
+            done.append(row)
+            if row == 2:
+                raise ConnectionError("no Temporal")
+            return True
+
+    chores: list[Chore[int]] = [Noting(), Broken(), Noting()]
+    body = sweeping(stage, client, chores=chores).sweep
+    swept = await ActivityEnvironment().run(body)
+    assert swept == SweepResult(started=4, applied=0, next_in=EVERY)
+    assert sorted(done) == [1, 1, 2, 2, 3, 3]
+
+
+async def test_a_chore_that_has_more_to_do_than_a_turn_holds_goes_on_at_once(
+    stage: Stage, client: Client
+) -> None:
+    class Endless:
+        async def take(self, now: datetime, most: int) -> list[int]:
+            return [0] * most
+
+        async def carry_on(self, row: int, /) -> bool:
+            return False
+
+    swept = await ActivityEnvironment().run(sweeping(stage, client, chores=[Endless()]).sweep)
+    assert (swept.started, swept.next_in < SECOND) == (0, True)

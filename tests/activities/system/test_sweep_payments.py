@@ -1,0 +1,119 @@
+"""Sweeping payments: what was ordered and is not carried on gets its workflow, whatever died."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.worker import Worker
+
+from activities.system.sweep_payments import PaymentSweep
+from models.enums import ChargeState, PaymentStatus
+from models.queries.system.sweep_payments import SilentPayment
+from models.rules.billing.payments import Duty
+from models.rules.waits import PaymentWaits
+from models.session import Database
+from tests.activities.gateways import OwnGateway, Till
+from tests.factories import Owner, unique
+from tests.fakes import fake
+from workflows import names, steps
+from workflows.billing.types import Standing
+from workflows.billing.workflow import Upgrade
+
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+GRACE = timedelta(seconds=30)
+WAITS = PaymentWaits(
+    news_wait=SECOND, poll_first=SECOND, poll_longest=SECOND, retry_every=SECOND, horizon=HOUR
+)
+
+
+@pytest.fixture
+def till(database: Database, owner: Owner) -> Till:
+    return Till(database, owner, OwnGateway())
+
+
+@pytest.fixture
+def sweep(database: Database, client: Client) -> PaymentSweep:
+    return PaymentSweep(database, client, WAITS, grace=GRACE)
+
+
+async def mine(till: Till, sweep: PaymentSweep) -> list[SilentPayment]:
+    """Take those of the test's own tenant; the others are nobody's any more."""
+    found = await sweep.take(datetime.now(UTC), 10_000)
+    return [payment for payment in found if payment.tenant_id == till.owner.tenant_id]
+
+
+async def test_what_is_silent_is_taken_once_and_left_alone_for_a_while(
+    till: Till, sweep: PaymentSweep
+) -> None:
+    key = unique("key")
+    payment_id = await till.order(key=key)
+    over = await till.order()
+    await till.carry(over)
+    [taken] = await mine(till, sweep)
+    row = await till.row(payment_id)
+    assert taken == SilentPayment(
+        tenant_id=till.owner.tenant_id,
+        payment_id=payment_id,
+        merchant=till.owner.merchant,
+        channel=row.channel,
+        scope="",
+        idempotency_key=key,
+        accepted_at=row.accepted_at,
+        told=False,
+    )
+    assert await mine(till, sweep) == []
+    assert row.sweep_at - datetime.now(UTC) > GRACE - 5 * SECOND
+
+
+async def test_a_payment_without_a_workflow_gets_one(
+    till: Till, sweep: PaymentSweep, client: Client
+) -> None:
+    payment_id = await till.order()
+    [payment] = await mine(till, sweep)
+    assert await sweep.carry_on(payment)
+    assert await sweep.carry_on(payment), "one that runs is left to it"
+    id = names.upgrade_workflow_id(till.owner.tenant_id, "", None, payment_id)
+    described = await client.get_workflow_handle(id).describe()
+    assert described.workflow_type == "upgrade"
+    assert described.status is WorkflowExecutionStatus.RUNNING
+    events = (await client.get_workflow_handle(id).fetch_history()).events
+    signaled = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+    assert [event for event in events if event.event_type == signaled] == []
+
+
+async def test_a_running_workflow_is_told_what_the_row_knows(
+    till: Till, sweep: PaymentSweep, client: Client
+) -> None:
+    till.gateway.state = ChargeState.PROCESSING
+    payment_id = await till.order()
+    await till.take("charge", payment_id)
+    await till.tell(payment_id, ChargeState.SUCCEEDED)
+    [payment] = await mine(till, sweep)
+    assert payment.told
+    await sweep.carry_on(payment)
+    id = names.upgrade_workflow_id(till.owner.tenant_id, "", None, payment_id)
+    events = (await client.get_workflow_handle(id).fetch_history()).events
+    signaled = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+    assert [event.event_type for event in events].count(signaled) == 1
+
+
+async def test_a_payment_that_money_opened_again_starts_anew_though_its_workflow_had_ended(
+    till: Till, sweep: PaymentSweep, client: Client
+) -> None:
+    payment_id = await till.order()
+    [payment] = await mine(till, sweep)
+    over = Standing(status=PaymentStatus.FAILED, duty=Duty.NOTHING)
+    charge, _ = fake(steps.charge, over, repeat_last=True)
+    worker = Worker(client, task_queue=names.MONEY, workflows=[Upgrade], activities=[charge])
+    handle = client.get_workflow_handle(
+        names.upgrade_workflow_id(till.owner.tenant_id, "", None, payment_id)
+    )
+    async with worker:
+        await sweep.carry_on(payment)
+        assert await handle.result() == PaymentStatus.FAILED
+        first = (await handle.describe()).run_id
+        assert await sweep.carry_on(replace(payment, told=True))
+        assert await handle.result() == PaymentStatus.FAILED
+    assert (await handle.describe()).run_id != first

@@ -1,0 +1,127 @@
+"""A merchant whose units move by the project's own functions, at a time the test sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from models.enums import Channel, MessageStatus
+from models.queries.alerts.threshold_alerts import Account, align, limits_changed, read_standings
+from models.queries.billing import payments
+from models.queries.messages import settleable, settlement
+from models.queries.messages.acceptance import AcceptedMessage
+from models.rules.alerts.thresholds import Funds
+from models.rules.billing.periods import day_of
+from models.rules.messages.settlement import End
+from models.session import Database
+from tests.factories import Owner, make_owner, make_paid, new_message, try_accept
+
+Warned = tuple[str, int, int]
+"""Type, threshold, count."""
+
+
+@dataclass
+class Shop:
+    """One merchant's SMS."""
+
+    database: Database
+    owner: Owner
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @classmethod
+    async def open_up(cls, database: Database, *, limit: int, **facts: Any) -> "Shop":
+        return cls(database, await make_owner(database, sms_limit=limit), **facts)
+
+    @property
+    def account(self) -> Account:
+        return Account(
+            tenant_id=self.owner.tenant_id,
+            merchant_id=self.owner.merchant_id,
+            channel=Channel.SMS,
+        )
+
+    async def accept(self, units: int = 1) -> int | None:
+        """Accept a send; None if it is not funded."""
+        message = new_message(self.owner, units=units, accepted_at=self.now)
+        outcome = await try_accept(self.database, message)
+        return outcome.message_id if isinstance(outcome, AcceptedMessage) else None
+
+    async def end(self, message_id: int, captured: int) -> None:
+        """End a send with so many of its units used."""
+        async with self.database.transaction() as db:
+            message = await settleable.lock_for_settlement(
+                db, tenant_id=self.owner.tenant_id, message_id=message_id
+            )
+            assert message is not None
+            end = End(
+                status=MessageStatus.DELIVERED,
+                captured=captured,
+                provider="p",
+                day=day_of(self.now),
+            )
+            await settlement.end_message(db, message, end, self.now)
+
+    async def use(self, units: int) -> None:
+        """Accept a send and end it, all units used."""
+        message_id = await self.accept(units)
+        assert message_id is not None
+        await self.end(message_id, units)
+
+    async def buy(self, units: int) -> None:
+        """Add credits, as an upgrade does whose money was taken."""
+        owner = self.owner
+        async with self.database.transaction() as db:
+            bought = await make_paid(db, owner.tenant_id, owner.merchant_id, units, fulfilled=False)
+            payment = await payments.get_payment(db, owner.tenant_id, bought, locked=True)
+            assert await payments.grant(db, payment, self.now)
+
+    async def limit(self, units: int) -> None:
+        """Change the allowance, as writing the merchant does."""
+        async with self.database.transaction() as db:
+            await db.execute(
+                text("UPDATE merchant SET sms_limit = :n WHERE tenant_id = :t AND id = :m"),
+                {**self._ids, "n": units},
+            )
+            await limits_changed(
+                db,
+                tenant_id=self.owner.tenant_id,
+                merchant_id=self.owner.merchant_id,
+                now=self.now,
+            )
+
+    async def watch(self) -> bool:
+        """Let the watcher look at this merchant alone."""
+        async with self.database.transaction() as db:
+            return await align(db, self.account, self.now)
+
+    async def funds(self) -> Funds:
+        async with self.database.read() as db:
+            (standing,) = await read_standings(db, [self.account], self.now)
+        return standing.funds
+
+    async def open(self) -> list[Warned]:
+        """Return what is warned of."""
+        return [_warned(row) for row in await self.alerts() if row.resolved_at is None]
+
+    async def resolved(self) -> list[Warned]:
+        """Return what was warned of."""
+        return [_warned(row) for row in await self.alerts() if row.resolved_at is not None]
+
+    async def alerts(self) -> Sequence[Any]:
+        async with self.database.read() as db:
+            return (
+                await db.execute(
+                    text("SELECT * FROM alert WHERE tenant_id = :t ORDER BY type, threshold, id"),
+                    {"t": self.owner.tenant_id},
+                )
+            ).all()
+
+    @property
+    def _ids(self) -> dict[str, int]:
+        return {"t": self.owner.tenant_id, "m": self.owner.merchant_id}
+
+
+def _warned(row: Any) -> Warned:
+    return row.type, row.threshold, row.count

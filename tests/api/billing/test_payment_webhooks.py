@@ -1,0 +1,293 @@
+"""News of charges: none can be forged, and telling one again changes nothing."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from prometheus_client import REGISTRY
+from sqlalchemy import text
+
+from api.services.billing.payment_reports import PaymentNews
+from models.enums import ChargeState
+from models.session import Database
+from providers.simulator import payments
+from tests.activities.gateways import LOST, OwnGateway, Till
+from tests.api.doubles import FakeUpgradeStarter
+from tests.factories import Owner
+
+SECRET = "for-tests-only-too"
+
+
+@pytest.fixture
+def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
+    """Where woken workflows are written down, behind the real service."""
+    real, starter = app.state.payment_news, FakeUpgradeStarter()
+    app.state.payment_news = PaymentNews(
+        database,
+        starter,
+        {"simulator": payments.verifier(SECRET)},
+        sweep_grace=timedelta(seconds=5),
+        clock=lambda: datetime.now(UTC),
+    )
+    yield starter
+    app.state.payment_news = real
+
+
+@pytest.fixture
+async def till(database: Database, owner: Owner) -> Till:
+    """Payments at the simulator, as it were."""
+    return Till(database, owner, OwnGateway(state=ChargeState.PROCESSING, name="simulator"))
+
+
+@pytest.fixture
+async def reference(till: Till, upgrades: FakeUpgradeStarter) -> str:
+    """A charge that is under way."""
+    payment_id = await till.order(key="k")
+    await till.take("charge", payment_id)
+    [request] = till.gateway.requests
+    return request.reference
+
+
+def news(reference: str, **changed: Any) -> dict[str, Any]:
+    """Compose what the simulator tells."""
+    return {
+        "eventId": f"evt-{reference}",
+        "type": "charge",
+        "chargeId": f"ch-{reference}",
+        "reference": reference,
+        "amountCents": 10,
+        "currency": "USD",
+        "status": "succeeded",
+        "errorCode": None,
+        "at": "2026-11-27T00:00:00.000Z",
+        **changed,
+    }
+
+
+def payment_of(reference: str) -> int:
+    return int(reference.split("-")[2])
+
+
+async def post(
+    client: httpx.AsyncClient,
+    reference: str,
+    body: Any,
+    *,
+    secret: str = SECRET,
+    at: float | None = None,
+    gateway: str = "simulator",
+) -> httpx.Response:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    moment = int(time.time() if at is None else at)
+    digest = hmac.new(secret.encode(), b"%d." % moment + raw, hashlib.sha256).hexdigest()
+    return await client.post(
+        f"/webhooks/{gateway}/payments/{reference}",
+        content=raw,
+        headers={"X-Simulator-Signature": f"t={moment},v1={digest}"},
+    )
+
+
+async def everything(till: Till) -> list[Any]:
+    """Return all rows that news could change."""
+    found: list[Any] = []
+    for table in ("payment", "payment_event", "ledger_entry", "credit_account", "alert"):
+        found += await till.rows(
+            f"SELECT to_jsonb(t) - 'sweep_at' FROM {table} t WHERE tenant_id = :t ORDER BY 1"
+        )
+    return found
+
+
+async def test_news_take_effect_and_wake_the_workflow(
+    client: httpx.AsyncClient, till: Till, reference: str, upgrades: FakeUpgradeStarter
+) -> None:
+    assert (await post(client, reference, news(reference))).status_code == 204
+    row = await till.row(payment_of(reference))
+    assert (row.status, row.taken_at is not None, row.completed_at) == ("SUCCEEDED", True, None)
+    assert row.sweep_at <= datetime.now(UTC) + timedelta(seconds=5)
+    assert upgrades.woken == [f"upgrade/{till.owner.tenant_id}/k"]
+
+
+async def test_telling_it_again_changes_nothing(
+    client: httpx.AsyncClient, till: Till, reference: str, upgrades: FakeUpgradeStarter
+) -> None:
+    body = news(reference)
+    await post(client, reference, body)
+    await till.take("grant", payment_of(reference))
+    before = await everything(till)
+    woken = len(upgrades.woken)
+    answers = await asyncio.gather(*(post(client, reference, body) for _ in range(10)))
+    answers.append(await post(client, reference, news(reference, status="failed")))
+    assert {answer.status_code for answer in answers} == {204}
+    assert await everything(till) == before
+    assert len(upgrades.woken) == woken, "nobody is left to wake"
+
+
+async def test_a_payment_that_news_end_is_counted_once(
+    client: httpx.AsyncClient, till: Till, reference: str
+) -> None:
+    before = failures_counted()
+    for event in ("1", "1", "2"):
+        await post(client, reference, news(reference, status="failed", eventId=event))
+    assert (await till.take("follow", payment_of(reference))).moved is False
+    assert failures_counted() == before + 1
+
+
+def failures_counted() -> float:
+    return REGISTRY.get_sample_value("hexavox_payments_ended_total", {"status": "FAILED"}) or 0
+
+
+@pytest.mark.parametrize(("secret", "seconds_off"), [("guessed", 0), (SECRET, -600), (SECRET, 600)])
+async def test_a_wrong_or_old_signature_is_403(
+    client: httpx.AsyncClient, till: Till, reference: str, secret: str, seconds_off: int
+) -> None:
+    before = await everything(till)
+    at = time.time() + seconds_off
+    answer = await post(client, reference, news(reference), secret=secret, at=at)
+    assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+    unsigned = await client.post(f"/webhooks/simulator/payments/{reference}", json=news(reference))
+    assert unsigned.status_code == 403
+    assert await everything(till) == before
+
+
+async def test_news_of_another_payment_at_this_address_are_403(
+    client: httpx.AsyncClient, till: Till, reference: str
+) -> None:
+    other = f"{reference}0"
+    assert (await post(client, other, news(reference))).status_code == 403
+    assert (await post(client, reference, news(other))).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "changed", [{"amountCents": 9}, {"amountCents": 11}, {"currency": "MXN"}], ids=repr
+)
+async def test_news_of_a_charge_that_nobody_ordered_are_dropped(
+    client: httpx.AsyncClient,
+    till: Till,
+    reference: str,
+    upgrades: FakeUpgradeStarter,
+    changed: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before, counted = await everything(till), dropped("AMOUNT")
+    assert (await post(client, reference, news(reference, **changed))).status_code == 204
+    assert await everything(till) == before
+    assert (dropped("AMOUNT"), upgrades.woken) == (counted + 1, [])
+    assert "the gateway tells of another charge than was ordered" in caplog.messages
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
+async def test_news_of_another_charge_than_the_payments_are_dropped(
+    client: httpx.AsyncClient, till: Till, reference: str, upgrades: FakeUpgradeStarter, status: str
+) -> None:
+    before, counted = await everything(till), dropped("CHARGE_ID")
+    told = news(reference, chargeId="ch-another", status=status)
+    assert (await post(client, reference, told)).status_code == 204
+    assert await everything(till) == before
+    assert (dropped("CHARGE_ID"), upgrades.woken) == (counted + 1, [])
+
+
+async def test_one_charge_pays_one_payment(
+    client: httpx.AsyncClient, till: Till, reference: str
+) -> None:
+    await post(client, reference, news(reference))
+    other = await till.order(key="other")
+    till.gateway.answers.append(LOST)
+    await till.take("charge", other)
+    unpaid = str(await till.reference(other))
+    before = await everything(till)
+    told = news(unpaid, chargeId=f"ch-{reference}")
+    assert (await post(client, unpaid, told)).status_code == 204
+    again = news(unpaid, eventId=f"evt-{reference}")
+    assert (await post(client, unpaid, again)).status_code == 204
+    assert await everything(till) == before
+
+
+def dropped(reason: str) -> float:
+    labels = {"gateway": "simulator", "reason": reason}
+    return REGISTRY.get_sample_value("hexavox_charge_mismatches_total", labels) or 0
+
+
+async def test_news_of_an_old_charge_under_the_same_ids_are_404(
+    client: httpx.AsyncClient, till: Till, reference: str
+) -> None:
+    before = await everything(till)
+    for old in (reference.rpartition("-")[0], f"{reference[:-8]}aaaaaaaa"):
+        assert (await post(client, old, news(old))).status_code == 404
+    assert await everything(till) == before
+
+
+async def test_a_report_about_a_message_is_no_news_of_a_charge(
+    client: httpx.AsyncClient, till: Till, reference: str
+) -> None:
+    report = news(reference)
+    del report["type"]
+    assert (await post(client, reference, report)).status_code == 400
+    assert (await post(client, "hx-1-1-1", news("hx-1-1-1"))).status_code == 404
+
+
+async def test_news_for_nobody_are_404(
+    client: httpx.AsyncClient, till: Till, reference: str, database: Database
+) -> None:
+    nobody = str(await till.reference(10**17))
+    assert (await post(client, nobody, news(nobody))).status_code == 404
+    assert (await post(client, reference, news(reference), gateway="other")).status_code == 404
+    never_asked = str(await till.reference(await till.order()))
+    assert (await post(client, never_asked, news(never_asked))).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"status": "unheard-of"},
+        {"status": None},
+        {"status": ["succeeded"]},
+        {"eventId": ""},
+        {"eventId": "e" * 129},
+        {"eventId": "a\x00b"},
+        {"chargeId": "c" * 129},
+        {"chargeId": "\ud800"},
+        {"at": "yesterday"},
+        {"at": "2026-11-27T00:00:00"},
+        {"at": "0001-01-01T00:00:00+14:00"},
+        {"at": 7},
+        {"type": "refund"},
+        {"amountCents": None},
+        {"amountCents": "10"},
+        {"currency": None},
+        {"currency": "dollars"},
+    ],
+    ids=repr,
+)
+async def test_a_body_that_cannot_be_read_is_400_although_it_is_signed(
+    client: httpx.AsyncClient, till: Till, reference: str, changed: dict[str, Any]
+) -> None:
+    before = await everything(till)
+    assert (await post(client, reference, news(reference, **changed))).status_code == 400
+    assert await everything(till) == before
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"7", b"{", b"[" * 100_000, b"null", b'"x"'])
+async def test_a_body_that_is_no_news_is_400(
+    client: httpx.AsyncClient, reference: str, body: bytes
+) -> None:
+    assert (await post(client, reference, body)).status_code == 400
+
+
+async def test_news_of_another_tenants_payment_reach_only_that_one(
+    client: httpx.AsyncClient, till: Till, reference: str, database: Database
+) -> None:
+    crossed = reference.replace(str(till.owner.tenant_id), str(till.owner.tenant_id + 1), 1)
+    assert (await post(client, crossed, news(crossed))).status_code == 404
+    async with database.read() as db:
+        found = await db.execute(
+            text("SELECT 1 FROM payment_event WHERE charge_id = :c"), {"c": f"ch-{crossed}"}
+        )
+    assert found.all() == []

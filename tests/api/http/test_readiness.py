@@ -1,0 +1,53 @@
+"""Ready means: the database answers, and its schema is ours or a newer one."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from api.services.system.readiness import Readiness
+from cli.dev.postgres import EmbeddedPostgres
+from models.errors import TemporarilyUnavailable
+from models.session import Database
+from tests.stack import async_url
+
+
+@pytest.fixture
+async def empty(postgres: EmbeddedPostgres, database: Database) -> AsyncIterator[Database]:
+    """A database nobody migrated."""
+    name = f"empty_{uuid4().hex}"
+    async with database.read() as db:
+        await db.execute(text(f"CREATE DATABASE {name}"))
+    url = f"{postgres.url.rpartition('/')[0]}/{name}"
+    made = Database(async_url(url), pool_size=2)
+    yield made
+    await made.close()
+
+
+async def _migrated_to(database: Database, *versions: str) -> None:
+    async with database.transaction() as db:
+        await db.execute(text("CREATE TABLE alembic_version (version_num varchar(32))"))
+        for version in versions:
+            await db.execute(text("INSERT INTO alembic_version VALUES (:v)"), {"v": version})
+
+
+async def test_a_migrated_database_is_ready(database: Database) -> None:
+    await Readiness(database).check()
+
+
+async def test_one_that_is_not_migrated_is_not(empty: Database) -> None:
+    with pytest.raises(TemporarilyUnavailable):
+        await Readiness(empty).check()
+
+
+@pytest.mark.parametrize("versions", [(), ("0001",)])
+async def test_an_older_one_is_not(empty: Database, versions: tuple[str, ...]) -> None:
+    await _migrated_to(empty, *versions)
+    with pytest.raises(TemporarilyUnavailable):
+        await Readiness(empty).check()
+
+
+async def test_a_newer_one_is(empty: Database) -> None:
+    await _migrated_to(empty, "9999")
+    await Readiness(empty).check()

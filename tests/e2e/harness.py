@@ -1,0 +1,324 @@
+"""A whole stack on a database and a Temporal server of its own, and somebody who sends by it."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+from temporalio.client import Client
+
+from cli.dev.temporal import EmbeddedTemporal
+from models.enums import TERMINAL
+from models.rules.tenants.credentials import hash_credential, new_credentials
+from models.session import Database
+from models.tables.tenant import ApiKey
+from tests.factories import Owner, make_owner
+from tests.secret_values import SIMULATOR_SECRET
+from tests.stack import Stack
+
+ORDINARY = "1234"
+
+_lines = count(300_000)
+
+
+def number(last_four: str = ORDINARY) -> str:
+    """Return a phone number nobody else in this run uses; its last four digits say its fate."""
+    return f"+1{next(_lines)}{last_four}"
+
+
+async def until(
+    true: Callable[[], Awaitable[bool]], within: float = 30, every: float = 0.1
+) -> None:
+    """Wait until something is true; long, because the machine may be busy."""
+    limit = time.monotonic() + within
+    while not await true():
+        assert time.monotonic() < limit, f"not within {within} s"
+        await asyncio.sleep(every)
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """The stack and everything behind it that a test may look into."""
+
+    stack: Stack
+    temporal: EmbeddedTemporal
+    database: Database
+    http: httpx.AsyncClient
+
+    async def integrator(self, *, sms_limit: int = 1000, credits: int = 0) -> "Integrator":
+        """Move a new tenant in."""
+        owner = await make_owner(self.database, sms_limit=sms_limit, credits=credits)
+        return Integrator(self, owner, owner.headers)
+
+    async def rows(self, statement: str, **values: object) -> list[Any]:
+        """Ask the database."""
+        async with self.database.read() as db:
+            return [tuple(row) for row in await db.execute(text(statement), values)]
+
+    async def deliveries(self, to: str | None = None) -> list[dict[str, Any]]:
+        """Return the copies that reached a person."""
+        answer = await self.http.get(
+            f"{self.stack.simulator_url}/deliveries", params={} if to is None else {"to": to}
+        )
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+    async def copies(self, numbers: Iterable[str]) -> list[int]:
+        """Return how many copies reached each of these numbers."""
+        return [len(await self.deliveries(to)) for to in numbers]
+
+    async def faults(self, **faults: object) -> None:
+        """Make the provider's life hard; without arguments, easy again."""
+        url = f"{self.stack.simulator_url}/faults"
+        ask = partial(self.http.request, url=url, headers=self.stack.console_headers)
+        answer = await (ask(method="POST", json=faults) if faults else ask(method="DELETE"))
+        assert answer.is_success
+
+    async def webhook(
+        self, reference: str, body: Mapping[str, Any], *, secret: str = SIMULATOR_SECRET
+    ) -> httpx.Response:
+        """Report something as the simulator does, signed with the given secret."""
+        raw, at = json.dumps(body).encode(), int(time.time())
+        digest = hmac.new(secret.encode(), b"%d." % at + raw, hashlib.sha256).hexdigest()
+        return await self.http.post(
+            f"{self.stack.api_url}/webhooks/simulator/{reference}",
+            content=raw,
+            headers={"X-Simulator-Signature": f"t={at},v1={digest}"},
+        )
+
+    async def reports(self, reference: str) -> list[dict[str, Any]]:
+        """Return the webhook bodies that the simulator sent, or would send, for an attempt."""
+        answer = await self.http.get(
+            f"{self.stack.simulator_url}/messages", params={"reference": reference}
+        )
+        return [
+            {
+                "eventId": event["eventId"],
+                "messageId": item["id"],
+                "reference": reference,
+                "channel": item["channel"],
+                "status": event["status"],
+                "at": event["at"],
+                "errorCode": event.get("errorCode"),
+            }
+            for item in answer.json()["items"]
+            for event in item["events"]
+        ]
+
+    async def provider_message(self, reference: str) -> str:
+        """Return what the simulator calls the message of an attempt it knows."""
+        answer = await self.http.get(
+            f"{self.stack.simulator_url}/messages", params={"reference": reference}
+        )
+        message_id: str = answer.json()["items"][0]["id"]
+        return message_id
+
+    async def is_known(self, reference: str) -> bool:
+        """Say whether the simulator has taken the message of an attempt."""
+        answer = await self.http.get(
+            f"{self.stack.simulator_url}/messages", params={"reference": reference}
+        )
+        return bool(answer.json()["items"])
+
+    async def workflow(self, client: Client, integrator: "Integrator", message_id: str) -> str:
+        """Return the id of the workflow that carried a message."""
+        query = f"HexavoxTenant = {integrator.owner.tenant_id} AND HexavoxMessageId = {message_id}"
+        found: list[str] = []
+
+        async def known() -> bool:
+            found[:] = [run.id async for run in client.list_workflows(query)]
+            return bool(found)
+
+        await until(known)
+        return found[0]
+
+
+@dataclass(frozen=True)
+class Integrator:
+    """A tenant with one merchant, talking to the API over HTTP."""
+
+    house: House
+    owner: Owner
+    headers: dict[str, str]
+
+    async def send(
+        self, to: str, *, key: str | None = None, message: str = "Hello", **fields: object
+    ) -> httpx.Response:
+        """Ask for one SMS."""
+        body = {
+            "merchantId": self.owner.merchant,
+            "to": to,
+            "message": message,
+            "type": "TRANSACTIONAL",
+            **fields,
+        }
+        return await self.post("/messages/sms", body, key=key)
+
+    async def post(self, path: str, body: object, *, key: str | None = None) -> httpx.Response:
+        """Write something."""
+        extra = {} if key is None else {"Idempotency-Key": key}
+        return await self.house.http.post(
+            f"{self.house.stack.api_url}/api/v1{path}", json=body, headers={**self.headers, **extra}
+        )
+
+    async def get(self, path: str) -> httpx.Response:
+        """Read something."""
+        return await self.house.http.get(
+            f"{self.house.stack.api_url}/api/v1{path}", headers=self.headers
+        )
+
+    async def accepted(self, to: str, **fields: Any) -> str:
+        """Send what must be accepted; return the message's id."""
+        answer = await self.send(to, **fields)
+        assert answer.status_code == 200, answer.text
+        message_id: str = answer.json()["messageId"]
+        return message_id
+
+    async def view(self, message_id: str) -> dict[str, Any]:
+        """Read a message as the API shows it."""
+        answer = await self.get(f"/messages/{message_id}")
+        assert answer.status_code == 200, answer.text
+        view: dict[str, Any] = answer.json()
+        return view
+
+    async def ended(self, message_id: str, *, within: float = 40) -> dict[str, Any]:
+        """Wait for the end of a message; return how it then is."""
+        view: dict[str, Any] = {}
+
+        async def over() -> bool:
+            view.update(await self.view(message_id))
+            return view["status"] in TERMINAL
+
+        await until(over, within)
+        return view
+
+    async def all_ended(self, *, within: float = 40) -> None:
+        """Wait until nothing of this tenant is open any more."""
+
+        async def over() -> bool:
+            return not await self.open_messages()
+
+        try:
+            await until(over, within)
+        except AssertionError as error:
+            raise AssertionError(f"still open: {await self.open_messages()}") from error
+
+    async def open_messages(self) -> list[Any]:
+        """Return what has not ended yet, with its attempts."""
+        return await self.house.rows(
+            "SELECT m.id, m.to_key, m.status, (SELECT array_agg(a.state ORDER BY number)"
+            " FROM attempt a WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id)"
+            " FROM message m WHERE tenant_id = :tenant AND completed_at IS NULL",
+            tenant=self.owner.tenant_id,
+        )
+
+    async def merchant_key(self) -> "Integrator":
+        """Return the same integrator with a key that belongs to the merchant alone."""
+        pair = new_credentials()
+        async with self.house.database.transaction() as db:
+            db.add(
+                ApiKey(
+                    tenant_id=self.owner.tenant_id,
+                    merchant_id=self.owner.merchant_id,
+                    name="of the merchant",
+                    key_hash=hash_credential(pair.key),
+                    secret_hash=hash_credential(pair.secret),
+                    created_at=datetime.now(UTC),
+                )
+            )
+        return replace(self, headers={"X-API-KEY": pair.key, "X-API-SECRET": pair.secret})
+
+    async def movements(self, message_id: str) -> dict[str, tuple[int, int]]:
+        """Return the ledger entries of a message: units, and the part from credits, by kind."""
+        return {
+            kind: (units, credit_units)
+            for kind, units, credit_units in await self.house.rows(
+                "SELECT kind, units, credit_units FROM ledger_entry"
+                " WHERE tenant_id = :tenant AND message_id = :message",
+                tenant=self.owner.tenant_id,
+                message=int(message_id),
+            )
+        }
+
+    async def balances(self) -> dict[str, int]:
+        """Return the merchant's SMS accounts: allowance of this month, and credits."""
+        [row] = await self.house.rows(
+            "SELECT am.used, am.held, am.credits_used, ca.available, ca.held"
+            " FROM credit_account ca JOIN allowance_month am"
+            "   USING (tenant_id, merchant_id, channel)"
+            " WHERE ca.tenant_id = :tenant AND ca.channel = 'SMS'",
+            tenant=self.owner.tenant_id,
+        )
+        names = ("used", "held", "credits_used", "credits", "credits_held")
+        return dict(zip(names, row, strict=True))
+
+    async def usage(self) -> dict[str, tuple[int, str]]:
+        """Return the usage records: units and state by message."""
+        return {
+            str(message): (units, state)
+            for message, units, state in await self.house.rows(
+                "SELECT message_id, units, state FROM usage_record WHERE tenant_id = :tenant",
+                tenant=self.owner.tenant_id,
+            )
+        }
+
+    async def day_total(self) -> tuple[int, int]:
+        """Return messages and units over all days."""
+        [(messages, units)] = await self.house.rows(
+            "SELECT COALESCE(sum(messages), 0)::int, COALESCE(sum(units), 0)::int FROM usage_day"
+            " WHERE tenant_id = :tenant",
+            tenant=self.owner.tenant_id,
+        )
+        return messages, units
+
+    async def everything(self) -> dict[str, list[Any]]:
+        """Return all rows that a report could change, to compare before and after."""
+        tables = (
+            "message",
+            "attempt",
+            "receipt",
+            "ledger_entry",
+            "allowance_month",
+            "credit_account",
+            "usage_record",
+            "usage_day",
+            "usage_correction",
+        )
+        return {
+            table: await self.house.rows(
+                f"SELECT to_jsonb(t) - 'sweep_at' FROM {table} t WHERE tenant_id = :tenant"
+                " ORDER BY 1",
+                tenant=self.owner.tenant_id,
+            )
+            for table in tables
+        }
+
+
+async def shown_of(client: Client, workflow_id: str) -> str:
+    """Return everything Temporal tells of a workflow: history, description, decoded payloads."""
+    handle = client.get_workflow_handle(workflow_id)
+    history = (await handle.fetch_history()).to_json()
+    description = str((await handle.describe()).raw_description)
+    return "\n".join([history, description, *_decoded(json.loads(history))])
+
+
+def _decoded(value: Any) -> Iterator[str]:
+    """Walk a document; yield every string that is base64, decoded."""
+    if isinstance(value, str):
+        try:
+            yield base64.b64decode(value, validate=True).decode(errors="replace")
+        except ValueError:
+            return
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _decoded(part)

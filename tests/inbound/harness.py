@@ -1,0 +1,223 @@
+"""A tenant's number: merchants write from it, people text it, and what comes of that."""
+
+import hmac
+import json
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from sqlalchemy import text
+
+from api.services.consent.inbound_texts import Inbox
+from api.workflow_starters import WorkflowStarter
+from models.enums import Channel
+from models.session import Database
+from models.tables.ledger import CreditAccount
+from models.tables.merchant import Merchant
+from models.tables.tenant import SenderNumber
+from providers.ports.messages import Answer
+from providers.simulator import messages
+from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
+from tests.activities.doubles import Scripted
+from tests.activities.harness import Stage
+from tests.factories import Owner, unique
+from workflows.messages.start import News, SendStart
+
+SECRET = "for-tests-only-too"
+TWILIO_URL = "http://api.test/webhooks/twilio/inbound"
+CONTACT = "+18135551234"
+OTHER = "+18135559999"
+
+
+class Started(WorkflowStarter):
+    """Remembers what it was to start, in place of a Temporal client."""
+
+    def __init__(self) -> None:
+        self.sends: list[SendStart] = []
+        self.woken: list[str] = []
+
+    async def start(self, send: SendStart) -> None:
+        """Remember it."""
+        self.sends.append(send)
+
+    async def wake(self, workflow_id: str, news: News) -> None:
+        """Remember it; nobody is there."""
+        self.woken.append(workflow_id)
+
+
+def inbox(database: Database, started: Started) -> Inbox:
+    """Return the real thing with that double."""
+    return Inbox(
+        database,
+        started,
+        {
+            messages.NAME: messages.inbound_verifier(SECRET),
+            "twilio": inbound_verifier(SECRET, TWILIO_URL, lambda: datetime.now(UTC)),
+        },
+        start_within=timedelta(seconds=8),
+        clock=lambda: datetime.now(UTC),
+    )
+
+
+def signed(document: Any, secret: str = SECRET) -> tuple[bytes, dict[str, str]]:
+    """Return a webhook's body and headers as the simulator sends them."""
+    body, at = json.dumps(document).encode(), int(time.time())
+    digest = hmac.new(secret.encode(), b"%d." % at + body, sha256).hexdigest()
+    return body, {messages.SIGNATURE_HEADER: f"t={at},v1={digest}"}
+
+
+def event(body: str, *, sender: str, number: str, **facts: Any) -> dict[str, Any]:
+    """Return what the simulator tells of a text."""
+    return {
+        "eventId": f"evt_{uuid4().hex}",
+        "type": "inbound",
+        "from": sender,
+        "to": number,
+        "body": body,
+        "at": datetime.now(UTC).isoformat(),
+        **facts,
+    }
+
+
+async def make_shop(database: Database, owner: Owner, name: str) -> Owner:
+    """Add another merchant of the same tenant, who writes from the same number."""
+    now = datetime.now(UTC)
+    async with database.transaction() as db:
+        merchant = Merchant(
+            tenant_id=owner.tenant_id,
+            external_id=unique("shop"),
+            display_name=name,
+            active=True,
+            sms_limit=1000,
+            voice_minutes_limit=1000,
+            email_limit=1000,
+            timezone="America/New_York",
+            created_at=now,
+            updated_at=now,
+        )
+        db.add(merchant)
+        await db.flush()
+        assert merchant.id is not None
+        db.add_all(
+            CreditAccount(
+                tenant_id=owner.tenant_id,
+                merchant_id=merchant.id,
+                channel=channel,
+                available=0,
+                held=0,
+            )
+            for channel in Channel
+        )
+    return replace(owner, merchant_id=merchant.id, merchant=merchant.external_id)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One number of a tenant, shared unless told otherwise."""
+
+    database: Database
+    owner: Owner
+    client: httpx.AsyncClient
+    started: Started
+
+    async def shop(self, name: str = "Shop B") -> Owner:
+        """Let another merchant in."""
+        return await make_shop(self.database, self.owner, name)
+
+    async def own_number(self, owner: Owner | None = None) -> str:
+        """Give a merchant a number of its own."""
+        of = owner or self.owner
+        number = f"+{15_115_550_000 + of.merchant_id}"
+        async with self.database.transaction() as db:
+            db.add(
+                SenderNumber(
+                    number=number,
+                    tenant_id=of.tenant_id,
+                    merchant_id=of.merchant_id,
+                    created_at=datetime.now(UTC),
+                )
+            )
+        return number
+
+    async def writes(self, owner: Owner | None = None, *answers: Answer, to: str = CONTACT) -> int:
+        """Let a merchant write to somebody from the shared number."""
+        stage = Stage(self.database, owner or self.owner, Scripted(*answers, name="simulator"))
+        message_id = await stage.accept(to=to)
+        await stage.dispatch(message_id)
+        return message_id
+
+    async def texts(
+        self, body: str, *, number: str | None = None, sender: str = CONTACT, **facts: Any
+    ) -> httpx.Response:
+        """Somebody texts a number; facts replace what the simulator tells."""
+        told = event(body, sender=sender, number=number or self.owner.sender, **facts)
+        return await self.tells(told)
+
+    async def tells(self, told: Any, secret: str = SECRET) -> httpx.Response:
+        """The simulator tells something."""
+        raw, headers = signed(told, secret)
+        return await self.client.post("/webhooks/simulator/inbound", content=raw, headers=headers)
+
+    async def twilio_tells(self, body: str, *, event_id: str) -> httpx.Response:
+        """Twilio passes on a text of CONTACT."""
+        form = {
+            "MessageSid": event_id,
+            "From": CONTACT,
+            "To": self.owner.sender,
+            "Body": body,
+            "FromZip": "",
+        }
+        signed = signature(SECRET, TWILIO_URL, {name: [word] for name, word in form.items()})
+        headers = {SIGNATURE_HEADER: signed}
+        return await self.client.post("/webhooks/twilio/inbound", data=form, headers=headers)
+
+    async def consents(self) -> dict[int, tuple[str, str]]:
+        """Return status and source by merchant, of CONTACT on SMS."""
+        rows = await self.rows(
+            "SELECT merchant_id, status, source FROM consent WHERE tenant_id = :t"
+            " AND channel = 'SMS' AND contact_key = :c"
+        )
+        return {row.merchant_id: (row.status, row.source) for row in rows}
+
+    async def suppressions(self) -> set[tuple[int, str]]:
+        """Return merchant and reason of every suppression."""
+        rows = await self.rows("SELECT merchant_id, reason FROM suppression WHERE tenant_id = :t")
+        return {(row.merchant_id, row.reason) for row in rows}
+
+    async def history(self) -> list[tuple[int, str, str]]:
+        """Return merchant, status and source of everything that was ever said."""
+        rows = await self.rows(
+            "SELECT merchant_id, status, source FROM consent_change WHERE tenant_id = :t"
+            " ORDER BY id"
+        )
+        return [tuple(row) for row in rows]
+
+    async def stored(self) -> list[Any]:
+        """Return every text."""
+        return await self.rows("SELECT * FROM inbound_message WHERE tenant_id = :t ORDER BY id")
+
+    async def answers(self) -> list[Any]:
+        """Return every answer."""
+        return await self.rows(
+            "SELECT * FROM message WHERE tenant_id = :t AND operation = 'answer-inbound'"
+            " ORDER BY id"
+        )
+
+    def starts(self) -> list[int]:
+        """Return the messages whose workflows were to be started."""
+        return [
+            send.message_id for send in self.started.sends if send.tenant_id == self.owner.tenant_id
+        ]
+
+    async def rows(self, sql: str) -> list[Any]:
+        async with self.database.read() as db:
+            values = {"t": self.owner.tenant_id, "c": CONTACT}
+            return list((await db.execute(text(sql), _used(sql, values))).all())
+
+
+def _used(sql: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if f":{name}" in sql}

@@ -1,0 +1,295 @@
+"""A number with a limit, merchants that share it, and workers whose provider notes every call."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import text
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from cli.worker.composition import assemble
+from cli.worker.queues import workers
+from cli.worker.system_workflows import start_sweeper
+from cli.worker.vendors import Vendors
+from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
+from models.rules.messages.reference import parse_reference
+from models.session import Database
+from models.settings import Settings
+from models.tables.ledger import CreditAccount
+from models.tables.merchant import Merchant
+from providers.ports.messages import Accepted, Answer, LookUp, NotFound, Proof, SendRequest
+from providers.routing import Routes
+from tests.factories import Owner, make_message, make_owner, new_message, say, unique
+from workflows.messages.start import News, SendStart, start_send, wake_send
+from workflows.names import pump_id
+from workflows.payloads import data_converter
+from workflows.senders.workflow import Pump
+
+TO = "+18005551234"
+"""A number of no place, so that the merchant's hours are its hours."""
+
+_AT_ONCE = 15
+"""Accepted and started together; the pool has 20 connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to the provider."""
+
+    at: float
+    message_id: int
+
+
+class NotingProvider:
+    """Takes everything at once, and notes when."""
+
+    name = "noting"
+    channels = frozenset({Channel.SMS, Channel.VOICE})
+    proof = Proof.REFERENCE
+    tells_price = False
+    timeout = timedelta(seconds=2)
+    absence_window = timedelta(0)
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    async def send(self, request: SendRequest) -> Answer:
+        reference = parse_reference(request.reference)
+        assert reference is not None
+        assert datetime.now(UTC) < request.not_after
+        self.calls.append(Call(at=time.monotonic(), message_id=reference.message_id))
+        return Accepted(provider_message_id=request.reference)
+
+    async def look_up(self, reference: str) -> LookUp:
+        return NotFound()
+
+    def of(self, messages: Sequence[int]) -> list[Call]:
+        """Return the calls for these messages, in their order."""
+        wanted = set(messages)
+        return [call for call in self.calls if call.message_id in wanted]
+
+
+def most_in_a_second(calls: Sequence[Call]) -> int:
+    """Return how many calls the fullest second held."""
+    times = sorted(call.at for call in calls)
+    return max(sum(start <= at < start + 1 for at in times) for start in times)
+
+
+@dataclass
+class PostOffice:
+    """Sends from one number of one tenant."""
+
+    database: Database
+    settings: Settings
+    address: str
+    owner: Owner
+    provider: NotingProvider = field(default_factory=NotingProvider)
+    started: dict[int, str] = field(default_factory=dict)
+    """Workflow ids by message."""
+
+    @asynccontextmanager
+    async def opened(self, *, workers_count: int = 1) -> AsyncIterator[None]:
+        """Serve every queue by so many workers, each with a client of its own."""
+        async with AsyncExitStack() as stack:
+            for _ in range(workers_count):
+                client = await self.client()
+                routes = Routes([self.provider], {DeliveryMode.SIMULATOR: [self.provider.name]})
+                vendors = Vendors(routes=routes)
+                parts = assemble(self.settings, self.database, client, vendors)
+                for worker in workers(client, parts):
+                    await stack.enter_async_context(worker)
+            await start_sweeper(await self.client())
+            yield
+
+    async def client(self) -> Client:
+        return await Client.connect(self.address, data_converter=data_converter)
+
+    async def limit(self, per_second: str | None) -> None:
+        """Limit the number, and have its pump look at once; by itself it does within seconds."""
+        await self.write(
+            "UPDATE sender_number SET segments_per_second = :limit, next_segment_at = NULL"
+            " WHERE number = :number",
+            limit=None if per_second is None else Decimal(per_second),
+            number=self.owner.sender,
+        )
+        with contextlib.suppress(RPCError):
+            await (await self.pump()).signal(Pump.joined)
+
+    async def another_merchant(self) -> Owner:
+        """Return a second merchant of the tenant, who sends from the same number."""
+        now = datetime.now(UTC)
+        async with self.database.transaction() as db:
+            merchant = Merchant(
+                tenant_id=self.owner.tenant_id,
+                external_id=unique("merchant"),
+                display_name="Gym B",
+                active=True,
+                sms_limit=100_000,
+                voice_minutes_limit=0,
+                email_limit=0,
+                timezone=_where_it_is_noon(),
+                created_at=now,
+                updated_at=now,
+            )
+            db.add(merchant)
+            await db.flush()
+            assert merchant.id is not None
+            other = replace(self.owner, merchant_id=merchant.id, merchant=merchant.external_id)
+            db.add_all(
+                CreditAccount(
+                    tenant_id=self.owner.tenant_id,
+                    merchant_id=merchant.id,
+                    channel=channel,
+                    available=0,
+                    held=0,
+                )
+                for channel in Channel
+            )
+        await say(self.database, other, contact=TO, status=ConsentStatus.OPT_IN)
+        return other
+
+    async def send(self, count: int, owner: Owner | None = None, **wanted: Any) -> list[int]:
+        """Accept and start so many messages; return their ids in order."""
+        of = owner or self.owner
+        client = await self.client()
+        messages: list[int] = []
+        for _ in range(0, count, _AT_ONCE):
+            most = min(_AT_ONCE, count - len(messages))
+            some = await asyncio.gather(*(self.accept(of, **wanted) for _ in range(most)))
+            await asyncio.gather(*(self._start(client, of, message, **wanted) for message in some))
+            messages += some
+        return messages
+
+    async def accept(self, owner: Owner | None = None, **wanted: Any) -> int:
+        """Accept a message without starting it."""
+        return await make_message(self.database, new_message(owner or self.owner, to=TO, **wanted))
+
+    async def _start(self, client: Client, owner: Owner, message_id: int, **wanted: Any) -> None:
+        send = SendStart(
+            tenant_id=owner.tenant_id,
+            message_id=message_id,
+            merchant_id=owner.merchant_id,
+            merchant=owner.merchant,
+            channel=Channel.SMS,
+            type=wanted.get("type", MessageType.TRANSACTIONAL),
+            operation="send-sms",
+            scope="",
+            idempotency_key=None,
+        )
+        self.started[message_id] = send.workflow_id
+        await start_send(client, send, self.settings.send_waits)
+
+    async def wake(self, message_id: int) -> None:
+        """Signal a message's workflow, as a cancel does."""
+        await wake_send(await self.client(), self.started[message_id], News.WOKEN)
+
+    async def in_line(self) -> list[int]:
+        """Return the messages that stand in the number's line, those to go first first."""
+        async with self.database.read() as db:
+            rows = await db.execute(
+                text(
+                    "SELECT message_id FROM sender_line WHERE tenant_id = :t"
+                    " AND granted_at IS NULL ORDER BY priority, turn, seq"
+                ),
+                {"t": self.owner.tenant_id},
+            )
+            return list(rows.scalars())
+
+    async def granted(self, message_id: int) -> datetime | None:
+        """Return the moment of a message that was let in and has not come yet."""
+        async with self.database.read() as db:
+            found = await db.execute(
+                text("SELECT granted_at FROM sender_line WHERE tenant_id = :t AND message_id = :m"),
+                {"t": self.owner.tenant_id, "m": message_id},
+            )
+            moment: datetime | None = found.scalar_one_or_none()
+            return moment
+
+    async def line_is(self, length: int) -> None:
+        """Wait until so many stand in line."""
+        await until(lambda: self._is(length), seconds=20)
+
+    async def _is(self, length: int) -> bool:
+        return len(await self.in_line()) == length
+
+    async def sent(self, messages: Sequence[int], count: int | None = None) -> list[Call]:
+        """Wait until the provider was called for them, or for so many of them."""
+        wanted = len(messages) if count is None else count
+
+        async def enough() -> bool:
+            return len(self.provider.of(messages)) >= wanted
+
+        await until(enough, seconds=30)
+        return self.provider.of(messages)
+
+    async def pump(self) -> Any:
+        """Return the handle of the number's pump."""
+        sender = await self.sender_id()
+        name = pump_id(self.owner.tenant_id, sender, Channel.SMS)
+        return (await self.client()).get_workflow_handle(name)
+
+    async def sender_id(self) -> int:
+        async with self.database.read() as db:
+            found = await db.execute(
+                text("SELECT id FROM sender_number WHERE number = :n"), {"n": self.owner.sender}
+            )
+            return int(found.scalar_one())
+
+    async def write(self, sql: str, **values: Any) -> None:
+        async with self.database.transaction() as db:
+            await db.execute(text(sql), values)
+
+    async def close(self) -> None:
+        """Leave nothing behind that the next test's workers would go on with."""
+        await self.write("DELETE FROM sender_line WHERE tenant_id = :t", t=self.owner.tenant_id)
+        client = await self.client()
+        left = [workflow async for workflow in client.list_workflows("ExecutionStatus='Running'")]
+        await asyncio.gather(*(_terminate(client, workflow.id) for workflow in left))
+
+
+async def _terminate(client: Client, workflow_id: str) -> None:
+    await client.get_workflow_handle(workflow_id).terminate()
+
+
+async def open_office(database: Database, url: str, address: str) -> PostOffice:
+    """Return an office of a tenant of its own; its merchant's recipient wants marketing."""
+    owner = await make_owner(database, sms_limit=100_000)
+    office = PostOffice(
+        database=database,
+        settings=Settings(
+            database_url=SecretStr(url),
+            server_secret=SecretStr("only-for-tests-too"),
+            sweep_every=timedelta(seconds=0.5),
+        ),
+        address=address,
+        owner=owner,
+    )
+    await say(database, owner, contact=TO, status=ConsentStatus.OPT_IN)
+    await office.write(
+        "UPDATE merchant SET timezone = :zone WHERE tenant_id = :t AND id = :m",
+        zone=_where_it_is_noon(),
+        t=owner.tenant_id,
+        m=owner.merchant_id,
+    )
+    return office
+
+
+def _where_it_is_noon() -> str:
+    hour = datetime.now(UTC).hour
+    # The sign of these zones is that of POSIX: west is plus.
+    return f"Etc/GMT{hour - 12:+d}" if hour != 12 else "UTC"
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
+    """Return when a condition holds."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -1,0 +1,221 @@
+"""Usage as settlement leaves it, and days as the schedule closes them."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+from sqlalchemy import text
+
+from activities.billing.close_days import Closing
+from models.enums import AttemptState, Channel, PriceGap, ReportStatus
+from models.queries.messages import (
+    conclude as concluding,
+)
+from models.queries.messages import (
+    dispatch,
+    late_reports,
+    receipts,
+    settleable,
+    settlement,
+)
+from models.queries.messages.receipts import NewReceipt
+from models.queries.messages.settleable import Settleable
+from models.rules.messages.settlement import end_by_report, end_without_truth
+from models.session import Database, WriteSession
+from models.tables.usage import UsageRecord
+from tests.factories import Owner, make_message, new_message
+from workflows.billing.close_days_types import CloseDaysStep
+
+NOON = time(12, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One message that was used on a day."""
+
+    day: date
+    channel: Channel = Channel.SMS
+    provider: str = "simulator"
+    country: str = "US"
+    units: int = 1
+    cost: Decimal = Decimal(0)
+    carrier_fee: Decimal = Decimal(0)
+    markup: Decimal = Decimal(0)
+    gap: PriceGap | None = None
+    tenants_own: bool = False
+
+
+_BOOK = """
+    WITH ended AS (
+        UPDATE message SET status = 'DELIVERED', completed_at = :at
+         WHERE tenant_id = :t AND id = :message
+    ), used AS (
+        INSERT INTO usage_record (tenant_id, message_id, merchant_id, channel, provider, day, units,
+                                  cost_units, state, country, cost, carrier_fee, markup, gap,
+                                  recorded_at)
+        VALUES (:t, :message, :m, :channel, :provider, :day, :units, :units,
+                CASE WHEN CAST(:gap AS text) IS NULL THEN 'FINAL' ELSE 'PROVISIONAL' END, :country,
+                :cost, :carrier_fee, :markup, :gap, :at)
+    )
+    INSERT INTO usage_day AS total (tenant_id, day, merchant_id, channel, messages, units, aws_cost,
+                                    provider_cost, carrier_fees, markup)
+    VALUES (:t, :day, :m, :channel, 1, :units, :aws, :other, :carrier_fee, :markup)
+    ON CONFLICT (tenant_id, day, merchant_id, channel) DO UPDATE
+       SET messages = total.messages + 1, units = total.units + excluded.units,
+           aws_cost = total.aws_cost + excluded.aws_cost,
+           provider_cost = total.provider_cost + excluded.provider_cost,
+           carrier_fees = total.carrier_fees + excluded.carrier_fees,
+           markup = total.markup + excluded.markup
+"""
+
+
+async def book(database: Database, owner: Owner, use: Use, message_id: int | None = None) -> int:
+    """Write down what a message used, in the tables that reports read; return its id."""
+    if message_id is None:
+        at = datetime.combine(use.day, NOON)
+        message_id = await make_message(database, new_message(owner, accepted_at=at))
+    async with database.transaction() as db:
+        await write_down(db, owner, use, message_id)
+    return message_id
+
+
+async def write_down(db: WriteSession, owner: Owner, use: Use, message_id: int) -> None:
+    """Do so in a transaction of the caller's, for a message that is there."""
+    taken = use.cost + use.carrier_fee
+    aws = use.provider == "ses"
+    await db.execute(
+        text(_BOOK),
+        {
+            "t": owner.tenant_id,
+            "m": 0 if use.tenants_own else owner.merchant_id,
+            "message": message_id,
+            "at": datetime.combine(use.day, NOON),
+            "day": use.day,
+            "channel": use.channel,
+            "provider": use.provider,
+            "country": use.country,
+            "units": use.units,
+            "cost": use.cost,
+            "carrier_fee": use.carrier_fee,
+            "markup": use.markup,
+            "gap": use.gap,
+            "aws": taken if aws else 0,
+            "other": 0 if aws else taken,
+        },
+    )
+
+
+async def try_message(
+    database: Database,
+    owner: Owner,
+    at: datetime,
+    state: AttemptState = AttemptState.ACCEPTED,
+) -> int:
+    """Accept a message and claim it for a provider at a time; it has not ended."""
+    message_id = await make_message(database, new_message(owner, accepted_at=at))
+    async with database.transaction() as db:
+        await claim(db, owner, message_id, at)
+        if state is not AttemptState.REQUESTED:
+            await conclude(db, owner, message_id, at, state)
+    return message_id
+
+
+async def conclude(
+    db: WriteSession, owner: Owner, message_id: int, at: datetime, state: AttemptState
+) -> None:
+    """Write what came of a message's first attempt, of which no answer told an id."""
+    await concluding.conclude(
+        db, tenant_id=owner.tenant_id, message_id=message_id, number=1, state=state, now=at
+    )
+
+
+async def claim(db: WriteSession, owner: Owner, message_id: int, at: datetime) -> None:
+    """Claim a message for its first attempt."""
+    await dispatch.claim(
+        db,
+        tenant_id=owner.tenant_id,
+        message_id=message_id,
+        number=1,
+        provider="simulator",
+        now=at,
+        deadline=at,
+    )
+
+
+async def delivered(database: Database, owner: Owner, message_id: int, at: datetime) -> None:
+    """Store a report that a message, tried once, arrived."""
+    report = NewReceipt(
+        tenant_id=owner.tenant_id,
+        message_id=message_id,
+        attempt=1,
+        provider="simulator",
+        event_id=f"{message_id}-delivered",
+        provider_message_id=f"SM{message_id}",
+        status=ReportStatus.DELIVERED,
+        reported_at=at,
+    )
+    async with database.transaction() as db:
+        await receipts.store(db, report, at)
+
+
+async def settle(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
+    """End a message by what is reported of it, in a transaction of the caller's."""
+    message = await _locked(db, owner, message_id)
+    end = end_by_report(message.facts)
+    assert end is not None
+    await settlement.end_message(db, message, end, now)
+
+
+async def give_up(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
+    """End a message of which nothing is known."""
+    message = await _locked(db, owner, message_id)
+    await settlement.end_message(db, message, end_without_truth(message.facts), now)
+
+
+async def correct(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
+    """Take in what was reported after the end."""
+    message = await _locked(db, owner, message_id)
+    await late_reports.apply_late_reports(db, message, now, tell_prices=frozenset())
+
+
+async def _locked(db: WriteSession, owner: Owner, message_id: int) -> Settleable:
+    message = await settleable.lock_for_settlement(
+        db, tenant_id=owner.tenant_id, message_id=message_id
+    )
+    assert message is not None
+    return message
+
+
+async def day_of_use(database: Database, owner: Owner, message_id: int) -> date:
+    """Return the day on which a message's use is booked."""
+    async with database.read() as db:
+        record = await db.get(UsageRecord, (owner.tenant_id, message_id))
+    assert record is not None
+    return record.day
+
+
+async def born(database: Database, owner: Owner, at: datetime) -> None:
+    """Let a tenant have been made at a time."""
+    async with database.transaction() as db:
+        await db.execute(
+            text("UPDATE tenant SET created_at = :at WHERE id = :t"),
+            {"at": at, "t": owner.tenant_id},
+        )
+
+
+async def close(database: Database, owner: Owner, now: datetime) -> tuple[int, int]:
+    """Give one tenant its turn; return how many days were closed, and how many held open."""
+    closing = Closing(database, clock=lambda: now, most=1)
+    result = await closing.close_days(CloseDaysStep(after=owner.tenant_id - 1))
+    assert result.failed == 0
+    return result.closed, result.held
+
+
+async def closings(database: Database, owner: Owner) -> dict[date, datetime]:
+    """Return when each closed day of a tenant was closed, by day."""
+    async with database.read() as db:
+        found = await db.execute(
+            text("SELECT day, closed_at FROM usage_closing WHERE tenant_id = :t ORDER BY day"),
+            {"t": owner.tenant_id},
+        )
+        return {row.day: row.closed_at for row in found}

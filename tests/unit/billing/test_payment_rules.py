@@ -1,0 +1,118 @@
+"""The steps of a payment: what may follow what, and that no order of news does harm."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.enums import ChargeState, PaymentFailure
+from models.enums import PaymentStatus as S
+from models.rules.billing.currencies import CURRENCIES
+from models.rules.billing.payments import (
+    STEPS,
+    Change,
+    Duty,
+    PaymentFacts,
+    change_by,
+    duty_of,
+    may_step,
+)
+from models.rules.messages.reference import (
+    PaymentReference,
+    Reference,
+    parse_payment_reference,
+    parse_reference,
+)
+
+
+def test_the_table_names_every_status_and_ends() -> None:
+    assert set(STEPS) == set(S)
+    assert STEPS[S.REFUNDED] == frozenset()
+    assert not may_step(S.SUCCEEDED, S.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("facts", "duty"),
+    [
+        (PaymentFacts(status=S.PENDING), Duty.CHARGE),
+        (PaymentFacts(status=S.PENDING, known=True), Duty.AWAIT),
+        (PaymentFacts(status=S.REQUIRES_ACTION, known=True), Duty.AWAIT),
+        (PaymentFacts(status=S.PENDING, given_up=True), Duty.CALL_OFF),
+        (PaymentFacts(status=S.REQUIRES_ACTION, known=True, given_up=True), Duty.CALL_OFF),
+        (PaymentFacts(status=S.SUCCEEDED, known=True), Duty.GRANT),
+        (PaymentFacts(status=S.SUCCEEDED, known=True, given_up=True), Duty.GRANT),
+        (PaymentFacts(status=S.SUCCEEDED, known=True, fulfilled=True), Duty.NOTHING),
+        (PaymentFacts(status=S.SUCCEEDED, known=True, refund_due=True), Duty.REFUND),
+        (PaymentFacts(status=S.FAILED), Duty.NOTHING),
+        (PaymentFacts(status=S.FAILED, refund_due=True), Duty.REFUND),
+        (PaymentFacts(status=S.REFUNDED, refund_due=True), Duty.NOTHING),
+    ],
+)
+def test_what_is_due_next(facts: PaymentFacts, duty: Duty) -> None:
+    assert duty_of(facts) is duty
+
+
+@pytest.mark.parametrize(
+    ("state", "change"),
+    [
+        (ChargeState.PROCESSING, None),
+        (ChargeState.NEEDS_ACTION, Change(status=S.REQUIRES_ACTION)),
+        (ChargeState.SUCCEEDED, Change(status=S.SUCCEEDED, taken=True)),
+        (ChargeState.DECLINED, Change(status=S.FAILED, failure=PaymentFailure.DECLINED)),
+        (ChargeState.FAILED, Change(status=S.FAILED, failure=PaymentFailure.CHARGE_FAILED)),
+        (ChargeState.CANCELED, Change(status=S.FAILED, failure=PaymentFailure.CANCELED)),
+    ],
+)
+def test_what_news_make_of_a_pending_payment(state: ChargeState, change: Change | None) -> None:
+    assert change_by(PaymentFacts(status=S.PENDING), state) == change
+
+
+def test_a_charge_that_was_called_off_has_expired() -> None:
+    change = change_by(PaymentFacts(status=S.PENDING, given_up=True), ChargeState.CANCELED)
+    assert change == Change(status=S.FAILED, failure=PaymentFailure.EXPIRED)
+
+
+@given(
+    news=st.lists(st.sampled_from(ChargeState), max_size=12),
+    given_up_after=st.integers(0, 12),
+)
+def test_in_whatever_order_news_come_money_is_never_lost_sight_of(
+    news: list[ChargeState], given_up_after: int
+) -> None:
+    facts = PaymentFacts(status=S.PENDING)
+    for turn, state in enumerate(news):
+        facts = replace(facts, known=True, given_up=turn >= given_up_after)
+        change = change_by(facts, state)
+        if change is None:
+            continue
+        assert change.status == facts.status or may_step(facts.status, change.status)
+        facts = replace(facts, status=change.status, refund_due=change.refund_due)
+        assert change_by(facts, state) is None, "twice is once"
+    taken = ChargeState.SUCCEEDED in news
+    assert (duty_of(facts) in (Duty.GRANT, Duty.REFUND)) is taken
+    ended = {ChargeState.DECLINED, ChargeState.FAILED, ChargeState.CANCELED} & set(news)
+    if not taken:
+        assert (facts.status is S.FAILED) is bool(ended)
+
+
+@given(
+    st.integers(0, 10**18 - 1),
+    st.integers(0, 10**18 - 1),
+    st.just("") | st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=8, max_size=8),
+)
+def test_a_reference_is_read_back_and_is_nobody_elses(
+    tenant: int, payment: int, nonce: str
+) -> None:
+    reference = PaymentReference(tenant_id=tenant, payment_id=payment, nonce=nonce)
+    assert parse_payment_reference(str(reference)) == reference
+    assert parse_reference(str(reference)) is None
+    attempt = Reference(tenant_id=tenant, message_id=payment, attempt=1)
+    assert parse_payment_reference(str(attempt)) is None
+    assert parse_payment_reference(reference.refund_key) is None
+
+
+def test_the_currencies_are_those_people_pay_in() -> None:
+    assert {"USD", "EUR", "JPY", "GBP", "MXN", "XOF"} <= CURRENCIES
+    assert not {"XXX", "XTS", "XAU", "USN", "usd", "BTC"} & CURRENCIES
+    assert all(len(code) == 3 and code.isascii() and code.isupper() for code in CURRENCIES)

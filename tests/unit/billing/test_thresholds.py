@@ -1,0 +1,133 @@
+"""When is what warned of: marks, and what lies between two of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.enums import AlertSeverity, AlertType, Channel
+from models.rules.alerts.thresholds import (
+    CREDITS,
+    EXHAUSTED,
+    LOW,
+    NONE,
+    USAGE,
+    Funds,
+    Mark,
+    credit_marks,
+    credits_crossed,
+    is_degraded,
+    tell,
+    usage_crossed,
+    usage_marks,
+)
+
+UNITS = st.integers(0, 10_000)
+AT_80, AT_100 = sorted(USAGE)
+
+
+@pytest.mark.parametrize(
+    ("used", "allowance", "marks"),
+    [
+        (0, 10, NONE),
+        (7, 10, NONE),
+        (8, 10, {AT_80}),
+        (9, 10, {AT_80}),
+        (10, 10, USAGE),
+        (3, 4, NONE),
+        (4, 4, USAGE),
+        (1, 1, USAGE),
+        (0, 0, NONE),
+        (5, 0, USAGE),
+        (50, 10, USAGE),
+    ],
+)
+def test_usage_is_warned_of_at_80_and_100_percent(
+    used: int, allowance: int, marks: frozenset[Mark]
+) -> None:
+    assert usage_marks(used, allowance) == marks
+
+
+@pytest.mark.parametrize(
+    ("available", "upgrade", "marks"),
+    [
+        (0, None, NONE),
+        (5, None, NONE),
+        (100, 1000, NONE),
+        (99, 1000, {LOW}),
+        (1, 1000, {LOW}),
+        (0, 1000, CREDITS),
+        (1, 9, NONE),
+        (0, 1, CREDITS),
+    ],
+)
+def test_credits_are_low_under_a_tenth_of_the_last_upgrade_and_exhausted_at_nothing(
+    available: int, upgrade: int | None, marks: frozenset[Mark]
+) -> None:
+    assert credit_marks(available, upgrade) == marks
+
+
+def test_exhausted_credits_stay_so_until_they_are_no_longer_low() -> None:
+    assert credit_marks(99, 1000, {EXHAUSTED}) == CREDITS
+    assert credit_marks(100, 1000, {EXHAUSTED}) == NONE
+
+
+@given(UNITS, UNITS, UNITS)
+def test_a_mark_of_usage_is_crossed_once_on_the_way(first: int, second: int, limit: int) -> None:
+    at_once = usage_crossed(0, first + second, limit)
+    in_steps = [usage_crossed(0, first, limit), usage_crossed(first, first + second, limit)]
+    assert not in_steps[0] & in_steps[1]
+    assert in_steps[0] | in_steps[1] == at_once == usage_marks(first + second, limit)
+
+
+@given(UNITS, UNITS, UNITS, st.integers(1, 10_000))
+def test_a_mark_of_credits_is_crossed_once_on_the_way_down(
+    rest: int, first: int, second: int, upgrade: int
+) -> None:
+    top, middle = rest + first + second, rest + second
+    steps = [credits_crossed(top, middle, upgrade), credits_crossed(middle, rest, upgrade)]
+    assert not steps[0] & steps[1]
+    assert steps[0] | steps[1] == credits_crossed(top, rest, upgrade)
+
+
+@given(UNITS, UNITS, UNITS)
+def test_a_higher_limit_never_reaches_a_mark(used: int, limit: int, more: int) -> None:
+    assert usage_marks(used, limit + more) <= usage_marks(used, limit)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "failed", "known", "degraded"),
+    [
+        (9, 9, False, False),
+        (10, 5, False, True),
+        (10, 4, False, False),
+        (1000, 500, False, True),
+        (1, 1, True, True),
+        (3, 1, True, False),
+        (0, 0, True, False),
+        (0, 0, False, False),
+    ],
+)
+def test_a_provider_is_degraded_while_half_of_its_attempts_fail(
+    attempts: int, failed: int, known: bool, degraded: bool
+) -> None:
+    assert is_degraded(attempts, failed, known=known) is degraded
+
+
+@pytest.mark.parametrize("channel", Channel)
+@pytest.mark.parametrize("mark", sorted(USAGE | CREDITS))
+def test_every_warning_is_told_in_its_numbers(mark: Mark, channel: Channel) -> None:
+    funds = Funds(month="2026-04", allowance=5000, used=4100, available=7, upgrade=300)
+    told = tell(mark, channel, funds)
+    numbers = {
+        AlertType.USAGE_THRESHOLD: (f"{mark.threshold} %", "2026-04", "4100 of 5000"),
+        AlertType.LOW_CREDITS: ("for 7", "10 %", "(300)"),
+        AlertType.CREDITS_EXHAUSTED: ("No credits",),
+    }
+    assert all(number in told for number in numbers[mark.type])
+    assert len(told) <= 500
+
+
+def test_what_is_used_up_is_critical() -> None:
+    severities = {mark: mark.severity for mark in sorted(USAGE | CREDITS)}
+    critical = {mark for mark, severity in severities.items() if severity is AlertSeverity.CRITICAL}
+    assert critical == {AT_100, EXHAUSTED}

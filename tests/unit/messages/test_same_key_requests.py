@@ -1,0 +1,55 @@
+"""Requests with one key in one process: one after the other, and not for ever."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from api.services.messages.same_key_requests import Twins
+from models.errors import TemporarilyUnavailable
+
+
+async def test_the_second_is_told_that_there_was_a_first_and_others_do_not_wait() -> None:
+    twins = Twins()
+    order: list[str] = []
+
+    async def one(name: str, key: str | None) -> bool:
+        async with twins.one_by_one(key) as second:
+            order.append(f"{name} in")
+            await asyncio.sleep(0.01)
+            order.append(f"{name} out")
+            return second
+
+    told = await asyncio.gather(one("a", "k"), one("b", "k"), one("c", "other"), one("d", None))
+    assert list(told) == [False, True, False, False]
+    assert order.index("a out") < order.index("b in")
+    assert order.index("d in") < order.index("a out")
+    assert await one("e", "k") is False, "nothing is remembered"
+
+
+async def test_nobody_waits_for_ever() -> None:
+    twins = Twins(timedelta(seconds=0.05))
+    async with twins.one_by_one("k"):
+        with pytest.raises(TemporarilyUnavailable):
+            async with twins.one_by_one("k"):
+                pass
+    async with twins.one_by_one("k") as second:
+        assert not second
+
+
+async def test_a_first_that_fails_lets_the_second_try() -> None:
+    twins = Twins()
+    began = asyncio.Event()
+
+    async def fail() -> None:
+        async with twins.one_by_one("k"):
+            began.set()
+            await asyncio.sleep(0.01)
+            raise ZeroDivisionError
+
+    failing = asyncio.create_task(fail())
+    await began.wait()
+    async with twins.one_by_one("k") as second:
+        assert second
+    with pytest.raises(ZeroDivisionError):
+        await failing

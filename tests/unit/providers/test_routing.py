@@ -1,0 +1,105 @@
+"""Which provider carries a message next."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.enums import AttemptState, Channel, DeliveryMode
+from providers.ports.messages import Ambiguous, Answer, LookUp, NotFound, Proof, SendRequest
+from providers.provider_preferences import CHANNELS, ORDER, asked_first
+from providers.routing import PastAttempt, Routes
+
+LIVE = DeliveryMode.LIVE
+
+
+@dataclass(frozen=True)
+class Vendor:
+    name: str
+    channels: frozenset[Channel] = frozenset({Channel.SMS})
+    proof: Proof = Proof.REFERENCE
+    tells_price: bool = False
+    timeout: timedelta = timedelta(seconds=1)
+    absence_window: timedelta = timedelta(seconds=1)
+
+    async def send(self, request: SendRequest) -> Answer:
+        return Ambiguous(reason=request.reference)
+
+    async def look_up(self, reference: str) -> LookUp:
+        return NotFound()
+
+
+SMS, EMAIL = frozenset({Channel.SMS}), frozenset({Channel.EMAIL})
+
+ROUTES = Routes(
+    [Vendor("a"), Vendor("b"), Vendor("mail", frozenset({Channel.EMAIL}))],
+    {LIVE: ["a", "mail", "b"]},
+)
+
+
+def next_after(*past: tuple[str, AttemptState]) -> str | None:
+    attempts = [PastAttempt(provider=name, state=state) for name, state in past]
+    provider = ROUTES.following(LIVE, Channel.SMS, attempts)
+    return None if provider is None else provider.name
+
+
+@pytest.mark.parametrize(
+    ("past", "name"),
+    [
+        ([], "a"),
+        ([("a", AttemptState.NOT_PROCESSED)], "b"),
+        ([("a", AttemptState.NOT_PROCESSED), ("b", AttemptState.NOT_PROCESSED)], "a"),
+        ([("a", AttemptState.REFUSED)], "b"),
+        ([("a", AttemptState.REFUSED), ("b", AttemptState.NOT_PROCESSED)], "b"),
+        ([("a", AttemptState.REFUSED), ("b", AttemptState.REFUSED)], None),
+        ([("a", AttemptState.ABSENT)], "b"),
+    ],
+)
+def test_who_refused_is_out_and_who_was_asked_least_goes_on(
+    past: list[tuple[str, AttemptState]], name: str | None
+) -> None:
+    assert next_after(*past) == name
+
+
+def test_nobody_carries_what_no_route_leads_to() -> None:
+    assert ROUTES.following(DeliveryMode.SIMULATOR, Channel.SMS, []) is None
+    assert ROUTES.following(LIVE, Channel.VOICE, []) is None
+    email = ROUTES.following(LIVE, Channel.EMAIL, [])
+    assert email is not None
+    assert email.name == "mail"
+
+
+def test_an_adapter_is_found_by_its_name() -> None:
+    found = ROUTES.find("b")
+    assert found is not None
+    assert found.name == "b"
+    assert [provider.name for provider in ROUTES.providers] == ["a", "b", "mail"]
+    assert ROUTES.find("c") is None
+
+
+PAST = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "gone"]), st.sampled_from(AttemptState)), max_size=8
+)
+
+
+@given(PAST)
+def test_no_provider_is_asked_again_after_it_refused(past: list[tuple[str, AttemptState]]) -> None:
+    refused = {name for name, state in past if state is AttemptState.REFUSED}
+    following = next_after(*past)
+    assert following not in refused
+    assert (following is None) is ({"a", "b"} <= refused)
+
+
+def test_who_is_asked_first_is_who_is_named_first_of_those_that_carry_it() -> None:
+    order = {LIVE: ("mail", "a", "b"), DeliveryMode.SIMULATOR: ()}
+    channels = {"mail": EMAIL, "a": SMS, "b": SMS | EMAIL}
+    assert asked_first(order, channels) == {
+        LIVE: {Channel.SMS: "a", Channel.EMAIL: "mail"},
+        DeliveryMode.SIMULATOR: {},
+    }
+
+
+def test_of_everybody_in_the_order_it_is_known_what_it_carries() -> None:
+    assert {name for names in ORDER.values() for name in names} == set(CHANNELS)

@@ -1,0 +1,204 @@
+"""What the tests of Twilio's adapters ask for, and how they ask until something stands."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar, cast
+from uuid import uuid4
+
+import httpx
+
+from models.rules.registration.profiles import BrandProfile, CampaignProfile
+from models.rules.registration.vocabulary import EntityType, NumberType, UseCase, Vertical
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.registration import (
+    Advanced,
+    AssignmentRequest,
+    BrandRequest,
+    CampaignRequest,
+    PurchaseRequest,
+    ReleaseRequest,
+    Stands,
+    UnassignmentRequest,
+)
+from providers.twilio.brands import Office
+from providers.twilio.client import Account, Twilio
+from providers.twilio.registry import TwilioRegistry
+from providers.twilio.sip import TwilioSip
+from tests.vendors.twilio_double import ACCOUNT, DOMAIN, PRIMARY, TOKEN, TwilioDouble
+
+SECONDS: Final = timedelta(seconds=5)
+NUMBER: Final = "+12135550123"
+INBOUND_URL: Final = "https://api.example.com/webhooks/twilio/inbound"
+Request = TypeVar(
+    "Request",
+    BrandRequest,
+    CampaignRequest,
+    PurchaseRequest,
+    AssignmentRequest,
+    UnassignmentRequest,
+    ReleaseRequest,
+)
+
+BRAND: Final = BrandProfile(
+    legal_name="Gym A, LLC",
+    display_name="Gym A",
+    entity_type=EntityType.PRIVATE_PROFIT,
+    vertical=Vertical.ENTERTAINMENT,
+    ein="123456789",
+    phone="+12135550100",
+    email="owner@gym.example.com",
+    street="1 Main Street",
+    city="Los Angeles",
+    state="CA",
+    postal_code="90001",
+    country="US",
+    website="https://gym.example.com",
+    first_name="Ada",
+    last_name="Miller",
+)
+SOLE: Final = replace(
+    BRAND, entity_type=EntityType.SOLE_PROPRIETOR, legal_name=None, ein=None, website=None
+)
+CAMPAIGN: Final = CampaignProfile(
+    use_case=UseCase.ACCOUNT_NOTIFICATION,
+    description="Reminds members of Gym A of the classes that they have booked.",
+    message_flow="Members tick a box in our app that says they want to be reminded by text.",
+    samples=("Gym A: your class begins at 6 pm.", "Gym A: your class was moved to 7 pm."),
+    opt_in_keywords=("START",),
+    opt_out_keywords=("STOP",),
+    help_keywords=("HELP",),
+    opt_in_message="Gym A: you will hear from us. Reply STOP to end.",
+    opt_out_message="Gym A: you will not hear from us again.",
+    help_message="Gym A: write to help@gym.example.com.",
+    embedded_link=True,
+)
+
+
+def client(
+    transport: httpx.AsyncBaseTransport, base: str | None = None, *, label: str | None = None
+) -> Twilio:
+    """Return the client of an account, at Twilio's own addresses or at one for all three."""
+    where = {} if base is None else {f"{api}_url": base for api in ("api", "messaging", "trusthub")}
+    return Twilio(
+        httpx.AsyncClient(transport=transport),
+        Account(sid=ACCOUNT, token=TOKEN, label=label, **where),
+        timeout=SECONDS,
+    )
+
+
+def registry(twilio: Twilio) -> TwilioRegistry:
+    office = Office(primary_profile=PRIMARY, email="operator@example.com", inbound_url=INBOUND_URL)
+    return TwilioRegistry(twilio, office, timeout=SECONDS, absence_window=SECONDS)
+
+
+def directory(twilio: Twilio) -> TwilioSip:
+    return TwilioSip(twilio, DOMAIN, timeout=SECONDS)
+
+
+def transport(twilio: TwilioDouble) -> httpx.AsyncBaseTransport:
+    return cast(httpx.AsyncBaseTransport, twilio)
+
+
+def asked(**more: Any) -> dict[str, Any]:
+    """Return what every request carries."""
+    return {
+        "reference": f"hx-{uuid4().hex[:8]}",
+        "callback_url": "http://us/webhooks/twilio/registration",
+        "not_after": datetime.now(UTC) + timedelta(minutes=1),
+        **more,
+    }
+
+
+def brand(profile: BrandProfile = BRAND, **more: Any) -> BrandRequest:
+    return BrandRequest(**asked(**more), profile=profile)
+
+
+def campaign(brand: Stands, profile: CampaignProfile = CAMPAIGN, **more: Any) -> CampaignRequest:
+    assert brand.vendor_id
+    return CampaignRequest(
+        **asked(**more),
+        profile=profile,
+        brand_profile=BRAND,
+        brand_vendor_id=brand.vendor_id,
+        brand_vendor_state=brand.vendor_state or {},
+    )
+
+
+def purchase(number: str = NUMBER, **more: Any) -> PurchaseRequest:
+    return PurchaseRequest(**asked(**more), number=number, type=NumberType.LOCAL)
+
+
+def release(vendor_id: str | None, number: str = NUMBER) -> ReleaseRequest:
+    return ReleaseRequest(**asked(vendor_id=vendor_id), number=number)
+
+
+def assignment(number: Stands, campaign: Stands) -> AssignmentRequest:
+    return AssignmentRequest(**_assigned(number, campaign))
+
+
+def unassignment(number: Stands, campaign: Stands) -> UnassignmentRequest:
+    return UnassignmentRequest(**_assigned(number, campaign))
+
+
+def _assigned(number: Stands, campaign: Stands) -> dict[str, Any]:
+    assert campaign.vendor_id
+    return {
+        **asked(vendor_id=number.vendor_id),
+        "number": NUMBER,
+        "campaign_vendor_id": campaign.vendor_id,
+        "campaign_vendor_state": campaign.vendor_state or {},
+    }
+
+
+async def carry(
+    twilio: TwilioRegistry, request: Request, *, before: Callable[[], None] = lambda: None
+) -> tuple[Request, Stands]:
+    """Ask as the workflow does until the errand stands; `before` happens before every call.
+
+    Returned is the request as it would be asked next, and where it stands, with what is stored.
+    """
+    lost = False
+    for _ in range(200):
+        if lost:
+            found = await twilio.look_up(request)
+            assert not isinstance(found, NoTruth), found
+            lost = False
+            answer: object = found
+            if isinstance(found, NotFound):
+                continue
+        else:
+            before()
+            answer = await twilio.submit(request)
+        if isinstance(answer, Ambiguous):
+            lost = True
+        elif isinstance(answer, Advanced):
+            request = replace(request, vendor_state=answer.vendor_state)
+        elif isinstance(answer, Stands):
+            return stored(request, answer)
+        else:
+            assert isinstance(answer, NotProcessed), answer
+    raise AssertionError("it never stands")
+
+
+def every_other(lose: Callable[[], None]) -> Callable[[], None]:
+    """Return what happens before the first call, not before the second, and so on."""
+    calls = iter(range(10_000))
+    return lambda: lose() if next(calls) % 2 == 0 else None
+
+
+async def ask(twilio: TwilioRegistry, request: Request) -> tuple[Request, Stands]:
+    """Ask where a taken errand stands; go on with it if it can go on."""
+    answer = await twilio.look_up(request)
+    if isinstance(answer, Advanced):
+        return await carry(twilio, replace(request, vendor_state=answer.vendor_state))
+    assert isinstance(answer, Stands), answer
+    return stored(request, answer)
+
+
+def stored(request: Request, stands: Stands) -> tuple[Request, Stands]:
+    """Put what an answer tells into the row, and read it back."""
+    state = request.vendor_state if stands.vendor_state is None else stands.vendor_state
+    vendor_id = stands.vendor_id or request.vendor_id
+    request = replace(request, vendor_state=state, vendor_id=vendor_id, taken=True)
+    return request, replace(stands, vendor_state=state, vendor_id=vendor_id)

@@ -1,0 +1,51 @@
+"""The application's own voice services, with a clock that can be moved, and a look behind them."""
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from sqlalchemy import select
+from sqlmodel import col
+
+from api.services.voice.presence import PresenceBook
+from api.services.voice.provisioning import Push, VoiceProvisioning
+from models.queries.voice.sip_registrations import RegistrarTables
+from models.rules.voice.connection import VoicePlace
+from models.rules.voice.sip import SipSecrets
+from models.session import Database
+from models.tables.voice import VoiceCredential
+from providers.kamailio import Kamailio
+from tests.api.doubles import Clock
+from tests.api.integrator import Integrator
+
+SECRET = "only-for-tests-too"
+TURN_SECRET = "turn-server-and-us"
+
+
+@dataclass(frozen=True)
+class House:
+    """An installation."""
+
+    app: FastAPI
+    database: Database
+    place: VoicePlace
+    clock: Clock
+
+    def serve(
+        self, *, place: VoicePlace | None = None, secret: str = SECRET, push: Push | None = None
+    ) -> None:
+        """Serve voice as these settings say; with `push` by a directory that must be told."""
+        place = place or self.place
+        registrar = Kamailio(RegistrarTables(self.database).registered) if push is None else None
+        presence = PresenceBook(self.database, registrar, self.clock, expires=place.expires)
+        self.app.state.presence = presence
+        self.app.state.voice_provisioning = VoiceProvisioning(
+            self.database, place, SipSecrets(secret), presence, push, self.clock
+        )
+
+    async def user(self, integrator: Integrator) -> VoiceCredential:
+        """Return a tenant's one SIP user, as it is stored."""
+        statement = select(VoiceCredential).where(
+            col(VoiceCredential.tenant_id) == integrator.tenant_id
+        )
+        async with self.database.read() as db:
+            return (await db.scalars(statement)).one()

@@ -1,0 +1,115 @@
+"""Where the stories of 10DLC play with faked steps, on the stage of the sends."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle
+
+from models.rules.registration.lifecycle import Move
+from models.rules.registration.vocabulary import RegistrationKind
+from models.rules.waits import RegistrationWaits
+from tests.fakes import fake
+from tests.workflows.harness import Stage, Staging, until
+from workflows import steps
+from workflows.registration.registration_base import Carrying
+from workflows.registration.types import RegistrationInput, RegistrationResult
+
+WAITS = RegistrationWaits(
+    ask_first=timedelta(minutes=1),
+    ask_longest=timedelta(hours=1),
+    reconcile_every=timedelta(seconds=5),
+)
+"""Those of production."""
+
+ORDER = RegistrationInput(tenant_id=3, kind=RegistrationKind.BRAND, row_id=7, waits=WAITS)
+
+SUBMIT = RegistrationResult(move=Move.SUBMIT, state="PENDING")
+RECONCILE = RegistrationResult(move=Move.RECONCILE, state="PENDING")
+ASK = RegistrationResult(move=Move.ASK, state="PENDING")
+APPROVED = RegistrationResult(move=Move.OVER, state="APPROVED")
+REJECTED = RegistrationResult(move=Move.OVER, state="REJECTED")
+
+_PATIENCE = 15
+"""Seconds of the real clock after which a story is taken to hang."""
+
+Answer = RegistrationResult | Exception | Callable[[Any], Any]
+
+
+@dataclass
+class Story:
+    """One story of a registration, and what its steps were asked."""
+
+    stage: Stage
+    client: Client
+    submitted: list[Any]
+    reconciled: list[Any]
+    asked: list[Any]
+    _handle: WorkflowHandle[Any, str] | None = None
+
+    @property
+    def handle(self) -> WorkflowHandle[Any, str]:
+        """The started story; only its own handle skips time while its end is awaited."""
+        assert self._handle is not None
+        return self._handle
+
+    async def start(self, story: Any, order: RegistrationInput = ORDER) -> None:
+        """Start it."""
+        self._handle = await self.client.start_workflow(
+            story.run,
+            order,
+            id=f"{self.stage.queue}-story",
+            task_queue=self.stage.queue,
+            task_timeout=timedelta(seconds=2),
+        )
+
+    async def play(self, story: Any, order: RegistrationInput = ORDER) -> str:
+        """Carry it to its end, skipping all waits."""
+        await self.start(story, order)
+        return await self.end()
+
+    async def end(self) -> str:
+        """Wait for its end, skipping all waits."""
+        async with asyncio.timeout(_PATIENCE):
+            return await self.handle.result()
+
+    async def tell(self) -> None:
+        """Signal that there is news."""
+        await self.handle.signal(Carrying.changed)
+
+    async def timers(self) -> list[timedelta]:
+        """Return how long it waited, as it meant to."""
+        history = await self.handle.fetch_history()
+        return [
+            event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
+            for event in history.events
+            if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
+        ]
+
+    async def until_it_waits(self, times: int = 1) -> None:
+        """Return when it has set as many timers: time is not skipped meanwhile."""
+
+        async def waits() -> bool:
+            return len(await self.timers()) >= times
+
+        await until(waits)
+
+
+def scripted(
+    stage: Staging,
+    client: Client,
+    *,
+    submit: list[Answer],
+    reconcile: list[Answer] | None = None,
+    ask: list[Answer] | None = None,
+    **options: Any,
+) -> Story:
+    """Set a stage on which the steps answer as told."""
+    submitting, submitted = fake(steps.submit_registration, *submit)
+    reconciling, reconciled = fake(steps.reconcile_registration, *(reconcile or []))
+    asking, asked = fake(steps.ask_registration, *(ask or []))
+    played = stage(submitting, reconciling, asking, **options)
+    return Story(played, client, submitted, reconciled, asked)

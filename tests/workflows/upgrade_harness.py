@@ -1,0 +1,104 @@
+"""A purchase on the stage: started, told of news, followed to its end."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from models.enums import PaymentStatus
+from models.rules.billing.payments import Duty
+from models.rules.waits import PaymentWaits
+from tests.workflows.harness import Stage, until
+from workflows.billing.types import Standing, UpgradeInput
+from workflows.billing.workflow import Upgrade
+
+WAITS = PaymentWaits(
+    news_wait=timedelta(minutes=1),
+    poll_first=timedelta(minutes=1),
+    poll_longest=timedelta(minutes=30),
+    retry_every=timedelta(seconds=5),
+    horizon=timedelta(hours=24),
+)
+"""Those of production."""
+
+Handle = WorkflowHandle[Upgrade, PaymentStatus]
+
+
+def stands(status: PaymentStatus, duty: Duty, **more: Any) -> Standing:
+    return Standing(status=status, duty=duty, **more)
+
+
+UNANSWERED = stands(PaymentStatus.PENDING, Duty.CHARGE)
+UNDER_WAY = stands(PaymentStatus.PENDING, Duty.AWAIT)
+NEEDS_ACTION = stands(PaymentStatus.REQUIRES_ACTION, Duty.AWAIT)
+NOT_CANCELED = stands(PaymentStatus.PENDING, Duty.CALL_OFF)
+TAKEN = stands(PaymentStatus.SUCCEEDED, Duty.GRANT)
+GRANTED = stands(PaymentStatus.SUCCEEDED, Duty.NOTHING, moved=True)
+NOT_GRANTED = stands(PaymentStatus.SUCCEEDED, Duty.REFUND, moved=True)
+FAILED = stands(PaymentStatus.FAILED, Duty.NOTHING, moved=True)
+REFUNDED = stands(PaymentStatus.REFUNDED, Duty.NOTHING, moved=True)
+
+
+class Purchase:
+    """One purchase on a stage."""
+
+    def __init__(self, stage: Stage, skipping: WorkflowEnvironment) -> None:
+        self.stage = stage
+        self._skipping = skipping
+        self._handle: Handle | None = None
+
+    async def start(self, *, ordered_before: timedelta = timedelta(0)) -> None:
+        """Start it, as if it had been ordered a while ago."""
+        now: datetime = await self._skipping.get_current_time()
+        self._handle = await self.stage.client.start_workflow(
+            Upgrade.run,
+            UpgradeInput(tenant_id=3, payment_id=7, accepted_at=now - ordered_before, waits=WAITS),
+            id=f"{self.stage.queue}-upgrade",
+            task_queue=self.stage.queue,
+            task_timeout=timedelta(seconds=2),
+        )
+
+    async def play(self, **started: Any) -> PaymentStatus:
+        """Start it and carry it to its end, skipping all waits."""
+        await self.start(**started)
+        return await self.end()
+
+    async def end(self) -> PaymentStatus:
+        """Wait for its end, skipping all waits."""
+        async with asyncio.timeout(15):
+            return await self.handle.result()
+
+    @property
+    def handle(self) -> Handle:
+        """The started workflow."""
+        assert self._handle is not None
+        return self._handle
+
+    async def report(self) -> None:
+        """Signal that its row tells more."""
+        await self.handle.signal(Upgrade.payment_reported)
+
+    async def until_it_waits(self) -> None:
+        """Return when it has set a timer: time is not skipped meanwhile."""
+
+        async def waits() -> bool:
+            return bool(await self.gaps())
+
+        await until(waits)
+
+    async def gaps(self) -> list[timedelta]:
+        """Return every wait it began."""
+        history = await self.handle.fetch_history()
+        return [
+            event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
+            for event in history.events
+            if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
+        ]
+
+    async def took(self) -> timedelta:
+        """Return how long it lived, by the server's clock."""
+        events = (await self.handle.fetch_history()).events
+        return events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()

@@ -1,0 +1,120 @@
+"""How a send is started, the same way by whoever starts it: the API or the sweeper.
+
+Not workflow code: it talks to the server through the client it is given.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import (
+    Priority,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from models.enums import Channel, MessageStatus, MessageType
+from models.rules.waits import SendWaits
+from workflows import names
+from workflows.messages.types import SendInput
+from workflows.messages.workflow import SendMessage
+
+_TASK_TIMEOUT = timedelta(seconds=5)
+"""A killed worker costs a send at most this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendStart:
+    """What Temporal is told about a send: ids and words only."""
+
+    tenant_id: int
+    message_id: int
+    merchant_id: int
+    merchant: str
+    channel: Channel
+    type: MessageType
+    operation: str
+    scope: str
+    idempotency_key: str | None
+
+    @property
+    def workflow_id(self) -> str:
+        """The id under which every retry of this send meets."""
+        return names.send_workflow_id(
+            self.operation, self.tenant_id, self.scope, self.idempotency_key, self.message_id
+        )
+
+
+async def start_send(
+    client: Client,
+    send: SendStart,
+    waits: SendWaits,
+    *,
+    reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
+) -> bool:
+    """Start the workflow of a send; False if it had run to its end before. Twice is once."""
+    try:
+        await client.start_workflow(
+            SendMessage.run,
+            SendInput(
+                tenant_id=send.tenant_id,
+                message_id=send.message_id,
+                waits=waits,
+                merchant_id=send.merchant_id,
+            ),
+            id=send.workflow_id,
+            task_queue=names.MESSAGES,
+            task_timeout=_TASK_TIMEOUT,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=reuse,
+            search_attributes=_search_attributes(send),
+            static_summary=f"{send.type} by {send.channel} for "
+            f"{send.merchant or 'the tenant itself'}, message {send.message_id}",
+            priority=Priority(
+                priority_key=names.priority_of(send.type),
+                fairness_key=f"{send.tenant_id}.{send.merchant_id}",
+            ),
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    return True
+
+
+class News(StrEnum):
+    """Why a send is woken; the row says what it means."""
+
+    REPORTED = "delivery_reported"
+    """A report is stored."""
+    WOKEN = "woken"
+    """It was canceled, or its turn has come."""
+
+
+async def wake_send(client: Client, workflow_id: str, news: News) -> bool:
+    """Signal a send; False if no such workflow is running."""
+    handle: WorkflowHandle[SendMessage, MessageStatus] = client.get_workflow_handle(workflow_id)
+    signal = SendMessage.delivery_reported if news is News.REPORTED else SendMessage.woken
+    try:
+        await handle.signal(signal)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+def _search_attributes(send: SendStart) -> TypedSearchAttributes:
+    pairs: list[SearchAttributePair[int] | SearchAttributePair[str]] = [
+        SearchAttributePair(names.TENANT, send.tenant_id),
+        SearchAttributePair(names.CHANNEL, str(send.channel)),
+        SearchAttributePair(names.MESSAGE, send.message_id),
+    ]
+    if send.merchant:
+        pairs.append(SearchAttributePair(names.MERCHANT, send.merchant))
+    if send.idempotency_key is not None:
+        pairs.append(SearchAttributePair(names.IDEMPOTENCY_KEY, send.idempotency_key))
+    return TypedSearchAttributes(pairs)

@@ -1,0 +1,97 @@
+"""How a registration is started, the same way by whoever starts it: the API or the sweeper.
+
+Not workflow code: it talks to the server through the client it is given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from models.rules.registration.vocabulary import Errand, RegistrationKind
+from models.rules.waits import RegistrationWaits
+from workflows import names
+from workflows.registration.registration_base import Carrying
+from workflows.registration.types import RegistrationInput
+from workflows.registration.workflow import (
+    AssignNumber,
+    BuyNumber,
+    RegisterBrand,
+    RegisterCampaign,
+    ReturnNumber,
+)
+
+_TASK_TIMEOUT: Final = timedelta(seconds=5)
+
+_STORIES: Final[Mapping[Errand, tuple[str, Any]]] = {
+    Errand.REGISTER_BRAND: ("register-brand", RegisterBrand),
+    Errand.REGISTER_CAMPAIGN: ("register-campaign", RegisterCampaign),
+    Errand.BUY: ("buy-number", BuyNumber),
+    Errand.ASSIGN: ("assign-number", AssignNumber),
+    Errand.UNASSIGN: ("return-number", ReturnNumber),
+    Errand.RELEASE: ("return-number", ReturnNumber),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationStart:
+    """What Temporal is told about a registration: ids and words only."""
+
+    tenant_id: int
+    kind: RegistrationKind
+    row_id: int
+    errand: Errand
+    merchant: str
+
+    @property
+    def workflow_id(self) -> str:
+        """The id under which everybody who starts this story meets."""
+        return names.registration_id(_STORIES[self.errand][0], self.tenant_id, self.row_id)
+
+
+async def start_registration(
+    client: Client, registration: RegistrationStart, waits: RegistrationWaits, *, fresh: bool
+) -> None:
+    """Make sure a row's story runs; a running one goes on.
+
+    Args:
+        fresh: the row was submitted just now. A story about to end is kept by a signal, or
+            another is started; without it nothing would be left in a running one's history.
+    """
+    await client.start_workflow(
+        _STORIES[registration.errand][1].run,
+        RegistrationInput(
+            tenant_id=registration.tenant_id,
+            kind=registration.kind,
+            row_id=registration.row_id,
+            waits=waits,
+        ),
+        id=registration.workflow_id,
+        task_queue=names.REGISTRATION,
+        task_timeout=_TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        search_attributes=TypedSearchAttributes(
+            [
+                SearchAttributePair(names.TENANT, registration.tenant_id),
+                SearchAttributePair(names.MERCHANT, registration.merchant),
+            ]
+        ),
+        static_summary=f"{registration.kind} {registration.row_id} of {registration.merchant}",
+        start_signal=Carrying.changed.__name__ if fresh else None,
+    )
+
+
+async def wake_registration(client: Client, workflow_id: str) -> bool:
+    """Signal a registration; False if no such workflow is running."""
+    handle: WorkflowHandle[Any, str] = client.get_workflow_handle(workflow_id)
+    try:
+        await handle.signal(Carrying.changed.__name__)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return True

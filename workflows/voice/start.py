@@ -1,0 +1,32 @@
+"""How a directory's being told is started, the same way by the API or the sweeper.
+
+Not workflow code: it talks to the server through the client it is given.
+"""
+
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+
+from workflows import names
+from workflows.voice.types import ProvisionInput
+from workflows.voice.workflow import ProvisionVoice
+
+_TASK_TIMEOUT = timedelta(seconds=5)
+"""A killed worker costs a new password at most this."""
+
+
+async def start_provisioning(client: Client, user: ProvisionInput) -> None:
+    """Make sure a directory is told of a version of a SIP user. Twice is once."""
+    await client.start_workflow(
+        ProvisionVoice.run,
+        user,
+        id=names.provision_id(user.tenant_id, user.credential_id, user.version),
+        task_queue=names.REGISTRATION,
+        task_timeout=_TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        search_attributes=TypedSearchAttributes(
+            [SearchAttributePair(names.TENANT, user.tenant_id)]
+        ),
+        static_summary="tells the SIP directory of a new password",
+    )

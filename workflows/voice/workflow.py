@@ -1,0 +1,38 @@
+"""Telling a directory that a vendor keeps of a SIP user's new password."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from workflows import policies, steps
+    from workflows.voice.types import Provisioned, ProvisionInput, ProvisionStep
+
+TURNS = 100
+"""Turns in one run, so that its history stays short."""
+
+_FIRST_GAP = timedelta(minutes=1)
+_LONGEST_GAP = timedelta(hours=1)
+
+
+@workflow.defn(name="provision-voice")
+class ProvisionVoice:
+    """Tell it until it knows. What stands in its way there, somebody must take away meanwhile.
+
+    A later version may overtake this one: the step tells whatever is current, so they agree.
+    """
+
+    @workflow.run
+    async def run(self, user: ProvisionInput) -> None:
+        """Ask again after longer and longer gaps while the directory declines."""
+        step = ProvisionStep(tenant_id=user.tenant_id, credential_id=user.credential_id)
+        gap = _FIRST_GAP
+        for _ in range(TURNS):
+            told = await workflow.execute_activity(
+                steps.provision_voice, step, **policies.PROVISION_VOICE
+            )
+            if told.outcome is Provisioned.STORED:
+                return
+            await workflow.sleep(gap, summary="declined, ask again")
+            gap = min(gap * 2, _LONGEST_GAP)
+        workflow.continue_as_new(user)

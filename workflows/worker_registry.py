@@ -1,0 +1,37 @@
+"""Every workflow a worker serves, by task queue."""
+
+from typing import Any, Final
+
+from workflows import names
+from workflows.billing.close_days import CloseDays
+from workflows.billing.workflow import Upgrade
+from workflows.messages.workflow import SendMessage
+from workflows.registration.workflow import (
+    AssignNumber,
+    BuyNumber,
+    RegisterBrand,
+    RegisterCampaign,
+    ReturnNumber,
+)
+from workflows.senders.workflow import Pump
+from workflows.system.sweeper import Sweeper
+from workflows.system.watcher import Watcher
+from workflows.voice.workflow import ProvisionVoice
+
+BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
+    names.MESSAGES: [SendMessage],
+    names.MONEY: [Upgrade],
+    names.HOUSEKEEPING: [Sweeper, Pump, CloseDays, Watcher],
+    names.REGISTRATION: [
+        RegisterBrand,
+        RegisterCampaign,
+        BuyNumber,
+        AssignNumber,
+        ReturnNumber,
+        ProvisionVoice,
+    ],
+}
+
+WORKFLOWS: Final[list[type[Any]]] = [
+    workflow for workflows in BY_QUEUE.values() for workflow in workflows
+]
