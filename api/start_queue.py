@@ -181,7 +181,7 @@ class StartQueue:
             entry.begun = True
             tenant = entry.send.tenant_id
             self._under_way[tenant] = self._under_way.get(tenant, 0) + 1
-            task = asyncio.create_task(self._carry(entry))
+            task = asyncio.create_task(self._run_one(entry))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -206,7 +206,7 @@ class StartQueue:
                 return entry
         return None
 
-    async def _carry(self, entry: _Pending) -> None:
+    async def _run_one(self, entry: _Pending) -> None:
         outcome = "failed"
         try:
             await asyncio.wait_for(self._start(entry.send), _LONGEST_CALL)

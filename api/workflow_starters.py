@@ -10,7 +10,7 @@ from temporalio.client import Client
 from api.start_queue import Failure, Reach, StartQueue
 from models.rules.waits import PaymentWaits, SendWaits
 from workflows.billing.start import UpgradeStart, start_upgrade, wake_upgrade
-from workflows.messages.start import News, SendStart, start_send, wake_send
+from workflows.messages.start import SendSignal, SendStart, start_send, wake_send
 from workflows.voice.start import start_provisioning
 from workflows.voice.types import ProvisionInput
 
@@ -62,7 +62,7 @@ class WorkflowStarter(Bounded):
         """Let go of the starts that are under way; the sweeper makes up for them."""
         await self._queue.close()
 
-    async def wake(self, workflow_id: str, news: News) -> None:
+    async def wake(self, workflow_id: str, news: SendSignal) -> None:
         """Signal a send; nobody there is fine: the sweeper looks after it."""
         await self._ask(lambda: wake_send(self._client, workflow_id, news))
 

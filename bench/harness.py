@@ -23,7 +23,7 @@ from workflows.payloads import data_converter
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
+class Harness:
     """Everything, running."""
 
     stack: Stack
@@ -44,7 +44,7 @@ class House:
 
 
 @asynccontextmanager
-async def running(*, waits: Mapping[str, str] | None = None) -> AsyncIterator[House]:
+async def running(*, waits: Mapping[str, str] | None = None) -> AsyncIterator[Harness]:
     """Bring everything up on a durable Postgres, and take it away afterwards.
 
     Args:
@@ -67,7 +67,7 @@ async def running(*, waits: Mapping[str, str] | None = None) -> AsyncIterator[Ho
         wire = Wire("127.0.0.1", stack.ports["api"], owner.headers)
         held.callback(wire.close)
         pids = {name: process.pid for name, process in stack.processes.items()}
-        yield House(
+        yield Harness(
             stack=stack,
             look=look,
             client=client,

@@ -15,7 +15,7 @@ from typing import Final
 from uuid import uuid4
 
 from bench.attacks import ATTACKS
-from bench.harness import House, make_bench_owner, running
+from bench.harness import Harness, make_bench_owner, running
 from bench.wire import Refused
 from models.settings import Settings
 from tests.factories import NO_LIMITS, Owner
@@ -55,9 +55,9 @@ def default_limits() -> dict[str, str]:
 
 async def measure(rounds: int, seconds: float, names: Sequence[str] = ()) -> None:
     """Measure every attack, or those that are named, and print a table."""
-    async with running(waits={**default_limits(), **_TWILIO}) as house:
-        attacker = await make_bench_owner(house.stack.database_url)
-        await _observe(house, seconds)  # warm
+    async with running(waits={**default_limits(), **_TWILIO}) as harness:
+        attacker = await make_bench_owner(harness.stack.database_url)
+        await _observe(harness, seconds)  # warm
         print(
             f"\none hostile client beside one victim, {rounds} rounds of {seconds:.1f} s each way"
         )
@@ -68,17 +68,17 @@ async def measure(rounds: int, seconds: float, names: Sequence[str] = ()) -> Non
         print(f"{'max':>7}{'ratio min':>14}{'med':>7}{'max':>7}{'requests':>10}{'failed':>8}")
         worst = 0.0
         for name in names or ATTACKS:
-            worst = max(worst, await _one(house, attacker, name, rounds, seconds))
+            worst = max(worst, await _one(harness, attacker, name, rounds, seconds))
         print(f"worst ratio, median of p50 accepted: {worst:.2f}  (wanted: at most {WANTED})")
 
 
-async def _one(house: House, attacker: Owner, name: str, rounds: int, seconds: float) -> float:
+async def _one(harness: Harness, attacker: Owner, name: str, rounds: int, seconds: float) -> float:
     quiet, beside, counts = [], [], []
     for _ in range(rounds):
-        quiet.append(await _observe(house, seconds))
-        process = await _start(house, attacker, name, seconds + 0.5)
+        quiet.append(await _observe(harness, seconds))
+        process = await _start(harness, attacker, name, seconds + 0.5)
         await asyncio.sleep(0.5)
-        beside.append(await _observe(house, seconds))
+        beside.append(await _observe(harness, seconds))
         answered, _ = await process.communicate()
         counts.append(int(answered or 0))
     accepted = _ratios([one.accepted for one in quiet], [one.accepted for one in beside])
@@ -105,38 +105,38 @@ def _ratios(quiet: Sequence[list[float]], beside: Sequence[list[float]]) -> list
 
 
 async def _start(
-    house: House, attacker: Owner, name: str, seconds: float
+    harness: Harness, attacker: Owner, name: str, seconds: float
 ) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "bench.attacks", name, str(house.stack.ports["api"])),
+        *("-m", "bench.attacks", name, str(harness.stack.ports["api"])),
         *(attacker.api_key, attacker.api_secret, attacker.merchant, str(seconds)),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
 
 
-async def _observe(house: House, seconds: float) -> _Round:
+async def _observe(harness: Harness, seconds: float) -> _Round:
     """Send at a steady pace, however long each takes; return what came of it."""
     seen = _Round()
     until = time.monotonic() + seconds
     async with asyncio.TaskGroup() as tasks:
         while time.monotonic() < until:
-            tasks.create_task(_send(house, seen))
+            tasks.create_task(_send(harness, seen))
             await asyncio.sleep(_PACE)
     return seen
 
 
-async def _send(house: House, seen: _Round) -> None:
+async def _send(harness: Harness, seen: _Round) -> None:
     body = {
-        "merchantId": house.owner.merchant,
+        "merchantId": harness.owner.merchant,
         "to": "+18135551234",
         "message": "Your OTP is 123456",
         "type": "OTP",
     }
     began = time.monotonic()
     try:
-        answer = await house.wire.post(
+        answer = await harness.wire.post(
             "/api/v1/messages/sms", uuid4().hex, json.dumps(body).encode()
         )
     except (Refused, OSError, asyncio.IncompleteReadError):
@@ -146,7 +146,7 @@ async def _send(house: House, seen: _Round) -> None:
     message = int(json.loads(answer)["messageId"])
     while time.monotonic() - began < _PATIENCE:
         await asyncio.sleep(0.03)
-        if await house.ended([message]):
+        if await harness.ended([message]):
             seen.ended.append(time.monotonic() - began)
             return
     seen.failed += 1

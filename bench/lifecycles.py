@@ -18,7 +18,7 @@ from uuid import uuid4
 from bench.cpu import spent
 from bench.database import ANALYZE
 from bench.empty import NOBODYS_QUEUE, QUEUE, Empty, execute_alike
-from bench.harness import House, running
+from bench.harness import Harness, running
 
 CONCURRENT = 60
 LIFECYCLES_WANTED = 0.4
@@ -29,20 +29,20 @@ _PATH = "/api/v1/messages/sms"
 
 async def measure(rounds: int, seconds: float, calls: int) -> None:
     """Bring everything up, measure both pairs, print a table of each."""
-    async with running() as house:
-        watch = Watch(house)
+    async with running() as harness:
+        watch = Watch(harness)
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(watch.run())
-            await throughput(house, watch, rounds, seconds)
-            await latency(house, watch, calls)
+            await throughput(harness, watch, rounds, seconds)
+            await latency(harness, watch, calls)
             watching.cancel()
 
 
 class Watch:
     """Notices the ends of messages with one query every 30 ms, whoever waits for how many."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, harness: Harness) -> None:
+        self._house = harness
         self._open: dict[int, asyncio.Event] = {}
 
     async def end_of(self, message: int) -> None:
@@ -59,22 +59,22 @@ class Watch:
                     self._open.pop(message).set()
 
 
-async def throughput(house: House, watch: Watch, rounds: int, seconds: float) -> None:
+async def throughput(harness: Harness, watch: Watch, rounds: int, seconds: float) -> None:
     """Print how many of each are done in a second."""
 
     async def lifecycle() -> None:
-        await watch.end_of(await _send(house))
+        await watch.end_of(await _send(harness))
 
     async def empty() -> None:
-        await house.client.execute_workflow(Empty.run, id=uuid4().hex, task_queue=QUEUE)
+        await harness.client.execute_workflow(Empty.run, id=uuid4().hex, task_queue=QUEUE)
 
     async def empty_alike() -> None:
-        await execute_alike(house.client)
+        await execute_alike(harness.client)
 
     await _rate(lifecycle, 2)  # warm
     await _rate(empty, 2)
     await _rate(empty_alike, 2)
-    await house.look.execute(ANALYZE)
+    await harness.look.execute(ANALYZE)
     print(f"\n{CONCURRENT} concurrent, rounds of {seconds:.0f} s    per second")
     columns = ("lifecycles", "empty", "ratio", "started alike", "ratio")
     print(f"{'round':>5}" + "".join(f"{column:>15}" for column in columns))
@@ -83,9 +83,9 @@ async def throughput(house: House, watch: Watch, rounds: int, seconds: float) ->
     ratios: list[float] = []
     alikes: list[float] = []
     for number in range(1, rounds + 1):
-        before = house.cpu.seconds()
+        before = harness.cpu.seconds()
         full = await _rate(lifecycle, seconds)
-        used.update(spent(before, house.cpu.seconds()))
+        used.update(spent(before, harness.cpu.seconds()))
         done += full * seconds
         nothing = await _rate(empty, seconds)
         alike = await _rate(empty_alike, seconds)
@@ -106,17 +106,17 @@ async def throughput(house: House, watch: Watch, rounds: int, seconds: float) ->
         print(f"processor time of a lifecycle, in ms: {costs}")
 
 
-async def latency(house: House, watch: Watch, calls: int) -> None:
+async def latency(harness: Harness, watch: Watch, calls: int) -> None:
     """Print how long one call of each takes while nothing else is under way."""
-    address = urlsplit(house.stack.api_url)
+    address = urlsplit(harness.stack.api_url)
     assert address.hostname is not None
     connection = http.client.HTTPConnection(address.hostname, address.port)
     accepting: list[float] = []
     starting: list[float] = []
     for _ in range(calls):
-        body = json.dumps(_order(house)).encode()
+        body = json.dumps(_order(harness)).encode()
         headers = {
-            **house.owner.headers,
+            **harness.owner.headers,
             "Content-Type": "application/json",
             "Idempotency-Key": uuid4().hex,
         }
@@ -127,7 +127,7 @@ async def latency(house: House, watch: Watch, calls: int) -> None:
         accepting.append(time.perf_counter() - began)
         await watch.end_of(int(json.loads(answer)["messageId"]))
         began = time.perf_counter()
-        await house.client.start_workflow(
+        await harness.client.start_workflow(
             Empty.run,
             id=uuid4().hex,
             task_queue=NOBODYS_QUEUE,
@@ -157,14 +157,16 @@ async def _rate(action: Callable[[], Awaitable[None]], seconds: float) -> float:
     return sum(end <= seconds for end in ends) / seconds
 
 
-async def _send(house: House) -> int:
-    answer = await house.wire.post_patiently(_PATH, uuid4().hex, json.dumps(_order(house)).encode())
+async def _send(harness: Harness) -> int:
+    answer = await harness.wire.post_patiently(
+        _PATH, uuid4().hex, json.dumps(_order(harness)).encode()
+    )
     return int(json.loads(answer)["messageId"])
 
 
-def _order(house: House) -> dict[str, str]:
+def _order(harness: Harness) -> dict[str, str]:
     return {
-        "merchantId": house.owner.merchant,
+        "merchantId": harness.owner.merchant,
         "to": "+18135551234",
         "message": "Your OTP is 123456",
         "type": "OTP",

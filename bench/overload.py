@@ -21,7 +21,7 @@ import psycopg
 
 from bench.cpu import spent
 from bench.database import ANALYZE
-from bench.harness import House, running
+from bench.harness import Harness, running
 from bench.lifecycles import Watch
 from bench.wire import Refused, Wire
 from models.session import Database
@@ -80,18 +80,18 @@ class Round:
 
 async def measure(rounds: int, seconds: float) -> None:
     """Bring everything up, overload it, print a line per round and the range of each figure."""
-    async with running() as house:
-        other = await _make_other(house)
+    async with running() as harness:
+        other = await _make_other(harness)
         async with other:
-            await _peak(house, _WARM)
-            await house.look.execute(ANALYZE)
+            await _peak(harness, _WARM)
+            await harness.look.execute(ANALYZE)
             print(f"\n{CLIENTS} clients post as fast as they can, rounds of {seconds:.0f} s")
             print(f"{'round':>5}" + "".join(f"{column:>11}" for column in _COLUMNS))
             done = []
             for number in range(1, rounds + 1):
-                done.append(await _round(house, other, seconds))
+                done.append(await _round(harness, other, seconds))
                 print(_line(str(number), _figures(done[-1])), flush=True)
-                await _drain(house)
+                await _drain(harness)
             for name, choose in (("min", min), ("med", statistics.median), ("max", max)):
                 columns_of = zip(*(_figures(each) for each in done), strict=True)
                 print(_line(name, [float(choose(column)) for column in columns_of]))
@@ -115,30 +115,30 @@ class Other:
         self.wire.close()
 
 
-async def _make_other(house: House) -> Other:
-    database = Database(async_url(house.stack.database_url))
+async def _make_other(harness: Harness) -> Other:
+    database = Database(async_url(harness.stack.database_url))
     try:
         owner = await make_owner(database, sms_limit=1_000_000)
     finally:
         await database.close()
-    return Other(owner=owner, wire=Wire("127.0.0.1", house.stack.ports["api"], owner.headers))
+    return Other(owner=owner, wire=Wire("127.0.0.1", harness.stack.ports["api"], owner.headers))
 
 
-async def _round(house: House, other: Other, seconds: float) -> Round:
-    peak = await _peak(house, max(seconds / 3, 5))
+async def _round(harness: Harness, other: Other, seconds: float) -> Round:
+    peak = await _peak(harness, max(seconds / 3, 5))
     flood = Flood()
-    began, since = time.monotonic(), await _now(house)
-    before = house.cpu.seconds()
+    began, since = time.monotonic(), await _now(harness)
+    before = harness.cpu.seconds()
     until = began + seconds
     keys = count()
     async with asyncio.TaskGroup() as tasks:
         for _ in range(CLIENTS):
-            tasks.create_task(_flood(house, flood, until, keys))
+            tasks.create_task(_flood(harness, flood, until, keys))
         asked = tasks.create_task(_ask_politely(other, until))
-    used = spent(before, house.cpu.seconds())
-    ended = await _ended(house, since)
-    open_at_end = await _open(house)
-    otps = await _waits_of(house, other, asked.result())
+    used = spent(before, harness.cpu.seconds())
+    ended = await _ended(harness, since)
+    open_at_end = await _open(harness)
+    otps = await _waits_of(harness, other, asked.result())
     _print_parts(seconds, used, asked.result())
     return Round(
         peak=peak,
@@ -158,14 +158,16 @@ def _print_parts(seconds: float, used: Mapping[str, float], answered: Mapping[st
     print(f"      OTPs answered within: p50 {median:.2f} s, max {slowest:.2f} s")
 
 
-async def _peak(house: House, seconds: float) -> float:
+async def _peak(harness: Harness, seconds: float) -> float:
     """Return how many lifecycles are done in a second when each client waits for the end."""
-    since, until = await _now(house), time.monotonic() + seconds
-    watch = Watch(house)
+    since, until = await _now(harness), time.monotonic() + seconds
+    watch = Watch(harness)
 
     async def client() -> None:
         while time.monotonic() < until:
-            answer = await house.wire.post_patiently(_PATH, uuid4().hex, _order(house.owner, "OTP"))
+            answer = await harness.wire.post_patiently(
+                _PATH, uuid4().hex, _order(harness.owner, "OTP")
+            )
             message = int(json.loads(answer)["messageId"])
             await watch.end_of(message)
 
@@ -173,18 +175,18 @@ async def _peak(house: House, seconds: float) -> float:
         watching = tasks.create_task(watch.run())
         clients = [tasks.create_task(client()) for _ in range(CLIENTS)]
         await asyncio.sleep(seconds)
-        ended = await _ended(house, since)
+        ended = await _ended(harness, since)
         await asyncio.wait(clients)
         watching.cancel()
     return ended / seconds
 
 
-async def _flood(house: House, flood: Flood, until: float, keys: "count[int]") -> None:
+async def _flood(harness: Harness, flood: Flood, until: float, keys: "count[int]") -> None:
     """Post again as soon as there is an answer, whatever it says."""
     while time.monotonic() < until:
-        order = _order(house.owner, _FLOODED[next(keys) % len(_FLOODED)])
+        order = _order(harness.owner, _FLOODED[next(keys) % len(_FLOODED)])
         try:
-            await house.wire.post(_PATH, uuid4().hex, order)
+            await harness.wire.post(_PATH, uuid4().hex, order)
         except Refused as refused:
             flood.statuses[refused.status] += 1
         except LOST:
@@ -218,14 +220,14 @@ async def _ask_politely(other: Other, until: float) -> dict[str, float]:
     return answered
 
 
-async def _waits_of(house: House, other: Other, answered: dict[str, float]) -> list[float]:
+async def _waits_of(harness: Harness, other: Other, answered: dict[str, float]) -> list[float]:
     """Return how long each OTP took, from the request to its hand-over to the provider.
 
     A request that is answered late was perhaps accepted late: its time to the answer counts too.
     """
     deadline = time.monotonic() + _DRAINED_WITHIN
     while True:
-        rows = await house.look.execute(
+        rows = await harness.look.execute(
             "SELECT m.idempotency_key,"
             "       (SELECT extract(epoch FROM min(a.requested_at) - m.accepted_at) FROM attempt a"
             "         WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id)"
@@ -241,19 +243,19 @@ async def _waits_of(house: House, other: Other, answered: dict[str, float]) -> l
         await asyncio.sleep(0.2)
 
 
-async def _now(house: House) -> datetime:
-    now: datetime = await _one(house.look, "SELECT clock_timestamp()")
+async def _now(harness: Harness) -> datetime:
+    now: datetime = await _one(harness.look, "SELECT clock_timestamp()")
     return now
 
 
-async def _ended(house: House, since: datetime) -> int:
+async def _ended(harness: Harness, since: datetime) -> int:
     query = "SELECT count(*) FROM message WHERE completed_at >= %s"
-    ended: int = await _one(house.look, query, [since])
+    ended: int = await _one(harness.look, query, [since])
     return ended
 
 
-async def _open(house: House) -> int:
-    found: int = await _one(house.look, "SELECT count(*) FROM message WHERE completed_at IS NULL")
+async def _open(harness: Harness) -> int:
+    found: int = await _one(harness.look, "SELECT count(*) FROM message WHERE completed_at IS NULL")
     return found
 
 
@@ -265,10 +267,10 @@ async def _one(
     return row[0]
 
 
-async def _drain(house: House) -> None:
+async def _drain(harness: Harness) -> None:
     """Let what is open end, within bounds, so that the next round measures itself."""
     for _ in range(2 * _DRAINED_WITHIN):
-        if not await _open(house):
+        if not await _open(harness):
             return
         await asyncio.sleep(0.5)
 

@@ -218,7 +218,7 @@ class PriceSource(StrEnum):
     """The provider's own, as it reported it."""
 
 
-class PriceGap(StrEnum):
+class UnpricedReason(StrEnum):
     """Why what a message cost is not settled yet."""
 
     RATE_MISSING = "RATE_MISSING"

@@ -19,7 +19,7 @@ from models.database.connection import WriteTrouble, connector
 from models.database.idle_check import check_idle_connections
 from models.database.limits import CONNECT, OPERATOR, TCP, DatabaseLimits
 from models.database.sql_text import Driver, SqlText, sql_text
-from models.database.transaction_limits import Lane, Lanes
+from models.database.transaction_limits import LockScope, TransactionLimits
 
 _NOTHING: Final = text("SELECT 1")
 
@@ -104,7 +104,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 20, limits: DatabaseLimits = OPERATOR) -> None:
         self._trouble = WriteTrouble()
-        self._lanes = Lanes(pool_size, limits)
+        self._lanes = TransactionLimits(pool_size, limits)
         # READ COMMITTED: every rule here re-reads under the row lock it holds.
         self.engine: AsyncEngine = create_async_engine(
             url,
@@ -136,7 +136,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, lane: Lane | None = None, *, patient: bool = False
+        self, lock_scope: LockScope | None = None, *, patient: bool = False
     ) -> AsyncIterator[WriteSession]:
         """Open one transaction: committed when the block ends, rolled back when it raises.
 
@@ -144,7 +144,7 @@ class Database:
         the turn even while the lane is known to be locked.
         """
         async with (
-            self._lanes.turn(lane, patient=patient),
+            self._lanes.turn(lock_scope, patient=patient),
             self.engine.connect() as connection,
             connection.begin() as transaction,
         ):
@@ -154,10 +154,10 @@ class Database:
             await transaction.commit()  # raises if it was rolled back on the way
 
     @asynccontextmanager
-    async def statement(self, lane: Lane | None = None) -> AsyncIterator[WriteSession]:
+    async def statement(self, lock_scope: LockScope | None = None) -> AsyncIterator[WriteSession]:
         """Open a session for one statement that is a transaction by itself: no BEGIN, no COMMIT."""
         async with (
-            self._lanes.turn(lane),
+            self._lanes.turn(lock_scope),
             self._single.connect() as connection,
             _session(connection) as session,
         ):

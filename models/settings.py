@@ -61,7 +61,7 @@ _DEMO_WAITS: dict[str, float] = {
     "poll_longest": 5,
     "reconcile_every": 1,
     "absence_window": 3,
-    "truth_horizon": 60,
+    "reconcile_horizon": 60,
     "payment_news_wait": 1,
     "payment_poll_first": 1,
     "payment_poll_longest": 1,
@@ -150,7 +150,7 @@ class Settings(ServingSettings, RequestLimitSettings):
         default=None, description="Signs the simulator's webhooks and the calls to it."
     )
 
-    report_attended: ShortDuration = Field(
+    inline_report_wait: ShortDuration = Field(
         default=timedelta(milliseconds=400),
         description="How long a hand-over waits for its report where reports come fast; 0: never.",
     )
@@ -184,7 +184,7 @@ class Settings(ServingSettings, RequestLimitSettings):
         default=timedelta(minutes=2),
         description="Least wait after an attempt's deadline before absence is believed.",
     )
-    truth_horizon: Duration = timedelta(hours=72)
+    reconcile_horizon: Duration = timedelta(hours=72)
     payment_news_wait: Duration = timedelta(minutes=1)
     payment_poll_first: Duration = timedelta(minutes=1)
     payment_poll_longest: Duration = timedelta(minutes=30)
@@ -276,7 +276,7 @@ class Settings(ServingSettings, RequestLimitSettings):
             poll_first=self.poll_first,
             poll_longest=self.poll_longest,
             reconcile_every=self.reconcile_every,
-            truth_horizon=self.truth_horizon,
+            reconcile_horizon=self.reconcile_horizon,
         )
 
     @property

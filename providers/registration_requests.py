@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
-from models.rules.registration.profiles import BrandProfile, CampaignProfile, ErrandFacts
-from models.rules.registration.vocabulary import Errand
+from models.rules.registration.profiles import BrandProfile, CampaignProfile, RegistryRequestFacts
+from models.rules.registration.vocabulary import RegistrationOperation
 from providers.ports.registration import (
     AssignmentRequest,
     BrandRequest,
@@ -17,8 +17,13 @@ from providers.ports.registration import (
 )
 
 
-def errand_request(
-    errand: Errand, facts: ErrandFacts, *, reference: str, callback_url: str, not_after: datetime
+def registry_request(
+    registry_operation: RegistrationOperation,
+    facts: RegistryRequestFacts,
+    *,
+    reference: str,
+    callback_url: str,
+    not_after: datetime,
 ) -> RegistryRequest:
     """Build the request of an errand from what its row knows."""
     common: dict[str, Any] = {
@@ -29,10 +34,10 @@ def errand_request(
         "vendor_state": facts.vendor_state,
         "taken": facts.taken,
     }
-    match errand:
-        case Errand.REGISTER_BRAND:
+    match registry_operation:
+        case RegistrationOperation.REGISTER_BRAND:
             return BrandRequest(**common, profile=BrandProfile(**_known(facts.profile)))
-        case Errand.REGISTER_CAMPAIGN:
+        case RegistrationOperation.REGISTER_CAMPAIGN:
             return CampaignRequest(
                 **common,
                 profile=CampaignProfile(**_known(facts.profile)),
@@ -40,21 +45,25 @@ def errand_request(
                 brand_vendor_id=_told(facts.parent_vendor_id),
                 brand_vendor_state=facts.parent_vendor_state,
             )
-        case Errand.BUY:
+        case RegistrationOperation.BUY:
             assert facts.type is not None
             return PurchaseRequest(**common, number=_told(facts.number), type=facts.type)
-        case Errand.ASSIGN | Errand.UNASSIGN:
-            kind = AssignmentRequest if errand is Errand.ASSIGN else UnassignmentRequest
+        case RegistrationOperation.ASSIGN | RegistrationOperation.UNASSIGN:
+            kind = (
+                AssignmentRequest
+                if registry_operation is RegistrationOperation.ASSIGN
+                else UnassignmentRequest
+            )
             return kind(
                 **common,
                 number=_told(facts.number),
                 campaign_vendor_id=_told(facts.parent_vendor_id),
                 campaign_vendor_state=facts.parent_vendor_state,
             )
-        case Errand.RELEASE:
+        case RegistrationOperation.RELEASE:
             return ReleaseRequest(**common, number=_told(facts.number))
         case _:
-            assert_never(errand)
+            assert_never(registry_operation)
 
 
 def _known(profile: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -41,27 +41,29 @@ class Courier:
     def __init__(self, signing_secret: str) -> None:
         self._secret = signing_secret
         self._poster = Poster()
-        self._errands: set[asyncio.Task[None]] = set()
+        self._registry_operations: set[asyncio.Task[None]] = set()
 
     def carry(self, notices: Sequence[Notice], when_told: Callable[[], None]) -> None:
         """Tell these in order; call back once each was answered or given up."""
-        self._start(self._errand(notices, when_told))
+        self._start(self._registry_operation(notices, when_told))
 
     async def close(self) -> None:
         """Drop everything still under way; what must survive is in the journal."""
-        errands = list(self._errands)
-        for errand in errands:
-            errand.cancel()
-        await asyncio.gather(*errands, return_exceptions=True)
+        registry_operations = list(self._registry_operations)
+        for registry_operation in registry_operations:
+            registry_operation.cancel()
+        await asyncio.gather(*registry_operations, return_exceptions=True)
         self._poster.close()
 
-    def _start(self, errand: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(errand)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+    def _start(self, registry_operation: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(registry_operation)
+        self._registry_operations.add(task)
+        task.add_done_callback(self._registry_operations.discard)
         return task
 
-    async def _errand(self, notices: Sequence[Notice], when_told: Callable[[], None]) -> None:
+    async def _registry_operation(
+        self, notices: Sequence[Notice], when_told: Callable[[], None]
+    ) -> None:
         insisting = []
         for notice in notices:
             await asyncio.sleep(max(0.0, (notice.due - utc_now()).total_seconds()))

@@ -14,7 +14,7 @@ from models.errors import HexavoxError
 from workflows.worker_registry import WORKFLOWS
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("api", "workflows", "activities", "providers", "models", "simulator", "cli")
+LAYERS = ("api", "workflows", "activities", "providers", "models", "simulator", "cli")
 HEAVY = ("sqlalchemy", "sqlmodel", "psycopg", "pydantic", "httpx", "fastapi", "starlette")
 
 
@@ -59,7 +59,7 @@ def every_error() -> list[type[HexavoxError]]:
     return found
 
 
-def test_the_rooms_are_those_of_this_checkout() -> None:
+def test_the_layers_are_those_of_this_checkout() -> None:
     assert Path(str(models.__file__)).is_relative_to(ROOT)
 
 
@@ -80,8 +80,8 @@ def test_a_workflow_file_loads_nothing_that_does_io(module: str) -> None:
 
 def test_packages_re_export_nothing() -> None:
     # import-linter does not see through a re-export.
-    packages = [path for path in modules(*ROOMS) if path.name == "__init__.py"]
-    assert len(packages) >= len(ROOMS)
+    packages = [path for path in modules(*LAYERS) if path.name == "__init__.py"]
+    assert len(packages) >= len(LAYERS)
     for path in packages:
         tree = ast.parse(path.read_text())
         assert not [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)], path
@@ -99,10 +99,10 @@ def test_every_error_code_is_documented() -> None:
     assert [e.code for e in every_error() if f"`{e.code}`" not in page] == []
 
 
-def test_no_file_has_outgrown_its_room() -> None:
+def test_no_file_is_over_the_limit_of_lines() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
-        for path in modules(*ROOMS, "tests", "bench")
+        for path in modules(*LAYERS, "tests", "bench")
         if (lines := path.read_text().count("\n")) > 400 and "migrations" not in path.parts
     }
     assert long == {}
@@ -119,7 +119,7 @@ def test_no_module_reads_a_clock_when_it_is_imported() -> None:
     # pytest imports a test minutes before it runs it: "now + 5 minutes" is the past by then.
     read = {
         str(path.relative_to(ROOT)): calls
-        for path in modules(*ROOMS, "tests", "bench")
+        for path in modules(*LAYERS, "tests", "bench")
         if (calls := list(clocks_read_at_import(ast.parse(path.read_text()))))
     }
     assert read == {}

@@ -43,7 +43,7 @@ def provider_queue(provider: str) -> str:
     return f"provider-{provider}"
 
 
-def pump_id(tenant_id: int, sender_id: int, channel: Channel) -> str:
+def sender_queue_id(tenant_id: int, sender_id: int, channel: Channel) -> str:
     """Return the workflow id of a sender's pump: there is never a second one."""
     return f"pump/{tenant_id}/{sender_id}/{channel}"
 

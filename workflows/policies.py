@@ -83,13 +83,13 @@ GRANT: Final = LocalActivityConfig(
     retry_policy=_PATIENT_WITH_MONEY,
     summary="grant credits",
 )
-FOLLOW: Final = ActivityConfig(
+AWAIT_PAYMENT: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
     heartbeat_timeout=_ALIVE,
     retry_policy=_PATIENT_WITH_MONEY,
     summary="was it paid?",
 )
-CALL_OFF: Final = ActivityConfig(
+CANCEL_CHARGE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the cancellation
     heartbeat_timeout=_ALIVE,
     retry_policy=_PATIENT_WITH_MONEY,
@@ -101,7 +101,7 @@ REFUND: Final = ActivityConfig(
     retry_policy=_PATIENT_WITH_MONEY,
     summary="give the money back",
 )
-LET_IN: Final = LocalActivityConfig(
+GRANT_SENDER_SLOTS: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_PATIENT,

@@ -7,16 +7,16 @@ both sides.
 from temporalio import activity
 
 from workflows.billing.close_days_types import CloseDaysResult, CloseDaysStep
-from workflows.billing.types import Standing, UpgradeStep
+from workflows.billing.types import PaymentProgress, UpgradeStep
 from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
     PollResult,
     PollStep,
-    PumpResult,
-    PumpStep,
     ReconcileResult,
     ReconcileStep,
+    SenderQueueResult,
+    SenderQueueStep,
     SettleResult,
     SettleStep,
     SweepResult,
@@ -62,8 +62,8 @@ async def sweep() -> SweepResult:
     raise NotImplementedError
 
 
-@activity.defn(name="let_in")
-async def let_in(step: PumpStep) -> PumpResult:
+@activity.defn(name="grant_sender_slots")
+async def grant_sender_slots(step: SenderQueueStep) -> SenderQueueResult:
     """Give the next in a sender's line their moments, and wake them."""
     raise NotImplementedError
 
@@ -105,30 +105,30 @@ async def watch(step: WatchStep) -> WatchResult:
 
 
 @activity.defn(name="charge")
-async def charge(step: UpgradeStep) -> Standing:
+async def charge(step: UpgradeStep) -> PaymentProgress:
     """Have the gateway take the money, after a lost answer only once it was asked for the truth."""
     raise NotImplementedError
 
 
-@activity.defn(name="follow")
-async def follow(step: UpgradeStep) -> Standing:
+@activity.defn(name="await_payment")
+async def await_payment(step: UpgradeStep) -> PaymentProgress:
     """Read what is known of a charge; if it is still open, ask the gateway."""
     raise NotImplementedError
 
 
-@activity.defn(name="call_off")
-async def call_off(step: UpgradeStep) -> Standing:
+@activity.defn(name="cancel_charge")
+async def cancel_charge(step: UpgradeStep) -> PaymentProgress:
     """Cancel a charge nothing came of, or learn that the money was taken meanwhile."""
     raise NotImplementedError
 
 
 @activity.defn(name="grant")
-async def grant(step: UpgradeStep) -> Standing:
+async def grant(step: UpgradeStep) -> PaymentProgress:
     """Grant the credits of money that was taken, or decide that it is given back."""
     raise NotImplementedError
 
 
 @activity.defn(name="refund")
-async def refund(step: UpgradeStep) -> Standing:
+async def refund(step: UpgradeStep) -> PaymentProgress:
     """Have the gateway give the money back."""
     raise NotImplementedError

@@ -13,7 +13,7 @@ from workflows.registration.workflow import (
     RegisterCampaign,
     ReturnNumber,
 )
-from workflows.senders.workflow import Pump
+from workflows.senders.workflow import SenderQueue
 from workflows.system.sweeper import Sweeper
 from workflows.system.watcher import Watcher
 from workflows.voice.workflow import ProvisionVoice
@@ -21,7 +21,7 @@ from workflows.voice.workflow import ProvisionVoice
 BY_QUEUE: Final[dict[str, list[type[Any]]]] = {
     names.MESSAGES: [SendMessage],
     names.MONEY: [Upgrade],
-    names.HOUSEKEEPING: [Sweeper, Pump, CloseDays, Watcher],
+    names.HOUSEKEEPING: [Sweeper, SenderQueue, CloseDays, Watcher],
     names.REGISTRATION: [
         RegisterBrand,
         RegisterCampaign,

@@ -10,24 +10,24 @@ from typing import TypeAlias, TypeVar
 
 from temporalio import activity
 
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.enums import OPEN_CHARGE, PaymentFailure
 from models.queries.billing import payments
 from models.queries.billing.payments import AnotherCharge, PaymentRow
 from models.rules.billing.payments import Duty
 from models.session import Database, WriteSession
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.payments import (
     Charge,
     ChargeAnswer,
+    ChargeLookUp,
     ChargeRequest,
-    ChargeTruth,
     Gateways,
     PaymentGateway,
     Refunded,
     RefundRefused,
 )
-from workflows.billing.types import Standing, UpgradeStep
+from workflows.billing.types import PaymentProgress, UpgradeStep
 from workflows.heartbeat import alive
 
 log = logging.getLogger(__name__)
@@ -35,12 +35,12 @@ log = logging.getLogger(__name__)
 _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
 
-Silence: TypeAlias = NotProcessed | Ambiguous | NotFound | NoTruth | RefundRefused
+Silence: TypeAlias = NotProcessed | Ambiguous | NotFound | Unanswered | RefundRefused
 """What a gateway may answer that changes nothing."""
 
-_Answer = TypeVar("_Answer", bound=ChargeAnswer | ChargeTruth)
+_Answer = TypeVar("_Answer", bound=ChargeAnswer | ChargeLookUp)
 
-_UNPAID = frozenset({Duty.CHARGE, Duty.AWAIT, Duty.CALL_OFF})
+_UNPAID = frozenset({Duty.CHARGE, Duty.AWAIT, Duty.CANCEL_CHARGE})
 """No money was taken yet, as far as the row knows."""
 
 
@@ -55,13 +55,13 @@ class Payments:
         self._public_url = public_url.rstrip("/")
 
     @activity.defn(name="charge")
-    async def charge(self, step: UpgradeStep) -> Standing:
+    async def charge(self, step: UpgradeStep) -> PaymentProgress:
         """Have the gateway take the money.
 
         Who finds that it was asked before asks for the truth first, and repeats the request with
         the same key if there is none. Nothing is asked for once the payment was given up.
         """
-        async with self._database.transaction(Lane(step.tenant_id)) as db:
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
             if payment.duty is not Duty.CHARGE:
                 return _standing(payment)
@@ -77,8 +77,8 @@ class Payments:
         answer = await gateway.charge(self._request(payment, gateway, deadline))
         return await self._learn(step, _of(payment, answer))
 
-    @activity.defn(name="follow")
-    async def follow(self, step: UpgradeStep) -> Standing:
+    @activity.defn(name="await_payment")
+    async def await_payment(self, step: UpgradeStep) -> PaymentProgress:
         """Read what is known of a charge; if it is still open, ask the gateway."""
         async with self._database.read() as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id)
@@ -92,14 +92,14 @@ class Payments:
             truth = await _look_up(gateway, payment)
         return await self._learn(step, truth)
 
-    @activity.defn(name="call_off")
-    async def call_off(self, step: UpgradeStep) -> Standing:
+    @activity.defn(name="cancel_charge")
+    async def cancel_charge(self, step: UpgradeStep) -> PaymentProgress:
         """Give the payment up: cancel its charge, or learn that the money was taken meanwhile.
 
         Absence is concluded only by a look-up that began after the last deadline for asking and
         the gateway's window: until then a request may still be on its way.
         """
-        async with self._database.transaction(Lane(step.tenant_id)) as db:
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
             if payment.duty not in _UNPAID:
                 return _standing(payment)
@@ -123,12 +123,12 @@ class Payments:
         return await self._learn(step, truth)
 
     @activity.defn(name="grant")
-    async def grant(self, step: UpgradeStep) -> Standing:
+    async def grant(self, step: UpgradeStep) -> PaymentProgress:
         """Grant the credits of money that was taken, or decide that it is given back.
 
         Both are decided under the payment's lock, so that only one of them ever is.
         """
-        async with self._database.transaction(Lane(step.tenant_id)) as db:
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
             if payment.duty is Duty.GRANT:
                 if payment.merchant_active:
@@ -139,7 +139,7 @@ class Payments:
             return await self._now_standing(db, payment)
 
     @activity.defn(name="refund")
-    async def refund(self, step: UpgradeStep) -> Standing:
+    async def refund(self, step: UpgradeStep) -> PaymentProgress:
         """Have the gateway give the money back; the key lets it do so once."""
         async with self._database.read() as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id)
@@ -154,12 +154,12 @@ class Payments:
         if not isinstance(answer, Refunded):
             _log_refund(step, answer)
             return _standing(payment, answer)
-        async with self._database.transaction(Lane(step.tenant_id)) as db:
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
             await payments.give_back(db, payment, answer.refund_id, _now())
             return await self._now_standing(db, payment)
 
-    async def _without_gateway(self, db: WriteSession, payment: PaymentRow) -> Standing:
+    async def _without_gateway(self, db: WriteSession, payment: PaymentRow) -> PaymentProgress:
         """Fail a payment nobody can take the money of, unless somebody was asked for it before."""
         if payment.gateway is None:
             await payments.fail(db, payment, PaymentFailure.NO_GATEWAY, _now())
@@ -167,13 +167,15 @@ class Payments:
             _log_gone(payment)
         return await self._now_standing(db, payment)
 
-    async def _learn(self, step: UpgradeStep, answer: ChargeAnswer | ChargeTruth) -> Standing:
+    async def _learn(
+        self, step: UpgradeStep, answer: ChargeAnswer | ChargeLookUp
+    ) -> PaymentProgress:
         """Let what the gateway says take effect; what says nothing leaves the row as it is."""
         if not isinstance(answer, Charge):
             _log_silence(step, answer)
             return await self._look(step, answer)
         try:
-            async with self._database.transaction(Lane(step.tenant_id)) as db:
+            async with self._database.transaction(LockScope(step.tenant_id)) as db:
                 payment = await payments.get_payment(
                     db, step.tenant_id, step.payment_id, locked=True
                 )
@@ -188,25 +190,25 @@ class Payments:
                 return await self._now_standing(db, payment)
         except AnotherCharge:
             _log_another(payment, answer)
-            return await self._look(step, NoTruth(reason="AnotherCharge"))
+            return await self._look(step, Unanswered(reason="AnotherCharge"))
 
-    async def _conclude_absent(self, step: UpgradeStep) -> Standing:
-        async with self._database.transaction(Lane(step.tenant_id)) as db:
+    async def _conclude_absent(self, step: UpgradeStep) -> PaymentProgress:
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
-            if payment.duty is Duty.CALL_OFF and payment.charge_id is None:
+            if payment.duty is Duty.CANCEL_CHARGE and payment.charge_id is None:
                 await payments.fail(db, payment, PaymentFailure.EXPIRED, _now())
             return await self._now_standing(db, payment)
 
-    async def _look(self, step: UpgradeStep, answer: Silence | None = None) -> Standing:
+    async def _look(self, step: UpgradeStep, answer: Silence | None = None) -> PaymentProgress:
         async with self._database.read() as db:
             return _standing(
                 await payments.get_payment(db, step.tenant_id, step.payment_id), answer
             )
 
-    async def _now_standing(self, db: WriteSession, before: PaymentRow) -> Standing:
+    async def _now_standing(self, db: WriteSession, before: PaymentRow) -> PaymentProgress:
         """Return how a payment stands after what this transaction did."""
         after = await payments.get_payment(db, before.tenant_id, before.payment_id)
-        return Standing(
+        return PaymentProgress(
             status=after.facts.status, duty=after.duty, moved=after.facts != before.facts
         )
 
@@ -230,17 +232,17 @@ class Payments:
         )
 
 
-async def _look_up(gateway: PaymentGateway, payment: PaymentRow) -> ChargeTruth:
+async def _look_up(gateway: PaymentGateway, payment: PaymentRow) -> ChargeLookUp:
     """Ask how the charge of a payment stands."""
     return _of(payment, await gateway.look_up(str(payment.reference)))
 
 
-def _of(payment: PaymentRow, answer: _Answer) -> _Answer | NoTruth:
+def _of(payment: PaymentRow, answer: _Answer) -> _Answer | Unanswered:
     """Return an answer, unless it is about a charge that nobody ordered: then nothing is known."""
     if not isinstance(answer, Charge) or payment.is_for(answer.amount_cents, answer.currency):
         return answer
     _log_another(payment, answer)
-    return NoTruth(reason="AnotherCharge")
+    return Unanswered(reason="AnotherCharge")
 
 
 def _log_another(payment: PaymentRow, answer: Charge) -> None:
@@ -256,9 +258,9 @@ def _log_another(payment: PaymentRow, answer: Charge) -> None:
     )
 
 
-def _standing(payment: PaymentRow, answer: Silence | None = None) -> Standing:
+def _standing(payment: PaymentRow, answer: Silence | None = None) -> PaymentProgress:
     wish = answer.retry_after if isinstance(answer, NotProcessed) else None
-    return Standing(status=payment.facts.status, duty=payment.duty, retry_after=wish)
+    return PaymentProgress(status=payment.facts.status, duty=payment.duty, retry_after=wish)
 
 
 def _ids(step: UpgradeStep) -> dict[str, int]:
@@ -281,7 +283,9 @@ def _log_gone(payment: PaymentRow) -> None:
     )
 
 
-def _log_silence(step: UpgradeStep, answer: NotProcessed | Ambiguous | NotFound | NoTruth) -> None:
+def _log_silence(
+    step: UpgradeStep, answer: NotProcessed | Ambiguous | NotFound | Unanswered
+) -> None:
     match answer:
         case NotFound():
             pass

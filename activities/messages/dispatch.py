@@ -10,31 +10,31 @@ from temporalio import activity
 
 from activities.messages.claimed import Claimed, InLine, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
-from activities.messages.inline_report_wait import Attendance
+from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
 from activities.messages.text_parts import TextParts, Unprepared, quick_text
 from activities.messages.waits import note_wait
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
 from models.queries.consent.suppression import suppress
 from models.queries.messages import conclude
 from models.queries.messages import dispatch as dispatching
 from models.queries.messages.dispatch import Dispatchable
-from models.queries.messages.inline_report_wait import Attended
+from models.queries.messages.inline_report_wait import AwaitedAttempt
 from models.queries.messages.report_intake import note_mismatch
 from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Moment
 from models.rules.consent.contacts import contact_key
 from models.rules.messages.delivery_events import Mismatch
-from models.rules.messages.dispatch_decision import Move, decide
+from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.senders import pacing
 from models.rules.senders.pacing import Way
 from models.session import Database, WriteSession
 from providers.ports.messages import Accepted, Answer, MessageProvider, NotProcessed, Refused
 from providers.routing import PastAttempt, Routes
-from workflows.messages.types import DispatchResult, DispatchStep, PumpStep, Verdict
+from workflows.messages.types import DispatchResult, DispatchStep, SenderQueueStep, Verdict
 from workflows.names import priority_of
-from workflows.senders.start import start_pump
+from workflows.senders.start import start_sender_queue
 
 _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
@@ -56,14 +56,14 @@ class Dispatching:
         *,
         public_url: str,
         slots: int,
-        attendance: Attendance,
+        inline_report_wait: InlineReportWait,
         sweep_grace: timedelta = timedelta(minutes=1),
     ) -> None:
         self._database = database
         self._routes = routes
         self._public_url = public_url.rstrip("/")
         self._slots = Slots(slots)
-        self._attendance = attendance
+        self._inline_report_wait = inline_report_wait
         self._sweep_grace = sweep_grace
         self._text_parts = TextParts(database)
 
@@ -100,9 +100,9 @@ class Dispatching:
         self, step: DispatchStep, *, fast: bool, text: str | None
     ) -> DispatchResult | Unprepared:
         """Claim, call and conclude; `text` is the text part of an e-mail if it was made before."""
-        lane = Lane(step.tenant_id, step.merchant_id or None, "dispatch")
+        lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "dispatch")
         with ExitStack() as held:
-            async with self._database.transaction(lane) as db:
+            async with self._database.transaction(lock_scope) as db:
                 claimed = await self._claim(db, step, held if fast else None, text)
                 if isinstance(claimed, InLine):
                     await note_wait(db, step, claimed.result, self._sweep_grace)
@@ -132,7 +132,7 @@ class Dispatching:
             return DispatchResult(verdict=Verdict.OVER)
         now = datetime.now(UTC)
         decision = decide(found.candidate, now)
-        if decision.move is not Move.CLAIM:
+        if decision.move is not DispatchAction.CLAIM:
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
             return without_claim(decision, found)
         past = [PastAttempt(provider=a.provider, state=a.state) for a in found.attempts]
@@ -204,7 +204,7 @@ class Dispatching:
             priority=priority_of(found.type),
         )
         if booking.moment is None:
-            until = pacing.ask_again(booking.joined_at, booking.now, found.candidate.expires_at)
+            until = pacing.ask_again(booking.queued_at, booking.now, found.candidate.expires_at)
             return InLine(
                 result=DispatchResult(verdict=Verdict.LINE, until=until),
                 line=found.pace.line,
@@ -218,10 +218,12 @@ class Dispatching:
     async def _see_to_the_line(self, place: InLine) -> DispatchResult:
         """Make sure that somebody lets the message in. If this fails, the step is tried again."""
         line = place.line
-        await start_pump(
+        await start_sender_queue(
             activity.client(),
-            PumpStep(tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel),
-            joined=place.first,
+            SenderQueueStep(
+                tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel
+            ),
+            message_queued=place.first,
         )
         return place.result
 
@@ -247,7 +249,7 @@ class Dispatching:
         accepted = answer if isinstance(answer, Accepted) else None
         refused = answer if isinstance(answer, Refused) else None
         now = datetime.now(UTC)
-        attended = Attended(
+        awaited_inline = AwaitedAttempt(
             tenant_id=step.tenant_id,
             message_id=step.message_id,
             attempt=claimed.number,
@@ -262,7 +264,7 @@ class Dispatching:
                 number=claimed.number,
                 state=state_of(answer),
                 now=now,
-                attended_until=None if patience is None else now + patience,
+                report_wait_until=None if patience is None else now + patience,
                 provider_message_id=None if accepted is None else accepted.provider_message_id,
                 error_code=None if refused is None else refused.error_code,
                 everywhere=refused is not None and refused.everywhere,
@@ -281,7 +283,9 @@ class Dispatching:
                 reason=Mismatch.MESSAGE_ID,
             )
         if patience is not None and taken and not concluded.reported:
-            reported = await self._attendance.await_report(attended, claimed.route, patience)
+            reported = await self._inline_report_wait.await_report(
+                awaited_inline, claimed.route, patience
+            )
             concluded = replace(concluded, reported=reported)
         return self._verdict(claimed, answer, concluded)
 
@@ -289,7 +293,7 @@ class Dispatching:
         """Return how long to wait for the report, if at all: several recipients have several."""
         if claimed.found.details.get("to"):
             return None
-        return self._attendance.patience_with(claimed.route)
+        return self._inline_report_wait.patience_with(claimed.route)
 
     async def _suppress(self, db: WriteSession, step: DispatchStep, claimed: Claimed) -> None:
         """Remember that the carrier knows of an opt-out, so that nobody tries again."""

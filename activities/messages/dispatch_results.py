@@ -5,7 +5,7 @@ from typing import assert_never
 
 from models.enums import AttemptState
 from models.queries.messages.dispatch import Dispatchable
-from models.rules.messages.dispatch_decision import Decision, Move
+from models.rules.messages.dispatch_decision import Decision, DispatchAction
 from providers.ports.messages import Accepted, Ambiguous, Answer, NotProcessed, Refused
 from workflows.messages.types import DispatchResult, Verdict
 
@@ -46,17 +46,17 @@ def log_answer(answer: Answer, *, provider: str, attempt: int) -> None:
 def without_claim(decision: Decision, found: Dispatchable) -> DispatchResult:
     """Return what the workflow is told where no attempt is made."""
     match decision.move:
-        case Move.OVER:
+        case DispatchAction.OVER:
             return DispatchResult(verdict=Verdict.OVER)
-        case Move.REPORT:
+        case DispatchAction.REPORT:
             return DispatchResult(verdict=Verdict.ACCEPTED, reported=found.reported)
-        case Move.RECONCILE:
+        case DispatchAction.RECONCILE:
             return DispatchResult(verdict=Verdict.AMBIGUOUS)
-        case Move.WAIT:
+        case DispatchAction.WAIT:
             return DispatchResult(verdict=Verdict.LATER, until=decision.until)
-        case Move.BLOCK:
+        case DispatchAction.BLOCK:
             return DispatchResult(verdict=Verdict.BLOCKED, error_code=decision.error_code)
-        case Move.CLAIM:
+        case DispatchAction.CLAIM:
             raise AssertionError("a claim is made by the caller")
         case _:
             assert_never(decision.move)

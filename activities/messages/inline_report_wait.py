@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.enums import Channel
 from models.queries.messages import inline_report_wait
-from models.queries.messages.inline_report_wait import Attended
+from models.queries.messages.inline_report_wait import AwaitedAttempt
 from models.session import Database
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class _Promptness:
 
 
 @dataclass(slots=True)
-class Attendance:
+class InlineReportWait:
     """Looks for reports in place of workflows that would otherwise sleep; zero patience: never.
 
     While an attempt is attended nobody signals its workflow; `attending.leave` takes that back in
@@ -63,7 +63,7 @@ class Attendance:
 
     database: Database
     patience: timedelta
-    _waiting: dict[Attended, asyncio.Event] = field(default_factory=dict)
+    _waiting: dict[AwaitedAttempt, asyncio.Event] = field(default_factory=dict)
     _promptness: dict[Route, _Promptness] = field(default_factory=dict)
     _looking: asyncio.Task[None] | None = None
 
@@ -73,9 +73,11 @@ class Attendance:
             return None
         return self.patience
 
-    async def await_report(self, attended: Attended, route: Route, patience: timedelta) -> bool:
+    async def await_report(
+        self, awaited_inline: AwaitedAttempt, route: Route, patience: timedelta
+    ) -> bool:
         """Say whether the last word on the message is stored, waiting at most `patience`."""
-        stored = self._waiting[attended] = asyncio.Event()
+        stored = self._waiting[awaited_inline] = asyncio.Event()
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
@@ -85,12 +87,12 @@ class Attendance:
         except TimeoutError:
             prompt = False
         finally:
-            del self._waiting[attended]
+            del self._waiting[awaited_inline]
         self._known(route).learn(prompt=prompt)
         if prompt:
             return True
         async with self.database.transaction() as db:
-            return await inline_report_wait.leave(db, attended)
+            return await inline_report_wait.leave(db, awaited_inline)
 
     def _known(self, route: Route) -> _Promptness:
         return self._promptness.setdefault(route, _Promptness())
@@ -108,6 +110,6 @@ class Attendance:
                 # Who waits goes on by itself when its time is over.
                 log.warning("reports cannot be looked for", extra={"reason": type(error).__name__})
                 continue
-            for attended in reported:
-                if attended in self._waiting:
-                    self._waiting[attended].set()
+            for awaited_inline in reported:
+                if awaited_inline in self._waiting:
+                    self._waiting[awaited_inline].set()

@@ -13,14 +13,14 @@ from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.reference import Reference
 from models.rules.system.failures import caused_by_input
 from models.session import Database
-from providers.ports.messages import Found, NotFound, NoTruth, Proof
+from providers.ports.messages import Found, NotFound, Proof, Unanswered
 from providers.routing import Routes
 from workflows.messages.types import Finding, PollResult, PollStep, ReconcileResult, ReconcileStep
 
 log = logging.getLogger(__name__)
 
 
-class Truth:
+class Reconciliation:
     """Asks stored reports first, then the provider."""
 
     def __init__(self, database: Database, routes: Routes) -> None:
@@ -85,17 +85,17 @@ class Truth:
 
     async def _ask(
         self, step: ReconcileStep | PollStep, attempt: AskableAttempt
-    ) -> Found | NotFound | NoTruth:
+    ) -> Found | NotFound | Unanswered:
         """Ask the provider, and store every report it gives."""
         reference = Reference(
             tenant_id=step.tenant_id, message_id=step.message_id, attempt=attempt.number
         )
         provider = self._routes.find(attempt.provider)
         if provider is None:  # it was taken out of this installation with messages under way
-            truth: Found | NotFound | NoTruth = NoTruth(reason="no such provider any more")
+            truth: Found | NotFound | Unanswered = Unanswered(reason="no such provider any more")
         else:
             truth = await provider.look_up(str(reference))
-        if isinstance(truth, NoTruth):
+        if isinstance(truth, Unanswered):
             log.warning(
                 "provider could not be asked",
                 extra={"provider": attempt.provider, "reason": truth.reason},

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from temporalio import activity
 
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.enums import ErrorCode, MessageStatus
 from models.queries.messages import late_reports, settleable, settlement
 from models.queries.messages.settleable import Settleable
@@ -13,7 +13,7 @@ from models.rules.messages.settlement import (
     End,
     end_by_report,
     end_refused,
-    end_without_truth,
+    end_unknown,
     may_be_taken,
 )
 from models.session import Database, WriteSession
@@ -23,7 +23,7 @@ from workflows.messages.types import Ending, SettleResult, SettleStep
 log = logging.getLogger(__name__)
 
 
-class Ledger:
+class Settlement:
     """The one door through which messages end."""
 
     def __init__(self, database: Database, routes: Routes) -> None:
@@ -36,8 +36,8 @@ class Ledger:
 
         Twice is once: a message that has ended is only ever corrected, and that once.
         """
-        lane = Lane(step.tenant_id, step.merchant_id or None, "settle")
-        async with self._database.transaction(lane) as db:
+        lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "settle")
+        async with self._database.transaction(lock_scope) as db:
             message = await settleable.lock_for_settlement(
                 db, tenant_id=step.tenant_id, message_id=step.message_id
             )
@@ -79,6 +79,6 @@ def _end(message: Settleable, step: SettleStep) -> End | None:
         case Ending.REFUSED | Ending.BLOCKED:
             return end_refused(message.facts, step.error_code or ErrorCode.PROVIDER_REFUSED)
         case Ending.GIVEN_UP:
-            return end_without_truth(message.facts)
+            return end_unknown(message.facts)
         case Ending.REPORTED | Ending.OVER:
             return None

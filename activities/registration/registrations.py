@@ -7,13 +7,13 @@ from typing import Final
 
 from temporalio import activity
 
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.queries.registration import registrations
 from models.queries.registration.registrations import Row
-from models.rules.registration.lifecycle import Move, next_move
+from models.rules.registration.lifecycle import RegistrationAction, next_registration_action
 from models.session import Database, WriteSession
 from models.tables.messaging import Campaign
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.registration import (
     Advanced,
     LookUpAnswer,
@@ -22,7 +22,7 @@ from providers.ports.registration import (
     Stands,
     SubmitAnswer,
 )
-from providers.registration_requests import errand_request
+from providers.registration_requests import registry_request
 from providers.registries import Registries
 from workflows.heartbeat import alive
 from workflows.registration.types import RegistrationResult, RegistrationStep
@@ -70,10 +70,10 @@ class Registering:
 
         Safe to run twice: the second run finds the deadline of the first and says RECONCILE.
         """
-        async with self._database.transaction(Lane(step.tenant_id)) as db:
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
             row = await self._lock(db, step)
             now = datetime.now(UTC)
-            if row is None or _move(row, step) is not Move.SUBMIT:
+            if row is None or _move(row, step) is not RegistrationAction.SUBMIT:
                 return _result(row, step)
             registry = self._registries.find(row.provider)
             if registry is None:
@@ -93,7 +93,7 @@ class Registering:
         Safe to run twice: a call that is concluded is looked into no more.
         """
         async with alive():
-            return await self._look_up(step, Move.RECONCILE)
+            return await self._look_up(step, RegistrationAction.RECONCILE)
 
     @activity.defn(name="ask_registration")
     async def ask(self, step: RegistrationStep) -> RegistrationResult:
@@ -102,11 +102,13 @@ class Registering:
         Safe to run twice: what is decided about an errand the row has no more, or told of one that
         somebody carried on meanwhile, changes nothing.
         """
-        return await self._look_up(step, Move.ASK)
+        return await self._look_up(step, RegistrationAction.ASK)
 
-    async def _look_up(self, step: RegistrationStep, wanted: Move) -> RegistrationResult:
+    async def _look_up(
+        self, step: RegistrationStep, wanted: RegistrationAction
+    ) -> RegistrationResult:
         asked_at = datetime.now(UTC)
-        async with self._database.transaction(Lane(step.tenant_id)) as db:
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
             row = await self._lock(db, step)
             registry = None if row is None else self._registries.find(row.provider)
             if row is None or registry is None or _move(row, step) is not wanted:
@@ -116,7 +118,7 @@ class Registering:
         answer = await registry.look_up(request)
         _log(step, answer)
         if isinstance(answer, NotFound) and not _may_be_believed(call, asked_at):
-            answer = NoTruth(reason="too early to believe that it is absent")
+            answer = Unanswered(reason="too early to believe that it is absent")
         return await self._conclude(step, call, answer)
 
     async def _lock(self, db: WriteSession, step: RegistrationStep) -> Row | None:
@@ -133,8 +135,8 @@ class Registering:
         deadline: datetime | None,
     ) -> _Call:
         reference = str(registrations.reference_of(row))
-        request = errand_request(
-            step.errand,
+        request = registry_request(
+            step.registry_operation,
             await registrations.find_facts(db, row),
             reference=reference,
             callback_url=f"{self._public_url}/webhooks/{registry.name}/registrations/{reference}",
@@ -154,7 +156,7 @@ class Registering:
 
         If this fails, the call stays open and is reconciled.
         """
-        async with self._database.transaction(Lane(step.tenant_id)) as db:
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
             row = await self._lock(db, step)
             now = datetime.now(UTC)
             if row is None or registrations.stood(row) != call.stood:
@@ -188,7 +190,7 @@ class Registering:
                 await self._write_lost(db, row, now)
             case NotFound():
                 row.deadline = None
-            case Ambiguous() | NoTruth():
+            case Ambiguous() | Unanswered():
                 pass
         return None
 
@@ -207,9 +209,9 @@ class Registering:
         await registrations.give_up(db, row, now=now, look_after=self._look_after)
 
 
-def _move(row: Row, step: RegistrationStep) -> Move:
-    return next_move(
-        wanted=step.errand,
+def _move(row: Row, step: RegistrationStep) -> RegistrationAction:
+    return next_registration_action(
+        wanted=step.registry_operation,
         current=registrations.errand_of(row),
         deadline=row.deadline,
         taken=row.taken_at is not None,
@@ -221,12 +223,12 @@ def _result(
 ) -> RegistrationResult:
     """Say what is next, as the row stands; one that is gone is over."""
     if row is None:
-        return RegistrationResult(move=Move.OVER, state="")
+        return RegistrationResult(move=RegistrationAction.OVER, state="")
     move = _move(row, step)
     return RegistrationResult(
         move=move,
-        state=registrations.state_of(row, step.errand),
-        until=until if move is Move.SUBMIT else None,
+        state=registrations.state_of(row, step.registry_operation),
+        until=until if move is RegistrationAction.SUBMIT else None,
     )
 
 
@@ -251,11 +253,11 @@ def _may_be_believed(call: _Call, asked_at: datetime) -> bool:
 
 
 def _log(step: RegistrationStep, answer: SubmitAnswer | LookUpAnswer) -> None:
-    facts = {"errand": step.errand, "tenant_id": step.tenant_id, "row_id": step.row_id}
+    facts = {"errand": step.registry_operation, "tenant_id": step.tenant_id, "row_id": step.row_id}
     match answer:
         case Stands() | Advanced() | NotFound():
             log.info("registry answered", extra={**facts, "answer": type(answer).__name__})
-        case NotProcessed() | Ambiguous() | NoTruth():
+        case NotProcessed() | Ambiguous() | Unanswered():
             log.warning(
                 "registry gave no answer",
                 extra={**facts, "answer": type(answer).__name__, "reason": answer.reason},

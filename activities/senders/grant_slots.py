@@ -6,35 +6,35 @@ from collections.abc import Sequence
 from temporalio import activity
 from temporalio.client import Client
 
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.queries.senders import sender_queue
-from models.queries.senders.sender_queue import LetIn, Line
+from models.queries.senders.sender_queue import GrantedMessage, Line
 from models.session import Database
-from workflows.messages.start import News, wake_send
-from workflows.messages.types import PumpResult, PumpStep
+from workflows.messages.start import SendSignal, wake_send
+from workflows.messages.types import SenderQueueResult, SenderQueueStep
 from workflows.names import send_workflow_id
 
 
-class Pumping:
+class SenderSlots:
     """Books moments for those in line, as a dispatch does for those who need not stand."""
 
     def __init__(self, database: Database, client: Client) -> None:
         self._database = database
         self._client = client
 
-    @activity.defn(name="let_in")
-    async def let_in(self, step: PumpStep) -> PumpResult:
+    @activity.defn(name="grant_sender_slots")
+    async def grant_sender_slots(self, step: SenderQueueStep) -> SenderQueueResult:
         """Take one turn. Run twice, the second lets in what fits besides the first.
 
         Who was let in and is not woken, for this dies before, is let in anew after a while.
         """
         line = Line(tenant_id=step.tenant_id, sender_id=step.sender_id, channel=step.channel)
-        async with self._database.transaction(Lane(step.tenant_id)) as db:
-            let_in, next_in = await sender_queue.pump(db, line)
-        await self._wake(step.tenant_id, let_in)
-        return PumpResult(let_in=len(let_in), next_in=next_in)
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
+            grant_sender_slots, next_in = await sender_queue.grant_slots(db, line)
+        await self._wake(step.tenant_id, grant_sender_slots)
+        return SenderQueueResult(grant_sender_slots=len(grant_sender_slots), next_in=next_in)
 
-    async def _wake(self, tenant_id: int, let_in: Sequence[LetIn]) -> None:
+    async def _wake(self, tenant_id: int, grant_sender_slots: Sequence[GrantedMessage]) -> None:
         """Wake their workflows; one that is not there is the sweeper's to start."""
         await asyncio.gather(
             *(
@@ -47,8 +47,8 @@ class Pumping:
                         message.idempotency_key,
                         message.message_id,
                     ),
-                    News.WOKEN,
+                    SendSignal.ROW_CHANGED,
                 )
-                for message in let_in
+                for message in grant_sender_slots
             )
         )

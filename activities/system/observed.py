@@ -10,7 +10,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from models import logs
 from models.metrics import PAYMENTS_ENDED
 from models.rules.billing.payments import Duty
-from workflows.billing.types import Standing
+from workflows.billing.types import PaymentProgress
 from workflows.messages.types import DispatchResult, ReconcileResult, SettleResult
 
 STEPS: Final = Histogram(
@@ -61,7 +61,7 @@ def _count(result: Any) -> None:
             FINDINGS.labels(result.finding).inc()
         case SettleResult(moved=True):
             ENDINGS.labels(result.status).inc()
-        case Standing(moved=True, duty=Duty.NOTHING):
+        case PaymentProgress(moved=True, duty=Duty.NOTHING):
             PAYMENTS_ENDED.labels(result.status).inc()
         case _:
             pass

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.queries.messages import late_reports, receipts, settleable
 from models.queries.messages.receipts import OpenReceipt
 from models.queries.senders import sender_queue
@@ -24,10 +24,10 @@ from models.rules.waits import SendWaits
 from models.session import Database
 from providers.routing import Routes
 from workflows.heartbeat import alive
-from workflows.messages.start import News, SendStart, start_send, wake_send
-from workflows.messages.types import PumpStep, SweepResult
+from workflows.messages.start import SendSignal, SendStart, start_send, wake_send
+from workflows.messages.types import SenderQueueStep, SweepResult
 from workflows.names import send_workflow_id
-from workflows.senders.start import start_pump
+from workflows.senders.start import start_sender_queue
 
 log = logging.getLogger(__name__)
 
@@ -219,9 +219,11 @@ class Sweeping:
 
     async def _pump(self, line: Line) -> bool:
         """Start the pump of a line that somebody stands in; a running one is left alone."""
-        await start_pump(
+        await start_sender_queue(
             self._client,
-            PumpStep(tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel),
+            SenderQueueStep(
+                tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel
+            ),
         )
         return True
 
@@ -271,11 +273,11 @@ class Sweeping:
                     receipt.idempotency_key,
                     receipt.message_id,
                 ),
-                News.REPORTED,
+                SendSignal.REPORTED,
             )
             return True
         now = datetime.now(UTC)
-        async with self._database.transaction(Lane(receipt.tenant_id)) as db:
+        async with self._database.transaction(LockScope(receipt.tenant_id)) as db:
             message = await settleable.lock_for_settlement(
                 db, tenant_id=receipt.tenant_id, message_id=receipt.message_id
             )

@@ -51,7 +51,7 @@ class RegistrationSweep:
                 tenant_id=row.tenant_id,
                 kind=row.kind,
                 row_id=row.row_id,
-                errand=row.errand,
+                registry_operation=row.registry_operation,
                 merchant=row.merchant,
             ),
             self._waits,

@@ -54,7 +54,7 @@ class Watching:
         async with self._database.read() as db:
             merchants = await watcher.find_following(db, after, self._merchants)
             accounts = {*await watcher.find_recovering(db), *_accounts(merchants)}
-            standings = await threshold_alerts.read_standings(db, sorted(accounts), now)
+            standings = await threshold_alerts.read_balances(db, sorted(accounts), now)
             healths = await watcher.read_health(db, now - self._window)
         unsettled = [standing.account for standing in standings if not standing.settled]
         moved = await self._each(threshold_alerts.align, unsettled, now)

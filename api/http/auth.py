@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from api.http.limits.address_buckets import client_address
 from api.http.limits.failed_logins import FailedLogins
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.errors import InvalidCredentials, TemporarilyUnavailable
 from models.rules.tenants.credentials import hash_credential, same_hash
 from models.session import Database
@@ -48,12 +48,12 @@ class Caller:
     merchant_id: int | None
     merchant: str | None
 
-    def lane(self, merchant: str | None = None, work: str = "") -> Lane:
+    def lock_scope(self, merchant: str | None = None, work: str = "") -> LockScope:
         """Return in which lane a transaction about a merchant, or the tenant itself, takes turns.
 
         A merchant's own key stays in that merchant's, whatever name it asks for.
         """
-        return Lane(self.tenant_id, self.merchant or merchant, work)
+        return LockScope(self.tenant_id, self.merchant or merchant, work)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from api.schemas.email import V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.money import Amount
 from api.schemas.voice import V1OmniVoiceSendRequest
-from models.enums import Channel, Encoding, PriceGap
+from models.enums import Channel, Encoding, UnpricedReason
 
 
 class V1SmsQuoteRequest(V1OmniSmsSendRequest):
@@ -59,7 +59,7 @@ class V1MessageQuoteResponse(View):
     markup: Amount | None = Field(description="What would be added.", examples=["0.002560"])
     total: Amount | None = Field(description="The sum of the three.", examples=["0.015360"])
     currency: str = Field(description="ISO 4217.", examples=["USD"])
-    price_gap: PriceGap | None = Field(
+    price_gap: UnpricedReason | None = Field(
         description="RATE_MISSING if no rate card covers it, so there are no amounts; it may be "
         "sent all the same, and is priced once there is a card.",
         examples=["RATE_MISSING"],

@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 from cli.dev.private_files import open_private
 
-TETHER = str(Path(__file__).with_name("tether.py"))
+PARENT_DEATH = str(Path(__file__).with_name("parent_death.py"))
 LARGEST_LOG = 10_000_000
 
 # The kernel ties a child to the *thread* that forked it, so all children come from one thread
@@ -85,7 +85,7 @@ class Program:
         tie = [str(os.getpid()), str(int(self._last_signal)), str(uid), str(gid)]
         with os.fdopen(open_private(self.log), "ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", TETHER, *tie, *self._argv],
+                [sys.executable, "-I", "-S", PARENT_DEATH, *tie, *self._argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

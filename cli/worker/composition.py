@@ -9,11 +9,11 @@ from temporalio.client import Client
 from activities.billing.close_days import Closing
 from activities.billing.payments import Payments
 from activities.messages.dispatch import Dispatching
-from activities.messages.inline_report_wait import Attendance
-from activities.messages.reconcile import Truth
-from activities.messages.settle import Ledger
+from activities.messages.inline_report_wait import InlineReportWait
+from activities.messages.reconcile import Reconciliation
+from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
-from activities.senders.grant_slots import Pumping
+from activities.senders.grant_slots import SenderSlots
 from activities.system.step_failures import CountedFailures
 from activities.system.sweep_messages import START_LOOK_EVERY, Chore, Sweeping
 from activities.system.sweep_payments import PaymentSweep
@@ -36,10 +36,10 @@ class Parts:
     """Everything a worker is made of."""
 
     dispatching: Dispatching
-    truth: Truth
-    ledger: Ledger
+    truth: Reconciliation
+    ledger: Settlement
     sweeping: Sweeping
-    pumping: Pumping
+    pumping: SenderSlots
     payments: Payments
     registering: Registering
     provisioning: Provisioning
@@ -69,11 +69,11 @@ def assemble(
             routes,
             public_url=settings.public_url,
             slots=settings.provider_slots,
-            attendance=Attendance(database, settings.report_attended),
+            inline_report_wait=InlineReportWait(database, settings.inline_report_wait),
             sweep_grace=settings.sweep_grace,
         ),
-        truth=Truth(database, routes),
-        ledger=Ledger(database, routes),
+        truth=Reconciliation(database, routes),
+        ledger=Settlement(database, routes),
         sweeping=Sweeping(
             housekeeping,
             client,
@@ -84,7 +84,7 @@ def assemble(
             look_every=START_LOOK_EVERY,
             chores=list(_chores(settings, housekeeping, client)),
         ),
-        pumping=Pumping(database, client),
+        pumping=SenderSlots(database, client),
         payments=Payments(database, vendors.gateways, public_url=settings.public_url),
         registering=Registering(
             database,

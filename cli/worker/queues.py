@@ -69,14 +69,14 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
         ],
         names.MONEY: [
             parts.payments.charge,
-            parts.payments.follow,
-            parts.payments.call_off,
+            parts.payments.await_payment,
+            parts.payments.cancel_charge,
             parts.payments.grant,
             parts.payments.refund,
         ],
         names.HOUSEKEEPING: [
             parts.sweeping.sweep,
-            parts.pumping.let_in,
+            parts.pumping.grant_sender_slots,
             parts.closing.close_days,
             parts.watching.watch,
         ],

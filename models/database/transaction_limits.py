@@ -24,7 +24,7 @@ _FULL: Final = "Too many requests about this merchant are waiting for one anothe
 _LOCKED: Final = "Another transaction keeps this merchant locked."
 
 
-class Lane(NamedTuple):
+class LockScope(NamedTuple):
     """Whose row locks a transaction may have to wait for. Without a merchant: the tenant's own.
 
     A merchant is given by its name or by its row id; the two are different lanes.
@@ -87,7 +87,7 @@ class _Turns:
             self.give_back()
 
 
-class Lanes:
+class TransactionLimits:
     """The turns of this process. Its memory is bounded by what runs, waits or was just blocked."""
 
     def __init__(
@@ -98,12 +98,14 @@ class Lanes:
         self._waiting = limits.waiting
         self._within = limits.turn.total_seconds()
         self._clock = clock
-        self._turns: dict[Lane, _Turns] = {}
-        self._blocked: dict[Lane, float] = {}
+        self._turns: dict[LockScope, _Turns] = {}
+        self._blocked: dict[LockScope, float] = {}
         """Until when, the earliest first."""
 
     @asynccontextmanager
-    async def turn(self, lane: Lane | None, *, patient: bool = False) -> AsyncIterator[None]:
+    async def turn(
+        self, lock_scope: LockScope | None, *, patient: bool = False
+    ) -> AsyncIterator[None]:
         """Wait for a turn, and keep it inside the block; None needs none.
 
         After a transaction about a merchant waited too long for a lock, the others of its lane are
@@ -111,40 +113,40 @@ class Lanes:
 
         Raises TemporarilyUnavailable.
         """
-        if lane is None:
+        if lock_scope is None:
             yield
             return
-        tenant = Lane(lane.tenant_id)
-        inner = lane != tenant
+        tenant = LockScope(lock_scope.tenant_id)
+        inner = lock_scope != tenant
         # The merchant's turn first: who waits for it keeps nobody of the same tenant waiting.
-        await self._enter(lane, patient=patient)
+        await self._enter(lock_scope, patient=patient)
         try:
             if inner:
                 await self._enter(tenant, patient=patient)
             try:
                 yield
             except Exception as error:
-                self._learn(lane, error)
+                self._learn(lock_scope, error)
                 raise
             else:
-                self._learn(lane, None)
+                self._learn(lock_scope, None)
             finally:
                 if inner:
                     self._leave(tenant)
         finally:
-            self._leave(lane)
+            self._leave(lock_scope)
 
     @property
     def remembered(self) -> int:
         """How many lanes are kept in memory."""
         return len(self._turns) + len(self._blocked)
 
-    async def _enter(self, lane: Lane, *, patient: bool) -> None:
-        turns = self._turns.get(lane)
+    async def _enter(self, lock_scope: LockScope, *, patient: bool) -> None:
+        turns = self._turns.get(lock_scope)
         if turns is None:
-            at_once = self._of_a_tenant if lane.merchant is None else self._of_a_merchant
-            turns = self._turns[lane] = _Turns(at_once, at_once)
-        elif not patient and self._is_blocked(lane):
+            at_once = self._of_a_tenant if lock_scope.merchant is None else self._of_a_merchant
+            turns = self._turns[lock_scope] = _Turns(at_once, at_once)
+        elif not patient and self._is_blocked(lock_scope):
             raise TemporarilyUnavailable(_LOCKED)
         if turns.free:
             turns.free -= 1
@@ -154,34 +156,34 @@ class Lanes:
             try:
                 await turns.wait(self._within, patient=patient)
             finally:
-                self._forget_unused(lane, turns)
+                self._forget_unused(lock_scope, turns)
 
-    def _leave(self, lane: Lane) -> None:
-        turns = self._turns[lane]
+    def _leave(self, lock_scope: LockScope) -> None:
+        turns = self._turns[lock_scope]
         turns.give_back()
-        self._forget_unused(lane, turns)
+        self._forget_unused(lock_scope, turns)
 
-    def _forget_unused(self, lane: Lane, turns: _Turns) -> None:
+    def _forget_unused(self, lock_scope: LockScope, turns: _Turns) -> None:
         if turns.free == turns.at_once:
-            self._turns.pop(lane, None)
+            self._turns.pop(lock_scope, None)
 
-    def _learn(self, lane: Lane, error: Exception | None) -> None:
+    def _learn(self, lock_scope: LockScope, error: Exception | None) -> None:
         """Remember whether a transaction met a lock or got through."""
         if error is not None and state_of(error) == LOCKED:
-            self._block(lane)
+            self._block(lock_scope)
         elif self._blocked and (error is None or fault_of(error) is None):
-            self._blocked.pop(lane, None)  # refused by us, perhaps, but not by a lock
+            self._blocked.pop(lock_scope, None)  # refused by us, perhaps, but not by a lock
 
-    def _is_blocked(self, lane: Lane) -> bool:
+    def _is_blocked(self, lock_scope: LockScope) -> bool:
         now = self._clock()
         while self._blocked and next(iter(self._blocked.values())) <= now:
             del self._blocked[next(iter(self._blocked))]
-        return lane in self._blocked
+        return lock_scope in self._blocked
 
-    def _block(self, lane: Lane) -> None:
-        self._is_blocked(lane)  # forgets what is over
-        if lane.merchant is None:
+    def _block(self, lock_scope: LockScope) -> None:
+        self._is_blocked(lock_scope)  # forgets what is over
+        if lock_scope.merchant is None:
             return  # many merchants meet there
-        self._blocked.pop(lane, None)
-        self._blocked[lane] = self._clock() + _BLOCKED_FOR
-        self._turns[lane].refuse()
+        self._blocked.pop(lock_scope, None)
+        self._blocked[lock_scope] = self._clock() + _BLOCKED_FOR
+        self._turns[lock_scope].refuse()

@@ -15,7 +15,7 @@ class SendWaits:
     poll_longest: timedelta
     reconcile_every: timedelta
     """Between two looks into a lost answer, growing likewise."""
-    truth_horizon: timedelta
+    reconcile_horizon: timedelta
     """After this without truth the message ends UNKNOWN."""
 
 

@@ -201,7 +201,7 @@ class Attempt(Table, table=True):
     deadline: datetime = timestamp(description="No byte is written after it.")
     finished_at: datetime | None = optional_timestamp()
     lost_at: datetime | None = optional_timestamp(description="When its answer was given up.")
-    attended_until: datetime | None = optional_timestamp(
+    report_wait_until: datetime | None = optional_timestamp(
         description="Until then its worker looks for the report by itself: no signal is needed."
     )
     provider_message_id: str | None = Field(

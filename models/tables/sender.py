@@ -22,7 +22,7 @@ from models.tables.base import Table, one_of, optional_timestamp, tenant_key, ti
 _WAITING = text("granted_at IS NULL")
 
 
-class SenderLine(Table, table=True):
+class SenderQueueEntry(Table, table=True):
     """A message's place in its sender's line; `granted_at` is its moment, once it is let in.
 
     The line is kept by priority, then by `turn`, then by `seq`. `turn` makes merchants go in turn:
@@ -30,7 +30,7 @@ class SenderLine(Table, table=True):
     same merchant that stand before it. So the next is found by index, however long the line.
     """
 
-    __tablename__: ClassVar[str] = "sender_line"
+    __tablename__: ClassVar[str] = "sender_queue"
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "message_id"], ["message.tenant_id", "message.id"], ondelete="CASCADE"
@@ -41,7 +41,7 @@ class SenderLine(Table, table=True):
         one_of("channel", Channel),
         CheckConstraint("units >= 1", name="units"),
         Index(
-            "ix_sender_line_next",
+            "ix_sender_queue_next",
             "tenant_id",
             "sender_id",
             "channel",
@@ -51,7 +51,7 @@ class SenderLine(Table, table=True):
             postgresql_where=_WAITING,
         ),
         Index(
-            "ix_sender_line_merchant",
+            "ix_sender_queue_merchant",
             "tenant_id",
             "sender_id",
             "channel",
@@ -60,7 +60,7 @@ class SenderLine(Table, table=True):
             "turn",
             postgresql_where=_WAITING,
         ),
-        Index("ix_sender_line_granted", "tenant_id", "sender_id", "channel", "granted_at"),
+        Index("ix_sender_queue_granted", "tenant_id", "sender_id", "channel", "granted_at"),
     )
 
     tenant_id: int = tenant_key()
@@ -72,5 +72,5 @@ class SenderLine(Table, table=True):
     turn: int = Field(sa_type=BigInteger)
     seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
     units: int
-    joined_at: datetime = timestamp()
+    queued_at: datetime = timestamp()
     granted_at: datetime | None = optional_timestamp()

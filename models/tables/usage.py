@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, Date, ForeignKeyConstraint, Index, Numeric, String, text
 from sqlmodel import Field
 
-from models.enums import Channel, PriceGap, PriceSource, UsageState
+from models.enums import Channel, PriceSource, UnpricedReason, UsageState
 from models.tables.base import Table, identity, not_negative, one_of, tenant_key, timestamp
 
 
@@ -30,7 +30,7 @@ class UsageRecord(Table, table=True):
         one_of("channel", Channel),
         one_of("state", UsageState),
         one_of("priced_by", PriceSource, optional=True),
-        one_of("gap", PriceGap, optional=True),
+        one_of("gap", UnpricedReason, optional=True),
         not_negative("units", "cost_units", "cost", "carrier_fee", "markup"),
         Index("ix_usage_record_day", "tenant_id", "day", "merchant_id", "channel"),
         Index(
@@ -76,7 +76,7 @@ class UsageRecord(Table, table=True):
     carrier_fee: Decimal = _amount(description="What the provider passes on to carriers.")
     markup: Decimal = _amount(description="By the card in force at acceptance.")
     priced_by: PriceSource | None = Field(default=None, sa_type=String(8), nullable=True)
-    gap: PriceGap | None = Field(
+    gap: UnpricedReason | None = Field(
         default=None, sa_type=String(16), nullable=True, description="Why it is PROVISIONAL."
     )
     recorded_at: datetime = timestamp()

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from models.enums import Channel, ErrorCode
-from models.rules.messages.delivery_events import Told
+from models.rules.messages.delivery_events import DeliveryEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ Answer: TypeAlias = Accepted | Refused | NotProcessed | Ambiguous
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report(Told):
+class Report(DeliveryEvent):
     """What a provider says of a message it took, under our reference."""
 
     reference: str
@@ -140,13 +140,13 @@ class NotFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoTruth:
+class Unanswered:
     """The provider could not be asked."""
 
     reason: str
 
 
-LookUp: TypeAlias = Found | NotFound | NoTruth
+LookUp: TypeAlias = Found | NotFound | Unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ class Recording:
     chunks: AsyncIterator[bytes] = field(repr=False)
 
 
-Playback: TypeAlias = Recording | NotFound | NoTruth
+Playback: TypeAlias = Recording | NotFound | Unanswered
 
 
 class Proof(StrEnum):

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from models.enums import ChargeState, DeliveryMode
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class RefundRefused:
 ChargeAnswer: TypeAlias = Charge | NotProcessed | Ambiguous
 """To charging and to canceling; a canceled charge may turn out to have succeeded."""
 
-ChargeTruth: TypeAlias = Charge | NotFound | NoTruth
+ChargeLookUp: TypeAlias = Charge | NotFound | Unanswered
 
 RefundAnswer: TypeAlias = Refunded | RefundRefused | NotProcessed | Ambiguous
 
@@ -96,7 +96,7 @@ class PaymentGateway(Protocol):
         """Take money once per reference; never writes after the request's deadline."""
         ...
 
-    async def look_up(self, reference: str) -> ChargeTruth:
+    async def look_up(self, reference: str) -> ChargeLookUp:
         """Ask how the charge of a reference stands."""
         ...
 

@@ -22,15 +22,15 @@ from decimal import Decimal
 from typing import Any, Protocol, TypeAlias
 
 from models.rules.registration.profiles import BrandProfile, CampaignProfile
-from models.rules.registration.vocabulary import NumberType, Standing
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from models.rules.registration.vocabulary import NumberType, RegistryStatus
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 
 VendorState: TypeAlias = Mapping[str, Any]
 """What only the adapter understands, as JSON: stored with the row, handed back with every call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrandRequest:
+class RegistryCall:
     """What every request to a registry carries. Numbers and profiles are in no repr."""
 
     reference: str
@@ -48,14 +48,14 @@ class ErrandRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrandRequest(ErrandRequest):
+class BrandRequest(RegistryCall):
     """Register a brand."""
 
     profile: BrandProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignRequest(ErrandRequest):
+class CampaignRequest(RegistryCall):
     """Register a campaign under an approved brand."""
 
     profile: CampaignProfile
@@ -65,7 +65,7 @@ class CampaignRequest(ErrandRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PurchaseRequest(ErrandRequest):
+class PurchaseRequest(RegistryCall):
     """Buy this number."""
 
     number: str = field(repr=False)
@@ -73,7 +73,7 @@ class PurchaseRequest(ErrandRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssignmentRequest(ErrandRequest):
+class AssignmentRequest(RegistryCall):
     """Let a bought number (`vendor_id`, `vendor_state`) send for an approved campaign."""
 
     number: str = field(repr=False)
@@ -87,7 +87,7 @@ class UnassignmentRequest(AssignmentRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseRequest(ErrandRequest):
+class ReleaseRequest(RegistryCall):
     """Give a bought number (`vendor_id`) back. DONE as well if it is no longer ours."""
 
     number: str = field(repr=False)
@@ -124,7 +124,7 @@ class Stands:
     `vendor_state` leaves what is stored.
     """
 
-    standing: Standing
+    standing: RegistryStatus
     vendor_id: str | None = None
     vendor_state: VendorState | None = field(default=None, repr=False)
     reasons: tuple[Reason, ...] = ()
@@ -143,7 +143,7 @@ class Advanced:
 
 
 SubmitAnswer: TypeAlias = Stands | Advanced | NotProcessed | Ambiguous
-LookUpAnswer: TypeAlias = Stands | Advanced | NotFound | NoTruth
+LookUpAnswer: TypeAlias = Stands | Advanced | NotFound | Unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +164,7 @@ class Offered:
     numbers: tuple[AvailableNumber, ...]
 
 
-SearchAnswer: TypeAlias = Offered | NoTruth
+SearchAnswer: TypeAlias = Offered | Unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

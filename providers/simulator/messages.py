@@ -25,7 +25,6 @@ from providers.ports.messages import (
     LookUp,
     NotFound,
     NotProcessed,
-    NoTruth,
     Playback,
     Proof,
     Recording,
@@ -33,6 +32,7 @@ from providers.ports.messages import (
     Report,
     SendRequest,
     SmsRequest,
+    Unanswered,
     VoiceRequest,
 )
 from providers.simulator.calls import HEADER, NOT_PROCESSED, signed
@@ -117,7 +117,7 @@ class Simulator:
             response.raise_for_status()
             return _truth(response.json()["items"], reference)
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            return NoTruth(reason=type(error).__name__)
+            return Unanswered(reason=type(error).__name__)
 
     async def recording(self, provider_message_id: str) -> Playback:
         """Open the recording of a call; it is read as fast as it is passed on."""
@@ -130,12 +130,12 @@ class Simulator:
         try:
             response = await self._client.send(signed(request, self._secret), stream=True)
         except httpx.HTTPError as error:
-            return NoTruth(reason=type(error).__name__)
+            return Unanswered(reason=type(error).__name__)
         if response.status_code != httpx.codes.OK:
             await response.aclose()
             if response.status_code == httpx.codes.NOT_FOUND:
                 return NotFound()
-            return NoTruth(reason=str(response.status_code))
+            return Unanswered(reason=str(response.status_code))
         return await _playback(response)
 
 

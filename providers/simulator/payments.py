@@ -9,13 +9,13 @@ import httpx
 
 from models.enums import ChargeState
 from providers import http
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.payments import (
     Charge,
     ChargeAnswer,
+    ChargeLookUp,
     ChargeReport,
     ChargeRequest,
-    ChargeTruth,
     RefundAnswer,
     Refunded,
     RefundRefused,
@@ -84,7 +84,7 @@ class SimulatedPayments:
         )
         return _charge_answer(answer) if isinstance(answer, httpx.Response) else answer
 
-    async def look_up(self, reference: str) -> ChargeTruth:
+    async def look_up(self, reference: str) -> ChargeLookUp:
         """Ask what was charged under a reference."""
         request = self._client.build_request(
             "GET",
@@ -100,7 +100,7 @@ class SimulatedPayments:
                 raise TypeError
             return _charge(items[0]) if items else NotFound()
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            return NoTruth(reason=type(error).__name__)
+            return Unanswered(reason=type(error).__name__)
 
     async def cancel(self, charge_id: str) -> ChargeAnswer:
         """Cancel a charge; canceling twice is once."""

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import httpx
 
-from models.rules.registration.vocabulary import NumberType, Standing
+from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers import http
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.registration import (
     AssignmentRequest,
     AvailableNumber,
@@ -32,9 +32,9 @@ from providers.simulator.calls import NOT_PROCESSED, signed
 from providers.simulator.messages import NAME, verified
 
 _STANDINGS: Final = {
-    "pending": Standing.PENDING,
-    "done": Standing.DONE,
-    "rejected": Standing.REJECTED,
+    "pending": RegistryStatus.PENDING,
+    "done": RegistryStatus.DONE,
+    "rejected": RegistryStatus.REJECTED,
 }
 
 _EXPIRED: Final = 30036
@@ -90,7 +90,7 @@ class SimulatedRegistry:
             items = document["items"]
             return _stands(request, items[0]) if items else NotFound()
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            return NoTruth(reason=type(error).__name__)
+            return Unanswered(reason=type(error).__name__)
 
     async def search_numbers(
         self, *, area_code: str | None, type: NumberType, limit: int
@@ -103,7 +103,7 @@ class SimulatedRegistry:
             document = await self._get("numbers/available", wanted)
             return Offered(numbers=tuple(_offer(item) for item in document["items"]))
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            return NoTruth(reason=error.__class__.__name__)
+            return Unanswered(reason=error.__class__.__name__)
 
     async def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         request = self._client.build_request(
@@ -202,7 +202,7 @@ def _answer(request: RegistryRequest, response: httpx.Response) -> SubmitAnswer:
         if response.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
             if answer["code"] == _EXPIRED:
                 return NotProcessed(reason="expired", provider_code=str(_EXPIRED))
-            return Stands(standing=Standing.REJECTED, reasons=(_reason(answer),))
+            return Stands(standing=RegistryStatus.REJECTED, reasons=(_reason(answer),))
     except (ValueError, KeyError, TypeError):
         pass
     return Ambiguous(reason=status, provider_code=status)

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from models.rules.registration.profiles import BrandProfile
-from models.rules.registration.vocabulary import EntityType, Standing
+from models.rules.registration.vocabulary import EntityType, RegistryStatus
 from providers.ports.messages import NotFound
 from providers.ports.registration import Advanced, BrandRequest, Stands
 from providers.twilio.businesses import business, messaging_profile, missing, owner, person
@@ -47,14 +47,14 @@ from providers.twilio.trusthub import (
     Relocate,
 )
 
-_STANDINGS: Final[dict[str, Standing]] = {
-    "PENDING": Standing.PENDING,
-    "IN_REVIEW": Standing.PENDING,
-    "APPROVED": Standing.DONE,
-    "FAILED": Standing.REJECTED,
-    "SUSPENDED": Standing.REJECTED,
-    "DELETION_PENDING": Standing.REJECTED,
-    "DELETION_FAILED": Standing.REJECTED,
+_STANDINGS: Final[dict[str, RegistryStatus]] = {
+    "PENDING": RegistryStatus.PENDING,
+    "IN_REVIEW": RegistryStatus.PENDING,
+    "APPROVED": RegistryStatus.DONE,
+    "FAILED": RegistryStatus.REJECTED,
+    "SUSPENDED": RegistryStatus.REJECTED,
+    "DELETION_PENDING": RegistryStatus.REJECTED,
+    "DELETION_FAILED": RegistryStatus.REJECTED,
 }
 
 
@@ -109,7 +109,7 @@ async def submit(twilio: Twilio, office: Office, request: BrandRequest) -> Stand
     """Take the next step of a registration."""
     lacking = missing(request.profile)
     if lacking:
-        return Stands(standing=Standing.REJECTED, reasons=lacking)
+        return Stands(standing=RegistryStatus.REJECTED, reasons=lacking)
     path = _path(request)
     return await advance(request, _steps(twilio, office, path, request.profile), last=path.brand)
 
@@ -127,8 +127,8 @@ async def look_up(
 
 
 def _stands(brand: dict[str, Any]) -> Stands:
-    standing = _STANDINGS.get(str(brand.get("status")), Standing.PENDING)
-    rejected = standing is Standing.REJECTED
+    standing = _STANDINGS.get(str(brand.get("status")), RegistryStatus.PENDING)
+    rejected = standing is RegistryStatus.REJECTED
     return Stands(
         standing=standing,
         vendor_id=text(brand, "sid"),
@@ -285,7 +285,7 @@ class Register:
         rejected = progress.sids.get(self.name)
         if rejected is not None:
             found = await _registered(self.twilio, rejected)
-            failed = found is None or _stands(found).standing is Standing.REJECTED
+            failed = found is None or _stands(found).standing is RegistryStatus.REJECTED
             return None if failed else Done()
         product = progress.sids[self.path.step("product")]
         url = self.twilio.messaging("a2p/BrandRegistrations")

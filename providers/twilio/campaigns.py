@@ -20,7 +20,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from models.rules.registration.profiles import CampaignProfile
-from models.rules.registration.vocabulary import Standing
+from models.rules.registration.vocabulary import RegistryStatus
 from models.rules.senders.campaign_throughput import of_class
 from providers.ports.messages import NotFound
 from providers.ports.registration import Advanced, CampaignRequest, Stands, VendorState
@@ -32,14 +32,14 @@ CAMPAIGN: Final = "campaign"
 _SERVICE: Final = "service"
 _FIXED: Final = "fixed"
 
-_STANDINGS: Final[dict[str, Standing]] = {
-    "PENDING": Standing.PENDING,
-    "IN_PROGRESS": Standing.PENDING,
-    "VERIFIED": Standing.DONE,
-    "FAILED": Standing.REJECTED,
-    "SUSPENDED": Standing.REJECTED,
-    "EXPIRED": Standing.REJECTED,
-    "DELETED": Standing.REJECTED,
+_STANDINGS: Final[dict[str, RegistryStatus]] = {
+    "PENDING": RegistryStatus.PENDING,
+    "IN_PROGRESS": RegistryStatus.PENDING,
+    "VERIFIED": RegistryStatus.DONE,
+    "FAILED": RegistryStatus.REJECTED,
+    "SUSPENDED": RegistryStatus.REJECTED,
+    "EXPIRED": RegistryStatus.REJECTED,
+    "DELETED": RegistryStatus.REJECTED,
 }
 
 
@@ -79,12 +79,12 @@ def _steps(twilio: Twilio, request: CampaignRequest) -> Sequence[Step]:
 
 
 def _stands(campaign: Mapping[str, Any]) -> Stands:
-    standing = _STANDINGS.get(str(campaign.get("campaign_status")), Standing.PENDING)
+    standing = _STANDINGS.get(str(campaign.get("campaign_status")), RegistryStatus.PENDING)
     return Stands(
         standing=standing,
         vendor_id=text(campaign, "sid"),
-        reasons=of_errors(campaign) if standing is Standing.REJECTED else (),
-        segments_per_second=_throughput(campaign) if standing is Standing.DONE else None,
+        reasons=of_errors(campaign) if standing is RegistryStatus.REJECTED else (),
+        segments_per_second=_throughput(campaign) if standing is RegistryStatus.DONE else None,
     )
 
 
@@ -209,7 +209,7 @@ class Register:
     def _is_ours(self, campaign: Mapping[str, Any]) -> bool:
         """Say whether it is the one to be made, which may be decided by now, or is amended."""
         if campaign.get("sid") == self.rejected:
-            return _stands(campaign).standing is not Standing.REJECTED
+            return _stands(campaign).standing is not RegistryStatus.REJECTED
         # Nobody else uses the service; what may be left in it is what an earlier errand deleted.
         return self.rejected is None or campaign.get("campaign_status") != "DELETED"
 

@@ -16,7 +16,7 @@ second number: Twilio refuses to sell one twice. Who is refused looks whether it
 from collections.abc import Mapping
 from typing import Any, Final
 
-from models.rules.registration.vocabulary import NumberType, Standing
+from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers.ports.messages import NotFound
 from providers.ports.registration import (
     AssignmentRequest,
@@ -41,7 +41,7 @@ _KINDS: Final[dict[NumberType, str]] = {
     NumberType.TOLL_FREE: "TollFree",
 }
 
-_DONE: Final = Stands(standing=Standing.DONE)
+_DONE: Final = Stands(standing=RegistryStatus.DONE)
 
 
 async def search(twilio: Twilio, *, area_code: str | None, type: NumberType, limit: int) -> Offered:
@@ -84,8 +84,8 @@ async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Sta
         # Refused as sold: perhaps to us, by a call whose answer was lost.
         ours = await _bought(twilio, request)
         reasons = of_refusal(refusal, field="number")
-        return ours or Stands(standing=Standing.REJECTED, reasons=reasons)
-    return Stands(standing=Standing.DONE, vendor_id=text(bought, "sid"))
+        return ours or Stands(standing=RegistryStatus.REJECTED, reasons=reasons)
+    return Stands(standing=RegistryStatus.DONE, vendor_id=text(bought, "sid"))
 
 
 async def look_up_purchase(twilio: Twilio, request: PurchaseRequest) -> Stands | NotFound:
@@ -99,7 +99,7 @@ async def _bought(twilio: Twilio, request: PurchaseRequest) -> Stands | None:
     async for number in twilio.every(twilio.api(_OURS), "incoming_phone_numbers", wanted):
         told = (number.get("friendly_name"), number.get("phone_number"))
         if told == (named, request.number):
-            return Stands(standing=Standing.DONE, vendor_id=text(number, "sid"))
+            return Stands(standing=RegistryStatus.DONE, vendor_id=text(number, "sid"))
     return None
 
 
@@ -136,7 +136,7 @@ async def assign(twilio: Twilio, request: AssignmentRequest) -> Stands:
         if refusal.code in _ALREADY_IN_SERVICE:
             return _DONE
         reasons = of_refusal(refusal, field="number")
-        return Stands(standing=Standing.REJECTED, reasons=reasons)
+        return Stands(standing=RegistryStatus.REJECTED, reasons=reasons)
     return _DONE
 
 
@@ -176,7 +176,7 @@ def _unknown() -> Stands:
         field="number",
         message="Twilio does not know this number or its campaign.",
     )
-    return Stands(standing=Standing.REJECTED, reasons=(reason,))
+    return Stands(standing=RegistryStatus.REJECTED, reasons=(reason,))
 
 
 def _word(document: Mapping[str, Any], key: str) -> str:

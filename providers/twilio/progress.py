@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
-from models.rules.registration.vocabulary import Standing
+from models.rules.registration.vocabulary import RegistryStatus
 from providers.ports.messages import NotFound
-from providers.ports.registration import Advanced, ErrandRequest, Reason, Stands, VendorState
+from providers.ports.registration import Advanced, Reason, RegistryCall, Stands, VendorState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Progress:
     done: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, request: ErrandRequest) -> "Progress":
+    def of(cls, request: RegistryCall) -> "Progress":
         """Read what is stored with the row."""
         state: Any = request.vendor_state
         sids = {str(name): str(sid) for name, sid in (state.get("sids") or {}).items()}
@@ -89,7 +89,7 @@ class Step(Protocol):
         ...
 
 
-async def advance(request: ErrandRequest, steps: Sequence[Step], *, last: str) -> Stands | Advanced:
+async def advance(request: RegistryCall, steps: Sequence[Step], *, last: str) -> Stands | Advanced:
     """Take the next step, and no other: whoever looks for a lost answer knows which it was.
 
     `last` made what the errand is for.
@@ -105,7 +105,7 @@ async def advance(request: ErrandRequest, steps: Sequence[Step], *, last: str) -
 
 
 async def seek(
-    request: ErrandRequest, steps: Sequence[Step], *, last: str
+    request: RegistryCall, steps: Sequence[Step], *, last: str
 ) -> Stands | Advanced | NotFound:
     """Look for the step that may have been done although its answer was lost."""
     progress = Progress.of(request)
@@ -120,7 +120,7 @@ async def seek(
     return _so_far(progress.after(step.name, outcome), steps, last)
 
 
-def complete(request: ErrandRequest, steps: Sequence[Step]) -> bool:
+def complete(request: RegistryCall, steps: Sequence[Step]) -> bool:
     """Say whether every step of an errand is done."""
     done = Progress.of(request).done
     return all(step.name in done for step in steps)
@@ -135,7 +135,7 @@ def _so_far(progress: Progress, steps: Sequence[Step], last: str) -> Stands | Ad
 def _stands(progress: Progress, outcome: Waits | Rejected, last: str) -> Stands:
     rejected = isinstance(outcome, Rejected)
     return Stands(
-        standing=Standing.REJECTED if rejected else Standing.PENDING,
+        standing=RegistryStatus.REJECTED if rejected else RegistryStatus.PENDING,
         vendor_id=progress.sids.get(last),
         vendor_state=progress.state,
         reasons=outcome.reasons if isinstance(outcome, Rejected) else (),

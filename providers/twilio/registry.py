@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Final, assert_never
 
-from models.rules.registration.vocabulary import NumberType, Standing
-from providers.ports.messages import Ambiguous, NotProcessed, NoTruth
+from models.rules.registration.vocabulary import NumberType, RegistryStatus
+from providers.ports.messages import Ambiguous, NotProcessed, Unanswered
 from providers.ports.registration import (
     AssignmentRequest,
     BrandRequest,
@@ -48,7 +48,7 @@ class TwilioRegistry:
         try:
             return await self._submit(request)
         except Refusal as refusal:
-            return Stands(standing=Standing.REJECTED, reasons=of_refusal(refusal))
+            return Stands(standing=RegistryStatus.REJECTED, reasons=of_refusal(refusal))
         except Unprocessed as stopped:
             return NotProcessed(reason=stopped.reason, retry_after=stopped.retry_after)
         except Lost as stopped:
@@ -59,9 +59,9 @@ class TwilioRegistry:
         try:
             return await self._look_up(request)
         except Refusal as refusal:
-            return NoTruth(reason=refusal.code)
+            return Unanswered(reason=refusal.code)
         except (Unprocessed, Lost) as stopped:
-            return NoTruth(reason=stopped.reason)
+            return Unanswered(reason=stopped.reason)
 
     async def search_numbers(
         self, *, area_code: str | None, type: NumberType, limit: int
@@ -70,7 +70,7 @@ class TwilioRegistry:
         try:
             return await numbers.search(self._twilio, area_code=area_code, type=type, limit=limit)
         except Stopped as stopped:
-            return NoTruth(reason=type_of(stopped))
+            return Unanswered(reason=type_of(stopped))
 
     async def _submit(self, request: RegistryRequest) -> SubmitAnswer:
         match request:

@@ -30,7 +30,7 @@ class Inbox:
             self.url = settings[_URL_SETTING]["url"]
         for id, record in self._journal.load(Kind.INBOUND):
             if id not in told:
-                self._carry(record["url"], record["payload"], utc_now())
+                self._run_one(record["url"], record["payload"], utc_now())
 
     def redirect(self, fields: Mapping[str, Any]) -> None:
         """Set the URL for inbound messages from now on."""
@@ -56,10 +56,10 @@ class Inbox:
         if url is None:
             raise Malformed("no callbackUrl given and none configured by POST /inbound-url")
         self._journal.put(Kind.INBOUND, payload["eventId"], {"url": url, "payload": payload})
-        self._carry(url, payload, now)
+        self._run_one(url, payload, now)
         return payload["eventId"]
 
-    def _carry(self, url: str, payload: dict[str, Any], due: datetime) -> None:
+    def _run_one(self, url: str, payload: dict[str, Any], due: datetime) -> None:
         when_told = partial(self._journal.put, Kind.TOLD, payload["eventId"], {})
         self._courier.carry([Notice(url, payload, due)], when_told)
 

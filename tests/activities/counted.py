@@ -13,14 +13,14 @@ from temporalio.worker import (
     ExecuteActivityInput,
 )
 
-from activities.messages.reconcile import Truth
-from activities.messages.settle import Ledger
+from activities.messages.reconcile import Reconciliation
+from activities.messages.settle import Settlement
 from activities.system.step_failures import CountedFailures
 from models.enums import Channel, DeliveryMode
 from models.session import Database
 from providers.routing import Routes
 from tests.activities.doubles import Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import Owner, make_message, new_message
 from workflows.messages.types import DispatchStep, Ending, ReconcileStep, SettleStep
 
@@ -57,15 +57,15 @@ async def counted(
         return error
 
 
-class Counted(Stage):
+class Counted(Harness):
     """A stage whose steps run as a worker runs them."""
 
     def __init__(self, database: Database, owner: Owner, provider: Scripted) -> None:
         provider.channels = frozenset(Channel)
         super().__init__(database, owner, provider)
         routes = Routes([provider], {DeliveryMode.SIMULATOR: [provider.name]})
-        self.truth = Truth(database, routes)
-        self.ledger = Ledger(database, routes)
+        self.truth = Reconciliation(database, routes)
+        self.ledger = Settlement(database, routes)
 
     async def taken(self, channel: Channel, details: dict[str, Any]) -> int:
         message = replace(new_message(self.owner), channel=channel, details=details)

@@ -14,11 +14,11 @@ from providers.ports.messages import (
     LookUp,
     NotFound,
     NotProcessed,
-    NoTruth,
     Proof,
     Refused,
     Report,
     SendRequest,
+    Unanswered,
 )
 
 OWN = "own"
@@ -33,7 +33,7 @@ NOT_PROCESSED = NotProcessed(reason="429")
 AMBIGUOUS = Ambiguous(reason="ReadTimeout")
 FOUND = Found(provider_message_id=OWN)
 NOT_FOUND = NotFound()
-NO_TRUTH = NoTruth(reason="ConnectError")
+NO_TRUTH = Unanswered(reason="ConnectError")
 
 
 class Scripted:

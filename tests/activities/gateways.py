@@ -17,23 +17,23 @@ from models.rules.messages.operations import UPGRADE
 from models.rules.messages.reference import PaymentReference
 from models.session import Database
 from models.tables.payment import Payment
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.payments import (
     Charge,
     ChargeAnswer,
+    ChargeLookUp,
     ChargeRequest,
-    ChargeTruth,
     Gateways,
     RefundAnswer,
     Refunded,
     RefundRefused,
 )
 from tests.factories import Owner, unique
-from workflows.billing.types import Standing, UpgradeStep
+from workflows.billing.types import PaymentProgress, UpgradeStep
 
 LOST = Ambiguous(reason="ReadTimeout")
 BUSY = NotProcessed(reason="503", retry_after=timedelta(seconds=7))
-UNREACHABLE = NoTruth(reason="ConnectError")
+UNREACHABLE = Unanswered(reason="ConnectError")
 
 
 class Died(Exception):
@@ -51,7 +51,7 @@ class OwnGateway:
     timeout: timedelta = timedelta(seconds=2)
     absence_window: timedelta = timedelta(0)
     answers: list[ChargeAnswer | RefundAnswer] = field(default_factory=list)
-    truths: list[ChargeTruth] = field(default_factory=list)
+    truths: list[ChargeLookUp] = field(default_factory=list)
     states: dict[str, ChargeState] = field(default_factory=dict)
     requests: list[ChargeRequest] = field(default_factory=list)
     refunds: dict[str, str] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class OwnGateway:
         assert not isinstance(answer, Refunded | RefundRefused)
         return answer or self._tell(request.reference)
 
-    async def look_up(self, reference: str) -> ChargeTruth:
+    async def look_up(self, reference: str) -> ChargeLookUp:
         self._reach("before look_up")
         self.calls.append("look_up")
         if self.truths:
@@ -121,7 +121,7 @@ class OwnGateway:
         )
 
 
-class Till:
+class PaymentHarness:
     """One tenant's payments, the steps about them, and a gateway."""
 
     def __init__(self, database: Database, owner: Owner, gateway: OwnGateway) -> None:
@@ -160,10 +160,10 @@ class Till:
             assert payment.id is not None
             return payment.id
 
-    async def take(self, step: str, payment_id: int) -> Standing:
+    async def take(self, step: str, payment_id: int) -> PaymentProgress:
         """Take one step by its name."""
         body = getattr(self.payments, step)
-        standing: Standing = await ActivityEnvironment().run(
+        standing: PaymentProgress = await ActivityEnvironment().run(
             body, UpgradeStep(tenant_id=self.owner.tenant_id, payment_id=payment_id)
         )
         return standing
@@ -171,8 +171,8 @@ class Till:
     async def carry(self, payment_id: int) -> PaymentStatus:
         """Do what is due until that is nothing, as the workflow does without its waits."""
         standing = await self.take("charge", payment_id)
-        steps = {Duty.CHARGE: "charge", Duty.AWAIT: "follow", Duty.GRANT: "grant"}
-        steps |= {Duty.CALL_OFF: "call_off", Duty.REFUND: "refund"}
+        steps = {Duty.CHARGE: "charge", Duty.AWAIT: "await_payment", Duty.GRANT: "grant"}
+        steps |= {Duty.CANCEL_CHARGE: "cancel_charge", Duty.REFUND: "refund"}
         for _ in range(30):
             if standing.duty is Duty.NOTHING:
                 return standing.status

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from activities.messages.dispatch import Dispatching
-from activities.messages.inline_report_wait import Attendance
-from activities.messages.reconcile import Truth
-from activities.messages.settle import Ledger
+from activities.messages.inline_report_wait import InlineReportWait
+from activities.messages.reconcile import Reconciliation
+from activities.messages.settle import Settlement
 from models.enums import (
     AttemptState,
     Channel,
@@ -48,7 +48,7 @@ Result = TypeVar("Result")
 TO = "+18135551234"
 
 
-class Stage:
+class Harness:
     """What a test of an activity needs."""
 
     def __init__(
@@ -69,10 +69,10 @@ class Stage:
             routes,
             public_url="http://us/",
             slots=slots,
-            attendance=Attendance(database, patience),
+            inline_report_wait=InlineReportWait(database, patience),
         )
-        self._truth = Truth(database, routes)
-        self._ledger = Ledger(database, routes)
+        self._truth = Reconciliation(database, routes)
+        self._ledger = Settlement(database, routes)
 
     async def accept(self, **wanted: Any) -> int:
         """Accept a message; return its id."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from models.enums import Channel, MessageStatus
-from models.queries.alerts.threshold_alerts import Account, align, limits_changed, read_standings
+from models.queries.alerts.threshold_alerts import Account, align, limits_changed, read_balances
 from models.queries.billing import payments
 from models.queries.messages import settleable, settlement
 from models.queries.messages.acceptance import AcceptedMessage
@@ -23,7 +23,7 @@ Warned = tuple[str, int, int]
 
 
 @dataclass
-class Shop:
+class MerchantFixture:
     """One merchant's SMS."""
 
     database: Database
@@ -31,7 +31,7 @@ class Shop:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
-    async def open_up(cls, database: Database, *, limit: int, **facts: Any) -> "Shop":
+    async def open_up(cls, database: Database, *, limit: int, **facts: Any) -> "MerchantFixture":
         return cls(database, await make_owner(database, sms_limit=limit), **facts)
 
     @property
@@ -98,7 +98,7 @@ class Shop:
 
     async def funds(self) -> Funds:
         async with self.database.read() as db:
-            (standing,) = await read_standings(db, [self.account], self.now)
+            (standing,) = await read_balances(db, [self.account], self.now)
         return standing.funds
 
     async def open(self) -> list[Warned]:

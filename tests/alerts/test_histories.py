@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models.enums import AlertType
 from models.rules.alerts.thresholds import Funds
 from models.session import Database
-from tests.alerts.fixtures import Shop
+from tests.alerts.fixtures import MerchantFixture
 
 AT_ONCE = 5
 """Histories that run side by side, so that they wait for each other's disk."""
@@ -129,45 +129,50 @@ def expect(model: Model, move: Move, before: Funds, after: Funds) -> None:
             model.level(key, used_to(after, percent))
 
 
-async def act(shop: Shop, under_way: list[tuple[int, int]], move: Move) -> None:
+async def act(
+    merchant_fixture: MerchantFixture, under_way: list[tuple[int, int]], move: Move
+) -> None:
     match move:
         case Accept(units=units):
-            message_id = await shop.accept(units)
+            message_id = await merchant_fixture.accept(units)
             if message_id is not None:
                 under_way.append((message_id, units))
         case End(which=which, share=share) if under_way:
             message_id, units = under_way.pop(which % len(under_way))
-            await shop.end(message_id, round(units * share))
+            await merchant_fixture.end(message_id, round(units * share))
         case Buy(units=units):
-            await shop.buy(units)
+            await merchant_fixture.buy(units)
         case Limit(units=units):
-            await shop.limit(units)
+            await merchant_fixture.limit(units)
         case Watch():
-            await shop.watch()
+            await merchant_fixture.watch()
         case _:
             pass
 
 
 async def live(database: Database, moves: list[Move]) -> None:
-    shop = await Shop.open_up(database, limit=10, now=datetime(2026, 1, 15, tzinfo=UTC))
+    merchant_fixture = await MerchantFixture.open_up(
+        database, limit=10, now=datetime(2026, 1, 15, tzinfo=UTC)
+    )
     model, under_way = Model(), list[tuple[int, int]]()
     for move in moves:
         if isinstance(move, NextMonth):
-            shop.now += timedelta(days=31)
+            merchant_fixture.now += timedelta(days=31)
             # The warnings of the old month end when somebody looks: that is not told apart here.
-            await shop.watch()
+            await merchant_fixture.watch()
             for key in USED.values():
                 model.open.pop(key, None)
             move = Watch()
-        before = await shop.funds()
-        await act(shop, under_way, move)
-        expect(model, move, before, await shop.funds())
+        before = await merchant_fixture.funds()
+        await act(merchant_fixture, under_way, move)
+        expect(model, move, before, await merchant_fixture.funds())
         found = {
-            (AlertType(type), threshold): count for type, threshold, count in await shop.open()
+            (AlertType(type), threshold): count
+            for type, threshold, count in await merchant_fixture.open()
         }
         assert found == model.open, move
-        shop.now += timedelta(seconds=1)
-    rows = Counter((AlertType(a.type), a.threshold) for a in await shop.alerts())
+        merchant_fixture.now += timedelta(seconds=1)
+    rows = Counter((AlertType(a.type), a.threshold) for a in await merchant_fixture.alerts())
     assert rows == model.raised
 
 

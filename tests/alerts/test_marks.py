@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from models.queries.alerts.threshold_alerts import limits_changed
 from models.session import Database
-from tests.alerts.fixtures import Shop
+from tests.alerts.fixtures import MerchantFixture
 
 AT_80 = ("USAGE_THRESHOLD", 80, 1)
 AT_100 = ("USAGE_THRESHOLD", 100, 1)
@@ -16,140 +16,144 @@ EXHAUSTED = ("CREDITS_EXHAUSTED", 0, 1)
 async def test_usage_is_warned_of_when_units_are_captured_not_when_they_are_held(
     database: Database,
 ) -> None:
-    shop = await Shop.open_up(database, limit=10)
-    await shop.use(7)
-    held = await shop.accept(3)
+    merchant_fixture = await MerchantFixture.open_up(database, limit=10)
+    await merchant_fixture.use(7)
+    held = await merchant_fixture.accept(3)
     assert held is not None
-    assert await shop.open() == []
-    await shop.end(held, 1)
-    assert await shop.open() == [AT_80]
-    await shop.use(2)
-    assert await shop.open() == [AT_80, AT_100]
+    assert await merchant_fixture.open() == []
+    await merchant_fixture.end(held, 1)
+    assert await merchant_fixture.open() == [AT_80]
+    await merchant_fixture.use(2)
+    assert await merchant_fixture.open() == [AT_80, AT_100]
 
 
 async def test_fifty_that_cross_a_mark_together_raise_it_once(database: Database) -> None:
-    shop = await Shop.open_up(database, limit=50)
-    messages = [await shop.accept() for _ in range(50)]
-    await asyncio.gather(*(shop.end(message, 1) for message in messages if message))
-    assert await shop.open() == [AT_80, AT_100]
-    assert await shop.resolved() == []
-    (at_80, at_100) = await shop.alerts()
+    merchant_fixture = await MerchantFixture.open_up(database, limit=50)
+    messages = [await merchant_fixture.accept() for _ in range(50)]
+    await asyncio.gather(*(merchant_fixture.end(message, 1) for message in messages if message))
+    assert await merchant_fixture.open() == [AT_80, AT_100]
+    assert await merchant_fixture.resolved() == []
+    (at_80, at_100) = await merchant_fixture.alerts()
     assert at_80.message == (
-        f"80 % of the allowance of {shop.now:%Y-%m} is used: 40 of 50 SMS segments."
+        f"80 % of the allowance of {merchant_fixture.now:%Y-%m} is used: 40 of 50 SMS segments."
     )
     assert "50 of 50" in at_100.message
 
 
 async def test_ending_a_message_twice_warns_once(database: Database) -> None:
-    shop = await Shop.open_up(database, limit=1)
-    message = await shop.accept()
+    merchant_fixture = await MerchantFixture.open_up(database, limit=1)
+    message = await merchant_fixture.accept()
     assert message is not None
-    await shop.end(message, 1)
-    await shop.end(message, 1)
-    assert await shop.open() == [AT_80, AT_100]
+    await merchant_fixture.end(message, 1)
+    await merchant_fixture.end(message, 1)
+    assert await merchant_fixture.open() == [AT_80, AT_100]
 
 
 async def test_fifty_that_hold_the_last_credits_together_raise_each_warning_once(
     database: Database,
 ) -> None:
-    shop = await Shop.open_up(database, limit=5)
-    await shop.buy(40)
-    outcomes = await asyncio.gather(*(shop.accept() for _ in range(50)))
+    merchant_fixture = await MerchantFixture.open_up(database, limit=5)
+    await merchant_fixture.buy(40)
+    outcomes = await asyncio.gather(*(merchant_fixture.accept() for _ in range(50)))
     assert sum(outcome is not None for outcome in outcomes) == 45
-    assert await shop.open() == [EXHAUSTED, LOW]
-    assert "less than 10 % of the last upgrade (40)" in (await shop.alerts())[1].message
+    assert await merchant_fixture.open() == [EXHAUSTED, LOW]
+    assert "less than 10 % of the last upgrade (40)" in (await merchant_fixture.alerts())[1].message
 
 
 async def test_credits_are_low_against_the_last_upgrade_alone(database: Database) -> None:
-    shop = await Shop.open_up(database, limit=0)
-    await shop.buy(1000)
-    await shop.use(950)
-    assert await shop.open() == [LOW]
-    await shop.buy(20)
-    assert await shop.open() == []
-    assert await shop.resolved() == [LOW]
-    await shop.use(68)
-    assert await shop.open() == []
-    await shop.use(1)
-    assert await shop.open() == [LOW]
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.buy(1000)
+    await merchant_fixture.use(950)
+    assert await merchant_fixture.open() == [LOW]
+    await merchant_fixture.buy(20)
+    assert await merchant_fixture.open() == []
+    assert await merchant_fixture.resolved() == [LOW]
+    await merchant_fixture.use(68)
+    assert await merchant_fixture.open() == []
+    await merchant_fixture.use(1)
+    assert await merchant_fixture.open() == [LOW]
 
 
 async def test_a_merchant_that_never_bought_credits_is_not_warned_of_them(
     database: Database,
 ) -> None:
-    shop = await Shop.open_up(database, limit=2)
-    assert await shop.accept(2) is not None
-    assert await shop.accept() is None
-    assert await shop.open() == []
+    merchant_fixture = await MerchantFixture.open_up(database, limit=2)
+    assert await merchant_fixture.accept(2) is not None
+    assert await merchant_fixture.accept() is None
+    assert await merchant_fixture.open() == []
 
 
 async def test_what_is_held_and_released_around_a_mark_is_one_warning_with_a_count(
     database: Database,
 ) -> None:
-    shop = await Shop.open_up(database, limit=0)
-    await shop.buy(20)
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.buy(20)
     for _ in range(3):
-        message = await shop.accept(20)
+        message = await merchant_fixture.accept(20)
         assert message is not None
-        await shop.end(message, 0)
-    assert await shop.open() == [("CREDITS_EXHAUSTED", 0, 3), ("LOW_CREDITS", 10, 3)]
-    assert await shop.watch()
-    assert await shop.open() == []
-    assert not await shop.watch()
+        await merchant_fixture.end(message, 0)
+    assert await merchant_fixture.open() == [("CREDITS_EXHAUSTED", 0, 3), ("LOW_CREDITS", 10, 3)]
+    assert await merchant_fixture.watch()
+    assert await merchant_fixture.open() == []
+    assert not await merchant_fixture.watch()
 
 
 async def test_exhausted_credits_stay_warned_of_until_they_are_no_longer_low(
     database: Database,
 ) -> None:
-    shop = await Shop.open_up(database, limit=0)
-    await shop.buy(100)
-    large, small = await shop.accept(91), await shop.accept(9)
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.buy(100)
+    large, small = await merchant_fixture.accept(91), await merchant_fixture.accept(9)
     assert large is not None
     assert small is not None
-    await shop.end(small, 0)
-    assert not await shop.watch()
-    assert await shop.open() == [EXHAUSTED, LOW]
-    await shop.end(large, 90)
-    assert await shop.watch()
-    assert await shop.open() == []
+    await merchant_fixture.end(small, 0)
+    assert not await merchant_fixture.watch()
+    assert await merchant_fixture.open() == [EXHAUSTED, LOW]
+    await merchant_fixture.end(large, 90)
+    assert await merchant_fixture.watch()
+    assert await merchant_fixture.open() == []
 
 
 async def test_a_higher_limit_resolves_and_a_lower_one_raises(database: Database) -> None:
-    shop = await Shop.open_up(database, limit=10)
-    await shop.use(9)
-    assert await shop.open() == [AT_80]
-    await shop.limit(11)
-    assert await shop.open() == [AT_80]
-    await shop.limit(12)
-    assert await shop.open() == []
-    await shop.limit(9)
-    assert await shop.open() == [AT_80, AT_100]
-    assert await shop.resolved() == [AT_80]
+    merchant_fixture = await MerchantFixture.open_up(database, limit=10)
+    await merchant_fixture.use(9)
+    assert await merchant_fixture.open() == [AT_80]
+    await merchant_fixture.limit(11)
+    assert await merchant_fixture.open() == [AT_80]
+    await merchant_fixture.limit(12)
+    assert await merchant_fixture.open() == []
+    await merchant_fixture.limit(9)
+    assert await merchant_fixture.open() == [AT_80, AT_100]
+    assert await merchant_fixture.resolved() == [AT_80]
 
 
 async def test_a_new_month_begins_without_the_warnings_of_the_old_one(database: Database) -> None:
-    shop = await Shop.open_up(database, limit=10, now=datetime(2026, 4, 30, 23, 59, tzinfo=UTC))
-    await shop.use(10)
-    late = await shop.accept(0)
-    shop.now += timedelta(minutes=2)
+    merchant_fixture = await MerchantFixture.open_up(
+        database, limit=10, now=datetime(2026, 4, 30, 23, 59, tzinfo=UTC)
+    )
+    await merchant_fixture.use(10)
+    late = await merchant_fixture.accept(0)
+    merchant_fixture.now += timedelta(minutes=2)
     assert late is not None
-    await shop.end(late, 0)
-    assert await shop.open() == [AT_80, AT_100]
-    await shop.use(8)
-    assert await shop.open() == [AT_80]
-    assert await shop.resolved() == [AT_80, AT_100]
-    assert [alert.created_at for alert in await shop.alerts() if not alert.resolved_at] == [
-        shop.now
-    ]
+    await merchant_fixture.end(late, 0)
+    assert await merchant_fixture.open() == [AT_80, AT_100]
+    await merchant_fixture.use(8)
+    assert await merchant_fixture.open() == [AT_80]
+    assert await merchant_fixture.resolved() == [AT_80, AT_100]
+    assert [
+        alert.created_at for alert in await merchant_fixture.alerts() if not alert.resolved_at
+    ] == [merchant_fixture.now]
 
 
 async def test_what_ends_after_its_month_warns_of_nothing(database: Database) -> None:
-    shop = await Shop.open_up(database, limit=10, now=datetime(2026, 4, 30, 23, 59, tzinfo=UTC))
-    message = await shop.accept(10)
-    shop.now += timedelta(minutes=2)
+    merchant_fixture = await MerchantFixture.open_up(
+        database, limit=10, now=datetime(2026, 4, 30, 23, 59, tzinfo=UTC)
+    )
+    message = await merchant_fixture.accept(10)
+    merchant_fixture.now += timedelta(minutes=2)
     assert message is not None
-    await shop.end(message, 10)
-    assert await shop.alerts() == []
+    await merchant_fixture.end(message, 10)
+    assert await merchant_fixture.alerts() == []
 
 
 async def test_a_raised_limit_and_captures_at_once_leave_no_warning_that_is_untrue(
@@ -157,40 +161,43 @@ async def test_a_raised_limit_and_captures_at_once_leave_no_warning_that_is_untr
 ) -> None:
     """The captures read the old limit; the mark they think they reach is looked at anew."""
     for _ in range(5):
-        shop = await Shop.open_up(database, limit=10)
-        messages = [await shop.accept() for _ in range(9)]
+        merchant_fixture = await MerchantFixture.open_up(database, limit=10)
+        messages = [await merchant_fixture.accept() for _ in range(9)]
         await asyncio.gather(
-            shop.limit(1000), *(shop.end(message, 1) for message in messages if message)
+            merchant_fixture.limit(1000),
+            *(merchant_fixture.end(message, 1) for message in messages if message),
         )
-        assert await shop.open() == []
+        assert await merchant_fixture.open() == []
 
 
 async def test_moves_of_one_merchant_at_once_never_lock_each_other_out(
     database: Database,
 ) -> None:
     """A deadlock would raise out of one of these."""
-    shop = await Shop.open_up(database, limit=20)
-    await shop.buy(20)
+    merchant_fixture = await MerchantFixture.open_up(database, limit=20)
+    await merchant_fixture.buy(20)
 
     async def live(units: int) -> None:
         for turn in range(6):
-            message = await shop.accept(units)
+            message = await merchant_fixture.accept(units)
             if message is not None:
-                await shop.end(message, turn % (units + 1))
+                await merchant_fixture.end(message, turn % (units + 1))
 
     async def change() -> None:
         for turn in range(6):
-            await shop.limit(20 + turn % 3)
-            await shop.buy(5)
-            await shop.watch()
+            await merchant_fixture.limit(20 + turn % 3)
+            await merchant_fixture.buy(5)
+            await merchant_fixture.watch()
 
     await asyncio.gather(*(live(units) for units in (1, 2, 3, 4)), change(), change())
-    await shop.watch()
-    assert not await shop.watch()
+    await merchant_fixture.watch()
+    assert not await merchant_fixture.watch()
 
 
 async def test_limits_of_a_merchant_nobody_knows_change_nothing(database: Database) -> None:
-    shop = await Shop.open_up(database, limit=1)
+    merchant_fixture = await MerchantFixture.open_up(database, limit=1)
     async with database.transaction() as db:
-        await limits_changed(db, tenant_id=shop.owner.tenant_id, merchant_id=0, now=shop.now)
-    assert await shop.alerts() == []
+        await limits_changed(
+            db, tenant_id=merchant_fixture.owner.tenant_id, merchant_id=0, now=merchant_fixture.now
+        )
+    assert await merchant_fixture.alerts() == []

@@ -13,7 +13,7 @@ from cli.dev.postgres import EmbeddedPostgres
 from models.enums import AlertSeverity, AlertType, AttemptState, Channel
 from models.queries.alerts.alerts import raise_alert
 from models.session import Database
-from tests.alerts.fixtures import Shop
+from tests.alerts.fixtures import MerchantFixture
 from tests.factories import make_message, new_message, unique
 from tests.stack import async_url, make_database
 from workflows.system.watcher_types import WatchResult, WatchStep
@@ -41,12 +41,16 @@ async def watch(database: Database, step: WatchStep = BEGINNING, **facts: Any) -
 
 
 async def attempt(
-    shop: Shop, states: list[AttemptState], *, ago: timedelta = timedelta(0), lost: bool = False
+    merchant_fixture: MerchantFixture,
+    states: list[AttemptState],
+    *,
+    ago: timedelta = timedelta(0),
+    lost: bool = False,
 ) -> None:
     """Write down what came of calls to a provider, as a dispatch does."""
     at = datetime.now(UTC) - ago
-    message_id = await make_message(shop.database, new_message(shop.owner))
-    async with shop.database.transaction() as db:
+    message_id = await make_message(merchant_fixture.database, new_message(merchant_fixture.owner))
+    async with merchant_fixture.database.transaction() as db:
         await db.execute(
             text(
                 "INSERT INTO attempt (tenant_id, message_id, number, provider, state,"
@@ -55,7 +59,7 @@ async def attempt(
                 " FROM unnest(CAST(:states AS text[])) WITH ORDINALITY AS s (state, n)"
             ),
             {
-                "t": shop.owner.tenant_id,
+                "t": merchant_fixture.owner.tenant_id,
                 "m": message_id,
                 "states": [state.value for state in states],
                 "at": at,
@@ -64,13 +68,13 @@ async def attempt(
         )
 
 
-async def warn(shop: Shop, type: AlertType, at: datetime) -> None:
+async def warn(merchant_fixture: MerchantFixture, type: AlertType, at: datetime) -> None:
     """Raise something as of then."""
-    async with shop.database.transaction() as db:
+    async with merchant_fixture.database.transaction() as db:
         await raise_alert(
             db,
-            tenant_id=shop.owner.tenant_id,
-            merchant_id=shop.owner.merchant_id,
+            tenant_id=merchant_fixture.owner.tenant_id,
+            merchant_id=merchant_fixture.owner.merchant_id,
             channel=Channel.SMS,
             type=type,
             threshold=80 if type is AlertType.USAGE_THRESHOLD else 0,
@@ -81,23 +85,23 @@ async def warn(shop: Shop, type: AlertType, at: datetime) -> None:
 
 
 async def test_a_turn_with_nothing_to_do_says_when_the_next_is_due(alone: Database) -> None:
-    await Shop.open_up(alone, limit=10)
+    await MerchantFixture.open_up(alone, limit=10)
     await watch(alone)
     assert await watch(alone) == WatchResult(moved=0, following=BEGINNING, next_in=EVERY)
 
 
 async def test_usage_of_an_earlier_month_is_resolved_without_any_traffic(alone: Database) -> None:
-    shop = await Shop.open_up(alone, limit=10)
-    await warn(shop, AlertType.USAGE_THRESHOLD, datetime.now(UTC) - 32 * DAY)
+    merchant_fixture = await MerchantFixture.open_up(alone, limit=10)
+    await warn(merchant_fixture, AlertType.USAGE_THRESHOLD, datetime.now(UTC) - 32 * DAY)
     await watch(alone)
-    assert (await shop.open(), await shop.resolved()) == ([], [AT_80])
+    assert (await merchant_fixture.open(), await merchant_fixture.resolved()) == ([], [AT_80])
 
 
 async def test_lost_deliveries_are_resolved_a_day_after_the_last(alone: Database) -> None:
-    old, fresh = [await Shop.open_up(alone, limit=10) for _ in range(2)]
+    old, fresh = [await MerchantFixture.open_up(alone, limit=10) for _ in range(2)]
     now = datetime.now(UTC)
-    for shop in (old, fresh):
-        await warn(shop, AlertType.DELIVERY_UNKNOWN, now - 3 * DAY)
+    for merchant_fixture in (old, fresh):
+        await warn(merchant_fixture, AlertType.DELIVERY_UNKNOWN, now - 3 * DAY)
     await warn(fresh, AlertType.DELIVERY_UNKNOWN, now - DAY + timedelta(minutes=1))
     await warn(old, AlertType.DELIVERY_UNKNOWN, now - DAY)
     await watch(alone)
@@ -106,9 +110,9 @@ async def test_lost_deliveries_are_resolved_a_day_after_the_last(alone: Database
 
 
 async def test_what_nobody_raised_is_raised_and_what_is_untrue_resolved(alone: Database) -> None:
-    missed = await Shop.open_up(alone, limit=10)
+    missed = await MerchantFixture.open_up(alone, limit=10)
     await missed.use(7)
-    untrue = await Shop.open_up(alone, limit=10)
+    untrue = await MerchantFixture.open_up(alone, limit=10)
     await warn(untrue, AlertType.USAGE_THRESHOLD, datetime.now(UTC))
     async with alone.transaction() as db:
         await db.execute(
@@ -122,21 +126,21 @@ async def test_what_nobody_raised_is_raised_and_what_is_untrue_resolved(alone: D
 
 
 async def test_credits_that_came_back_are_seen_wherever_the_turn_is(alone: Database) -> None:
-    shop = await Shop.open_up(alone, limit=0)
-    await shop.buy(10)
-    message = await shop.accept(10)
+    merchant_fixture = await MerchantFixture.open_up(alone, limit=0)
+    await merchant_fixture.buy(10)
+    message = await merchant_fixture.accept(10)
     assert message is not None
-    await shop.end(message, 0)
-    assert len(await shop.open()) == 2
+    await merchant_fixture.end(message, 0)
+    assert len(await merchant_fixture.open()) == 2
     far = WatchStep(after_tenant=10**9, after_merchant=0)
     assert (await watch(alone, far)).moved == 1
-    assert await shop.open() == []
+    assert await merchant_fixture.open() == []
 
 
 async def test_turns_walk_over_all_merchants_and_begin_anew(alone: Database) -> None:
-    shops = [await Shop.open_up(alone, limit=10) for _ in range(3)]
-    for shop in shops:
-        await shop.use(7)
+    shops = [await MerchantFixture.open_up(alone, limit=10) for _ in range(3)]
+    for merchant_fixture in shops:
+        await merchant_fixture.use(7)
     async with alone.transaction() as db:
         await db.execute(text("UPDATE merchant SET sms_limit = 8"))
     step, turns = BEGINNING, 0
@@ -146,13 +150,13 @@ async def test_turns_walk_over_all_merchants_and_begin_anew(alone: Database) -> 
         if step == BEGINNING:
             break
     assert turns >= 2
-    assert [await shop.open() for shop in shops] == [[AT_80]] * 3
+    assert [await merchant_fixture.open() for merchant_fixture in shops] == [[AT_80]] * 3
 
 
 async def test_a_provider_that_fails_half_of_a_tenants_attempts_is_degraded_for_it_alone(
     alone: Database,
 ) -> None:
-    hit, lucky, few = [await Shop.open_up(alone, limit=100) for _ in range(3)]
+    hit, lucky, few = [await MerchantFixture.open_up(alone, limit=100) for _ in range(3)]
     await attempt(hit, [AttemptState.NOT_PROCESSED] * 3 + [AttemptState.ACCEPTED] * 5)
     await attempt(hit, [AttemptState.ACCEPTED, AttemptState.AMBIGUOUS], lost=True)
     await attempt(lucky, [AttemptState.NOT_PROCESSED] * 4 + [AttemptState.ACCEPTED] * 6)
@@ -167,33 +171,33 @@ async def test_a_provider_that_fails_half_of_a_tenants_attempts_is_degraded_for_
 
 
 async def test_a_degraded_provider_is_well_again_when_most_attempts_are(alone: Database) -> None:
-    shop = await Shop.open_up(alone, limit=100)
-    await attempt(shop, [AttemptState.NOT_PROCESSED] * 10)
+    merchant_fixture = await MerchantFixture.open_up(alone, limit=100)
+    await attempt(merchant_fixture, [AttemptState.NOT_PROCESSED] * 10)
     await watch(alone)
-    await attempt(shop, [AttemptState.ACCEPTED] * 10)
+    await attempt(merchant_fixture, [AttemptState.ACCEPTED] * 10)
     await watch(alone)
-    assert await shop.open() == [DEGRADED]
-    await attempt(shop, [AttemptState.ACCEPTED])
+    assert await merchant_fixture.open() == [DEGRADED]
+    await attempt(merchant_fixture, [AttemptState.ACCEPTED])
     await watch(alone)
-    assert (await shop.open(), await shop.resolved()) == ([], [DEGRADED])
+    assert (await merchant_fixture.open(), await merchant_fixture.resolved()) == ([], [DEGRADED])
 
 
 async def test_a_degraded_provider_nobody_asks_any_more_is_not_warned_of(alone: Database) -> None:
-    shop = await Shop.open_up(alone, limit=100)
-    await attempt(shop, [AttemptState.NOT_PROCESSED] * 10)
+    merchant_fixture = await MerchantFixture.open_up(alone, limit=100)
+    await attempt(merchant_fixture, [AttemptState.NOT_PROCESSED] * 10)
     await watch(alone)
-    await _age_attempts(shop)
-    await attempt(shop, [AttemptState.NOT_PROCESSED])
+    await _age_attempts(merchant_fixture)
+    await attempt(merchant_fixture, [AttemptState.NOT_PROCESSED])
     await watch(alone)
-    assert await shop.open() == [DEGRADED]
-    await _age_attempts(shop)
+    assert await merchant_fixture.open() == [DEGRADED]
+    await _age_attempts(merchant_fixture)
     await watch(alone)
-    assert await shop.open() == []
+    assert await merchant_fixture.open() == []
 
 
-async def _age_attempts(shop: Shop) -> None:
-    async with shop.database.transaction() as db:
+async def _age_attempts(merchant_fixture: MerchantFixture) -> None:
+    async with merchant_fixture.database.transaction() as db:
         await db.execute(
             text("UPDATE attempt SET requested_at = requested_at - :window WHERE tenant_id = :t"),
-            {"window": WINDOW, "t": shop.owner.tenant_id},
+            {"window": WINDOW, "t": merchant_fixture.owner.tenant_id},
         )

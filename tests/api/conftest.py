@@ -77,7 +77,7 @@ def keeper() -> FakeKeeper:
 
 
 @pytest.fixture
-def house(
+def harness(
     app: FastAPI, database: Database, starter: FakeStarter, clock: Clock, keeper: FakeKeeper
 ) -> Iterator[None]:
     """The real services, of which only Temporal, the vendor and the clock are doubles."""
@@ -138,7 +138,7 @@ async def registrar(
 
 
 @pytest.fixture
-async def gym(integrator: Integrator, database: Database, house: None) -> Integrator:
+async def gym(integrator: Integrator, database: Database, harness: None) -> Integrator:
     """An integrator with the guide's merchant and senders, in front of the real services."""
     await make_senders(database, integrator.tenant_id)
     assert (await integrator.post("/merchants", GYM)).status_code == 200

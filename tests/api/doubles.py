@@ -14,7 +14,7 @@ from api.workflow_starters import UpgradeStarter, WorkflowStarter
 from models.enums import Channel, MessageStatus
 from providers.ports.messages import Found, LookUp, NotFound, Playback, Recording
 from workflows.billing.start import UpgradeStart
-from workflows.messages.start import News, SendStart
+from workflows.messages.start import SendSignal, SendStart
 
 Order = V1OmniSmsSendRequest | V1OmniVoiceSendRequest | V1OmniEmailSendRequest | V1EmailSendRequest
 
@@ -72,15 +72,15 @@ class FakeStarter(WorkflowStarter):
 
     def __init__(self) -> None:
         self.started: list[SendStart] = []
-        self.woken: list[tuple[str, News]] = []
+        self.row_changed: list[tuple[str, SendSignal]] = []
 
     async def start(self, send: SendStart) -> None:
         """Remember a start."""
         self.started.append(send)
 
-    async def wake(self, workflow_id: str, news: News) -> None:
+    async def wake(self, workflow_id: str, news: SendSignal) -> None:
         """Remember a signal."""
-        self.woken.append((workflow_id, news))
+        self.row_changed.append((workflow_id, news))
 
 
 class FakeUpgradeStarter(UpgradeStarter):
@@ -88,7 +88,7 @@ class FakeUpgradeStarter(UpgradeStarter):
 
     def __init__(self) -> None:
         self.started: list[UpgradeStart] = []
-        self.woken: list[str] = []
+        self.row_changed: list[str] = []
 
     async def start(self, upgrade: UpgradeStart) -> None:
         """Remember a start."""
@@ -96,7 +96,7 @@ class FakeUpgradeStarter(UpgradeStarter):
 
     async def wake(self, workflow_id: str) -> None:
         """Remember a signal."""
-        self.woken.append(workflow_id)
+        self.row_changed.append(workflow_id)
 
 
 @dataclass

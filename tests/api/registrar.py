@@ -44,7 +44,7 @@ class FakeRegistrationStarter(RegistrationStarter):
 
     def __init__(self) -> None:
         self.started: list[tuple[RegistrationStart, bool]] = []
-        self.woken: list[str] = []
+        self.row_changed: list[str] = []
 
     async def start(self, registration: RegistrationStart, *, fresh: bool) -> None:
         """Remember a start."""
@@ -52,7 +52,7 @@ class FakeRegistrationStarter(RegistrationStarter):
 
     async def wake(self, workflow_id: str) -> None:
         """Remember a signal."""
-        self.woken.append(workflow_id)
+        self.row_changed.append(workflow_id)
 
 
 @dataclass(frozen=True)

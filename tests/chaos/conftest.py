@@ -10,14 +10,14 @@ import pytest
 from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
-from tests.e2e.harness import House, Integrator
+from tests.e2e.harness import Harness, Integrator
 from tests.stack import SHORT_WAITS, Stack, async_url, free_port, make_database
 
 
 @pytest.fixture(scope="package")
 async def standing(
     postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Harness]:
     """Everything, on a Temporal server that comes back on the same port after it was killed."""
     folder: Path = tmp_path_factory.mktemp("chaos")
     temporal = EmbeddedTemporal(
@@ -32,12 +32,12 @@ async def standing(
     }
     with temporal, Stack(url, temporal.address, folder, settings) as stack:
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
-            yield House(stack=stack, temporal=temporal, database=database, http=http)
+            yield Harness(stack=stack, temporal=temporal, database=database, http=http)
     await database.close()
 
 
 @pytest.fixture
-async def house(standing: House) -> AsyncIterator[House]:
+async def harness(standing: Harness) -> AsyncIterator[Harness]:
     """The stack, repaired before and after."""
     await _repair(standing)
     yield standing
@@ -45,15 +45,15 @@ async def house(standing: House) -> AsyncIterator[House]:
 
 
 @pytest.fixture
-async def integrator(house: House) -> Integrator:
+async def integrator(harness: Harness) -> Integrator:
     """A tenant of the test's own with an allowance of 1,000 SMS."""
-    return await house.integrator()
+    return await harness.integrator()
 
 
-async def _repair(house: House) -> None:
-    stack = house.stack
-    if not house.temporal.running():
-        await asyncio.to_thread(house.temporal.start)
+async def _repair(harness: Harness) -> None:
+    stack = harness.stack
+    if not harness.temporal.running():
+        await asyncio.to_thread(harness.temporal.start)
     for name in list(stack.processes):
         stack.thaw(name)
     for name in ("simulator", "worker", "api"):
@@ -61,4 +61,4 @@ async def _repair(house: House) -> None:
             await asyncio.to_thread(stack.start, name)
     for name in set(stack.processes) - {"simulator", "worker", "api"}:
         await asyncio.to_thread(stack.stop, name)
-    await house.faults()
+    await harness.faults()

@@ -144,7 +144,7 @@ LAWS: Final = {
 
 async def violations(integrator: Integrator) -> list[str]:
     """Return everything that must not be, in words; only for a tenant with nothing under way."""
-    found = await broken_laws(integrator.house.rows, integrator.owner.tenant_id)
+    found = await broken_laws(integrator.harness.rows, integrator.owner.tenant_id)
     return found + await _copies(integrator)
 
 
@@ -161,12 +161,12 @@ async def _copies(integrator: Integrator) -> list[str]:
     """Hold the copies that reached people against the statuses."""
     tenant = integrator.owner.tenant_id
     copies: Counter[int] = Counter()
-    for copy in await integrator.house.deliveries():
+    for copy in await integrator.harness.deliveries():
         reference = parse_reference(copy["reference"])
         assert reference is not None, copy
         if reference.tenant_id == tenant:
             copies[reference.message_id] += 1
-    messages: list[Any] = await integrator.house.rows(
+    messages: list[Any] = await integrator.harness.rows(
         "SELECT id, status FROM message WHERE tenant_id = :tenant", tenant=tenant
     )
     return [

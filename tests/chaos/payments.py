@@ -57,7 +57,7 @@ class Buyer:
         wanted = [int(payment_id.removeprefix("pay_")) for payment_id in payment_ids]
 
         async def over() -> bool:
-            return not await self.integrator.house.rows(
+            return not await self.integrator.harness.rows(
                 "SELECT 1 FROM payment WHERE tenant_id = :tenant AND completed_at IS NULL"
                 " AND (cardinality(CAST(:wanted AS bigint[])) = 0"
                 "      OR id = ANY(CAST(:wanted AS bigint[])))",
@@ -74,15 +74,15 @@ class Buyer:
 
     async def listed(self, kind: str = "payments") -> list[dict[str, Any]]:
         """Return what the gateway has of this tenant: its charges or its refunds."""
-        answer = await self.integrator.house.http.get(
-            f"{self.integrator.house.stack.simulator_url}/{kind}"
+        answer = await self.integrator.harness.http.get(
+            f"{self.integrator.harness.stack.simulator_url}/{kind}"
         )
         mine = f"hxp-{self.integrator.owner.tenant_id}-"
         return [item for item in answer.json()["items"] if item["reference"].startswith(mine)]
 
     async def credits(self, channel: str = "SMS") -> int:
         """Return the credits available now."""
-        [(available,)] = await self.integrator.house.rows(
+        [(available,)] = await self.integrator.harness.rows(
             "SELECT available FROM credit_account WHERE tenant_id = :tenant AND channel = :channel",
             tenant=self.integrator.owner.tenant_id,
             channel=channel,
@@ -122,7 +122,7 @@ MONEY_LAWS: Final = {
 
 async def money_violations(buyer: Buyer) -> list[str]:
     """Return what must not be, in words; only for a tenant with nothing under way."""
-    rows, tenant = buyer.integrator.house.rows, buyer.integrator.owner.tenant_id
+    rows, tenant = buyer.integrator.harness.rows, buyer.integrator.owner.tenant_id
     found = [
         f"{law}: {broken}"
         for law, question in MONEY_LAWS.items()
@@ -137,7 +137,7 @@ async def _money_moved(buyer: Buyer) -> list[str]:
     charged = Counter(item["reference"] for item in charges if item["status"] == "succeeded")
     taken = {item["reference"]: item for item in charges if item["status"] == "succeeded"}
     refunded = Counter(item["reference"] for item in await buyer.listed("refunds"))
-    payments: list[Any] = await buyer.integrator.house.rows(
+    payments: list[Any] = await buyer.integrator.harness.rows(
         "SELECT id, nonce, status, amount_cents, currency, gateway FROM payment"
         " WHERE tenant_id = :tenant AND (gateway IS NOT NULL OR status <> 'SUCCEEDED')",
         tenant=buyer.integrator.owner.tenant_id,

@@ -6,14 +6,14 @@ import httpx
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number, until
+from tests.e2e.harness import Harness, Integrator, number, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
 
 async def test_retries_after_the_api_was_killed_amid_sends_make_one_message_of_each_key(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     sends = {unique("key"): number() for _ in range(60)}
 
@@ -25,42 +25,42 @@ async def test_retries_after_the_api_was_killed_amid_sends_make_one_message_of_e
 
     first = asyncio.gather(*(attempt(key) for key in sends))
     await until(lambda: _some_accepted(integrator), every=0.005)
-    house.stack.kill("api")
+    harness.stack.kill("api")
     before = dict(zip(sends, await first, strict=True))
     written = await _accepted(integrator)
     assert None in before.values(), "some were cut off"
-    await asyncio.to_thread(house.stack.start, "api")
+    await asyncio.to_thread(harness.stack.start, "api")
 
     after = {key: await integrator.accepted(to, key=key) for key, to in sends.items()}
 
     assert written < await _accepted(integrator) == len(set(after.values())) == len(sends)
     assert all(after[key] == known for key, known in before.items() if known is not None)
     await integrator.all_ended()
-    assert set(await house.copies(sends.values())) == {1}
+    assert set(await harness.copies(sends.values())) == {1}
     assert await violations(integrator) == []
 
 
 async def test_what_was_committed_but_never_started_is_sent_without_any_retry(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     numbers = [number() for _ in range(60)]
     sends = asyncio.gather(*(integrator.send(to) for to in numbers), return_exceptions=True)
     await until(lambda: _some_accepted(integrator), every=0.005)
-    house.stack.kill("api")
+    harness.stack.kill("api")
     answers = await sends
-    await asyncio.to_thread(house.stack.start, "api")  # reports come in there
+    await asyncio.to_thread(harness.stack.start, "api")  # reports come in there
 
     await integrator.all_ended()
     written = await _accepted(integrator)
     answered = sum(isinstance(answer, httpx.Response) for answer in answers)
-    copies = await house.copies(numbers)
+    copies = await harness.copies(numbers)
     assert answered <= written
     assert (sum(copies), max(copies)) == (written, 1)
     assert await violations(integrator) == []
 
 
 async def _accepted(integrator: Integrator) -> int:
-    [(count,)] = await integrator.house.rows(
+    [(count,)] = await integrator.harness.rows(
         "SELECT count(*) FROM message WHERE tenant_id = :tenant", tenant=integrator.owner.tenant_id
     )
     return int(count)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.chaos.payments import Buyer, money_violations
-from tests.e2e.harness import House, until
+from tests.e2e.harness import Harness, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("chaos")
@@ -24,13 +24,13 @@ UNPAID = ("pm_declined", "pm_fails_later", "pm_action_abandoned")
 
 
 @pytest.fixture
-async def buyer(house: House) -> Buyer:
-    return Buyer(await house.integrator(sms_limit=0))
+async def buyer(harness: Harness) -> Buyer:
+    return Buyer(await harness.integrator(sms_limit=0))
 
 
-async def restart_worker(house: House) -> None:
-    house.stack.kill("worker")
-    await asyncio.to_thread(house.stack.start, "worker")
+async def restart_worker(harness: Harness) -> None:
+    harness.stack.kill("worker")
+    await asyncio.to_thread(harness.stack.start, "worker")
 
 
 async def orders(buyer: Buyer) -> list[str]:
@@ -42,7 +42,7 @@ async def orders(buyer: Buyer) -> list[str]:
 async def columns(buyer: Buyer, question: str) -> bool:
     """Say whether this is true of some payment of the tenant."""
     return bool(
-        await buyer.integrator.house.rows(
+        await buyer.integrator.harness.rows(
             f"SELECT 1 FROM payment WHERE tenant_id = :tenant AND {question}",
             tenant=buyer.integrator.owner.tenant_id,
         )
@@ -54,14 +54,16 @@ async def switch_off(buyer: Buyer) -> None:
     assert (await buyer.integrator.post("/merchants", off)).status_code == 200
 
 
-async def test_a_worker_killed_while_it_charges_charges_once(house: House, buyer: Buyer) -> None:
+async def test_a_worker_killed_while_it_charges_charges_once(
+    harness: Harness, buyer: Buyer
+) -> None:
     payment_id = await buyer.bought("pm_timeout_charged", key=unique("key"))
 
     async def charged() -> bool:
         return bool(await buyer.listed())
 
     await until(charged, every=0.02)  # the gateway has it, the worker still waits for the answer
-    await restart_worker(house)
+    await restart_worker(harness)
     view = await buyer.ended(payment_id)
     assert (view["paymentStatus"], view["fulfilled"]) == ("SUCCEEDED", True)
     assert (len(await buyer.listed()), await buyer.credits()) == (1, 2500)
@@ -69,34 +71,34 @@ async def test_a_worker_killed_while_it_charges_charges_once(house: House, buyer
 
 
 async def test_a_worker_killed_while_it_gives_money_back_gives_it_back_once(
-    house: House, buyer: Buyer
+    harness: Harness, buyer: Buyer
 ) -> None:
     payment_id = await buyer.bought("pm_slow", key=unique("key"))
     await until(lambda: columns(buyer, "charge_id IS NOT NULL"), every=0.02)
     await switch_off(buyer)
-    await house.faults(latencyMs=1500)
+    await harness.faults(latencyMs=1500)
     await until(lambda: columns(buyer, "refund_due_at IS NOT NULL"), every=0.02)
     await asyncio.sleep(0.3)  # the request is surely on its way
-    await restart_worker(house)
-    await house.faults()
+    await restart_worker(harness)
+    await harness.faults()
     assert (await buyer.ended(payment_id))["paymentStatus"] == "REFUNDED"
     assert len(await buyer.listed("refunds")) == 1
     assert await money_violations(buyer) == []
 
 
 async def test_killed_again_and_again_amid_purchases_of_every_kind_no_cent_is_lost(
-    house: House, buyer: Buyer
+    harness: Harness, buyer: Buyer
 ) -> None:
     bought = await orders(buyer)
-    await restart_worker(house)
+    await restart_worker(harness)
     bought += await orders(buyer)
     await until(lambda: columns(buyer, "fulfilled_at IS NOT NULL"), every=0.02)
-    await restart_worker(house)
+    await restart_worker(harness)
     await until(lambda: columns(buyer, "given_up_at IS NOT NULL"), every=0.02)
-    await house.faults(latencyMs=500)
+    await harness.faults(latencyMs=500)
     await asyncio.sleep(0.2)  # charges are being called off
-    await restart_worker(house)
-    await house.faults()
+    await restart_worker(harness)
+    await harness.faults()
     await buyer.all_ended()
 
     upgrades = await buyer.upgrades()

@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number, shown_of
+from tests.e2e.harness import Harness, Integrator, number, shown_of
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("chaos")
@@ -19,7 +19,7 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 
 
 async def test_dropped_connections_under_load_lose_and_double_nothing(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     sends = {unique("key"): number(last) for last in ("1234", "9004", "9007", "9013") * 15}
     refusals: Counter[tuple[int, str]] = Counter()
@@ -36,7 +36,7 @@ async def test_dropped_connections_under_load_lose_and_double_nothing(
     async def drop() -> None:
         for _ in range(5):
             await asyncio.sleep(0.4)
-            await house.rows(DROP)
+            await harness.rows(DROP)
 
     async def load() -> list[str]:
         found = []
@@ -51,14 +51,14 @@ async def test_dropped_connections_under_load_lose_and_double_nothing(
     assert set(refusals) <= {(503, "TEMPORARILY_UNAVAILABLE")}
     assert len(set(messages)) == len(sends)
     await integrator.all_ended()
-    assert set(await house.copies(sends.values())) == {1}
+    assert set(await harness.copies(sends.values())) == {1}
     assert await violations(integrator) == []
-    shown = await _shown(house, integrator)
+    shown = await _shown(harness, integrator)
     assert [to for to in sends.values() if to[1:] in shown] == [], "a driver quotes its values"
 
 
-async def _shown(house: House, integrator: Integrator) -> str:
-    client = await Client.connect(house.temporal.address)
+async def _shown(harness: Harness, integrator: Integrator) -> str:
+    client = await Client.connect(harness.temporal.address)
     query = f"HexavoxTenant = {integrator.owner.tenant_id}"
     runs = [run.id async for run in client.list_workflows(query)]
     assert runs

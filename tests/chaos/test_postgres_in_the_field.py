@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number, until
+from tests.e2e.harness import Harness, Integrator, number, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("chaos")
@@ -30,19 +30,19 @@ SELECT pid FROM pg_stat_activity
 @asynccontextmanager
 async def locked(integrator: Integrator) -> AsyncIterator[None]:
     """Hold the row that every send and every end of a merchant needs."""
-    async with integrator.house.database.engine.connect() as connection, connection.begin():
+    async with integrator.harness.database.engine.connect() as connection, connection.begin():
         found = await connection.execute(text(LOCK), {"tenant": integrator.owner.tenant_id})
         assert found.all()
         yield
 
 
-async def ready(house: House, name: str) -> bool:
-    answer = await house.http.get(f"http://127.0.0.1:{house.stack.ports[name]}/readyz")
+async def ready(harness: Harness, name: str) -> bool:
+    answer = await harness.http.get(f"http://127.0.0.1:{harness.stack.ports[name]}/readyz")
     return answer.status_code == 200
 
 
 async def test_a_failover_amid_load_loses_and_doubles_nothing_and_ends_by_itself(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     sends = {unique("key"): number(last) for last in ("1234", "9004", "9007") * 10}
     refusals: set[tuple[int, str | None]] = set()
@@ -58,34 +58,36 @@ async def test_a_failover_amid_load_loses_and_doubles_nothing_and_ends_by_itself
 
     async def fail_over() -> None:
         await asyncio.sleep(0.3)
-        await house.rows("SELECT 1")  # the connection that will end the others is there
-        async with house.database.statement() as db:
+        await harness.rows("SELECT 1")  # the connection that will end the others is there
+        async with harness.database.statement() as db:
             await db.execute(text(READ_ONLY))
             await db.execute(text(END))
         for name in ("api", "worker"):
-            assert not await ready(house, name)
+            assert not await ready(harness, name)
         await asyncio.sleep(2)
-        async with house.database.statement() as db:
+        async with harness.database.statement() as db:
             await db.execute(text("SET default_transaction_read_only = off"))
             await db.execute(text(WRITABLE))
 
     _, messages = await asyncio.gather(fail_over(), asyncio.gather(*map(send, sends)))
     for name in ("api", "worker"):
-        assert await ready(house, name)
+        assert await ready(harness, name)
     assert refusals <= {(503, "2")}
     assert len(set(messages)) == len(sends)
     await integrator.all_ended()
-    assert set(await house.copies(sends.values())) == {1}
+    assert set(await harness.copies(sends.values())) == {1}
     assert await violations(integrator) == []
 
 
-async def test_a_locked_merchant_harms_itself_only(house: House, integrator: Integrator) -> None:
-    other = await house.integrator()
+async def test_a_locked_merchant_harms_itself_only(
+    harness: Harness, integrator: Integrator
+) -> None:
+    other = await harness.integrator()
     await integrator.ended(await integrator.accepted(number()))  # its month is there
-    await house.faults(latencyMs=800)
+    await harness.faults(latencyMs=800)
     before = [await integrator.accepted(number()) for _ in range(40)]
     async with locked(integrator):
-        await house.faults()
+        await harness.faults()
         stuck = [asyncio.create_task(integrator.send(number())) for _ in range(40)]
         await asyncio.sleep(1.5)  # by now the worker would settle the forty
         began = time.monotonic()
@@ -106,25 +108,25 @@ async def test_a_locked_merchant_harms_itself_only(house: House, integrator: Int
 
 
 async def test_a_frozen_worker_that_holds_a_transaction_is_parted_from_it(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     await integrator.ended(await integrator.accepted(number()))
-    await house.faults(latencyMs=800)
+    await harness.faults(latencyMs=800)
     message = await integrator.accepted(number())
 
     async def settling() -> bool:
-        return bool(await house.rows(SETTLING))
+        return bool(await harness.rows(SETTLING))
 
     async with locked(integrator):
-        await house.faults()
+        await harness.faults()
         await until(settling, every=0.02)
-        house.stack.freeze("worker")
+        harness.stack.freeze("worker")
     # The row is the frozen worker's now, in the middle of its transaction.
     began = time.monotonic()
     while (await integrator.send(number())).status_code != 200:
         assert time.monotonic() - began < 25
         await asyncio.sleep(0.2)
-    house.stack.thaw("worker")
+    harness.stack.thaw("worker")
     assert (await integrator.ended(message))["status"] == "DELIVERED"
     await integrator.all_ended()
     assert await violations(integrator) == []

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number, until
+from tests.e2e.harness import Harness, Integrator, number, until
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
@@ -27,9 +27,9 @@ def black_hole() -> Iterator[str]:
 
 
 async def test_an_otp_whose_api_dies_before_its_start_goes_out_within_seconds(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
-    stack, temporal, to = house.stack, house.stack.temporal_address, number()
+    stack, temporal, to = harness.stack, harness.stack.temporal_address, number()
     await asyncio.to_thread(stack.stop, "api")
     with black_hole() as nowhere:
         stack.temporal_address = nowhere
@@ -42,7 +42,7 @@ async def test_an_otp_whose_api_dies_before_its_start_goes_out_within_seconds(
     await until(partial(_attempted, integrator), 10)
     await asyncio.to_thread(stack.start, "api")  # reports come in there
     await integrator.all_ended()
-    assert await house.copies([to]) == [1]
+    assert await harness.copies([to]) == [1]
     waited = await _waited(integrator)
     assert waited is not None
     assert waited < WITHIN
@@ -59,7 +59,7 @@ async def _attempted(integrator: Integrator) -> bool:
 
 async def _waited(integrator: Integrator) -> timedelta | None:
     """Return how long the only message waited for its first attempt."""
-    found = await integrator.house.rows(
+    found = await integrator.harness.rows(
         "SELECT min(a.requested_at) - m.accepted_at FROM message m"
         " JOIN attempt a ON a.tenant_id = m.tenant_id AND a.message_id = m.id"
         " WHERE m.tenant_id = :tenant GROUP BY m.accepted_at",

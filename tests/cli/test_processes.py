@@ -11,7 +11,8 @@ from tests.stack import ROOT
 TELL = "lambda *a, **k: print(gc.get_threshold()[0], gc.get_freeze_count() > 10_000)"
 SERVING = {
     "api": f"import gc, uvicorn; uvicorn.run = {TELL}",
-    "worker": "import gc, uvloop, cli.worker.process; cli.worker.process.run_worker = lambda *a, **k: None; "
+    "worker": "import gc, uvloop, cli.worker.process; "
+    "cli.worker.process.run_worker = lambda *a, **k: None; "
     f"uvloop.run = {TELL}",
 }
 

@@ -16,7 +16,7 @@ from cli.main import app
 from models.enums import ReportStatus
 from models.session import Database
 from tests.activities.doubles import Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import make_owner, unique
 from tests.stack import async_url, make_database
 from workflows.messages.types import Ending
@@ -150,11 +150,11 @@ def test_the_sample_becomes_everybodys_card_unless_there_is_one(run: Run, tmp_pa
 def test_importing_prices_what_had_no_card(run: Run) -> None:
     async def send(database: Database) -> str:
         owner = await make_owner(database)
-        stage = Stage(database, owner, Scripted(name="unpriced"))
-        message_id = await stage.accept(units=3)
-        await stage.dispatch(message_id)
-        await stage.tell(message_id, ReportStatus.DELIVERED, provider="unpriced")
-        await stage.settle(message_id, Ending.REPORTED)
+        harness = Harness(database, owner, Scripted(name="unpriced"))
+        message_id = await harness.accept(units=3)
+        await harness.dispatch(message_id)
+        await harness.tell(message_id, ReportStatus.DELIVERED, provider="unpriced")
+        await harness.settle(message_id, Ending.REPORTED)
         return owner.tenant
 
     async def records(database: Database) -> list[Any]:

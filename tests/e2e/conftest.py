@@ -12,7 +12,7 @@ from temporalio.client import Client
 from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
-from tests.e2e.harness import House, Integrator
+from tests.e2e.harness import Harness, Integrator
 from tests.factories import load_sample
 from tests.stack import Stack, async_url, make_database
 from workflows.payloads import data_converter
@@ -27,18 +27,18 @@ def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedT
 
 
 @pytest.fixture(scope="package")
-async def house(
+async def harness(
     postgres: EmbeddedPostgres,
     own_temporal: EmbeddedTemporal,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Harness]:
     """Everything, running, with the sample's rate card."""
     url = make_database(postgres, "e2e")
     database = Database(async_url(url), pool_size=5)
     await load_sample(database)
     with Stack(url, own_temporal.address, tmp_path_factory.mktemp("e2e")) as stack:
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
-            yield House(stack=stack, temporal=own_temporal, database=database, http=http)
+            yield Harness(stack=stack, temporal=own_temporal, database=database, http=http)
     await database.close()
 
 
@@ -49,6 +49,6 @@ async def temporal_client(own_temporal: EmbeddedTemporal) -> Client:
 
 
 @pytest.fixture
-async def integrator(house: House) -> Integrator:
+async def integrator(harness: Harness) -> Integrator:
     """A tenant of the test's own with an allowance of 1,000 SMS."""
-    return await house.integrator()
+    return await harness.integrator()

@@ -47,7 +47,7 @@ async def until(
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
+class Harness:
     """The stack and everything behind it that a test may look into."""
 
     stack: Stack
@@ -147,7 +147,7 @@ class House:
 class Integrator:
     """A tenant with one merchant, talking to the API over HTTP."""
 
-    house: House
+    harness: Harness
     owner: Owner
     headers: dict[str, str]
 
@@ -167,14 +167,16 @@ class Integrator:
     async def post(self, path: str, body: object, *, key: str | None = None) -> httpx.Response:
         """Write something."""
         extra = {} if key is None else {"Idempotency-Key": key}
-        return await self.house.http.post(
-            f"{self.house.stack.api_url}/api/v1{path}", json=body, headers={**self.headers, **extra}
+        return await self.harness.http.post(
+            f"{self.harness.stack.api_url}/api/v1{path}",
+            json=body,
+            headers={**self.headers, **extra},
         )
 
     async def get(self, path: str) -> httpx.Response:
         """Read something."""
-        return await self.house.http.get(
-            f"{self.house.stack.api_url}/api/v1{path}", headers=self.headers
+        return await self.harness.http.get(
+            f"{self.harness.stack.api_url}/api/v1{path}", headers=self.headers
         )
 
     async def accepted(self, to: str, **fields: Any) -> str:
@@ -215,7 +217,7 @@ class Integrator:
 
     async def open_messages(self) -> list[Any]:
         """Return what has not ended yet, with its attempts."""
-        return await self.house.rows(
+        return await self.harness.rows(
             "SELECT m.id, m.to_key, m.status, (SELECT array_agg(a.state ORDER BY number)"
             " FROM attempt a WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id)"
             " FROM message m WHERE tenant_id = :tenant AND completed_at IS NULL",
@@ -225,7 +227,7 @@ class Integrator:
     async def merchant_key(self) -> "Integrator":
         """Return the same integrator with a key that belongs to the merchant alone."""
         pair = new_credentials()
-        async with self.house.database.transaction() as db:
+        async with self.harness.database.transaction() as db:
             db.add(
                 ApiKey(
                     tenant_id=self.owner.tenant_id,
@@ -242,7 +244,7 @@ class Integrator:
         """Return the ledger entries of a message: units, and the part from credits, by kind."""
         return {
             kind: (units, credit_units)
-            for kind, units, credit_units in await self.house.rows(
+            for kind, units, credit_units in await self.harness.rows(
                 "SELECT kind, units, credit_units FROM ledger_entry"
                 " WHERE tenant_id = :tenant AND message_id = :message",
                 tenant=self.owner.tenant_id,
@@ -252,7 +254,7 @@ class Integrator:
 
     async def balances(self) -> dict[str, int]:
         """Return the merchant's SMS accounts: allowance of this month, and credits."""
-        [row] = await self.house.rows(
+        [row] = await self.harness.rows(
             "SELECT am.used, am.held, am.credits_used, ca.available, ca.held"
             " FROM credit_account ca JOIN allowance_month am"
             "   USING (tenant_id, merchant_id, channel)"
@@ -266,7 +268,7 @@ class Integrator:
         """Return the usage records: units and state by message."""
         return {
             str(message): (units, state)
-            for message, units, state in await self.house.rows(
+            for message, units, state in await self.harness.rows(
                 "SELECT message_id, units, state FROM usage_record WHERE tenant_id = :tenant",
                 tenant=self.owner.tenant_id,
             )
@@ -274,7 +276,7 @@ class Integrator:
 
     async def day_total(self) -> tuple[int, int]:
         """Return messages and units over all days."""
-        [(messages, units)] = await self.house.rows(
+        [(messages, units)] = await self.harness.rows(
             "SELECT COALESCE(sum(messages), 0)::int, COALESCE(sum(units), 0)::int FROM usage_day"
             " WHERE tenant_id = :tenant",
             tenant=self.owner.tenant_id,
@@ -295,7 +297,7 @@ class Integrator:
             "usage_correction",
         )
         return {
-            table: await self.house.rows(
+            table: await self.harness.rows(
                 f"SELECT to_jsonb(t) - 'sweep_at' FROM {table} t WHERE tenant_id = :tenant"
                 " ORDER BY 1",
                 tenant=self.owner.tenant_id,

@@ -76,9 +76,9 @@ class Registrar:
 
     async def give_back(self, number: str) -> dict[str, Any]:
         """Ask for a number to be given back."""
-        house = self.integrator.house
-        answer = await house.http.delete(
-            f"{house.stack.api_url}/api/v1{self.path}/numbers/{quote(number)}",
+        harness = self.integrator.harness
+        answer = await harness.http.delete(
+            f"{harness.stack.api_url}/api/v1{self.path}/numbers/{quote(number)}",
             headers=self.integrator.headers,
         )
         assert answer.status_code == 200, answer.text
@@ -87,9 +87,9 @@ class Registrar:
 
     async def registered(self, collection: str) -> list[dict[str, Any]]:
         """Return what the registry has of this tenant."""
-        house = self.integrator.house
-        answer = await house.http.get(
-            f"{house.stack.simulator_url}/registrations", params={"collection": collection}
+        harness = self.integrator.harness
+        answer = await harness.http.get(
+            f"{harness.stack.simulator_url}/registrations", params={"collection": collection}
         )
         kind = {"brands": "brand", "campaigns": "campaign"}.get(collection, "number")
         ours = f"hxr-{kind}-{self.integrator.owner.tenant_id}-"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import House, Integrator, number, until
+from tests.e2e.harness import Harness, Integrator, number, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -41,8 +41,8 @@ async def buy(integrator: Integrator, units: int) -> None:
     await until(fulfilled)
 
 
-async def test_a_merchant_that_uses_everything_up_is_warned_on_the_way(house: House) -> None:
-    integrator = await house.integrator(sms_limit=5, credits=11)
+async def test_a_merchant_that_uses_everything_up_is_warned_on_the_way(harness: Harness) -> None:
+    integrator = await harness.integrator(sms_limit=5, credits=11)
     for _ in range(4):
         await integrator.ended(await integrator.accepted(number()))
     assert await warned(integrator) == {("USAGE_THRESHOLD", 80)}
@@ -69,8 +69,8 @@ async def test_a_merchant_that_uses_everything_up_is_warned_on_the_way(house: Ho
     assert all(alert["count"] == 1 for alert in await alerts(integrator, "limit=10"))
 
 
-async def test_credits_that_were_held_for_nothing_take_the_warning_back(house: House) -> None:
-    integrator = await house.integrator(sms_limit=0, credits=1)
+async def test_credits_that_were_held_for_nothing_take_the_warning_back(harness: Harness) -> None:
+    integrator = await harness.integrator(sms_limit=0, credits=1)
     message = await integrator.accepted(number("9002"))
     view = await integrator.ended(message)
     assert view["status"] == "FAILED"
@@ -86,9 +86,9 @@ async def test_credits_that_were_held_for_nothing_take_the_warning_back(house: H
 
 
 async def test_a_provider_that_is_down_is_warned_of_until_it_serves_again(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
-    await house.faults(down=True)
+    await harness.faults(down=True)
     try:
         messages = [await integrator.accepted(number()) for _ in range(10)]
 
@@ -101,7 +101,7 @@ async def test_a_provider_that_is_down_is_warned_of_until_it_serves_again(
         assert "Provider simulator failed" in alert["message"]
         assert await alerts(await integrator.merchant_key()) == []
     finally:
-        await house.faults()
+        await harness.faults()
     for message in messages:
         assert (await integrator.ended(message))["status"] == "DELIVERED"
 
@@ -112,14 +112,14 @@ async def test_a_provider_that_is_down_is_warned_of_until_it_serves_again(
 
 
 async def test_what_nobody_can_tell_is_warned_of_until_the_late_report(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
-    house.stack.freeze("simulator")
+    harness.stack.freeze("simulator")
     try:
         message = await integrator.accepted(number())
         view = await integrator.ended(message, within=60)
     finally:
-        house.stack.thaw("simulator")
+        harness.stack.thaw("simulator")
     assert (view["status"], view["billedUnits"]) == ("UNKNOWN", 0)
     [alert] = await alerts(integrator, "type=DELIVERY_UNKNOWN")
     assert (alert["merchantId"], alert["channel"], alert["count"], alert["resolvedAt"]) == (
@@ -140,7 +140,7 @@ async def test_what_nobody_can_tell_is_warned_of_until_the_late_report(
         "at": "2026-04-16T13:20:33.120Z",
         "errorCode": None,
     }
-    assert (await house.webhook(reference, report)).is_success
+    assert (await harness.webhook(reference, report)).is_success
 
     async def corrected() -> bool:
         return bool((await integrator.view(message))["status"] == "DELIVERED")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.harness import House, Integrator, until
+from tests.e2e.harness import Harness, Integrator, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -56,9 +56,9 @@ def mail(integrator: Integrator, to: object, **fields: object) -> dict[str, obje
 
 
 @pytest.fixture(scope="module")
-async def mailed(house: House) -> Mailed:
+async def mailed(harness: Harness) -> Mailed:
     """Send one mail for every row."""
-    integrator = await house.integrator()
+    integrator = await harness.integrator()
     domain = f"{unique('d')}.example.com"
     addresses = {row.local: f"{row.local}@{domain}" for row in ROWS}
     messages = {}
@@ -70,18 +70,18 @@ async def mailed(house: House) -> Mailed:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.local)
-async def test_a_mail_ends_as_the_table_says(mailed: Mailed, house: House, row: Row) -> None:
+async def test_a_mail_ends_as_the_table_says(mailed: Mailed, harness: Harness, row: Row) -> None:
     message_id, to = mailed.messages[row.local], mailed.addresses[row.local]
     view = await mailed.integrator.ended(message_id)
     if row.suppressed:  # a complaint comes after the delivery that ended the message
-        await until(lambda: _is_suppressed(house, mailed.integrator, to))
+        await until(lambda: _is_suppressed(harness, mailed.integrator, to))
     again = await mailed.integrator.post("/messages/email", mail(mailed.integrator, to))
     assert (
         Row(
             local=row.local,
             status=view["status"],
             error_code=view["errorCode"],
-            copies=len([d for d in await house.deliveries(to) if d["reference"].endswith("-1")])
+            copies=len([d for d in await harness.deliveries(to) if d["reference"].endswith("-1")])
             if row.attempts == 1
             else 1,
             billed=view["billedUnits"],
@@ -94,8 +94,8 @@ async def test_a_mail_ends_as_the_table_says(mailed: Mailed, house: House, row: 
     assert await mailed.integrator.movements(message_id) == {"HOLD": (1, 0), **used}
 
 
-async def _is_suppressed(house: House, integrator: Integrator, to: str) -> bool:
-    found = await house.rows(
+async def _is_suppressed(harness: Harness, integrator: Integrator, to: str) -> bool:
+    found = await harness.rows(
         "SELECT 1 FROM suppression WHERE tenant_id = :t AND contact_key = :key",
         t=integrator.owner.tenant_id,
         key=to,
@@ -103,16 +103,18 @@ async def _is_suppressed(house: House, integrator: Integrator, to: str) -> bool:
     return bool(found)
 
 
-async def test_html_travels_with_a_plain_text_twin(mailed: Mailed, house: House) -> None:
+async def test_html_travels_with_a_plain_text_twin(mailed: Mailed, harness: Harness) -> None:
     await mailed.integrator.ended(mailed.messages["member"])
-    [copy, *_] = await house.deliveries(mailed.addresses["member"])
+    [copy, *_] = await harness.deliveries(mailed.addresses["member"])
     assert "Payment reminder" in copy["content"]
     assert "Your membership renews tomorrow." in copy["content"]
     assert "<p>" not in copy["content"]
 
 
-async def test_a_direct_mail_to_several_is_one_mail_metered_for_the_tenant(house: House) -> None:
-    integrator = await house.integrator()
+async def test_a_direct_mail_to_several_is_one_mail_metered_for_the_tenant(
+    harness: Harness,
+) -> None:
+    integrator = await harness.integrator()
     domain = f"{unique('d')}.example.com"
     to = [f"ann@{domain}", f"bounce@{domain}", f"bob@{domain}"]
     body = {"to": to, "subject": "Hello", "body": "<p>Hi</p>"}
@@ -121,15 +123,15 @@ async def test_a_direct_mail_to_several_is_one_mail_metered_for_the_tenant(house
     view = await integrator.ended(answer.json()["messageId"])
     assert (view["status"], view["merchantId"]) == ("UNDELIVERED", None)
     assert (view["billedUnits"], view["attempts"]) == (3, 1)
-    assert [len(await house.deliveries(address)) for address in to] == [1, 0, 1]
+    assert [len(await harness.deliveries(address)) for address in to] == [1, 0, 1]
     assert await integrator.movements(view["messageId"]) == {}
     assert await integrator.day_total() == (1, 3)
     told = {event["recipient"]: event["phase"] for event in view["events"] if event["recipient"]}
     assert told == {to[0]: "delivered", to[1]: "bounced, permanent", to[2]: "delivered"}
 
 
-async def test_marketing_mail_can_be_unsubscribed_with_one_click(house: House) -> None:
-    integrator = await house.integrator()
+async def test_marketing_mail_can_be_unsubscribed_with_one_click(harness: Harness) -> None:
+    integrator = await harness.integrator()
     to = f"ann@{unique('d')}.example.com"
     consent = {
         "merchantId": integrator.owner.merchant,
@@ -142,11 +144,11 @@ async def test_marketing_mail_can_be_unsubscribed_with_one_click(house: House) -
     answer = await integrator.post("/messages/email", mail(integrator, to, type="MARKETING"))
     assert answer.status_code == 200, answer.text
     await integrator.ended(answer.json()["messageId"])
-    [(link,)] = await house.rows(
+    [(link,)] = await harness.rows(
         "SELECT details ->> 'unsubscribeUrl' FROM message WHERE tenant_id = :t AND id = :id",
         t=integrator.owner.tenant_id,
         id=int(answer.json()["messageId"]),
     )
-    assert (await house.http.post(link)).status_code == 200
+    assert (await harness.http.post(link)).status_code == 200
     again = await integrator.post("/messages/email", mail(integrator, to, type="MARKETING"))
     assert (again.status_code, again.json()["code"]) == (403, "CONSENT_OPTED_OUT")

@@ -6,13 +6,15 @@ from collections import Counter
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number
+from tests.e2e.harness import Harness, Integrator, number
 
 pytestmark = pytest.mark.xdist_group("stack")
 
 
-async def test_of_a_hundred_sends_racing_for_fifty_units_fifty_are_delivered(house: House) -> None:
-    integrator = await house.integrator(sms_limit=20, credits=30)
+async def test_of_a_hundred_sends_racing_for_fifty_units_fifty_are_delivered(
+    harness: Harness,
+) -> None:
+    integrator = await harness.integrator(sms_limit=20, credits=30)
     numbers = [number() for _ in range(100)]
     answers = await asyncio.gather(*(integrator.send(to) for to in numbers))
 
@@ -21,7 +23,7 @@ async def test_of_a_hundred_sends_racing_for_fifty_units_fifty_are_delivered(hou
     assert refused == {"INSUFFICIENT_CREDITS"}
     await integrator.all_ended(within=60)
 
-    copies = await house.copies(numbers)
+    copies = await harness.copies(numbers)
     accepted = [int(answer.status_code == 200) for answer in answers]
     assert copies == accepted
     assert await integrator.balances() == {
@@ -31,7 +33,7 @@ async def test_of_a_hundred_sends_racing_for_fifty_units_fifty_are_delivered(hou
         "credits": 0,
         "credits_held": 0,
     }
-    assert await house.rows(
+    assert await harness.rows(
         "SELECT count(*) FROM message WHERE tenant_id = :tenant", tenant=integrator.owner.tenant_id
     ) == [(50,)]
     assert await integrator.day_total() == (50, 50)
@@ -44,22 +46,22 @@ async def test_of_a_hundred_sends_racing_for_fifty_units_fifty_are_delivered(hou
     ids=["160 GSM-7", "161 GSM-7", "459 GSM-7", "77 UCS-2", "81 of two septets"],
 )
 async def test_a_long_message_is_one_copy_and_billed_by_its_segments(
-    house: House, integrator: Integrator, text: str, units: int
+    harness: Harness, integrator: Integrator, text: str, units: int
 ) -> None:
     to = number()
     message_id = await integrator.accepted(to, message=text)
     view = await integrator.ended(message_id)
     assert (view["status"], view["units"], view["billedUnits"]) == ("DELIVERED", units, units)
-    assert [copy["content"] for copy in await house.deliveries(to)] == [text]
+    assert [copy["content"] for copy in await harness.deliveries(to)] == [text]
     assert await integrator.movements(message_id) == {"HOLD": (units, 0), "CAPTURE": (units, 0)}
     assert await integrator.usage() == {message_id: (units, "FINAL")}
     assert (await integrator.balances())["used"] == units
 
 
 async def test_a_refused_send_gives_allowance_and_credits_back_where_they_came_from(
-    house: House,
+    harness: Harness,
 ) -> None:
-    integrator = await house.integrator(sms_limit=1, credits=5)
+    integrator = await harness.integrator(sms_limit=1, credits=5)
     before = await integrator.send(number("9002"), message="x" * 161)
     message_id = before.json()["messageId"]
     view = await integrator.ended(message_id)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.e2e.harness import House, Integrator, number
+from tests.e2e.harness import Harness, Integrator, number
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -39,19 +39,21 @@ async def mailed(integrator: Integrator, to: str, body: str) -> str:
     return message_id
 
 
-async def test_heavy_mails_arrive_and_delay_nobody(house: House, integrator: Integrator) -> None:
+async def test_heavy_mails_arrive_and_delay_nobody(
+    harness: Harness, integrator: Integrator
+) -> None:
     domain = f"{unique('d')}.example.com"
     bodies = [WIDE_CELL, PADDED, SLOW] * 4
     addresses = [f"m{place}@{domain}" for place in range(len(bodies))]
     mails = [await mailed(integrator, to, body) for to, body in zip(addresses, bodies, strict=True)]
-    other = await house.integrator()
+    other = await harness.integrator()
     began = time.monotonic()
     codes = [await other.accepted(number(), type="OTP") for _ in range(5)]
     assert {(await other.ended(code))["status"] for code in codes} == {"DELIVERED"}
     assert time.monotonic() - began < 15  # 1 s; it took 20 s behind one such mail
     ends = await asyncio.gather(*(integrator.ended(message_id, within=60) for message_id in mails))
     assert [end["status"] for end in ends] == ["DELIVERED"] * len(mails)
-    [wide], [padded], [slow] = [await house.deliveries(to) for to in addresses[:3]]
+    [wide], [padded], [slow] = [await harness.deliveries(to) for to in addresses[:3]]
     assert "ipsum\nb\nb\nb" in wide["content"]
     assert padded["content"].count("x\n") > 5000
     assert len(padded["content"]) < len(PADDED)
@@ -59,7 +61,7 @@ async def test_heavy_mails_arrive_and_delay_nobody(house: House, integrator: Int
 
 
 async def test_a_message_no_request_can_be_made_of_fails_and_gives_its_units_back(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     answer = await integrator.post(
         "/messages/voice",
@@ -72,7 +74,7 @@ async def test_a_message_no_request_can_be_made_of_fails_and_gives_its_units_bac
         },
     )
     message_id = answer.json()["messageId"]
-    async with house.database.transaction() as db:
+    async with harness.database.transaction() as db:
         await db.execute(
             text("UPDATE message SET details = '{}' WHERE tenant_id = :t AND id = :m"),
             {"t": integrator.owner.tenant_id, "m": int(message_id)},
@@ -83,6 +85,6 @@ async def test_a_message_no_request_can_be_made_of_fails_and_gives_its_units_bac
     assert (view["status"], view["errorCode"]) == ("FAILED", "UNPROCESSABLE")
     assert (view["attempts"], view["billedUnits"]) == (0, 0)
     assert await integrator.movements(message_id) == {"HOLD": (5, 0), "RELEASE": (5, 0)}
-    assert await house.rows(
+    assert await harness.rows(
         "SELECT step, failures, reason FROM step_failure WHERE message_id = :m", m=int(message_id)
     ) == [("dispatch", 5, "KeyError")]

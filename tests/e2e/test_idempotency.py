@@ -7,14 +7,14 @@ import pytest
 from temporalio.client import Client
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number
+from tests.e2e.harness import Harness, Integrator, number
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")
 
 
 async def test_fifty_requests_at_once_under_one_key_are_one_message(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     to, key = number(), unique("key")
     answers = await asyncio.gather(*(integrator.send(to, key=key) for _ in range(50)))
@@ -28,13 +28,13 @@ async def test_fifty_requests_at_once_under_one_key_are_one_message(
     message_id = ids.pop()
     view = await integrator.ended(message_id)
     assert (view["status"], view["attempts"], view["billedUnits"]) == ("DELIVERED", 1, 1)
-    assert len(await house.deliveries(to)) == 1
+    assert len(await harness.deliveries(to)) == 1
     assert await integrator.movements(message_id) == {"HOLD": (1, 0), "CAPTURE": (1, 0)}
     assert await violations(integrator) == []
 
 
 async def test_a_retry_after_the_end_learns_the_final_state(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     to, key = number(), unique("key")
     first = (await integrator.send(to, key=key)).json()
@@ -44,12 +44,12 @@ async def test_a_retry_after_the_end_learns_the_final_state(
 
     assert retry.headers["Idempotency-Replayed"] == "true"
     assert retry.json() == {**first, "status": "DELIVERED"}
-    assert len(await house.deliveries(to)) == 1
+    assert len(await harness.deliveries(to)) == 1
     assert await violations(integrator) == []
 
 
 async def test_of_two_requests_at_once_under_one_key_one_is_sent_and_the_other_refused(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     to, key = number(), unique("key")
     answers = await asyncio.gather(
@@ -60,51 +60,51 @@ async def test_of_two_requests_at_once_under_one_key_one_is_sent_and_the_other_r
     refused = {answer.json()["code"] for answer in answers if answer.status_code == 422}
     assert refused == {"IDEMPOTENCY_KEY_REUSED"}
     await integrator.all_ended()
-    assert len(await house.deliveries(to)) == 1
+    assert len(await harness.deliveries(to)) == 1
     assert (await integrator.balances())["used"] == 1
     assert await violations(integrator) == []
 
 
 async def test_a_key_in_quotes_is_the_key_without_them(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     to, key = number(), unique("key")
     plain, quoted = [await integrator.accepted(to, key=form) for form in (key, f'"{key}"')]
     assert plain == quoted
     await integrator.ended(plain)
-    assert len(await house.deliveries(to)) == 1
+    assert len(await harness.deliveries(to)) == 1
 
 
 async def test_a_key_of_255_characters_is_one_action_and_found_by_its_full_length(
-    house: House, integrator: Integrator, temporal_client: Client
+    harness: Harness, integrator: Integrator, temporal_client: Client
 ) -> None:
     to = number()
     key = unique("key").ljust(255, "k")
     first, second = [await integrator.accepted(to, key=key) for _ in range(2)]
     assert first == second
     await integrator.ended(first)
-    assert len(await house.deliveries(to)) == 1
+    assert len(await harness.deliveries(to)) == 1
 
-    workflow_id = await house.workflow(temporal_client, integrator, first)
+    workflow_id = await harness.workflow(temporal_client, integrator, first)
     assert "/sha256:" in workflow_id
     found = [run.id async for run in temporal_client.list_workflows(_by_key(key))]
     assert found == [workflow_id]
 
 
 async def test_without_a_key_two_equal_sends_are_two_messages(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     to = number()
     first, second = await asyncio.gather(integrator.accepted(to), integrator.accepted(to))
     assert first != second
     await integrator.all_ended()
-    assert len(await house.deliveries(to)) == 2
+    assert len(await harness.deliveries(to)) == 2
     assert (await integrator.balances())["used"] == 2
     assert await violations(integrator) == []
 
 
 async def test_the_same_key_of_a_merchant_and_of_its_tenant_are_two_actions(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     to, key = number(), unique("key")
     merchant = await integrator.merchant_key()
@@ -115,7 +115,7 @@ async def test_the_same_key_of_a_merchant_and_of_its_tenant_are_two_actions(
     assert await integrator.accepted(to, key=key) == mine
     assert await merchant.accepted(to, key=key) == theirs
     await integrator.all_ended()
-    assert len(await house.deliveries(to)) == 2
+    assert len(await harness.deliveries(to)) == 2
     assert await violations(integrator) == []
 
 

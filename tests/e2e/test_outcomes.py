@@ -9,7 +9,7 @@ import pytest
 from models.queries.billing import invoices
 from models.queries.billing.invoices import InvoiceLine, Scope
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number
+from tests.e2e.harness import Harness, Integrator, number
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -56,9 +56,9 @@ class Sent:
 
 
 @pytest.fixture(scope="module")
-async def sent(house: House) -> Sent:
+async def sent(harness: Harness) -> Sent:
     """Send one message for every row."""
-    integrator = await house.integrator()
+    integrator = await harness.integrator()
     numbers = {row.last_four: number(row.last_four) for row in ROWS}
     messages = {
         last_four: await integrator.accepted(to, key=f"row-{last_four}")
@@ -68,7 +68,7 @@ async def sent(house: House) -> Sent:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.last_four)
-async def test_a_message_ends_as_the_table_says(sent: Sent, house: House, row: Row) -> None:
+async def test_a_message_ends_as_the_table_says(sent: Sent, harness: Harness, row: Row) -> None:
     message_id = sent.messages[row.last_four]
     view = await sent.integrator.ended(message_id)
     assert (
@@ -77,7 +77,7 @@ async def test_a_message_ends_as_the_table_says(sent: Sent, house: House, row: R
             status=view["status"],
             error_code=view["errorCode"],
             provider_code=view["providerCode"],
-            copies=len(await house.deliveries(sent.numbers[row.last_four])),
+            copies=len(await harness.deliveries(sent.numbers[row.last_four])),
             billed=view["billedUnits"],
             attempts=view["attempts"],
         )
@@ -104,7 +104,7 @@ async def test_after_the_whole_table_the_books_are_exact(sent: Sent) -> None:
 
 
 async def test_the_vendors_own_ids_find_every_message_whatever_became_of_its_answer(
-    sent: Sent, house: House
+    sent: Sent, harness: Harness
 ) -> None:
     """An invoice of what reached a person: only the undelivered 9001 is not on it."""
     await sent.integrator.all_ended()
@@ -112,7 +112,7 @@ async def test_the_vendors_own_ids_find_every_message_whatever_became_of_its_ans
     lines = [
         InvoiceLine(id=copy["id"], units=1, cost=Decimal("0.01"), day=today)
         for to in sent.numbers.values()
-        for copy in await house.deliveries(to)
+        for copy in await harness.deliveries(to)
     ]
     scope = Scope(
         tenant_id=sent.integrator.owner.tenant_id,
@@ -120,7 +120,7 @@ async def test_the_vendors_own_ids_find_every_message_whatever_became_of_its_ans
         first=today - timedelta(days=1),
         last=today,
     )
-    async with house.database.transaction() as db:
+    async with harness.database.transaction() as db:
         await invoices.copy_invoice(db, lines)
         await invoices.compare(db, scope)
         found = [(d.kind, d.message_id) async for d in invoices.differences(db, Decimal(1))]

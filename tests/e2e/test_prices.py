@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number
+from tests.e2e.harness import Harness, Integrator, number
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -24,7 +24,7 @@ async def priced(integrator: Integrator, message_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("last_four", ["1234", "9004", "9010"])
 async def test_a_text_to_the_us_costs_parts_carrier_fee_and_markup(
-    house: House, integrator: Integrator, last_four: str
+    harness: Harness, integrator: Integrator, last_four: str
 ) -> None:
     """Reported, found after a lost answer, or asked for: the simulator tells the same price."""
     to = f"+1813620{last_four}"
@@ -41,10 +41,10 @@ async def test_a_text_to_the_us_costs_parts_carrier_fee_and_markup(
         "state": "FINAL",
     }
     assert quoted.json().items() >= {k: v for k, v in price.items() if k != "state"}.items()
-    assert await house.rows(_DAY, tenant=integrator.owner.tenant_id) == [
+    assert await harness.rows(_DAY, tenant=integrator.owner.tenant_id) == [
         ("SMS", 1, 2, Decimal(0), Decimal("0.0256"), Decimal("0.009"), Decimal("0.00512"))
     ]
-    assert await house.rows(
+    assert await harness.rows(
         "SELECT priced_by, country FROM usage_record WHERE tenant_id = :tenant",
         tenant=integrator.owner.tenant_id,
     ) == [("VENDOR", "US")]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 from temporalio.client import Client
 
-from tests.e2e.harness import House, Integrator, number, shown_of, until
+from tests.e2e.harness import Harness, Integrator, number, shown_of, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -17,7 +17,7 @@ def _found(private: Iterable[str], text: str) -> list[str]:
 
 @pytest.mark.parametrize("last_four", ["1234", "9002", "9005", "9010"])
 async def test_neither_contact_nor_text_nor_secret_is_in_a_sends_history(
-    house: House, integrator: Integrator, temporal_client: Client, last_four: str
+    harness: Harness, integrator: Integrator, temporal_client: Client, last_four: str
 ) -> None:
     to, words = number(last_four), unique("the private text")
     message_id = await integrator.accepted(to, message=words, key=unique("key"))
@@ -25,20 +25,20 @@ async def test_neither_contact_nor_text_nor_secret_is_in_a_sends_history(
     private = [to, to[1:], to[2:], words, integrator.owner.api_secret, integrator.owner.api_key]
 
     shown = await shown_of(
-        temporal_client, await house.workflow(temporal_client, integrator, message_id)
+        temporal_client, await harness.workflow(temporal_client, integrator, message_id)
     )
 
     assert _found(private, shown) == []
     assert '"message_id":' in shown, "payloads were looked into"
     for process in ("api", "worker", "simulator"):
-        log = house.stack.log(process)
+        log = harness.stack.log(process)
         assert log or process == "simulator", "only the simulator has nothing to say"
         assert _found(private, log) == []
-    assert _found(private, house.temporal.log.read_text(errors="replace")) == []
+    assert _found(private, harness.temporal.log.read_text(errors="replace")) == []
 
 
 async def test_neither_contact_nor_text_is_in_the_sweepers_history(
-    house: House, integrator: Integrator, temporal_client: Client
+    harness: Harness, integrator: Integrator, temporal_client: Client
 ) -> None:
     to, words = number("9005"), unique("the private text")
     message_id = await integrator.accepted(to, message=words)  # open long enough to be swept
@@ -49,14 +49,14 @@ async def test_neither_contact_nor_text_is_in_the_sweepers_history(
 
 
 async def test_a_send_is_found_by_everything_an_operator_may_know_of_it(
-    house: House, integrator: Integrator, temporal_client: Client
+    harness: Harness, integrator: Integrator, temporal_client: Client
 ) -> None:
     key = unique("key")
     delivered = await integrator.accepted(number(), key=key)
     refused = await integrator.accepted(number("9002"))
     await integrator.all_ended()
     by_id = {
-        message: await house.workflow(temporal_client, integrator, message)
+        message: await harness.workflow(temporal_client, integrator, message)
         for message in (delivered, refused)
     }
     mine = f"HexavoxTenant = {integrator.owner.tenant_id}"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator
+from tests.e2e.harness import Harness, Integrator
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -34,12 +34,12 @@ SMS = """{
 
 
 async def test_the_quickstart_works_word_for_word_and_the_otp_arrives(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
-    api = f"{house.stack.api_url}/api/v1"
+    api = f"{harness.stack.api_url}/api/v1"
     headers = {"Content-Type": "application/json", **integrator.headers}
 
-    made = await house.http.post(f"{api}/merchants", content=MERCHANT, headers=headers)
+    made = await harness.http.post(f"{api}/merchants", content=MERCHANT, headers=headers)
     assert (made.status_code, made.json()) == (
         200,
         {
@@ -57,7 +57,7 @@ async def test_the_quickstart_works_word_for_word_and_the_otp_arrives(
         },
     )
 
-    said = await house.http.post(f"{api}/consents", content=CONSENT, headers=headers)
+    said = await harness.http.post(f"{api}/consents", content=CONSENT, headers=headers)
     view = said.json()
     updated_at = view.pop("updatedAt")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", updated_at)
@@ -72,7 +72,7 @@ async def test_the_quickstart_works_word_for_word_and_the_otp_arrives(
         },
     )
 
-    sent = await house.http.post(
+    sent = await harness.http.post(
         f"{api}/messages/sms",
         content=SMS,
         headers={**headers, "Idempotency-Key": "merchant-gym-a-otp-20260416-001"},
@@ -90,7 +90,7 @@ async def test_the_quickstart_works_word_for_word_and_the_otp_arrives(
     days = f"from={datetime.now(UTC):%Y-%m-01}&to={datetime.now(UTC):%Y-%m-%d}"
     report = (await integrator.get(f"/reports/usage?{days}")).json()
     assert (report["totalSmsCount"], report["freshnessState"]) == (1, "PROVISIONAL")
-    copies = await house.deliveries("+18135551234")
+    copies = await harness.deliveries("+18135551234")
     assert [(copy["channel"], copy["content"]) for copy in copies] == [
         ("SMS", "Your OTP is 123456")
     ]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from temporalio.client import Client
 
-from tests.e2e.harness import House, Integrator, number, shown_of
+from tests.e2e.harness import Harness, Integrator, number, shown_of
 from tests.e2e.registrar import Registrar
 from tests.messaging import BRAND
 
@@ -19,7 +19,7 @@ def registrar(integrator: Integrator) -> Registrar:
 
 
 async def test_a_merchant_registers_buys_a_number_sends_from_it_and_gives_it_back(
-    house: House, registrar: Registrar, temporal_client: Client
+    harness: Harness, registrar: Registrar, temporal_client: Client
 ) -> None:
     assert (await registrar.get("status"))["a2pAllowed"] is False
     brand, bought = await asyncio.gather(registrar.brand(), registrar.bought("813"))
@@ -37,14 +37,14 @@ async def test_a_merchant_registers_buys_a_number_sends_from_it_and_gives_it_bac
 
     to = number()
     await registrar.integrator.ended(await registrar.integrator.accepted(to))
-    assert [copy["from"] for copy in await house.deliveries(to)] == [bought["number"]]
+    assert [copy["from"] for copy in await harness.deliveries(to)] == [bought["number"]]
 
     leaving = await registrar.give_back(bought["number"])
     assert (leaving["status"], leaving["assignmentStatus"]) == ("ACTIVE", "UNASSIGNING")
     gone = await registrar.number(bought["number"], status=["RELEASED"])
     assert (gone["assignmentStatus"], gone["reasons"]) == ("UNASSIGNED", [])
     assert (await registrar.get("status"))["a2pAllowed"] is False
-    senders = await house.rows(
+    senders = await harness.rows(
         "SELECT number FROM sender_number WHERE number = :number", number=bought["number"]
     )
     assert senders == []
@@ -67,16 +67,16 @@ async def test_a_merchant_registers_buys_a_number_sends_from_it_and_gives_it_bac
         assert "row_id" in shown, "payloads were looked into"
         assert [word for word in private if word in shown] == []
     for process in ("api", "worker"):
-        log = house.stack.log(process)
+        log = harness.stack.log(process)
         assert log, "it was looked into"
         assert [word for word in private if word in log] == []
 
 
 async def test_a_rejected_brand_says_why_raises_an_alert_and_is_approved_once_corrected(
-    house: House, registrar: Registrar
+    harness: Harness, registrar: Registrar
 ) -> None:
     async def alerts() -> list[tuple[str, bool]]:
-        return await house.rows(
+        return await harness.rows(
             "SELECT subject, resolved_at IS NULL FROM alert"
             " WHERE tenant_id = :tenant AND type = 'COMPLIANCE_REJECTED'",
             tenant=registrar.integrator.owner.tenant_id,

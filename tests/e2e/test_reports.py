@@ -8,7 +8,7 @@ from sqlalchemy import text
 from temporalio.client import Client
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number, until
+from tests.e2e.harness import Harness, Integrator, number, until
 from workflows import names
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -31,7 +31,7 @@ async def report(integrator: Integrator, first: datetime, last: datetime) -> dic
 
 
 async def test_what_was_sent_is_reported_and_a_day_that_is_over_becomes_final(
-    house: House, integrator: Integrator, temporal_client: Client
+    harness: Harness, integrator: Integrator, temporal_client: Client
 ) -> None:
     today = datetime.now(UTC)
     before = today - timedelta(days=2)
@@ -41,7 +41,7 @@ async def test_what_was_sent_is_reported_and_a_day_that_is_over_becomes_final(
     assert running["freshnessReason"] == (
         f"The last day of the range, {today.date()}, is not over yet (UTC)."
     )
-    async with house.database.transaction() as db:
+    async with harness.database.transaction() as db:
         for statement in _TWO_DAYS_AGO:
             await db.execute(text(statement), {"t": integrator.owner.tenant_id})
     assert (await report(integrator, before, before))["freshnessState"] == "PROVISIONAL"

@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from tests.chaos.invariants import violations
 from tests.chaos.payments import Buyer, money_violations
-from tests.e2e.harness import House, number, shown_of, until
+from tests.e2e.harness import Harness, number, shown_of, until
 from tests.factories import unique
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -27,22 +27,22 @@ ROWS = {
 
 
 @pytest.fixture
-async def buyer(house: House) -> Buyer:
+async def buyer(harness: Harness) -> Buyer:
     """Somebody whose merchant has no allowance: what it sends, it has bought."""
-    return Buyer(await house.integrator(sms_limit=0))
+    return Buyer(await harness.integrator(sms_limit=0))
 
 
 async def alerts(buyer: Buyer) -> list[tuple[str, str, int, bool]]:
     """Return type, channel, count and whether it is open, of every alert."""
-    return await buyer.integrator.house.rows(
+    return await buyer.integrator.harness.rows(
         "SELECT type, channel, count, resolved_at IS NULL FROM alert WHERE tenant_id = :tenant"
         " ORDER BY id",
         tenant=buyer.integrator.owner.tenant_id,
     )
 
 
-async def test_every_row_of_the_table_ends_as_it_says(house: House) -> None:
-    buyers = {method: Buyer(await house.integrator(sms_limit=0)) for method in ROWS}
+async def test_every_row_of_the_table_ends_as_it_says(harness: Harness) -> None:
+    buyers = {method: Buyer(await harness.integrator(sms_limit=0)) for method in ROWS}
     answers = await asyncio.gather(
         *(buyer.upgrade(method, key=unique("key")) for method, buyer in buyers.items())
     )
@@ -154,7 +154,7 @@ async def test_parallel_purchases_and_sends_leave_exact_balances(buyer: Buyer) -
     statuses = Counter(answer.status_code for answer in answers[20:])
     assert statuses.keys() <= {200, 402}
     await buyer.all_ended()
-    [(available, held)] = await buyer.integrator.house.rows(
+    [(available, held)] = await buyer.integrator.harness.rows(
         "SELECT available, held FROM credit_account WHERE tenant_id = :tenant AND channel = 'SMS'",
         tenant=buyer.integrator.owner.tenant_id,
     )
@@ -162,20 +162,20 @@ async def test_parallel_purchases_and_sends_leave_exact_balances(buyer: Buyer) -
     assert await money_violations(buyer) == []
 
 
-async def test_an_outage_of_the_gateway_is_waited_out(house: House, buyer: Buyer) -> None:
-    await house.faults(down=True)
+async def test_an_outage_of_the_gateway_is_waited_out(harness: Harness, buyer: Buyer) -> None:
+    await harness.faults(down=True)
     try:
         payment_id = await buyer.bought()
         await asyncio.sleep(1)
         assert await buyer.status(payment_id) == "PENDING"
     finally:
-        await house.faults()
+        await harness.faults()
     assert (await buyer.ended(payment_id))["fulfilled"] is True
     assert await money_violations(buyer) == []
 
 
 async def test_a_payment_method_is_in_no_history_log_or_alert(
-    house: House, buyer: Buyer, temporal_client: Client
+    harness: Harness, buyer: Buyer, temporal_client: Client
 ) -> None:
     methods = ["pm_declined", unique("pm_secret")]
     for method in methods:
@@ -191,13 +191,13 @@ async def test_a_payment_method_is_in_no_history_log_or_alert(
         return len(outcomes) == 2
 
     await until(found)
-    [(message,)] = await house.rows(
+    [(message,)] = await harness.rows(
         "SELECT message FROM alert WHERE tenant_id = :tenant",
         tenant=buyer.integrator.owner.tenant_id,
     )
     shown = [await shown_of(temporal_client, id) for id in outcomes.values()]
     assert all('"payment_id":' in text for text in shown), "payloads were looked into"
-    logs = [house.stack.log(process) for process in ("api", "worker", "simulator")]
+    logs = [harness.stack.log(process) for process in ("api", "worker", "simulator")]
     secrets = [methods[1], "a private note", buyer.integrator.owner.api_secret]
-    told = "\n".join([message, *shown, *logs, house.temporal.log.read_text(errors="replace")])
+    told = "\n".join([message, *shown, *logs, harness.temporal.log.read_text(errors="replace")])
     assert [word for word in secrets if word in told] == []

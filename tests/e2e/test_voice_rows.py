@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.harness import House, Integrator, number
+from tests.e2e.harness import Harness, Integrator, number
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -60,9 +60,9 @@ class Called:
 
 
 @pytest.fixture(scope="module")
-async def called(house: House) -> Called:
+async def called(harness: Harness) -> Called:
     """Place one call for every row."""
-    integrator = await house.integrator()
+    integrator = await harness.integrator()
     numbers = {row.last_four: number(row.last_four) for row in ROWS}
     messages = {}
     for last_four, to in numbers.items():
@@ -79,7 +79,7 @@ async def called(house: House) -> Called:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.last_four)
-async def test_a_call_ends_as_the_table_says(called: Called, house: House, row: Row) -> None:
+async def test_a_call_ends_as_the_table_says(called: Called, harness: Harness, row: Row) -> None:
     message_id = called.messages[row.last_four]
     view = await called.integrator.ended(message_id)
     assert (
@@ -88,7 +88,7 @@ async def test_a_call_ends_as_the_table_says(called: Called, house: House, row: 
             status=view["status"],
             error_code=view["errorCode"],
             provider_code=view["providerCode"],
-            calls=len(await house.deliveries(called.numbers[row.last_four])),
+            calls=len(await harness.deliveries(called.numbers[row.last_four])),
             minutes=view["billedUnits"],
             attempts=view["attempts"],
         )
@@ -110,8 +110,8 @@ async def test_the_trail_tells_the_states_of_the_call(called: Called) -> None:
     assert told[-1] == ("completed", 70)
 
 
-async def test_a_shorter_limit_holds_fewer_minutes_and_ends_the_call(house: House) -> None:
-    integrator = await house.integrator()
+async def test_a_shorter_limit_holds_fewer_minutes_and_ends_the_call(harness: Harness) -> None:
+    integrator = await harness.integrator()
     body = {
         "merchantId": integrator.owner.merchant,
         "to": number("9299"),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number, until
+from tests.e2e.harness import Harness, Integrator, number, until
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -15,7 +15,7 @@ def _in(seconds: float) -> str:
 
 
 async def test_a_scheduled_message_arrives_at_its_hour_and_not_before(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     to, send_at = number(), _in(3)
     answer = (await integrator.send(to, sendAt=send_at)).json()
@@ -26,14 +26,14 @@ async def test_a_scheduled_message_arrives_at_its_hour_and_not_before(
 
     view = await integrator.ended(answer["messageId"])
     assert view["status"] == "DELIVERED"
-    [copy] = await house.deliveries(to)
+    [copy] = await harness.deliveries(to)
     assert datetime.fromisoformat(copy["at"]) >= datetime.fromisoformat(send_at)
     assert datetime.fromisoformat(view["sentAt"]) >= _milliseconds(send_at)
     assert await violations(integrator) == []
 
 
 async def test_an_opt_out_before_the_hour_keeps_the_message_back_and_frees_its_units(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     to = number()
     message_id = await integrator.accepted(to, sendAt=_in(3))
@@ -53,14 +53,14 @@ async def test_an_opt_out_before_the_hour_keeps_the_message_back_and_frees_its_u
     view = await integrator.ended(message_id)
     assert (view["status"], view["errorCode"]) == ("FAILED", "CONSENT_OPTED_OUT")
     assert (view["attempts"], view["billedUnits"]) == (0, 0)
-    assert await house.deliveries(to) == []
+    assert await harness.deliveries(to) == []
     assert await integrator.movements(message_id) == {"HOLD": (1, 0), "RELEASE": (1, 0)}
     assert await integrator.usage() == {}
     assert await violations(integrator) == []
 
 
 async def test_an_inactive_merchants_message_is_held_back_and_goes_out_once_it_is_active(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     to = number()
     message_id = await integrator.accepted(to, type="OTP", validForSeconds=30, sendAt=_in(2))
@@ -75,12 +75,12 @@ async def test_an_inactive_merchants_message_is_held_back_and_goes_out_once_it_i
     await until(past_due)
     view = await integrator.view(message_id)
     assert (view["status"], view["attempts"]) == ("SCHEDULED", 0)
-    assert await house.deliveries(to) == []
+    assert await harness.deliveries(to) == []
     assert (await integrator.balances())["held"] == 1
 
     assert (await integrator.post("/merchants", {**merchant, "active": True})).is_success
     assert (await integrator.ended(message_id))["status"] == "DELIVERED"
-    assert len(await house.deliveries(to)) == 1
+    assert len(await harness.deliveries(to)) == 1
     assert await violations(integrator) == []
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.chaos.invariants import violations
-from tests.e2e.harness import House, Integrator, number, until
+from tests.e2e.harness import Harness, Integrator, number, until
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -13,10 +13,10 @@ def _reference(integrator: Integrator, message_id: str, attempt: int = 1) -> str
 
 
 async def _report(
-    house: House, reference: str, status: str = "delivered", **facts: object
+    harness: Harness, reference: str, status: str = "delivered", **facts: object
 ) -> dict[str, object]:
     """Compose a report on the attempt as the simulator knows it; facts replace what it says."""
-    message = await house.provider_message(reference)
+    message = await harness.provider_message(reference)
     return {
         "eventId": f"forged-{reference}-{status}",
         "messageId": message,
@@ -29,60 +29,60 @@ async def _report(
     }
 
 
-async def _forged_receipts(house: House, reference: str) -> list[object]:
-    return await house.rows(
+async def _forged_receipts(harness: Harness, reference: str) -> list[object]:
+    return await harness.rows(
         "SELECT event_id FROM receipt WHERE event_id LIKE :forged",
         forged=f"forged-{reference}-%",
     )
 
 
 async def test_a_report_with_a_wrong_signature_is_refused_and_changes_nothing(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     message_id = await integrator.accepted(number("9010"))  # open until it is asked about
     reference = _reference(integrator, message_id)
-    await until(lambda: house.is_known(reference))
-    report = await _report(house, reference, "undelivered")
+    await until(lambda: harness.is_known(reference))
+    report = await _report(harness, reference, "undelivered")
 
-    forged = await house.webhook(reference, report, secret="guessed")
+    forged = await harness.webhook(reference, report, secret="guessed")
 
     assert (forged.status_code, forged.json()["code"]) == (403, "FORBIDDEN")
-    unsigned = await house.http.post(
-        f"{house.stack.api_url}/webhooks/simulator/{reference}", json=report
+    unsigned = await harness.http.post(
+        f"{harness.stack.api_url}/webhooks/simulator/{reference}", json=report
     )
     assert unsigned.status_code == 403
     view = await integrator.ended(message_id)
     assert (view["status"], view["errorCode"]) == ("DELIVERED", None)
-    assert await _forged_receipts(house, reference) == []
+    assert await _forged_receipts(harness, reference) == []
     assert await violations(integrator) == []
 
 
 async def test_replaying_every_true_report_changes_nothing(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     message_id = await integrator.accepted(number())
     await integrator.ended(message_id)
     reference = _reference(integrator, message_id)
-    reports = await house.reports(reference)
+    reports = await harness.reports(reference)
     assert [report["status"] for report in reports] == ["sent", "delivered"]
     before = await integrator.everything()
 
     for report in reports * 2:
-        assert (await house.webhook(reference, report)).status_code == 204
+        assert (await harness.webhook(reference, report)).status_code == 204
 
     assert await integrator.everything() == before
     assert await violations(integrator) == []
 
 
 async def test_after_the_last_word_another_one_changes_neither_status_nor_books(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     message_id = await integrator.accepted(number())
     await integrator.ended(message_id)
     reference = _reference(integrator, message_id)
     before = await integrator.everything()
 
-    answer = await house.webhook(reference, await _report(house, reference, "undelivered"))
+    answer = await harness.webhook(reference, await _report(harness, reference, "undelivered"))
 
     assert answer.status_code == 204
     after = await integrator.everything()
@@ -91,40 +91,40 @@ async def test_after_the_last_word_another_one_changes_neither_status_nor_books(
 
 
 async def test_a_true_report_sent_to_another_messages_address_is_refused(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     delivered = await integrator.accepted(number())
     other = await integrator.accepted(number("9001"))
     await integrator.all_ended()
     before = await integrator.everything()
-    [*_, report] = await house.reports(_reference(integrator, delivered))
+    [*_, report] = await harness.reports(_reference(integrator, delivered))
 
-    answer = await house.webhook(_reference(integrator, other), report)
+    answer = await harness.webhook(_reference(integrator, other), report)
 
     assert answer.status_code == 403
     assert await integrator.everything() == before
 
 
 async def test_a_report_about_another_tenants_message_reaches_nobody(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
-    stranger = await house.integrator()
+    stranger = await harness.integrator()
     message_id = await integrator.accepted(number("9010"))
     reference = _reference(stranger, message_id)
 
-    await until(lambda: house.is_known(_reference(integrator, message_id)))
-    report = await _report(house, _reference(integrator, message_id), "undelivered")
+    await until(lambda: harness.is_known(_reference(integrator, message_id)))
+    report = await _report(harness, _reference(integrator, message_id), "undelivered")
 
-    answer = await house.webhook(reference, {**report, "reference": reference})
+    answer = await harness.webhook(reference, {**report, "reference": reference})
 
     assert answer.status_code == 204
     view = await integrator.ended(message_id)
     assert view["status"] == "DELIVERED"
-    assert await _forged_receipts(house, reference) == []
+    assert await _forged_receipts(harness, reference) == []
 
 
 async def test_a_signed_report_of_something_else_changes_nothing(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     message_id = await integrator.accepted(number("9011"))  # ends UNKNOWN, so it can be corrected
     await integrator.ended(message_id)
@@ -137,15 +137,15 @@ async def test_a_signed_report_of_something_else_changes_nothing(
         {"recipient": "eve@example.com", "status": "complained", "channel": "EMAIL"},
         {"channel": "VOICE"},
     ):
-        report = await _report(house, reference, **facts)
-        assert (await house.webhook(reference, report)).status_code == 204
+        report = await _report(harness, reference, **facts)
+        assert (await harness.webhook(reference, report)).status_code == 204
 
     assert await integrator.everything() == before
     assert (await integrator.view(message_id))["status"] == "UNKNOWN"
 
 
 async def test_a_late_report_corrects_unknown_once_and_takes_no_units_again(
-    house: House, integrator: Integrator
+    harness: Harness, integrator: Integrator
 ) -> None:
     message_id = await integrator.accepted(number("9011"))
     await integrator.ended(message_id)
@@ -156,11 +156,11 @@ async def test_a_late_report_corrects_unknown_once_and_takes_no_units_again(
         view = await integrator.view(message_id)
         return bool(view["status"] == "DELIVERED")
 
-    assert (await house.webhook(reference, await _report(house, reference))).status_code == 204
+    assert (await harness.webhook(reference, await _report(harness, reference))).status_code == 204
     await until(corrected)
-    again = await house.webhook(reference, await _report(house, reference, "undelivered"))
+    again = await harness.webhook(reference, await _report(harness, reference, "undelivered"))
     assert again.status_code == 204
-    await house.webhook(reference, await _report(house, reference))
+    await harness.webhook(reference, await _report(harness, reference))
 
     after = await integrator.everything()
     assert (await integrator.view(message_id))["status"] == "DELIVERED"

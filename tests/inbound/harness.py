@@ -23,9 +23,9 @@ from providers.ports.messages import Answer
 from providers.simulator import messages
 from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
 from tests.activities.doubles import Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import Owner, unique
-from workflows.messages.start import News, SendStart
+from workflows.messages.start import SendSignal, SendStart
 
 SECRET = "for-tests-only-too"
 TWILIO_URL = "http://api.test/webhooks/twilio/inbound"
@@ -38,15 +38,15 @@ class Started(WorkflowStarter):
 
     def __init__(self) -> None:
         self.sends: list[SendStart] = []
-        self.woken: list[str] = []
+        self.row_changed: list[str] = []
 
     async def start(self, send: SendStart) -> None:
         """Remember it."""
         self.sends.append(send)
 
-    async def wake(self, workflow_id: str, news: News) -> None:
+    async def wake(self, workflow_id: str, news: SendSignal) -> None:
         """Remember it; nobody is there."""
-        self.woken.append(workflow_id)
+        self.row_changed.append(workflow_id)
 
 
 def inbox(database: Database, started: Started) -> Inbox:
@@ -83,7 +83,7 @@ def event(body: str, *, sender: str, number: str, **facts: Any) -> dict[str, Any
     }
 
 
-async def make_shop(database: Database, owner: Owner, name: str) -> Owner:
+async def make_merchant_fixture(database: Database, owner: Owner, name: str) -> Owner:
     """Add another merchant of the same tenant, who writes from the same number."""
     now = datetime.now(UTC)
     async with database.transaction() as db:
@@ -124,9 +124,9 @@ class Line:
     client: httpx.AsyncClient
     started: Started
 
-    async def shop(self, name: str = "Shop B") -> Owner:
+    async def merchant_fixture(self, name: str = "Shop B") -> Owner:
         """Let another merchant in."""
-        return await make_shop(self.database, self.owner, name)
+        return await make_merchant_fixture(self.database, self.owner, name)
 
     async def own_number(self, owner: Owner | None = None) -> str:
         """Give a merchant a number of its own."""
@@ -145,9 +145,9 @@ class Line:
 
     async def writes(self, owner: Owner | None = None, *answers: Answer, to: str = CONTACT) -> int:
         """Let a merchant write to somebody from the shared number."""
-        stage = Stage(self.database, owner or self.owner, Scripted(*answers, name="simulator"))
-        message_id = await stage.accept(to=to)
-        await stage.dispatch(message_id)
+        harness = Harness(self.database, owner or self.owner, Scripted(*answers, name="simulator"))
+        message_id = await harness.accept(to=to)
+        await harness.dispatch(message_id)
         return message_id
 
     async def texts(

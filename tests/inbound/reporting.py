@@ -12,7 +12,7 @@ from models.enums import Channel
 from models.rules.consent.contacts import contact_key
 from providers.ports.messages import Answer
 from tests.activities.doubles import Scripted, own_id
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import make_message, new_message
 from tests.inbound.harness import Line, signed
 
@@ -32,15 +32,15 @@ class Reporting:
 
     line: Line
 
-    def stage(self, *answers: Answer) -> Stage:
+    def harness(self, *answers: Answer) -> Harness:
         """Return the activities, with a provider that answers so."""
-        return Stage(self.line.database, self.line.owner, Post(*answers, name="simulator"))
+        return Harness(self.line.database, self.line.owner, Post(*answers, name="simulator"))
 
     async def text_to(self, to: str, *answers: Answer) -> int:
         """Send a text; return its id."""
-        stage = self.stage(*answers)
-        message_id = await stage.accept(to=to)
-        await stage.dispatch(message_id)
+        harness = self.harness(*answers)
+        message_id = await harness.accept(to=to)
+        await harness.dispatch(message_id)
         return message_id
 
     async def mail_to(self, *recipients: str) -> int:
@@ -55,7 +55,7 @@ class Reporting:
             further_keys=tuple(keys[1:]),
         )
         message_id = await make_message(self.line.database, message)
-        await self.stage().dispatch(message_id)
+        await self.harness().dispatch(message_id)
         return message_id
 
     def reference(self, message_id: int, attempt: int = 1) -> str:
@@ -87,7 +87,7 @@ class Reporting:
                 f"SELECT to_jsonb(t) - 'sweep_at' FROM {table} t WHERE tenant_id = :t ORDER BY 1"
             )
         tenant = f"/{self.line.owner.tenant_id}"
-        return [*found, [one for one in self.line.started.woken if tenant in one]]
+        return [*found, [one for one in self.line.started.row_changed if tenant in one]]
 
     async def reported(self, message_id: int) -> list[tuple[str, str | None]]:
         """Return status and recipient of every report that is kept of a message."""

@@ -12,7 +12,7 @@ from models.enums import AttemptState, Channel, MessageStatus
 from models.rules.consent.contacts import contact_key
 from providers.ports.messages import Accepted
 from tests.activities.doubles import AMBIGUOUS, own_id
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import make_owner
 from tests.inbound.harness import CONTACT, OTHER, Line
 from tests.inbound.reporting import FIRST, SECOND, Post, Reporting, mismatches
@@ -78,9 +78,9 @@ async def test_a_report_on_an_attempt_that_does_not_exist_is_204_and_changes_not
 async def test_a_report_by_another_provider_than_the_attempts_changes_nothing(
     reporting: Reporting,
 ) -> None:
-    stage = reporting.stage()
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=timedelta(0), provider="another")
+    harness = reporting.harness()
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=timedelta(0), provider="another")
     before = await reporting.everything()
     assert await reporting.tell(reporting.told(message_id)) == 204
     assert await reporting.everything() == before
@@ -94,7 +94,7 @@ async def test_a_number_may_be_spelled_otherwise(reporting: Reporting, spelling:
     message_id = await reporting.text_to(CONTACT)
     assert await reporting.tell(reporting.told(message_id, recipient=spelling)) == 204
     assert await reporting.reported(message_id) == [("DELIVERED", CONTACT)]
-    settled = await reporting.stage().settle(message_id, Ending.REPORTED)
+    settled = await reporting.harness().settle(message_id, Ending.REPORTED)
     assert settled == (MessageStatus.DELIVERED, True)
 
 
@@ -206,11 +206,11 @@ async def test_an_answer_with_the_id_of_another_message_proves_nothing(
 ) -> None:
     first = await reporting.text_to(CONTACT)
     same = Accepted(provider_message_id=own_id(reporting.reference(first)))
-    stage = reporting.stage(same)
-    second = await stage.accept()
+    harness = reporting.harness(same)
+    second = await harness.accept()
     counted = mismatches("MESSAGE_ID")
-    assert (await stage.dispatch(second)).verdict is Verdict.AMBIGUOUS
-    assert await stage.attempts(second) == [("simulator", AttemptState.AMBIGUOUS)]
+    assert (await harness.dispatch(second)).verdict is Verdict.AMBIGUOUS
+    assert await harness.attempts(second) == [("simulator", AttemptState.AMBIGUOUS)]
     assert await reporting.provider_ids(second) == [None]
     assert mismatches("MESSAGE_ID") == counted + 1
 
@@ -220,9 +220,9 @@ async def test_the_providers_own_answer_outweighs_an_id_that_was_only_reported(
 ) -> None:
     provider = Post(name="simulator")
     provider.may_answer.clear()
-    stage = Stage(reporting.line.database, reporting.line.owner, provider)
-    message_id = await stage.accept()
-    call = asyncio.create_task(stage.dispatch(message_id))
+    harness = Harness(reporting.line.database, reporting.line.owner, provider)
+    message_id = await harness.accept()
+    call = asyncio.create_task(harness.dispatch(message_id))
     await provider.called()
     assert await reporting.tell(reporting.told(message_id, "sent", messageId="sim_1")) == 204
     provider.may_answer.set()

@@ -12,7 +12,7 @@ from models.queries.consent.consents import lock_contact
 from models.rules.consent.keywords import MOST_ANSWERS
 from providers.ports.messages import Refused
 from tests.activities.doubles import Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import make_owner, say
 from tests.inbound.harness import CONTACT, OTHER, Line
 from workflows.messages.types import Verdict
@@ -22,8 +22,8 @@ OPTED_OUT = Refused(error_code=ErrorCode.OPTED_OUT, provider_code="21610", every
 
 
 async def test_stop_to_a_merchants_own_number_opts_out_of_that_merchant(line: Line) -> None:
-    shop = await line.shop()
-    await line.writes(shop)
+    merchant_fixture = await line.merchant_fixture()
+    await line.writes(merchant_fixture)
     number = await line.own_number()
     response = await line.texts("Stop.", number=number)
     assert response.status_code == 204
@@ -33,22 +33,25 @@ async def test_stop_to_a_merchants_own_number_opts_out_of_that_merchant(line: Li
 
 
 async def test_stop_to_a_shared_number_opts_out_of_all_who_wrote_from_it(line: Line) -> None:
-    shop, silent = await line.shop("Shop B"), await line.shop("Silent")
+    merchant_fixture, silent = (
+        await line.merchant_fixture("Shop B"),
+        await line.merchant_fixture("Silent"),
+    )
     await line.writes()
-    await line.writes(shop)
+    await line.writes(merchant_fixture)
     await line.writes(silent, to=OTHER)
     await line.texts("STOP")
     assert {merchant: status for merchant, (status, _) in (await line.consents()).items()} == {
         line.owner.merchant_id: "OPT_OUT",
-        shop.merchant_id: "OPT_OUT",
+        merchant_fixture.merchant_id: "OPT_OUT",
     }
     [answer] = await line.answers()
-    assert answer.merchant_id == shop.merchant_id
+    assert answer.merchant_id == merchant_fixture.merchant_id
     assert answer.body.startswith("Shop B: ")
 
 
 async def test_who_writes_while_a_stop_waits_for_its_locks_is_left_as_well(line: Line) -> None:
-    shop = await line.shop("Shop B")
+    merchant_fixture = await line.merchant_fixture("Shop B")
     await line.writes()
     async with line.database.transaction() as db:
         await lock_contact(
@@ -63,11 +66,11 @@ async def test_who_writes_while_a_stop_waits_for_its_locks_is_left_as_well(line:
         async with asyncio.timeout(5):
             while not await line.rows(_WAITING):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        await line.writes(shop)
+        await line.writes(merchant_fixture)
     assert (await stopping).status_code == 204
     assert {merchant: status for merchant, (status, _) in (await line.consents()).items()} == {
         line.owner.merchant_id: "OPT_OUT",
-        shop.merchant_id: "OPT_OUT",
+        merchant_fixture.merchant_id: "OPT_OUT",
     }
 
 
@@ -94,12 +97,12 @@ async def test_the_answer_goes_out_although_the_recipient_opted_out_and_nothing_
     line: Line,
 ) -> None:
     await line.writes()
-    stage = Stage(line.database, line.owner, Scripted(name="simulator"))
-    waiting = await stage.accept()
+    harness = Harness(line.database, line.owner, Scripted(name="simulator"))
+    waiting = await harness.accept()
     await line.texts("STOP")
     [answer] = await line.answers()
-    assert (await stage.dispatch(answer.id)).verdict is Verdict.ACCEPTED
-    blocked = await stage.dispatch(waiting)
+    assert (await harness.dispatch(answer.id)).verdict is Verdict.ACCEPTED
+    blocked = await harness.dispatch(waiting)
     assert (blocked.verdict, blocked.error_code) == (Verdict.BLOCKED, ErrorCode.CONSENT_OPTED_OUT)
 
 
@@ -127,7 +130,7 @@ async def test_a_second_stop_changes_nothing_and_is_not_answered(line: Line) -> 
 
 
 async def test_stop_from_somebody_nobody_wrote_to_is_kept_and_that_is_all(line: Line) -> None:
-    await Stage(line.database, line.owner, Scripted()).accept()  # it waits: nothing was sent
+    await Harness(line.database, line.owner, Scripted()).accept()  # it waits: nothing was sent
     assert (await line.texts("STOP")).status_code == 204
     [stored] = await line.stored()
     assert (stored.kind, stored.merchant_id) == ("OPT_OUT", None)
@@ -135,23 +138,23 @@ async def test_stop_from_somebody_nobody_wrote_to_is_kept_and_that_is_all(line: 
 
 
 async def test_our_own_answers_make_nobody_a_writer(line: Line) -> None:
-    shop = await line.shop("Shop B")
+    merchant_fixture = await line.merchant_fixture("Shop B")
     await line.writes()
     await line.texts("HELP")
     [answer] = await line.answers()
-    await Stage(line.database, line.owner, Scripted()).dispatch(answer.id)
-    await line.writes(shop)
+    await Harness(line.database, line.owner, Scripted()).dispatch(answer.id)
+    await line.writes(merchant_fixture)
     await line.texts("HELP")
     assert [a.merchant_id for a in await line.answers()] == [
         line.owner.merchant_id,
-        shop.merchant_id,
+        merchant_fixture.merchant_id,
     ]
 
 
 async def test_start_undoes_exactly_what_stop_did(line: Line) -> None:
-    shop = await line.shop("Shop B")
-    left = await line.shop("Left by form")
-    for owner in (line.owner, shop, left):
+    merchant_fixture = await line.merchant_fixture("Shop B")
+    left = await line.merchant_fixture("Left by form")
+    for owner in (line.owner, merchant_fixture, left):
         await line.writes(owner)
     await say(line.database, left, contact=CONTACT, status=ConsentStatus.OPT_OUT)
     await line.texts("STOP")
@@ -159,7 +162,7 @@ async def test_start_undoes_exactly_what_stop_did(line: Line) -> None:
     source = f"sms:START:{line.owner.sender}"
     assert await line.consents() == {
         line.owner.merchant_id: ("OPT_IN", source),
-        shop.merchant_id: ("OPT_IN", source),
+        merchant_fixture.merchant_id: ("OPT_IN", source),
         left.merchant_id: ("OPT_OUT", "test"),
     }
     bodies = [answer.body for answer in await line.answers()]
@@ -170,11 +173,11 @@ async def test_start_undoes_exactly_what_stop_did(line: Line) -> None:
 async def test_start_to_another_number_undoes_nothing(line: Line) -> None:
     await line.writes()
     await line.texts("STOP")
-    shop = await line.shop()
-    await line.texts("START", number=await line.own_number(shop))
+    merchant_fixture = await line.merchant_fixture()
+    await line.texts("START", number=await line.own_number(merchant_fixture))
     consents = await line.consents()
     assert consents[line.owner.merchant_id][0] == "OPT_OUT"
-    assert consents[shop.merchant_id][0] == "OPT_IN"
+    assert consents[merchant_fixture.merchant_id][0] == "OPT_IN"
 
 
 async def test_start_to_a_merchants_own_number_is_an_opt_in_whatever_was_said(line: Line) -> None:
@@ -193,12 +196,12 @@ async def test_start_to_a_shared_number_opts_nobody_in_who_was_not_out(line: Lin
 
 
 async def test_start_lifts_a_carriers_opt_out(line: Line) -> None:
-    shop = await line.shop()
+    merchant_fixture = await line.merchant_fixture()
     await line.writes(None, OPTED_OUT)
-    await line.writes(shop, OPTED_OUT)
+    await line.writes(merchant_fixture, OPTED_OUT)
     assert await line.suppressions() == {
         (line.owner.merchant_id, "CARRIER_OPT_OUT"),
-        (shop.merchant_id, "CARRIER_OPT_OUT"),
+        (merchant_fixture.merchant_id, "CARRIER_OPT_OUT"),
     }
     await line.texts("START")
     assert await line.suppressions() == set()
@@ -209,7 +212,7 @@ async def test_start_lifts_a_carriers_opt_out(line: Line) -> None:
         "RESTORED",
     ]
     [answer] = await line.answers()
-    assert answer.merchant_id == shop.merchant_id
+    assert answer.merchant_id == merchant_fixture.merchant_id
 
 
 async def test_a_start_that_was_sent_before_a_stop_but_comes_after_it_changes_nothing(
@@ -243,8 +246,8 @@ async def test_help_after_stop_is_still_answered(line: Line) -> None:
     await line.texts("STOP")
     await line.texts("INFO")
     [_, answer] = await line.answers()
-    stage = Stage(line.database, line.owner, Scripted())
-    assert (await stage.dispatch(answer.id)).verdict is Verdict.ACCEPTED
+    harness = Harness(line.database, line.owner, Scripted())
+    assert (await harness.dispatch(answer.id)).verdict is Verdict.ACCEPTED
 
 
 async def test_an_ordinary_text_is_kept_and_not_answered(line: Line) -> None:

@@ -89,21 +89,21 @@ async def test_they_come_newest_first_page_by_page(line: Line) -> None:
 
 
 async def test_they_are_narrowed_by_merchant_sender_and_number(line: Line) -> None:
-    shop = await line.shop()
-    number = await line.own_number(shop)
+    merchant_fixture = await line.merchant_fixture()
+    number = await line.own_number(merchant_fixture)
     await line.texts("to the pool")
     await line.texts("to the shop", number=number, sender=OTHER)
-    assert [item["merchantId"] for item in await read(line)] == [shop.merchant, None]
-    for query in ({"merchantId": shop.merchant}, {"from": OTHER}, {"to": number}):
+    assert [item["merchantId"] for item in await read(line)] == [merchant_fixture.merchant, None]
+    for query in ({"merchantId": merchant_fixture.merchant}, {"from": OTHER}, {"to": number}):
         assert [item["body"] for item in await read(line, query)] == ["to the shop"]
 
 
 async def test_a_merchants_key_sees_what_is_meant_for_it(line: Line, database: Database) -> None:
-    shop = await line.shop()
+    merchant_fixture = await line.merchant_fixture()
     await line.texts("for nobody")
-    await line.texts("for the shop", number=await line.own_number(shop))
+    await line.texts("for the shop", number=await line.own_number(merchant_fixture))
     await line.texts("for the gym", number=await line.own_number())
-    scoped = await key_of(database, shop)
+    scoped = await key_of(database, merchant_fixture)
     assert [item["body"] for item in await read(line, owner=scoped)] == ["for the shop"]
     response = await line.client.get(
         PATH, params={"merchantId": line.owner.merchant}, headers=scoped.headers

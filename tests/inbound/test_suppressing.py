@@ -9,7 +9,7 @@ import pytest
 from models.enums import Channel, ErrorCode
 from providers.ports.messages import Refused
 from tests.activities.doubles import ACCEPTED, Scripted, own_id
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import make_message, new_message
 from tests.inbound.harness import CONTACT, Line, signed
 from workflows.messages.types import Ending, Verdict
@@ -24,8 +24,8 @@ class Post(Scripted):
     channels = frozenset({Channel.EMAIL})
 
 
-def mail(line: Line) -> Stage:
-    return Stage(line.database, line.owner, Post(ACCEPTED, name="simulator"))
+def mail(line: Line) -> Harness:
+    return Harness(line.database, line.owner, Post(ACCEPTED, name="simulator"))
 
 
 async def mailed(line: Line, to: str = ADDRESS) -> int:
@@ -63,8 +63,8 @@ async def test_a_carriers_opt_out_is_remembered_and_blocks_what_comes_later(line
     assert await line.history() == [
         (line.owner.merchant_id, "SUPPRESSED", "simulator: carrier opt-out")
     ]
-    stage = Stage(line.database, line.owner, Scripted())
-    blocked = await stage.dispatch(await stage.accept())
+    harness = Harness(line.database, line.owner, Scripted())
+    blocked = await harness.dispatch(await harness.accept())
     assert (blocked.verdict, blocked.error_code) == (
         Verdict.BLOCKED,
         ErrorCode.RECIPIENT_SUPPRESSED,
@@ -83,8 +83,10 @@ async def test_a_carriers_opt_out_is_remembered_and_blocks_what_comes_later(line
 
 async def test_another_merchant_is_not_held_by_it(line: Line) -> None:
     await line.writes(None, OPTED_OUT)
-    shop = Stage(line.database, await line.shop(), Scripted())
-    assert (await shop.dispatch(await shop.accept())).verdict is Verdict.ACCEPTED
+    merchant_fixture = Harness(line.database, await line.merchant_fixture(), Scripted())
+    assert (
+        await merchant_fixture.dispatch(await merchant_fixture.accept())
+    ).verdict is Verdict.ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -98,13 +100,13 @@ async def test_a_hard_bounce_and_a_complaint_block_what_comes_later(
     line: Line, status: str, facts: dict[str, Any], reason: str
 ) -> None:
     message_id, waiting = await mailed(line), await mailed(line)
-    stage = mail(line)
-    assert (await stage.dispatch(message_id)).verdict is Verdict.ACCEPTED
+    harness = mail(line)
+    assert (await harness.dispatch(message_id)).verdict is Verdict.ACCEPTED
     for _ in range(2):
         assert await reported(line, message_id, status, **facts) == 204
     assert await line.suppressions() == {(line.owner.merchant_id, reason)}
     assert [status for _, status, _ in await line.history()] == ["SUPPRESSED"]
-    blocked = await stage.dispatch(waiting)
+    blocked = await harness.dispatch(waiting)
     assert (blocked.verdict, blocked.error_code) == (
         Verdict.BLOCKED,
         ErrorCode.RECIPIENT_SUPPRESSED,
@@ -113,19 +115,19 @@ async def test_a_hard_bounce_and_a_complaint_block_what_comes_later(
 
 async def test_a_transient_bounce_blocks_nothing(line: Line) -> None:
     message_id = await mailed(line)
-    stage = mail(line)
-    await stage.dispatch(message_id)
+    harness = mail(line)
+    await harness.dispatch(message_id)
     assert await reported(line, message_id, "bounced", bounceType="transient") == 204
     assert await line.suppressions() == set()
-    assert (await stage.dispatch(await mailed(line))).verdict is Verdict.ACCEPTED
+    assert (await harness.dispatch(await mailed(line))).verdict is Verdict.ACCEPTED
 
 
 async def test_a_complaint_after_the_end_still_counts(line: Line) -> None:
     message_id = await mailed(line)
-    stage = mail(line)
-    await stage.dispatch(message_id)
+    harness = mail(line)
+    await harness.dispatch(message_id)
     assert await reported(line, message_id, "delivered") == 204
-    await stage.settle(message_id, Ending.REPORTED)
+    await harness.settle(message_id, Ending.REPORTED)
     assert await reported(line, message_id, "complained") == 204
     assert await line.suppressions() == {(line.owner.merchant_id, "COMPLAINT")}
-    assert await stage.status(message_id) == "DELIVERED"
+    assert await harness.status(message_id) == "DELIVERED"

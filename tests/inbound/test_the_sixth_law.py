@@ -30,9 +30,9 @@ from models.enums import Channel, ConsentStatus
 from models.queries.messages import settleable, settlement
 from models.session import Database
 from providers.simulator import messages
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import Owner, make_message, make_owner
-from tests.inbound.harness import Started, event, inbox, make_shop, signed
+from tests.inbound.harness import Started, event, inbox, make_merchant_fixture, signed
 from tests.inbound.witness import bear_witness
 from tests.mailing import AllChannels, complain, mail, single
 from tests.stack import async_url, make_database
@@ -147,7 +147,7 @@ class Life:
     def __init__(self, database: Database, owners: list[Owner]) -> None:
         self.database = database
         self.owners = owners
-        self.stages = [Stage(database, owner, AllChannels()) for owner in owners]
+        self.stages = [Harness(database, owner, AllChannels()) for owner in owners]
         self.started = Started()
         self.inbox = inbox(database, self.started)
         self.consents = Consents(database, lambda: datetime.now(UTC))
@@ -179,9 +179,9 @@ class Life:
     async def _act(self, action: Action, message_id: int) -> None:
         match action:
             case Send() | Mail():
-                stage = self.stages[action.merchant or 0]
+                harness = self.stages[action.merchant or 0]
                 await asyncio.gather(
-                    *(stage.dispatch(message_id) for _ in range(action.dispatches))
+                    *(harness.dispatch(message_id) for _ in range(action.dispatches))
                 )
             case Cancel():
                 dispatching = self.stages[action.merchant].dispatch(message_id)
@@ -334,7 +334,7 @@ EXAMINED = settings(
 async def live(witnessed: Database, rounds: list[list[Action]]) -> None:
     """Live a life of two merchants, and check it."""
     owner = await make_owner(witnessed)
-    life = Life(witnessed, [owner, await make_shop(witnessed, owner, "Shop B")])
+    life = Life(witnessed, [owner, await make_merchant_fixture(witnessed, owner, "Shop B")])
     for actions in rounds:
         await life.live(actions)
     await life.dispatch_answers()

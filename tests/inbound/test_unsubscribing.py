@@ -11,7 +11,7 @@ from api.services.messages.permission import UnsubscribeLinks
 from models.enums import Channel, ErrorCode, MessageType
 from models.queries.messages import dispatch
 from tests.activities.doubles import Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import make_message, make_owner, new_message
 from tests.inbound.harness import Line
 from tests.mailing import RECIPIENTS, AllChannels, accept, mail
@@ -49,14 +49,14 @@ async def test_from_then_on_the_merchants_mail_is_blocked(line: Line) -> None:
     )
     message_id = await make_message(line.database, mail)
     await line.client.post(link(line), data=ONE_CLICK)
-    handed = await Stage(line.database, line.owner, Scripted()).dispatch(message_id)
+    handed = await Harness(line.database, line.owner, Scripted()).dispatch(message_id)
     assert (handed.verdict, handed.error_code) == (Verdict.BLOCKED, ErrorCode.CONSENT_OPTED_OUT)
 
 
 @pytest.mark.parametrize("recipient", RECIPIENTS)
 async def test_the_link_waits_for_a_dispatch_under_way(line: Line, recipient: str) -> None:
     """Whoever is told "you will get no more" gets no more: what is under way is committed first."""
-    stage = Stage(line.database, line.owner, AllChannels())
+    harness = Harness(line.database, line.owner, AllChannels())
     under_way, later = [await accept(line.database, mail(line.owner)) for _ in range(2)]
     address = LINKS.link(line.owner.tenant_id, line.owner.merchant_id, recipient)
     tenant_id = line.owner.tenant_id
@@ -76,9 +76,9 @@ async def test_the_link_waits_for_a_dispatch_under_way(line: Line, recipient: st
             deadline=now,
         )
     assert (await clicking).status_code == 200
-    handed = await stage.dispatch(later)
+    handed = await harness.dispatch(later)
     assert (handed.verdict, handed.error_code) == (Verdict.BLOCKED, ErrorCode.CONSENT_OPTED_OUT)
-    assert len(await stage.attempts(under_way)) == 1
+    assert len(await harness.attempts(under_way)) == 1
 
 
 async def test_once_is_enough(line: Line) -> None:
@@ -109,8 +109,10 @@ async def test_the_page_that_says_so_does_not_tell_the_address(line: Line) -> No
 
 
 async def test_what_a_merchant_is_called_is_no_markup(line: Line) -> None:
-    shop = await line.shop("<script>alert(1)</script>")
-    page = await line.client.get(LINKS.link(shop.tenant_id, shop.merchant_id, ADDRESS))
+    merchant_fixture = await line.merchant_fixture("<script>alert(1)</script>")
+    page = await line.client.get(
+        LINKS.link(merchant_fixture.tenant_id, merchant_fixture.merchant_id, ADDRESS)
+    )
     assert "<script>" not in page.text
 
 
@@ -137,10 +139,10 @@ async def test_a_link_that_is_not_ours_is_not_found(line: Line, method: str) -> 
 
 
 async def test_a_link_of_one_merchant_opts_out_of_no_other(line: Line) -> None:
-    shop, stranger = await line.shop(), await make_owner(line.database)
+    merchant_fixture, stranger = await line.merchant_fixture(), await make_owner(line.database)
     tenant, merchant, contact, token = link(line).rpartition("/")[2].split("-")
     for ticket in (
-        f"{tenant}-{shop.merchant_id}-{contact}-{token}",
+        f"{tenant}-{merchant_fixture.merchant_id}-{contact}-{token}",
         f"{stranger.tenant_id}-{stranger.merchant_id}-{contact}-{token}",
     ):
         assert (await line.client.post(f"/unsubscribe/{ticket}")).status_code == 404

@@ -165,9 +165,9 @@ async def test_twenty_at_once_are_one_text_with_one_answer(line: Line) -> None:
 
 
 async def test_twenty_different_stops_at_once_are_answered_once(line: Line) -> None:
-    shop = await line.shop()
+    merchant_fixture = await line.merchant_fixture()
     await line.writes()
-    await line.writes(shop)
+    await line.writes(merchant_fixture)
     await asyncio.gather(*(line.texts("STOP") for _ in range(20)))
     assert (len(await line.stored()), len(await line.history())) == (20, 2)
     assert len(await line.answers()) == 1

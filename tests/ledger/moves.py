@@ -8,14 +8,14 @@ from typing import TypeAlias
 
 from sqlalchemy import text
 
-from activities.messages.settle import Ledger
+from activities.messages.settle import Settlement
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
 from models.queries.billing import payments
 from models.queries.messages import conclude, dispatch, receipts, settleable, settlement
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFunded
 from models.queries.messages.receipts import NewReceipt
 from models.rules.billing.periods import day_of, month_of
-from models.rules.messages.dispatch_decision import Move, decide
+from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.messages.settlement import End
 from models.session import Database
 from providers.routing import Routes
@@ -124,7 +124,7 @@ class Story:
         self.owner = owner
         self.outcomes: list[AcceptedMessage | KeyTaken | NotFunded] = []
         self._database = database
-        self._ledger = Ledger(database, Routes([Scripted(name="p", tells_price=True)], {}))
+        self._ledger = Settlement(database, Routes([Scripted(name="p", tells_price=True)], {}))
         self.billing = Billing(database, owner)
         self._ids: dict[int, int] = {}
 
@@ -178,7 +178,7 @@ class Story:
         async with self._database.transaction() as db:
             found = await dispatch.lock_for_dispatch(db, **ids)
             assert found is not None
-            if decide(found.candidate, now).move is not Move.CLAIM or found.attempts:
+            if decide(found.candidate, now).move is not DispatchAction.CLAIM or found.attempts:
                 return
             then = now - timedelta(days=days_ago)
             await dispatch.claim(

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from models.enums import OPEN_CHARGE, ChargeState, PaymentStatus
 from models.rules.billing.payments import may_step
 from models.session import Database
-from tests.activities.gateways import BUSY, LOST, UNREACHABLE, OwnGateway, Till
+from tests.activities.gateways import BUSY, LOST, UNREACHABLE, OwnGateway, PaymentHarness
 from tests.factories import make_owner
 
 AT_ONCE = 5
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "12"))
 """Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
 
-Step = Literal["charge", "follow", "call_off", "grant", "refund"]
+Step = Literal["charge", "await_payment", "cancel_charge", "grant", "refund"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Switch:
 Action = Take | Move | Tell | Trouble | Switch
 
 ACTIONS: st.SearchStrategy[Action] = st.one_of(
-    st.builds(Take, st.sampled_from(["charge", "charge", "follow"]), st.integers(1, 3)),
-    st.builds(Take, st.sampled_from(["grant", "refund", "call_off"]), st.integers(1, 3)),
+    st.builds(Take, st.sampled_from(["charge", "charge", "await_payment"]), st.integers(1, 3)),
+    st.builds(Take, st.sampled_from(["grant", "refund", "cancel_charge"]), st.integers(1, 3)),
     st.builds(Move, st.sampled_from([s for s in ChargeState if s is not ChargeState.DECLINED])),
     st.builds(Tell, st.integers(0, 3), st.integers(1, 2)),
     st.builds(Trouble, st.booleans(), st.booleans()),
@@ -78,8 +78,8 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
 class Life:
     """One payment at one gateway."""
 
-    def __init__(self, till: Till, payment_id: int) -> None:
-        self._till = till
+    def __init__(self, harness: PaymentHarness, payment_id: int) -> None:
+        self._till = harness
         self._payment_id = payment_id
         self._seen: list[ChargeState] = []
         self._status = PaymentStatus.PENDING
@@ -127,24 +127,26 @@ def _passed(before: PaymentStatus, after: PaymentStatus) -> bool:
 
 
 async def live(database: Database, begins: ChargeState, actions: list[Action]) -> None:
-    till = Till(database, await make_owner(database, sms_limit=0), OwnGateway(state=begins))
-    payment_id = await till.order()
-    life = Life(till, payment_id)
+    harness = PaymentHarness(
+        database, await make_owner(database, sms_limit=0), OwnGateway(state=begins)
+    )
+    payment_id = await harness.order()
+    life = Life(harness, payment_id)
     for action in actions:
         await life.act(action)
-        assert await till.broken_laws() == []
-    till.gateway.answers, till.gateway.truths = [], []
-    if till.gateway.state in OPEN_CHARGE:  # should it be asked only now
-        till.gateway.state = ChargeState.SUCCEEDED
-    for reference, state in till.gateway.states.items():
+        assert await harness.broken_laws() == []
+    harness.gateway.answers, harness.gateway.truths = [], []
+    if harness.gateway.state in OPEN_CHARGE:  # should it be asked only now
+        harness.gateway.state = ChargeState.SUCCEEDED
+    for reference, state in harness.gateway.states.items():
         if state in OPEN_CHARGE:
-            till.gateway.states[reference] = ChargeState.SUCCEEDED
-    if till.gateway.requests:
-        await till.outlive(payment_id)
-    status = await till.carry(payment_id)
+            harness.gateway.states[reference] = ChargeState.SUCCEEDED
+    if harness.gateway.requests:
+        await harness.outlive(payment_id)
+    status = await harness.carry(payment_id)
     assert status in (PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.REFUNDED)
-    assert (await till.row(payment_id)).completed_at is not None
-    assert await till.broken_laws() == []
+    assert (await harness.row(payment_id)).completed_at is not None
+    assert await harness.broken_laws() == []
 
 
 @settings(

@@ -200,7 +200,7 @@ FAULTS: Final = (
     Fault(
         "a report before a lost truth proves nothing",
         _RULES,
-        "end_without_truth",
+        "end_unknown",
         "or a.number in told",
         "",
         _SETTLEMENT_RULES,

@@ -67,7 +67,7 @@ FAULTS: Final = (
     Fault(
         "a charge is thought absent while its request may be on its way",
         _PAYING,
-        "Payments.call_off",
+        "Payments.cancel_charge",
         "asked_at >= payment.deadline + gateway.absence_window",
         "asked_at >= payment.deadline - gateway.absence_window",
         _PAY,

@@ -257,7 +257,7 @@ FAULTS: Final = (
     Fault(
         "absence is sure before the deadline",
         _RECONCILE,
-        "Truth._absence_is_sure",
+        "Reconciliation._absence_is_sure",
         "asked_at >= attempt.deadline + provider.absence_window",
         "asked_at >= attempt.deadline",
         _TRUTH,
@@ -265,7 +265,7 @@ FAULTS: Final = (
     Fault(
         "absence is sure where nothing can be proven",
         _RECONCILE,
-        "Truth._absence_is_sure",
+        "Reconciliation._absence_is_sure",
         "provider is None or provider.proof is Proof.NONE",
         "provider is None",
         _TRUTH,
@@ -273,7 +273,7 @@ FAULTS: Final = (
     Fault(
         "the time of the question is that of its answer",
         _RECONCILE,
-        "Truth.reconcile",
+        "Reconciliation.reconcile",
         "self._absence_is_sure(attempt, asked_at)",
         "self._absence_is_sure(attempt, datetime.now(UTC))",
         _TRUTH,
@@ -281,7 +281,7 @@ FAULTS: Final = (
     Fault(
         "an attempt that is no longer open is asked about again",
         _RECONCILE,
-        "Truth.reconcile",
+        "Reconciliation.reconcile",
         "if attempt.state not in OPEN_ATTEMPT:",
         "if attempt.state is AttemptState.ACCEPTED:",
         _TRUTH,
@@ -289,7 +289,7 @@ FAULTS: Final = (
     Fault(
         "what a look-up tells is not stored",
         _RECONCILE,
-        "Truth._ask",
+        "Reconciliation._ask",
         "if isinstance(truth, Found):",
         "if isinstance(truth, Found) and attempt.reported:",
         _TRUTH,
@@ -306,8 +306,8 @@ FAULTS: Final = (
         "nobody gives up at the horizon",
         _STORY,
         "SendMessage._past_horizon",
-        "workflow.now() - since >= self._waits.truth_horizon",
-        "workflow.now() - since >= 2 * self._waits.truth_horizon",
+        "workflow.now() - since >= self._waits.reconcile_horizon",
+        "workflow.now() - since >= 2 * self._waits.reconcile_horizon",
         (*_RECONCILING, *_REPORTING),
     ),
     Fault(
@@ -354,16 +354,16 @@ FAULTS: Final = (
         "whoever stops looking does not look again",
         "models/queries/messages/inline_report_wait.py",
         "leave",
-        "return attended in await reported(ReadSession(db), [attended])",
+        "return awaited_inline in await reported(ReadSession(db), [awaited_inline])",
         "return False",
         _ATTENDING,
     ),
     Fault(
-        "whoever stops looking leaves the attempt attended",
+        "whoever stops looking leaves the attempt awaited_inline",
         "models/queries/messages/inline_report_wait.py",
         "_LEAVE",
-        "SET attended_until = NULL",
-        "SET attended_until = attended_until",
+        "SET report_wait_until = NULL",
+        "SET report_wait_until = report_wait_until",
         _ATTENDING,
     ),
     Fault(

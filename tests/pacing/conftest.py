@@ -7,7 +7,7 @@ import pytest
 from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
-from tests.pacing.harness import PostOffice, open_office
+from tests.pacing.harness import SenderHarness, open_harness
 from tests.stack import async_url, make_database
 from workflows.client import register_search_attributes as register
 
@@ -26,12 +26,12 @@ def own_url(postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture
-async def office(own_server: EmbeddedTemporal, own_url: str) -> AsyncIterator[PostOffice]:
+async def harness(own_server: EmbeddedTemporal, own_url: str) -> AsyncIterator[SenderHarness]:
     """A number to send from; nothing of it is left afterwards."""
     database = Database(own_url, pool_size=20)
-    office = await open_office(database, own_url, own_server.address)
-    client = await office.client()
+    harness = await open_harness(database, own_url, own_server.address)
+    client = await harness.client()
     await register(client)
-    yield office
-    await office.close()
+    yield harness
+    await harness.close()
     await database.close()

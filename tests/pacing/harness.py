@@ -28,10 +28,10 @@ from models.tables.merchant import Merchant
 from providers.ports.messages import Accepted, Answer, LookUp, NotFound, Proof, SendRequest
 from providers.routing import Routes
 from tests.factories import Owner, make_message, make_owner, new_message, say, unique
-from workflows.messages.start import News, SendStart, start_send, wake_send
-from workflows.names import pump_id
+from workflows.messages.start import SendSignal, SendStart, start_send, wake_send
+from workflows.names import sender_queue_id
 from workflows.payloads import data_converter
-from workflows.senders.workflow import Pump
+from workflows.senders.workflow import SenderQueue
 
 TO = "+18005551234"
 """A number of no place, so that the merchant's hours are its hours."""
@@ -84,7 +84,7 @@ def most_in_a_second(calls: Sequence[Call]) -> int:
 
 
 @dataclass
-class PostOffice:
+class SenderHarness:
     """Sends from one number of one tenant."""
 
     database: Database
@@ -121,7 +121,7 @@ class PostOffice:
             number=self.owner.sender,
         )
         with contextlib.suppress(RPCError):
-            await (await self.pump()).signal(Pump.joined)
+            await (await self.pump()).signal(SenderQueue.message_queued)
 
     async def another_merchant(self) -> Owner:
         """Return a second merchant of the tenant, who sends from the same number."""
@@ -189,14 +189,14 @@ class PostOffice:
 
     async def wake(self, message_id: int) -> None:
         """Signal a message's workflow, as a cancel does."""
-        await wake_send(await self.client(), self.started[message_id], News.WOKEN)
+        await wake_send(await self.client(), self.started[message_id], SendSignal.ROW_CHANGED)
 
     async def in_line(self) -> list[int]:
         """Return the messages that stand in the number's line, those to go first first."""
         async with self.database.read() as db:
             rows = await db.execute(
                 text(
-                    "SELECT message_id FROM sender_line WHERE tenant_id = :t"
+                    "SELECT message_id FROM sender_queue WHERE tenant_id = :t"
                     " AND granted_at IS NULL ORDER BY priority, turn, seq"
                 ),
                 {"t": self.owner.tenant_id},
@@ -207,7 +207,9 @@ class PostOffice:
         """Return the moment of a message that was let in and has not come yet."""
         async with self.database.read() as db:
             found = await db.execute(
-                text("SELECT granted_at FROM sender_line WHERE tenant_id = :t AND message_id = :m"),
+                text(
+                    "SELECT granted_at FROM sender_queue WHERE tenant_id = :t AND message_id = :m"
+                ),
                 {"t": self.owner.tenant_id, "m": message_id},
             )
             moment: datetime | None = found.scalar_one_or_none()
@@ -233,7 +235,7 @@ class PostOffice:
     async def pump(self) -> Any:
         """Return the handle of the number's pump."""
         sender = await self.sender_id()
-        name = pump_id(self.owner.tenant_id, sender, Channel.SMS)
+        name = sender_queue_id(self.owner.tenant_id, sender, Channel.SMS)
         return (await self.client()).get_workflow_handle(name)
 
     async def sender_id(self) -> int:
@@ -249,7 +251,7 @@ class PostOffice:
 
     async def close(self) -> None:
         """Leave nothing behind that the next test's workers would go on with."""
-        await self.write("DELETE FROM sender_line WHERE tenant_id = :t", t=self.owner.tenant_id)
+        await self.write("DELETE FROM sender_queue WHERE tenant_id = :t", t=self.owner.tenant_id)
         client = await self.client()
         left = [workflow async for workflow in client.list_workflows("ExecutionStatus='Running'")]
         await asyncio.gather(*(_terminate(client, workflow.id) for workflow in left))
@@ -259,10 +261,10 @@ async def _terminate(client: Client, workflow_id: str) -> None:
     await client.get_workflow_handle(workflow_id).terminate()
 
 
-async def open_office(database: Database, url: str, address: str) -> PostOffice:
+async def open_harness(database: Database, url: str, address: str) -> SenderHarness:
     """Return an office of a tenant of its own; its merchant's recipient wants marketing."""
     owner = await make_owner(database, sms_limit=100_000)
-    office = PostOffice(
+    harness = SenderHarness(
         database=database,
         settings=Settings(
             database_url=SecretStr(url),
@@ -273,13 +275,13 @@ async def open_office(database: Database, url: str, address: str) -> PostOffice:
         owner=owner,
     )
     await say(database, owner, contact=TO, status=ConsentStatus.OPT_IN)
-    await office.write(
+    await harness.write(
         "UPDATE merchant SET timezone = :zone WHERE tenant_id = :t AND id = :m",
         zone=_where_it_is_noon(),
         t=owner.tenant_id,
         m=owner.merchant_id,
     )
-    return office
+    return harness
 
 
 def _where_it_is_noon() -> str:

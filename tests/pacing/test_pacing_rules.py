@@ -32,7 +32,7 @@ def lane(
 
 def place(*, granted_in: timedelta | None = None) -> Place:
     return Place(
-        joined_at=NOW - SECOND, granted_at=None if granted_in is None else NOW + granted_in
+        queued_at=NOW - SECOND, granted_at=None if granted_in is None else NOW + granted_in
     )
 
 
@@ -165,8 +165,8 @@ def test_the_pump_looks_again_before_the_lane_is_free_and_ends_with_the_line() -
 
 def test_who_waits_asks_ever_more_seldom_and_when_it_expires() -> None:
     for waited, wait in ((0, 60), (50, 60), (600, 600), (99999, 3600)):
-        joined = NOW - timedelta(seconds=waited)
-        assert pacing.ask_again(joined, NOW, None) == NOW + timedelta(seconds=wait)
+        message_queued = NOW - timedelta(seconds=waited)
+        assert pacing.ask_again(message_queued, NOW, None) == NOW + timedelta(seconds=wait)
     assert pacing.ask_again(NOW, NOW, NOW + SECOND) == NOW + SECOND
 
 

@@ -66,7 +66,7 @@ class Sender:
 
     async def grant(self, message_id: int, at: datetime) -> None:
         await self.write(
-            "UPDATE sender_line SET granted_at = :at WHERE message_id = :m"
+            "UPDATE sender_queue SET granted_at = :at WHERE message_id = :m"
             " AND tenant_id = (SELECT tenant_id FROM sender_number WHERE number = :number)",
             at=at,
             m=message_id,
@@ -92,9 +92,9 @@ async def test_who_stands_alone_says_so_each_time_it_asks(
     sender: Sender, database: Database, owner: Owner
 ) -> None:
     message, other = [await make_message(database, new_message(owner)) for _ in range(2)]
-    joined = await sender.asks(message, None)
-    assert (joined.way, joined.first) == (Way.STAND, True)
-    place = Place(joined_at=joined.joined_at, granted_at=None)
+    message_queued = await sender.asks(message, None)
+    assert (message_queued.way, message_queued.first) == (Way.STAND, True)
+    place = Place(queued_at=message_queued.queued_at, granted_at=None)
     assert (await sender.asks(message, place)).first  # the signal of the first time may be lost
     assert not (await sender.asks(other, None)).first
     assert not (await sender.asks(message, place)).first
@@ -159,4 +159,4 @@ async def test_the_pump_of_a_number_that_was_given_back_ends(
 ) -> None:
     line = Line(tenant_id=owner.tenant_id, sender_id=10**12, channel=SMS)
     async with database.transaction() as db:
-        assert await sender_queue.pump(db, line) == ([], None)
+        assert await sender_queue.grant_slots(db, line) == ([], None)

@@ -10,18 +10,18 @@ from temporalio.testing import WorkflowEnvironment
 
 from models.enums import Channel, MessageStatus
 from tests.fakes import ACCEPTED_AND_REPORTED, CANCELED, DELIVERED, OVER, fake
-from tests.workflows.conftest import skipping, stage
-from tests.workflows.harness import Stage, Staging
+from tests.workflows.conftest import harness, skipping
+from tests.workflows.harness import Harness, Staging
 from workflows import steps
-from workflows.messages.types import DispatchResult, PumpResult, PumpStep, Verdict
+from workflows.messages.types import DispatchResult, SenderQueueResult, SenderQueueStep, Verdict
 from workflows.messages.workflow import SendMessage
-from workflows.senders.workflow import TURNS, Pump
+from workflows.senders.workflow import TURNS, SenderQueue
 
-__all__ = ["skipping", "stage"]
+__all__ = ["harness", "skipping"]
 
-LINE = PumpStep(tenant_id=3, sender_id=9, channel=Channel.SMS)
-BUSY = PumpResult(let_in=9, next_in=timedelta(seconds=0.3))
-NOBODY = PumpResult(let_in=0, next_in=None)
+LINE = SenderQueueStep(tenant_id=3, sender_id=9, channel=Channel.SMS)
+BUSY = SenderQueueResult(grant_sender_slots=9, next_in=timedelta(seconds=0.3))
+NOBODY = SenderQueueResult(grant_sender_slots=0, next_in=None)
 
 
 def standing() -> DispatchResult:
@@ -30,51 +30,53 @@ def standing() -> DispatchResult:
 
 
 async def pump(
-    environment: WorkflowEnvironment, stage: Stage, *, joined: bool = False
-) -> WorkflowHandle[Pump, None]:
+    environment: WorkflowEnvironment, harness: Harness, *, message_queued: bool = False
+) -> WorkflowHandle[SenderQueue, None]:
     """Run a pump to its end."""
     handle = await environment.client.start_workflow(
-        Pump.run,
+        SenderQueue.run,
         LINE,
         id=f"pump-{uuid4()}",
-        task_queue=stage.queue,
-        start_signal="joined" if joined else None,
+        task_queue=harness.queue,
+        start_signal="joined" if message_queued else None,
     )
     async with asyncio.timeout(30):
         await handle.result()
     return handle
 
 
-async def test_it_ends_when_nobody_is_left(stage: Staging, skipping: WorkflowEnvironment) -> None:
-    let_in, turns = fake(steps.let_in, BUSY, BUSY, NOBODY)
-    async with stage(let_in) as pumping:
+async def test_it_ends_when_nobody_is_left(harness: Staging, skipping: WorkflowEnvironment) -> None:
+    grant_sender_slots, turns = fake(steps.grant_sender_slots, BUSY, BUSY, NOBODY)
+    async with harness(grant_sender_slots) as pumping:
         await pump(skipping, pumping)
     assert turns == [LINE] * 3
 
 
 async def test_who_joins_while_it_finds_nobody_is_not_left_alone(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
-    async def somebody_joins(_: PumpStep) -> PumpResult:
+    async def somebody_joins(_: SenderQueueStep) -> SenderQueueResult:
         if len(turns) == 1:
-            await skipping.client.get_workflow_handle(pump_id).signal(Pump.joined)
+            await skipping.client.get_workflow_handle(sender_queue_id).signal(
+                SenderQueue.message_queued
+            )
         return NOBODY
 
-    let_in, turns = fake(steps.let_in, somebody_joins, repeat_last=True)
-    async with stage(let_in) as pumping:
-        pump_id = f"pump-{uuid4()}"
+    grant_sender_slots, turns = fake(steps.grant_sender_slots, somebody_joins, repeat_last=True)
+    async with harness(grant_sender_slots) as pumping:
+        sender_queue_id = f"pump-{uuid4()}"
         handle = await skipping.client.start_workflow(
-            Pump.run, LINE, id=pump_id, task_queue=pumping.queue
+            SenderQueue.run, LINE, id=sender_queue_id, task_queue=pumping.queue
         )
         await handle.result()
     assert len(turns) >= 2
 
 
 async def test_it_begins_a_new_run_before_its_history_grows_long(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
-    let_in, turns = fake(steps.let_in, *[BUSY] * TURNS, NOBODY)
-    async with stage(let_in) as pumping:
+    grant_sender_slots, turns = fake(steps.grant_sender_slots, *[BUSY] * TURNS, NOBODY)
+    async with harness(grant_sender_slots) as pumping:
         handle = await pump(skipping, pumping)
         first = skipping.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
         history = (await first.fetch_history()).events
@@ -83,21 +85,21 @@ async def test_it_begins_a_new_run_before_its_history_grows_long(
     assert len(history) < 10_000
 
 
-async def test_a_message_in_line_goes_when_it_is_woken(stage: Staging) -> None:
+async def test_a_message_in_line_goes_when_it_is_woken(harness: Staging) -> None:
     dispatch, handed = fake(steps.dispatch, standing(), ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         handle = await send.start()
         await send.until_it_waits()
-        await send.send.signal(SendMessage.woken)
+        await send.send.signal(SendMessage.row_changed)
         assert await send.end_of(handle) is MessageStatus.DELIVERED
         assert await send.took() < timedelta(minutes=1)
     assert len(handed) == 2
 
 
-async def test_a_message_whose_signal_was_lost_asks_again(stage: Staging) -> None:
+async def test_a_message_whose_signal_was_lost_asks_again(harness: Staging) -> None:
     dispatch, handed = fake(steps.dispatch, standing(), standing(), OVER)
     settle, _ = fake(steps.settle, CANCELED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.CANCELED
     assert len(handed) == 3

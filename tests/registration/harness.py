@@ -13,12 +13,12 @@ from models.enums import DeliveryMode
 from models.queries.registration import registrations
 from models.queries.registration.registrations import Row, Steps
 from models.rules.registration.vocabulary import (
-    Errand,
     NumberState,
     NumberType,
     RegistrationKind,
+    RegistrationOperation,
     RegistrationState,
-    Standing,
+    RegistryStatus,
 )
 from models.session import Database
 from models.tables.messaging import Brand, Campaign, MessagingNumber
@@ -37,10 +37,10 @@ from tests.factories import Owner
 from tests.registration.test_checks import BRAND, CAMPAIGN
 from workflows.registration.types import RegistrationResult, RegistrationStep
 
-PENDING = Stands(standing=Standing.PENDING, vendor_id="v1")
-DONE = Stands(standing=Standing.DONE, vendor_id="v1")
+PENDING = Stands(standing=RegistryStatus.PENDING, vendor_id="v1")
+DONE = Stands(standing=RegistryStatus.DONE, vendor_id="v1")
 REASON = Reason(code="30794", field="ein", message="The EIN does not belong to this name.")
-REJECTED = Stands(standing=Standing.REJECTED, vendor_id="v1", reasons=(REASON,))
+REJECTED = Stands(standing=RegistryStatus.REJECTED, vendor_id="v1", reasons=(REASON,))
 LOOK_AFTER = timedelta(minutes=1)
 LOST_AFTER = timedelta(hours=1)
 
@@ -79,7 +79,7 @@ class ScriptedRegistry:
         return self._offers
 
 
-class Stage:
+class Harness:
     """What a test of a registration's steps needs."""
 
     def __init__(self, database: Database, owner: Owner, registry: ScriptedRegistry) -> None:
@@ -135,27 +135,35 @@ class Stage:
         known = {**common, "number": number, "type": NumberType.LOCAL, **facts}
         return await self.add(MessagingNumber(**known))
 
-    async def submit(self, errand: Errand, row_id: int) -> RegistrationResult:
-        return await self._run(self.registering.submit, errand, row_id)
+    async def submit(
+        self, registry_operation: RegistrationOperation, row_id: int
+    ) -> RegistrationResult:
+        return await self._run(self.registering.submit, registry_operation, row_id)
 
-    async def reconcile(self, errand: Errand, row_id: int) -> RegistrationResult:
-        return await self._run(self.registering.reconcile, errand, row_id)
+    async def reconcile(
+        self, registry_operation: RegistrationOperation, row_id: int
+    ) -> RegistrationResult:
+        return await self._run(self.registering.reconcile, registry_operation, row_id)
 
-    async def ask(self, errand: Errand, row_id: int) -> RegistrationResult:
-        return await self._run(self.registering.ask, errand, row_id)
+    async def ask(
+        self, registry_operation: RegistrationOperation, row_id: int
+    ) -> RegistrationResult:
+        return await self._run(self.registering.ask, registry_operation, row_id)
 
-    async def row(self, errand: Errand, row_id: int) -> Any:
+    async def row(self, registry_operation: RegistrationOperation, row_id: int) -> Any:
         """Return a row as it is."""
         async with self.database.read() as db:
             return await registrations.find_row(
-                db, kind=kind_of(errand), tenant_id=self.owner.tenant_id, row_id=row_id
+                db, kind=kind_of(registry_operation), tenant_id=self.owner.tenant_id, row_id=row_id
             )
 
-    async def move(self, errand: Errand, row_id: int, steps: Steps, **facts: Any) -> bool:
+    async def move(
+        self, registry_operation: RegistrationOperation, row_id: int, steps: Steps, **facts: Any
+    ) -> bool:
         """Take a row to other states, as the API does."""
         async with self.database.transaction() as db:
             row = await registrations.lock_row(
-                db, kind=kind_of(errand), tenant_id=self.owner.tenant_id, row_id=row_id
+                db, kind=kind_of(registry_operation), tenant_id=self.owner.tenant_id, row_id=row_id
             )
             assert row is not None
             for name, value in facts.items():
@@ -175,13 +183,15 @@ class Stage:
             " AND type = 'COMPLIANCE_REJECTED' AND channel = 'SMS' ORDER BY id"
         )
 
-    async def expire(self, errand: Errand, row_id: int, ago: timedelta) -> None:
+    async def expire(
+        self, registry_operation: RegistrationOperation, row_id: int, ago: timedelta
+    ) -> None:
         """Put the deadline of the call in hand into the past."""
         table = {"brand": "brand", "campaign": "campaign", "number": "messaging_number"}
         async with self.database.transaction() as db:
             await db.execute(
                 text(
-                    f"UPDATE {table[kind_of(errand)]} SET deadline = :past"
+                    f"UPDATE {table[kind_of(registry_operation)]} SET deadline = :past"
                     " WHERE tenant_id = :tenant AND id = :id"
                 ),
                 {
@@ -205,9 +215,14 @@ class Stage:
         }
         return facts if profile is None else {**facts, "profile": profile}
 
-    async def _run(self, body: Any, errand: Errand, row_id: int) -> RegistrationResult:
+    async def _run(
+        self, body: Any, registry_operation: RegistrationOperation, row_id: int
+    ) -> RegistrationResult:
         step = RegistrationStep(
-            tenant_id=self.owner.tenant_id, kind=kind_of(errand), row_id=row_id, errand=errand
+            tenant_id=self.owner.tenant_id,
+            kind=kind_of(registry_operation),
+            row_id=row_id,
+            registry_operation=registry_operation,
         )
         environment = ActivityEnvironment()
         environment.on_heartbeat = lambda *_: self.beats.append(None)
@@ -215,12 +230,12 @@ class Stage:
         return result
 
 
-def kind_of(errand: Errand) -> RegistrationKind:
+def kind_of(registry_operation: RegistrationOperation) -> RegistrationKind:
     """Return whose row an errand works on."""
-    match errand:
-        case Errand.REGISTER_BRAND:
+    match registry_operation:
+        case RegistrationOperation.REGISTER_BRAND:
             return RegistrationKind.BRAND
-        case Errand.REGISTER_CAMPAIGN:
+        case RegistrationOperation.REGISTER_CAMPAIGN:
             return RegistrationKind.CAMPAIGN
         case _:
             return RegistrationKind.NUMBER

@@ -6,27 +6,27 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.rules.registration.vocabulary import Errand
+from models.rules.registration.vocabulary import RegistrationOperation
 from models.session import Database
 from tests.factories import Owner
-from tests.registration.harness import DONE, REJECTED, ScriptedRegistry, Stage
+from tests.registration.harness import DONE, REJECTED, Harness, ScriptedRegistry
 
 
-def _stage(database: Database, owner: Owner, answer: Any) -> Stage:
-    return Stage(database, owner, ScriptedRegistry(answer))
+def _stage(database: Database, owner: Owner, answer: Any) -> Harness:
+    return Harness(database, owner, ScriptedRegistry(answer))
 
 
-def _number(on: Stage) -> str:
+def _number(on: Harness) -> str:
     return f"+1813{on.owner.tenant_id:07d}"
 
 
-async def _senders(on: Stage) -> list[Any]:
+async def _senders(on: Harness) -> list[Any]:
     return await on.rows(
         "SELECT claimed_at, provider FROM sender_number WHERE number = :n", n=_number(on)
     )
 
 
-async def _claim(on: Stage, *, claimed: bool = True) -> None:
+async def _claim(on: Harness, *, claimed: bool = True) -> None:
     async with on.database.transaction() as db:
         await db.execute(
             text(
@@ -47,7 +47,7 @@ async def test_what_was_claimed_is_the_merchants_once_it_is_bought(
 ) -> None:
     on = _stage(database, owner, DONE)
     await _claim(on)
-    await on.submit(Errand.BUY, await on.number(_number(on)))
+    await on.submit(RegistrationOperation.BUY, await on.number(_number(on)))
     assert await _senders(on) == [(None, "simulator")]
 
 
@@ -57,5 +57,7 @@ async def test_a_purchase_that_fails_gives_up_its_claim_and_nothing_else(
 ) -> None:
     on = _stage(database, owner, REJECTED)
     await _claim(on, claimed=claimed)
-    assert (await on.submit(Errand.BUY, await on.number(_number(on)))).state == "FAILED"
+    assert (
+        await on.submit(RegistrationOperation.BUY, await on.number(_number(on)))
+    ).state == "FAILED"
     assert await _senders(on) == left

@@ -14,21 +14,21 @@ from models.rules.registration.lifecycle import (
     NUMBER_ENDS,
     NUMBER_STEPS,
     REGISTRATION_STEPS,
-    Move,
+    RegistrationAction,
     RegistrationReference,
-    errand_of_number,
-    next_move,
+    next_registration_action,
+    operation_of_number,
     parse_registration_reference,
 )
 from models.rules.registration.missing import NumberWords, may_send, missing
 from models.rules.registration.vocabulary import (
     AssignmentState,
-    Errand,
     NumberState,
     NumberType,
     RegistrationKind,
+    RegistrationOperation,
     RegistrationState,
-    Standing,
+    RegistryStatus,
 )
 from models.tables.messaging import Brand, Campaign, MessagingNumber
 
@@ -102,8 +102,8 @@ def test_a_number_takes_only_the_steps_of_its_tables(
         assert moved == allowed
         if not moved:
             assert (bought.state, bought.assignment) == before
-        open_errand = errand_of_number(bought.state, bought.assignment)
-        assert (bought.sweep_at is not None) == (open_errand is not None)
+        open_registry_operation = operation_of_number(bought.state, bought.assignment)
+        assert (bought.sweep_at is not None) == (open_registry_operation is not None)
 
 
 WISHES = (
@@ -120,17 +120,19 @@ def test_whatever_is_wished_and_decided_an_errand_ends_where_its_table_says(
 ) -> None:
     bought = number(NumberState.REQUESTED)
     for wish, granted in life:
-        errand = errand_of_number(bought.state, bought.assignment)
-        if errand is None:
+        registry_operation = operation_of_number(bought.state, bought.assignment)
+        if registry_operation is None:
             registrations.move(bought, wish, now=NOW, look_after=GRACE)
             continue
-        end = NUMBER_ENDS[errand, Standing.DONE if granted else Standing.REJECTED]
+        end = NUMBER_ENDS[
+            registry_operation, RegistryStatus.DONE if granted else RegistryStatus.REJECTED
+        ]
         ended = Steps(state=end.state, assignment=end.assignment)
         assert registrations.move(bought, ended, now=NOW, look_after=GRACE)
         if end.then is not None:
             assert registrations.move(bought, Steps(state=end.then), now=NOW, look_after=GRACE)
-        following = Errand.RELEASE if end.then is not None else None
-        assert errand_of_number(bought.state, bought.assignment) is following
+        following = RegistrationOperation.RELEASE if end.then is not None else None
+        assert operation_of_number(bought.state, bought.assignment) is following
         # Given back only once no campaign has it.
         if bought.state in (NumberState.RELEASING, NumberState.RELEASED):
             assert bought.assignment not in HELD
@@ -155,17 +157,25 @@ def test_an_assignment_is_no_step_of_a_brand_or_campaign() -> None:
 @pytest.mark.parametrize(
     ("current", "deadline", "taken", "expected"),
     [
-        (Errand.BUY, None, False, Move.SUBMIT),
-        (Errand.BUY, NOW, False, Move.RECONCILE),
-        (Errand.BUY, None, True, Move.ASK),
-        (Errand.ASSIGN, None, False, Move.OVER),
-        (None, NOW, True, Move.OVER),
+        (RegistrationOperation.BUY, None, False, RegistrationAction.SUBMIT),
+        (RegistrationOperation.BUY, NOW, False, RegistrationAction.RECONCILE),
+        (RegistrationOperation.BUY, None, True, RegistrationAction.ASK),
+        (RegistrationOperation.ASSIGN, None, False, RegistrationAction.OVER),
+        (None, NOW, True, RegistrationAction.OVER),
     ],
 )
 def test_the_row_alone_says_what_is_next(
-    current: Errand | None, deadline: datetime | None, taken: bool, expected: Move
+    current: RegistrationOperation | None,
+    deadline: datetime | None,
+    taken: bool,
+    expected: RegistrationAction,
 ) -> None:
-    assert next_move(wanted=Errand.BUY, current=current, deadline=deadline, taken=taken) is expected
+    assert (
+        next_registration_action(
+            wanted=RegistrationOperation.BUY, current=current, deadline=deadline, taken=taken
+        )
+        is expected
+    )
 
 
 @given(

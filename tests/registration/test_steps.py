@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import text
 
 from models.queries.registration.registrations import Steps
-from models.rules.registration.lifecycle import Move
+from models.rules.registration.lifecycle import RegistrationAction
 from models.rules.registration.vocabulary import (
     AssignmentState,
-    Errand,
     NumberState,
+    RegistrationOperation,
     RegistrationState,
-    Standing,
+    RegistryStatus,
 )
 from models.session import Database
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.registration import (
     Advanced,
     AssignmentRequest,
@@ -33,32 +33,34 @@ from providers.ports.registration import (
     UnassignmentRequest,
 )
 from tests.factories import Owner, make_message, new_message
-from tests.registration.harness import DONE, PENDING, REASON, REJECTED, ScriptedRegistry, Stage
+from tests.registration.harness import DONE, PENDING, REASON, REJECTED, Harness, ScriptedRegistry
 from workflows.registration.types import RegistrationResult
 
-BRAND = Errand.REGISTER_BRAND
-CAMPAIGN = Errand.REGISTER_CAMPAIGN
+BRAND = RegistrationOperation.REGISTER_BRAND
+CAMPAIGN = RegistrationOperation.REGISTER_CAMPAIGN
 LOST = Ambiguous(reason="ReadTimeout")
 
 
 @pytest.fixture
-def stage(database: Database, owner: Owner) -> Any:
+def harness(database: Database, owner: Owner) -> Any:
     """Set a stage with a registry."""
 
-    def set_up(*answers: SubmitAnswer, **options: Any) -> Stage:
-        return Stage(database, owner, ScriptedRegistry(*answers, **options))
+    def set_up(*answers: SubmitAnswer, **options: Any) -> Harness:
+        return Harness(database, owner, ScriptedRegistry(*answers, **options))
 
     return set_up
 
 
-async def test_a_brand_is_submitted_once_then_asked_about_until_it_is_approved(stage: Any) -> None:
-    on: Stage = stage(PENDING, truths=[PENDING, DONE])
+async def test_a_brand_is_submitted_once_then_asked_about_until_it_is_approved(
+    harness: Any,
+) -> None:
+    on: Harness = harness(PENDING, truths=[PENDING, DONE])
     brand = await on.brand()
-    assert (await on.submit(BRAND, brand)).move is Move.ASK
-    assert (await on.submit(BRAND, brand)).move is Move.ASK
-    assert (await on.ask(BRAND, brand)).move is Move.ASK
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.ask(BRAND, brand)).move is RegistrationAction.ASK
     last = await on.ask(BRAND, brand)
-    assert last == RegistrationResult(move=Move.OVER, state="APPROVED")
+    assert last == RegistrationResult(move=RegistrationAction.OVER, state="APPROVED")
     row = await on.row(BRAND, brand)
     assert (row.vendor_id, row.reasons, row.sweep_at) == ("v1", [], None)
     assert row.decided_at is not None
@@ -69,8 +71,8 @@ async def test_a_brand_is_submitted_once_then_asked_about_until_it_is_approved(s
     assert [asked.taken for asked in on.registry.asked] == [True, True]
 
 
-async def test_a_look_that_takes_long_says_that_it_goes_on(stage: Any) -> None:
-    on: Stage = stage(LOST)
+async def test_a_look_that_takes_long_says_that_it_goes_on(harness: Any) -> None:
+    on: Harness = harness(LOST)
     brand = await on.brand()
     await on.submit(BRAND, brand)
     look_up = on.registry.look_up
@@ -84,44 +86,44 @@ async def test_a_look_that_takes_long_says_that_it_goes_on(stage: Any) -> None:
     assert len(on.beats) == 2
 
 
-async def test_a_lost_answer_is_looked_for_before_anything_is_submitted_again(stage: Any) -> None:
-    on: Stage = stage(LOST, truths=[PENDING, DONE])
+async def test_a_lost_answer_is_looked_for_before_anything_is_submitted_again(harness: Any) -> None:
+    on: Harness = harness(LOST, truths=[PENDING, DONE])
     brand = await on.brand()
-    assert (await on.submit(BRAND, brand)).move is Move.RECONCILE
-    assert (await on.submit(BRAND, brand)).move is Move.RECONCILE
-    assert (await on.reconcile(BRAND, brand)).move is Move.ASK
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.RECONCILE
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.RECONCILE
+    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.ASK
     assert (await on.ask(BRAND, brand)).state == "APPROVED"
     assert len(on.registry.submitted) == 1
     assert [asked.taken for asked in on.registry.asked] == [False, True]
 
 
-async def test_absence_is_believed_only_after_the_deadline_and_the_window(stage: Any) -> None:
-    on: Stage = stage(LOST, PENDING, absence_window=timedelta(seconds=30))
+async def test_absence_is_believed_only_after_the_deadline_and_the_window(harness: Any) -> None:
+    on: Harness = harness(LOST, PENDING, absence_window=timedelta(seconds=30))
     brand = await on.brand()
     await on.submit(BRAND, brand)
-    assert (await on.reconcile(BRAND, brand)).move is Move.RECONCILE
+    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.RECONCILE
     await on.expire(BRAND, brand, timedelta(seconds=29))
-    assert (await on.reconcile(BRAND, brand)).move is Move.RECONCILE
+    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.RECONCILE
     await on.expire(BRAND, brand, timedelta(seconds=31))
-    assert (await on.reconcile(BRAND, brand)).move is Move.SUBMIT
-    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.SUBMIT
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
     assert len({request.reference for request in on.registry.submitted}) == 1
 
 
-@pytest.mark.parametrize("truth", [NoTruth(reason="ConnectError"), NotFound()])
+@pytest.mark.parametrize("truth", [Unanswered(reason="ConnectError"), NotFound()])
 async def test_no_truth_keeps_a_call_open_and_a_forgetful_registry_is_asked_on(
-    stage: Any, truth: NoTruth | NotFound
+    harness: Any, truth: Unanswered | NotFound
 ) -> None:
-    on: Stage = stage(PENDING, truths=[truth])
+    on: Harness = harness(PENDING, truths=[truth])
     brand = await on.brand()
     await on.submit(BRAND, brand)
-    assert (await on.ask(BRAND, brand)).move is Move.ASK
-    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    assert (await on.ask(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
     assert len(on.registry.submitted) == 1
 
 
-async def test_a_worker_that_wakes_late_changes_nothing_its_successor_wrote(stage: Any) -> None:
-    on: Stage = stage(PENDING)
+async def test_a_worker_that_wakes_late_changes_nothing_its_successor_wrote(harness: Any) -> None:
+    on: Harness = harness(PENDING)
     brand = await on.brand()
     frozen, thawed = asyncio.Event(), asyncio.Event()
 
@@ -132,71 +134,76 @@ async def test_a_worker_that_wakes_late_changes_nothing_its_successor_wrote(stag
             await thawed.wait()
             return NotProcessed(reason="DeadlinePassed")
 
-    late = Stage(on.database, on.owner, Slow())
+    late = Harness(on.database, on.owner, Slow())
     sleeping = asyncio.create_task(late.submit(BRAND, brand))
     await frozen.wait()
     await on.expire(BRAND, brand, timedelta(seconds=1))
-    assert (await on.reconcile(BRAND, brand)).move is Move.SUBMIT
-    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.SUBMIT
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
     thawed.set()
-    assert (await sleeping).move is Move.ASK
+    assert (await sleeping).move is RegistrationAction.ASK
     assert (await on.row(BRAND, brand)).taken_at is not None
 
 
-async def test_of_two_workers_at_once_one_makes_the_call(stage: Any) -> None:
-    on: Stage = stage(DONE)
+async def test_of_two_workers_at_once_one_makes_the_call(harness: Any) -> None:
+    on: Harness = harness(DONE)
     number = await on.number(_number(on))
-    results = await asyncio.gather(*(on.submit(Errand.BUY, number) for _ in range(5)))
+    results = await asyncio.gather(
+        *(on.submit(RegistrationOperation.BUY, number) for _ in range(5))
+    )
     assert len(on.registry.submitted) == 1
-    assert {result.move for result in results} <= {Move.OVER, Move.RECONCILE}
+    assert {result.move for result in results} <= {
+        RegistrationAction.OVER,
+        RegistrationAction.RECONCILE,
+    }
 
 
-async def test_what_was_not_processed_is_tried_again_when_the_registry_said(stage: Any) -> None:
+async def test_what_was_not_processed_is_tried_again_when_the_registry_said(harness: Any) -> None:
     wait = timedelta(seconds=40)
-    on: Stage = stage(NotProcessed(reason="429", retry_after=wait), DONE)
+    on: Harness = harness(NotProcessed(reason="429", retry_after=wait), DONE)
     brand = await on.brand()
     result = await on.submit(BRAND, brand)
-    assert result.move is Move.SUBMIT
+    assert result.move is RegistrationAction.SUBMIT
     assert result.until is not None
     assert abs(result.until - datetime.now(UTC) - wait) < timedelta(seconds=5)
     assert (await on.submit(BRAND, brand)).state == "APPROVED"
 
 
-async def test_a_registration_of_several_calls_remembers_each(stage: Any) -> None:
+async def test_a_registration_of_several_calls_remembers_each(harness: Any) -> None:
     first, second = {"bundle": "BU1"}, {"bundle": "BU1", "brand": "BN1"}
-    on: Stage = stage(
+    on: Harness = harness(
         Advanced(vendor_state=first),
         LOST,
-        Stands(standing=Standing.PENDING, vendor_id="BN1"),
+        Stands(standing=RegistryStatus.PENDING, vendor_id="BN1"),
         truths=[Advanced(vendor_state=second)],
     )
     brand = await on.brand()
-    assert (await on.submit(BRAND, brand)).move is Move.SUBMIT
-    assert (await on.submit(BRAND, brand)).move is Move.RECONCILE
-    assert (await on.reconcile(BRAND, brand)).move is Move.SUBMIT
-    assert (await on.submit(BRAND, brand)).move is Move.ASK
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.SUBMIT
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.RECONCILE
+    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.SUBMIT
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
     assert [request.vendor_state for request in on.registry.submitted] == [{}, first, second]
     row = await on.row(BRAND, brand)
     assert (row.vendor_state, row.vendor_id) == (second, "BN1")
 
 
 async def test_what_had_to_be_waited_for_in_between_is_followed_by_the_next_call(
-    stage: Any,
+    harness: Any,
 ) -> None:
     reviewed = {"bundle": "BU1", "reviewed": True}
-    on: Stage = stage(PENDING, DONE, truths=[PENDING, Advanced(vendor_state=reviewed)])
+    on: Harness = harness(PENDING, DONE, truths=[PENDING, Advanced(vendor_state=reviewed)])
     brand = await on.brand()
-    assert (await on.submit(BRAND, brand)).move is Move.ASK
-    assert (await on.ask(BRAND, brand)).move is Move.ASK
-    assert (await on.ask(BRAND, brand)).move is Move.SUBMIT
+    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.ask(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.ask(BRAND, brand)).move is RegistrationAction.SUBMIT
     assert (await on.submit(BRAND, brand)).state == "APPROVED"
     assert on.registry.submitted[1].vendor_state == reviewed
 
 
 async def test_a_rejection_is_kept_with_its_reasons_and_warned_of_until_it_is_approved(
-    stage: Any,
+    harness: Any,
 ) -> None:
-    on: Stage = stage(PENDING, truths=[REJECTED, DONE])
+    on: Harness = harness(PENDING, truths=[REJECTED, DONE])
     brand = await on.brand()
     await on.submit(BRAND, brand)
     assert (await on.ask(BRAND, brand)).state == "REJECTED"
@@ -212,8 +219,8 @@ async def test_a_rejection_is_kept_with_its_reasons_and_warned_of_until_it_is_ap
     assert (again.reference, again.vendor_id) == (f"hxr-brand-{on.owner.tenant_id}-{brand}-2", "v1")
 
 
-async def test_a_refusal_when_submitting_is_a_rejection(stage: Any) -> None:
-    on: Stage = stage(REJECTED)
+async def test_a_refusal_when_submitting_is_a_rejection(harness: Any) -> None:
+    on: Harness = harness(REJECTED)
     campaign = await on.campaign()
     assert (await on.submit(CAMPAIGN, campaign)).state == "REJECTED"
     assert await on.alerts() == [(f"campaign-{campaign}", True)]
@@ -222,46 +229,48 @@ async def test_a_refusal_when_submitting_is_a_rejection(stage: Any) -> None:
     assert request.brand_vendor_id == "b1"
 
 
-async def test_a_row_without_the_errand_is_left_alone(stage: Any) -> None:
-    on: Stage = stage(DONE)
+async def test_a_row_without_the_errand_is_left_alone(harness: Any) -> None:
+    on: Harness = harness(DONE)
     draft = await on.brand(RegistrationState.DRAFT)
-    assert await on.submit(BRAND, draft) == RegistrationResult(move=Move.OVER, state="DRAFT")
-    assert await on.ask(BRAND, 10**12) == RegistrationResult(move=Move.OVER, state="")
+    assert await on.submit(BRAND, draft) == RegistrationResult(
+        move=RegistrationAction.OVER, state="DRAFT"
+    )
+    assert await on.ask(BRAND, 10**12) == RegistrationResult(move=RegistrationAction.OVER, state="")
     assert (on.registry.submitted, on.registry.asked) == ([], [])
 
 
-async def test_a_row_whose_registry_is_gone_waits_for_it(stage: Any) -> None:
-    on: Stage = stage(DONE)
+async def test_a_row_whose_registry_is_gone_waits_for_it(harness: Any) -> None:
+    on: Harness = harness(DONE)
     brand = await on.brand()
     on.registry.name = "elsewhere"
-    away = Stage(on.database, on.owner, on.registry)
+    away = Harness(on.database, on.owner, on.registry)
     result = await away.submit(BRAND, brand)
-    assert (result.move, on.registry.submitted) == (Move.SUBMIT, [])
+    assert (result.move, on.registry.submitted) == (RegistrationAction.SUBMIT, [])
     assert result.until is not None
 
 
-async def test_a_bought_number_becomes_a_sender_of_its_merchant(stage: Any) -> None:
-    on: Stage = stage(DONE)
+async def test_a_bought_number_becomes_a_sender_of_its_merchant(harness: Any) -> None:
+    on: Harness = harness(DONE)
     number = await on.number(_number(on))
-    assert (await on.submit(Errand.BUY, number)).state == "ACTIVE"
+    assert (await on.submit(RegistrationOperation.BUY, number)).state == "ACTIVE"
     assert await _senders(on) == [(_number(on), on.owner.merchant_id)]
     assert isinstance(on.registry.submitted[0], PurchaseRequest)
     assert await on.alerts() == []
 
 
 async def test_a_number_that_somebody_else_bought_fails_with_a_reason_and_no_alert(
-    stage: Any,
+    harness: Any,
 ) -> None:
-    on: Stage = stage(REJECTED)
+    on: Harness = harness(REJECTED)
     number = await on.number(_number(on))
-    assert (await on.submit(Errand.BUY, number)).state == "FAILED"
+    assert (await on.submit(RegistrationOperation.BUY, number)).state == "FAILED"
     assert await _senders(on) == []
-    assert (await on.row(Errand.BUY, number)).reasons[0]["code"] == "30794"
+    assert (await on.row(RegistrationOperation.BUY, number)).reasons[0]["code"] == "30794"
     assert await on.alerts() == []
 
 
-async def test_a_failed_assignment_is_warned_of_and_may_be_tried_again(stage: Any) -> None:
-    on: Stage = stage(REJECTED, DONE)
+async def test_a_failed_assignment_is_warned_of_and_may_be_tried_again(harness: Any) -> None:
+    on: Harness = harness(REJECTED, DONE)
     campaign = await on.campaign(RegistrationState.APPROVED, vendor_id="c1")
     number = await on.number(
         _number(on),
@@ -270,10 +279,12 @@ async def test_a_failed_assignment_is_warned_of_and_may_be_tried_again(stage: An
         assignment=AssignmentState.PENDING,
         vendor_id="n1",
     )
-    assert (await on.submit(Errand.ASSIGN, number)).state == "FAILED"
+    assert (await on.submit(RegistrationOperation.ASSIGN, number)).state == "FAILED"
     assert await on.alerts() == [(f"number-{number}", True)]
-    assert await on.move(Errand.ASSIGN, number, Steps(assignment=AssignmentState.PENDING))
-    assert (await on.submit(Errand.ASSIGN, number)).state == "ASSIGNED"
+    assert await on.move(
+        RegistrationOperation.ASSIGN, number, Steps(assignment=AssignmentState.PENDING)
+    )
+    assert (await on.submit(RegistrationOperation.ASSIGN, number)).state == "ASSIGNED"
     assert await on.alerts() == [(f"number-{number}", False)]
     request = on.registry.submitted[0]
     assert type(request) is AssignmentRequest
@@ -281,18 +292,20 @@ async def test_a_failed_assignment_is_warned_of_and_may_be_tried_again(stage: An
 
 
 async def test_an_unassigned_number_is_released_and_forgotten_with_who_stood_in_its_line(
-    stage: Any,
+    harness: Any,
 ) -> None:
-    on: Stage = stage(DONE, Stands(standing=Standing.DONE))
+    on: Harness = harness(DONE, Stands(standing=RegistryStatus.DONE))
     number = await _bought(on)
     message = await make_message(on.database, new_message(on.owner))
     await _join_line(on, message)
-    await on.move(Errand.UNASSIGN, number, Steps(assignment=AssignmentState.UNASSIGNING))
+    await on.move(
+        RegistrationOperation.UNASSIGN, number, Steps(assignment=AssignmentState.UNASSIGNING)
+    )
 
-    assert (await on.submit(Errand.UNASSIGN, number)).move is Move.OVER
-    row = await on.row(Errand.RELEASE, number)
+    assert (await on.submit(RegistrationOperation.UNASSIGN, number)).move is RegistrationAction.OVER
+    row = await on.row(RegistrationOperation.RELEASE, number)
     assert (row.state, row.assignment, row.taken_at) == ("RELEASING", "UNASSIGNED", None)
-    assert (await on.submit(Errand.RELEASE, number)).state == "RELEASED"
+    assert (await on.submit(RegistrationOperation.RELEASE, number)).state == "RELEASED"
     assert await _senders(on) == []
     assert [type(request) for request in on.registry.submitted[1:]] == [
         UnassignmentRequest,
@@ -301,20 +314,22 @@ async def test_an_unassigned_number_is_released_and_forgotten_with_who_stood_in_
     assert len({request.reference for request in on.registry.submitted}) == 3
 
 
-async def test_a_number_that_cannot_be_unassigned_is_kept(stage: Any) -> None:
-    on: Stage = stage(DONE, REJECTED)
+async def test_a_number_that_cannot_be_unassigned_is_kept(harness: Any) -> None:
+    on: Harness = harness(DONE, REJECTED)
     number = await _bought(on)
-    await on.move(Errand.UNASSIGN, number, Steps(assignment=AssignmentState.UNASSIGNING))
-    assert (await on.submit(Errand.UNASSIGN, number)).move is Move.OVER
-    row = await on.row(Errand.UNASSIGN, number)
+    await on.move(
+        RegistrationOperation.UNASSIGN, number, Steps(assignment=AssignmentState.UNASSIGNING)
+    )
+    assert (await on.submit(RegistrationOperation.UNASSIGN, number)).move is RegistrationAction.OVER
+    row = await on.row(RegistrationOperation.UNASSIGN, number)
     assert (row.state, row.assignment) == ("ACTIVE", "UNASSIGN_FAILED")
     assert len(await _senders(on)) == 1
 
 
 async def test_nothing_private_is_in_a_log_or_in_what_temporal_is_told(
-    stage: Any, caplog: pytest.LogCaptureFixture
+    harness: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    on: Stage = stage(LOST)
+    on: Harness = harness(LOST)
     brand = await on.brand()
     with caplog.at_level(logging.DEBUG):
         told = await on.submit(BRAND, brand)
@@ -325,37 +340,40 @@ async def test_nothing_private_is_in_a_log_or_in_what_temporal_is_told(
         assert private not in shown
 
 
-def _number(on: Stage) -> str:
+def _number(on: Harness) -> str:
     return f"+1813{on.owner.tenant_id:07d}"
 
 
-async def _bought(on: Stage) -> int:
+async def _bought(on: Harness) -> int:
     """Return a number that was bought, and assigned to a campaign."""
     campaign = await on.campaign(RegistrationState.APPROVED, vendor_id="c1")
     number = await on.number(_number(on))
-    assert (await on.submit(Errand.BUY, number)).state == "ACTIVE"
+    assert (await on.submit(RegistrationOperation.BUY, number)).state == "ACTIVE"
     await on.move(
-        Errand.ASSIGN, number, Steps(assignment=AssignmentState.PENDING), campaign_id=campaign
+        RegistrationOperation.ASSIGN,
+        number,
+        Steps(assignment=AssignmentState.PENDING),
+        campaign_id=campaign,
     )
     async with on.database.transaction() as db:
-        row = await db.merge(await on.row(Errand.ASSIGN, number))
+        row = await db.merge(await on.row(RegistrationOperation.ASSIGN, number))
         row.assignment, row.sweep_at = AssignmentState.ASSIGNED, None
     return number
 
 
-async def _senders(on: Stage) -> list[Any]:
+async def _senders(on: Harness) -> list[Any]:
     return await on.rows(
         "SELECT number, merchant_id FROM sender_number"
         " WHERE tenant_id = :tenant AND merchant_id IS NOT NULL"
     )
 
 
-async def _join_line(on: Stage, message: int) -> None:
+async def _join_line(on: Harness, message: int) -> None:
     async with on.database.transaction() as db:
         await db.execute(
             text(
-                "INSERT INTO sender_line (tenant_id, message_id, sender_id, channel, priority,"
-                " merchant_id, turn, units, joined_at)"
+                "INSERT INTO sender_queue (tenant_id, message_id, sender_id, channel, priority,"
+                " merchant_id, turn, units, queued_at)"
                 " SELECT tenant_id, :message, id, 'SMS', 2, merchant_id, 0, 1, now()"
                 " FROM sender_number WHERE tenant_id = :tenant AND merchant_id IS NOT NULL"
             ),

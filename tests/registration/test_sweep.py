@@ -14,7 +14,7 @@ from models.rules.registration.vocabulary import AssignmentState, NumberState, R
 from models.rules.waits import RegistrationWaits
 from models.session import Database
 from tests.factories import make_owner, unique
-from tests.registration.harness import ScriptedRegistry, Stage
+from tests.registration.harness import Harness, ScriptedRegistry
 from tests.stack import async_url, make_database
 
 SECOND = timedelta(seconds=1)
@@ -23,17 +23,17 @@ WAITS = RegistrationWaits(ask_first=SECOND, ask_longest=SECOND, reconcile_every=
 
 
 @pytest.fixture
-async def stage(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Stage]:
+async def harness(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Harness]:
     """A merchant in a database in which no other test's rows are found."""
     url = make_database(postgres, unique("regsweep").replace("-", "_"))
     database = Database(async_url(url), pool_size=5)
-    yield Stage(database, await make_owner(database), ScriptedRegistry())
+    yield Harness(database, await make_owner(database), ScriptedRegistry())
     await database.close()
 
 
-async def sweep(stage: Stage, client: Client, *, most: int = 100) -> int:
+async def sweep(harness: Harness, client: Client, *, most: int = 100) -> int:
     """Do the chore once; return how many rows it took."""
-    chore = RegistrationSweep(stage.database, client, WAITS, grace=GRACE)
+    chore = RegistrationSweep(harness.database, client, WAITS, grace=GRACE)
     rows = await chore.take(datetime.now(UTC), most)
     for row in rows:
         assert await chore.carry_on(row)
@@ -49,62 +49,64 @@ async def runs(client: Client, workflow_id: str) -> bool:
 
 
 async def test_each_silent_errand_gets_the_story_that_carries_it(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
-    tenant = stage.owner.tenant_id
+    tenant = harness.owner.tenant_id
     past, later = datetime.now(UTC) - SECOND, datetime.now(UTC) + GRACE
-    brand = await stage.brand(sweep_at=past)
-    campaign = await stage.campaign(RegistrationState.APPROVED, sweep_at=None)
+    brand = await harness.brand(sweep_at=past)
+    campaign = await harness.campaign(RegistrationState.APPROVED, sweep_at=None)
     wanted = {
         "register-brand": brand,
-        "buy-number": await stage.number("+18132201000", sweep_at=past),
-        "assign-number": await stage.number(
+        "buy-number": await harness.number("+18132201000", sweep_at=past),
+        "assign-number": await harness.number(
             "+18132201001",
             NumberState.ACTIVE,
             campaign_id=campaign,
             assignment=AssignmentState.PENDING,
             sweep_at=past,
         ),
-        "return-number": await stage.number("+18132201002", NumberState.RELEASING, sweep_at=past),
+        "return-number": await harness.number("+18132201002", NumberState.RELEASING, sweep_at=past),
     }
-    not_yet = await stage.number("+18132201003", sweep_at=later)
-    assert await sweep(stage, client) == 4
+    not_yet = await harness.number("+18132201003", sweep_at=later)
+    assert await sweep(harness, client) == 4
     for story, row in wanted.items():
         assert await runs(client, f"{story}/{tenant}/{row}")
     assert not await runs(client, f"buy-number/{tenant}/{not_yet}")
-    assert await sweep(stage, client) == 0
+    assert await sweep(harness, client) == 0
 
 
 async def test_the_longer_it_waits_the_rarer_it_is_looked_after(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
     now = datetime.now(UTC)
     ages = {SECOND: GRACE, timedelta(minutes=20): timedelta(minutes=10)}
     ages[timedelta(days=3)] = timedelta(hours=1)
     for number, age in enumerate(ages):
-        await stage.number(f"+1813220200{number}", sweep_at=now - SECOND, updated_at=now - age)
-    await sweep(stage, client)
-    gaps = await stage.rows("SELECT sweep_at - updated_at FROM messaging_number ORDER BY number")
+        await harness.number(f"+1813220200{number}", sweep_at=now - SECOND, updated_at=now - age)
+    await sweep(harness, client)
+    gaps = await harness.rows("SELECT sweep_at - updated_at FROM messaging_number ORDER BY number")
     for (gap,), (age, next_in) in zip(gaps, ages.items(), strict=True):
         assert abs(gap - age - next_in) < timedelta(seconds=5)
 
 
-async def test_what_does_not_fit_into_one_turn_has_the_next(stage: Stage, client: Client) -> None:
+async def test_what_does_not_fit_into_one_turn_has_the_next(
+    harness: Harness, client: Client
+) -> None:
     past = datetime.now(UTC) - SECOND
-    await stage.brand(sweep_at=past)
-    numbers = [await stage.number(f"+1813220300{n}", sweep_at=past) for n in range(3)]
-    assert [await sweep(stage, client, most=2) for _ in range(3)] == [2, 2, 0]
+    await harness.brand(sweep_at=past)
+    numbers = [await harness.number(f"+1813220300{n}", sweep_at=past) for n in range(3)]
+    assert [await sweep(harness, client, most=2) for _ in range(3)] == [2, 2, 0]
     for row in numbers:
-        assert await runs(client, f"buy-number/{stage.owner.tenant_id}/{row}")
+        assert await runs(client, f"buy-number/{harness.owner.tenant_id}/{row}")
 
 
-async def test_a_story_that_runs_is_left_alone(stage: Stage, client: Client) -> None:
-    brand = await stage.brand(sweep_at=datetime.now(UTC) - SECOND)
-    handle = client.get_workflow_handle(f"register-brand/{stage.owner.tenant_id}/{brand}")
-    assert await sweep(stage, client) == 1
+async def test_a_story_that_runs_is_left_alone(harness: Harness, client: Client) -> None:
+    brand = await harness.brand(sweep_at=datetime.now(UTC) - SECOND)
+    handle = client.get_workflow_handle(f"register-brand/{harness.owner.tenant_id}/{brand}")
+    assert await sweep(harness, client) == 1
     first = (await handle.describe()).run_id
-    async with stage.database.transaction() as db:
+    async with harness.database.transaction() as db:
         await db.execute(text("UPDATE brand SET sweep_at = now() - interval '1 second'"))
-    assert await sweep(stage, client) == 1
+    assert await sweep(harness, client) == 1
     described = await handle.describe()
     assert (described.run_id, described.history_length) == (first, 2)

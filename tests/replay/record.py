@@ -55,18 +55,18 @@ from workflows import names, steps
 from workflows.billing.close_days import CloseDays
 from workflows.billing.close_days_types import CloseDaysResult
 from workflows.client import register_search_attributes
-from workflows.messages.start import News, SendStart, start_send, wake_send
+from workflows.messages.start import SendSignal, SendStart, start_send, wake_send
 from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
-    PumpResult,
-    PumpStep,
+    SenderQueueResult,
+    SenderQueueStep,
     SweepResult,
     Verdict,
 )
 from workflows.messages.workflow import SendMessage
 from workflows.payloads import data_converter
-from workflows.senders.workflow import Pump
+from workflows.senders.workflow import SenderQueue
 from workflows.system.sweeper import Sweeper
 from workflows.system.watcher import Watcher
 from workflows.system.watcher_types import WatchResult, WatchStep
@@ -83,7 +83,7 @@ _WAITS: Final = SendWaits(
     poll_first=timedelta(seconds=0.2),
     poll_longest=timedelta(seconds=0.4),
     reconcile_every=timedelta(seconds=0.2),
-    truth_horizon=timedelta(seconds=1.5),
+    reconcile_horizon=timedelta(seconds=1.5),
 )
 
 
@@ -100,7 +100,7 @@ class Script:
     poll: Sequence[Any] = ()
     settle: Sequence[Any] = ()
     woken_after: Sequence[int] = ()
-    news: News = News.REPORTED
+    news: SendSignal = SendSignal.REPORTED
 
 
 def _due_soon(_: DispatchStep) -> DispatchResult:
@@ -122,13 +122,13 @@ SENDS: Final = {
     "over": Script(dispatch=[OVER], settle=[DELIVERED]),
     "scheduled": Script(dispatch=[_due_soon, ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
     "canceled": Script(
-        dispatch=[_DUE_LATE, OVER], settle=[CANCELED], woken_after=[1], news=News.WOKEN
+        dispatch=[_DUE_LATE, OVER], settle=[CANCELED], woken_after=[1], news=SendSignal.ROW_CHANGED
     ),
     "line": Script(
         dispatch=[_IN_LINE, ACCEPTED_AND_REPORTED],
         settle=[DELIVERED],
         woken_after=[1],
-        news=News.WOKEN,
+        news=SendSignal.ROW_CHANGED,
     ),
     "next-provider": Script(dispatch=[LATER, ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
     "busy": Script(
@@ -251,16 +251,22 @@ async def _record_sweeper(client: Client) -> dict[str, Any]:
 
 async def _record_pump(client: Client) -> dict[str, Any]:
     """Record a line that is let in, empties, fills once more while it is looked at, and ends."""
-    step = PumpStep(tenant_id=1, sender_id=1, channel=Channel.SMS)
-    soon = PumpResult(let_in=2, next_in=timedelta(seconds=0.2))
-    far = PumpResult(let_in=1, next_in=timedelta(hours=1))
-    let_in, _ = fake(steps.let_in, _AWAY, soon, far, PumpResult(let_in=1, next_in=None))
-    async with _worker(client, names.HOUSEKEEPING, [let_in], workflows=WORKFLOWS):
+    step = SenderQueueStep(tenant_id=1, sender_id=1, channel=Channel.SMS)
+    soon = SenderQueueResult(grant_sender_slots=2, next_in=timedelta(seconds=0.2))
+    far = SenderQueueResult(grant_sender_slots=1, next_in=timedelta(hours=1))
+    grant_sender_slots, _ = fake(
+        steps.grant_sender_slots,
+        _AWAY,
+        soon,
+        far,
+        SenderQueueResult(grant_sender_slots=1, next_in=None),
+    )
+    async with _worker(client, names.HOUSEKEEPING, [grant_sender_slots], workflows=WORKFLOWS):
         handle = await client.start_workflow(
-            Pump.run, step, id="pump/1/1/SMS", task_queue=names.HOUSEKEEPING
+            SenderQueue.run, step, id="pump/1/1/SMS", task_queue=names.HOUSEKEEPING
         )
         await until(_timers_set(handle, 2))
-        await handle.signal(Pump.joined)
+        await handle.signal(SenderQueue.message_queued)
         await handle.result()
         return (await handle.fetch_history()).to_json_dict()
 

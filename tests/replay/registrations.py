@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle
 
-from models.rules.registration.lifecycle import Move
-from models.rules.registration.vocabulary import Errand, RegistrationKind
+from models.rules.registration.lifecycle import RegistrationAction
+from models.rules.registration.vocabulary import RegistrationKind, RegistrationOperation
 from models.rules.waits import RegistrationWaits
 from tests.fakes import fake
 from tests.workflows.harness import until
@@ -32,7 +32,7 @@ TimersSet = Callable[[WorkflowHandle[Any, Any], int], Callable[[], Awaitable[boo
 class Script:
     """What the steps answer, and after how many timers news come in; `asks` is given for ever."""
 
-    errand: Errand
+    registry_operation: RegistrationOperation
     submit: Sequence[Any]
     reconcile: Sequence[Any] = ()
     ask: Sequence[Any] = ()
@@ -41,40 +41,56 @@ class Script:
 
 def _not_processed(_: RegistrationStep) -> RegistrationResult:
     until_then = datetime.now(UTC) + timedelta(milliseconds=300)
-    return RegistrationResult(move=Move.SUBMIT, state="PENDING", until=until_then)
+    return RegistrationResult(move=RegistrationAction.SUBMIT, state="PENDING", until=until_then)
 
 
 def _over(state: str) -> RegistrationResult:
-    return RegistrationResult(move=Move.OVER, state=state)
+    return RegistrationResult(move=RegistrationAction.OVER, state=state)
 
 
-_BRAND: Final = Errand.REGISTER_BRAND
+_BRAND: Final = RegistrationOperation.REGISTER_BRAND
 _AWAY: Final = ConnectionError("no database")
 
 STORIES: Final = {
-    "register-brand.approved": Script(errand=_BRAND, submit=[ASK], ask=[ASK, APPROVED]),
-    "register-brand.woken": Script(errand=_BRAND, submit=[ASK], ask=[REJECTED], woken_after=[1]),
-    "register-brand.several-calls": Script(errand=_BRAND, submit=[SUBMIT, SUBMIT, APPROVED]),
-    "register-brand.not-processed": Script(errand=_BRAND, submit=[_not_processed, APPROVED]),
-    "register-brand.retried": Script(errand=_BRAND, submit=[_AWAY, ASK], ask=[_AWAY, APPROVED]),
+    "register-brand.approved": Script(registry_operation=_BRAND, submit=[ASK], ask=[ASK, APPROVED]),
+    "register-brand.woken": Script(
+        registry_operation=_BRAND, submit=[ASK], ask=[REJECTED], woken_after=[1]
+    ),
+    "register-brand.several-calls": Script(
+        registry_operation=_BRAND, submit=[SUBMIT, SUBMIT, APPROVED]
+    ),
+    "register-brand.not-processed": Script(
+        registry_operation=_BRAND, submit=[_not_processed, APPROVED]
+    ),
+    "register-brand.retried": Script(
+        registry_operation=_BRAND, submit=[_AWAY, ASK], ask=[_AWAY, APPROVED]
+    ),
     "register-campaign.ambiguous-found": Script(
-        errand=Errand.REGISTER_CAMPAIGN,
+        registry_operation=RegistrationOperation.REGISTER_CAMPAIGN,
         submit=[RECONCILE],
         reconcile=[RECONCILE, ASK],
         ask=[APPROVED],
     ),
     "buy-number.ambiguous-absent": Script(
-        errand=Errand.BUY, submit=[RECONCILE, _over("ACTIVE")], reconcile=[RECONCILE, SUBMIT]
+        registry_operation=RegistrationOperation.BUY,
+        submit=[RECONCILE, _over("ACTIVE")],
+        reconcile=[RECONCILE, SUBMIT],
     ),
-    "buy-number.bought": Script(errand=Errand.BUY, submit=[_over("ACTIVE")]),
-    "assign-number.assigned": Script(errand=Errand.ASSIGN, submit=[ASK], ask=[_over("ASSIGNED")]),
+    "buy-number.bought": Script(
+        registry_operation=RegistrationOperation.BUY, submit=[_over("ACTIVE")]
+    ),
+    "assign-number.assigned": Script(
+        registry_operation=RegistrationOperation.ASSIGN, submit=[ASK], ask=[_over("ASSIGNED")]
+    ),
     "return-number.unassigned-and-released": Script(
-        errand=Errand.UNASSIGN,
+        registry_operation=RegistrationOperation.UNASSIGN,
         submit=[ASK, _over("RELEASED")],
         ask=[_over("RELEASING")],
     ),
     "return-number.released": Script(
-        errand=Errand.RELEASE, submit=[_over("RELEASING"), ASK], ask=[_over("RELEASED")]
+        registry_operation=RegistrationOperation.RELEASE,
+        submit=[_over("RELEASING"), ASK],
+        ask=[_over("RELEASED")],
     ),
 }
 """Every path of the stories. A new branch is a new line here."""
@@ -89,9 +105,11 @@ async def record_story(
     script = STORIES[name]
     start = RegistrationStart(
         tenant_id=1,
-        kind=RegistrationKind.BRAND if script.errand is _BRAND else RegistrationKind.NUMBER,
+        kind=RegistrationKind.BRAND
+        if script.registry_operation is _BRAND
+        else RegistrationKind.NUMBER,
         row_id=list(STORIES).index(name) + 1,
-        errand=script.errand,
+        registry_operation=script.registry_operation,
         merchant="shop",
     )
     activities = [

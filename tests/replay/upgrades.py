@@ -54,8 +54,8 @@ class Script:
     """
 
     charge: Sequence[Any] = ()
-    follow: Sequence[Any] = ()
-    call_off: Sequence[Any] = ()
+    await_payment: Sequence[Any] = ()
+    cancel_charge: Sequence[Any] = ()
     grant: Sequence[Any] = ()
     refund: Sequence[Any] = ()
     told: bool = False
@@ -65,19 +65,21 @@ class Script:
 UPGRADES: Final = {
     "paid": Script(charge=[TAKEN], grant=[GRANTED]),
     "declined": Script(charge=[FAILED]),
-    "reported": Script(charge=[UNDER_WAY], follow=[TAKEN], grant=[GRANTED], told=True),
-    "polled": Script(charge=[UNDER_WAY], follow=[NEEDS_ACTION, _AWAY, TAKEN], grant=[GRANTED]),
-    "fails-later": Script(charge=[UNDER_WAY], follow=[FAILED], told=True),
-    "answer-lost": Script(charge=[UNANSWERED, UNDER_WAY], follow=[TAKEN], grant=[GRANTED]),
+    "reported": Script(charge=[UNDER_WAY], await_payment=[TAKEN], grant=[GRANTED], told=True),
+    "polled": Script(
+        charge=[UNDER_WAY], await_payment=[NEEDS_ACTION, _AWAY, TAKEN], grant=[GRANTED]
+    ),
+    "fails-later": Script(charge=[UNDER_WAY], await_payment=[FAILED], told=True),
+    "answer-lost": Script(charge=[UNANSWERED, UNDER_WAY], await_payment=[TAKEN], grant=[GRANTED]),
     "charge-retried": Script(charge=[*[_AWAY] * 4, TAKEN], grant=[_AWAY, GRANTED]),
     "called-off": Script(
-        charge=[NEEDS_ACTION], follow=[NEEDS_ACTION], call_off=[NOT_CANCELED, FAILED]
+        charge=[NEEDS_ACTION], await_payment=[NEEDS_ACTION], cancel_charge=[NOT_CANCELED, FAILED]
     ),
     "called-off-but-paid": Script(
-        charge=[UNDER_WAY], follow=[UNDER_WAY], call_off=[TAKEN], grant=[GRANTED]
+        charge=[UNDER_WAY], await_payment=[UNDER_WAY], cancel_charge=[TAKEN], grant=[GRANTED]
     ),
-    "out-of-reach": Script(charge=[UNANSWERED], call_off=[FAILED]),
-    "too-old": Script(call_off=[FAILED], ordered_before=timedelta(hours=1)),
+    "out-of-reach": Script(charge=[UNANSWERED], cancel_charge=[FAILED]),
+    "too-old": Script(cancel_charge=[FAILED], ordered_before=timedelta(hours=1)),
     "refunded": Script(charge=[TAKEN], grant=[NOT_GRANTED], refund=[NOT_GRANTED, REFUNDED]),
 }
 """Every path of a purchase. A new branch of the workflow is a new line here."""
@@ -104,8 +106,8 @@ async def record_upgrade(
     handle = client.get_workflow_handle(upgrade.workflow_id)
     activities = [
         fake(steps.charge, *script.charge, repeat_last=True)[0],
-        fake(steps.follow, *script.follow, repeat_last=True)[0],
-        fake(steps.call_off, *script.call_off)[0],
+        fake(steps.await_payment, *script.await_payment, repeat_last=True)[0],
+        fake(steps.cancel_charge, *script.cancel_charge)[0],
         fake(steps.grant, *script.grant)[0],
         fake(steps.refund, *script.refund)[0],
     ]

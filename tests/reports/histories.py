@@ -30,7 +30,7 @@ from models.queries.messages import (
 from models.queries.messages.acceptance import AcceptedMessage
 from models.queries.messages.receipts import NewReceipt
 from models.rules.messages.operations import SEND_EMAIL
-from models.rules.messages.settlement import end_by_report, end_without_truth
+from models.rules.messages.settlement import end_by_report, end_unknown
 from models.session import Database
 from models.tables.usage import Rate
 from tests.api.doubles import Clock
@@ -226,7 +226,7 @@ class Story:
                 return
             end = end_by_report(message.facts)
             if end is None and give_up and message.facts.status is not MessageStatus.QUEUED:
-                end = end_without_truth(message.facts)
+                end = end_unknown(message.facts)
             if end is not None:
                 await settlement.end_message(db, message, end, self.now, tell_prices=TELL_PRICES)
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from activities.billing.close_days import Closing, Turn
-from models.enums import AttemptState, PriceGap
+from models.enums import AttemptState, UnpricedReason
 from models.queries.billing.day_closing import close_day
 from models.queries.billing.usage_days import DayIsClosed, lock_day
 from models.session import Database
@@ -105,9 +105,9 @@ async def test_a_message_that_waits_belongs_to_no_day_yet(
     assert await close(database, gym, NOW) == (4, 0)
 
 
-@pytest.mark.parametrize("gap", PriceGap)
+@pytest.mark.parametrize("gap", UnpricedReason)
 async def test_a_price_that_is_not_known_holds_its_day_open(
-    database: Database, gym: Owner, gap: PriceGap
+    database: Database, gym: Owner, gap: UnpricedReason
 ) -> None:
     await book(database, gym, Use(day=D2, gap=gap))
     assert await close(database, gym, NOW) == (3, 1)
@@ -118,7 +118,7 @@ async def test_another_tenants_messages_hold_nothing_open(database: Database, gy
     other = await make_owner(database)
     await born(database, other, datetime(2026, 4, 13, 12, tzinfo=UTC))
     await try_message(database, other, datetime(2026, 4, 14, 12, tzinfo=UTC))
-    await book(database, other, Use(day=D3, gap=PriceGap.RATE_MISSING))
+    await book(database, other, Use(day=D3, gap=UnpricedReason.RATE_MISSING))
     assert await close(database, gym, NOW) == (4, 0)
     assert await close(database, other, NOW) == (2, 2)
 
@@ -154,9 +154,9 @@ async def test_a_writer_that_hangs_keeps_its_day_open_and_nobody_waiting(
     assert await close(database, gym, NOW) == (1, 0)
 
 
-@pytest.mark.parametrize("gap", PriceGap)
+@pytest.mark.parametrize("gap", UnpricedReason)
 async def test_a_transaction_that_hangs_keeps_only_its_tenant_from_its_turn(
-    database: Database, gym: Owner, gap: PriceGap
+    database: Database, gym: Owner, gap: UnpricedReason
 ) -> None:
     other = await make_owner(database)
     await born(database, other, datetime(2026, 4, 15, 12, tzinfo=UTC))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.enums import PriceGap
+from models.enums import UnpricedReason
 from models.queries.billing import repricing, usage
 from models.session import Database
 from tests.factories import Owner, add_card
@@ -25,7 +25,7 @@ _HEAP = """
 """
 
 
-async def heap(database: Database, owner: Owner, gap: PriceGap, merchant_id: int) -> None:
+async def heap(database: Database, owner: Owner, gap: UnpricedReason, merchant_id: int) -> None:
     """Write down many records that lack a price, without their messages."""
     async with database.transaction() as db:
         await db.execute(text("SET LOCAL session_replication_role = replica"))
@@ -53,12 +53,12 @@ def _read(plan: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("one", [False, True])
-@pytest.mark.parametrize("gap", PriceGap)
+@pytest.mark.parametrize("gap", UnpricedReason)
 async def test_a_report_does_not_read_every_record_that_waits_for_a_price(
-    database: Database, owner: Owner, gap: PriceGap, one: bool
+    database: Database, owner: Owner, gap: UnpricedReason, one: bool
 ) -> None:
     await heap(database, owner, gap, owner.merchant_id + 1)
-    await book(database, owner, Use(day=LAST, provider="late", gap=PriceGap.RATE_MISSING))
+    await book(database, owner, Use(day=LAST, provider="late", gap=UnpricedReason.RATE_MISSING))
     facts = {"tenant_id": owner.tenant_id, "merchant_id": owner.merchant_id}
     days = {"first": FIRST, "last": LAST, "today": NOW.date()}
     if not one:
@@ -69,9 +69,11 @@ async def test_a_report_does_not_read_every_record_that_waits_for_a_price(
 async def test_a_report_names_every_kind_that_lacks_a_rate_however_many_records_lack_one(
     database: Database, owner: Owner
 ) -> None:
-    await heap(database, owner, PriceGap.RATE_MISSING, owner.merchant_id)
-    await book(database, owner, Use(day=LAST, country="", gap=PriceGap.RATE_MISSING))
-    await book(database, owner, Use(day=date(2026, 3, 1), country="DE", gap=PriceGap.RATE_MISSING))
+    await heap(database, owner, UnpricedReason.RATE_MISSING, owner.merchant_id)
+    await book(database, owner, Use(day=LAST, country="", gap=UnpricedReason.RATE_MISSING))
+    await book(
+        database, owner, Use(day=date(2026, 3, 1), country="DE", gap=UnpricedReason.RATE_MISSING)
+    )
     for merchant_id in (None, owner.merchant_id):
         async with database.read() as db:
             totals = await usage.total(
@@ -90,9 +92,9 @@ async def test_a_report_names_every_kind_that_lacks_a_rate_however_many_records_
 async def test_pricing_passes_over_what_no_card_covers_and_prices_the_oldest_days_first(
     database: Database, owner: Owner
 ) -> None:
-    await heap(database, owner, PriceGap.RATE_MISSING, owner.merchant_id)
+    await heap(database, owner, UnpricedReason.RATE_MISSING, owner.merchant_id)
     await add_card(database, owner.tenant_id)
-    lacking = Use(day=FIRST, gap=PriceGap.RATE_MISSING)
+    lacking = Use(day=FIRST, gap=UnpricedReason.RATE_MISSING)
     old, new = [
         await book(database, owner, Use(day=day, gap=lacking.gap))
         for day in (FIRST, FIRST + timedelta(days=40))

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from models.enums import PriceGap, PriceSource
+from models.enums import PriceSource, UnpricedReason
 from models.queries.billing import repricing as pricing
 from models.queries.billing.repricing import Repriced
 from models.queries.billing.usage_days import lock_day
@@ -22,7 +22,7 @@ async def test_a_vendors_price_that_comes_while_the_cards_is_accepted_is_booked_
     database: Database, owner: Owner
 ) -> None:
     message = await book(
-        database, owner, Use(day=DAY, cost=Decimal("0.0079"), gap=PriceGap.VENDOR_PRICE)
+        database, owner, Use(day=DAY, cost=Decimal("0.0079"), gap=UnpricedReason.VENDOR_PRICE)
     )
     told = Price(
         cost=Decimal("0.0070"),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from activities.billing.close_days import Closing
-from models.enums import AttemptState, Channel, PriceGap, ReportStatus
+from models.enums import AttemptState, Channel, ReportStatus, UnpricedReason
 from models.queries.messages import (
     conclude as concluding,
 )
@@ -20,7 +20,7 @@ from models.queries.messages import (
 )
 from models.queries.messages.receipts import NewReceipt
 from models.queries.messages.settleable import Settleable
-from models.rules.messages.settlement import end_by_report, end_without_truth
+from models.rules.messages.settlement import end_by_report, end_unknown
 from models.session import Database, WriteSession
 from models.tables.usage import UsageRecord
 from tests.factories import Owner, make_message, new_message
@@ -41,7 +41,7 @@ class Use:
     cost: Decimal = Decimal(0)
     carrier_fee: Decimal = Decimal(0)
     markup: Decimal = Decimal(0)
-    gap: PriceGap | None = None
+    gap: UnpricedReason | None = None
     tenants_own: bool = False
 
 
@@ -169,7 +169,7 @@ async def settle(db: WriteSession, owner: Owner, message_id: int, now: datetime)
 async def give_up(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
     """End a message of which nothing is known."""
     message = await _locked(db, owner, message_id)
-    await settlement.end_message(db, message, end_without_truth(message.facts), now)
+    await settlement.end_message(db, message, end_unknown(message.facts), now)
 
 
 async def correct(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:

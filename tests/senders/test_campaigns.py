@@ -13,13 +13,13 @@ from temporalio.testing import ActivityEnvironment
 from activities.registration.registrations import Registering
 from models.enums import DeliveryMode
 from models.queries.senders.senders import forget_campaign, pace_by_campaign
-from models.rules.registration.lifecycle import Move
+from models.rules.registration.lifecycle import RegistrationAction
 from models.rules.registration.vocabulary import (
     AssignmentState,
-    Errand,
     NumberState,
     NumberType,
     RegistrationKind,
+    RegistrationOperation,
     RegistrationState,
 )
 from models.session import Database
@@ -71,38 +71,43 @@ class Desk:
             "updated_at": now,
         }
 
-    async def carry(self, errand: Errand, row_id: int, *, moved: Callable[[], None]) -> str:
+    async def carry(
+        self, registry_operation: RegistrationOperation, row_id: int, *, moved: Callable[[], None]
+    ) -> str:
         """Take step after step, as the workflow does; `moved` happens when it waits."""
         step = RegistrationStep(
-            tenant_id=self.owner.tenant_id, kind=_KINDS[errand], row_id=row_id, errand=errand
+            tenant_id=self.owner.tenant_id,
+            kind=_KINDS[registry_operation],
+            row_id=row_id,
+            registry_operation=registry_operation,
         )
         bodies = {
-            Move.SUBMIT: self._steps.submit,
-            Move.ASK: self._steps.ask,
-            Move.RECONCILE: self._steps.reconcile,
+            RegistrationAction.SUBMIT: self._steps.submit,
+            RegistrationAction.ASK: self._steps.ask,
+            RegistrationAction.RECONCILE: self._steps.reconcile,
         }
         body = self._steps.submit
         for _ in range(100):
             result: RegistrationResult = await ActivityEnvironment().run(body, step)
-            if result.move is Move.OVER:
+            if result.move is RegistrationAction.OVER:
                 return result.state
-            if result.move is Move.ASK:
+            if result.move is RegistrationAction.ASK:
                 moved()
             body = bodies[result.move]
         raise AssertionError("it never ends")
 
 
 _KINDS = {
-    Errand.REGISTER_BRAND: RegistrationKind.BRAND,
-    Errand.REGISTER_CAMPAIGN: RegistrationKind.CAMPAIGN,
-    Errand.BUY: RegistrationKind.NUMBER,
-    Errand.ASSIGN: RegistrationKind.NUMBER,
-    Errand.UNASSIGN: RegistrationKind.NUMBER,
+    RegistrationOperation.REGISTER_BRAND: RegistrationKind.BRAND,
+    RegistrationOperation.REGISTER_CAMPAIGN: RegistrationKind.CAMPAIGN,
+    RegistrationOperation.BUY: RegistrationKind.NUMBER,
+    RegistrationOperation.ASSIGN: RegistrationKind.NUMBER,
+    RegistrationOperation.UNASSIGN: RegistrationKind.NUMBER,
 }
 
 
 @pytest.fixture
-def desk(database: Database, owner: Owner) -> Desk:
+def harness(database: Database, owner: Owner) -> Desk:
     return Desk(database, owner)
 
 
@@ -115,150 +120,161 @@ class Registered:
     number: str
 
 
-async def assigned(desk: Desk, *, message_class: str | None = None) -> Registered:
+async def assigned(harness: Desk, *, message_class: str | None = None) -> Registered:
     """Register a brand and a campaign, buy a number and assign it."""
 
     def decide() -> None:
         for kind in ("CustomerProfiles", "TrustProducts"):
-            for found in desk.twilio.all(kind):
+            for found in harness.twilio.all(kind):
                 found["status"] = "twilio-approved"
-        for brand in desk.twilio.all("BrandRegistrations"):
+        for brand in harness.twilio.all("BrandRegistrations"):
             brand["status"] = "APPROVED"
-        for campaign in desk.twilio.all("Usa2p"):
+        for campaign in harness.twilio.all("Usa2p"):
             limits = {"att": {"msg_class": message_class}}
             campaign |= {"campaign_status": "VERIFIED", "rate_limits": limits}
 
     pending = RegistrationState.PENDING
-    brand_id = await desk.add(
-        Brand(**desk.common(), state=pending, profile=asdict(registry_fixtures.BRAND))
+    brand_id = await harness.add(
+        Brand(**harness.common(), state=pending, profile=asdict(registry_fixtures.BRAND))
     )
-    assert await desk.carry(Errand.REGISTER_BRAND, brand_id, moved=decide) == "APPROVED"
-    campaign_id = await desk.add(
+    assert (
+        await harness.carry(RegistrationOperation.REGISTER_BRAND, brand_id, moved=decide)
+        == "APPROVED"
+    )
+    campaign_id = await harness.add(
         Campaign(
-            **desk.common(),
+            **harness.common(),
             brand_id=brand_id,
             state=pending,
             profile=asdict(registry_fixtures.CAMPAIGN),
         )
     )
-    assert await desk.carry(Errand.REGISTER_CAMPAIGN, campaign_id, moved=decide) == "APPROVED"
-    number = f"+1213555{desk.owner.tenant_id % 10_000:04}"
-    number_id = await desk.add(
+    assert (
+        await harness.carry(RegistrationOperation.REGISTER_CAMPAIGN, campaign_id, moved=decide)
+        == "APPROVED"
+    )
+    number = f"+1213555{harness.owner.tenant_id % 10_000:04}"
+    number_id = await harness.add(
         MessagingNumber(
-            **desk.common(), number=number, type=NumberType.LOCAL, state=NumberState.REQUESTED
+            **harness.common(), number=number, type=NumberType.LOCAL, state=NumberState.REQUESTED
         )
     )
-    assert await desk.carry(Errand.BUY, number_id, moved=decide) == "ACTIVE"
-    await want(desk, number_id, AssignmentState.PENDING, campaign_id)
-    assert await desk.carry(Errand.ASSIGN, number_id, moved=decide) == "ASSIGNED"
+    assert await harness.carry(RegistrationOperation.BUY, number_id, moved=decide) == "ACTIVE"
+    await want(harness, number_id, AssignmentState.PENDING, campaign_id)
+    assert await harness.carry(RegistrationOperation.ASSIGN, number_id, moved=decide) == "ASSIGNED"
     return Registered(campaign_id=campaign_id, number_id=number_id, number=number)
 
 
-async def join(desk: Desk, campaign_id: int, area_code: str) -> Registered:
+async def join(harness: Desk, campaign_id: int, area_code: str) -> Registered:
     """Buy another number and assign it to the campaign."""
-    number = f"+1{area_code}555{desk.owner.tenant_id % 10_000:04}"
-    number_id = await desk.add(
+    number = f"+1{area_code}555{harness.owner.tenant_id % 10_000:04}"
+    number_id = await harness.add(
         MessagingNumber(
-            **desk.common(), number=number, type=NumberType.LOCAL, state=NumberState.REQUESTED
+            **harness.common(), number=number, type=NumberType.LOCAL, state=NumberState.REQUESTED
         )
     )
-    assert await desk.carry(Errand.BUY, number_id, moved=lambda: None) == "ACTIVE"
-    await want(desk, number_id, AssignmentState.PENDING, campaign_id)
-    assert await desk.carry(Errand.ASSIGN, number_id, moved=lambda: None) == "ASSIGNED"
+    assert await harness.carry(RegistrationOperation.BUY, number_id, moved=lambda: None) == "ACTIVE"
+    await want(harness, number_id, AssignmentState.PENDING, campaign_id)
+    assert (
+        await harness.carry(RegistrationOperation.ASSIGN, number_id, moved=lambda: None)
+        == "ASSIGNED"
+    )
     return Registered(campaign_id=campaign_id, number_id=number_id, number=number)
 
 
-async def want(desk: Desk, number_id: int, assignment: AssignmentState, campaign_id: int) -> None:
-    async with desk.database.transaction() as db:
-        row = await db.get(MessagingNumber, (desk.owner.tenant_id, number_id))
+async def want(
+    harness: Desk, number_id: int, assignment: AssignmentState, campaign_id: int
+) -> None:
+    async with harness.database.transaction() as db:
+        row = await db.get(MessagingNumber, (harness.owner.tenant_id, number_id))
         assert row is not None
         row.assignment, row.campaign_id, row.submission = assignment, campaign_id, 2
         row.taken_at = row.deadline = None
 
 
-async def sender(desk: Desk, number: str) -> SenderNumber:
-    async with desk.database.read() as db:
+async def sender(harness: Desk, number: str) -> SenderNumber:
+    async with harness.database.read() as db:
         found = await db.get(SenderNumber, number)
     assert found is not None
     return found
 
 
 async def test_a_number_sends_once_it_is_assigned_and_as_fast_as_its_campaign(
-    desk: Desk, database: Database, owner: Owner
+    harness: Desk, database: Database, owner: Owner
 ) -> None:
     await switch(database, owner, LIVE)
-    known = await assigned(desk)
-    found = await sender(desk, known.number)
+    known = await assigned(harness)
+    found = await sender(harness, known.number)
     assert found.registered_at is not None
     assert found.segments_per_second == Decimal(4)  # what an unvetted brand's campaign gets
     assert (await ask(database, owner)).sender == known.number
 
 
-async def test_what_the_registry_tells_of_a_campaign_goes_before(desk: Desk) -> None:
-    known = await assigned(desk, message_class="C")
-    assert (await sender(desk, known.number)).segments_per_second == Decimal(40)
+async def test_what_the_registry_tells_of_a_campaign_goes_before(harness: Desk) -> None:
+    known = await assigned(harness, message_class="C")
+    assert (await sender(harness, known.number)).segments_per_second == Decimal(40)
 
 
-async def test_the_numbers_of_a_campaign_share_its_limit(desk: Desk, database: Database) -> None:
-    first = await assigned(desk)
-    second, third = [await join(desk, first.campaign_id, prefix) for prefix in ("214", "215")]
+async def test_the_numbers_of_a_campaign_share_its_limit(harness: Desk, database: Database) -> None:
+    first = await assigned(harness)
+    second, third = [await join(harness, first.campaign_id, prefix) for prefix in ("214", "215")]
 
     async def limits() -> list[Decimal | None]:
         numbers = (first.number, second.number, third.number)
-        return [(await sender(desk, number)).segments_per_second for number in numbers]
+        return [(await sender(harness, number)).segments_per_second for number in numbers]
 
     assert await limits() == [Decimal("1.334"), Decimal("1.333"), Decimal("1.333")]
     async with database.transaction() as db:
-        row = await db.get_one(MessagingNumber, (desk.owner.tenant_id, second.number_id))
+        row = await db.get_one(MessagingNumber, (harness.owner.tenant_id, second.number_id))
         row.assignment = AssignmentState.UNASSIGNING
         await db.flush()
         assert await forget_campaign(db, row)
     assert await limits() == [Decimal(2), None, Decimal(2)]
 
 
-async def test_two_numbers_assigned_at_once_get_a_share_each(desk: Desk) -> None:
-    first = await assigned(desk)
+async def test_two_numbers_assigned_at_once_get_a_share_each(harness: Desk) -> None:
+    first = await assigned(harness)
     others = await asyncio.gather(
-        *(join(desk, first.campaign_id, prefix) for prefix in ("214", "215", "216"))
+        *(join(harness, first.campaign_id, prefix) for prefix in ("214", "215", "216"))
     )
-    told = [(await sender(desk, n.number)).segments_per_second for n in (first, *others)]
+    told = [(await sender(harness, n.number)).segments_per_second for n in (first, *others)]
     assert told == [Decimal(1)] * 4
 
 
 async def test_a_number_that_is_to_be_unassigned_sends_no_more(
-    desk: Desk, database: Database, owner: Owner
+    harness: Desk, database: Database, owner: Owner
 ) -> None:
     await switch(database, owner, LIVE)
-    known = await assigned(desk)
+    known = await assigned(harness)
     async with database.transaction() as db:
         row = await db.get(MessagingNumber, (owner.tenant_id, known.number_id))
         assert row is not None
         assert await forget_campaign(db, row)
-    found = await sender(desk, known.number)
+    found = await sender(harness, known.number)
     assert (found.registered_at, found.segments_per_second) == (None, None)
     refused = await ask(database, owner)
     assert (refused.sender, refused.unregistered) == (None, True)
 
 
 async def test_a_bought_number_does_not_send_before_it_is_assigned(
-    desk: Desk, database: Database, owner: Owner
+    harness: Desk, database: Database, owner: Owner
 ) -> None:
     await switch(database, owner, LIVE)
     number = f"+1213555{owner.tenant_id % 10_000:04}"
-    number_id = await desk.add(
+    number_id = await harness.add(
         MessagingNumber(
-            **desk.common(), number=number, type=NumberType.LOCAL, state=NumberState.REQUESTED
+            **harness.common(), number=number, type=NumberType.LOCAL, state=NumberState.REQUESTED
         )
     )
-    await desk.carry(Errand.BUY, number_id, moved=lambda: None)
+    await harness.carry(RegistrationOperation.BUY, number_id, moved=lambda: None)
     assert (await ask(database, owner)).sender is None
 
 
 async def test_anothers_number_is_neither_paced_nor_forgotten(
-    desk: Desk, database: Database
+    harness: Desk, database: Database
 ) -> None:
-    known = await assigned(desk)
-    before = await sender(desk, known.number)
+    known = await assigned(harness)
+    before = await sender(harness, known.number)
     stranger = await make_owner(database)
     theirs = Desk(database, stranger)
     row = MessagingNumber(
@@ -267,33 +283,39 @@ async def test_anothers_number_is_neither_paced_nor_forgotten(
     async with database.transaction() as db:
         assert not await pace_by_campaign(db, row, now=datetime.now(UTC))
         assert not await forget_campaign(db, row)
-    assert await sender(desk, known.number) == before
+    assert await sender(harness, known.number) == before
 
 
-async def test_a_correction_amends_what_is_at_twilio(desk: Desk, database: Database) -> None:
+async def test_a_correction_amends_what_is_at_twilio(harness: Desk, database: Database) -> None:
     pending = RegistrationState.PENDING
-    brand_id = await desk.add(
-        Brand(**desk.common(), state=pending, profile=asdict(registry_fixtures.BRAND))
+    brand_id = await harness.add(
+        Brand(**harness.common(), state=pending, profile=asdict(registry_fixtures.BRAND))
     )
 
     def reject() -> None:
         for kind in ("CustomerProfiles", "TrustProducts"):
-            for found in desk.twilio.all(kind):
+            for found in harness.twilio.all(kind):
                 found["status"] = "twilio-approved"
-        for brand in desk.twilio.all("BrandRegistrations"):
+        for brand in harness.twilio.all("BrandRegistrations"):
             brand |= {"status": "FAILED", "brand_feedback": ["TAX_ID"]}
 
-    assert await desk.carry(Errand.REGISTER_BRAND, brand_id, moved=reject) == "REJECTED"
+    assert (
+        await harness.carry(RegistrationOperation.REGISTER_BRAND, brand_id, moved=reject)
+        == "REJECTED"
+    )
     async with database.transaction() as db:
-        row = await db.get(Brand, (desk.owner.tenant_id, brand_id))
+        row = await db.get(Brand, (harness.owner.tenant_id, brand_id))
         assert row is not None
         assert [(r["code"], r["field"]) for r in row.reasons] == [("TAX_ID", "ein")]
         row.profile = asdict(replace(registry_fixtures.BRAND, ein="987654321"))
         row.state, row.submission, row.taken_at = pending, 2, None
 
     def approve() -> None:
-        for brand in desk.twilio.all("BrandRegistrations"):
+        for brand in harness.twilio.all("BrandRegistrations"):
             brand["status"] = "APPROVED"
 
-    assert await desk.carry(Errand.REGISTER_BRAND, brand_id, moved=approve) == "APPROVED"
-    assert len(desk.twilio.all("BrandRegistrations")) == 1
+    assert (
+        await harness.carry(RegistrationOperation.REGISTER_BRAND, brand_id, moved=approve)
+        == "APPROVED"
+    )
+    assert len(harness.twilio.all("BrandRegistrations")) == 1

@@ -12,7 +12,7 @@ from models.rules.registration.vocabulary import NumberState, NumberType
 from models.session import Database
 from models.tables.messaging import MessagingNumber
 from tests.activities.doubles import AMBIGUOUS, FOUND, NOT_PROCESSED, Scripted
-from tests.activities.harness import TO, Stage
+from tests.activities.harness import TO, Harness
 from tests.factories import Owner, make_message, new_message
 from tests.senders.test_choice import LIVE, add, switch
 from workflows.messages.types import Verdict
@@ -51,8 +51,8 @@ async def release(database: Database, number: str) -> None:
         await db.execute(text("DELETE FROM sender_number WHERE number = :n"), {"n": number})
 
 
-def stage_of(database: Database, owner: Owner, provider: Scripted) -> Stage:
-    return Stage(database, owner, provider, mode=DeliveryMode.LIVE)
+def stage_of(database: Database, owner: Owner, provider: Scripted) -> Harness:
+    return Harness(database, owner, provider, mode=DeliveryMode.LIVE)
 
 
 async def test_an_unassigned_numbers_message_goes_out_from_another(
@@ -106,7 +106,7 @@ async def test_a_released_numbers_message_goes_out_from_the_pool(
     message_id = await waiting(database, owner, gone)
     await release(database, gone)
     provider = Scripted()
-    await Stage(database, owner, provider).dispatch(message_id)
+    await Harness(database, owner, provider).dispatch(message_id)
     assert [request.sender for request in provider.sent] == [owner.sender]
 
 
@@ -116,12 +116,12 @@ async def test_what_was_not_processed_may_move_what_may_be_out_may_not(
     gone = await add(database, owner, "+1212555", registered=True)
     moves, stays = [await waiting(database, owner, gone) for _ in range(2)]
     provider = Scripted(NOT_PROCESSED, AMBIGUOUS, truths=[FOUND])
-    stage = Stage(database, owner, provider)
-    assert (await stage.dispatch(moves)).verdict is Verdict.LATER
-    assert (await stage.dispatch(stays)).verdict is Verdict.AMBIGUOUS
+    harness = Harness(database, owner, provider)
+    assert (await harness.dispatch(moves)).verdict is Verdict.LATER
+    assert (await harness.dispatch(stays)).verdict is Verdict.AMBIGUOUS
     await release(database, gone)
-    assert (await stage.dispatch(stays)).verdict is Verdict.AMBIGUOUS
-    assert (await stage.dispatch(moves)).verdict is Verdict.AMBIGUOUS
+    assert (await harness.dispatch(stays)).verdict is Verdict.AMBIGUOUS
+    assert (await harness.dispatch(moves)).verdict is Verdict.AMBIGUOUS
     assert [request.sender for request in provider.sent] == [gone, gone, owner.sender]
     stored = await read(database, "SELECT sender FROM message WHERE id = :id", id=stays)
     assert stored == [(gone,)]
@@ -141,8 +141,8 @@ async def test_who_stood_in_the_old_numbers_line_leaves_it(
     message_id = await waiting(database, owner, gone)
     await read(
         database,
-        "INSERT INTO sender_line (tenant_id, message_id, sender_id, channel, priority,"
-        " merchant_id, turn, units, joined_at) SELECT tenant_id, :id, id, 'SMS', 2, :m, 0, 1, now()"
+        "INSERT INTO sender_queue (tenant_id, message_id, sender_id, channel, priority,"
+        " merchant_id, turn, units, queued_at) SELECT tenant_id, :id, id, 'SMS', 2, :m, 0, 1, now()"
         " FROM sender_number WHERE number = :n RETURNING 1",
         id=message_id,
         m=owner.merchant_id,
@@ -153,7 +153,7 @@ async def test_who_stood_in_the_old_numbers_line_leaves_it(
     provider = Scripted()
     await stage_of(database, owner, provider).dispatch(message_id)
     assert [request.sender for request in provider.sent] == [other]
-    left = await read(database, "SELECT 1 FROM sender_line WHERE message_id = :id", id=message_id)
+    left = await read(database, "SELECT 1 FROM sender_queue WHERE message_id = :id", id=message_id)
     assert left == []
 
 
@@ -166,10 +166,10 @@ async def test_an_answer_comes_from_the_number_that_was_texted_or_not_at_all(
     answers = [await waiting(database, owner, texted, operation=ANSWER_INBOUND) for _ in range(2)]
     await unassign(database, owner, texted)
     provider = Scripted()
-    stage = stage_of(database, owner, provider)
-    assert (await stage.dispatch(answers[0])).verdict is Verdict.ACCEPTED
+    harness = stage_of(database, owner, provider)
+    assert (await harness.dispatch(answers[0])).verdict is Verdict.ACCEPTED
     await release(database, texted)
-    blocked = await stage.dispatch(answers[1])
+    blocked = await harness.dispatch(answers[1])
     assert (blocked.verdict, blocked.error_code) == (
         Verdict.BLOCKED,
         ErrorCode.SENDER_NOT_REGISTERED,
@@ -192,7 +192,7 @@ async def test_a_number_that_became_another_merchants_is_not_used(
         n=gone,
     )
     provider = Scripted()
-    await Stage(database, owner, provider).dispatch(message_id)
+    await Harness(database, owner, provider).dispatch(message_id)
     assert [request.sender for request in provider.sent] == [owner.sender]
 
 
@@ -204,10 +204,10 @@ async def test_after_going_live_nothing_leaves_a_number_of_the_simulator(
     answer = await waiting(database, owner, sandboxed, operation=ANSWER_INBOUND)
     await switch(database, owner, LIVE)
     provider = Scripted()
-    stage = stage_of(database, owner, provider)
-    await stage.dispatch(moves)
+    harness = stage_of(database, owner, provider)
+    await harness.dispatch(moves)
     assert [request.sender for request in provider.sent] == [owner.sender]
-    blocked = await stage.dispatch(answer)
+    blocked = await harness.dispatch(answer)
     assert blocked.error_code is ErrorCode.SENDER_NOT_REGISTERED
     assert len(provider.sent) == 1
 
@@ -218,5 +218,5 @@ async def test_nothing_leaves_a_number_that_is_being_bought_again(
     number = await add(database, owner, "+1212555", provider="simulator", claimed=True)
     message_id = await waiting(database, owner, number)
     provider = Scripted()
-    await Stage(database, owner, provider).dispatch(message_id)
+    await Harness(database, owner, provider).dispatch(message_id)
     assert [request.sender for request in provider.sent] == [owner.sender]

@@ -1,6 +1,6 @@
 """Steps the tests of the registry share: a double, a registry on it, and what stands before."""
 
-from models.rules.registration.vocabulary import Standing
+from models.rules.registration.vocabulary import RegistryStatus
 from providers.ports.registration import Stands
 from providers.twilio.registry import TwilioRegistry
 from tests.vendors import registry_fixtures
@@ -25,7 +25,7 @@ async def approved_brand(twilio: TwilioDouble, desk: TwilioRegistry) -> Stands:
     request, stands = await ask(desk, request)
     approve(twilio, "BrandRegistrations", word="APPROVED")
     request, stands = await ask(desk, request)
-    assert stands.standing is Standing.DONE
+    assert stands.standing is RegistryStatus.DONE
     return stands
 
 
@@ -33,7 +33,7 @@ async def approved_campaign(twilio: TwilioDouble, desk: TwilioRegistry) -> Stand
     request, stands = await carry(
         desk, registry_fixtures.campaign(await approved_brand(twilio, desk))
     )
-    assert stands.standing is Standing.PENDING
+    assert stands.standing is RegistryStatus.PENDING
     twilio.all("Usa2p")[0]["campaign_status"] = "VERIFIED"
     _, stands = await ask(desk, request)
     return stands

@@ -10,7 +10,7 @@ import httpx
 
 from models.rules.registration.profiles import BrandProfile, CampaignProfile
 from models.rules.registration.vocabulary import EntityType, NumberType, UseCase, Vertical
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.registration import (
     Advanced,
     AssignmentRequest,
@@ -162,7 +162,7 @@ async def carry(
     for _ in range(200):
         if lost:
             found = await twilio.look_up(request)
-            assert not isinstance(found, NoTruth), found
+            assert not isinstance(found, Unanswered), found
             lost = False
             answer: object = found
             if isinstance(found, NotFound):

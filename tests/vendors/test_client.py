@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from models.rules.registration.vocabulary import NumberType, Standing
-from providers.ports.messages import Ambiguous, NotProcessed, NoTruth
+from models.rules.registration.vocabulary import NumberType, RegistryStatus
+from providers.ports.messages import Ambiguous, NotProcessed, Unanswered
 from providers.ports.registration import Reason, Stands
 from providers.twilio.client import Form, Lost, Refusal, Stopped, Twilio, Unprocessed
 from tests.vendors import registry_fixtures
@@ -207,7 +207,7 @@ async def test_at_the_edge_every_stop_is_a_closed_answer() -> None:
         return await registry_fixtures.registry(client).submit(registry_fixtures.brand())
 
     assert await submit(error(400, 70002)) == Stands(
-        standing=Standing.REJECTED, reasons=(Reason(code="70002", field=None, message="no"),)
+        standing=RegistryStatus.REJECTED, reasons=(Reason(code="70002", field=None, message="no"),)
     )
     assert await submit(error(401, 20003)) == NotProcessed(reason="401 20003")
     assert await submit(httpx.Response(500)) == Ambiguous(reason="500")
@@ -215,7 +215,7 @@ async def test_at_the_edge_every_stop_is_a_closed_answer() -> None:
     client, _ = twilio(error(400))
     assert await registry_fixtures.registry(client).look_up(
         registry_fixtures.purchase()
-    ) == NoTruth(reason="20001")
+    ) == Unanswered(reason="20001")
 
 
 async def test_the_token_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from models.rules.registration.profiles import BrandProfile
-from models.rules.registration.vocabulary import Standing, UseCase
+from models.rules.registration.vocabulary import RegistryStatus, UseCase
 from providers.ports.messages import Ambiguous, NotFound
 from providers.ports.registration import Advanced, BrandRequest, CampaignRequest, Stands
 from providers.twilio.registry import TwilioRegistry
@@ -62,7 +62,7 @@ async def test_another_kind_of_business_takes_its_own_path_from_the_start(
     before = await decided(twilio, desk, registry_fixtures.brand(first), "FAILED")
     stands = await decided(twilio, desk, corrected(then, before), "APPROVED")
     old, new = twilio.all("BrandRegistrations")
-    assert (stands.standing, stands.vendor_id) == (Standing.DONE, new["sid"])
+    assert (stands.standing, stands.vendor_id) == (RegistryStatus.DONE, new["sid"])
     assert (old["status"], new["brand_type"]) == ("FAILED", type)
     profiles, products = twilio.all("CustomerProfiles"), twilio.all("TrustProducts")
     for bundles in (profiles, products):
@@ -77,7 +77,7 @@ async def test_who_goes_back_to_the_first_kind_amends_what_was_made_for_it() -> 
     first = await decided(twilio, desk, registry_fixtures.brand(), "FAILED")
     second = await decided(twilio, desk, corrected(SOLE, first), "FAILED")
     third = await decided(twilio, desk, corrected(BRAND, second), "APPROVED")
-    assert (third.standing, third.vendor_id) == (Standing.DONE, first.vendor_id)
+    assert (third.standing, third.vendor_id) == (RegistryStatus.DONE, first.vendor_id)
     assert len(twilio.all("BrandRegistrations")) == 2
 
 
@@ -101,7 +101,7 @@ async def test_a_wrong_country_is_corrected_by_an_address_there() -> None:
         twilio, desk, registry_fixtures.brand(replace(BRAND, country="CA")), "FAILED"
     )
     stands = await decided(twilio, desk, corrected(BRAND, before), "APPROVED")
-    assert (stands.standing, stands.vendor_id) == (Standing.DONE, before.vendor_id)
+    assert (stands.standing, stands.vendor_id) == (RegistryStatus.DONE, before.vendor_id)
     wrong, right = twilio.all("Addresses")
     assert (wrong["iso_country"], right["iso_country"]) == ("CA", "US")
     [document] = twilio.all("SupportingDocuments")
@@ -167,7 +167,7 @@ async def test_a_campaign_rejected_before_its_lost_answer_is_looked_for_is_ours(
     assert isinstance(found, Stands)
     assert found.vendor_id == made["sid"]
     _, stands = await ask(desk, stored(request, found)[0])
-    assert (stands.standing, stands.vendor_id) == (Standing.REJECTED, made["sid"])
+    assert (stands.standing, stands.vendor_id) == (RegistryStatus.REJECTED, made["sid"])
 
 
 async def test_who_is_refused_a_second_campaign_looks_for_the_first() -> None:
@@ -179,7 +179,7 @@ async def test_who_is_refused_a_second_campaign_looks_for_the_first() -> None:
     stands = await desk.submit(request)  # as after a look that came too early
     assert isinstance(stands, Stands)
     assert (stands.standing, stands.vendor_id) == (
-        Standing.PENDING,
+        RegistryStatus.PENDING,
         twilio.all("Usa2p")[0]["sid"],
     )
 
@@ -188,7 +188,7 @@ async def test_a_campaign_that_twilio_refuses_and_has_not_is_rejected() -> None:
     twilio, desk = set_up()
     twilio.refuses["Usa2p"] = (400, {"code": 21717, "message": "no", "status": 400})
     _, stands = await carry(desk, registry_fixtures.campaign(await approved_brand(twilio, desk)))
-    assert (stands.standing, stands.vendor_id) == (Standing.REJECTED, None)
+    assert (stands.standing, stands.vendor_id) == (RegistryStatus.REJECTED, None)
     assert [reason.code for reason in stands.reasons] == ["21717"]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.rules.registration.vocabulary import NumberType, Standing
+from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers.ports.messages import NotFound
 from providers.ports.registration import AvailableNumber, Offered, Stands
 from providers.ports.sip import SipAccount
@@ -22,17 +22,17 @@ async def test_a_number_is_bought_assigned_taken_back_and_given_back() -> None:
     assert (ours["phone_number"], number.vendor_id) == (NUMBER, ours["sid"])
 
     request, stands = await carry(desk, registry_fixtures.assignment(number, campaign))
-    assert stands.standing is Standing.DONE
+    assert stands.standing is RegistryStatus.DONE
     assert [d["sid"] for d in twilio.all("PhoneNumbers")] == [ours["sid"]]
-    assert (await ask(desk, request))[1].standing is Standing.DONE
+    assert (await ask(desk, request))[1].standing is RegistryStatus.DONE
 
     request, _ = await carry(desk, registry_fixtures.assignment(number, campaign))  # twice is once
     _, stands = await carry(desk, registry_fixtures.unassignment(number, campaign))
-    assert (stands.standing, twilio.all("PhoneNumbers")) == (Standing.DONE, [])
+    assert (stands.standing, twilio.all("PhoneNumbers")) == (RegistryStatus.DONE, [])
 
     for _ in range(2):
         _, stands = await carry(desk, registry_fixtures.release(number.vendor_id))
-        assert (stands.standing, twilio.all("IncomingPhoneNumbers")) == (Standing.DONE, [])
+        assert (stands.standing, twilio.all("IncomingPhoneNumbers")) == (RegistryStatus.DONE, [])
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -41,7 +41,7 @@ async def test_a_lost_answer_to_a_purchase_never_buys_a_second_number(when: str)
     twilio.loses = when
     _, stands = await carry(desk, registry_fixtures.purchase())
     [ours] = twilio.all("IncomingPhoneNumbers")
-    assert (stands.standing, stands.vendor_id) == (Standing.DONE, ours["sid"])
+    assert (stands.standing, stands.vendor_id) == (RegistryStatus.DONE, ours["sid"])
 
 
 async def test_a_purchase_that_took_effect_late_is_recognised_when_it_is_repeated() -> None:
@@ -50,14 +50,14 @@ async def test_a_purchase_that_took_effect_late_is_recognised_when_it_is_repeate
     await carry(desk, request)
     stands = await desk.submit(request)  # as after a look-up that came too early
     assert isinstance(stands, Stands)
-    assert (stands.standing, len(twilio.all("IncomingPhoneNumbers"))) == (Standing.DONE, 1)
+    assert (stands.standing, len(twilio.all("IncomingPhoneNumbers"))) == (RegistryStatus.DONE, 1)
 
 
 async def test_a_number_somebody_else_bought_first_is_rejected() -> None:
     _, desk = set_up()
     await carry(desk, registry_fixtures.purchase())
     _, stands = await carry(desk, registry_fixtures.purchase())
-    assert stands.standing is Standing.REJECTED
+    assert stands.standing is RegistryStatus.REJECTED
     assert [(r.code, r.field) for r in stands.reasons] == [("21422", "number")]
 
 
@@ -67,7 +67,7 @@ async def test_another_number_under_the_same_reference_is_not_the_one_wanted() -
     request = registry_fixtures.purchase(reference="hxr-number-1-1-1")
     assert isinstance(await desk.look_up(request), NotFound)
     _, stands = await carry(desk, request)
-    assert stands.standing is Standing.DONE
+    assert stands.standing is RegistryStatus.DONE
     bought = {d["sid"]: d["phone_number"] for d in twilio.all("IncomingPhoneNumbers")}
     assert bought[stands.vendor_id] == NUMBER
 
@@ -81,10 +81,10 @@ async def test_two_installations_of_one_account_never_take_each_others_for_their
     await carry(theirs, registry_fixtures.purchase(reference=reference))
     assert isinstance(await ours.look_up(registry_fixtures.purchase(reference=reference)), NotFound)
     _, stands = await carry(ours, registry_fixtures.purchase(reference=reference))
-    assert stands.standing is Standing.REJECTED
+    assert stands.standing is RegistryStatus.REJECTED
     found = await theirs.look_up(registry_fixtures.purchase(reference=reference))
     assert isinstance(found, Stands)
-    assert found.standing is Standing.DONE
+    assert found.standing is RegistryStatus.DONE
 
 
 async def test_everything_an_installation_makes_begins_with_its_label() -> None:

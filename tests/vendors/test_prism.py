@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models.rules.registration.vocabulary import NumberType, Standing, UseCase
+from models.rules.registration.vocabulary import NumberType, RegistryStatus, UseCase
 from providers.ports.messages import NotFound
 from providers.ports.registration import Advanced, Offered, Stands
 from providers.ports.sip import SipAccount, Stored
@@ -46,7 +46,7 @@ class Desk:
         request, _ = await ask(self.registry, request)
         self.decide("BrandRegistrations", status="APPROVED")
         _, stands = await ask(self.registry, request)
-        assert stands.standing is Standing.DONE
+        assert stands.standing is RegistryStatus.DONE
         return stands
 
 
@@ -71,17 +71,17 @@ async def test_a_brand_from_the_first_bundle_to_its_correction(desk: Desk) -> No
     _, stands = await carry(
         desk.registry, registry_fixtures.brand(replace(BRAND, ein="987654321"), **again)
     )
-    assert stands.standing is Standing.PENDING
+    assert stands.standing is RegistryStatus.PENDING
     again["vendor_state"] = stands.vendor_state
     _, stands = await carry(
         desk.registry, registry_fixtures.brand(replace(BRAND, country="CA"), **again)
     )
-    assert stands.standing is Standing.PENDING
+    assert stands.standing is RegistryStatus.PENDING
 
 
 async def test_a_brand_of_a_sole_proprietor(desk: Desk) -> None:
     _, stands = await carry(desk.registry, registry_fixtures.brand(SOLE))
-    assert stands.standing is Standing.PENDING
+    assert stands.standing is RegistryStatus.PENDING
 
 
 async def test_looking_for_every_answer_that_may_be_lost(desk: Desk) -> None:
@@ -121,7 +121,7 @@ async def test_a_campaign_its_correction_and_one_made_anew(desk: Desk) -> None:
     again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
     other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
     _, stands = await carry(desk.registry, registry_fixtures.campaign(brand, other, **again))
-    assert stands.standing is Standing.PENDING
+    assert stands.standing is RegistryStatus.PENDING
 
 
 async def test_a_number_from_the_shop_window_to_its_return(desk: Desk) -> None:
@@ -132,13 +132,13 @@ async def test_a_number_from_the_shop_window_to_its_return(desk: Desk) -> None:
         found = await desk.registry.search_numbers(area_code=area_code, type=type, limit=10)
         assert isinstance(found, Offered)
     purchase, number = await carry(desk.registry, registry_fixtures.purchase())
-    assert (await ask(desk.registry, purchase))[1].standing is Standing.DONE
+    assert (await ask(desk.registry, purchase))[1].standing is RegistryStatus.DONE
     assigned, _ = await carry(desk.registry, registry_fixtures.assignment(number, campaign))
-    assert (await ask(desk.registry, assigned))[1].standing is Standing.DONE
+    assert (await ask(desk.registry, assigned))[1].standing is RegistryStatus.DONE
     parted, _ = await carry(desk.registry, registry_fixtures.unassignment(number, campaign))
-    assert (await ask(desk.registry, parted))[1].standing is Standing.DONE
+    assert (await ask(desk.registry, parted))[1].standing is RegistryStatus.DONE
     returned, _ = await carry(desk.registry, registry_fixtures.release(number.vendor_id))
-    assert (await ask(desk.registry, returned))[1].standing is Standing.DONE
+    assert (await ask(desk.registry, returned))[1].standing is RegistryStatus.DONE
 
 
 async def test_a_sip_account_from_its_list_to_its_end(desk: Desk) -> None:

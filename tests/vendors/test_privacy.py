@@ -2,12 +2,12 @@
 
 import pytest
 
-from models.rules.registration.vocabulary import Standing
+from models.rules.registration.vocabulary import RegistryStatus
 from providers.ports.registration import RegistryRequest, Stands
 from tests.vendors import registry_fixtures
 from tests.vendors.registry_fixtures import NUMBER
 
-KNOWN = Stands(standing=Standing.DONE, vendor_id="x1")
+KNOWN = Stands(standing=RegistryStatus.DONE, vendor_id="x1")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from models.rules.registration.vocabulary import EntityType, NumberType, Standing, UseCase
-from providers.ports.messages import NotFound, NotProcessed, NoTruth
+from models.rules.registration.vocabulary import EntityType, NumberType, RegistryStatus, UseCase
+from providers.ports.messages import NotFound, NotProcessed, Unanswered
 from providers.ports.registration import Advanced, Reason, Stands
 from tests.vendors import registry_fixtures
 from tests.vendors.approved_fixtures import approve, approved_brand, set_up
@@ -23,7 +23,7 @@ ONCE = ("CustomerProfiles", "TrustProducts", "BrandRegistrations", "Addresses")
 async def test_a_brand_waits_for_its_bundles_and_then_for_the_registry() -> None:
     twilio, desk = set_up()
     request, stands = await carry(desk, registry_fixtures.brand())
-    assert (stands.standing, stands.vendor_id) == (Standing.PENDING, None)
+    assert (stands.standing, stands.vendor_id) == (RegistryStatus.PENDING, None)
     assert {d["status"] for d in twilio.all("CustomerProfiles")} == {"pending-review"}
     assert twilio.all("BrandRegistrations") == []
 
@@ -34,11 +34,11 @@ async def test_a_brand_waits_for_its_bundles_and_then_for_the_registry() -> None
     approve(twilio, "TrustProducts")
     request, stands = await ask(desk, request)
     [registration] = twilio.all("BrandRegistrations")
-    assert (stands.standing, stands.vendor_id) == (Standing.PENDING, registration["sid"])
+    assert (stands.standing, stands.vendor_id) == (RegistryStatus.PENDING, registration["sid"])
 
     registration["status"] = "APPROVED"
     _, stands = await ask(desk, request)
-    assert stands.standing is Standing.DONE
+    assert stands.standing is RegistryStatus.DONE
 
 
 async def test_both_bundles_hold_what_twilio_wants_of_a_business() -> None:
@@ -123,7 +123,7 @@ async def test_what_a_bundle_lacks_is_told_by_field() -> None:
         },
     )
     _, stands = await carry(desk, registry_fixtures.brand())
-    assert stands.standing is Standing.REJECTED
+    assert stands.standing is RegistryStatus.REJECTED
     assert stands.reasons == (
         Reason(code="22215", field="ein", message="The number of … is wrong."),
         Reason(code="22216", field=None, message="A document is missing."),
@@ -140,7 +140,7 @@ async def test_a_rejected_brand_is_amended_and_not_made_again() -> None:
     [registration] = twilio.all("BrandRegistrations")
     registration |= {"status": "FAILED", "brand_feedback": ["TAX_ID"]}
     request, stands = await ask(desk, request)
-    assert stands.standing is Standing.REJECTED
+    assert stands.standing is RegistryStatus.REJECTED
     assert [(r.code, r.field) for r in stands.reasons] == [("TAX_ID", "ein")]
 
     corrected = registry_fixtures.brand(
@@ -158,17 +158,17 @@ async def test_a_rejected_brand_is_amended_and_not_made_again() -> None:
 @pytest.mark.parametrize(
     ("word", "standing"),
     [
-        ("PENDING", Standing.PENDING),
-        ("IN_REVIEW", Standing.PENDING),
-        ("APPROVED", Standing.DONE),
-        ("FAILED", Standing.REJECTED),
-        ("SUSPENDED", Standing.REJECTED),
-        ("DELETION_PENDING", Standing.REJECTED),
-        ("DELETION_FAILED", Standing.REJECTED),
-        ("SOMETHING_NEW", Standing.PENDING),
+        ("PENDING", RegistryStatus.PENDING),
+        ("IN_REVIEW", RegistryStatus.PENDING),
+        ("APPROVED", RegistryStatus.DONE),
+        ("FAILED", RegistryStatus.REJECTED),
+        ("SUSPENDED", RegistryStatus.REJECTED),
+        ("DELETION_PENDING", RegistryStatus.REJECTED),
+        ("DELETION_FAILED", RegistryStatus.REJECTED),
+        ("SOMETHING_NEW", RegistryStatus.PENDING),
     ],
 )
-async def test_every_word_of_a_brand_means_something(word: str, standing: Standing) -> None:
+async def test_every_word_of_a_brand_means_something(word: str, standing: RegistryStatus) -> None:
     twilio, desk = set_up()
     request, _ = await carry(desk, registry_fixtures.brand())
     for kind in ("CustomerProfiles", "TrustProducts"):
@@ -177,7 +177,7 @@ async def test_every_word_of_a_brand_means_something(word: str, standing: Standi
     twilio.all("BrandRegistrations")[0]["status"] = word
     _, stands = await ask(desk, request)
     assert stands.standing is standing
-    assert bool(stands.reasons) is (standing is Standing.REJECTED)
+    assert bool(stands.reasons) is (standing is RegistryStatus.REJECTED)
 
 
 @pytest.mark.parametrize("kind", ["CustomerProfiles", "TrustProducts"])
@@ -188,7 +188,7 @@ async def test_a_rejected_bundle_rejects_the_brand(kind: str) -> None:
     approve(twilio, kind, word="twilio-rejected")
     twilio.all(kind)[0]["errors"] = [{"code": 18601}]
     _, stands = await ask(desk, request)
-    assert stands.standing is Standing.REJECTED
+    assert stands.standing is RegistryStatus.REJECTED
     assert [reason.code for reason in stands.reasons] == ["18601"]
 
 
@@ -197,7 +197,7 @@ async def test_what_twilio_wants_beyond_the_registry_is_asked_for_before_any_cal
     _, stands = await carry(
         desk, registry_fixtures.brand(replace(BRAND, first_name=None, website=None))
     )
-    assert stands.standing is Standing.REJECTED
+    assert stands.standing is RegistryStatus.REJECTED
     assert [reason.field for reason in stands.reasons] == ["firstName", "website"]
     assert twilio.asked == []
 
@@ -207,11 +207,11 @@ async def test_a_campaign_gets_a_service_of_its_own_and_tells_its_throughput() -
     request, stands = await carry(
         desk, registry_fixtures.campaign(await approved_brand(twilio, desk))
     )
-    assert stands.standing is Standing.PENDING
+    assert stands.standing is RegistryStatus.PENDING
     [made] = twilio.all("Usa2p")
     made |= {"campaign_status": "VERIFIED", "rate_limits": {"att": {"msg_class": "T"}}}
     _, stands = await ask(desk, request)
-    assert stands.standing is Standing.DONE
+    assert stands.standing is RegistryStatus.DONE
     assert stands.segments_per_second == Decimal("1.250")
     assert len(twilio.all("Services")) == 1
 
@@ -271,7 +271,7 @@ async def test_every_kind_of_business_can_be_described(type: EntityType) -> None
     _, desk = set_up()
     profile = replace(SOLE if type is EntityType.SOLE_PROPRIETOR else BRAND, entity_type=type)
     _, stands = await carry(desk, registry_fixtures.brand(profile))
-    assert stands.standing is Standing.PENDING
+    assert stands.standing is RegistryStatus.PENDING
 
 
 async def test_nothing_is_written_after_the_deadline() -> None:
@@ -290,9 +290,9 @@ async def test_what_was_never_asked_for_is_not_found() -> None:
 async def test_a_registry_that_cannot_be_asked_tells_no_truth() -> None:
     twilio, desk = set_up()
     twilio.handle_async_request = _down  # type: ignore[method-assign]
-    assert isinstance(await desk.look_up(registry_fixtures.purchase()), NoTruth)
+    assert isinstance(await desk.look_up(registry_fixtures.purchase()), Unanswered)
     offered = await desk.search_numbers(area_code=None, type=NumberType.TOLL_FREE, limit=1)
-    assert isinstance(offered, NoTruth)
+    assert isinstance(offered, Unanswered)
 
 
 async def _down(request: Any) -> Any:
@@ -301,7 +301,7 @@ async def _down(request: Any) -> Any:
 
 async def test_lists_are_read_to_their_end() -> None:
     twilio, desk = set_up()
-    wanted = registry_fixtures.campaign(Stands(standing=Standing.DONE, vendor_id="BN1"))
+    wanted = registry_fixtures.campaign(Stands(standing=RegistryStatus.DONE, vendor_id="BN1"))
     names = [*(f"other {n}" for n in range(1200)), wanted.reference]
     twilio.folders["/v1/Services"] = [
         {"sid": f"MG{n}", "friendly_name": name} for n, name in enumerate(names)

@@ -13,7 +13,7 @@ from models.settings import Settings
 from tests.api.doubles import Clock
 from tests.api.integrator import GYM, Integrator, make_integrator
 from tests.factories import NO_LIMITS
-from tests.voice.harness import SECRET, TURN_SECRET, House
+from tests.voice.harness import SECRET, TURN_SECRET, Harness
 from tests.voice.registrar import REALM
 
 
@@ -54,17 +54,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def house(app: FastAPI, database: Database, settings: Settings, clock: Clock) -> Iterator[House]:
+def harness(
+    app: FastAPI, database: Database, settings: Settings, clock: Clock
+) -> Iterator[Harness]:
     """The voice services, of which only the clock is a double."""
     real = dict(app.state._state)
-    house = House(app, database, settings.voice_place, clock)
-    house.serve()
-    yield house
+    harness = Harness(app, database, settings.voice_place, clock)
+    harness.serve()
+    yield harness
     app.state._state.update(real)
 
 
 @pytest.fixture
-async def gym(database: Database, http: httpx.AsyncClient, house: House) -> Integrator:
+async def gym(database: Database, http: httpx.AsyncClient, harness: Harness) -> Integrator:
     """An integrator with the guide's merchant."""
     integrator = await make_integrator(database, http)
     assert (await integrator.post("/merchants", GYM)).status_code == 200

@@ -22,7 +22,7 @@ TURN_SECRET = "turn-server-and-us"
 
 
 @dataclass(frozen=True)
-class House:
+class Harness:
     """An installation."""
 
     app: FastAPI

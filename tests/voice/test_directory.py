@@ -44,7 +44,7 @@ WAITS = SendWaits(
     poll_first=SECOND,
     poll_longest=SECOND,
     reconcile_every=SECOND,
-    truth_horizon=SECOND,
+    reconcile_horizon=SECOND,
 )
 
 

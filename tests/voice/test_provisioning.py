@@ -20,7 +20,7 @@ from models.session import Database
 from models.settings import Settings
 from tests.api.doubles import Clock
 from tests.api.integrator import GYM, Integrator, make_integrator, make_merchant
-from tests.voice.harness import SECRET, TURN_SECRET, House
+from tests.voice.harness import SECRET, TURN_SECRET, Harness
 from workflows.voice.types import ProvisionInput
 
 PATH = "/voice/provisioning"
@@ -72,10 +72,10 @@ async def test_a_merchants_key_is_shown_its_own_and_rotates_it(
 
 
 async def test_it_tells_all_that_a_client_needs(
-    gym: Integrator, clock: Clock, house: House
+    gym: Integrator, clock: Clock, harness: Harness
 ) -> None:
     shown = await provisioning(gym)
-    user = await house.user(gym)
+    user = await harness.user(gym)
     assert shown["sip"] == {
         "domain": "sip.example.com",
         "registrar": "sip-1.example.com",
@@ -99,20 +99,22 @@ async def test_it_tells_all_that_a_client_needs(
     }
 
 
-async def test_the_table_keeps_only_what_a_registrar_needs(gym: Integrator, house: House) -> None:
+async def test_the_table_keeps_only_what_a_registrar_needs(
+    gym: Integrator, harness: Harness
+) -> None:
     sip = (await provisioning(gym))["sip"]
     text = f"{sip['username']}:{sip['authRealm']}:{sip['password']}"
-    user = await house.user(gym)
+    user = await harness.user(gym)
     assert user.ha1 == hashlib.md5(text.encode()).hexdigest()
     assert (user.version, user.pushed_version, user.rotated_at) == (1, 0, None)
 
 
 async def test_many_first_calls_at_once_make_one_user(
-    gym: Integrator, database: Database, house: House
+    gym: Integrator, database: Database, harness: Harness
 ) -> None:
     shown = await asyncio.gather(*(provisioning(gym) for _ in range(12)))
     assert len({(s["sip"]["username"], s["sip"]["password"]) for s in shown}) == 1
-    assert (await house.user(gym)).version == 1
+    assert (await harness.user(gym)).version == 1
 
 
 async def test_every_merchant_has_a_user_and_a_password_of_its_own(gym: Integrator) -> None:
@@ -123,7 +125,7 @@ async def test_every_merchant_has_a_user_and_a_password_of_its_own(gym: Integrat
 
 
 async def test_a_repeated_rotation_rotates_once_and_shows_what_holds_now(
-    gym: Integrator, house: House
+    gym: Integrator, harness: Harness
 ) -> None:
     first = await password(gym)
     answers = [await gym.post(ROTATE, GYM_A, key="k") for _ in range(3)]
@@ -134,32 +136,32 @@ async def test_a_repeated_rotation_rotates_once_and_shows_what_holds_now(
     await gym.post(ROTATE, GYM_A, key="another")
     late = await gym.post(ROTATE, GYM_A, key="k")
     assert late.json()["sip"]["password"] == await password(gym)
-    assert (await house.user(gym)).version == 3
+    assert (await harness.user(gym)).version == 3
 
 
 async def test_a_rotation_may_be_the_first_call(
-    gym: Integrator, house: House, clock: Clock
+    gym: Integrator, harness: Harness, clock: Clock
 ) -> None:
     rotated = await gym.post(ROTATE, GYM_A, key="k")
     assert rotated.json()["sip"]["password"] == await password(gym)
-    user = await house.user(gym)
+    user = await harness.user(gym)
     assert (user.version, user.rotated_at) == (1, clock.now)
 
 
-async def test_rotations_at_once_with_one_key_are_one(gym: Integrator, house: House) -> None:
+async def test_rotations_at_once_with_one_key_are_one(gym: Integrator, harness: Harness) -> None:
     await provisioning(gym)
     answers = await asyncio.gather(*(gym.post(ROTATE, GYM_A, key="k") for _ in range(8)))
     assert len({answer.json()["sip"]["password"] for answer in answers}) == 1
-    assert (await house.user(gym)).version == 2
+    assert (await harness.user(gym)).version == 2
 
 
 async def test_rotations_at_once_without_a_key_follow_each_other(
-    gym: Integrator, house: House
+    gym: Integrator, harness: Harness
 ) -> None:
     await provisioning(gym)
     answers = await asyncio.gather(*(gym.post(ROTATE, GYM_A) for _ in range(8)))
     assert len({answer.json()["sip"]["password"] for answer in answers}) == 8
-    assert (await house.user(gym)).version == 9
+    assert (await harness.user(gym)).version == 9
 
 
 async def test_a_key_used_for_another_merchant_is_422_and_changes_nothing(gym: Integrator) -> None:
@@ -230,12 +232,12 @@ async def test_turn_words_are_those_a_turn_server_computes(gym: Integrator, cloc
 
 
 async def test_the_browsers_token_names_its_owner_and_ends(
-    gym: Integrator, clock: Clock, house: House
+    gym: Integrator, clock: Clock, harness: Harness
 ) -> None:
     browser = (await provisioning(gym))["browser"]
     key = SipSecrets(SECRET).token_key
     claims = jwt.decode(browser["token"], key, algorithms=["HS256"], audience="sip.example.com")
-    user = await house.user(gym)
+    user = await harness.user(gym)
     until = datetime.fromtimestamp(claims["exp"], UTC)
     assert {name: claims[name] for name in ("iss", "sub", "tenant", "merchant")} == {
         "iss": "hexavox",
@@ -256,10 +258,10 @@ async def test_the_browsers_token_names_its_owner_and_ends(
 
 
 async def test_without_a_turn_secret_no_turn_server_is_named(
-    gym: Integrator, settings: Settings, house: House
+    gym: Integrator, settings: Settings, harness: Harness
 ) -> None:
     plain = settings.model_copy(update={"turn_secret": None, "stun_urls": ()})
-    house.serve(place=plain.voice_place)
+    harness.serve(place=plain.voice_place)
     assert (await provisioning(gym))["browser"]["iceServers"] == []
 
 
@@ -268,14 +270,14 @@ async def test_without_a_turn_secret_no_turn_server_is_named(
     [{"sip_realm": "other.example.com"}, {"server_secret": SecretStr("a new one of enough")}],
 )
 async def test_a_new_realm_or_server_secret_makes_a_new_password_that_fits(
-    gym: Integrator, settings: Settings, house: House, change: dict[str, Any]
+    gym: Integrator, settings: Settings, harness: Harness, change: dict[str, Any]
 ) -> None:
     before = await password(gym)
     changed = settings.model_copy(update=change)
     assert changed.server_secret is not None
-    house.serve(place=changed.voice_place, secret=changed.server_secret.get_secret_value())
+    harness.serve(place=changed.voice_place, secret=changed.server_secret.get_secret_value())
     shown = [answer["sip"] for answer in await asyncio.gather(*map(provisioning, [gym] * 4))]
-    user = await house.user(gym)
+    user = await harness.user(gym)
     assert [sip["password"] for sip in shown] == [shown[0]["password"]] * 4
     assert shown[0]["password"] != before
     assert (user.version, user.realm) == (2, shown[0]["authRealm"])
@@ -283,17 +285,17 @@ async def test_a_new_realm_or_server_secret_makes_a_new_password_that_fits(
 
 
 async def test_a_directory_that_must_be_told_is_told_of_every_version(
-    gym: Integrator, house: House
+    gym: Integrator, harness: Harness
 ) -> None:
     told: list[ProvisionInput] = []
 
     async def push(user: ProvisionInput) -> None:
         told.append(user)
 
-    house.serve(push=push)
+    harness.serve(push=push)
     await provisioning(gym)
     await gym.post(ROTATE, GYM_A, key="k")
-    user = await house.user(gym)
+    user = await harness.user(gym)
     assert user.id is not None
     assert told == [
         ProvisionInput(tenant_id=gym.tenant_id, credential_id=user.id, version=version)

@@ -11,7 +11,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
 
 from tests.fakes import Activity
-from tests.workflows.harness import Stage, Staging
+from tests.workflows.harness import Harness, Staging
 from workflows.names import SEARCH_ATTRIBUTES
 from workflows.payloads import data_converter
 
@@ -37,10 +37,10 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture
-def stage(skipping: WorkflowEnvironment) -> Staging:
+def harness(skipping: WorkflowEnvironment) -> Staging:
     """Set a stage with fakes."""
 
-    def set_up(*fakes: Activity, **options: Any) -> Stage:
-        return Stage(skipping.client, fakes, **options)
+    def set_up(*fakes: Activity, **options: Any) -> Harness:
+        return Harness(skipping.client, fakes, **options)
 
     return set_up

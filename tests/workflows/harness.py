@@ -43,7 +43,7 @@ WAITS = SendWaits(
     poll_first=timedelta(minutes=5),
     poll_longest=timedelta(hours=2),
     reconcile_every=timedelta(seconds=5),
-    truth_horizon=timedelta(hours=72),
+    reconcile_horizon=timedelta(hours=72),
 )
 """Those of production."""
 
@@ -53,7 +53,7 @@ Send = WorkflowHandle[SendMessage, MessageStatus]
 
 _STEPS = (
     *(steps.dispatch, steps.reconcile, steps.poll, steps.settle, steps.sweep),
-    *(steps.charge, steps.follow, steps.call_off, steps.grant, steps.refund),
+    *(steps.charge, steps.await_payment, steps.cancel_charge, steps.grant, steps.refund),
 )
 
 _PATIENCE = 15
@@ -79,7 +79,7 @@ class _Noting(ActivityInboundInterceptor):
 
 
 @dataclass
-class Stage:
+class Harness:
     """Serves every workflow with the given fakes while it is entered; may be entered again.
 
     `asked` names the steps in the order in which they were asked, retries included. A step without
@@ -160,7 +160,7 @@ class Stage:
 
     async def wake(self) -> None:
         """Signal that the row changed: it was canceled, or its turn has come."""
-        await self.send.signal(SendMessage.woken)
+        await self.send.signal(SendMessage.row_changed)
 
     async def until_it_waits(self, times: int = 1) -> None:
         """Return when the send has set as many timers: time is not skipped meanwhile."""
@@ -180,7 +180,7 @@ class Stage:
         return events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()
 
 
-Staging = Callable[..., Stage]
+Staging = Callable[..., Harness]
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 
-from models.rules.registration.lifecycle import Move
+from models.rules.registration.lifecycle import RegistrationAction
 from models.rules.registration.vocabulary import RegistrationKind
 from models.rules.waits import RegistrationWaits
 from tests.fakes import fake
-from tests.workflows.harness import Stage, Staging, until
+from tests.workflows.harness import Harness, Staging, until
 from workflows import steps
-from workflows.registration.registration_base import Carrying
+from workflows.registration.registration_base import RegistrationBase
 from workflows.registration.types import RegistrationInput, RegistrationResult
 
 WAITS = RegistrationWaits(
@@ -27,11 +27,11 @@ WAITS = RegistrationWaits(
 
 ORDER = RegistrationInput(tenant_id=3, kind=RegistrationKind.BRAND, row_id=7, waits=WAITS)
 
-SUBMIT = RegistrationResult(move=Move.SUBMIT, state="PENDING")
-RECONCILE = RegistrationResult(move=Move.RECONCILE, state="PENDING")
-ASK = RegistrationResult(move=Move.ASK, state="PENDING")
-APPROVED = RegistrationResult(move=Move.OVER, state="APPROVED")
-REJECTED = RegistrationResult(move=Move.OVER, state="REJECTED")
+SUBMIT = RegistrationResult(move=RegistrationAction.SUBMIT, state="PENDING")
+RECONCILE = RegistrationResult(move=RegistrationAction.RECONCILE, state="PENDING")
+ASK = RegistrationResult(move=RegistrationAction.ASK, state="PENDING")
+APPROVED = RegistrationResult(move=RegistrationAction.OVER, state="APPROVED")
+REJECTED = RegistrationResult(move=RegistrationAction.OVER, state="REJECTED")
 
 _PATIENCE = 15
 """Seconds of the real clock after which a story is taken to hang."""
@@ -43,7 +43,7 @@ Answer = RegistrationResult | Exception | Callable[[Any], Any]
 class Story:
     """One story of a registration, and what its steps were asked."""
 
-    stage: Stage
+    harness: Harness
     client: Client
     submitted: list[Any]
     reconciled: list[Any]
@@ -61,8 +61,8 @@ class Story:
         self._handle = await self.client.start_workflow(
             story.run,
             order,
-            id=f"{self.stage.queue}-story",
-            task_queue=self.stage.queue,
+            id=f"{self.harness.queue}-story",
+            task_queue=self.harness.queue,
             task_timeout=timedelta(seconds=2),
         )
 
@@ -78,7 +78,7 @@ class Story:
 
     async def tell(self) -> None:
         """Signal that there is news."""
-        await self.handle.signal(Carrying.changed)
+        await self.handle.signal(RegistrationBase.changed)
 
     async def timers(self) -> list[timedelta]:
         """Return how long it waited, as it meant to."""
@@ -99,7 +99,7 @@ class Story:
 
 
 def scripted(
-    stage: Staging,
+    harness: Staging,
     client: Client,
     *,
     submit: list[Answer],
@@ -111,5 +111,5 @@ def scripted(
     submitting, submitted = fake(steps.submit_registration, *submit)
     reconciling, reconciled = fake(steps.reconcile_registration, *(reconcile or []))
     asking, asked = fake(steps.ask_registration, *(ask or []))
-    played = stage(submitting, reconciling, asking, **options)
+    played = harness(submitting, reconciling, asking, **options)
     return Story(played, client, submitted, reconciled, asked)

@@ -29,10 +29,12 @@ from workflows import steps
 from workflows.messages.types import DispatchResult, DispatchStep, Ending, SettleStep, Verdict
 
 
-async def test_a_message_whose_report_is_stored_already_is_settled_at_once(stage: Staging) -> None:
+async def test_a_message_whose_report_is_stored_already_is_settled_at_once(
+    harness: Staging,
+) -> None:
     dispatch, handed = fake(steps.dispatch, ACCEPTED_AND_REPORTED)
     settle, settled = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "settle"]
     assert handed == [DispatchStep(tenant_id=3, message_id=7)]
@@ -47,46 +49,46 @@ async def test_a_message_whose_report_is_stored_already_is_settled_at_once(stage
     ],
 )
 async def test_a_message_nobody_may_have_is_settled_with_the_reason(
-    stage: Staging, verdict: DispatchResult, ending: Ending, word: ErrorCode
+    harness: Staging, verdict: DispatchResult, ending: Ending, word: ErrorCode
 ) -> None:
     dispatch, _ = fake(steps.dispatch, verdict)
     settle, settled = fake(steps.settle, FAILED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.FAILED
     assert send.asked == ["dispatch", "settle"]
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=ending, error_code=word)]
 
 
-async def test_a_message_that_is_over_takes_its_status_from_the_row(stage: Staging) -> None:
+async def test_a_message_that_is_over_takes_its_status_from_the_row(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, OVER)
     settle, settled = fake(steps.settle, CANCELED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.CANCELED
     assert send.asked == ["dispatch", "settle"]
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.OVER)]
 
 
 async def test_a_message_for_a_later_day_waits_for_that_day(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
     due = await skipping.get_current_time() + timedelta(days=30)
     dispatch, _ = fake(
         steps.dispatch, DispatchResult(verdict=Verdict.LATER, until=due), ACCEPTED_AND_REPORTED
     )
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "dispatch", "settle"]
     assert timedelta(0) <= await skipping.get_current_time() - due < timedelta(minutes=1)
 
 
 async def test_a_waiting_message_that_is_canceled_is_over_at_once(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
     due = await skipping.get_current_time() + timedelta(days=30)
     dispatch, _ = fake(steps.dispatch, DispatchResult(verdict=Verdict.LATER, until=due), OVER)
     settle, _ = fake(steps.settle, CANCELED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         handle = await send.start()
         await send.until_it_waits()
         await send.wake()
@@ -96,7 +98,7 @@ async def test_a_waiting_message_that_is_canceled_is_over_at_once(
 
 
 async def test_a_cancel_that_comes_before_dispatch_returns_is_not_slept_over(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
     due = await skipping.get_current_time() + timedelta(days=30)
 
@@ -106,20 +108,20 @@ async def test_a_cancel_that_comes_before_dispatch_returns_is_not_slept_over(
 
     dispatch, _ = fake(steps.dispatch, canceled_meanwhile, OVER)
     settle, _ = fake(steps.settle, CANCELED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.CANCELED
         assert await send.took() < timedelta(minutes=1)
     assert send.asked == ["dispatch", "dispatch", "settle"]
 
 
 async def test_being_woken_once_does_not_shorten_the_waits_that_follow(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
     due = await skipping.get_current_time() + timedelta(days=1)
     later = DispatchResult(verdict=Verdict.LATER, until=due)
     dispatch, _ = fake(steps.dispatch, later, later, ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         handle = await send.start()
         await send.until_it_waits()
         await send.wake()
@@ -130,14 +132,14 @@ async def test_being_woken_once_does_not_shorten_the_waits_that_follow(
 
 @pytest.mark.parametrize("ago", [timedelta(0), timedelta(hours=1)], ids=["no date", "past date"])
 async def test_a_message_that_may_go_on_at_once_waits_a_moment_only(
-    stage: Staging, skipping: WorkflowEnvironment, ago: timedelta
+    harness: Staging, skipping: WorkflowEnvironment, ago: timedelta
 ) -> None:
     until = await skipping.get_current_time() - ago if ago else None
     dispatch, _ = fake(
         steps.dispatch, DispatchResult(verdict=Verdict.LATER, until=until), LATER, REFUSED
     )
     settle, _ = fake(steps.settle, FAILED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.FAILED
         waits = await send.events(EventType.EVENT_TYPE_TIMER_STARTED)
     assert send.asked == ["dispatch", "dispatch", "dispatch", "settle"]
@@ -146,41 +148,41 @@ async def test_a_message_that_may_go_on_at_once_waits_a_moment_only(
     assert lengths == [moment, moment]
 
 
-async def test_a_busy_provider_is_called_in_its_own_queue(stage: Staging) -> None:
+async def test_a_busy_provider_is_called_in_its_own_queue(harness: Staging) -> None:
     provider = f"slow-{uuid4()}"
     dispatch, handed = fake(steps.dispatch, DispatchResult(verdict=Verdict.BUSY, provider=provider))
     queued, in_line = fake(steps.dispatch_queued, ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, queued, settle, provider=provider) as send:
+    async with harness(dispatch, queued, settle, provider=provider) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "dispatch_queued", "settle"]
     assert in_line == handed
 
 
 async def test_a_refusal_in_the_queue_of_a_busy_provider_counts_as_any_other(
-    stage: Staging,
+    harness: Staging,
 ) -> None:
     provider = f"slow-{uuid4()}"
     dispatch, _ = fake(steps.dispatch, DispatchResult(verdict=Verdict.BUSY, provider=provider))
     queued, _ = fake(steps.dispatch_queued, REFUSED)
     settle, settled = fake(steps.settle, FAILED)
-    async with stage(dispatch, queued, settle, provider=provider) as send:
+    async with harness(dispatch, queued, settle, provider=provider) as send:
         assert await send.play() is MessageStatus.FAILED
     assert [step.error_code for step in settled] == [ErrorCode.BAD_DESTINATION]
 
 
 async def test_a_busy_provider_without_a_name_is_tried_again_after_a_moment(
-    stage: Staging,
+    harness: Staging,
 ) -> None:
     dispatch, _ = fake(steps.dispatch, DispatchResult(verdict=Verdict.BUSY), ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "dispatch", "settle"]
 
 
 async def test_a_report_that_comes_before_dispatch_returns_is_not_waited_for(
-    stage: Staging,
+    harness: Staging,
 ) -> None:
     async def reported_meanwhile(_: DispatchStep) -> DispatchResult:
         await send.report()
@@ -188,13 +190,13 @@ async def test_a_report_that_comes_before_dispatch_returns_is_not_waited_for(
 
     dispatch, _ = fake(steps.dispatch, reported_meanwhile)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "settle"]
 
 
 async def test_a_report_that_comes_before_a_lost_answer_is_read_by_reconcile(
-    stage: Staging,
+    harness: Staging,
 ) -> None:
     async def reported_meanwhile(_: DispatchStep) -> DispatchResult:
         await send.report()
@@ -203,37 +205,37 @@ async def test_a_report_that_comes_before_a_lost_answer_is_read_by_reconcile(
     dispatch, _ = fake(steps.dispatch, reported_meanwhile)
     reconcile, _ = fake(steps.reconcile, FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, reconcile, settle) as send:
+    async with harness(dispatch, reconcile, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "reconcile", "settle"]
 
 
-async def test_a_signal_without_a_report_leads_to_waiting_again(stage: Staging) -> None:
+async def test_a_signal_without_a_report_leads_to_waiting_again(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, LATER, ACCEPTED)
     settle, _ = fake(steps.settle, NOT_YET, DELIVERED)
     poll, _ = fake(steps.poll, TOLD)
-    async with stage(dispatch, settle, poll) as send:
+    async with harness(dispatch, settle, poll) as send:
         handle = await send.start()
         await send.report()
         assert await send.end_of(handle) is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "dispatch", "settle", "poll", "settle"]
 
 
-async def test_a_dispatch_that_raises_is_tried_again(stage: Staging) -> None:
+async def test_a_dispatch_that_raises_is_tried_again(harness: Staging) -> None:
     dispatch, handed = fake(steps.dispatch, RuntimeError("no database"), ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "dispatch", "settle"]
     assert handed[0] == handed[1]
 
 
-async def test_trouble_becomes_timers_that_operators_see(stage: Staging) -> None:
+async def test_trouble_becomes_timers_that_operators_see(harness: Staging) -> None:
     """The SDK's core waits for nothing by itself: see `workflows.policies`."""
     away = ConnectionError("no database")
     dispatch, _ = fake(steps.dispatch, away, away, away, away, ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
         timers = await send.events(EventType.EVENT_TYPE_TIMER_STARTED)
     assert send.asked == [*["dispatch"] * 5, "settle"]

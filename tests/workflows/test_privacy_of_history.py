@@ -21,7 +21,7 @@ from tests.fakes import (
 )
 from tests.workflows.harness import Staging
 from workflows import steps
-from workflows.billing.types import Standing, UpgradeInput, UpgradeStep
+from workflows.billing.types import PaymentProgress, UpgradeInput, UpgradeStep
 from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
@@ -47,13 +47,13 @@ _KNOWN = {
         PollResult,
         SettleStep,
         SettleResult,
-        *(UpgradeInput, PaymentWaits, UpgradeStep, Standing),
+        *(UpgradeInput, PaymentWaits, UpgradeStep, PaymentProgress),
     )
     for field in fields(kind)
 }
 _ALLOWED = {
     *("tenant_id", "merchant_id", "message_id", "waits"),
-    *("report_wait", "poll_first", "poll_longest", "reconcile_every", "truth_horizon"),
+    *("report_wait", "poll_first", "poll_longest", "reconcile_every", "reconcile_horizon"),
     *("verdict", "provider", "attempt", "until", "error_code", "reported"),
     *("finding", "ending", "status", "completed", "moved"),
     *("payment_id", "accepted_at", "duty", "retry_after"),
@@ -67,12 +67,12 @@ def test_the_fields_that_enter_history_are_those_of_this_list() -> None:
     assert _KNOWN == _ALLOWED
 
 
-async def test_a_whole_history_holds_ids_words_and_times_only(stage: Staging) -> None:
+async def test_a_whole_history_holds_ids_words_and_times_only(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, LATER, AMBIGUOUS, ACCEPTED)
     reconcile, _ = fake(steps.reconcile, UNCERTAIN, ABSENT)
     poll, _ = fake(steps.poll, TOLD, TOLD)
     settle, _ = fake(steps.settle, NOT_YET, FAILED)
-    async with stage(dispatch, reconcile, poll, settle) as send:
+    async with harness(dispatch, reconcile, poll, settle) as send:
         handle = await send.start()
         await send.end_of(handle)
         history = json.loads((await handle.fetch_history()).to_json())

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from tests.fakes import fake
-from tests.workflows.harness import Stage, Staging
+from tests.workflows.harness import Harness, Staging
 from workflows import steps
 from workflows.voice.types import Provisioned, ProvisionInput, ProvisionResult, ProvisionStep
 from workflows.voice.workflow import TURNS, ProvisionVoice
@@ -22,7 +22,7 @@ DECLINED = ProvisionResult(outcome=Provisioned.DECLINED)
 Telling = WorkflowHandle[ProvisionVoice, None]
 
 
-async def start(set_up: Stage) -> Telling:
+async def start(set_up: Harness) -> Telling:
     return await set_up.client.start_workflow(
         ProvisionVoice.run, USER, id=f"{set_up.queue}-provision", task_queue=set_up.queue
     )
@@ -36,18 +36,18 @@ async def waited(handle: WorkflowHandle[Any, Any]) -> list[timedelta]:
     ]
 
 
-async def test_it_is_over_when_the_directory_knows_the_user(stage: Staging) -> None:
+async def test_it_is_over_when_the_directory_knows_the_user(harness: Staging) -> None:
     told, asked = fake(steps.provision_voice, STORED)
-    async with stage(told) as set_up, asyncio.timeout(15):
+    async with harness(told) as set_up, asyncio.timeout(15):
         handle = await start(set_up)
         await handle.result()
         assert await waited(handle) == []
     assert asked == [ProvisionStep(tenant_id=3, credential_id=7)]
 
 
-async def test_while_it_declines_it_is_asked_after_longer_and_longer_gaps(stage: Staging) -> None:
+async def test_while_it_declines_it_is_asked_after_longer_and_longer_gaps(harness: Staging) -> None:
     told, _ = fake(steps.provision_voice, *[DECLINED] * 8, STORED)
-    async with stage(told) as set_up, asyncio.timeout(15):
+    async with harness(told) as set_up, asyncio.timeout(15):
         handle = await start(set_up)
         await handle.result()
         minutes = [gap / timedelta(minutes=1) for gap in await waited(handle)]
@@ -55,11 +55,11 @@ async def test_while_it_declines_it_is_asked_after_longer_and_longer_gaps(stage:
 
 
 async def test_one_that_declines_for_days_is_asked_in_runs_of_bounded_length(
-    stage: Staging,
+    harness: Staging,
 ) -> None:
     enough = ApplicationError("enough", non_retryable=True)
     told, asked = fake(steps.provision_voice, *[DECLINED] * TURNS, enough)
-    async with stage(told) as set_up, asyncio.timeout(60):
+    async with harness(told) as set_up, asyncio.timeout(60):
         handle = await start(set_up)
         with pytest.raises(WorkflowFailureError):
             await handle.result()

@@ -34,12 +34,12 @@ from workflows.messages.types import (
 )
 
 
-async def test_a_message_that_is_found_waits_for_its_report(stage: Staging) -> None:
+async def test_a_message_that_is_found_waits_for_its_report(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, looked = fake(steps.reconcile, FOUND)
     poll, _ = fake(steps.poll, TOLD)
     settle, settled = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, reconcile, poll, settle) as send:
+    async with harness(dispatch, reconcile, poll, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
         assert await send.took() >= WAITS.report_wait
     assert send.asked == ["dispatch", "reconcile", "poll", "settle"]
@@ -47,44 +47,44 @@ async def test_a_message_that_is_found_waits_for_its_report(stage: Staging) -> N
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.REPORTED)]
 
 
-async def test_a_message_that_is_found_with_its_report_is_settled_at_once(stage: Staging) -> None:
+async def test_a_message_that_is_found_with_its_report_is_settled_at_once(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, _ = fake(steps.reconcile, FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, reconcile, settle) as send:
+    async with harness(dispatch, reconcile, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
         assert await send.events(EventType.EVENT_TYPE_TIMER_STARTED) == []
     assert send.asked == ["dispatch", "reconcile", "settle"]
 
 
-async def test_only_a_message_that_is_surely_absent_is_sent_again(stage: Staging) -> None:
+async def test_only_a_message_that_is_surely_absent_is_sent_again(harness: Staging) -> None:
     dispatch, handed = fake(steps.dispatch, AMBIGUOUS, ACCEPTED_AND_REPORTED)
     reconcile, _ = fake(steps.reconcile, UNCERTAIN, UNCERTAIN, ABSENT)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, reconcile, settle) as send:
+    async with harness(dispatch, reconcile, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", *["reconcile"] * 3, "dispatch", "settle"]
     assert len(handed) == 2
 
 
-async def test_an_absent_message_may_lose_its_answer_again(stage: Staging) -> None:
+async def test_an_absent_message_may_lose_its_answer_again(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS, AMBIGUOUS, REFUSED)
     reconcile, _ = fake(steps.reconcile, ABSENT, ABSENT)
     settle, _ = fake(steps.settle, FAILED)
-    async with stage(dispatch, reconcile, settle) as send:
+    async with harness(dispatch, reconcile, settle) as send:
         assert await send.play() is MessageStatus.FAILED
     assert send.asked == ["dispatch", "reconcile"] * 2 + ["dispatch", "settle"]
 
 
 async def test_without_truth_nothing_is_sent_again_and_after_the_horizon_it_is_given_up(
-    stage: Staging,
+    harness: Staging,
 ) -> None:
     dispatch, handed = fake(steps.dispatch, AMBIGUOUS)
     reconcile, looked = fake(steps.reconcile, UNCERTAIN, repeat_last=True)
     settle, settled = fake(steps.settle, UNKNOWN)
-    async with stage(dispatch, reconcile, settle) as send:
+    async with harness(dispatch, reconcile, settle) as send:
         assert await send.play() is MessageStatus.UNKNOWN
-        horizon = WAITS.truth_horizon
+        horizon = WAITS.reconcile_horizon
         assert horizon <= await send.took() <= horizon + WAITS.poll_longest
         assert len(await send.events()) < 1000
     assert send.asked == ["dispatch", *["reconcile"] * len(looked), "settle"]
@@ -92,11 +92,11 @@ async def test_without_truth_nothing_is_sent_again_and_after_the_horizon_it_is_g
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.GIVEN_UP)]
 
 
-async def test_the_looks_into_a_lost_answer_grow_apart(stage: Staging) -> None:
+async def test_the_looks_into_a_lost_answer_grow_apart(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, _ = fake(steps.reconcile, *[UNCERTAIN] * 80, FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, reconcile, settle) as send:
+    async with harness(dispatch, reconcile, settle) as send:
         await send.play()
         gaps = [
             timer.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
@@ -106,14 +106,14 @@ async def test_the_looks_into_a_lost_answer_grow_apart(stage: Staging) -> None:
     assert gaps == sorted(gaps)
 
 
-async def test_a_look_that_can_never_be_done_ends_at_the_horizon(stage: Staging) -> None:
+async def test_a_look_that_can_never_be_done_ends_at_the_horizon(harness: Staging) -> None:
     broken = ApplicationError("a bug", non_retryable=True)
     dispatch, handed = fake(steps.dispatch, AMBIGUOUS)
     reconcile, looked = fake(steps.reconcile, broken, repeat_last=True)
     settle, settled = fake(steps.settle, UNKNOWN)
-    async with stage(dispatch, reconcile, settle) as send:
+    async with harness(dispatch, reconcile, settle) as send:
         assert await send.play() is MessageStatus.UNKNOWN
-        horizon = WAITS.truth_horizon
+        horizon = WAITS.reconcile_horizon
         assert horizon <= await send.took() <= horizon + WAITS.poll_longest
     assert len(handed) == 1
     assert len(looked) > 1
@@ -121,7 +121,9 @@ async def test_a_look_that_can_never_be_done_ends_at_the_horizon(stage: Staging)
 
 
 @pytest.mark.parametrize("truth", [UNCERTAIN, FOUND], ids=["uncertain", "found"])
-async def test_a_report_during_a_look_is_never_lost(stage: Staging, truth: ReconcileResult) -> None:
+async def test_a_report_during_a_look_is_never_lost(
+    harness: Staging, truth: ReconcileResult
+) -> None:
     async def reported_meanwhile(_: ReconcileStep) -> ReconcileResult:
         await send.report()
         return truth
@@ -129,7 +131,7 @@ async def test_a_report_during_a_look_is_never_lost(stage: Staging, truth: Recon
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, looked = fake(steps.reconcile, reported_meanwhile, FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, reconcile, settle) as send:
+    async with harness(dispatch, reconcile, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
         assert await send.took() < WAITS.reconcile_every
     again = ["reconcile"] if truth is UNCERTAIN else []
@@ -137,11 +139,11 @@ async def test_a_report_during_a_look_is_never_lost(stage: Staging, truth: Recon
     assert len(looked) == 1 + len(again)
 
 
-async def test_a_report_between_two_looks_is_looked_at_at_once(stage: Staging) -> None:
+async def test_a_report_between_two_looks_is_looked_at_at_once(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, _ = fake(steps.reconcile, UNCERTAIN, FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, reconcile, settle) as send:
+    async with harness(dispatch, reconcile, settle) as send:
         handle = await send.start()
         await send.until_it_waits()
         await send.report()
@@ -151,7 +153,7 @@ async def test_a_report_between_two_looks_is_looked_at_at_once(stage: Staging) -
 
 
 async def test_a_report_about_an_absent_attempt_does_not_hide_the_next_ones(
-    stage: Staging,
+    harness: Staging,
 ) -> None:
     async def reported_meanwhile(_: ReconcileStep) -> ReconcileResult:
         await send.report()
@@ -161,17 +163,17 @@ async def test_a_report_about_an_absent_attempt_does_not_hide_the_next_ones(
     reconcile, _ = fake(steps.reconcile, reported_meanwhile)
     settle, _ = fake(steps.settle, NOT_YET, DELIVERED)
     poll, _ = fake(steps.poll, TOLD)
-    async with stage(dispatch, reconcile, poll, settle) as send:
+    async with harness(dispatch, reconcile, poll, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "reconcile", "dispatch", "settle", "poll", "settle"]
     assert handed == [DispatchStep(tenant_id=3, message_id=7)] * 2
 
 
-async def test_a_look_that_raises_is_taken_again(stage: Staging) -> None:
+async def test_a_look_that_raises_is_taken_again(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, _ = fake(steps.reconcile, ConnectionError("no database"), FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, reconcile, settle) as send:
+    async with harness(dispatch, reconcile, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
         assert await send.took() < timedelta(minutes=1)
     assert send.asked == ["dispatch", "reconcile", "reconcile", "settle"]

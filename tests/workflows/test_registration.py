@@ -7,7 +7,7 @@ import pytest
 from temporalio import activity
 from temporalio.testing import WorkflowEnvironment
 
-from models.rules.registration.vocabulary import Errand, RegistrationKind
+from models.rules.registration.vocabulary import RegistrationKind, RegistrationOperation
 from tests.workflows.harness import Staging
 from tests.workflows.registration_harness import (
     APPROVED,
@@ -33,11 +33,11 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def story(stage: Staging, skipping: WorkflowEnvironment) -> Any:
+def story(harness: Staging, skipping: WorkflowEnvironment) -> Any:
     """Set a stage for a story."""
 
     def set_up(**script: Any) -> Story:
-        return scripted(stage, skipping.client, **script)
+        return scripted(harness, skipping.client, **script)
 
     return set_up
 
@@ -45,27 +45,32 @@ def story(stage: Staging, skipping: WorkflowEnvironment) -> Any:
 @pytest.mark.parametrize(
     ("kind", "errand"),
     [
-        (RegisterBrand, Errand.REGISTER_BRAND),
-        (RegisterCampaign, Errand.REGISTER_CAMPAIGN),
-        (BuyNumber, Errand.BUY),
-        (AssignNumber, Errand.ASSIGN),
+        (RegisterBrand, RegistrationOperation.REGISTER_BRAND),
+        (RegisterCampaign, RegistrationOperation.REGISTER_CAMPAIGN),
+        (BuyNumber, RegistrationOperation.BUY),
+        (AssignNumber, RegistrationOperation.ASSIGN),
     ],
 )
 async def test_what_is_decided_at_once_needs_one_step(
-    story: Any, kind: Any, errand: Errand
+    story: Any, kind: Any, registry_operation: RegistrationOperation
 ) -> None:
     told: Story = story(submit=[APPROVED])
-    async with told.stage:
+    async with told.harness:
         assert await told.play(kind) == "APPROVED"
         assert await told.timers() == []
     assert told.submitted == [
-        RegistrationStep(tenant_id=3, kind=RegistrationKind.BRAND, row_id=7, errand=errand)
+        RegistrationStep(
+            tenant_id=3,
+            kind=RegistrationKind.BRAND,
+            row_id=7,
+            registry_operation=registry_operation,
+        )
     ]
 
 
 async def test_a_decision_that_takes_days_is_asked_for_ever_more_seldom(story: Any) -> None:
     told: Story = story(submit=[ASK], ask=[*[ASK] * 60, REJECTED])
-    async with told.stage:
+    async with told.harness:
         assert await told.play(RegisterBrand) == "REJECTED"
         waits = await told.timers()
     assert waits[0] == WAITS.ask_first
@@ -77,7 +82,7 @@ async def test_a_decision_that_takes_days_is_asked_for_ever_more_seldom(story: A
 
 async def test_news_of_the_registry_end_the_wait(story: Any) -> None:
     told: Story = story(submit=[ASK], ask=[ASK, APPROVED])
-    async with told.stage:
+    async with told.harness:
         await told.start(RegisterBrand)
         await told.until_it_waits(1)
         await told.tell()
@@ -95,7 +100,7 @@ async def test_a_look_for_a_lost_answer_may_read_long_lists_but_not_die_unseen(s
         return ASK
 
     told: Story = story(submit=[RECONCILE], reconcile=[look], ask=[APPROVED])
-    async with told.stage:
+    async with told.harness:
         await told.play(RegisterBrand)
     [budget] = budgets
     assert budget.start_to_close_timeout == timedelta(minutes=10)
@@ -106,11 +111,11 @@ async def test_a_lost_answer_is_looked_for_at_once_then_again_and_never_submitte
     story: Any,
 ) -> None:
     told: Story = story(submit=[RECONCILE], reconcile=[RECONCILE, RECONCILE, ASK], ask=[APPROVED])
-    async with told.stage:
+    async with told.harness:
         assert await told.play(RegisterBrand) == "APPROVED"
         waits = await told.timers()
     assert waits == [WAITS.reconcile_every, WAITS.reconcile_every, WAITS.ask_first]
-    assert told.stage.asked == [
+    assert told.harness.asked == [
         "submit_registration",
         *["reconcile_registration"] * 3,
         "ask_registration",
@@ -119,9 +124,9 @@ async def test_a_lost_answer_is_looked_for_at_once_then_again_and_never_submitte
 
 async def test_only_what_is_surely_absent_is_submitted_again(story: Any) -> None:
     told: Story = story(submit=[RECONCILE, APPROVED], reconcile=[RECONCILE, SUBMIT])
-    async with told.stage:
+    async with told.harness:
         assert await told.play(BuyNumber) == "APPROVED"
-    assert told.stage.asked == [
+    assert told.harness.asked == [
         "submit_registration",
         "reconcile_registration",
         "reconcile_registration",
@@ -131,7 +136,7 @@ async def test_only_what_is_surely_absent_is_submitted_again(story: Any) -> None
 
 async def test_a_registration_of_several_calls_goes_on_without_a_wait(story: Any) -> None:
     told: Story = story(submit=[SUBMIT, SUBMIT, APPROVED])
-    async with told.stage:
+    async with told.harness:
         assert await told.play(RegisterBrand) == "APPROVED"
         assert await told.timers() == []
 
@@ -147,7 +152,7 @@ async def test_what_was_not_processed_is_tried_again_not_before_the_registry_sai
         move=SUBMIT.move, state="PENDING", until=datetime(2020, 1, 1, tzinfo=UTC)
     )
     told: Story = story(submit=[later, at_once, APPROVED])
-    async with told.stage:
+    async with told.harness:
         assert await told.play(RegisterBrand) == "APPROVED"
         first, second = await told.timers()
     assert 9 * MINUTE < first <= 10 * MINUTE
@@ -157,7 +162,7 @@ async def test_what_was_not_processed_is_tried_again_not_before_the_registry_sai
 async def test_a_step_that_cannot_be_done_is_tried_until_it_can(story: Any) -> None:
     away = ConnectionError("no database")
     told: Story = story(submit=[away, away, ASK], ask=[away, APPROVED])
-    async with told.stage:
+    async with told.harness:
         assert await told.play(RegisterBrand) == "APPROVED"
 
 
@@ -167,7 +172,7 @@ async def test_a_brand_submitted_anew_while_its_story_ends_is_carried_on(story: 
         return REJECTED
 
     told: Story = story(submit=[ASK, APPROVED], ask=[rejected_and_resubmitted])
-    async with told.stage:
+    async with told.harness:
         assert await told.play(RegisterBrand) == "APPROVED"
     assert len(told.submitted) == 2
 
@@ -176,16 +181,19 @@ async def test_a_number_is_unassigned_before_it_is_released(story: Any) -> None:
     unassigned = RegistrationResult(move=APPROVED.move, state="RELEASING")
     released = RegistrationResult(move=APPROVED.move, state="RELEASED")
     told: Story = story(submit=[ASK, released], ask=[unassigned])
-    async with told.stage:
+    async with told.harness:
         assert await told.play(ReturnNumber) == "RELEASED"
-    assert [step.errand for step in told.submitted] == [Errand.UNASSIGN, Errand.RELEASE]
+    assert [step.registry_operation for step in told.submitted] == [
+        RegistrationOperation.UNASSIGN,
+        RegistrationOperation.RELEASE,
+    ]
 
 
 async def test_a_story_replays_after_every_step(story: Any) -> None:
     told: Story = story(
         submit=[RECONCILE], reconcile=[RECONCILE, ASK], ask=[ASK, APPROVED], cached=0
     )
-    async with told.stage:
+    async with told.harness:
         assert await told.play(RegisterCampaign) == "APPROVED"
 
 

@@ -12,10 +12,10 @@ from workflows import steps
 from workflows.messages.types import Ending, PollResult, PollStep, SettleStep
 
 
-async def test_a_report_ends_the_wait_and_settles(stage: Staging) -> None:
+async def test_a_report_ends_the_wait_and_settles(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     settle, settled = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         handle = await send.start()
         await send.until_it_waits()
         await send.report()
@@ -25,11 +25,11 @@ async def test_a_report_ends_the_wait_and_settles(stage: Staging) -> None:
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.REPORTED)]
 
 
-async def test_a_provider_that_stays_silent_is_asked(stage: Staging) -> None:
+async def test_a_provider_that_stays_silent_is_asked(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, asked = fake(steps.poll, SILENT, SILENT, TOLD)
     settle, settled = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, poll, settle) as send:
+    async with harness(dispatch, poll, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
         assert _gaps(await send.events(EventType.EVENT_TYPE_TIMER_STARTED)) == [
             WAITS.report_wait,
@@ -41,13 +41,13 @@ async def test_a_provider_that_stays_silent_is_asked(stage: Staging) -> None:
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.REPORTED)]
 
 
-async def test_silence_until_the_horizon_is_given_up_after_few_questions(stage: Staging) -> None:
+async def test_silence_until_the_horizon_is_given_up_after_few_questions(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, asked = fake(steps.poll, SILENT, repeat_last=True)
     settle, settled = fake(steps.settle, UNKNOWN)
-    async with stage(dispatch, poll, settle) as send:
+    async with harness(dispatch, poll, settle) as send:
         assert await send.play() is MessageStatus.UNKNOWN
-        horizon = WAITS.truth_horizon
+        horizon = WAITS.reconcile_horizon
         assert horizon <= await send.took() <= horizon + WAITS.poll_longest
         assert len(await send.events()) < 1000
         gaps = _gaps(await send.events(EventType.EVENT_TYPE_TIMER_STARTED))
@@ -59,7 +59,7 @@ async def test_silence_until_the_horizon_is_given_up_after_few_questions(stage: 
     assert len(asked) == len(gaps) < 60
 
 
-async def test_a_report_during_a_question_is_not_lost(stage: Staging) -> None:
+async def test_a_report_during_a_question_is_not_lost(harness: Staging) -> None:
     async def reported_meanwhile(_: PollStep) -> PollResult:
         await send.report()
         return SILENT
@@ -67,26 +67,26 @@ async def test_a_report_during_a_question_is_not_lost(stage: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, _ = fake(steps.poll, reported_meanwhile)
     settle, settled = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, poll, settle) as send:
+    async with harness(dispatch, poll, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "poll", "settle"]
     assert [step.ending for step in settled] == [Ending.REPORTED]
 
 
-async def test_a_question_that_raises_is_asked_again(stage: Staging) -> None:
+async def test_a_question_that_raises_is_asked_again(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, _ = fake(steps.poll, ConnectionError("no database"), TOLD)
     settle, _ = fake(steps.settle, DELIVERED)
-    async with stage(dispatch, poll, settle) as send:
+    async with harness(dispatch, poll, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
         assert await send.took() < WAITS.report_wait + timedelta(minutes=1)
     assert send.asked == ["dispatch", "poll", "poll", "settle"]
 
 
-async def test_several_reports_are_settled_one_after_the_other(stage: Staging) -> None:
+async def test_several_reports_are_settled_one_after_the_other(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     settle, settled = fake(steps.settle, NOT_YET, NOT_YET, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         handle = await send.start()
         for number in (1, 2, 3):
             await send.until_it_waits(times=number)
@@ -97,12 +97,12 @@ async def test_several_reports_are_settled_one_after_the_other(stage: Staging) -
 
 
 async def test_a_message_that_is_not_over_yet_is_asked_about_until_the_horizon(
-    stage: Staging,
+    harness: Staging,
 ) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, asked = fake(steps.poll, TOLD, SILENT, repeat_last=True)
     settle, settled = fake(steps.settle, NOT_YET, UNKNOWN)
-    async with stage(dispatch, poll, settle) as send:
+    async with harness(dispatch, poll, settle) as send:
         assert await send.play() is MessageStatus.UNKNOWN
     assert send.asked == ["dispatch", "poll", "settle", *["poll"] * (len(asked) - 1), "settle"]
     assert [step.ending for step in settled] == [Ending.REPORTED, Ending.GIVEN_UP]

@@ -19,19 +19,19 @@ from workflows import names, steps
 from workflows.messages.types import Ending, SettleResult, SettleStep
 
 
-async def test_the_outcome_is_a_search_attribute(stage: Staging) -> None:
+async def test_the_outcome_is_a_search_attribute(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, REFUSED)
     settle, _ = fake(steps.settle, FAILED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         await send.play()
         described = await send.send.describe()
     assert described.typed_search_attributes[names.OUTCOME] == "FAILED"
 
 
-async def test_what_is_not_settled_waits_for_the_next_report(stage: Staging) -> None:
+async def test_what_is_not_settled_waits_for_the_next_report(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, NOT_YET, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         handle = await send.start()
         await send.until_it_waits()
         await send.report()
@@ -40,31 +40,31 @@ async def test_what_is_not_settled_waits_for_the_next_report(stage: Staging) -> 
     assert send.asked == ["dispatch", "settle", "settle"]
 
 
-async def test_what_is_over_but_not_settled_is_asked_about(stage: Staging) -> None:
+async def test_what_is_over_but_not_settled_is_asked_about(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, OVER)
     settle, settled = fake(steps.settle, NOT_YET, DELIVERED)
     poll, _ = fake(steps.poll, TOLD)
-    async with stage(dispatch, poll, settle) as send:
+    async with harness(dispatch, poll, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
     assert send.asked == ["dispatch", "settle", "poll", "settle"]
     assert [step.ending for step in settled] == [Ending.OVER, Ending.REPORTED]
 
 
-async def test_a_report_during_settle_that_did_not_end_it_is_settled_next(stage: Staging) -> None:
+async def test_a_report_during_settle_that_did_not_end_it_is_settled_next(harness: Staging) -> None:
     async def reported_meanwhile(_: SettleStep) -> SettleResult:
         await send.report()
         return NOT_YET
 
     dispatch, _ = fake(steps.dispatch, ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, reported_meanwhile, DELIVERED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
         assert await send.took() < WAITS.report_wait
     assert send.asked == ["dispatch", "settle", "settle"]
 
 
 async def test_a_report_during_the_last_settle_makes_it_run_twice_and_ends_once(
-    stage: Staging,
+    harness: Staging,
 ) -> None:
     async def reported_meanwhile(_: SettleStep) -> SettleResult:
         await send.report()
@@ -73,7 +73,7 @@ async def test_a_report_during_the_last_settle_makes_it_run_twice_and_ends_once(
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, _ = fake(steps.poll, TOLD)
     settle, settled = fake(steps.settle, reported_meanwhile, DELIVERED)
-    async with stage(dispatch, poll, settle) as send:
+    async with harness(dispatch, poll, settle) as send:
         assert await send.play() is MessageStatus.DELIVERED
         ends = await send.events(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED)
     assert send.asked == ["dispatch", "poll", "settle", "settle"]
@@ -81,10 +81,10 @@ async def test_a_report_during_the_last_settle_makes_it_run_twice_and_ends_once(
     assert len(ends) == 1
 
 
-async def test_a_settle_that_raises_is_tried_again(stage: Staging) -> None:
+async def test_a_settle_that_raises_is_tried_again(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, REFUSED)
     settle, settled = fake(steps.settle, ConnectionError("no database"), FAILED)
-    async with stage(dispatch, settle) as send:
+    async with harness(dispatch, settle) as send:
         assert await send.play() is MessageStatus.FAILED
     assert send.asked == ["dispatch", "settle", "settle"]
     assert settled[0] == settled[1]

@@ -19,10 +19,10 @@ from workflows import steps
 from workflows.messages.types import DispatchResult, DispatchStep
 
 
-async def test_another_worker_takes_over_a_waiting_send(stage: Staging) -> None:
+async def test_another_worker_takes_over_a_waiting_send(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    send = stage(dispatch, settle, cached=0)
+    send = harness(dispatch, settle, cached=0)
     async with send:
         handle = await send.start()
         await send.until_it_waits()
@@ -32,10 +32,10 @@ async def test_another_worker_takes_over_a_waiting_send(stage: Staging) -> None:
     assert send.asked == ["dispatch", "settle"]
 
 
-async def test_a_report_that_finds_no_worker_is_settled_by_the_next(stage: Staging) -> None:
+async def test_a_report_that_finds_no_worker_is_settled_by_the_next(harness: Staging) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    send = stage(dispatch, settle, cached=0)
+    send = harness(dispatch, settle, cached=0)
     async with send:
         handle = await send.start()
         await send.until_it_waits()
@@ -46,7 +46,7 @@ async def test_a_report_that_finds_no_worker_is_settled_by_the_next(stage: Stagi
 
 
 async def test_a_hand_over_that_hangs_while_its_worker_stops_is_reconciled(
-    stage: Staging,
+    harness: Staging,
 ) -> None:
     calling = asyncio.Event()
 
@@ -58,7 +58,7 @@ async def test_a_hand_over_that_hangs_while_its_worker_stops_is_reconciled(
     dispatch, handed = fake(steps.dispatch, hang, AMBIGUOUS)
     reconcile, _ = fake(steps.reconcile, FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
-    send = stage(dispatch, reconcile, settle, cached=0)
+    send = harness(dispatch, reconcile, settle, cached=0)
     async with send:
         handle = await send.start()
         await calling.wait()

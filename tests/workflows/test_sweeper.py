@@ -21,13 +21,13 @@ _ENOUGH = ApplicationError("enough", non_retryable=True)
 
 
 async def test_it_sweeps_again_when_the_last_sweep_said(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
     gaps = [timedelta(minutes=5), timedelta(milliseconds=100), timedelta(minutes=1)]
     sweep, swept = fake(
         steps.sweep, *[SweepResult(started=1, applied=0, next_in=gap) for gap in gaps], _ENOUGH
     )
-    async with stage(sweep) as sweeping:
+    async with harness(sweep) as sweeping:
         history = await _sweep(skipping, sweeping.queue)
     timers = [e for e in history if e.event_type == EventType.EVENT_TYPE_TIMER_STARTED]
     assert len(swept) == 4
@@ -37,20 +37,20 @@ async def test_it_sweeps_again_when_the_last_sweep_said(
 
 
 async def test_a_sweep_that_raises_is_tried_again(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
     sweep, swept = fake(steps.sweep, ConnectionError("no database"), _ENOUGH)
-    async with stage(sweep) as sweeping:
+    async with harness(sweep) as sweeping:
         await _sweep(skipping, sweeping.queue)
     assert len(swept) == 2
 
 
 async def test_it_begins_a_new_run_before_its_history_grows_long(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
     turn = SweepResult(started=0, applied=0, next_in=timedelta(seconds=2))
     sweep, swept = fake(steps.sweep, *[turn] * TURNS, _ENOUGH)
-    async with stage(sweep) as sweeping:
+    async with harness(sweep) as sweeping:
         first_run = await _sweep(skipping, sweeping.queue)
     assert len(swept) == TURNS + 1
     last = first_run[-1]

@@ -10,7 +10,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from models.enums import PaymentStatus
 from tests.fakes import fake
-from tests.workflows.harness import Stage, Staging
+from tests.workflows.harness import Harness, Staging
 from tests.workflows.upgrade_harness import (
     FAILED,
     GRANTED,
@@ -28,21 +28,21 @@ from tests.workflows.upgrade_harness import (
 from workflows import steps
 from workflows.billing.types import UpgradeStep
 
-On = Callable[[Stage], Purchase]
+On = Callable[[Harness], Purchase]
 
 
 @pytest.fixture
 def on(skipping: WorkflowEnvironment) -> On:
     """Put a purchase on a stage."""
-    return lambda stage: Purchase(stage, skipping)
+    return lambda harness: Purchase(harness, skipping)
 
 
 async def test_money_that_is_taken_at_once_becomes_credits_without_a_wait(
-    stage: Staging, on: On
+    harness: Staging, on: On
 ) -> None:
     charge, charged = fake(steps.charge, TAKEN)
     grant, granted = fake(steps.grant, GRANTED)
-    async with stage(charge, grant) as acts:
+    async with harness(charge, grant) as acts:
         purchase = on(acts)
         assert await purchase.play() is PaymentStatus.SUCCEEDED
         assert await purchase.gaps() == []
@@ -50,39 +50,39 @@ async def test_money_that_is_taken_at_once_becomes_credits_without_a_wait(
     assert charged == granted == [UpgradeStep(tenant_id=3, payment_id=7)]
 
 
-async def test_a_declined_payment_is_over_at_once(stage: Staging, on: On) -> None:
+async def test_a_declined_payment_is_over_at_once(harness: Staging, on: On) -> None:
     charge, _ = fake(steps.charge, FAILED)
-    async with stage(charge) as acts:
+    async with harness(charge) as acts:
         assert await on(acts).play() is PaymentStatus.FAILED
     assert acts.asked == ["charge"]
 
 
-async def test_a_payment_that_was_over_before_is_left_alone(stage: Staging, on: On) -> None:
+async def test_a_payment_that_was_over_before_is_left_alone(harness: Staging, on: On) -> None:
     charge, _ = fake(steps.charge, stands(PaymentStatus.REFUNDED, GRANTED.duty))
-    async with stage(charge) as acts:
+    async with harness(charge) as acts:
         assert await on(acts).play() is PaymentStatus.REFUNDED
     assert acts.asked == ["charge"]
 
 
-async def test_news_end_the_wait_and_the_row_tells_them(stage: Staging, on: On) -> None:
+async def test_news_end_the_wait_and_the_row_tells_them(harness: Staging, on: On) -> None:
     charge, _ = fake(steps.charge, UNDER_WAY)
-    follow, _ = fake(steps.follow, TAKEN)
+    await_payment, _ = fake(steps.await_payment, TAKEN)
     grant, _ = fake(steps.grant, GRANTED)
-    async with stage(charge, follow, grant) as acts:
+    async with harness(charge, await_payment, grant) as acts:
         purchase = on(acts)
         await purchase.start()
         await purchase.until_it_waits()
         await purchase.report()
         assert await purchase.end() is PaymentStatus.SUCCEEDED
         assert await purchase.took() < WAITS.news_wait
-    assert acts.asked == ["charge", "follow", "grant"]
+    assert acts.asked == ["charge", "await_payment", "grant"]
 
 
-async def test_a_silent_gateway_is_asked_ever_more_seldom(stage: Staging, on: On) -> None:
+async def test_a_silent_gateway_is_asked_ever_more_seldom(harness: Staging, on: On) -> None:
     charge, _ = fake(steps.charge, UNDER_WAY)
-    follow, _ = fake(steps.follow, *[UNDER_WAY] * 30, NEEDS_ACTION, TAKEN)
+    await_payment, _ = fake(steps.await_payment, *[UNDER_WAY] * 30, NEEDS_ACTION, TAKEN)
     grant, _ = fake(steps.grant, GRANTED)
-    async with stage(charge, follow, grant) as acts:
+    async with harness(charge, await_payment, grant) as acts:
         purchase = on(acts)
         assert await purchase.play() is PaymentStatus.SUCCEEDED
         gaps = await purchase.gaps()
@@ -90,22 +90,22 @@ async def test_a_silent_gateway_is_asked_ever_more_seldom(stage: Staging, on: On
     assert (gaps[0], gaps[1], gaps[-1]) == (WAITS.news_wait, WAITS.poll_first, WAITS.poll_longest)
 
 
-async def test_a_lost_answer_is_asked_for_again(stage: Staging, on: On) -> None:
+async def test_a_lost_answer_is_asked_for_again(harness: Staging, on: On) -> None:
     charge, _ = fake(steps.charge, UNANSWERED, UNANSWERED, TAKEN)
     grant, _ = fake(steps.grant, GRANTED)
-    async with stage(charge, grant) as acts:
+    async with harness(charge, grant) as acts:
         purchase = on(acts)
         assert await purchase.play() is PaymentStatus.SUCCEEDED
         assert await purchase.gaps() == [WAITS.retry_every] * 2
     assert acts.asked == ["charge"] * 3 + ["grant"]
 
 
-async def test_the_gateways_wish_for_a_longer_pause_is_granted(stage: Staging, on: On) -> None:
+async def test_the_gateways_wish_for_a_longer_pause_is_granted(harness: Staging, on: On) -> None:
     wish = timedelta(minutes=7)
     charge, _ = fake(
         steps.charge, stands(PaymentStatus.PENDING, UNANSWERED.duty, retry_after=wish), FAILED
     )
-    async with stage(charge) as acts:
+    async with harness(charge) as acts:
         purchase = on(acts)
         await purchase.play()
         assert await purchase.gaps() == [wish]
@@ -113,54 +113,58 @@ async def test_the_gateways_wish_for_a_longer_pause_is_granted(stage: Staging, o
 
 @pytest.mark.parametrize("word", [UNDER_WAY, NEEDS_ACTION], ids=["processing", "action"])
 async def test_what_nobody_pays_is_called_off_after_the_horizon(
-    stage: Staging, on: On, word: object
+    harness: Staging, on: On, word: object
 ) -> None:
     charge, _ = fake(steps.charge, word)
-    follow, followed = fake(steps.follow, word, repeat_last=True)
-    call_off, _ = fake(steps.call_off, FAILED)
-    async with stage(charge, follow, call_off) as acts:
+    await_payment, followed = fake(steps.await_payment, word, repeat_last=True)
+    cancel_charge, _ = fake(steps.cancel_charge, FAILED)
+    async with harness(charge, await_payment, cancel_charge) as acts:
         purchase = on(acts)
         assert await purchase.play() is PaymentStatus.FAILED
         took = await purchase.took()
     assert WAITS.horizon <= took <= WAITS.horizon + WAITS.poll_longest
-    assert acts.asked == ["charge", *["follow"] * len(followed), "call_off"]
+    assert acts.asked == ["charge", *["await_payment"] * len(followed), "cancel_charge"]
     assert len(followed) < 100
 
 
-async def test_a_gateway_out_of_reach_is_given_up_after_the_horizon(stage: Staging, on: On) -> None:
+async def test_a_gateway_out_of_reach_is_given_up_after_the_horizon(
+    harness: Staging, on: On
+) -> None:
     charge, tries = fake(steps.charge, UNANSWERED, repeat_last=True)
-    call_off, _ = fake(steps.call_off, NOT_CANCELED, NOT_CANCELED, FAILED)
-    async with stage(charge, call_off) as acts:
+    cancel_charge, _ = fake(steps.cancel_charge, NOT_CANCELED, NOT_CANCELED, FAILED)
+    async with harness(charge, cancel_charge) as acts:
         purchase = on(acts)
         assert await purchase.play() is PaymentStatus.FAILED
         assert await purchase.took() >= WAITS.horizon
-    assert acts.asked == ["charge"] * len(tries) + ["call_off"] * 3
+    assert acts.asked == ["charge"] * len(tries) + ["cancel_charge"] * 3
     assert len(tries) < 100
 
 
-async def test_money_that_is_found_when_calling_off_becomes_credits(stage: Staging, on: On) -> None:
+async def test_money_that_is_found_when_calling_off_becomes_credits(
+    harness: Staging, on: On
+) -> None:
     charge, _ = fake(steps.charge, UNDER_WAY)
-    follow, _ = fake(steps.follow, UNDER_WAY, repeat_last=True)
-    call_off, _ = fake(steps.call_off, TAKEN)
+    await_payment, _ = fake(steps.await_payment, UNDER_WAY, repeat_last=True)
+    cancel_charge, _ = fake(steps.cancel_charge, TAKEN)
     grant, _ = fake(steps.grant, GRANTED)
-    async with stage(charge, follow, call_off, grant) as acts:
+    async with harness(charge, await_payment, cancel_charge, grant) as acts:
         assert await on(acts).play() is PaymentStatus.SUCCEEDED
-    assert acts.asked[-2:] == ["call_off", "grant"]
+    assert acts.asked[-2:] == ["cancel_charge", "grant"]
 
 
-async def test_an_order_older_than_the_horizon_is_never_charged(stage: Staging, on: On) -> None:
-    call_off, _ = fake(steps.call_off, FAILED)
-    async with stage(call_off) as acts:
+async def test_an_order_older_than_the_horizon_is_never_charged(harness: Staging, on: On) -> None:
+    cancel_charge, _ = fake(steps.cancel_charge, FAILED)
+    async with harness(cancel_charge) as acts:
         purchase = on(acts)
         assert await purchase.play(ordered_before=WAITS.horizon) is PaymentStatus.FAILED
-    assert acts.asked == ["call_off"]
+    assert acts.asked == ["cancel_charge"]
 
 
-async def test_credits_that_cannot_be_granted_are_paid_back(stage: Staging, on: On) -> None:
+async def test_credits_that_cannot_be_granted_are_paid_back(harness: Staging, on: On) -> None:
     charge, _ = fake(steps.charge, TAKEN)
     grant, _ = fake(steps.grant, NOT_GRANTED)
     refund, _ = fake(steps.refund, REFUNDED)
-    async with stage(charge, grant, refund) as acts:
+    async with harness(charge, grant, refund) as acts:
         purchase = on(acts)
         assert await purchase.play() is PaymentStatus.REFUNDED
         assert await purchase.gaps() == []
@@ -168,11 +172,11 @@ async def test_credits_that_cannot_be_granted_are_paid_back(stage: Staging, on: 
 
 
 async def test_a_refund_is_tried_until_it_succeeds_however_long_that_takes(
-    stage: Staging, on: On
+    harness: Staging, on: On
 ) -> None:
     charge, _ = fake(steps.charge, NOT_GRANTED)
     refund, _ = fake(steps.refund, *[NOT_GRANTED] * 80, REFUNDED)
-    async with stage(charge, refund) as acts:
+    async with harness(charge, refund) as acts:
         purchase = on(acts)
         assert await purchase.play() is PaymentStatus.REFUNDED
         gaps = await purchase.gaps()
@@ -181,33 +185,33 @@ async def test_a_refund_is_tried_until_it_succeeds_however_long_that_takes(
     assert len(gaps) == 80
 
 
-async def test_a_step_that_raises_is_tried_again(stage: Staging, on: On) -> None:
+async def test_a_step_that_raises_is_tried_again(harness: Staging, on: On) -> None:
     away = ConnectionError("no database")
     charge, charged = fake(steps.charge, away, away, UNDER_WAY)
-    follow, followed = fake(steps.follow, away, TAKEN)
+    await_payment, followed = fake(steps.await_payment, away, TAKEN)
     grant, granted = fake(steps.grant, away, NOT_GRANTED)
     refund, refunded = fake(steps.refund, away, REFUNDED)
-    async with stage(charge, follow, grant, refund) as acts:
+    async with harness(charge, await_payment, grant, refund) as acts:
         assert await on(acts).play() is PaymentStatus.REFUNDED
     assert [len(asked) for asked in (charged, followed, granted, refunded)] == [3, 2, 2, 2]
 
 
 async def test_a_payment_that_is_not_there_fails_the_workflow_for_everybody_to_see(
-    stage: Staging, on: On
+    harness: Staging, on: On
 ) -> None:
     missing = ApplicationError("details are in the worker's log", type="PaymentMissing")
     charge, charged = fake(steps.charge, missing)
-    async with stage(charge) as acts:
+    async with harness(charge) as acts:
         with pytest.raises(WorkflowFailureError):
             await on(acts).play()
     assert len(charged) == 1
 
 
-async def test_it_goes_on_from_history_alone(stage: Staging, on: On) -> None:
+async def test_it_goes_on_from_history_alone(harness: Staging, on: On) -> None:
     charge, _ = fake(steps.charge, UNANSWERED, UNDER_WAY)
-    follow, _ = fake(steps.follow, UNDER_WAY, TAKEN)
+    await_payment, _ = fake(steps.await_payment, UNDER_WAY, TAKEN)
     grant, _ = fake(steps.grant, NOT_GRANTED)
     refund, _ = fake(steps.refund, NOT_GRANTED, REFUNDED)
-    async with stage(charge, follow, grant, refund, cached=0) as acts:
+    async with harness(charge, await_payment, grant, refund, cached=0) as acts:
         assert await on(acts).play() is PaymentStatus.REFUNDED
-    assert acts.asked == ["charge"] * 2 + ["follow"] * 2 + ["grant"] + ["refund"] * 2
+    assert acts.asked == ["charge"] * 2 + ["await_payment"] * 2 + ["grant"] + ["refund"] * 2

@@ -22,14 +22,14 @@ FIRST, SECOND = WatchStep(), WatchStep(after_tenant=3, after_merchant=7)
 
 
 async def test_each_turn_goes_on_where_the_last_one_ended(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
     turns = [
         WatchResult(moved=1, following=SECOND, next_in=timedelta(minutes=1)),
         WatchResult(moved=0, following=FIRST, next_in=timedelta(seconds=2)),
     ]
     watch, watched = fake(steps.watch, *turns, ConnectionError("no database"), _ENOUGH)
-    async with stage(watch) as watching:
+    async with harness(watch) as watching:
         history = await _watch(skipping, watching.queue)
     assert watched == [FIRST, SECOND, FIRST, FIRST]
     timers = [e for e in history if e.event_type == EventType.EVENT_TYPE_TIMER_STARTED]
@@ -39,11 +39,11 @@ async def test_each_turn_goes_on_where_the_last_one_ended(
 
 
 async def test_a_new_run_goes_on_where_the_last_one_ended(
-    stage: Staging, skipping: WorkflowEnvironment
+    harness: Staging, skipping: WorkflowEnvironment
 ) -> None:
     turn = WatchResult(moved=0, following=SECOND, next_in=timedelta(seconds=2))
     watch, watched = fake(steps.watch, *[turn] * TURNS, _ENOUGH)
-    async with stage(watch) as watching:
+    async with harness(watch) as watching:
         first_run = await _watch(skipping, watching.queue)
     assert watched == [FIRST, *[SECOND] * TURNS]
     last = first_run[-1]

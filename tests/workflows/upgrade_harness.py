@@ -11,8 +11,8 @@ from temporalio.testing import WorkflowEnvironment
 from models.enums import PaymentStatus
 from models.rules.billing.payments import Duty
 from models.rules.waits import PaymentWaits
-from tests.workflows.harness import Stage, until
-from workflows.billing.types import Standing, UpgradeInput
+from tests.workflows.harness import Harness, until
+from workflows.billing.types import PaymentProgress, UpgradeInput
 from workflows.billing.workflow import Upgrade
 
 WAITS = PaymentWaits(
@@ -27,14 +27,14 @@ WAITS = PaymentWaits(
 Handle = WorkflowHandle[Upgrade, PaymentStatus]
 
 
-def stands(status: PaymentStatus, duty: Duty, **more: Any) -> Standing:
-    return Standing(status=status, duty=duty, **more)
+def stands(status: PaymentStatus, duty: Duty, **more: Any) -> PaymentProgress:
+    return PaymentProgress(status=status, duty=duty, **more)
 
 
 UNANSWERED = stands(PaymentStatus.PENDING, Duty.CHARGE)
 UNDER_WAY = stands(PaymentStatus.PENDING, Duty.AWAIT)
 NEEDS_ACTION = stands(PaymentStatus.REQUIRES_ACTION, Duty.AWAIT)
-NOT_CANCELED = stands(PaymentStatus.PENDING, Duty.CALL_OFF)
+NOT_CANCELED = stands(PaymentStatus.PENDING, Duty.CANCEL_CHARGE)
 TAKEN = stands(PaymentStatus.SUCCEEDED, Duty.GRANT)
 GRANTED = stands(PaymentStatus.SUCCEEDED, Duty.NOTHING, moved=True)
 NOT_GRANTED = stands(PaymentStatus.SUCCEEDED, Duty.REFUND, moved=True)
@@ -45,19 +45,19 @@ REFUNDED = stands(PaymentStatus.REFUNDED, Duty.NOTHING, moved=True)
 class Purchase:
     """One purchase on a stage."""
 
-    def __init__(self, stage: Stage, skipping: WorkflowEnvironment) -> None:
-        self.stage = stage
+    def __init__(self, harness: Harness, skipping: WorkflowEnvironment) -> None:
+        self.harness = harness
         self._skipping = skipping
         self._handle: Handle | None = None
 
     async def start(self, *, ordered_before: timedelta = timedelta(0)) -> None:
         """Start it, as if it had been ordered a while ago."""
         now: datetime = await self._skipping.get_current_time()
-        self._handle = await self.stage.client.start_workflow(
+        self._handle = await self.harness.client.start_workflow(
             Upgrade.run,
             UpgradeInput(tenant_id=3, payment_id=7, accepted_at=now - ordered_before, waits=WAITS),
-            id=f"{self.stage.queue}-upgrade",
-            task_queue=self.stage.queue,
+            id=f"{self.harness.queue}-upgrade",
+            task_queue=self.harness.queue,
             task_timeout=timedelta(seconds=2),
         )
 

@@ -30,7 +30,7 @@ class UpgradeStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class PaymentProgress:
     """How a payment stands after a step, and what is to be done next.
 
     `retry_after` is the gateway's own wish, if it gave one; `moved` says that this very call

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from models.enums import PaymentStatus
     from models.rules.billing.payments import Duty
     from workflows import names, policies, steps
-    from workflows.billing.types import Standing, UpgradeInput, UpgradeStep
+    from workflows.billing.types import PaymentProgress, UpgradeInput, UpgradeStep
 
 
 @workflow.defn(name="upgrade")
@@ -42,7 +42,7 @@ class Upgrade:
         """Wake up: the row tells more than before."""
         self._reported = True
 
-    async def _do(self, standing: Standing) -> Standing:
+    async def _do(self, standing: PaymentProgress) -> PaymentProgress:
         """Do what is due, as long as that takes; return with what is due next."""
         waits = self._waits
         match standing.duty:
@@ -52,9 +52,11 @@ class Upgrade:
             case Duty.AWAIT:
                 first, then = waits.news_wait, waits.poll_first
                 return await self._repeat(self._ask, standing, first, then, "wait for the gateway")
-            case Duty.CALL_OFF:
+            case Duty.CANCEL_CHARGE:
                 again = waits.retry_every
-                return await self._repeat(self._call_off, standing, again, again, "wait to cancel")
+                return await self._repeat(
+                    self._cancel_charge, standing, again, again, "wait to cancel"
+                )
             case Duty.GRANT:
                 return await self._grant()
             case Duty.REFUND:
@@ -65,12 +67,12 @@ class Upgrade:
 
     async def _repeat(
         self,
-        step: Callable[[], Awaitable[Standing]],
-        standing: Standing,
+        step: Callable[[], Awaitable[PaymentProgress]],
+        standing: PaymentProgress,
         first: timedelta,
         then: timedelta,
         summary: str,
-    ) -> Standing:
+    ) -> PaymentProgress:
         """Wait and take a step, ever more seldom, until something else is due than before.
 
         Nothing is in hand here but the order, so a long history may be cut off.
@@ -84,26 +86,30 @@ class Upgrade:
             wait = min(max(then, (workflow.now() - since) / 4), self._waits.poll_longest)
         return standing
 
-    async def _charge(self) -> Standing:
+    async def _charge(self) -> PaymentProgress:
         """Ask the gateway to charge, unless the order is too old to surprise anybody with it."""
         if self._past_horizon():
-            return await self._call_off()
+            return await self._cancel_charge()
         return await workflow.execute_local_activity(steps.charge, self._step, **policies.CHARGE)
 
-    async def _ask(self) -> Standing:
+    async def _ask(self) -> PaymentProgress:
         """Learn what is known; if that is nothing new, ask the gateway; past the horizon end it."""
-        standing = await workflow.execute_activity(steps.follow, self._step, **policies.FOLLOW)
+        standing = await workflow.execute_activity(
+            steps.await_payment, self._step, **policies.AWAIT_PAYMENT
+        )
         if standing.duty is Duty.AWAIT and self._past_horizon():
-            return await self._call_off()
+            return await self._cancel_charge()
         return standing
 
-    async def _call_off(self) -> Standing:
-        return await workflow.execute_activity(steps.call_off, self._step, **policies.CALL_OFF)
+    async def _cancel_charge(self) -> PaymentProgress:
+        return await workflow.execute_activity(
+            steps.cancel_charge, self._step, **policies.CANCEL_CHARGE
+        )
 
-    async def _grant(self) -> Standing:
+    async def _grant(self) -> PaymentProgress:
         return await workflow.execute_local_activity(steps.grant, self._step, **policies.GRANT)
 
-    async def _refund(self) -> Standing:
+    async def _refund(self) -> PaymentProgress:
         return await workflow.execute_activity(steps.refund, self._step, **policies.REFUND)
 
     async def _pause(self, wait: timedelta, summary: str) -> None:

@@ -85,19 +85,21 @@ async def start_send(
     return True
 
 
-class News(StrEnum):
+class SendSignal(StrEnum):
     """Why a send is woken; the row says what it means."""
 
     REPORTED = "delivery_reported"
     """A report is stored."""
-    WOKEN = "woken"
+    ROW_CHANGED = "woken"
     """It was canceled, or its turn has come."""
 
 
-async def wake_send(client: Client, workflow_id: str, news: News) -> bool:
+async def wake_send(client: Client, workflow_id: str, news: SendSignal) -> bool:
     """Signal a send; False if no such workflow is running."""
     handle: WorkflowHandle[SendMessage, MessageStatus] = client.get_workflow_handle(workflow_id)
-    signal = SendMessage.delivery_reported if news is News.REPORTED else SendMessage.woken
+    signal = (
+        SendMessage.delivery_reported if news is SendSignal.REPORTED else SendMessage.row_changed
+    )
     try:
         await handle.signal(signal)
     except RPCError as error:

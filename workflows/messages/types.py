@@ -151,7 +151,7 @@ class SweepResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PumpStep:
+class SenderQueueStep:
     """Whose line to let in from. The sender goes by its row id: a number is nobody's to see."""
 
     tenant_id: int
@@ -160,8 +160,8 @@ class PumpStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PumpResult:
+class SenderQueueResult:
     """What one turn did, and when the next is due: None once nobody is left in line."""
 
-    let_in: int
+    grant_sender_slots: int
     next_in: timedelta | None

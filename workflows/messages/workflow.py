@@ -37,7 +37,7 @@ class SendMessage:
         self._order = order
         self._waits = order.waits
         self._reported = False
-        self._woken = False
+        self._row_changed = False
         self._taken_at: datetime | None = None
         self._error_code: ErrorCode | None = None
 
@@ -60,9 +60,9 @@ class SendMessage:
         self._reported = True
 
     @workflow.signal
-    def woken(self) -> None:
+    def row_changed(self) -> None:
         """Look at the row again: it was canceled, or its turn has come."""
-        self._woken = True
+        self._row_changed = True
 
     async def _deliver(self) -> Ending:
         """Dispatch until a provider surely has the message, or nobody may have it."""
@@ -178,12 +178,12 @@ class SendMessage:
         wait = shortest if until is None else max(until - workflow.now(), shortest)
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._woken, timeout=wait, timeout_summary=summary
+                lambda: self._row_changed, timeout=wait, timeout_summary=summary
             )
-        self._woken = False
+        self._row_changed = False
 
     def _past_horizon(self, since: datetime) -> bool:
-        return workflow.now() - since >= self._waits.truth_horizon
+        return workflow.now() - since >= self._waits.reconcile_horizon
 
     def _gap(self, since: datetime, first: timedelta) -> timedelta:
         """Grow with the time already spent, so that days of asking leave a short history."""

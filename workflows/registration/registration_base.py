@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from models.rules.registration.lifecycle import Move
-    from models.rules.registration.vocabulary import Errand
+    from models.rules.registration.lifecycle import RegistrationAction
+    from models.rules.registration.vocabulary import RegistrationOperation
     from workflows import names, policies, steps
     from workflows.registration.types import RegistrationInput, RegistrationResult, RegistrationStep
 
@@ -15,7 +15,7 @@ _SHORTEST = timedelta(milliseconds=100)
 """A loop without a wait would never end."""
 
 
-class Carrying:
+class RegistrationBase:
     """submit → (reconcile) → ask until it is decided. The row says at every step what is next.
 
     Nothing is in hand here but the order, so a long history may be cut off at any time.
@@ -31,29 +31,29 @@ class Carrying:
         """Look again: the registry has news, or the row was submitted anew."""
         self._changed = True
 
-    async def _carry_all(self, *errands: Errand) -> str:
+    async def _run_all(self, *registry_operations: RegistrationOperation) -> str:
         """Carry the errands in turn, and again if the row changed meanwhile; return its state."""
         while True:
             self._changed = False
             state = ""
-            for errand in errands:
-                state = await self._carry(errand)
+            for registry_operation in registry_operations:
+                state = await self._run_one(registry_operation)
             # Submitted anew while this was about to end: nobody else would carry it.
             if not self._changed:
                 workflow.upsert_search_attributes([names.OUTCOME.value_set(state)])
                 return state
 
-    async def _carry(self, errand: Errand) -> str:
+    async def _run_one(self, registry_operation: RegistrationOperation) -> str:
         """Carry one errand until the row has it no more."""
         step = RegistrationStep(
             tenant_id=self._order.tenant_id,
             kind=self._order.kind,
             row_id=self._order.row_id,
-            errand=errand,
+            registry_operation=registry_operation,
         )
         result = await self._submit(step)
         move, since = result.move, workflow.now()
-        while result.move is not Move.OVER:
+        while result.move is not RegistrationAction.OVER:
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._order)
             if result.move is not move:
@@ -65,7 +65,7 @@ class Carrying:
         self, step: RegistrationStep, last: RegistrationResult, since: datetime
     ) -> RegistrationResult:
         match last.move:
-            case Move.RECONCILE:
+            case RegistrationAction.RECONCILE:
                 gap = self._gap(since, self._waits.reconcile_every)
                 # At first at once: an answer was lost just now.
                 if workflow.now() > since:
@@ -73,14 +73,16 @@ class Carrying:
                 return await workflow.execute_activity(
                     steps.reconcile_registration,
                     step,
-                    **policies.reconcile_registration(f"{step.errand}: did the registry take it?"),
+                    **policies.reconcile_registration(
+                        f"{step.registry_operation}: did the registry take it?"
+                    ),
                 )
-            case Move.ASK:
+            case RegistrationAction.ASK:
                 await self._pause(self._gap(since, self._waits.ask_first), "wait for the registry")
                 return await workflow.execute_activity(
                     steps.ask_registration,
                     step,
-                    **policies.registration(f"{step.errand}: is it decided?"),
+                    **policies.registration(f"{step.registry_operation}: is it decided?"),
                 )
             case _:
                 if last.until is not None:
@@ -92,7 +94,7 @@ class Carrying:
         return await workflow.execute_activity(
             steps.submit_registration,
             step,
-            **policies.registration(f"{step.errand}: submit"),
+            **policies.registration(f"{step.registry_operation}: submit"),
         )
 
     async def _pause(self, patience: timedelta, summary: str) -> None:

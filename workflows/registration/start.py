@@ -12,10 +12,10 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.rules.registration.vocabulary import Errand, RegistrationKind
+from models.rules.registration.vocabulary import RegistrationKind, RegistrationOperation
 from models.rules.waits import RegistrationWaits
 from workflows import names
-from workflows.registration.registration_base import Carrying
+from workflows.registration.registration_base import RegistrationBase
 from workflows.registration.types import RegistrationInput
 from workflows.registration.workflow import (
     AssignNumber,
@@ -27,13 +27,13 @@ from workflows.registration.workflow import (
 
 _TASK_TIMEOUT: Final = timedelta(seconds=5)
 
-_STORIES: Final[Mapping[Errand, tuple[str, Any]]] = {
-    Errand.REGISTER_BRAND: ("register-brand", RegisterBrand),
-    Errand.REGISTER_CAMPAIGN: ("register-campaign", RegisterCampaign),
-    Errand.BUY: ("buy-number", BuyNumber),
-    Errand.ASSIGN: ("assign-number", AssignNumber),
-    Errand.UNASSIGN: ("return-number", ReturnNumber),
-    Errand.RELEASE: ("return-number", ReturnNumber),
+_STORIES: Final[Mapping[RegistrationOperation, tuple[str, Any]]] = {
+    RegistrationOperation.REGISTER_BRAND: ("register-brand", RegisterBrand),
+    RegistrationOperation.REGISTER_CAMPAIGN: ("register-campaign", RegisterCampaign),
+    RegistrationOperation.BUY: ("buy-number", BuyNumber),
+    RegistrationOperation.ASSIGN: ("assign-number", AssignNumber),
+    RegistrationOperation.UNASSIGN: ("return-number", ReturnNumber),
+    RegistrationOperation.RELEASE: ("return-number", ReturnNumber),
 }
 
 
@@ -44,13 +44,15 @@ class RegistrationStart:
     tenant_id: int
     kind: RegistrationKind
     row_id: int
-    errand: Errand
+    registry_operation: RegistrationOperation
     merchant: str
 
     @property
     def workflow_id(self) -> str:
         """The id under which everybody who starts this story meets."""
-        return names.registration_id(_STORIES[self.errand][0], self.tenant_id, self.row_id)
+        return names.registration_id(
+            _STORIES[self.registry_operation][0], self.tenant_id, self.row_id
+        )
 
 
 async def start_registration(
@@ -63,7 +65,7 @@ async def start_registration(
             another is started; without it nothing would be left in a running one's history.
     """
     await client.start_workflow(
-        _STORIES[registration.errand][1].run,
+        _STORIES[registration.registry_operation][1].run,
         RegistrationInput(
             tenant_id=registration.tenant_id,
             kind=registration.kind,
@@ -81,7 +83,7 @@ async def start_registration(
             ]
         ),
         static_summary=f"{registration.kind} {registration.row_id} of {registration.merchant}",
-        start_signal=Carrying.changed.__name__ if fresh else None,
+        start_signal=RegistrationBase.changed.__name__ if fresh else None,
     )
 
 
@@ -89,7 +91,7 @@ async def wake_registration(client: Client, workflow_id: str) -> bool:
     """Signal a registration; False if no such workflow is running."""
     handle: WorkflowHandle[Any, str] = client.get_workflow_handle(workflow_id)
     try:
-        await handle.signal(Carrying.changed.__name__)
+        await handle.signal(RegistrationBase.changed.__name__)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return False

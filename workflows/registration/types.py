@@ -6,8 +6,8 @@ Fields are only ever added, with a default, so that running workflows can still 
 from dataclasses import dataclass
 from datetime import datetime
 
-from models.rules.registration.lifecycle import Move
-from models.rules.registration.vocabulary import Errand, RegistrationKind
+from models.rules.registration.lifecycle import RegistrationAction
+from models.rules.registration.vocabulary import RegistrationKind, RegistrationOperation
 from models.rules.waits import RegistrationWaits
 
 
@@ -28,7 +28,7 @@ class RegistrationStep:
     tenant_id: int
     kind: RegistrationKind
     row_id: int
-    errand: Errand
+    registry_operation: RegistrationOperation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,6 @@ class RegistrationResult:
     `until` goes with SUBMIT: nothing was processed, and when to try again.
     """
 
-    move: Move
+    move: RegistrationAction
     state: str
     until: datetime | None = None

@@ -7,13 +7,13 @@ second time, or whose row has moved on, ends at once.
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from models.rules.registration.vocabulary import Errand
-    from workflows.registration.registration_base import Carrying
+    from models.rules.registration.vocabulary import RegistrationOperation
+    from workflows.registration.registration_base import RegistrationBase
     from workflows.registration.types import RegistrationInput
 
 
 @workflow.defn(name="register-brand")
-class RegisterBrand(Carrying):
+class RegisterBrand(RegistrationBase):
     """Carry a brand until it is approved or rejected."""
 
     @workflow.init
@@ -23,11 +23,11 @@ class RegisterBrand(Carrying):
     @workflow.run
     async def run(self, order: RegistrationInput) -> str:
         """Return the state the brand ended with."""
-        return await self._carry_all(Errand.REGISTER_BRAND)
+        return await self._run_all(RegistrationOperation.REGISTER_BRAND)
 
 
 @workflow.defn(name="register-campaign")
-class RegisterCampaign(Carrying):
+class RegisterCampaign(RegistrationBase):
     """Carry a campaign until it is approved or rejected."""
 
     @workflow.init
@@ -37,11 +37,11 @@ class RegisterCampaign(Carrying):
     @workflow.run
     async def run(self, order: RegistrationInput) -> str:
         """Return the state the campaign ended with."""
-        return await self._carry_all(Errand.REGISTER_CAMPAIGN)
+        return await self._run_all(RegistrationOperation.REGISTER_CAMPAIGN)
 
 
 @workflow.defn(name="buy-number")
-class BuyNumber(Carrying):
+class BuyNumber(RegistrationBase):
     """Buy one number, once."""
 
     @workflow.init
@@ -51,11 +51,11 @@ class BuyNumber(Carrying):
     @workflow.run
     async def run(self, order: RegistrationInput) -> str:
         """Return the state of the number."""
-        return await self._carry_all(Errand.BUY)
+        return await self._run_all(RegistrationOperation.BUY)
 
 
 @workflow.defn(name="assign-number")
-class AssignNumber(Carrying):
+class AssignNumber(RegistrationBase):
     """Have a number assigned to its campaign."""
 
     @workflow.init
@@ -65,11 +65,11 @@ class AssignNumber(Carrying):
     @workflow.run
     async def run(self, order: RegistrationInput) -> str:
         """Return the state of the assignment."""
-        return await self._carry_all(Errand.ASSIGN)
+        return await self._run_all(RegistrationOperation.ASSIGN)
 
 
 @workflow.defn(name="return-number")
-class ReturnNumber(Carrying):
+class ReturnNumber(RegistrationBase):
     """Take a number from its campaign, then give it back."""
 
     @workflow.init
@@ -79,4 +79,4 @@ class ReturnNumber(Carrying):
     @workflow.run
     async def run(self, order: RegistrationInput) -> str:
         """Return the state of the number."""
-        return await self._carry_all(Errand.UNASSIGN, Errand.RELEASE)
+        return await self._run_all(RegistrationOperation.UNASSIGN, RegistrationOperation.RELEASE)

@@ -9,14 +9,16 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
 from workflows import names
-from workflows.messages.types import PumpStep
-from workflows.senders.workflow import Pump
+from workflows.messages.types import SenderQueueStep
+from workflows.senders.workflow import SenderQueue
 
 _TASK_TIMEOUT = timedelta(seconds=5)
 """A killed worker holds a line up at most this long."""
 
 
-async def start_pump(client: Client, line: PumpStep, *, joined: bool = False) -> None:
+async def start_sender_queue(
+    client: Client, line: SenderQueueStep, *, message_queued: bool = False
+) -> None:
     """Make sure a line has its pump; a running one goes on.
 
     Args:
@@ -24,12 +26,12 @@ async def start_pump(client: Client, line: PumpStep, *, joined: bool = False) ->
             it, or starts the next; without it nothing would be left in a running one's history.
     """
     await client.start_workflow(
-        Pump.run,
+        SenderQueue.run,
         line,
-        id=names.pump_id(line.tenant_id, line.sender_id, line.channel),
+        id=names.sender_queue_id(line.tenant_id, line.sender_id, line.channel),
         task_queue=names.HOUSEKEEPING,
         task_timeout=_TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary="lets in who waits for a sender's turn",
-        start_signal=Pump.joined.__name__ if joined else None,
+        start_signal=SenderQueue.message_queued.__name__ if message_queued else None,
     )

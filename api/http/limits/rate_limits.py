@@ -20,7 +20,10 @@ _Whose: TypeAlias = tuple[int, int]
 
 
 class RequestLimits:
-    """The buckets of one process. It decides by itself; `api.http.limits.limit_settlement` shares them."""
+    """The buckets of one process, which decides by itself.
+
+    `api.http.limits.limit_settlement` shares them with other processes.
+    """
 
     def __init__(
         self, *, key: Limit, tenant: Limit, clock: Callable[[], float] = monotonic

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from api.services.provider_webhooks import verified
 from api.workflow_starters import UpgradeStarter
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.errors import NotFound
 from models.metrics import CHARGE_MISMATCHES, PAYMENTS_ENDED
 from models.queries.billing.payment_events import ChargeEvent, take_event
@@ -70,7 +70,7 @@ class PaymentNews:
             reported_at=report.reported_at,
         )
         try:
-            async with self._database.transaction(Lane(named.tenant_id)) as db:
+            async with self._database.transaction(LockScope(named.tenant_id)) as db:
                 stored = await take_event(
                     db, named, gateway, event, now=self._clock(), grace=self._sweep_grace
                 )

@@ -88,7 +88,7 @@ class Billing:
             PriceMismatch.
         """
         async with self._database.transaction(
-            caller.lane(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.operation)
         ) as db:
             found = await self._take(db, caller, order, request)
         if found.payment.completed_at is None:

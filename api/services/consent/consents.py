@@ -50,7 +50,7 @@ class Consents:
     ) -> Answer[ConsentView]:
         """Record what a recipient said; from the commit on every send obeys it."""
         async with self._database.transaction(
-            caller.lane(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.operation)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:

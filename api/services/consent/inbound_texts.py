@@ -13,7 +13,7 @@ from api.schemas.inbound import InboundMessageView
 from api.services.messages.start import start_of
 from api.services.readable import get_merchant, row_id
 from api.workflow_starters import WorkflowStarter
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason
 from models.errors import Forbidden, InvalidPhoneNumber, MalformedJson, NotFound
 from models.metrics import REPORT_MISMATCHES
@@ -151,8 +151,8 @@ class Inbox:
         finds itself stored and answers are counted exactly.
         """
         # Whose number it is, the first statement tells.
-        lane = Lane(_NOBODY_YET, f"{text.number} {text.sender}", "inbound")
-        async with self._database.transaction(lane) as db:
+        lock_scope = LockScope(_NOBODY_YET, f"{text.number} {text.sender}", "inbound")
+        async with self._database.transaction(lock_scope) as db:
             number = await inbound_texts.find_number(db, text.number)
             if number is None:
                 raise NotFound

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from api.services.messages.permission import UnsubscribeLinks
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus
 from models.errors import NotFound
 from models.queries.consent.consents import find_said, lock_contact, say
@@ -40,7 +40,7 @@ class Unsubscribing:
         Twice is once. From the commit on no attempt at this merchant's e-mail is made.
         """
         tenant_id, merchant_id, key = self._read(ticket)
-        async with self._database.transaction(Lane(tenant_id, merchant_id)) as db:
+        async with self._database.transaction(LockScope(tenant_id, merchant_id)) as db:
             name = await _name(db, tenant_id, merchant_id)
             await lock_contact(db, tenant_id, merchant_id, Channel.EMAIL, key, shared=False)
             said = await find_said(

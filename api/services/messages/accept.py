@@ -22,7 +22,7 @@ from api.workflow_starters import WorkflowStarter
 from models import logs
 from models.database.faults import LOCKED, state_of
 from models.database.limits import KEY_WAIT
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.enums import Channel, MessageStatus
 from models.errors import (
     HexavoxError,
@@ -146,8 +146,8 @@ class Sending:
                 draft = read()
                 self._admission.check(caller.tenant_id, draft.type)
                 message = await self._permitted(caller, draft, request)
-                lane = caller.lane(draft.merchant, f"{operation} {message.channel}")
-                message_id = await self._write_patiently(message, lane)
+                lock_scope = caller.lock_scope(draft.merchant, f"{operation} {message.channel}")
+                message_id = await self._write_patiently(message, lock_scope)
         except (HexavoxError, DBAPIError) as refusal:
             # Asked for only now, because most keys are new: what stands in the way of a send that
             # was accepted already, such as an opt-out since then, is of no matter any more. A
@@ -206,22 +206,22 @@ class Sending:
             sweep_at=now + self._start_within,
         )
 
-    async def _write_patiently(self, message: NewMessage, lane: Lane) -> int:
+    async def _write_patiently(self, message: NewMessage, lock_scope: LockScope) -> int:
         """Write it down; one with a key waits longer for a lock, for its twin may hold it."""
         give_up_at = monotonic() + KEY_WAIT.total_seconds()
         patient = False
         while True:
             try:
-                return await self._write(message, lane, patient=patient)
+                return await self._write(message, lock_scope, patient=patient)
             except DBAPIError as error:
                 locked = state_of(error) == LOCKED
                 if not locked or message.idempotency_key is None or monotonic() > give_up_at:
                     raise
             patient = True
 
-    async def _write(self, message: NewMessage, lane: Lane, *, patient: bool) -> int:
+    async def _write(self, message: NewMessage, lock_scope: LockScope, *, patient: bool) -> int:
         """Write it down with its hold, or leave no trace of it and raise why."""
-        async with self._database.transaction(lane, patient=patient) as db:
+        async with self._database.transaction(lock_scope, patient=patient) as db:
             outcome = await acceptance.accept(db, message)
             match outcome:
                 case AcceptedMessage():

@@ -15,7 +15,7 @@ from models.errors import MessageNotFound, NotCancelable
 from models.queries.messages import settleable, settlement
 from models.session import Database
 from models.tables.message import Message
-from workflows.messages.start import News
+from workflows.messages.start import SendSignal
 from workflows.names import send_workflow_id
 
 
@@ -41,7 +41,7 @@ class Canceling:
             MessageNotFound, NotCancelable.
         """
         named = read_message_id(message_id)
-        async with self._database.transaction(caller.lane()) as db:
+        async with self._database.transaction(caller.lock_scope()) as db:
             readable = readable_messages(caller).where(col(Message.id) == named)
             row = (await db.execute(readable)).one_or_none()
             locked = await settleable.lock_for_settlement(
@@ -61,5 +61,5 @@ class Canceling:
                 message.idempotency_key,
                 named,
             )
-            await self._starter.wake(workflow_id, News.WOKEN)
+            await self._starter.wake(workflow_id, SendSignal.ROW_CHANGED)
         return await self._messages.get(caller, message_id)

@@ -12,7 +12,7 @@ from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.reference import parse_reference
 from models.session import Database
 from providers.ports.messages import Report
-from workflows.messages.start import News
+from workflows.messages.start import SendSignal
 from workflows.names import send_workflow_id
 
 Verify = Callable[[Mapping[str, str], bytes], Report | None]
@@ -54,7 +54,7 @@ class Receipts:
         # No error: the provider would only repeat it.
         if isinstance(stored, Mismatch):
             return
-        if stored.open and not stored.completed and not stored.attended:
+        if stored.open and not stored.completed and not stored.awaited_inline:
             await self._starter.wake(
                 send_workflow_id(
                     stored.operation,
@@ -63,5 +63,5 @@ class Receipts:
                     stored.idempotency_key,
                     named.message_id,
                 ),
-                News.REPORTED,
+                SendSignal.REPORTED,
             )

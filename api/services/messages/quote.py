@@ -14,7 +14,7 @@ from api.schemas.quotes import (
 from api.services.messages.accept import due_at
 from api.services.messages.drafts import Draft, email_draft, sms_draft, voice_draft
 from api.services.messages.permission import Permissions
-from models.enums import Channel, DeliveryMode, MessageType, PriceGap
+from models.enums import Channel, DeliveryMode, MessageType, UnpricedReason
 from models.errors import ChannelNotAllowed, InsufficientCredits, PolicyForbids
 from models.queries.messages.quote import QuoteFacts, read_quote_facts
 from models.rules.billing.periods import month_of
@@ -116,7 +116,7 @@ def _view(
         markup=quoted.markup if known else None,
         total=quoted.total if known else None,
         currency="USD",
-        price_gap=None if known else PriceGap.RATE_MISSING,
+        price_gap=None if known else UnpricedReason.RATE_MISSING,
         allowed=refused is None,
         reason=refused,
     )

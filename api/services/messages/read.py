@@ -17,7 +17,7 @@ from api.schemas.voice import VoiceTtsCallView
 from api.services.consent.contacts import key_of_any
 from api.services.messages.trail import trail
 from api.services.readable import get_merchant, readable_messages, row_id
-from models.enums import Channel, MessageStatus, PriceGap
+from models.enums import Channel, MessageStatus, UnpricedReason
 from models.errors import MessageNotFound
 from models.session import Database, ReadSession
 from models.tables.message import Attempt, Message, MessageRecipient, Receipt, call_label
@@ -212,7 +212,7 @@ async def _prices(
             col(UsageRecord.tenant_id) == caller.tenant_id,
             col(UsageRecord.message_id).in_(ids),
             col(UsageRecord.priced_by).is_not(None),
-            col(UsageRecord.gap).is_distinct_from(PriceGap.RATE_MISSING),
+            col(UsageRecord.gap).is_distinct_from(UnpricedReason.RATE_MISSING),
         )
         .group_by(col(UsageRecord.tenant_id), col(UsageRecord.message_id))
     )

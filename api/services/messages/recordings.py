@@ -15,7 +15,7 @@ from models.errors import MessageNotFound, RecordingNotFound, TemporarilyUnavail
 from models.rules.messages.reference import Reference
 from models.session import Database, ReadSession
 from models.tables.message import Attempt, Message, Receipt
-from providers.ports.messages import Found, KeepsRecordings, NotFound, NoTruth, Recording
+from providers.ports.messages import Found, KeepsRecordings, NotFound, Recording, Unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Recordings:
                 return Stream(chunks=chunks, headers=_headers(number, length))
             case NotFound():
                 raise RecordingNotFound
-            case NoTruth():
+            case Unanswered():
                 raise TemporarilyUnavailable("The provider of this call is out of reach.")
             case unexpected:
                 assert_never(unexpected)
@@ -102,7 +102,7 @@ async def _provider_id(keeper: KeepsRecordings, attempt: Attempt) -> str:
             return provider_id
         case NotFound():
             raise RecordingNotFound
-        case NoTruth():
+        case Unanswered():
             raise TemporarilyUnavailable("The provider of this call is out of reach.")
         case unexpected:
             assert_never(unexpected)

@@ -60,7 +60,9 @@ class Brands:
         Raises:
             ValidationFailed, MerchantNotFound, BrandNotEditable.
         """
-        async with self._database.transaction(caller.lane(merchant_id, request.operation)) as db:
+        async with self._database.transaction(
+            caller.lock_scope(merchant_id, request.operation)
+        ) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             brand = await find_brand(db, scope, locked=True)

@@ -63,14 +63,14 @@ async def find_scope(
 
 def start_of(row: Row, merchant: str) -> RegistrationStart | None:
     """Return how a row's story is started; None while it asks nothing of the registry."""
-    errand = registrations.errand_of(row)
-    if errand is None:
+    registry_operation = registrations.errand_of(row)
+    if registry_operation is None:
         return None
     return RegistrationStart(
         tenant_id=row.tenant_id,
         kind=registrations.kind_of(row),
         row_id=row_id(row.id),
-        errand=errand,
+        registry_operation=registry_operation,
         merchant=merchant,
     )
 

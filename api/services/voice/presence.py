@@ -46,7 +46,7 @@ class PresenceBook:
     ) -> Answer[VoiceSipPresenceView]:
         """Note what a client tells of a user."""
         async with self._database.transaction(
-            caller.lane(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.operation)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:

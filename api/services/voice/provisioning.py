@@ -66,7 +66,7 @@ class VoiceProvisioning:
                 db, tenant_id=merchant.tenant_id, merchant_id=row_id(merchant.id)
             )
         if user is None or not sip_users.is_current(user, self._secrets, self._place.realm):
-            async with self._database.transaction(caller.lane(merchant_id)) as db:
+            async with self._database.transaction(caller.lock_scope(merchant_id)) as db:
                 user, _ = await self._current(db, merchant)
         return await self._show(user, merchant)
 
@@ -79,7 +79,7 @@ class VoiceProvisioning:
         kept, and the password is derived again.
         """
         async with self._database.transaction(
-            caller.lane(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.operation)
         ) as db:
             stored = await find_answer(db, caller, request)
             merchant = await get_merchant(db, caller, order.merchant_id)

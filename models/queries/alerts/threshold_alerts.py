@@ -41,7 +41,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountStanding:
+class AccountBalances:
     """What an account has, and what is warned of."""
 
     account: Account
@@ -90,9 +90,9 @@ _STANDINGS = text(
 )
 
 
-async def read_standings(
+async def read_balances(
     db: ReadSession | WriteSession, accounts: Sequence[Account], now: datetime
-) -> list[AccountStanding]:
+) -> list[AccountBalances]:
     """Return how accounts stand; those of no merchant are left out."""
     month = month_of(now)
     rows = await db.execute(
@@ -105,15 +105,15 @@ async def read_standings(
             "since": beginning_of(month),
         },
     )
-    return [_standing(row, month) for row in rows]
+    return [_balances(row, month) for row in rows]
 
 
-def _standing(row: Row[tuple[object, ...]], month: str) -> AccountStanding:
+def _balances(row: Row[tuple[object, ...]], month: str) -> AccountBalances:
     open = [
         (Mark(AlertType(type), threshold), past and type == AlertType.USAGE_THRESHOLD)
         for type, threshold, past in row.open or ()
     ]
-    return AccountStanding(
+    return AccountBalances(
         account=Account(
             tenant_id=row.tenant_id, merchant_id=row.merchant_id, channel=Channel(row.channel)
         ),
@@ -138,7 +138,7 @@ async def allowance_used(
     db: WriteSession, account: Account, *, before: int, after: int, now: datetime
 ) -> None:
     """Warn of the marks that a capture reached; the caller holds the row of this month."""
-    for standing in await read_standings(db, [account], now):
+    for standing in await read_balances(db, [account], now):
         reached = usage_crossed(before, after, standing.funds.allowance)
         if reached:
             await _end_past(db, standing, now)
@@ -153,7 +153,7 @@ async def credits_held(
     What a release gives back is looked at by the next turn of the watcher, not here: holds and
     releases around a mark are one warning.
     """
-    for standing in await read_standings(db, [account], now):
+    for standing in await read_balances(db, [account], now):
         reached = credits_crossed(before, after, standing.funds.upgrade)
         await _raise(db, standing, reached, now)
 
@@ -172,7 +172,7 @@ async def credits_changed(
     row of the credits is locked.
     """
     account = Account(tenant_id=tenant_id, merchant_id=merchant_id, channel=channel)
-    for standing in await read_standings(db, [account], now):
+    for standing in await read_balances(db, [account], now):
         await _align(db, standing, CREDITS, now)
 
 
@@ -204,7 +204,7 @@ async def limits_changed(
         Account(tenant_id=tenant_id, merchant_id=merchant_id, channel=channel)
         for channel in sorted(Channel)
     ]
-    for standing in sorted(await read_standings(db, accounts, now), key=lambda s: s.account):
+    for standing in sorted(await read_balances(db, accounts, now), key=lambda s: s.account):
         await _align(db, standing, USAGE, now)
 
 
@@ -219,7 +219,7 @@ async def align(db: WriteSession, account: Account, now: datetime) -> bool:
             "channel": account.channel,
         },
     )
-    standings = await read_standings(db, [account], now)
+    standings = await read_balances(db, [account], now)
     for standing in standings:
         await _align(db, standing, USAGE | CREDITS, now)
     return not all(standing.settled for standing in standings)
@@ -239,7 +239,7 @@ async def _lock_months(
     )
 
 
-async def _align(db: WriteSession, standing: AccountStanding, about: Marks, now: datetime) -> None:
+async def _align(db: WriteSession, standing: AccountBalances, about: Marks, now: datetime) -> None:
     """Make what is open what is wanted, of the marks that the held locks are about."""
     if standing.past and about & USAGE:
         await _end_past(db, standing, now)
@@ -248,7 +248,7 @@ async def _align(db: WriteSession, standing: AccountStanding, about: Marks, now:
 
 
 async def _raise(
-    db: WriteSession, standing: AccountStanding, marks: Collection[Mark], now: datetime
+    db: WriteSession, standing: AccountBalances, marks: Collection[Mark], now: datetime
 ) -> None:
     account = standing.account
     for mark in sorted(marks):
@@ -266,7 +266,7 @@ async def _raise(
 
 
 async def _resolve(
-    db: WriteSession, standing: AccountStanding, marks: Collection[Mark], now: datetime
+    db: WriteSession, standing: AccountBalances, marks: Collection[Mark], now: datetime
 ) -> None:
     account = standing.account
     for mark in sorted(marks):
@@ -290,7 +290,7 @@ _END_PAST = text(
 )
 
 
-async def _end_past(db: WriteSession, standing: AccountStanding, now: datetime) -> None:
+async def _end_past(db: WriteSession, standing: AccountBalances, now: datetime) -> None:
     """Resolve the warnings of earlier months, so that those of this one are new."""
     account = standing.account
     await db.execute(

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from models.enums import PriceGap
+from models.enums import UnpricedReason
 from models.queries.billing.usage_days import lock_day, wait_briefly
 from models.session import ReadSession, WriteSession
 
@@ -44,12 +44,12 @@ def _held(day: str) -> str:
     """Return the SQL of what holds a day open."""
     return f"""
         CASE WHEN EXISTS ({unsettled(day, day)}) THEN 'UNSETTLED'
-             ELSE COALESCE({", ".join(f"({_gap(day, gap)})" for gap in (*PriceGap, None))})
+             ELSE COALESCE({", ".join(f"({_gap(day, gap)})" for gap in (*UnpricedReason, None))})
         END
     """
 
 
-def _gap(day: str, gap: PriceGap | None) -> str:
+def _gap(day: str, gap: UnpricedReason | None) -> str:
     """Return the SQL of a word for a gap, if a record of the day has it; one probe of an index."""
     told, which = ("PROVISIONAL", "IS NULL") if gap is None else (gap, f"= '{gap}'")
     return f"""

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from models.enums import PriceGap, PriceSource
+from models.enums import PriceSource, UnpricedReason
 from models.queries.billing.applicable_rates import AS_JSON, CARDS, read_cards
-from models.queries.billing.unpriced import kinds
+from models.queries.billing.unpriced import unpriced_kinds
 from models.queries.billing.usage_days import DayIsClosed, lock_day, wait_briefly
 from models.rules.billing.periods import day_of
 from models.rules.billing.pricing import Price, billed_by_aws, choose, price
@@ -27,7 +27,7 @@ class Booked:
     provider: str
     cost_units: int
     priced_by: PriceSource | None
-    gap: PriceGap | None
+    gap: UnpricedReason | None
 
     @property
     def awaited(self) -> bool:
@@ -44,7 +44,7 @@ def read_booked(found: Sequence[Any] | None) -> Booked | None:
         provider=provider,
         cost_units=units,
         priced_by=None if priced_by is None else PriceSource(priced_by),
-        gap=None if gap is None else PriceGap(gap),
+        gap=None if gap is None else UnpricedReason(gap),
     )
 
 
@@ -174,7 +174,7 @@ async def reprice(
 MISSING = text(
     f"""
     SELECT found.message_id
-      FROM ({kinds(PriceGap.RATE_MISSING)}) AS kind,
+      FROM ({unpriced_kinds(UnpricedReason.RATE_MISSING)}) AS kind,
            LATERAL (SELECT r.message_id, r.day FROM usage_record r
                      WHERE r.tenant_id = :tenant_id AND r.state = 'PROVISIONAL'
                        AND r.gap = 'RATE_MISSING' AND r.channel = kind.channel

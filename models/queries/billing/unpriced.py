@@ -1,9 +1,9 @@
 """What lacks a price, by kind: found by skipping from kind to kind, however many records."""
 
-from models.enums import PriceGap
+from models.enums import UnpricedReason
 
 
-def kinds(gap: PriceGap) -> str:
+def unpriced_kinds(gap: UnpricedReason) -> str:
     """Return SQL of the kinds of a tenant's records with a gap: channel, provider, country.
 
     Each turn reads one entry of `ix_usage_record_unpriced`, the first beyond the kind before it.
@@ -21,7 +21,7 @@ def kinds(gap: PriceGap) -> str:
 _BEYOND = "(r.channel, r.provider, r.country) > (kind.channel, kind.provider, kind.country)"
 
 
-def _next(gap: PriceGap, which: str) -> str:
+def _next(gap: UnpricedReason, which: str) -> str:
     return f"""
         SELECT r.channel, r.provider, r.country FROM usage_record r
          WHERE r.tenant_id = :tenant_id AND r.state = 'PROVISIONAL' AND r.gap = '{gap}' AND {which}

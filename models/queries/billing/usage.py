@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy import Row, TextClause, text
 
-from models.enums import Channel, PriceGap
+from models.enums import Channel, UnpricedReason
 from models.queries.billing.day_closing import SINCE, unsettled
-from models.queries.billing.unpriced import kinds
+from models.queries.billing.unpriced import unpriced_kinds
 from models.rules.billing.freshness import Openness, Unpriced
 from models.session import ReadSession
 
@@ -66,7 +66,7 @@ def _mine(column: str, one: bool) -> str:
     return f"{column} = :merchant_id" if one else "TRUE"
 
 
-def _unpriced(gap: PriceGap, one: bool) -> str:
+def _unpriced(gap: UnpricedReason, one: bool) -> str:
     """Return the SQL of the kinds of records that lack a price in the range.
 
     Of one merchant every day is looked up by itself: what others lack on it is not read.
@@ -79,7 +79,7 @@ def _unpriced(gap: PriceGap, one: bool) -> str:
     )
     return f"""
         SELECT json_agg(jsonb_build_array(kind.channel, kind.provider, kind.country))
-          FROM ({kinds(gap)}) AS kind
+          FROM ({unpriced_kinds(gap)}) AS kind
          WHERE (SELECT TRUE FROM {days}, LATERAL (
                     SELECT 1 FROM usage_record r
                      WHERE r.tenant_id = :tenant_id AND r.state = 'PROVISIONAL'
@@ -123,9 +123,9 @@ def _totals(one: bool) -> TextClause:
                    {unsettled("CAST(:first AS date)", "CAST(:last AS date)")}
                    AND {_mine("m.merchant_id", one)}) END AS unsettled,
                CASE WHEN earliest IS NOT NULL
-                    THEN ({_unpriced(PriceGap.RATE_MISSING, one)}) END AS unrated,
+                    THEN ({_unpriced(UnpricedReason.RATE_MISSING, one)}) END AS unrated,
                CASE WHEN earliest IS NOT NULL
-                    THEN ({_unpriced(PriceGap.VENDOR_PRICE, one)}) END AS awaited
+                    THEN ({_unpriced(UnpricedReason.VENDOR_PRICE, one)}) END AS awaited
           FROM totals, opened
         """  # noqa: S608 - no input in it
     )

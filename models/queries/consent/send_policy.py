@@ -30,7 +30,8 @@ class SendPolicy:
     """If there is none: the merchant has numbers of its own, but none may be used yet."""
 
 
-# A merchant's own numbers are those that exist in its tenant's mode: `models.rules.senders.sender_choice.exists`.
+# A merchant's own numbers are those that exist in its tenant's mode:
+# `models.rules.senders.sender_choice.exists`.
 _POLICY = text(
     """
     SELECT merchant.id, merchant.active, merchant.timezone, merchant.marketing_from,

@@ -55,8 +55,8 @@ _CONCLUDE = text(
                                                         held.provider_message_id) END,
                error_code = :error_code, everywhere = :everywhere,
                provider_code = COALESCE(:provider_code, provider_code),
-               attended_until = CASE WHEN judged.state = 'ACCEPTED' AND NOT told.reported
-                                     THEN CAST(:attended_until AS timestamptz) END
+               report_wait_until = CASE WHEN judged.state = 'ACCEPTED' AND NOT told.reported
+                                     THEN CAST(:report_wait_until AS timestamptz) END
           FROM told, held, judged
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :number
            AND held.state IN ('REQUESTED', 'AMBIGUOUS')
@@ -98,12 +98,12 @@ async def conclude(
     error_code: ErrorCode | None = None,
     everywhere: bool = False,
     provider_code: str | None = None,
-    attended_until: datetime | None = None,
+    report_wait_until: datetime | None = None,
 ) -> Concluded:
     """Write what came of an attempt, once: an attempt that is no longer open keeps its word.
 
     Taken, it was taken when it was first reported on, which may be before its answer was lost.
-    Until `attended_until` its worker looks for the report by itself. With the provider's id of
+    Until `report_wait_until` its worker looks for the report by itself. With the provider's id of
     another attempt nothing was taken: the attempt becomes AMBIGUOUS and keeps the id it had.
 
     Raises:
@@ -122,7 +122,7 @@ async def conclude(
                 "error_code": error_code,
                 "everywhere": everywhere,
                 "provider_code": storable_code(provider_code),
-                "attended_until": attended_until,
+                "report_wait_until": report_wait_until,
             },
         )
     ).one()

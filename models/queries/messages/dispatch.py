@@ -105,7 +105,7 @@ _READ = text(
                AND f.step = 'dispatch') AS failures,
            m.merchant_id, merchant.external_id AS merchant, number.merchant_id AS owner_id,
            number.registered_at, number.id AS sender_id, number.provider AS sender_provider,
-           number.claimed_at, place.joined_at, place.granted_at,
+           number.claimed_at, place.queued_at, place.granted_at,
            clock_timestamp() AS now,
            CASE m.channel WHEN 'SMS' THEN number.segments_per_second
                           WHEN 'VOICE' THEN number.calls_per_second END AS per_second
@@ -113,7 +113,7 @@ _READ = text(
       LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
       JOIN tenant ON tenant.id = m.tenant_id
       LEFT JOIN sender_number number ON number.number = m.sender AND number.tenant_id = m.tenant_id
-      LEFT JOIN sender_line place ON place.tenant_id = m.tenant_id AND place.message_id = m.id
+      LEFT JOIN sender_queue place ON place.tenant_id = m.tenant_id AND place.message_id = m.id
      WHERE m.tenant_id = :tenant_id AND m.id = :message_id
     """
 )

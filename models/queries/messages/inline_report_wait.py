@@ -9,7 +9,7 @@ from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attended:
+class AwaitedAttempt:
     """An attempt that was just taken, and whose report is looked for."""
 
     tenant_id: int
@@ -30,18 +30,18 @@ _REPORTED = text(
 )
 
 
-async def reported(db: ReadSession, waiting: Sequence[Attended]) -> list[Attended]:
+async def reported(db: ReadSession, waiting: Sequence[AwaitedAttempt]) -> list[AwaitedAttempt]:
     """Return those of whose messages a last word is stored."""
     rows = await db.execute(
         _REPORTED,
         {
-            "tenants": [attended.tenant_id for attended in waiting],
-            "messages": [attended.message_id for attended in waiting],
-            "attempts": [attended.attempt for attended in waiting],
+            "tenants": [awaited_inline.tenant_id for awaited_inline in waiting],
+            "messages": [awaited_inline.message_id for awaited_inline in waiting],
+            "attempts": [awaited_inline.attempt for awaited_inline in waiting],
         },
     )
     return [
-        Attended(tenant_id=row.tenant_id, message_id=row.message_id, attempt=row.attempt)
+        AwaitedAttempt(tenant_id=row.tenant_id, message_id=row.message_id, attempt=row.attempt)
         for row in rows
     ]
 
@@ -50,20 +50,20 @@ async def reported(db: ReadSession, waiting: Sequence[Attended]) -> list[Attende
 # look after this, or it comes to a row that nobody attends any more, and signals.
 _LEAVE = text(
     """
-    UPDATE attempt SET attended_until = NULL
+    UPDATE attempt SET report_wait_until = NULL
      WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :attempt
     """
 )
 
 
-async def leave(db: WriteSession, attended: Attended) -> bool:
+async def leave(db: WriteSession, awaited_inline: AwaitedAttempt) -> bool:
     """Stop attending an attempt; say whether a last word on its message is stored by now."""
     await db.execute(
         _LEAVE,
         {
-            "tenant_id": attended.tenant_id,
-            "message_id": attended.message_id,
-            "attempt": attended.attempt,
+            "tenant_id": awaited_inline.tenant_id,
+            "message_id": awaited_inline.message_id,
+            "attempt": awaited_inline.attempt,
         },
     )
-    return attended in await reported(ReadSession(db), [attended])
+    return awaited_inline in await reported(ReadSession(db), [awaited_inline])

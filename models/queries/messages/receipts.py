@@ -11,13 +11,13 @@ from models.enums import AttemptState, Channel
 from models.queries.consent.suppression import suppress
 from models.rules.billing.pricing import kept
 from models.rules.consent.contacts import contact_key
-from models.rules.messages.delivery_events import Mismatch, Told
+from models.rules.messages.delivery_events import DeliveryEvent, Mismatch
 from models.rules.messages.reference import Reference
 from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewReceipt(Told):
+class NewReceipt(DeliveryEvent):
     """One report about one attempt."""
 
     tenant_id: int
@@ -26,14 +26,14 @@ class NewReceipt(Told):
     provider: str
 
     @classmethod
-    def about(cls, reference: Reference, provider: str, told: Told) -> Self:
+    def about(cls, reference: Reference, provider: str, told: DeliveryEvent) -> Self:
         """Return what was told, as a receipt about the attempt that a reference names."""
         return cls(
             tenant_id=reference.tenant_id,
             message_id=reference.message_id,
             attempt=reference.attempt,
             provider=provider,
-            **{name.name: getattr(told, name.name) for name in fields(Told)},
+            **{name.name: getattr(told, name.name) for name in fields(DeliveryEvent)},
         )
 
 
@@ -45,7 +45,7 @@ class StoredReceipt:
     """It was not known before."""
     open: bool
     completed: bool
-    attended: bool
+    awaited_inline: bool
     """Whoever handed the message over looks for the report by itself."""
     operation: str
     scope: str
@@ -64,7 +64,7 @@ _STORE = text(
                COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.to_contact,
                CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED'
                AND CAST(:price AS numeric) IS NULL AS stale,
-               COALESCE(a.attended_until > :now, FALSE) AS attended,
+               COALESCE(a.report_wait_until > :now, FALSE) AS awaited_inline,
                CASE WHEN a.provider <> :provider THEN 'PROVIDER'
                     WHEN m.channel <> CAST(:channel AS text) THEN 'CHANNEL'
                     WHEN NOT COALESCE(
@@ -183,7 +183,7 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
         fresh=row.fresh,
         open=row.open,
         completed=row.completed,
-        attended=row.attended,
+        awaited_inline=row.awaited_inline,
         operation=row.operation,
         scope=row.scope,
         idempotency_key=row.idempotency_key,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
 
-from models.database.transaction_limits import Lane
+from models.database.transaction_limits import LockScope
 from models.metrics import REPORT_MISMATCHES
 from models.queries.messages import receipts
 from models.queries.messages.receipts import NewReceipt, StoredReceipt
@@ -39,8 +39,8 @@ async def _store(
 ) -> StoredReceipt | Mismatch:
     # One that suppresses takes several statements, any other just one.
     alone = receipt.suppresses is None
-    lane = Lane(receipt.tenant_id)
-    async with database.statement(lane) if alone else database.transaction(lane) as db:
+    lock_scope = LockScope(receipt.tenant_id)
+    async with database.statement(lock_scope) if alone else database.transaction(lock_scope) as db:
         return await receipts.store(db, receipt, now)
 
 

@@ -17,21 +17,21 @@ from models.rules.registration.lifecycle import (
     NUMBER_ENDS,
     REGISTRATION_ENDS,
     RegistrationReference,
-    errand_of_number,
-    errand_of_registration,
     may_assign,
     may_step,
     may_step_number,
+    operation_of_number,
+    operation_of_registration,
 )
-from models.rules.registration.profiles import ErrandFacts
+from models.rules.registration.profiles import RegistryRequestFacts
 from models.rules.registration.vocabulary import (
     AssignmentState,
-    Errand,
     NumberState,
     NumberType,
     RegistrationKind,
+    RegistrationOperation,
     RegistrationState,
-    Standing,
+    RegistryStatus,
 )
 from models.session import ReadSession, WriteSession
 from models.tables.messaging import Brand, Campaign, MessagingNumber
@@ -56,11 +56,11 @@ def kind_of(row: Row) -> RegistrationKind:
             return RegistrationKind.NUMBER
 
 
-def errand_of(row: Row) -> Errand | None:
+def errand_of(row: Row) -> RegistrationOperation | None:
     """Return what a row asks of the registry."""
     if isinstance(row, MessagingNumber):
-        return errand_of_number(NumberState(row.state), assignment_of(row.assignment))
-    return errand_of_registration(kind_of(row), RegistrationState(row.state))
+        return operation_of_number(NumberState(row.state), assignment_of(row.assignment))
+    return operation_of_registration(kind_of(row), RegistrationState(row.state))
 
 
 def reference_of(row: Row) -> RegistrationReference:
@@ -106,14 +106,14 @@ def stood(row: Row) -> Stood:
     )
 
 
-def state_of(row: Row, errand: Errand) -> str:
+def state_of(row: Row, registry_operation: RegistrationOperation) -> str:
     """Return the state an errand is about: that of the row, or of the number's assignment."""
-    if isinstance(row, MessagingNumber) and errand is Errand.ASSIGN:
+    if isinstance(row, MessagingNumber) and registry_operation is RegistrationOperation.ASSIGN:
         return row.assignment or ""
     return row.state
 
 
-async def find_facts(db: WriteSession, row: Row) -> ErrandFacts:
+async def find_facts(db: WriteSession, row: Row) -> RegistryRequestFacts:
     """Return what a row's errand needs, of what it stands under too."""
     parent: Brand | Campaign | None = None
     if isinstance(row, Campaign):
@@ -121,7 +121,7 @@ async def find_facts(db: WriteSession, row: Row) -> ErrandFacts:
     elif isinstance(row, MessagingNumber) and row.campaign_id is not None:
         parent = await db.get_one(Campaign, (row.tenant_id, row.campaign_id))
     number = row if isinstance(row, MessagingNumber) else None
-    return ErrandFacts(
+    return RegistryRequestFacts(
         vendor_id=row.vendor_id,
         vendor_state=row.vendor_state,
         taken=row.taken_at is not None,
@@ -155,14 +155,14 @@ def move(row: Row, steps: Steps, *, now: datetime, look_after: timedelta) -> boo
         row.state = steps.state
     if steps.assignment is not None and isinstance(row, MessagingNumber):
         row.assignment = steps.assignment
-    errand = errand_of(row)
+    registry_operation = errand_of(row)
     row.updated_at = now
-    if errand is not None and errand is not before:
+    if registry_operation is not None and registry_operation is not before:
         row.submission += 1
         row.reasons = []
-    if errand is not before:
+    if registry_operation is not before:
         row.deadline = row.taken_at = row.lost_at = None
-        row.sweep_at = None if errand is None else now + look_after
+        row.sweep_at = None if registry_operation is None else now + look_after
     return True
 
 
@@ -188,7 +188,7 @@ def _allowed(row: Row, steps: Steps) -> bool:
 async def conclude(
     db: WriteSession,
     row: Row,
-    standing: Standing,
+    standing: RegistryStatus,
     *,
     reasons: Sequence[dict[str, Any]],
     now: datetime,
@@ -199,20 +199,20 @@ async def conclude(
     What it decides about an errand that the row no longer has changes nothing. Alerts are locked
     last.
     """
-    errand = errand_of(row)
-    if errand is None or standing is Standing.PENDING:
+    registry_operation = errand_of(row)
+    if registry_operation is None or standing is RegistryStatus.PENDING:
         return False
     if isinstance(row, MessagingNumber):
-        moved = await _conclude_number(db, row, errand, standing, now, look_after)
+        moved = await _conclude_number(db, row, registry_operation, standing, now, look_after)
     else:
         ended = Steps(state=REGISTRATION_ENDS[standing])
         moved = move(row, ended, now=now, look_after=look_after)
         if moved:
             row.decided_at = now
     if moved:
-        row.reasons = [] if standing is Standing.DONE else list(reasons)
+        row.reasons = [] if standing is RegistryStatus.DONE else list(reasons)
         await db.flush()
-        await _tell(db, row, errand, standing, now)
+        await _tell(db, row, registry_operation, standing, now)
     return moved
 
 
@@ -231,53 +231,57 @@ async def give_up(db: WriteSession, row: Row, *, now: datetime, look_after: time
     if not isinstance(row, MessagingNumber):
         row.vendor_id, row.vendor_state = None, {}
     return await conclude(
-        db, row, Standing.REJECTED, reasons=[_UNKNOWN], now=now, look_after=look_after
+        db, row, RegistryStatus.REJECTED, reasons=[_UNKNOWN], now=now, look_after=look_after
     )
 
 
 async def _conclude_number(
     db: WriteSession,
     row: MessagingNumber,
-    errand: Errand,
-    standing: Standing,
+    registry_operation: RegistrationOperation,
+    standing: RegistryStatus,
     now: datetime,
     look_after: timedelta,
 ) -> bool:
-    end = NUMBER_ENDS[errand, standing]
+    end = NUMBER_ENDS[registry_operation, standing]
     ended = Steps(state=end.state, assignment=end.assignment)
     if not move(row, ended, now=now, look_after=look_after):
         return False
     if end.then is not None:
         move(row, Steps(state=end.then), now=now, look_after=look_after)
-    match errand, standing:
-        case Errand.BUY, Standing.DONE:
+    match registry_operation, standing:
+        case RegistrationOperation.BUY, RegistryStatus.DONE:
             row.bought_at = now
             await number_claims.add_sender(db, row, now=now)
-        case Errand.BUY, Standing.REJECTED:
+        case RegistrationOperation.BUY, RegistryStatus.REJECTED:
             await number_claims.remove_sender(db, row, claimed=True)
-        case Errand.ASSIGN, Standing.DONE:
+        case RegistrationOperation.ASSIGN, RegistryStatus.DONE:
             row.assigned_at = now
             await pace_by_campaign(db, row, now=now)
-        case Errand.RELEASE, Standing.DONE:
+        case RegistrationOperation.RELEASE, RegistryStatus.DONE:
             row.released_at = now
             await number_claims.remove_sender(db, row)
     return True
 
 
 _SUBJECTS: Final = {
-    Errand.REGISTER_BRAND: "The brand",
-    Errand.REGISTER_CAMPAIGN: "Campaign {id}",
-    Errand.ASSIGN: "The assignment of number {id}",
+    RegistrationOperation.REGISTER_BRAND: "The brand",
+    RegistrationOperation.REGISTER_CAMPAIGN: "Campaign {id}",
+    RegistrationOperation.ASSIGN: "The assignment of number {id}",
 }
 """What compliance is about; that a number could not be bought is no such thing."""
 
 
 async def _tell(
-    db: WriteSession, row: Row, errand: Errand, standing: Standing, now: datetime
+    db: WriteSession,
+    row: Row,
+    registry_operation: RegistrationOperation,
+    standing: RegistryStatus,
+    now: datetime,
 ) -> None:
     """Warn of a rejection; an approval, or giving the number back, resolves the warning."""
     subject = f"{kind_of(row)}-{row.id}"
-    if standing is Standing.DONE:
+    if standing is RegistryStatus.DONE:
         await resolve_alerts(
             db,
             tenant_id=row.tenant_id,
@@ -288,7 +292,7 @@ async def _tell(
             subject=subject,
         )
         return
-    named = _SUBJECTS.get(errand)
+    named = _SUBJECTS.get(registry_operation)
     if named is None:
         return
     codes = ", ".join(sorted({str(reason["code"]) for reason in row.reasons})) or "no reason given"

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from models.session import WriteSession
 from models.tables.messaging import MessagingNumber
-from models.tables.sender import SenderLine
+from models.tables.sender import SenderQueueEntry
 from models.tables.tenant import SenderNumber
 
 
@@ -80,8 +80,9 @@ async def remove_sender(db: WriteSession, row: MessagingNumber, *, claimed: bool
     if sender is None:
         return
     await db.execute(
-        delete(SenderLine).where(
-            col(SenderLine.tenant_id) == row.tenant_id, col(SenderLine.sender_id) == sender.id
+        delete(SenderQueueEntry).where(
+            col(SenderQueueEntry.tenant_id) == row.tenant_id,
+            col(SenderQueueEntry.sender_id) == sender.id,
         )
     )
     await db.delete(sender)

@@ -19,7 +19,7 @@ _LOCK = text(
 
 _LAST = text(
     """
-    SELECT granted_at, units FROM sender_line
+    SELECT granted_at, units FROM sender_queue
      WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
        AND granted_at > clock_timestamp()
      ORDER BY granted_at DESC LIMIT 1

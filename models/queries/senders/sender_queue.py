@@ -93,7 +93,7 @@ class Booking:
     way: Way
     moment: Moment | None
     now: datetime
-    joined_at: datetime
+    queued_at: datetime
     first: bool = False
 
 
@@ -113,7 +113,7 @@ _LOCK = text(
 _LOOK = text(
     """
     SELECT clock_timestamp() AS now,
-           EXISTS (SELECT 1 FROM sender_line
+           EXISTS (SELECT 1 FROM sender_queue
                     WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
                       AND granted_at IS NULL
                       AND message_id IS DISTINCT FROM CAST(:besides AS bigint)) AS crowded
@@ -133,7 +133,7 @@ _BOOK = text(
     """
 )
 
-_LEAVE = text("DELETE FROM sender_line WHERE tenant_id = :tenant_id AND message_id = :message_id")
+_LEAVE = text("DELETE FROM sender_queue WHERE tenant_id = :tenant_id AND message_id = :message_id")
 
 _JOIN = text(
     """
@@ -142,20 +142,20 @@ _JOIN = text(
                CAST(:sender_id AS bigint) AS sender_id, CAST(:channel AS varchar) AS channel,
                CAST(:priority AS smallint) AS priority,
                CAST(:merchant_id AS bigint) AS merchant_id, CAST(:units AS integer) AS units,
-               CAST(:now AS timestamptz) AS joined_at,
+               CAST(:now AS timestamptz) AS queued_at,
                CAST(:granted_at AS timestamptz) AS granted_at
     ), head AS (
-        SELECT turn FROM sender_line JOIN new USING (tenant_id, sender_id, channel, priority)
-         WHERE sender_line.granted_at IS NULL
+        SELECT turn FROM sender_queue JOIN new USING (tenant_id, sender_id, channel, priority)
+         WHERE sender_queue.granted_at IS NULL
          ORDER BY turn, seq LIMIT 1
     ), own AS (
-        SELECT turn + sender_line.units AS turn
-          FROM sender_line JOIN new USING (tenant_id, sender_id, channel, priority, merchant_id)
-         WHERE sender_line.granted_at IS NULL
+        SELECT turn + sender_queue.units AS turn
+          FROM sender_queue JOIN new USING (tenant_id, sender_id, channel, priority, merchant_id)
+         WHERE sender_queue.granted_at IS NULL
          ORDER BY turn DESC LIMIT 1
     )
-    INSERT INTO sender_line
-           (tenant_id, message_id, sender_id, channel, priority, merchant_id, units, joined_at,
+    INSERT INTO sender_queue
+           (tenant_id, message_id, sender_id, channel, priority, merchant_id, units, queued_at,
             granted_at, turn)
     SELECT new.*, GREATEST(0, (SELECT turn FROM head), (SELECT turn FROM own)) FROM new
     ON CONFLICT (tenant_id, message_id) DO UPDATE SET granted_at = excluded.granted_at
@@ -199,7 +199,7 @@ async def take_turn(
         way=turn.way,
         moment=None if turn.moment is None else clock.moment(turn.moment),
         now=lane.now,
-        joined_at=lane.now if pace.place is None else pace.place.joined_at,
+        queued_at=lane.now if pace.place is None else pace.place.queued_at,
         first=turn.way is Way.STAND and not lane.crowded,
     )
 
@@ -234,7 +234,7 @@ async def _lock_lane(
 
 _WITHDRAW = text(
     """
-    UPDATE sender_line SET granted_at = NULL
+    UPDATE sender_queue SET granted_at = NULL
      WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
        AND granted_at < :before
     """
@@ -244,7 +244,7 @@ _NEXT = text(
     """
     SELECT place.message_id, place.units, message.completed_at IS NOT NULL AS completed,
            message.operation, message.scope, message.idempotency_key
-      FROM (SELECT tenant_id, message_id, units, priority, turn, seq FROM sender_line
+      FROM (SELECT tenant_id, message_id, units, priority, turn, seq FROM sender_queue
              WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
                AND granted_at IS NULL
              ORDER BY priority, turn, seq LIMIT :most) AS place
@@ -255,26 +255,26 @@ _NEXT = text(
 
 _GRANT = text(
     """
-    UPDATE sender_line SET granted_at = given.moment
+    UPDATE sender_queue SET granted_at = given.moment
       FROM unnest(CAST(:message_ids AS bigint[]), CAST(:moments AS timestamptz[]))
            AS given (message_id, moment)
-     WHERE sender_line.tenant_id = :tenant_id AND sender_line.message_id = given.message_id
+     WHERE sender_queue.tenant_id = :tenant_id AND sender_queue.message_id = given.message_id
     """
 )
 
 _DROP = text(
     """
-    DELETE FROM sender_line
+    DELETE FROM sender_queue
      WHERE tenant_id = :tenant_id AND message_id = ANY(CAST(:message_ids AS bigint[]))
     """
 )
 
 _LEFT = text(
     """
-    SELECT EXISTS (SELECT 1 FROM sender_line
+    SELECT EXISTS (SELECT 1 FROM sender_queue
                     WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
                       AND granted_at IS NULL) AS crowded,
-           (SELECT min(granted_at) FROM sender_line
+           (SELECT min(granted_at) FROM sender_queue
              WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
                AND granted_at IS NOT NULL) AS first_grant
     """
@@ -282,7 +282,7 @@ _LEFT = text(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LetIn:
+class GrantedMessage:
     """A message that was given its moment; whose workflow is to be told."""
 
     message_id: int
@@ -291,7 +291,9 @@ class LetIn:
     idempotency_key: str | None
 
 
-async def pump(db: WriteSession, line: Line) -> tuple[Sequence[LetIn], timedelta | None]:
+async def grant_slots(
+    db: WriteSession, line: Line
+) -> tuple[Sequence[GrantedMessage], timedelta | None]:
     """Let in what fits the near future; return whom, and how long until the next turn.
 
     The wait is None once nobody is left, as in the line of a sender that is gone. Moments nobody
@@ -316,11 +318,11 @@ async def pump(db: WriteSession, line: Line) -> tuple[Sequence[LetIn], timedelta
         await db.execute(_BOOK, {**ids, "free_at": free_at})
     left = (await db.execute(_LEFT, ids)).one()
     wait = pacing.next_turn(lane, free_at, crowded=left.crowded, first_grant=left.first_grant)
-    return [_let_in(row) for row in let_in], wait
+    return [_granted(row) for row in let_in], wait
 
 
-def _let_in(row: Row[Any]) -> LetIn:
-    return LetIn(
+def _granted(row: Row[Any]) -> GrantedMessage:
+    return GrantedMessage(
         message_id=row.message_id,
         operation=row.operation,
         scope=row.scope,
@@ -332,11 +334,11 @@ def _let_in(row: Row[Any]) -> LetIn:
 _BUSY = text(
     """
     WITH RECURSIVE line AS (
-        (SELECT tenant_id, sender_id, channel FROM sender_line
+        (SELECT tenant_id, sender_id, channel FROM sender_queue
           ORDER BY tenant_id, sender_id, channel LIMIT 1)
         UNION ALL
         SELECT following.* FROM line, LATERAL (
-            SELECT tenant_id, sender_id, channel FROM sender_line s
+            SELECT tenant_id, sender_id, channel FROM sender_queue s
              WHERE (s.tenant_id, s.sender_id, s.channel)
                    > (line.tenant_id, line.sender_id, line.channel)
              ORDER BY tenant_id, sender_id, channel LIMIT 1) AS following
@@ -356,11 +358,11 @@ async def find_lines(db: ReadSession) -> Sequence[Line]:
 
 def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel, read_since: float) -> Pace | None:
     """Read how a message is paced from what a dispatch reads of it; None if it is not."""
-    if row.sender_id is None or (row.per_second is None and row.joined_at is None):
+    if row.sender_id is None or (row.per_second is None and row.queued_at is None):
         return None
     place = None
-    if row.joined_at is not None:
-        place = Place(joined_at=row.joined_at, granted_at=row.granted_at)
+    if row.queued_at is not None:
+        place = Place(queued_at=row.queued_at, granted_at=row.granted_at)
     return Pace(
         line=Line(tenant_id=tenant_id, sender_id=row.sender_id, channel=channel),
         units=pacing.paced_units(channel, row.units),

@@ -54,7 +54,7 @@ _MOVE = text(
         UPDATE message SET sender = :sender
          WHERE tenant_id = :tenant_id AND id = :message_id
     ), left_line AS (
-        DELETE FROM sender_line WHERE tenant_id = :tenant_id AND message_id = :message_id
+        DELETE FROM sender_queue WHERE tenant_id = :tenant_id AND message_id = :message_id
     )
     SELECT id, CASE CAST(:channel AS varchar)
                     WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second

@@ -8,11 +8,11 @@ from typing import Final
 from sqlalchemy import text
 
 from models.queries.registration.registrations import assignment_of
-from models.rules.registration.lifecycle import errand_of_number, errand_of_registration
+from models.rules.registration.lifecycle import operation_of_number, operation_of_registration
 from models.rules.registration.vocabulary import (
-    Errand,
     NumberState,
     RegistrationKind,
+    RegistrationOperation,
     RegistrationState,
 )
 from models.session import WriteSession
@@ -25,7 +25,7 @@ class SilentRegistration:
     tenant_id: int
     kind: RegistrationKind
     row_id: int
-    errand: Errand
+    registry_operation: RegistrationOperation
     merchant: str
 
 
@@ -68,18 +68,18 @@ async def take_silent(
     )
     found = []
     for row in rows:
-        errand = (
-            errand_of_number(NumberState(row.state), assignment_of(row.assignment))
+        registry_operation = (
+            operation_of_number(NumberState(row.state), assignment_of(row.assignment))
             if kind is RegistrationKind.NUMBER
-            else errand_of_registration(kind, RegistrationState(row.state))
+            else operation_of_registration(kind, RegistrationState(row.state))
         )
-        if errand is not None:
+        if registry_operation is not None:
             found.append(
                 SilentRegistration(
                     tenant_id=row.tenant_id,
                     kind=kind,
                     row_id=row.id,
-                    errand=errand,
+                    registry_operation=registry_operation,
                     merchant=row.merchant,
                 )
             )

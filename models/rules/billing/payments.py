@@ -43,7 +43,7 @@ class Duty(StrEnum):
     """Ask the gateway to charge; after a lost answer look first, then ask with the same key."""
     AWAIT = "AWAIT"
     """The gateway has it: wait for its word."""
-    CALL_OFF = "CALL_OFF"
+    CANCEL_CHARGE = "CANCEL_CHARGE"
     """Nothing came in time: cancel the charge, or learn that it succeeded meanwhile."""
     GRANT = "GRANT"
     """The money was taken: grant the credits."""
@@ -93,7 +93,7 @@ def duty_of(facts: PaymentFacts) -> Duty:
         case S.SUCCEEDED:
             return Duty.NOTHING if facts.fulfilled else Duty.GRANT
         case _ if facts.given_up:
-            return Duty.CALL_OFF
+            return Duty.CANCEL_CHARGE
         case _:
             return Duty.AWAIT if facts.known else Duty.CHARGE
 

@@ -13,7 +13,7 @@ from typing import Final
 import phonenumbers
 from phonenumbers import NumberParseException
 
-from models.enums import Channel, PriceGap, PriceSource, UsageState
+from models.enums import Channel, PriceSource, UnpricedReason, UsageState
 
 DEFAULTS: Final = 0
 """The tenant to whom the cards for everybody belong."""
@@ -52,7 +52,7 @@ class Price:
     carrier_fee: Decimal
     markup: Decimal
     priced_by: PriceSource
-    gap: PriceGap | None
+    gap: UnpricedReason | None
 
     @property
     def state(self) -> UsageState:
@@ -107,7 +107,7 @@ def price(units: int, card: Card | None, *, told: Decimal | None, awaited: bool)
             carrier_fee=NOTHING,
             markup=NOTHING,
             priced_by=source,
-            gap=PriceGap.RATE_MISSING,
+            gap=UnpricedReason.RATE_MISSING,
         )
     cost = kept(units * card.unit_cost if told is None else told)
     carrier_fee = kept(units * card.carrier_fee)
@@ -117,7 +117,7 @@ def price(units: int, card: Card | None, *, told: Decimal | None, awaited: bool)
         carrier_fee=carrier_fee,
         markup=share + kept(units * card.markup_flat),
         priced_by=source,
-        gap=PriceGap.VENDOR_PRICE if told is None and awaited else None,
+        gap=UnpricedReason.VENDOR_PRICE if told is None and awaited else None,
     )
 
 

@@ -28,7 +28,7 @@ class Mismatch(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class DeliveryEvent:
     """One thing a provider told.
 
     `event_id` is the provider's own and unique per event: the same event told twice is one report.

@@ -50,7 +50,7 @@ def end_by_report(facts: Facts) -> End | None:
     )
 
 
-def end_without_truth(facts: Facts) -> End:
+def end_unknown(facts: Facts) -> End:
     """Return the end of a message nobody could tell the truth about.
 
     Once a provider has surely taken it (it said so, or reported on it later), its units stay

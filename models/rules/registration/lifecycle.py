@@ -12,8 +12,12 @@ from enum import StrEnum
 from typing import Final
 
 from models.rules.registration.vocabulary import AssignmentState as A
-from models.rules.registration.vocabulary import Errand, RegistrationKind, Standing
 from models.rules.registration.vocabulary import NumberState as N
+from models.rules.registration.vocabulary import (
+    RegistrationKind,
+    RegistrationOperation,
+    RegistryStatus,
+)
 from models.rules.registration.vocabulary import RegistrationState as R
 
 REGISTRATION_STEPS: Final[Mapping[R, frozenset[R]]] = {
@@ -68,25 +72,27 @@ def may_assign(current: A | None, state: N, following: A) -> bool:
     return state is N.ACTIVE and following in ASSIGNMENT_STEPS[current]
 
 
-def errand_of_registration(kind: RegistrationKind, state: R) -> Errand | None:
+def operation_of_registration(kind: RegistrationKind, state: R) -> RegistrationOperation | None:
     """Return what a brand or campaign asks of the registry; None while it asks nothing."""
     if state is not R.PENDING:
         return None
     brand = kind is RegistrationKind.BRAND
-    return Errand.REGISTER_BRAND if brand else Errand.REGISTER_CAMPAIGN
+    return (
+        RegistrationOperation.REGISTER_BRAND if brand else RegistrationOperation.REGISTER_CAMPAIGN
+    )
 
 
-def errand_of_number(state: N, assignment: A | None) -> Errand | None:
+def operation_of_number(state: N, assignment: A | None) -> RegistrationOperation | None:
     """Return what a number asks of the registry; None while it asks nothing."""
     match state:
         case N.REQUESTED:
-            return Errand.BUY
+            return RegistrationOperation.BUY
         case N.RELEASING:
-            return Errand.RELEASE
+            return RegistrationOperation.RELEASE
         case N.ACTIVE if assignment is A.PENDING:
-            return Errand.ASSIGN
+            return RegistrationOperation.ASSIGN
         case N.ACTIVE if assignment is A.UNASSIGNING:
-            return Errand.UNASSIGN
+            return RegistrationOperation.UNASSIGN
         case _:
             return None
 
@@ -101,25 +107,29 @@ class NumberEnd:
     """The next errand's state, taken in the same transaction."""
 
 
-REGISTRATION_ENDS: Final[Mapping[Standing, R]] = {
-    Standing.DONE: R.APPROVED,
-    Standing.REJECTED: R.REJECTED,
+REGISTRATION_ENDS: Final[Mapping[RegistryStatus, R]] = {
+    RegistryStatus.DONE: R.APPROVED,
+    RegistryStatus.REJECTED: R.REJECTED,
 }
 
-NUMBER_ENDS: Final[Mapping[tuple[Errand, Standing], NumberEnd]] = {
-    (Errand.BUY, Standing.DONE): NumberEnd(state=N.ACTIVE),
-    (Errand.BUY, Standing.REJECTED): NumberEnd(state=N.FAILED),
-    (Errand.ASSIGN, Standing.DONE): NumberEnd(assignment=A.ASSIGNED),
-    (Errand.ASSIGN, Standing.REJECTED): NumberEnd(assignment=A.FAILED),
+NUMBER_ENDS: Final[Mapping[tuple[RegistrationOperation, RegistryStatus], NumberEnd]] = {
+    (RegistrationOperation.BUY, RegistryStatus.DONE): NumberEnd(state=N.ACTIVE),
+    (RegistrationOperation.BUY, RegistryStatus.REJECTED): NumberEnd(state=N.FAILED),
+    (RegistrationOperation.ASSIGN, RegistryStatus.DONE): NumberEnd(assignment=A.ASSIGNED),
+    (RegistrationOperation.ASSIGN, RegistryStatus.REJECTED): NumberEnd(assignment=A.FAILED),
     # Nothing but a wish to give the number back unassigns it.
-    (Errand.UNASSIGN, Standing.DONE): NumberEnd(assignment=A.UNASSIGNED, then=N.RELEASING),
-    (Errand.UNASSIGN, Standing.REJECTED): NumberEnd(assignment=A.UNASSIGN_FAILED),
-    (Errand.RELEASE, Standing.DONE): NumberEnd(state=N.RELEASED),
-    (Errand.RELEASE, Standing.REJECTED): NumberEnd(state=N.RELEASE_FAILED),
+    (RegistrationOperation.UNASSIGN, RegistryStatus.DONE): NumberEnd(
+        assignment=A.UNASSIGNED, then=N.RELEASING
+    ),
+    (RegistrationOperation.UNASSIGN, RegistryStatus.REJECTED): NumberEnd(
+        assignment=A.UNASSIGN_FAILED
+    ),
+    (RegistrationOperation.RELEASE, RegistryStatus.DONE): NumberEnd(state=N.RELEASED),
+    (RegistrationOperation.RELEASE, RegistryStatus.REJECTED): NumberEnd(state=N.RELEASE_FAILED),
 }
 
 
-class Move(StrEnum):
+class RegistrationAction(StrEnum):
     """What is to be done next for a row's errand."""
 
     SUBMIT = "SUBMIT"
@@ -131,9 +141,13 @@ class Move(StrEnum):
     """Nothing is asked of the registry."""
 
 
-def next_move(
-    *, wanted: Errand, current: Errand | None, deadline: datetime | None, taken: bool
-) -> Move:
+def next_registration_action(
+    *,
+    wanted: RegistrationOperation,
+    current: RegistrationOperation | None,
+    deadline: datetime | None,
+    taken: bool,
+) -> RegistrationAction:
     """Say what comes next for an errand, as its row stands.
 
     Args:
@@ -143,10 +157,10 @@ def next_move(
         taken: the registry surely has the errand.
     """
     if wanted is not current:
-        return Move.OVER
+        return RegistrationAction.OVER
     if taken:
-        return Move.ASK
-    return Move.SUBMIT if deadline is None else Move.RECONCILE
+        return RegistrationAction.ASK
+    return RegistrationAction.SUBMIT if deadline is None else RegistrationAction.RECONCILE
 
 
 _SHAPE: Final = re.compile(r"hxr-(brand|campaign|number)-(\d{1,18})-(\d{1,18})-(\d{1,9})", re.ASCII)

@@ -88,7 +88,7 @@ class CampaignProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrandFacts:
+class RegistryRequestFacts:
     """What a row knows that its errand needs.
 
     `parent_*` are those of what it stands under: a campaign's brand, an assignment's campaign.

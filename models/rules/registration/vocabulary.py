@@ -47,7 +47,7 @@ class RegistrationKind(StrEnum):
     NUMBER = "number"
 
 
-class Errand(StrEnum):
+class RegistrationOperation(StrEnum):
     """What is asked of the registry for a row; each row has at most one at a time."""
 
     REGISTER_BRAND = "REGISTER_BRAND"
@@ -58,7 +58,7 @@ class Errand(StrEnum):
     RELEASE = "RELEASE"
 
 
-class Standing(StrEnum):
+class RegistryStatus(StrEnum):
     """How far the registry is with an errand."""
 
     PENDING = "PENDING"

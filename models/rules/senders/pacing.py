@@ -67,7 +67,7 @@ class Lane:
 class Place:
     """Where a message stands: in line, or let in at a moment of its own."""
 
-    joined_at: datetime
+    queued_at: datetime
     granted_at: datetime | None
 
 
@@ -173,7 +173,7 @@ def next_turn(
     return None
 
 
-def ask_again(joined_at: datetime, now: datetime, expires_at: datetime | None) -> datetime:
+def ask_again(queued_at: datetime, now: datetime, expires_at: datetime | None) -> datetime:
     """Return when a message in line asks unasked, ever more seldom: its signal may be lost."""
-    wait = min(max(_ASK_AGAIN, now - joined_at), _ASK_AGAIN_LONGEST)
+    wait = min(max(_ASK_AGAIN, now - queued_at), _ASK_AGAIN_LONGEST)
     return now + wait if expires_at is None else min(now + wait, expires_at)

@@ -4,20 +4,20 @@ from models.enums import ChargeState, PaymentStatus
 from models.rules.billing.payments import Duty
 from models.session import Database
 from providers.ports.payments import Charge
-from tests.activities.gateways import OwnGateway, Till
+from tests.activities.gateways import OwnGateway, PaymentHarness
 from tests.factories import Owner
 
 
 async def test_an_answer_with_the_charge_of_another_payment_changes_nothing(
     database: Database, owner: Owner
 ) -> None:
-    till = Till(database, owner, OwnGateway())
-    first, second = await till.order(), await till.order()
-    await till.take("charge", first)
-    theirs = (await till.row(first)).charge_id
-    till.gateway.answers.append(
+    harness = PaymentHarness(database, owner, OwnGateway())
+    first, second = await harness.order(), await harness.order()
+    await harness.take("charge", first)
+    theirs = (await harness.row(first)).charge_id
+    harness.gateway.answers.append(
         Charge(charge_id=theirs, state=ChargeState.SUCCEEDED, amount_cents=10, currency="USD")
     )
-    standing = await till.take("charge", second)
+    standing = await harness.take("charge", second)
     assert (standing.status, standing.duty) == (PaymentStatus.PENDING, Duty.CHARGE)
-    assert (await till.row(second)).charge_id is None
+    assert (await harness.row(second)).charge_id is None

@@ -8,81 +8,87 @@ from models.enums import ChargeState, PaymentFailure
 from models.queries.billing import payments
 from models.queries.billing.payments import PaymentRow
 from models.session import Database
-from tests.activities.gateways import OwnGateway, Till
+from tests.activities.gateways import OwnGateway, PaymentHarness
 from tests.factories import Owner
 
 
 @pytest.fixture
-def till(database: Database, owner: Owner) -> Till:
+def harness(database: Database, owner: Owner) -> PaymentHarness:
     """A tenant with a gateway."""
-    return Till(database, owner, OwnGateway(state=ChargeState.PROCESSING))
+    return PaymentHarness(database, owner, OwnGateway(state=ChargeState.PROCESSING))
 
 
-async def paid(till: Till) -> PaymentRow:
+async def paid(harness: PaymentHarness) -> PaymentRow:
     """Return a payment of which the money was taken, as it was read then."""
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
-    await till.tell(payment_id, ChargeState.SUCCEEDED)
-    async with till.database.read() as db:
-        return await payments.get_payment(db, till.owner.tenant_id, payment_id)
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
+    await harness.tell(payment_id, ChargeState.SUCCEEDED)
+    async with harness.database.read() as db:
+        return await payments.get_payment(db, harness.owner.tenant_id, payment_id)
 
 
-async def granted(till: Till) -> list[int]:
+async def granted(harness: PaymentHarness) -> list[int]:
     """Return the units of every grant."""
-    entries = await till.rows("SELECT units FROM ledger_entry WHERE tenant_id = :t")
+    entries = await harness.rows("SELECT units FROM ledger_entry WHERE tenant_id = :t")
     return [entry.units for entry in entries]
 
 
-async def test_credits_are_granted_once_whatever_the_caller_had_read(till: Till) -> None:
-    read = await paid(till)
+async def test_credits_are_granted_once_whatever_the_caller_had_read(
+    harness: PaymentHarness,
+) -> None:
+    read = await paid(harness)
     moved = []
     for _ in range(3):
-        async with till.database.transaction() as db:
+        async with harness.database.transaction() as db:
             moved.append(await payments.grant(db, read, datetime.now(UTC)))
     assert moved == [True, False, False]
-    assert await granted(till) == [read.units]
+    assert await granted(harness) == [read.units]
 
 
-async def test_no_credits_come_for_money_that_is_to_be_given_back(till: Till) -> None:
-    read = await paid(till)
+async def test_no_credits_come_for_money_that_is_to_be_given_back(harness: PaymentHarness) -> None:
+    read = await paid(harness)
     now = datetime.now(UTC)
-    async with till.database.transaction() as db:
+    async with harness.database.transaction() as db:
         await payments.owe_refund(db, read, PaymentFailure.MERCHANT_INACTIVE, now)
         assert await payments.grant(db, read, now) is False
-    assert await granted(till) == []
+    assert await granted(harness) == []
 
 
 @pytest.mark.parametrize("state", [ChargeState.DECLINED, ChargeState.PROCESSING])
-async def test_no_credits_come_for_money_that_was_not_taken(till: Till, state: ChargeState) -> None:
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
-    await till.tell(payment_id, state)
-    async with till.database.transaction() as db:
-        read = await payments.get_payment(db, till.owner.tenant_id, payment_id, locked=True)
+async def test_no_credits_come_for_money_that_was_not_taken(
+    harness: PaymentHarness, state: ChargeState
+) -> None:
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
+    await harness.tell(payment_id, state)
+    async with harness.database.transaction() as db:
+        read = await payments.get_payment(db, harness.owner.tenant_id, payment_id, locked=True)
         assert await payments.grant(db, read, datetime.now(UTC)) is False
-    assert await granted(till) == []
+    assert await granted(harness) == []
 
 
 @pytest.mark.parametrize("moved_by", [timedelta(minutes=-1), timedelta(minutes=1)])
-async def test_the_deadline_of_a_charge_never_moves_back(till: Till, moved_by: timedelta) -> None:
+async def test_the_deadline_of_a_charge_never_moves_back(
+    harness: PaymentHarness, moved_by: timedelta
+) -> None:
     """Another worker, whose clock is slow, must not make absence sure too early."""
-    payment_id = await till.order()
+    payment_id = await harness.order()
     first = datetime.now(UTC) + timedelta(minutes=5)
     for deadline in (first, first + moved_by):
-        async with till.database.transaction() as db:
-            read = await payments.get_payment(db, till.owner.tenant_id, payment_id, locked=True)
+        async with harness.database.transaction() as db:
+            read = await payments.get_payment(db, harness.owner.tenant_id, payment_id, locked=True)
             await payments.claim_charge(db, read, gateway="own", deadline=deadline)
-    assert (await till.row(payment_id)).deadline == max(first, first + moved_by)
+    assert (await harness.row(payment_id)).deadline == max(first, first + moved_by)
 
 
-async def test_one_event_is_one_whatever_else_it_tells_later(till: Till) -> None:
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
-    await till.tell(payment_id, ChargeState.PROCESSING, event_id="e")
-    before = await till.row(payment_id)
+async def test_one_event_is_one_whatever_else_it_tells_later(harness: PaymentHarness) -> None:
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
+    await harness.tell(payment_id, ChargeState.PROCESSING, event_id="e")
+    before = await harness.row(payment_id)
     for state in (ChargeState.DECLINED, ChargeState.SUCCEEDED):
-        await till.tell(payment_id, state, event_id="e")
-    after = await till.row(payment_id)
+        await harness.tell(payment_id, state, event_id="e")
+    after = await harness.row(payment_id)
     assert (after.status, after.taken_at, after.failed_at) == (before.status, None, None)
-    await till.tell(payment_id, ChargeState.SUCCEEDED, event_id="e2")
-    assert (await till.row(payment_id)).status == "SUCCEEDED"
+    await harness.tell(payment_id, ChargeState.SUCCEEDED, event_id="e2")
+    assert (await harness.row(payment_id)).status == "SUCCEEDED"

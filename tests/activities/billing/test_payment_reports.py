@@ -8,7 +8,7 @@ from models.enums import ChargeState, PaymentStatus
 from models.rules.billing.payments import Duty
 from models.session import Database
 from providers.ports.messages import NotFound
-from tests.activities.gateways import BUSY, OwnGateway, Till
+from tests.activities.gateways import BUSY, OwnGateway, PaymentHarness
 from tests.factories import Owner
 
 PENDING, SUCCEEDED, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED
@@ -21,67 +21,69 @@ def gateway() -> OwnGateway:
 
 
 @pytest.fixture
-def till(database: Database, owner: Owner, gateway: OwnGateway) -> Till:
-    return Till(database, owner, gateway)
+def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHarness:
+    return PaymentHarness(database, owner, gateway)
 
 
 async def test_money_that_comes_after_the_failure_is_given_back(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.state = ChargeState.DECLINED
     reference = "spring"
-    payment_id = await till.order(reference=reference)
-    assert await till.carry(payment_id) is FAILED
-    again = await till.order(reference=reference)  # the reference was free
+    payment_id = await harness.order(reference=reference)
+    assert await harness.carry(payment_id) is FAILED
+    again = await harness.order(reference=reference)  # the reference was free
     [key] = gateway.states
     gateway.states[key] = ChargeState.SUCCEEDED
-    await till.tell(payment_id, ChargeState.SUCCEEDED)
-    assert (await till.row(payment_id)).completed_at is None
-    assert await till.carry(payment_id) is REFUNDED
+    await harness.tell(payment_id, ChargeState.SUCCEEDED)
+    assert (await harness.row(payment_id)).completed_at is None
+    assert await harness.carry(payment_id) is REFUNDED
     gateway.state = ChargeState.SUCCEEDED
-    assert await till.carry(again) is SUCCEEDED
-    assert await till.broken_laws() == []
+    assert await harness.carry(again) is SUCCEEDED
+    assert await harness.broken_laws() == []
 
 
-async def test_the_same_event_told_many_times_is_one(till: Till, gateway: OwnGateway) -> None:
+async def test_the_same_event_told_many_times_is_one(
+    harness: PaymentHarness, gateway: OwnGateway
+) -> None:
     gateway.state = ChargeState.PROCESSING
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
     [reference] = gateway.states
     gateway.states[reference] = ChargeState.SUCCEEDED
     await asyncio.gather(
-        *(till.tell(payment_id, ChargeState.SUCCEEDED, event_id="evt-1") for _ in range(10))
+        *(harness.tell(payment_id, ChargeState.SUCCEEDED, event_id="evt-1") for _ in range(10))
     )
-    stored = await till.rows("SELECT event_id FROM payment_event WHERE tenant_id = :t")
+    stored = await harness.rows("SELECT event_id FROM payment_event WHERE tenant_id = :t")
     assert [row.event_id for row in stored] == ["evt-1"]
-    assert await till.carry(payment_id) is SUCCEEDED
-    row = await till.row(payment_id)
+    assert await harness.carry(payment_id) is SUCCEEDED
+    row = await harness.row(payment_id)
     for state in ChargeState:
-        await till.tell(payment_id, state)
-    again = await till.row(payment_id)
+        await harness.tell(payment_id, state)
+    again = await harness.row(payment_id)
     assert replace_sweep(again) == replace_sweep(row)
 
 
 async def test_news_of_an_unknown_payment_or_another_gateway_are_refused(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
-    payment_id = await till.order()
-    assert await till.tell(payment_id, ChargeState.SUCCEEDED) is None  # never asked for
-    assert await till.tell(payment_id + 1_000_000, ChargeState.SUCCEEDED) is None
-    await till.take("charge", payment_id)
+    payment_id = await harness.order()
+    assert await harness.tell(payment_id, ChargeState.SUCCEEDED) is None  # never asked for
+    assert await harness.tell(payment_id + 1_000_000, ChargeState.SUCCEEDED) is None
+    await harness.take("charge", payment_id)
     gateway.name = "another"
-    assert await till.tell(payment_id, ChargeState.FAILED) is None
+    assert await harness.tell(payment_id, ChargeState.FAILED) is None
 
 
 async def test_an_old_charge_under_the_same_ids_is_not_this_payments_money(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     """A database that was restored gives out the id of a payment that was paid already."""
-    payment_id = await till.order()
-    old = f"hxp-{till.owner.tenant_id}-{payment_id}"
+    payment_id = await harness.order()
+    old = f"hxp-{harness.owner.tenant_id}-{payment_id}"
     gateway.states[old] = gateway.state = ChargeState.SUCCEEDED
     gateway.answers = [BUSY]
-    await till.take("charge", payment_id)
+    await harness.take("charge", payment_id)
     [request] = gateway.requests
     assert request.reference != old
     truth = await gateway.look_up(request.reference)
@@ -91,19 +93,19 @@ async def test_an_old_charge_under_the_same_ids_is_not_this_payments_money(
 @pytest.mark.parametrize("tells", [(11, "USD"), (10, "MXN")])
 @pytest.mark.parametrize("state", [ChargeState.SUCCEEDED, ChargeState.PROCESSING])
 async def test_a_charge_that_nobody_ordered_is_neither_believed_nor_canceled(
-    till: Till,
+    harness: PaymentHarness,
     gateway: OwnGateway,
     tells: tuple[int, str],
     state: ChargeState,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     gateway.state, gateway.tells = state, tells
-    payment_id = await till.order()
-    for step in ("charge", "charge", "call_off"):
-        standing = await till.take(step, payment_id)
-    assert (standing.status, standing.duty) == (PENDING, Duty.CALL_OFF)
+    payment_id = await harness.order()
+    for step in ("charge", "charge", "cancel_charge"):
+        standing = await harness.take(step, payment_id)
+    assert (standing.status, standing.duty) == (PENDING, Duty.CANCEL_CHARGE)
     assert gateway.calls == ["charge", "look_up", "look_up"]
-    assert (await till.row(payment_id)).charge_id is None
+    assert (await harness.row(payment_id)).charge_id is None
     assert caplog.messages.count("the gateway tells of another charge than was ordered") == 3
 
 

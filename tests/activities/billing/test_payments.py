@@ -13,7 +13,7 @@ from models.rules.billing.payments import Duty
 from models.session import Database
 from providers.ports.messages import NotFound
 from providers.ports.payments import Refunded, RefundRefused
-from tests.activities.gateways import BUSY, LOST, UNREACHABLE, Died, OwnGateway, Till
+from tests.activities.gateways import BUSY, LOST, UNREACHABLE, Died, OwnGateway, PaymentHarness
 from tests.factories import Owner
 
 PENDING, SUCCEEDED, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED
@@ -26,105 +26,118 @@ def gateway() -> OwnGateway:
 
 
 @pytest.fixture
-def till(database: Database, owner: Owner, gateway: OwnGateway) -> Till:
-    return Till(database, owner, gateway)
+def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHarness:
+    return PaymentHarness(database, owner, gateway)
 
 
 async def test_the_gateway_is_told_what_to_take_and_where_to_report(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
-    payment_id = await till.order()
+    payment_id = await harness.order()
     before = datetime.now(UTC)
-    await till.take("charge", payment_id)
+    await harness.take("charge", payment_id)
     [request] = gateway.requests
-    reference = str(await till.reference(payment_id))
+    reference = str(await harness.reference(payment_id))
     assert (request.reference, request.amount_cents, request.currency) == (reference, 10, "USD")
     assert request.payment_method_id == "pm_secret"
     assert request.callback_url == f"http://us/webhooks/own/payments/{reference}"
-    assert request.not_after == (await till.row(payment_id)).deadline
+    assert request.not_after == (await harness.row(payment_id)).deadline
     assert request.not_after > before + gateway.timeout
     assert "pm_secret" not in repr(request)
 
 
 async def test_a_step_that_runs_twice_moves_nothing_the_second_time(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
-    payment_id = await till.order()
-    for step in ("charge", "charge", "grant", "grant", "charge", "follow", "call_off", "refund"):
-        standing = await till.take(step, payment_id)
+    payment_id = await harness.order()
+    for step in (
+        "charge",
+        "charge",
+        "grant",
+        "grant",
+        "charge",
+        "await_payment",
+        "cancel_charge",
+        "refund",
+    ):
+        standing = await harness.take(step, payment_id)
     assert (standing.status, standing.duty, standing.moved) == (SUCCEEDED, Duty.NOTHING, False)
     assert gateway.calls == ["charge"]
-    assert await till.broken_laws() == []
+    assert await harness.broken_laws() == []
 
 
-async def test_many_at_once_charge_and_grant_once(till: Till, gateway: OwnGateway) -> None:
-    payment_id = await till.order()
-    await asyncio.gather(*(till.take("charge", payment_id) for _ in range(10)))
-    granted = await asyncio.gather(*(till.take("grant", payment_id) for _ in range(10)))
+async def test_many_at_once_charge_and_grant_once(
+    harness: PaymentHarness, gateway: OwnGateway
+) -> None:
+    payment_id = await harness.order()
+    await asyncio.gather(*(harness.take("charge", payment_id) for _ in range(10)))
+    granted = await asyncio.gather(*(harness.take("grant", payment_id) for _ in range(10)))
     assert sum(standing.moved for standing in granted) == 1
     assert len(gateway.states) == 1
-    assert await till.broken_laws() == []
+    assert await harness.broken_laws() == []
 
 
 async def test_a_lost_answer_is_looked_up_before_anything_is_asked_again(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers = [LOST]
-    payment_id = await till.order()
-    first = await till.take("charge", payment_id)
+    payment_id = await harness.order()
+    first = await harness.take("charge", payment_id)
     assert (first.status, first.duty) == (PENDING, Duty.CHARGE)
-    second = await till.take("charge", payment_id)
+    second = await harness.take("charge", payment_id)
     assert (second.status, second.duty) == (SUCCEEDED, Duty.GRANT)
     assert gateway.calls == ["charge", "look_up"]
 
 
 async def test_what_surely_was_not_charged_is_asked_for_with_the_same_key(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers = [BUSY]
-    payment_id = await till.order()
-    first = await till.take("charge", payment_id)
+    payment_id = await harness.order()
+    first = await harness.take("charge", payment_id)
     assert (first.duty, first.retry_after) == (Duty.CHARGE, BUSY.retry_after)
-    assert (await till.take("charge", payment_id)).duty is Duty.GRANT
+    assert (await harness.take("charge", payment_id)).duty is Duty.GRANT
     assert gateway.calls == ["charge", "look_up", "charge"]
     assert len({request.reference for request in gateway.requests}) == 1
 
 
-async def test_without_truth_nothing_is_asked_for(till: Till, gateway: OwnGateway) -> None:
+async def test_without_truth_nothing_is_asked_for(
+    harness: PaymentHarness, gateway: OwnGateway
+) -> None:
     gateway.answers, gateway.truths = [LOST], [UNREACHABLE]
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
-    assert (await till.take("charge", payment_id)).duty is Duty.CHARGE
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
+    assert (await harness.take("charge", payment_id)).duty is Duty.CHARGE
     assert gateway.calls == ["charge", "look_up"]
 
 
 async def test_a_tenant_whose_money_nobody_takes_is_told_so(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
-    async with till.database.transaction() as db:
+    async with harness.database.transaction() as db:
         await db.execute(
             text("UPDATE tenant SET delivery_mode = :live WHERE id = :t"),
-            {"live": DeliveryMode.LIVE, "t": till.owner.tenant_id},
+            {"live": DeliveryMode.LIVE, "t": harness.owner.tenant_id},
         )
-    payment_id = await till.order()
-    assert await till.carry(payment_id) is FAILED
-    assert (await till.row(payment_id)).failure == "NO_GATEWAY"
+    payment_id = await harness.order()
+    assert await harness.carry(payment_id) is FAILED
+    assert (await harness.row(payment_id)).failure == "NO_GATEWAY"
     assert gateway.calls == []
 
 
 async def test_a_payment_whose_gateway_is_gone_waits_for_it_to_come_back(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers = [LOST]
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
     gateway.name = "renamed"
-    for step, duty in (("charge", Duty.CHARGE), ("call_off", Duty.CALL_OFF)):
-        standing = await till.take(step, payment_id)
+    for step, duty in (("charge", Duty.CHARGE), ("cancel_charge", Duty.CANCEL_CHARGE)):
+        standing = await harness.take(step, payment_id)
         assert (standing.status, standing.duty) == (PENDING, duty)
     gateway.name = "own"
-    assert await till.carry(payment_id) is SUCCEEDED
-    assert await till.broken_laws() == []
+    assert await harness.carry(payment_id) is SUCCEEDED
+    assert await harness.broken_laws() == []
 
 
 @pytest.mark.parametrize(
@@ -132,143 +145,147 @@ async def test_a_payment_whose_gateway_is_gone_waits_for_it_to_come_back(
     [(ChargeState.DECLINED, "DECLINED"), (ChargeState.FAILED, "CHARGE_FAILED")],
 )
 async def test_a_failure_is_written_down_with_an_alert_that_names_no_method(
-    till: Till, gateway: OwnGateway, state: ChargeState, failure: str
+    harness: PaymentHarness, gateway: OwnGateway, state: ChargeState, failure: str
 ) -> None:
     gateway.state = state
-    payment_id = await till.order()
-    assert await till.carry(payment_id) is FAILED
-    row = await till.row(payment_id)
+    payment_id = await harness.order()
+    assert await harness.carry(payment_id) is FAILED
+    row = await harness.row(payment_id)
     assert (row.failure, row.completed_at is not None) == (failure, True)
     message = f"Payment pay_{payment_id} for 5 SMS units failed: {failure}."
-    assert await till.alerts() == [(message, 1, True)]
-    assert await till.broken_laws() == []
+    assert await harness.alerts() == [(message, 1, True)]
+    assert await harness.broken_laws() == []
 
 
-async def test_the_next_success_resolves_the_alert(till: Till, gateway: OwnGateway) -> None:
+async def test_the_next_success_resolves_the_alert(
+    harness: PaymentHarness, gateway: OwnGateway
+) -> None:
     gateway.state = ChargeState.DECLINED
     for _ in range(2):
-        await till.carry(await till.order())
+        await harness.carry(await harness.order())
     gateway.state = ChargeState.SUCCEEDED
-    await till.carry(await till.order())
-    assert [(count, open) for _, count, open in await till.alerts()] == [(2, False)]
+    await harness.carry(await harness.order())
+    assert [(count, open) for _, count, open in await harness.alerts()] == [(2, False)]
 
 
 async def test_a_charge_under_way_is_followed_until_it_ends(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.state = ChargeState.PROCESSING
-    payment_id = await till.order()
-    assert (await till.take("charge", payment_id)).duty is Duty.AWAIT
-    assert (await till.take("follow", payment_id)).duty is Duty.AWAIT
+    payment_id = await harness.order()
+    assert (await harness.take("charge", payment_id)).duty is Duty.AWAIT
+    assert (await harness.take("await_payment", payment_id)).duty is Duty.AWAIT
     [reference] = gateway.states
     gateway.states[reference] = ChargeState.SUCCEEDED
-    assert (await till.take("follow", payment_id)).duty is Duty.GRANT
+    assert (await harness.take("await_payment", payment_id)).duty is Duty.GRANT
 
 
-async def test_news_are_in_the_row_before_anybody_asks(till: Till, gateway: OwnGateway) -> None:
+async def test_news_are_in_the_row_before_anybody_asks(
+    harness: PaymentHarness, gateway: OwnGateway
+) -> None:
     gateway.state = ChargeState.PROCESSING
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
     [reference] = gateway.states
     gateway.states[reference] = ChargeState.SUCCEEDED
-    assert await till.tell(payment_id, ChargeState.SUCCEEDED) is not None
+    assert await harness.tell(payment_id, ChargeState.SUCCEEDED) is not None
     calls = list(gateway.calls)
-    assert (await till.take("follow", payment_id)).duty is Duty.GRANT
+    assert (await harness.take("await_payment", payment_id)).duty is Duty.GRANT
     assert gateway.calls == calls
 
 
 async def test_what_is_called_off_is_canceled_and_asked_for_no_more(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.state = ChargeState.NEEDS_ACTION
-    payment_id = await till.order()
-    assert (await till.take("charge", payment_id)).status is PaymentStatus.REQUIRES_ACTION
+    payment_id = await harness.order()
+    assert (await harness.take("charge", payment_id)).status is PaymentStatus.REQUIRES_ACTION
     gateway.answers = [LOST]
-    assert (await till.take("call_off", payment_id)).duty is Duty.CALL_OFF
-    assert (await till.take("call_off", payment_id)).status is FAILED
-    assert (await till.row(payment_id)).failure == "EXPIRED"
+    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.CANCEL_CHARGE
+    assert (await harness.take("cancel_charge", payment_id)).status is FAILED
+    assert (await harness.row(payment_id)).failure == "EXPIRED"
     assert gateway.calls == ["charge", "look_up", "cancel", "look_up"]
-    assert await till.broken_laws() == []
+    assert await harness.broken_laws() == []
 
 
 async def test_money_taken_while_it_is_called_off_becomes_credits(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.state = ChargeState.PROCESSING
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
     [reference] = gateway.states
     gateway.truths = [replace(gateway._tell(reference))]  # the look-up is a moment too early
     gateway.states[reference] = ChargeState.SUCCEEDED
-    assert (await till.take("call_off", payment_id)).duty is Duty.GRANT
-    assert (await till.take("grant", payment_id)).status is SUCCEEDED
-    assert await till.broken_laws() == []
+    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.GRANT
+    assert (await harness.take("grant", payment_id)).status is SUCCEEDED
+    assert await harness.broken_laws() == []
 
 
 async def test_an_order_that_was_never_asked_for_is_called_off_at_once(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
-    payment_id = await till.order()
-    assert (await till.take("call_off", payment_id)).status is FAILED
-    assert (await till.take("charge", payment_id)).status is FAILED
+    payment_id = await harness.order()
+    assert (await harness.take("cancel_charge", payment_id)).status is FAILED
+    assert (await harness.take("charge", payment_id)).status is FAILED
     assert gateway.calls == []
 
 
 async def test_absence_is_believed_only_after_the_deadline_and_the_window(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers = [BUSY]
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
-    assert (await till.take("call_off", payment_id)).duty is Duty.CALL_OFF
-    await till.outlive(payment_id)
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
+    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.CANCEL_CHARGE
+    await harness.outlive(payment_id)
     gateway.absence_window = timedelta(seconds=30)
-    assert (await till.take("call_off", payment_id)).duty is Duty.CALL_OFF
+    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.CANCEL_CHARGE
     gateway.absence_window = timedelta(0)
-    assert (await till.take("call_off", payment_id)).status is FAILED
+    assert (await harness.take("cancel_charge", payment_id)).status is FAILED
     assert "charge" not in gateway.calls[1:]
 
 
 async def test_a_request_under_way_while_it_is_called_off_is_not_taken_for_absent(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers = [LOST]
     gateway.truths = [NotFound()]  # the gateway has not read it yet
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
-    assert (await till.take("call_off", payment_id)).duty is Duty.CALL_OFF
-    assert (await till.take("call_off", payment_id)).duty is Duty.GRANT
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
+    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.CANCEL_CHARGE
+    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.GRANT
 
 
 async def test_an_inactive_merchants_money_is_given_back_and_never_becomes_credits(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
-    await till.switch(active=False)
-    assert (await till.take("grant", payment_id)).duty is Duty.REFUND
-    await till.switch(active=True)
-    assert (await till.take("grant", payment_id)).duty is Duty.REFUND
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
+    await harness.switch(active=False)
+    assert (await harness.take("grant", payment_id)).duty is Duty.REFUND
+    await harness.switch(active=True)
+    assert (await harness.take("grant", payment_id)).duty is Duty.REFUND
     gateway.answers = [LOST, BUSY]
     for _ in range(2):
-        assert (await till.take("refund", payment_id)).duty is Duty.REFUND
-    assert (await till.take("refund", payment_id)).status is REFUNDED
-    row = await till.row(payment_id)
+        assert (await harness.take("refund", payment_id)).duty is Duty.REFUND
+    assert (await harness.take("refund", payment_id)).status is REFUNDED
+    row = await harness.row(payment_id)
     assert (row.failure, row.failed_at, row.fulfilled_at) == ("MERCHANT_INACTIVE", None, None)
     assert len(gateway.refunds) == 1
-    assert await till.broken_laws() == []
+    assert await harness.broken_laws() == []
 
 
 async def test_money_that_was_given_back_by_hand_is_given_back(
-    till: Till, gateway: OwnGateway
+    harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
-    await till.switch(active=False)
-    await till.take("grant", payment_id)
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
+    await harness.switch(active=False)
+    await harness.take("grant", payment_id)
     gateway.answers = [RefundRefused(provider_code="50409"), Refunded(refund_id=None)]
-    assert (await till.take("refund", payment_id)).duty is Duty.REFUND
-    assert (await till.take("refund", payment_id)).status is REFUNDED
+    assert (await harness.take("refund", payment_id)).duty is Duty.REFUND
+    assert (await harness.take("refund", payment_id)).status is REFUNDED
 
 
 @pytest.mark.parametrize(
@@ -276,30 +293,30 @@ async def test_money_that_was_given_back_by_hand_is_given_back(
 )
 @pytest.mark.parametrize("active", [True, False])
 async def test_whenever_the_process_dies_money_moves_once(
-    till: Till, gateway: OwnGateway, moment: str, active: bool
+    harness: PaymentHarness, gateway: OwnGateway, moment: str, active: bool
 ) -> None:
-    await till.switch(active=active)
-    payment_id = await till.order()
+    await harness.switch(active=active)
+    payment_id = await harness.order()
     gateway.dies = moment
     for _ in range(2):
         with contextlib.suppress(Died):
-            await till.carry(payment_id)
-    row = await till.row(payment_id)
+            await harness.carry(payment_id)
+    row = await harness.row(payment_id)
     assert row.status == (SUCCEEDED if active else REFUNDED)
     assert (len(gateway.states), len(gateway.refunds)) == (1, 0 if active else 1)
-    assert await till.broken_laws() == []
+    assert await harness.broken_laws() == []
 
 
 @pytest.mark.parametrize("moment", ["before look_up", "before cancel", "after cancel"])
 async def test_whenever_the_process_dies_amid_calling_off_no_money_moves(
-    till: Till, gateway: OwnGateway, moment: str
+    harness: PaymentHarness, gateway: OwnGateway, moment: str
 ) -> None:
     gateway.state = ChargeState.NEEDS_ACTION
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
     gateway.dies = moment
     with pytest.raises(Died):
-        await till.take("call_off", payment_id)
-    assert await till.carry(payment_id) is FAILED
+        await harness.take("cancel_charge", payment_id)
+    assert await harness.carry(payment_id) is FAILED
     assert [*gateway.states.values()] == [ChargeState.CANCELED]
-    assert await till.broken_laws() == []
+    assert await harness.broken_laws() == []

@@ -7,7 +7,7 @@ from models.enums import MessageStatus
 from models.queries.messages import settleable, settlement
 from models.session import Database
 from tests.activities.doubles import Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import Owner
 from workflows.messages.types import Verdict
 
@@ -27,21 +27,21 @@ async def test_of_a_cancel_and_a_dispatch_exactly_one_wins(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    stage = Stage(database, owner, provider)
+    harness = Harness(database, owner, provider)
     winners = set()
     for turn in range(ROUNDS):
-        message_id = await stage.accept()
+        message_id = await harness.accept()
         calls = len(provider.sent)
         if turn % 2:
             canceled, handed = await asyncio.gather(
-                _cancel(database, owner, message_id), stage.dispatch(message_id)
+                _cancel(database, owner, message_id), harness.dispatch(message_id)
             )
         else:
             handed, canceled = await asyncio.gather(
-                stage.dispatch(message_id), _cancel(database, owner, message_id)
+                harness.dispatch(message_id), _cancel(database, owner, message_id)
             )
         sent = len(provider.sent) - calls
-        status = await stage.status(message_id)
+        status = await harness.status(message_id)
         assert canceled is not (sent == 1)
         assert (handed.verdict is Verdict.OVER) is canceled
         assert status is (MessageStatus.CANCELED if canceled else MessageStatus.SENT)
@@ -52,8 +52,8 @@ async def test_of_a_cancel_and_a_dispatch_exactly_one_wins(
 async def test_a_canceled_message_gives_its_units_back_once(
     database: Database, owner: Owner
 ) -> None:
-    stage = Stage(database, owner, Scripted())
-    message_id = await stage.accept()
+    harness = Harness(database, owner, Scripted())
+    message_id = await harness.accept()
     twenty = [_cancel(database, owner, message_id) for _ in range(20)]
     assert sum(await asyncio.gather(*twenty)) == 1
-    assert await stage.units() == (0, 0)
+    assert await harness.units() == (0, 0)

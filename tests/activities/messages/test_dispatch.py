@@ -18,7 +18,7 @@ from tests.activities.doubles import (
     REFUSED_EVERYWHERE,
     Scripted,
 )
-from tests.activities.harness import TO, Stage
+from tests.activities.harness import TO, Harness
 from tests.factories import Owner, make_owner
 from workflows.messages.types import DispatchResult, Ending, Verdict
 
@@ -59,11 +59,11 @@ async def test_every_answer_is_written_down_and_told(
     state: AttemptState,
     status: MessageStatus,
 ) -> None:
-    stage = Stage(database, owner, Scripted(answer))
-    message_id = await stage.accept()
-    assert await stage.dispatch(message_id) == verdict
-    assert await stage.attempts(message_id) == [("one", state)]
-    row = await stage.message(message_id)
+    harness = Harness(database, owner, Scripted(answer))
+    message_id = await harness.accept()
+    assert await harness.dispatch(message_id) == verdict
+    assert await harness.attempts(message_id) == [("one", state)]
+    row = await harness.message(message_id)
     assert (row.status, row.attempts, row.provider) == (status, 1, "one")
 
 
@@ -71,10 +71,10 @@ async def test_a_request_names_its_attempt_and_ends_with_it(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept(body="Hello")
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept(body="Hello")
     began = datetime.now(UTC)
-    await stage.dispatch(message_id)
+    await harness.dispatch(message_id)
     request = provider.sent[0]
     reference = f"hx-{owner.tenant_id}-{message_id}-1"
     assert request == SmsRequest(
@@ -98,14 +98,14 @@ async def test_a_request_names_its_attempt_and_ends_with_it(
 async def test_what_was_not_processed_is_tried_again_later(
     database: Database, owner: Owner, answer: Answer, least: timedelta
 ) -> None:
-    stage = Stage(database, owner, Scripted(answer))
-    message_id = await stage.accept()
+    harness = Harness(database, owner, Scripted(answer))
+    message_id = await harness.accept()
     before = datetime.now(UTC)
-    handed = await stage.dispatch(message_id)
+    handed = await harness.dispatch(message_id)
     assert handed.verdict is Verdict.LATER
     assert handed.until is not None
     assert least <= handed.until - before < least + SECOND
-    again = await stage.dispatch(message_id)
+    again = await harness.dispatch(message_id)
     assert again.attempt == 2
     assert again.until is not None
     assert again.until - datetime.now(UTC) > max(least, 2 * SECOND) - SECOND / 2
@@ -114,27 +114,27 @@ async def test_what_was_not_processed_is_tried_again_later(
 async def test_what_was_not_processed_goes_to_the_next_provider_at_once(
     database: Database, owner: Owner
 ) -> None:
-    stage = Stage(database, owner, Scripted(NOT_PROCESSED), Scripted(name="two"))
-    message_id = await stage.accept()
-    assert await stage.dispatch(message_id) == result(V.LATER)
-    assert await stage.dispatch(message_id) == result(V.ACCEPTED, provider="two", attempt=2)
-    assert await stage.attempts(message_id) == [("one", A.NOT_PROCESSED), ("two", A.ACCEPTED)]
+    harness = Harness(database, owner, Scripted(NOT_PROCESSED), Scripted(name="two"))
+    message_id = await harness.accept()
+    assert await harness.dispatch(message_id) == result(V.LATER)
+    assert await harness.dispatch(message_id) == result(V.ACCEPTED, provider="two", attempt=2)
+    assert await harness.attempts(message_id) == [("one", A.NOT_PROCESSED), ("two", A.ACCEPTED)]
 
 
 async def test_what_one_provider_refused_the_next_may_take(
     database: Database, owner: Owner
 ) -> None:
-    stage = Stage(database, owner, Scripted(REFUSED), Scripted(name="two"))
-    message_id = await stage.accept()
-    assert await stage.dispatch(message_id) == result(V.LATER)
-    assert await stage.dispatch(message_id) == result(V.ACCEPTED, provider="two", attempt=2)
+    harness = Harness(database, owner, Scripted(REFUSED), Scripted(name="two"))
+    message_id = await harness.accept()
+    assert await harness.dispatch(message_id) == result(V.LATER)
+    assert await harness.dispatch(message_id) == result(V.ACCEPTED, provider="two", attempt=2)
 
 
 async def test_what_all_would_refuse_nobody_else_is_asked(database: Database, owner: Owner) -> None:
     second = Scripted(name="two")
-    stage = Stage(database, owner, Scripted(REFUSED_EVERYWHERE), second)
-    message_id = await stage.accept()
-    handed = await stage.dispatch(message_id)
+    harness = Harness(database, owner, Scripted(REFUSED_EVERYWHERE), second)
+    message_id = await harness.accept()
+    handed = await harness.dispatch(message_id)
     assert handed == result(V.REFUSED, error=ErrorCode.BAD_DESTINATION)
     assert second.sent == []
 
@@ -144,28 +144,28 @@ async def test_a_refusal_stays_final_when_its_answer_to_the_workflow_was_lost(
 ) -> None:
     """Local activity markers are lost with their task: the step runs again after a crash."""
     second = Scripted(name="two")
-    stage = Stage(database, owner, Scripted(REFUSED_EVERYWHERE), second)
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    again = await stage.dispatch(message_id)
+    harness = Harness(database, owner, Scripted(REFUSED_EVERYWHERE), second)
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
+    again = await harness.dispatch(message_id)
     assert second.sent == []
     assert (again.verdict, again.error_code) == (Verdict.BLOCKED, ErrorCode.BAD_DESTINATION)
 
 
 async def test_without_a_provider_nothing_is_claimed(database: Database, owner: Owner) -> None:
-    stage = Stage(database, owner)
-    message_id = await stage.accept()
-    handed = await stage.dispatch(message_id)
+    harness = Harness(database, owner)
+    message_id = await harness.accept()
+    handed = await harness.dispatch(message_id)
     assert handed == DispatchResult(verdict=V.REFUSED, error_code=ErrorCode.NO_PROVIDER)
-    assert await stage.attempts(message_id) == []
+    assert await harness.attempts(message_id) == []
 
 
 async def test_it_was_sent_when_the_provider_answered_not_when_it_was_asked(
     database: Database, owner: Owner
 ) -> None:
-    stage = Stage(database, owner, Scripted())
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=SECOND, provider="one")
+    harness = Harness(database, owner, Scripted())
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=SECOND, provider="one")
     answered = datetime.now(UTC) + 3 * SECOND
     async with database.transaction() as db:
         await conclude.conclude(
@@ -176,30 +176,30 @@ async def test_it_was_sent_when_the_provider_answered_not_when_it_was_asked(
             state=A.ACCEPTED,
             now=answered,
         )
-    assert (await stage.message(message_id)).sent_at == answered
+    assert (await harness.message(message_id)).sent_at == answered
 
 
 async def test_after_a_crash_in_mid_call_nothing_is_sent_again(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=-SECOND, provider="one")
-    assert await stage.dispatch(message_id) == DispatchResult(verdict=V.AMBIGUOUS)
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=-SECOND, provider="one")
+    assert await harness.dispatch(message_id) == DispatchResult(verdict=V.AMBIGUOUS)
     assert provider.sent == []
-    assert await stage.attempts(message_id) == [("one", A.REQUESTED)]
+    assert await harness.attempts(message_id) == [("one", A.REQUESTED)]
 
 
 async def test_an_adapter_that_breaks_leaves_the_attempt_open(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted(RuntimeError("a bug"))
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
     with pytest.raises(RuntimeError):
-        await stage.dispatch(message_id)
-    assert await stage.dispatch(message_id) == DispatchResult(verdict=V.AMBIGUOUS)
+        await harness.dispatch(message_id)
+    assert await harness.dispatch(message_id) == DispatchResult(verdict=V.AMBIGUOUS)
     assert len(provider.sent) == 1
 
 
@@ -208,14 +208,14 @@ async def test_a_call_that_is_cancelled_leaves_the_attempt_open(
 ) -> None:
     provider = Scripted()
     provider.may_answer.clear()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
-    call = asyncio.create_task(stage.dispatch(message_id))
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    call = asyncio.create_task(harness.dispatch(message_id))
     await provider.called()
     call.cancel()
     await asyncio.wait([call])
-    assert await stage.attempts(message_id) == [("one", A.REQUESTED)]
-    assert await stage.dispatch(message_id) == DispatchResult(verdict=V.AMBIGUOUS)
+    assert await harness.attempts(message_id) == [("one", A.REQUESTED)]
+    assert await harness.dispatch(message_id) == DispatchResult(verdict=V.AMBIGUOUS)
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, AMBIGUOUS, REFUSED])
@@ -223,11 +223,11 @@ async def test_twenty_dispatches_of_one_message_call_the_provider_once(
     database: Database, owner: Owner, answer: Answer
 ) -> None:
     provider = Scripted(answer)
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
-    handed = await asyncio.gather(*(stage.dispatch(message_id) for _ in range(20)))
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    handed = await asyncio.gather(*(harness.dispatch(message_id) for _ in range(20)))
     assert len(provider.sent) == 1
-    assert len(await stage.attempts(message_id)) == 1
+    assert len(await harness.attempts(message_id)) == 1
     assert Counter(one.verdict for one in handed)[Verdict.LATER] == 0
 
 
@@ -236,15 +236,15 @@ async def test_a_report_that_came_first_beats_a_lost_answer(
 ) -> None:
     provider = Scripted(AMBIGUOUS)
     provider.may_answer.clear()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
-    call = asyncio.create_task(stage.dispatch(message_id))
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    call = asyncio.create_task(harness.dispatch(message_id))
     await provider.called()
-    await stage.tell(message_id, ReportStatus.DELIVERED)
+    await harness.tell(message_id, ReportStatus.DELIVERED)
     provider.may_answer.set()
     handed = await call
     assert handed == DispatchResult(verdict=V.ACCEPTED, provider="one", attempt=1, reported=True)
-    assert await stage.attempts(message_id) == [("one", A.ACCEPTED)]
+    assert await harness.attempts(message_id) == [("one", A.ACCEPTED)]
 
 
 async def test_a_message_that_is_said_to_be_delivered_is_not_sent_again(
@@ -252,15 +252,15 @@ async def test_a_message_that_is_said_to_be_delivered_is_not_sent_again(
 ) -> None:
     """A provider that swore it had nothing, and then reports, is believed the second time."""
     provider = Scripted()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=-SECOND, provider="one")
-    await stage.reconcile(message_id)
-    assert await stage.attempts(message_id) == [("one", A.ABSENT)]
-    await stage.tell(message_id, ReportStatus.DELIVERED)
-    assert await stage.dispatch(message_id) == DispatchResult(verdict=V.ACCEPTED, reported=True)
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=-SECOND, provider="one")
+    await harness.reconcile(message_id)
+    assert await harness.attempts(message_id) == [("one", A.ABSENT)]
+    await harness.tell(message_id, ReportStatus.DELIVERED)
+    assert await harness.dispatch(message_id) == DispatchResult(verdict=V.ACCEPTED, reported=True)
     assert provider.sent == []
-    assert await stage.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
+    assert await harness.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
 
 
 async def test_a_busy_provider_is_told_on_the_fast_path_and_called_on_its_own(
@@ -268,76 +268,78 @@ async def test_a_busy_provider_is_told_on_the_fast_path_and_called_on_its_own(
 ) -> None:
     provider = Scripted()
     provider.may_answer.clear()
-    stage = Stage(database, owner, provider, slots=2)
-    ids = [await stage.accept() for _ in range(4)]
-    calls = [asyncio.create_task(stage.dispatch(message_id)) for message_id in ids[:2]]
+    harness = Harness(database, owner, provider, slots=2)
+    ids = [await harness.accept() for _ in range(4)]
+    calls = [asyncio.create_task(harness.dispatch(message_id)) for message_id in ids[:2]]
     await provider.called(2)
-    assert await stage.dispatch(ids[2]) == DispatchResult(verdict=V.BUSY, provider="one")
-    assert await stage.attempts(ids[2]) == []
-    queued = asyncio.create_task(stage.dispatch(ids[2], queued=True))
+    assert await harness.dispatch(ids[2]) == DispatchResult(verdict=V.BUSY, provider="one")
+    assert await harness.attempts(ids[2]) == []
+    queued = asyncio.create_task(harness.dispatch(ids[2], queued=True))
     await provider.called()
     provider.may_answer.set()
     await asyncio.gather(*calls, queued)
-    assert (await stage.dispatch(ids[3])).verdict is Verdict.ACCEPTED
+    assert (await harness.dispatch(ids[3])).verdict is Verdict.ACCEPTED
 
 
 async def test_a_slot_comes_back_whatever_happens_to_its_call(
     database: Database, owner: Owner
 ) -> None:
-    stage = Stage(database, owner, Scripted(RuntimeError("a bug"), AMBIGUOUS, ACCEPTED), slots=1)
+    harness = Harness(
+        database, owner, Scripted(RuntimeError("a bug"), AMBIGUOUS, ACCEPTED), slots=1
+    )
     with pytest.raises(RuntimeError):
-        await stage.dispatch(await stage.accept())
-    verdicts = [(await stage.dispatch(await stage.accept())).verdict for _ in range(3)]
+        await harness.dispatch(await harness.accept())
+    verdicts = [(await harness.dispatch(await harness.accept())).verdict for _ in range(3)]
     assert verdicts == [Verdict.AMBIGUOUS, Verdict.ACCEPTED, Verdict.ACCEPTED]
 
 
 async def test_nothing_goes_out_before_it_is_due(database: Database, owner: Owner) -> None:
     provider = Scripted()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept(due_in=timedelta(hours=1))
-    handed = await stage.dispatch(message_id)
-    due_at = (await stage.message(message_id)).due_at
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept(due_in=timedelta(hours=1))
+    handed = await harness.dispatch(message_id)
+    due_at = (await harness.message(message_id)).due_at
     assert handed == DispatchResult(verdict=V.LATER, until=due_at)
     assert provider.sent == []
 
 
 async def test_nothing_goes_out_late(database: Database, owner: Owner) -> None:
     provider = Scripted()
-    stage = Stage(database, owner, provider)
+    harness = Harness(database, owner, provider)
     long_ago = datetime.now(UTC) - timedelta(seconds=31)
-    message_id = await stage.accept(accepted_at=long_ago, valid_for=timedelta(seconds=30))
-    handed = await stage.dispatch(message_id)
+    message_id = await harness.accept(accepted_at=long_ago, valid_for=timedelta(seconds=30))
+    handed = await harness.dispatch(message_id)
     assert handed == DispatchResult(verdict=V.BLOCKED, error_code=ErrorCode.EXPIRED)
-    assert (provider.sent, await stage.attempts(message_id)) == ([], [])
+    assert (provider.sent, await harness.attempts(message_id)) == ([], [])
 
 
 async def test_an_inactive_merchant_is_waited_for(database: Database) -> None:
     provider = Scripted()
-    stage = Stage(database, await make_owner(database, active=False), provider)
-    message_id = await stage.accept()
-    handed = await stage.dispatch(message_id)
+    harness = Harness(database, await make_owner(database, active=False), provider)
+    message_id = await harness.accept()
+    handed = await harness.dispatch(message_id)
     assert (handed.verdict, provider.sent) == (Verdict.LATER, [])
     assert handed.until is not None
     ages_ago = datetime.now(UTC) - timedelta(days=31)
-    late = await stage.dispatch(await stage.accept(accepted_at=ages_ago))
+    late = await harness.dispatch(await harness.accept(accepted_at=ages_ago))
     assert late == DispatchResult(verdict=V.BLOCKED, error_code=ErrorCode.MERCHANT_INACTIVE)
 
 
 async def test_a_message_that_has_ended_is_left_alone(database: Database, owner: Owner) -> None:
     provider = Scripted()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
-    await stage.settle(message_id, Ending.BLOCKED, ErrorCode.EXPIRED)
-    assert await stage.dispatch(message_id) == DispatchResult(verdict=V.OVER)
-    assert await stage.dispatch(10**15) == DispatchResult(verdict=V.OVER)
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    await harness.settle(message_id, Ending.BLOCKED, ErrorCode.EXPIRED)
+    assert await harness.dispatch(message_id) == DispatchResult(verdict=V.OVER)
+    assert await harness.dispatch(10**15) == DispatchResult(verdict=V.OVER)
     assert provider.sent == []
 
 
 async def test_another_tenants_message_is_nobodys(database: Database, owner: Owner) -> None:
     provider = Scripted()
-    theirs = Stage(database, await make_owner(database), provider)
+    theirs = Harness(database, await make_owner(database), provider)
     message_id = await theirs.accept()
-    assert await Stage(database, owner, provider).dispatch(message_id) == DispatchResult(
+    assert await Harness(database, owner, provider).dispatch(message_id) == DispatchResult(
         verdict=V.OVER
     )
     assert provider.sent == []

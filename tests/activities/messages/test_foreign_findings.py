@@ -15,7 +15,7 @@ from models.rules.messages.reference import Reference
 from models.session import Database
 from providers.ports.messages import Found, Report
 from tests.activities.doubles import AMBIGUOUS, FOUND, OWN, Scripted, own_id, report
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.e2e.harness import until
 from tests.factories import Owner
 from workflows.messages.types import Finding, ReconcileResult, Verdict
@@ -34,12 +34,12 @@ async def test_a_polled_report_on_something_else_is_not_stored(
     database: Database, owner: Owner, told: Report
 ) -> None:
     found = Found(provider_message_id=OWN, reports=(told,))
-    stage = Stage(database, owner, Scripted(truths=[found]))
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    assert await stage.poll(message_id) is False
-    assert await stage.open_receipts(message_id) == 0
-    assert await stage.status(message_id) is MessageStatus.SENT
+    harness = Harness(database, owner, Scripted(truths=[found]))
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
+    assert await harness.poll(message_id) is False
+    assert await harness.open_receipts(message_id) == 0
+    assert await harness.status(message_id) is MessageStatus.SENT
 
 
 @pytest.mark.parametrize("told", FOREIGN[1:], ids=["number", "address"])
@@ -47,32 +47,32 @@ async def test_a_report_that_comes_with_a_finding_is_checked_too(
     database: Database, owner: Owner, told: Report
 ) -> None:
     found = Found(provider_message_id=OWN, reports=(told,))
-    stage = Stage(database, owner, Scripted(AMBIGUOUS, truths=[found]))
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    assert await stage.reconcile(message_id) == ReconcileResult(finding=Finding.FOUND)
-    assert await stage.open_receipts(message_id) == 0
+    harness = Harness(database, owner, Scripted(AMBIGUOUS, truths=[found]))
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
+    assert await harness.reconcile(message_id) == ReconcileResult(finding=Finding.FOUND)
+    assert await harness.open_receipts(message_id) == 0
 
 
 async def test_a_finding_with_the_id_of_another_message_proves_nothing(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted(truths=[FOUND])
-    stage = Stage(database, owner, provider)
-    first = await stage.accept()
-    await stage.dispatch(first)
+    harness = Harness(database, owner, provider)
+    first = await harness.accept()
+    await harness.dispatch(first)
     theirs = Found(provider_message_id=own_id(f"hx-{owner.tenant_id}-{first}-1"))
-    stage = Stage(database, owner, Scripted(AMBIGUOUS, truths=[theirs]))
-    second = await stage.accept()
-    assert (await stage.dispatch(second)).verdict is Verdict.AMBIGUOUS
-    assert (await stage.reconcile(second)).finding is Finding.UNCERTAIN
-    assert await stage.attempts(second) == [("one", A.AMBIGUOUS)]
+    harness = Harness(database, owner, Scripted(AMBIGUOUS, truths=[theirs]))
+    second = await harness.accept()
+    assert (await harness.dispatch(second)).verdict is Verdict.AMBIGUOUS
+    assert (await harness.reconcile(second)).finding is Finding.UNCERTAIN
+    assert await harness.attempts(second) == [("one", A.AMBIGUOUS)]
 
 
-async def waits_for_a_lock(stage: Stage, beginning: str) -> bool:
+async def waits_for_a_lock(harness: Harness, beginning: str) -> bool:
     """Say whether a statement that begins so waits for another transaction."""
     return bool(
-        await stage.rows(
+        await harness.rows(
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             f" AND query LIKE '%{beginning}%' AND pid <> pg_backend_pid()"
             " AND datname = current_database()"
@@ -84,30 +84,30 @@ async def test_of_two_attempts_that_are_told_one_id_at_once_the_second_is_not_be
     database: Database, owner: Owner
 ) -> None:
     """It waits at the unique index, fails there, and is held against what it lost to."""
-    stage = Stage(database, owner, Scripted())
-    first, second = await stage.accept(), await stage.accept()
+    harness = Harness(database, owner, Scripted())
+    first, second = await harness.accept(), await harness.accept()
     for message_id in (first, second):
-        await stage.crash(message_id, deadline_in=timedelta(0), provider="one")
+        await harness.crash(message_id, deadline_in=timedelta(0), provider="one")
     reference = Reference(tenant_id=owner.tenant_id, message_id=first, attempt=1)
     delivered = replace(DELIVERED, provider_message_id="same")
     async with database.transaction() as db:
         told = NewReceipt.about(reference, "one", delivered)
         await receipts.store(db, told, datetime.now(UTC))
         telling = asyncio.create_task(
-            stage.tell(second, ReportStatus.DELIVERED, event_id="e2", id="same")
+            harness.tell(second, ReportStatus.DELIVERED, event_id="e2", id="same")
         )
-        await until(lambda: waits_for_a_lock(stage, "WITH named AS"))
+        await until(lambda: waits_for_a_lock(harness, "WITH named AS"))
     assert await telling is Mismatch.MESSAGE_ID
-    assert (await stage.open_receipts(first), await stage.open_receipts(second)) == (1, 0)
+    assert (await harness.open_receipts(first), await harness.open_receipts(second)) == (1, 0)
 
 
 async def test_a_report_that_is_committed_while_absence_waits_for_its_lock_wins(
     database: Database, owner: Owner
 ) -> None:
     """The conclusion's snapshot is older than the report, so it does not see it among receipts."""
-    stage = Stage(database, owner, Scripted())
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=timedelta(0), provider="one")
+    harness = Harness(database, owner, Scripted())
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=timedelta(0), provider="one")
     reference = Reference(tenant_id=owner.tenant_id, message_id=message_id, attempt=1)
 
     async def conclude() -> AttemptState:
@@ -126,5 +126,5 @@ async def test_a_report_that_is_committed_while_absence_waits_for_its_lock_wins(
         told = NewReceipt.about(reference, "one", DELIVERED)
         await receipts.store(db, told, datetime.now(UTC))
         concluding_it = asyncio.create_task(conclude())
-        await until(lambda: waits_for_a_lock(stage, "WITH told AS"))
+        await until(lambda: waits_for_a_lock(harness, "WITH told AS"))
     assert await concluding_it is A.ACCEPTED

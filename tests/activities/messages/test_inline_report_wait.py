@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from activities.messages.inline_report_wait import Attendance
+from activities.messages.inline_report_wait import InlineReportWait
 from models.enums import AttemptState, Channel, ReportStatus
 from models.queries.messages import conclude as concluding
 from models.queries.messages import inline_report_wait, receipts
-from models.queries.messages.inline_report_wait import Attended
+from models.queries.messages.inline_report_wait import AwaitedAttempt
 from models.queries.messages.receipts import NewReceipt, StoredReceipt
 from models.rules.messages.delivery_events import Mismatch
 from models.session import Database, WriteSession
 from tests.activities.doubles import AMBIGUOUS, Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.e2e.harness import until
 from tests.factories import Owner
 from workflows.messages.types import DispatchResult, Verdict
@@ -22,114 +22,118 @@ from workflows.messages.types import DispatchResult, Verdict
 PATIENCE = timedelta(milliseconds=300)
 
 
-async def told_after(stage: Stage, message_id: int, seconds: float) -> StoredReceipt:
+async def told_after(harness: Harness, message_id: int, seconds: float) -> StoredReceipt:
     """Store the last word so long after the provider was called."""
     await asyncio.sleep(seconds)
-    stored = await stage.tell(message_id, ReportStatus.DELIVERED, event_id=f"e{message_id}")
+    stored = await harness.tell(message_id, ReportStatus.DELIVERED, event_id=f"e{message_id}")
     assert isinstance(stored, StoredReceipt)
     return stored
 
 
 async def accepted_attempt(
-    stage: Stage, *, attended_for: timedelta = timedelta(minutes=-1)
-) -> Attended:
+    harness: Harness, *, attended_for: timedelta = timedelta(minutes=-1)
+) -> AwaitedAttempt:
     """Return an attempt that a provider has taken and not reported on."""
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=timedelta(minutes=1), provider="one")
-    attended = Attended(tenant_id=stage.owner.tenant_id, message_id=message_id, attempt=1)
-    async with stage.database.transaction() as db:
-        await conclude(db, attended, attended_for=attended_for)
-    return attended
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=timedelta(minutes=1), provider="one")
+    awaited_inline = AwaitedAttempt(
+        tenant_id=harness.owner.tenant_id, message_id=message_id, attempt=1
+    )
+    async with harness.database.transaction() as db:
+        await conclude(db, awaited_inline, attended_for=attended_for)
+    return awaited_inline
 
 
-async def conclude(db: WriteSession, attended: Attended, *, attended_for: timedelta) -> None:
+async def conclude(
+    db: WriteSession, awaited_inline: AwaitedAttempt, *, attended_for: timedelta
+) -> None:
     """Write down that a provider took a message, and for how long its report is looked for."""
     now = datetime.now(UTC)
     await concluding.conclude(
         db,
-        tenant_id=attended.tenant_id,
-        message_id=attended.message_id,
-        number=attended.attempt,
+        tenant_id=awaited_inline.tenant_id,
+        message_id=awaited_inline.message_id,
+        number=awaited_inline.attempt,
         state=AttemptState.ACCEPTED,
         now=now,
-        attended_until=now + attended_for,
+        report_wait_until=now + attended_for,
     )
 
 
-def last_word(attended: Attended) -> NewReceipt:
+def last_word(awaited_inline: AwaitedAttempt) -> NewReceipt:
     """Return the report that a message has arrived."""
     return NewReceipt(
-        tenant_id=attended.tenant_id,
-        message_id=attended.message_id,
-        attempt=attended.attempt,
+        tenant_id=awaited_inline.tenant_id,
+        message_id=awaited_inline.message_id,
+        attempt=awaited_inline.attempt,
         provider="one",
-        event_id=f"e{attended.message_id}",
+        event_id=f"e{awaited_inline.message_id}",
         provider_message_id="m1",
         status=ReportStatus.DELIVERED,
         reported_at=datetime.now(UTC),
     )
 
 
-async def attended_until(stage: Stage, message_id: int) -> object:
-    found = await stage.rows(
-        "SELECT attended_until FROM attempt WHERE tenant_id = :t AND message_id = :m", message_id
+async def report_wait_until(harness: Harness, message_id: int) -> object:
+    found = await harness.rows(
+        "SELECT report_wait_until FROM attempt WHERE tenant_id = :t AND message_id = :m", message_id
     )
-    return found[0].attended_until if found else None
+    return found[0].report_wait_until if found else None
 
 
 async def test_a_report_within_the_moment_is_seen_and_needs_no_signal(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    stage = Stage(database, owner, provider, patience=PATIENCE)
-    message_id = await stage.accept()
-    dispatching = asyncio.create_task(stage.dispatch(message_id))
+    harness = Harness(database, owner, provider, patience=PATIENCE)
+    message_id = await harness.accept()
+    dispatching = asyncio.create_task(harness.dispatch(message_id))
     await provider.called()
-    stored = await told_after(stage, message_id, 0.1)
+    stored = await told_after(harness, message_id, 0.1)
     handed = await dispatching
     assert (handed.verdict, handed.reported) == (Verdict.ACCEPTED, True)
-    assert (stored.open, stored.attended) == (True, True)
+    assert (stored.open, stored.awaited_inline) == (True, True)
 
 
 async def test_a_report_after_the_moment_is_nobodys_but_the_signals(
     database: Database, owner: Owner
 ) -> None:
-    stage = Stage(database, owner, Scripted(), patience=PATIENCE)
-    message_id = await stage.accept()
-    handed = await stage.dispatch(message_id)
+    harness = Harness(database, owner, Scripted(), patience=PATIENCE)
+    message_id = await harness.accept()
+    handed = await harness.dispatch(message_id)
     assert (handed.verdict, handed.reported) == (Verdict.ACCEPTED, False)
-    assert await attended_until(stage, message_id) is None
-    assert not (await told_after(stage, message_id, 0)).attended
+    assert await report_wait_until(harness, message_id) is None
+    assert not (await told_after(harness, message_id, 0)).awaited_inline
 
 
 async def test_a_lost_answer_is_not_attended(database: Database, owner: Owner) -> None:
-    stage = Stage(database, owner, Scripted(AMBIGUOUS), patience=PATIENCE)
-    message_id = await stage.accept()
-    assert (await stage.dispatch(message_id)).verdict is Verdict.AMBIGUOUS
-    assert await attended_until(stage, message_id) is None
+    harness = Harness(database, owner, Scripted(AMBIGUOUS), patience=PATIENCE)
+    message_id = await harness.accept()
+    assert (await harness.dispatch(message_id)).verdict is Verdict.AMBIGUOUS
+    assert await report_wait_until(harness, message_id) is None
 
 
 async def test_no_report_falls_between_the_last_look_and_the_signal(
     database: Database, owner: Owner
 ) -> None:
     patience = timedelta(milliseconds=100)
-    stage = Stage(database, owner, Scripted(), patience=patience, slots=1000)
+    harness = Harness(database, owner, Scripted(), patience=patience, slots=1000)
 
     async def race(around: float) -> tuple[DispatchResult, StoredReceipt]:
-        message_id = await stage.accept()
-        dispatching = asyncio.create_task(stage.dispatch(message_id))
+        message_id = await harness.accept()
+        dispatching = asyncio.create_task(harness.dispatch(message_id))
 
-        async def attended() -> bool:
-            return dispatching.done() or await attended_until(stage, message_id) is not None
+        async def awaited_inline() -> bool:
+            return dispatching.done() or await report_wait_until(harness, message_id) is not None
 
-        await until(attended, every=0.002)
-        stored = await told_after(stage, message_id, around)
+        await until(awaited_inline, every=0.002)
+        stored = await told_after(harness, message_id, around)
         return await dispatching, stored
 
     outcomes = []
     for _ in range(8):  # a few at a time: the pool must not decide the order
         outcomes += await asyncio.gather(*(race(0.06 + 0.01 * step) for step in range(8)))
-    assert [o for o in outcomes if not o[0].reported and o[1].attended] == []
+    assert [o for o in outcomes if not o[0].reported and o[1].awaited_inline] == []
     # Both ways were taken, or the race was none.
     assert {handed.reported for handed, _ in outcomes} == {True, False}
 
@@ -138,70 +142,70 @@ async def test_the_last_look_waits_for_a_report_that_is_being_stored(
     database: Database, owner: Owner
 ) -> None:
     """Its storer saw an attended attempt, and so signals nobody."""
-    stage = Stage(database, owner, Scripted())
-    attended = await accepted_attempt(stage, attended_for=timedelta(minutes=1))
+    harness = Harness(database, owner, Scripted())
+    awaited_inline = await accepted_attempt(harness, attended_for=timedelta(minutes=1))
 
     async def leaves() -> bool:
         async with database.transaction() as db:
-            return await inline_report_wait.leave(db, attended)
+            return await inline_report_wait.leave(db, awaited_inline)
 
     async with database.transaction() as db:
-        stored = await receipts.store(db, last_word(attended), datetime.now(UTC))
+        stored = await receipts.store(db, last_word(awaited_inline), datetime.now(UTC))
         leaving = asyncio.create_task(leaves())
         await asyncio.sleep(0.2)
         assert not leaving.done()
     assert isinstance(stored, StoredReceipt)
-    assert (stored.attended, await leaving) == (True, True)
+    assert (stored.awaited_inline, await leaving) == (True, True)
 
 
 async def test_a_report_that_comes_during_the_last_look_is_signalled(
     database: Database, owner: Owner
 ) -> None:
-    stage = Stage(database, owner, Scripted())
-    attended = await accepted_attempt(stage, attended_for=timedelta(minutes=1))
+    harness = Harness(database, owner, Scripted())
+    awaited_inline = await accepted_attempt(harness, attended_for=timedelta(minutes=1))
 
     async def stores() -> StoredReceipt | Mismatch:
         async with database.transaction() as db:
-            return await receipts.store(db, last_word(attended), datetime.now(UTC))
+            return await receipts.store(db, last_word(awaited_inline), datetime.now(UTC))
 
     async with database.transaction() as db:
-        assert await inline_report_wait.leave(db, attended) is False
+        assert await inline_report_wait.leave(db, awaited_inline) is False
         storing = asyncio.create_task(stores())
         await asyncio.sleep(0.2)
         assert not storing.done()
     stored = await storing
     assert isinstance(stored, StoredReceipt)
-    assert (stored.open, stored.attended) == (True, False)
+    assert (stored.open, stored.awaited_inline) == (True, False)
 
 
 async def test_a_report_that_comes_while_the_answer_is_written_down_is_looked_for(
     database: Database, owner: Owner
 ) -> None:
     """The answer's transaction says that the attempt is attended; the report must see it."""
-    stage = Stage(database, owner, Scripted())
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=timedelta(minutes=1), provider="one")
-    attended = Attended(tenant_id=owner.tenant_id, message_id=message_id, attempt=1)
+    harness = Harness(database, owner, Scripted())
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=timedelta(minutes=1), provider="one")
+    awaited_inline = AwaitedAttempt(tenant_id=owner.tenant_id, message_id=message_id, attempt=1)
 
     async def stores() -> StoredReceipt | Mismatch:
         async with database.transaction() as db:
-            return await receipts.store(db, last_word(attended), datetime.now(UTC))
+            return await receipts.store(db, last_word(awaited_inline), datetime.now(UTC))
 
     async with database.transaction() as db:
-        await conclude(db, attended, attended_for=timedelta(minutes=1))
+        await conclude(db, awaited_inline, attended_for=timedelta(minutes=1))
         storing = asyncio.create_task(stores())
         await asyncio.sleep(0.2)
         assert not storing.done()
     stored = await storing
     assert isinstance(stored, StoredReceipt)
-    assert (stored.open, stored.attended) == (True, True)
+    assert (stored.open, stored.awaited_inline) == (True, True)
     async with database.transaction() as db:
-        assert await inline_report_wait.leave(db, attended) is True
+        assert await inline_report_wait.leave(db, awaited_inline) is True
 
 
 async def test_a_mail_to_several_is_never_attended(database: Database, owner: Owner) -> None:
-    stage = Stage(database, owner, Scripted(), patience=PATIENCE)
-    message_id = await stage.accept()
+    harness = Harness(database, owner, Scripted(), patience=PATIENCE)
+    message_id = await harness.accept()
     async with database.transaction() as db:
         await db.execute(
             text(
@@ -210,47 +214,47 @@ async def test_a_mail_to_several_is_never_attended(database: Database, owner: Ow
             ),
             {"t": owner.tenant_id, "m": message_id},
         )
-    await stage.dispatch(message_id)
-    assert await attended_until(stage, message_id) is None
+    await harness.dispatch(message_id)
+    assert await report_wait_until(harness, message_id) is None
 
 
 async def test_the_line_of_a_busy_provider_is_not_held_up(database: Database, owner: Owner) -> None:
-    stage = Stage(database, owner, Scripted(), patience=PATIENCE)
-    message_id = await stage.accept()
-    await stage.dispatch(message_id, queued=True)
-    assert await attended_until(stage, message_id) is None
+    harness = Harness(database, owner, Scripted(), patience=PATIENCE)
+    message_id = await harness.accept()
+    await harness.dispatch(message_id, queued=True)
+    assert await report_wait_until(harness, message_id) is None
 
 
 async def test_a_route_that_reports_late_is_only_tried_now_and_then(
     database: Database, owner: Owner
 ) -> None:
-    attendance = Attendance(database, timedelta(milliseconds=1))
-    stage = Stage(database, owner, Scripted())
+    inline_report_wait = InlineReportWait(database, timedelta(milliseconds=1))
+    harness = Harness(database, owner, Scripted())
     slow, fast = ("one", Channel.SMS), ("one", Channel.VOICE)
-    attempt = await accepted_attempt(stage)
+    attempt = await accepted_attempt(harness)
     for _ in range(15):
-        await attendance.await_report(attempt, slow, timedelta(milliseconds=1))
-    tried = [attendance.patience_with(slow) is not None for _ in range(100)]
+        await inline_report_wait.await_report(attempt, slow, timedelta(milliseconds=1))
+    tried = [inline_report_wait.patience_with(slow) is not None for _ in range(100)]
     assert sum(tried) == 5
-    assert attendance.patience_with(fast) is not None
+    assert inline_report_wait.patience_with(fast) is not None
 
 
 async def test_a_route_that_became_fast_is_attended_again(database: Database, owner: Owner) -> None:
-    attendance = Attendance(database, timedelta(milliseconds=1))
-    stage = Stage(database, owner, Scripted())
+    inline_report_wait = InlineReportWait(database, timedelta(milliseconds=1))
+    harness = Harness(database, owner, Scripted())
     route = ("one", Channel.SMS)
-    attempt = await accepted_attempt(stage)
+    attempt = await accepted_attempt(harness)
     for _ in range(15):
-        await attendance.await_report(attempt, route, timedelta(milliseconds=1))
-    await told_after(stage, attempt.message_id, 0)
+        await inline_report_wait.await_report(attempt, route, timedelta(milliseconds=1))
+    await told_after(harness, attempt.message_id, 0)
     for _ in range(10):
-        assert await attendance.await_report(attempt, route, timedelta(seconds=2))
-    assert all(attendance.patience_with(route) is not None for _ in range(100))
+        assert await inline_report_wait.await_report(attempt, route, timedelta(seconds=2))
+    assert all(inline_report_wait.patience_with(route) is not None for _ in range(100))
 
 
 async def test_zero_patience_attends_nothing(database: Database) -> None:
-    attendance = Attendance(database, timedelta(0))
-    assert attendance.patience_with(("one", Channel.SMS)) is None
+    inline_report_wait = InlineReportWait(database, timedelta(0))
+    assert inline_report_wait.patience_with(("one", Channel.SMS)) is None
 
 
 async def test_what_was_reported_before_it_was_taken_is_not_attended(
@@ -258,11 +262,11 @@ async def test_what_was_reported_before_it_was_taken_is_not_attended(
 ) -> None:
     provider = Scripted()
     provider.may_answer.clear()
-    stage = Stage(database, owner, provider, patience=PATIENCE)
-    message_id = await stage.accept()
-    dispatching = asyncio.create_task(stage.dispatch(message_id))
+    harness = Harness(database, owner, provider, patience=PATIENCE)
+    message_id = await harness.accept()
+    dispatching = asyncio.create_task(harness.dispatch(message_id))
     await provider.called()
-    await told_after(stage, message_id, 0)
+    await told_after(harness, message_id, 0)
     provider.may_answer.set()
     assert (await dispatching).reported
-    assert await attended_until(stage, message_id) is None
+    assert await report_wait_until(harness, message_id) is None

@@ -12,7 +12,7 @@ from providers.ports.messages import Refused
 from tests.activities.doubles import (
     Scripted,
 )
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import Owner
 from workflows.messages.types import DispatchResult, Verdict
 
@@ -31,22 +31,22 @@ async def test_who_opted_out_is_sent_nothing(
     database: Database, owner: Owner, type: MessageType
 ) -> None:
     provider = Scripted()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept(type=type)
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept(type=type)
     async with database.transaction() as db:
-        await stage.opt_out(db)
-    handed = await stage.dispatch(message_id)
+        await harness.opt_out(db)
+    handed = await harness.dispatch(message_id)
     assert handed == DispatchResult(verdict=V.BLOCKED, error_code=ErrorCode.CONSENT_OPTED_OUT)
-    assert (provider.sent, await stage.attempts(message_id)) == ([], [])
+    assert (provider.sent, await harness.attempts(message_id)) == ([], [])
 
 
 async def test_a_dispatch_waits_for_an_opt_out_under_way(database: Database, owner: Owner) -> None:
     provider = Scripted()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
     async with database.transaction() as db:
-        await stage.opt_out(db)
-        call = asyncio.create_task(stage.dispatch(message_id))
+        await harness.opt_out(db)
+        call = asyncio.create_task(harness.dispatch(message_id))
         await asyncio.sleep(0.1)
         assert not call.done()
     assert (await call).error_code is ErrorCode.CONSENT_OPTED_OUT
@@ -58,17 +58,17 @@ async def test_no_attempt_is_ever_committed_after_the_opt_out_was(
 ) -> None:
     """Whoever holds the contact alone sees every attempt there will be."""
     provider = Scripted()
-    stage = Stage(database, owner, provider)
+    harness = Harness(database, owner, provider)
 
     async def round_of(number: int) -> bool:
         contact = f"+1813555{number:04}"
-        message_id = await stage.accept(to=contact)
+        message_id = await harness.accept(to=contact)
         seen: list[int] = []
 
         async def opts_out() -> None:
             await asyncio.sleep((number % 7) * 0.001)
             async with database.transaction() as db:
-                await stage.opt_out(db, contact)
+                await harness.opt_out(db, contact)
                 found = await db.scalar(
                     text("SELECT count(*) FROM attempt WHERE tenant_id = :t AND message_id = :m"),
                     {"t": owner.tenant_id, "m": message_id},
@@ -76,8 +76,8 @@ async def test_no_attempt_is_ever_committed_after_the_opt_out_was(
                 seen.append(found or 0)
                 await asyncio.sleep(0.002)
 
-        handed, _ = await asyncio.gather(stage.dispatch(message_id), opts_out())
-        assert len(await stage.attempts(message_id)) == seen[0]
+        handed, _ = await asyncio.gather(harness.dispatch(message_id), opts_out())
+        assert len(await harness.attempts(message_id)) == seen[0]
         assert (handed.verdict is Verdict.ACCEPTED) is (seen[0] == 1)
         return seen[0] == 1
 
@@ -93,8 +93,8 @@ async def test_a_carrier_that_knows_of_an_opt_out_is_remembered(
     database: Database, owner: Owner, queued: bool
 ) -> None:
     opted_out = Refused(error_code=ErrorCode.OPTED_OUT, provider_code="21610", everywhere=True)
-    stage = Stage(database, owner, Scripted(opted_out))
-    first = await stage.dispatch(await stage.accept(), queued=queued)
+    harness = Harness(database, owner, Scripted(opted_out))
+    first = await harness.dispatch(await harness.accept(), queued=queued)
     assert first == result(V.REFUSED, error=ErrorCode.OPTED_OUT)
-    second = await stage.dispatch(await stage.accept())
+    second = await harness.dispatch(await harness.accept())
     assert second.error_code is ErrorCode.RECIPIENT_SUPPRESSED

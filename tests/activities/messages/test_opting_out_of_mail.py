@@ -12,9 +12,9 @@ from models.enums import Channel, ConsentStatus, ErrorCode, MessageType
 from models.queries.messages import dispatch
 from models.queries.messages.acceptance import NewMessage
 from models.session import Database, WriteSession
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import Owner, make_owner
-from tests.inbound.harness import make_shop
+from tests.inbound.harness import make_merchant_fixture
 from tests.mailing import (
     RECIPIENTS,
     THE_TENANT,
@@ -42,86 +42,89 @@ def provider() -> AllChannels:
 
 
 @pytest.fixture
-def stage(database: Database, owner: Owner, provider: AllChannels) -> Stage:
+def harness(database: Database, owner: Owner, provider: AllChannels) -> Harness:
     """A tenant with that provider."""
-    return Stage(database, owner, provider, slots=1000)
+    return Harness(database, owner, provider, slots=1000)
 
 
-async def _blocked(stage: Stage, message_id: int, result: DispatchResult) -> None:
-    assert await stage.dispatch(message_id) == result
-    assert await stage.attempts(message_id) == []
+async def _blocked(harness: Harness, message_id: int, result: DispatchResult) -> None:
+    assert await harness.dispatch(message_id) == result
+    assert await harness.attempts(message_id) == []
 
 
 @EACH
 async def test_one_recipient_who_opted_out_holds_the_whole_mail(
-    stage: Stage, provider: AllChannels, recipient: str
+    harness: Harness, provider: AllChannels, recipient: str
 ) -> None:
-    message_id = await accept(stage.database, mail(stage.owner))
-    async with stage.database.transaction() as db:
-        await opt_out(db, stage.owner, recipient)
-    await _blocked(stage, message_id, OPTED_OUT)
+    message_id = await accept(harness.database, mail(harness.owner))
+    async with harness.database.transaction() as db:
+        await opt_out(db, harness.owner, recipient)
+    await _blocked(harness, message_id, OPTED_OUT)
     assert provider.sent == []
 
 
 @EACH
-async def test_marketing_needs_the_word_of_every_recipient(stage: Stage, recipient: str) -> None:
+async def test_marketing_needs_the_word_of_every_recipient(
+    harness: Harness, recipient: str
+) -> None:
     first, second = [
-        await accept(stage.database, mail(stage.owner, type=MessageType.MARKETING))
+        await accept(harness.database, mail(harness.owner, type=MessageType.MARKETING))
         for _ in range(2)
     ]
-    async with stage.database.transaction() as db:
+    async with harness.database.transaction() as db:
         for other in RECIPIENTS:
             if other != recipient:
-                await said(db, stage.owner, other, ConsentStatus.OPT_IN)
+                await said(db, harness.owner, other, ConsentStatus.OPT_IN)
     required = DispatchResult(verdict=Verdict.BLOCKED, error_code=ErrorCode.CONSENT_REQUIRED)
-    await _blocked(stage, first, required)
-    async with stage.database.transaction() as db:
-        await said(db, stage.owner, recipient, ConsentStatus.OPT_IN)
-    assert (await stage.dispatch(second)).verdict is Verdict.ACCEPTED
+    await _blocked(harness, first, required)
+    async with harness.database.transaction() as db:
+        await said(db, harness.owner, recipient, ConsentStatus.OPT_IN)
+    assert (await harness.dispatch(second)).verdict is Verdict.ACCEPTED
 
 
 @EACH
 async def test_one_suppressed_recipient_holds_the_whole_mail(
-    stage: Stage, provider: AllChannels, recipient: str
+    harness: Harness, provider: AllChannels, recipient: str
 ) -> None:
-    message_id = await accept(stage.database, mail(stage.owner))
-    async with stage.database.transaction() as db:
-        await complain(db, stage.owner, recipient)
-    await _blocked(stage, message_id, SUPPRESSED)
+    message_id = await accept(harness.database, mail(harness.owner))
+    async with harness.database.transaction() as db:
+        await complain(db, harness.owner, recipient)
+    await _blocked(harness, message_id, SUPPRESSED)
     assert provider.sent == []
 
 
 @EACH
 @pytest.mark.parametrize("of_the_tenant", [True, False], ids=["the tenant", "a merchant"])
 async def test_whoever_was_complained_to_the_tenants_own_mail_is_held(
-    stage: Stage, recipient: str, of_the_tenant: bool
+    harness: Harness, recipient: str, of_the_tenant: bool
 ) -> None:
-    message_id = await accept(stage.database, mail(stage.owner, of_the_tenant=True))
+    message_id = await accept(harness.database, mail(harness.owner, of_the_tenant=True))
     merchant_id = THE_TENANT if of_the_tenant else None
-    async with stage.database.transaction() as db:
-        await complain(db, stage.owner, recipient, merchant_id=merchant_id)
-    await _blocked(stage, message_id, SUPPRESSED)
+    async with harness.database.transaction() as db:
+        await complain(db, harness.owner, recipient, merchant_id=merchant_id)
+    await _blocked(harness, message_id, SUPPRESSED)
 
 
-async def test_what_was_told_to_others_holds_no_mail(stage: Stage) -> None:
-    shop = await make_shop(stage.database, stage.owner, "Shop B")
-    stranger = await make_owner(stage.database)
+async def test_what_was_told_to_others_holds_no_mail(harness: Harness) -> None:
+    shop = await make_merchant_fixture(harness.database, harness.owner, "Shop B")
+    stranger = await make_owner(harness.database)
     merchants, tenants = [
-        await accept(stage.database, mail(stage.owner, of_the_tenant=own)) for own in (False, True)
+        await accept(harness.database, mail(harness.owner, of_the_tenant=own))
+        for own in (False, True)
     ]
-    async with stage.database.transaction() as db:
+    async with harness.database.transaction() as db:
         for recipient in RECIPIENTS:
             await complain(db, stranger, recipient)
             await complain(db, stranger, recipient, merchant_id=THE_TENANT)
             await opt_out(db, stranger, recipient)
-            await opt_out(db, stage.owner, recipient, Channel.SMS)
+            await opt_out(db, harness.owner, recipient, Channel.SMS)
             await opt_out(db, shop, recipient)
     for message_id in (merchants, tenants):
-        assert (await stage.dispatch(message_id)).verdict is Verdict.ACCEPTED
-    async with stage.database.transaction() as db:
+        assert (await harness.dispatch(message_id)).verdict is Verdict.ACCEPTED
+    async with harness.database.transaction() as db:
         await complain(db, shop, RECIPIENTS[2])
-    another = await accept(stage.database, mail(stage.owner))
-    assert (await stage.dispatch(another)).verdict is Verdict.ACCEPTED
+    another = await accept(harness.database, mail(harness.owner))
+    assert (await harness.dispatch(another)).verdict is Verdict.ACCEPTED
 
 
 SHAPES: dict[str, tuple[Callable[[Owner, str], NewMessage], Refusal, DispatchResult]] = {
@@ -151,13 +154,13 @@ SHAPES: dict[str, tuple[Callable[[Owner, str], NewMessage], Refusal, DispatchRes
 @pytest.mark.parametrize("shape", SHAPES)
 @EACH
 async def test_a_dispatch_waits_for_a_refusal_under_way(
-    stage: Stage, provider: AllChannels, shape: str, recipient: str
+    harness: Harness, provider: AllChannels, shape: str, recipient: str
 ) -> None:
     make, refuse, result = SHAPES[shape]
-    message_id = await accept(stage.database, make(stage.owner, recipient))
-    async with stage.database.transaction() as db:
-        await refuse(db, stage.owner, recipient)
-        call = asyncio.create_task(stage.dispatch(message_id))
+    message_id = await accept(harness.database, make(harness.owner, recipient))
+    async with harness.database.transaction() as db:
+        await refuse(db, harness.owner, recipient)
+        call = asyncio.create_task(harness.dispatch(message_id))
         await asyncio.sleep(0.1)
         assert not call.done()
     assert await call == result
@@ -166,7 +169,7 @@ async def test_a_dispatch_waits_for_a_refusal_under_way(
 
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_no_attempt_is_ever_committed_after_the_refusal_was(
-    stage: Stage, provider: AllChannels, shape: str
+    harness: Harness, provider: AllChannels, shape: str
 ) -> None:
     """Whoever holds the contact alone sees every attempt there will be."""
     make, refuse, _ = SHAPES[shape]
@@ -176,27 +179,27 @@ async def test_no_attempt_is_ever_committed_after_the_refusal_was(
         # Each round has recipients of its own, and another of them refuses.
         recipients = [f"{number}.{recipient}" for recipient in RECIPIENTS]
         recipient = recipients[number % 3]
-        message = make(stage.owner, recipient)
+        message = make(harness.owner, recipient)
         if message.further_keys:
             own = message.merchant_id is None
-            message = mail(stage.owner, recipients, of_the_tenant=own)
-        message_id = await accept(stage.database, message)
+            message = mail(harness.owner, recipients, of_the_tenant=own)
+        message_id = await accept(harness.database, message)
         seen: list[int] = []
 
         async def refuses() -> None:
             await asyncio.sleep((number % 7) * 0.001)
-            async with stage.database.transaction() as db:
-                await refuse(db, stage.owner, recipient)
+            async with harness.database.transaction() as db:
+                await refuse(db, harness.owner, recipient)
                 found = await db.scalar(
                     text("SELECT count(*) FROM attempt WHERE tenant_id = :t AND message_id = :m"),
-                    {"t": stage.owner.tenant_id, "m": message_id},
+                    {"t": harness.owner.tenant_id, "m": message_id},
                 )
                 seen.append(found or 0)
                 await asyncio.sleep(0.002)
 
-        handed, _ = await asyncio.gather(stage.dispatch(message_id), refuses())
+        handed, _ = await asyncio.gather(harness.dispatch(message_id), refuses())
         refused.append(recipient)
-        assert len(await stage.attempts(message_id)) == seen[0]
+        assert len(await harness.attempts(message_id)) == seen[0]
         assert (handed.verdict is Verdict.ACCEPTED) is (seen[0] == 1)
         return seen[0] == 1
 
@@ -208,18 +211,18 @@ async def test_no_attempt_is_ever_committed_after_the_refusal_was(
 
 @EACH
 async def test_a_suppression_waits_for_the_tenants_own_mail_under_way(
-    stage: Stage, recipient: str
+    harness: Harness, recipient: str
 ) -> None:
     """It is told to a merchant, and yet it holds the tenant's mail: so it takes that lock too."""
-    message_id = await accept(stage.database, mail(stage.owner, of_the_tenant=True))
+    message_id = await accept(harness.database, mail(harness.owner, of_the_tenant=True))
 
     async def suppresses() -> None:
-        async with stage.database.transaction() as db:
-            await complain(db, stage.owner, recipient)
+        async with harness.database.transaction() as db:
+            await complain(db, harness.owner, recipient)
 
-    async with stage.database.transaction() as db:
+    async with harness.database.transaction() as db:
         found = await dispatch.lock_for_dispatch(
-            db, tenant_id=stage.owner.tenant_id, message_id=message_id
+            db, tenant_id=harness.owner.tenant_id, message_id=message_id
         )
         assert found is not None
         assert not found.candidate.suppressed
@@ -227,4 +230,4 @@ async def test_a_suppression_waits_for_the_tenants_own_mail_under_way(
         await asyncio.sleep(0.1)
         assert not suppressing.done()
     await suppressing
-    await _blocked(stage, message_id, SUPPRESSED)
+    await _blocked(harness, message_id, SUPPRESSED)

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.enums import MessageStatus, PriceGap, PriceSource, ReportStatus, UsageState
+from models.enums import MessageStatus, PriceSource, ReportStatus, UnpricedReason, UsageState
 from models.queries.billing.repricing import accept_card_prices, price_what_is_missing
 from models.queries.billing.usage_days import DayIsClosed, lock_day
 from models.queries.messages.receipts import StoredReceipt
 from models.session import Database
 from models.tables.usage import UsageClosing
 from tests.activities.doubles import AMBIGUOUS, Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import Owner, add_card, make_owner
 from workflows.messages.types import Ending
 
@@ -27,7 +27,7 @@ BY_CARD = (Decimal("0.03"), Decimal("0.012"), Decimal("0.0114"))
 BY_VENDOR = (Decimal("0.02"), Decimal("0.012"), Decimal("0.0094"))
 
 
-class Books(Stage):
+class Books(Harness):
     """A stage with a look at the money."""
 
     async def taken(self, *, days_ago: int = 0, **wanted: Any) -> int:
@@ -141,7 +141,7 @@ async def test_the_card_in_force_at_acceptance_counts_and_the_closest(books: Boo
 
 async def test_without_a_card_it_is_sent_and_its_record_says_what_is_missing(books: Books) -> None:
     message_id = await books.ended()
-    missing = (UsageState.PROVISIONAL, PriceGap.RATE_MISSING, PriceSource.CARD, (ZERO,) * 3)
+    missing = (UsageState.PROVISIONAL, UnpricedReason.RATE_MISSING, PriceSource.CARD, (ZERO,) * 3)
     assert await books.booked(message_id) == missing
     assert await books.price_all() == 0
     assert await books.booked(message_id) == missing
@@ -175,7 +175,7 @@ async def test_another_tenants_messages_are_not_priced_by_it(
     other = await make_owner(database)
     await add_card(database, other.tenant_id, provider="one")
     assert await books.price_all() == 0
-    assert (await books.record(message_id)).gap == PriceGap.RATE_MISSING
+    assert (await books.record(message_id)).gap == UnpricedReason.RATE_MISSING
 
 
 async def test_a_provider_that_tells_its_price_replaces_the_unit_cost(telling: Books) -> None:
@@ -189,7 +189,7 @@ async def test_a_provider_that_tells_its_price_replaces_the_unit_cost(telling: B
 async def test_until_its_price_comes_the_cards_figure_stands_in(telling: Books) -> None:
     await carded(telling)
     message_id = await telling.ended()
-    waiting = (UsageState.PROVISIONAL, PriceGap.VENDOR_PRICE, PriceSource.VENDOR, BY_CARD)
+    waiting = (UsageState.PROVISIONAL, UnpricedReason.VENDOR_PRICE, PriceSource.VENDOR, BY_CARD)
     assert await telling.booked(message_id) == waiting
     for _ in range(2):
         await telling.tell(message_id, R.SENT, event_id="priced", price="0.02")
@@ -216,11 +216,11 @@ async def test_a_report_told_again_with_its_price_is_read_again(telling: Books) 
 
 async def test_a_card_and_a_price_may_come_in_any_order(telling: Books) -> None:
     first, second = await telling.ended(), await telling.ended(price="0.02")
-    missing = (UsageState.PROVISIONAL, PriceGap.RATE_MISSING, PriceSource.VENDOR)
+    missing = (UsageState.PROVISIONAL, UnpricedReason.RATE_MISSING, PriceSource.VENDOR)
     assert (await telling.booked(first))[:3] == (await telling.booked(second))[:3] == missing
     await carded(telling, valid_in_days=0)
     assert await telling.price_all() == 2
-    waiting = (UsageState.PROVISIONAL, PriceGap.VENDOR_PRICE, PriceSource.VENDOR, BY_CARD)
+    waiting = (UsageState.PROVISIONAL, UnpricedReason.VENDOR_PRICE, PriceSource.VENDOR, BY_CARD)
     assert await telling.booked(first) == waiting
     vendor = (UsageState.FINAL, None, PriceSource.VENDOR, BY_VENDOR)
     assert await telling.booked(second) == vendor
@@ -238,7 +238,7 @@ async def test_after_its_days_the_cards_figure_holds(telling: Books) -> None:
         async with telling.database.transaction() as db:
             assert await accept_card_prices(db, tenant_id=tenant, older_than=limit) == done
     assert await telling.booked(old) == (UsageState.FINAL, None, PriceSource.CARD, BY_CARD)
-    assert (await telling.booked(new))[1] == PriceGap.VENDOR_PRICE
+    assert (await telling.booked(new))[1] == UnpricedReason.VENDOR_PRICE
 
 
 async def test_what_is_final_never_changes_and_the_difference_is_posted_today(

@@ -22,7 +22,7 @@ from tests.activities.doubles import (
     Scripted,
     report,
 )
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import Owner, make_owner
 from workflows.messages.types import Ending, Finding, ReconcileResult, Verdict
 
@@ -32,12 +32,12 @@ SECOND = timedelta(seconds=1)
 
 async def lost(
     database: Database, owner: Owner, provider: Scripted, *, deadline_in: timedelta
-) -> tuple[Stage, int]:
+) -> tuple[Harness, int]:
     """Return a message whose one call had no outcome."""
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=deadline_in, provider=provider.name)
-    return stage, message_id
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=deadline_in, provider=provider.name)
+    return harness, message_id
 
 
 @pytest.mark.parametrize("deadline_in", [-SECOND, timedelta(hours=1)])
@@ -45,10 +45,10 @@ async def test_what_is_found_is_found_at_any_time(
     database: Database, owner: Owner, deadline_in: timedelta
 ) -> None:
     provider = Scripted(truths=[FOUND], absence_window=timedelta(hours=1))
-    stage, message_id = await lost(database, owner, provider, deadline_in=deadline_in)
-    assert await stage.reconcile(message_id) == ReconcileResult(finding=Finding.FOUND)
-    assert await stage.attempts(message_id) == [("one", A.ACCEPTED)]
-    assert await stage.status(message_id) is MessageStatus.SENT
+    harness, message_id = await lost(database, owner, provider, deadline_in=deadline_in)
+    assert await harness.reconcile(message_id) == ReconcileResult(finding=Finding.FOUND)
+    assert await harness.attempts(message_id) == [("one", A.ACCEPTED)]
+    assert await harness.status(message_id) is MessageStatus.SENT
     assert provider.asked == [f"hx-{owner.tenant_id}-{message_id}-1"]
 
 
@@ -72,10 +72,10 @@ async def test_absence_is_sure_after_deadline_and_window_where_it_can_be_proven(
     finding: Finding,
 ) -> None:
     provider = Scripted(proof=proof, absence_window=window)
-    stage, message_id = await lost(database, owner, provider, deadline_in=deadline_in)
-    assert await stage.reconcile(message_id) == ReconcileResult(finding=finding)
+    harness, message_id = await lost(database, owner, provider, deadline_in=deadline_in)
+    assert await harness.reconcile(message_id) == ReconcileResult(finding=finding)
     state = A.ABSENT if finding is Finding.ABSENT else A.AMBIGUOUS
-    assert await stage.attempts(message_id) == [("one", state)]
+    assert await harness.attempts(message_id) == [("one", state)]
 
 
 async def test_absence_needs_a_question_that_was_asked_after_the_window(
@@ -89,18 +89,18 @@ async def test_absence_needs_a_question_that_was_asked_after_the_window(
             return await super().look_up(reference)
 
     slow = timedelta(seconds=0.15)
-    stage, message_id = await lost(database, owner, Slow(), deadline_in=slow)
-    assert (await stage.reconcile(message_id)).finding is Finding.UNCERTAIN
-    assert (await stage.reconcile(message_id)).finding is Finding.ABSENT
+    harness, message_id = await lost(database, owner, Slow(), deadline_in=slow)
+    assert (await harness.reconcile(message_id)).finding is Finding.UNCERTAIN
+    assert (await harness.reconcile(message_id)).finding is Finding.ABSENT
 
 
 async def test_a_provider_that_cannot_be_asked_proves_nothing(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted(truths=[NO_TRUTH])
-    stage, message_id = await lost(database, owner, provider, deadline_in=-timedelta(days=9))
-    assert (await stage.reconcile(message_id)).finding is Finding.UNCERTAIN
-    assert await stage.attempts(message_id) == [("one", A.AMBIGUOUS)]
+    harness, message_id = await lost(database, owner, provider, deadline_in=-timedelta(days=9))
+    assert (await harness.reconcile(message_id)).finding is Finding.UNCERTAIN
+    assert await harness.attempts(message_id) == [("one", A.AMBIGUOUS)]
 
 
 @pytest.mark.parametrize("status", [ReportStatus.SENT, *sorted(FINAL_REPORT)])
@@ -108,47 +108,47 @@ async def test_a_stored_report_is_read_before_anybody_is_asked(
     database: Database, owner: Owner, status: ReportStatus
 ) -> None:
     provider = Scripted(proof=Proof.NONE)
-    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
-    await stage.tell(message_id, status)
+    harness, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    await harness.tell(message_id, status)
     final = status is not ReportStatus.SENT
     expected = ReconcileResult(finding=Finding.FOUND, reported=final)
-    assert await stage.reconcile(message_id) == expected
+    assert await harness.reconcile(message_id) == expected
     assert provider.asked == []
-    assert await stage.status(message_id) is MessageStatus.SENT
+    assert await harness.status(message_id) is MessageStatus.SENT
 
 
 async def test_what_a_look_up_tells_of_delivery_is_stored(database: Database, owner: Owner) -> None:
     told = Found(provider_message_id=OWN, reports=(report(ReportStatus.DELIVERED),))
     provider = Scripted(truths=[told])
-    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    harness, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
     expected = ReconcileResult(finding=Finding.FOUND, reported=True)
-    assert await stage.reconcile(message_id) == expected
-    assert await stage.open_receipts(message_id) == 1
+    assert await harness.reconcile(message_id) == expected
+    assert await harness.open_receipts(message_id) == 1
 
 
 async def test_reconciling_again_keeps_the_first_word(database: Database, owner: Owner) -> None:
     provider = Scripted(truths=[NOT_FOUND, FOUND])
-    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
-    findings = [(await stage.reconcile(message_id)).finding for _ in range(3)]
+    harness, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    findings = [(await harness.reconcile(message_id)).finding for _ in range(3)]
     assert findings == [Finding.ABSENT] * 3
     assert len(provider.asked) == 1
-    handed = await stage.dispatch(message_id)
+    handed = await harness.dispatch(message_id)
     assert (handed.verdict, handed.attempt) == (Verdict.ACCEPTED, 2)
-    assert (await stage.reconcile(message_id)).finding is Finding.FOUND
+    assert (await harness.reconcile(message_id)).finding is Finding.FOUND
 
 
 async def test_an_answer_that_comes_after_all_is_taken(database: Database, owner: Owner) -> None:
     """Somebody reconciled while the first worker was only slow."""
     provider = Scripted(ACCEPTED, truths=[NO_TRUTH])
     provider.may_answer.clear()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
-    call = asyncio.create_task(stage.dispatch(message_id))
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    call = asyncio.create_task(harness.dispatch(message_id))
     await provider.called()
-    assert (await stage.reconcile(message_id)).finding is Finding.UNCERTAIN
+    assert (await harness.reconcile(message_id)).finding is Finding.UNCERTAIN
     provider.may_answer.set()
     assert (await call).verdict is Verdict.ACCEPTED
-    assert await stage.attempts(message_id) == [("one", A.ACCEPTED)]
+    assert await harness.attempts(message_id) == [("one", A.ACCEPTED)]
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ async def test_many_reconciling_at_once_agree(
     database: Database, owner: Owner, truth: LookUp, finding: Finding, state: AttemptState
 ) -> None:
     provider = Scripted(truths=[truth])
-    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
-    found = await asyncio.gather(*(stage.reconcile(message_id) for _ in range(10)))
+    harness, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    found = await asyncio.gather(*(harness.reconcile(message_id) for _ in range(10)))
     assert {one.finding for one in found} == {finding}
-    assert await stage.attempts(message_id) == [("one", state)]
+    assert await harness.attempts(message_id) == [("one", state)]
 
 
 async def test_an_answer_that_comes_while_absence_is_asked_for_is_not_taken_for_found(
@@ -183,10 +183,10 @@ async def test_an_answer_that_comes_while_absence_is_asked_for_is_not_taken_for_
                 )
             return await super().look_up(reference)
 
-    stage, message_id = await lost(database, owner, Meanwhile(), deadline_in=-SECOND)
-    findings = [(await stage.reconcile(message_id)).finding for _ in range(2)]
+    harness, message_id = await lost(database, owner, Meanwhile(), deadline_in=-SECOND)
+    findings = [(await harness.reconcile(message_id)).finding for _ in range(2)]
     assert findings == [Finding.UNCERTAIN, Finding.ABSENT]
-    assert (await stage.dispatch(message_id)).verdict is Verdict.ACCEPTED
+    assert (await harness.dispatch(message_id)).verdict is Verdict.ACCEPTED
 
 
 @pytest.mark.parametrize("status", [ReportStatus.SENT, *sorted(FINAL_REPORT)])
@@ -197,18 +197,18 @@ async def test_a_report_that_comes_while_absence_is_asked_for_outweighs_it(
 
     class Meanwhile(Scripted):
         async def look_up(self, reference: str) -> LookUp:
-            await stage.tell(message_id, status)
+            await harness.tell(message_id, status)
             return await super().look_up(reference)
 
     provider = Meanwhile(truths=[NOT_FOUND])
-    stage, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
+    harness, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
     final = status is not ReportStatus.SENT
     expected = ReconcileResult(finding=Finding.FOUND, reported=final)
-    assert await stage.reconcile(message_id) == expected
-    assert await stage.attempts(message_id) == [("one", A.ACCEPTED)]
-    assert await stage.status(message_id) is MessageStatus.SENT
+    assert await harness.reconcile(message_id) == expected
+    assert await harness.attempts(message_id) == [("one", A.ACCEPTED)]
+    assert await harness.status(message_id) is MessageStatus.SENT
     if final:
-        ended, _ = await stage.settle(message_id, Ending.REPORTED)
+        ended, _ = await harness.settle(message_id, Ending.REPORTED)
         assert ended.value == status.value
     assert provider.sent == []
 
@@ -216,32 +216,32 @@ async def test_a_report_that_comes_while_absence_is_asked_for_outweighs_it(
 async def test_without_an_attempt_there_is_nothing_to_find(
     database: Database, owner: Owner
 ) -> None:
-    stage = Stage(database, owner, Scripted())
-    message_id = await stage.accept()
-    assert await stage.reconcile(message_id) == ReconcileResult(finding=Finding.ABSENT)
-    assert await stage.poll(message_id) is False
+    harness = Harness(database, owner, Scripted())
+    message_id = await harness.accept()
+    assert await harness.reconcile(message_id) == ReconcileResult(finding=Finding.ABSENT)
+    assert await harness.poll(message_id) is False
 
 
 async def test_polling_stores_what_is_told_once(database: Database, owner: Owner) -> None:
     told = Found(provider_message_id=OWN, reports=(report(ReportStatus.DELIVERED),))
     provider = Scripted(truths=[FOUND, told])
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    assert [await stage.poll(message_id) for _ in range(3)] == [False, True, True]
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
+    assert [await harness.poll(message_id) for _ in range(3)] == [False, True, True]
     assert len(provider.asked) == 2
-    assert await stage.open_receipts(message_id) == 1
+    assert await harness.open_receipts(message_id) == 1
 
 
 async def test_polling_asks_nobody_when_the_report_is_there(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    await stage.tell(message_id, ReportStatus.UNDELIVERED)
-    assert await stage.poll(message_id) is True
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
+    await harness.tell(message_id, ReportStatus.UNDELIVERED)
+    assert await harness.poll(message_id) is True
     assert provider.asked == []
 
 
@@ -249,59 +249,59 @@ async def test_polling_asks_about_the_attempt_that_was_taken(
     database: Database, owner: Owner
 ) -> None:
     first, second = Scripted(REFUSED), Scripted(name="two", truths=[FOUND])
-    stage = Stage(database, owner, first, second)
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    await stage.dispatch(message_id)
-    await stage.poll(message_id)
+    harness = Harness(database, owner, first, second)
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
+    await harness.dispatch(message_id)
+    await harness.poll(message_id)
     assert (first.asked, len(second.asked)) == ([], 1)
 
 
 async def test_a_receipt_for_somebody_elses_attempt_is_none(
     database: Database, owner: Owner
 ) -> None:
-    stage = Stage(database, owner, Scripted(AMBIGUOUS))
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
+    harness = Harness(database, owner, Scripted(AMBIGUOUS))
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
     stranger = await make_owner(database)
     delivered = ReportStatus.DELIVERED
-    assert await stage.tell(message_id, delivered, tenant_id=stranger.tenant_id) is M.ATTEMPT
-    assert await stage.tell(message_id, delivered, provider="two") is M.PROVIDER
-    assert await stage.tell(message_id, delivered, attempt=2) is M.ATTEMPT
-    assert await stage.tell(10**15, delivered) is M.ATTEMPT
-    assert await stage.open_receipts(message_id) == 0
-    assert isinstance(await stage.tell(message_id, delivered), StoredReceipt)
+    assert await harness.tell(message_id, delivered, tenant_id=stranger.tenant_id) is M.ATTEMPT
+    assert await harness.tell(message_id, delivered, provider="two") is M.PROVIDER
+    assert await harness.tell(message_id, delivered, attempt=2) is M.ATTEMPT
+    assert await harness.tell(10**15, delivered) is M.ATTEMPT
+    assert await harness.open_receipts(message_id) == 0
+    assert isinstance(await harness.tell(message_id, delivered), StoredReceipt)
 
 
 async def test_one_event_id_under_two_messages_is_about_the_first(
     database: Database, owner: Owner
 ) -> None:
-    stage = Stage(database, owner, Scripted())
-    first, second = [await stage.accept() for _ in range(2)]
+    harness = Harness(database, owner, Scripted())
+    first, second = [await harness.accept() for _ in range(2)]
     for message_id in (first, second):
-        await stage.dispatch(message_id)
-    told = await stage.tell(first, ReportStatus.DELIVERED, event_id="same")
+        await harness.dispatch(message_id)
+    told = await harness.tell(first, ReportStatus.DELIVERED, event_id="same")
     assert isinstance(told, StoredReceipt)
     assert told.fresh
-    other = await stage.tell(second, ReportStatus.UNDELIVERED, event_id="same", price="0.5")
+    other = await harness.tell(second, ReportStatus.UNDELIVERED, event_id="same", price="0.5")
     assert other is M.EVENT
-    stored = await stage.rows(
+    stored = await harness.rows(
         "SELECT message_id, status, price, applied_at FROM receipt WHERE tenant_id = :t"
     )
     assert [tuple(row) for row in stored] == [(first, "DELIVERED", None, None)]
-    assert await stage.settle(second, Ending.REPORTED) == (MessageStatus.SENT, False)
-    assert await stage.settle(first, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
+    assert await harness.settle(second, Ending.REPORTED) == (MessageStatus.SENT, False)
+    assert await harness.settle(first, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
     # Nor does it open again what has taken effect.
-    again = await stage.tell(second, ReportStatus.UNDELIVERED, event_id="same", price="0.5")
+    again = await harness.tell(second, ReportStatus.UNDELIVERED, event_id="same", price="0.5")
     assert again is M.EVENT
-    assert await stage.open_receipts(first) == 0
+    assert await harness.open_receipts(first) == 0
 
 
 async def test_a_receipt_told_twenty_times_at_once_is_one(database: Database, owner: Owner) -> None:
-    stage = Stage(database, owner, Scripted())
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    told = [stage.tell(message_id, ReportStatus.DELIVERED) for _ in range(20)]
+    harness = Harness(database, owner, Scripted())
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
+    told = [harness.tell(message_id, ReportStatus.DELIVERED) for _ in range(20)]
     stored = await asyncio.gather(*told)
     assert {type(one) for one in stored} == {StoredReceipt}
-    assert await stage.open_receipts(message_id) == 1
+    assert await harness.open_receipts(message_id) == 1

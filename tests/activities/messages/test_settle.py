@@ -11,49 +11,49 @@ from models.queries.messages import late_reports, settleable, settlement
 from models.rules.messages.settlement import End, end_by_report
 from models.session import Database
 from tests.activities.doubles import AMBIGUOUS, REFUSED_EVERYWHERE, Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import Owner
 from workflows.messages.types import Ending
 
 R, S = ReportStatus, MessageStatus
 
 
-async def taken(database: Database, owner: Owner, provider: Scripted) -> tuple[Stage, int]:
+async def taken(database: Database, owner: Owner, provider: Scripted) -> tuple[Harness, int]:
     """Return a message of three units that a provider was called for."""
-    stage = Stage(database, owner, provider)
-    message_id = await stage.accept(units=3)
-    await stage.dispatch(message_id)
-    return stage, message_id
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept(units=3)
+    await harness.dispatch(message_id)
+    return harness, message_id
 
 
 @pytest.mark.parametrize("status", [R.DELIVERED, R.UNDELIVERED, R.FAILED])
 async def test_a_last_word_ends_a_message_and_captures_its_units(
     database: Database, owner: Owner, status: ReportStatus
 ) -> None:
-    stage, message_id = await taken(database, owner, Scripted())
-    await stage.tell(message_id, status)
-    assert await stage.settle(message_id, Ending.REPORTED) == (S(status.value), True)
-    assert (await stage.units(), await stage.usage(message_id)) == ((0, 3), [3])
-    assert await stage.open_receipts(message_id) == 0
+    harness, message_id = await taken(database, owner, Scripted())
+    await harness.tell(message_id, status)
+    assert await harness.settle(message_id, Ending.REPORTED) == (S(status.value), True)
+    assert (await harness.units(), await harness.usage(message_id)) == ((0, 3), [3])
+    assert await harness.open_receipts(message_id) == 0
 
 
 async def test_news_that_is_not_final_ends_nothing(database: Database, owner: Owner) -> None:
-    stage, message_id = await taken(database, owner, Scripted())
-    await stage.tell(message_id, R.SENT)
-    assert await stage.settle(message_id, Ending.REPORTED) == (S.SENT, False)
-    assert await stage.settle(message_id, Ending.OVER) == (S.SENT, False)
-    assert (await stage.units(), await stage.usage(message_id)) == ((3, 0), [])
+    harness, message_id = await taken(database, owner, Scripted())
+    await harness.tell(message_id, R.SENT)
+    assert await harness.settle(message_id, Ending.REPORTED) == (S.SENT, False)
+    assert await harness.settle(message_id, Ending.OVER) == (S.SENT, False)
+    assert (await harness.units(), await harness.usage(message_id)) == ((3, 0), [])
 
 
 async def test_settling_twenty_times_at_once_is_settling_once(
     database: Database, owner: Owner
 ) -> None:
-    stage, message_id = await taken(database, owner, Scripted())
-    await stage.tell(message_id, R.DELIVERED)
-    settling = [stage.settle(message_id, Ending.REPORTED) for _ in range(20)]
+    harness, message_id = await taken(database, owner, Scripted())
+    await harness.tell(message_id, R.DELIVERED)
+    settling = [harness.settle(message_id, Ending.REPORTED) for _ in range(20)]
     assert set(await asyncio.gather(*settling)) == {(S.DELIVERED, True)}
-    assert (await stage.units(), await stage.usage(message_id)) == ((0, 3), [3])
-    entries = await stage.rows("SELECT kind FROM ledger_entry WHERE tenant_id = :t ORDER BY id")
+    assert (await harness.units(), await harness.usage(message_id)) == ((0, 3), [3])
+    entries = await harness.rows("SELECT kind FROM ledger_entry WHERE tenant_id = :t ORDER BY id")
     assert [entry.kind for entry in entries] == ["HOLD", "CAPTURE"]
 
 
@@ -61,37 +61,37 @@ async def test_settling_twenty_times_at_once_is_settling_once(
 async def test_reports_in_any_order_and_number_end_the_same(
     database: Database, owner: Owner, order: tuple[ReportStatus, ...]
 ) -> None:
-    stage, message_id = await taken(database, owner, Scripted())
+    harness, message_id = await taken(database, owner, Scripted())
     for status in order:
         for _ in range(2):
-            await stage.tell(message_id, status, event_id=status)
-            await stage.settle(message_id, Ending.REPORTED)
-    row = await stage.message(message_id)
+            await harness.tell(message_id, status, event_id=status)
+            await harness.settle(message_id, Ending.REPORTED)
+    row = await harness.message(message_id)
     assert (row.status, row.billed_units, row.error_code) == (S.DELIVERED, 3, None)
-    assert (await stage.units(), await stage.usage(message_id)) == ((0, 3), [3])
+    assert (await harness.units(), await harness.usage(message_id)) == ((0, 3), [3])
 
 
 async def test_whatever_is_told_after_the_last_word_changes_nothing(
     database: Database, owner: Owner
 ) -> None:
-    stage, message_id = await taken(database, owner, Scripted())
-    await stage.tell(message_id, R.DELIVERED)
-    await stage.settle(message_id, Ending.REPORTED)
-    before = await stage.message(message_id)
+    harness, message_id = await taken(database, owner, Scripted())
+    await harness.tell(message_id, R.DELIVERED)
+    await harness.settle(message_id, Ending.REPORTED)
+    before = await harness.message(message_id)
     for status in (R.FAILED, R.SENT, R.UNDELIVERED):
-        await stage.tell(message_id, status, event_id=status)
-        assert await stage.settle(message_id, Ending.REPORTED) == (S.DELIVERED, True)
-    assert await stage.message(message_id) == before
-    assert await stage.open_receipts(message_id) == 0
+        await harness.tell(message_id, status, event_id=status)
+        assert await harness.settle(message_id, Ending.REPORTED) == (S.DELIVERED, True)
+    assert await harness.message(message_id) == before
+    assert await harness.open_receipts(message_id) == 0
 
 
 async def test_a_refusal_gives_every_unit_back(database: Database, owner: Owner) -> None:
-    stage, message_id = await taken(database, owner, Scripted(REFUSED_EVERYWHERE))
-    ended = await stage.settle(message_id, Ending.REFUSED, ErrorCode.BAD_DESTINATION)
+    harness, message_id = await taken(database, owner, Scripted(REFUSED_EVERYWHERE))
+    ended = await harness.settle(message_id, Ending.REFUSED, ErrorCode.BAD_DESTINATION)
     assert ended == (S.FAILED, True)
-    row = await stage.message(message_id)
+    row = await harness.message(message_id)
     assert (row.error_code, row.provider_code) == (ErrorCode.BAD_DESTINATION, "21211")
-    assert (await stage.units(), await stage.usage(message_id)) == ((0, 0), [])
+    assert (await harness.units(), await harness.usage(message_id)) == ((0, 0), [])
 
 
 @pytest.mark.parametrize("ending", [Ending.REFUSED, Ending.BLOCKED])
@@ -99,52 +99,52 @@ async def test_what_may_be_under_way_meanwhile_does_not_end_refused(
     database: Database, owner: Owner, ending: Ending
 ) -> None:
     """A worker that woke late may have sent what another one was told to block."""
-    stage, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
-    ended = await stage.settle(message_id, ending, ErrorCode.CONSENT_OPTED_OUT)
+    harness, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
+    ended = await harness.settle(message_id, ending, ErrorCode.CONSENT_OPTED_OUT)
     assert ended == (S.SENDING, False)
-    assert await stage.units() == (3, 0)
+    assert await harness.units() == (3, 0)
 
 
 async def test_a_stored_report_outweighs_what_the_workflow_thinks(
     database: Database, owner: Owner
 ) -> None:
-    stage, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
-    await stage.tell(message_id, R.DELIVERED)
-    assert await stage.settle(message_id, Ending.GIVEN_UP) == (S.DELIVERED, True)
-    assert await stage.units() == (0, 3)
+    harness, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
+    await harness.tell(message_id, R.DELIVERED)
+    assert await harness.settle(message_id, Ending.GIVEN_UP) == (S.DELIVERED, True)
+    assert await harness.units() == (0, 3)
 
 
 async def test_unknown_after_sent_keeps_its_capture(database: Database, owner: Owner) -> None:
-    stage, message_id = await taken(database, owner, Scripted())
-    assert await stage.settle(message_id, Ending.GIVEN_UP) == (S.UNKNOWN, True)
-    assert (await stage.units(), await stage.usage(message_id)) == ((0, 3), [3])
-    await stage.tell(message_id, R.DELIVERED)
-    assert await stage.settle(message_id, Ending.REPORTED) == (S.DELIVERED, True)
-    assert (await stage.units(), await stage.usage(message_id)) == ((0, 3), [3])
+    harness, message_id = await taken(database, owner, Scripted())
+    assert await harness.settle(message_id, Ending.GIVEN_UP) == (S.UNKNOWN, True)
+    assert (await harness.units(), await harness.usage(message_id)) == ((0, 3), [3])
+    await harness.tell(message_id, R.DELIVERED)
+    assert await harness.settle(message_id, Ending.REPORTED) == (S.DELIVERED, True)
+    assert (await harness.units(), await harness.usage(message_id)) == ((0, 3), [3])
 
 
 async def test_unknown_keeps_its_capture_when_only_a_report_said_that_it_was_sent(
     database: Database, owner: Owner
 ) -> None:
-    stage, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
-    await stage.tell(message_id, R.SENT)
-    assert await stage.settle(message_id, Ending.GIVEN_UP) == (S.UNKNOWN, True)
-    assert (await stage.units(), await stage.usage(message_id)) == ((0, 3), [3])
+    harness, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
+    await harness.tell(message_id, R.SENT)
+    assert await harness.settle(message_id, Ending.GIVEN_UP) == (S.UNKNOWN, True)
+    assert (await harness.units(), await harness.usage(message_id)) == ((0, 3), [3])
 
 
 async def test_a_late_report_corrects_unknown_once_and_takes_no_units(
     database: Database, owner: Owner
 ) -> None:
-    stage, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
-    assert await stage.settle(message_id, Ending.GIVEN_UP) == (S.UNKNOWN, True)
-    assert (await stage.units(), await stage.usage(message_id)) == ((0, 0), [])
+    harness, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
+    assert await harness.settle(message_id, Ending.GIVEN_UP) == (S.UNKNOWN, True)
+    assert (await harness.units(), await harness.usage(message_id)) == ((0, 0), [])
     for status, event_id in ((R.DELIVERED, "e1"), (R.FAILED, "e2")):
-        await stage.tell(message_id, status, event_id=event_id)
-        assert await stage.settle(message_id, Ending.REPORTED) == (S.DELIVERED, True)
-    row = await stage.message(message_id)
+        await harness.tell(message_id, status, event_id=event_id)
+        assert await harness.settle(message_id, Ending.REPORTED) == (S.DELIVERED, True)
+    row = await harness.message(message_id)
     assert (row.status, row.billed_units) == (S.DELIVERED, 0)
-    assert (await stage.units(), await stage.usage(message_id)) == ((0, 0), [0])
-    days = await stage.rows("SELECT messages, units FROM usage_day WHERE tenant_id = :t")
+    assert (await harness.units(), await harness.usage(message_id)) == ((0, 0), [0])
+    days = await harness.rows("SELECT messages, units FROM usage_day WHERE tenant_id = :t")
     assert [(day.messages, day.units) for day in days] == [(1, 0)]
 
 
@@ -153,37 +153,37 @@ async def test_a_report_that_comes_while_settling_stays_open(
     database: Database, owner: Owner, ending: Ending
 ) -> None:
     """It was stored after the facts were read, so its effect is not in the row yet."""
-    stage, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
+    harness, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
     if ending is Ending.OVER:  # the other door: it has ended before, and is looked at again
-        await stage.settle(message_id, Ending.GIVEN_UP)
+        await harness.settle(message_id, Ending.GIVEN_UP)
     async with database.transaction() as db:
         message = await settleable.lock_for_settlement(
             db, tenant_id=owner.tenant_id, message_id=message_id
         )
         assert message is not None
-        await stage.tell(message_id, R.DELIVERED)
+        await harness.tell(message_id, R.DELIVERED)
         now = message.facts.attempts[0].requested_at
         if ending is Ending.OVER:
             await late_reports.apply_late_reports(db, message, now)
         else:
             end = End(status=S.UNKNOWN, captured=0)
             assert await settlement.end_message(db, message, end, now)
-    assert await stage.open_receipts(message_id) == 1
-    assert await stage.settle(message_id, Ending.REPORTED) == (S.DELIVERED, True)
-    assert await stage.open_receipts(message_id) == 0
+    assert await harness.open_receipts(message_id) == 1
+    assert await harness.settle(message_id, Ending.REPORTED) == (S.DELIVERED, True)
+    assert await harness.open_receipts(message_id) == 0
 
 
 async def test_a_message_that_is_not_there_is_over(database: Database, owner: Owner) -> None:
-    stage = Stage(database, owner, Scripted())
-    assert (await stage.settle(10**15, Ending.REPORTED))[1] is True
+    harness = Harness(database, owner, Scripted())
+    assert (await harness.settle(10**15, Ending.REPORTED))[1] is True
 
 
 async def test_whoever_ends_a_message_by_what_it_read_before_moves_nothing(
     database: Database, owner: Owner
 ) -> None:
     """The statement itself asks whether the message has ended, not only who calls it."""
-    stage, message_id = await taken(database, owner, Scripted())
-    await stage.tell(message_id, R.DELIVERED)
+    harness, message_id = await taken(database, owner, Scripted())
+    await harness.tell(message_id, R.DELIVERED)
     now = datetime.now(UTC)
     async with database.transaction() as db:
         read = await settleable.lock_for_settlement(
@@ -194,4 +194,4 @@ async def test_whoever_ends_a_message_by_what_it_read_before_moves_nothing(
         assert end is not None
         moved = [await settlement.end_message(db, read, end, now) for _ in range(2)]
     assert moved == [True, False]
-    assert (await stage.units(), await stage.usage(message_id)) == ((0, 3), [3])
+    assert (await harness.units(), await harness.usage(message_id)) == ((0, 3), [3])

@@ -48,121 +48,121 @@ async def test_before_the_claim_the_fifth_failure_ends_it(
     database: Database, owner: Owner, channel: Channel, details: dict[str, Any], reason: str
 ) -> None:
     provider = Scripted()
-    stage = Counted(database, owner, provider)
-    message_id = await stage.taken(channel, details)
-    told = [await stage.hand_over(message_id) for _ in range(5)]
+    harness = Counted(database, owner, provider)
+    message_id = await harness.taken(channel, details)
+    told = [await harness.hand_over(message_id) for _ in range(5)]
     assert told[4] == UNPROCESSABLE
     assert all(isinstance(error, ApplicationError) for error in told[:4])
     assert [(e.type, e.non_retryable, e.next_retry_delay) for e in told[:4]] == [
         (reason, False, timedelta(seconds=wait)) for wait in (0.5, 1, 2, 4)
     ]
     assert provider.sent == []
-    assert await stage.attempts(message_id) == []
-    assert await stage.failures(message_id) == [("dispatch", 5, reason)]
+    assert await harness.attempts(message_id) == []
+    assert await harness.failures(message_id) == [("dispatch", 5, reason)]
 
 
 async def test_it_ends_failed_and_gives_its_units_back(database: Database, owner: Owner) -> None:
-    stage = Counted(database, owner, Scripted())
-    message_id = await stage.taken(Channel.VOICE, CALL_WITHOUT_LIMITS)
-    assert await stage.units() == (1, 0)
+    harness = Counted(database, owner, Scripted())
+    message_id = await harness.taken(Channel.VOICE, CALL_WITHOUT_LIMITS)
+    assert await harness.units() == (1, 0)
     for _ in range(5):
-        handed = await stage.hand_over(message_id)
-    ended = await stage.settle(message_id, Ending(handed.verdict), handed.error_code)
+        handed = await harness.hand_over(message_id)
+    ended = await harness.settle(message_id, Ending(handed.verdict), handed.error_code)
     assert ended == (MessageStatus.FAILED, True)
-    assert (await stage.message(message_id)).error_code == "UNPROCESSABLE"
-    assert await stage.units() == (0, 0)
-    assert await stage.usage(message_id) == []
+    assert (await harness.message(message_id)).error_code == "UNPROCESSABLE"
+    assert await harness.units() == (0, 0)
+    assert await harness.usage(message_id) == []
 
 
 async def test_what_has_failed_too_often_is_not_tried_again(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    stage = Counted(database, owner, provider)
-    message_id = await stage.accept()
-    await stage.change(
+    harness = Counted(database, owner, provider)
+    message_id = await harness.accept()
+    await harness.change(
         "INSERT INTO step_failure VALUES (:t, :m, 'dispatch', 5, 'KeyError', now(), now())",
         message_id,
     )
-    assert await stage.hand_over(message_id) == UNPROCESSABLE
+    assert await harness.hand_over(message_id) == UNPROCESSABLE
     assert provider.sent == []
 
 
 async def test_failures_of_long_ago_do_not_count(database: Database, owner: Owner) -> None:
-    stage = Counted(database, owner, Scripted())
-    message_id = await stage.taken(Channel.VOICE, CALL_WITHOUT_LIMITS)
-    await stage.change(
+    harness = Counted(database, owner, Scripted())
+    message_id = await harness.taken(Channel.VOICE, CALL_WITHOUT_LIMITS)
+    await harness.change(
         "INSERT INTO step_failure VALUES (:t, :m, 'dispatch', 4, 'KeyError',"
         " now() - interval '1 day', now() - interval '3 hours')",
         message_id,
     )
-    assert isinstance(await stage.hand_over(message_id), ApplicationError)
-    assert await stage.failures(message_id) == [("dispatch", 1, "KeyError")]
+    assert isinstance(await harness.hand_over(message_id), ApplicationError)
+    assert await harness.failures(message_id) == [("dispatch", 1, "KeyError")]
 
 
 async def test_with_an_open_attempt_it_is_reconciled_however_often_it_fails(
     database: Database, owner: Owner
 ) -> None:
-    stage = Counted(database, owner, Scripted(truths=[FOUND]))
-    message_id = await stage.taken(Channel.SMS, {})
-    await stage.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
-    await stage.change(
+    harness = Counted(database, owner, Scripted(truths=[FOUND]))
+    message_id = await harness.taken(Channel.SMS, {})
+    await harness.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
+    await harness.change(
         """UPDATE message SET details = '{"to": [7]}', channel = 'EMAIL'
             WHERE tenant_id = :t AND id = :m""",
         message_id,
     )
-    told = [await stage.hand_over(message_id) for _ in range(7)]
+    told = [await harness.hand_over(message_id) for _ in range(7)]
     assert told == [DispatchResult(verdict=Verdict.AMBIGUOUS)] * 7
-    assert (await stage.ask(message_id)).finding is Finding.FOUND
-    assert await stage.hand_over(message_id) == DispatchResult(verdict=Verdict.ACCEPTED)
-    assert await stage.status(message_id) is MessageStatus.SENT
+    assert (await harness.ask(message_id)).finding is Finding.FOUND
+    assert await harness.hand_over(message_id) == DispatchResult(verdict=Verdict.ACCEPTED)
+    assert await harness.status(message_id) is MessageStatus.SENT
 
 
 async def test_an_adapter_that_fails_each_time_ends_it_once_every_call_is_known_to_be_absent(
     database: Database, owner: Owner
 ) -> None:
-    stage = Counted(database, owner, Scripted(KeyError("x"), truths=[NOT_FOUND]))
-    message_id = await stage.accept()
+    harness = Counted(database, owner, Scripted(KeyError("x"), truths=[NOT_FOUND]))
+    message_id = await harness.accept()
     for _ in range(5):
-        handed = await stage.hand_over(message_id)
+        handed = await harness.hand_over(message_id)
         assert handed == DispatchResult(verdict=Verdict.AMBIGUOUS)
         # Its deadline passes, and the pause between calls that never arrived.
-        await stage.change(
+        await harness.change(
             "UPDATE attempt SET deadline = now() - interval '1 hour'"
             " WHERE tenant_id = :t AND message_id = :m",
             message_id,
         )
-        assert (await stage.ask(message_id)).finding is Finding.ABSENT
-        await stage.change(
+        assert (await harness.ask(message_id)).finding is Finding.ABSENT
+        await harness.change(
             "UPDATE attempt SET finished_at = now() - interval '1 hour'"
             " WHERE tenant_id = :t AND message_id = :m",
             message_id,
         )
-    assert await stage.hand_over(message_id) == UNPROCESSABLE
-    assert await stage.attempts(message_id) == [("one", AttemptState.ABSENT)] * 5
+    assert await harness.hand_over(message_id) == UNPROCESSABLE
+    assert await harness.attempts(message_id) == [("one", AttemptState.ABSENT)] * 5
 
 
 async def test_infrastructure_is_never_counted(database: Database, owner: Owner) -> None:
     away = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    stage = Counted(away, owner, Scripted())
+    harness = Counted(away, owner, Scripted())
     message_id = await Counted(database, owner, Scripted()).accept()
-    step = DispatchStep(**stage.ids(message_id))
+    step = DispatchStep(**harness.ids(message_id))
     with pytest.raises(SQLAlchemyError):
-        await counted(database, "dispatch", stage.dispatching.dispatch, step)
+        await counted(database, "dispatch", harness.dispatching.dispatch, step)
     assert await Counted(database, owner, Scripted()).failures(message_id) == []
 
 
 async def test_settling_is_tried_for_ever_ever_more_seldom_and_never_fails_a_message(
     database: Database, owner: Owner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage = Counted(database, owner, Scripted())
-    message_id = await stage.taken(Channel.EMAIL, UNREADABLE)
+    harness = Counted(database, owner, Scripted())
+    message_id = await harness.taken(Channel.EMAIL, UNREADABLE)
     before = FAILURES.labels("settle")._value.get()
-    told = [await stage.end(message_id) for _ in range(7)]
+    told = [await harness.end(message_id) for _ in range(7)]
     assert [error.next_retry_delay.total_seconds() for error in told] == [0.5, 1, 2, 4, 8, 16, 32]
-    assert await stage.status(message_id) is MessageStatus.QUEUED
-    assert await stage.units() == (1, 0)
-    assert await stage.failures(message_id) == [("settle", 7, "AttributeError")]
+    assert await harness.status(message_id) is MessageStatus.QUEUED
+    assert await harness.units() == (1, 0)
+    assert await harness.failures(message_id) == [("settle", 7, "AttributeError")]
     assert FAILURES.labels("settle")._value.get() == before + 7
     assert [r.levelname for r in caplog.records if r.msg == "step failed by its message"] == (
         ["ERROR"] * 7
@@ -173,18 +173,18 @@ async def test_reconciling_and_polling_are_counted_and_end_nothing(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    stage = Counted(database, owner, provider)
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
+    harness = Counted(database, owner, provider)
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
 
     async def fails(step: PollStep) -> None:
         raise ValueError(step)
 
     for _ in range(6):
-        told = await counted(database, "poll", fails, PollStep(**stage.ids(message_id)))
+        told = await counted(database, "poll", fails, PollStep(**harness.ids(message_id)))
         assert (told.type, told.next_retry_delay) == ("ValueError", None)
-    assert await stage.failures(message_id) == [("poll", 6, "ValueError")]
-    assert await stage.status(message_id) is MessageStatus.SENDING
+    assert await harness.failures(message_id) == [("poll", 6, "ValueError")]
+    assert await harness.status(message_id) is MessageStatus.SENDING
 
 
 async def test_a_failure_that_cannot_be_counted_is_told_as_it_is(owner: Owner) -> None:

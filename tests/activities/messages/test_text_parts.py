@@ -15,7 +15,7 @@ from models.session import Database
 from providers.email_text.text_part import QUICK
 from providers.ports.messages import EmailRequest
 from tests.activities.doubles import Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import Owner, make_message, make_owner, new_message
 from workflows.messages.types import DispatchStep, Verdict
 
@@ -58,27 +58,27 @@ def mails_of(provider: Scripted) -> list[EmailRequest]:
     return [request for request in provider.sent if isinstance(request, EmailRequest)]
 
 
-def stage_for_mail(database: Database, owner: Owner) -> tuple[Stage, Scripted]:
+def stage_for_mail(database: Database, owner: Owner) -> tuple[Harness, Scripted]:
     provider = Scripted()
     provider.channels = frozenset(Channel)
-    return Stage(database, owner, provider), provider
+    return Harness(database, owner, provider), provider
 
 
 async def test_the_bodies_that_stopped_a_worker_are_sent_with_their_text(
     database: Database, owner: Owner
 ) -> None:
-    stage, provider = stage_for_mail(database, owner)
+    harness, provider = stage_for_mail(database, owner)
     messages = [await mail(database, owner, body) for body in (WIDE_CELL, PADDED, PADDED * 60)]
     began = time.process_time()
     for message_id in messages:
-        assert (await stage.dispatch(message_id)).verdict is Verdict.ACCEPTED
+        assert (await harness.dispatch(message_id)).verdict is Verdict.ACCEPTED
     assert time.process_time() - began < 20  # 0.3 s; they took minutes, and all memory
     wide, padded, more = (request.text for request in mails_of(provider))
     assert wide.startswith("lorem ipsum lorem")
     assert wide.endswith("ipsum\nb" + "\nb" * 2199)
     assert padded == "\n".join("x" * 1000)
     assert more == "\n".join("x" * 60_000)
-    assert await stage.status(messages[0]) is MessageStatus.SENT
+    assert await harness.status(messages[0]) is MessageStatus.SENT
     assert await failures(database, owner) == []
 
 
@@ -88,8 +88,8 @@ async def test_a_large_body_keeps_the_event_loop_free(database: Database, owner:
     made = asyncio.create_task(make(parts, owner, await mail(database, owner, "a"), "a"))
     await slow.has_begun()
     # Meanwhile a text is handed over: it waits for nothing.
-    stage, _ = stage_for_mail(database, owner)
-    assert (await stage.dispatch(await stage.accept())).verdict is Verdict.ACCEPTED
+    harness, _ = stage_for_mail(database, owner)
+    assert (await harness.dispatch(await harness.accept())).verdict is Verdict.ACCEPTED
     assert not made.done()
     slow.may_end.release()
     assert await made == "A"
@@ -155,17 +155,17 @@ async def test_whose_turn_does_not_come_comes_back(database: Database, owner: Ow
 async def test_a_mail_that_waits_for_its_text_part_has_no_attempt(
     database: Database, owner: Owner
 ) -> None:
-    stage, provider = stage_for_mail(database, owner)
+    harness, provider = stage_for_mail(database, owner)
     body = "<p>Hi</p>" * QUICK
     message_ids = [await mail(database, owner, body) for _ in range(12)]
-    results = await asyncio.gather(*map(stage.dispatch, message_ids))
+    results = await asyncio.gather(*map(harness.dispatch, message_ids))
     verdicts = [result.verdict for result in results]
     assert set(verdicts) <= {Verdict.ACCEPTED, Verdict.LATER}
     assert verdicts.count(Verdict.ACCEPTED) == len(provider.sent)
     for message_id, result in zip(message_ids, results, strict=True):
         if result.verdict is Verdict.LATER:
             assert result.until is not None
-            assert await stage.attempts(message_id) == []
+            assert await harness.attempts(message_id) == []
 
 
 async def test_a_body_that_ended_its_process_twice_is_only_scanned(

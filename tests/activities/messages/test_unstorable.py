@@ -22,10 +22,10 @@ from workflows.messages.types import Ending, Finding, Verdict
 async def test_an_id_that_cannot_be_stored_does_not_hide_that_it_was_taken(
     database: Database, owner: Owner, told_id: str, kept_id: str | None
 ) -> None:
-    stage = Counted(database, owner, Scripted(Accepted(provider_message_id=told_id)))
-    message_id = await stage.accept()
-    assert (await stage.hand_over(message_id)).verdict is Verdict.ACCEPTED
-    [row] = await stage.rows(
+    harness = Counted(database, owner, Scripted(Accepted(provider_message_id=told_id)))
+    message_id = await harness.accept()
+    assert (await harness.hand_over(message_id)).verdict is Verdict.ACCEPTED
+    [row] = await harness.rows(
         "SELECT provider_message_id FROM attempt WHERE tenant_id = :t AND message_id = :m",
         message_id,
     )
@@ -37,9 +37,9 @@ async def test_a_code_that_cannot_be_stored_does_not_hide_a_refusal(
     database: Database, owner: Owner, code: str
 ) -> None:
     refused = Refused(error_code=ErrorCode.PROVIDER_REFUSED, provider_code=code, everywhere=True)
-    stage = Counted(database, owner, Scripted(refused))
-    message_id = await stage.accept()
-    handed = await stage.hand_over(message_id)
+    harness = Counted(database, owner, Scripted(refused))
+    message_id = await harness.accept()
+    handed = await harness.hand_over(message_id)
     assert (handed.verdict, handed.error_code) == (Verdict.REFUSED, ErrorCode.PROVIDER_REFUSED)
 
 
@@ -59,12 +59,12 @@ async def test_a_report_that_cannot_be_stored_hides_neither_the_message_nor_othe
     wrong = replace(report(ReportStatus.SENT, event_id="e0"), **bad)
     right = report(ReportStatus.DELIVERED, event_id="e1")
     found = Found(provider_message_id="m1", reports=(wrong, right))
-    stage = Counted(database, owner, Scripted(truths=[found]))
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
-    asked = await stage.ask(message_id)
+    harness = Counted(database, owner, Scripted(truths=[found]))
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
+    asked = await harness.ask(message_id)
     assert (asked.finding, asked.reported) == (Finding.FOUND, True)
-    assert await stage.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
+    assert await harness.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
 
 
 async def test_a_report_about_no_contact_at_all_is_not_believed_and_holds_up_nothing(
@@ -73,10 +73,10 @@ async def test_a_report_about_no_contact_at_all_is_not_believed_and_holds_up_not
     wrong = replace(report(ReportStatus.DELIVERED), recipient="nobody")
     right = replace(report(ReportStatus.DELIVERED), event_id="right")
     found = Found(provider_message_id="m1", reports=(wrong, right))
-    stage = Counted(database, owner, Scripted(truths=[found]))
-    message_id = await stage.accept()
-    await stage.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
-    assert (await stage.ask(message_id)).finding is Finding.FOUND
-    stored = await stage.rows("SELECT event_id FROM receipt WHERE tenant_id = :t")
+    harness = Counted(database, owner, Scripted(truths=[found]))
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=timedelta(seconds=9), provider="one")
+    assert (await harness.ask(message_id)).finding is Finding.FOUND
+    stored = await harness.rows("SELECT event_id FROM receipt WHERE tenant_id = :t")
     assert [row.event_id for row in stored] == ["right"]
-    assert await stage.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
+    assert await harness.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)

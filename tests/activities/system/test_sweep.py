@@ -21,7 +21,7 @@ from models.rules.waits import SendWaits
 from models.session import Database
 from providers.routing import Routes
 from tests.activities.doubles import AMBIGUOUS, Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.factories import make_message, make_owner, new_message, unique
 from tests.stack import async_url, make_database
 from workflows.messages.types import Ending, SweepResult
@@ -35,7 +35,7 @@ WAITS = SendWaits(
     poll_first=SECOND,
     poll_longest=SECOND,
     reconcile_every=SECOND,
-    truth_horizon=SECOND,
+    reconcile_horizon=SECOND,
 )
 
 
@@ -49,28 +49,30 @@ async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[
 
 
 @pytest.fixture
-async def stage(alone: Database) -> Stage:
-    return Stage(alone, await make_owner(alone), Scripted())
+async def harness(alone: Database) -> Harness:
+    return Harness(alone, await make_owner(alone), Scripted())
 
 
-def sweeping(stage: Stage, client: Client, *, chores: Sequence[Chore[int]] = ()) -> Sweeping:
+def sweeping(harness: Harness, client: Client, *, chores: Sequence[Chore[int]] = ()) -> Sweeping:
     routes = Routes([], {})
-    return Sweeping(stage.database, client, WAITS, routes, every=EVERY, grace=GRACE, chores=chores)
+    return Sweeping(
+        harness.database, client, WAITS, routes, every=EVERY, grace=GRACE, chores=chores
+    )
 
 
-async def sweep(stage: Stage, client: Client) -> SweepResult:
-    return await ActivityEnvironment().run(sweeping(stage, client).sweep)
+async def sweep(harness: Harness, client: Client) -> SweepResult:
+    return await ActivityEnvironment().run(sweeping(harness, client).sweep)
 
 
-async def silent(stage: Stage, *, since: timedelta, key: str | None = None) -> int:
+async def silent(harness: Harness, *, since: timedelta, key: str | None = None) -> int:
     """Accept a message that is to be looked after since a while (or not yet)."""
-    message = new_message(stage.owner, key=key)
+    message = new_message(harness.owner, key=key)
     due = replace(message, sweep_at=datetime.now(UTC) - since)
-    return await make_message(stage.database, due)
+    return await make_message(harness.database, due)
 
 
-def id_of(stage: Stage, message_id: int, key: str | None = None) -> str:
-    return send_workflow_id("send-sms", stage.owner.tenant_id, "", key, message_id)
+def id_of(harness: Harness, message_id: int, key: str | None = None) -> str:
+    return send_workflow_id("send-sms", harness.owner.tenant_id, "", key, message_id)
 
 
 async def runs(client: Client, workflow_id: str) -> bool:
@@ -82,115 +84,121 @@ async def runs(client: Client, workflow_id: str) -> bool:
     return described.status is WorkflowExecutionStatus.RUNNING
 
 
-async def test_only_what_is_due_and_silent_is_started(stage: Stage, client: Client) -> None:
+async def test_only_what_is_due_and_silent_is_started(harness: Harness, client: Client) -> None:
     key = unique("key")
-    due = await silent(stage, since=SECOND, key=key)
-    unkeyed = await silent(stage, since=SECOND)
-    not_yet = await silent(stage, since=-timedelta(minutes=1))
-    ended = await silent(stage, since=SECOND)
-    await stage.settle(ended, Ending.BLOCKED)
-    swept = await sweep(stage, client)
+    due = await silent(harness, since=SECOND, key=key)
+    unkeyed = await silent(harness, since=SECOND)
+    not_yet = await silent(harness, since=-timedelta(minutes=1))
+    ended = await silent(harness, since=SECOND)
+    await harness.settle(ended, Ending.BLOCKED)
+    swept = await sweep(harness, client)
     assert swept == SweepResult(started=2, applied=0, next_in=EVERY)
-    assert await runs(client, id_of(stage, due, key))
-    assert await runs(client, id_of(stage, unkeyed))
-    assert not await runs(client, id_of(stage, not_yet))
-    assert not await runs(client, id_of(stage, ended))
+    assert await runs(client, id_of(harness, due, key))
+    assert await runs(client, id_of(harness, unkeyed))
+    assert not await runs(client, id_of(harness, not_yet))
+    assert not await runs(client, id_of(harness, ended))
 
 
 async def test_what_was_looked_after_is_left_alone_for_a_while(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
-    message_id = await silent(stage, since=SECOND)
+    message_id = await silent(harness, since=SECOND)
     before = datetime.now(UTC)
-    assert (await sweep(stage, client)).started == 1
-    next_look = (await stage.message(message_id)).sweep_at
+    assert (await sweep(harness, client)).started == 1
+    next_look = (await harness.message(message_id)).sweep_at
     assert GRACE <= next_look - before < GRACE + 5 * SECOND
-    assert (await sweep(stage, client)).started == 0
+    assert (await sweep(harness, client)).started == 0
 
 
 async def test_the_older_a_message_the_rarer_it_is_looked_after(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
     now = datetime.now(UTC)
     ages = {timedelta(minutes=4): timedelta(minutes=2), timedelta(days=2): timedelta(minutes=10)}
     for age, gap in ages.items():
-        message = new_message(stage.owner, accepted_at=now - age)
-        message_id = await make_message(stage.database, replace(message, sweep_at=now))
-        await sweep(stage, client)
-        waits = (await stage.message(message_id)).sweep_at - now
+        message = new_message(harness.owner, accepted_at=now - age)
+        message_id = await make_message(harness.database, replace(message, sweep_at=now))
+        await sweep(harness, client)
+        waits = (await harness.message(message_id)).sweep_at - now
         assert gap <= waits < gap + 5 * SECOND
 
 
-async def test_two_sweepers_start_a_message_once(stage: Stage, client: Client) -> None:
-    ids = [await silent(stage, since=SECOND) for _ in range(10)]
-    swept = await asyncio.gather(*(sweep(stage, client) for _ in range(4)))
+async def test_two_sweepers_start_a_message_once(harness: Harness, client: Client) -> None:
+    ids = [await silent(harness, since=SECOND) for _ in range(10)]
+    swept = await asyncio.gather(*(sweep(harness, client) for _ in range(4)))
     assert sum(turn.started for turn in swept) == 10
     for message_id in ids:
-        assert await runs(client, id_of(stage, message_id))
+        assert await runs(client, id_of(harness, message_id))
 
 
-async def test_a_message_whose_workflow_runs_is_left_to_it(stage: Stage, client: Client) -> None:
-    message_id = await silent(stage, since=SECOND)
-    await sweep(stage, client)
-    handle = client.get_workflow_handle(id_of(stage, message_id))
+async def test_a_message_whose_workflow_runs_is_left_to_it(
+    harness: Harness, client: Client
+) -> None:
+    message_id = await silent(harness, since=SECOND)
+    await sweep(harness, client)
+    handle = client.get_workflow_handle(id_of(harness, message_id))
     first = (await handle.describe()).run_id
-    await _due_again(stage)
-    assert (await sweep(stage, client)).started == 1
+    await _due_again(harness)
+    assert (await sweep(harness, client)).started == 1
     assert (await handle.describe()).run_id == first
 
 
-async def test_a_workflow_that_was_terminated_is_started_anew(stage: Stage, client: Client) -> None:
-    message_id = await silent(stage, since=SECOND)
-    await sweep(stage, client)
-    await client.get_workflow_handle(id_of(stage, message_id)).terminate()
-    await _due_again(stage)
-    assert (await sweep(stage, client)).started == 1
-    assert await runs(client, id_of(stage, message_id))
+async def test_a_workflow_that_was_terminated_is_started_anew(
+    harness: Harness, client: Client
+) -> None:
+    message_id = await silent(harness, since=SECOND)
+    await sweep(harness, client)
+    await client.get_workflow_handle(id_of(harness, message_id)).terminate()
+    await _due_again(harness)
+    assert (await sweep(harness, client)).started == 1
+    assert await runs(client, id_of(harness, message_id))
 
 
-async def test_an_open_report_wakes_its_workflow(stage: Stage, client: Client) -> None:
-    message_id = await silent(stage, since=SECOND)
-    await sweep(stage, client)
-    await stage.dispatch(message_id)
-    await stage.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
-    assert (await sweep(stage, client)).applied == 1
-    history = await client.get_workflow_handle(id_of(stage, message_id)).fetch_history()
+async def test_an_open_report_wakes_its_workflow(harness: Harness, client: Client) -> None:
+    message_id = await silent(harness, since=SECOND)
+    await sweep(harness, client)
+    await harness.dispatch(message_id)
+    await harness.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
+    assert (await sweep(harness, client)).applied == 1
+    history = await client.get_workflow_handle(id_of(harness, message_id)).fetch_history()
     signals = [
         event.workflow_execution_signaled_event_attributes.signal_name
         for event in history.events
         if event.HasField("workflow_execution_signaled_event_attributes")
     ]
     assert len(signals) == 1
-    assert await stage.open_receipts(message_id) == 1
+    assert await harness.open_receipts(message_id) == 1
 
 
 async def test_an_open_report_of_a_message_that_is_over_is_applied(
     alone: Database, client: Client
 ) -> None:
-    stage = Stage(alone, await make_owner(alone), Scripted(AMBIGUOUS))
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    await stage.settle(message_id, Ending.GIVEN_UP)
-    await stage.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
-    assert await sweep(stage, client) == SweepResult(started=0, applied=1, next_in=EVERY)
-    assert await stage.status(message_id) is MessageStatus.DELIVERED
-    assert await stage.open_receipts(message_id) == 0
-    assert (await sweep(stage, client)).applied == 0
+    harness = Harness(alone, await make_owner(alone), Scripted(AMBIGUOUS))
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
+    await harness.settle(message_id, Ending.GIVEN_UP)
+    await harness.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
+    assert await sweep(harness, client) == SweepResult(started=0, applied=1, next_in=EVERY)
+    assert await harness.status(message_id) is MessageStatus.DELIVERED
+    assert await harness.open_receipts(message_id) == 0
+    assert (await sweep(harness, client)).applied == 0
 
 
-async def test_a_fresh_report_is_left_to_the_webhook(stage: Stage, client: Client) -> None:
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    await stage.tell(message_id, ReportStatus.DELIVERED)
-    assert (await sweep(stage, client)).applied == 0
+async def test_a_fresh_report_is_left_to_the_webhook(harness: Harness, client: Client) -> None:
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
+    await harness.tell(message_id, ReportStatus.DELIVERED)
+    assert (await sweep(harness, client)).applied == 0
 
 
-async def test_a_report_that_finds_no_workflow_harms_nothing(stage: Stage, client: Client) -> None:
-    message_id = await stage.accept()
-    await stage.dispatch(message_id)
-    await stage.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
-    assert (await sweep(stage, client)).applied == 1
-    assert await stage.open_receipts(message_id) == 1
+async def test_a_report_that_finds_no_workflow_harms_nothing(
+    harness: Harness, client: Client
+) -> None:
+    message_id = await harness.accept()
+    await harness.dispatch(message_id)
+    await harness.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
+    assert (await sweep(harness, client)).applied == 1
+    assert await harness.open_receipts(message_id) == 1
 
 
 @workflow.defn(name="over-at-once", sandboxed=False)
@@ -201,26 +209,26 @@ class OverAtOnce:
 
 
 async def test_a_finished_workflow_that_left_its_message_open_is_counted(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
     key, queue = unique("key"), unique("queue")
-    message_id = await silent(stage, since=SECOND, key=key)
+    message_id = await silent(harness, since=SECOND, key=key)
     async with Worker(client, task_queue=queue, workflows=[OverAtOnce]):
         await client.execute_workflow(
-            OverAtOnce.run, id=id_of(stage, message_id, key), task_queue=queue
+            OverAtOnce.run, id=id_of(harness, message_id, key), task_queue=queue
         )
     before = REGISTRY.get_sample_value("hexavox_stranded_messages_total") or 0
-    assert (await sweep(stage, client)).started == 0
+    assert (await sweep(harness, client)).started == 0
     assert REGISTRY.get_sample_value("hexavox_stranded_messages_total") == before + 1
 
 
-async def _due_again(stage: Stage) -> None:
-    async with stage.database.transaction() as db:
+async def _due_again(harness: Harness) -> None:
+    async with harness.database.transaction() as db:
         await db.execute(text("UPDATE message SET sweep_at = now() - interval '1 second'"))
 
 
 async def test_every_chore_is_done_and_one_that_fails_keeps_no_other_from_its_turn(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
     done: list[int] = []
 
@@ -242,14 +250,14 @@ async def test_every_chore_is_done_and_one_that_fails_keeps_no_other_from_its_tu
             return True
 
     chores: list[Chore[int]] = [Noting(), Broken(), Noting()]
-    body = sweeping(stage, client, chores=chores).sweep
+    body = sweeping(harness, client, chores=chores).sweep
     swept = await ActivityEnvironment().run(body)
     assert swept == SweepResult(started=4, applied=0, next_in=EVERY)
     assert sorted(done) == [1, 1, 2, 2, 3, 3]
 
 
 async def test_a_chore_that_has_more_to_do_than_a_turn_holds_goes_on_at_once(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
     class Endless:
         async def take(self, now: datetime, most: int) -> list[int]:
@@ -258,5 +266,5 @@ async def test_a_chore_that_has_more_to_do_than_a_turn_holds_goes_on_at_once(
         async def carry_on(self, row: int, /) -> bool:
             return False
 
-    swept = await ActivityEnvironment().run(sweeping(stage, client, chores=[Endless()]).sweep)
+    swept = await ActivityEnvironment().run(sweeping(harness, client, chores=[Endless()]).sweep)
     assert (swept.started, swept.next_in < SECOND) == (0, True)

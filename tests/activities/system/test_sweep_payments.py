@@ -14,11 +14,11 @@ from models.queries.system.sweep_payments import SilentPayment
 from models.rules.billing.payments import Duty
 from models.rules.waits import PaymentWaits
 from models.session import Database
-from tests.activities.gateways import OwnGateway, Till
+from tests.activities.gateways import OwnGateway, PaymentHarness
 from tests.factories import Owner, unique
 from tests.fakes import fake
 from workflows import names, steps
-from workflows.billing.types import Standing
+from workflows.billing.types import PaymentProgress
 from workflows.billing.workflow import Upgrade
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -29,8 +29,8 @@ WAITS = PaymentWaits(
 
 
 @pytest.fixture
-def till(database: Database, owner: Owner) -> Till:
-    return Till(database, owner, OwnGateway())
+def harness(database: Database, owner: Owner) -> PaymentHarness:
+    return PaymentHarness(database, owner, OwnGateway())
 
 
 @pytest.fixture
@@ -38,43 +38,43 @@ def sweep(database: Database, client: Client) -> PaymentSweep:
     return PaymentSweep(database, client, WAITS, grace=GRACE)
 
 
-async def mine(till: Till, sweep: PaymentSweep) -> list[SilentPayment]:
+async def mine(harness: PaymentHarness, sweep: PaymentSweep) -> list[SilentPayment]:
     """Take those of the test's own tenant; the others are nobody's any more."""
     found = await sweep.take(datetime.now(UTC), 10_000)
-    return [payment for payment in found if payment.tenant_id == till.owner.tenant_id]
+    return [payment for payment in found if payment.tenant_id == harness.owner.tenant_id]
 
 
 async def test_what_is_silent_is_taken_once_and_left_alone_for_a_while(
-    till: Till, sweep: PaymentSweep
+    harness: PaymentHarness, sweep: PaymentSweep
 ) -> None:
     key = unique("key")
-    payment_id = await till.order(key=key)
-    over = await till.order()
-    await till.carry(over)
-    [taken] = await mine(till, sweep)
-    row = await till.row(payment_id)
+    payment_id = await harness.order(key=key)
+    over = await harness.order()
+    await harness.carry(over)
+    [taken] = await mine(harness, sweep)
+    row = await harness.row(payment_id)
     assert taken == SilentPayment(
-        tenant_id=till.owner.tenant_id,
+        tenant_id=harness.owner.tenant_id,
         payment_id=payment_id,
-        merchant=till.owner.merchant,
+        merchant=harness.owner.merchant,
         channel=row.channel,
         scope="",
         idempotency_key=key,
         accepted_at=row.accepted_at,
         told=False,
     )
-    assert await mine(till, sweep) == []
+    assert await mine(harness, sweep) == []
     assert row.sweep_at - datetime.now(UTC) > GRACE - 5 * SECOND
 
 
 async def test_a_payment_without_a_workflow_gets_one(
-    till: Till, sweep: PaymentSweep, client: Client
+    harness: PaymentHarness, sweep: PaymentSweep, client: Client
 ) -> None:
-    payment_id = await till.order()
-    [payment] = await mine(till, sweep)
+    payment_id = await harness.order()
+    [payment] = await mine(harness, sweep)
     assert await sweep.carry_on(payment)
     assert await sweep.carry_on(payment), "one that runs is left to it"
-    id = names.upgrade_workflow_id(till.owner.tenant_id, "", None, payment_id)
+    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment_id)
     described = await client.get_workflow_handle(id).describe()
     assert described.workflow_type == "upgrade"
     assert described.status is WorkflowExecutionStatus.RUNNING
@@ -84,31 +84,31 @@ async def test_a_payment_without_a_workflow_gets_one(
 
 
 async def test_a_running_workflow_is_told_what_the_row_knows(
-    till: Till, sweep: PaymentSweep, client: Client
+    harness: PaymentHarness, sweep: PaymentSweep, client: Client
 ) -> None:
-    till.gateway.state = ChargeState.PROCESSING
-    payment_id = await till.order()
-    await till.take("charge", payment_id)
-    await till.tell(payment_id, ChargeState.SUCCEEDED)
-    [payment] = await mine(till, sweep)
+    harness.gateway.state = ChargeState.PROCESSING
+    payment_id = await harness.order()
+    await harness.take("charge", payment_id)
+    await harness.tell(payment_id, ChargeState.SUCCEEDED)
+    [payment] = await mine(harness, sweep)
     assert payment.told
     await sweep.carry_on(payment)
-    id = names.upgrade_workflow_id(till.owner.tenant_id, "", None, payment_id)
+    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment_id)
     events = (await client.get_workflow_handle(id).fetch_history()).events
     signaled = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
     assert [event.event_type for event in events].count(signaled) == 1
 
 
 async def test_a_payment_that_money_opened_again_starts_anew_though_its_workflow_had_ended(
-    till: Till, sweep: PaymentSweep, client: Client
+    harness: PaymentHarness, sweep: PaymentSweep, client: Client
 ) -> None:
-    payment_id = await till.order()
-    [payment] = await mine(till, sweep)
-    over = Standing(status=PaymentStatus.FAILED, duty=Duty.NOTHING)
+    payment_id = await harness.order()
+    [payment] = await mine(harness, sweep)
+    over = PaymentProgress(status=PaymentStatus.FAILED, duty=Duty.NOTHING)
     charge, _ = fake(steps.charge, over, repeat_last=True)
     worker = Worker(client, task_queue=names.MONEY, workflows=[Upgrade], activities=[charge])
     handle = client.get_workflow_handle(
-        names.upgrade_workflow_id(till.owner.tenant_id, "", None, payment_id)
+        names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment_id)
     )
     async with worker:
         await sweep.carry_on(payment)

@@ -12,130 +12,130 @@ from models.enums import MessageType
 from models.queries.system.sweep_messages import look_again, take_unstarted
 from providers.routing import Routes
 from tests.activities.doubles import Scripted
-from tests.activities.harness import Stage
+from tests.activities.harness import Harness
 from tests.activities.system.test_sweep import (
     GRACE,
     SECOND,
     WAITS,
     alone,
+    harness,
     id_of,
     runs,
-    stage,
     sweep,
 )
 from tests.factories import make_message, make_owner, new_message
 from tests.stack import free_port
 
-__all__ = ["alone", "stage"]
+__all__ = ["alone", "harness"]
 
 
-async def unstarted(stage: Stage, type: MessageType, *, since: timedelta = SECOND) -> int:
+async def unstarted(harness: Harness, type: MessageType, *, since: timedelta = SECOND) -> int:
     """Accept a message that nobody has started since a while."""
     now = datetime.now(UTC)
-    message = new_message(stage.owner, type=type, accepted_at=now - since)
-    return await make_message(stage.database, replace(message, sweep_at=now - SECOND))
+    message = new_message(harness.owner, type=type, accepted_at=now - since)
+    return await make_message(harness.database, replace(message, sweep_at=now - SECOND))
 
 
-async def taken(stage: Stage, most: int) -> list[int]:
+async def taken(harness: Harness, most: int) -> list[int]:
     """Take what is to be started first."""
-    async with stage.database.transaction() as db:
+    async with harness.database.transaction() as db:
         found = await take_unstarted(
             db, now=datetime.now(UTC), grace=GRACE, longest=10 * GRACE, most=most
         )
     return [message.message_id for message in found]
 
 
-async def test_otps_are_started_first_then_by_urgency(stage: Stage) -> None:
+async def test_otps_are_started_first_then_by_urgency(harness: Harness) -> None:
     kinds = (
         MessageType.MARKETING,
         MessageType.REMINDER,
         MessageType.TRANSACTIONAL,
         MessageType.OTP,
     )
-    ids = [await unstarted(stage, kind, since=(9 - n) * SECOND) for n, kind in enumerate(kinds)]
-    assert await taken(stage, 3) == [ids[3], ids[2], ids[1]]
-    assert await taken(stage, 3) == [ids[0]]
+    ids = [await unstarted(harness, kind, since=(9 - n) * SECOND) for n, kind in enumerate(kinds)]
+    assert await taken(harness, 3) == [ids[3], ids[2], ids[1]]
+    assert await taken(harness, 3) == [ids[0]]
 
 
-async def test_of_equal_urgency_tenants_take_turns(stage: Stage) -> None:
-    other = Stage(stage.database, await make_owner(stage.database), Scripted())
-    crowd = [await unstarted(stage, MessageType.OTP, since=20 * SECOND) for _ in range(5)]
+async def test_of_equal_urgency_tenants_take_turns(harness: Harness) -> None:
+    other = Harness(harness.database, await make_owner(harness.database), Scripted())
+    crowd = [await unstarted(harness, MessageType.OTP, since=20 * SECOND) for _ in range(5)]
     late = [await unstarted(other, MessageType.OTP) for _ in range(2)]
-    assert await taken(stage, 4) == [crowd[0], late[0], crowd[1], late[1]]
-    assert await taken(stage, 4) == crowd[2:]
+    assert await taken(harness, 4) == [crowd[0], late[0], crowd[1], late[1]]
+    assert await taken(harness, 4) == crowd[2:]
 
 
 async def test_what_is_not_due_is_not_urgent_and_what_has_an_attempt_is_not_unstarted(
-    stage: Stage,
+    harness: Harness,
 ) -> None:
     now = datetime.now(UTC)
-    later = new_message(stage.owner, due_in=timedelta(hours=1))
-    await make_message(stage.database, replace(later, sweep_at=now - SECOND))
-    await stage.dispatch(await unstarted(stage, MessageType.OTP))
-    await stage.crash(
-        await unstarted(stage, MessageType.OTP), deadline_in=timedelta(minutes=1), provider="one"
+    later = new_message(harness.owner, due_in=timedelta(hours=1))
+    await make_message(harness.database, replace(later, sweep_at=now - SECOND))
+    await harness.dispatch(await unstarted(harness, MessageType.OTP))
+    await harness.crash(
+        await unstarted(harness, MessageType.OTP), deadline_in=timedelta(minutes=1), provider="one"
     )
-    assert await taken(stage, 10) == []
+    assert await taken(harness, 10) == []
 
 
 async def test_a_message_that_is_due_later_is_started_in_time_if_nobody_did(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
-    later = new_message(stage.owner, due_in=timedelta(hours=1))
+    later = new_message(harness.owner, due_in=timedelta(hours=1))
     message_id = await make_message(
-        stage.database, replace(later, sweep_at=datetime.now(UTC) - SECOND)
+        harness.database, replace(later, sweep_at=datetime.now(UTC) - SECOND)
     )
-    assert (await sweep(stage, client)).started == 1
-    assert await runs(client, id_of(stage, message_id))
+    assert (await sweep(harness, client)).started == 1
+    assert await runs(client, id_of(harness, message_id))
 
 
-async def test_a_claim_is_left_alone_for_the_grace(stage: Stage) -> None:
-    message_id = await unstarted(stage, MessageType.OTP)
+async def test_a_claim_is_left_alone_for_the_grace(harness: Harness) -> None:
+    message_id = await unstarted(harness, MessageType.OTP)
     before = datetime.now(UTC)
-    await stage.dispatch(message_id)
-    row = await stage.message(message_id)
+    await harness.dispatch(message_id)
+    row = await harness.message(message_id)
     assert (row.ready_at, row.sweep_at - before > timedelta(seconds=50)) == (None, True)
 
 
-async def test_a_wait_is_left_alone_until_it_is_over_and_the_grace_beyond(stage: Stage) -> None:
-    message = new_message(stage.owner, due_in=timedelta(hours=1))
+async def test_a_wait_is_left_alone_until_it_is_over_and_the_grace_beyond(harness: Harness) -> None:
+    message = new_message(harness.owner, due_in=timedelta(hours=1))
     due = replace(message, sweep_at=datetime.now(UTC) + 2 * SECOND)
-    message_id = await make_message(stage.database, due)
-    await stage.dispatch(message_id)
-    row = await stage.message(message_id)
+    message_id = await make_message(harness.database, due)
+    await harness.dispatch(message_id)
+    row = await harness.message(message_id)
     assert row.ready_at == row.due_at
     assert row.sweep_at == row.due_at + timedelta(minutes=1)
 
 
-async def test_what_was_started_and_waits_for_a_worker_is_left_alone(stage: Stage) -> None:
+async def test_what_was_started_and_waits_for_a_worker_is_left_alone(harness: Harness) -> None:
     soon = datetime.now(UTC) + 2 * SECOND
-    message = replace(new_message(stage.owner), sweep_at=soon)
-    waiting, tried = [await make_message(stage.database, message) for _ in range(2)]
-    await stage.dispatch(tried)
-    of_attempt = (await stage.message(tried)).sweep_at
+    message = replace(new_message(harness.owner), sweep_at=soon)
+    waiting, tried = [await make_message(harness.database, message) for _ in range(2)]
+    await harness.dispatch(tried)
+    of_attempt = (await harness.message(tried)).sweep_at
     later = soon + 2 * timedelta(minutes=1)
-    tenant = stage.owner.tenant_id
-    async with stage.database.transaction() as db:
+    tenant = harness.owner.tenant_id
+    async with harness.database.transaction() as db:
         await look_again(db, [(tenant, waiting), (tenant, tried)], later, later=True)
         await look_again(db, [(tenant, waiting)], soon, later=True)
-    assert (await stage.message(waiting)).sweep_at == later
-    assert (await stage.message(tried)).sweep_at == of_attempt
+    assert (await harness.message(waiting)).sweep_at == later
+    assert (await harness.message(tried)).sweep_at == of_attempt
 
 
-async def test_what_temporal_would_not_take_has_its_next_turn_soon(stage: Stage) -> None:
-    message_id = await unstarted(stage, MessageType.OTP)
+async def test_what_temporal_would_not_take_has_its_next_turn_soon(harness: Harness) -> None:
+    message_id = await unstarted(harness, MessageType.OTP)
     nowhere = await Client.connect(f"127.0.0.1:{free_port()}", lazy=True)
     before = datetime.now(UTC)
-    assert (await sweep(stage, nowhere)).started == 0
-    assert (await stage.message(message_id)).sweep_at < before + 10 * SECOND < before + GRACE
+    assert (await sweep(harness, nowhere)).started == 0
+    assert (await harness.message(message_id)).sweep_at < before + 10 * SECOND < before + GRACE
 
 
 async def test_between_full_turns_it_looks_again_for_what_is_not_started(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
     routes = Routes([], {})
     watching = Sweeping(
-        stage.database,
+        harness.database,
         client,
         WAITS,
         routes,
@@ -145,16 +145,16 @@ async def test_between_full_turns_it_looks_again_for_what_is_not_started(
     )
     under_way = asyncio.create_task(ActivityEnvironment().run(watching.sweep))
     await asyncio.sleep(0.5)  # its full turn is over, or finds it as well
-    message_id = await unstarted(stage, MessageType.OTP)
+    message_id = await unstarted(harness, MessageType.OTP)
     assert (await under_way).started == 1
-    assert await runs(client, id_of(stage, message_id))
+    assert await runs(client, id_of(harness, message_id))
 
 
 async def test_a_worker_that_shuts_down_is_not_held_up_by_the_watch(
-    stage: Stage, client: Client
+    harness: Harness, client: Client
 ) -> None:
     watching = Sweeping(
-        stage.database,
+        harness.database,
         client,
         WAITS,
         Routes([], {}),

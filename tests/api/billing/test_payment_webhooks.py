@@ -19,7 +19,7 @@ from api.services.billing.payment_reports import PaymentNews
 from models.enums import ChargeState
 from models.session import Database
 from providers.simulator import payments
-from tests.activities.gateways import LOST, OwnGateway, Till
+from tests.activities.gateways import LOST, OwnGateway, PaymentHarness
 from tests.api.doubles import FakeUpgradeStarter
 from tests.factories import Owner
 
@@ -42,17 +42,19 @@ def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
 
 
 @pytest.fixture
-async def till(database: Database, owner: Owner) -> Till:
+async def harness(database: Database, owner: Owner) -> PaymentHarness:
     """Payments at the simulator, as it were."""
-    return Till(database, owner, OwnGateway(state=ChargeState.PROCESSING, name="simulator"))
+    return PaymentHarness(
+        database, owner, OwnGateway(state=ChargeState.PROCESSING, name="simulator")
+    )
 
 
 @pytest.fixture
-async def reference(till: Till, upgrades: FakeUpgradeStarter) -> str:
+async def reference(harness: PaymentHarness, upgrades: FakeUpgradeStarter) -> str:
     """A charge that is under way."""
-    payment_id = await till.order(key="k")
-    await till.take("charge", payment_id)
-    [request] = till.gateway.requests
+    payment_id = await harness.order(key="k")
+    await harness.take("charge", payment_id)
+    [request] = harness.gateway.requests
     return request.reference
 
 
@@ -95,48 +97,48 @@ async def post(
     )
 
 
-async def everything(till: Till) -> list[Any]:
+async def everything(harness: PaymentHarness) -> list[Any]:
     """Return all rows that news could change."""
     found: list[Any] = []
     for table in ("payment", "payment_event", "ledger_entry", "credit_account", "alert"):
-        found += await till.rows(
+        found += await harness.rows(
             f"SELECT to_jsonb(t) - 'sweep_at' FROM {table} t WHERE tenant_id = :t ORDER BY 1"
         )
     return found
 
 
 async def test_news_take_effect_and_wake_the_workflow(
-    client: httpx.AsyncClient, till: Till, reference: str, upgrades: FakeUpgradeStarter
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str, upgrades: FakeUpgradeStarter
 ) -> None:
     assert (await post(client, reference, news(reference))).status_code == 204
-    row = await till.row(payment_of(reference))
+    row = await harness.row(payment_of(reference))
     assert (row.status, row.taken_at is not None, row.completed_at) == ("SUCCEEDED", True, None)
     assert row.sweep_at <= datetime.now(UTC) + timedelta(seconds=5)
-    assert upgrades.woken == [f"upgrade/{till.owner.tenant_id}/k"]
+    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_id}/k"]
 
 
 async def test_telling_it_again_changes_nothing(
-    client: httpx.AsyncClient, till: Till, reference: str, upgrades: FakeUpgradeStarter
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str, upgrades: FakeUpgradeStarter
 ) -> None:
     body = news(reference)
     await post(client, reference, body)
-    await till.take("grant", payment_of(reference))
-    before = await everything(till)
-    woken = len(upgrades.woken)
+    await harness.take("grant", payment_of(reference))
+    before = await everything(harness)
+    row_changed = len(upgrades.row_changed)
     answers = await asyncio.gather(*(post(client, reference, body) for _ in range(10)))
     answers.append(await post(client, reference, news(reference, status="failed")))
     assert {answer.status_code for answer in answers} == {204}
-    assert await everything(till) == before
-    assert len(upgrades.woken) == woken, "nobody is left to wake"
+    assert await everything(harness) == before
+    assert len(upgrades.row_changed) == row_changed, "nobody is left to wake"
 
 
 async def test_a_payment_that_news_end_is_counted_once(
-    client: httpx.AsyncClient, till: Till, reference: str
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     before = failures_counted()
     for event in ("1", "1", "2"):
         await post(client, reference, news(reference, status="failed", eventId=event))
-    assert (await till.take("follow", payment_of(reference))).moved is False
+    assert (await harness.take("await_payment", payment_of(reference))).moved is False
     assert failures_counted() == before + 1
 
 
@@ -146,19 +148,23 @@ def failures_counted() -> float:
 
 @pytest.mark.parametrize(("secret", "seconds_off"), [("guessed", 0), (SECRET, -600), (SECRET, 600)])
 async def test_a_wrong_or_old_signature_is_403(
-    client: httpx.AsyncClient, till: Till, reference: str, secret: str, seconds_off: int
+    client: httpx.AsyncClient,
+    harness: PaymentHarness,
+    reference: str,
+    secret: str,
+    seconds_off: int,
 ) -> None:
-    before = await everything(till)
+    before = await everything(harness)
     at = time.time() + seconds_off
     answer = await post(client, reference, news(reference), secret=secret, at=at)
     assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
     unsigned = await client.post(f"/webhooks/simulator/payments/{reference}", json=news(reference))
     assert unsigned.status_code == 403
-    assert await everything(till) == before
+    assert await everything(harness) == before
 
 
 async def test_news_of_another_payment_at_this_address_are_403(
-    client: httpx.AsyncClient, till: Till, reference: str
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     other = f"{reference}0"
     assert (await post(client, other, news(reference))).status_code == 403
@@ -170,44 +176,48 @@ async def test_news_of_another_payment_at_this_address_are_403(
 )
 async def test_news_of_a_charge_that_nobody_ordered_are_dropped(
     client: httpx.AsyncClient,
-    till: Till,
+    harness: PaymentHarness,
     reference: str,
     upgrades: FakeUpgradeStarter,
     changed: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    before, counted = await everything(till), dropped("AMOUNT")
+    before, counted = await everything(harness), dropped("AMOUNT")
     assert (await post(client, reference, news(reference, **changed))).status_code == 204
-    assert await everything(till) == before
-    assert (dropped("AMOUNT"), upgrades.woken) == (counted + 1, [])
+    assert await everything(harness) == before
+    assert (dropped("AMOUNT"), upgrades.row_changed) == (counted + 1, [])
     assert "the gateway tells of another charge than was ordered" in caplog.messages
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
 async def test_news_of_another_charge_than_the_payments_are_dropped(
-    client: httpx.AsyncClient, till: Till, reference: str, upgrades: FakeUpgradeStarter, status: str
+    client: httpx.AsyncClient,
+    harness: PaymentHarness,
+    reference: str,
+    upgrades: FakeUpgradeStarter,
+    status: str,
 ) -> None:
-    before, counted = await everything(till), dropped("CHARGE_ID")
+    before, counted = await everything(harness), dropped("CHARGE_ID")
     told = news(reference, chargeId="ch-another", status=status)
     assert (await post(client, reference, told)).status_code == 204
-    assert await everything(till) == before
-    assert (dropped("CHARGE_ID"), upgrades.woken) == (counted + 1, [])
+    assert await everything(harness) == before
+    assert (dropped("CHARGE_ID"), upgrades.row_changed) == (counted + 1, [])
 
 
 async def test_one_charge_pays_one_payment(
-    client: httpx.AsyncClient, till: Till, reference: str
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     await post(client, reference, news(reference))
-    other = await till.order(key="other")
-    till.gateway.answers.append(LOST)
-    await till.take("charge", other)
-    unpaid = str(await till.reference(other))
-    before = await everything(till)
+    other = await harness.order(key="other")
+    harness.gateway.answers.append(LOST)
+    await harness.take("charge", other)
+    unpaid = str(await harness.reference(other))
+    before = await everything(harness)
     told = news(unpaid, chargeId=f"ch-{reference}")
     assert (await post(client, unpaid, told)).status_code == 204
     again = news(unpaid, eventId=f"evt-{reference}")
     assert (await post(client, unpaid, again)).status_code == 204
-    assert await everything(till) == before
+    assert await everything(harness) == before
 
 
 def dropped(reason: str) -> float:
@@ -216,16 +226,16 @@ def dropped(reason: str) -> float:
 
 
 async def test_news_of_an_old_charge_under_the_same_ids_are_404(
-    client: httpx.AsyncClient, till: Till, reference: str
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
-    before = await everything(till)
+    before = await everything(harness)
     for old in (reference.rpartition("-")[0], f"{reference[:-8]}aaaaaaaa"):
         assert (await post(client, old, news(old))).status_code == 404
-    assert await everything(till) == before
+    assert await everything(harness) == before
 
 
 async def test_a_report_about_a_message_is_no_news_of_a_charge(
-    client: httpx.AsyncClient, till: Till, reference: str
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     report = news(reference)
     del report["type"]
@@ -234,12 +244,12 @@ async def test_a_report_about_a_message_is_no_news_of_a_charge(
 
 
 async def test_news_for_nobody_are_404(
-    client: httpx.AsyncClient, till: Till, reference: str, database: Database
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str, database: Database
 ) -> None:
-    nobody = str(await till.reference(10**17))
+    nobody = str(await harness.reference(10**17))
     assert (await post(client, nobody, news(nobody))).status_code == 404
     assert (await post(client, reference, news(reference), gateway="other")).status_code == 404
-    never_asked = str(await till.reference(await till.order()))
+    never_asked = str(await harness.reference(await harness.order()))
     assert (await post(client, never_asked, news(never_asked))).status_code == 404
 
 
@@ -267,11 +277,11 @@ async def test_news_for_nobody_are_404(
     ids=repr,
 )
 async def test_a_body_that_cannot_be_read_is_400_although_it_is_signed(
-    client: httpx.AsyncClient, till: Till, reference: str, changed: dict[str, Any]
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str, changed: dict[str, Any]
 ) -> None:
-    before = await everything(till)
+    before = await everything(harness)
     assert (await post(client, reference, news(reference, **changed))).status_code == 400
-    assert await everything(till) == before
+    assert await everything(harness) == before
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"7", b"{", b"[" * 100_000, b"null", b'"x"'])
@@ -282,9 +292,9 @@ async def test_a_body_that_is_no_news_is_400(
 
 
 async def test_news_of_another_tenants_payment_reach_only_that_one(
-    client: httpx.AsyncClient, till: Till, reference: str, database: Database
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str, database: Database
 ) -> None:
-    crossed = reference.replace(str(till.owner.tenant_id), str(till.owner.tenant_id + 1), 1)
+    crossed = reference.replace(str(harness.owner.tenant_id), str(harness.owner.tenant_id + 1), 1)
     assert (await post(client, crossed, news(crossed))).status_code == 404
     async with database.read() as db:
         found = await db.execute(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.enums import Channel, PriceGap, PriceSource, UsageState
+from models.enums import Channel, PriceSource, UnpricedReason, UsageState
 from models.session import Database
 from models.tables.usage import UsageCorrection, UsageRecord
 from tests.api.integrator import Integrator, make_merchant, make_message
@@ -73,7 +73,7 @@ async def test_a_price_is_its_record_and_what_was_posted_since(
 async def test_a_price_that_is_awaited_is_provisional(
     integrator: Integrator, recorded: Recorded
 ) -> None:
-    waiting = {"state": UsageState.PROVISIONAL, "gap": PriceGap.VENDOR_PRICE}
+    waiting = {"state": UsageState.PROVISIONAL, "gap": UnpricedReason.VENDOR_PRICE}
     shown = await price(integrator, await recorded(**waiting))
     assert (shown["total"], shown["state"]) == ("0.015360", "PROVISIONAL")
 
@@ -81,7 +81,7 @@ async def test_a_price_that_is_awaited_is_provisional(
 @pytest.mark.parametrize(
     "facts",
     [
-        {"state": UsageState.PROVISIONAL, "gap": PriceGap.RATE_MISSING, "cost": Decimal(0)},
+        {"state": UsageState.PROVISIONAL, "gap": UnpricedReason.RATE_MISSING, "cost": Decimal(0)},
         {"priced_by": None, "cost": Decimal(0)},
     ],
     ids=["without a card", "from before there were prices"],

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.services.billing.usage_reports import Reports
-from models.enums import Channel, PriceGap
+from models.enums import Channel, UnpricedReason
 from models.session import Database
 from tests.api.doubles import Clock
 from tests.api.integrator import Integrator, make_merchant
@@ -105,11 +105,11 @@ async def test_a_day_that_is_not_closed_is_named(
 async def test_every_price_that_is_missing_is_named(
     reader: Integrator, database: Database, owner: Owner
 ) -> None:
-    unrated = PriceGap.RATE_MISSING
+    unrated = UnpricedReason.RATE_MISSING
     for country in ("DE", "US", "US", "FR"):
         await book(database, owner, Use(day=D14, provider="twilio", country=country, gap=unrated))
     await book(database, owner, MAIL(day=D15, gap=unrated))
-    await book(database, owner, Use(day=D15, provider="twilio", gap=PriceGap.VENDOR_PRICE))
+    await book(database, owner, Use(day=D15, provider="twilio", gap=UnpricedReason.VENDOR_PRICE))
     assert await close(database, owner, NOW) == (0, 2)
     report = (await reader.get("/reports/usage", **APRIL)).json()
     assert report["freshnessReason"] == (
@@ -179,7 +179,7 @@ async def test_one_merchant_is_reported_alone(
 ) -> None:
     other = await make_merchant(database, owner.tenant_id, "other")
     await book(database, owner, Use(day=D14, cost=Decimal("1.25")))
-    await book(database, owner, Use(day=D14, gap=PriceGap.RATE_MISSING, tenants_own=True))
+    await book(database, owner, Use(day=D14, gap=UnpricedReason.RATE_MISSING, tenants_own=True))
     mine = await reader.get("/reports/usage", **APRIL, merchantId=owner.merchant)
     assert mine.text.endswith(f'not all closed yet.","merchantId":"{owner.merchant}"}}')
     assert (mine.json()["totalSmsCount"], mine.json()["finalCharges"]) == (1, 1.25)

@@ -45,7 +45,7 @@ class Time:
 
 @pytest.fixture
 def limited(
-    house: None, app: FastAPI, database: Database, starter: FakeStarter, clock: Clock
+    harness: None, app: FastAPI, database: Database, starter: FakeStarter, clock: Clock
 ) -> None:
     """Let every tenant have one open message, no more."""
     app.state.sending = Sending(

@@ -14,7 +14,7 @@ from models.session import Database
 from models.tables.ledger import AllowanceMonth, LedgerEntry
 from tests.api.doubles import FakeStarter
 from tests.api.integrator import SMS, Integrator, make_merchant, make_message
-from workflows.messages.start import News
+from workflows.messages.start import SendSignal
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
 
@@ -87,7 +87,7 @@ async def test_what_waits_is_canceled_and_its_hold_released(
         ).one()
     assert list(kinds) == ["HOLD", "RELEASE"]
     assert (month.held, month.used) == (0, 0)
-    assert [news for _, news in starter.woken] == [News.WOKEN]
+    assert [news for _, news in starter.row_changed] == [SendSignal.ROW_CHANGED]
 
 
 async def test_twice_is_once(
@@ -101,7 +101,7 @@ async def test_twice_is_once(
             select(col(LedgerEntry.kind)).where(col(LedgerEntry.tenant_id) == gym.tenant_id)
         )
     assert sorted(kinds) == ["HOLD", "RELEASE"]
-    assert len(starter.woken) == 1
+    assert len(starter.row_changed) == 1
 
 
 async def test_without_a_key_a_second_time_is_200_too(gym: Integrator, waiting: str) -> None:

@@ -167,7 +167,7 @@ async def test_from_must_be_an_address_of_the_tenant(gym: Integrator, database: 
         assert (await gym.get(f"/messages/{sent}")).json()["from"] == used
 
 
-async def test_without_any_address_it_is_403(integrator: Integrator, house: None) -> None:
+async def test_without_any_address_it_is_403(integrator: Integrator, harness: None) -> None:
     answer = await integrator.post("/email/send", DIRECT)
     assert (answer.status_code, answer.json()["code"]) == (403, "SENDER_NOT_REGISTERED")
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from providers.ports.messages import NotFound, NoTruth, Playback, Recording
+from providers.ports.messages import NotFound, Playback, Recording, Unanswered
 from providers.simulator.messages import Simulator
 
 
@@ -60,10 +60,10 @@ async def test_a_recording_is_streamed_and_its_connection_given_back() -> None:
     ("answer", "told"),
     [
         (httpx.Response(404), NotFound()),
-        (httpx.Response(500), NoTruth(reason="500")),
-        (httpx.Response(302), NoTruth(reason="302")),
-        (httpx.ReadTimeout(""), NoTruth(reason="ReadTimeout")),
-        (httpx.ConnectError(""), NoTruth(reason="ConnectError")),
+        (httpx.Response(500), Unanswered(reason="500")),
+        (httpx.Response(302), Unanswered(reason="302")),
+        (httpx.ReadTimeout(""), Unanswered(reason="ReadTimeout")),
+        (httpx.ConnectError(""), Unanswered(reason="ConnectError")),
     ],
 )
 async def test_what_is_no_recording(answer: httpx.Response | Exception, told: Playback) -> None:

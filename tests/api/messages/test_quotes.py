@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.enums import Channel, PriceGap
+from models.enums import Channel, UnpricedReason
 from models.session import Database
 from tests.api.integrator import (
     EMAIL,
@@ -102,7 +102,7 @@ async def test_a_quote_counts_segments_as_a_send_does(
 async def test_without_a_card_there_are_no_amounts_and_it_may_be_sent(gym: Integrator) -> None:
     answer = await quote(gym, QUOTES["SMS"])
     assert answer.items() >= UNPRICED.items()
-    assert (answer["priceGap"], answer["allowed"]) == (PriceGap.RATE_MISSING, True)
+    assert (answer["priceGap"], answer["allowed"]) == (UnpricedReason.RATE_MISSING, True)
 
 
 async def test_without_a_provider_there_is_no_price_either(

@@ -8,7 +8,7 @@ import pytest
 
 from models.enums import Channel, MessageStatus
 from models.session import Database
-from providers.ports.messages import NoTruth
+from providers.ports.messages import Unanswered
 from tests.api.calls import make_call
 from tests.api.doubles import FakeKeeper, FakeSending, FakeStarter
 from tests.api.integrator import EMAIL, GYM, VOICE, Integrator, make_merchant, make_message
@@ -202,7 +202,7 @@ async def test_a_mail_has_no_recording(gym: Integrator) -> None:
 async def test_while_the_provider_is_away_it_is_503(
     gym: Integrator, database: Database, keeper: FakeKeeper
 ) -> None:
-    keeper.answer = NoTruth(reason="ConnectError")
+    keeper.answer = Unanswered(reason="ConnectError")
     call = await make_call(database, gym)
     answer = await gym.get(f"/messages/{call}/recording")
     assert (answer.status_code, answer.json()["code"]) == (503, "TEMPORARILY_UNAVAILABLE")

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from models.rules.registration.vocabulary import Errand
+from models.rules.registration.vocabulary import RegistrationOperation
 from tests.api.integrator import GYM, Integrator, make_merchant
 from tests.api.registrar import FakeRegistrationStarter, Registrar, refused
 from tests.messaging import BRAND, CAMPAIGN
@@ -103,8 +103,8 @@ async def test_a_brand_is_submitted_and_its_tax_number_is_never_shown(
         name: value for name, value in BRAND.items() if name != "ein"
     }
     [(start, fresh)] = registrations.started
-    assert (start.errand, str(start.row_id), fresh) == (
-        Errand.REGISTER_BRAND,
+    assert (start.registry_operation, str(start.row_id), fresh) == (
+        RegistrationOperation.REGISTER_BRAND,
         view["brandId"],
         True,
     )
@@ -262,7 +262,7 @@ async def test_news_only_wake_and_forged_ones_do_not(
     brand = (await registrar.brand()).json()["brandId"]
     reference, before = f"hxr-brand-{tenant}-{brand}-1", await registrar.rows()
     assert await _news(client, reference) == 204
-    assert registrations.woken == [f"register-brand/{tenant}/{brand}"]
+    assert registrations.row_changed == [f"register-brand/{tenant}/{brand}"]
     assert await _news(client, reference, secret="another") == 403
     assert await _news(client, reference, told=f"hxr-brand-{tenant}-{brand}-2") == 403
     assert await _news(client, f"hxr-brand-{tenant}-{brand}-2") == 404
@@ -270,7 +270,7 @@ async def test_news_only_wake_and_forged_ones_do_not(
     assert await _news(client, "hx-1-2-3") == 404
     await registrar.stands("brand", "APPROVED")
     assert await _news(client, reference) == 204
-    assert len(registrations.woken) == 1
+    assert len(registrations.row_changed) == 1
     await registrar.stands("brand", "PENDING")
     assert await registrar.rows() == before
 

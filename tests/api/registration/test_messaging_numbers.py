@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from models.queries.consent.inbound_texts import find_number
-from models.rules.registration.vocabulary import Errand
-from providers.ports.messages import NoTruth
+from models.rules.registration.vocabulary import RegistrationOperation
+from providers.ports.messages import Unanswered
 from tests.api.integrator import GYM, Integrator
 from tests.api.registrar import FakeRegistrationStarter, Registrar, refused
 from tests.registration.harness import ScriptedRegistry
@@ -24,7 +24,7 @@ async def test_the_numbers_for_sale_are_the_registrys(registrar: Registrar) -> N
 async def test_a_registry_out_of_reach_is_503(
     registrar: Registrar, registry: ScriptedRegistry
 ) -> None:
-    registry._offers = NoTruth(reason="ConnectError")
+    registry._offers = Unanswered(reason="ConnectError")
     response = await registrar.get("numbers/available")
     assert refused(response) == (503, "TEMPORARILY_UNAVAILABLE")
     assert response.headers["Retry-After"]
@@ -125,7 +125,7 @@ async def test_a_number_is_assigned_to_an_approved_campaign(
     campaign, number = await registrar.approved(), await registrar.bought()
     view = (await registrar.assign(number, campaign, key="k")).json()
     assert (view["status"], view["campaignId"], view["number"]) == ("PENDING", campaign, number)
-    assert registrations.started[-1][0].errand is Errand.ASSIGN
+    assert registrations.started[-1][0].registry_operation is RegistrationOperation.ASSIGN
     await registrar.stands("assignment", "ASSIGNED")
     again = await registrar.assign(number, campaign, key="k")
     assert (again.json()["status"], again.headers["Idempotency-Replayed"]) == ("ASSIGNED", "true")
@@ -219,7 +219,7 @@ async def test_a_number_without_a_campaign_is_released_at_once(
     number = await registrar.bought()
     view = (await registrar.give_back(number, key="k")).json()
     assert (view["status"], view["assignmentStatus"]) == ("RELEASING", None)
-    assert registrations.started[-1][0].errand is Errand.RELEASE
+    assert registrations.started[-1][0].registry_operation is RegistrationOperation.RELEASE
     await registrar.stands("number", "RELEASED")
     again = await registrar.give_back(number, key="k")
     assert (again.json()["status"], again.headers["Idempotency-Replayed"]) == ("RELEASED", "true")
@@ -234,7 +234,7 @@ async def test_a_number_with_a_campaign_is_unassigned_first(
     await registrar.stands("assignment", state)
     view = (await registrar.give_back(number)).json()
     assert (view["status"], view["assignmentStatus"]) == ("ACTIVE", "UNASSIGNING")
-    assert registrations.started[-1][0].errand is Errand.UNASSIGN
+    assert registrations.started[-1][0].registry_operation is RegistrationOperation.UNASSIGN
     before = (await registrar.get("numbers")).json()
     assert (await registrar.give_back(number)).json() == before[0]
 

@@ -59,7 +59,7 @@ def make_world(
     database: Database,
     merchant_key: Callable[[int, int], Awaitable[Integrator]],
     registrations: FakeRegistrationStarter,
-    house: None,
+    harness: None,
     counter: None,
 ) -> Callable[[], Awaitable[World]]:
     """Makes gym-a with one of everything, its sibling, and another tenant's gym-a."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.enums import Channel, PriceGap, PriceSource, UsageState
+from models.enums import Channel, PriceSource, UnpricedReason, UsageState
 from models.rules.billing.pricing import Card, billed_by_aws, choose, country_of, kept, price
 
 ACCEPTED = datetime(2026, 4, 16, 12, tzinfo=UTC)
@@ -106,10 +106,10 @@ def test_a_price_is_final_unless_it_names_what_is_missing(
 ) -> None:
     found = price(units, given, told=told, awaited=awaited)
     if given is None:
-        assert found.gap is PriceGap.RATE_MISSING
+        assert found.gap is UnpricedReason.RATE_MISSING
         assert found.markup == found.carrier_fee == 0
     elif told is None and awaited:
-        assert found.gap is PriceGap.VENDOR_PRICE
+        assert found.gap is UnpricedReason.VENDOR_PRICE
     else:
         assert found.gap is None
     vendor = told is not None or awaited

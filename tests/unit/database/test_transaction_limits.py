@@ -9,10 +9,10 @@ import pytest
 from psycopg.errors import DiskFull, LockNotAvailable
 
 from models.database.limits import API
-from models.database.transaction_limits import Lane, Lanes
+from models.database.transaction_limits import LockScope, TransactionLimits
 from models.errors import InsufficientCredits, TemporarilyUnavailable
 
-GYM, OTHER = Lane(1, "gym", "send"), Lane(1, "other", "send")
+GYM, OTHER = LockScope(1, "gym", "send"), LockScope(1, "other", "send")
 
 
 class Clock:
@@ -27,12 +27,14 @@ class Clock:
 class Inside:
     """A transaction that is in its lane until it is told to end."""
 
-    def __init__(self, lanes: Lanes, lane: Lane | None, *, patient: bool = False) -> None:
+    def __init__(
+        self, lanes: TransactionLimits, lane: LockScope | None, *, patient: bool = False
+    ) -> None:
         self.began = asyncio.Event()
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task = asyncio.create_task(self._run(lanes, lane, patient))
 
-    async def _run(self, lanes: Lanes, lane: Lane | None, patient: bool) -> None:
+    async def _run(self, lanes: TransactionLimits, lane: LockScope | None, patient: bool) -> None:
         async with lanes.turn(lane, patient=patient):
             self.began.set()
             await self._end
@@ -46,7 +48,7 @@ class Inside:
             await self.task
 
 
-async def inside(lanes: Lanes, lane: Lane | None, count: int) -> list[Inside]:
+async def inside(lanes: TransactionLimits, lane: LockScope | None, count: int) -> list[Inside]:
     started = [Inside(lanes, lane) for _ in range(count)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -58,7 +60,7 @@ def running(some: list[Inside]) -> int:
 
 
 async def test_a_merchant_has_a_fifth_of_the_pool_and_the_others_theirs() -> None:
-    lanes = Lanes(20, API)
+    lanes = TransactionLimits(20, API)
     gym, other = await inside(lanes, GYM, 10), await inside(lanes, OTHER, 1)
     assert (running(gym), running(other)) == (4, 1)
     await gym[0].end()
@@ -70,9 +72,9 @@ async def test_a_merchant_has_a_fifth_of_the_pool_and_the_others_theirs() -> Non
 
 
 async def test_a_tenant_leaves_two_fifths_of_the_pool_to_others() -> None:
-    lanes = Lanes(20, API)
-    mine = [one for name in "abcdef" for one in await inside(lanes, Lane(1, name), 4)]
-    theirs = await inside(lanes, Lane(2, "a"), 1)
+    lanes = TransactionLimits(20, API)
+    mine = [one for name in "abcdef" for one in await inside(lanes, LockScope(1, name), 4)]
+    theirs = await inside(lanes, LockScope(2, "a"), 1)
     assert (running(mine), running(theirs)) == (12, 1)
     for one in [*mine, *theirs]:
         await one.end()
@@ -80,13 +82,13 @@ async def test_a_tenant_leaves_two_fifths_of_the_pool_to_others() -> None:
 
 
 async def test_a_pool_of_any_size_lets_somebody_in() -> None:
-    lanes = Lanes(2, API)
+    lanes = TransactionLimits(2, API)
     assert running(await inside(lanes, GYM, 2)) == 1
     assert running(await inside(lanes, None, 50)) == 50
 
 
 async def test_who_meets_a_lock_sends_the_others_of_its_lane_away() -> None:
-    lanes = Lanes(20, API)
+    lanes = TransactionLimits(20, API)
     gym = await inside(lanes, GYM, 10)
     other = await inside(lanes, OTHER, 6)
     await gym[0].end(LockNotAvailable())
@@ -97,12 +99,12 @@ async def test_who_meets_a_lock_sends_the_others_of_its_lane_away() -> None:
         async with lanes.turn(GYM):
             pass
     assert not any(one.task.done() for one in other)
-    assert running([Inside(lanes, Lane(1, "gym", "consent"))]) == 0  # begins in a moment
+    assert running([Inside(lanes, LockScope(1, "gym", "consent"))]) == 0  # begins in a moment
     await asyncio.sleep(0.01)
 
 
 async def test_one_at_a_time_finds_out_whether_the_lock_is_gone() -> None:
-    lanes = Lanes(20, API)
+    lanes = TransactionLimits(20, API)
     [first] = await inside(lanes, GYM, 1)
     await first.end(LockNotAvailable())
     [probe, refused] = await inside(lanes, GYM, 2)
@@ -117,7 +119,7 @@ async def test_one_at_a_time_finds_out_whether_the_lock_is_gone() -> None:
 async def test_whoever_is_refused_by_us_got_through_the_lock(
     error: Exception, through: int
 ) -> None:
-    lanes = Lanes(20, API)
+    lanes = TransactionLimits(20, API)
     [first] = await inside(lanes, GYM, 1)
     await first.end(LockNotAvailable())
     [probe] = await inside(lanes, GYM, 1)
@@ -128,7 +130,7 @@ async def test_whoever_is_refused_by_us_got_through_the_lock(
 
 
 async def test_who_is_patient_waits_although_the_lane_is_locked() -> None:
-    lanes = Lanes(20, API)
+    lanes = TransactionLimits(20, API)
     gym = await inside(lanes, GYM, 4)
     patient = Inside(lanes, GYM, patient=True)
     await asyncio.sleep(0)
@@ -137,7 +139,7 @@ async def test_who_is_patient_waits_although_the_lane_is_locked() -> None:
 
 
 async def test_nobody_waits_longer_than_a_turn_and_not_too_many_wait() -> None:
-    lanes = Lanes(5, replace(API, waiting=2, turn=timedelta(seconds=0.1)))
+    lanes = TransactionLimits(5, replace(API, waiting=2, turn=timedelta(seconds=0.1)))
     first, second, third, fourth = await inside(lanes, GYM, 4)
     with pytest.raises(TemporarilyUnavailable):
         await fourth.task
@@ -150,7 +152,7 @@ async def test_nobody_waits_longer_than_a_turn_and_not_too_many_wait() -> None:
 
 
 async def test_who_gives_up_waiting_leaves_no_turn_behind() -> None:
-    lanes = Lanes(5, API)
+    lanes = TransactionLimits(5, API)
     first, second, third = await inside(lanes, GYM, 3)
     second.task.cancel()
     await asyncio.sleep(0)
@@ -165,7 +167,7 @@ async def test_who_gives_up_waiting_leaves_no_turn_behind() -> None:
 
 
 async def test_a_turn_given_to_somebody_who_is_cancelled_goes_to_the_next() -> None:
-    lanes = Lanes(5, API)
+    lanes = TransactionLimits(5, API)
     first, second, third = await inside(lanes, GYM, 3)
     ending = asyncio.create_task(first.end())
     await asyncio.sleep(0)
@@ -177,7 +179,7 @@ async def test_a_turn_given_to_somebody_who_is_cancelled_goes_to_the_next() -> N
 
 
 async def test_a_turn_that_nobody_wants_any_more_is_not_remembered() -> None:
-    lanes = Lanes(5, API)
+    lanes = TransactionLimits(5, API)
     first, second = await inside(lanes, GYM, 2)
     ending = asyncio.create_task(first.end())
     await asyncio.sleep(0)
@@ -189,9 +191,9 @@ async def test_a_turn_that_nobody_wants_any_more_is_not_remembered() -> None:
 
 async def test_what_is_blocked_is_forgotten_after_a_while() -> None:
     clock = Clock()
-    lanes = Lanes(20, API, clock)
+    lanes = TransactionLimits(20, API, clock)
     for number in range(100):
-        [one] = await inside(lanes, Lane(1, number), 1)
+        [one] = await inside(lanes, LockScope(1, number), 1)
         await one.end(LockNotAvailable())
     assert lanes.remembered == 100
     clock.now = 61

@@ -13,7 +13,7 @@ from models.rules.messages.settlement import (
     correction,
     end_by_report,
     end_refused,
-    end_without_truth,
+    end_unknown,
 )
 from models.rules.messages.settlement_facts import AttemptFact, Facts, ReportFact
 
@@ -105,7 +105,7 @@ def test_the_attempt_that_was_reported_on_names_provider_and_day() -> None:
 def test_without_truth_only_what_was_surely_taken_is_captured(
     known: Facts, captured: int, provider: str | None
 ) -> None:
-    assert end_without_truth(known) == End(
+    assert end_unknown(known) == End(
         status=MessageStatus.UNKNOWN,
         captured=captured,
         error_code=ErrorCode.DELIVERY_UNKNOWN,
@@ -160,7 +160,7 @@ def test_no_end_captures_more_than_was_held(
     known = facts(*reports, attempts=attempts, status=status, corrected=corrected)
     ends = [
         end_by_report(known),
-        end_without_truth(known),
+        end_unknown(known),
         end_refused(known, ErrorCode.EXPIRED),
         correction(known, TODAY),
     ]

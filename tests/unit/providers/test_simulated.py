@@ -16,9 +16,9 @@ from providers.ports.messages import (
     LookUp,
     NotFound,
     NotProcessed,
-    NoTruth,
     Refused,
     SmsRequest,
+    Unanswered,
     VoiceRequest,
 )
 from providers.simulator.messages import Simulator, verifier
@@ -141,17 +141,17 @@ def test_a_request_shows_no_number_and_no_text() -> None:
             ),
             Found(provider_message_id="m1"),
         ),
-        (httpx.Response(500), NoTruth(reason="HTTPStatusError")),
-        (httpx.Response(404, json={"items": []}), NoTruth(reason="HTTPStatusError")),
-        (httpx.Response(200, text="not json"), NoTruth(reason="JSONDecodeError")),
-        (httpx.Response(200, json={}), NoTruth(reason="KeyError")),
-        (httpx.Response(200, json=[]), NoTruth(reason="TypeError")),
-        (httpx.Response(200, json={"items": None}), NoTruth(reason="TypeError")),
-        (httpx.Response(200, json={"items": {}}), NoTruth(reason="TypeError")),
-        (httpx.Response(200, json={"items": [{}]}), NoTruth(reason="KeyError")),
+        (httpx.Response(500), Unanswered(reason="HTTPStatusError")),
+        (httpx.Response(404, json={"items": []}), Unanswered(reason="HTTPStatusError")),
+        (httpx.Response(200, text="not json"), Unanswered(reason="JSONDecodeError")),
+        (httpx.Response(200, json={}), Unanswered(reason="KeyError")),
+        (httpx.Response(200, json=[]), Unanswered(reason="TypeError")),
+        (httpx.Response(200, json={"items": None}), Unanswered(reason="TypeError")),
+        (httpx.Response(200, json={"items": {}}), Unanswered(reason="TypeError")),
+        (httpx.Response(200, json={"items": [{}]}), Unanswered(reason="KeyError")),
         (
             httpx.Response(200, json={"items": [{"id": "m1", "events": [{"at": "?"}]}]}),
-            NoTruth(reason="KeyError"),
+            Unanswered(reason="KeyError"),
         ),
     ],
 )
@@ -221,7 +221,7 @@ def test_a_report_that_cannot_be_stored_is_unreadable(wrong: dict[str, Any]) -> 
 @pytest.mark.parametrize("wrong", UNREADABLE)
 async def test_a_look_up_that_finds_one_learns_nothing(wrong: dict[str, Any]) -> None:
     found = {"items": [{"id": "m1", "events": [EVENT | wrong]}]}
-    assert await simulator(httpx.Response(200, json=found)).look_up("hx-1-2-3") == NoTruth(
+    assert await simulator(httpx.Response(200, json=found)).look_up("hx-1-2-3") == Unanswered(
         reason="ValueError"
     )
 
@@ -301,4 +301,4 @@ def test_a_status_that_its_channel_does_not_have_cannot_be_read(told: dict[str, 
 async def test_a_look_up_that_tells_of_another_reference_tells_nothing() -> None:
     item = {"id": "m1", "reference": "hx-1-2-4", "events": [EVENT]}
     truth = await simulator(httpx.Response(200, json={"items": [item]})).look_up("hx-1-2-3")
-    assert isinstance(truth, NoTruth)
+    assert isinstance(truth, Unanswered)

@@ -7,12 +7,12 @@ import httpx
 import pytest
 
 from models.enums import ChargeState
-from providers.ports.messages import Ambiguous, NotFound, NotProcessed, NoTruth
+from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.payments import (
     Charge,
     ChargeAnswer,
+    ChargeLookUp,
     ChargeRequest,
-    ChargeTruth,
     Gateways,
     RefundAnswer,
     Refunded,
@@ -137,18 +137,18 @@ def test_a_charge_shows_no_payment_method() -> None:
         ),
         (
             httpx.Response(200, json={"items": [{"id": "ch_1", "status": "succeeded"}]}),
-            NoTruth(reason="KeyError"),
+            Unanswered(reason="KeyError"),
         ),
-        (httpx.Response(200, json={"items": ["ch_1"]}), NoTruth(reason="TypeError")),
-        (httpx.Response(200, json={"items": {}}), NoTruth(reason="TypeError")),
-        (httpx.Response(200, json={}), NoTruth(reason="KeyError")),
-        (httpx.Response(404, json={"items": []}), NoTruth(reason="HTTPStatusError")),
-        (httpx.Response(500), NoTruth(reason="HTTPStatusError")),
-        (httpx.ConnectError("away"), NoTruth(reason="ConnectError")),
+        (httpx.Response(200, json={"items": ["ch_1"]}), Unanswered(reason="TypeError")),
+        (httpx.Response(200, json={"items": {}}), Unanswered(reason="TypeError")),
+        (httpx.Response(200, json={}), Unanswered(reason="KeyError")),
+        (httpx.Response(404, json={"items": []}), Unanswered(reason="HTTPStatusError")),
+        (httpx.Response(500), Unanswered(reason="HTTPStatusError")),
+        (httpx.ConnectError("away"), Unanswered(reason="ConnectError")),
     ],
 )
 async def test_a_look_up_finds_does_not_find_or_learns_nothing(
-    response: httpx.Response | Exception, truth: ChargeTruth
+    response: httpx.Response | Exception, truth: ChargeLookUp
 ) -> None:
     assert await gateway(response).look_up("hxp-1-7") == truth
 

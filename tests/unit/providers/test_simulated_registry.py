@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from models.rules.registration.vocabulary import NumberType, Standing
-from providers.ports.messages import Ambiguous, ForgedWebhook, NotFound, NotProcessed, NoTruth
+from models.rules.registration.vocabulary import NumberType, RegistryStatus
+from providers.ports.messages import Ambiguous, ForgedWebhook, NotFound, NotProcessed, Unanswered
 from providers.ports.registration import (
     AssignmentRequest,
     AvailableNumber,
@@ -98,7 +98,7 @@ async def test_each_errand_is_posted_under_our_reference(
     answer = httpx.Response(202, json={**ITEM, "status": "done"})
     stands = await registry(answer, asked).submit(request_)
     assert isinstance(stands, Stands)
-    assert stands.standing is Standing.DONE
+    assert stands.standing is RegistryStatus.DONE
     # An assignment has no id of ours: the number keeps its own.
     keeps = path in ("brands", "campaigns", "numbers")
     assert stands.vendor_id == ("reg_1" if keeps else None)
@@ -112,11 +112,14 @@ async def test_each_errand_is_posted_under_our_reference(
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (httpx.Response(202, json=ITEM), Stands(standing=Standing.PENDING, vendor_id="reg_1")),
+        (
+            httpx.Response(202, json=ITEM),
+            Stands(standing=RegistryStatus.PENDING, vendor_id="reg_1"),
+        ),
         (
             httpx.Response(422, json={"code": 30950, "message": "not approved"}),
             Stands(
-                standing=Standing.REJECTED,
+                standing=RegistryStatus.REJECTED,
                 reasons=(Reason(code="30950", field=None, message="not approved"),),
             ),
         ),
@@ -153,15 +156,15 @@ async def test_what_an_answer_means(answer: httpx.Response, expected: SubmitAnsw
                 200, json={"items": [{"id": "b1", "status": "rejected", "reasons": [REASON]}]}
             ),
             Stands(
-                standing=Standing.REJECTED,
+                standing=RegistryStatus.REJECTED,
                 vendor_id="b1",
                 reasons=(Reason(code="30794", field="ein", message="No such EIN."),),
             ),
         ),
-        (httpx.Response(503), NoTruth(reason="HTTPStatusError")),
-        (httpx.Response(200, text="?"), NoTruth(reason="JSONDecodeError")),
-        (httpx.Response(200, json={"items": [{}]}), NoTruth(reason="KeyError")),
-        (httpx.ConnectError("no"), NoTruth(reason="ConnectError")),
+        (httpx.Response(503), Unanswered(reason="HTTPStatusError")),
+        (httpx.Response(200, text="?"), Unanswered(reason="JSONDecodeError")),
+        (httpx.Response(200, json={"items": [{}]}), Unanswered(reason="KeyError")),
+        (httpx.ConnectError("no"), Unanswered(reason="ConnectError")),
     ],
 )
 async def test_what_a_look_up_tells(
@@ -182,7 +185,7 @@ async def test_numbers_for_sale_are_read_and_trouble_is_no_truth() -> None:
     assert dict(asked[0].url.params) == {"type": "LOCAL", "limit": "5", "areaCode": "813"}
     away = registry(httpx.ReadTimeout("no"))
     none = await away.search_numbers(area_code=None, type=NumberType.LOCAL, limit=5)
-    assert none == NoTruth(reason="ReadTimeout")
+    assert none == Unanswered(reason="ReadTimeout")
 
 
 def signed(body: bytes, secret: str = SECRET, age: int = 0) -> dict[str, str]:

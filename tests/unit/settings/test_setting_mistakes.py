@@ -19,7 +19,7 @@ from models.configuration.temporal_settings import TemporalSettings
 from models.settings import Settings
 from tests.secret_values import SIMULATOR_SECRET, SIMULATOR_TOKEN
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 URL = "postgresql://user:hidden@host:5432/name"
 COMPLETE = {
     "DATABASE_URL": URL,
@@ -134,7 +134,7 @@ def test_no_secret_is_short_blank_or_padded(
         ("HEXAVOX_REPORT_WAIT", "1e12"),
         ("HEXAVOX_REPORT_WAIT", "P100000D"),
         ("HEXAVOX_PROVIDER_TIMEOUT", "11"),
-        ("HEXAVOX_REPORT_ATTENDED", "1.1"),
+        ("HEXAVOX_INLINE_REPORT_WAIT", "1.1"),
         ("HEXAVOX_DATABASE_POOL", "1"),
         ("HEXAVOX_DATABASE_POOL", "many"),
         ("HEXAVOX_SIP_TRANSPORTS", "UDP,SCTP"),

@@ -19,7 +19,7 @@ WAITS = {
     "poll_longest": (timedelta(hours=2), timedelta(seconds=5)),
     "reconcile_every": (timedelta(seconds=5), timedelta(seconds=1)),
     "absence_window": (timedelta(minutes=2), timedelta(seconds=3)),
-    "truth_horizon": (timedelta(hours=72), timedelta(seconds=60)),
+    "reconcile_horizon": (timedelta(hours=72), timedelta(seconds=60)),
     "payment_news_wait": (timedelta(minutes=1), timedelta(seconds=1)),
     "payment_poll_first": (timedelta(minutes=1), timedelta(seconds=1)),
     "payment_poll_longest": (timedelta(minutes=30), timedelta(seconds=1)),
@@ -123,7 +123,7 @@ def test_the_send_takes_its_waits_along() -> None:
         poll_first=settings.poll_first,
         poll_longest=settings.poll_longest,
         reconcile_every=settings.reconcile_every,
-        truth_horizon=settings.truth_horizon,
+        reconcile_horizon=settings.reconcile_horizon,
     )
 
 
