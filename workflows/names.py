@@ -44,8 +44,8 @@ def provider_queue(provider: str) -> str:
 
 
 def sender_queue_id(tenant_id: int, sender_id: int, channel: Channel) -> str:
-    """Return the workflow id of a sender's pump: there is never a second one."""
-    return f"pump/{tenant_id}/{sender_id}/{channel}"
+    """Return the workflow id of a sender's queue: at most one runs at a time."""
+    return f"sender-queue/{tenant_id}/{sender_id}/{channel}"
 
 
 def registration_id(story: str, tenant_id: int, row_id: int) -> str:

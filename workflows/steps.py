@@ -15,13 +15,12 @@ from workflows.messages.types import (
     PollStep,
     ReconcileResult,
     ReconcileStep,
-    SenderQueueResult,
-    SenderQueueStep,
     SettleResult,
     SettleStep,
-    SweepResult,
 )
 from workflows.registration.types import RegistrationResult, RegistrationStep
+from workflows.senders.types import SenderQueueResult, SenderQueueStep
+from workflows.system.sweeper_types import SweepResult
 from workflows.system.watcher_types import WatchResult, WatchStep
 from workflows.voice.types import ProvisionResult, ProvisionStep
 

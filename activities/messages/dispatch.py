@@ -32,9 +32,14 @@ from models.rules.senders.pacing import Way
 from models.session import Database, WriteSession
 from providers.ports.messages import Accepted, Answer, MessageProvider, NotProcessed, Refused
 from providers.routing import PastAttempt, Routes
-from workflows.messages.types import DispatchResult, DispatchStep, SenderQueueStep, Verdict
+from workflows.messages.types import (
+    DispatchResult,
+    DispatchStep,
+    Verdict,
+)
 from workflows.names import priority_of
 from workflows.senders.start import start_sender_queue
+from workflows.senders.types import SenderQueueStep
 
 _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""

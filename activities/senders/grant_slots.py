@@ -1,4 +1,4 @@
-"""Letting in: the next in a sender's line get their moments and are woken."""
+"""Grants slots of a rate-limited sender to the next queued messages and signals them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import GrantedMessage, Line
 from models.session import Database
 from workflows.messages.start import SendSignal, wake_send
-from workflows.messages.types import SenderQueueResult, SenderQueueStep
 from workflows.names import send_workflow_id
+from workflows.senders.types import SenderQueueResult, SenderQueueStep
 
 
 class SenderSlots:
-    """Books moments for those in line, as a dispatch does for those who need not stand."""
+    """Reserves slots for queued messages, as a dispatch does for those that need not wait."""
 
     def __init__(self, database: Database, client: Client) -> None:
         self._database = database
@@ -24,9 +24,9 @@ class SenderSlots:
 
     @activity.defn(name="grant_sender_slots")
     async def grant_sender_slots(self, step: SenderQueueStep) -> SenderQueueResult:
-        """Take one turn. Run twice, the second lets in what fits besides the first.
+        """Grant the slots of one turn. Run twice, the second grants what fits besides the first.
 
-        Who was let in and is not woken, for this dies before, is let in anew after a while.
+        If the worker crashes before it signals, the slot is granted again after a while.
         """
         line = Line(tenant_id=step.tenant_id, sender_id=step.sender_id, channel=step.channel)
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
@@ -35,7 +35,7 @@ class SenderSlots:
         return SenderQueueResult(grant_sender_slots=len(grant_sender_slots), next_in=next_in)
 
     async def _wake(self, tenant_id: int, grant_sender_slots: Sequence[GrantedMessage]) -> None:
-        """Wake their workflows; one that is not there is the sweeper's to start."""
+        """Signal their workflows; the sweeper starts one that is not running."""
         await asyncio.gather(
             *(
                 wake_send(

@@ -25,9 +25,10 @@ from models.session import Database
 from providers.routing import Routes
 from workflows.heartbeat import alive
 from workflows.messages.start import SendSignal, SendStart, start_send, wake_send
-from workflows.messages.types import SenderQueueStep, SweepResult
 from workflows.names import send_workflow_id
 from workflows.senders.start import start_sender_queue
+from workflows.senders.types import SenderQueueStep
+from workflows.system.sweeper_types import SweepResult
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,12 @@ from tests.fakes import ACCEPTED_AND_REPORTED, CANCELED, DELIVERED, OVER, fake
 from tests.workflows.conftest import harness, skipping
 from tests.workflows.harness import Harness, Staging
 from workflows import steps
-from workflows.messages.types import DispatchResult, SenderQueueResult, SenderQueueStep, Verdict
+from workflows.messages.types import (
+    DispatchResult,
+    Verdict,
+)
 from workflows.messages.workflow import SendMessage
+from workflows.senders.types import SenderQueueResult, SenderQueueStep
 from workflows.senders.workflow import TURNS, SenderQueue
 
 __all__ = ["harness", "skipping"]
@@ -36,7 +40,7 @@ async def pump(
     handle = await environment.client.start_workflow(
         SenderQueue.run,
         LINE,
-        id=f"pump-{uuid4()}",
+        id=f"sender-queue-{uuid4()}",
         task_queue=harness.queue,
         start_signal="joined" if message_queued else None,
     )
@@ -64,7 +68,7 @@ async def test_who_joins_while_it_finds_nobody_is_not_left_alone(
 
     grant_sender_slots, turns = fake(steps.grant_sender_slots, somebody_joins, repeat_last=True)
     async with harness(grant_sender_slots) as pumping:
-        sender_queue_id = f"pump-{uuid4()}"
+        sender_queue_id = f"sender-queue-{uuid4()}"
         handle = await skipping.client.start_workflow(
             SenderQueue.run, LINE, id=sender_queue_id, task_queue=pumping.queue
         )

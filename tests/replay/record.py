@@ -59,15 +59,14 @@ from workflows.messages.start import SendSignal, SendStart, start_send, wake_sen
 from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
-    SenderQueueResult,
-    SenderQueueStep,
-    SweepResult,
     Verdict,
 )
 from workflows.messages.workflow import SendMessage
 from workflows.payloads import data_converter
+from workflows.senders.types import SenderQueueResult, SenderQueueStep
 from workflows.senders.workflow import SenderQueue
 from workflows.system.sweeper import Sweeper
+from workflows.system.sweeper_types import SweepResult
 from workflows.system.watcher import Watcher
 from workflows.system.watcher_types import WatchResult, WatchStep
 from workflows.voice.start import start_provisioning
@@ -161,7 +160,7 @@ SENDS: Final = {
 """Every path of a send. A new branch of the workflow is a new line here."""
 
 SWEEPER: Final = "sweeper.turns"
-PUMP: Final = "pump.turns"
+SENDER_QUEUE: Final = "sender-queue.turns"
 PROVISION: Final = "provision-voice.declined"
 CLOSING: Final = "close-days.batches"
 WATCHER: Final = "watcher.turns"
@@ -169,7 +168,7 @@ PATHS: Final = [
     *(f"send-message.{path}" for path in SENDS),
     *(f"upgrade.{path}" for path in UPGRADES),
     SWEEPER,
-    PUMP,
+    SENDER_QUEUE,
     PROVISION,
     CLOSING,
     WATCHER,
@@ -181,8 +180,8 @@ async def record(client: Client, name: str) -> dict[str, Any]:
     """Play one path and return its history."""
     if name == SWEEPER:
         history = await _record_sweeper(client)
-    elif name == PUMP:
-        history = await _record_pump(client)
+    elif name == SENDER_QUEUE:
+        history = await _record_sender_queue(client)
     elif name in registrations.PATHS:
         serve = partial(_worker, client, workflows=WORKFLOWS)
         history = await registrations.record_story(client, name, serve, _timers_set)
@@ -249,7 +248,7 @@ async def _record_sweeper(client: Client) -> dict[str, Any]:
     return history.to_json_dict()
 
 
-async def _record_pump(client: Client) -> dict[str, Any]:
+async def _record_sender_queue(client: Client) -> dict[str, Any]:
     """Record a line that is let in, empties, fills once more while it is looked at, and ends."""
     step = SenderQueueStep(tenant_id=1, sender_id=1, channel=Channel.SMS)
     soon = SenderQueueResult(grant_sender_slots=2, next_in=timedelta(seconds=0.2))
@@ -263,7 +262,7 @@ async def _record_pump(client: Client) -> dict[str, Any]:
     )
     async with _worker(client, names.HOUSEKEEPING, [grant_sender_slots], workflows=WORKFLOWS):
         handle = await client.start_workflow(
-            SenderQueue.run, step, id="pump/1/1/SMS", task_queue=names.HOUSEKEEPING
+            SenderQueue.run, step, id="sender-queue/1/1/SMS", task_queue=names.HOUSEKEEPING
         )
         await until(_timers_set(handle, 2))
         await handle.signal(SenderQueue.message_queued)

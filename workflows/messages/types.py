@@ -4,10 +4,10 @@ Fields are only ever added, with a default, so that running workflows can still 
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from models.enums import Channel, ErrorCode, MessageStatus
+from models.enums import ErrorCode, MessageStatus
 from models.rules.waits import SendWaits
 
 
@@ -139,29 +139,3 @@ class SettleResult:
     status: MessageStatus
     completed: bool
     moved: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepResult:
-    """What one turn of the sweeper did, and when the next is due."""
-
-    started: int
-    applied: int
-    next_in: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SenderQueueStep:
-    """Whose line to let in from. The sender goes by its row id: a number is nobody's to see."""
-
-    tenant_id: int
-    sender_id: int
-    channel: Channel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SenderQueueResult:
-    """What one turn did, and when the next is due: None once nobody is left in line."""
-
-    grant_sender_slots: int
-    next_in: timedelta | None

@@ -1,4 +1,4 @@
-"""How a pump is started, the same way by whoever finds a line: a dispatch or the sweeper.
+"""Starts the workflow that grants the slots of a rate-limited sender, for dispatch and sweeper.
 
 Not workflow code: it talks to the server through the client it is given.
 """
@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
 from workflows import names
-from workflows.messages.types import SenderQueueStep
+from workflows.senders.types import SenderQueueStep
 from workflows.senders.workflow import SenderQueue
 
 _TASK_TIMEOUT = timedelta(seconds=5)
@@ -19,11 +19,11 @@ _TASK_TIMEOUT = timedelta(seconds=5)
 async def start_sender_queue(
     client: Client, line: SenderQueueStep, *, message_queued: bool = False
 ) -> None:
-    """Make sure a line has its pump; a running one goes on.
+    """Start the workflow of a sender's queue unless it is running.
 
     Args:
-        joined: the line was empty before. Then the pump may be about to end, and a signal keeps
-            it, or starts the next; without it nothing would be left in a running one's history.
+        message_queued: the queue was empty before. The workflow may then be about to end; the
+            signal keeps it running, or starts it again.
     """
     await client.start_workflow(
         SenderQueue.run,
@@ -32,6 +32,6 @@ async def start_sender_queue(
         task_queue=names.HOUSEKEEPING,
         task_timeout=_TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary="lets in who waits for a sender's turn",
+        static_summary="grants slots of a rate-limited sender",
         start_signal=SenderQueue.message_queued.__name__ if message_queued else None,
     )

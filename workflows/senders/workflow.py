@@ -1,4 +1,4 @@
-"""Letting in those who wait in a sender's line."""
+"""Grants the slots of a rate-limited sender to the messages queued for it."""
 
 import contextlib
 
@@ -6,7 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows import policies, steps
-    from workflows.messages.types import SenderQueueStep
+    from workflows.senders.types import SenderQueueStep
 
 TURNS = 500
 """Turns in one run, so that its history stays short."""
@@ -14,9 +14,9 @@ TURNS = 500
 
 @workflow.defn(name="sender-queue")
 class SenderQueue:
-    """Let in one sender's line, at its pace: one per busy sender, over when nobody is left.
+    """Grant slots at the pace of one sender; ends when no message is queued for it.
 
-    Nothing depends on there being one only, or on its clock: moments are booked in Postgres.
+    Correctness does not depend on running once, or on a clock: slots are reserved in Postgres.
     """
 
     @workflow.init
@@ -45,5 +45,5 @@ class SenderQueue:
 
     @workflow.signal
     def message_queued(self) -> None:
-        """Look again: somebody stands in a line that was empty."""
+        """Look again: a message was queued while the queue was empty."""
         self._message_queued = True

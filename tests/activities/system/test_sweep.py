@@ -24,8 +24,11 @@ from tests.activities.doubles import AMBIGUOUS, Scripted
 from tests.activities.harness import Harness
 from tests.factories import make_message, make_owner, new_message, unique
 from tests.stack import async_url, make_database
-from workflows.messages.types import Ending, SweepResult
+from workflows.messages.types import (
+    Ending,
+)
 from workflows.names import send_workflow_id
+from workflows.system.sweeper_types import SweepResult
 
 SECOND = timedelta(seconds=1)
 GRACE = timedelta(seconds=30)

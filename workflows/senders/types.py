@@ -1,0 +1,26 @@
+"""Inputs and results of the workflow of a sender's queue: ids and times only."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from models.enums import Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderQueueStep:
+    """Whose queue to grant slots to.
+
+    The row id is used because phone numbers must not enter workflow history.
+    """
+
+    tenant_id: int
+    sender_id: int
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderQueueResult:
+    """What one turn did, and when the next is due: None once no message is queued."""
+
+    grant_sender_slots: int
+    next_in: timedelta | None
