@@ -113,7 +113,9 @@ class Settings(ServingSettings, RequestLimitSettings):
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
         description="postgresql://user:password@host:port/name; several hosts parted by commas",
     )
-    database_pool: int = Field(default=20, ge=2, description="Connections per process, at most.")
+    database_pool: int = Field(
+        default=20, ge=2, le=1000, description="Connections per process, at most."
+    )
 
     api_host: Host = "127.0.0.1"
     api_port: Port = 8000
@@ -126,7 +128,10 @@ class Settings(ServingSettings, RequestLimitSettings):
         description="Idle connections are kept so long; a proxy's must end before.",
     )
     max_connections: int = Field(
-        default=800, ge=1, description="Open connections of clients in each API process."
+        default=800,
+        ge=1,
+        le=100_000,
+        description="Open connections of clients in each API process.",
     )
     server_secret: Secret | None = Field(
         default=None,

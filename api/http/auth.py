@@ -160,8 +160,12 @@ class Authenticator:
 
 
 def _credential(request: Request, header: str) -> str:
-    """Return what a header says; whitespace around it is no part of it (RFC 9110, 5.5)."""
-    return request.headers.get(header, "").strip(" \t")
+    """Return what a header says, without the whitespace around it (RFC 9110, 5.5).
+
+    A header that is given twice says nothing: two proxies may read it differently.
+    """
+    given = request.headers.getlist(header)
+    return given[0].strip(" \t") if len(given) == 1 else ""
 
 
 def _remember(known: OrderedDict[str, Fact], key_hash: str, fact: Fact) -> None:

@@ -8,6 +8,9 @@ from models.configuration.environment_settings import EnvironmentSettings
 from models.configuration.setting_types import Networks
 from models.rules.tenants.token_bucket import Limit
 
+_MOST = 1_000_000
+"""Of any rate, burst or concurrency; more is a mistake."""
+
 _LIMIT_VARIABLES = {
     "key": ("RATE_BURST", "RATE_LIMIT"),
     "tenant": ("TENANT_RATE_BURST", "TENANT_RATE_LIMIT"),
@@ -23,20 +26,29 @@ class RequestLimitSettings(EnvironmentSettings):
     Rates are of all API processes together; concurrency and failed logins are of each.
     """
 
-    rate_limit: int = Field(default=50, ge=1, description="Requests a second per key.")
-    rate_burst: int = Field(default=100, ge=1, description="Requests a key may have saved up.")
-    rate_concurrency: int = Field(default=20, ge=1, description="Requests at once per key.")
-    tenant_rate_limit: int = Field(default=100, ge=1, description="Requests a second per tenant.")
-    tenant_rate_burst: int = Field(default=200, ge=1)
-    tenant_rate_concurrency: int = Field(default=40, ge=1)
+    rate_limit: int = Field(default=50, ge=1, le=_MOST, description="Requests a second per key.")
+    rate_burst: int = Field(
+        default=100, ge=1, le=_MOST, description="Requests a key may have saved up."
+    )
+    rate_concurrency: int = Field(
+        default=20, ge=1, le=_MOST, description="Requests at once per key."
+    )
+    tenant_rate_limit: int = Field(
+        default=100, ge=1, le=_MOST, description="Requests a second per tenant."
+    )
+    tenant_rate_burst: int = Field(default=200, ge=1, le=_MOST)
+    tenant_rate_concurrency: int = Field(default=40, ge=1, le=_MOST)
     failed_login_rate: int = Field(
-        default=5, ge=1, description="Wrong credentials a second per client address."
+        default=5, ge=1, le=_MOST, description="Wrong credentials a second per client address."
     )
-    failed_login_burst: int = Field(default=50, ge=1)
+    failed_login_burst: int = Field(default=50, ge=1, le=_MOST)
     refusal_rate: int = Field(
-        default=20, ge=1, description="Refusals a second per client address that are not delayed."
+        default=20,
+        ge=1,
+        le=_MOST,
+        description="Refusals a second per client address that are not delayed.",
     )
-    refusal_burst: int = Field(default=50, ge=1)
+    refusal_burst: int = Field(default=50, ge=1, le=_MOST)
     trusted_proxies: Networks = Field(
         default=(), description="Addresses and networks whose X-Forwarded-For is believed."
     )

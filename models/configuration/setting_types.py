@@ -20,6 +20,22 @@ SHORTEST_SECRET: Final = 16
 """Characters."""
 
 
+_CLOSED_OPTIONS: Final = {
+    "sslmode": ("prefer", "disable", "allow", "require", "verify-ca", "verify-full"),
+    "channel_binding": ("prefer", "disable", "require"),
+    "gssencmode": ("prefer", "disable", "require"),
+    "target_session_attrs": (
+        "any",
+        "read-write",
+        "read-only",
+        "primary",
+        "standby",
+        "prefer-standby",
+    ),
+}
+"""Options of libpq that take one of these words; libpq itself looks at them when it connects."""
+
+
 def _split(given: str, schemes: tuple[str, ...]) -> SplitResult:
     """Parse an address with a host; ValueError if it is none, or holds a blank."""
     parts = _parts(given, schemes)
@@ -77,6 +93,9 @@ def _database(given: SecretStr) -> SecretStr:
         known = conninfo_to_dict(plain)
     except ProgrammingError:
         raise ValueError("libpq does not understand it") from None  # its message has the value
+    for option, values in _CLOSED_OPTIONS.items():
+        if str(known.get(option, values[0])) not in values:
+            raise ValueError(f"{option} has no such value")
     # A password's own @, / or # would end up in the path or behind it.
     if not known.get("host") or set("/@#") & set(parts.path[1:]) or parts.fragment:
         raise ValueError("no host, or a character that must be written as %XX")

@@ -28,10 +28,14 @@ LARGEST_FRAMING: Final = 8 * 1024
 MOST_OVERHEAD: Final = 128 * 1024
 """Bytes of chunk headers that a body may have beyond a quarter of its own size."""
 
+MOST_EMPTY: Final = 16
+"""Bytes of empty lines before a request."""
+
 _BLANK_LINE: Final = b"\r\n\r\n"
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*")
 _VERSIONS: Final = frozenset({b"1.0", b"1.1"})
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+_LENGTH: Final = re.compile(rb"\ncontent-length[ \t]*:([^\r\n]*)", re.IGNORECASE)
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
 
 _Event = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
@@ -45,6 +49,7 @@ class BoundedConnection(h11.Connection):
         self._fed = 0
         self._taken = 0
         self._checked = 0  # bytes of an incomplete head that were looked at
+        self._empty = 0
 
     @property
     def unread(self) -> int:
@@ -71,7 +76,7 @@ class BoundedConnection(h11.Connection):
             if event.chunk_start:
                 self._check_overhead()
         elif type(event) is h11.Request:
-            self._fed, self._taken = len(self._receive_buffer), 0
+            self._fed, self._taken, self._empty = len(self._receive_buffer), 0, 0
         elif type(event) is h11.EndOfMessage and event.headers:
             _check_trailers(event.headers)
         return event
@@ -84,6 +89,9 @@ class BoundedConnection(h11.Connection):
         if head[:1] == b"\r":  # RFC 9112, 2.2: empty lines before a request are ignored
             empty = _EMPTY_LINES.match(head)
             assert empty is not None
+            self._empty += empty.end()
+            if self._empty > MOST_EMPTY:
+                raise BadRequest("Too many empty lines come before the request.")
             buffer.maybe_extract_at_most(empty.end())
             head = head[empty.end() :]
             if head in (b"", b"\r"):
@@ -94,6 +102,8 @@ class BoundedConnection(h11.Connection):
         else:
             end = head.find(_BLANK_LINE)
             _check_head(head, len(head) if end < 0 else end)
+            if end >= 0:
+                _check_length(head[:end])
         self._checked = len(head) if end < 0 else 0
         return end >= 0
 
@@ -122,6 +132,13 @@ def _check_head(head: bytes, end: int) -> None:
         raise BadRequest("A header is folded into several lines.")
     if head[0] < 0x21:  # such as a TLS handshake
         raise BadRequest("This is not an HTTP/1.1 request.")
+
+
+def _check_length(head: bytes) -> None:
+    """Refuse a length that is told more than once: h11 folds equal ones, a proxy may not."""
+    told = _LENGTH.findall(head)
+    if len(told) > 1 or any(b"," in length for length in told):
+        raise BadRequest("Content-Length is given more than once.")
 
 
 def check_request(http_version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:

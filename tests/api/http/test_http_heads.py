@@ -80,6 +80,7 @@ def test_a_later_request_of_a_connection_is_bounded_alike(server: Server) -> Non
         LINE + b"Host: x/y\r\n\r\n",
         LINE + b'Host: x"><script>\r\n\r\n',
         b"nonsense\r\n\r\n",
+        b"\r\n" * 9 + START + b"\r\n",
         b"GET /healthz\r\n\r\n",
         b"GET  /healthz HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET /healthz  HTTP/1.1\r\n" + HOST + b"\r\n",
@@ -130,7 +131,7 @@ def test_what_is_refused_is_not_repeated_to_anybody(server: Server) -> None:
     "head",
     [
         b"\r\n" + START + b"\r\n",
-        b"\r\n" * 5000 + START + b"\r\n",
+        b"\r\n" * 8 + START + b"\r\n",
         b"GET /healthz HTTP/1.0\r\n\r\n",
         b"GET /healthz?" + b"a" * (8 * KIB - 22) + b" HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET http://elsewhere.test/healthz HTTP/1.1\r\n" + HOST + b"\r\n",
@@ -177,6 +178,17 @@ def test_any_method_and_path_is_answered_as_a_problem(
         assert answer.headers.get("allow") == allowed
         client.send(START + b"\r\n")  # the connection goes on
         assert client.answer().status == 200
+
+
+@pytest.mark.parametrize("name", ["X-API-KEY", "X-API-SECRET"])
+@pytest.mark.parametrize("first", [True, False])
+async def test_credentials_that_are_given_twice_are_none(
+    server: Server, integrator: Integrator, name: str, first: bool
+) -> None:
+    lines = [f"{header}: {value}" for header, value in integrator.headers.items()]
+    lines.insert(0 if first else len(lines), f"{name}: another")
+    head = "\r\n".join(("GET /api/v1/merchants HTTP/1.1", "Host: x", *lines, "", ""))
+    assert server.ask(head.encode()).problem == (401, "INVALID_CREDENTIALS")
 
 
 @pytest.mark.parametrize("around", [b" ", b"\t", b" \t ", b""])
