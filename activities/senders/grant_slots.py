@@ -30,11 +30,11 @@ class SenderSlots:
         """
         line = Line(tenant_id=step.tenant_id, sender_id=step.sender_id, channel=step.channel)
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
-            grant_sender_slots, next_in = await sender_queue.grant_slots(db, line)
-        await self._wake(step.tenant_id, grant_sender_slots)
-        return SenderQueueResult(grant_sender_slots=len(grant_sender_slots), next_in=next_in)
+            granted, next_in = await sender_queue.grant_slots(db, line)
+        await self._wake(step.tenant_id, granted)
+        return SenderQueueResult(granted=len(granted), next_in=next_in)
 
-    async def _wake(self, tenant_id: int, grant_sender_slots: Sequence[GrantedMessage]) -> None:
+    async def _wake(self, tenant_id: int, granted: Sequence[GrantedMessage]) -> None:
         """Signal their workflows; the sweeper starts one that is not running."""
         await asyncio.gather(
             *(
@@ -49,6 +49,6 @@ class SenderSlots:
                     ),
                     SendSignal.ROW_CHANGED,
                 )
-                for message in grant_sender_slots
+                for message in granted
             )
         )

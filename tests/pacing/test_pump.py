@@ -24,8 +24,8 @@ from workflows.senders.workflow import TURNS, SenderQueue
 __all__ = ["harness", "skipping"]
 
 LINE = SenderQueueStep(tenant_id=3, sender_id=9, channel=Channel.SMS)
-BUSY = SenderQueueResult(grant_sender_slots=9, next_in=timedelta(seconds=0.3))
-NOBODY = SenderQueueResult(grant_sender_slots=0, next_in=None)
+BUSY = SenderQueueResult(granted=9, next_in=timedelta(seconds=0.3))
+NOBODY = SenderQueueResult(granted=0, next_in=None)
 
 
 def standing() -> DispatchResult:

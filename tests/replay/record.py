@@ -251,20 +251,20 @@ async def _record_sweeper(client: Client) -> dict[str, Any]:
 async def _record_sender_queue(client: Client) -> dict[str, Any]:
     """Record a line that is let in, empties, fills once more while it is looked at, and ends."""
     step = SenderQueueStep(tenant_id=1, sender_id=1, channel=Channel.SMS)
-    soon = SenderQueueResult(grant_sender_slots=2, next_in=timedelta(seconds=0.2))
-    far = SenderQueueResult(grant_sender_slots=1, next_in=timedelta(hours=1))
+    soon = SenderQueueResult(granted=2, next_in=timedelta(seconds=0.2))
+    far = SenderQueueResult(granted=1, next_in=timedelta(hours=1))
     grant_sender_slots, _ = fake(
         steps.grant_sender_slots,
         _AWAY,
         soon,
         far,
-        SenderQueueResult(grant_sender_slots=1, next_in=None),
+        SenderQueueResult(granted=1, next_in=None),
     )
     async with _worker(client, names.HOUSEKEEPING, [grant_sender_slots], workflows=WORKFLOWS):
         handle = await client.start_workflow(
             SenderQueue.run, step, id="sender-queue/1/1/SMS", task_queue=names.HOUSEKEEPING
         )
-        await until(_timers_set(handle, 2))
+        await until(_timers_set(handle, 3))  # the first is that of the step tried again
         await handle.signal(SenderQueue.message_queued)
         await handle.result()
         return (await handle.fetch_history()).to_json_dict()

@@ -22,5 +22,5 @@ class SenderQueueStep:
 class SenderQueueResult:
     """What one turn did, and when the next is due: None once no message is queued."""
 
-    grant_sender_slots: int
+    granted: int
     next_in: timedelta | None
