@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -14,7 +15,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from api.http.server.client_limits import ClientLimits
+from api.http.server.server_protocol import protocol_with
 from models.errors import TemporarilyUnavailable
+
+_LIMITS: Final = ClientLimits(
+    connections=32, head=5, body_idle=5, body=5, stalled=5, linger=2, dropped=64 * 1024
+)
+"""An orchestrator and a Prometheus ask here. The event loop is the one that carries sends."""
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +74,17 @@ async def serve_health(
         return
     routes = {"/healthz": _healthz, "/readyz": _readyz(check), "/metrics": _metrics}
     app = Starlette(routes=[Route(path, endpoint) for path, endpoint in routes.items()])
-    config = uvicorn.Config(app, log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app,
+        http=protocol_with(_LIMITS),  # its refusals are logged and counted as the API's are
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
     server = uvicorn.Server(config)
     # `serve` would take the signals that stop the worker.
     task = asyncio.create_task(server._serve(sockets=[listener]))
