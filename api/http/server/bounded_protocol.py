@@ -5,6 +5,7 @@ wait gets its end.
 """
 
 import asyncio
+from collections import Counter
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, cast
 
@@ -13,6 +14,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from api.http.limits.address_buckets import client_address
 from api.http.server.client_limits import ClientLimits
 from api.http.server.connection import BoundedConnection
 from api.http.server.cycle import Cycle
@@ -63,10 +65,13 @@ class BoundedProtocol(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._dropped = 0
+        self._begun = 0.0  # when the headers of the latest request were complete
+        self._peer = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        self._peer = client_address({"client": self.client})
         self.flow = Tap(transport, self._go_on)
         self._wire = Wire(transport, self._hang_up)
         self._enter(Phase.HEAD, self.limits.head)
@@ -93,6 +98,10 @@ class BoundedProtocol(H11Protocol):
         """End a wait that took too long."""
         raise NotImplementedError
 
+    def _give_way(self) -> None:
+        """Leave for a new connection, with an answer where one is possible."""
+        raise NotImplementedError
+
     def _has_room(self) -> bool:
         """Tell whether this connection may stay, as it is or in the place of another."""
         return len(self.connections) <= self.limits.connections or self._make_room()
@@ -113,7 +122,10 @@ class BoundedProtocol(H11Protocol):
         return self._timer.when() if self._timer is not None else float("inf")
 
     def _make_room(self) -> bool:
-        """Close what is idle longest, else who is slowest with its headers; tell whether any was.
+        """Close what is idle longest, else who is slow; tell whether any was.
+
+        Of those who are slow, the one that began first at the address with the most connections:
+        one address cannot lock the others out. All clients of a proxy have the proxy's address.
 
         Only looked for at the limit, so that nothing has to be kept in order before.
         """
@@ -123,16 +135,32 @@ class BoundedProtocol(H11Protocol):
         leaving = [other for other in others if other._phase is Phase.CLOSE]
         if len(leaving) > _MOST_LEAVING:
             _longest(leaving)._cut_off()
-        staying = sum(other._phase not in (Phase.CLOSE, Phase.GONE) for other in others)
-        if staying < self.limits.connections:
+        staying = [other for other in others if other._phase not in (Phase.CLOSE, Phase.GONE)]
+        if len(staying) < self.limits.connections:
             return True
-        soonest = self.loop.time() + self.limits.head - self.limits.patience
-        idle = [other for other in others if other._phase is Phase.NEXT]
-        late = [o for o in others if o._phase is Phase.HEAD and o._deadline() < soonest]
-        if not idle and not late:
+        idle = [other for other in staying if other._phase is Phase.NEXT]
+        if idle:
+            _longest(idle)._close()
+            return True
+        until = self.loop.time() - self.limits.patience
+        slow = [(since, other) for other in staying if (since := other._slow_since()) < until]
+        if not slow:
             return False
-        _longest(idle or late)._close()
+        open_at = Counter(other._peer for other in staying)
+        most = max(open_at[other._peer] for _, other in slow)
+        crowd = [(since, other) for since, other in slow if open_at[other._peer] == most]
+        min(crowd, key=lambda one: one[0])[1]._give_way()
         return True
+
+    def _slow_since(self) -> float:
+        """Return when the wait for the client began; infinity if it is not waited for."""
+        if self._stall is not None:
+            return self._stall.when() - self.limits.stalled
+        if self._phase is Phase.HEAD:
+            return self._deadline() - self.limits.head
+        if self._phase is Phase.REST:
+            return float("-inf")  # it has its answer
+        return self._begun if self._phase is Phase.BODY else float("inf")
 
     def pause_writing(self) -> None:
         """Bound the wait for a client that does not take its answer."""

@@ -51,13 +51,13 @@ class ApiProtocol(BoundedProtocol):
         self._unfed = bytearray()
         self._more = False  # events are left from the last turn
         self._held = False  # nothing is read until an answer is complete, or a body was taken
-        self._begun = self._heard = 0.0
+        self._heard = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client in, if there is room or room can be made."""
         super().connection_made(transport)
         if not self._has_room():
-            self._refuse(TemporarilyUnavailable("Too many connections are open.", retry_after=1))
+            self._refuse(_too_many())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client."""
@@ -234,6 +234,14 @@ class ApiProtocol(BoundedProtocol):
         elif self._phase is not Phase.LAST_ANSWER:
             self._enter(Phase.ANSWER)
 
+    def _give_way(self) -> None:
+        if self._stall is not None:
+            self._cut_off()
+        elif self._phase is Phase.BODY:
+            self._reject(_too_many())
+        else:
+            self._close()
+
     def _expire(self) -> None:
         self._timer = None
         if self._phase is Phase.BODY:
@@ -248,6 +256,10 @@ class ApiProtocol(BoundedProtocol):
             self._cut_off()
         else:
             self._close()
+
+
+def _too_many() -> TemporarilyUnavailable:
+    return TemporarilyUnavailable("Too many connections are open.", retry_after=1)
 
 
 def protocol_with(limits: ClientLimits) -> type[ApiProtocol]:
