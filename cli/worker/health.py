@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from api.http.metrics_text import MetricsText
 from api.http.server.client_limits import ClientLimits
 from api.http.server.server_protocol import protocol_with
 from models.errors import TemporarilyUnavailable
@@ -54,8 +54,13 @@ def _readyz(check: Check) -> Callable[[Request], Awaitable[Response]]:
     return readyz
 
 
-async def _metrics(request: Request) -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+def _metrics() -> Callable[[Request], Awaitable[Response]]:
+    text = MetricsText()
+
+    async def metrics(request: Request) -> Response:
+        return text.response()
+
+    return metrics
 
 
 @asynccontextmanager
@@ -72,7 +77,7 @@ async def serve_health(
     if listener is None:
         yield
         return
-    routes = {"/healthz": _healthz, "/readyz": _readyz(check), "/metrics": _metrics}
+    routes = {"/healthz": _healthz, "/readyz": _readyz(check), "/metrics": _metrics()}
     app = Starlette(routes=[Route(path, endpoint) for path, endpoint in routes.items()])
     config = uvicorn.Config(
         app,
