@@ -107,7 +107,8 @@ def _listen(host: str, port: int) -> socket.socket | None:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         log.error(
-            "/healthz and /metrics are not served: set HEXAVOX_WORKER_HEALTH_HOST or _PORT",
+            "/healthz, /readyz and /metrics are not served: "
+            "set HEXAVOX_WORKER_HEALTH_HOST or _PORT",
             extra={"host": host, "port": port, "reason": str(error)},
         )
         return None
