@@ -1,7 +1,6 @@
-"""How long the API waits for a client, how many clients it has, and how it parts with them.
+"""Connection time-outs, the connection limit and closing, for the API's HTTP protocol.
 
-Which part of a request is awaited, the protocol that reads says (`server_protocol.py`); here every
-wait gets its end.
+`server_protocol.py` decides which part of a request is awaited; this module ends every wait.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ from api.http.limits.address_buckets import client_address
 from api.http.server.client_limits import ClientLimits
 from api.http.server.connection import BoundedConnection
 from api.http.server.cycle import Cycle
-from api.http.server.wire import Tap, Wire
+from api.http.server.transport import BufferedFlowControl, LingeringTransport
 
 _MOST_LEAVING: Final = 64
 """Connections over the limit that may wait for their client to read the last answer."""
@@ -32,15 +31,15 @@ class Phase(Enum):
     ANSWER = auto()
     LAST_ANSWER = auto()
     """Nothing that the client sends from now on is read."""
-    NEXT = auto()
+    IDLE = auto()
     """A further request on an idle connection."""
-    REST = auto()
+    DISCARDING = auto()
     """The end of a body whose request has been answered."""
-    CLOSE = auto()
-    GONE = auto()
+    CLOSING = auto()
+    CLOSED = auto()
 
 
-DEAF: Final = frozenset({Phase.LAST_ANSWER, Phase.CLOSE, Phase.GONE})
+NOT_READING: Final = frozenset({Phase.LAST_ANSWER, Phase.CLOSING, Phase.CLOSED})
 """Phases in which what a client sends is dropped."""
 
 
@@ -50,7 +49,7 @@ class BoundedProtocol(H11Protocol):
     limits: ClassVar[ClientLimits] = ClientLimits()
     conn: BoundedConnection
     cycle: Cycle
-    flow: Tap
+    flow: BufferedFlowControl
 
     def __init__(
         self,
@@ -72,13 +71,13 @@ class BoundedProtocol(H11Protocol):
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self._peer = client_address({"client": self.client})
-        self.flow = Tap(transport, self._go_on)
-        self._wire = Wire(transport, self._hang_up)
+        self.flow = BufferedFlowControl(transport, self._go_on)
+        self._lingering = LingeringTransport(transport, self._hang_up)
         self._enter(Phase.HEAD, self.limits.head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client."""
-        self._enter(Phase.GONE)
+        self._enter(Phase.CLOSED)
         if self._stall is not None:
             self._stall.cancel()
         super().connection_lost(exc)
@@ -132,13 +131,13 @@ class BoundedProtocol(H11Protocol):
         others = [
             other for other in cast(set[BoundedProtocol], self.connections) if other is not self
         ]
-        leaving = [other for other in others if other._phase is Phase.CLOSE]
+        leaving = [other for other in others if other._phase is Phase.CLOSING]
         if len(leaving) > _MOST_LEAVING:
             _longest(leaving)._cut_off()
-        staying = [other for other in others if other._phase not in (Phase.CLOSE, Phase.GONE)]
+        staying = [other for other in others if other._phase not in (Phase.CLOSING, Phase.CLOSED)]
         if len(staying) < self.limits.connections:
             return True
-        idle = [other for other in staying if other._phase is Phase.NEXT]
+        idle = [other for other in staying if other._phase is Phase.IDLE]
         if idle:
             _longest(idle)._close()
             return True
@@ -158,7 +157,7 @@ class BoundedProtocol(H11Protocol):
             return self._stall.when() - self.limits.stalled
         if self._phase is Phase.HEAD:
             return self._deadline() - self.limits.head
-        if self._phase is Phase.REST:
+        if self._phase is Phase.DISCARDING:
             return float("-inf")  # it has its answer
         return self._begun if self._phase is Phase.BODY else float("inf")
 
@@ -181,22 +180,22 @@ class BoundedProtocol(H11Protocol):
 
     def _hang_up(self) -> None:
         """Close; if the client is still sending, let it read the answer first."""
-        if self._phase in (Phase.CLOSE, Phase.GONE) or self.transport.is_closing():
+        if self._phase in (Phase.CLOSING, Phase.CLOSED) or self.transport.is_closing():
             return
         if not self._dropped and self.conn.their_state is not h11.SEND_BODY:
             self._close()
             return
-        self._enter(Phase.CLOSE, self.limits.linger)
+        self._enter(Phase.CLOSING, self.limits.linger)
         self.flow.open()
         self.transport.write_eof()
 
     def _close(self) -> None:
         """Close once what is written has been sent, if that does not take too long."""
-        self._enter(Phase.CLOSE, self.limits.linger)
+        self._enter(Phase.CLOSING, self.limits.linger)
         self.transport.close()
 
     def _cut_off(self) -> None:
-        self._enter(Phase.GONE)
+        self._enter(Phase.CLOSED)
         if self._is_answering():
             self.cycle.disconnected = True
         self.transport.abort()
