@@ -132,6 +132,14 @@ def _reads(who: Attacker) -> Requests:
     return _again(get("/api/v1/merchants", _login(who)))
 
 
+def _metrics(_who: Attacker) -> Requests:
+    return _again(get("/metrics", {}))
+
+
+def _readiness(_who: Attacker) -> Requests:
+    return _again(get("/readyz", {}))
+
+
 def _heavy_email(who: Attacker) -> Requests:
     """Ten e-mails whose text part is slow to make; a worker has to send them."""
     html = "<table><tr><td>" + "lorem ipsum " * 18_300 + "</td></tr>"
@@ -172,6 +180,8 @@ ATTACKS: Final[dict[str, Attack]] = {
     "unknown keys": Attack(item="A8", requests=_bad_logins),
     "wrong secret": Attack(item="A8", requests=_wrong_secret),
     "a key's reads": Attack(item="A8", requests=_reads),
+    "/metrics": Attack(item="A8", requests=_metrics),
+    "/readyz": Attack(item="A8", requests=_readiness),
     "e-mail tables": Attack(item="A1", requests=_heavy_email),
 }
 """The last one keeps workers busy after its end, so nothing comes after it."""

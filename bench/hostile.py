@@ -29,9 +29,9 @@ _PATIENCE: Final = 30.0
 """Seconds after a round in which its messages may still end."""
 
 
-_TWILIO: Final = {
+TWILIO: Final = {
     "HEXAVOX_TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-    "HEXAVOX_TWILIO_AUTH_TOKEN": "nobody knows it",
+    "HEXAVOX_TWILIO_AUTH_TOKEN": "nobody-knows-this-token",
     "HEXAVOX_TWILIO_PRIMARY_PROFILE": "BU" + "0" * 32,
     "HEXAVOX_TWILIO_NOTIFY_EMAIL": "nobody@example.com",
 }
@@ -55,7 +55,7 @@ def default_limits() -> dict[str, str]:
 
 async def measure(rounds: int, seconds: float, names: Sequence[str] = ()) -> None:
     """Measure every attack, or those that are named, and print a table."""
-    async with running(waits={**default_limits(), **_TWILIO}) as harness:
+    async with running(waits={**default_limits(), **TWILIO}) as harness:
         attacker = await make_bench_owner(harness.stack.database_url)
         await _observe(harness, seconds)  # warm
         print(

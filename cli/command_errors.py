@@ -1,4 +1,4 @@
-"""Turns what operators can mend into lines without a stack trace, a value or a secret.
+"""Prints configuration and connection errors as one line, without stack trace or value.
 
 Exit code 2: the configuration is wrong, and the same start would fail again. Exit code 1: something
 outside is not there.

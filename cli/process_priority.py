@@ -1,4 +1,4 @@
-"""How far a process stands back from others that want the same processors."""
+"""Lowers the scheduling priority of this process."""
 
 import os
 from contextlib import suppress

@@ -251,7 +251,7 @@ class ReferenceReused(WrongState):
 
 
 class PayloadTooLarge(HexavoxError):
-    """The body is over 1 MiB."""
+    """The body is larger than its route takes."""
 
     status = 413
     code = "PAYLOAD_TOO_LARGE"

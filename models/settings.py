@@ -87,7 +87,8 @@ class ServingSettings(EnvironmentSettings):
     profile: Annotated[Profile, IgnoreCase] = Profile.PRODUCTION
     public_url: Origin = Field(
         default="http://127.0.0.1:8000",
-        description="Where providers reach our webhooks: scheme and host, no path.",
+        description="Where integrators reach the API, providers our webhooks and recipients their "
+        "unsubscribe links: scheme, host and port, no path.",
     )
     simulator_url: Origin = "http://127.0.0.1:8090"
     log_level: LogLevel = "INFO"
@@ -121,7 +122,7 @@ class Settings(ServingSettings, RequestLimitSettings):
     api_port: Port = 8000
     worker_health_host: Host = "127.0.0.1"
     worker_health_port: PortOrNone = Field(
-        default=8001, description="Worker's /healthz and /metrics; 0 switches them off."
+        default=8001, description="Worker's /healthz, /readyz and /metrics; 0 switches them off."
     )
     keep_alive: Duration = Field(
         default=timedelta(seconds=75),

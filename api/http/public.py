@@ -12,9 +12,10 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message
 
 from api.http.auth import Authenticator, Caller
-from api.http.bodies.body_size import requests_worth
+from api.http.bodies.body_size import is_chunked, requests_more, requests_worth
 from api.http.bodies.strict_json import JsonRequest, check_text
 from api.http.limits.rate_limits import RequestLimits
 from api.http.problems import ANY, of
@@ -38,11 +39,13 @@ class PublicRoute(APIRoute):
         )
 
         async def behind_the_gate(request: Request) -> Response:
-            await _admit(request)
+            caller = await _admit(request)
             _check_query(request, query)
             for name, value in request.path_params.items():
                 check_text(str(value), (name,))
             reading = JsonRequest(request.scope, request.receive)
+            if has_body and is_chunked(request.headers):
+                reading = await _read_chunked(request, caller)
             if has_body and await reading.body():
                 await reading.json()
             response = await answer(reading)
@@ -65,6 +68,26 @@ async def _admit(request: Request) -> Caller:
     cost = requests_worth(request.scope)
     trace.at_end.append(limits.enter(caller.tenant_id, caller.key_id, trace.headers, cost))
     return caller
+
+
+async def _read_chunked(request: Request, caller: Caller) -> JsonRequest:
+    """Read a body of unannounced size, and charge what came of it, even if not all came."""
+    size = 0
+
+    async def counting() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
+        return message
+
+    reading = JsonRequest(request.scope, counting)
+    try:
+        await reading.body()
+    finally:
+        limits: RequestLimits = request.app.state.limits
+        headers = trace_of(request.scope).headers
+        limits.charge(caller.tenant_id, caller.key_id, headers, requests_more(size))
+    return reading
 
 
 def _check_query(request: Request, known: frozenset[str]) -> None:

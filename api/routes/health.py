@@ -1,11 +1,12 @@
 """For orchestrators and Prometheus; not part of the public contract."""
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.deps import Ready
+from api.http.metrics_text import MetricsText
 
 router = APIRouter(include_in_schema=False)
+_metrics = MetricsText()
 
 
 @router.get("/healthz")
@@ -24,4 +25,4 @@ async def readyz(readiness: Ready) -> dict[str, str]:
 @router.get("/metrics")
 async def metrics() -> Response:
     """Show the counters."""
-    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return _metrics.response()

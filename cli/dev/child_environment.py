@@ -8,6 +8,7 @@ _SECRETS: Final[dict[str, tuple[str, ...]]] = {
     "HEXAVOX_SIMULATOR_SECRET": ("api", "worker", "simulator"),
     "HEXAVOX_SIMULATOR_TOKEN": ("simulator",),
     "HEXAVOX_TURN_SECRET": ("api",),
+    "HEXAVOX_TWILIO_AUTH_TOKEN": ("api", "worker"),
     # An integrator's, left by `source dev.env`, and the registrar's: no process of ours reads them.
     "HEXAVOX_API_KEY": (),
     "HEXAVOX_API_SECRET": (),

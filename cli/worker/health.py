@@ -5,16 +5,24 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from api.http.metrics_text import MetricsText
+from api.http.server.client_limits import ClientLimits
+from api.http.server.server_protocol import protocol_with
 from models.errors import TemporarilyUnavailable
+
+_LIMITS: Final = ClientLimits(
+    connections=32, head=5, body_idle=5, body=5, stalled=5, linger=2, dropped=64 * 1024
+)
+"""An orchestrator and a Prometheus ask here. The event loop is the one that carries sends."""
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +54,13 @@ def _readyz(check: Check) -> Callable[[Request], Awaitable[Response]]:
     return readyz
 
 
-async def _metrics(request: Request) -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+def _metrics() -> Callable[[Request], Awaitable[Response]]:
+    text = MetricsText()
+
+    async def metrics(request: Request) -> Response:
+        return text.response()
+
+    return metrics
 
 
 @asynccontextmanager
@@ -64,9 +77,19 @@ async def serve_health(
     if listener is None:
         yield
         return
-    routes = {"/healthz": _healthz, "/readyz": _readyz(check), "/metrics": _metrics}
+    routes = {"/healthz": _healthz, "/readyz": _readyz(check), "/metrics": _metrics()}
     app = Starlette(routes=[Route(path, endpoint) for path, endpoint in routes.items()])
-    config = uvicorn.Config(app, log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app,
+        http=protocol_with(_LIMITS),  # its refusals are logged and counted as the API's are
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
     server = uvicorn.Server(config)
     # `serve` would take the signals that stop the worker.
     task = asyncio.create_task(server._serve(sockets=[listener]))
@@ -84,7 +107,8 @@ def _listen(host: str, port: int) -> socket.socket | None:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         log.error(
-            "/healthz and /metrics are not served: set HEXAVOX_WORKER_HEALTH_HOST or _PORT",
+            "/healthz, /readyz and /metrics are not served: "
+            "set HEXAVOX_WORKER_HEALTH_HOST or _PORT",
             extra={"host": host, "port": port, "reason": str(error)},
         )
         return None

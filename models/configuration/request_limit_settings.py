@@ -23,7 +23,8 @@ _LIMIT_VARIABLES = {
 class RequestLimitSettings(EnvironmentSettings):
     """Part of `models.settings.Settings`.
 
-    Rates are of all API processes together; concurrency and failed logins are of each.
+    Rates of requests are of all API processes together; concurrency, failed logins and refusals are
+    of each.
     """
 
     rate_limit: int = Field(default=50, ge=1, le=_MOST, description="Requests a second per key.")
@@ -50,7 +51,7 @@ class RequestLimitSettings(EnvironmentSettings):
     )
     refusal_burst: int = Field(default=50, ge=1, le=_MOST)
     trusted_proxies: Networks = Field(
-        default=(), description="Addresses and networks whose X-Forwarded-For is believed."
+        default=(), description="The proxies' own addresses, whose X-Forwarded-For is believed."
     )
 
     @model_validator(mode="after")

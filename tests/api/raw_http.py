@@ -50,10 +50,13 @@ class Client:
 
     port: int
     left: bytes = b""
+    source: str = "127.0.0.1"
     wire: socket.socket = field(init=False)
 
     def __enter__(self) -> Self:
-        self.wire = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        self.wire = socket.create_connection(
+            ("127.0.0.1", self.port), timeout=PATIENCE, source_address=(self.source, 0)
+        )
         self.wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self
 
@@ -125,9 +128,9 @@ class Server:
         """Return every line of its log."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
-    def connect(self) -> Client:
+    def connect(self, source: str = "127.0.0.1") -> Client:
         """Open a connection; it is opened when the client is entered."""
-        return Client(self.port)
+        return Client(self.port, source=source)
 
     def ask(self, *pieces: bytes, head: bool = False, pause: float = 0) -> Answer:
         """Send pieces over a connection of their own and return the first answer."""

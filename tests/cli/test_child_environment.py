@@ -19,3 +19,9 @@ def test_an_embedded_server_is_told_nothing_of_ours() -> None:
         "TWILIO_AUTH_TOKEN": "x",
     }
     assert plain(given) == {"PATH": "/bin", "LC_ALL": "C"}
+
+
+def test_only_api_and_worker_are_told_the_token_of_twilio() -> None:
+    given = {"HEXAVOX_TWILIO_AUTH_TOKEN": "x"}
+    told = [name for name in ("api", "worker", "migrate", "key") if for_process(name, given)]
+    assert told == ["api", "worker"]

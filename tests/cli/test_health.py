@@ -1,12 +1,16 @@
 """A worker's own port: served where it was told, and not worth a worker's life."""
 
+import asyncio
 import logging
 import socket
+import time
+from contextlib import suppress
 
 import httpx
 import pytest
 
 from cli.worker.health import serve_health
+from tests.api.raw_http import Client
 from tests.stack import free_port
 
 
@@ -35,3 +39,32 @@ async def test_port_zero_serves_nothing(caplog: pytest.LogCaptureFixture) -> Non
     async with serve_health(0, "no such host"):
         pass
     assert caplog.text == ""
+
+
+async def test_a_large_header_is_refused() -> None:
+    port = free_port()
+
+    def ask() -> int:
+        with Client(port) as client:
+            client.send(
+                b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 1024 * 1024 + b"\r\n\r\n"
+            )
+            return client.answer().status
+
+    async with serve_health(port):
+        assert await asyncio.to_thread(ask) == 431
+
+
+async def test_a_client_that_does_not_read_does_not_keep_a_worker_from_stopping() -> None:
+    port = free_port()
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        async with serve_health(port):
+            await asyncio.to_thread(deaf.connect, ("127.0.0.1", port))
+            deaf.setblocking(False)
+            with suppress(BlockingIOError):
+                for _ in range(1000):
+                    deaf.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+            await asyncio.sleep(1)
+            began = time.monotonic()
+        assert time.monotonic() - began < 5

@@ -1,5 +1,6 @@
 """The real API on a database of its own, which a test may break."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import psycopg
 from pydantic import SecretStr
 
 from api.app import create_app
+from api.services.system.readiness import KEPT_FOR
 from models.session import Database
 from models.settings import Settings
 from tests.factories import NO_LIMITS, Owner, make_owner
@@ -60,7 +62,8 @@ class Site:
         return await self.client.post(f"/api/v1{path}", json=body, headers=headers)
 
     async def ready(self) -> bool:
-        """Ask whether it wants requests."""
+        """Ask whether it wants requests, once the last answer is no longer kept."""
+        await asyncio.sleep(KEPT_FOR + 0.01)
         return (await self.client.get("/readyz")).status_code == 200
 
 

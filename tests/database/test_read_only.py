@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api.services.system.readiness import Readiness
+from api.services.system.readiness import KEPT_FOR, Readiness
 from cli.worker.health import serve_health
 from models.errors import TemporarilyUnavailable
 from models.session import Database
@@ -78,6 +78,7 @@ async def test_the_workers_port_says_what_the_apis_does(own_url: str) -> None:
         async with database.statement() as db:
             await db.execute(text(READ_ONLY.format(name=name)))
         await database.renew()
+        await asyncio.sleep(KEPT_FOR + 0.01)
         answer = await client.get(f"{url}/readyz")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
         assert "takes no writes" in answer.text

@@ -45,12 +45,25 @@ def largest_body(scope: Scope) -> int:
 
 
 def requests_worth(scope: Scope) -> int:
-    """Return for how many requests one of this size counts: one more for each 256 KiB of body."""
+    """Return for how many requests one counts: one more for each 256 KiB of announced body.
+
+    What a chunked body adds is known once it was read.
+    """
     headers = Headers(scope=scope)
     length = headers.get("content-length", "0")
-    if "transfer-encoding" in headers or not length.isdecimal():
-        return 1 + largest_body(scope) // _ONE_REQUEST
-    return 1 + min(int(length[:20]), largest_body(scope)) // _ONE_REQUEST
+    if is_chunked(headers) or not length.isdecimal():
+        return 1
+    return 1 + requests_more(min(int(length[:20]), largest_body(scope)))
+
+
+def requests_more(size: int) -> int:
+    """Return what a body of so many bytes adds to its request."""
+    return size // _ONE_REQUEST
+
+
+def is_chunked(headers: Headers) -> bool:
+    """Tell whether the size of a body is not announced."""
+    return "transfer-encoding" in headers
 
 
 def in_words(size: int) -> str:

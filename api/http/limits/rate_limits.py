@@ -68,6 +68,19 @@ class RequestLimits:
 
         return leave
 
+    def charge(self, tenant_id: int, key_id: int, headers: dict[str, str], cost: int) -> None:
+        """Take what a request that was let in costs beyond what it was let in for."""
+        if not cost:
+            return
+        now = self._clock()
+        buckets = []
+        for whose, limit in (((tenant_id, key_id), self.key), ((tenant_id, 0), self.tenant)):
+            bucket = self._bucket(whose, limit, now)
+            bucket.take(cost)
+            self._used[whose] = bucket
+            buckets.append(bucket)
+        headers.update(rate_headers(min(buckets, key=lambda bucket: bucket.left)))
+
     def due(self) -> list[Served]:
         """Return what is to be settled with the other processes now."""
         now = self._clock()

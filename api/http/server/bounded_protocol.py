@@ -1,10 +1,10 @@
-"""How long the API waits for a client, how many clients it has, and how it parts with them.
+"""Connection time-outs, the connection limit and closing, for the API's HTTP protocol.
 
-Which part of a request is awaited, the protocol that reads says (`server_protocol.py`); here every
-wait gets its end.
+`server_protocol.py` decides which part of a request is awaited; this module ends every wait.
 """
 
 import asyncio
+from collections import Counter
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, cast
 
@@ -13,10 +13,11 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from api.http.limits.address_buckets import client_address
 from api.http.server.client_limits import ClientLimits
 from api.http.server.connection import BoundedConnection
 from api.http.server.cycle import Cycle
-from api.http.server.wire import Tap, Wire
+from api.http.server.transport import BufferedFlowControl, LingeringTransport
 
 _MOST_LEAVING: Final = 64
 """Connections over the limit that may wait for their client to read the last answer."""
@@ -30,15 +31,15 @@ class Phase(Enum):
     ANSWER = auto()
     LAST_ANSWER = auto()
     """Nothing that the client sends from now on is read."""
-    NEXT = auto()
+    IDLE = auto()
     """A further request on an idle connection."""
-    REST = auto()
+    DISCARDING = auto()
     """The end of a body whose request has been answered."""
-    CLOSE = auto()
-    GONE = auto()
+    CLOSING = auto()
+    CLOSED = auto()
 
 
-DEAF: Final = frozenset({Phase.LAST_ANSWER, Phase.CLOSE, Phase.GONE})
+NOT_READING: Final = frozenset({Phase.LAST_ANSWER, Phase.CLOSING, Phase.CLOSED})
 """Phases in which what a client sends is dropped."""
 
 
@@ -48,7 +49,7 @@ class BoundedProtocol(H11Protocol):
     limits: ClassVar[ClientLimits] = ClientLimits()
     conn: BoundedConnection
     cycle: Cycle
-    flow: Tap
+    flow: BufferedFlowControl
 
     def __init__(
         self,
@@ -63,17 +64,20 @@ class BoundedProtocol(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._dropped = 0
+        self._begun = 0.0  # when the headers of the latest request were complete
+        self._peer = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        self.flow = Tap(transport, self._go_on)
-        self._wire = Wire(transport, self._hang_up)
+        self._peer = client_address({"client": self.client})
+        self.flow = BufferedFlowControl(transport, self._go_on)
+        self._lingering = LingeringTransport(transport, self._hang_up)
         self._enter(Phase.HEAD, self.limits.head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client."""
-        self._enter(Phase.GONE)
+        self._enter(Phase.CLOSED)
         if self._stall is not None:
             self._stall.cancel()
         super().connection_lost(exc)
@@ -91,6 +95,10 @@ class BoundedProtocol(H11Protocol):
 
     def _expire(self) -> None:
         """End a wait that took too long."""
+        raise NotImplementedError
+
+    def _give_way(self) -> None:
+        """Leave for a new connection, with an answer where one is possible."""
         raise NotImplementedError
 
     def _has_room(self) -> bool:
@@ -113,26 +121,45 @@ class BoundedProtocol(H11Protocol):
         return self._timer.when() if self._timer is not None else float("inf")
 
     def _make_room(self) -> bool:
-        """Close what is idle longest, else who is slowest with its headers; tell whether any was.
+        """Close what is idle longest, else who is slow; tell whether any was.
+
+        Of those who are slow, the one that began first at the address with the most connections:
+        one address cannot lock the others out. All clients of a proxy have the proxy's address.
 
         Only looked for at the limit, so that nothing has to be kept in order before.
         """
         others = [
             other for other in cast(set[BoundedProtocol], self.connections) if other is not self
         ]
-        leaving = [other for other in others if other._phase is Phase.CLOSE]
+        leaving = [other for other in others if other._phase is Phase.CLOSING]
         if len(leaving) > _MOST_LEAVING:
             _longest(leaving)._cut_off()
-        staying = sum(other._phase not in (Phase.CLOSE, Phase.GONE) for other in others)
-        if staying < self.limits.connections:
+        staying = [other for other in others if other._phase not in (Phase.CLOSING, Phase.CLOSED)]
+        if len(staying) < self.limits.connections:
             return True
-        soonest = self.loop.time() + self.limits.head - self.limits.patience
-        idle = [other for other in others if other._phase is Phase.NEXT]
-        late = [o for o in others if o._phase is Phase.HEAD and o._deadline() < soonest]
-        if not idle and not late:
+        idle = [other for other in staying if other._phase is Phase.IDLE]
+        if idle:
+            _longest(idle)._close()
+            return True
+        until = self.loop.time() - self.limits.patience
+        slow = [(since, other) for other in staying if (since := other._slow_since()) < until]
+        if not slow:
             return False
-        _longest(idle or late)._close()
+        open_at = Counter(other._peer for other in staying)
+        most = max(open_at[other._peer] for _, other in slow)
+        crowd = [(since, other) for since, other in slow if open_at[other._peer] == most]
+        min(crowd, key=lambda one: one[0])[1]._give_way()
         return True
+
+    def _slow_since(self) -> float:
+        """Return when the wait for the client began; infinity if it is not waited for."""
+        if self._stall is not None:
+            return self._stall.when() - self.limits.stalled
+        if self._phase is Phase.HEAD:
+            return self._deadline() - self.limits.head
+        if self._phase is Phase.DISCARDING:
+            return float("-inf")  # it has its answer
+        return self._begun if self._phase is Phase.BODY else float("inf")
 
     def pause_writing(self) -> None:
         """Bound the wait for a client that does not take its answer."""
@@ -153,22 +180,22 @@ class BoundedProtocol(H11Protocol):
 
     def _hang_up(self) -> None:
         """Close; if the client is still sending, let it read the answer first."""
-        if self._phase in (Phase.CLOSE, Phase.GONE) or self.transport.is_closing():
+        if self._phase in (Phase.CLOSING, Phase.CLOSED) or self.transport.is_closing():
             return
         if not self._dropped and self.conn.their_state is not h11.SEND_BODY:
             self._close()
             return
-        self._enter(Phase.CLOSE, self.limits.linger)
+        self._enter(Phase.CLOSING, self.limits.linger)
         self.flow.open()
         self.transport.write_eof()
 
     def _close(self) -> None:
         """Close once what is written has been sent, if that does not take too long."""
-        self._enter(Phase.CLOSE, self.limits.linger)
+        self._enter(Phase.CLOSING, self.limits.linger)
         self.transport.close()
 
     def _cut_off(self) -> None:
-        self._enter(Phase.GONE)
+        self._enter(Phase.CLOSED)
         if self._is_answering():
             self.cycle.disconnected = True
         self.transport.abort()

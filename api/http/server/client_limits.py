@@ -25,4 +25,5 @@ class ClientLimits:
     dropped: int = 8 * 1024 * 1024
     """Bytes of it at most."""
     patience: float = 1
-    """A connection whose headers take longer makes room for a new one when none is idle."""
+    """Whose headers or body take longer, or who takes nothing of its answer for longer, makes room
+    for a new connection when none is idle."""

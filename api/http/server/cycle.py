@@ -56,7 +56,9 @@ class Cycle(RequestResponseCycle):
             self.failure is not None or (self.waiting_for_100_continue and self.more_body)
         ):
             self.keep_alive = False
-            headers = [*message.get("headers", ()), CLOSE_HEADER]
+            headers = list(message.get("headers", ()))
+            if CLOSE_HEADER not in headers:
+                headers.append(CLOSE_HEADER)
             await super().send({**message, "headers": headers})
             return
         await super().send(message)

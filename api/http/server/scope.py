@@ -17,7 +17,7 @@ def scope_of(protocol: H11Protocol, request: h11.Request) -> Scope:
     check_request(request.http_version, headers)
     raw_path, _, query = origin_form(request.method, request.target).partition(b"?")
     return {
-        **nobodys_scope(protocol),
+        **connection_scope(protocol),
         "http_version": request.http_version.decode("ascii"),
         "method": request.method.decode("ascii"),
         "path": protocol.root_path + unquote(raw_path.decode("ascii")),
@@ -27,7 +27,7 @@ def scope_of(protocol: H11Protocol, request: h11.Request) -> Scope:
     }
 
 
-def nobodys_scope(protocol: H11Protocol) -> Scope:
+def connection_scope(protocol: H11Protocol) -> Scope:
     """Describe what arrived on a connection and is no request."""
     return {
         "type": "http",

@@ -14,10 +14,10 @@ from uvicorn import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
-from api.http.server.bounded_protocol import DEAF, BoundedProtocol, Phase
+from api.http.server.bounded_protocol import NOT_READING, BoundedProtocol, Phase
 from api.http.server.client_limits import ClientLimits
 from api.http.server.cycle import Cycle, refusal
-from api.http.server.scope import nobodys_scope, scope_of
+from api.http.server.scope import connection_scope, scope_of
 from models.errors import (
     BadRequest,
     HeadersTooLarge,
@@ -51,13 +51,13 @@ class ApiProtocol(BoundedProtocol):
         self._unfed = bytearray()
         self._more = False  # events are left from the last turn
         self._held = False  # nothing is read until an answer is complete, or a body was taken
-        self._begun = self._heard = 0.0
+        self._heard = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client in, if there is room or room can be made."""
         super().connection_made(transport)
         if not self._has_room():
-            self._refuse(TemporarilyUnavailable("Too many connections are open.", retry_after=1))
+            self._refuse(_too_many())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client."""
@@ -69,7 +69,7 @@ class ApiProtocol(BoundedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, a slice at a time."""
-        if self._phase in DEAF:
+        if self._phase in NOT_READING:
             self._drop(len(data))
             return
         self._heard = self.loop.time()
@@ -84,12 +84,12 @@ class ApiProtocol(BoundedProtocol):
 
     def _go_on(self) -> None:
         """Parse more once others had their turn."""
-        if self._turn is None and self._phase not in DEAF:
+        if self._turn is None and self._phase not in NOT_READING:
             self._turn = self.loop.call_soon(self._take_turn)
 
     def _take_turn(self) -> None:
         self._turn = None
-        if self._phase in DEAF or self.transport.is_closing():
+        if self._phase in NOT_READING or self.transport.is_closing():
             return
         if self._unfed and not self._more:
             self.conn.receive_data(bytes(self._unfed[:_SLICE]))
@@ -108,7 +108,7 @@ class ApiProtocol(BoundedProtocol):
             self._reject(
                 HeadersTooLarge() if large else BadRequest("This is not a valid HTTP/1.1 request.")
             )
-        if self._phase in DEAF:
+        if self._phase in NOT_READING:
             self._unfed.clear()
             self.flow.open()
         elif self._held:
@@ -135,7 +135,7 @@ class ApiProtocol(BoundedProtocol):
                 self._take_data(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 self._end()
-            if self._held or self._phase in DEAF:
+            if self._held or self._phase in NOT_READING:
                 return
         self._more = True
 
@@ -173,7 +173,7 @@ class ApiProtocol(BoundedProtocol):
         self.cycle = Cycle(
             scope=scope,
             conn=self.conn,
-            transport=cast(asyncio.Transport, self._wire),
+            transport=cast(asyncio.Transport, self._lingering),
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -190,7 +190,7 @@ class ApiProtocol(BoundedProtocol):
         """Answer what is no request, and close."""
         self._dropped += 1
         self._enter(Phase.LAST_ANSWER)
-        self._start(refusal(error), {**nobodys_scope(self), "method": self.conn.method})
+        self._start(refusal(error), {**connection_scope(self), "method": self.conn.method})
 
     def _reject(self, error: HexavoxError) -> None:
         """Answer that a request is broken, and close."""
@@ -207,7 +207,7 @@ class ApiProtocol(BoundedProtocol):
     def on_response_complete(self) -> None:
         """Go on with the rest of the body, or with the next request."""
         self.server_state.total_requests += 1
-        if self._phase in (Phase.CLOSE, Phase.GONE) or self.transport.is_closing():
+        if self._phase in (Phase.CLOSING, Phase.CLOSED) or self.transport.is_closing():
             return
         if self.conn.our_state is h11.DONE and self.conn.their_state is h11.DONE:
             self.conn.start_next_cycle()
@@ -223,16 +223,24 @@ class ApiProtocol(BoundedProtocol):
                 return
             if self.conn.unread:
                 self._enter(Phase.HEAD, limits.head)
-            elif self._phase is not Phase.NEXT:
-                self._enter(Phase.NEXT, limits.keep_alive)
+            elif self._phase is not Phase.IDLE:
+                self._enter(Phase.IDLE, limits.keep_alive)
         elif state is h11.SEND_BODY:
             if self.conn.our_state is h11.DONE:
-                if self._phase is not Phase.REST:
-                    self._enter(Phase.REST, limits.linger)
+                if self._phase is not Phase.DISCARDING:
+                    self._enter(Phase.DISCARDING, limits.linger)
             elif self._phase is not Phase.BODY:
                 self._enter(Phase.BODY, min(limits.body_idle, limits.body))
         elif self._phase is not Phase.LAST_ANSWER:
             self._enter(Phase.ANSWER)
+
+    def _give_way(self) -> None:
+        if self._stall is not None:
+            self._cut_off()
+        elif self._phase is Phase.BODY:
+            self._reject(_too_many())
+        else:
+            self._close()
 
     def _expire(self) -> None:
         self._timer = None
@@ -244,10 +252,14 @@ class ApiProtocol(BoundedProtocol):
                 self._reject(RequestTimedOut("The body did not arrive in time."))
         elif self._phase is Phase.HEAD and self.conn.unread:
             self._reject(RequestTimedOut("The headers did not arrive in time."))
-        elif self._phase is Phase.CLOSE:
+        elif self._phase is Phase.CLOSING:
             self._cut_off()
         else:
             self._close()
+
+
+def _too_many() -> TemporarilyUnavailable:
+    return TemporarilyUnavailable("Too many connections are open.", retry_after=1)
 
 
 def protocol_with(limits: ClientLimits) -> type[ApiProtocol]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from importlib.resources import files
+from time import monotonic
 from typing import Final
 
 from sqlalchemy import text
@@ -12,6 +13,9 @@ from models.session import Database
 
 _PATIENCE = 2.0
 """Seconds."""
+
+KEPT_FOR: Final = 0.5
+"""Seconds that an answer is kept: anybody may ask, and each look takes a connection."""
 
 _LOOK: Final = text(
     """
@@ -31,10 +35,29 @@ class Readiness:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._looking: asyncio.Task[None] | None = None
+        self._kept_until = 0.0
         self._needed = (files("models") / "migrations" / "HEAD").read_text().strip()
 
     async def check(self) -> None:
-        """Return if requests can be served, else raise."""
+        """Return if requests can be served, else raise; many who ask at once share one look."""
+        looking = self._looking
+        if looking is None or (looking.done() and self._kept_until < monotonic()):
+            looking = self._looking = asyncio.create_task(self._check_database())
+            looking.add_done_callback(self._keep)
+        # Shielded: the others go on waiting when the first one's client goes away.
+        await asyncio.shield(looking)
+        if self._database.full:
+            raise TemporarilyUnavailable("The database has no room for a write.")
+
+    def _keep(self, looking: asyncio.Task[None]) -> None:
+        if looking.cancelled():
+            self._looking = None
+            return
+        looking.exception()  # those who wait raise it; perhaps nobody waits any more
+        self._kept_until = monotonic() + KEPT_FOR
+
+    async def _check_database(self) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
                 version, read_only = await self._look()
@@ -50,8 +73,6 @@ class Readiness:
             raise TemporarilyUnavailable("The database is not migrated to this version.")
         if read_only:
             raise TemporarilyUnavailable("The database takes no writes.")
-        if self._database.full:
-            raise TemporarilyUnavailable("The database has no room for a write.")
 
     async def _look(self) -> tuple[str | None, bool]:
         async with self._database.read() as db:

@@ -143,21 +143,52 @@ def test_the_connection_that_is_idle_longest_makes_room(
         assert client.answer().status == 200
 
 
-def test_where_none_is_idle_a_new_one_is_told_so(hasty: Server, connections: list[Client]) -> None:
+SLOW = {
+    "a body": REPORT + b"Content-Length: 4\r\n\r\nab",
+    "the rest of a body": b"POST /api/v1/merchants HTTP/1.1\r\nHost: x\r\n"
+    b"Content-Length: 9\r\n\r\n",
+    "headers": b"GET /heal",
+    "answers": b"GET /assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n" * 9,
+}
+
+
+@pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
+def test_who_has_most_connections_makes_room_when_it_is_slow(
+    hasty: Server, connections: list[Client], sent: bytes
+) -> None:
+    def opened(source: str, sent: bytes) -> Client:
+        client = hasty.connect(source).__enter__()
+        connections.append(client)
+        client.send(sent)
+        return client
+
+    other = opened("127.0.0.3", REPORT + b"Content-Length: 4\r\n\r\nab")
+    for _ in range(3):
+        opened("127.0.0.2", sent)
+    time.sleep(0.7)
+    for _ in range(3):
+        newer = opened("127.0.0.3", GET)
+        assert newer.answer().status == 200
+        newer.wire.close()
+        opened("127.0.0.2", sent)
+    other.send(b"cd")
+    assert other.answer().problem == (403, "FORBIDDEN")
+
+
+def test_who_makes_room_for_another_is_told_so(hasty: Server, connections: list[Client]) -> None:
     for _ in range(4):
-        busy = hasty.connect().__enter__()
-        connections.append(busy)
-        busy.send(REPORT + b"Content-Length: 4\r\n\r\nab")
-    time.sleep(0.1)
-    for _ in range(100):
-        with hasty.connect() as client:
-            client.send(GET)
-            answer = client.answer()
-            assert answer.problem == (503, "TEMPORARILY_UNAVAILABLE")
-            assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
-    for busy in connections:
-        busy.send(b"cd")
-        assert busy.answer().problem == (403, "FORBIDDEN")
+        slow = hasty.connect().__enter__()
+        connections.append(slow)
+        slow.send(REPORT + b"Content-Length: 4\r\n\r\nab")
+        time.sleep(0.05)
+    time.sleep(0.6)
+    assert hasty.ask(GET).status == 200
+    answer = connections[0].answer()
+    assert answer.problem == (503, "TEMPORARILY_UNAVAILABLE")
+    assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
+    for slow in connections[1:]:
+        slow.send(b"cd")
+        assert slow.answer().problem == (403, "FORBIDDEN")
 
 
 def test_who_is_slow_with_its_headers_makes_room(hasty: Server, connections: list[Client]) -> None:
@@ -184,7 +215,9 @@ def test_idle_connections_are_kept_as_long_as_is_set(
             for busy in (one, two, three):
                 busy.send(REPORT + b"Content-Length: 4\r\n\r\nab")
             time.sleep(0.2)
-            assert server.ask(GET).problem == (503, "TEMPORARILY_UNAVAILABLE")
+            answer = server.ask(GET)
+            assert answer.problem == (503, "TEMPORARILY_UNAVAILABLE")
+            assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
 
 
 def test_a_server_that_stops_answers_what_has_begun(

@@ -260,3 +260,11 @@ def test_who_is_refused_instead_cannot_smuggle_the_next_request(server: Server) 
         assert answer.headers["connection"] == "close"
         client.send(NEXT)
         assert client.is_closed()
+
+
+@pytest.mark.parametrize("asked", [b"", b"Connection: close\r\n"])
+def test_that_the_connection_closes_is_said_once(server: Server, asked: bytes) -> None:
+    head = b"POST /api/v1/merchants HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n" + asked
+    with server.connect() as client:
+        client.send(head + length(5))
+        assert client.rest().lower().count(b"\r\nconnection: close\r\n") == 1

@@ -1,12 +1,13 @@
 """Ready means: the database answers, and its schema is ours or a newer one."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
-from api.services.system.readiness import Readiness
+from api.services.system.readiness import KEPT_FOR, Readiness
 from cli.dev.postgres import EmbeddedPostgres
 from models.errors import TemporarilyUnavailable
 from models.session import Database
@@ -51,3 +52,14 @@ async def test_an_older_one_is_not(empty: Database, versions: tuple[str, ...]) -
 async def test_a_newer_one_is(empty: Database) -> None:
     await _migrated_to(empty, "9999")
     await Readiness(empty).check()
+
+
+async def test_many_who_ask_share_one_look(empty: Database) -> None:
+    readiness = Readiness(empty)
+    answers = await asyncio.gather(*(readiness.check() for _ in range(50)), return_exceptions=True)
+    assert len(set(map(id, answers))) == 1, "one look, one error"
+    await _migrated_to(empty, "9999")
+    with pytest.raises(TemporarilyUnavailable):  # kept for a moment
+        await readiness.check()
+    await asyncio.sleep(KEPT_FOR + 0.01)
+    await readiness.check()

@@ -210,5 +210,28 @@ async def test_a_large_body_counts_for_several_requests(
         assert (await caller.get("/merchants")).headers["Retry-After"] == "14"
 
 
-async def _parts() -> AsyncIterator[bytes]:
-    yield b"{}"
+async def test_a_chunked_body_counts_for_what_came_of_it(
+    settings: Settings, database: Database
+) -> None:
+    async with serving(settings, rate_limit=0.001, rate_burst=50) as client:
+        caller = await make_integrator(database, client)
+        headers = {**caller.headers, "Content-Type": "application/json"}
+        left = []
+        for size in (1, 4, 17):  # quarters of a MiB; the last one is larger than the route takes
+            answer = await caller.client.post(
+                "/api/v1/messages/email",
+                content=_parts(*[b" " * 256 * 1024] * size),
+                headers=headers,
+            )
+            assert answer.status_code == (413 if size > 16 else 400)
+            left.append(answer.headers["RateLimit"].split(";")[1])
+        small = await caller.client.post(
+            "/api/v1/messages/email", content=_parts(), headers=headers
+        )
+        left.append(small.headers["RateLimit"].split(";")[1])
+    assert left == ["r=48", "r=43", "r=26", "r=25"]
+
+
+async def _parts(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts or (b"{}",):
+        yield part

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from uvicorn.protocols.http.flow_control import FlowControl
 
 
-class Wire:
+class LingeringTransport:
     """A transport whose `close` lets the protocol decide how to close."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
@@ -15,7 +15,7 @@ class Wire:
         self.close = close
 
 
-class Tap(FlowControl):
+class BufferedFlowControl(FlowControl):
     """Flow control that, asked to go on reading, first has what is already here parsed."""
 
     def __init__(self, transport: asyncio.Transport, go_on: Callable[[], None]) -> None:
