@@ -46,7 +46,7 @@ def test_a_byte_now_and_then_does_not_make_headers_last(hasty: Server, before: b
 
 def test_empty_lines_do_not_make_headers_last(hasty: Server) -> None:
     with hasty.connect() as client:
-        client.send(*[b"\r\n"] * 20, pause=0.1)
+        client.send(*[b"\r\n"] * 8, pause=0.25)
         assert client.is_closed()
 
 
