@@ -205,12 +205,12 @@ async def test_a_waiter_that_leaves_late_takes_nothing_from_the_next_to_enter(by
     following = Inside(lanes, GYM)
     if by == "cancellation":
         waiter.task.cancel()
-    await asyncio.wait([first.task, waiter.task])
+    await asyncio.gather(first.task, waiter.task, return_exceptions=True)
     assert running([waiter, following]) == running([following]) == 1
     [late] = await inside(lanes, GYM, 1)
     assert running([late]) == 0  # one at once
     await following.end(LockNotAvailable())
-    await asyncio.wait([late.task])
+    await asyncio.gather(late.task, return_exceptions=True)
     assert lanes.remembered == 1  # what is blocked
 
 
