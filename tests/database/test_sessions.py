@@ -231,11 +231,16 @@ async def test_a_fault_of_one_backend_costs_only_its_connection(
 ) -> None:
     before = await pids(own_database)
     planted = text(f"DO $$ BEGIN RAISE 'planted' USING ERRCODE = '{state}'; END $$")
-    with pytest.raises(DBAPIError):
+    met: set[int | None] = set()
+
+    async def fail() -> None:
         async with own_database.transaction() as db:
-            ended = await db.scalar(BACKEND)
+            met.add(await db.scalar(BACKEND))
             await db.execute(planted, **options)
-    assert await pids(own_database) & before == before - {ended}
+
+    with pytest.raises(DBAPIError):
+        await fail()
+    assert await pids(own_database) & before == before - met
 
 
 async def test_a_reader_whose_connection_was_lost_has_another(
