@@ -39,7 +39,7 @@ _MOST = 200
 """Messages of one turn; a full turn is followed by the next at once."""
 
 START_LOOK_EVERY: Final = timedelta(seconds=1)
-"""How often the sweeper looks for what is due and not started, between its full turns."""
+"""How often the sweeper looks for what is due and not started, between its turns."""
 
 _LONGEST_WATCH: Final = timedelta(seconds=30)
 """Of one step: `policies.SWEEP` gives it 90 s."""
@@ -127,15 +127,18 @@ class Sweeping:
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
-        """Do a full turn, then look for what is not started until it is time for the next.
+        """Take one turn, then look for what is not started until it is time for the next turn.
 
-        Between full turns only `look_every` passes, if it is given: without it there is one turn.
+        A turn that took as many rows as it may is followed by the next at once. Without
+        `look_every` the step is one turn.
         """
         if self._look_every is None:
             return await self._turn()
         async with alive():
             until = monotonic() + min(self._every, _LONGEST_WATCH).total_seconds()
             swept = await self._turn()
+            if swept.next_in == _AT_ONCE:
+                return swept
             started = swept.started + await self._watch(until, self._look_every.total_seconds())
         return SweepResult(started=started, applied=swept.applied, next_in=_AT_ONCE)
 
@@ -173,7 +176,8 @@ class Sweeping:
         started = await self._start_all([*unstarted, *silent])
         await _each(self._pump, busy)
         applied = await _each(self._apply, waiting)
-        full = _MOST in (len(unstarted), len(silent), len(waiting))
+        reports = sum(receipt.receipts for receipt in waiting)
+        full = _MOST in (len(unstarted), len(silent), reports)
         for chore in self._chores:
             rows = await _take(chore, now)
             started += await _each(chore.carry_on, rows)

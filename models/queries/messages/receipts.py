@@ -244,6 +244,8 @@ class OpenReceipt:
     operation: str
     scope: str
     idempotency_key: str | None
+    receipts: int
+    """How many of its reports were taken."""
 
 
 # What was looked after is looked after again the later, the longer it has waited.
@@ -260,10 +262,11 @@ _OPEN = text(
          WHERE r.tenant_id = waiting.tenant_id AND r.id = waiting.id
         RETURNING r.tenant_id, r.message_id
     )
-    SELECT DISTINCT taken.tenant_id, taken.message_id, m.completed_at IS NOT NULL AS completed,
-           m.operation, m.scope, m.idempotency_key
-      FROM taken
-      JOIN message m ON m.tenant_id = taken.tenant_id AND m.id = taken.message_id
+    SELECT m.tenant_id, m.id AS message_id, m.completed_at IS NOT NULL AS completed,
+           m.operation, m.scope, m.idempotency_key, reported.receipts
+      FROM (SELECT tenant_id, message_id, count(*) AS receipts FROM taken
+             GROUP BY tenant_id, message_id) AS reported
+      JOIN message m ON m.tenant_id = reported.tenant_id AND m.id = reported.message_id
     """
 )
 
@@ -271,7 +274,11 @@ _OPEN = text(
 async def take_open(
     db: WriteSession, *, now: datetime, grace: timedelta, most: int
 ) -> Sequence[OpenReceipt]:
-    """Return messages, of all tenants, whose reports wait longer than `grace` for their effect."""
+    """Return messages, of all tenants, whose reports wait longer than `grace` for their effect.
+
+    Args:
+        most: reports that are taken; a message may have several of them.
+    """
     rows = await db.execute(_OPEN, {"now": now, "grace": grace, "most": most})
     return [
         OpenReceipt(
@@ -281,6 +288,7 @@ async def take_open(
             operation=row.operation,
             scope=row.scope,
             idempotency_key=row.idempotency_key,
+            receipts=row.receipts,
         )
         for row in rows
     ]
