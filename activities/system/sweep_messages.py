@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
@@ -46,6 +46,9 @@ _LONGEST_WATCH: Final = timedelta(seconds=30)
 
 _STARTS_AT_ONCE: Final = 10
 
+_REPORTS_AT_ONCE: Final = 20
+"""More would wait for a connection longer than they may."""
+
 _START_PATIENCE: Final = 3.0
 """Seconds that one start may take; then Temporal is left alone for the rest of the turn."""
 
@@ -86,6 +89,10 @@ async def _each(act: Callable[[Item], Awaitable[bool]], items: Sequence[Item]) -
         elif isinstance(outcome, BaseException):
             raise outcome
     return sum(outcome is True for outcome in outcomes)
+
+
+def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 async def _take(chore: Chore[Item], now: datetime) -> list[Item]:
@@ -175,7 +182,9 @@ class Sweeping:
             waiting = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
         started = await self._start_all([*unstarted, *silent])
         await _each(self._pump, busy)
-        applied = await _each(self._apply, waiting)
+        applied = sum(
+            [await _each(self._apply, some) for some in _chunks(waiting, _REPORTS_AT_ONCE)]
+        )
         reports = sum(receipt.receipts for receipt in waiting)
         full = _MOST in (len(unstarted), len(silent), reports)
         for chore in self._chores:
@@ -281,7 +290,8 @@ class Sweeping:
             )
             return True
         now = datetime.now(UTC)
-        async with self._database.transaction(LockScope(receipt.tenant_id)) as db:
+        lock_scope = LockScope(receipt.tenant_id, receipt.merchant_id, "late")
+        async with self._database.transaction(lock_scope) as db:
             message = await settleable.lock_for_settlement(
                 db, tenant_id=receipt.tenant_id, message_id=receipt.message_id
             )

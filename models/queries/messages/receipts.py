@@ -240,6 +240,7 @@ class OpenReceipt:
 
     tenant_id: int
     message_id: int
+    merchant_id: int | None
     completed: bool
     operation: str
     scope: str
@@ -262,7 +263,7 @@ _OPEN = text(
          WHERE r.tenant_id = waiting.tenant_id AND r.id = waiting.id
         RETURNING r.tenant_id, r.message_id
     )
-    SELECT m.tenant_id, m.id AS message_id, m.completed_at IS NOT NULL AS completed,
+    SELECT m.tenant_id, m.id AS message_id, m.merchant_id, m.completed_at IS NOT NULL AS completed,
            m.operation, m.scope, m.idempotency_key, reported.receipts
       FROM (SELECT tenant_id, message_id, count(*) AS receipts FROM taken
              GROUP BY tenant_id, message_id) AS reported
@@ -284,6 +285,7 @@ async def take_open(
         OpenReceipt(
             tenant_id=row.tenant_id,
             message_id=row.message_id,
+            merchant_id=row.merchant_id,
             completed=row.completed,
             operation=row.operation,
             scope=row.scope,
