@@ -84,7 +84,10 @@ class Counted(Harness):
 
     async def end(self, message_id: int) -> Any:
         step = SettleStep(
-            **self.ids(message_id), merchant_id=self.owner.merchant_id, ending=Ending.BLOCKED
+            tenant_id=self.owner.tenant_id,
+            message_id=message_id,
+            merchant_id=self.owner.merchant_id,
+            ending=Ending.BLOCKED,
         )
         return await counted(self.database, "settle", self.ledger.settle, step)
 
