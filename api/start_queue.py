@@ -114,13 +114,14 @@ class StartQueue:
         self._count = 0
         self._under_way: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def start(self, send: SendStart) -> None:
         """Start a send, or leave it to the sweeper; it never raises.
 
         It returns within the patience. A start that is under way by then goes on.
         """
-        if not self._reach.may_ask():
+        if self._closed or not self._reach.may_ask():
             STARTS.labels("away").inc()
             return
         if self._count >= MOST_PENDING and not self._displace(priority_of(send.type)):
@@ -138,7 +139,12 @@ class StartQueue:
             self._give_up(entry)
 
     async def close(self) -> None:
-        """Let go of what is under way."""
+        """Let go of what is under way, and leave what waits to the sweeper."""
+        self._closed = True  # a cancelled start gives its slot back, which nobody is to take
+        for tenants in self._pending.values():
+            for waiting in tenants.values():
+                for entry in waiting:
+                    entry.ended.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -177,7 +183,7 @@ class StartQueue:
         return True
 
     def _begin_what_may(self) -> None:
-        while (entry := self._next()) is not None:
+        while not self._closed and (entry := self._next()) is not None:
             entry.begun = True
             tenant = entry.send.tenant_id
             self._under_way[tenant] = self._under_way.get(tenant, 0) + 1

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NewType, cast
 
-from sqlalchemy import Result, TextClause, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Result, TextClause, event, text
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from models.database.connection import WriteTrouble, connector
+from models.database.faults import Fault, fault_of
 from models.database.idle_check import check_idle_connections
 from models.database.limits import CONNECT, OPERATOR, TCP, DatabaseLimits
 from models.database.sql_text import Driver, SqlText, sql_text
@@ -81,7 +82,9 @@ class _Session(AsyncSession):
             await self._connection.invalidate(cancelled)
             raise
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if fault_of(error) is Fault.ENDED:
+                await self._connection.invalidate(error)
+            elif error.connection_invalidated:
                 # SQLAlchemy is to notice: it parts with every connection that is as old.
                 with suppress(SQLAlchemyError):
                     await self._connection.execute(_NOTHING)
@@ -124,6 +127,7 @@ class Database:
             },
         )
         check_idle_connections(self.engine)
+        event.listen(self.engine.sync_engine, "handle_error", _keep_others)
 
         # A single statement needs no transaction around it, and so no BEGIN and COMMIT.
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -175,6 +179,12 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def _keep_others(context: ExceptionContext) -> None:
+    """Keep the pool's other connections when a fault is of one backend only."""
+    if fault_of(context.original_exception) is Fault.ENDED:
+        context.invalidate_pool_on_disconnect = False
 
 
 def connect_options(url: str, limits: DatabaseLimits) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 
+from models.database.faults import LOCKED, concerns_everybody, state_of
 from models.queries.billing import day_closing, repricing
 from models.queries.billing.day_closing import DueDay
 from models.rules.billing.day_closing import AWAITED, last_over
@@ -24,10 +24,6 @@ _MOST = 200
 
 _LONGEST_SECONDS = 60.0
 """A batch ends early after so long, so that its step has time for whoever has many days."""
-
-_LOCK_NOT_AVAILABLE = "55P03"
-_DEADLOCK = "40P01"
-_IN_THE_WAY = frozenset({_LOCK_NOT_AVAILABLE, _DEADLOCK})
 
 
 def _now() -> datetime:
@@ -65,7 +61,7 @@ class Closing:
             try:
                 turn = await self.close_tenant(tenant_id)
             except Exception as error:
-                if _of_everybody(error):
+                if concerns_everybody(error):  # else it is the tenant's own
                     raise
                 log.exception("days could not be closed", extra={"tenant_id": tenant_id})
                 result = replace(result, failed=result.failed + 1)
@@ -113,17 +109,6 @@ class Closing:
             async with self._database.transaction() as db:
                 return await day_closing.close_day(db, tenant_id=tenant_id, day=day, now=now)
         except DBAPIError as error:
-            if _state(error) != _LOCK_NOT_AVAILABLE:
+            if state_of(error) != LOCKED:
                 raise
             return "BEING_WRITTEN"  # by somebody slow, or frozen
-
-
-def _of_everybody(error: Exception) -> bool:
-    """Say whether the database is away; who merely stands in a tenant's way is its own trouble."""
-    if isinstance(error, DBAPIError) and _state(error) in _IN_THE_WAY:
-        return False
-    return isinstance(error, OperationalError | InterfaceError | PoolTimeoutError)
-
-
-def _state(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None)

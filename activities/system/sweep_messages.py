@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
@@ -40,12 +40,15 @@ _MOST = 200
 """Messages of one turn; a full turn is followed by the next at once."""
 
 START_LOOK_EVERY: Final = timedelta(seconds=1)
-"""How often the sweeper looks for what is due and not started, between its full turns."""
+"""How often the sweeper looks for what is due and not started, between its turns."""
 
 _LONGEST_WATCH: Final = timedelta(seconds=30)
 """Of one step: `policies.SWEEP` gives it 90 s."""
 
 _STARTS_AT_ONCE: Final = 10
+
+_REPORTS_AT_ONCE: Final = 20
+"""More would wait for a connection longer than they may."""
 
 _START_PATIENCE: Final = 3.0
 """Seconds that one start may take; then Temporal is left alone for the rest of the turn."""
@@ -89,6 +92,10 @@ async def _each(act: Callable[[Item], Awaitable[bool]], items: Sequence[Item]) -
     return sum(outcome is True for outcome in outcomes)
 
 
+def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    return (items[first : first + size] for first in range(0, len(items), size))
+
+
 async def _take(chore: Chore[Item], now: datetime) -> list[Item]:
     """Take a chore's rows; if that fails, the other chores have their turn nevertheless."""
     try:
@@ -128,15 +135,18 @@ class Sweeping:
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
-        """Do a full turn, then look for what is not started until it is time for the next.
+        """Take one turn, then look for what is not started until it is time for the next turn.
 
-        Between full turns only `look_every` passes, if it is given: without it there is one turn.
+        A turn that took as many rows as it may is followed by the next at once. Without
+        `look_every` the step is one turn.
         """
         if self._look_every is None:
             return await self._turn()
         async with alive():
             until = monotonic() + min(self._every, _LONGEST_WATCH).total_seconds()
             swept = await self._turn()
+            if swept.next_in == _AT_ONCE:
+                return swept
             started = swept.started + await self._watch(until, self._look_every.total_seconds())
         return SweepResult(started=started, applied=swept.applied, next_in=_AT_ONCE)
 
@@ -173,8 +183,11 @@ class Sweeping:
             waiting = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
         started = await self._start_all([*unstarted, *silent])
         await _each(self._pump, busy)
-        applied = await _each(self._apply, waiting)
-        full = _MOST in (len(unstarted), len(silent), len(waiting))
+        applied = sum(
+            [await _each(self._apply, some) for some in _chunks(waiting, _REPORTS_AT_ONCE)]
+        )
+        reports = sum(receipt.receipts for receipt in waiting)
+        full = _MOST in (len(unstarted), len(silent), reports)
         for chore in self._chores:
             rows = await _take(chore, now)
             started += await _each(chore.carry_on, rows)
@@ -278,7 +291,8 @@ class Sweeping:
             )
             return True
         now = datetime.now(UTC)
-        async with self._database.transaction(LockScope(receipt.tenant_id)) as db:
+        lock_scope = LockScope(receipt.tenant_id, receipt.merchant_id, "late")
+        async with self._database.transaction(lock_scope) as db:
             message = await settleable.lock_for_settlement(
                 db, tenant_id=receipt.tenant_id, message_id=receipt.message_id
             )

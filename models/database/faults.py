@@ -20,6 +20,9 @@ class Fault(Enum):
     LOST = auto()
     """The connection or its server is going away. The connection is closed, and the pool discards
     all connections that are as old, because they lead to the same server."""
+    ENDED = auto()
+    """This connection's backend is over, or too large; the server and all others are well. Only
+    this connection is closed."""
     READ_ONLY = auto()
     """The server accepts no writes: a standby, or the former primary after a failover. Handled as
     LOST. Readiness finds out by asking the server."""
@@ -30,14 +33,14 @@ class Fault(Enum):
 
 _BY_STATE: Final = {
     "25006": Fault.READ_ONLY,  # read_only_sql_transaction
-    "25P03": Fault.LOST,  # idle_in_transaction_session_timeout: the server has ended it
-    "25P04": Fault.LOST,  # transaction_timeout: likewise
+    "25P03": Fault.ENDED,  # idle_in_transaction_session_timeout: the server has ended it
+    "25P04": Fault.ENDED,  # transaction_timeout: likewise
     "40001": Fault.BUSY,  # serialization_failure, and a conflict with recovery
     "40003": Fault.LOST,  # statement_completion_unknown
     "40P01": Fault.BUSY,  # deadlock_detected
     "53000": Fault.BUSY,  # insufficient_resources
     "53100": Fault.FULL,  # disk_full
-    "53200": Fault.LOST,  # out_of_memory: the backend may be what is too large
+    "53200": Fault.ENDED,  # out_of_memory: the backend may be what is too large
     "53300": Fault.BUSY,  # too_many_connections: there is none to close
     "53400": Fault.BUSY,  # configuration_limit_exceeded: temporary files, for example
     "55006": Fault.BUSY,  # object_in_use
@@ -55,7 +58,9 @@ _BY_STATE: Final = {
 _BY_CLASS: Final = {"08": Fault.LOST}
 """Connection exceptions."""
 
-_CLOSING: Final = frozenset({Fault.LOST, Fault.READ_ONLY})
+_CLOSING: Final = frozenset({Fault.LOST, Fault.ENDED, Fault.READ_ONLY})
+
+_OF_THE_SERVER: Final = frozenset({Fault.LOST, Fault.READ_ONLY, Fault.FULL})
 
 LOCKED: Final = "55P03"
 
@@ -86,3 +91,8 @@ def fault_of(error: BaseException) -> Fault | None:
 def closes(fault: Fault | None) -> bool:
     """Say whether a connection that met this is not to be used again."""
     return fault in _CLOSING
+
+
+def concerns_everybody(error: BaseException) -> bool:
+    """Say whether the server or the pool is in trouble, and not just one transaction."""
+    return isinstance(error, PoolTimeoutError) or fault_of(error) in _OF_THE_SERVER

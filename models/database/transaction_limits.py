@@ -119,10 +119,9 @@ class TransactionLimits:
         tenant = LockScope(lock_scope.tenant_id)
         inner = lock_scope != tenant
         # The merchant's turn first: who waits for it keeps nobody of the same tenant waiting.
-        await self._enter(lock_scope, patient=patient)
+        entered = await self._enter(lock_scope, patient=patient)
         try:
-            if inner:
-                await self._enter(tenant, patient=patient)
+            outer = await self._enter(tenant, patient=patient) if inner else None
             try:
                 yield
             except Exception as error:
@@ -131,17 +130,18 @@ class TransactionLimits:
             else:
                 self._learn(lock_scope, None)
             finally:
-                if inner:
-                    self._leave(tenant)
+                if outer is not None:
+                    self._leave(tenant, outer)
         finally:
-            self._leave(lock_scope)
+            self._leave(lock_scope, entered)
 
     @property
     def remembered(self) -> int:
         """How many lanes are kept in memory."""
         return len(self._turns) + len(self._blocked)
 
-    async def _enter(self, lock_scope: LockScope, *, patient: bool) -> None:
+    async def _enter(self, lock_scope: LockScope, *, patient: bool) -> _Turns:
+        """Take a turn; return what it is given back to."""
         turns = self._turns.get(lock_scope)
         if turns is None:
             at_once = self._of_a_tenant if lock_scope.merchant is None else self._of_a_merchant
@@ -155,17 +155,23 @@ class TransactionLimits:
         else:
             try:
                 await turns.wait(self._within, patient=patient)
-            finally:
+            except BaseException:
                 self._forget_unused(lock_scope, turns)
+                raise
+        return turns
 
-    def _leave(self, lock_scope: LockScope) -> None:
-        turns = self._turns[lock_scope]
+    def _leave(self, lock_scope: LockScope, turns: _Turns) -> None:
         turns.give_back()
         self._forget_unused(lock_scope, turns)
 
     def _forget_unused(self, lock_scope: LockScope, turns: _Turns) -> None:
-        if turns.free == turns.at_once:
-            self._turns.pop(lock_scope, None)
+        """Forget turns that nobody has or waits for, unless others took their place already.
+
+        Whoever was refused or gave up comes here a moment after whoever had the last turn, and the
+        next one may have entered in between.
+        """
+        if turns.free == turns.at_once and self._turns.get(lock_scope) is turns:
+            del self._turns[lock_scope]
 
     def _learn(self, lock_scope: LockScope, error: Exception | None) -> None:
         """Remember whether a transaction met a lock or got through."""

@@ -75,7 +75,7 @@ class Counted(Harness):
         return {"tenant_id": self.owner.tenant_id, "message_id": message_id}
 
     async def hand_over(self, message_id: int) -> Any:
-        step = DispatchStep(**self.ids(message_id))
+        step = DispatchStep(**self.ids(message_id), merchant_id=self.owner.merchant_id)
         return await counted(self.database, "dispatch", self.dispatching.dispatch, step)
 
     async def ask(self, message_id: int) -> Any:
@@ -84,7 +84,10 @@ class Counted(Harness):
 
     async def end(self, message_id: int) -> Any:
         step = SettleStep(
-            tenant_id=self.owner.tenant_id, message_id=message_id, ending=Ending.BLOCKED
+            tenant_id=self.owner.tenant_id,
+            message_id=message_id,
+            merchant_id=self.owner.merchant_id,
+            ending=Ending.BLOCKED,
         )
         return await counted(self.database, "settle", self.ledger.settle, step)
 

@@ -104,4 +104,8 @@ def test_what_is_not_the_databases_is_no_fault_of_it(error: Exception) -> None:
 
 
 def test_only_what_a_new_connection_may_mend_costs_the_connection() -> None:
-    assert [fault for fault in Fault if closes(fault)] == [Fault.LOST, Fault.READ_ONLY]
+    assert [fault for fault in Fault if closes(fault)] == [
+        Fault.LOST,
+        Fault.ENDED,
+        Fault.READ_ONLY,
+    ]

@@ -224,6 +224,25 @@ async def test_one_failure_after_a_restart_of_the_server_renews_every_connection
     assert (await pids(own_database)).isdisjoint(before)
 
 
+@pytest.mark.parametrize("options", [{}, {"execution_options": {"by": "SQLAlchemy"}}])
+@pytest.mark.parametrize("state", ["25P03", "25P04", "53200"])
+async def test_a_fault_of_one_backend_costs_only_its_connection(
+    own_database: Database, state: str, options: dict[str, Any]
+) -> None:
+    before = await pids(own_database)
+    planted = text(f"DO $$ BEGIN RAISE 'planted' USING ERRCODE = '{state}'; END $$")
+    met: set[int | None] = set()
+
+    async def fail() -> None:
+        async with own_database.transaction() as db:
+            met.add(await db.scalar(BACKEND))
+            await db.execute(planted, **options)
+
+    with pytest.raises(DBAPIError):
+        await fail()
+    assert await pids(own_database) & before == before - met
+
+
 async def test_a_reader_whose_connection_was_lost_has_another(
     own_database: Database, database: Database
 ) -> None:

@@ -7,14 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from models.database.limits import API
 from models.enums import Channel, ConsentStatus, ErrorCode, MessageType
 from models.queries.consent.consents import lock_contact
 from models.rules.consent.keywords import MOST_ANSWERS
+from models.session import Database
 from providers.ports.messages import Refused
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
 from tests.factories import make_owner, say
-from tests.inbound.harness import CONTACT, OTHER, Line
+from tests.inbound.harness import CONTACT, OTHER, Line, Started, event, inbox, signed
+from tests.stack import async_url
 from workflows.messages.types import Verdict
 
 _WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
@@ -48,6 +51,32 @@ async def test_stop_to_a_shared_number_opts_out_of_all_who_wrote_from_it(line: L
     [answer] = await line.answers()
     assert answer.merchant_id == merchant_fixture.merchant_id
     assert answer.body.startswith("Shop B: ")
+
+
+async def test_a_locked_contact_of_one_tenant_holds_up_no_text_to_another(
+    line: Line, database_url: str, started: Started
+) -> None:
+    await line.writes()
+    theirs = Line(line.database, await make_owner(line.database), line.client, started)
+    await theirs.writes()
+    limits = replace(API, turn=timedelta(seconds=0.2))
+    narrow = Database(async_url(database_url), pool_size=2, limits=limits)
+    taking = inbox(narrow, started)
+    mine, other = (
+        signed(event("STOP", sender=CONTACT, number=one.owner.sender)) for one in (line, theirs)
+    )
+    async with line.database.transaction() as db:
+        await lock_contact(
+            db, line.owner.tenant_id, line.owner.merchant_id, Channel.SMS, CONTACT, shared=True
+        )
+        stopping = asyncio.create_task(taking.take("simulator", mine[1], mine[0]))
+        async with asyncio.timeout(5):
+            while not await line.rows(_WAITING):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await taking.take("simulator", other[1], other[0])
+    await stopping
+    await narrow.close()
+    assert [status for status, _ in (await theirs.consents()).values()] == ["OPT_OUT"]
 
 
 async def test_who_writes_while_a_stop_waits_for_its_locks_is_left_as_well(line: Line) -> None:

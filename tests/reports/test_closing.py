@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 
+import psycopg
 import pytest
+from psycopg import errors
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from activities.billing.close_days import Closing, Turn
 from models.enums import AttemptState, UnpricedReason
@@ -264,22 +268,62 @@ async def _closed_anyhow(database: Database, owner: Owner, day: date) -> None:
         )
 
 
+def wrapped(error: psycopg.Error) -> Exception:
+    """Return an error of the driver as SQLAlchemy tells it."""
+    told = DBAPIError.instance("SELECT 1", None, error, psycopg.Error)
+    assert isinstance(told, DBAPIError)
+    return told
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError(),
+        wrapped(errors.QueryCanceled()),
+        wrapped(errors.LockNotAvailable()),
+        wrapped(errors.DeadlockDetected()),
+        wrapped(errors.SerializationFailure()),
+        wrapped(errors.TransactionTimeout()),
+    ],
+    ids=str,
+)
 async def test_a_tenant_that_fails_keeps_no_other_from_its_turn(
-    database: Database, gym: Owner
+    database: Database, gym: Owner, error: Exception
 ) -> None:
     other = await make_owner(database)
     await born(database, other, datetime(2026, 4, 15, 12, tzinfo=UTC))
     closing = _FailsFor(database, clock=lambda: NOW, most=2)
-    closing.unlucky = gym.tenant_id
+    closing.unlucky, closing.error = gym.tenant_id, error
     result = await closing.close_days(CloseDaysStep(after=gym.tenant_id - 1))
     assert (result.failed, result.closed) == (1, 2)
     assert await closings(database, gym) == {}
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        PoolTimeoutError(),
+        wrapped(errors.AdminShutdown()),
+        wrapped(errors.ReadOnlySqlTransaction()),
+        wrapped(errors.DiskFull()),
+        wrapped(psycopg.OperationalError("the server closed the connection")),
+    ],
+    ids=str,
+)
+async def test_what_concerns_everybody_ends_the_batch(
+    database: Database, gym: Owner, error: Exception
+) -> None:
+    closing = _FailsFor(database, clock=lambda: NOW, most=1)
+    closing.unlucky, closing.error = gym.tenant_id, error
+    with pytest.raises(type(error)):
+        await closing.close_days(CloseDaysStep(after=gym.tenant_id - 1))
+
+
 class _FailsFor(Closing):
     unlucky: int
+    error: Exception
 
     async def close_tenant(self, tenant_id: int) -> Turn:
         if tenant_id == self.unlucky:
-            raise ZeroDivisionError
+            raise self.error
         return await super().close_tenant(tenant_id)

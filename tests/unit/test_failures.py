@@ -12,6 +12,8 @@ from sqlalchemy import exc
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from models.database.connection import ServerUnresponsive
+from models.errors import TemporarilyUnavailable
 from models.queries.billing.usage_days import DayIsClosed
 from models.rules.system.failures import back_off, caused_by_input
 
@@ -49,7 +51,6 @@ def raised_from(cause: BaseException) -> Exception:
         wrapped(errors.ProgramLimitExceeded()),
         wrapped(psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")),
         errors.InvalidTextRepresentation(),
-        exc.NoResultFound(),
         exc.MultipleResultsFound(),
         exc.StatementError("x", "SELECT 1", None, TypeError("not serializable")),
         raised_from(KeyError("x")),
@@ -80,6 +81,11 @@ def test_what_fails_by_its_input(error: BaseException) -> None:
         exc.TimeoutError("pool"),
         exc.StatementError("x", "SELECT 1", None, ConnectionResetError()),
         DayIsClosed(),
+        TemporarilyUnavailable("Another transaction keeps this merchant locked."),
+        raised_from(TemporarilyUnavailable()),
+        exc.NoResultFound(),
+        ServerUnresponsive("the server does not answer"),
+        wrapped(ServerUnresponsive("the server does not answer")),
         exc.PendingRollbackError("x"),
         wrapped(psycopg.OperationalError("the server closed the connection")),
         wrapped(errors.AdminShutdown()),

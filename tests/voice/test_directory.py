@@ -220,7 +220,10 @@ async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[
 async def sweep(database: Database, client: Client, directory: str, grace: timedelta) -> None:
     """Take a turn of the sweeper of a worker that is set up so."""
     settings = Settings(
-        database_url=SecretStr("postgresql://nowhere"), voice_directory=directory, sweep_grace=grace
+        database_url=SecretStr("postgresql://nowhere"),
+        voice_directory=directory,
+        sweep_grace=grace,
+        sweep_every=timedelta(seconds=0.1),  # the step watches so long after its turn
     )
     vendors = Vendors(routes=Routes([], {}), directories=[Directory()])
     parts = assemble(settings, database, client, vendors)

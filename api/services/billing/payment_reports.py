@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import IntegrityError
+
 from api.services.provider_webhooks import verified
 from api.workflow_starters import UpgradeStarter
 from models.database.transaction_limits import LockScope
 from models.errors import NotFound
 from models.metrics import CHARGE_MISMATCHES, PAYMENTS_ENDED
-from models.queries.billing.payment_events import ChargeEvent, take_event
+from models.queries.billing.payment_events import ChargeEvent, StoredEvent, take_event
 from models.queries.billing.payments import AnotherCharge
 from models.rules.billing.payments import ChargeMismatch
 from models.rules.messages.reference import PaymentReference, parse_payment_reference
@@ -70,10 +72,10 @@ class PaymentNews:
             reported_at=report.reported_at,
         )
         try:
-            async with self._database.transaction(LockScope(named.tenant_id)) as db:
-                stored = await take_event(
-                    db, named, gateway, event, now=self._clock(), grace=self._sweep_grace
-                )
+            try:
+                stored = await self._take_in(gateway, named, event)
+            except IntegrityError:  # the charge or the event became another payment's meanwhile
+                stored = await self._take_in(gateway, named, event)
         except AnotherCharge as error:
             CHARGE_MISMATCHES.labels(gateway, error.reason).inc()
             _log_another(gateway, named, report, error.reason)
@@ -87,6 +89,14 @@ class PaymentNews:
                 upgrade_workflow_id(
                     named.tenant_id, stored.scope, stored.idempotency_key, named.payment_id
                 )
+            )
+
+    async def _take_in(
+        self, gateway: str, named: PaymentReference, event: ChargeEvent
+    ) -> StoredEvent | None:
+        async with self._database.transaction(LockScope(named.tenant_id)) as db:
+            return await take_event(
+                db, named, gateway, event, now=self._clock(), grace=self._sweep_grace
             )
 
 

@@ -52,9 +52,6 @@ log = logging.getLogger(__name__)
 
 _LONGEST_EVENT_ID: Final = 128
 
-_NOBODY_YET: Final = 0
-"""Stands for the tenant in the lane of a text, which is told by its number only later."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundFilter:
@@ -150,16 +147,16 @@ class Inbox:
         Texts of one contact to one number are taken one after the other, so that a repeated one
         finds itself stored and answers are counted exactly.
         """
-        # Whose number it is, the first statement tells.
-        lock_scope = LockScope(_NOBODY_YET, f"{text.number} {text.sender}", "inbound")
+        async with self._database.read() as looking:
+            number = await inbound_texts.find_number(looking, text.number)
+        if number is None:
+            raise NotFound
+        if not number.is_heard_by(provider):
+            _note_foreign(provider, number)
+            return None
+        talk = _conversation(provider, text, number)
+        lock_scope = LockScope(talk.tenant_id, f"{text.number} {talk.contact}", "inbound")
         async with self._database.transaction(lock_scope) as db:
-            number = await inbound_texts.find_number(db, text.number)
-            if number is None:
-                raise NotFound
-            if not number.is_heard_by(provider):
-                _note_foreign(provider, number)
-                return None
-            talk = _conversation(provider, text, number)
             await inbound_texts.lock_conversation(db, talk.tenant_id, text.number, talk.contact)
             return await self._obey(db, talk)
 

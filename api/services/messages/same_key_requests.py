@@ -43,7 +43,7 @@ class Twins:
         second = held.users > 0
         held.users += 1
         try:
-            await self._take(held.lock)
+            await self._take(held.lock, alone=not second)
             try:
                 yield second
             finally:
@@ -53,10 +53,11 @@ class Twins:
             if not held.users:
                 del self._keys[key]
 
-    async def _take(self, lock: asyncio.Lock) -> None:
-        if not lock.locked():  # no timer for most
+    async def _take(self, lock: asyncio.Lock, *, alone: bool) -> None:
+        if alone:  # no timer for most
             await lock.acquire()
             return
+        # Not `lock.locked()`: it is False while the lock is handed to one of those who wait.
         try:
             async with asyncio.timeout(self._patience):
                 await lock.acquire()

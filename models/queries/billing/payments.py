@@ -176,6 +176,8 @@ async def take_news(
 
     Raises:
         AnotherCharge: it is the charge of another payment.
+        IntegrityError: at the same moment it became another payment's; repeated in another
+            transaction, this is seen.
     """
     if charge_id != payment.charge_id and await _is_elsewhere(db, payment, charge_id):
         raise AnotherCharge(ChargeMismatch.CHARGE_ID)

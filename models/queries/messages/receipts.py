@@ -240,10 +240,13 @@ class OpenReceipt:
 
     tenant_id: int
     message_id: int
+    merchant_id: int | None
     completed: bool
     operation: str
     scope: str
     idempotency_key: str | None
+    receipts: int
+    """How many of its reports were taken."""
 
 
 # What was looked after is looked after again the later, the longer it has waited.
@@ -260,10 +263,11 @@ _OPEN = text(
          WHERE r.tenant_id = waiting.tenant_id AND r.id = waiting.id
         RETURNING r.tenant_id, r.message_id
     )
-    SELECT DISTINCT taken.tenant_id, taken.message_id, m.completed_at IS NOT NULL AS completed,
-           m.operation, m.scope, m.idempotency_key
-      FROM taken
-      JOIN message m ON m.tenant_id = taken.tenant_id AND m.id = taken.message_id
+    SELECT m.tenant_id, m.id AS message_id, m.merchant_id, m.completed_at IS NOT NULL AS completed,
+           m.operation, m.scope, m.idempotency_key, reported.receipts
+      FROM (SELECT tenant_id, message_id, count(*) AS receipts FROM taken
+             GROUP BY tenant_id, message_id) AS reported
+      JOIN message m ON m.tenant_id = reported.tenant_id AND m.id = reported.message_id
     """
 )
 
@@ -271,16 +275,22 @@ _OPEN = text(
 async def take_open(
     db: WriteSession, *, now: datetime, grace: timedelta, most: int
 ) -> Sequence[OpenReceipt]:
-    """Return messages, of all tenants, whose reports wait longer than `grace` for their effect."""
+    """Return messages, of all tenants, whose reports wait longer than `grace` for their effect.
+
+    Args:
+        most: reports that are taken; a message may have several of them.
+    """
     rows = await db.execute(_OPEN, {"now": now, "grace": grace, "most": most})
     return [
         OpenReceipt(
             tenant_id=row.tenant_id,
             message_id=row.message_id,
+            merchant_id=row.merchant_id,
             completed=row.completed,
             operation=row.operation,
             scope=row.scope,
             idempotency_key=row.idempotency_key,
+            receipts=row.receipts,
         )
         for row in rows
     ]

@@ -3,16 +3,17 @@
 from datetime import timedelta
 from typing import Final
 
+from models.errors import TemporarilyUnavailable
+
 MOST_FAILURES: Final = 5
 """Failures by its input after which a message that no provider has is given up."""
 
 _BY_INPUT: Final = frozenset({"22", "23", "54"})
 """SQLSTATE classes that speak of a value: data, integrity, size of a row or an index entry."""
 
-_BY_INPUT_NAMED: Final = frozenset(
-    {"DataError", "IntegrityError", "MultipleResultsFound", "NoResultFound"}
-)
-"""Without an SQLSTATE: found by the driver, such as NUL in a text, or rows that do not fit."""
+_BY_INPUT_NAMED: Final = frozenset({"DataError", "IntegrityError", "MultipleResultsFound"})
+"""Without an SQLSTATE: found by the driver, such as NUL in a text, or rows that do not fit.
+NoResultFound is none: a row was deleted meanwhile, and a retry does without it."""
 
 _INFRASTRUCTURE_LIBRARIES: Final = frozenset(
     {"asyncio", "anyio", "grpc", "httpcore", "httpx", "psycopg", "psycopg_pool", "sqlalchemy"}
@@ -32,8 +33,17 @@ class TransientError(Exception):
     """An error that no input causes: tried again a little later, it passes."""
 
 
-_INFRASTRUCTURE: Final = (TransientError, OSError, TimeoutError, MemoryError, EOFError, ImportError)
-"""Network, files, memory, and an installation that is not whole."""
+_INFRASTRUCTURE: Final = (
+    TransientError,
+    TemporarilyUnavailable,
+    OSError,
+    TimeoutError,
+    MemoryError,
+    EOFError,
+    ImportError,
+)
+"""Network, files, memory, an installation that is not whole, and a refusal by the transaction
+limits of this process (`models/database/transaction_limits.py`)."""
 
 
 def caused_by_input(error: BaseException) -> bool:
@@ -51,7 +61,7 @@ def caused_by_input(error: BaseException) -> bool:
         by_database = _by_database(cause)
         if by_database is not None:
             return by_database
-        if isinstance(cause, _INFRASTRUCTURE) or _library(cause) in _INFRASTRUCTURE_LIBRARIES:
+        if isinstance(cause, _INFRASTRUCTURE) or _is_of(cause, _INFRASTRUCTURE_LIBRARIES):
             return False
     return True
 
@@ -66,12 +76,12 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _by_database(error: BaseException) -> bool | None:
     """Judge an error of the database; None for another one."""
-    if _library(error) not in _DATABASE:
+    if not _is_of(error, _DATABASE):
         return None
     if getattr(error, "connection_invalidated", False):
         return False
     original = getattr(error, "orig", None) or error
-    if _library(original) not in _DATABASE:
+    if not _is_of(original, _DATABASE):
         return caused_by_input(original)  # raised while a parameter was written
     state = getattr(original, "sqlstate", None)
     if state:
@@ -79,8 +89,9 @@ def _by_database(error: BaseException) -> bool | None:
     return type(error).__name__ in _BY_INPUT_NAMED
 
 
-def _library(error: BaseException) -> str:
-    return type(error).__module__.partition(".")[0]
+def _is_of(error: BaseException, libraries: frozenset[str]) -> bool:
+    """Say whether one of the libraries defines the error's class or a base of it."""
+    return any(base.__module__.partition(".")[0] in libraries for base in type(error).__mro__)
 
 
 def back_off(failures: int) -> timedelta:

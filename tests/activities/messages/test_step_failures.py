@@ -1,23 +1,31 @@
 """A step that fails by its message is counted, and before the claim it ends the message."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.exceptions import ApplicationError
 
 from activities.system.step_failures import FAILURES
+from models.database.limits import WORKER
 from models.enums import (
     AttemptState,
     Channel,
     ErrorCode,
     MessageStatus,
 )
+from models.errors import TemporarilyUnavailable
+from models.rules.system.failures import MOST_FAILURES
 from models.session import Database
 from tests.activities.counted import Counted, counted
 from tests.activities.doubles import FOUND, NOT_FOUND, Scripted
 from tests.factories import Owner
+from tests.stack import async_url
 from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
@@ -150,6 +158,34 @@ async def test_infrastructure_is_never_counted(database: Database, owner: Owner)
     with pytest.raises(SQLAlchemyError):
         await counted(database, "dispatch", harness.dispatching.dispatch, step)
     assert await Counted(database, owner, Scripted()).failures(message_id) == []
+
+
+@pytest.mark.parametrize("act", [Counted.hand_over, Counted.end])
+async def test_a_locked_merchant_does_not_fail_its_messages(
+    database: Database,
+    database_url: str,
+    owner: Owner,
+    act: Callable[[Counted, int], Awaitable[Any]],
+) -> None:
+    limits = replace(WORKER, lock=timedelta(seconds=0.2))
+    narrow = Database(async_url(database_url), pool_size=5, limits=limits)
+    harness = Counted(narrow, owner, Scripted())
+    locked, *others = [await harness.accept() for _ in range(4)]
+    async with database.transaction() as db:
+        await db.execute(
+            text("SELECT 1 FROM message WHERE tenant_id = :t AND id = :m FOR UPDATE"),
+            {"t": owner.tenant_id, "m": locked},
+        )
+        for _ in range(MOST_FAILURES):
+            told = await asyncio.gather(
+                *(act(harness, message_id) for message_id in (locked, *others) * 2),
+                return_exceptions=True,
+            )
+            assert any(isinstance(error, TemporarilyUnavailable) for error in told)
+            assert UNPROCESSABLE not in told
+            assert not any(isinstance(error, ApplicationError) for error in told)
+    assert [await harness.failures(message_id) for message_id in (locked, *others)] == [[]] * 4
+    await narrow.close()
 
 
 async def test_settling_is_tried_for_ever_ever_more_seldom_and_never_fails_a_message(

@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 
 from activities.system.sweep_messages import Chore, Sweeping
 from cli.dev.postgres import EmbeddedPostgres
+from models.database.limits import HOUSEKEEPING
 from models.enums import MessageStatus, ReportStatus
 from models.rules.waits import SendWaits
 from models.session import Database
@@ -23,6 +24,7 @@ from providers.routing import Routes
 from tests.activities.doubles import AMBIGUOUS, Scripted
 from tests.activities.harness import Harness
 from tests.factories import make_message, make_owner, new_message, unique
+from tests.inbound.harness import make_merchant_fixture
 from tests.stack import async_url, make_database
 from workflows.messages.types import (
     Ending,
@@ -185,6 +187,46 @@ async def test_an_open_report_of_a_message_that_is_over_is_applied(
     assert await harness.status(message_id) is MessageStatus.DELIVERED
     assert await harness.open_receipts(message_id) == 0
     assert (await sweep(harness, client)).applied == 0
+
+
+async def test_a_locked_merchants_late_reports_hold_up_no_other_merchants(
+    harness: Harness, client: Client
+) -> None:
+    other = Harness(
+        harness.database,
+        await make_merchant_fixture(harness.database, harness.owner, "Other"),
+        Scripted(),
+    )
+    locked = [await _late(harness) for _ in range(8)]
+    free = [await _late(other) for _ in range(2)]
+    limits = replace(HOUSEKEEPING, lock=SECOND, turn=SECOND / 2)
+    url = harness.database.engine.url.render_as_string(hide_password=False)
+    narrow = Database(url, pool_size=4, limits=limits)
+    async with harness.database.transaction() as db:
+        await db.execute(
+            text("SELECT 1 FROM message WHERE tenant_id = :t AND id = ANY(:ids) FOR UPDATE"),
+            {"t": harness.owner.tenant_id, "ids": locked},
+        )
+        sweeper = Sweeping(narrow, client, WAITS, Routes([], {}), every=EVERY, grace=GRACE)
+        swept = await ActivityEnvironment().run(sweeper.sweep)
+    await narrow.close()
+    assert isinstance(swept, SweepResult)
+    assert swept.applied == 2
+    assert {await other.status(message_id) for message_id in free} == {MessageStatus.DELIVERED}
+
+
+async def _late(harness: Harness) -> int:
+    """Let a message end without a report, then have it reported and left."""
+    message_id = await harness.accept()
+    await harness.crash(message_id, deadline_in=SECOND, provider="one")
+    await harness.settle(message_id, Ending.GIVEN_UP)
+    await harness.tell(
+        message_id,
+        ReportStatus.DELIVERED,
+        event_id=f"e{message_id}",
+        received=datetime.now(UTC) - 2 * GRACE,
+    )
+    return message_id
 
 
 async def test_a_fresh_report_is_left_to_the_webhook(harness: Harness, client: Client) -> None:

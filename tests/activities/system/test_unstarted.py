@@ -4,11 +4,12 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import text
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from activities.system.sweep_messages import Sweeping
-from models.enums import MessageType
+from models.enums import MessageType, ReportStatus
 from models.queries.system.sweep_messages import look_again, take_unstarted
 from providers.routing import Routes
 from tests.activities.doubles import Scripted
@@ -148,6 +149,44 @@ async def test_between_full_turns_it_looks_again_for_what_is_not_started(
     message_id = await unstarted(harness, MessageType.OTP)
     assert (await under_way).started == 1
     assert await runs(client, id_of(harness, message_id))
+
+
+async def test_a_turn_that_was_full_is_followed_at_once_and_not_by_the_watch(
+    harness: Harness, client: Client
+) -> None:
+    for number in range(3):
+        message_id = await harness.accept()
+        await harness.dispatch(message_id)
+        long_ago = datetime.now(UTC) - 2 * GRACE
+        await harness.tell(
+            message_id, ReportStatus.DELIVERED, event_id=f"{number}", received=long_ago
+        )
+    async with harness.database.transaction() as db:  # 201 in all, one more than a turn takes
+        await db.execute(
+            text(
+                "INSERT INTO receipt (tenant_id, provider, event_id, message_id, attempt, status,"
+                " phase, reported_at, received_at, look_at)"
+                " SELECT tenant_id, provider, event_id || '-' || n, message_id, attempt, status,"
+                " phase, reported_at, received_at, look_at"
+                " FROM receipt, generate_series(1, 66) AS n WHERE tenant_id = :t"
+            ),
+            {"t": harness.owner.tenant_id},
+        )
+    watching = Sweeping(
+        harness.database,
+        client,
+        WAITS,
+        Routes([], {}),
+        every=timedelta(hours=1),
+        grace=GRACE,
+        look_every=SECOND,
+    )
+    async with asyncio.timeout(15):
+        swept = await ActivityEnvironment().run(watching.sweep)
+    assert swept.next_in < SECOND
+    async with asyncio.timeout(15):
+        assert (await sweep(harness, client)).applied == 1
+    assert (await sweep(harness, client)).applied == 0
 
 
 async def test_a_worker_that_shuts_down_is_not_held_up_by_the_watch(

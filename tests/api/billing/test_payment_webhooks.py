@@ -220,6 +220,31 @@ async def test_one_charge_pays_one_payment(
     assert await everything(harness) == before
 
 
+async def test_a_charge_that_another_payment_takes_at_the_same_moment_is_dropped(
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str
+) -> None:
+    other = await harness.order(key="other")
+    harness.gateway.answers.append(LOST)
+    await harness.take("charge", other)
+    unpaid = str(await harness.reference(other))
+    counted = dropped("CHARGE_ID")
+    charge = f"ch-new-{reference}"
+    async with harness.database.transaction() as db:
+        await db.execute(
+            text("UPDATE payment SET charge_id = :c WHERE tenant_id = :t AND id = :p"),
+            {"c": charge, "t": harness.owner.tenant_id, "p": payment_of(reference)},
+        )
+        told = asyncio.create_task(post(client, unpaid, news(unpaid, chargeId=charge)))
+        async with asyncio.timeout(5):
+            while not await harness.rows(_UNGRANTED):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert (await told).status_code == 204
+    assert dropped("CHARGE_ID") == counted + 1
+
+
+_UNGRANTED = "SELECT 1 FROM pg_locks WHERE NOT granted AND CAST(:t AS bigint) IS NOT NULL"
+
+
 def dropped(reason: str) -> float:
     labels = {"gateway": "simulator", "reason": reason}
     return REGISTRY.get_sample_value("hexavox_charge_mismatches_total", labels) or 0

@@ -39,11 +39,15 @@ class Inside:
             self.began.set()
             await self._end
 
-    async def end(self, error: Exception | None = None) -> None:
+    def let_go(self, error: Exception | None = None) -> None:
+        """Let it end once the event loop comes to it."""
         if error is None:
             self._end.set_result(None)
         else:
             self._end.set_exception(error)
+
+    async def end(self, error: Exception | None = None) -> None:
+        self.let_go(error)
         with suppress(type(error) if error else ZeroDivisionError):
             await self.task
 
@@ -187,6 +191,27 @@ async def test_a_turn_that_nobody_wants_any_more_is_not_remembered() -> None:
     await ending
     await asyncio.wait([second.task])
     assert lanes.remembered == 0
+
+
+@pytest.mark.parametrize("by", ["refusal", "cancellation", "timeout"])
+async def test_a_waiter_that_leaves_late_takes_nothing_from_the_next_to_enter(by: str) -> None:
+    within = timedelta(seconds=0 if by == "timeout" else 5)
+    lanes = TransactionLimits(5, replace(API, turn=within))
+    [first] = await inside(lanes, GYM, 1)
+    waiter = Inside(lanes, GYM)
+    await asyncio.sleep(0)
+    # In one pass of the loop: the first leaves, the next enters, then the waiter is awake.
+    first.let_go(LockNotAvailable() if by == "refusal" else None)
+    following = Inside(lanes, GYM)
+    if by == "cancellation":
+        waiter.task.cancel()
+    await asyncio.gather(first.task, waiter.task, return_exceptions=True)
+    assert running([waiter, following]) == running([following]) == 1
+    [late] = await inside(lanes, GYM, 1)
+    assert running([late]) == 0  # one at once
+    await following.end(LockNotAvailable())
+    await asyncio.gather(late.task, return_exceptions=True)
+    assert lanes.remembered == 1  # what is blocked
 
 
 async def test_what_is_blocked_is_forgotten_after_a_while() -> None:

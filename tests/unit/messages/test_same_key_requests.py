@@ -53,3 +53,20 @@ async def test_a_first_that_fails_lets_the_second_try() -> None:
         assert second
     with pytest.raises(ZeroDivisionError):
         await failing
+
+
+async def test_who_comes_while_the_key_changes_hands_waits_no_longer_either() -> None:
+    twins = Twins(timedelta(seconds=0.05))
+
+    async def hold() -> None:
+        async with twins.one_by_one("k"):
+            await asyncio.Event().wait()
+
+    async with twins.one_by_one("k"):
+        waiting = asyncio.create_task(hold())
+        await asyncio.sleep(0)
+    # Released, and not yet handed over: the one that waits is awake only in the next pass.
+    with pytest.raises(TemporarilyUnavailable):
+        async with asyncio.timeout(2), twins.one_by_one("k"):
+            pass
+    waiting.cancel()

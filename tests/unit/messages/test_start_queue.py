@@ -251,3 +251,17 @@ async def test_time_outs_among_answers_are_no_outage() -> None:
         reach.failed()
         assert reach.may_ask()
         reach.answered()
+
+
+async def test_nothing_begins_once_it_is_closed() -> None:
+    server = Server()
+    queue = StartQueue(server.start, Reach(), patience=60)
+    tasks = ask(queue, *full(server), *(send() for _ in range(SLOTS)))
+    await settle()
+    begun = len(server.begun)
+    assert begun == SLOTS
+    await asyncio.wait_for(queue.close(), 5)
+    await queue.start(send())
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    assert len(server.begun) == begun
+    assert asyncio.all_tasks() == {asyncio.current_task()}
