@@ -101,13 +101,13 @@ WriteSession = NewType("WriteSession", AsyncSession)
 class Database:
     """The connection pool of one process, within the limits of what the process does.
 
-    A transaction that may have to wait for rows of a merchant or a tenant names it as its `lane`,
-    so that not every connection waits for the same lock.
+    A transaction that may have to wait for rows of a merchant or a tenant names it as its
+    `lock_scope`, so that not every connection waits for the same lock.
     """
 
     def __init__(self, url: str, *, pool_size: int = 20, limits: DatabaseLimits = OPERATOR) -> None:
         self._trouble = WriteTrouble()
-        self._lanes = TransactionLimits(pool_size, limits)
+        self._transaction_limits = TransactionLimits(pool_size, limits)
         # READ COMMITTED: every rule here re-reads under the row lock it holds.
         self.engine: AsyncEngine = create_async_engine(
             url,
@@ -140,15 +140,15 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, lock_scope: LockScope | None = None, *, patient: bool = False
+        self, lock_scope: LockScope | None = None, *, wait_when_locked: bool = False
     ) -> AsyncIterator[WriteSession]:
         """Open one transaction: committed when the block ends, rolled back when it raises.
 
-        It waits for its turn in the lane, then takes its connection at once. `patient` waits for
-        the turn even while the lane is known to be locked.
+        It waits for a slot of the scope, then takes its connection at once. With
+        `wait_when_locked` it waits for the slot even while the scope is known to be locked.
         """
         async with (
-            self._lanes.turn(lock_scope, patient=patient),
+            self._transaction_limits.slot(lock_scope, wait_when_locked=wait_when_locked),
             self.engine.connect() as connection,
             connection.begin() as transaction,
         ):
@@ -161,7 +161,7 @@ class Database:
     async def statement(self, lock_scope: LockScope | None = None) -> AsyncIterator[WriteSession]:
         """Open a session for one statement that is a transaction by itself: no BEGIN, no COMMIT."""
         async with (
-            self._lanes.turn(lock_scope),
+            self._transaction_limits.slot(lock_scope),
             self._single.connect() as connection,
             _session(connection) as session,
         ):

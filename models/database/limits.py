@@ -31,8 +31,8 @@ class DatabaseLimits:
     transaction: timedelta
     """For a whole transaction: SQLSTATE 25P04."""
     waiting: int = 200
-    """Transactions of one merchant, and of one tenant, that wait for their turn in this process."""
-    turn: timedelta = timedelta(seconds=5)
+    """Transactions of one merchant, and of one tenant, that wait for a slot in this process."""
+    slot_wait: timedelta = timedelta(seconds=5)
     """How long one of them waits."""
 
     @property

@@ -18,7 +18,7 @@ from models.database.limits import DatabaseLimits
 from models.errors import TemporarilyUnavailable
 
 _BLOCKED_FOR: Final = 60.0
-"""Seconds for which a lane that met a lock is taken to meet it again, unless one gets through."""
+"""Seconds for which a scope that met a lock is taken to meet it again, unless one gets through."""
 
 _FULL: Final = "Too many requests about this merchant are waiting for one another."
 _LOCKED: Final = "Another transaction keeps this merchant locked."
@@ -27,7 +27,7 @@ _LOCKED: Final = "Another transaction keeps this merchant locked."
 class LockScope(NamedTuple):
     """Whose row locks a transaction may have to wait for. Without a merchant: the tenant's own.
 
-    A merchant is given by its name or by its row id; the two are different lanes.
+    A merchant is given by its name or by its row id; the two are different scopes.
     """
 
     tenant_id: int
@@ -37,58 +37,58 @@ class LockScope(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Turns:
-    """The turns of one lane, while anybody has one or waits for one."""
+class _Slots:
+    """The slots of one scope, while anybody has one or waits for one."""
 
     at_once: int
     free: int
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
-    patient: set[asyncio.Future[None]] = field(default_factory=set)
+    waiting_when_locked: set[asyncio.Future[None]] = field(default_factory=set)
 
-    async def wait(self, within: float, *, patient: bool) -> None:
+    async def wait(self, within: float, *, wait_when_locked: bool) -> None:
         """Wait behind whoever waits already; raises TemporarilyUnavailable."""
-        turn = asyncio.get_running_loop().create_future()
-        self.waiting.append(turn)
-        if patient:
-            self.patient.add(turn)
+        slot = asyncio.get_running_loop().create_future()
+        self.waiting.append(slot)
+        if wait_when_locked:
+            self.waiting_when_locked.add(slot)
         try:
             async with asyncio.timeout(within):
-                await turn
+                await slot
         except TimeoutError as error:
-            self._withdraw(turn)
+            self._withdraw(slot)
             raise TemporarilyUnavailable(_FULL) from error
         except asyncio.CancelledError:
-            self._withdraw(turn)
+            self._withdraw(slot)
             raise
         finally:
-            self.patient.discard(turn)
+            self.waiting_when_locked.discard(slot)
 
     def give_back(self) -> None:
         """Let the next one in."""
         while self.waiting:
-            turn = self.waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+            slot = self.waiting.popleft()
+            if not slot.done():
+                slot.set_result(None)
                 return
         self.free += 1
 
     def refuse(self) -> None:
-        """Send away whoever is not patient."""
-        for turn in self.waiting:
-            if turn not in self.patient and not turn.done():
-                turn.set_exception(TemporarilyUnavailable(_LOCKED))
-        self.waiting = deque(turn for turn in self.waiting if not turn.done())
+        """Refuse all but those that wait when locked."""
+        for slot in self.waiting:
+            if slot not in self.waiting_when_locked and not slot.done():
+                slot.set_exception(TemporarilyUnavailable(_LOCKED))
+        self.waiting = deque(slot for slot in self.waiting if not slot.done())
 
-    def _withdraw(self, turn: asyncio.Future[None]) -> None:
-        """Give up waiting; a turn that came at this very moment goes to the next."""
-        if turn in self.waiting:
-            self.waiting.remove(turn)
-        elif turn.done() and not turn.cancelled() and turn.exception() is None:
+    def _withdraw(self, slot: asyncio.Future[None]) -> None:
+        """Give up waiting; a slot that came at this very moment goes to the next."""
+        if slot in self.waiting:
+            self.waiting.remove(slot)
+        elif slot.done() and not slot.cancelled() and slot.exception() is None:
             self.give_back()
 
 
 class TransactionLimits:
-    """The turns of this process. Its memory is bounded by what runs, waits or was just blocked."""
+    """The slots of this process. Its memory is bounded by what runs, waits or was just blocked."""
 
     def __init__(
         self, pool_size: int, limits: DatabaseLimits, clock: Callable[[], float] = monotonic
@@ -96,20 +96,20 @@ class TransactionLimits:
         self._of_a_merchant = max(1, pool_size // 5)
         self._of_a_tenant = max(1, pool_size * 3 // 5)
         self._waiting = limits.waiting
-        self._within = limits.turn.total_seconds()
+        self._within = limits.slot_wait.total_seconds()
         self._clock = clock
-        self._turns: dict[LockScope, _Turns] = {}
+        self._slots: dict[LockScope, _Slots] = {}
         self._blocked: dict[LockScope, float] = {}
         """Until when, the earliest first."""
 
     @asynccontextmanager
-    async def turn(
-        self, lock_scope: LockScope | None, *, patient: bool = False
+    async def slot(
+        self, lock_scope: LockScope | None, *, wait_when_locked: bool = False
     ) -> AsyncIterator[None]:
-        """Wait for a turn, and keep it inside the block; None needs none.
+        """Wait for a slot, and keep it inside the block; None needs none.
 
-        After a transaction about a merchant waited too long for a lock, the others of its lane are
-        refused but for one at a time, until one gets through. `patient` is not refused.
+        After a transaction about a merchant waited too long for a lock, the others of its scope are
+        refused but for one at a time, until one gets through. `wait_when_locked` is not refused.
 
         Raises TemporarilyUnavailable.
         """
@@ -118,10 +118,10 @@ class TransactionLimits:
             return
         tenant = LockScope(lock_scope.tenant_id)
         inner = lock_scope != tenant
-        # The merchant's turn first: who waits for it keeps nobody of the same tenant waiting.
-        entered = await self._enter(lock_scope, patient=patient)
+        # The merchant's slot first: who waits for it keeps nobody of the same tenant waiting.
+        entered = await self._enter(lock_scope, wait_when_locked=wait_when_locked)
         try:
-            outer = await self._enter(tenant, patient=patient) if inner else None
+            outer = await self._enter(tenant, wait_when_locked=wait_when_locked) if inner else None
             try:
                 yield
             except Exception as error:
@@ -137,41 +137,41 @@ class TransactionLimits:
 
     @property
     def remembered(self) -> int:
-        """How many lanes are kept in memory."""
-        return len(self._turns) + len(self._blocked)
+        """How many scopes are kept in memory."""
+        return len(self._slots) + len(self._blocked)
 
-    async def _enter(self, lock_scope: LockScope, *, patient: bool) -> _Turns:
-        """Take a turn; return what it is given back to."""
-        turns = self._turns.get(lock_scope)
-        if turns is None:
+    async def _enter(self, lock_scope: LockScope, *, wait_when_locked: bool) -> _Slots:
+        """Take a slot; return what it is given back to."""
+        slots = self._slots.get(lock_scope)
+        if slots is None:
             at_once = self._of_a_tenant if lock_scope.merchant is None else self._of_a_merchant
-            turns = self._turns[lock_scope] = _Turns(at_once, at_once)
-        elif not patient and self._is_blocked(lock_scope):
+            slots = self._slots[lock_scope] = _Slots(at_once, at_once)
+        elif not wait_when_locked and self._is_blocked(lock_scope):
             raise TemporarilyUnavailable(_LOCKED)
-        if turns.free:
-            turns.free -= 1
-        elif len(turns.waiting) >= self._waiting:
+        if slots.free:
+            slots.free -= 1
+        elif len(slots.waiting) >= self._waiting:
             raise TemporarilyUnavailable(_FULL)
         else:
             try:
-                await turns.wait(self._within, patient=patient)
+                await slots.wait(self._within, wait_when_locked=wait_when_locked)
             except BaseException:
-                self._forget_unused(lock_scope, turns)
+                self._forget_unused(lock_scope, slots)
                 raise
-        return turns
+        return slots
 
-    def _leave(self, lock_scope: LockScope, turns: _Turns) -> None:
-        turns.give_back()
-        self._forget_unused(lock_scope, turns)
+    def _leave(self, lock_scope: LockScope, slots: _Slots) -> None:
+        slots.give_back()
+        self._forget_unused(lock_scope, slots)
 
-    def _forget_unused(self, lock_scope: LockScope, turns: _Turns) -> None:
-        """Forget turns that nobody has or waits for, unless others took their place already.
+    def _forget_unused(self, lock_scope: LockScope, slots: _Slots) -> None:
+        """Forget slots that nobody has or waits for, unless others took their place already.
 
-        Whoever was refused or gave up comes here a moment after whoever had the last turn, and the
+        Whoever was refused or gave up comes here a moment after whoever had the last slot, and the
         next one may have entered in between.
         """
-        if turns.free == turns.at_once and self._turns.get(lock_scope) is turns:
-            del self._turns[lock_scope]
+        if slots.free == slots.at_once and self._slots.get(lock_scope) is slots:
+            del self._slots[lock_scope]
 
     def _learn(self, lock_scope: LockScope, error: Exception | None) -> None:
         """Remember whether a transaction met a lock or got through."""
@@ -192,4 +192,4 @@ class TransactionLimits:
             return  # many merchants meet there
         self._blocked.pop(lock_scope, None)
         self._blocked[lock_scope] = self._clock() + _BLOCKED_FOR
-        self._turns[lock_scope].refuse()
+        self._slots[lock_scope].refuse()

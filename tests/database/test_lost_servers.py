@@ -19,7 +19,7 @@ from tests.proxy import Proxy
 from tests.stack import async_url
 
 BACKEND = text("SELECT pg_backend_pid()")
-SOON = API.answer.total_seconds() + API.turn.total_seconds() + 10
+SOON = API.answer.total_seconds() + API.slot_wait.total_seconds() + 10
 """Seconds; before, a connection gone mute was used for 75 and more."""
 
 

@@ -59,7 +59,7 @@ async def test_a_locked_contact_of_one_tenant_holds_up_no_text_to_another(
     await line.writes()
     theirs = Line(line.database, await make_owner(line.database), line.client, started)
     await theirs.writes()
-    limits = replace(API, turn=timedelta(seconds=0.2))
+    limits = replace(API, slot_wait=timedelta(seconds=0.2))
     narrow = Database(async_url(database_url), pool_size=2, limits=limits)
     taking = inbox(narrow, started)
     mine, other = (

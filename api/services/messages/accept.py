@@ -16,7 +16,7 @@ from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
 from api.services.messages.admission import Admission
 from api.services.messages.drafts import Draft, direct_draft, email_draft, sms_draft, voice_draft
 from api.services.messages.permission import Permissions
-from api.services.messages.same_key_requests import UNDER_WAY, Twins
+from api.services.messages.same_key_requests import UNDER_WAY, KeyLocks
 from api.services.messages.start import start_of
 from api.workflow_starters import WorkflowStarter
 from models import logs
@@ -95,7 +95,7 @@ class Sending:
         self._admission = admission
         self._start_within = start_within
         self._clock = clock
-        self._twins = Twins()
+        self._key_locks = KeyLocks()
 
     async def accept_sms(
         self, caller: Caller, order: V1OmniSmsSendRequest, request: IdempotentRequest
@@ -139,7 +139,7 @@ class Sending:
         named = (caller.tenant_id, operation, request.scope, request.key)
         key = None if request.key is None else named
         try:
-            async with self._twins.one_by_one(key) as second:
+            async with self._key_locks.hold(key) as second:
                 known = await self._known(caller, operation, request) if second else None
                 if known is not None:
                     return known
@@ -209,19 +209,21 @@ class Sending:
     async def _write_patiently(self, message: NewMessage, lock_scope: LockScope) -> int:
         """Write it down; one with a key waits longer for a lock, for its twin may hold it."""
         give_up_at = monotonic() + KEY_WAIT.total_seconds()
-        patient = False
+        wait_when_locked = False
         while True:
             try:
-                return await self._write(message, lock_scope, patient=patient)
+                return await self._write(message, lock_scope, wait_when_locked=wait_when_locked)
             except DBAPIError as error:
                 locked = state_of(error) == LOCKED
                 if not locked or message.idempotency_key is None or monotonic() > give_up_at:
                     raise
-            patient = True
+            wait_when_locked = True
 
-    async def _write(self, message: NewMessage, lock_scope: LockScope, *, patient: bool) -> int:
+    async def _write(
+        self, message: NewMessage, lock_scope: LockScope, *, wait_when_locked: bool
+    ) -> int:
         """Write it down with its hold, or leave no trace of it and raise why."""
-        async with self._database.transaction(lock_scope, patient=patient) as db:
+        async with self._database.transaction(lock_scope, wait_when_locked=wait_when_locked) as db:
             outcome = await acceptance.accept(db, message)
             match outcome:
                 case AcceptedMessage():

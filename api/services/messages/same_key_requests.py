@@ -19,10 +19,10 @@ class _Key:
     users: int = 0
 
 
-class Twins:
+class KeyLocks:
     """The keys in hand in this process. Its memory is bounded by the requests under way.
 
-    Twins in two processes meet in the database, at the row lock of the first one's hold.
+    Requests in two processes meet in the database, at the row lock of the first one's hold.
     """
 
     def __init__(self, patience: timedelta = KEY_WAIT) -> None:
@@ -30,7 +30,7 @@ class Twins:
         self._keys: dict[Hashable, _Key] = {}
 
     @asynccontextmanager
-    async def one_by_one(self, key: Hashable | None) -> AsyncIterator[bool]:
+    async def hold(self, key: Hashable | None) -> AsyncIterator[bool]:
         """Keep every other request with this key waiting; True if another was before this one.
 
         None is no key, and waits for nobody. Raises TemporarilyUnavailable if the one before takes

@@ -199,7 +199,7 @@ async def test_a_locked_merchants_late_reports_hold_up_no_other_merchants(
     )
     locked = [await _late(harness) for _ in range(8)]
     free = [await _late(other) for _ in range(2)]
-    limits = replace(HOUSEKEEPING, lock=SECOND, turn=SECOND / 2)
+    limits = replace(HOUSEKEEPING, lock=SECOND, slot_wait=SECOND / 2)
     url = harness.database.engine.url.render_as_string(hide_password=False)
     narrow = Database(url, pool_size=4, limits=limits)
     async with harness.database.transaction() as db:

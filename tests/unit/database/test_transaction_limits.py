@@ -28,14 +28,16 @@ class Inside:
     """A transaction that is in its lane until it is told to end."""
 
     def __init__(
-        self, lanes: TransactionLimits, lane: LockScope | None, *, patient: bool = False
+        self, lanes: TransactionLimits, lane: LockScope | None, *, wait_when_locked: bool = False
     ) -> None:
         self.began = asyncio.Event()
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.task = asyncio.create_task(self._run(lanes, lane, patient))
+        self.task = asyncio.create_task(self._run(lanes, lane, wait_when_locked))
 
-    async def _run(self, lanes: TransactionLimits, lane: LockScope | None, patient: bool) -> None:
-        async with lanes.turn(lane, patient=patient):
+    async def _run(
+        self, lanes: TransactionLimits, lane: LockScope | None, wait_when_locked: bool
+    ) -> None:
+        async with lanes.slot(lane, wait_when_locked=wait_when_locked):
             self.began.set()
             await self._end
 
@@ -100,7 +102,7 @@ async def test_who_meets_a_lock_sends_the_others_of_its_lane_away() -> None:
         with pytest.raises(TemporarilyUnavailable, match="locked"):
             await waiting.task
     with pytest.raises(TemporarilyUnavailable):
-        async with lanes.turn(GYM):
+        async with lanes.slot(GYM):
             pass
     assert not any(one.task.done() for one in other)
     assert running([Inside(lanes, LockScope(1, "gym", "consent"))]) == 0  # begins in a moment
@@ -136,14 +138,14 @@ async def test_whoever_is_refused_by_us_got_through_the_lock(
 async def test_who_is_patient_waits_although_the_lane_is_locked() -> None:
     lanes = TransactionLimits(20, API)
     gym = await inside(lanes, GYM, 4)
-    patient = Inside(lanes, GYM, patient=True)
+    patient = Inside(lanes, GYM, wait_when_locked=True)
     await asyncio.sleep(0)
     await gym[0].end(LockNotAvailable())
     await asyncio.wait_for(patient.began.wait(), 5)
 
 
 async def test_nobody_waits_longer_than_a_turn_and_not_too_many_wait() -> None:
-    lanes = TransactionLimits(5, replace(API, waiting=2, turn=timedelta(seconds=0.1)))
+    lanes = TransactionLimits(5, replace(API, waiting=2, slot_wait=timedelta(seconds=0.1)))
     first, second, third, fourth = await inside(lanes, GYM, 4)
     with pytest.raises(TemporarilyUnavailable):
         await fourth.task
@@ -196,7 +198,7 @@ async def test_a_turn_that_nobody_wants_any_more_is_not_remembered() -> None:
 @pytest.mark.parametrize("by", ["refusal", "cancellation", "timeout"])
 async def test_a_waiter_that_leaves_late_takes_nothing_from_the_next_to_enter(by: str) -> None:
     within = timedelta(seconds=0 if by == "timeout" else 5)
-    lanes = TransactionLimits(5, replace(API, turn=within))
+    lanes = TransactionLimits(5, replace(API, slot_wait=within))
     [first] = await inside(lanes, GYM, 1)
     waiter = Inside(lanes, GYM)
     await asyncio.sleep(0)

@@ -5,16 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from api.services.messages.same_key_requests import Twins
+from api.services.messages.same_key_requests import KeyLocks
 from models.errors import TemporarilyUnavailable
 
 
 async def test_the_second_is_told_that_there_was_a_first_and_others_do_not_wait() -> None:
-    twins = Twins()
+    locks = KeyLocks()
     order: list[str] = []
 
     async def one(name: str, key: str | None) -> bool:
-        async with twins.one_by_one(key) as second:
+        async with locks.hold(key) as second:
             order.append(f"{name} in")
             await asyncio.sleep(0.01)
             order.append(f"{name} out")
@@ -28,45 +28,45 @@ async def test_the_second_is_told_that_there_was_a_first_and_others_do_not_wait(
 
 
 async def test_nobody_waits_for_ever() -> None:
-    twins = Twins(timedelta(seconds=0.05))
-    async with twins.one_by_one("k"):
+    locks = KeyLocks(timedelta(seconds=0.05))
+    async with locks.hold("k"):
         with pytest.raises(TemporarilyUnavailable):
-            async with twins.one_by_one("k"):
+            async with locks.hold("k"):
                 pass
-    async with twins.one_by_one("k") as second:
+    async with locks.hold("k") as second:
         assert not second
 
 
 async def test_a_first_that_fails_lets_the_second_try() -> None:
-    twins = Twins()
+    locks = KeyLocks()
     began = asyncio.Event()
 
     async def fail() -> None:
-        async with twins.one_by_one("k"):
+        async with locks.hold("k"):
             began.set()
             await asyncio.sleep(0.01)
             raise ZeroDivisionError
 
     failing = asyncio.create_task(fail())
     await began.wait()
-    async with twins.one_by_one("k") as second:
+    async with locks.hold("k") as second:
         assert second
     with pytest.raises(ZeroDivisionError):
         await failing
 
 
 async def test_who_comes_while_the_key_changes_hands_waits_no_longer_either() -> None:
-    twins = Twins(timedelta(seconds=0.05))
+    locks = KeyLocks(timedelta(seconds=0.05))
 
     async def hold() -> None:
-        async with twins.one_by_one("k"):
+        async with locks.hold("k"):
             await asyncio.Event().wait()
 
-    async with twins.one_by_one("k"):
+    async with locks.hold("k"):
         waiting = asyncio.create_task(hold())
         await asyncio.sleep(0)
     # Released, and not yet handed over: the one that waits is awake only in the next pass.
     with pytest.raises(TemporarilyUnavailable):
-        async with asyncio.timeout(2), twins.one_by_one("k"):
+        async with asyncio.timeout(2), locks.hold("k"):
             pass
     waiting.cancel()
