@@ -26,6 +26,13 @@ _PATIENT_WITH_MONEY: Final = RetryPolicy(
     non_retryable_error_types=["PaymentMissing"],  # no such row: somebody has to look
 )
 
+
+def gap_after(attempt: int) -> timedelta:
+    """Return how long `_PATIENT` waits after so many tries."""
+    assert _PATIENT.maximum_interval is not None
+    return min(_PATIENT.initial_interval * (1 << min(attempt - 1, 16)), _PATIENT.maximum_interval)
+
+
 _ASKED_ANEW: Final = timedelta(minutes=5)
 """A question that cannot be put for so long is put anew, so that its horizon is looked at."""
 
@@ -40,8 +47,9 @@ shut down meanwhile, and again when the time-out of the first try, which it forg
 over. Zero would be taken for no value, and the core's own is a minute.
 """
 
+DISPATCH_BUDGET: Final = timedelta(seconds=12)
 DISPATCH: Final = LocalActivityConfig(
-    start_to_close_timeout=timedelta(seconds=12),
+    start_to_close_timeout=DISPATCH_BUDGET,
     local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_PATIENT,
 )

@@ -13,7 +13,7 @@ from activities.messages.dispatch_results import log_answer, state_of, without_c
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
 from activities.messages.text_parts import TextParts, Unprepared, quick_text
-from activities.messages.waits import note_wait
+from activities.messages.waits import note_preparation, note_wait
 from models.database.transaction_limits import LockScope
 from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
 from models.queries.consent.suppression import suppress
@@ -108,6 +108,8 @@ class Dispatching:
                     await note_wait(db, step, claimed.result, self._sweep_grace)
                 elif isinstance(claimed, DispatchResult):
                     await note_wait(db, step, claimed, self._sweep_grace)
+                elif isinstance(claimed, Unprepared):
+                    await note_preparation(db, step)
             if isinstance(claimed, DispatchResult | Unprepared):
                 return claimed
             if isinstance(claimed, InLine):

@@ -147,7 +147,7 @@ class Admission:
         self._holds_until = self._clock() + _STALE - sample.age
         self._remember(sample)
         for priority in PRIORITIES:
-            LAG.labels(str(priority)).set(self._load.lag(priority))
+            LAG.labels(str(priority)).set(self._load.oldest(priority))
 
     async def count(self) -> None:
         """Count open messages if it is time and nobody else does."""

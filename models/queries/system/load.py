@@ -3,17 +3,19 @@
 Once a second one process takes a sample: whoever locks its row first. All read it.
 """
 
+import heapq
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.enums import MessageType
-from models.rules.messages.admission import Load, Waiting
+from models.rules.messages.admission import SHARED_BY, Load, Waiting
 from models.rules.messages.priorities import priority_of
 from models.session import ReadSession, WriteSession
 
@@ -64,14 +66,23 @@ async def read(db: ReadSession) -> Sample:
 
 def _load(waiting: Mapping[str, Any]) -> Load:
     """Join the types that are equally urgent."""
-    lags: dict[int, float] = defaultdict(float)
+    ages: dict[int, list[float]] = defaultdict(list)
     tenants: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for kind, sampled in waiting.items():
         priority = priority_of(MessageType(kind))
-        lags[priority] = max(lags[priority], sampled["lag"])
+        ages[priority] += sampled["ages"]
         for tenant, count in sampled["tenants"].items():
             tenants[priority][int(tenant)] += count
-    return Load(waiting={p: Waiting(lag=lag, tenants=dict(tenants[p])) for p, lag in lags.items()})
+    return Load(
+        waiting={
+            p: Waiting(
+                lag=heapq.nlargest(SHARED_BY, oldest)[-1] if len(oldest) >= SHARED_BY else 0,
+                oldest=max(oldest),
+                tenants=dict(tenants[p]),
+            )
+            for p, oldest in ages.items()
+        }
+    )
 
 
 _TAKE_LEASE: Final = text(
@@ -97,9 +108,12 @@ _WAITING: Final = text(
              ORDER BY type, tenant_id LIMIT 1) AS following
     )
     SELECT pair.type, pair.tenant_id, due.waiting,
-           extract(epoch FROM CAST(:now AS timestamptz) - due.oldest) AS lag
+           ARRAY(SELECT extract(epoch FROM CAST(:now AS timestamptz) - ready_at)::float8
+                   FROM unnest(due.oldest) AS ready_at) AS ages
       FROM pair, LATERAL (
-        SELECT count(*) AS waiting, min(ready_at) AS oldest FROM (
+        SELECT count(*) AS waiting,
+               (array_agg(ready_at ORDER BY ready_at))[1 : CAST(:shared_by AS int)] AS oldest
+          FROM (
             SELECT ready_at FROM message m
              WHERE completed_at IS NULL AND m.type = pair.type AND m.tenant_id = pair.tenant_id
                AND ready_at <= :now
@@ -168,7 +182,9 @@ async def take_sample(db: WriteSession, *, every: timedelta) -> bool:
     lease = (await db.execute(_TAKE_LEASE, {"every": every})).one_or_none()
     if lease is None:
         return False
-    rows = (await db.execute(_WAITING, {"now": lease.now, "most": MOST_COUNTED})).all()
+    rows = (
+        await db.execute(_WAITING, {"now": lease.now, "most": MOST_COUNTED, "shared_by": SHARED_BY})
+    ).all()
     await db.execute(_STORE, {"now": lease.now, "waiting": _waiting(rows)})
     return True
 
@@ -207,7 +223,7 @@ def _waiting(rows: Sequence[Row[Any]]) -> dict[str, Any]:
         by_type[row.type].append(row)
     return {
         kind: {
-            "lag": float(max(row.lag for row in found)),
+            "ages": heapq.nlargest(SHARED_BY, chain.from_iterable(row.ages for row in found)),
             "tenants": {
                 str(row.tenant_id): row.waiting
                 for row in sorted(found, key=lambda row: -row.waiting)[:MOST_TENANTS]
