@@ -41,10 +41,6 @@ _EVERY: Final = 1.0
 _STALE: Final = 10.0
 """Seconds. An older sample tells nothing: nobody is refused for it."""
 
-_PAUSE: Final = 0.5
-_MOST_PAUSED: Final = 500
-"""Refusals that wait at once; more are answered at once."""
-
 _MOST_SECONDS: Final = 600
 """So many seconds of accepted sends are remembered at most."""
 
@@ -84,7 +80,6 @@ class Admission:
         self._counted: Counter[int] = Counter()
         self._seconds: deque[_Second] = deque(maxlen=_MOST_SECONDS)
         self._current = _Second()
-        self._paused = 0
 
     def check(self, tenant_id: int, type: MessageType) -> None:
         """Raise TooManyOpen if one more send of this type is not taken now."""
@@ -102,20 +97,6 @@ class Admission:
             for priority, sampled in self._load.waiting.items()
         }
         return refuse_for_lag(self._in_force, waiting, type)
-
-    async def pause(self) -> None:
-        """Wait a moment before a refusal is answered.
-
-        Who posts again as soon as there is an answer would else take the processors from what was
-        accepted, however little a refusal costs: 266 a second halved the rate of what ended.
-        """
-        if self._paused >= _MOST_PAUSED:
-            return
-        self._paused += 1
-        try:
-            await asyncio.sleep(_PAUSE)
-        finally:
-            self._paused -= 1
 
     def note(self, tenant_id: int) -> None:
         """Count a send that was accepted just now."""

@@ -83,20 +83,6 @@ async def test_a_known_key_is_answered_from_its_record_whatever_the_load(
     assert other.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
 
 
-async def test_a_refusal_is_answered_after_a_moment_and_a_crowd_of_them_at_once(
-    alone: Database,
-) -> None:
-    admission = Admission(alone, limit=1)
-    paused = [asyncio.create_task(admission.pause()) for _ in range(500)]
-    await asyncio.sleep(0)
-    assert not any(task.done() for task in paused)
-    async with asyncio.timeout(10):
-        one_more = asyncio.create_task(admission.pause())
-        await one_more
-        assert not all(task.done() for task in paused), "it did not wait"
-        await asyncio.gather(*paused)
-
-
 async def test_what_is_not_valid_is_400_also_under_load(gym: Integrator, limited: None) -> None:
     await gym.post("/messages/sms", SMS)
     answer = await gym.post("/messages/sms", {**SMS, "to": "nobody"})
