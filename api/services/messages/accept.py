@@ -143,10 +143,10 @@ class Sending:
                 if known is not None:
                     return known
                 draft = read()
-                self._admission.check(caller.tenant_id, draft.type)
-                message = await self._permitted(caller, draft, request)
-                lock_scope = caller.lock_scope(draft.merchant, f"{operation} {message.channel}")
-                message_id = await self._write_patiently(message, lock_scope)
+                with self._admission.reserve(caller.tenant_id, draft.type):
+                    message = await self._permitted(caller, draft, request)
+                    lock_scope = caller.lock_scope(draft.merchant, f"{operation} {message.channel}")
+                    message_id = await self._write_patiently(message, lock_scope)
         except (HexavoxError, DBAPIError):
             # Asked for only now, because most keys are new: what stands in the way of a send that
             # was accepted already, such as an opt-out since then, is of no matter any more. A
@@ -155,7 +155,6 @@ class Sending:
             if known is None:
                 raise
             return known
-        self._admission.note(caller.tenant_id)
         send = start_of(message, message_id, draft.merchant or "")
         logs.message_id.set(message_id)
         logs.workflow_id.set(send.workflow_id)

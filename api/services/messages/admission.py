@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
@@ -57,9 +58,9 @@ class Admission:
     """Refuses sends of tenants with many messages while messages wait too long, and at a limit.
 
     It asks the database once a second, never for a request. The number of a tenant's open messages
-    is the last count and what this process has accepted since. So with one API process the limit is
-    kept exactly; with several it may be passed by what the others accept between two counts, which
-    are 10 seconds apart, or 20 times as long as counting takes.
+    is the last count, what this process has accepted since, and what it is about to write. So with
+    one API process the limit is kept exactly; with several it may be passed by what the others
+    accept between two counts, which are 10 seconds apart, or 20 times as long as counting takes.
     """
 
     def __init__(
@@ -80,6 +81,24 @@ class Admission:
         self._counted: Counter[int] = Counter()
         self._seconds: deque[_Second] = deque(maxlen=_MOST_SECONDS)
         self._current = _Second()
+        self._reserved: Counter[int] = Counter()
+
+    @contextmanager
+    def reserve(self, tenant_id: int, type: MessageType) -> Iterator[None]:
+        """Count a send while it is written; it stays counted if the block ends without an error.
+
+        Raises:
+            TooManyOpen: one more send of this type is not taken now.
+        """
+        self.check(tenant_id, type)
+        self._reserved[tenant_id] += 1
+        try:
+            yield
+            self.note(tenant_id)
+        finally:
+            self._reserved[tenant_id] -= 1
+            if not self._reserved[tenant_id]:
+                del self._reserved[tenant_id]
 
     def check(self, tenant_id: int, type: MessageType) -> None:
         """Raise TooManyOpen if one more send of this type is not taken now."""
@@ -88,7 +107,9 @@ class Admission:
             raise TooManyOpen(refusal.detail, refusal.retry_after)
 
     def _refusal(self, tenant_id: int, type: MessageType) -> Refusal | None:
-        open_messages = self._counted[tenant_id] + self._current.accepted[tenant_id]
+        open_messages = (
+            self._counted[tenant_id] + self._current.accepted[tenant_id] + self._reserved[tenant_id]
+        )
         refusal = refuse_for_limit(open_messages, self._limit)
         if refusal is not None or not self._in_force or self._clock() > self._holds_until:
             return refusal

@@ -72,6 +72,19 @@ async def test_one_more_than_may_be_open_is_429_and_writes_nothing(
         assert await db.scalar(text(count), {"t": gym.tenant_id}) == 1
 
 
+async def test_of_many_sends_at_once_only_as_many_as_may_be_open_are_taken(
+    gym: Integrator, limited: None
+) -> None:
+    answers = await asyncio.gather(*(gym.post("/messages/sms", SMS) for _ in range(10)))
+    assert sorted(answer.status_code for answer in answers) == [200] + 9 * [429]
+
+
+async def test_what_was_not_accepted_after_all_leaves_room(gym: Integrator, limited: None) -> None:
+    unknown = {**SMS, "merchantId": "nobody"}
+    assert (await gym.post("/messages/sms", unknown)).status_code == 404
+    assert (await gym.post("/messages/sms", SMS)).status_code == 200
+
+
 async def test_a_known_key_is_answered_from_its_record_whatever_the_load(
     gym: Integrator, limited: None
 ) -> None:
