@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.messages.waits import note_preparation
+from api.services.messages.admission import Admission
 from cli.dev.postgres import EmbeddedPostgres
 from models.enums import MessageStatus, MessageType
 from models.queries.system import load
@@ -62,7 +64,10 @@ async def sampled(database: Database, *, limit: int = 100_000) -> Sample:
         )
     async with database.transaction() as db:
         assert await load.take_sample(db, every=SECOND)
-        await load.count_open(db, limit=limit)
+        now = await load.lease_count(db)
+    assert now is not None
+    async with database.transaction() as db:
+        await load.count_open(db, now=now, limit=limit)
     async with database.read() as db:
         return await load.read(db)
 
@@ -311,6 +316,30 @@ async def test_open_messages_are_counted_whatever_they_wait_for(harness: Harness
     await due_since(other)
     sample = await sampled(harness.database, limit=4)
     assert sample.open == {harness.owner.tenant_id: 3}, "others are far from their limit"
+
+
+async def test_a_count_that_fails_is_not_begun_again_at_once(harness: Harness) -> None:
+    await sampled(harness.database)
+    await _write(harness, "UPDATE load_sample SET count_again_at = '2000-01-01'")
+    await due_since(harness)
+    impatient = Admission(harness.database, limit=-1)  # LIMIT must not be negative
+    with pytest.raises(DBAPIError):
+        await impatient.count()
+    await impatient.count()
+    async with harness.database.transaction() as db:
+        assert await load.lease_count(db) is None
+
+
+async def test_of_many_processes_one_counts(harness: Harness) -> None:
+    await sampled(harness.database)
+    await _write(harness, "UPDATE load_sample SET count_again_at = '2000-01-01'")
+
+    async def lease() -> bool:
+        async with harness.database.transaction() as db:
+            return await load.lease_count(db) is not None
+
+    await due_since(harness)
+    assert sum(await asyncio.gather(*(lease() for _ in range(8)))) == 1
 
 
 async def _sample_and_wait(database: Database, taken: asyncio.Event) -> None:

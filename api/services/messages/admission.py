@@ -154,7 +154,10 @@ class Admission:
     async def count(self) -> None:
         """Count open messages if it is time and nobody else does."""
         async with self._database.transaction() as db:
-            await load.count_open(db, limit=self._limit)
+            now = await load.lease_count(db)
+        if now is not None:
+            async with self._database.transaction() as db:
+                await load.count_open(db, now=now, limit=self._limit)
 
     async def _read(self) -> Sample:
         async with self._database.read() as db:

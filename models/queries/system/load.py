@@ -28,6 +28,9 @@ MOST_TENANTS: Final = 1000
 _COUNT_EVERY: Final = timedelta(seconds=10)
 """How often open messages are counted at most."""
 
+_COUNT_AFTER_FAILURE: Final = timedelta(minutes=2)
+"""When it is tried again after a count that was not finished: one is cut off after 8 seconds."""
+
 _COUNT_PART: Final = 20
 """Counting takes at most one part in so many of the time."""
 
@@ -189,27 +192,34 @@ async def take_sample(db: WriteSession, *, every: timedelta) -> bool:
     return True
 
 
-# Not under the row's lock: samples must go on while somebody counts.
-_TAKE_COUNT: Final = text(
+# Committed before it is counted, so that a count that fails, or takes longer than a statement may,
+# is not begun again each second; and not under the row's lock: samples must go on meanwhile.
+_LEASE_COUNT: Final = text(
     """
-    SELECT clock_timestamp() AS now, count_again_at <= clock_timestamp() AS due,
-           pg_try_advisory_xact_lock(:lock) AS alone
-      FROM load_sample WHERE id = 1
+    UPDATE load_sample SET count_again_at = clock_timestamp() + CAST(:after_failure AS interval)
+     WHERE id = (SELECT id FROM load_sample
+                  WHERE id = 1 AND count_again_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)
+    RETURNING clock_timestamp() AS now
     """
 )
-_COUNT_LOCK: Final = 0x4C4F4144  # "LOAD"
 
 
-async def count_open(db: WriteSession, *, limit: int) -> None:
-    """Count open messages if it is time and nobody else does.
+async def lease_count(db: WriteSession) -> datetime | None:
+    """Return what time it is if open messages are to be counted now and nobody else does.
+
+    The caller commits, then counts. If it does not, the next count is after a while.
+    """
+    row = (await db.execute(_LEASE_COUNT, {"after_failure": _COUNT_AFTER_FAILURE})).one_or_none()
+    return None if row is None else row.now
+
+
+async def count_open(db: WriteSession, *, now: datetime, limit: int) -> None:
+    """Count open messages, and set when they are counted next.
 
     Args:
+        now: when the lease was taken.
         limit: how many a tenant may have; of each tenant so many are counted at most.
     """
-    lease = (await db.execute(_TAKE_COUNT, {"lock": _COUNT_LOCK})).one()
-    if not (lease.due and lease.alone):
-        return
-    now: datetime = lease.now
     rows = (await db.execute(_OPEN, {"limit": limit})).all()
     counts = {str(row.tenant_id): int(row.open) for row in rows}
     values = {"open": counts, "now": now, "every": _COUNT_EVERY, "part": _COUNT_PART}
