@@ -225,7 +225,7 @@ class Settings(ServingSettings, RequestLimitSettings):
 
     provider_timeout: CallDuration = Field(
         default=timedelta(seconds=10),
-        description="HTTP budget of one call to a vendor; its step has 12 s in all.",
+        description="HTTP budget of one call to a vendor; its step has 20 s, 15 s in a queue.",
     )
     provider_slots: int = Field(
         default=20, ge=1, description="Calls in flight per provider and worker on the fast path."

@@ -26,6 +26,13 @@ _PATIENT_WITH_MONEY: Final = RetryPolicy(
     non_retryable_error_types=["PaymentMissing"],  # no such row: somebody has to look
 )
 
+
+def gap_after(attempt: int) -> timedelta:
+    """Return how long `_PATIENT` waits after so many tries."""
+    assert _PATIENT.maximum_interval is not None
+    return min(_PATIENT.initial_interval * (1 << min(attempt - 1, 16)), _PATIENT.maximum_interval)
+
+
 _ASKED_ANEW: Final = timedelta(minutes=5)
 """A question that cannot be put for so long is put anew, so that its horizon is looked at."""
 
@@ -40,8 +47,13 @@ shut down meanwhile, and again when the time-out of the first try, which it forg
 over. Zero would be taken for no value, and the core's own is a minute.
 """
 
+DISPATCH_BUDGET: Final = timedelta(seconds=20)
+"""10 s for HTTP, 1 s to conclude, the rest for what is waited for before the claim: connections,
+locks, the text part of an e-mail. Nothing is claimed that the call might carry beyond this.
+"""
+DISPATCH_QUEUED_BUDGET: Final = timedelta(seconds=15)
 DISPATCH: Final = LocalActivityConfig(
-    start_to_close_timeout=timedelta(seconds=12),
+    start_to_close_timeout=DISPATCH_BUDGET,
     local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_PATIENT,
 )
@@ -121,7 +133,7 @@ def dispatch_queued(provider: str) -> ActivityConfig:
     """Return the budget of a hand-over that waits in the line of one provider."""
     return ActivityConfig(
         task_queue=provider_queue(provider),
-        start_to_close_timeout=timedelta(seconds=15),
+        start_to_close_timeout=DISPATCH_QUEUED_BUDGET,
         retry_policy=_PATIENT,
         summary=f"hand over, in line for {provider}",
     )

@@ -13,7 +13,7 @@ from activities.messages.dispatch_results import log_answer, state_of, without_c
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
 from activities.messages.text_parts import TextParts, Unprepared, quick_text
-from activities.messages.waits import note_wait
+from activities.messages.waits import note_preparation, note_wait
 from models.database.transaction_limits import LockScope
 from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
 from models.queries.consent.suppression import suppress
@@ -29,14 +29,12 @@ from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.senders import pacing
 from models.rules.senders.pacing import Way
+from models.rules.system.failures import TransientError
 from models.session import Database, WriteSession
 from providers.ports.messages import Accepted, Answer, MessageProvider, NotProcessed, Refused
 from providers.routing import PastAttempt, Routes
-from workflows.messages.types import (
-    DispatchResult,
-    DispatchStep,
-    Verdict,
-)
+from workflows import policies
+from workflows.messages.types import DispatchResult, DispatchStep, Verdict
 from workflows.names import priority_of
 from workflows.senders.start import start_sender_queue
 from workflows.senders.types import SenderQueueStep
@@ -49,6 +47,18 @@ _MISSED = NotProcessed(reason="its moment was missed")
 
 _BACK_OFF_FIRST = timedelta(seconds=1)
 _BACK_OFF_LONGEST = timedelta(minutes=5)
+
+
+def _check_time(claimed: Claimed, ends: float) -> None:
+    """Raise TransientError, which takes the claim back, if the call might outlast the step.
+
+    A step that is cut off amid the call leaves an attempt that must be reconciled for minutes,
+    after a wait for a connection or a lock that says nothing about the provider.
+    """
+    wait = timedelta(0) if claimed.moment is None else claimed.moment.wait
+    needed = wait + claimed.provider.timeout + _MARGIN
+    if needed.total_seconds() > ends - time.monotonic():
+        raise TransientError("too little time is left for the call")
 
 
 class Dispatching:
@@ -88,7 +98,9 @@ class Dispatching:
         return await self._hand_over(step, fast=False)
 
     async def _hand_over(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
-        result = await self._try(step, fast=fast, text=None)
+        budget = policies.DISPATCH_BUDGET if fast else policies.DISPATCH_QUEUED_BUDGET
+        ends = time.monotonic() + budget.total_seconds()
+        result = await self._try(step, ends, fast=fast, text=None)
         if isinstance(result, DispatchResult):
             return result
         text = await self._text_parts.make(step, result)
@@ -97,22 +109,33 @@ class Dispatching:
             async with self._database.statement() as db:
                 await note_wait(db, step, later, self._sweep_grace)
             return later
-        result = await self._try(step, fast=fast, text=text)
+        result = await self._try(step, ends, fast=fast, text=text)
         assert isinstance(result, DispatchResult)
         return result
 
     async def _try(
-        self, step: DispatchStep, *, fast: bool, text: str | None
+        self, step: DispatchStep, ends: float, *, fast: bool, text: str | None
     ) -> DispatchResult | Unprepared:
-        """Claim, call and conclude; `text` is the text part of an e-mail if it was made before."""
+        """Claim, call and conclude.
+
+        Args:
+            step: which message.
+            ends: when the step is cut off, in monotonic seconds.
+            fast: take a slot of the fast path.
+            text: the text part of an e-mail if it was made before.
+        """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "dispatch")
         with ExitStack() as held:
             async with self._database.transaction(lock_scope) as db:
                 claimed = await self._claim(db, step, held if fast else None, text)
+                if isinstance(claimed, Claimed):
+                    _check_time(claimed, ends)
                 if isinstance(claimed, InLine):
                     await note_wait(db, step, claimed.result, self._sweep_grace)
                 elif isinstance(claimed, DispatchResult):
                     await note_wait(db, step, claimed, self._sweep_grace)
+                elif isinstance(claimed, Unprepared):
+                    await note_preparation(db, step)
             if isinstance(claimed, DispatchResult | Unprepared):
                 return claimed
             if isinstance(claimed, InLine):

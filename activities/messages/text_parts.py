@@ -20,6 +20,11 @@ Owner: TypeAlias = tuple[int, int]
 _WAITING_AT_MOST: Final = 4
 """E-mails of one merchant that wait in a worker, and as many OTPs; others come back later."""
 
+_OF_TENANT_AT_MOST: Final = 8
+_OF_PROCESS_AT_MOST: Final = 16
+"""E-mails of one tenant, and of all, that wait in a worker, OTPs included: each holds one of its
+steps at once, 30 or 100 of them, and other messages need those."""
+
 _PATIENCE: Final = timedelta(seconds=3)
 """A step waits at most so long for its turn: it holds a slot that others need."""
 
@@ -83,7 +88,9 @@ class TextParts:
     async def make(self, step: DispatchStep, mail: Unprepared) -> str | datetime:
         """Return the text part, or when to ask again because too many others wait."""
         lane = self._lane((step.tenant_id, mail.merchant_id))
-        if lane.waiting >= _WAITING_AT_MOST * (2 if mail.urgent else 1):
+        if self._is_full(step.tenant_id) or lane.waiting >= _WAITING_AT_MOST * (
+            2 if mail.urgent else 1
+        ):
             return _back_at(lane, mail)
         lane.waiting += 1
         try:
@@ -97,6 +104,15 @@ class TextParts:
             return _back_at(lane, mail)
         finally:
             lane.waiting -= 1
+
+    def _is_full(self, tenant_id: int) -> bool:
+        """Say whether as many of the tenant, or of all, wait as may."""
+        waiting = [(tenant, lane.waiting) for (tenant, _), lane in self._lanes.items()]
+        return (
+            sum(number for _, number in waiting) >= _OF_PROCESS_AT_MOST
+            or sum(number for tenant, number in waiting if tenant == tenant_id)
+            >= _OF_TENANT_AT_MOST
+        )
 
     def _lane(self, owner: Owner) -> _Lane:
         now = datetime.now(UTC)

@@ -3,8 +3,9 @@
 The count is written in a transaction of its own, because the step's transaction is rolled back.
 """
 
+import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from prometheus_client import Counter
@@ -13,10 +14,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from models.enums import ErrorCode
+from models.queries.messages import waiting
 from models.queries.system import step_failures
 from models.queries.system.step_failures import NotedFailure
 from models.rules.system.failures import MOST_FAILURES, back_off, caused_by_input
 from models.session import Database
+from workflows import policies
 from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
@@ -31,6 +34,9 @@ log = logging.getLogger(__name__)
 FAILURES: Final = Counter(
     "hexavox_input_failures", "Steps that failed by their message, not by infrastructure", ["step"]
 )
+
+_PUT_OFF_PATIENCE: Final = 1.0
+"""Seconds: the step has failed, and who waits for it shall learn so."""
 
 SendStep: TypeAlias = DispatchStep | ReconcileStep | PollStep | SettleStep
 
@@ -56,14 +62,17 @@ class _Counting(ActivityInboundInterceptor):
         try:
             return await super().execute_activity(input)
         except Exception as error:
-            if not isinstance(step, SendStep) or not caused_by_input(error):
+            if not isinstance(step, SendStep):
                 raise
-            noted = await self._note(step, error)
+            noted = await self._note(step, error) if caused_by_input(error) else None
             if noted is None:
+                if isinstance(step, DispatchStep):
+                    await self._put_off(step, policies.gap_after(activity.info().attempt))
                 raise
             reason = type(error).__name__
         if isinstance(step, DispatchStep):
             handed = _without_dispatch(noted)
+            await self._put_off(step, back_off(noted.failures) if handed is None else None)
             if handed is not None:
                 return handed
         if isinstance(step, ReconcileStep | PollStep):
@@ -74,6 +83,20 @@ class _Counting(ActivityInboundInterceptor):
             type=reason,
             next_retry_delay=back_off(noted.failures),
         )
+
+    async def _put_off(self, step: DispatchStep, gap: timedelta | None) -> None:
+        """Take a message that failed out of the lag until its next try is over, or for good.
+
+        Else one message that cannot move would look like workers that are behind.
+        """
+        ready_at = None if gap is None else datetime.now(UTC) + gap + policies.DISPATCH_BUDGET
+        try:
+            async with asyncio.timeout(_PUT_OFF_PATIENCE), self._database.statement() as db:
+                await waiting.put_off(
+                    db, tenant_id=step.tenant_id, message_id=step.message_id, ready_at=ready_at
+                )
+        except Exception as error:
+            log.warning("a wait cannot be noted", extra={"reason": type(error).__name__})
 
     async def _note(self, step: SendStep, error: Exception) -> NotedFailure | None:
         """Count a failure; None if that is not possible, then the step is tried again."""

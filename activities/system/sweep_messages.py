@@ -14,7 +14,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from models.database.transaction_limits import LockScope
-from models.queries.messages import late_reports, receipts, settleable
+from models.queries.messages import late_reports, receipts, settleable, waiting
 from models.queries.messages.receipts import OpenReceipt
 from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Line
@@ -180,13 +180,13 @@ class Sweeping:
         async with self._database.read() as db:
             busy = await sender_queue.find_lines(db)
         async with self._database.transaction() as db:
-            waiting = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
+            reported = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
         started = await self._start_all([*unstarted, *silent])
         await _each(self._pump, busy)
         applied = sum(
-            [await _each(self._apply, some) for some in _chunks(waiting, _REPORTS_AT_ONCE)]
+            [await _each(self._apply, some) for some in _chunks(reported, _REPORTS_AT_ONCE)]
         )
-        reports = sum(receipt.receipts for receipt in waiting)
+        reports = sum(receipt.receipts for receipt in reported)
         full = _MOST in (len(unstarted), len(silent), reports)
         for chore in self._chores:
             rows = await _take(chore, now)
@@ -262,6 +262,13 @@ class Sweeping:
         )
         if not started and await self._is_open(message):
             STRANDED.inc()
+            async with self._database.statement() as db:  # no worker will take it: it is not late
+                await waiting.put_off(
+                    db,
+                    tenant_id=message.tenant_id,
+                    message_id=message.message_id,
+                    ready_at=None,
+                )
             log.error(
                 "a finished workflow left its message open",
                 extra={"message_id": message.message_id, "tenant_id": message.tenant_id},

@@ -47,8 +47,7 @@ class RequestLog:
         try:
             await self._answer(scope, receive, finishing)
         finally:
-            for end in trace.at_end:
-                end()
+            trace.end()
             _note(scope, trace, status, perf_counter() - started)
             request_id.reset(token)
 

@@ -23,7 +23,12 @@ class Trace:
     headers: dict[str, str] = field(default_factory=dict)
     """Added to the answer, whatever it will be."""
     at_end: list[Callable[[], None]] = field(default_factory=list)
-    """Called when the answer was sent, or could not be."""
+    """Called when the answer was sent, could not be, or is about to be delayed."""
+
+    def end(self) -> None:
+        """Call each of `at_end` once."""
+        while self.at_end:
+            self.at_end.pop(0)()
 
 
 def begin_trace(scope: Scope, request_id: str) -> Trace:
@@ -38,6 +43,12 @@ def trace_of(scope: Scope) -> Trace:
     trace = scope[_KEY]
     assert isinstance(trace, Trace)
     return trace
+
+
+def find_trace(scope: Scope) -> Trace | None:
+    """Return the trace of a request, if it has one."""
+    found = scope.get(_KEY)
+    return found if isinstance(found, Trace) else None
 
 
 def template_of(scope: Scope) -> str:

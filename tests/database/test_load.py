@@ -7,15 +7,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.messages.waits import note_preparation
+from api.services.messages.admission import Admission
 from cli.dev.postgres import EmbeddedPostgres
 from models.enums import MessageStatus, MessageType
 from models.queries.system import load
 from models.queries.system.load import Sample
+from models.rules.messages.admission import SHARED_BY
 from models.session import Database
 from providers.ports.messages import Answer
+from tests.activities.counted import Counted, counted
 from tests.activities.doubles import ACCEPTED, AMBIGUOUS, NOT_PROCESSED, Scripted
 from tests.activities.harness import Harness
 from tests.factories import make_message, make_owner, new_message, unique
@@ -58,7 +64,10 @@ async def sampled(database: Database, *, limit: int = 100_000) -> Sample:
         )
     async with database.transaction() as db:
         assert await load.take_sample(db, every=SECOND)
-        await load.count_open(db, limit=limit)
+        now = await load.lease_count(db)
+    assert now is not None
+    async with database.transaction() as db:
+        await load.count_open(db, now=now, limit=limit)
     async with database.read() as db:
         return await load.read(db)
 
@@ -74,14 +83,23 @@ async def test_what_is_due_and_was_not_looked_at_is_late_since_it_was_due(harnes
     await due_since(harness)
     await due_since(harness, 10 * SECOND)
     sample = await sampled(harness.database)
-    assert sample.load.lag(1) == pytest.approx(30, abs=5)
+    assert sample.load.oldest(1) == pytest.approx(30, abs=5)
     assert sample.load.of(harness.owner.tenant_id, 1) == 2
     assert sample.age < 5
 
 
+async def test_a_lag_is_what_several_messages_share(harness: Harness) -> None:
+    for number in range(SHARED_BY - 1):
+        await due_since(harness, AGE + number * SECOND)
+    sample = await sampled(harness.database)
+    assert (sample.load.lag(4), sample.load.oldest(4) > 30) == (0, True)
+    await due_since(harness, 10 * SECOND)
+    assert (await sampled(harness.database)).load.lag(4) == pytest.approx(10, abs=5)
+
+
 async def test_nothing_open_is_no_lag(alone: Database) -> None:
     sample = await sampled(alone)
-    assert (sample.load.lag(4), sample.open) == (0, {})
+    assert (sample.load.oldest(4), sample.open) == (0, {})
 
 
 async def test_less_urgent_messages_are_no_lag_of_the_more_urgent(harness: Harness) -> None:
@@ -90,7 +108,7 @@ async def test_less_urgent_messages_are_no_lag_of_the_more_urgent(harness: Harne
     waiting = (await sampled(harness.database)).load
     tenant = harness.owner.tenant_id
     assert [waiting.of(tenant, priority) for priority in (1, 2, 3, 4)] == [0, 0, 2, 2]
-    assert [waiting.lag(priority) > 5 for priority in (1, 2, 3, 4)] == [False, False, True, True]
+    assert [waiting.oldest(priority) > 5 for priority in (1, 2, 3, 4)] == [False, False, True, True]
 
 
 async def test_each_tenant_is_counted_by_itself(harness: Harness) -> None:
@@ -144,6 +162,46 @@ async def held_for_quiet_hours(harness: Harness, _: Client) -> None:
     assert (await harness.dispatch(await make_message(harness.database, message))).until
 
 
+async def forbidden_and_not_settled(harness: Harness, _: Client) -> None:
+    message_id = await due_since(harness)
+    await _write(
+        harness,
+        "UPDATE message SET expires_at = now() - interval '1 second' WHERE tenant_id = :t",
+    )
+    assert (await harness.dispatch(message_id)).verdict is Verdict.BLOCKED
+
+
+async def refused_without_a_provider_and_not_settled(harness: Harness, _: Client) -> None:
+    alone = Harness(harness.database, harness.owner)
+    assert (await alone.dispatch(await due_since(harness))).verdict is Verdict.REFUSED
+
+
+async def failing_by_its_contents(harness: Harness, _: Client) -> None:
+    failing = Counted(harness.database, harness.owner, Scripted())
+    message_id = await due_since(harness)
+    await _write(
+        harness,
+        "UPDATE message SET channel = 'VOICE', details = '{\"record\": true}' WHERE tenant_id = :t",
+    )
+    assert isinstance(await failing.hand_over(message_id), ApplicationError)
+
+
+async def failing_by_infrastructure(harness: Harness, _: Client) -> None:
+    async def fail(_: DispatchStep) -> None:
+        raise ConnectionError
+
+    step = DispatchStep(tenant_id=harness.owner.tenant_id, message_id=await due_since(harness))
+    with pytest.raises(ConnectionError):
+        await counted(harness.database, "dispatch", fail, step)
+
+
+async def waiting_for_its_text_part(harness: Harness, _: Client) -> None:
+    message_id = await due_since(harness)
+    step = DispatchStep(tenant_id=harness.owner.tenant_id, message_id=message_id)
+    async with harness.database.transaction() as db:
+        await note_preparation(db, step)
+
+
 async def in_its_senders_queue(harness: Harness, client: Client) -> None:
     await _write(
         harness, "UPDATE sender_number SET segments_per_second = 0.01 WHERE tenant_id = :t"
@@ -166,6 +224,11 @@ WAITS = (
     of_an_inactive_merchant,
     held_for_quiet_hours,
     in_its_senders_queue,
+    forbidden_and_not_settled,
+    refused_without_a_provider_and_not_settled,
+    failing_by_its_contents,
+    failing_by_infrastructure,
+    waiting_for_its_text_part,
 )
 
 
@@ -174,21 +237,21 @@ async def test_what_waits_for_something_else_than_a_worker_is_no_lag(
     harness: Harness, client: Client, happen: Callable[[Harness, Client], Awaitable[None]]
 ) -> None:
     await happen(harness, client)
-    assert (await sampled(harness.database)).load.lag(4) == 0
+    assert (await sampled(harness.database)).load.oldest(4) == 0
 
 
 @pytest.mark.parametrize("answer", [AMBIGUOUS, NOT_PROCESSED])
 async def test_what_was_tried_in_vain_is_no_lag(alone: Database, answer: Answer) -> None:
     harness = await stage_of(alone, Scripted(answer))
     await harness.dispatch(await due_since(harness))
-    assert (await sampled(alone)).load.lag(4) == 0
+    assert (await sampled(alone)).load.oldest(4) == 0
 
 
 async def test_the_queue_of_a_busy_provider_is_no_lag_of_others(alone: Database) -> None:
     harness = await stage_of(alone, Scripted(), slots=0)
     message_id = await due_since(harness)
     assert (await harness.dispatch(message_id)).verdict is Verdict.BUSY
-    assert (await sampled(alone)).load.lag(4) == 0
+    assert (await sampled(alone)).load.oldest(4) == 0
     assert (await harness.message(message_id)).status == MessageStatus.QUEUED
 
 
@@ -201,7 +264,7 @@ async def test_what_waited_and_is_not_looked_at_again_is_late_from_then_on(
     await _write(
         harness, "UPDATE message SET ready_at = ready_at - interval '1 minute' WHERE tenant_id = :t"
     )
-    assert (await sampled(harness.database)).load.lag(1) == pytest.approx(55, abs=5)
+    assert (await sampled(harness.database)).load.oldest(1) == pytest.approx(55, abs=5)
 
 
 async def test_a_scheduled_bulk_counts_once_it_is_due(harness: Harness) -> None:
@@ -211,7 +274,7 @@ async def test_a_scheduled_bulk_counts_once_it_is_due(harness: Harness) -> None:
         await make_message(harness.database, message)
     waiting = (await sampled(harness.database)).load
     assert waiting.of(harness.owner.tenant_id, 2) == 3
-    assert waiting.lag(2) == pytest.approx(5, abs=4)
+    assert waiting.oldest(2) == pytest.approx(5, abs=4)
 
 
 async def test_direct_email_of_a_tenant_counts_as_well(harness: Harness) -> None:
@@ -253,6 +316,30 @@ async def test_open_messages_are_counted_whatever_they_wait_for(harness: Harness
     await due_since(other)
     sample = await sampled(harness.database, limit=4)
     assert sample.open == {harness.owner.tenant_id: 3}, "others are far from their limit"
+
+
+async def test_a_count_that_fails_is_not_begun_again_at_once(harness: Harness) -> None:
+    await sampled(harness.database)
+    await _write(harness, "UPDATE load_sample SET count_again_at = '2000-01-01'")
+    await due_since(harness)
+    impatient = Admission(harness.database, limit=-1)  # LIMIT must not be negative
+    with pytest.raises(DBAPIError):
+        await impatient.count()
+    await impatient.count()
+    async with harness.database.transaction() as db:
+        assert await load.lease_count(db) is None
+
+
+async def test_of_many_processes_one_counts(harness: Harness) -> None:
+    await sampled(harness.database)
+    await _write(harness, "UPDATE load_sample SET count_again_at = '2000-01-01'")
+
+    async def lease() -> bool:
+        async with harness.database.transaction() as db:
+            return await load.lease_count(db) is not None
+
+    await due_since(harness)
+    assert sum(await asyncio.gather(*(lease() for _ in range(8)))) == 1
 
 
 async def _sample_and_wait(database: Database, taken: asyncio.Event) -> None:

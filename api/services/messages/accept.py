@@ -29,7 +29,6 @@ from models.errors import (
     IdempotencyKeyReused,
     InsufficientCredits,
     TemporarilyUnavailable,
-    TooManyOpen,
     ValidationFailed,
 )
 from models.queries.messages import acceptance
@@ -144,21 +143,18 @@ class Sending:
                 if known is not None:
                     return known
                 draft = read()
-                self._admission.check(caller.tenant_id, draft.type)
-                message = await self._permitted(caller, draft, request)
-                lock_scope = caller.lock_scope(draft.merchant, f"{operation} {message.channel}")
-                message_id = await self._write_patiently(message, lock_scope)
-        except (HexavoxError, DBAPIError) as refusal:
+                with self._admission.reserve(caller.tenant_id, draft.type):
+                    message = await self._permitted(caller, draft, request)
+                    lock_scope = caller.lock_scope(draft.merchant, f"{operation} {message.channel}")
+                    message_id = await self._write_patiently(message, lock_scope)
+        except (HexavoxError, DBAPIError):
             # Asked for only now, because most keys are new: what stands in the way of a send that
             # was accepted already, such as an opt-out since then, is of no matter any more. A
             # connection may have been lost after the commit.
             known = await self._known(caller, operation, request)
             if known is None:
-                if isinstance(refusal, TooManyOpen):
-                    await self._admission.pause()
                 raise
             return known
-        self._admission.note(caller.tenant_id)
         send = start_of(message, message_id, draft.merchant or "")
         logs.message_id.set(message_id)
         logs.workflow_id.set(send.workflow_id)

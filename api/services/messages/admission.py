@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
@@ -41,10 +42,6 @@ _EVERY: Final = 1.0
 _STALE: Final = 10.0
 """Seconds. An older sample tells nothing: nobody is refused for it."""
 
-_PAUSE: Final = 0.5
-_MOST_PAUSED: Final = 500
-"""Refusals that wait at once; more are answered at once."""
-
 _MOST_SECONDS: Final = 600
 """So many seconds of accepted sends are remembered at most."""
 
@@ -61,9 +58,9 @@ class Admission:
     """Refuses sends of tenants with many messages while messages wait too long, and at a limit.
 
     It asks the database once a second, never for a request. The number of a tenant's open messages
-    is the last count and what this process has accepted since. So with one API process the limit is
-    kept exactly; with several it may be passed by what the others accept between two counts, which
-    are 10 seconds apart, or 20 times as long as counting takes.
+    is the last count, what this process has accepted since, and what it is about to write. So with
+    one API process the limit is kept exactly; with several it may be passed by what the others
+    accept between two counts, which are 10 seconds apart, or 20 times as long as counting takes.
     """
 
     def __init__(
@@ -84,7 +81,24 @@ class Admission:
         self._counted: Counter[int] = Counter()
         self._seconds: deque[_Second] = deque(maxlen=_MOST_SECONDS)
         self._current = _Second()
-        self._paused = 0
+        self._reserved: Counter[int] = Counter()
+
+    @contextmanager
+    def reserve(self, tenant_id: int, type: MessageType) -> Iterator[None]:
+        """Count a send while it is written; it stays counted if the block ends without an error.
+
+        Raises:
+            TooManyOpen: one more send of this type is not taken now.
+        """
+        self.check(tenant_id, type)
+        self._reserved[tenant_id] += 1
+        try:
+            yield
+            self.note(tenant_id)
+        finally:
+            self._reserved[tenant_id] -= 1
+            if not self._reserved[tenant_id]:
+                del self._reserved[tenant_id]
 
     def check(self, tenant_id: int, type: MessageType) -> None:
         """Raise TooManyOpen if one more send of this type is not taken now."""
@@ -93,7 +107,9 @@ class Admission:
             raise TooManyOpen(refusal.detail, refusal.retry_after)
 
     def _refusal(self, tenant_id: int, type: MessageType) -> Refusal | None:
-        open_messages = self._counted[tenant_id] + self._current.accepted[tenant_id]
+        open_messages = (
+            self._counted[tenant_id] + self._current.accepted[tenant_id] + self._reserved[tenant_id]
+        )
         refusal = refuse_for_limit(open_messages, self._limit)
         if refusal is not None or not self._in_force or self._clock() > self._holds_until:
             return refusal
@@ -102,20 +118,6 @@ class Admission:
             for priority, sampled in self._load.waiting.items()
         }
         return refuse_for_lag(self._in_force, waiting, type)
-
-    async def pause(self) -> None:
-        """Wait a moment before a refusal is answered.
-
-        Who posts again as soon as there is an answer would else take the processors from what was
-        accepted, however little a refusal costs: 266 a second halved the rate of what ended.
-        """
-        if self._paused >= _MOST_PAUSED:
-            return
-        self._paused += 1
-        try:
-            await asyncio.sleep(_PAUSE)
-        finally:
-            self._paused -= 1
 
     def note(self, tenant_id: int) -> None:
         """Count a send that was accepted just now."""
@@ -147,12 +149,15 @@ class Admission:
         self._holds_until = self._clock() + _STALE - sample.age
         self._remember(sample)
         for priority in PRIORITIES:
-            LAG.labels(str(priority)).set(self._load.lag(priority))
+            LAG.labels(str(priority)).set(self._load.oldest(priority))
 
     async def count(self) -> None:
         """Count open messages if it is time and nobody else does."""
         async with self._database.transaction() as db:
-            await load.count_open(db, limit=self._limit)
+            now = await load.lease_count(db)
+        if now is not None:
+            async with self._database.transaction() as db:
+                await load.count_open(db, now=now, limit=self._limit)
 
     async def _read(self) -> Sample:
         async with self._database.read() as db:

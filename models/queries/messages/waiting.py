@@ -33,3 +33,35 @@ async def wait(
     """
     ids = {"tenant_id": tenant_id, "message_id": message_id}
     await db.execute(_WAIT, {**ids, "ready_at": ready_at, "sweep_at": sweep_at})
+
+
+_PUT_OFF: Final = text(
+    """
+    WITH quiet AS (
+        SELECT tenant_id, id FROM message
+         WHERE tenant_id = :tenant_id AND id = :message_id
+           AND completed_at IS NULL AND attempts = 0 AND ready_at IS NOT NULL
+           FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE message m
+       SET ready_at = CASE WHEN CAST(:ready_at AS timestamptz) IS NOT NULL
+                           THEN GREATEST(m.ready_at, CAST(:ready_at AS timestamptz)) END
+      FROM quiet
+     WHERE m.tenant_id = quiet.tenant_id AND m.id = quiet.id AND m.ready_at IS NOT NULL
+    """
+)
+
+
+async def put_off(
+    db: WriteSession, *, tenant_id: int, message_id: int, ready_at: datetime | None
+) -> None:
+    """Note that a worker has looked at a message, so that the message is not late for now.
+
+    A message with an attempt is left alone, and so is one that another transaction has locked. The
+    sweeper looks after it as before.
+
+    Args:
+        ready_at: when a worker is to look at it next; None if none is.
+    """
+    ids = {"tenant_id": tenant_id, "message_id": message_id}
+    await db.execute(_PUT_OFF, {**ids, "ready_at": ready_at})

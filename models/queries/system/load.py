@@ -3,17 +3,19 @@
 Once a second one process takes a sample: whoever locks its row first. All read it.
 """
 
+import heapq
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.enums import MessageType
-from models.rules.messages.admission import Load, Waiting
+from models.rules.messages.admission import SHARED_BY, Load, Waiting
 from models.rules.messages.priorities import priority_of
 from models.session import ReadSession, WriteSession
 
@@ -25,6 +27,9 @@ MOST_TENANTS: Final = 1000
 
 _COUNT_EVERY: Final = timedelta(seconds=10)
 """How often open messages are counted at most."""
+
+_COUNT_AFTER_FAILURE: Final = timedelta(minutes=2)
+"""When it is tried again after a count that was not finished: one is cut off after 8 seconds."""
 
 _COUNT_PART: Final = 20
 """Counting takes at most one part in so many of the time."""
@@ -64,14 +69,23 @@ async def read(db: ReadSession) -> Sample:
 
 def _load(waiting: Mapping[str, Any]) -> Load:
     """Join the types that are equally urgent."""
-    lags: dict[int, float] = defaultdict(float)
+    ages: dict[int, list[float]] = defaultdict(list)
     tenants: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for kind, sampled in waiting.items():
         priority = priority_of(MessageType(kind))
-        lags[priority] = max(lags[priority], sampled["lag"])
+        ages[priority] += sampled["ages"]
         for tenant, count in sampled["tenants"].items():
             tenants[priority][int(tenant)] += count
-    return Load(waiting={p: Waiting(lag=lag, tenants=dict(tenants[p])) for p, lag in lags.items()})
+    return Load(
+        waiting={
+            p: Waiting(
+                lag=heapq.nlargest(SHARED_BY, oldest)[-1] if len(oldest) >= SHARED_BY else 0,
+                oldest=max(oldest),
+                tenants=dict(tenants[p]),
+            )
+            for p, oldest in ages.items()
+        }
+    )
 
 
 _TAKE_LEASE: Final = text(
@@ -97,9 +111,12 @@ _WAITING: Final = text(
              ORDER BY type, tenant_id LIMIT 1) AS following
     )
     SELECT pair.type, pair.tenant_id, due.waiting,
-           extract(epoch FROM CAST(:now AS timestamptz) - due.oldest) AS lag
+           ARRAY(SELECT extract(epoch FROM CAST(:now AS timestamptz) - ready_at)::float8
+                   FROM unnest(due.oldest) AS ready_at) AS ages
       FROM pair, LATERAL (
-        SELECT count(*) AS waiting, min(ready_at) AS oldest FROM (
+        SELECT count(*) AS waiting,
+               (array_agg(ready_at ORDER BY ready_at))[1 : CAST(:shared_by AS int)] AS oldest
+          FROM (
             SELECT ready_at FROM message m
              WHERE completed_at IS NULL AND m.type = pair.type AND m.tenant_id = pair.tenant_id
                AND ready_at <= :now
@@ -168,32 +185,41 @@ async def take_sample(db: WriteSession, *, every: timedelta) -> bool:
     lease = (await db.execute(_TAKE_LEASE, {"every": every})).one_or_none()
     if lease is None:
         return False
-    rows = (await db.execute(_WAITING, {"now": lease.now, "most": MOST_COUNTED})).all()
+    rows = (
+        await db.execute(_WAITING, {"now": lease.now, "most": MOST_COUNTED, "shared_by": SHARED_BY})
+    ).all()
     await db.execute(_STORE, {"now": lease.now, "waiting": _waiting(rows)})
     return True
 
 
-# Not under the row's lock: samples must go on while somebody counts.
-_TAKE_COUNT: Final = text(
+# Committed before it is counted, so that a count that fails, or takes longer than a statement may,
+# is not begun again each second; and not under the row's lock: samples must go on meanwhile.
+_LEASE_COUNT: Final = text(
     """
-    SELECT clock_timestamp() AS now, count_again_at <= clock_timestamp() AS due,
-           pg_try_advisory_xact_lock(:lock) AS alone
-      FROM load_sample WHERE id = 1
+    UPDATE load_sample SET count_again_at = clock_timestamp() + CAST(:after_failure AS interval)
+     WHERE id = (SELECT id FROM load_sample
+                  WHERE id = 1 AND count_again_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)
+    RETURNING clock_timestamp() AS now
     """
 )
-_COUNT_LOCK: Final = 0x4C4F4144  # "LOAD"
 
 
-async def count_open(db: WriteSession, *, limit: int) -> None:
-    """Count open messages if it is time and nobody else does.
+async def lease_count(db: WriteSession) -> datetime | None:
+    """Return what time it is if open messages are to be counted now and nobody else does.
+
+    The caller commits, then counts. If it does not, the next count is after a while.
+    """
+    row = (await db.execute(_LEASE_COUNT, {"after_failure": _COUNT_AFTER_FAILURE})).one_or_none()
+    return None if row is None else row.now
+
+
+async def count_open(db: WriteSession, *, now: datetime, limit: int) -> None:
+    """Count open messages, and set when they are counted next.
 
     Args:
+        now: when the lease was taken.
         limit: how many a tenant may have; of each tenant so many are counted at most.
     """
-    lease = (await db.execute(_TAKE_COUNT, {"lock": _COUNT_LOCK})).one()
-    if not (lease.due and lease.alone):
-        return
-    now: datetime = lease.now
     rows = (await db.execute(_OPEN, {"limit": limit})).all()
     counts = {str(row.tenant_id): int(row.open) for row in rows}
     values = {"open": counts, "now": now, "every": _COUNT_EVERY, "part": _COUNT_PART}
@@ -207,7 +233,7 @@ def _waiting(rows: Sequence[Row[Any]]) -> dict[str, Any]:
         by_type[row.type].append(row)
     return {
         kind: {
-            "lag": float(max(row.lag for row in found)),
+            "ages": heapq.nlargest(SHARED_BY, chain.from_iterable(row.ages for row in found)),
             "tenants": {
                 str(row.tenant_id): row.waiting
                 for row in sorted(found, key=lambda row: -row.waiting)[:MOST_TENANTS]

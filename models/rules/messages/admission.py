@@ -1,8 +1,9 @@
 """Whether one more send of a tenant is taken while the system is behind. Pure.
 
 A message is *waiting* while it is due, has no attempt yet and waits for nothing but a worker. The
-lag of a priority is the age of the oldest waiting message that is at least as urgent: less urgent
-ones delay nobody. While a lag is longer than allowed, the tenants with the most waiting messages of
+lag of a priority is how long at least `SHARED_BY` messages of one urgency have been waiting, this
+urgency or a higher one: less urgent messages delay nobody, and a few that cannot move by themselves
+are no overload. While a lag is longer than allowed, the tenants with the most waiting messages of
 that urgency are refused. Together they hold a share of all waiting messages that grows with the
 lag, so that the longer the lag, the more tenants are refused.
 
@@ -21,6 +22,15 @@ from models.rules.messages.priorities import priority_of
 
 LAG_ALLOWED: Final = 2.0
 """Seconds, unless a setting says otherwise. A shorter lag refuses nothing."""
+
+SHARED_BY: Final = 5
+"""So many messages of one priority share a lag, at least; what fewer share refuses nobody.
+
+Workers that are behind keep whole batches waiting: 2 s of lag at 3 messages a second are more than
+5. A message that is stuck by itself (a locked row, an end that cannot be committed) is one, and
+what is stuck with it by the same row is few. While fewer wait, nobody is worth refusing: whoever
+has at most `FEW` is not refused by a short lag anyway.
+"""
 
 _OF_ALL: Final = 10
 """At a lag so many times as long everybody who has something waiting is refused, but for OTPs."""
@@ -46,6 +56,8 @@ class Waiting:
     """The waiting messages of one priority."""
 
     lag: float = 0
+    """For how many seconds at least `SHARED_BY` of them have been waiting; 0 if fewer wait."""
+    oldest: float = 0
     """Age of the oldest in seconds; 0 if there is none."""
     tenants: Mapping[int, int] = field(default_factory=dict)
     """How many each tenant has; those that have none may be left out."""
@@ -58,8 +70,12 @@ class Load:
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
 
     def lag(self, priority: int) -> float:
-        """Return the age of the oldest waiting message that is at least so urgent."""
+        """Return how long several messages that are at least so urgent have been waiting."""
         return max((w.lag for p, w in self.waiting.items() if p <= priority), default=0)
+
+    def oldest(self, priority: int) -> float:
+        """Return the age of the oldest waiting message that is at least so urgent."""
+        return max((w.oldest for p, w in self.waiting.items() if p <= priority), default=0)
 
     def of(self, tenant_id: int, priority: int) -> int:
         """Return how many messages of a tenant wait that are at least so urgent."""

@@ -8,6 +8,8 @@ import pytest
 
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
 from models.queries.messages import conclude
+from models.queries.messages.dispatch import lock_for_dispatch
+from models.rules.system.failures import TransientError
 from models.session import Database
 from providers.ports.messages import Answer, NotProcessed, SmsRequest
 from tests.activities.doubles import (
@@ -343,3 +345,20 @@ async def test_another_tenants_message_is_nobodys(database: Database, owner: Own
         verdict=V.OVER
     )
     assert provider.sent == []
+
+
+async def test_nothing_is_claimed_that_might_outlast_its_step(
+    database: Database, owner: Owner
+) -> None:
+    provider = Scripted()
+    provider.timeout = timedelta(seconds=18.5)  # with the margin 0.5 s less than the step has
+    harness = Harness(database, owner, provider)
+    message_id = await harness.accept()
+    async with database.transaction() as db:
+        await lock_for_dispatch(db, tenant_id=owner.tenant_id, message_id=message_id)
+        under_way = asyncio.create_task(harness.dispatch(message_id))
+        await asyncio.sleep(0.8)
+    with pytest.raises(TransientError):
+        await under_way
+    assert (provider.sent, await harness.attempts(message_id)) == ([], [])
+    assert (await harness.dispatch(message_id)).verdict is Verdict.ACCEPTED

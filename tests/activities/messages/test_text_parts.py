@@ -140,6 +140,29 @@ async def test_who_would_wait_behind_many_of_its_own_comes_back_in_turn(
     assert await asyncio.gather(*waiting) == ["X"] * 8
 
 
+async def test_many_merchants_of_one_tenant_hold_few_steps_and_all_tenants_not_all(
+    database: Database, owner: Owner
+) -> None:
+    slow = Slow()
+    parts = TextParts(database, convert=slow, patience=timedelta(minutes=1))
+    owners = [owner, *[await make_owner(database) for _ in range(3)]]
+
+    async def ask(one: Owner, merchant: int) -> str | datetime:
+        step = DispatchStep(tenant_id=one.tenant_id, message_id=message_ids[one.tenant_id])
+        return await parts.make(step, Unprepared(merchant_id=merchant, urgent=False, html="x"))
+
+    message_ids = {one.tenant_id: await mail(database, one, "x") for one in owners}
+    held = []
+    for one, waiting in zip(owners, (8, 8, 0, 0), strict=True):
+        asked = [asyncio.create_task(ask(one, merchant)) for merchant in range(25)]
+        await asyncio.sleep(0.01)
+        held += [task for task in asked if not task.done()]
+        assert sum(not task.done() for task in asked) == waiting
+    for _ in held:
+        slow.may_end.release()
+    assert await asyncio.gather(*held) == ["X"] * 16
+
+
 async def test_whose_turn_does_not_come_comes_back(database: Database, owner: Owner) -> None:
     slow, other = Slow(), await make_owner(database)
     parts = TextParts(database, convert=slow, patience=timedelta(milliseconds=50))

@@ -265,6 +265,7 @@ async def test_a_finished_workflow_that_left_its_message_open_is_counted(
     before = REGISTRY.get_sample_value("hexavox_stranded_messages_total") or 0
     assert (await sweep(harness, client)).started == 0
     assert REGISTRY.get_sample_value("hexavox_stranded_messages_total") == before + 1
+    assert (await harness.message(message_id)).ready_at is None, "it is no lag of workers"
 
 
 async def _due_again(harness: Harness) -> None:

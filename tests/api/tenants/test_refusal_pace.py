@@ -7,14 +7,25 @@ from time import monotonic
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from starlette.types import Message, Receive, Scope, Send
 
 from api.app import create_app
+from api.http.auth import Caller
+from api.http.idempotency import IdempotentRequest
 from api.http.limits.refusal_pace import DELAY, MOST_DELAYED, RefusalPace
+from api.schemas.messages import V1OmniSmsSendRequest
+from api.services.messages.accept import Accepted
+from models.enums import MessageType
+from models.errors import TooManyOpen
 from models.rules.tenants.token_bucket import Limit
+from models.session import Database
 from models.settings import Settings
+from tests.api.doubles import FakeSending
+from tests.api.integrator import SMS, make_integrator
 
 BURST = 3
+BULK = {**SMS, "type": "MARKETING"}
 SLOW = Limit(name="refusals", rate=0.001, burst=BURST)
 
 
@@ -84,3 +95,42 @@ async def test_the_app_paces_every_kind_of_refusal(settings: Settings) -> None:
             began = monotonic()
             assert (await client.get(path)).status_code in (400, 401, 404)
             assert monotonic() - began >= DELAY * 0.9
+
+
+async def test_a_key_whose_bulk_is_refused_for_the_load_still_sends_its_otps(
+    database_url: str, database: Database
+) -> None:
+    app = create_app(
+        Settings(database_url=SecretStr(database_url), server_secret=SecretStr("s" * 40))
+    )
+    transport = httpx.ASGITransport(app=app, client=("192.0.2.1", 1))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api.test") as client,
+    ):
+        app.state.sending = OnlyOtps()
+        key = await make_integrator(database, client)
+        await key.get("/merchants")  # the key is known from now on
+        flood = [asyncio.create_task(key.post("/messages/sms", BULK)) for _ in range(20)]
+        buckets = app.state.limits._buckets.values()
+        while not flood[-1].done() and (  # noqa: ASYNC110 - there is no event to wait for
+            not buckets
+            or max(bucket.under_way for bucket in buckets)
+            or len(app.state.sending.orders) < len(flood)
+        ):
+            await asyncio.sleep(0.001)
+        assert not flood[-1].done(), "it left its key's requests at once before it was answered"
+        otps = [key.post("/messages/sms", SMS) for _ in range(10)]
+        assert [answer.status_code for answer in await asyncio.gather(*otps)] == [200] * 10
+        refused = await asyncio.gather(*flood)
+    assert {answer.json()["code"] for answer in refused} == {"TOO_MANY_OPEN"}
+
+
+class OnlyOtps(FakeSending):
+    """Refuses everything else for the load."""
+
+    async def accept_sms(
+        self, caller: Caller, order: V1OmniSmsSendRequest, request: IdempotentRequest
+    ) -> Accepted:
+        self.error = None if order.type is MessageType.OTP else TooManyOpen("behind", 1)
+        return await super().accept_sms(caller, order, request)
