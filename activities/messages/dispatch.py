@@ -185,6 +185,19 @@ class Dispatching:
         moment = await self._book(db, step, found)
         if isinstance(moment, InLine | DispatchResult):
             return moment
+        return await self._commit_claim(db, step, found, provider, moment, text, now)
+
+    async def _commit_claim(
+        self,
+        db: WriteSession,
+        step: DispatchStep,
+        found: Dispatchable,
+        provider: MessageProvider,
+        moment: Moment | None,
+        text: str,
+        now: datetime,
+    ) -> Claimed:
+        """Write the attempt as REQUESTED; from its commit on the provider may have the message."""
         wait = timedelta(0) if moment is None else moment.wait
         number = len(found.attempts) + 1
         deadline = now + wait + provider.timeout + _MARGIN

@@ -217,7 +217,7 @@ FAULTS: Final = (
     Fault(
         "the deadline forgets the wait for the sender's moment",
         "activities/messages/dispatch.py",
-        "Dispatching._claim",
+        "Dispatching._commit_claim",
         "deadline = now + wait + provider.timeout + _MARGIN",
         "deadline = now + provider.timeout - _MARGIN",
         (*_DISPATCH, "tests/pacing/test_limits.py", "tests/senders/test_dispatch.py"),
