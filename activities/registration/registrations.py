@@ -66,7 +66,7 @@ class Registering:
 
     @activity.defn(name="submit_registration")
     async def submit(self, step: RegistrationStep) -> RegistrationResult:
-        """Make the next call of an errand, once its deadline is committed.
+        """Make the next call of an operation, once its deadline is committed.
 
         Safe to run twice: the second run finds the deadline of the first and says RECONCILE.
         """
@@ -99,8 +99,8 @@ class Registering:
     async def ask(self, step: RegistrationStep) -> RegistrationResult:
         """Ask how far the registry is, and write what it decided.
 
-        Safe to run twice: what is decided about an errand the row has no more, or told of one that
-        somebody carried on meanwhile, changes nothing.
+        Safe to run twice: what is decided about an operation the row has no more, or told of one
+        that somebody carried on meanwhile, changes nothing.
         """
         return await self._look_up(step, RegistrationAction.ASK)
 
@@ -212,7 +212,7 @@ class Registering:
 def _move(row: Row, step: RegistrationStep) -> RegistrationAction:
     return next_registration_action(
         wanted=step.registry_operation,
-        current=registrations.errand_of(row),
+        current=registrations.registry_operation_of(row),
         deadline=row.deadline,
         taken=row.taken_at is not None,
     )
@@ -233,7 +233,7 @@ def _result(
 
 
 def _note(row: Row, answer: Stands, now: datetime) -> None:
-    """Remember what the registry told of itself: from now on it surely has the errand."""
+    """Remember what the registry told of itself: from now on it surely has the operation."""
     row.vendor_id = answer.vendor_id or row.vendor_id
     if answer.vendor_state is not None:
         row.vendor_state = dict(answer.vendor_state)

@@ -39,7 +39,7 @@ class Parts:
     truth: Reconciliation
     ledger: Settlement
     sweeping: Sweeping
-    pumping: SenderSlots
+    sender_slots: SenderSlots
     payments: Payments
     registering: Registering
     provisioning: Provisioning
@@ -84,7 +84,7 @@ def assemble(
             look_every=START_LOOK_EVERY,
             chores=list(_chores(settings, housekeeping, client)),
         ),
-        pumping=SenderSlots(database, client),
+        sender_slots=SenderSlots(database, client),
         payments=Payments(database, vendors.gateways, public_url=settings.public_url),
         registering=Registering(
             database,

@@ -76,7 +76,7 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
         ],
         names.HOUSEKEEPING: [
             parts.sweeping.sweep,
-            parts.pumping.grant_sender_slots,
+            parts.sender_slots.grant_sender_slots,
             parts.closing.close_days,
             parts.watching.watch,
         ],

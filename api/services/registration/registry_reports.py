@@ -12,7 +12,7 @@ from models.session import Database
 from providers.ports.registration import RegistryNews
 
 VerifyNews = Callable[[Mapping[str, str], bytes], RegistryNews | None]
-"""Headers and raw body → whose errand has news; None if nobody's. Raises ForgedWebhook."""
+"""Headers and raw body → whose operation has news; None if nobody's. Raises ForgedWebhook."""
 
 
 class RegistrationNews:
@@ -31,7 +31,7 @@ class RegistrationNews:
     async def take(
         self, provider: str, reference: str, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Wake the story of an errand, if it still has one.
+        """Wake the story of an operation, if it still has one.
 
         Raises:
             NotFound: no such provider, or the reference is none of ours.

@@ -63,7 +63,7 @@ async def find_scope(
 
 def start_of(row: Row, merchant: str) -> RegistrationStart | None:
     """Return how a row's story is started; None while it asks nothing of the registry."""
-    registry_operation = registrations.errand_of(row)
+    registry_operation = registrations.registry_operation_of(row)
     if registry_operation is None:
         return None
     return RegistrationStart(

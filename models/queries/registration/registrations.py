@@ -56,7 +56,7 @@ def kind_of(row: Row) -> RegistrationKind:
             return RegistrationKind.NUMBER
 
 
-def errand_of(row: Row) -> RegistrationOperation | None:
+def registry_operation_of(row: Row) -> RegistrationOperation | None:
     """Return what a row asks of the registry."""
     if isinstance(row, MessagingNumber):
         return operation_of_number(NumberState(row.state), assignment_of(row.assignment))
@@ -64,7 +64,7 @@ def errand_of(row: Row) -> RegistrationOperation | None:
 
 
 def reference_of(row: Row) -> RegistrationReference:
-    """Return the name under which the registry knows the row's errand."""
+    """Return the name under which the registry knows the row's operation."""
     assert row.id is not None
     return RegistrationReference(
         kind=kind_of(row), tenant_id=row.tenant_id, row_id=row.id, submission=row.submission
@@ -96,7 +96,7 @@ Stood: TypeAlias = tuple[object, ...]
 def stood(row: Row) -> Stood:
     """Return all that a call's outcome depends on, or may change, as it is now."""
     return (
-        errand_of(row),
+        registry_operation_of(row),
         row.submission,
         row.deadline,
         row.taken_at,
@@ -107,14 +107,14 @@ def stood(row: Row) -> Stood:
 
 
 def state_of(row: Row, registry_operation: RegistrationOperation) -> str:
-    """Return the state an errand is about: that of the row, or of the number's assignment."""
+    """Return the state an operation is about: that of the row, or of the number's assignment."""
     if isinstance(row, MessagingNumber) and registry_operation is RegistrationOperation.ASSIGN:
         return row.assignment or ""
     return row.state
 
 
 async def find_facts(db: WriteSession, row: Row) -> RegistryRequestFacts:
-    """Return what a row's errand needs, of what it stands under too."""
+    """Return what a row's operation needs, of what it stands under too."""
     parent: Brand | Campaign | None = None
     if isinstance(row, Campaign):
         parent = await db.get_one(Brand, (row.tenant_id, row.brand_id))
@@ -145,17 +145,17 @@ class Steps:
 def move(row: Row, steps: Steps, *, now: datetime, look_after: timedelta) -> bool:
     """Take a locked row to other states, if its rules allow all of them; say whether it moved.
 
-    The one door: an errand that begins gets a reference of its own and is looked after from
+    The one door: an operation that begins gets a reference of its own and is looked after from
     `look_after` on; one that ends leaves the row in peace.
     """
     if not _allowed(row, steps):
         return False
-    before = errand_of(row)
+    before = registry_operation_of(row)
     if steps.state is not None:
         row.state = steps.state
     if steps.assignment is not None and isinstance(row, MessagingNumber):
         row.assignment = steps.assignment
-    registry_operation = errand_of(row)
+    registry_operation = registry_operation_of(row)
     row.updated_at = now
     if registry_operation is not None and registry_operation is not before:
         row.submission += 1
@@ -194,12 +194,12 @@ async def conclude(
     now: datetime,
     look_after: timedelta,
 ) -> bool:
-    """Write what the registry decided about a locked row's errand; say whether it moved.
+    """Write what the registry decided about a locked row's operation; say whether it moved.
 
-    What it decides about an errand that the row no longer has changes nothing. Alerts are locked
+    What it decides about an operation that the row no longer has changes nothing. Alerts are locked
     last.
     """
-    registry_operation = errand_of(row)
+    registry_operation = registry_operation_of(row)
     if registry_operation is None or standing is RegistryStatus.PENDING:
         return False
     if isinstance(row, MessagingNumber):
@@ -224,7 +224,7 @@ _UNKNOWN: Final = {
 
 
 async def give_up(db: WriteSession, row: Row, *, now: datetime, look_after: timedelta) -> bool:
-    """Reject a locked row's errand that the registry has forgotten; say whether it moved.
+    """Reject a locked row's operation that the registry has forgotten; say whether it moved.
 
     A brand or campaign may be corrected and submitted as a new one: there is nothing to amend.
     """
