@@ -1,5 +1,9 @@
 """The `hexavox` command: every process and every operator's tool."""
 
+import os
+import sys
+from typing import NoReturn
+
 import typer
 
 from cli import database, processes
@@ -29,9 +33,24 @@ app.add_typer(prices.app, name="prices")
 app.add_typer(voice.app, name="voice")
 
 
-def main() -> None:
-    """Run the command line."""
-    app()
+def main() -> NoReturn:
+    """Run the command line, and end the process with its exit code.
+
+    The interpreter is not finalized: threads of Temporal's core may ask for the GIL while it is, and
+    CPython then aborts the process (SIGABRT) after all work is done.
+    """
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code
+    else:
+        code = 0
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
 
 
 if __name__ == "__main__":
