@@ -36,8 +36,8 @@ app.add_typer(voice.app, name="voice")
 def main() -> NoReturn:
     """Run the command line, and end the process with its exit code.
 
-    The interpreter is not finalized: threads of Temporal's core may ask for the GIL while it is, and
-    CPython then aborts the process (SIGABRT) after all work is done.
+    The interpreter is not finalized: threads of Temporal's core may ask for the GIL while it is,
+    and CPython then aborts the process (SIGABRT) after all work is done.
     """
     try:
         app()
