@@ -111,13 +111,17 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.server_secret is None:
         raise RuntimeError("HEXAVOX_SERVER_SECRET is not set: it signs what the API hands out.")
     server_secret = settings.server_secret.get_secret_value()
+    contact_keys = settings.contact_keys()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.portal = build_portal(app.openapi(), settings.public_url)
         async with AsyncExitStack() as stack:
             database = Database(
-                settings.async_database_url, pool_size=settings.database_pool, limits=API
+                settings.async_database_url,
+                pool_size=settings.database_pool,
+                limits=API,
+                contact_keys=contact_keys,
             )
             stack.push_async_callback(database.close)
             vendors = new_client(settings.provider_timeout)
@@ -170,6 +174,7 @@ def _add_reads(
     app: FastAPI, settings: Settings, database: Database, vendors: httpx.AsyncClient
 ) -> None:
     """Give the application what needs neither Temporal nor a secret of ours."""
+    app.state.contact_keys = database.contact_keys
     app.state.authenticator = Authenticator(database, FailedLogins(settings.failed_login_limit))
     app.state.limits = RequestLimits(key=settings.key_limit, tenant=settings.tenant_limit)
     app.state.readiness = Readiness(database)

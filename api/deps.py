@@ -30,6 +30,7 @@ from api.services.tenants.merchants import Merchants
 from api.services.voice.presence import PresenceBook
 from api.services.voice.provisioning import VoiceProvisioning
 from models.errors import InvalidCredentials
+from models.rules.consent.contact_keys import ContactKeys
 
 
 async def _caller(request: Request) -> Caller:
@@ -61,7 +62,8 @@ async def _idempotent(
     body = await request.body() if has_body else b""
     document = await request.json() if body else None
     await give_way(body)
-    return identify(request, caller, request.headers.getlist(KEY_HEADER), document)
+    keys: ContactKeys = request.app.state.contact_keys
+    return identify(request, caller, request.headers.getlist(KEY_HEADER), document, keys)
 
 
 Idempotent = Annotated[IdempotentRequest, Depends(_idempotent)]

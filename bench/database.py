@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from cli.dev.postgres import EmbeddedPostgres
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.stack import async_url, make_database
 
 ANALYZE: Final = "ANALYZE"
@@ -32,6 +33,6 @@ async def durable(*, pool_size: int = 20) -> AsyncIterator[Database]:
         held.callback(postgres.discard)
         held.callback(postgres.stop)
         url = make_database(postgres, "bench")
-        database = Database(async_url(url), pool_size=pool_size)
+        database = Database(async_url(url), pool_size=pool_size, contact_keys=CONTACT_KEYS)
         held.push_async_callback(database.close)
         yield database

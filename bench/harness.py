@@ -17,6 +17,7 @@ from cli.dev.command import API_NICE
 from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_owner
 from tests.stack import ROOT, Stack, async_url, make_database
 from workflows.payloads import data_converter
@@ -79,7 +80,7 @@ async def running(*, waits: Mapping[str, str] | None = None) -> AsyncIterator[Ha
 
 async def make_bench_owner(url: str) -> Owner:
     """Make a tenant that may send as much as it likes."""
-    database = Database(async_url(url))
+    database = Database(async_url(url), contact_keys=CONTACT_KEYS)
     try:
         return await make_owner(database, sms_limit=1_000_000)
     finally:

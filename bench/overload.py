@@ -25,6 +25,7 @@ from bench.harness import Harness, running
 from bench.lifecycles import Watch
 from bench.wire import Refused, Wire
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_owner
 from tests.stack import async_url
 
@@ -116,7 +117,7 @@ class Other:
 
 
 async def _make_other(harness: Harness) -> Other:
-    database = Database(async_url(harness.stack.database_url))
+    database = Database(async_url(harness.stack.database_url), contact_keys=CONTACT_KEYS)
     try:
         owner = await make_owner(database, sms_limit=1_000_000)
     finally:

@@ -71,7 +71,7 @@ _OTHERS_DAYS = """
 """
 _MESSAGES = """
     WITH accepted AS (
-        INSERT INTO message (tenant_id, merchant_id, channel, type, to_key, to_contact, sender,
+        INSERT INTO message (tenant_id, merchant_id, channel, type, contact_key, to_contact, sender,
                              body, details, attributes, operation, scope, fingerprint, status,
                              attempts, units, billed_units, month, funded, held_allowance,
                              held_credits,

@@ -21,6 +21,7 @@ from models.database.idle_check import check_idle_connections
 from models.database.limits import CONNECT, OPERATOR, TCP, DatabaseLimits
 from models.database.sql_text import Driver, SqlText, sql_text
 from models.database.transaction_limits import LockScope, TransactionLimits
+from models.rules.consent.contact_keys import ContactKeys
 
 _NOTHING: Final = text("SELECT 1")
 
@@ -105,7 +106,15 @@ class Database:
     `lock_scope`, so that not every connection waits for the same lock.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 20, limits: DatabaseLimits = OPERATOR) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 20,
+        limits: DatabaseLimits = OPERATOR,
+        contact_keys: ContactKeys | None = None,
+    ) -> None:
+        self._contact_keys = contact_keys
         self._trouble = WriteTrouble()
         self._transaction_limits = TransactionLimits(pool_size, limits)
         # READ COMMITTED: every rule here re-reads under the row lock it holds.
@@ -123,7 +132,7 @@ class Database:
                 **connect_options(url, limits),
                 "application_name": "hexavox",
                 "prepare_threshold": 1,
-                "async_creator_fn": connector(limits.answer, self._trouble),
+                "async_creator_fn": connector(limits.answer, self._trouble, contact_keys),
             },
         )
         check_idle_connections(self.engine)
@@ -131,6 +140,13 @@ class Database:
 
         # A single statement needs no transaction around it, and so no BEGIN and COMMIT.
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
+    def contact_keys(self) -> ContactKeys:
+        """What makes the contact keys that this database compares; it is checked on connecting."""
+        if self._contact_keys is None:
+            raise RuntimeError("this process was given no contact key")
+        return self._contact_keys
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:

@@ -20,6 +20,7 @@ from models.configuration.setting_types import (
     Domain,
     Duration,
     Email,
+    File,
     Host,
     IgnoreCase,
     Label,
@@ -40,6 +41,7 @@ from models.configuration.setting_types import (
     WebUrl,
 )
 from models.database.url import sqlalchemy_url
+from models.rules.consent.contact_keys import SECRET_BYTES, ContactKeys
 from models.rules.voice.connection import TRANSPORTS, VoicePlace
 from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 
@@ -137,6 +139,10 @@ class Settings(ServingSettings, RequestLimitSettings):
     server_secret: Secret | None = Field(
         default=None,
         description="Signs what the API hands out, such as unsubscribe links; it needs one.",
+    )
+    contact_key_file: File | None = Field(
+        default=None,
+        description="The key under which contacts are compared: one line, version:base64.",
     )
     open_limit: int = Field(
         default=100_000, ge=1, description="Messages a tenant may have open: accepted, not ended."
@@ -268,6 +274,23 @@ class Settings(ServingSettings, RequestLimitSettings):
         if self.twilio_account_sid is not None and missing:
             raise ValueError(f"HEXAVOX_TWILIO_ACCOUNT_SID needs {', '.join(missing)} as well")
         return self
+
+    def contact_keys(self) -> ContactKeys:
+        """Read the key file.
+
+        Raises IncompleteSettings if none is named, BadSettings if it holds no key.
+        """
+        if self.contact_key_file is None:
+            raise IncompleteSettings(
+                "HEXAVOX_CONTACT_KEY_FILE is not set: contacts are compared under its key."
+            )
+        try:
+            return ContactKeys.parse(self.contact_key_file.read_text("ascii"))
+        except (OSError, ValueError):
+            raise BadSettings(
+                "HEXAVOX_CONTACT_KEY_FILE must be a file with one line, version:base64, "
+                f"of {SECRET_BYTES} random bytes or more"
+            ) from None
 
     @property
     def simulator_signing(self) -> str | None:

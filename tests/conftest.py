@@ -17,6 +17,7 @@ from cli.database import alembic_config
 from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_owner
 from tests.stack import async_url
 from workflows.client import register_search_attributes
@@ -65,7 +66,7 @@ def database_url(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture(scope="session")
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A connection pool on it."""
-    database = Database(async_url(database_url), pool_size=20)
+    database = Database(async_url(database_url), pool_size=20, contact_keys=CONTACT_KEYS)
     yield database
     await database.close()
 

@@ -26,6 +26,7 @@ from models.tables.payment import Payment
 from models.tables.price import Price
 from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
 from models.tables.usage import Rate
+from tests.contacts import key_of
 
 NO_LIMITS: Final[dict[str, Any]] = dict.fromkeys(
     [
@@ -208,7 +209,7 @@ def new_message(
         merchant_id=owner.merchant_id,
         channel=Channel.SMS,
         type=type,
-        to_key=to,
+        contact_key=key_of(to),
         to_contact=to,
         sender=owner.sender,
         body=body,
@@ -261,7 +262,7 @@ async def say(database: Database, owner: Owner, *, contact: str, status: Consent
                 tenant_id=owner.tenant_id,
                 merchant_id=owner.merchant_id,
                 channel=Channel.SMS,
-                contact_key=contact,
+                contact_key=key_of(contact),
                 contact=contact,
                 status=status,
                 source="test",

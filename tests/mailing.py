@@ -12,6 +12,7 @@ from models.queries.messages.acceptance import NewMessage
 from models.rules.messages.operations import SEND_DIRECT_EMAIL
 from models.session import Database, WriteSession
 from tests.activities.doubles import Scripted
+from tests.contacts import key_of
 from tests.factories import Owner, make_message, new_message
 
 RECIPIENTS = ("maria@example.com", "john@example.com", "ann@example.com")
@@ -66,7 +67,9 @@ async def opt_out(
     db: WriteSession, owner: Owner, contact: str, channel: Channel = Channel.EMAIL
 ) -> None:
     """Write an opt-out down as the API does, in a transaction of the caller's."""
-    await lock_contact(db, owner.tenant_id, owner.merchant_id, channel, contact, shared=False)
+    await lock_contact(
+        db, owner.tenant_id, owner.merchant_id, channel, key_of(contact), shared=False
+    )
     await said(db, owner, contact, ConsentStatus.OPT_OUT, channel)
 
 
@@ -83,7 +86,7 @@ async def said(
         tenant_id=owner.tenant_id,
         merchant_id=owner.merchant_id,
         channel=channel,
-        contact_key=contact,
+        contact_key=key_of(contact),
         contact=contact,
         status=status,
         source="test",
@@ -100,7 +103,7 @@ async def complain(
         tenant_id=owner.tenant_id,
         merchant_id=owner.merchant_id if merchant_id is None else merchant_id,
         channel=Channel.EMAIL,
-        contact_key=contact,
+        contact_key=key_of(contact),
         contact=contact,
         reason=SuppressionReason.COMPLAINT,
         source="test",

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from cli.database import alembic_config
 from cli.dev.postgres import EmbeddedPostgres
+from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import NO_LIMITS
 from tests.secret_values import SERVER_SECRET, SIMULATOR_SECRET, SIMULATOR_TOKEN
 
@@ -137,6 +138,7 @@ class Stack:
             "HEXAVOX_SIMULATOR_SECRET": SIMULATOR_SECRET,
             "HEXAVOX_SIMULATOR_TOKEN": SIMULATOR_TOKEN,
             "HEXAVOX_SERVER_SECRET": SERVER_SECRET,
+            "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
             **{f"HEXAVOX_{name.upper()}": str(most) for name, most in NO_LIMITS.items()},
             **self.waits,
         }

@@ -24,7 +24,6 @@ from models.queries.messages.inline_report_wait import AwaitedAttempt
 from models.queries.messages.report_intake import note_mismatch
 from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Moment
-from models.rules.consent.contacts import contact_key
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.senders import pacing
@@ -344,7 +343,7 @@ class Dispatching:
             tenant_id=step.tenant_id,
             merchant_id=claimed.found.merchant_id,
             channel=channel,
-            contact_key=contact_key(channel, claimed.found.to),
+            contact_key=claimed.found.contact_key,
             contact=claimed.found.to,
             reason=SuppressionReason.CARRIER_OPT_OUT,
             source=f"{claimed.provider.name}: carrier opt-out",

@@ -12,7 +12,7 @@ from api.services.alerts.alerts import AlertFilter
 from api.services.billing.upgrades import LedgerFilter
 from api.services.billing.usage_reports import LONGEST_RANGE, UsageFilter
 from api.services.consent.consents import ConsentFilter
-from api.services.consent.contacts import key_of_any
+from api.services.consent.contacts import contact_to_find
 from api.services.consent.inbound_texts import InboundFilter
 from api.services.messages.read import CallFilter, MessageFilter
 from models.enums import AlertType, Channel, ConsentStatus, MessageStatus
@@ -140,8 +140,8 @@ async def _inbound_filter(
 ) -> InboundFilter:
     return InboundFilter(
         merchant_id=merchant_id,
-        sender=None if sender is None else key_of_any(sender),
-        number=None if number is None else key_of_any(number),
+        sender=None if sender is None else contact_to_find(sender),
+        number=None if number is None else contact_to_find(number),
     )
 
 

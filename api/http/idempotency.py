@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -17,6 +16,7 @@ from api.http.auth import Caller
 from api.http.trace import template_of, trace_of
 from models.database.limits import KEY_WAIT
 from models.errors import IdempotencyKeyReused, ValidationFailed
+from models.rules.consent.contact_keys import ContactKeys
 from models.session import WriteSession
 from models.tables.idempotency import IdempotencyRecord
 
@@ -62,14 +62,18 @@ class Answer(Generic[View]):
 
 
 def identify(
-    request: Request, caller: Caller, given: Sequence[str], document: Any
+    request: Request,
+    caller: Caller,
+    given: Sequence[str],
+    document: Any,
+    keys: ContactKeys,
 ) -> IdempotentRequest:
     """Read the key and take the fingerprint of a request."""
     return IdempotentRequest(
         operation=f"{request.method} {template_of(request.scope)}",
         scope="" if caller.merchant_id is None else str(caller.merchant_id),
         key=read_key(given),
-        fingerprint=fingerprint(request.path_params, document),
+        fingerprint=keys.fingerprint(canonical(request.path_params, document)),
     )
 
 
@@ -86,19 +90,18 @@ def read_key(given: Sequence[str]) -> str | None:
     return key
 
 
-def fingerprint(path: dict[str, Any], document: Any) -> str:
-    """Return the same for the same request, however its keys are ordered.
+def canonical(path: dict[str, Any], document: Any) -> str:
+    """Return the text that is the same for the same request, however its keys are ordered.
 
     Taken of what was sent, not of what was understood: a default added to a schema later must not
     make an old request a different one.
     """
-    text = json.dumps(
+    return json.dumps(
         [path, document],
         sort_keys=True,
         separators=(",", ":"),
         default=lambda number: {"number": str(number)},
     )
-    return sha256(text.encode()).hexdigest()
 
 
 def answer_with(answer: Answer[View], request: Request, response: Response) -> View:

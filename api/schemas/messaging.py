@@ -20,14 +20,14 @@ from models.rules.registration.vocabulary import (
 
 def _number(given: str) -> str:
     try:
-        return read_contact(Channel.SMS, given)[0]
+        return read_contact(Channel.SMS, given)
     except InvalidPhoneNumber as error:
         raise ValueError("must be a phone number in E.164 form") from error
 
 
 def _address(given: str) -> str:
     try:
-        return read_contact(Channel.EMAIL, given)[0]
+        return read_contact(Channel.EMAIL, given)
     except InvalidEmail as error:
         raise ValueError("must be an e-mail address") from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from cli.dev.child_environment import for_process
-from cli.dev.private_files import close_to_others, kept_secret, private_folder
+from cli.dev.private_files import close_to_others, kept_contact_key, kept_secret, private_folder
 from cli.dev.tcp_ports import LOOPBACK, free_port, is_taken
 from models.configuration.environment_settings import BadSettings
 
@@ -17,8 +17,18 @@ TEMPORAL_UI_PORT = "HEXAVOX_TEMPORAL_UI_PORT"
 SIMULATOR_PORT = "HEXAVOX_SIMULATOR_PORT"
 DATA_DIR = "HEXAVOX_DATA_DIR"
 OUR_FILES = (
-    *("dev.env", "hexavox", "lock", "*.secret", "*.token", "logs", "simulator", "temporal.db*"),
-    *("postgres", "postgres/lock", "postgres/location", "postgres/password"),
+    *(
+        "dev.env",
+        "hexavox",
+        "lock",
+        "*.secret",
+        "*.token",
+        "*.key",
+        "logs",
+        "simulator",
+        "temporal.db*",
+    ),
+    *("temporal.db*", "postgres", "postgres/lock", "postgres/location", "postgres/password"),
 )
 """In the data folder; Postgres sees to its cluster itself."""
 DEFAULT_PORTS = {API_PORT: 8000, TEMPORAL_PORT: 7233, TEMPORAL_UI_PORT: 8233, SIMULATOR_PORT: 8090}
@@ -145,6 +155,7 @@ class Surroundings:
             "HEXAVOX_PROFILE": "demo",
             "HEXAVOX_PUBLIC_URL": self.api_url,
             "PYTHONUNBUFFERED": "1",
+            "HEXAVOX_CONTACT_KEY_FILE": str(kept_contact_key(self.data_dir / "contact.key")),
             **secrets,
         }
 

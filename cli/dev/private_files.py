@@ -1,5 +1,6 @@
 """Files that only we may read, and a lock that dies with its holder."""
 
+import base64
 import fcntl
 import os
 import secrets
@@ -9,6 +10,7 @@ from typing import IO, Any
 
 from models.configuration.environment_settings import BadSettings
 from models.configuration.setting_types import SHORTEST_SECRET
+from models.rules.consent.contact_keys import SECRET_BYTES
 
 
 class BadFolderError(BadSettings):
@@ -89,6 +91,14 @@ def kept_secret(path: Path) -> str:
     if len(secret) < SHORTEST_SECRET:
         raise BadFolderError(f"{path} must hold a secret; remove it, and a new one is made")
     return secret
+
+
+def kept_contact_key(path: Path) -> Path:
+    """Return the path of a contact key file, made at random on first use."""
+    if not path.exists():
+        secret = base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+        write_private(path, f"1:{secret}\n")
+    return path
 
 
 def take_lock(path: Path, refusal: str) -> IO[Any]:

@@ -30,8 +30,11 @@ _HOUSEKEEPING_POOL = 4
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
     url, size = settings.async_database_url, settings.database_pool
-    database = Database(url, pool_size=size, limits=WORKER)
-    housekeeping = Database(url, pool_size=_HOUSEKEEPING_POOL, limits=HOUSEKEEPING)
+    keys = settings.contact_keys()
+    database = Database(url, pool_size=size, limits=WORKER, contact_keys=keys)
+    housekeeping = Database(
+        url, pool_size=_HOUSEKEEPING_POOL, limits=HOUSEKEEPING, contact_keys=keys
+    )
     client = await _connect_patiently()
     await register_search_attributes(client)
     stop = asyncio.Event()

@@ -16,7 +16,9 @@ from psycopg import errors, waiting
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
+from models.database.contact_key_check import check_contact_key
 from models.database.faults import Fault, closes, fault_of
+from models.rules.consent.contact_keys import ContactKeys
 
 _Result = TypeVar("_Result")
 
@@ -58,6 +60,8 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
     patience: timedelta | None = None
     """How long an answer may take."""
     trouble: WriteTrouble | None = None
+    key_checked: bool = True
+    """False while the database is not migrated: such a connection is used once."""
 
     async def wait(
         self, gen: PQGen[_Result], interval: float = _INTERVAL, timeout: float | None = None
@@ -117,13 +121,25 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
             self.pgconn.finish()
 
 
-def connector(patience: timedelta, trouble: WriteTrouble) -> Callable[..., Awaitable[Connection]]:
-    """Return what opens such connections; it takes what `psycopg.connect` takes."""
+def connector(
+    patience: timedelta, trouble: WriteTrouble, contact_keys: ContactKeys | None = None
+) -> Callable[..., Awaitable[Connection]]:
+    """Return what opens such connections; it takes what `psycopg.connect` takes.
+
+    With contact keys each new connection is checked: its address may lead to another database than
+    before. It raises ContactKeyDiffers then.
+    """
 
     async def connect(*words: Any, **options: Any) -> Connection:
         connection = await Connection.connect(*words, **options)
         connection.patience = patience
         connection.trouble = trouble
+        if contact_keys is not None:
+            try:
+                connection.key_checked = await check_contact_key(connection, contact_keys)
+            except BaseException:
+                connection.pgconn.finish()
+                raise
         return connection
 
     return connect

@@ -30,6 +30,8 @@ def check_idle_connections(engine: AsyncEngine) -> None:
         if since is None:
             return  # it was opened this moment
         driver = cast(Connection, connection.driver_connection)
+        if not driver.key_checked:
+            raise InvalidatePoolError
         long = monotonic() - since > IDLE_UNCHECKED.total_seconds()
         if not driver.closed and not long and not driver.heard_something():
             return

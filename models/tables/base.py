@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, MetaData
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, MetaData, String
 from sqlmodel import Field, SQLModel
 
 metadata = MetaData(
@@ -43,6 +43,11 @@ def tenant_key() -> Any:
 def identity() -> Any:
     """A number given by the database; composite keys get none unasked."""
     return Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+
+
+def contact_key_column(**kwargs: Any) -> Any:
+    """The keyed hash of a contact (`models.rules.consent.contact_keys`), compared and indexed."""
+    return Field(sa_type=String(80), **kwargs)
 
 
 def timestamp(**kwargs: Any) -> Any:

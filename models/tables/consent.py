@@ -3,11 +3,19 @@
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Identity, Index, String
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    String,
+)
 from sqlmodel import Field
 
 from models.enums import Channel, ConsentEvent, ConsentStatus, SuppressionReason
-from models.tables.base import Table, identity, one_of, tenant_key, timestamp
+from models.tables.base import Table, contact_key_column, identity, one_of, tenant_key, timestamp
 
 
 class Consent(Table, table=True):
@@ -26,9 +34,7 @@ class Consent(Table, table=True):
     tenant_id: int = tenant_key()
     merchant_id: int = Field(primary_key=True, sa_type=BigInteger)
     channel: Channel = Field(primary_key=True, sa_type=String(8))
-    contact_key: str = Field(
-        primary_key=True, sa_type=String(320), description="The contact in comparable form."
-    )
+    contact_key: str = contact_key_column(primary_key=True)
     contact: str = Field(sa_type=String(320), description="The contact as it was given.")
     status: ConsentStatus = Field(sa_type=String(8))
     source: str = Field(sa_type=String(200))
@@ -63,7 +69,7 @@ class ConsentChange(Table, table=True):
     id: int | None = identity()
     merchant_id: int = Field(sa_type=BigInteger)
     channel: Channel = Field(sa_type=String(8))
-    contact_key: str = Field(sa_type=String(320))
+    contact_key: str = contact_key_column()
     contact: str = Field(sa_type=String(320))
     status: ConsentEvent = Field(sa_type=String(16))
     source: str = Field(sa_type=String(200))
@@ -87,7 +93,18 @@ class Suppression(Table, table=True):
     tenant_id: int = tenant_key()
     merchant_id: int = Field(primary_key=True, sa_type=BigInteger)
     channel: Channel = Field(primary_key=True, sa_type=String(8))
-    contact_key: str = Field(primary_key=True, sa_type=String(320))
+    contact_key: str = contact_key_column(primary_key=True)
     reason: SuppressionReason = Field(primary_key=True, sa_type=String(16))
     source: str = Field(sa_type=String(200))
     suppressed_at: datetime = timestamp()
+
+
+class ContactKeyCheck(Table, table=True):
+    """Which contact key the rows of this database were written with: one row, or none yet."""
+
+    __tablename__: ClassVar[str] = "contact_key"
+    __table_args__ = (CheckConstraint("single", name="single"),)
+
+    single: bool = Field(primary_key=True)
+    version: int
+    check_value: str = Field(sa_type=String(64), description="Derived from the key; not secret.")

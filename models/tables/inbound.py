@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, String, Text, Un
 from sqlmodel import Field
 
 from models.enums import InboundKind
-from models.tables.base import Table, identity, one_of, tenant_key, timestamp
+from models.tables.base import Table, contact_key_column, identity, one_of, tenant_key, timestamp
 
 
 class InboundMessage(Table, table=True):
@@ -23,7 +23,7 @@ class InboundMessage(Table, table=True):
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("kind", InboundKind),
-        Index("ix_inbound_message_sender", "tenant_id", "sender", "id"),
+        Index("ix_inbound_message_contact", "tenant_id", "contact_key", "id"),
         Index("ix_inbound_message_number", "tenant_id", "number", "id"),
         Index("ix_inbound_message_merchant", "tenant_id", "merchant_id", "id"),
     )
@@ -35,6 +35,7 @@ class InboundMessage(Table, table=True):
     event_id: str = Field(sa_type=String(128))
     kind: InboundKind = Field(sa_type=String(8))
     sender: str = Field(sa_type=String(16), description="The recipient who wrote, E.164.")
+    contact_key: str = contact_key_column(description="Of the recipient who wrote.")
     number: str = Field(sa_type=String(16), description="Our number it was sent to.")
     body: str = Field(sa_type=Text)
     sent_at: datetime = timestamp(description="The provider's own time.")

@@ -22,6 +22,7 @@ from sqlmodel import Field
 from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, MessageType, ReportStatus
 from models.tables.base import (
     Table,
+    contact_key_column,
     identity,
     not_negative,
     one_of,
@@ -60,12 +61,12 @@ class Message(Table, table=True):
             name="fully_held",
         ),
         Index("ix_message_merchant", "tenant_id", "merchant_id", "id"),
-        Index("ix_message_to", "tenant_id", "to_key", "id"),
+        Index("ix_message_to", "tenant_id", "contact_key", "id"),
         Index(
             "ix_message_heard",
             "tenant_id",
             "merchant_id",
-            "to_key",
+            "contact_key",
             "id",
             postgresql_where=text("channel IN ('SMS', 'VOICE')"),
         ),
@@ -114,7 +115,7 @@ class Message(Table, table=True):
     )
     channel: Channel = Field(sa_type=String(8))
     type: MessageType = Field(sa_type=String(16))
-    to_key: str = Field(sa_type=String(320), description="The recipient in comparable form.")
+    contact_key: str = contact_key_column(description="Of the recipient, or the first of several.")
     to_contact: str = Field(sa_type=String(320), description="The recipient as it was given.")
     sender: str = Field(sa_type=String(320))
     body: str = Field(sa_type=Text)
@@ -162,11 +163,12 @@ class MessageRecipient(Table, table=True):
 
     __tablename__: ClassVar[str] = "message_recipient"
     __table_args__ = (
+        Index("ix_message_recipient_message", "tenant_id", "message_id"),
         ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"]),
     )
 
     tenant_id: int = tenant_key()
-    contact_key: str = Field(primary_key=True, sa_type=String(320))
+    contact_key: str = contact_key_column(primary_key=True)
     message_id: int = Field(primary_key=True, sa_type=BigInteger)
 
 
@@ -239,6 +241,9 @@ class Receipt(Table, table=True):
     status: ReportStatus = Field(sa_type=String(16))
     phase: str = Field(sa_type=String(32), description="The provider's own word, for the trail.")
     recipient: str | None = Field(default=None, sa_type=String(320), nullable=True)
+    contact_key: str | None = contact_key_column(
+        default=None, nullable=True, description="Of the recipient, if one is named."
+    )
     duration_seconds: int | None = Field(default=None, nullable=True)
     error_code: ErrorCode | None = Field(default=None, sa_type=String(32), nullable=True)
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)

@@ -31,6 +31,7 @@ from models.tables.consent import Consent
 from providers.ports.messages import MessageProvider
 from providers.routing import Routes
 from tests.activities.doubles import own_id
+from tests.contacts import key_of
 from tests.factories import Owner, make_message, new_message
 from workflows.messages.types import (
     DispatchResult,
@@ -153,13 +154,13 @@ class Harness:
     async def opt_out(self, db: WriteSession, contact: str = TO) -> None:
         """Write an opt-out down in a transaction of the caller's, under the contact's lock."""
         tenant, merchant = self.owner.tenant_id, self.owner.merchant_id
-        await lock_contact(db, tenant, merchant, Channel.SMS, contact, shared=False)
+        await lock_contact(db, tenant, merchant, Channel.SMS, key_of(contact), shared=False)
         db.add(
             Consent(
                 tenant_id=tenant,
                 merchant_id=merchant,
                 channel=Channel.SMS,
-                contact_key=contact,
+                contact_key=key_of(contact),
                 contact=contact,
                 status=ConsentStatus.OPT_OUT,
                 source="test",

@@ -14,6 +14,7 @@ from models.enums import AlertSeverity, AlertType, AttemptState, Channel
 from models.queries.alerts.alerts import raise_alert
 from models.session import Database
 from tests.alerts.fixtures import MerchantFixture
+from tests.contacts import CONTACT_KEYS
 from tests.factories import make_message, new_message, unique
 from tests.stack import async_url, make_database
 from workflows.system.watcher_types import WatchResult, WatchStep
@@ -30,7 +31,7 @@ BEGINNING = WatchStep()
 async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
     """A database in which no other test's rows are found; a turn looks at all tenants."""
     url = make_database(postgres, unique("watch").replace("-", "_"))
-    database = Database(async_url(url), pool_size=10)
+    database = Database(async_url(url), pool_size=10, contact_keys=CONTACT_KEYS)
     yield database
     await database.close()
 

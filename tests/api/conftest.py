@@ -25,6 +25,7 @@ from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
 from tests.api.raw_http import Server, serving
 from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
+from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import NO_LIMITS
 from tests.registration.harness import ScriptedRegistry
 
@@ -37,6 +38,7 @@ def settings(database_url: str) -> Settings:
         public_url="https://sms.gym.test/",
         **NO_LIMITS,
         server_secret=SecretStr("only-for-tests-too"),
+        contact_key_file=CONTACT_KEY_FILE,
         simulator_secret=SecretStr("for-tests-only-too"),
     )
 

@@ -14,6 +14,7 @@ from models.session import Database
 from models.tables.merchant import Merchant
 from models.tables.message import Message
 from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
+from tests.contacts import key_of
 
 GYM: dict[str, Any] = {
     "merchantId": "gym-a",
@@ -159,7 +160,7 @@ async def make_message(database: Database, tenant_id: int, merchant_id: int, **f
                 "merchant_id": merchant_id,
                 "channel": Channel.SMS,
                 "type": MessageType.OTP,
-                "to_key": "+18135551234",
+                "contact_key": key_of("+18135551234"),
                 "to_contact": "+18135551234",
                 "sender": "+18005550100",
                 "body": "Your OTP is 123456",
@@ -215,7 +216,7 @@ async def suppress_contact(
             tenant_id=tenant_id,
             merchant_id=merchant_id,
             channel=channel,
-            contact_key=contact,
+            contact_key=key_of(contact),
             contact=contact,
             reason=reason,
             source="simulator: bounced, permanent",

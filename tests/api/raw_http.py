@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import httpx
 
+from tests.contacts import CONTACT_KEY_FILE
 from tests.stack import ROOT, free_port
 
 PATIENCE = 20.0
@@ -158,6 +159,7 @@ def serving(
         "HEXAVOX_PUBLIC_URL": "https://sms.gym.test/",
         "HEXAVOX_API_PORT": str(port),
         "HEXAVOX_SERVER_SECRET": "only-for-tests-too",
+        "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
         "HEXAVOX_SIMULATOR_SECRET": "for-tests-only-too",
         **{f"HEXAVOX_{name.upper()}": value for name, value in settings.items()},
     }

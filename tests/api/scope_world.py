@@ -24,6 +24,7 @@ from models.tables.message import Attempt, Receipt
 from tests.api.integrator import CONSENT, GYM, SMS, Integrator, make_message
 from tests.api.registrar import Registrar
 from tests.api.scopes import OWNER, PRESENCE, UPGRADE
+from tests.contacts import key_of
 from tests.factories import Owner
 from tests.messaging import CAMPAIGN
 from tests.reports.usage_fixtures import Use, book
@@ -114,6 +115,7 @@ async def told(database: Database, tenant_id: int, merchant_id: int) -> None:
         event_id=f"inbound-{tenant_id}",
         kind=InboundKind.OTHER,
         sender="+18135551234",
+        contact_key=key_of("+18135551234"),
         number="+15005550006",
         body="Cycling class at ten",
         sent_at=now,

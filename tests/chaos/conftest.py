@@ -10,6 +10,7 @@ import pytest
 from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.e2e.harness import Harness, Integrator
 from tests.stack import SHORT_WAITS, Stack, async_url, free_port, make_database
 
@@ -24,7 +25,7 @@ async def standing(
         database=folder / "temporal.db", port=free_port(), ui_port=free_port()
     )
     url = make_database(postgres, "chaos")
-    database = Database(async_url(url), pool_size=5)
+    database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
     settings = {
         **SHORT_WAITS,
         "HEXAVOX_PAYMENT_HORIZON": "PT9S",  # longer than a worker is away

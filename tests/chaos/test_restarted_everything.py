@@ -13,6 +13,7 @@ from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.chaos.invariants import violations
+from tests.contacts import CONTACT_KEYS
 from tests.e2e.harness import Harness, number
 from tests.stack import SHORT_WAITS, Stack, async_url, free_port, make_database
 
@@ -46,7 +47,7 @@ async def test_waiting_messages_survive_the_death_of_every_process(tmp_path: Pat
     ):
         url = make_database(postgres, "restarted")
         settings = {**SHORT_WAITS, "HEXAVOX_SIMULATOR_DATA_DIR": str(tmp_path)}
-        database = Database(async_url(url), pool_size=2)
+        database = Database(async_url(url), pool_size=2, contact_keys=CONTACT_KEYS)
         with Stack(url, temporal.address, tmp_path, settings) as stack:
             async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
                 harness = Harness(stack=stack, temporal=temporal, database=database, http=http)

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from tests.contacts import CONTACT_KEY_FILE
 from tests.secret_values import SERVER_SECRET, SIMULATOR_SECRET, SIMULATOR_TOKEN
 from tests.stack import ROOT
 
@@ -19,6 +20,7 @@ SERVES = {
     "HEXAVOX_PROFILE": "demo",
     "DATABASE_URL": "postgresql://user:hidden@127.0.0.1:1/name",
     "HEXAVOX_SERVER_SECRET": SERVER_SECRET,
+    "HEXAVOX_CONTACT_KEY_FILE": str(CONTACT_KEY_FILE),
     "HEXAVOX_SIMULATOR_SECRET": SIMULATOR_SECRET,
     "HEXAVOX_SIMULATOR_TOKEN": SIMULATOR_TOKEN,
 }

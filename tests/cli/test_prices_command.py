@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from cli.dev.postgres import EmbeddedPostgres
 from cli.main import app
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.factories import make_owner, unique
 from tests.stack import async_url, make_database
 
@@ -53,7 +54,7 @@ class Run:
         """Do something on the database, in an event loop that is over afterwards."""
 
         async def run() -> Found:
-            database = Database(self._url, pool_size=2)
+            database = Database(self._url, pool_size=2, contact_keys=CONTACT_KEYS)
             try:
                 return await work(database)
             finally:

@@ -17,6 +17,7 @@ from models.enums import ReportStatus
 from models.session import Database
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
+from tests.contacts import CONTACT_KEYS
 from tests.factories import make_owner, unique
 from tests.stack import async_url, make_database
 from workflows.messages.types import Ending
@@ -59,7 +60,7 @@ class Run:
         """Do something on the database, in an event loop that is over afterwards."""
 
         async def run() -> Found:
-            database = Database(self._url, pool_size=2)
+            database = Database(self._url, pool_size=2, contact_keys=CONTACT_KEYS)
             try:
                 return await work(database)
             finally:

@@ -24,6 +24,7 @@ from providers.ports.messages import Answer
 from tests.activities.counted import Counted, counted
 from tests.activities.doubles import ACCEPTED, AMBIGUOUS, NOT_PROCESSED, Scripted
 from tests.activities.harness import Harness
+from tests.contacts import CONTACT_KEYS, key_of
 from tests.factories import make_message, make_owner, new_message, unique
 from tests.stack import async_url, make_database
 from workflows.messages.types import DispatchStep, Ending, Verdict
@@ -40,7 +41,7 @@ def own_url(postgres: EmbeddedPostgres) -> str:
 
 @pytest.fixture
 async def alone(own_url: str) -> AsyncIterator[Database]:
-    database = Database(own_url, pool_size=10)
+    database = Database(own_url, pool_size=10, contact_keys=CONTACT_KEYS)
     async with database.transaction() as db:
         await db.execute(text("UPDATE message SET completed_at = now(), status = 'CANCELED'"))
     yield database
@@ -154,9 +155,10 @@ async def held_for_quiet_hours(harness: Harness, _: Client) -> None:
     await _write(
         harness,
         "INSERT INTO consent (tenant_id, merchant_id, channel, contact_key, contact, status,"
-        " source, version, updated_at) VALUES (:t, :m, 'SMS', '+18005551234', '+18005551234',"
+        " source, version, updated_at) VALUES (:t, :m, 'SMS', :key, '+18005551234',"
         " 'OPT_IN', 'test', 0, now())",
         m=harness.owner.merchant_id,
+        key=key_of("+18005551234"),
     )
     message = new_message(harness.owner, type=MessageType.MARKETING, to="+18005551234")
     assert (await harness.dispatch(await make_message(harness.database, message))).until

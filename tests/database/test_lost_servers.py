@@ -14,6 +14,7 @@ from cli.dev.postgres import EmbeddedPostgres
 from models.database.limits import API, IDLE_UNCHECKED, DatabaseLimits
 from models.database.url import sqlalchemy_url
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.database.site import Site, open_site
 from tests.proxy import Proxy
 from tests.stack import async_url
@@ -158,7 +159,7 @@ async def test_the_one_that_takes_writes_is_found_among_several_hosts(
     with other:
         place = f"127.0.0.1:{standby.port},127.0.0.1:{other.port}"
         url = sqlalchemy_url(standby.url.replace(f"127.0.0.1:{standby.port}", place))
-        database = Database(url, pool_size=2, limits=API)
+        database = Database(url, pool_size=2, limits=API, contact_keys=CONTACT_KEYS)
         assert await port_of(database) == other.port
         await asyncio.to_thread(other.stop)
         await asyncio.to_thread(promote, standby)

@@ -11,6 +11,7 @@ from api.services.system.readiness import KEPT_FOR, Readiness
 from cli.worker.health import serve_health
 from models.errors import TemporarilyUnavailable
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.database.site import Site
 from tests.database.test_faults import HEAL, RAISE
 from tests.stack import async_url, free_port
@@ -68,7 +69,7 @@ async def test_readiness_mends_the_connections_without_a_request(site: Site) -> 
 
 
 async def test_the_workers_port_says_what_the_apis_does(own_url: str) -> None:
-    database = Database(async_url(own_url), pool_size=2)
+    database = Database(async_url(own_url), pool_size=2, contact_keys=CONTACT_KEYS)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with_check = serve_health(port, "127.0.0.1", Readiness(database).check)
@@ -87,7 +88,11 @@ async def test_the_workers_port_says_what_the_apis_does(own_url: str) -> None:
 
 
 async def test_the_workers_port_says_that_nobody_answers() -> None:
-    database = Database(f"postgresql+psycopg://x:y@127.0.0.1:{free_port()}/z", pool_size=2)
+    database = Database(
+        f"postgresql+psycopg://x:y@127.0.0.1:{free_port()}/z",
+        pool_size=2,
+        contact_keys=CONTACT_KEYS,
+    )
     port = free_port()
     with_check = serve_health(port, "127.0.0.1", Readiness(database).check)
     async with with_check, httpx.AsyncClient(trust_env=False) as client:
@@ -113,7 +118,7 @@ async def test_a_full_disk_is_not_ready_for_a_while_after_the_last_write_that_me
 
 
 async def test_a_full_disk_is_told_of_by_whoever_writes(own_url: str, site: Site) -> None:
-    database = Database(async_url(own_url), pool_size=2)
+    database = Database(async_url(own_url), pool_size=2, contact_keys=CONTACT_KEYS)
     site.run(RAISE.format(state="53100", table="merchant"))
     await Readiness(database).check()
     with pytest.raises(Exception, match="planted"):

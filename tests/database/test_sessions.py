@@ -33,6 +33,7 @@ from models.database.sql_text import sql_text
 from models.enums import DeliveryMode
 from models.session import Database
 from models.tables.tenant import Tenant
+from tests.contacts import CONTACT_KEYS
 from tests.factories import unique
 from tests.stack import async_url
 
@@ -69,7 +70,7 @@ def statements() -> Iterator[tuple[str, TextClause]]:
 @pytest.fixture
 async def own_database(database_url: str) -> AsyncIterator[Database]:
     """A pool whose connections a test may break."""
-    database = Database(async_url(database_url), pool_size=3)
+    database = Database(async_url(database_url), pool_size=3, contact_keys=CONTACT_KEYS)
     yield database
     await database.close()
 

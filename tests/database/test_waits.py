@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from models.database.limits import WORKER
 from models.session import Database, connect_options
+from tests.contacts import CONTACT_KEYS
 from tests.database.site import Site, open_site
 from tests.factories import Owner, make_owner, unique
 from tests.stack import async_url
@@ -105,7 +106,7 @@ async def test_twins_of_an_upsert_wait_for_each_other_longer_than_for_a_lock(sit
 async def test_a_twin_of_a_frozen_process_is_taken_once_the_server_has_ended_that(
     own_url: str, site: Site
 ) -> None:
-    frozen = Database(async_url(own_url), pool_size=1, limits=WORKER)
+    frozen = Database(async_url(own_url), pool_size=1, limits=WORKER, contact_keys=CONTACT_KEYS)
     async with frozen_with(frozen, site.owner):
         began = time.monotonic()
         answer = await site.send(key="twin")

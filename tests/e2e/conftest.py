@@ -12,6 +12,7 @@ from temporalio.client import Client
 from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.e2e.harness import Harness, Integrator
 from tests.factories import load_sample
 from tests.stack import Stack, async_url, make_database
@@ -34,7 +35,7 @@ async def harness(
 ) -> AsyncIterator[Harness]:
     """Everything, running, with the sample's rate card."""
     url = make_database(postgres, "e2e")
-    database = Database(async_url(url), pool_size=5)
+    database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
     await load_sample(database)
     with Stack(url, own_temporal.address, tmp_path_factory.mktemp("e2e")) as stack:
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:

@@ -218,7 +218,7 @@ class Integrator:
     async def open_messages(self) -> list[Any]:
         """Return what has not ended yet, with its attempts."""
         return await self.harness.rows(
-            "SELECT m.id, m.to_key, m.status, (SELECT array_agg(a.state ORDER BY number)"
+            "SELECT m.id, m.to_contact, m.status, (SELECT array_agg(a.state ORDER BY number)"
             " FROM attempt a WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id)"
             " FROM message m WHERE tenant_id = :tenant AND completed_at IS NULL",
             tenant=self.owner.tenant_id,

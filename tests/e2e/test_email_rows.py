@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.contacts import key_of
 from tests.e2e.harness import Harness, Integrator, until
 from tests.factories import unique
 
@@ -98,7 +99,7 @@ async def _is_suppressed(harness: Harness, integrator: Integrator, to: str) -> b
     found = await harness.rows(
         "SELECT 1 FROM suppression WHERE tenant_id = :t AND contact_key = :key",
         t=integrator.owner.tenant_id,
-        key=to,
+        key=key_of(to),
     )
     return bool(found)
 

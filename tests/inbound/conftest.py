@@ -12,6 +12,7 @@ from api.services.messages.delivery_reports import Receipts
 from models.session import Database
 from models.settings import Settings
 from providers.simulator import messages
+from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import Owner
 from tests.inbound.harness import SECRET, Line, Started, inbox
 
@@ -29,6 +30,7 @@ async def app(database_url: str, database: Database, started: Started) -> AsyncI
         Settings(
             database_url=SecretStr(database_url),
             server_secret=SecretStr("only-for-tests-too"),
+            contact_key_file=CONTACT_KEY_FILE,
             simulator_secret=SecretStr(SECRET),
             public_url="http://api.test",
         )

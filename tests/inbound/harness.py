@@ -24,6 +24,7 @@ from providers.simulator import messages
 from providers.twilio.inbound import SIGNATURE_HEADER, inbound_verifier, signature
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
+from tests.contacts import key_of
 from tests.factories import Owner, unique
 from workflows.messages.start import SendSignal, SendStart
 
@@ -215,7 +216,7 @@ class Line:
 
     async def rows(self, sql: str) -> list[Any]:
         async with self.database.read() as db:
-            values = {"t": self.owner.tenant_id, "c": CONTACT}
+            values = {"t": self.owner.tenant_id, "c": key_of(CONTACT)}
             return list((await db.execute(text(sql), _used(sql, values))).all())
 
 

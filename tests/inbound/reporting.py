@@ -9,10 +9,10 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from models.enums import Channel
-from models.rules.consent.contacts import contact_key
 from providers.ports.messages import Answer
 from tests.activities.doubles import Scripted, own_id
 from tests.activities.harness import Harness
+from tests.contacts import key_of
 from tests.factories import make_message, new_message
 from tests.inbound.harness import Line, signed
 
@@ -45,11 +45,11 @@ class Reporting:
 
     async def mail_to(self, *recipients: str) -> int:
         """Send one mail to these; return its id."""
-        keys = [contact_key(Channel.EMAIL, one) for one in recipients]
+        keys = [key_of(one) for one in recipients]
         message = replace(
             new_message(self.line.owner, to=recipients[0]),
             channel=Channel.EMAIL,
-            to_key=keys[0],
+            contact_key=keys[0],
             units=len(recipients),
             details={"subject": "Hi", "to": list(recipients)},
             further_keys=tuple(keys[1:]),

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from models.enums import AttemptState, Channel, MessageStatus
-from models.rules.consent.contacts import contact_key
+from models.enums import AttemptState, MessageStatus
 from providers.ports.messages import Accepted
 from tests.activities.doubles import AMBIGUOUS, own_id
 from tests.activities.harness import Harness
+from tests.contacts import key_of
 from tests.factories import make_owner
 from tests.inbound.harness import CONTACT, OTHER, Line
 from tests.inbound.reporting import FIRST, SECOND, Post, Reporting, mismatches
@@ -115,7 +115,7 @@ async def test_an_address_of_several_may_be_spelled_otherwise(
     assert await reporting.tell(told) == 204
     assert await reporting.reported(message_id) == [("UNDELIVERED", spelling)]
     [row] = await reporting.rows("SELECT contact_key FROM suppression WHERE tenant_id = :t")
-    assert row.contact_key == contact_key(Channel.EMAIL, whose)
+    assert row.contact_key == key_of(whose)
 
 
 @pytest.mark.parametrize("status", ["bounced", "complained"])

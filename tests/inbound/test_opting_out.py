@@ -15,6 +15,7 @@ from models.session import Database
 from providers.ports.messages import Refused
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
+from tests.contacts import CONTACT_KEYS, key_of
 from tests.factories import make_owner, say
 from tests.inbound.harness import CONTACT, OTHER, Line, Started, event, inbox, signed
 from tests.stack import async_url
@@ -60,14 +61,21 @@ async def test_a_locked_contact_of_one_tenant_holds_up_no_text_to_another(
     theirs = Line(line.database, await make_owner(line.database), line.client, started)
     await theirs.writes()
     limits = replace(API, slot_wait=timedelta(seconds=0.2))
-    narrow = Database(async_url(database_url), pool_size=2, limits=limits)
+    narrow = Database(
+        async_url(database_url), pool_size=2, limits=limits, contact_keys=CONTACT_KEYS
+    )
     taking = inbox(narrow, started)
     mine, other = (
         signed(event("STOP", sender=CONTACT, number=one.owner.sender)) for one in (line, theirs)
     )
     async with line.database.transaction() as db:
         await lock_contact(
-            db, line.owner.tenant_id, line.owner.merchant_id, Channel.SMS, CONTACT, shared=True
+            db,
+            line.owner.tenant_id,
+            line.owner.merchant_id,
+            Channel.SMS,
+            key_of(CONTACT),
+            shared=True,
         )
         stopping = asyncio.create_task(taking.take("simulator", mine[1], mine[0]))
         async with asyncio.timeout(5):
@@ -88,7 +96,7 @@ async def test_who_writes_while_a_stop_waits_for_its_locks_is_left_as_well(line:
             line.owner.tenant_id,
             line.owner.merchant_id,
             Channel.SMS,
-            CONTACT,
+            key_of(CONTACT),
             shared=True,
         )
         stopping = asyncio.create_task(line.texts("STOP"))
@@ -107,7 +115,7 @@ async def test_the_answer_is_an_ordinary_message_that_costs_nothing(line: Line) 
     await line.writes()
     await line.texts("STOP", eventId="evt_the_one")
     [answer] = await line.answers()
-    assert (answer.to_key, answer.sender) == (CONTACT, line.owner.sender)
+    assert (answer.contact_key, answer.sender) == (key_of(CONTACT), line.owner.sender)
     assert (answer.type, answer.status, answer.idempotency_key) == (
         MessageType.TRANSACTIONAL,
         "QUEUED",

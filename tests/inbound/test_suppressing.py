@@ -33,7 +33,6 @@ async def mailed(line: Line, to: str = ADDRESS) -> int:
     message = replace(
         new_message(line.owner, to=to),
         channel=Channel.EMAIL,
-        to_key=to.casefold(),
         details={"subject": "Hello"},
     )
     return await make_message(line.database, message)

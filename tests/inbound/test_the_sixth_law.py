@@ -31,6 +31,7 @@ from models.queries.messages import settleable, settlement
 from models.session import Database
 from providers.simulator import messages
 from tests.activities.harness import Harness
+from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_message, make_owner
 from tests.inbound.harness import Started, event, inbox, make_merchant_fixture, signed
 from tests.inbound.witness import bear_witness
@@ -135,7 +136,7 @@ OTHER_LIVES = st.lists(st.lists(OTHER_ACTIONS, min_size=2, max_size=8), min_size
 async def witnessed(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
     """A database of its own that keeps the order of commits."""
     url = async_url(make_database(postgres, "inbound"))
-    database = Database(url, pool_size=20)
+    database = Database(url, pool_size=20, contact_keys=CONTACT_KEYS)
     await bear_witness(database)
     yield database
     await database.close()

@@ -12,6 +12,7 @@ from models.enums import Channel, ErrorCode, MessageType
 from models.queries.messages import dispatch
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
+from tests.contacts import key_of
 from tests.factories import make_message, make_owner, new_message
 from tests.inbound.harness import Line
 from tests.mailing import RECIPIENTS, AllChannels, accept, mail
@@ -23,7 +24,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 def link(line: Line) -> str:
-    return LINKS.link(line.owner.tenant_id, line.owner.merchant_id, ADDRESS)
+    return LINKS.link(line.owner.tenant_id, line.owner.merchant_id, key_of(ADDRESS))
 
 
 async def consents(line: Line) -> list[Any]:
@@ -37,7 +38,7 @@ async def test_one_click_opts_out_of_the_merchants_mail(line: Line) -> None:
     response = await line.client.post(link(line), data=ONE_CLICK)
     assert response.status_code == 200
     assert await consents(line) == [
-        (line.owner.merchant_id, "EMAIL", ADDRESS, "OPT_OUT", "email:one-click")
+        (line.owner.merchant_id, "EMAIL", key_of(ADDRESS), "OPT_OUT", "email:one-click")
     ]
     assert await line.history() == [(line.owner.merchant_id, "OPT_OUT", "email:one-click")]
 
@@ -58,7 +59,7 @@ async def test_the_link_waits_for_a_dispatch_under_way(line: Line, recipient: st
     """Whoever is told "you will get no more" gets no more: what is under way is committed first."""
     harness = Harness(line.database, line.owner, AllChannels())
     under_way, later = [await accept(line.database, mail(line.owner)) for _ in range(2)]
-    address = LINKS.link(line.owner.tenant_id, line.owner.merchant_id, recipient)
+    address = LINKS.link(line.owner.tenant_id, line.owner.merchant_id, key_of(recipient))
     tenant_id = line.owner.tenant_id
     async with line.database.transaction() as db:
         assert await dispatch.lock_for_dispatch(db, tenant_id=tenant_id, message_id=under_way)
@@ -111,7 +112,7 @@ async def test_the_page_that_says_so_does_not_tell_the_address(line: Line) -> No
 async def test_what_a_merchant_is_called_is_no_markup(line: Line) -> None:
     merchant_fixture = await line.merchant_fixture("<script>alert(1)</script>")
     page = await line.client.get(
-        LINKS.link(merchant_fixture.tenant_id, merchant_fixture.merchant_id, ADDRESS)
+        LINKS.link(merchant_fixture.tenant_id, merchant_fixture.merchant_id, key_of(ADDRESS))
     )
     assert "<script>" not in page.text
 

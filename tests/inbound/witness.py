@@ -4,12 +4,12 @@ from models.session import Database
 
 _WITNESSES = {
     "attempt": "SELECT 'ATTEMPT', COALESCE(m.merchant_id, 0), m.channel, recipient.contact,"
-    " m.operation FROM message m, LATERAL (SELECT m.to_key AS contact UNION ALL"
+    " m.operation FROM message m, LATERAL (SELECT m.contact_key AS contact UNION ALL"
     " SELECT contact_key FROM message_recipient r"
     "  WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id) recipient"
     " WHERE m.tenant_id = NEW.tenant_id AND m.id = NEW.message_id",
     "consent_change": "SELECT 'CONSENT', NEW.merchant_id, NEW.channel, NEW.contact_key, NEW.status",
-    "inbound_message": "SELECT 'TEXT', 0::bigint, 'SMS', NEW.sender, NEW.kind",
+    "inbound_message": "SELECT 'TEXT', 0::bigint, 'SMS', NEW.contact_key, NEW.kind",
 }
 """What is written down of a new row: kind, merchant (0: the tenant), channel, contact, word."""
 

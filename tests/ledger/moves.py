@@ -20,6 +20,7 @@ from models.rules.messages.settlement import End
 from models.session import Database
 from providers.routing import Routes
 from tests.activities.doubles import Scripted, own_id
+from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_paid, new_message, try_accept
 from tests.ledger.billing import Bill, Billing, Close
 from workflows.messages.types import Ending, SettleStep
@@ -204,7 +205,7 @@ class Story:
         event_id = f"{message_id}-{status}"
         report = told(self.owner, message_id, status, event_id=event_id, price=price)
         async with self._database.transaction() as db:
-            await receipts.store(db, report, datetime.now(UTC))
+            await receipts.store(db, report, CONTACT_KEYS, datetime.now(UTC))
 
     async def _part(self, message_id: int, share: float) -> None:
         now = datetime.now(UTC)

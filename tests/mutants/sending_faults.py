@@ -34,7 +34,7 @@ FAULTS: Final = (
         "further recipients are not locked",
         _DISPATCHING,
         "lock_for_dispatch",
-        "if key == locked.to_key:",
+        "if key == locked.contact_key:",
         "if key:",
         _MAIL,
     ),
@@ -51,7 +51,7 @@ FAULTS: Final = (
         _DISPATCHING,
         "_READ",
         "AND c.contact_key = ANY(CAST(:keys AS text[]))) AS consents",
-        "AND c.contact_key = m.to_key) AS consents",
+        "AND c.contact_key = m.contact_key) AS consents",
         _MAIL,
     ),
     Fault(
@@ -59,7 +59,7 @@ FAULTS: Final = (
         _DISPATCHING,
         "_READ",
         "AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed",
-        "AND s.contact_key = m.to_key) AS suppressed",
+        "AND s.contact_key = m.contact_key) AS suppressed",
         _MAIL,
     ),
     Fault(

@@ -7,6 +7,7 @@ import pytest
 from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.pacing.harness import SenderHarness, open_harness
 from tests.stack import async_url, make_database
 from workflows.client import register_search_attributes as register
@@ -28,7 +29,7 @@ def own_url(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 async def harness(own_server: EmbeddedTemporal, own_url: str) -> AsyncIterator[SenderHarness]:
     """A number to send from; nothing of it is left afterwards."""
-    database = Database(own_url, pool_size=20)
+    database = Database(own_url, pool_size=20, contact_keys=CONTACT_KEYS)
     harness = await open_harness(database, own_url, own_server.address)
     client = await harness.client()
     await register(client)

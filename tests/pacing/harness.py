@@ -27,6 +27,7 @@ from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from providers.ports.messages import Accepted, Answer, LookUp, NotFound, Proof, SendRequest
 from providers.routing import Routes
+from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import Owner, make_message, make_owner, new_message, say, unique
 from workflows.messages.start import SendSignal, SendStart, start_send, wake_send
 from workflows.names import sender_queue_id
@@ -269,6 +270,7 @@ async def open_harness(database: Database, url: str, address: str) -> SenderHarn
         settings=Settings(
             database_url=SecretStr(url),
             server_secret=SecretStr("only-for-tests-too"),
+            contact_key_file=CONTACT_KEY_FILE,
             sweep_every=timedelta(seconds=0.5),
         ),
         address=address,

@@ -13,6 +13,7 @@ from cli.dev.postgres import EmbeddedPostgres
 from models.rules.registration.vocabulary import AssignmentState, NumberState, RegistrationState
 from models.rules.waits import RegistrationWaits
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.factories import make_owner, unique
 from tests.registration.harness import Harness, ScriptedRegistry
 from tests.stack import async_url, make_database
@@ -26,7 +27,7 @@ WAITS = RegistrationWaits(ask_first=SECOND, ask_longest=SECOND, reconcile_every=
 async def harness(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Harness]:
     """A merchant in a database in which no other test's rows are found."""
     url = make_database(postgres, unique("regsweep").replace("-", "_"))
-    database = Database(async_url(url), pool_size=5)
+    database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
     yield Harness(database, await make_owner(database), ScriptedRegistry())
     await database.close()
 

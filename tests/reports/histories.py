@@ -34,6 +34,7 @@ from models.rules.messages.settlement import end_by_report, end_unknown
 from models.session import Database
 from models.tables.usage import Rate
 from tests.api.doubles import Clock
+from tests.contacts import CONTACT_KEYS, key_of
 from tests.factories import Owner, new_message, try_accept
 from tests.reports.usage_fixtures import close
 
@@ -150,7 +151,9 @@ class Story:
             self.owner, units=action.units, key=f"slot-{action.slot}", accepted_at=self.now
         )
         if channel is Channel.EMAIL:
-            order = replace(order, channel=channel, operation=SEND_EMAIL, to_key="a@b.example")
+            order = replace(
+                order, channel=channel, operation=SEND_EMAIL, contact_key=key_of("a@b.example")
+            )
         outcome = await try_accept(self.database, order)
         if isinstance(outcome, AcceptedMessage):
             self.ids[action.slot] = outcome.message_id, action.provider
@@ -211,7 +214,7 @@ class Story:
             price=action.price if provider in TELL_PRICES else None,
         )
         async with self.database.transaction() as db:
-            await receipts.store(db, report, self.now)
+            await receipts.store(db, report, CONTACT_KEYS, self.now)
 
     async def _settle(self, message_id: int, *, give_up: bool) -> None:
         async with self.database.transaction() as db:

@@ -23,6 +23,7 @@ from models.queries.messages.settleable import Settleable
 from models.rules.messages.settlement import end_by_report, end_unknown
 from models.session import Database, WriteSession
 from models.tables.usage import UsageRecord
+from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_message, new_message
 from workflows.billing.close_days_types import CloseDaysStep
 
@@ -155,7 +156,7 @@ async def delivered(database: Database, owner: Owner, message_id: int, at: datet
         reported_at=at,
     )
     async with database.transaction() as db:
-        await receipts.store(db, report, at)
+        await receipts.store(db, report, CONTACT_KEYS, at)
 
 
 async def settle(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:

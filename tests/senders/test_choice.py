@@ -10,6 +10,7 @@ from models.enums import Channel, DeliveryMode
 from models.queries.consent.send_policy import SendPolicy, find_policy
 from models.session import Database
 from models.tables.tenant import SenderNumber
+from tests.contacts import key_of
 from tests.factories import Owner, make_message, make_owner, new_message
 
 TO = "+18135551234"
@@ -59,7 +60,7 @@ async def ask(
             tenant_id=owner.tenant_id,
             merchant=owner.merchant,
             channel=channel,
-            contact_keys=[to],
+            contact_keys=[key_of(to)],
         )
     assert found is not None
     return found
@@ -146,7 +147,7 @@ async def test_what_another_merchant_sent_the_recipient_counts_for_nothing(
 async def test_the_last_sender_is_found_by_index(database: Database, owner: Owner) -> None:
     statement = text(
         "EXPLAIN SELECT sender FROM message WHERE tenant_id = 1 AND merchant_id = 1"
-        " AND to_key = '+18135551234' AND channel IN ('SMS', 'VOICE') ORDER BY id DESC LIMIT 1"
+        " AND contact_key = '+18135551234' AND channel IN ('SMS', 'VOICE') ORDER BY id DESC LIMIT 1"
     )
     async with database.engine.connect() as db, db.begin() as nothing_stays:
         # In a nearly empty table whichever index comes first will do: leave it no other.

@@ -12,6 +12,7 @@ from models.session import Database
 from models.settings import Settings
 from tests.api.doubles import Clock
 from tests.api.integrator import GYM, Integrator, make_integrator
+from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import NO_LIMITS
 from tests.voice.harness import SECRET, TURN_SECRET, Harness
 from tests.voice.registrar import REALM
@@ -23,6 +24,7 @@ def settings(database_url: str) -> Settings:
     return Settings(
         database_url=SecretStr(database_url),
         server_secret=SecretStr(SECRET),
+        contact_key_file=CONTACT_KEY_FILE,
         **NO_LIMITS,
         sip_domain=REALM,
         sip_registrar="sip-1.example.com",

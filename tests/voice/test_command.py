@@ -13,6 +13,7 @@ from cli.main import app
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.factories import unique
 from tests.stack import async_url, make_database
 from tests.voice.registrar import prepare
@@ -63,7 +64,7 @@ def test_a_password_that_fits_no_address_is_refused(own_url: str, role: str, pas
 async def test_nobody_is_registered_where_nothing_is_prepared_or_migrated(
     own_url: str, role: str
 ) -> None:
-    database = Database(async_url(own_url), pool_size=2)
+    database = Database(async_url(own_url), pool_size=2, contact_keys=CONTACT_KEYS)
     tables = RegistrarTables(database)
     assert await tables.registered(["t1m1"], datetime.now(UTC)) == []
     with psycopg.connect(own_url) as db:

@@ -29,6 +29,7 @@ from models.settings import IncompleteSettings, Settings
 from models.tables.voice import VoiceCredential
 from providers.ports.sip import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from providers.routing import Routes
+from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_owner, unique
 from tests.stack import async_url, make_database
 from workflows import names
@@ -212,7 +213,7 @@ async def test_a_user_who_is_gone_is_not_told_of(
 async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
     """A database in which no other test's rows are found; sweeping looks at all tenants."""
     url = make_database(postgres, unique("directory").replace("-", "_"))
-    database = Database(async_url(url), pool_size=5)
+    database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
     yield database
     await database.close()
 

@@ -10,7 +10,7 @@ from api.http.auth import Caller
 from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
 from api.http.pagination import Page, Slice
 from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConsentRequest
-from api.services.consent.contacts import key_of_any, read_contact
+from api.services.consent.contacts import key_to_find, read_contact
 from api.services.readable import (
     get_merchant,
     readable_consent_changes,
@@ -72,7 +72,8 @@ class Consents:
         if wanted.status is not None:
             statement = statement.where(col(Consent.status) == wanted.status)
         if wanted.contact is not None:
-            statement = statement.where(col(Consent.contact_key) == key_of_any(wanted.contact))
+            key = key_to_find(wanted.contact, self._database.contact_keys)
+            statement = statement.where(col(Consent.contact_key) == key)
         if (after := page.after(size=1)) is not None:
             statement = statement.where(col(Consent.number) < after[0])
         async with self._database.read() as db:
@@ -91,7 +92,7 @@ class Consents:
             readable_consent_changes(caller)
             .where(
                 col(ConsentChange.channel) == channel,
-                col(ConsentChange.contact_key) == key_of_any(contact),
+                col(ConsentChange.contact_key) == key_to_find(contact, self._database.contact_keys),
             )
             .order_by(col(ConsentChange.id).desc())
         )
@@ -112,7 +113,8 @@ class Consents:
         order: V1MerchantConsentRequest,
     ) -> ConsentView:
         """Make it the contact's last word, alone with this contact."""
-        contact, key = read_contact(order.channel, order.contact)
+        contact = read_contact(order.channel, order.contact)
+        key = self._database.contact_keys.key(order.channel, contact)
         merchant_id = row_id(merchant.id)
         await lock_contact(db, merchant.tenant_id, merchant_id, order.channel, key, shared=False)
         now = self._clock()  # after the lock, so that the later word has the later time

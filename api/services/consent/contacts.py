@@ -1,34 +1,41 @@
-"""Contacts as integrators write them: checked, and in the two forms that are kept."""
+"""Contacts as integrators write them: checked, and as they are kept and compared."""
 
 from email_validator import EmailNotValidError, validate_email
 
 from models.enums import Channel
 from models.errors import InvalidEmail
-from models.rules.consent.contacts import contact_key, e164
+from models.rules.consent.contact_keys import ContactKeys
+from models.rules.consent.contacts import e164, merged_contact
 
-_LONGEST_KEY = 320
+_LONGEST = 320
+"""Characters of a merged address."""
 
 
-def read_contact(channel: Channel, given: str) -> tuple[str, str]:
-    """Return a contact as it is answered and as it is compared.
+def read_contact(channel: Channel, given: str) -> str:
+    """Return a contact as it is kept and answered; raises InvalidEmail, InvalidPhoneNumber.
 
     Phone numbers are answered in E.164 form, addresses as they were given.
     """
     if channel is not Channel.EMAIL:
-        number = e164(given)
-        return number, number
+        return e164(given)
     _check_email(given)
-    return given, contact_key(Channel.EMAIL, given)
+    return given
 
 
-def key_of_any(given: str) -> str:
-    """Return the form to look for, whatever channel the contact belongs to.
+def contact_to_find(given: str) -> str:
+    """Return the merged form of a contact in a query, whatever channel it belongs to.
 
-    An unencoded plus sign in a query arrives as a space; what is meant is plain.
+    An unencoded plus sign in a query arrives as a space. Raises InvalidPhoneNumber.
     """
     if "@" in given:
-        return contact_key(Channel.EMAIL, given)
+        return merged_contact(Channel.EMAIL, given)
     return e164("+" + given[1:] if given.startswith(" ") else given)
+
+
+def key_to_find(given: str, keys: ContactKeys) -> str:
+    """Return the contact key of a contact in a query; raises InvalidPhoneNumber."""
+    contact = contact_to_find(given)
+    return keys.key(Channel.EMAIL if "@" in contact else Channel.SMS, contact)
 
 
 def _check_email(address: str) -> None:
@@ -37,5 +44,5 @@ def _check_email(address: str) -> None:
         read = validate_email(address, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         raise InvalidEmail from error
-    if "." not in read.domain or len(contact_key(Channel.EMAIL, address)) > _LONGEST_KEY:
+    if "." not in read.domain or len(merged_contact(Channel.EMAIL, address)) > _LONGEST:
         raise InvalidEmail

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Final
 
 from api.http.auth import Caller
@@ -71,10 +70,7 @@ class _Conversation:
     provider: str
     text: InboundText = field(repr=False)
     kind: InboundKind
-
-    @property
-    def contact(self) -> str:
-        return self.text.sender
+    contact_key: str
 
 
 class Inbox:
@@ -133,13 +129,16 @@ class Inbox:
                 db,
                 tenant_id=caller.tenant_id,
                 merchant_id=merchant_id,
-                sender=wanted.sender,
+                contact_key=None if wanted.sender is None else self._key(wanted.sender),
                 number=wanted.number,
                 before=None if after is None else after[0],
                 most=page.limit + 1,
             )
         found = page.cut(rows, lambda row: (row.id,))
         return Slice([_view(row) for row in found.items], found.end)
+
+    def _key(self, number: str) -> str:
+        return self._database.contact_keys.key(Channel.SMS, number)
 
     async def _record(self, provider: str, text: InboundText) -> SendStart | None:
         """Store, obey and answer in one transaction; return the answer to start, if there is one.
@@ -154,15 +153,16 @@ class Inbox:
         if not number.is_heard_by(provider):
             _note_foreign(provider, number)
             return None
-        talk = _conversation(provider, text, number)
-        lock_scope = LockScope(talk.tenant_id, f"{text.number} {talk.contact}", "inbound")
+        key = self._key(text.sender)
+        talk = _conversation(provider, text, number, key)
+        lock_scope = LockScope(talk.tenant_id, f"{text.number} {key}", "inbound")
         async with self._database.transaction(lock_scope) as db:
-            await inbound_texts.lock_conversation(db, talk.tenant_id, text.number, talk.contact)
+            await inbound_texts.lock_conversation(db, talk.tenant_id, text.number, talk.contact_key)
             return await self._obey(db, talk)
 
     async def _obey(self, db: WriteSession, talk: _Conversation) -> SendStart | None:
         writers = await inbound_texts.find_writers(
-            db, talk.tenant_id, talk.text.number, talk.contact
+            db, talk.tenant_id, talk.text.number, talk.contact_key
         )
         named = talk.owner or next(iter(writers.sent), None)
         fresh = await inbound_texts.store(db, _row(talk, named, self._clock()))
@@ -170,7 +170,7 @@ class Inbox:
             return None
         merchants, writers = await _lock_merchants(db, talk, writers)
         sent = [talk.owner] if talk.owner else list(writers.sent)
-        known = await inbound_texts.find_addressees(db, talk.tenant_id, merchants, talk.contact)
+        known = await inbound_texts.find_addressees(db, talk.tenant_id, merchants, talk.contact_key)
         moved = await self._change(db, talk, [known[id] for id in merchants], sent)
         if not (moved or talk.kind is InboundKind.HELP):
             return None
@@ -206,10 +206,8 @@ class Inbox:
         To a merchant's own number it is an opt-in whatever was said before. One that was sent
         before an opt-out but came after it is out of date and changes nothing.
         """
-        contact, number = talk.contact, talk.text.number
-        if await inbound_texts.opted_out_since(
-            db, talk.tenant_id, number, contact, talk.text.sent_at
-        ):
+        key, number = talk.contact_key, talk.text.number
+        if await inbound_texts.opted_out_since(db, talk.tenant_id, number, key, talk.text.sent_at):
             return False
         moved = False
         for merchant in known:
@@ -229,8 +227,8 @@ class Inbox:
                     tenant_id=talk.tenant_id,
                     merchant_id=merchant.merchant_id,
                     channel=Channel.SMS,
-                    contact_key=contact,
-                    contact=contact,
+                    contact_key=key,
+                    contact=talk.text.sender,
                     reasons=lifted,
                     source=start_source(number),
                     now=self._clock(),
@@ -251,8 +249,8 @@ class Inbox:
             tenant_id=talk.tenant_id,
             merchant_id=merchant.merchant_id,
             channel=Channel.SMS,
-            contact_key=talk.contact,
-            contact=talk.contact,
+            contact_key=talk.contact_key,
+            contact=talk.text.sender,
             status=status,
             source=source,
             now=self._clock(),  # after the lock, so that the later word has the later time
@@ -265,7 +263,7 @@ class Inbox:
         body = answer_to(talk.kind, merchant.display_name, merchant.help_text)
         now = self._clock()
         given = await inbound_texts.count_answers(
-            db, talk.tenant_id, talk.text.number, talk.contact, now - ANSWERS_WITHIN
+            db, talk.tenant_id, talk.text.number, talk.contact_key, now - ANSWERS_WITHIN
         )
         if body is None or given >= MOST_ANSWERS:
             return None
@@ -284,15 +282,15 @@ class Inbox:
             merchant_id=merchant.merchant_id,
             channel=Channel.SMS,
             type=MessageType.TRANSACTIONAL,
-            to_key=talk.contact,
-            to_contact=talk.contact,
+            contact_key=talk.contact_key,
+            to_contact=talk.text.sender,
             sender=talk.text.number,
             body=body,
             attributes={},
             operation=ANSWER_INBOUND,
             scope="",
             idempotency_key=key,
-            fingerprint=sha256(key.encode()).hexdigest(),
+            fingerprint=self._database.contact_keys.fingerprint(key),
             units=sms.held(body),
             funded=False,
             month=month_of(now),
@@ -317,11 +315,11 @@ async def _lock_merchants(
     while missing := {*writers.every, *owner} - locked:
         for merchant in sorted(missing):
             await lock_contact(
-                db, talk.tenant_id, merchant, Channel.SMS, talk.contact, shared=False
+                db, talk.tenant_id, merchant, Channel.SMS, talk.contact_key, shared=False
             )
         locked |= missing
         writers = await inbound_texts.find_writers(
-            db, talk.tenant_id, talk.text.number, talk.contact
+            db, talk.tenant_id, talk.text.number, talk.contact_key
         )
     return sorted(locked), writers
 
@@ -359,13 +357,16 @@ def _note_foreign(provider: str, number: KnownNumber) -> None:
     )
 
 
-def _conversation(provider: str, text: InboundText, number: KnownNumber) -> _Conversation:
+def _conversation(
+    provider: str, text: InboundText, number: KnownNumber, contact_key: str
+) -> _Conversation:
     return _Conversation(
         tenant_id=number.tenant_id,
         owner=number.merchant_id,
         provider=provider,
         text=text,
         kind=kind_of(text.body),
+        contact_key=contact_key,
     )
 
 
@@ -376,7 +377,8 @@ def _row(talk: _Conversation, merchant_id: int | None, now: datetime) -> NewInbo
         provider=talk.provider,
         event_id=talk.text.event_id,
         kind=talk.kind,
-        sender=talk.contact,
+        sender=talk.text.sender,
+        contact_key=talk.contact_key,
         number=talk.text.number,
         body=talk.text.body,
         sent_at=talk.text.sent_at,

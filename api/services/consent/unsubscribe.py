@@ -11,7 +11,7 @@ from api.services.messages.permission import UnsubscribeLinks
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus
 from models.errors import NotFound
-from models.queries.consent.consents import find_said, lock_contact, say
+from models.queries.consent.consents import find_address, find_said, lock_contact, say
 from models.session import Database, ReadSession, WriteSession
 from models.tables.merchant import Merchant
 
@@ -57,7 +57,7 @@ class Unsubscribing:
                     merchant_id=merchant_id,
                     channel=Channel.EMAIL,
                     contact_key=key,
-                    contact=key,
+                    contact=await find_address(db, tenant_id=tenant_id, contact_key=key),
                     status=ConsentStatus.OPT_OUT,
                     source=SOURCE,
                     now=self._clock(),

@@ -175,14 +175,14 @@ class Sending:
         now = self._clock()
         wanted_at = due_at(draft.send_at, now)
         permission = await self._permissions.obtain(caller, draft, wanted_at)
-        shown, first = draft.to[0]
+        keys = draft.contact_keys(self._database.contact_keys)
         return NewMessage(
             tenant_id=caller.tenant_id,
             merchant_id=permission.merchant_id,
             channel=draft.channel,
             type=draft.type,
-            to_key=first,
-            to_contact=shown,
+            contact_key=keys[0],
+            to_contact=draft.to[0],
             sender=permission.sender,
             body=draft.body,
             details={**draft.details, **permission.details},
@@ -193,7 +193,7 @@ class Sending:
             fingerprint=request.fingerprint,
             units=draft.units,
             funded=permission.merchant_id is not None,
-            further_keys=draft.keys[1:],
+            further_keys=keys[1:],
             month=month_of(now),
             accepted_at=now,
             due_at=permission.due_at,

@@ -11,7 +11,8 @@ from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
 from api.services.consent.contacts import read_contact
 from models.enums import Channel, MessageType
 from models.errors import ChannelNotAllowed, ValidationFailed
-from models.rules.consent.contacts import e164
+from models.rules.consent.contact_keys import ContactKeys
+from models.rules.consent.contacts import e164, merged_contact
 from models.rules.messages.channels import email, sms, voice
 from models.rules.messages.operations import (
     SEND_DIRECT_EMAIL,
@@ -33,8 +34,8 @@ class Draft:
     merchant: str | None
     channel: Channel
     type: MessageType
-    to: Sequence[tuple[str, str]] = field(repr=False)
-    """Each recipient as answered and as compared; the first is the one shown."""
+    to: Sequence[str] = field(repr=False)
+    """Each recipient once, as it is kept; the first is the one shown."""
     body: str = field(repr=False)
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
     units: int
@@ -44,10 +45,9 @@ class Draft:
     valid_for: timedelta | None = None
     attributes: Mapping[str, str]
 
-    @property
-    def keys(self) -> list[str]:
-        """Every recipient in comparable form."""
-        return [key for _, key in self.to]
+    def contact_keys(self, keys: ContactKeys) -> list[str]:
+        """Return the contact key of every recipient, in their order."""
+        return [keys.key(self.channel, contact) for contact in self.to]
 
 
 def sms_draft(order: V1OmniSmsSendRequest) -> Draft:
@@ -58,7 +58,7 @@ def sms_draft(order: V1OmniSmsSendRequest) -> Draft:
         merchant=order.merchant_id,
         channel=Channel.SMS,
         type=order.type,
-        to=[(to, to)],
+        to=[to],
         body=order.message,
         units=sms.held(order.message),
         send_at=order.send_at,
@@ -95,7 +95,7 @@ def voice_draft(order: V1OmniVoiceSendRequest) -> Draft:
         merchant=order.merchant_id,
         channel=Channel.VOICE,
         type=order.type,
-        to=[(to, to)],
+        to=[to],
         body=order.text,
         details=details,
         units=voice.held(order.max_duration_seconds),
@@ -130,8 +130,8 @@ def direct_draft(order: V1EmailSendRequest, own_merchant: str | None) -> Draft:
     if order.type is MessageType.MARKETING:
         raise ChannelNotAllowed("MARKETING needs /messages/email, where it can be unsubscribed.")
     given = [order.to] if isinstance(order.to, str) else order.to
-    unique = {key: (shown, key) for shown, key in (read_contact(Channel.EMAIL, to) for to in given)}
-    recipients = list(unique.values())
+    contacts = [read_contact(Channel.EMAIL, to) for to in given]
+    recipients = list({merged_contact(Channel.EMAIL, to): to for to in contacts}.values())
     return Draft(
         operation=SEND_DIRECT_EMAIL,
         merchant=order.merchant_id or own_merchant,
@@ -142,7 +142,7 @@ def direct_draft(order: V1EmailSendRequest, own_merchant: str | None) -> Draft:
         details={
             "subject": order.subject,
             "replyTo": _address(order.reply_to),
-            "to": [shown for shown, _ in recipients],
+            "to": recipients,
         },
         units=email.held(len(recipients)),
         sender=order.sender,
@@ -157,7 +157,7 @@ def _body(body: str) -> str:
 
 
 def _address(given: str | None) -> str | None:
-    return None if given is None else read_contact(Channel.EMAIL, given)[0]
+    return None if given is None else read_contact(Channel.EMAIL, given)
 
 
 def _seconds(value: int | None) -> timedelta | None:

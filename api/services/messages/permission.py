@@ -54,7 +54,7 @@ class Permissions:
                 tenant_id=caller.tenant_id,
                 merchant=draft.merchant,
                 channel=draft.channel,
-                contact_keys=draft.keys,
+                contact_keys=draft.contact_keys(self._database.contact_keys),
             )
             if found is None:
                 raise MerchantNotFound
@@ -74,7 +74,10 @@ class Permissions:
     async def _for_tenant(self, caller: Caller, draft: Draft, wanted_at: datetime) -> Permission:
         async with self._database.read() as db:
             if await send_policy.suppressed_anywhere(
-                db, tenant_id=caller.tenant_id, channel=draft.channel, contact_keys=draft.keys
+                db,
+                tenant_id=caller.tenant_id,
+                channel=draft.channel,
+                contact_keys=draft.contact_keys(self._database.contact_keys),
             ):
                 raise RecipientSuppressed
             sender = await _address(db, caller, draft)
@@ -85,7 +88,8 @@ class Permissions:
     def _links(self, caller: Caller, merchant_id: int, draft: Draft) -> dict[str, str]:
         if draft.channel is not Channel.EMAIL or draft.type is not MessageType.MARKETING:
             return {}
-        link = self._unsubscribe.link(caller.tenant_id, merchant_id, draft.to[0][1])
+        key = self._database.contact_keys.key(draft.channel, draft.to[0])
+        link = self._unsubscribe.link(caller.tenant_id, merchant_id, key)
         return {"unsubscribeUrl": link}
 
 
@@ -99,14 +103,13 @@ class UnsubscribeLinks:
     def link(self, tenant_id: int, merchant_id: int, contact_key: str) -> str:
         """Return the address to put into a mail's List-Unsubscribe header (RFC 8058)."""
         token = self.token(tenant_id, merchant_id, contact_key)
-        contact = contact_key.encode().hex()
-        return f"{self._public_url}/unsubscribe/{tenant_id}-{merchant_id}-{contact}-{token}"
+        return f"{self._public_url}/unsubscribe/{tenant_id}-{merchant_id}-{contact_key}-{token}"
 
     def read(self, ticket: str) -> tuple[int, int, str] | None:
-        """Return tenant, merchant and contact of a link that is ours; None otherwise."""
+        """Return tenant, merchant and contact key of a link that is ours; None otherwise."""
         try:
             tenant, merchant, contact, token = ticket.split("-")
-            named = int(tenant), int(merchant), bytes.fromhex(contact).decode()
+            named = int(tenant), int(merchant), contact
         except ValueError:
             return None
         good = hmac.compare_digest(token.encode(), self.token(*named).encode())
@@ -140,7 +143,7 @@ def _in_daytime(found: SendPolicy, draft: Draft, wanted_at: datetime) -> datetim
     if not needs_daytime(draft.channel, draft.type):
         return wanted_at
     hours = MarketingHours(
-        to=draft.keys[0],
+        to=draft.to[0],
         merchant_zone=found.timezone,
         opens=found.marketing_from,
         closes=found.marketing_until,

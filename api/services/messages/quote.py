@@ -78,7 +78,7 @@ class Quoting:
                 tenant_id=caller.tenant_id,
                 merchant=draft.merchant or "",
                 channel=draft.channel,
-                country=country_of(draft.channel, draft.keys[0]),
+                country=country_of(draft.channel, draft.to[0]),
                 month=month_of(now),
                 carriers=carriers,
                 now=now,

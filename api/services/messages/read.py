@@ -14,11 +14,12 @@ from api.http.pagination import Page, Slice
 from api.schemas.messages import MessageView
 from api.schemas.money import MessagePrice
 from api.schemas.voice import VoiceTtsCallView
-from api.services.consent.contacts import key_of_any
+from api.services.consent.contacts import key_to_find
 from api.services.messages.trail import trail
 from api.services.readable import get_merchant, readable_messages, row_id
 from models.enums import Channel, MessageStatus, UnpricedReason
 from models.errors import MessageNotFound
+from models.rules.consent.contact_keys import ContactKeys
 from models.session import Database, ReadSession
 from models.tables.message import Attempt, Message, MessageRecipient, Receipt, call_label
 from models.tables.usage import UsageCorrection, UsageRecord
@@ -74,7 +75,7 @@ class Messages:
 
     async def list(self, caller: Caller, wanted: MessageFilter, page: Page) -> Slice[MessageView]:
         """Return messages, the newest first."""
-        statement = _narrow(readable_messages(caller), caller, wanted)
+        statement = _narrow(readable_messages(caller), caller, wanted, self._database.contact_keys)
         found = await self._list(caller, statement, wanted.merchant_id, page)
         return Slice([view for _, view in found.items], found.end)
 
@@ -132,14 +133,17 @@ def read_message_id(given: str) -> int:
 
 
 def _narrow(
-    statement: Select[Message, str | None], caller: Caller, wanted: MessageFilter
+    statement: Select[Message, str | None],
+    caller: Caller,
+    wanted: MessageFilter,
+    keys: ContactKeys,
 ) -> Select[Message, str | None]:
     if wanted.channel is not None:
         statement = statement.where(col(Message.channel) == wanted.channel)
     if wanted.status is not None:
         statement = statement.where(col(Message.status) == wanted.status)
     if wanted.to is not None:
-        statement = statement.where(_reaches(caller, key_of_any(wanted.to)))
+        statement = statement.where(_reaches(caller, wanted.to, keys))
     if wanted.since is not None:
         statement = statement.where(col(Message.accepted_at) >= wanted.since)
     if wanted.before is not None:
@@ -147,13 +151,14 @@ def _narrow(
     return statement
 
 
-def _reaches(caller: Caller, key: str) -> ColumnElement[bool]:
+def _reaches(caller: Caller, contact: str, keys: ContactKeys) -> ColumnElement[bool]:
     """Match the messages to a contact; a direct e-mail by any of its addresses."""
-    if "@" not in key:
-        return col(Message.to_key) == key
+    key = key_to_find(contact, keys)
+    if "@" not in contact:
+        return col(Message.contact_key) == key
     # Two looks into two indexes; an OR of both would read every message of the tenant.
     first = select(col(Message.id)).where(
-        col(Message.tenant_id) == caller.tenant_id, col(Message.to_key) == key
+        col(Message.tenant_id) == caller.tenant_id, col(Message.contact_key) == key
     )
     further = select(col(MessageRecipient.message_id)).where(
         col(MessageRecipient.tenant_id) == caller.tenant_id,

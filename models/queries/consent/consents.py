@@ -11,12 +11,12 @@ from models.session import WriteSession
 
 CONTACT_LOCK: Final = """
     hashtextextended(concat_ws(chr(31), 'consent', CAST(:tenant_id AS bigint), merchant_id, channel,
-                               to_key), 0)"""
+                               contact_key), 0)"""
 """SQL of the key of a contact's lock, also for a statement that takes it on its way."""
 
 _CONTACT = """
     FROM (SELECT CAST(:merchant_id AS bigint) AS merchant_id, CAST(:channel AS text) AS channel,
-                 CAST(:contact_key AS text) AS to_key) contact"""
+                 CAST(:contact_key AS text) AS contact_key) contact"""
 _SHARED = text(f"SELECT pg_advisory_xact_lock_shared({CONTACT_LOCK}) {_CONTACT}")
 _ALONE = text(f"SELECT pg_advisory_xact_lock({CONTACT_LOCK}) {_CONTACT}")
 
@@ -122,3 +122,21 @@ async def find_said(
         },
     )
     return None if said is None else ConsentStatus(said)
+
+
+_ADDRESS = text(
+    """
+    SELECT to_contact FROM message
+     WHERE tenant_id = :tenant_id AND contact_key = :contact_key AND channel = 'EMAIL'
+     ORDER BY id DESC LIMIT 1
+    """
+)
+
+
+async def find_address(db: WriteSession, *, tenant_id: int, contact_key: str) -> str:
+    """Return the address behind a contact key, as it was last sent to; empty if none was.
+
+    For whoever only holds a key: an unsubscribe link names no address.
+    """
+    values = {"tenant_id": tenant_id, "contact_key": contact_key}
+    return str(await db.scalar(_ADDRESS, values) or "")

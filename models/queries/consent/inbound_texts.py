@@ -43,6 +43,7 @@ class NewInbound:
     event_id: str
     kind: InboundKind
     sender: str = field(repr=False)
+    contact_key: str
     number: str = field(repr=False)
     body: str = field(repr=False)
     sent_at: datetime
@@ -85,12 +86,14 @@ async def find_number(db: ReadSession | WriteSession, number: str) -> KnownNumbe
     )
 
 
-async def lock_conversation(db: WriteSession, tenant_id: int, number: str, contact: str) -> None:
+async def lock_conversation(
+    db: WriteSession, tenant_id: int, number: str, contact_key: str
+) -> None:
     """Take the texts of one contact to one number one after the other.
 
     Always taken before the locks on what the contact said (`lock_contact`).
     """
-    name = f"inbound\x1f{tenant_id}\x1f{number}\x1f{contact}"
+    name = f"inbound\x1f{tenant_id}\x1f{number}\x1f{contact_key}"
     await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
@@ -99,7 +102,7 @@ _WRITERS = text(
     SELECT m.merchant_id, max(a.requested_at) AS wrote_at
       FROM message m
       LEFT JOIN attempt a ON a.tenant_id = m.tenant_id AND a.message_id = m.id
-     WHERE m.tenant_id = :tenant_id AND m.to_key = :contact AND m.sender = :number
+     WHERE m.tenant_id = :tenant_id AND m.contact_key = :contact AND m.sender = :number
        AND m.channel = 'SMS' AND m.merchant_id IS NOT NULL AND m.operation <> :answers
      GROUP BY m.merchant_id
      ORDER BY wrote_at DESC NULLS LAST, m.merchant_id
@@ -117,7 +120,7 @@ class Writers:
     """And those whose message still waits."""
 
 
-async def find_writers(db: WriteSession, tenant_id: int, number: str, contact: str) -> Writers:
+async def find_writers(db: WriteSession, tenant_id: int, number: str, contact_key: str) -> Writers:
     """Return who wrote, or is about to write, to a contact from a number; answers do not count."""
     rows = (
         await db.execute(
@@ -125,7 +128,7 @@ async def find_writers(db: WriteSession, tenant_id: int, number: str, contact: s
             {
                 "tenant_id": tenant_id,
                 "number": number,
-                "contact": contact,
+                "contact": contact_key,
                 "answers": ANSWER_INBOUND,
             },
         )
@@ -139,10 +142,10 @@ async def find_writers(db: WriteSession, tenant_id: int, number: str, contact: s
 _STORE = text(
     """
     INSERT INTO inbound_message
-           (tenant_id, merchant_id, provider, event_id, kind, sender, number, body, sent_at,
-            received_at)
-    VALUES (:tenant_id, :merchant_id, :provider, :event_id, :kind, :sender, :number, :body,
-            :sent_at, :received_at)
+           (tenant_id, merchant_id, provider, event_id, kind, sender, contact_key, number, body,
+            sent_at, received_at)
+    VALUES (:tenant_id, :merchant_id, :provider, :event_id, :kind, :sender, :contact_key, :number,
+            :body, :sent_at, :received_at)
     ON CONFLICT (tenant_id, provider, event_id) DO NOTHING
     RETURNING id
     """
@@ -171,11 +174,11 @@ _ADDRESSEES = text(
 
 
 async def find_addressees(
-    db: WriteSession, tenant_id: int, merchants: Sequence[int], contact: str
+    db: WriteSession, tenant_id: int, merchants: Sequence[int], contact_key: str
 ) -> dict[int, Addressee]:
     """Return merchants by id; to change anything, the contact's locks must be held."""
     rows = await db.execute(
-        _ADDRESSEES, {"tenant_id": tenant_id, "merchants": list(merchants), "contact": contact}
+        _ADDRESSEES, {"tenant_id": tenant_id, "merchants": list(merchants), "contact": contact_key}
     )
     return {row.id: _addressee(row) for row in rows}
 
@@ -195,37 +198,37 @@ def _addressee(row: Row[Any]) -> Addressee:
 _OVERTAKEN = text(
     """
     SELECT EXISTS (SELECT 1 FROM inbound_message
-                    WHERE tenant_id = :tenant_id AND sender = :contact AND number = :number
+                    WHERE tenant_id = :tenant_id AND contact_key = :contact AND number = :number
                       AND kind = 'OPT_OUT' AND sent_at > :sent_at)
     """
 )
 
 
 async def opted_out_since(
-    db: WriteSession, tenant_id: int, number: str, contact: str, sent_at: datetime
+    db: WriteSession, tenant_id: int, number: str, contact_key: str, sent_at: datetime
 ) -> bool:
     """Say whether the contact texted an opt-out after a moment, by the provider's clock."""
-    values = {"tenant_id": tenant_id, "number": number, "contact": contact, "sent_at": sent_at}
+    values = {"tenant_id": tenant_id, "number": number, "contact": contact_key, "sent_at": sent_at}
     return bool(await db.scalar(_OVERTAKEN, values))
 
 
 _ANSWERS = text(
     """
     SELECT count(*) FROM message
-     WHERE tenant_id = :tenant_id AND to_key = :contact AND sender = :number
+     WHERE tenant_id = :tenant_id AND contact_key = :contact AND sender = :number
        AND operation = :answers AND accepted_at > :since
     """
 )
 
 
 async def count_answers(
-    db: WriteSession, tenant_id: int, number: str, contact: str, since: datetime
+    db: WriteSession, tenant_id: int, number: str, contact_key: str, since: datetime
 ) -> int:
     """Return how many answers a contact was given from a number since a moment."""
     values = {
         "tenant_id": tenant_id,
         "number": number,
-        "contact": contact,
+        "contact": contact_key,
         "since": since,
         "answers": ANSWER_INBOUND,
     }
@@ -253,7 +256,7 @@ _LIST = text(
       LEFT JOIN merchant ON merchant.tenant_id = i.tenant_id AND merchant.id = i.merchant_id
      WHERE i.tenant_id = :tenant_id
        AND (CAST(:merchant_id AS bigint) IS NULL OR i.merchant_id = :merchant_id)
-       AND (CAST(:sender AS text) IS NULL OR i.sender = :sender)
+       AND (CAST(:contact_key AS text) IS NULL OR i.contact_key = :contact_key)
        AND (CAST(:number AS text) IS NULL OR i.number = :number)
        AND (CAST(:before AS bigint) IS NULL OR i.id < :before)
      ORDER BY i.id DESC LIMIT :most
@@ -266,7 +269,7 @@ async def list_inbound(
     *,
     tenant_id: int,
     merchant_id: int | None,
-    sender: str | None,
+    contact_key: str | None,
     number: str | None,
     before: int | None,
     most: int,
@@ -275,7 +278,7 @@ async def list_inbound(
     values = {
         "tenant_id": tenant_id,
         "merchant_id": merchant_id,
-        "sender": sender,
+        "contact_key": contact_key,
         "number": number,
         "before": before,
         "most": most,

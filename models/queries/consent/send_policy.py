@@ -52,7 +52,7 @@ _POLICY = text(
                     AND sender_number.provider IS NULL) END AS pool,
            (SELECT sender FROM message
              WHERE message.tenant_id = merchant.tenant_id AND message.merchant_id = merchant.id
-               AND message.to_key = CAST(:first AS varchar)
+               AND message.contact_key = CAST(:first AS varchar)
                AND message.channel IN ('SMS', 'VOICE')
              ORDER BY message.id DESC LIMIT 1) AS last
       FROM merchant

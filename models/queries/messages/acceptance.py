@@ -41,7 +41,7 @@ class NewMessage:
     """None for direct e-mail of the tenant itself."""
     channel: Channel
     type: MessageType
-    to_key: str
+    contact_key: str
     to_contact: str
     sender: str = field(repr=False)
     body: str = field(repr=False)
@@ -122,6 +122,19 @@ async def find_known(
     )
 
 
+def _insert(*, funded: str, allowance: str, credits: str) -> str:
+    """Return the INSERT of a message, up to what it selects from; the arguments are SQL."""
+    return f"""INSERT INTO message
+               (tenant_id, merchant_id, channel, type, contact_key, to_contact, sender, body,
+                details, attributes, operation, scope, idempotency_key, fingerprint, status,
+                attempts, units, billed_units, funded, month, held_allowance, held_credits,
+                accepted_at, due_at, expires_at, sweep_at, ready_at)
+        SELECT :tenant_id, :merchant_id, :channel, :type, :contact_key, :to_contact, :sender, :body,
+               :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint, :status,
+               0, :units, 0, {funded}, :month, {allowance}, {credits},
+               :accepted_at, :due_at, :expires_at, :sweep_at, :due_at"""
+
+
 # One statement, so one round trip. Rows are locked in the order every transaction here keeps:
 # month, credits, message. A key that is taken already leaves everything empty and locks nothing: a
 # storm of retries holds up nobody. A message that loses the race for its key leaves `accepted`
@@ -154,15 +167,7 @@ _ACCEPT = text(
            AND ca.channel = :channel AND ca.available >= :units - month.drawn
         RETURNING ca.available AS balance, month.drawn
     ), accepted AS (
-        INSERT INTO message
-               (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, details,
-                attributes, operation, scope, idempotency_key, fingerprint, status, attempts,
-                units, billed_units, funded, month, held_allowance, held_credits, accepted_at,
-                due_at, expires_at, sweep_at, ready_at)
-        SELECT :tenant_id, :merchant_id, :channel, :type, :to_key, :to_contact, :sender, :body,
-               :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
-               :status, 0, :units, 0, TRUE, :month, funded.drawn, :units - funded.drawn,
-               :accepted_at, :due_at, :expires_at, :sweep_at, :due_at
+        {_insert(funded="TRUE", allowance="funded.drawn", credits=":units - funded.drawn")}
           FROM funded
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
         RETURNING id
@@ -189,22 +194,14 @@ _ACCEPT = text(
 ).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
 
 _METER = text(
-    """
+    f"""
     WITH accepted AS (
-        INSERT INTO message
-               (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, details,
-                attributes, operation, scope, idempotency_key, fingerprint, status, attempts,
-                units, billed_units, funded, month, held_allowance, held_credits, accepted_at,
-                due_at, expires_at, sweep_at, ready_at)
-        VALUES (:tenant_id, :merchant_id, :channel, :type, :to_key, :to_contact, :sender, :body,
-                :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
-                :status, 0, :units, 0, FALSE, :month, 0, 0, :accepted_at, :due_at, :expires_at,
-                :sweep_at, :due_at)
+        {_insert(funded="FALSE", allowance="0", credits="0")}
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
         RETURNING id
     )
     SELECT id FROM accepted
-    """
+    """  # noqa: S608 - every value is a parameter
 ).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
 
 _FURTHER = text(
@@ -263,7 +260,7 @@ def _values(message: NewMessage) -> dict[str, Any]:
         "merchant_id": message.merchant_id,
         "channel": message.channel,
         "type": message.type,
-        "to_key": message.to_key,
+        "contact_key": message.contact_key,
         "to_contact": message.to_contact,
         "sender": message.sender,
         "body": message.body,

@@ -20,7 +20,6 @@ from models.queries.consent.consents import CONTACT_LOCK, lock_contact
 from models.queries.consent.send_policy import together
 from models.queries.senders import senders
 from models.queries.senders.sender_queue import Clock, Pace, fresh_pace, pace_of
-from models.rules.consent.contacts import contact_key
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
 from models.rules.messages.dispatch_decision import Candidate
 from models.rules.messages.operations import ANSWER_INBOUND
@@ -52,6 +51,8 @@ class Dispatchable:
     reported: bool
     pace: Pace | None
     """None: its sender has no limit."""
+    contact_key: str
+    """Of the recipient, or the first of several."""
     to: str = field(repr=False)
     sender: str = field(repr=False)
     body: str = field(repr=False)
@@ -64,12 +65,16 @@ _UNTAKEN = frozenset({AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptS
 _LOCK = text(
     f"""
     WITH held AS MATERIALIZED (
-        SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, to_key, details -> 'to' AS further
+        SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, contact_key
           FROM message
          WHERE tenant_id = :tenant_id AND id = :message_id
            FOR NO KEY UPDATE
     )
-    SELECT held.*, pg_advisory_xact_lock_shared({CONTACT_LOCK}) FROM held
+    SELECT held.*, pg_advisory_xact_lock_shared({CONTACT_LOCK}),
+           ARRAY(SELECT r.contact_key FROM message_recipient r
+                  WHERE held.channel = 'EMAIL' AND r.tenant_id = :tenant_id
+                    AND r.message_id = :message_id) AS further_keys
+      FROM held
     """  # noqa: S608 - every value is a parameter
 )
 
@@ -132,9 +137,9 @@ async def lock_for_dispatch(
     if locked is None:
         return None
     channel = Channel(locked.channel)
-    keys = sorted({locked.to_key, *(contact_key(channel, to) for to in locked.further or ())})
+    keys = sorted({locked.contact_key, *locked.further_keys})
     for key in keys:
-        if key == locked.to_key:  # locked with the message
+        if key == locked.contact_key:  # locked with the message
             continue
         await lock_contact(db, tenant_id, locked.merchant_id, channel, key, shared=True)
     read_since = time.monotonic()
@@ -150,7 +155,7 @@ async def lock_for_dispatch(
         for number, provider, state, error_code, everywhere in row.attempts or ()
     )
     sender = await _find_sender(
-        db, row, attempts, ids=ids, channel=channel, key=locked.to_key, read_since=read_since
+        db, row, attempts, ids=ids, channel=channel, key=locked.contact_key, read_since=read_since
     )
     return Dispatchable(
         candidate=_candidate(row, attempts, contacts=len(keys), sender=sender),
@@ -161,6 +166,7 @@ async def lock_for_dispatch(
         attempts=attempts,
         reported=row.reported,
         pace=sender.pace,
+        contact_key=locked.contact_key,
         to=row.to_contact,
         sender=sender.address,
         body=row.body,

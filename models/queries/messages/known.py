@@ -8,12 +8,10 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, ReportStatus
-from models.errors import InvalidPhoneNumber
 from models.queries.billing.applicable_rates import AS_JSON, CARDS, read_cards
 from models.queries.billing.repricing import Booked, read_booked
 from models.queries.billing.usage_days import KEY
 from models.rules.billing.pricing import Card, country_of
-from models.rules.consent.contacts import contact_key
 from models.rules.messages.settlement_facts import AttemptFact, Facts, ReportFact
 from models.session import WriteSession
 
@@ -41,8 +39,9 @@ _FACTS = text(
     SELECT (SELECT json_agg(json_build_array(number, provider, state, requested_at, provider_code)
                             ORDER BY number)
               FROM attempt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS attempts,
-           (SELECT json_agg(json_build_array(attempt, status, error_code, provider_code, recipient,
-                                             duration_seconds, CAST(price AS text)) ORDER BY id)
+           (SELECT json_agg(json_build_array(attempt, status, error_code, provider_code,
+                                             contact_key, duration_seconds, CAST(price AS text))
+                            ORDER BY id)
               FROM receipt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS reports,
            ARRAY(SELECT id FROM receipt
                   WHERE tenant_id = :tenant_id AND message_id = :message_id) AS receipts,
@@ -75,7 +74,7 @@ _FACTS = text(
 async def read_known(db: WriteSession, ids: dict[str, int], row: Row[Any]) -> Known:
     """Read what is known of the message of a row, and lock the days it may be written to."""
     channel = Channel(row.channel)
-    country = country_of(channel, row.to_key)
+    country = country_of(channel, row.to_contact)
     named = {"channel": channel, "country": country, "accepted_at": row.accepted_at}
     known = (await db.execute(_FACTS, {**ids, **named})).one()
     return Known(
@@ -88,20 +87,10 @@ async def read_known(db: WriteSession, ids: dict[str, int], row: Row[Any]) -> Kn
     )
 
 
-def _comparable(channel: Channel, recipient: str) -> str:
-    """Return whom a report is about; what is no contact at all is none of the message's."""
-    try:
-        return contact_key(channel, recipient)
-    except InvalidPhoneNumber:
-        return recipient
-
-
 def _facts(channel: Channel, row: Row[Any], known: Row[Any]) -> Facts:
     return Facts(
         channel=channel,
-        recipients=list(
-            dict.fromkeys(contact_key(channel, to) for to in row.further or [row.to_key])
-        ),
+        recipients=[row.contact_key, *row.further_keys],
         status=MessageStatus(row.status),
         units=row.units,
         corrected=row.corrected,
@@ -121,7 +110,7 @@ def _facts(channel: Channel, row: Row[Any], known: Row[Any]) -> Facts:
                 status=ReportStatus(status),
                 error_code=None if error_code is None else ErrorCode(error_code),
                 provider_code=code,
-                recipient=None if recipient is None else _comparable(channel, recipient),
+                recipient=recipient,
                 duration_seconds=seconds,
                 price=None if price is None else Decimal(price),
             )

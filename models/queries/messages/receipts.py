@@ -10,7 +10,7 @@ from sqlalchemy import text
 from models.enums import AttemptState, Channel
 from models.queries.consent.suppression import suppress
 from models.rules.billing.pricing import kept
-from models.rules.consent.contacts import contact_key
+from models.rules.consent.contact_keys import ContactKeys
 from models.rules.messages.delivery_events import DeliveryEvent, Mismatch
 from models.rules.messages.reference import Reference
 from models.session import ReadSession, WriteSession
@@ -62,6 +62,7 @@ _STORE = text(
     WITH named AS (
         SELECT m.operation, m.scope, m.idempotency_key, m.completed_at IS NOT NULL AS completed,
                COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.to_contact,
+               m.contact_key,
                CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED'
                AND CAST(:price AS numeric) IS NULL AS stale,
                COALESCE(a.report_wait_until > :now, FALSE) AS awaited_inline,
@@ -69,7 +70,7 @@ _STORE = text(
                     WHEN m.channel <> CAST(:channel AS text) THEN 'CHANNEL'
                     WHEN NOT COALESCE(
                          CASE WHEN CAST(:recipient AS text) IS NOT NULL
-                              THEN m.to_key = CAST(:recipient_key AS text)
+                              THEN m.contact_key = CAST(:recipient_key AS text)
                                    OR EXISTS (SELECT 1 FROM message_recipient r
                                                WHERE r.tenant_id = m.tenant_id
                                                  AND r.contact_key = CAST(:recipient_key AS text)
@@ -96,11 +97,11 @@ _STORE = text(
     ), stored AS (
         INSERT INTO receipt
                (tenant_id, provider, event_id, message_id, attempt, status, phase, recipient,
-                duration_seconds, error_code, provider_code, price, reported_at, received_at,
-                look_at, applied_at)
+                contact_key, duration_seconds, error_code, provider_code, price, reported_at,
+                received_at, look_at, applied_at)
         SELECT :tenant_id, :provider, :event_id, :message_id, :attempt, :status, :phase,
-               :recipient, :duration_seconds, :error_code, :provider_code,
-               CAST(:price AS numeric), :reported_at, :now, :now,
+               :recipient, CAST(:recipient_key AS text), :duration_seconds, :error_code,
+               :provider_code, CAST(:price AS numeric), :reported_at, :now, :now,
                CASE WHEN named.stale THEN CAST(:now AS timestamptz) END
           FROM named WHERE named.mismatch IS NULL
         ON CONFLICT (tenant_id, provider, event_id) DO UPDATE
@@ -126,7 +127,9 @@ _STORE = text(
 )
 
 
-async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredReceipt | Mismatch:
+async def store(
+    db: WriteSession, receipt: NewReceipt, keys: ContactKeys, now: datetime
+) -> StoredReceipt | Mismatch:
     """Store a report once, and suppress whom it tells us never to write to again.
 
     A report that is not about a recipient and the provider's message of its attempt changes
@@ -136,8 +139,7 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
         IntegrityError: at the same moment the id was told of another attempt; repeated in another
             transaction, this is a mismatch.
     """
-    key = receipt.recipient_key
-    is_address = receipt.recipient is not None and "@" in receipt.recipient
+    key = receipt.recipient_key(keys)
     row = (
         await db.execute(
             _STORE,
@@ -151,7 +153,7 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
                 "status": receipt.status,
                 "phase": receipt.phase,
                 "channel": receipt.channel,
-                "recipient": receipt.recipient if is_address else key or receipt.recipient,
+                "recipient": receipt.recipient_contact or receipt.recipient,
                 "recipient_key": key,
                 "duration_seconds": receipt.duration_seconds,
                 "error_code": receipt.error_code,
@@ -173,7 +175,8 @@ async def store(db: WriteSession, receipt: NewReceipt, now: datetime) -> StoredR
             tenant_id=receipt.tenant_id,
             merchant_id=row.merchant_id,
             channel=Channel(row.channel),
-            contact_key=key or contact_key(Channel(row.channel), contact),
+            # Without a name it is about the only recipient; of several it is a mismatch.
+            contact_key=key or row.contact_key,
             contact=contact,
             reason=receipt.suppresses,
             source=f"{receipt.provider}: {receipt.phase}",

@@ -41,7 +41,7 @@ async def _store(
     alone = receipt.suppresses is None
     lock_scope = LockScope(receipt.tenant_id)
     async with database.statement(lock_scope) if alone else database.transaction(lock_scope) as db:
-        return await receipts.store(db, receipt, now)
+        return await receipts.store(db, receipt, database.contact_keys, now)
 
 
 def note_mismatch(

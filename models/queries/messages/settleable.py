@@ -57,7 +57,11 @@ _LOCK = text(
     SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, status, funded, month, units,
            completed_at IS NOT NULL AS completed, held_allowance, held_credits,
            corrected_at IS NOT NULL AS corrected, accepted_at,
-           to_key, details -> 'to' AS further
+           contact_key, to_contact,
+           ARRAY(SELECT r.contact_key FROM message_recipient r
+                  WHERE message.channel = 'EMAIL' AND r.tenant_id = message.tenant_id
+                    AND r.message_id = message.id
+                    AND r.contact_key <> message.contact_key) AS further_keys
       FROM message WHERE tenant_id = :tenant_id AND id = :message_id
        FOR NO KEY UPDATE
     """

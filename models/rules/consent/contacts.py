@@ -40,7 +40,7 @@ def e164(given: str) -> str:
     return formatted
 
 
-def contact_key(channel: Channel, contact: str) -> str:
+def merged_contact(channel: Channel, contact: str) -> str:
     """Return the form in which two ways of writing the same contact are equal.
 
     Of an address neither case counts, nor how an accented letter is composed (Unicode NFC), nor

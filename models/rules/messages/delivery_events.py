@@ -8,7 +8,8 @@ from typing import Final
 
 from models.enums import Channel, ErrorCode, ReportStatus, SuppressionReason
 from models.errors import InvalidPhoneNumber
-from models.rules.consent.contacts import contact_key, e164
+from models.rules.consent.contact_keys import ContactKeys
+from models.rules.consent.contacts import e164
 
 
 class Mismatch(StrEnum):
@@ -55,20 +56,25 @@ class DeliveryEvent:
     """What the whole message costs in USD, never negative, without what carriers get apart."""
 
     @property
-    def recipient_key(self) -> str | None:
-        """The recipient in comparable form; None if none is named, or the name is no contact.
+    def recipient_contact(self) -> str | None:
+        """The recipient in valid form; None if none is named, or the name is no contact.
 
         Some providers leave out the plus sign of a phone number.
         """
-        if self.recipient is None:
-            return None
-        if "@" in self.recipient:
-            return contact_key(Channel.EMAIL, self.recipient)
+        if self.recipient is None or "@" in self.recipient:
+            return self.recipient
         number = self.recipient.strip()
         try:
             return e164(number if number.startswith("+") else f"+{number}")
         except InvalidPhoneNumber:
             return None
+
+    def recipient_key(self, keys: ContactKeys) -> str | None:
+        """Return the recipient's contact key; None if there is no `recipient_contact`."""
+        contact = self.recipient_contact
+        if contact is None:
+            return None
+        return keys.key(Channel.EMAIL if "@" in contact else Channel.SMS, contact)
 
 
 _LONGEST_ID: Final = 128

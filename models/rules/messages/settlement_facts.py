@@ -21,7 +21,7 @@ class AttemptFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFact:
-    """One stored report; `recipient` of an e-mail, `duration_seconds` of an answered call."""
+    """One stored report; `recipient` is a contact key, `duration_seconds` of an answered call."""
 
     attempt: int
     status: ReportStatus
@@ -44,7 +44,7 @@ class Facts:
     attempts: Sequence[AttemptFact]
     reports: Sequence[ReportFact]
     recipients: Sequence[str] = ()
-    """Of an e-mail, in comparable form."""
+    """Contact keys, the first recipient first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from models.session import Database
 from providers.ports.messages import Found, Report
 from tests.activities.doubles import AMBIGUOUS, FOUND, OWN, Scripted, own_id, report
 from tests.activities.harness import Harness
+from tests.contacts import CONTACT_KEYS
 from tests.e2e.harness import until
 from tests.factories import Owner
 from workflows.messages.types import Finding, ReconcileResult, Verdict
@@ -92,7 +93,7 @@ async def test_of_two_attempts_that_are_told_one_id_at_once_the_second_is_not_be
     delivered = replace(DELIVERED, provider_message_id="same")
     async with database.transaction() as db:
         told = NewReceipt.about(reference, "one", delivered)
-        await receipts.store(db, told, datetime.now(UTC))
+        await receipts.store(db, told, CONTACT_KEYS, datetime.now(UTC))
         telling = asyncio.create_task(
             harness.tell(second, ReportStatus.DELIVERED, event_id="e2", id="same")
         )
@@ -124,7 +125,7 @@ async def test_a_report_that_is_committed_while_absence_waits_for_its_lock_wins(
 
     async with database.transaction() as db:
         told = NewReceipt.about(reference, "one", DELIVERED)
-        await receipts.store(db, told, datetime.now(UTC))
+        await receipts.store(db, told, CONTACT_KEYS, datetime.now(UTC))
         concluding_it = asyncio.create_task(conclude())
         await until(lambda: waits_for_a_lock(harness, "WITH told AS"))
     assert await concluding_it is A.ACCEPTED

@@ -15,6 +15,7 @@ from models.rules.messages.delivery_events import Mismatch
 from models.session import Database, WriteSession
 from tests.activities.doubles import AMBIGUOUS, Scripted
 from tests.activities.harness import Harness
+from tests.contacts import CONTACT_KEYS
 from tests.e2e.harness import until
 from tests.factories import Owner
 from workflows.messages.types import DispatchResult, Verdict
@@ -58,6 +59,12 @@ async def conclude(
         now=now,
         report_wait_until=now + attended_for,
     )
+
+
+async def stored_now(db: WriteSession, awaited_inline: AwaitedAttempt) -> StoredReceipt | Mismatch:
+    """Store the last report about an attempt."""
+    report = last_word(awaited_inline)
+    return await receipts.store(db, report, CONTACT_KEYS, datetime.now(UTC))
 
 
 def last_word(awaited_inline: AwaitedAttempt) -> NewReceipt:
@@ -150,7 +157,7 @@ async def test_the_last_look_waits_for_a_report_that_is_being_stored(
             return await inline_report_wait.leave(db, awaited_inline)
 
     async with database.transaction() as db:
-        stored = await receipts.store(db, last_word(awaited_inline), datetime.now(UTC))
+        stored = await stored_now(db, awaited_inline)
         leaving = asyncio.create_task(leaves())
         await asyncio.sleep(0.2)
         assert not leaving.done()
@@ -166,7 +173,7 @@ async def test_a_report_that_comes_during_the_last_look_is_signalled(
 
     async def stores() -> StoredReceipt | Mismatch:
         async with database.transaction() as db:
-            return await receipts.store(db, last_word(awaited_inline), datetime.now(UTC))
+            return await stored_now(db, awaited_inline)
 
     async with database.transaction() as db:
         assert await inline_report_wait.leave(db, awaited_inline) is False
@@ -189,7 +196,7 @@ async def test_a_report_that_comes_while_the_answer_is_written_down_is_looked_fo
 
     async def stores() -> StoredReceipt | Mismatch:
         async with database.transaction() as db:
-            return await receipts.store(db, last_word(awaited_inline), datetime.now(UTC))
+            return await stored_now(db, awaited_inline)
 
     async with database.transaction() as db:
         await conclude(db, awaited_inline, attended_for=timedelta(minutes=1))

@@ -24,6 +24,7 @@ from models.rules.system.failures import MOST_FAILURES
 from models.session import Database
 from tests.activities.counted import Counted, counted
 from tests.activities.doubles import FOUND, NOT_FOUND, Scripted
+from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner
 from tests.stack import async_url
 from workflows.messages.types import (
@@ -168,7 +169,9 @@ async def test_a_locked_merchant_does_not_fail_its_messages(
     act: Callable[[Counted, int], Awaitable[Any]],
 ) -> None:
     limits = replace(WORKER, lock=timedelta(seconds=0.2))
-    narrow = Database(async_url(database_url), pool_size=5, limits=limits)
+    narrow = Database(
+        async_url(database_url), pool_size=5, limits=limits, contact_keys=CONTACT_KEYS
+    )
     harness = Counted(narrow, owner, Scripted())
     locked, *others = [await harness.accept() for _ in range(4)]
     async with database.transaction() as db:

@@ -23,6 +23,7 @@ from models.session import Database
 from providers.routing import Routes
 from tests.activities.doubles import AMBIGUOUS, Scripted
 from tests.activities.harness import Harness
+from tests.contacts import CONTACT_KEYS
 from tests.factories import make_message, make_owner, new_message, unique
 from tests.inbound.harness import make_merchant_fixture
 from tests.stack import async_url, make_database
@@ -48,7 +49,7 @@ WAITS = SendWaits(
 async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
     """A database in which no other test's rows are found; sweeping looks at all tenants."""
     url = make_database(postgres, unique("sweep").replace("-", "_"))
-    database = Database(async_url(url), pool_size=10)
+    database = Database(async_url(url), pool_size=10, contact_keys=CONTACT_KEYS)
     yield database
     await database.close()
 
@@ -201,7 +202,7 @@ async def test_a_locked_merchants_late_reports_hold_up_no_other_merchants(
     free = [await _late(other) for _ in range(2)]
     limits = replace(HOUSEKEEPING, lock=SECOND, slot_wait=SECOND / 2)
     url = harness.database.engine.url.render_as_string(hide_password=False)
-    narrow = Database(url, pool_size=4, limits=limits)
+    narrow = Database(url, pool_size=4, limits=limits, contact_keys=CONTACT_KEYS)
     async with harness.database.transaction() as db:
         await db.execute(
             text("SELECT 1 FROM message WHERE tenant_id = :t AND id = ANY(:ids) FOR UPDATE"),

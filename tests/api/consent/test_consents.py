@@ -15,6 +15,7 @@ from models.session import Database
 from models.tables.consent import Consent, ConsentChange
 from models.tables.merchant import Merchant
 from tests.api.integrator import CONSENT, GYM, Integrator, make_merchant
+from tests.contacts import key_of
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
 
@@ -167,7 +168,8 @@ async def test_an_opt_out_waits_for_an_attempt_that_is_being_committed(
             )
         ).one()
         assert merchant_id is not None
-        await lock_contact(db, gym.tenant_id, merchant_id, Channel.SMS, "+18135551234", shared=True)
+        key = key_of("+18135551234")
+        await lock_contact(db, gym.tenant_id, merchant_id, Channel.SMS, key, shared=True)
         opting_out = asyncio.create_task(gym.post("/consents", {**CONSENT, "status": "OPT_OUT"}))
         await asyncio.sleep(0.3)
         assert not opting_out.done()

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from api.http.idempotency import fingerprint, read_key
+from api.http.idempotency import canonical, read_key
 from models.errors import ValidationFailed
 from models.session import Database
 from models.tables.consent import ConsentChange
@@ -155,13 +155,13 @@ def test_one_pair_of_quotes_comes_off_and_two_headers_are_one_too_many() -> None
 
 
 def test_a_fingerprint_tells_requests_apart_and_nothing_else() -> None:
-    one = fingerprint({}, {"a": 1, "b": [1, 2]})
-    assert one == fingerprint({}, {"b": [1, 2], "a": 1})
+    one = canonical({}, {"a": 1, "b": [1, 2]})
+    assert one == canonical({}, {"b": [1, 2], "a": 1})
     others = [
-        fingerprint({"id": "1"}, {"a": 1, "b": [1, 2]}),
-        fingerprint({}, {"a": "1", "b": [1, 2]}),
-        fingerprint({}, {"a": 1, "b": [2, 1]}),
-        fingerprint({}, {"a": 1, "b": [1, 2], "c": None}),
+        canonical({"id": "1"}, {"a": 1, "b": [1, 2]}),
+        canonical({}, {"a": "1", "b": [1, 2]}),
+        canonical({}, {"a": 1, "b": [2, 1]}),
+        canonical({}, {"a": 1, "b": [1, 2], "c": None}),
     ]
     assert len({one, *others}) == 5
 

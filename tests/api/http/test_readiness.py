@@ -11,6 +11,7 @@ from api.services.system.readiness import KEPT_FOR, Readiness
 from cli.dev.postgres import EmbeddedPostgres
 from models.errors import TemporarilyUnavailable
 from models.session import Database
+from tests.contacts import CONTACT_KEYS
 from tests.stack import async_url
 
 
@@ -21,7 +22,7 @@ async def empty(postgres: EmbeddedPostgres, database: Database) -> AsyncIterator
     async with database.read() as db:
         await db.execute(text(f"CREATE DATABASE {name}"))
     url = f"{postgres.url.rpartition('/')[0]}/{name}"
-    made = Database(async_url(url), pool_size=2)
+    made = Database(async_url(url), pool_size=2, contact_keys=CONTACT_KEYS)
     yield made
     await made.close()
 

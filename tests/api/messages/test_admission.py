@@ -21,6 +21,7 @@ from models.rules.messages.admission import FEW
 from models.session import Database
 from tests.api.doubles import Clock, FakeStarter
 from tests.api.integrator import DIRECT, EMAIL, SMS, VOICE, Integrator
+from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_message, make_owner, new_message, unique
 from tests.stack import async_url, make_database
 from workflows.messages.start import SendStart
@@ -110,7 +111,7 @@ def own_url(postgres: EmbeddedPostgres) -> str:
 
 @pytest.fixture
 async def alone(own_url: str) -> AsyncIterator[Database]:
-    database = Database(own_url, pool_size=10)
+    database = Database(own_url, pool_size=10, contact_keys=CONTACT_KEYS)
     async with database.transaction() as db:
         await db.execute(text("UPDATE message SET completed_at = now(), status = 'CANCELED'"))
         await db.execute(

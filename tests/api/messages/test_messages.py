@@ -14,6 +14,7 @@ from models.session import Database
 from models.tables.message import Attempt, Receipt
 from tests.api.doubles import FakeSending
 from tests.api.integrator import SMS, Integrator, make_merchant, make_message
+from tests.contacts import key_of
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
 NOON = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -228,7 +229,12 @@ async def test_filters_narrow_the_list(integrator: Integrator, database: Databas
     for day in (14, 15, 16):
         await make_message(database, tenant, merchant, accepted_at=NOON.replace(day=day))
     await make_message(
-        database, tenant, merchant, accepted_at=NOON, status="DELIVERED", to_key="+18135559001"
+        database,
+        tenant,
+        merchant,
+        accepted_at=NOON,
+        status="DELIVERED",
+        contact_key=key_of("+18135559001"),
     )
     for query, count in (
         ({}, 4),

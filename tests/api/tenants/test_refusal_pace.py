@@ -23,6 +23,7 @@ from models.session import Database
 from models.settings import Settings
 from tests.api.doubles import FakeSending
 from tests.api.integrator import SMS, make_integrator
+from tests.contacts import CONTACT_KEY_FILE
 
 BURST = 3
 BULK = {**SMS, "type": "MARKETING"}
@@ -101,7 +102,11 @@ async def test_a_key_whose_bulk_is_refused_for_the_load_still_sends_its_otps(
     database_url: str, database: Database
 ) -> None:
     app = create_app(
-        Settings(database_url=SecretStr(database_url), server_secret=SecretStr("s" * 40))
+        Settings(
+            database_url=SecretStr(database_url),
+            server_secret=SecretStr("s" * 40),
+            contact_key_file=CONTACT_KEY_FILE,
+        )
     )
     transport = httpx.ASGITransport(app=app, client=("192.0.2.1", 1))
     async with (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.enums import Channel
 from models.errors import InvalidPhoneNumber
-from models.rules.consent.contacts import contact_key, e164
+from models.rules.consent.contacts import e164, merged_contact
 
 E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 
@@ -76,8 +76,10 @@ def test_any_text_is_a_number_of_at_most_fifteen_digits_or_refused(text: str) ->
 
 
 def test_two_ways_of_writing_one_contact_are_the_same() -> None:
-    assert contact_key(Channel.EMAIL, " Ann@Example.COM ") == contact_key(
+    assert merged_contact(Channel.EMAIL, " Ann@Example.COM ") == merged_contact(
         Channel.EMAIL, "ann@example.com"
     )
-    assert contact_key(Channel.SMS, "+1 813 555 1234") == contact_key(Channel.SMS, "+18135551234")
-    assert contact_key(Channel.VOICE, "+1 813 555 1234") == "+18135551234"
+    assert merged_contact(Channel.SMS, "+1 813 555 1234") == merged_contact(
+        Channel.SMS, "+18135551234"
+    )
+    assert merged_contact(Channel.VOICE, "+1 813 555 1234") == "+18135551234"

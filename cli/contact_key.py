@@ -1,0 +1,39 @@
+"""Checks at the start of a process that its contact key is the database's."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.settings import Settings
+
+
+def check_contact_key(settings: "Settings") -> None:
+    """Raise BadSettings if there is no key, or the database was written with another one.
+
+    A database that does not answer or is not migrated yet is checked by every connection later.
+    """
+    import asyncio
+
+    import psycopg
+
+    from models.configuration.environment_settings import BadSettings
+    from models.database.contact_key_check import ContactKeyDiffers, check_contact_key
+    from models.database.limits import CONNECT
+
+    keys = settings.contact_keys()
+    url = settings.database_url.get_secret_value()
+
+    async def check() -> None:
+        async with await psycopg.AsyncConnection.connect(
+            url, connect_timeout=round(CONNECT.total_seconds())
+        ) as connection:
+            await check_contact_key(connection, keys)
+
+    try:
+        asyncio.run(check())
+    except ContactKeyDiffers:
+        raise BadSettings(
+            "HEXAVOX_CONTACT_KEY_FILE is not the key that the database at DATABASE_URL was written "
+            "with: no opt-out would be found"
+        ) from None
+    except psycopg.Error:
+        return

@@ -1,0 +1,82 @@
+"""Keyed hashes: what the database compares instead of contacts and requests.
+
+Phone numbers are few enough to try them all, so a plain hash of one is as good as the number. A
+copy of the database without the key file shows no contact outside the contact columns.
+"""
+
+import hmac
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from typing import Final
+
+from models.enums import Channel
+from models.rules.consent.contacts import merged_contact
+
+SECRET_BYTES: Final = 32
+"""The least length of the secret: that of its hash (RFC 2104, section 3)."""
+
+_LINE: Final = re.compile(r"([1-9][0-9]{0,3}):([A-Za-z0-9+/]+={0,2})")
+_PHONE: Final = "phone"
+_EMAIL: Final = "email"
+
+
+class BadContactKey(ValueError):
+    """The text is not one line `version:base64` with a secret of 32 bytes or more."""
+
+
+class ContactKeys:
+    """Makes the contact keys and request fingerprints of one installation (HMAC-SHA256).
+
+    A contact key is `version.hex`: 64 hexadecimal digits behind the version of the secret.
+    """
+
+    def __init__(self, version: int, secret: bytes) -> None:
+        if len(secret) < SECRET_BYTES:
+            raise BadContactKey
+        self.version = version
+        # One derived secret for each purpose, so that no hash of one is a hash of the other.
+        self._contacts = _derived(secret, "contact")
+        self._requests = _derived(secret, "request")
+        self._check = _derived(secret, "check")
+
+    @classmethod
+    def parse(cls, text: str) -> "ContactKeys":
+        """Read the content of a key file; raises BadContactKey."""
+        match = _LINE.fullmatch(text.strip())
+        if match is None:
+            raise BadContactKey
+        try:
+            secret = b64decode(match[2], validate=True)
+        except NotBase64 as error:
+            raise BadContactKey from error
+        return cls(int(match[1]), secret)
+
+    def key(self, channel: Channel, contact: str) -> str:
+        """Return the key under which all ways of writing a contact are equal.
+
+        SMS and voice share the keys of phone numbers. Raises InvalidPhoneNumber.
+        """
+        kind = _EMAIL if channel is Channel.EMAIL else _PHONE
+        text = f"{kind}\x1f{merged_contact(channel, contact)}"
+        return f"{self.version}.{_hexadecimal(self._contacts, text)}"
+
+    def fingerprint(self, text: str) -> str:
+        """Return the fingerprint of a request: 64 hexadecimal digits."""
+        return _hexadecimal(self._requests, text)
+
+    @property
+    def check_value(self) -> str:
+        """What tells this secret from another one without showing either."""
+        return _hexadecimal(self._check, "check")
+
+    def __repr__(self) -> str:
+        return f"ContactKeys(version={self.version})"
+
+
+def _derived(secret: bytes, purpose: str) -> bytes:
+    return hmac.digest(secret, f"hexavox {purpose}".encode(), "sha256")
+
+
+def _hexadecimal(secret: bytes, text: str) -> str:
+    return hmac.digest(secret, text.encode("utf-8", "surrogatepass"), "sha256").hex()
