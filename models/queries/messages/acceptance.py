@@ -155,11 +155,13 @@ _ACCEPT = text(
         RETURNING ca.available AS balance, month.drawn
     ), accepted AS (
         INSERT INTO message
-               (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, details,
-                attributes, operation, scope, idempotency_key, fingerprint, status, attempts,
+               (tenant_id, delivery_mode, merchant_id, batch_id, chunk_id, channel, type, to_key,
+                to_contact, sender, body, details, attributes, operation, scope,
+                idempotency_key, fingerprint, status, attempts,
                 units, billed_units, funded, month, held_allowance, held_credits, accepted_at,
                 due_at, expires_at, sweep_at, ready_at)
-        SELECT :tenant_id, :merchant_id, :channel, :type, :to_key, :to_contact, :sender, :body,
+        SELECT :tenant_id, (SELECT delivery_mode FROM tenant WHERE id = :tenant_id), :merchant_id,
+               NULL, NULL, :channel, :type, :to_key, :to_contact, :sender, :body,
                :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
                :status, 0, :units, 0, TRUE, :month, funded.drawn, :units - funded.drawn,
                :accepted_at, :due_at, :expires_at, :sweep_at, :due_at
@@ -192,11 +194,13 @@ _METER = text(
     """
     WITH accepted AS (
         INSERT INTO message
-               (tenant_id, merchant_id, channel, type, to_key, to_contact, sender, body, details,
-                attributes, operation, scope, idempotency_key, fingerprint, status, attempts,
+               (tenant_id, delivery_mode, merchant_id, batch_id, chunk_id, channel, type, to_key,
+                to_contact, sender, body, details, attributes, operation, scope,
+                idempotency_key, fingerprint, status, attempts,
                 units, billed_units, funded, month, held_allowance, held_credits, accepted_at,
                 due_at, expires_at, sweep_at, ready_at)
-        VALUES (:tenant_id, :merchant_id, :channel, :type, :to_key, :to_contact, :sender, :body,
+        VALUES (:tenant_id, (SELECT delivery_mode FROM tenant WHERE id = :tenant_id), :merchant_id,
+                NULL, NULL, :channel, :type, :to_key, :to_contact, :sender, :body,
                 :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
                 :status, 0, :units, 0, FALSE, :month, 0, 0, :accepted_at, :due_at, :expires_at,
                 :sweep_at, :due_at)
