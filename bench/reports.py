@@ -74,7 +74,8 @@ _MESSAGES = """
         INSERT INTO message (tenant_id, delivery_mode, merchant_id, channel, type, to_key,
                              to_contact, sender, body, details, attributes, operation, scope,
                              fingerprint, status, attempts, units, billed_units, month,
-                             funded, held_allowance, held_credits, accepted_at, due_at, sweep_at, completed_at)
+                             funded, held_allowance, held_credits, accepted_at,
+                             due_at, sweep_at, completed_at)
         SELECT :t, (SELECT delivery_mode FROM tenant WHERE id = :t), :m, 'SMS', 'OTP',
                '+18135551234', '+18135551234', '+18005550100', 'Hello', '{}', '{}',
                'send-sms', '', repeat('0', 64), 'SENT', 1, 1, 0, '2026-05', TRUE, 1, 0,

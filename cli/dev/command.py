@@ -209,8 +209,8 @@ def _other_version(folder: Path) -> str:
     shown = _shown(folder)
     return (
         f"another version of HexaVox made the data in {shown}, and this one cannot read them;"
-        f" nothing was changed. Move the folder away (mv {shown} {shown}.old), or start with another"
-        " one: HEXAVOX_DATA_DIR=/path/to/another make run"
+        f" nothing was changed. Move the folder away (mv {shown} {shown}.old), or start with"
+        " another one: HEXAVOX_DATA_DIR=/path/to/another make run"
     )
 
 

@@ -16,7 +16,7 @@ class UnknownSchemaVersion(Exception):
 
 
 def refuse_unknown(found: Collection[str], known: Collection[str]) -> None:
-    """Raise UnknownSchemaVersion unless all revisions found are known; an empty database has none."""
+    """Raise UnknownSchemaVersion for a revision that is not known; an empty database has none."""
     for revision in found:
         if revision not in known:
             raise UnknownSchemaVersion(revision)

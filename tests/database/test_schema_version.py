@@ -56,5 +56,6 @@ def test_the_command_says_in_one_line_what_to_do(own_url: str) -> None:
     )
     assert told.returncode == 3
     [line] = [line for line in told.stderr.splitlines() if line.startswith("hexavox:")]
-    assert "schema revision 0000" in line and "create an empty database" in line
+    assert "schema revision 0000" in line
+    assert "create an empty database" in line
     assert "Traceback" not in told.stderr
