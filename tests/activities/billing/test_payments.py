@@ -114,9 +114,9 @@ async def test_without_truth_nothing_is_asked_for(
 async def test_a_tenant_whose_money_nobody_takes_is_told_so(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
+    payment_id = await harness.order()
     async with harness.database.transaction() as db:
         await make_over(db, harness.owner.tenant_id, DeliveryMode.LIVE)
-    payment_id = await harness.order()
     assert await harness.carry(payment_id) is FAILED
     assert (await harness.row(payment_id)).failure == "NO_GATEWAY"
     assert gateway.calls == []
