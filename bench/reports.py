@@ -71,13 +71,14 @@ _OTHERS_DAYS = """
 """
 _MESSAGES = """
     WITH accepted AS (
-        INSERT INTO message (tenant_id, merchant_id, channel, type, contact_key, to_contact, sender,
-                             body, details, attributes, operation, scope, fingerprint, status,
-                             attempts, units, billed_units, month, funded, held_allowance,
-                             held_credits,
-                             accepted_at, due_at, sweep_at, completed_at)
-        SELECT :t, :m, 'SMS', 'OTP', '+18135551234', '+18135551234', '+18005550100', 'Hello', '{}',
-               '{}', 'send-sms', '', repeat('0', 64), 'SENT', 1, 1, 0, '2026-05', TRUE, 1, 0,
+        INSERT INTO message (tenant_id, delivery_mode, merchant_id, channel, type, contact_key,
+                             to_contact, sender, body, details, attributes, operation, scope,
+                             fingerprint, status, attempts, units, billed_units, month,
+                             funded, held_allowance, held_credits, accepted_at,
+                             due_at, sweep_at, completed_at)
+        SELECT :t, (SELECT delivery_mode FROM tenant WHERE id = :t), :m, 'SMS', 'OTP',
+               '+18135551234', '+18135551234', '+18005550100', 'Hello', '{}', '{}',
+               'send-sms', '', repeat('0', 64), 'SENT', 1, 1, 0, '2026-05', TRUE, 1, 0,
                '2026-05-20 11:00Z', '2026-05-20 11:00Z', '2026-05-20 11:00Z',
                CASE WHEN n > :under_way THEN timestamptz '2026-05-20 11:01Z' END
           FROM generate_series(1, CAST(:messages AS int)) AS n

@@ -1,7 +1,7 @@
 """Prints configuration and connection errors as one line, without stack trace or value.
 
 Exit code 2: the configuration is wrong, and the same start would fail again. Exit code 1: something
-outside is not there.
+outside is not there. Exit code 3: another version made the database.
 """
 
 from typing import Any, Final
@@ -11,6 +11,10 @@ from typer.core import TyperGroup
 
 _CONNECTION_STATES: Final = ("08", "28", "3D", "57P")
 """SQLSTATE classes of PostgreSQL: connection, authorization, database name, shutdown."""
+
+
+OTHER_VERSION: Final = 3
+"""Exit code: another version made the database."""
 
 
 class OutOfReach(Exception):
@@ -37,11 +41,14 @@ class Commands(TyperGroup):
 def explain(error: Exception) -> tuple[str, int] | None:
     """Return what to tell and the exit code; None for an error that is ours."""
     from models.configuration.environment_settings import BadSettings
+    from models.database.schema_version import UnknownSchemaVersion
 
     if isinstance(error, BadSettings):
         return str(error), 2
     if isinstance(error, OutOfReach):
         return str(error), 1
+    if isinstance(error, UnknownSchemaVersion):
+        return str(error), OTHER_VERSION
     told = _explain_database(error)
     return None if told is None else (told, 1)
 

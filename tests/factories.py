@@ -120,6 +120,7 @@ async def make_owner(
                 ),
                 *(
                     CreditAccount(
+                        delivery_mode=DeliveryMode.SIMULATOR,
                         tenant_id=tenant.id,
                         merchant_id=merchant.id,
                         channel=channel,
@@ -164,6 +165,7 @@ async def make_paid(
     """Add a payment for SMS credits that no gateway here was asked for; return its id."""
     now = datetime.now(UTC)
     payment = Payment(
+        delivery_mode=DeliveryMode.SIMULATOR,
         tenant_id=tenant_id,
         nonce="",
         merchant_id=merchant_id,

@@ -42,7 +42,7 @@ def mail(
         operation=SEND_DIRECT_EMAIL,
         funded=not of_the_tenant,
         details={"subject": "Hello", "to": list(to)},
-        further_keys=to[1:],
+        further_keys=[key_of(one) for one in to[1:]],
     )
 
 

@@ -10,6 +10,7 @@ from time import monotonic
 
 from rich.console import Console
 
+from cli.command_errors import OTHER_VERSION
 from cli.dev.account import AccountError
 from cli.dev.child_process import Program, ProgramFailedError
 from cli.dev.demo import DemoFailedError, DemoKey, kept_key, make_key, write_down, write_operator
@@ -155,6 +156,8 @@ class DevStart:
         try:
             self._supervisor.finish(program, within=120)
         except ProgramFailedError as error:
+            if program.exit_code == OTHER_VERSION and self._place.database_url is None:
+                raise ProgramFailedError(_other_version(self._place.data_dir)) from error
             raise ProgramFailedError(f"the database could not be migrated: {error}") from error
 
     def _find_key(self, env: dict[str, str], api: Service, others: tuple[Service, ...]) -> DemoKey:
@@ -199,6 +202,16 @@ class DevStart:
         show_board(
             console, title, rows, "Ctrl-C stops everything; the next start goes on from here."
         )
+
+
+def _other_version(folder: Path) -> str:
+    """What to do about a data folder that another version made."""
+    shown = _shown(folder)
+    return (
+        f"another version of HexaVox made the data in {shown}, and this one cannot read them;"
+        f" nothing was changed. Move the folder away (mv {shown} {shown}.old), or start with"
+        " another one: HEXAVOX_DATA_DIR=/path/to/another make run"
+    )
 
 
 def _teller(console: Console) -> Callable[[str], None]:

@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 from models.database.limits import MIGRATION
+from models.database.schema_version import refuse_unknown
 from models.session import connect_options
 from models.tables.registry import metadata
 
@@ -30,6 +31,8 @@ def run() -> None:
             compare_type=True,
             transaction_per_migration=False,
         )
+        known = {script.revision for script in context.script.walk_revisions()}
+        refuse_unknown(context.get_context().get_current_heads(), known)
         context.run_migrations()
     engine.dispose()
 

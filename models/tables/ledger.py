@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from models.enums import Channel, LedgerKind
+from models.enums import Channel, DeliveryMode, LedgerKind
 from models.tables.base import Table, identity, not_negative, one_of, tenant_key, timestamp
 
 
@@ -23,6 +23,8 @@ class CreditAccount(Table, table=True):
 
     __tablename__: ClassVar[str] = "credit_account"
     __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "delivery_mode"], ["tenant.id", "tenant.delivery_mode"]),
+        one_of("delivery_mode", DeliveryMode),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("channel", Channel),
         not_negative("available", "held"),
@@ -31,6 +33,9 @@ class CreditAccount(Table, table=True):
     tenant_id: int = tenant_key()
     merchant_id: int = Field(primary_key=True, sa_type=BigInteger)
     channel: Channel = Field(primary_key=True, sa_type=String(8))
+    delivery_mode: DeliveryMode = Field(
+        sa_type=String(16), description="That of the tenant; a row never changes it."
+    )
     available: int = Field(default=0, sa_type=BigInteger)
     held: int = Field(default=0, sa_type=BigInteger)
 

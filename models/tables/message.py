@@ -19,7 +19,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, MessageType, ReportStatus
+from models.enums import (
+    AttemptState,
+    Channel,
+    DeliveryMode,
+    ErrorCode,
+    MessageStatus,
+    MessageType,
+    ReportStatus,
+)
+from models.rules.accounts.names import DEFAULT_ACCOUNT
 from models.tables.base import (
     Table,
     contact_key_column,
@@ -49,6 +58,8 @@ class Message(Table, table=True):
 
     __tablename__: ClassVar[str] = "message"
     __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "delivery_mode"], ["tenant.id", "tenant.delivery_mode"]),
+        one_of("delivery_mode", DeliveryMode),
         UniqueConstraint("tenant_id", "operation", "scope", "idempotency_key"),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("channel", Channel),
@@ -113,6 +124,9 @@ class Message(Table, table=True):
         nullable=True,
         description="None for direct e-mail that belongs to the tenant itself.",
     )
+    delivery_mode: DeliveryMode = Field(
+        sa_type=String(16), description="That of the tenant; a row never changes it."
+    )
     channel: Channel = Field(sa_type=String(8))
     type: MessageType = Field(sa_type=String(16))
     contact_key: str = contact_key_column(description="Of the recipient, or the first of several.")
@@ -128,6 +142,9 @@ class Message(Table, table=True):
         default_factory=dict, sa_type=JSONB, description="The integrator's metadata."
     )
 
+    batch_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    chunk_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+
     operation: str = Field(sa_type=String(32))
     scope: str = Field(sa_type=String(24))
     idempotency_key: str | None = Field(default=None, sa_type=String(255), nullable=True)
@@ -137,6 +154,12 @@ class Message(Table, table=True):
     error_code: ErrorCode | None = Field(default=None, sa_type=String(32), nullable=True)
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
     provider: str | None = Field(default=None, sa_type=String(32), nullable=True)
+    account: str | None = Field(
+        default=None,
+        sa_type=String(32),
+        nullable=True,
+        description="The account of the latest attempt at its provider.",
+    )
     attempts: int = Field(sa_type=SmallInteger, default=0)
 
     units: int = Field(description="What it costs when billed; held at acceptance.")
@@ -186,6 +209,7 @@ class Attempt(Table, table=True):
             "ux_attempt_provider_message",
             "tenant_id",
             "provider",
+            "account",
             "provider_message_id",
             unique=True,
             postgresql_where=text("provider_message_id IS NOT NULL"),
@@ -198,6 +222,12 @@ class Attempt(Table, table=True):
     message_id: int = Field(primary_key=True, sa_type=BigInteger)
     number: int = Field(primary_key=True, sa_type=SmallInteger)
     provider: str = Field(sa_type=String(32))
+    account: str = Field(
+        default=DEFAULT_ACCOUNT,
+        sa_type=String(32),
+        sa_column_kwargs={"server_default": DEFAULT_ACCOUNT},
+        description="The account at the provider.",
+    )
     state: AttemptState = Field(sa_type=String(16))
     requested_at: datetime = timestamp()
     deadline: datetime = timestamp(description="No byte is written after it.")
@@ -222,7 +252,7 @@ class Receipt(Table, table=True):
 
     __tablename__: ClassVar[str] = "receipt"
     __table_args__ = (
-        UniqueConstraint("tenant_id", "provider", "event_id"),
+        UniqueConstraint("tenant_id", "provider", "account", "event_id"),
         ForeignKeyConstraint(
             ["tenant_id", "message_id", "attempt"],
             ["attempt.tenant_id", "attempt.message_id", "attempt.number"],
@@ -235,6 +265,12 @@ class Receipt(Table, table=True):
     tenant_id: int = tenant_key()
     id: int | None = identity()
     provider: str = Field(sa_type=String(32))
+    account: str = Field(
+        default=DEFAULT_ACCOUNT,
+        sa_type=String(32),
+        sa_column_kwargs={"server_default": DEFAULT_ACCOUNT},
+        description="The account at the provider.",
+    )
     event_id: str = Field(sa_type=String(128))
     message_id: int = Field(sa_type=BigInteger)
     attempt: int = Field(sa_type=SmallInteger)

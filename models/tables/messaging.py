@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
+from models.rules.accounts.names import DEFAULT_ACCOUNT
 from models.rules.registration.vocabulary import (
     TAKEN,
     AssignmentState,
@@ -51,6 +52,12 @@ class Registered(Table):
     tenant_id: int = tenant_key()
     merchant_id: int = Field(sa_type=BigInteger)
     provider: str = Field(sa_type=String(32), description="The registry; its states are its own.")
+    account: str = Field(
+        default=DEFAULT_ACCOUNT,
+        sa_type=String(32),
+        sa_column_kwargs={"server_default": DEFAULT_ACCOUNT},
+        description="The account at the registry.",
+    )
     submission: int = Field(default=0, description="Errands so far; 0: never submitted.")
     vendor_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
     vendor_state: dict[str, Any] = Field(

@@ -14,7 +14,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from models.enums import Channel, ChargeState, PaymentFailure, PaymentStatus
+from models.enums import Channel, ChargeState, DeliveryMode, PaymentFailure, PaymentStatus
+from models.rules.accounts.names import DEFAULT_ACCOUNT
 from models.tables.base import (
     Table,
     identity,
@@ -35,6 +36,8 @@ class Payment(Table, table=True):
 
     __tablename__: ClassVar[str] = "payment"
     __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "delivery_mode"], ["tenant.id", "tenant.delivery_mode"]),
+        one_of("delivery_mode", DeliveryMode),
         UniqueConstraint("tenant_id", "operation", "scope", "idempotency_key"),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("channel", Channel),
@@ -60,6 +63,7 @@ class Payment(Table, table=True):
             "ux_payment_charge",
             "tenant_id",
             "gateway",
+            "account",
             "charge_id",
             unique=True,
             postgresql_where=text("charge_id IS NOT NULL"),
@@ -76,6 +80,9 @@ class Payment(Table, table=True):
         description="The random part of its reference at the gateway; empty for the oldest.",
     )
     merchant_id: int = Field(sa_type=BigInteger)
+    delivery_mode: DeliveryMode = Field(
+        sa_type=String(16), description="That of the tenant; a row never changes it."
+    )
     channel: Channel = Field(sa_type=String(8))
     units: int
     amount_cents: int
@@ -95,6 +102,12 @@ class Payment(Table, table=True):
     failure: PaymentFailure | None = Field(default=None, sa_type=String(24), nullable=True)
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
     gateway: str | None = Field(default=None, sa_type=String(32), nullable=True)
+    account: str = Field(
+        default=DEFAULT_ACCOUNT,
+        sa_type=String(32),
+        sa_column_kwargs={"server_default": DEFAULT_ACCOUNT},
+        description="The account at the gateway.",
+    )
     charge_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
     refund_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
 

@@ -26,7 +26,12 @@ class Tenant(Table, table=True):
     """One integrator; every other row belongs to exactly one."""
 
     __tablename__: ClassVar[str] = "tenant"
-    __table_args__ = (UniqueConstraint("name"), one_of("delivery_mode", DeliveryMode))
+    __table_args__ = (
+        UniqueConstraint("name"),
+        # What rows with a delivery mode of their own refer to; the mode itself never changes.
+        UniqueConstraint("id", "delivery_mode"),
+        one_of("delivery_mode", DeliveryMode),
+    )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
     name: str = Field(sa_type=String(64))

@@ -138,6 +138,7 @@ class PaymentHarness:
         now = datetime.now(UTC)
         async with self.database.transaction() as db:
             payment = Payment(
+                delivery_mode=DeliveryMode.SIMULATOR,
                 tenant_id=self.owner.tenant_id,
                 nonce=_nonce(),
                 merchant_id=self.owner.merchant_id,

@@ -155,6 +155,7 @@ async def make_message(database: Database, tenant_id: int, merchant_id: int, **f
     at = facts.get("accepted_at", _now())
     async with database.transaction() as db:
         message = Message(
+            delivery_mode=DeliveryMode.SIMULATOR,
             **{
                 "tenant_id": tenant_id,
                 "merchant_id": merchant_id,
@@ -179,7 +180,7 @@ async def make_message(database: Database, tenant_id: int, merchant_id: int, **f
                 "due_at": at,
                 "sweep_at": at,
                 **facts,
-            }
+            },
         )
         db.add(message)
         await db.flush()

@@ -39,6 +39,8 @@ def main() -> None:
     folder = Path(os.environ["HEXAVOX_DATA_DIR"])
     (folder / f"environment-{sys.argv[1]}").write_text("\n".join(os.environ))
     match sys.argv[1:]:
+        case ["migrate"] if (folder / "other-version").exists():
+            sys.exit(3)
         case ["migrate"]:
             assert os.environ["DATABASE_URL"].startswith("postgresql://")
         case ["tenant", *_]:

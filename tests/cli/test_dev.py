@@ -210,3 +210,14 @@ def test_what_is_no_port_is_refused(port: str) -> None:
 def test_two_servers_on_one_port_are_refused() -> None:
     with pytest.raises(BadSurroundingsError, match="HEXAVOX_API_PORT and HEXAVOX_SIMULATOR_PORT"):
         Surroundings.read({"HEXAVOX_API_PORT": "9000", "HEXAVOX_SIMULATOR_PORT": "9000"})
+
+
+def test_a_folder_of_another_version_is_refused_with_what_to_do(env: dict[str, str]) -> None:
+    data = Path(env["HEXAVOX_DATA_DIR"])
+    data.mkdir(parents=True)
+    (data / "other-version").touch()
+    ended = run(env)
+    assert ended.returncode == 1
+    assert f"mv {data} {data}.old" in ended.stderr
+    assert "HEXAVOX_DATA_DIR=/path/to/another make run" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1

@@ -9,17 +9,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from cli.database import async_url
 from models.rules.consent.contact_keys import ContactKeys
 from models.session import Database
 from tests.contacts import CONTACT_KEY_FILE, CONTACT_KEYS
 from tests.secret_values import SERVER_SECRET
-from tests.stack import ROOT
+from tests.stack import ROOT, async_url
 
 OTHER_LINE = "1:YW5vdGhlciBzZWNyZXQgb2YgdGhpcnR5LXR3byBieXRlcw==\n"
 REFUSED = (
-    "hexavox: HEXAVOX_CONTACT_KEY_FILE is not the key that the database at DATABASE_URL was written "
-    "with: no opt-out would be found\n"
+    "hexavox: HEXAVOX_CONTACT_KEY_FILE is not the key that the database at DATABASE_URL was "
+    "written with: no opt-out would be found\n"
 )
 
 

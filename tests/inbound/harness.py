@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from api.services.consent.inbound_texts import Inbox
 from api.workflow_starters import WorkflowStarter
-from models.enums import Channel
+from models.enums import Channel, DeliveryMode
 from models.session import Database
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
@@ -105,6 +105,7 @@ async def make_merchant_fixture(database: Database, owner: Owner, name: str) -> 
         assert merchant.id is not None
         db.add_all(
             CreditAccount(
+                delivery_mode=DeliveryMode.SIMULATOR,
                 tenant_id=owner.tenant_id,
                 merchant_id=merchant.id,
                 channel=channel,

@@ -8,6 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from models.enums import DeliveryMode
+from tests.delivery_modes import make_over
 from tests.inbound.harness import CONTACT, OTHER, Line, event, signed
 from tests.inbound.reporting import mismatches
 
@@ -49,19 +51,18 @@ async def test_a_stop_that_twilio_passes_on_is_obeyed_once(line: Line) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE sender_number SET provider = 'twilio' WHERE tenant_id = :t",
-        "UPDATE tenant SET delivery_mode = 'LIVE' WHERE id = :t",
-    ],
-    ids=["bought elsewhere", "live"],
+    "mode", [DeliveryMode.SIMULATOR, DeliveryMode.LIVE], ids=["bought elsewhere", "live"]
 )
 async def test_a_text_that_another_provider_would_pass_on_is_dropped(
-    line: Line, change: str
+    line: Line, mode: DeliveryMode
 ) -> None:
     await line.writes()
     async with line.database.transaction() as db:
-        await db.execute(text(change), {"t": line.owner.tenant_id})
+        if mode is DeliveryMode.LIVE:
+            await make_over(db, line.owner.tenant_id, mode)
+        else:
+            moved = text("UPDATE sender_number SET provider = 'twilio' WHERE tenant_id = :t")
+            await db.execute(moved, {"t": line.owner.tenant_id})
     counted = mismatches("PROVIDER")
     assert (await line.texts("STOP")).status_code == 204
     assert await _nothing_happened(line)

@@ -115,6 +115,9 @@ BAD = [
     "UPDATE ledger_entry SET credit_units = units + 1 WHERE tenant_id = :t",
     "UPDATE merchant SET sms_limit = -1 WHERE tenant_id = :t",
     "UPDATE tenant SET delivery_mode = 'BOTH' WHERE id = :t",
+    "UPDATE tenant SET delivery_mode = 'LIVE' WHERE id = :t",
+    "UPDATE message SET delivery_mode = 'LIVE' WHERE tenant_id = :t",
+    "UPDATE credit_account SET delivery_mode = 'LIVE' WHERE tenant_id = :t",
     "INSERT INTO ledger_entry (tenant_id, merchant_id, channel, kind, units, credit_units,"
     " balance, month, message_id, at) SELECT tenant_id, merchant_id, channel, kind, units,"
     " credit_units, balance, month, message_id, at FROM ledger_entry WHERE tenant_id = :t",
@@ -207,8 +210,8 @@ def test_the_head_file_names_the_newest_revision() -> None:
 def test_a_foreign_tenant_cannot_own_a_row_of_another(database_url: str) -> None:
     with psycopg.connect(database_url) as connection, pytest.raises(errors.ForeignKeyViolation):
         connection.execute(
-            "INSERT INTO credit_account (tenant_id, merchant_id, channel, available, held)"
-            " VALUES (-1, -1, 'SMS', 0, 0)"
+            "INSERT INTO credit_account (tenant_id, delivery_mode, merchant_id, channel,"
+            " available, held) VALUES (-1, 'LIVE', -1, 'SMS', 0, 0)"
         )
 
 

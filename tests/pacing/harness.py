@@ -146,6 +146,7 @@ class SenderHarness:
             other = replace(self.owner, merchant_id=merchant.id, merchant=merchant.external_id)
             db.add_all(
                 CreditAccount(
+                    delivery_mode=DeliveryMode.SIMULATOR,
                     tenant_id=self.owner.tenant_id,
                     merchant_id=merchant.id,
                     channel=channel,

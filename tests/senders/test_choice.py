@@ -11,6 +11,7 @@ from models.queries.consent.send_policy import SendPolicy, find_policy
 from models.session import Database
 from models.tables.tenant import SenderNumber
 from tests.contacts import key_of
+from tests.delivery_modes import make_over
 from tests.factories import Owner, make_message, make_owner, new_message
 
 TO = "+18135551234"
@@ -47,8 +48,7 @@ async def add(
 
 async def switch(database: Database, owner: Owner, mode: DeliveryMode) -> None:
     async with database.transaction() as db:
-        statement = text("UPDATE tenant SET delivery_mode = :mode WHERE id = :id")
-        await db.execute(statement, {"mode": mode, "id": owner.tenant_id})
+        await make_over(db, owner.tenant_id, mode)
 
 
 async def ask(

@@ -27,6 +27,7 @@ from models.errors import (
     TemporarilyUnavailable,
     ValidationFailed,
 )
+from models.queries.tenants.delivery_modes import mode_of
 from models.rules.messages.operations import UPGRADE
 from models.session import Database, WriteSession
 from models.tables.ledger import LedgerEntry
@@ -218,6 +219,7 @@ class Billing:
             insert(Payment)
             .values(
                 tenant_id=caller.tenant_id,
+                delivery_mode=mode_of(caller.tenant_id),
                 nonce=_nonce(),
                 merchant_id=merchant.id,
                 reference_id=order.reference_id,

@@ -26,6 +26,7 @@ from api.services.readable import get_merchant, readable_merchants, row_id
 from models.enums import Channel
 from models.errors import Forbidden, ValidationFailed
 from models.queries.alerts.threshold_alerts import limits_changed
+from models.queries.tenants.delivery_modes import mode_of
 from models.rules.billing.periods import first_day, month_of
 from models.rules.consent.quiet_hours import FEDERAL, NoSuchHour, narrowed
 from models.session import Database, WriteSession
@@ -143,7 +144,12 @@ async def _write(
     )
     merchant, *before = (await db.execute(statement)).one()
     accounts = [
-        {"tenant_id": caller.tenant_id, "merchant_id": merchant.id, "channel": channel}
+        {
+            "tenant_id": caller.tenant_id,
+            "delivery_mode": mode_of(caller.tenant_id),
+            "merchant_id": merchant.id,
+            "channel": channel,
+        }
         for channel in Channel
     ]
     await db.execute(

@@ -55,6 +55,7 @@ class PaymentRow:
     currency: str
     payment_method_id: str = field(repr=False)
     gateway: str | None
+    account: str
     charge_id: str | None
     deadline: datetime | None
     completed: bool
@@ -78,14 +79,14 @@ class PaymentRow:
 
 
 _FIND = """
-    SELECT p.tenant_id, p.id, p.nonce, p.merchant_id, t.delivery_mode, m.active, p.channel,
-           p.units, p.amount_cents, p.currency, p.payment_method_id, p.gateway, p.charge_id,
+    SELECT p.tenant_id, p.id, p.nonce, p.merchant_id, p.delivery_mode, m.active, p.channel,
+           p.units, p.amount_cents, p.currency, p.payment_method_id, p.gateway, p.account,
+           p.charge_id,
            p.deadline, p.status, p.completed_at IS NOT NULL AS completed,
            p.given_up_at IS NOT NULL AS given_up, p.fulfilled_at IS NOT NULL AS fulfilled,
            p.refund_due_at IS NOT NULL AS refund_due
       FROM payment p
       JOIN merchant m ON m.tenant_id = p.tenant_id AND m.id = p.merchant_id
-      JOIN tenant t ON t.id = p.tenant_id
      WHERE p.tenant_id = :tenant_id AND p.id = :payment_id
 """
 _LOOK = text(_FIND)
@@ -126,6 +127,7 @@ async def find_payment(
         currency=row.currency,
         payment_method_id=row.payment_method_id,
         gateway=row.gateway,
+        account=row.account,
         charge_id=row.charge_id,
         deadline=row.deadline,
         completed=row.completed,
@@ -197,6 +199,7 @@ async def _is_elsewhere(db: WriteSession, payment: PaymentRow, charge_id: str) -
     statement = select(col(Payment.id)).where(
         col(Payment.tenant_id) == payment.tenant_id,
         col(Payment.gateway) == payment.gateway,
+        col(Payment.account) == payment.account,
         col(Payment.charge_id) == charge_id,
         col(Payment.id) != payment.payment_id,
     )
@@ -214,14 +217,16 @@ async def fail(
 _GRANT = text(
     """
     WITH paid AS (
-        SELECT merchant_id, channel, units FROM payment
+        SELECT delivery_mode, merchant_id, channel, units FROM payment
          WHERE tenant_id = :tenant_id AND id = :payment_id AND status = 'SUCCEEDED'
            AND fulfilled_at IS NULL AND refund_due_at IS NULL
     ), account AS (
-        INSERT INTO credit_account AS ca (tenant_id, merchant_id, channel, available, held)
-        SELECT :tenant_id, merchant_id, channel, units, 0 FROM paid
+        INSERT INTO credit_account AS ca (tenant_id, delivery_mode, merchant_id, channel, available,
+                                         held)
+        SELECT :tenant_id, delivery_mode, merchant_id, channel, units, 0 FROM paid
         ON CONFLICT (tenant_id, merchant_id, channel) DO UPDATE
            SET available = ca.available + excluded.available
+         WHERE ca.delivery_mode = excluded.delivery_mode
         RETURNING available
     ), entry AS (
         INSERT INTO ledger_entry

@@ -125,14 +125,15 @@ async def find_known(
 def _insert(*, funded: str, allowance: str, credits: str) -> str:
     """Return the INSERT of a message, up to what it selects from; the arguments are SQL."""
     return f"""INSERT INTO message
-               (tenant_id, merchant_id, channel, type, contact_key, to_contact, sender, body,
-                details, attributes, operation, scope, idempotency_key, fingerprint, status,
-                attempts, units, billed_units, funded, month, held_allowance, held_credits,
-                accepted_at, due_at, expires_at, sweep_at, ready_at)
-        SELECT :tenant_id, :merchant_id, :channel, :type, :contact_key, :to_contact, :sender, :body,
+               (tenant_id, delivery_mode, merchant_id, batch_id, chunk_id, channel, type,
+                contact_key, to_contact, sender, body, details, attributes, operation, scope,
+                idempotency_key, fingerprint, status, attempts, units, billed_units, funded, month,
+                held_allowance, held_credits, accepted_at, due_at, expires_at, sweep_at, ready_at)
+        SELECT :tenant_id, (SELECT delivery_mode FROM tenant WHERE id = :tenant_id),
+               :merchant_id, NULL, NULL, :channel, :type, :contact_key, :to_contact, :sender, :body,
                :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint, :status,
                0, :units, 0, {funded}, :month, {allowance}, {credits},
-               :accepted_at, :due_at, :expires_at, :sweep_at, :due_at"""
+               :accepted_at, :due_at, :expires_at, :sweep_at, :due_at"""  # noqa: S608 - the arguments are ours
 
 
 # One statement, so one round trip. Rows are locked in the order every transaction here keeps:

@@ -30,6 +30,7 @@ _CONCLUDE = text(
                EXISTS (SELECT 1 FROM attempt other
                         WHERE other.tenant_id = attempt.tenant_id
                           AND other.provider = attempt.provider
+                          AND other.account = attempt.account
                           AND other.provider_message_id = CAST(:provider_message_id AS text)
                           AND (other.message_id, other.number) <> (:message_id, :number)
                       ) AS elsewhere

@@ -20,6 +20,7 @@ from models.queries.consent.consents import CONTACT_LOCK, lock_contact
 from models.queries.consent.send_policy import together
 from models.queries.senders import senders
 from models.queries.senders.sender_queue import Clock, Pace, fresh_pace, pace_of
+from models.rules.accounts.names import DEFAULT_ACCOUNT
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
 from models.rules.messages.dispatch_decision import Candidate
 from models.rules.messages.operations import ANSWER_INBOUND
@@ -84,7 +85,7 @@ _READ = text(
     SELECT m.status, m.completed_at IS NOT NULL AS completed, m.type, m.channel, m.due_at,
            m.expires_at, m.units, m.to_contact, m.sender, m.body, m.details, m.operation,
            COALESCE(merchant.active, TRUE) AS active, merchant.timezone,
-           merchant.marketing_from, merchant.marketing_until, tenant.delivery_mode,
+           merchant.marketing_from, merchant.marketing_until, m.delivery_mode,
            (SELECT array_agg(c.status) FROM consent c
              WHERE c.tenant_id = m.tenant_id AND c.merchant_id = m.merchant_id
                AND c.channel = m.channel
@@ -116,7 +117,6 @@ _READ = text(
                           WHEN 'VOICE' THEN number.calls_per_second END AS per_second
       FROM message m
       LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
-      JOIN tenant ON tenant.id = m.tenant_id
       LEFT JOIN sender_number number ON number.number = m.sender AND number.tenant_id = m.tenant_id
       LEFT JOIN sender_queue place ON place.tenant_id = m.tenant_id AND place.message_id = m.id
      WHERE m.tenant_id = :tenant_id AND m.id = :message_id
@@ -259,14 +259,17 @@ _CLAIM = text(
     """
     WITH claimed AS (
         UPDATE message
-           SET status = 'SENDING', attempts = :number, provider = :provider, ready_at = NULL,
+           SET status = 'SENDING', attempts = :number, provider = :provider,
+               account = :account, ready_at = NULL,
                sweep_at = CAST(:now AS timestamptz) + CAST(:grace AS interval)
          WHERE tenant_id = :tenant_id AND id = :message_id
         RETURNING 1
     )
     INSERT INTO attempt
-           (tenant_id, message_id, number, provider, state, requested_at, deadline, everywhere)
-    SELECT :tenant_id, :message_id, :number, :provider, 'REQUESTED', :now, :deadline, FALSE
+           (tenant_id, message_id, number, provider, account, state, requested_at, deadline,
+            everywhere)
+    SELECT :tenant_id, :message_id, :number, :provider, :account, 'REQUESTED', :now, :deadline,
+           FALSE
       FROM claimed
     """
 )
@@ -294,6 +297,7 @@ async def claim(
             "message_id": message_id,
             "number": number,
             "provider": provider,
+            "account": DEFAULT_ACCOUNT,
             "now": now,
             "deadline": deadline,
             "grace": grace,

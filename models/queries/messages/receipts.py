@@ -65,6 +65,7 @@ _STORE = text(
                m.contact_key,
                CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED'
                AND CAST(:price AS numeric) IS NULL AS stale,
+               a.account,
                COALESCE(a.report_wait_until > :now, FALSE) AS awaited_inline,
                CASE WHEN a.provider <> :provider THEN 'PROVIDER'
                     WHEN m.channel <> CAST(:channel AS text) THEN 'CHANNEL'
@@ -83,10 +84,12 @@ _STORE = text(
                          EXISTS (SELECT 1 FROM attempt other
                                   WHERE other.tenant_id = a.tenant_id
                                     AND other.provider = a.provider
+                                    AND other.account = a.account
                                     AND other.provider_message_id = :provider_message_id)
                          ) THEN 'MESSAGE_ID'
                     WHEN EXISTS (SELECT 1 FROM receipt r
                                   WHERE r.tenant_id = a.tenant_id AND r.provider = a.provider
+                                    AND r.account = a.account
                                     AND r.event_id = :event_id
                                     AND (r.message_id, r.attempt) <> (a.message_id, a.number))
                     THEN 'EVENT' END AS mismatch
@@ -96,15 +99,15 @@ _STORE = text(
            FOR NO KEY UPDATE OF a
     ), stored AS (
         INSERT INTO receipt
-               (tenant_id, provider, event_id, message_id, attempt, status, phase, recipient,
-                contact_key, duration_seconds, error_code, provider_code, price, reported_at,
-                received_at, look_at, applied_at)
-        SELECT :tenant_id, :provider, :event_id, :message_id, :attempt, :status, :phase,
-               :recipient, CAST(:recipient_key AS text), :duration_seconds, :error_code,
+               (tenant_id, provider, account, event_id, message_id, attempt, status, phase,
+                recipient, contact_key, duration_seconds, error_code, provider_code, price,
+                reported_at, received_at, look_at, applied_at)
+        SELECT :tenant_id, :provider, named.account, :event_id, :message_id, :attempt, :status,
+               :phase, :recipient, CAST(:recipient_key AS text), :duration_seconds, :error_code,
                :provider_code, CAST(:price AS numeric), :reported_at, :now, :now,
                CASE WHEN named.stale THEN CAST(:now AS timestamptz) END
           FROM named WHERE named.mismatch IS NULL
-        ON CONFLICT (tenant_id, provider, event_id) DO UPDATE
+        ON CONFLICT (tenant_id, provider, account, event_id) DO UPDATE
            SET price = excluded.price, look_at = excluded.look_at, applied_at = NULL
          WHERE receipt.price IS NULL AND excluded.price IS NOT NULL
            AND receipt.message_id = excluded.message_id AND receipt.attempt = excluded.attempt
@@ -120,8 +123,8 @@ _STORE = text(
            COALESCE((SELECT open FROM stored),
                     (SELECT applied_at IS NULL FROM receipt
                       WHERE tenant_id = :tenant_id AND provider = :provider
-                        AND event_id = :event_id AND message_id = :message_id
-                        AND attempt = :attempt), FALSE) AS open
+                        AND account = named.account AND event_id = :event_id
+                        AND message_id = :message_id AND attempt = :attempt), FALSE) AS open
       FROM named
     """
 )

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
 
 from models.enums import ChargeState, DeliveryMode, PaymentStatus
 from models.rules.billing.payments import Duty
@@ -14,6 +13,7 @@ from models.session import Database
 from providers.ports.messages import NotFound
 from providers.ports.payments import Refunded, RefundRefused
 from tests.activities.gateways import BUSY, LOST, UNREACHABLE, Died, OwnGateway, PaymentHarness
+from tests.delivery_modes import make_over
 from tests.factories import Owner
 
 PENDING, SUCCEEDED, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED
@@ -114,12 +114,9 @@ async def test_without_truth_nothing_is_asked_for(
 async def test_a_tenant_whose_money_nobody_takes_is_told_so(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
-    async with harness.database.transaction() as db:
-        await db.execute(
-            text("UPDATE tenant SET delivery_mode = :live WHERE id = :t"),
-            {"live": DeliveryMode.LIVE, "t": harness.owner.tenant_id},
-        )
     payment_id = await harness.order()
+    async with harness.database.transaction() as db:
+        await make_over(db, harness.owner.tenant_id, DeliveryMode.LIVE)
     assert await harness.carry(payment_id) is FAILED
     assert (await harness.row(payment_id)).failure == "NO_GATEWAY"
     assert gateway.calls == []

@@ -9,7 +9,14 @@ import pytest
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from models.enums import AttemptState, Channel, MessageStatus, ReportStatus, SuppressionReason
+from models.enums import (
+    AttemptState,
+    Channel,
+    DeliveryMode,
+    MessageStatus,
+    ReportStatus,
+    SuppressionReason,
+)
 from models.session import Database
 from models.tables.ledger import CreditAccount, LedgerEntry
 from models.tables.message import Attempt, Message, Receipt
@@ -317,7 +324,12 @@ async def _sent(gym: Integrator) -> str:
 def _accounts(tenant_id: int, merchant_id: int) -> list[Any]:
     return [
         CreditAccount(
-            tenant_id=tenant_id, merchant_id=merchant_id, channel=channel, available=0, held=0
+            delivery_mode=DeliveryMode.SIMULATOR,
+            tenant_id=tenant_id,
+            merchant_id=merchant_id,
+            channel=channel,
+            available=0,
+            held=0,
         )
         for channel in Channel
     ]

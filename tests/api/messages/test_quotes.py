@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.enums import Channel, UnpricedReason
+from models.enums import Channel, DeliveryMode, UnpricedReason
 from models.session import Database
 from tests.api.integrator import (
     EMAIL,
@@ -16,6 +16,7 @@ from tests.api.integrator import (
     make_merchant,
     suppress_contact,
 )
+from tests.delivery_modes import make_over
 from tests.factories import add_card
 
 QUOTES = {
@@ -110,9 +111,7 @@ async def test_without_a_provider_there_is_no_price_either(
 ) -> None:
     await carded(database, gym)
     async with database.transaction() as db:
-        await db.execute(
-            text("UPDATE tenant SET delivery_mode = 'LIVE' WHERE id = :t"), {"t": gym.tenant_id}
-        )
+        await make_over(db, gym.tenant_id, DeliveryMode.LIVE)
     assert (await quote(gym, QUOTES["SMS"]))["priceGap"] == "RATE_MISSING"
 
 

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import text
 
+from models.enums import DeliveryMode
 from models.session import Database
 from models.tables.tenant import SenderNumber
 from tests.api.integrator import SMS, VOICE, Integrator
+from tests.delivery_modes import make_over
 
 
 async def live_with_own_number(
@@ -17,9 +19,7 @@ async def live_with_own_number(
     find = text("SELECT id FROM merchant WHERE tenant_id = :t AND external_id = 'gym-a'")
     async with database.transaction() as db:
         merchant_id = await db.scalar(find, {"t": gym.tenant_id})
-        await db.execute(
-            text("UPDATE tenant SET delivery_mode = 'LIVE' WHERE id = :t"), {"t": gym.tenant_id}
-        )
+        await make_over(db, gym.tenant_id, DeliveryMode.LIVE)
         now = datetime.now(UTC)
         db.add(
             SenderNumber(

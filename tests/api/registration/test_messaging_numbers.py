@@ -5,11 +5,13 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
+from models.enums import DeliveryMode
 from models.queries.consent.inbound_texts import find_number
 from models.rules.registration.vocabulary import RegistrationOperation
 from providers.ports.messages import Unanswered
 from tests.api.integrator import GYM, Integrator
 from tests.api.registrar import FakeRegistrationStarter, Registrar, refused
+from tests.delivery_modes import make_over
 from tests.registration.harness import ScriptedRegistry
 
 
@@ -32,8 +34,7 @@ async def test_a_registry_out_of_reach_is_503(
 
 async def test_a_tenant_without_a_registry_can_register_nothing(registrar: Registrar) -> None:
     async with registrar.database.transaction() as db:
-        statement = text("UPDATE tenant SET delivery_mode = 'LIVE' WHERE id = :id")
-        await db.execute(statement, {"id": registrar.integrator.tenant_id})
+        await make_over(db, registrar.integrator.tenant_id, DeliveryMode.LIVE)
     assert refused(await registrar.brand()) == (503, "TEMPORARILY_UNAVAILABLE")
     assert await registrar.rows() == []
 

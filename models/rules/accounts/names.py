@@ -1,0 +1,6 @@
+"""Names of provider accounts."""
+
+from typing import Final
+
+DEFAULT_ACCOUNT: Final = "default"
+"""The only account of every provider until several can be configured."""
