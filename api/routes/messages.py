@@ -82,9 +82,8 @@ async def send_sms(
 ) -> DispatchResponse:
     """Accept an SMS and send it asynchronously.
 
-    A retry with the same Idempotency-Key returns the
-    same `messageId` with its current status and sends nothing. The units are held until a provider
-    accepted the message.
+    A retry with the same Idempotency-Key returns the same `messageId` with its current status and
+    sends nothing. The units are held until a provider has accepted the message.
     """
     accepted = await sending.accept_sms(caller, order, key)
     mark(request, response, replayed=accepted.replayed)
