@@ -41,11 +41,11 @@ from models.rules.consent.keywords import (
 )
 from models.rules.messages.channels import sms
 from models.rules.messages.delivery_events import Mismatch
+from models.rules.messages.identity import SendStart
 from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import Database, WriteSession
 from providers.inbound_verifiers import VerifyInbound
 from providers.ports.messages import ForgedWebhook, InboundText
-from workflows.messages.start import SendStart
 
 log = logging.getLogger(__name__)
 

@@ -35,11 +35,11 @@ from models.queries.messages import acceptance
 from models.queries.messages.acceptance import (
     AcceptedMessage,
     KeyTaken,
-    KnownSend,
     NewMessage,
     NotFunded,
 )
 from models.rules.billing.periods import month_of
+from models.rules.messages.identity import SendKey
 from models.rules.messages.operations import (
     SEND_DIRECT_EMAIL,
     SEND_EMAIL,
@@ -49,7 +49,6 @@ from models.rules.messages.operations import (
 )
 from models.rules.messages.validity import expiry
 from models.session import Database
-from workflows.messages.start import SendStart
 
 FARTHEST: Final = timedelta(days=30)
 """How far ahead a send may be scheduled."""
@@ -135,8 +134,7 @@ class Sending:
         request: IdempotentRequest,
         read: Callable[[], Draft],
     ) -> Accepted:
-        named = (caller.tenant_id, operation, request.scope, request.key)
-        key = None if request.key is None else named
+        key = _send_key(caller, operation, request)
         try:
             async with self._key_locks.hold(key) as second:
                 known = await self._known(caller, operation, request) if second else None
@@ -239,27 +237,22 @@ class Sending:
     async def _known(
         self, caller: Caller, operation: str, request: IdempotentRequest
     ) -> Accepted | None:
-        if request.key is None:
+        key = _send_key(caller, operation, request)
+        if key is None:
             return None
         async with self._database.read() as db:
-            known = await acceptance.find_known(
-                db,
-                tenant_id=caller.tenant_id,
-                operation=operation,
-                scope=request.scope,
-                key=request.key,
-            )
+            known = await acceptance.find_known(db, key)
         if known is None:
             return None
         if known.fingerprint != request.fingerprint:
             raise IdempotencyKeyReused
-        logs.message_id.set(known.message_id)
+        logs.message_id.set(known.send.message_id)
         if not known.completed:
-            await self._starter.start(_restart(caller, operation, request, known))
+            await self._starter.start(known.send)
         return Accepted(
-            message_id=known.message_id,
-            merchant=known.merchant,
-            channel=known.channel,
+            message_id=known.send.message_id,
+            merchant=known.send.merchant,
+            channel=known.send.channel,
             status=known.status,
             replayed=True,
         )
@@ -274,16 +267,12 @@ def due_at(send_at: datetime | None, now: datetime) -> datetime:
     return send_at
 
 
-def _restart(
-    caller: Caller, operation: str, request: IdempotentRequest, known: KnownSend
-) -> SendStart:
-    return SendStart(
+def _send_key(caller: Caller, operation: str, request: IdempotentRequest) -> SendKey | None:
+    """Return the key of a send; None if it has none."""
+    if request.key is None:
+        return None
+    return SendKey(
         tenant_id=caller.tenant_id,
-        message_id=known.message_id,
-        merchant_id=known.merchant_id,
-        merchant=known.merchant,
-        channel=known.channel,
-        type=known.type,
         operation=operation,
         scope=request.scope,
         idempotency_key=request.key,
