@@ -75,8 +75,9 @@ async def test_whoever_reads_a_message_finds_the_same_identity(
         idempotency_key="k-1",
     )
     now, at_once = LONG_AGO + timedelta(days=1), timedelta(0)
+    async with database.read() as reading:
+        known = await acceptance.find_known(reading, key)
     async with database.transaction() as db:
-        known = await acceptance.find_known(db, key)
         silent = await take_silent(db, now=now, grace=at_once, longest=at_once, most=10_000)
         unstarted = await take_unstarted(db, now=now, grace=at_once, longest=at_once, most=10_000)
     assert known is not None
