@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.auth import Caller
+from api.http.outcomes import Body, Outcome, Replayed
 from api.http.trace import template_of, trace_of
 from models.database.limits import KEY_WAIT
 from models.errors import IdempotencyKeyReused, ValidationFailed
@@ -40,8 +41,6 @@ _LOCK = text(
     """
 )
 
-View = TypeVar("View", bound=BaseModel)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotentRequest:
@@ -52,13 +51,10 @@ class IdempotentRequest:
     key: str | None
     fingerprint: str
 
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[View]):
-    """What an upsert answers, and whether it had been answered before."""
-
-    body: View
-    replayed: bool
+    def check_same(self, fingerprint: str) -> None:
+        """Raise IdempotencyKeyReused if the key was used before with another fingerprint."""
+        if fingerprint != self.fingerprint:
+            raise IdempotencyKeyReused
 
 
 def identify(
@@ -104,17 +100,13 @@ def canonical(path: dict[str, Any], document: Any) -> str:
     )
 
 
-def answer_with(answer: Answer[View], request: Request, response: Response) -> View:
-    """Return what is answered, marked if it had been answered before."""
-    mark(request, response, replayed=answer.replayed)
-    return answer.body
-
-
-def mark(request: Request, response: Response, *, replayed: bool) -> None:
-    """Say in headers, log and metrics whether this answer is about an earlier action."""
+def answer_with(outcome: Outcome[Body], request: Request, response: Response) -> Body:
+    """Return the body of an answer; say in header, log and metrics whether it is a replay."""
+    replayed = isinstance(outcome, Replayed)
     trace_of(request.scope).replayed = replayed
     if replayed:
         response.headers[REPLAYED_HEADER] = "true"
+    return outcome.body
 
 
 async def find_answer(
@@ -136,8 +128,7 @@ async def find_answer(
     )
     if record is None:
         return None
-    if record.fingerprint != request.fingerprint:
-        raise IdempotencyKeyReused
+    request.check_same(record.fingerprint)
     return record.answer
 
 

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.billing import LedgerEntryView, MerchantUpgradeView, V1MerchantUpgradeRequest
 from api.services.billing.price_check import check_price
@@ -21,7 +22,6 @@ from api.services.readable import get_merchant, readable_ledger, readable_paymen
 from api.workflow_starters import UpgradeStarter
 from models.enums import Channel, PaymentStatus
 from models.errors import (
-    IdempotencyKeyReused,
     MerchantInactive,
     ReferenceReused,
     TemporarilyUnavailable,
@@ -60,7 +60,6 @@ class _Found:
     payment: Payment
     merchant: str
     credits: int
-    fresh: bool = False
 
 
 class Billing:
@@ -81,7 +80,7 @@ class Billing:
 
     async def upgrade(
         self, caller: Caller, order: V1MerchantUpgradeRequest, request: IdempotentRequest
-    ) -> Answer[MerchantUpgradeView]:
+    ) -> Outcome[MerchantUpgradeView]:
         """Take an order of credits on, or answer with the one that key or reference stand for.
 
         Raises:
@@ -91,10 +90,12 @@ class Billing:
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.operation)
         ) as db:
-            found = await self._take(db, caller, order, request)
+            outcome = await self._take(db, caller, order, request)
+        found = outcome.body
         if found.payment.completed_at is None:
             await self._starter.start(_start_of(found))
-        return Answer(_view(found), replayed=not found.fresh)
+        view = _view(found)
+        return Accepted(view) if isinstance(outcome, Accepted) else Replayed(view)
 
     async def list_upgrades(
         self, caller: Caller, merchant_id: str | None, page: Page
@@ -142,28 +143,28 @@ class Billing:
         caller: Caller,
         order: V1MerchantUpgradeRequest,
         request: IdempotentRequest,
-    ) -> _Found:
+    ) -> Outcome[_Found]:
         """Find what the key stands for, then what the reference does; else write a new payment.
 
         Only a new one is held against the price list of today.
         """
         known = await self._by_key(db, caller, request)
         if known is not None:
-            return known
+            return Replayed(known)
         merchant = await get_merchant(db, caller, order.merchant_id)
         for _ in range(_TURNS):
             same = await self._by_reference(db, caller, merchant, order)
             if same is not None:
                 bound = _Bound(payment_id=row_id(same.payment.id))
                 await store_answer(db, caller, request, bound, self._clock())
-                return same
+                return Replayed(same)
             if not merchant.active:
                 raise MerchantInactive
             await check_price(db, caller, order)
             payment_id = await self._insert(db, caller, merchant, order, request)
             if payment_id is not None:
                 new = readable_payments(caller).where(col(Payment.id) == payment_id)
-                return await _one(db, new, fresh=True)
+                return Accepted(await _one(db, new))
         raise TemporarilyUnavailable("Another request with this referenceId is under way.")
 
     async def _by_key(
@@ -185,8 +186,8 @@ class Billing:
                 col(Payment.idempotency_key) == request.key,
             ),
         )
-        if found is not None and found.payment.fingerprint != request.fingerprint:
-            raise IdempotencyKeyReused
+        if found is not None:
+            request.check_same(found.payment.fingerprint)
         return found
 
     async def _by_reference(
@@ -261,11 +262,9 @@ async def _find(db: WriteSession, statement: Select[Payment, str, int]) -> _Foun
     return None if row is None else _Found(payment=row[0], merchant=row[1], credits=row[2])
 
 
-async def _one(
-    db: WriteSession, statement: Select[Payment, str, int], *, fresh: bool = False
-) -> _Found:
+async def _one(db: WriteSession, statement: Select[Payment, str, int]) -> _Found:
     row = (await db.execute(statement)).one()
-    return _Found(payment=row[0], merchant=row[1], credits=row[2], fresh=fresh)
+    return _Found(payment=row[0], merchant=row[1], credits=row[2])
 
 
 def _start_of(found: _Found) -> UpgradeStart:

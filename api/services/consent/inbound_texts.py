@@ -41,11 +41,11 @@ from models.rules.consent.keywords import (
 )
 from models.rules.messages.channels import sms
 from models.rules.messages.delivery_events import Mismatch
+from models.rules.messages.identity import SendStart
 from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import Database, WriteSession
 from providers.inbound_verifiers import VerifyInbound
 from providers.ports.messages import ForgedWebhook, InboundText
-from workflows.messages.start import SendStart
 
 log = logging.getLogger(__name__)
 
@@ -276,7 +276,7 @@ class Inbox:
     def _message(
         self, talk: _Conversation, merchant: Addressee, body: str, now: datetime
     ) -> NewMessage:
-        key = f"{talk.provider}:{talk.text.event_id}"
+        idempotency_key = f"{talk.provider}:{talk.text.event_id}"
         return NewMessage(
             tenant_id=talk.tenant_id,
             merchant_id=merchant.merchant_id,
@@ -289,8 +289,8 @@ class Inbox:
             attributes={},
             operation=ANSWER_INBOUND,
             scope="",
-            idempotency_key=key,
-            fingerprint=self._database.contact_keys.fingerprint(key),
+            idempotency_key=idempotency_key,
+            fingerprint=self._database.contact_keys.fingerprint(idempotency_key),
             units=sms.held(body),
             funded=False,
             month=month_of(now),

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.registration_starter import RegistrationStarter
 from api.schemas.messaging_numbers import (
@@ -88,7 +89,7 @@ class MessagingNumbers:
         merchant_id: str,
         order: V1MerchantMessagingNumberRequest,
         request: IdempotentRequest,
-    ) -> Answer[V1MerchantMessagingNumberView]:
+    ) -> Outcome[V1MerchantMessagingNumberView]:
         """Ask for a number. A repeated request is answered with where the purchase stands.
 
         Raises:
@@ -110,7 +111,7 @@ class MessagingNumbers:
                 number = await _find_by_id(db, scope, stored["numberId"])
                 view = _number_answered(number, scope, stored)
         await self._set_going(number, scope, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
@@ -133,7 +134,7 @@ class MessagingNumbers:
         number: str,
         order: V1MerchantMessagingAssignmentRequest,
         request: IdempotentRequest,
-    ) -> Answer[V1MerchantMessagingAssignmentView]:
+    ) -> Outcome[V1MerchantMessagingAssignmentView]:
         """Ask for a number to be assigned to an approved campaign.
 
         Raises:
@@ -156,11 +157,11 @@ class MessagingNumbers:
                 row = await _find_by_id(db, scope, stored["numberId"])
                 view = _assignment_answered(row, scope, stored)
         await self._set_going(row, scope, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def give_back(
         self, caller: Caller, merchant_id: str, number: str, request: IdempotentRequest
-    ) -> Answer[V1MerchantMessagingNumberView]:
+    ) -> Outcome[V1MerchantMessagingNumberView]:
         """Unassign a number, then release it; one on its way or gone is answered as it is.
 
         Raises:
@@ -185,7 +186,7 @@ class MessagingNumbers:
                 row = await _find_by_id(db, scope, stored["numberId"])
                 view = _number_answered(row, scope, stored)
         await self._set_going(row, scope, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def _request(
         self, db: WriteSession, scope: Scope, number: str, now: datetime
