@@ -1,11 +1,11 @@
-"""The closed sets of words this system speaks, grouped by meaning. Standard library only."""
+"""The closed sets of values (enums), grouped by domain. Standard library only."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class Channel(StrEnum):
-    """How a message reaches its recipient."""
+    """Channel of a message."""
 
     SMS = "SMS"
     VOICE = "VOICE"
@@ -13,7 +13,7 @@ class Channel(StrEnum):
 
 
 class MessageType(StrEnum):
-    """Why a message is sent; decides consent, priority and validity."""
+    """Purpose of a message. It decides consent, priority and default validity."""
 
     OTP = "OTP"
     TRANSACTIONAL = "TRANSACTIONAL"
@@ -23,7 +23,7 @@ class MessageType(StrEnum):
 
 
 class MessageStatus(StrEnum):
-    """Where a message stands; it never moves backwards."""
+    """Status of a message. DELIVERED, UNDELIVERED, FAILED, CANCELED and UNKNOWN are terminal."""
 
     QUEUED = "QUEUED"
     SCHEDULED = "SCHEDULED"
@@ -52,7 +52,7 @@ TERMINAL: Final = frozenset(
 
 
 class ErrorCode(StrEnum):
-    """Why a message did not arrive, in our words, beside the provider's own code."""
+    """Reason a message was not delivered, independent of the provider."""
 
     BAD_DESTINATION = "BAD_DESTINATION"
     UNREACHABLE = "UNREACHABLE"
@@ -72,7 +72,7 @@ class ErrorCode(StrEnum):
 
 
 class ConsentStatus(StrEnum):
-    """What a recipient said about hearing from a merchant on a channel."""
+    """Consent of a recipient to messages of a merchant on a channel."""
 
     OPT_IN = "OPT_IN"
     OPT_OUT = "OPT_OUT"
@@ -87,7 +87,7 @@ class SuppressionReason(StrEnum):
 
 
 class ConsentEvent(StrEnum):
-    """What the history of a contact tells."""
+    """Kind of a change in the consent history."""
 
     OPT_IN = "OPT_IN"
     OPT_OUT = "OPT_OUT"
@@ -96,7 +96,7 @@ class ConsentEvent(StrEnum):
 
 
 class InboundKind(StrEnum):
-    """What an inbound text asks for."""
+    """Keyword that an inbound text was recognized as."""
 
     OPT_OUT = "OPT_OUT"
     OPT_IN = "OPT_IN"
@@ -146,7 +146,7 @@ FINAL_REPORT: Final = frozenset(
 
 
 class LedgerKind(StrEnum):
-    """Why units moved."""
+    """Kind of a ledger entry."""
 
     HOLD = "HOLD"
     CAPTURE = "CAPTURE"
@@ -157,7 +157,7 @@ class LedgerKind(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """Where the purchase of credits stands."""
+    """Status of an upgrade's payment."""
 
     PENDING = "PENDING"
     REQUIRES_ACTION = "REQUIRES_ACTION"
@@ -203,7 +203,7 @@ OPEN_CHARGE: Final = frozenset({ChargeState.PROCESSING, ChargeState.NEEDS_ACTION
 
 
 class UsageState(StrEnum):
-    """Whether a usage record may be billed."""
+    """Whether a figure is final and may be billed."""
 
     PROVISIONAL = "PROVISIONAL"
     FINAL = "FINAL"
@@ -219,7 +219,7 @@ class PriceSource(StrEnum):
 
 
 class UnpricedReason(StrEnum):
-    """Why what a message cost is not settled yet."""
+    """Why a message has no final price yet."""
 
     RATE_MISSING = "RATE_MISSING"
     """No rate card covers it."""
@@ -228,7 +228,7 @@ class UnpricedReason(StrEnum):
 
 
 class AlertType(StrEnum):
-    """What a tenant is warned of."""
+    """Kind of an alert."""
 
     USAGE_THRESHOLD = "USAGE_THRESHOLD"
     LOW_CREDITS = "LOW_CREDITS"
@@ -241,7 +241,7 @@ class AlertType(StrEnum):
 
 
 class AlertSeverity(StrEnum):
-    """How soon somebody should look."""
+    """Severity of an alert."""
 
     INFO = "INFO"
     WARNING = "WARNING"
@@ -249,14 +249,14 @@ class AlertSeverity(StrEnum):
 
 
 class Encoding(StrEnum):
-    """How the characters of an SMS travel (3GPP TS 23.038)."""
+    """Character encoding of an SMS (3GPP TS 23.038)."""
 
     GSM_7 = "GSM-7"
     UCS_2 = "UCS-2"
 
 
 class PresenceState(StrEnum):
-    """Whether a SIP user can be called."""
+    """Presence state of a SIP user."""
 
     ONLINE = "ONLINE"
     BUSY = "BUSY"

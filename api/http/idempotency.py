@@ -127,13 +127,22 @@ async def find_answer(
 
 
 async def store_answer(
-    db: WriteSession, caller: Caller, request: IdempotentRequest, answer: BaseModel, now: datetime
+    db: WriteSession,
+    caller: Caller,
+    request: IdempotentRequest,
+    answer: BaseModel,
+    now: datetime,
+    *,
+    without: frozenset[str] = frozenset(),
 ) -> None:
-    """Keep the answer, in the transaction of the action: both happen or neither."""
+    """Keep the answer, in the transaction of the action: both happen or neither.
+
+    Fields in `without` are not kept; whoever reads the answer takes them from the equal request.
+    """
     key = _record_key(caller, request)
     if key is None:
         return
-    stored = answer.model_dump(mode="json", by_alias=True)
+    stored = answer.model_dump(mode="json", by_alias=True, exclude=set(without))
     await add_record(db, key, fingerprint=request.fingerprint, answer=stored, now=now)
 
 
