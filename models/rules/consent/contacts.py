@@ -7,7 +7,7 @@ from typing import Final
 
 import idna
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat
+from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 
 from models.enums import Channel
 from models.errors import InvalidPhoneNumber
@@ -15,6 +15,9 @@ from models.errors import InvalidPhoneNumber
 _WRITTEN = re.compile(r"\+[0-9 ().\-/]+")
 _E164_LONGEST = 16
 """A plus sign and 15 digits (ITU-T E.164)."""
+_NORTH_AMERICA: Final = 1
+_NANP: Final = re.compile(r"\+1([2-9][0-9]{2}){2}[0-9]{4}")
+"""Area code, exchange, line (North American Numbering Plan: NPA and NXX begin with 2 to 9)."""
 _LONGEST_DOMAIN: Final = 253
 """Characters of a domain as text (RFC 1035, section 2.3.4)."""
 _PUNYCODE: Final = "xn--"
@@ -27,7 +30,8 @@ def e164(given: str) -> str:
     Separators are dropped: spaces, parentheses, dots, hyphens and slashes, as ASCII has them.
 
     A number must be *possible*, not *valid*: numbering plans change faster than libraries, fiction
-    ranges such as +44 7700 900xxx are used in tests, and the carrier has the last word.
+    ranges such as +44 7700 900xxx are used in tests, and the carrier has the last word. It must be
+    possible from abroad: without its area code it names nobody.
     """
     text = given.strip(string.whitespace)
     # The library would also read vanity letters (+1800FLOWERS) and extensions.
@@ -37,9 +41,14 @@ def e164(given: str) -> str:
         number = phonenumbers.parse(text, None)
     except NumberParseException as error:
         raise InvalidPhoneNumber("The phone number cannot be read.") from error
-    if number.extension or not phonenumbers.is_possible_number(number):
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+        raise InvalidPhoneNumber("The phone number lacks its area code.")
+    if number.extension or possible != ValidationResult.IS_POSSIBLE:
         raise InvalidPhoneNumber("No such phone number is possible in that country.")
     formatted = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if number.country_code == _NORTH_AMERICA and not _NANP.fullmatch(formatted):
+        raise InvalidPhoneNumber("No area code or exchange of +1 begins with 0 or 1.")
     if len(formatted) > _E164_LONGEST:  # some numbering plans of the library know longer ones
         raise InvalidPhoneNumber("A phone number has at most 15 digits.")
     return formatted
