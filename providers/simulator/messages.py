@@ -279,7 +279,7 @@ def _inbound(event: dict[str, Any]) -> InboundText:
         raise ValueError("not an inbound text")
     return InboundText(
         event_id=word(event["eventId"], EVENT_ID),
-        sender=str(event["from"]),
+        sender="" if event["from"] is None else str(event["from"]),
         number=str(event["to"]),
         body=event["body"],
         sent_at=moment(event["at"]),
