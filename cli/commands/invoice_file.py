@@ -23,7 +23,7 @@ _NAMES: Final[Mapping[str, Sequence[str]]] = {
 """What a column may be called, without case, spaces, dashes and underscores."""
 
 _TWILIO_LOG: Final = frozenset({"sid", "numsegments", "price", "priceunit"})
-"""Columns of Twilio's log of messages: what is billed is negative there, and inbound texts are in."""
+"""Columns of Twilio's log of messages. What is billed is negative there; it has inbound texts."""
 
 _NEEDED: Final = ("id", "units", "cost")
 _UNITS: Final = re.compile(r"\d{1,9}(\.0+)?", re.ASCII)
@@ -98,7 +98,7 @@ def _cells(
 
 
 def _bills_nothing(cells: Mapping[str, str]) -> bool:
-    """Say whether a line of Twilio's log has no price, or is a text to us, which we do not record."""
+    """Say whether a line of Twilio's log has no price, or is a text to us, which has no record."""
     return not cells["cost"] or cells.get("direction") == "inbound"
 
 
