@@ -250,7 +250,7 @@ def _log_another(payment: PaymentRow, answer: Charge) -> None:
         "the gateway tells of another charge than was ordered",
         extra={
             "tenant_id": payment.tenant_id,
-            "payment_id": payment.payment_id,
+            "payment_id": payment.public_id,
             "charge_id": answer.charge_id,
             "amount_cents": answer.amount_cents,
             "currency": answer.currency,
@@ -277,7 +277,7 @@ def _log_gone(payment: PaymentRow) -> None:
         "the gateway of an open payment is gone",
         extra={
             "tenant_id": payment.tenant_id,
-            "payment_id": payment.payment_id,
+            "payment_id": payment.public_id,
             "gateway": payment.gateway,
         },
     )

@@ -236,7 +236,10 @@ class Sweeping:
         await start_sender_queue(
             self._client,
             SenderQueueStep(
-                tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel
+                tenant_id=line.tenant_id,
+                sender_id=line.sender_id,
+                sender_public_id=line.sender_public_id,
+                channel=line.channel,
             ),
         )
         return True
@@ -246,6 +249,7 @@ class Sweeping:
         send = SendStart(
             tenant_id=message.tenant_id,
             message_id=message.message_id,
+            public_id=message.public_id,
             merchant_id=message.merchant_id,
             merchant=message.merchant,
             channel=message.channel,
@@ -271,7 +275,7 @@ class Sweeping:
                 )
             log.error(
                 "a finished workflow left its message open",
-                extra={"message_id": message.message_id, "tenant_id": message.tenant_id},
+                extra={"message_id": message.public_id, "tenant_id": message.tenant_id},
             )
         return started
 
@@ -292,7 +296,7 @@ class Sweeping:
                     receipt.tenant_id,
                     receipt.scope,
                     receipt.idempotency_key,
-                    receipt.message_id,
+                    receipt.public_id,
                 ),
                 SendSignal.REPORTED,
             )

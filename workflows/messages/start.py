@@ -30,10 +30,14 @@ _TASK_TIMEOUT = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendStart:
-    """What Temporal is told about a send: ids and words only."""
+    """What Temporal is told about a send: ids and words only.
+
+    The ids of rows are for the steps; everything that people see or search for has `public_id`.
+    """
 
     tenant_id: int
     message_id: int
+    public_id: int
     merchant_id: int
     merchant: str
     channel: Channel
@@ -46,7 +50,7 @@ class SendStart:
     def workflow_id(self) -> str:
         """The id under which every retry of this send meets."""
         return names.send_workflow_id(
-            self.operation, self.tenant_id, self.scope, self.idempotency_key, self.message_id
+            self.operation, self.tenant_id, self.scope, self.idempotency_key, self.public_id
         )
 
 
@@ -74,7 +78,7 @@ async def start_send(
             id_reuse_policy=reuse,
             search_attributes=_search_attributes(send),
             static_summary=f"{send.type} by {send.channel} for "
-            f"{send.merchant or 'the tenant itself'}, message {send.message_id}",
+            f"{send.merchant or 'the tenant itself'}, message {send.public_id}",
             priority=Priority(
                 priority_key=names.priority_of(send.type),
                 fairness_key=f"{send.tenant_id}.{send.merchant_id}",
@@ -113,7 +117,7 @@ def _search_attributes(send: SendStart) -> TypedSearchAttributes:
     pairs: list[SearchAttributePair[int] | SearchAttributePair[str]] = [
         SearchAttributePair(names.TENANT, send.tenant_id),
         SearchAttributePair(names.CHANNEL, str(send.channel)),
-        SearchAttributePair(names.MESSAGE, send.message_id),
+        SearchAttributePair(names.MESSAGE, send.public_id),
     ]
     if send.merchant:
         pairs.append(SearchAttributePair(names.MERCHANT, send.merchant))

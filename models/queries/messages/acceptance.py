@@ -23,6 +23,7 @@ class KnownSend:
     """
 
     message_id: int
+    public_id: int
     fingerprint: str
     merchant_id: int
     merchant: str
@@ -68,6 +69,7 @@ class AcceptedMessage:
     """The message is written and its units are held."""
 
     message_id: int
+    public_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class NotFunded:
 
 _KNOWN = text(
     """
-    SELECT m.id, m.fingerprint, COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.type,
+    SELECT m.id, m.public_id, m.fingerprint, COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.type,
            m.status, COALESCE(merchant.external_id, '') AS merchant,
            m.completed_at IS NOT NULL AS completed
       FROM message m
@@ -112,6 +114,7 @@ async def find_known(
         return None
     return KnownSend(
         message_id=row.id,
+        public_id=row.public_id,
         fingerprint=row.fingerprint,
         merchant_id=row.merchant_id,
         merchant=row.merchant,
@@ -171,7 +174,7 @@ _ACCEPT = text(
         {_insert(funded="TRUE", allowance="funded.drawn", credits=":units - funded.drawn")}
           FROM funded
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
-        RETURNING id
+        RETURNING id, public_id
     ), entry AS (
         INSERT INTO ledger_entry
                (tenant_id, merchant_id, channel, kind, units, credit_units, balance, month,
@@ -180,7 +183,8 @@ _ACCEPT = text(
                funded.balance, :month, accepted.id, :accepted_at
           FROM accepted, funded
     )
-    SELECT (SELECT id FROM accepted) AS id, (SELECT balance FROM funded) AS balance,
+    SELECT (SELECT id FROM accepted) AS id, (SELECT public_id FROM accepted) AS public_id,
+           (SELECT balance FROM funded) AS balance,
            EXISTS (SELECT 1 FROM taken) AS taken,
            (SELECT :units - drawn FROM funded) AS credits,
            CASE WHEN (SELECT drawn FROM funded) < :units
@@ -199,9 +203,9 @@ _METER = text(
     WITH accepted AS (
         {_insert(funded="FALSE", allowance="0", credits="0")}
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
-        RETURNING id
+        RETURNING id, public_id
     )
-    SELECT id FROM accepted
+    SELECT id, public_id FROM accepted
     """  # noqa: S608 - every value is a parameter
 ).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
 
@@ -228,19 +232,17 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
             if row.balance is None:
                 return NotFunded(available=row.available or 0)
             return KeyTaken(written=True)
-        message_id: int = row.id
     else:
-        row = None
-        found = await db.scalar(_METER, _values(message))
-        if found is None:
+        metered = (await db.execute(_METER, _values(message))).one_or_none()
+        if metered is None:
             return KeyTaken(written=False)
-        message_id = found
+        row = metered
     if message.further_keys:
-        keys = {"keys": list(message.further_keys), "message_id": message_id}
+        keys = {"keys": list(message.further_keys), "message_id": row.id}
         await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **keys})
-    if row is not None:
+    if message.funded:
         await _warn(db, message, row)
-    return AcceptedMessage(message_id=message_id)
+    return AcceptedMessage(message_id=row.id, public_id=row.public_id)
 
 
 async def _warn(db: WriteSession, message: NewMessage, row: Row[Any]) -> None:

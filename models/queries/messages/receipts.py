@@ -17,6 +17,36 @@ from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptKey:
+    """The attempt that a reference names, by the keys of its row."""
+
+    tenant_id: int
+    message_id: int
+    number: int
+
+
+_NAMED = text(
+    """
+    SELECT m.tenant_id, m.id FROM tenant t
+      JOIN message m ON m.tenant_id = t.id AND m.public_id = :message
+     WHERE t.public_id = :tenant
+    """
+)
+
+
+async def find_named(db: ReadSession, reference: Reference) -> AttemptKey | None:
+    """Return the attempt that a reference names; None if there is no such message.
+
+    Whether the message has an attempt of this number is known once a report is stored.
+    """
+    named = {"tenant": reference.tenant, "message": reference.message}
+    row = (await db.execute(_NAMED, named)).one_or_none()
+    if row is None:
+        return None
+    return AttemptKey(tenant_id=row.tenant_id, message_id=row.id, number=reference.attempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewReceipt(DeliveryEvent):
     """One report about one attempt."""
 
@@ -26,12 +56,12 @@ class NewReceipt(DeliveryEvent):
     provider: str
 
     @classmethod
-    def about(cls, reference: Reference, provider: str, told: DeliveryEvent) -> Self:
-        """Return what was told, as a receipt about the attempt that a reference names."""
+    def about(cls, attempt: AttemptKey, provider: str, told: DeliveryEvent) -> Self:
+        """Return what was told, as a receipt about an attempt."""
         return cls(
-            tenant_id=reference.tenant_id,
-            message_id=reference.message_id,
-            attempt=reference.attempt,
+            tenant_id=attempt.tenant_id,
+            message_id=attempt.message_id,
+            attempt=attempt.number,
             provider=provider,
             **{name.name: getattr(told, name.name) for name in fields(DeliveryEvent)},
         )
@@ -47,6 +77,7 @@ class StoredReceipt:
     completed: bool
     awaited_inline: bool
     """Whoever handed the message over looks for the report by itself."""
+    public_id: int
     operation: str
     scope: str
     idempotency_key: str | None
@@ -60,7 +91,7 @@ class StoredReceipt:
 _STORE = text(
     """
     WITH named AS (
-        SELECT m.operation, m.scope, m.idempotency_key, m.completed_at IS NOT NULL AS completed,
+        SELECT m.public_id, m.operation, m.scope, m.idempotency_key, m.completed_at IS NOT NULL AS completed,
                COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.to_contact,
                m.contact_key,
                CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED'
@@ -190,6 +221,7 @@ async def store(
         open=row.open,
         completed=row.completed,
         awaited_inline=row.awaited_inline,
+        public_id=row.public_id,
         operation=row.operation,
         scope=row.scope,
         idempotency_key=row.idempotency_key,
@@ -205,16 +237,19 @@ class AskableAttempt:
     state: AttemptState
     deadline: datetime
     reported: bool
+    reference: Reference
 
 
 _ASKABLE = text(
     """
-    SELECT a.number, a.provider, a.state, a.deadline,
+    SELECT a.number, a.provider, a.state, a.deadline, m.public_id, t.public_id AS tenant,
            EXISTS (SELECT 1 FROM receipt r
                     WHERE r.tenant_id = a.tenant_id AND r.message_id = a.message_id
                       AND r.applied_at IS NULL
                       AND r.status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')) AS reported
       FROM attempt a
+      JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
+      JOIN tenant t ON t.id = a.tenant_id
      WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id
      ORDER BY a.state IN ('REQUESTED', 'AMBIGUOUS') DESC, a.state = 'ACCEPTED' DESC, a.number DESC
      LIMIT 1
@@ -237,6 +272,7 @@ async def find_askable(
         state=AttemptState(row.state),
         deadline=row.deadline,
         reported=row.reported,
+        reference=Reference(tenant=row.tenant, message=row.public_id, attempt=row.number),
     )
 
 
@@ -246,6 +282,7 @@ class OpenReceipt:
 
     tenant_id: int
     message_id: int
+    public_id: int
     merchant_id: int | None
     completed: bool
     operation: str
@@ -269,8 +306,8 @@ _OPEN = text(
          WHERE r.tenant_id = waiting.tenant_id AND r.id = waiting.id
         RETURNING r.tenant_id, r.message_id
     )
-    SELECT m.tenant_id, m.id AS message_id, m.merchant_id, m.completed_at IS NOT NULL AS completed,
-           m.operation, m.scope, m.idempotency_key, reported.receipts
+    SELECT m.tenant_id, m.id AS message_id, m.public_id, m.merchant_id,
+           m.completed_at IS NOT NULL AS completed, m.operation, m.scope, m.idempotency_key, reported.receipts
       FROM (SELECT tenant_id, message_id, count(*) AS receipts FROM taken
              GROUP BY tenant_id, message_id) AS reported
       JOIN message m ON m.tenant_id = reported.tenant_id AND m.id = reported.message_id
@@ -291,6 +328,7 @@ async def take_open(
         OpenReceipt(
             tenant_id=row.tenant_id,
             message_id=row.message_id,
+            public_id=row.public_id,
             merchant_id=row.merchant_id,
             completed=row.completed,
             operation=row.operation,

@@ -146,7 +146,7 @@ async def _warn(
         if usage_crossed(before, row.used, row.allowance):
             await allowance_used(db, message.account, before=before, after=row.used, now=now)
     if end.status is MessageStatus.UNKNOWN and end.provider is None:
-        await warn_of_unknown(db, message.account, message_id=message.message_id, now=now)
+        await warn_of_unknown(db, message.account, public_id=message.public_id, now=now)
 
 
 async def cancel_message(db: WriteSession, message: Settleable, now: datetime) -> bool:

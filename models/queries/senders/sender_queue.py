@@ -26,6 +26,7 @@ class Line:
 
     tenant_id: int
     sender_id: int
+    sender_public_id: int
     channel: Channel
 
     def ids(self) -> dict[str, Any]:
@@ -243,7 +244,7 @@ _WITHDRAW = text(
 _NEXT = text(
     """
     SELECT place.message_id, place.units, message.completed_at IS NOT NULL AS completed,
-           message.operation, message.scope, message.idempotency_key
+           message.public_id, message.operation, message.scope, message.idempotency_key
       FROM (SELECT tenant_id, message_id, units, priority, turn, seq FROM sender_queue
              WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
                AND granted_at IS NULL
@@ -285,7 +286,7 @@ _LEFT = text(
 class GrantedMessage:
     """A message that was given its moment; whose workflow is to be told."""
 
-    message_id: int
+    public_id: int
     operation: str
     scope: str
     idempotency_key: str | None
@@ -323,7 +324,7 @@ async def grant_slots(
 
 def _granted(row: Row[Any]) -> GrantedMessage:
     return GrantedMessage(
-        message_id=row.message_id,
+        public_id=row.public_id,
         operation=row.operation,
         scope=row.scope,
         idempotency_key=row.idempotency_key,
@@ -343,7 +344,9 @@ _BUSY = text(
                    > (line.tenant_id, line.sender_id, line.channel)
              ORDER BY tenant_id, sender_id, channel LIMIT 1) AS following
     )
-    SELECT tenant_id, sender_id, channel FROM line
+    SELECT line.tenant_id, line.sender_id, line.channel, sender.public_id
+      FROM line JOIN sender_number sender ON sender.tenant_id = line.tenant_id
+                                         AND sender.id = line.sender_id
     """
 )
 
@@ -351,7 +354,12 @@ _BUSY = text(
 async def find_lines(db: ReadSession) -> Sequence[Line]:
     """Return every line of all tenants that somebody stands in."""
     return [
-        Line(tenant_id=row.tenant_id, sender_id=row.sender_id, channel=Channel(row.channel))
+        Line(
+            tenant_id=row.tenant_id,
+            sender_id=row.sender_id,
+            sender_public_id=row.public_id,
+            channel=Channel(row.channel),
+        )
         for row in await db.execute(_BUSY)
     ]
 
@@ -364,28 +372,25 @@ def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel, read_since: floa
     if row.queued_at is not None:
         place = Place(queued_at=row.queued_at, granted_at=row.granted_at)
     return Pace(
-        line=Line(tenant_id=tenant_id, sender_id=row.sender_id, channel=channel),
+        line=Line(
+            tenant_id=tenant_id,
+            sender_id=row.sender_id,
+            sender_public_id=row.sender_public_id,
+            channel=channel,
+        ),
         units=pacing.paced_units(channel, row.units),
         place=place,
         clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
     )
 
 
-def fresh_pace(
-    sender_id: int,
-    per_second: Decimal | None,
-    *,
-    units: int,
-    tenant_id: int,
-    channel: Channel,
-    clock: Clock,
-) -> Pace | None:
+def fresh_pace(line: Line, per_second: Decimal | None, *, units: int, clock: Clock) -> Pace | None:
     """Return how a message is paced that was just given another sender; None if it is not."""
     if per_second is None:
         return None
     return Pace(
-        line=Line(tenant_id=tenant_id, sender_id=sender_id, channel=channel),
-        units=pacing.paced_units(channel, units),
+        line=line,
+        units=pacing.paced_units(line.channel, units),
         place=None,
         clock=clock,
     )

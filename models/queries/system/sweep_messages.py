@@ -18,6 +18,7 @@ class SilentMessage:
 
     tenant_id: int
     message_id: int
+    public_id: int
     merchant_id: int
     merchant: str
     channel: Channel
@@ -44,7 +45,7 @@ _SWEEP = text(
       LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
                         AND merchant.id = silent.merchant_id
      WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
-    RETURNING m.tenant_id, m.id, COALESCE(m.merchant_id, 0) AS merchant_id,
+    RETURNING m.tenant_id, m.id, m.public_id, COALESCE(m.merchant_id, 0) AS merchant_id,
               COALESCE(merchant.external_id, '') AS merchant, m.channel, m.type,
               m.operation, m.scope, m.idempotency_key
     """
@@ -63,6 +64,7 @@ def _silent(row: Row[Any]) -> SilentMessage:
     return SilentMessage(
         tenant_id=row.tenant_id,
         message_id=row.id,
+        public_id=row.public_id,
         merchant_id=row.merchant_id,
         merchant=row.merchant,
         channel=Channel(row.channel),
@@ -112,7 +114,7 @@ _SWEEP_UNSTARTED = text(
           LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
                             AND merchant.id = silent.merchant_id
          WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
-        RETURNING m.tenant_id, m.id, COALESCE(m.merchant_id, 0) AS merchant_id,
+        RETURNING m.tenant_id, m.id, m.public_id, COALESCE(m.merchant_id, 0) AS merchant_id,
                   COALESCE(merchant.external_id, '') AS merchant, m.channel, m.type,
                   m.operation, m.scope, m.idempotency_key, silent.priority, silent.turn
     )
