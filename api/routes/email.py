@@ -54,4 +54,4 @@ async def send_direct_email(
     """
     accepted = await sending.accept_direct_email(caller, order, key)
     mark(request, response, replayed=accepted.replayed)
-    return V1MessageResponse(message_id=str(accepted.message_id), status=accepted.status)
+    return V1MessageResponse(message_id=str(accepted.public_id), status=accepted.status)

@@ -215,6 +215,6 @@ def _dispatched(accepted: Accepted) -> DispatchResponse:
     return DispatchResponse(
         merchant_id=accepted.merchant,
         channel=accepted.channel,
-        message_id=str(accepted.message_id),
+        message_id=str(accepted.public_id),
         status=accepted.status,
     )

@@ -60,7 +60,7 @@ async def start_tts_call(
     """
     accepted = await sending.accept_tts_call(caller, order, key)
     mark(request, response, replayed=accepted.replayed)
-    return await messages.get_call(caller, str(accepted.message_id))
+    return await messages.get_call(caller, str(accepted.public_id))
 
 
 @router.get(

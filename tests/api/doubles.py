@@ -12,9 +12,10 @@ from api.schemas.voice import V1OmniVoiceSendRequest
 from api.services.messages.accept import Accepted
 from api.workflow_starters import UpgradeStarter, WorkflowStarter
 from models.enums import Channel, MessageStatus
+from models.rules.messages.identity import SendStart
 from providers.ports.messages import Found, LookUp, NotFound, Playback, Recording
 from workflows.billing.start import UpgradeStart
-from workflows.messages.start import SendSignal, SendStart
+from workflows.messages.start import SendSignal
 
 Order = V1OmniSmsSendRequest | V1OmniVoiceSendRequest | V1OmniEmailSendRequest | V1EmailSendRequest
 

@@ -41,11 +41,11 @@ from models.rules.consent.keywords import (
 )
 from models.rules.messages.channels import sms
 from models.rules.messages.delivery_events import Mismatch
+from models.rules.messages.identity import SendStart
 from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import Database, WriteSession
 from providers.inbound_verifiers import VerifyInbound
 from providers.ports.messages import ForgedWebhook, InboundText
-from workflows.messages.start import SendStart
 
 log = logging.getLogger(__name__)
 
@@ -271,7 +271,7 @@ class Inbox:
         outcome = await acceptance.accept(db, message)
         if not isinstance(outcome, AcceptedMessage):  # the event was stored once, just now
             raise AssertionError(f"an answer was not accepted: {outcome}")
-        return start_of(message, outcome.message_id, merchant.external_id)
+        return start_of(message, outcome, merchant.external_id)
 
     def _message(
         self, talk: _Conversation, merchant: Addressee, body: str, now: datetime

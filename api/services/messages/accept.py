@@ -20,7 +20,7 @@ from api.services.messages.same_key_requests import UNDER_WAY, KeyLocks
 from api.services.messages.start import start_of
 from api.workflow_starters import WorkflowStarter
 from models import logs
-from models.database.faults import LOCKED, state_of
+from models.database.faults import LOCKED, drew_known_id, state_of
 from models.database.limits import KEY_WAIT
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, MessageStatus
@@ -35,11 +35,11 @@ from models.queries.messages import acceptance
 from models.queries.messages.acceptance import (
     AcceptedMessage,
     KeyTaken,
-    KnownSend,
     NewMessage,
     NotFunded,
 )
 from models.rules.billing.periods import month_of
+from models.rules.messages.identity import SendKey
 from models.rules.messages.operations import (
     SEND_DIRECT_EMAIL,
     SEND_EMAIL,
@@ -49,7 +49,9 @@ from models.rules.messages.operations import (
 )
 from models.rules.messages.validity import expiry
 from models.session import Database
-from workflows.messages.start import SendStart
+
+_MOST_DRAWS: Final = 4
+"""Of public ids for one message. With 10^9 messages a tenant, one in 4 million is drawn twice."""
 
 FARTHEST: Final = timedelta(days=30)
 """How far ahead a send may be scheduled."""
@@ -59,7 +61,7 @@ FARTHEST: Final = timedelta(days=30)
 class Accepted:
     """The send that answers a request: a new one, or the one its key stands for."""
 
-    message_id: int
+    public_id: int
     merchant: str
     """Empty for direct e-mail of the tenant itself."""
     channel: Channel
@@ -135,8 +137,7 @@ class Sending:
         request: IdempotentRequest,
         read: Callable[[], Draft],
     ) -> Accepted:
-        named = (caller.tenant_id, operation, request.scope, request.key)
-        key = None if request.key is None else named
+        key = _send_key(caller, operation, request)
         try:
             async with self._key_locks.hold(key) as second:
                 known = await self._known(caller, operation, request) if second else None
@@ -146,7 +147,7 @@ class Sending:
                 with self._admission.reserve(caller.tenant_id, draft.type):
                     message = await self._permitted(caller, draft, request)
                     lock_scope = caller.lock_scope(draft.merchant, f"{operation} {message.channel}")
-                    message_id = await self._write_patiently(message, lock_scope)
+                    written = await self._write_patiently(message, lock_scope)
         except (HexavoxError, DBAPIError):
             # Asked for only now, because most keys are new: what stands in the way of a send that
             # was accepted already, such as an opt-out since then, is of no matter any more. A
@@ -155,13 +156,13 @@ class Sending:
             if known is None:
                 raise
             return known
-        send = start_of(message, message_id, draft.merchant or "")
-        logs.message_id.set(message_id)
+        send = start_of(message, written, draft.merchant or "")
+        logs.message_id.set(send.public_id)
         logs.workflow_id.set(send.workflow_id)
         await self._starter.start(send)
         waiting = message.due_at > message.accepted_at
         return Accepted(
-            message_id=message_id,
+            public_id=send.public_id,
             merchant=send.merchant,
             channel=message.channel,
             status=MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
@@ -202,14 +203,20 @@ class Sending:
             sweep_at=now + self._start_within,
         )
 
-    async def _write_patiently(self, message: NewMessage, lock_scope: LockScope) -> int:
-        """Write it down; one with a key waits longer for a lock, for its twin may hold it."""
+    async def _write_patiently(self, message: NewMessage, lock_scope: LockScope) -> AcceptedMessage:
+        """Write it down; one with a key waits longer for a lock, for its twin may hold it.
+
+        If a random public id is taken, it is written again with another one.
+        """
         give_up_at = monotonic() + KEY_WAIT.total_seconds()
-        wait_when_locked = False
+        wait_when_locked, draws = False, 1
         while True:
             try:
                 return await self._write(message, lock_scope, wait_when_locked=wait_when_locked)
             except DBAPIError as error:
+                if drew_known_id(error) and draws < _MOST_DRAWS:
+                    draws += 1
+                    continue
                 locked = state_of(error) == LOCKED
                 if not locked or message.idempotency_key is None or monotonic() > give_up_at:
                     raise
@@ -217,13 +224,13 @@ class Sending:
 
     async def _write(
         self, message: NewMessage, lock_scope: LockScope, *, wait_when_locked: bool
-    ) -> int:
+    ) -> AcceptedMessage:
         """Write it down with its hold, or leave no trace of it and raise why."""
         async with self._database.transaction(lock_scope, wait_when_locked=wait_when_locked) as db:
             outcome = await acceptance.accept(db, message)
             match outcome:
                 case AcceptedMessage():
-                    return outcome.message_id
+                    return outcome
                 case NotFunded():
                     raise InsufficientCredits(
                         f"Units needed: {message.units}, available: {outcome.available}."
@@ -239,27 +246,22 @@ class Sending:
     async def _known(
         self, caller: Caller, operation: str, request: IdempotentRequest
     ) -> Accepted | None:
-        if request.key is None:
+        key = _send_key(caller, operation, request)
+        if key is None:
             return None
         async with self._database.read() as db:
-            known = await acceptance.find_known(
-                db,
-                tenant_id=caller.tenant_id,
-                operation=operation,
-                scope=request.scope,
-                key=request.key,
-            )
+            known = await acceptance.find_known(db, key)
         if known is None:
             return None
         if known.fingerprint != request.fingerprint:
             raise IdempotencyKeyReused
-        logs.message_id.set(known.message_id)
+        logs.message_id.set(known.send.public_id)
         if not known.completed:
-            await self._starter.start(_restart(caller, operation, request, known))
+            await self._starter.start(known.send)
         return Accepted(
-            message_id=known.message_id,
-            merchant=known.merchant,
-            channel=known.channel,
+            public_id=known.send.public_id,
+            merchant=known.send.merchant,
+            channel=known.send.channel,
             status=known.status,
             replayed=True,
         )
@@ -274,16 +276,12 @@ def due_at(send_at: datetime | None, now: datetime) -> datetime:
     return send_at
 
 
-def _restart(
-    caller: Caller, operation: str, request: IdempotentRequest, known: KnownSend
-) -> SendStart:
-    return SendStart(
+def _send_key(caller: Caller, operation: str, request: IdempotentRequest) -> SendKey | None:
+    """Return the key of a send; None if it has none."""
+    if request.key is None:
+        return None
+    return SendKey(
         tenant_id=caller.tenant_id,
-        message_id=known.message_id,
-        merchant_id=known.merchant_id,
-        merchant=known.merchant,
-        channel=known.channel,
-        type=known.type,
         operation=operation,
         scope=request.scope,
         idempotency_key=request.key,

@@ -16,7 +16,6 @@ from models.queries.messages import settleable, settlement
 from models.session import Database
 from models.tables.message import Message
 from workflows.messages.start import SendSignal
-from workflows.names import send_workflow_id
 
 
 class Canceling:
@@ -54,12 +53,5 @@ class Canceling:
                 raise NotCancelable
         message: Message = row[0]
         if canceled:
-            workflow_id = send_workflow_id(
-                message.operation,
-                caller.tenant_id,
-                message.scope,
-                message.idempotency_key,
-                named,
-            )
-            await self._starter.wake(workflow_id, SendSignal.ROW_CHANGED)
+            await self._starter.wake(message.identity.workflow_id, SendSignal.ROW_CHANGED)
         return await self._messages.get(caller, message_id)

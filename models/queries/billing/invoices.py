@@ -152,7 +152,8 @@ _DIFFERENCES: Final = text(
     SELECT * FROM (
         SELECT compared.*, message.public_id,
                CASE WHEN message_id IS NULL THEN 'unknown to us'
-                    WHEN compared.id IS NULL AND (compared.units > 0 OR cost <> 0) THEN 'not invoiced'
+                    WHEN compared.id IS NULL AND (compared.units > 0 OR cost <> 0)
+                    THEN 'not invoiced'
                     WHEN compared.units <> invoiced_units OR abs(cost - invoiced_cost) > :tolerance
                     THEN 'differs' END AS kind
           FROM compared

@@ -78,8 +78,9 @@ class PaymentRow:
 
 
 _FIND = """
-    SELECT p.tenant_id, p.id, t.public_id AS tenant_public_id, p.public_id, p.merchant_id, p.delivery_mode, m.active, p.channel,
-           p.units, p.amount_cents, p.currency, p.payment_method_id, p.gateway, p.account,
+    SELECT p.tenant_id, p.id, t.public_id AS tenant_public_id, p.public_id,
+           p.merchant_id, p.delivery_mode, m.active, p.channel, p.units, p.amount_cents,
+           p.currency, p.payment_method_id, p.gateway, p.account,
            p.charge_id,
            p.deadline, p.status, p.completed_at IS NOT NULL AS completed,
            p.given_up_at IS NOT NULL AS given_up, p.fulfilled_at IS NOT NULL AS fulfilled,

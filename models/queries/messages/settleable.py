@@ -55,8 +55,8 @@ class Settleable:
 
 _LOCK = text(
     """
-    SELECT public_id, COALESCE(merchant_id, 0) AS merchant_id, channel, status, funded, month, units,
-           completed_at IS NOT NULL AS completed, held_allowance, held_credits,
+    SELECT public_id, COALESCE(merchant_id, 0) AS merchant_id, channel, status, funded, month,
+           units, completed_at IS NOT NULL AS completed, held_allowance, held_credits,
            corrected_at IS NOT NULL AS corrected, accepted_at,
            contact_key, to_contact,
            ARRAY(SELECT r.contact_key FROM message_recipient r
