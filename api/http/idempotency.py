@@ -142,9 +142,18 @@ async def find_answer(
 
 
 async def store_answer(
-    db: WriteSession, caller: Caller, request: IdempotentRequest, answer: BaseModel, now: datetime
+    db: WriteSession,
+    caller: Caller,
+    request: IdempotentRequest,
+    answer: BaseModel,
+    now: datetime,
+    *,
+    without: frozenset[str] = frozenset(),
 ) -> None:
-    """Keep the answer, in the transaction of the action: both happen or neither."""
+    """Keep the answer, in the transaction of the action: both happen or neither.
+
+    Fields in `without` are not kept; whoever reads the answer takes them from the equal request.
+    """
     if request.key is None:
         return
     db.add(
@@ -154,7 +163,7 @@ async def store_answer(
             scope=request.scope,
             idempotency_key=request.key,
             fingerprint=request.fingerprint,
-            answer=answer.model_dump(mode="json", by_alias=True),
+            answer=answer.model_dump(mode="json", by_alias=True, exclude=set(without)),
             created_at=now,
         )
     )

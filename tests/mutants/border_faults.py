@@ -194,7 +194,7 @@ FAULTS: Final = (
     Fault(
         "an address in capitals is another contact",
         "models/rules/consent/contacts.py",
-        "contact_key",
+        "merged_contact",
         ".casefold())",
         ")",
         ("tests/unit/consent/test_contacts.py",),

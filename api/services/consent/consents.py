@@ -54,10 +54,16 @@ class Consents:
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
-                return Answer(ConsentView.model_validate(stored), replayed=True)
+                # Equal requests name the same contact: it is not kept a second time.
+                contact = read_contact(order.channel, order.contact)
+                return Answer(
+                    ConsentView.model_validate({**stored, "contact": contact}), replayed=True
+                )
             merchant = await get_merchant(db, caller, order.merchant_id)
             view = await self._write(db, caller, merchant, order)
-            await store_answer(db, caller, request, view, view.updated_at)
+            await store_answer(
+                db, caller, request, view, view.updated_at, without=frozenset({"contact"})
+            )
             return Answer(view, replayed=False)
 
     async def list(self, caller: Caller, wanted: ConsentFilter, page: Page) -> Slice[ConsentView]:

@@ -57,7 +57,9 @@ class Unsubscribing:
                     merchant_id=merchant_id,
                     channel=Channel.EMAIL,
                     contact_key=key,
-                    contact=await find_address(db, tenant_id=tenant_id, contact_key=key),
+                    contact=await find_address(
+                        db, tenant_id=tenant_id, merchant_id=merchant_id, contact_key=key
+                    ),
                     status=ConsentStatus.OPT_OUT,
                     source=SOURCE,
                     now=self._clock(),

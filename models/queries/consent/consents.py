@@ -126,17 +126,25 @@ async def find_said(
 
 _ADDRESS = text(
     """
-    SELECT to_contact FROM message
-     WHERE tenant_id = :tenant_id AND contact_key = :contact_key AND channel = 'EMAIL'
-     ORDER BY id DESC LIMIT 1
+    SELECT COALESCE(
+           (SELECT NULLIF(contact, '') FROM consent
+             WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = 'EMAIL'
+               AND contact_key = :contact_key),
+           (SELECT to_contact FROM message
+             WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = 'EMAIL'
+               AND contact_key = :contact_key
+             ORDER BY id DESC LIMIT 1),
+           '')
     """
 )
 
 
-async def find_address(db: WriteSession, *, tenant_id: int, contact_key: str) -> str:
-    """Return the address behind a contact key, as it was last sent to; empty if none was.
+async def find_address(
+    db: WriteSession, *, tenant_id: int, merchant_id: int, contact_key: str
+) -> str:
+    """Return the address behind a contact key, as a merchant knows it; empty if it does not.
 
     For whoever only holds a key: an unsubscribe link names no address.
     """
-    values = {"tenant_id": tenant_id, "contact_key": contact_key}
-    return str(await db.scalar(_ADDRESS, values) or "")
+    values = {"tenant_id": tenant_id, "merchant_id": merchant_id, "contact_key": contact_key}
+    return str(await db.scalar(_ADDRESS, values))
