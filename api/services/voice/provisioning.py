@@ -16,12 +16,13 @@ from api.schemas.voice_provisioning import (
     VoiceIceServer,
     VoiceSip,
 )
-from api.services.readable import get_merchant, row_id
 from api.services.voice.presence import PresenceBook
+from models.queries.tenants.visibility import get_merchant
 from models.queries.voice import sip_users
 from models.rules.voice.connection import CODECS, VoicePlace
 from models.rules.voice.sip import SipSecrets, turn_credential
 from models.session import Database, WriteSession
+from models.tables.base import row_id
 from models.tables.merchant import Merchant
 from models.tables.voice import VoiceCredential
 from workflows.voice.types import ProvisionInput
