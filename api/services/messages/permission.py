@@ -68,7 +68,7 @@ class Permissions:
             merchant_id=found.merchant_id,
             sender=sender,
             due_at=_in_daytime(found, draft, wanted_at),
-            details=self._links(caller, found.merchant_id, draft),
+            details=self._links(caller, found.merchant_public_id, draft),
         )
 
     async def _for_tenant(self, caller: Caller, draft: Draft, wanted_at: datetime) -> Permission:
@@ -85,25 +85,28 @@ class Permissions:
             raise SenderNotRegistered
         return Permission(merchant_id=None, sender=sender, due_at=wanted_at)
 
-    def _links(self, caller: Caller, merchant_id: int, draft: Draft) -> dict[str, str]:
+    def _links(self, caller: Caller, merchant: int, draft: Draft) -> dict[str, str]:
         if draft.channel is not Channel.EMAIL or draft.type is not MessageType.MARKETING:
             return {}
         key = self._database.contact_keys.key(draft.channel, draft.to[0])
-        link = self._unsubscribe.link(caller.tenant_id, merchant_id, key)
+        link = self._unsubscribe.link(caller.tenant_public_id, merchant, key)
         return {"unsubscribeUrl": link}
 
 
 class UnsubscribeLinks:
-    """Links that opt one address out of one merchant's e-mail, and that nobody can make up."""
+    """Links that opt one address out of one merchant's e-mail, and that nobody can make up.
+
+    Tenant and merchant are named by their public ids.
+    """
 
     def __init__(self, public_url: str, secret: str) -> None:
         self._public_url = public_url.rstrip("/")
         self._secret = secret.encode()
 
-    def link(self, tenant_id: int, merchant_id: int, contact_key: str) -> str:
+    def link(self, tenant: int, merchant: int, contact_key: str) -> str:
         """Return the address to put into a mail's List-Unsubscribe header (RFC 8058)."""
-        token = self.token(tenant_id, merchant_id, contact_key)
-        return f"{self._public_url}/unsubscribe/{tenant_id}-{merchant_id}-{contact_key}-{token}"
+        token = self.token(tenant, merchant, contact_key)
+        return f"{self._public_url}/unsubscribe/{tenant}-{merchant}-{contact_key}-{token}"
 
     def read(self, ticket: str) -> tuple[int, int, str] | None:
         """Return tenant, merchant and contact key of a link that is ours; None otherwise."""
@@ -115,9 +118,9 @@ class UnsubscribeLinks:
         good = hmac.compare_digest(token.encode(), self.token(*named).encode())
         return named if good else None
 
-    def token(self, tenant_id: int, merchant_id: int, contact_key: str) -> str:
+    def token(self, tenant: int, merchant: int, contact_key: str) -> str:
         """Sign who is opted out of what."""
-        text = f"unsubscribe\x1f{tenant_id}\x1f{merchant_id}\x1f{contact_key}"
+        text = f"unsubscribe\x1f{tenant}\x1f{merchant}\x1f{contact_key}"
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
