@@ -167,7 +167,6 @@ async def make_paid(
     payment = Payment(
         delivery_mode=DeliveryMode.SIMULATOR,
         tenant_id=tenant_id,
-        nonce="",
         merchant_id=merchant_id,
         channel=Channel.SMS,
         units=units,

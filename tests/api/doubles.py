@@ -60,7 +60,7 @@ class FakeSending:
         if self.error is not None:
             raise self.error
         return Accepted(
-            message_id=10441,
+            public_id=10441,
             merchant=order.merchant_id or "",
             channel=channel,
             status=self.status,

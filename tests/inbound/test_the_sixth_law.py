@@ -219,6 +219,8 @@ class Life:
             tenant_id=self.tenant_id,
             key_id=0,
             merchant_id=None,
+            tenant_public_id=0,
+            merchant_public_id=None,
             merchant=None,
         )
         order = V1MerchantConsentRequest.model_validate(

@@ -152,8 +152,8 @@ class Harness:
 
     async def row(self, registry_operation: RegistrationOperation, row_id: int) -> Any:
         """Return a row as it is."""
-        async with self.database.read() as db:
-            return await registrations.find_row(
+        async with self.database.transaction() as db:
+            return await registrations.lock_row(
                 db, kind=kind_of(registry_operation), tenant_id=self.owner.tenant_id, row_id=row_id
             )
 

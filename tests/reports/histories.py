@@ -252,7 +252,14 @@ class Story:
     async def read(self, first: date, last: date) -> bytes:
         """Read a report; one that was FINAL once must be what it was, byte by byte."""
         reports = Reports(self.database, Clock(self.now))
-        caller = Caller(tenant_id=self.owner.tenant_id, key_id=0, merchant_id=None, merchant=None)
+        caller = Caller(
+            tenant_id=self.owner.tenant_id,
+            key_id=0,
+            merchant_id=None,
+            tenant_public_id=0,
+            merchant_public_id=None,
+            merchant=None,
+        )
         answer = await reports.usage(caller, UsageFilter(merchant_id=None, first=first, last=last))
         written = bytes(ExactJson(answer).body)
         was = self.final.get((first, last))

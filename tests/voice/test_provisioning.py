@@ -298,7 +298,12 @@ async def test_a_directory_that_must_be_told_is_told_of_every_version(
     user = await harness.user(gym)
     assert user.id is not None
     assert told == [
-        ProvisionInput(tenant_id=gym.tenant_id, credential_id=user.id, version=version)
+        ProvisionInput(
+            tenant_id=gym.tenant_id,
+            credential_id=user.id,
+            public_id=user.public_id,
+            version=version,
+        )
         for version in (1, 2)
     ]
     await gym.post(ROTATE, GYM_A, key="k")
