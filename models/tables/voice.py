@@ -39,6 +39,7 @@ class VoiceCredential(Table, table=True):
         unique_public_id(),
         UniqueConstraint("tenant_id", "merchant_id"),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
+        CheckConstraint("username ~ '^t[0-9a-f]+m[0-9a-f]+$'", name="username"),
         CheckConstraint("version >= 1", name="version"),
         # A registrar knows a name only, and carries no tenant in what it asks.
         Index("ix_voice_credential_username", "username"),

@@ -30,7 +30,7 @@ from models.tables.merchant import Merchant
 from providers.ports.messages import Accepted, Answer, LookUp, NotFound, Proof, SendRequest
 from providers.routing import Routes
 from tests.contacts import CONTACT_KEY_FILE
-from tests.factories import Owner, make_owner, new_message, say, unique
+from tests.factories import Owner, make_owner, new_message, say, try_accept, unique
 from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.names import sender_queue_id
 from workflows.payloads import data_converter

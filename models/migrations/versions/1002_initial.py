@@ -922,6 +922,9 @@ def _create_voice_credential() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("rotated_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "username ~ '^t[0-9a-f]+m[0-9a-f]+$'", name=op.f("ck_voice_credential_username")
+        ),
         sa.CheckConstraint("version >= 1", name=op.f("ck_voice_credential_version")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "merchant_id"],
