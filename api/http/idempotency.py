@@ -5,13 +5,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.auth import Caller
+from api.http.outcomes import Body, Outcome, Replayed
 from api.http.trace import template_of, trace_of
 from models.errors import IdempotencyKeyReused, ValidationFailed
 from models.queries.tenants.idempotency_records import (
@@ -29,8 +30,6 @@ REPLAYED_HEADER = "Idempotency-Replayed"
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 
-View = TypeVar("View", bound=BaseModel)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotentRequest:
@@ -41,13 +40,10 @@ class IdempotentRequest:
     key: str | None
     fingerprint: str
 
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[View]):
-    """What an upsert answers, and whether it had been answered before."""
-
-    body: View
-    replayed: bool
+    def check_same(self, fingerprint: str) -> None:
+        """Raise IdempotencyKeyReused if the key was used before with another fingerprint."""
+        if fingerprint != self.fingerprint:
+            raise IdempotencyKeyReused
 
 
 def identify(
@@ -93,17 +89,13 @@ def canonical(path: dict[str, Any], document: Any) -> str:
     )
 
 
-def answer_with(answer: Answer[View], request: Request, response: Response) -> View:
-    """Return what is answered, marked if it had been answered before."""
-    mark(request, response, replayed=answer.replayed)
-    return answer.body
-
-
-def mark(request: Request, response: Response, *, replayed: bool) -> None:
-    """Say in headers, log and metrics whether this answer is about an earlier action."""
+def answer_with(outcome: Outcome[Body], request: Request, response: Response) -> Body:
+    """Return the body of an answer; say in header, log and metrics whether it is a replay."""
+    replayed = isinstance(outcome, Replayed)
     trace_of(request.scope).replayed = replayed
     if replayed:
         response.headers[REPLAYED_HEADER] = "true"
+    return outcome.body
 
 
 async def find_answer(
@@ -121,8 +113,7 @@ async def find_answer(
     record = await find_record(db, key)
     if record is None:
         return None
-    if record.fingerprint != request.fingerprint:
-        raise IdempotencyKeyReused
+    request.check_same(record.fingerprint)
     return record.answer
 
 
@@ -137,7 +128,7 @@ async def store_answer(
 ) -> None:
     """Keep the answer, in the transaction of the action: both happen or neither.
 
-    Fields in `without` are not kept; whoever reads the answer takes them from the equal request.
+    Fields in `without` are not stored; the reader takes them from the repeated request.
     """
     key = _record_key(caller, request)
     if key is None:
@@ -147,7 +138,7 @@ async def store_answer(
 
 
 async def forget_answer(db: WriteSession, caller: Caller, request: IdempotentRequest) -> None:
-    """Let go of a key that stands for this request; it may be used for another one then."""
+    """Delete the record of this request's key; the key can then be used for another request."""
     key = _record_key(caller, request)
     if key is not None:
         await delete_record(db, key, fingerprint=request.fingerprint)

@@ -5,7 +5,7 @@ from fastapi import Request, Response
 from api.deps import Authenticated, Idempotent, SendActions
 from api.http import problems
 from api.http.bodies.body_size import EMAIL, body_up_to
-from api.http.idempotency import mark
+from api.http.idempotency import answer_with
 from api.http.public import public_router
 from api.schemas.email import V1EmailSendRequest, V1MessageResponse
 from models.errors import (
@@ -52,6 +52,6 @@ async def send_direct_email(
     is refused if any recipient is suppressed or opted out. The message ends UNDELIVERED if it
     bounced for any recipient; the event history of the message shows each one.
     """
-    accepted = await sending.accept_direct_email(caller, order, key)
-    mark(request, response, replayed=accepted.replayed)
-    return V1MessageResponse(message_id=str(accepted.public_id), status=accepted.status)
+    outcome = await sending.accept_direct_email(caller, order, key)
+    message = answer_with(outcome, request, response)
+    return V1MessageResponse(message_id=str(message.public_id), status=message.status)

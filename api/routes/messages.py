@@ -17,13 +17,13 @@ from api.deps import (
 from api.http import problems
 from api.http.bodies.body_size import EMAIL, SEND, body_up_to
 from api.http.filters import WantedMessages
-from api.http.idempotency import answer_with, mark
+from api.http.idempotency import answer_with
 from api.http.public import public_router
 from api.schemas.email import V1OmniEmailSendRequest
 from api.schemas.messages import DispatchResponse, MessageView, V1OmniSmsSendRequest
 from api.schemas.quotes import QuoteRequest, V1MessageQuoteResponse
 from api.schemas.voice import V1OmniVoiceSendRequest
-from api.services.messages.accept import Accepted
+from api.services.messages.accept import AnsweredMessage
 from models.errors import (
     ChannelNotAllowed,
     ConsentOptedOut,
@@ -85,9 +85,8 @@ async def send_sms(
     A retry with the same Idempotency-Key returns the same `messageId` with its current status and
     sends nothing. The units are held until a provider has accepted the message.
     """
-    accepted = await sending.accept_sms(caller, order, key)
-    mark(request, response, replayed=accepted.replayed)
-    return _dispatched(accepted)
+    outcome = await sending.accept_sms(caller, order, key)
+    return _dispatched(answer_with(outcome, request, response))
 
 
 @router.post(
@@ -110,9 +109,8 @@ async def send_voice(
     billed; an unanswered call is free. A retry with the same Idempotency-Key returns the same
     `messageId` with its current status. MARKETING is refused with 403 `CHANNEL_NOT_ALLOWED`.
     """
-    accepted = await sending.accept_voice(caller, order, key)
-    mark(request, response, replayed=accepted.replayed)
-    return _dispatched(accepted)
+    outcome = await sending.accept_voice(caller, order, key)
+    return _dispatched(answer_with(outcome, request, response))
 
 
 @router.post("/email", summary="Send an e-mail", responses=problems.of(*_SEND, InvalidEmail))
@@ -130,9 +128,8 @@ async def send_email(
     A retry with the same Idempotency-Key returns the same `messageId` with its current status and
     sends nothing. MARKETING gets a List-Unsubscribe header for one-click opt-out (RFC 8058).
     """
-    accepted = await sending.accept_email(caller, order, key)
-    mark(request, response, replayed=accepted.replayed)
-    return _dispatched(accepted)
+    outcome = await sending.accept_email(caller, order, key)
+    return _dispatched(answer_with(outcome, request, response))
 
 
 @router.post("/quote", summary="Quote a message", responses=problems.of(*_QUOTE))
@@ -211,10 +208,10 @@ async def get_recording(
     return StreamingResponse(stream.chunks, media_type="audio/wav", headers=stream.headers)
 
 
-def _dispatched(accepted: Accepted) -> DispatchResponse:
+def _dispatched(message: AnsweredMessage) -> DispatchResponse:
     return DispatchResponse(
-        merchant_id=accepted.merchant,
-        channel=accepted.channel,
-        message_id=str(accepted.public_id),
-        status=accepted.status,
+        merchant_id=message.merchant,
+        channel=message.channel,
+        message_id=str(message.public_id),
+        status=message.status,
     )

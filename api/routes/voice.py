@@ -12,7 +12,7 @@ from api.deps import (
 from api.http import problems
 from api.http.bodies.body_size import SEND, body_up_to
 from api.http.filters import WantedCalls
-from api.http.idempotency import mark
+from api.http.idempotency import answer_with
 from api.http.public import public_router
 from api.schemas.voice import V1TtsCallRequest, VoiceTtsCallView
 from models.errors import (
@@ -58,9 +58,9 @@ async def start_tts_call(
 
     It behaves like `POST /messages/voice`. The labels are stored and can be used as filters.
     """
-    accepted = await sending.accept_tts_call(caller, order, key)
-    mark(request, response, replayed=accepted.replayed)
-    return await messages.get_call(caller, str(accepted.public_id))
+    outcome = await sending.accept_tts_call(caller, order, key)
+    message = answer_with(outcome, request, response)
+    return await messages.get_call(caller, str(message.public_id))
 
 
 @router.get(

@@ -174,9 +174,9 @@ FAULTS: Final = (
     Fault(
         "one key is another request's",
         "api/http/idempotency.py",
-        "find_answer",
-        "record.fingerprint != request.fingerprint",
-        'record.fingerprint == ""',
+        "IdempotentRequest",
+        "fingerprint != self.fingerprint",
+        'fingerprint == ""',
         ("tests/api/http/test_idempotency.py",),
     ),
     Fault(

@@ -8,14 +8,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.billing import LedgerEntryView, MerchantUpgradeView, V1MerchantUpgradeRequest
 from api.services.billing.price_check import check_price
 from api.workflow_starters import UpgradeStarter
 from models.enums import Channel
 from models.errors import (
-    IdempotencyKeyReused,
     MerchantInactive,
     ReferenceReused,
     TemporarilyUnavailable,
@@ -70,7 +70,7 @@ class Billing:
 
     async def upgrade(
         self, caller: Caller, order: V1MerchantUpgradeRequest, request: IdempotentRequest
-    ) -> Answer[MerchantUpgradeView]:
+    ) -> Outcome[MerchantUpgradeView]:
         """Take an order of credits on, or answer with the one that key or reference stand for.
 
         Raises:
@@ -80,10 +80,12 @@ class Billing:
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.operation)
         ) as db:
-            found, fresh = await self._take(db, caller, order, request)
+            outcome = await self._take(db, caller, order, request)
+        found = outcome.body
         if found.payment.completed_at is None:
             await self._starter.start(_start_of(found))
-        return Answer(_view(found), replayed=not fresh)
+        view = _view(found)
+        return Accepted(view) if isinstance(outcome, Accepted) else Replayed(view)
 
     async def list_upgrades(
         self, caller: Caller, merchant_id: str | None, page: Page
@@ -121,28 +123,27 @@ class Billing:
         caller: Caller,
         order: V1MerchantUpgradeRequest,
         request: IdempotentRequest,
-    ) -> tuple[FoundUpgrade, bool]:
+    ) -> Outcome[FoundUpgrade]:
         """Find what the key stands for, then what the reference does; else write a new payment.
 
-        Only a new one, for which the second value is true, is held against the price list of
-        today.
+        Only a new one is held against the price list of today.
         """
         known = await self._by_key(db, caller, request)
         if known is not None:
-            return known, False
+            return Replayed(known)
         merchant = await get_merchant(db, caller, order.merchant_id)
         for _ in range(_TURNS):
             same = await self._by_reference(db, caller, merchant, order)
             if same is not None:
                 bound = _Bound(payment_id=row_id(same.payment.id))
                 await store_answer(db, caller, request, bound, self._clock())
-                return same, False
+                return Replayed(same)
             if not merchant.active:
                 raise MerchantInactive
             await check_price(db, caller, order)
             payment_id = await self._insert(db, caller, merchant, order, request)
             if payment_id is not None:
-                return await upgrades.get_upgrade(db, caller, payment_id), True
+                return Accepted(await upgrades.get_upgrade(db, caller, payment_id))
         raise TemporarilyUnavailable("Another request with this referenceId is under way.")
 
     async def _by_key(
@@ -158,8 +159,8 @@ class Billing:
         found = await upgrades.find_by_key(
             db, caller, key_scope=request.scope, idempotency_key=request.key
         )
-        if found is not None and found.payment.fingerprint != request.fingerprint:
-            raise IdempotencyKeyReused
+        if found is not None:
+            request.check_same(found.payment.fingerprint)
         return found
 
     async def _by_reference(

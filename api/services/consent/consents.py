@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConsentRequest
 from api.services.consent.contacts import key_to_find, read_contact
@@ -42,7 +43,7 @@ class Consents:
 
     async def upsert(
         self, caller: Caller, order: V1MerchantConsentRequest, request: IdempotentRequest
-    ) -> Answer[ConsentView]:
+    ) -> Outcome[ConsentView]:
         """Record what a recipient said; from the commit on every send obeys it."""
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.operation)
@@ -51,15 +52,13 @@ class Consents:
             if stored is not None:
                 # Equal requests name the same contact: it is not kept a second time.
                 contact = read_contact(order.channel, order.contact)
-                return Answer(
-                    ConsentView.model_validate({**stored, "contact": contact}), replayed=True
-                )
+                return Replayed(ConsentView.model_validate({**stored, "contact": contact}))
             merchant = await get_merchant(db, caller, order.merchant_id)
             view = await self._write(db, caller, merchant, order)
             await store_answer(
                 db, caller, request, view, view.updated_at, without=frozenset({"contact"})
             )
-            return Answer(view, replayed=False)
+            return Accepted(view)
 
     async def list(self, caller: Caller, wanted: ConsentFilter, page: Page) -> Slice[ConsentView]:
         """Return consent records, the last recorded contact first.

@@ -274,7 +274,7 @@ class Inbox:
     def _message(
         self, talk: _Conversation, merchant: Addressee, body: str, now: datetime
     ) -> NewMessage:
-        key = f"{talk.provider}:{talk.text.event_id}"
+        idempotency_key = f"{talk.provider}:{talk.text.event_id}"
         return NewMessage(
             tenant_id=talk.tenant_id,
             merchant_id=merchant.merchant_id,
@@ -287,8 +287,8 @@ class Inbox:
             attributes={},
             operation=ANSWER_INBOUND,
             scope="",
-            idempotency_key=key,
-            fingerprint=self._database.contact_keys.fingerprint(key),
+            idempotency_key=idempotency_key,
+            fingerprint=self._database.contact_keys.fingerprint(idempotency_key),
             units=sms.held(body),
             funded=False,
             month=month_of(now),

@@ -6,13 +6,8 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from api.http.auth import Caller
-from api.http.idempotency import (
-    Answer,
-    IdempotentRequest,
-    find_answer,
-    forget_answer,
-    store_answer,
-)
+from api.http.idempotency import IdempotentRequest, find_answer, forget_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.schemas.messages import MessageView
 from api.services.messages.cancel import Canceling
 from api.services.messages.read import read_message_id
@@ -43,7 +38,7 @@ class CancelRequests:
 
     async def cancel(
         self, caller: Caller, message_id: str, request: IdempotentRequest
-    ) -> Answer[MessageView]:
+    ) -> Outcome[MessageView]:
         """Cancel a message; raises MessageNotFound, NotCancelable, IdempotencyKeyReused."""
         read_message_id(message_id)
         known = await self._bind(caller, message_id, request)
@@ -52,7 +47,7 @@ class CancelRequests:
         except (MessageNotFound, NotCancelable):
             await self._let_go(caller, request)
             raise
-        return Answer(view, replayed=known)
+        return Replayed(view) if known else Accepted(view)
 
     async def _bind(self, caller: Caller, message_id: str, request: IdempotentRequest) -> bool:
         """Bind the key to the message; tell whether it was bound to it before."""

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.registration_starter import RegistrationStarter
 from api.schemas.messaging import V1MerchantMessagingBrandRequest, V1MerchantMessagingBrandView
 from api.services.registration.scope import Scope, find_scope, set_going
@@ -51,7 +52,7 @@ class Brands:
         merchant_id: str,
         order: V1MerchantMessagingBrandRequest,
         request: IdempotentRequest,
-    ) -> Answer[V1MerchantMessagingBrandView]:
+    ) -> Outcome[V1MerchantMessagingBrandView]:
         """Make the brand or correct it, and submit it unless it is to stay a draft.
 
         A repeated request is answered with the brand as it stands, unless it was written since.
@@ -73,7 +74,7 @@ class Brands:
             view = _answered(brand, scope, stored)
         merchant = scope.merchant.external_id
         await set_going(self._starter, brand, merchant, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def get(self, caller: Caller, merchant_id: str) -> V1MerchantMessagingBrandView:
         """Return the brand; raises BrandNotFound."""

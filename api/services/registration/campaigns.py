@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.registration_starter import RegistrationStarter
 from api.schemas.messaging import (
@@ -65,7 +66,7 @@ class Campaigns:
         merchant_id: str,
         order: V1MerchantMessagingCampaignRequest,
         request: IdempotentRequest,
-    ) -> Answer[V1MerchantMessagingCampaignView]:
+    ) -> Outcome[V1MerchantMessagingCampaignView]:
         """Make a campaign or correct one, and submit it unless it is to stay a draft.
 
         A repeated request is answered with the campaign as it stands, unless it was written since.
@@ -92,7 +93,7 @@ class Campaigns:
                 view = _answered(campaign, brand, scope, stored)
         merchant = scope.merchant.external_id
         await set_going(self._starter, campaign, merchant, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def list(
         self, caller: Caller, merchant_id: str, page: Page

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.registration_starter import RegistrationStarter
 from api.schemas.messaging_numbers import (
@@ -94,7 +95,7 @@ class MessagingNumbers:
         merchant_id: str,
         order: V1MerchantMessagingNumberRequest,
         request: IdempotentRequest,
-    ) -> Answer[V1MerchantMessagingNumberView]:
+    ) -> Outcome[V1MerchantMessagingNumberView]:
         """Ask for a number. A repeated request is answered with where the purchase stands.
 
         Raises:
@@ -116,7 +117,7 @@ class MessagingNumbers:
                 number = await find_number(db, scope.rows, int(stored["numberId"]))
                 view = await _number_answered(db, number, scope, stored)
         await self._set_going(number, scope, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
@@ -137,7 +138,7 @@ class MessagingNumbers:
         number: str,
         order: V1MerchantMessagingAssignmentRequest,
         request: IdempotentRequest,
-    ) -> Answer[V1MerchantMessagingAssignmentView]:
+    ) -> Outcome[V1MerchantMessagingAssignmentView]:
         """Ask for a number to be assigned to an approved campaign.
 
         Raises:
@@ -160,11 +161,11 @@ class MessagingNumbers:
                 row = await find_number(db, scope.rows, int(stored["numberId"]))
                 view = await _assignment_answered(db, row, scope, stored)
         await self._set_going(row, scope, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def give_back(
         self, caller: Caller, merchant_id: str, number: str, request: IdempotentRequest
-    ) -> Answer[V1MerchantMessagingNumberView]:
+    ) -> Outcome[V1MerchantMessagingNumberView]:
         """Unassign a number, then release it; one on its way or gone is answered as it is.
 
         Raises:
@@ -189,7 +190,7 @@ class MessagingNumbers:
                 row = await find_number(db, scope.rows, int(stored["numberId"]))
                 view = await _number_answered(db, row, scope, stored)
         await self._set_going(row, scope, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def _request(
         self, db: WriteSession, scope: Scope, number: str, now: datetime

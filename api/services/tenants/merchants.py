@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.merchants import (
     MerchantCredits,
@@ -42,7 +43,7 @@ class Merchants:
 
     async def upsert(
         self, caller: Caller, order: V1MerchantUpsertRequest, request: IdempotentRequest
-    ) -> Answer[MerchantView]:
+    ) -> Outcome[MerchantView]:
         """Create a merchant or change what the order names of it."""
         if caller.merchant_id is not None:
             raise Forbidden("A merchant's own key may not write merchants.")
@@ -51,7 +52,7 @@ class Merchants:
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
-                return Answer(MerchantView.model_validate(stored), replayed=True)
+                return Replayed(MerchantView.model_validate(stored))
             now = self._clock()
             merchant = await write_merchant(
                 db,
@@ -62,7 +63,7 @@ class Merchants:
             )
             (view,) = await _views(db, caller, [merchant], now)
             await store_answer(db, caller, request, view, now)
-            return Answer(view, replayed=False)
+            return Accepted(view)
 
     async def get(self, caller: Caller, merchant_id: str) -> MerchantView:
         """Return one merchant."""
@@ -90,7 +91,7 @@ class Merchants:
         merchant_id: str,
         order: V1MerchantSettingsRequest,
         request: IdempotentRequest,
-    ) -> Answer[MerchantSettingsView]:
+    ) -> Outcome[MerchantSettingsView]:
         """Change the settings that the order names."""
         if caller.merchant_id is not None:
             raise Forbidden("A merchant's own key may not write merchants.")
@@ -99,7 +100,7 @@ class Merchants:
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
-                return Answer(MerchantSettingsView.model_validate(stored), replayed=True)
+                return Replayed(MerchantSettingsView.model_validate(stored))
             merchant = await get_merchant(db, caller, merchant_id, locked=True)
             for name in order.model_fields_set:
                 setattr(merchant, name, getattr(order, name))
@@ -107,7 +108,7 @@ class Merchants:
             merchant.updated_at = now = self._clock()
             view = _settings_view(merchant)
             await store_answer(db, caller, request, view, now)
-            return Answer(view, replayed=False)
+            return Accepted(view)
 
 
 async def _views(

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.voice_provisioning import V1VoiceSipPresenceRequest, VoiceSipPresenceView
 from models.enums import PresenceState
@@ -39,14 +40,14 @@ class PresenceBook:
 
     async def post(
         self, caller: Caller, order: V1VoiceSipPresenceRequest, request: IdempotentRequest
-    ) -> Answer[VoiceSipPresenceView]:
+    ) -> Outcome[VoiceSipPresenceView]:
         """Note what a client tells of a user."""
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.operation)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
-                return Answer(VoiceSipPresenceView.model_validate(stored), replayed=True)
+                return Replayed(VoiceSipPresenceView.model_validate(stored))
             merchant = await get_merchant(db, caller, order.merchant_id)
             user = await find_user(
                 db, tenant_id=caller.tenant_id, merchant_id=row_id(merchant.id), locked=True
@@ -58,7 +59,7 @@ class PresenceBook:
             # What was told, not what holds beside a registration: that may change by the second.
             view = _view(user, merchant.external_id, presence_now(_posted(posted), None, now))
             await store_answer(db, caller, request, view, now)
-            return Answer(view, replayed=False)
+            return Accepted(view)
 
     async def list(
         self, caller: Caller, merchant_id: str | None, page: Page

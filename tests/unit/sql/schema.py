@@ -1,0 +1,14 @@
+"""The tables and enums that SQL text is held against: those that migrations know."""
+
+from typing import Final
+
+from models.tables.registry import metadata
+from tests.unit.sql.literals import Checker, columns_of, enums_of
+from tests.unit.sql.resolve import Resolver
+
+ELSEWHERE: Final = frozenset({"alembic_version", "invoice_line", "invoice", "known", "compared"})
+"""Tables without a class: that of Alembic, and temporary ones that hold a vendor's invoice."""
+
+RESOLVER: Final = Resolver(columns_of(metadata), ELSEWHERE)
+ENUMS: Final = enums_of(metadata)
+CHECKER: Final = Checker(RESOLVER, ENUMS)
