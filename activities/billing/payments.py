@@ -264,7 +264,7 @@ def _standing(payment: PaymentRow, answer: Silence | None = None) -> PaymentProg
 
 
 def _ids(step: UpgradeStep) -> dict[str, int]:
-    return {"tenant_id": step.tenant_id, "payment_id": step.payment_id}
+    return {"tenant_id": step.tenant_id, "payment_id": step.public_id}
 
 
 def _now() -> datetime:

@@ -319,7 +319,10 @@ class Dispatching:
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:
             attempt = AttemptKey(
-                tenant_id=step.tenant_id, message_id=step.message_id, number=claimed.number
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                public_id=claimed.found.public_id,
+                number=claimed.number,
             )
             note_mismatch(claimed.provider.name, Mismatch.MESSAGE_ID, attempt)
         if patience is not None and taken and not concluded.reported:

@@ -137,7 +137,12 @@ class Reconciliation:
 
 
 def _key(step: ReconcileStep | PollStep, attempt: AskableAttempt) -> AttemptKey:
-    return AttemptKey(tenant_id=step.tenant_id, message_id=step.message_id, number=attempt.number)
+    return AttemptKey(
+        tenant_id=step.tenant_id,
+        message_id=step.message_id,
+        public_id=attempt.reference.message,
+        number=attempt.number,
+    )
 
 
 def _as_it_stands(attempt: AskableAttempt) -> ReconcileResult:

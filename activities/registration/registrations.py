@@ -254,7 +254,11 @@ def _may_be_believed(call: _Call, asked_at: datetime) -> bool:
 
 
 def _log(step: RegistrationStep, answer: SubmitAnswer | LookUpAnswer) -> None:
-    facts = {"errand": step.registry_operation, "tenant_id": step.tenant_id, "row_id": step.row_id}
+    facts = {
+        "errand": step.registry_operation,
+        "tenant_id": step.tenant_id,
+        f"{step.kind}_id": step.public_id,
+    }
     match answer:
         case Stands() | Advanced() | NotFound():
             log.info("registry answered", extra={**facts, "answer": type(answer).__name__})

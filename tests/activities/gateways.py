@@ -183,10 +183,9 @@ class PaymentHarness:
     ) -> StoredEvent | None:
         """Report something about a charge, as the webhook does."""
         key = PaymentKey(tenant_id=self.owner.tenant_id, payment_id=payment_id)
-        reference = await self.reference(payment_id)
         event = ChargeEvent(
             event_id=event_id or unique("evt"),
-            charge_id=f"ch-{reference}",
+            charge_id=f"ch-{await self.reference(payment_id)}",
             state=state,
             amount_cents=10,
             currency="USD",

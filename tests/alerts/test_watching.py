@@ -133,7 +133,7 @@ async def test_credits_that_came_back_are_seen_wherever_the_turn_is(alone: Datab
     assert message is not None
     await merchant_fixture.end(message, 0)
     assert len(await merchant_fixture.open()) == 2
-    far = WatchStep(after_tenant=10**9, after_merchant=0)
+    far = WatchStep(after_tenant=2**63 - 1, after_merchant=0)
     assert (await watch(alone, far)).moved == 1
     assert await merchant_fixture.open() == []
 

@@ -193,7 +193,9 @@ async def make_senders(database: Database, tenant_id: int) -> None:
     async with database.transaction() as db:
         db.add(
             SenderNumber(
-                number=f"+{15_005_560_000 + tenant_id}", tenant_id=tenant_id, created_at=_now()
+                number=f"+{15_005_560_000 + tenant_id % 10_000}",
+                tenant_id=tenant_id,
+                created_at=_now(),
             )
         )
         for name in ("desk", "no-reply"):

@@ -35,6 +35,7 @@ from providers.ports.registration import (
 from providers.registries import Registries
 from tests.factories import Owner
 from tests.registration.test_checks import BRAND, CAMPAIGN
+from tests.shown_ids import shown
 from workflows.registration.types import RegistrationResult, RegistrationStep
 
 PENDING = Stands(standing=RegistryStatus.PENDING, vendor_id="v1")
@@ -104,6 +105,10 @@ class Harness:
             await db.flush()
             assert row.id is not None
             return row.id
+
+    async def shown(self, table: str, row_id: int) -> int:
+        """Return the public id of a row."""
+        return await shown(self.database, table, row_id)
 
     async def brand(
         self, state: RegistrationState = RegistrationState.PENDING, **facts: Any

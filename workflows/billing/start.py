@@ -68,6 +68,7 @@ async def start_upgrade(
                 payment_id=upgrade.payment_id,
                 accepted_at=upgrade.accepted_at,
                 waits=waits,
+                public_id=upgrade.public_id,
             ),
             id=upgrade.workflow_id,
             task_queue=names.MONEY,

@@ -44,6 +44,7 @@ async def start_send(
                 message_id=send.message_id,
                 waits=waits,
                 merchant_id=send.merchant_id,
+                public_id=send.public_id,
             ),
             id=send.workflow_id,
             task_queue=names.MESSAGES,

@@ -72,6 +72,7 @@ async def start_registration(
             kind=registration.kind,
             row_id=registration.row_id,
             waits=waits,
+            public_id=registration.public_id,
         ),
         id=registration.workflow_id,
         task_queue=names.REGISTRATION,

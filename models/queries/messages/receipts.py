@@ -24,6 +24,8 @@ class AttemptKey:
 
     tenant_id: int
     message_id: int
+    public_id: int
+    """Of the message."""
     number: int
 
 
@@ -45,25 +47,26 @@ async def find_named(db: ReadSession, reference: Reference) -> AttemptKey | None
     row = (await db.execute(_NAMED, named)).one_or_none()
     if row is None:
         return None
-    return AttemptKey(tenant_id=row.tenant_id, message_id=row.id, number=reference.attempt)
+    return AttemptKey(
+        tenant_id=row.tenant_id,
+        message_id=row.id,
+        public_id=reference.message,
+        number=reference.attempt,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewReceipt(DeliveryEvent):
     """One report about one attempt."""
 
-    tenant_id: int
-    message_id: int
-    attempt: int
+    attempt: AttemptKey
     provider: str
 
     @classmethod
     def about(cls, attempt: AttemptKey, provider: str, told: DeliveryEvent) -> Self:
         """Return what was told, as a receipt about an attempt."""
         return cls(
-            tenant_id=attempt.tenant_id,
-            message_id=attempt.message_id,
-            attempt=attempt.number,
+            attempt=attempt,
             provider=provider,
             **{name.name: getattr(told, name.name) for name in fields(DeliveryEvent)},
         )
@@ -176,9 +179,9 @@ async def store(
         await db.execute(
             _STORE,
             {
-                "tenant_id": receipt.tenant_id,
-                "message_id": receipt.message_id,
-                "attempt": receipt.attempt,
+                "tenant_id": receipt.attempt.tenant_id,
+                "message_id": receipt.attempt.message_id,
+                "attempt": receipt.attempt.number,
                 "provider": receipt.provider,
                 "event_id": receipt.event_id,
                 "provider_message_id": receipt.provider_message_id,
@@ -204,7 +207,7 @@ async def store(
         contact = receipt.recipient or row.to_contact
         await suppress(
             db,
-            tenant_id=receipt.tenant_id,
+            tenant_id=receipt.attempt.tenant_id,
             merchant_id=row.merchant_id,
             channel=Channel(row.channel),
             # Without a name it is about the only recipient; of several it is a mismatch.

@@ -26,10 +26,7 @@ async def take_report(
     except IntegrityError:  # the id became another attempt's meanwhile: now that is seen
         stored = await _store(database, receipt, now)
     if isinstance(stored, Mismatch):
-        about = AttemptKey(
-            tenant_id=receipt.tenant_id, message_id=receipt.message_id, number=receipt.attempt
-        )
-        note_mismatch(receipt.provider, stored, about)
+        note_mismatch(receipt.provider, stored, receipt.attempt)
     return stored
 
 
@@ -38,7 +35,7 @@ async def _store(
 ) -> StoredReceipt | Mismatch:
     # One that suppresses takes several statements, any other just one.
     alone = receipt.suppresses is None
-    lock_scope = LockScope(receipt.tenant_id)
+    lock_scope = LockScope(receipt.attempt.tenant_id)
     async with database.statement(lock_scope) if alone else database.transaction(lock_scope) as db:
         return await receipts.store(db, receipt, database.contact_keys, now)
 
@@ -53,7 +50,7 @@ def note_mismatch(provider: str, reason: Mismatch, about: AttemptKey | Reference
         case AttemptKey():
             named: dict[str, Any] = {
                 "tenant_id": about.tenant_id,
-                "message_row_id": about.message_id,
+                "message_id": about.public_id,
                 "attempt": about.number,
             }
         case Reference():

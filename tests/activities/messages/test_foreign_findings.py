@@ -61,7 +61,7 @@ async def test_a_finding_with_the_id_of_another_message_proves_nothing(
     harness = Harness(database, owner, provider)
     first = await harness.accept()
     await harness.dispatch(first)
-    theirs = Found(provider_message_id=own_id(f"hx-{owner.tenant_id}-{first}-1"))
+    theirs = Found(provider_message_id=own_id(await harness.reference(first)))
     harness = Harness(database, owner, Scripted(AMBIGUOUS, truths=[theirs]))
     second = await harness.accept()
     assert (await harness.dispatch(second)).verdict is Verdict.AMBIGUOUS
@@ -88,7 +88,7 @@ async def test_of_two_attempts_that_are_told_one_id_at_once_the_second_is_not_be
     first, second = await harness.accept(), await harness.accept()
     for message_id in (first, second):
         await harness.crash(message_id, deadline_in=timedelta(0), provider="one")
-    attempt = AttemptKey(tenant_id=owner.tenant_id, message_id=first, number=1)
+    attempt = AttemptKey(tenant_id=owner.tenant_id, message_id=first, public_id=0, number=1)
     delivered = replace(DELIVERED, provider_message_id="same")
     async with database.transaction() as db:
         told = NewReceipt.about(attempt, "one", delivered)
@@ -108,7 +108,7 @@ async def test_a_report_that_is_committed_while_absence_waits_for_its_lock_wins(
     harness = Harness(database, owner, Scripted())
     message_id = await harness.accept()
     await harness.crash(message_id, deadline_in=timedelta(0), provider="one")
-    attempt = AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, number=1)
+    attempt = AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1)
 
     async def conclude() -> AttemptState:
         async with database.transaction() as db:
