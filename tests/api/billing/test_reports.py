@@ -32,7 +32,7 @@ async def reader(app: FastAPI, client: httpx.AsyncClient, database: Database, ow
     """A tenant whose first day is the 14th, since it was made on the next, reads on the 16th."""
     await born(database, owner, datetime(2026, 4, 15, 8, tzinfo=UTC))
     real, app.state.reports = app.state.reports, Reports(database, Clock(NOW))
-    yield Integrator(client, owner.tenant_id, 0, owner.headers)
+    yield Integrator(client, owner.tenant_id, owner.tenant_public_id, 0, owner.headers)
     app.state.reports = real
 
 
