@@ -28,6 +28,7 @@ from tests.contacts import key_of
 from tests.factories import Owner
 from tests.messaging import CAMPAIGN
 from tests.reports.usage_fixtures import Use, book
+from tests.shown_ids import shown
 
 
 async def merchant_of(tenant: Integrator, database: Database, name: str) -> int:
@@ -69,7 +70,7 @@ async def registered(tenant: Integrator, database: Database) -> dict[str, str]:
 
 
 async def recorded_call(database: Database, tenant_id: int, merchant_id: int) -> int:
-    """Add a call that was recorded."""
+    """Add a call that was recorded; return the id it is shown by."""
     call = await make_message(
         database,
         tenant_id,
@@ -102,7 +103,7 @@ async def recorded_call(database: Database, tenant_id: int, merchant_id: int) ->
         db.add(attempt)
         await db.flush()
         db.add(report)
-    return call
+    return await shown(database, "message", call)
 
 
 async def told(database: Database, tenant_id: int, merchant_id: int) -> None:

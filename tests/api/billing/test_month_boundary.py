@@ -14,6 +14,7 @@ from models.rules.messages.settlement import End
 from models.session import Database
 from tests.api.doubles import Clock
 from tests.api.integrator import SMS, Integrator
+from tests.shown_ids import row_of
 
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
 BEFORE, AFTER = MIDNIGHT - timedelta(milliseconds=1), MIDNIGHT
@@ -29,10 +30,13 @@ class Month:
         self._clock = clock
 
     async def sent(self, at: datetime) -> tuple[int, int]:
-        """Send one SMS of one unit; return the status of the answer and the message's id."""
+        """Send one SMS of one unit; return the status of the answer and the message's row."""
         self._clock.now = at
         response = await self._gym.post("/messages/sms", SMS)
-        return response.status_code, int(response.json().get("messageId", 0))
+        if response.status_code != 200:
+            return response.status_code, 0
+        row = await row_of(self._database, "message", response.json()["messageId"])
+        return response.status_code, row
 
     async def end(self, message_id: int, at: datetime, *, captured: int) -> bool:
         """End a message: delivered, or failed with its hold released."""

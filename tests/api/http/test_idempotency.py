@@ -15,6 +15,7 @@ from models.tables.consent import ConsentChange
 from models.tables.idempotency import IdempotencyRecord
 from tests.api.doubles import FakeSending
 from tests.api.integrator import CONSENT, GYM, SMS, Integrator, make_merchant
+from tests.shown_ids import shown
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
 
@@ -105,7 +106,7 @@ async def test_keys_belong_to_tenant_merchant_and_operation(
         )
     assert [tuple(row) for row in rows] == [
         ("POST /api/v1/consents", ""),
-        ("POST /api/v1/consents", str(own)),
+        ("POST /api/v1/consents", str(await shown(database, "merchant", own))),
         ("POST /api/v1/merchants", ""),
     ]
 

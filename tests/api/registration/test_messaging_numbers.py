@@ -199,7 +199,7 @@ async def test_a_sole_proprietor_has_one_campaign_and_one_number(registrar: Regi
     assert await registrar.rows() == before
     await registrar.stands("campaign", "APPROVED")
     tenant = registrar.integrator.tenant_id
-    first, second = (f"+1{code}{tenant:07d}" for code in (813, 814))
+    first, second = (f"+1{code}{tenant % 10**7:07d}" for code in (813, 814))
     for number in (first, second):
         await registrar.buy(number)
     await registrar.stands("number", "ACTIVE")
