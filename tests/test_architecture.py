@@ -152,6 +152,14 @@ def test_no_file_is_over_the_limit_of_lines() -> None:
     assert long == {}
 
 
+def test_the_reading_order_of_one_sms_opens_twenty_files_at_most() -> None:
+    page = (ROOT / "docs" / "overview.md").read_text()
+    section = page.partition("### Reading order\n")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| \d+ \| `(\S+)` \|", section, re.MULTILINE)
+    assert 15 <= len(listed) == len(set(listed)) <= 20
+    assert [name for name in listed if not (ROOT / name).is_file()] == []
+
+
 def test_only_models_builds_statements() -> None:
     # import-linter sees only whole external packages; `sqlalchemy.exc` is needed to handle errors.
     built = {
