@@ -128,7 +128,7 @@ async def store_answer(
 ) -> None:
     """Keep the answer, in the transaction of the action: both happen or neither.
 
-    Fields in `without` are not kept; whoever reads the answer takes them from the equal request.
+    Fields in `without` are not stored; the reader takes them from the repeated request.
     """
     key = _record_key(caller, request)
     if key is None:
@@ -138,7 +138,7 @@ async def store_answer(
 
 
 async def forget_answer(db: WriteSession, caller: Caller, request: IdempotentRequest) -> None:
-    """Let go of a key that stands for this request; it may be used for another one then."""
+    """Delete the record of this request's key; the key can then be used for another request."""
     key = _record_key(caller, request)
     if key is not None:
         await delete_record(db, key, fingerprint=request.fingerprint)

@@ -15,7 +15,7 @@ class Accepted(Generic[Body]):
 
 @dataclass(frozen=True, slots=True)
 class Replayed(Generic[Body]):
-    """An earlier request did the action that this request's key or reference stands for."""
+    """An earlier request with this key or reference carried out the action."""
 
     body: Body
 

@@ -205,13 +205,12 @@ class Sending:
         now = self._clock()
         wanted_at = due_at(draft.send_at, now)
         permission = await self._permissions.obtain(caller, draft, wanted_at)
-        contact_keys = draft.contact_keys(self._database.contact_keys)
         return NewMessage(
             tenant_id=caller.tenant_id,
             merchant_id=permission.merchant_id,
             channel=draft.channel,
             type=draft.type,
-            contact_key=contact_keys[0],
+            contact_key=permission.contact_keys[0],
             to_contact=draft.to[0],
             sender=permission.sender,
             body=draft.body,
@@ -223,7 +222,7 @@ class Sending:
             fingerprint=request.fingerprint,
             units=draft.units,
             funded=permission.merchant_id is not None,
-            further_keys=contact_keys[1:],
+            further_keys=permission.contact_keys[1:],
             month=month_of(now),
             accepted_at=now,
             due_at=permission.due_at,
@@ -235,7 +234,7 @@ class Sending:
     async def _find_replay(
         self, send_key: SendKey | None, request: IdempotentRequest
     ) -> Replayed[AnsweredMessage] | None:
-        """Return the message that a key stands for, None if there is none.
+        """Return the message that was accepted under a key; None if there is none.
 
         Raises IdempotencyKeyReused if it was accepted for another request.
         """

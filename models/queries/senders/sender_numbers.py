@@ -5,9 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
+from models.queries.senders.number_claims import insert_number
 from models.session import ReadSession, WriteSession
 from models.tables.merchant import Merchant
 from models.tables.tenant import SenderNumber
@@ -42,18 +42,13 @@ async def add_sender_number(
     now: datetime,
 ) -> bool:
     """Give a number to a tenant, or to one merchant of it; False if it is somebody's already."""
-    added = await db.scalar(
-        insert(SenderNumber)
-        .values(
-            number=number,
-            tenant_id=tenant_id,
-            merchant_id=merchant_id,
-            segments_per_second=segments_per_second,
-            calls_per_second=calls_per_second,
-            registered_at=registered_at,
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["number"])
-        .returning(col(SenderNumber.number))
+    return await insert_number(
+        db,
+        number=number,
+        tenant_id=tenant_id,
+        merchant_id=merchant_id,
+        segments_per_second=segments_per_second,
+        calls_per_second=calls_per_second,
+        registered_at=registered_at,
+        created_at=now,
     )
-    return added is not None
