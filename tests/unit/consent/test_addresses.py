@@ -16,7 +16,9 @@ from tests.contacts import key_of
 LABELS = st.text(
     st.sampled_from("azAZ09-ßẞſςσΣäÄéÉıİİKåÅøﬁнН例語あ١۱\u0301\u200c\u200d\u00adｅＥ"), min_size=1
 )
-DOMAINS = st.lists(LABELS, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "example"]))
+DOMAINS = st.lists(LABELS, min_size=1, max_size=3).map(
+    lambda labels: ".".join([*labels, "example"])
+)
 LOCALS = st.text(
     st.sampled_from("azAZ09.-+_ßẞſςσΣäÄéÉıİKﬁн\u0301\u200d\ud800"), min_size=1, max_size=12
 )
