@@ -43,6 +43,8 @@ class Caller(CallerScope):
     """Whose data a request may touch: a tenant's, or only one merchant's of it."""
 
     key_id: int
+    tenant_public_id: int
+    merchant_public_id: int | None
     merchant: str | None
 
     def lock_scope(self, merchant: str | None = None, work: str = "") -> LockScope:
@@ -127,19 +129,21 @@ class Authenticator:
         try:
             asked_at = monotonic()
             async with self._database.read() as db:
-                row = await find_live_key(db, key_hash)
+                live = await find_live_key(db, key_hash)
         finally:
             self._lookups.release()
-        if row is None:
+        if live is None:
             self._known.pop(key_hash, None)
             _remember(self._unknown, key_hash, monotonic() + _UNKNOWN_FOR)
             return None
-        key, merchant = row
+        key = live.key
         caller = Caller(
             tenant_id=key.tenant_id,
             key_id=key.id or 0,
             merchant_id=key.merchant_id,
-            merchant=merchant,
+            tenant_public_id=live.tenant_public_id,
+            merchant_public_id=live.merchant_public_id,
+            merchant=live.merchant,
         )
         known = _Known(caller, key.secret_hash, asked_at + _FRESH_FOR)
         _remember(self._known, key_hash, known)

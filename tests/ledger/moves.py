@@ -13,7 +13,7 @@ from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
 from models.queries.billing import payments
 from models.queries.messages import conclude, dispatch, receipts, settleable, settlement
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFunded
-from models.queries.messages.receipts import NewReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt
 from models.rules.billing.periods import day_of, month_of
 from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.messages.settlement import End
@@ -83,9 +83,7 @@ def told(
 ) -> NewReceipt:
     """Return a report about a message's first attempt."""
     return NewReceipt(
-        tenant_id=owner.tenant_id,
-        message_id=message_id,
-        attempt=1,
+        attempt=AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1),
         provider=provider,
         event_id=event_id,
         provider_message_id=own_id(f"hx-{owner.tenant_id}-{message_id}-1"),

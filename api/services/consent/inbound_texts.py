@@ -27,6 +27,7 @@ from models.queries.consent.inbound_texts import (
 from models.queries.consent.suppression import lift
 from models.queries.messages import acceptance
 from models.queries.messages.acceptance import AcceptedMessage, NewMessage
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
 from models.rules.billing.periods import month_of
 from models.rules.consent.contacts import e164
@@ -46,6 +47,7 @@ from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.identity import SendStart
 from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import Database, WriteSession
+from models.tables.inbound import InboundMessage
 from providers.inbound_verifiers import VerifyInbound
 from providers.ports.messages import ForgedWebhook, InboundText
 
@@ -122,8 +124,8 @@ class Inbox:
         self, caller: Caller, wanted: InboundFilter, page: Page
     ) -> Slice[InboundMessageView]:
         """Return texts, the newest first; a merchant's key sees those meant for it."""
-        after = page.after_id()
         async with self._database.read() as db:
+            after = await find_cursor_row(db, InboundMessage, caller.tenant_id, page.after_id())
             rows = await inbound_texts.list_inbound(
                 db,
                 await narrow_scope(db, caller, wanted.merchant_id),
@@ -132,7 +134,7 @@ class Inbox:
                 before=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda row: (row.id,))
+        found = page.cut(rows, lambda row: row.public_id)
         return Slice([_view(row) for row in found.items], found.end)
 
     def _key(self, number: str) -> str:
@@ -269,7 +271,7 @@ class Inbox:
         outcome = await acceptance.accept(db, message)
         if not isinstance(outcome, AcceptedMessage):  # the event was stored once, just now
             raise AssertionError(f"an answer was not accepted: {outcome}")
-        return start_of(message, outcome.message_id, merchant.external_id)
+        return start_of(message, outcome, merchant.external_id)
 
     def _message(
         self, talk: _Conversation, merchant: Addressee, body: str, now: datetime
@@ -386,7 +388,7 @@ def _row(talk: _Conversation, merchant_id: int | None, now: datetime) -> NewInbo
 
 def _view(row: StoredInbound) -> InboundMessageView:
     return InboundMessageView(
-        id=str(row.id),
+        id=str(row.public_id),
         sender=row.sender,
         number=row.number,
         body=row.body,

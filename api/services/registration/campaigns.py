@@ -25,6 +25,7 @@ from models.queries.registration.merchant_registrations import (
     write_registration,
 )
 from models.queries.registration.registrations import Steps, move
+from models.queries.tenants.cursors import find_cursor_row
 from models.registration_errors import (
     BrandNotApproved,
     CampaignNotEditable,
@@ -80,14 +81,16 @@ class Campaigns:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             campaign: Campaign | None
+            brand: Brand | None
             if stored is None:
                 now = self._clock()
-                campaign = await self._write(db, scope, order, now)
-                view = campaign_view(campaign, scope)
+                brand, campaign = await self._write(db, scope, order, now)
+                view = campaign_view(campaign, brand, scope)
                 await store_answer(db, caller, request, view, now)
             else:
                 campaign = await find_campaign(db, scope.rows, int(stored["campaignId"]))
-                view = _answered(campaign, scope, stored)
+                brand = await find_brand(db, scope.rows)
+                view = _answered(campaign, brand, scope, stored)
         merchant = scope.merchant.external_id
         await set_going(self._starter, campaign, merchant, fresh=stored is None)
         return Accepted(view) if stored is None else Replayed(view)
@@ -98,9 +101,11 @@ class Campaigns:
         """Return the campaigns of a merchant, the newest first."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
-            rows = await list_campaigns(db, scope.rows, after=page.after_id(), most=page.limit + 1)
-        found = page.cut(rows, lambda campaign: (row_id(campaign.id),))
-        return Slice([campaign_view(campaign, scope) for campaign in found.items], found.end)
+            after = await find_cursor_row(db, Campaign, caller.tenant_id, page.after_id())
+            rows = await list_campaigns(db, scope.rows, after=after, most=page.limit + 1)
+            brand = await find_brand(db, scope.rows)
+        found = page.cut(rows, lambda campaign: campaign.public_id)
+        return Slice([campaign_view(campaign, brand, scope) for campaign in found.items], found.end)
 
     async def _write(
         self,
@@ -108,7 +113,8 @@ class Campaigns:
         scope: Scope,
         order: V1MerchantMessagingCampaignRequest,
         now: datetime,
-    ) -> Campaign:
+    ) -> tuple[Brand, Campaign]:
+        """Return the campaign as it is written, and the brand it is of."""
         profile = _profile(order)
         _refuse(check_campaign(profile))
         brand = await find_brand(db, scope.rows)
@@ -131,7 +137,7 @@ class Campaigns:
         if move(campaign, steps, now=now, look_after=self._look_after) and order.submit:
             campaign.submitted_at = now
         await write_registration(db, campaign)
-        return campaign
+        return brand, campaign
 
 
 async def _check_room(db: WriteSession, scope: Scope, brand: Brand) -> None:
@@ -152,14 +158,18 @@ async def get_campaign(
     return campaign
 
 
-def campaign_view(campaign: Campaign, scope: Scope) -> V1MerchantMessagingCampaignView:
-    """Show a campaign."""
+def campaign_view(
+    campaign: Campaign, brand: Brand | None, scope: Scope
+) -> V1MerchantMessagingCampaignView:
+    """Show a campaign; a merchant has one brand at a registry, and campaigns only of that."""
+    assert brand is not None
+    assert brand.id == campaign.brand_id
     return V1MerchantMessagingCampaignView.model_validate(
         {
             **campaign.profile,
-            "campaign_id": str(campaign.id),
+            "campaign_id": str(campaign.public_id),
             "merchant_id": scope.merchant.external_id,
-            "brand_id": str(campaign.brand_id),
+            "brand_id": str(brand.public_id),
             "status": campaign.state,
             "reasons": campaign.reasons,
             "revision": campaign.revision,
@@ -184,12 +194,12 @@ def _new(scope: Scope, brand: Brand, profile: CampaignProfile, now: datetime) ->
 
 
 def _answered(
-    campaign: Campaign | None, scope: Scope, stored: dict[str, Any]
+    campaign: Campaign | None, brand: Brand | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingCampaignView:
     """Answer with the campaign, or with what was answered before if it was written anew since."""
     if campaign is None or campaign.revision != stored["revision"]:
         return V1MerchantMessagingCampaignView.model_validate(stored)
-    return campaign_view(campaign, scope)
+    return campaign_view(campaign, brand, scope)
 
 
 def _profile(order: V1MerchantMessagingCampaignRequest) -> CampaignProfile:

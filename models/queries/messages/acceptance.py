@@ -61,6 +61,7 @@ class AcceptedMessage:
     """The message is written and its units are held."""
 
     message_id: int
+    public_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +175,7 @@ _ACCEPT = text(
         {_insert(held_allowance="funded.drawn", held_credits=":units - funded.drawn")}
           FROM funded
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
-        RETURNING id
+        RETURNING id, public_id
     ), entry AS (
         INSERT INTO ledger_entry
                (tenant_id, merchant_id, channel, kind, units, credit_units, balance, month,
@@ -183,7 +184,8 @@ _ACCEPT = text(
                funded.balance, :month, accepted.id, :accepted_at
           FROM accepted, funded
     )
-    SELECT (SELECT id FROM accepted) AS id, (SELECT balance FROM funded) AS balance,
+    SELECT (SELECT id FROM accepted) AS id, (SELECT public_id FROM accepted) AS public_id,
+           (SELECT balance FROM funded) AS balance,
            EXISTS (SELECT 1 FROM taken) AS taken,
            (SELECT drawn FROM month) + (SELECT available FROM credit_account
              WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
@@ -196,9 +198,9 @@ _METER = text(
     WITH accepted AS (
         {_insert(held_allowance="0", held_credits="0")}
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
-        RETURNING id
+        RETURNING id, public_id
     )
-    SELECT id FROM accepted
+    SELECT id, public_id FROM accepted
     """  # noqa: S608 - every value is a parameter
 ).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
 
@@ -225,16 +227,15 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
             if row.balance is None:
                 return NotFunded(available=row.available or 0)
             return KeyTaken(written=True)
-        message_id: int = row.id
     else:
-        found = await db.scalar(_METER, _values(message))
-        if found is None:
+        metered = (await db.execute(_METER, _values(message))).one_or_none()
+        if metered is None:
             return KeyTaken(written=False)
-        message_id = found
+        row = metered
     if message.further_keys:
-        keys = {"keys": list(message.further_keys), "message_id": message_id}
+        keys = {"keys": list(message.further_keys), "message_id": row.id}
         await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **keys})
-    return AcceptedMessage(message_id=message_id)
+    return AcceptedMessage(message_id=row.id, public_id=row.public_id)
 
 
 def _values(message: NewMessage) -> dict[str, Any]:

@@ -162,7 +162,7 @@ async def _warn(
         if credits_crossed(before, row.remaining, row.upgrade):
             await credits_captured(db, message.account, before=before, after=row.remaining, now=now)
     if end.status is MessageStatus.UNKNOWN and end.provider is None:
-        await warn_of_unknown(db, message.account, message_id=message.message_id, now=now)
+        await warn_of_unknown(db, message.account, public_id=message.public_id, now=now)
 
 
 async def cancel_message(db: WriteSession, message: Settleable, now: datetime) -> bool:
