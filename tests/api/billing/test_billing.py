@@ -242,7 +242,7 @@ async def test_a_reference_belongs_to_one_merchant(gym: Integrator, database: Da
 
 
 async def test_an_inactive_merchant_buys_nothing_but_hears_of_what_it_bought(
-    gym: Integrator, database: Database
+    gym: Integrator,
 ) -> None:
     first = await gym.post("/billing/upgrade", UPGRADE, key="k")
     await gym.post("/merchants", {**GYM, "active": False})
@@ -340,7 +340,7 @@ async def test_a_ledger_is_asked_for_by_merchant_and_known_words(
     assert (response.status_code, response.json()["code"]) == (400, "VALIDATION_FAILED")
 
 
-async def test_the_payment_method_is_shown_nowhere(gym: Integrator, database: Database) -> None:
+async def test_the_payment_method_is_shown_nowhere(gym: Integrator) -> None:
     secret = {**UPGRADE, "paymentMethodId": "pm_never_shown"}
     answers = [
         await gym.post("/billing/upgrade", secret, key="k"),

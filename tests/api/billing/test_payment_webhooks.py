@@ -271,7 +271,7 @@ async def test_a_report_about_a_message_is_no_news_of_a_charge(
 
 
 async def test_news_for_nobody_are_404(
-    client: httpx.AsyncClient, harness: PaymentHarness, reference: str, database: Database
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     nobody = str(await harness.reference(10**17))
     assert (await post(client, nobody, news(nobody))).status_code == 404
