@@ -14,7 +14,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from models.database.transaction_limits import LockScope
-from models.queries.messages import late_reports, receipts, settleable, waiting
+from models.queries.messages import late_reports, receipts, settlement_facts, waiting
 from models.queries.messages.receipts import OpenReceipt
 from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Line
@@ -279,7 +279,7 @@ class Sweeping:
         now = datetime.now(UTC)
         lock_scope = LockScope(identity.tenant_id, identity.merchant_id or None, "late")
         async with self._database.transaction(lock_scope) as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=identity.tenant_id, message_id=identity.message_id
             )
             if message is not None:

@@ -169,8 +169,8 @@ FAULTS: Final = (
         "a settlement that crosses midnight does not hold its day",
         _BOOKING,
         "lock_days",
-        "for day in sorted(days - message.known.days):",
-        "for day in sorted(days & message.known.days):",
+        "for day in sorted(days - message.days):",
+        "for day in sorted(days & message.days):",
         _CLOSING,
     ),
     Fault(

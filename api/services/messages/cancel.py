@@ -9,7 +9,7 @@ from api.services.messages.read import Messages, read_message_id
 from api.workflow_starters import WorkflowStarter
 from models.enums import MessageStatus
 from models.errors import MessageNotFound, NotCancelable
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.queries.messages.read import find_message
 from models.session import Database
 from workflows.messages.start import SendSignal
@@ -39,7 +39,7 @@ class Canceling:
         named = read_message_id(message_id)
         async with self._database.transaction(caller.lock_scope()) as db:
             found = await find_message(db, caller, named)
-            locked = await settleable.lock_for_settlement(
+            locked = await settlement_facts.lock_for_settlement(
                 db, tenant_id=caller.tenant_id, message_id=named
             )
             if found is None or locked is None:
