@@ -75,10 +75,10 @@ FAULTS: Final = (
     ),
     Fault(
         "low credits are not warned of",
-        _ACCEPTANCE,
+        _SETTLEMENT,
         "_warn",
-        "before = row.balance + row.credits",
-        "before = row.balance",
+        "before = row.remaining + of_credits",
+        "before = row.remaining",
         ("tests/alerts/test_marks.py",),
     ),
     Fault(

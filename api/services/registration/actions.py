@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, find_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
-from api.registration_starter import RegistrationStarter
 from api.services.registration.scope import Scope, find_scope, set_going
+from api.workflow_starters import RegistrationStarter
 from models.queries.registration.merchant_registrations import write_registration
 from models.queries.registration.registrations import Row, Steps, move
 from models.rules.registration.vocabulary import RegistrationState

@@ -287,6 +287,6 @@ def _type_of(number: str) -> NumberType:
     """Say what kind of US number it is; 10DLC knows no others."""
     type = us_type(number)
     if type is None:
-        reason = "must be a local or toll-free number of the US"
+        reason = "must be a local or toll-free number of the US or one of its territories"
         raise ValidationFailed(f"number {reason}", (("number", reason),))
     return type

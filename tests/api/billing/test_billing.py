@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from api.services.billing.upgrades import Billing
 from models.session import Database
+from tests.api.container import put_in, restored
 from tests.api.doubles import Clock, FakeUpgradeStarter
 from tests.api.integrator import GYM, Integrator, make_merchant
 from tests.factories import add_price, make_owner
@@ -43,10 +44,10 @@ def counter(
     app: FastAPI, database: Database, upgrades: FakeUpgradeStarter, clock: Clock
 ) -> Iterator[None]:
     """The real service, of which only Temporal and the clock are doubles."""
-    real = app.state.billing
-    app.state.billing = Billing(database, upgrades, sweep_grace=timedelta(minutes=1), clock=clock)
-    yield
-    app.state.billing = real
+    billing = Billing(database, upgrades, sweep_grace=timedelta(minutes=1), clock=clock)
+    with restored(app):
+        put_in(app, "billing", upgrades=billing)
+        yield
 
 
 @pytest.fixture
