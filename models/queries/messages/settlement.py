@@ -12,7 +12,7 @@ from models.queries.alerts.unknown_deliveries import warn_of_unknown
 from models.queries.billing.allowances import LIMIT
 from models.queries.billing.usage_days import DayIsClosed
 from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usage_of
-from models.queries.messages.settleable import Settleable
+from models.queries.messages.settlement_facts import LockedMessage
 from models.rules.alerts.thresholds import credits_crossed, usage_crossed
 from models.rules.billing.periods import day_of, month_of
 from models.rules.messages.settlement import End
@@ -89,7 +89,7 @@ class LedgerBroken(Exception):
 
 async def end_message(
     db: WriteSession,
-    message: Settleable,
+    message: LockedMessage,
     end: End,
     now: datetime,
     *,
@@ -130,7 +130,7 @@ async def end_message(
                 "captured_credits": captured_credits,
                 "released": message.facts.units - end.captured,
                 "released_credits": message.held_credits - captured_credits,
-                "receipts": list(message.known.receipts),
+                "receipts": list(message.receipts),
             },
         )
     ).one()
@@ -145,7 +145,7 @@ async def end_message(
 
 async def _warn(
     db: WriteSession,
-    message: Settleable,
+    message: LockedMessage,
     end: End,
     row: Row[Any],
     captured: tuple[int, int],
@@ -165,7 +165,7 @@ async def _warn(
         await warn_of_unknown(db, message.account, public_id=message.public_id, now=now)
 
 
-async def cancel_message(db: WriteSession, message: Settleable, now: datetime) -> bool:
+async def cancel_message(db: WriteSession, message: LockedMessage, now: datetime) -> bool:
     """Cancel a message that still waits, releasing its hold; False if it no longer waits.
 
     The caller holds its lock, as a dispatch does when it takes it to SENDING: one winner.

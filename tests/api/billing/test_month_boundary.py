@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from api.services.tenants.merchants import Merchants
 from models.enums import MessageStatus
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.rules.messages.settlement import End
 from models.session import Database
 from tests.api.container import services_of
@@ -47,7 +47,7 @@ class Month:
                 day=at.date(),
             )
         async with self._database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self._gym.tenant_id, message_id=message_id
             )
             assert message is not None
