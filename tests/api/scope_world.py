@@ -65,7 +65,7 @@ async def registered(tenant: Integrator, database: Database) -> dict[str, str]:
         "campaign": campaign,
         "rejected": rejected["campaignId"],
         "number": number,
-        "another": f"+1814{tenant.tenant_id % 10**7:07d}",
+        "another": f"+18142{tenant.tenant_id % 10**6:06d}",
     }
 
 

@@ -27,7 +27,7 @@ from api.services.consent.unsubscribe import Unsubscribing
 from api.services.messages.permission import UnsubscribeLinks
 from cli.dev.postgres import EmbeddedPostgres
 from models.enums import Channel, ConsentStatus
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.session import Database
 from providers.simulator import messages
 from tests.activities.harness import Harness
@@ -208,7 +208,7 @@ class Life:
 
     async def _cancel(self, message_id: int) -> None:
         async with self.database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self.tenant_id, message_id=message_id
             )
             assert message is not None

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from activities.messages.settle import Settlement
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
 from models.queries.billing import payments
-from models.queries.messages import conclude, dispatch, receipts, settleable, settlement
+from models.queries.messages import conclude, dispatch, receipts, settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFunded
 from models.queries.messages.receipts import AttemptKey, NewReceipt
 from models.rules.billing.periods import day_of, month_of
@@ -208,7 +208,7 @@ class Story:
     async def _part(self, message_id: int, share: float) -> None:
         now = datetime.now(UTC)
         async with self._database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )
             assert message is not None

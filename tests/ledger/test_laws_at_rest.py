@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import Channel, MessageStatus
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.rules.messages.settlement import End
 from models.session import Database
 from tests.chaos.invariants import broken_laws
@@ -36,7 +36,7 @@ class Books:
         now = datetime.now(UTC)
         end = End(status=MessageStatus.DELIVERED, captured=1, provider="simulator", day=now.date())
         async with self._database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self._owner.tenant_id, message_id=id
             )
             assert message is not None

@@ -24,8 +24,8 @@ from models.queries.messages import (
     dispatch,
     late_reports,
     receipts,
-    settleable,
     settlement,
+    settlement_facts,
 )
 from models.queries.messages.acceptance import AcceptedMessage
 from models.queries.messages.receipts import AttemptKey, NewReceipt
@@ -218,7 +218,7 @@ class Story:
 
     async def _settle(self, message_id: int, *, give_up: bool) -> None:
         async with self.database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )
             assert message is not None

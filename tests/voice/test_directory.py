@@ -20,7 +20,6 @@ from activities.voice.provisioning import Provisioning
 from api.workflow_starters import WorkflowStarter
 from cli.dev.postgres import EmbeddedPostgres
 from cli.worker.composition import assemble
-from cli.worker.vendors import Vendors
 from models.queries.voice import sip_users
 from models.rules.voice.sip import SipSecrets
 from models.rules.waits import SendWaits
@@ -29,6 +28,7 @@ from models.settings import IncompleteSettings, Settings
 from models.tables.voice import VoiceCredential
 from providers.ports.sip import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from providers.routing import Routes
+from providers.vendors import Vendors
 from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_owner, unique
 from tests.stack import async_url, make_database

@@ -9,7 +9,7 @@ from api.services.messages.read import Messages, read_message_id
 from api.workflow_starters import WorkflowStarter
 from models.enums import MessageStatus
 from models.errors import MessageNotFound, NotCancelable
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.queries.messages.read import find_message
 from models.session import Database
 from models.tables.base import row_id
@@ -43,7 +43,7 @@ class Canceling:
             if found is None:
                 raise MessageNotFound
             message, _ = found
-            locked = await settleable.lock_for_settlement(
+            locked = await settlement_facts.lock_for_settlement(
                 db, tenant_id=caller.tenant_id, message_id=row_id(message.id)
             )
             if locked is None:

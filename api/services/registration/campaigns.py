@@ -1,30 +1,28 @@
 """The campaigns of a merchant: only under its approved brand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from api.http.auth import Caller
-from api.http.idempotency import IdempotentRequest, find_answer, store_answer
-from api.http.outcomes import Accepted, Outcome, Replayed
+from api.http.idempotency import IdempotentRequest, store_answer
+from api.http.outcomes import Outcome
 from api.http.pagination import Page, Slice
-from api.registration_starter import RegistrationStarter
 from api.schemas.messaging import (
     V1MerchantMessagingCampaignRequest,
     V1MerchantMessagingCampaignView,
 )
+from api.services.registration.actions import RegistrationActions
 from api.services.registration.brands import profile_of
-from api.services.registration.scope import Scope, find_scope, set_going
+from api.services.registration.scope import Scope, find_scope
 from models.errors import ValidationFailed
 from models.queries.registration.merchant_registrations import (
     find_brand,
     find_campaign,
     has_campaign,
     list_campaigns,
-    write_registration,
 )
-from models.queries.registration.registrations import Steps, move
 from models.queries.tenants.cursors import find_cursor_row
 from models.registration_errors import (
     BrandNotApproved,
@@ -36,29 +34,13 @@ from models.rules.registration.checks import Wrong, check_campaign, check_texts
 from models.rules.registration.lifecycle import EDITABLE
 from models.rules.registration.profiles import CampaignProfile
 from models.rules.registration.vocabulary import EntityType, RegistrationState
-from models.session import Database, WriteSession
+from models.session import WriteSession
 from models.tables.base import row_id
 from models.tables.messaging import Brand, Campaign
-from providers.registries import Registries
 
 
-class Campaigns:
+class Campaigns(RegistrationActions):
     """The actions on campaigns."""
-
-    def __init__(
-        self,
-        database: Database,
-        registries: Registries,
-        starter: RegistrationStarter,
-        clock: Callable[[], datetime],
-        *,
-        look_after: timedelta,
-    ) -> None:
-        self._database = database
-        self._registries = registries
-        self._starter = starter
-        self._clock = clock
-        self._look_after = look_after
 
     async def write(
         self,
@@ -75,11 +57,7 @@ class Campaigns:
             ValidationFailed, MerchantNotFound, BrandNotApproved, CampaignNotFound,
             CampaignNotEditable, SoleProprietorLimit.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
-            stored = await find_answer(db, caller, request)
-            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+        async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
             campaign: Campaign | None
             brand: Brand | None
             if stored is None:
@@ -91,9 +69,7 @@ class Campaigns:
                 campaign = await find_campaign(db, scope.rows, int(stored["campaignId"]))
                 brand = await find_brand(db, scope.rows)
                 view = _answered(campaign, brand, scope, stored)
-        merchant = scope.merchant.external_id
-        await set_going(self._starter, campaign, merchant, fresh=stored is None)
-        return Accepted(view) if stored is None else Replayed(view)
+        return await self._answer(campaign, scope, view, fresh=stored is None)
 
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
@@ -132,11 +108,7 @@ class Campaigns:
             campaign.profile = asdict(profile)
             campaign.revision += 1
             campaign.updated_at = now
-        following = RegistrationState.PENDING if order.submit else RegistrationState.DRAFT
-        steps = Steps(state=following)
-        if move(campaign, steps, now=now, look_after=self._look_after) and order.submit:
-            campaign.submitted_at = now
-        await write_registration(db, campaign)
+        await self._write_down(db, campaign, submit=order.submit, now=now)
         return brand, campaign
 
 

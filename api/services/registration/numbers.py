@@ -1,14 +1,13 @@
 """Numbers of a merchant: found, bought, assigned to a campaign, given back."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from api.http.auth import Caller
-from api.http.idempotency import IdempotentRequest, find_answer, store_answer
-from api.http.outcomes import Accepted, Outcome, Replayed
+from api.http.idempotency import IdempotentRequest, store_answer
+from api.http.outcomes import Outcome
 from api.http.pagination import Page, Slice
-from api.registration_starter import RegistrationStarter
 from api.schemas.messaging_numbers import (
     AvailableNumberView,
     V1MerchantMessagingAssignmentRequest,
@@ -16,9 +15,10 @@ from api.schemas.messaging_numbers import (
     V1MerchantMessagingNumberRequest,
     V1MerchantMessagingNumberView,
 )
+from api.services.registration.actions import RegistrationActions
 from api.services.registration.brands import profile_of
 from api.services.registration.campaigns import get_campaign
-from api.services.registration.scope import Scope, find_scope, set_going
+from api.services.registration.scope import Scope, find_scope
 from models.errors import InvalidPhoneNumber, TemporarilyUnavailable, ValidationFailed
 from models.queries.registration.merchant_registrations import (
     find_brand,
@@ -53,30 +53,14 @@ from models.rules.registration.vocabulary import (
     RegistrationState,
 )
 from models.rules.senders.sender_choice import us_type
-from models.session import Database, WriteSession
+from models.session import WriteSession
 from models.tables.base import row_id
 from models.tables.messaging import Campaign, MessagingNumber
 from providers.ports.registration import Offered
-from providers.registries import Registries
 
 
-class MessagingNumbers:
+class MessagingNumbers(RegistrationActions):
     """The actions on numbers."""
-
-    def __init__(
-        self,
-        database: Database,
-        registries: Registries,
-        starter: RegistrationStarter,
-        clock: Callable[[], datetime],
-        *,
-        look_after: timedelta,
-    ) -> None:
-        self._database = database
-        self._registries = registries
-        self._starter = starter
-        self._clock = clock
-        self._look_after = look_after
 
     async def available(
         self, caller: Caller, merchant_id: str, area_code: str | None, type: NumberType, limit: int
@@ -102,11 +86,7 @@ class MessagingNumbers:
             ValidationFailed: no number of the US.
             MerchantNotFound, NumberTaken.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
-            stored = await find_answer(db, caller, request)
-            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+        async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
             number: MessagingNumber | None
             if stored is None:
                 now = self._clock()
@@ -116,8 +96,7 @@ class MessagingNumbers:
             else:
                 number = await find_number(db, scope.rows, int(stored["numberId"]))
                 view = await _number_answered(db, number, scope, stored)
-        await self._set_going(number, scope, fresh=stored is None)
-        return Accepted(view) if stored is None else Replayed(view)
+        return await self._answer(number, scope, view, fresh=stored is None)
 
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
@@ -145,11 +124,7 @@ class MessagingNumbers:
             MerchantNotFound, NumberNotFound, CampaignNotFound, NumberNotActive,
             NumberNotAssignable, NumberAlreadyAssigned, CampaignNotApproved, SoleProprietorLimit.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
-            stored = await find_answer(db, caller, request)
-            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+        async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
             row: MessagingNumber | None
             if stored is None:
                 now = self._clock()
@@ -160,8 +135,7 @@ class MessagingNumbers:
             else:
                 row = await find_number(db, scope.rows, int(stored["numberId"]))
                 view = await _assignment_answered(db, row, scope, stored)
-        await self._set_going(row, scope, fresh=stored is None)
-        return Accepted(view) if stored is None else Replayed(view)
+        return await self._answer(row, scope, view, fresh=stored is None)
 
     async def give_back(
         self, caller: Caller, merchant_id: str, number: str, request: IdempotentRequest
@@ -171,11 +145,7 @@ class MessagingNumbers:
         Raises:
             MerchantNotFound, NumberNotFound, NumberNotActive, AssignmentPending.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
-            stored = await find_answer(db, caller, request)
-            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+        async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
             row: MessagingNumber | None
             if stored is None:
                 now = self._clock()
@@ -189,8 +159,7 @@ class MessagingNumbers:
             else:
                 row = await find_number(db, scope.rows, int(stored["numberId"]))
                 view = await _number_answered(db, row, scope, stored)
-        await self._set_going(row, scope, fresh=stored is None)
-        return Accepted(view) if stored is None else Replayed(view)
+        return await self._answer(row, scope, view, fresh=stored is None)
 
     async def _request(
         self, db: WriteSession, scope: Scope, number: str, now: datetime
@@ -246,9 +215,6 @@ class MessagingNumbers:
             now=now,
             look_after=self._look_after,
         )
-
-    async def _set_going(self, row: MessagingNumber | None, scope: Scope, *, fresh: bool) -> None:
-        await set_going(self._starter, row, scope.merchant.external_id, fresh=fresh)
 
 
 async def _check_room(db: WriteSession, scope: Scope, campaign: Campaign) -> None:
@@ -334,6 +300,6 @@ def _type_of(number: str) -> NumberType:
     """Say what kind of US number it is; 10DLC knows no others."""
     type = us_type(number)
     if type is None:
-        reason = "must be a local or toll-free number of the US"
+        reason = "must be a local or toll-free number of the US or one of its territories"
         raise ValidationFailed(f"number {reason}", (("number", reason),))
     return type
