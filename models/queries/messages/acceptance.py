@@ -131,9 +131,10 @@ def _insert(*, funded: str, allowance: str, credits: str) -> str:
                 held_allowance, held_credits, accepted_at, due_at, expires_at, sweep_at, ready_at)
         SELECT :tenant_id, (SELECT delivery_mode FROM tenant WHERE id = :tenant_id),
                :merchant_id, NULL, NULL, :channel, :type, :contact_key, :to_contact, :sender, :body,
-               :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint, :status,
-               0, :units, 0, {funded}, :month, {allowance}, {credits},
-               :accepted_at, :due_at, :expires_at, :sweep_at, :due_at"""  # noqa: S608 - the arguments are ours
+               :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
+               CASE WHEN :scheduled THEN 'SCHEDULED' ELSE 'QUEUED' END,
+               0, :units, 0, {funded}, :month, {allowance}, {credits}, :accepted_at,
+               :due_at, :expires_at, :sweep_at, :due_at"""  # noqa: S608 - the arguments are ours
 
 
 # One statement, so one round trip. Rows are locked in the order every transaction here keeps:
@@ -255,7 +256,6 @@ async def _warn(db: WriteSession, message: NewMessage, row: Row[Any]) -> None:
 
 
 def _values(message: NewMessage) -> dict[str, Any]:
-    waiting = message.due_at > message.accepted_at
     return {
         "tenant_id": message.tenant_id,
         "merchant_id": message.merchant_id,
@@ -271,7 +271,7 @@ def _values(message: NewMessage) -> dict[str, Any]:
         "scope": message.scope,
         "idempotency_key": message.idempotency_key,
         "fingerprint": message.fingerprint,
-        "status": MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
+        "scheduled": message.due_at > message.accepted_at,
         "units": message.units,
         "month": message.month,
         "accepted_at": message.accepted_at,
