@@ -50,10 +50,11 @@ async def _idempotent(
         str | None,
         Header(
             alias=KEY_HEADER,
-            description="1 to 255 visible ASCII characters; one pair of surrounding double quotes "
-            "is taken off. Reuse it to retry: the same key and request are one action, answered "
-            "with `Idempotency-Replayed: true`; the same key with another request is 422. Kept at "
-            "least 30 days. Without it every request is an action of its own.",
+            description="Key of the request, 1 to 255 visible ASCII characters; one pair of "
+            "surrounding double quotes is removed. Retry with the same key and the same request: "
+            "it is executed once, and the response has `Idempotency-Replayed: true`. The same key "
+            "with a different request is refused with 422 `IDEMPOTENCY_KEY_REUSED`. Keys are kept "
+            "for at least 30 days. Without a key, every request is executed.",
             examples=["merchant-gym-a-otp-20260416-001"],
         ),
     ] = None,
@@ -70,13 +71,14 @@ Idempotent = Annotated[IdempotentRequest, Depends(_idempotent)]
 
 
 LimitParam = Annotated[
-    int, Query(ge=1, le=LARGEST_LIMIT, description="How many at most.", examples=[100])
+    int,
+    Query(ge=1, le=LARGEST_LIMIT, description="Maximum number of items to return.", examples=[100]),
 ]
 CursorParam = Annotated[
     str | None,
     Query(
         max_length=300,
-        description="Where to go on: taken from the `Link` header of the page before.",
+        description="Position of the page, taken from the `Link` header of the previous page.",
     ),
 ]
 
@@ -98,10 +100,10 @@ PagedCalls = Annotated[Page, Depends(_page_of_calls)]
 
 MerchantPath = Annotated[
     str,
-    Path(alias="merchantId", description="Your own name for the merchant.", examples=["gym-a"]),
+    Path(alias="merchantId", description="Your identifier of the merchant.", examples=["gym-a"]),
 ]
 MessagePath = Annotated[
-    str, Path(alias="messageId", description="Our id of the message.", examples=["10441"])
+    str, Path(alias="messageId", description="Identifier of the message.", examples=["10441"])
 ]
 
 

@@ -11,8 +11,8 @@ from typing import Final
 from prometheus_client import Counter
 from temporalio.service import RPCError
 
+from models.rules.messages.identity import SendStart
 from models.rules.messages.priorities import priority_of
-from workflows.messages.start import SendStart
 
 log = logging.getLogger(__name__)
 

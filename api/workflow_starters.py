@@ -8,9 +8,10 @@ from functools import cached_property
 from temporalio.client import Client
 
 from api.start_queue import Failure, Reach, StartQueue
+from models.rules.messages.identity import SendStart
 from models.rules.waits import PaymentWaits, SendWaits
 from workflows.billing.start import UpgradeStart, start_upgrade, wake_upgrade
-from workflows.messages.start import SendSignal, SendStart, start_send, wake_send
+from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.voice.start import start_provisioning
 from workflows.voice.types import ProvisionInput
 

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from models.settings import Settings
 
 
-def check_contact_key(settings: "Settings") -> None:
+def require_contact_key(settings: "Settings") -> None:
     """Raise BadSettings if there is no key, or the database was written with another one.
 
     A database that does not answer or is not migrated yet is checked by every connection later.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.contact_key import check_contact_key
+from cli.contact_key import require_contact_key
 from cli.listening import check_listens
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _settings() -> "Settings":
 
     settings = read_settings(Settings)
     settings.check_for_serving()
-    check_contact_key(settings)
+    require_contact_key(settings)
     check_temporal()
     configure_logging(settings.log_level)
     return settings

@@ -1,11 +1,11 @@
-"""The closed sets of words this system speaks, grouped by meaning. Standard library only."""
+"""The closed sets of values (enums), grouped by domain. Standard library only."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class Channel(StrEnum):
-    """How a message reaches its recipient."""
+    """Channel of a message."""
 
     SMS = "SMS"
     VOICE = "VOICE"
@@ -13,7 +13,7 @@ class Channel(StrEnum):
 
 
 class MessageType(StrEnum):
-    """Why a message is sent; decides consent, priority and validity."""
+    """Purpose of a message. It decides consent, priority and default validity."""
 
     OTP = "OTP"
     TRANSACTIONAL = "TRANSACTIONAL"
@@ -23,7 +23,7 @@ class MessageType(StrEnum):
 
 
 class MessageStatus(StrEnum):
-    """Where a message stands; it never moves backwards."""
+    """Status of a message. DELIVERED, UNDELIVERED, FAILED, CANCELED and UNKNOWN are terminal."""
 
     QUEUED = "QUEUED"
     SCHEDULED = "SCHEDULED"
@@ -55,7 +55,7 @@ OPEN: Final = frozenset(MessageStatus) - TERMINAL
 
 
 class ErrorCode(StrEnum):
-    """Why a message did not arrive, in our words, beside the provider's own code."""
+    """Reason a message was not delivered, independent of the provider."""
 
     BAD_DESTINATION = "BAD_DESTINATION"
     UNREACHABLE = "UNREACHABLE"
@@ -75,7 +75,7 @@ class ErrorCode(StrEnum):
 
 
 class ConsentStatus(StrEnum):
-    """What a recipient said about hearing from a merchant on a channel."""
+    """Consent of a recipient to messages of a merchant on a channel."""
 
     OPT_IN = "OPT_IN"
     OPT_OUT = "OPT_OUT"
@@ -90,7 +90,7 @@ class SuppressionReason(StrEnum):
 
 
 class ConsentEvent(StrEnum):
-    """What the history of a contact tells."""
+    """Kind of a change in the consent history."""
 
     OPT_IN = "OPT_IN"
     OPT_OUT = "OPT_OUT"
@@ -99,7 +99,7 @@ class ConsentEvent(StrEnum):
 
 
 class InboundKind(StrEnum):
-    """What an inbound text asks for."""
+    """Keyword that an inbound text was recognized as."""
 
     OPT_OUT = "OPT_OUT"
     OPT_IN = "OPT_IN"
@@ -149,7 +149,7 @@ FINAL_REPORT: Final = frozenset(
 
 
 class LedgerKind(StrEnum):
-    """Why units moved."""
+    """Kind of a ledger entry."""
 
     HOLD = "HOLD"
     CAPTURE = "CAPTURE"
@@ -160,7 +160,7 @@ class LedgerKind(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """Where the purchase of credits stands."""
+    """Status of an upgrade's payment."""
 
     PENDING = "PENDING"
     REQUIRES_ACTION = "REQUIRES_ACTION"
@@ -206,7 +206,7 @@ OPEN_CHARGE: Final = frozenset({ChargeState.PROCESSING, ChargeState.NEEDS_ACTION
 
 
 class UsageState(StrEnum):
-    """Whether a usage record may be billed."""
+    """Whether a figure is final and may be billed."""
 
     PROVISIONAL = "PROVISIONAL"
     FINAL = "FINAL"
@@ -222,7 +222,7 @@ class PriceSource(StrEnum):
 
 
 class UnpricedReason(StrEnum):
-    """Why what a message cost is not settled yet."""
+    """Why a message has no final price yet."""
 
     RATE_MISSING = "RATE_MISSING"
     """No rate card covers it."""
@@ -231,7 +231,7 @@ class UnpricedReason(StrEnum):
 
 
 class AlertType(StrEnum):
-    """What a tenant is warned of."""
+    """Kind of an alert."""
 
     USAGE_THRESHOLD = "USAGE_THRESHOLD"
     LOW_CREDITS = "LOW_CREDITS"
@@ -244,7 +244,7 @@ class AlertType(StrEnum):
 
 
 class AlertSeverity(StrEnum):
-    """How soon somebody should look."""
+    """Severity of an alert."""
 
     INFO = "INFO"
     WARNING = "WARNING"
@@ -252,14 +252,14 @@ class AlertSeverity(StrEnum):
 
 
 class Encoding(StrEnum):
-    """How the characters of an SMS travel (3GPP TS 23.038)."""
+    """Character encoding of an SMS (3GPP TS 23.038)."""
 
     GSM_7 = "GSM-7"
     UCS_2 = "UCS-2"
 
 
 class PresenceState(StrEnum):
-    """Whether a SIP user can be called."""
+    """Presence state of a SIP user."""
 
     ONLINE = "ONLINE"
     BUSY = "BUSY"

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-from models.enums import Channel
 from models.rules.consent.contact_keys import ContactKeys
 
 CONTACT_KEY_FILE: Final = Path(__file__).with_name("contact.key")
@@ -12,4 +11,4 @@ CONTACT_KEYS: Final = ContactKeys.parse(CONTACT_KEY_FILE.read_text())
 
 def key_of(contact: str) -> str:
     """Return the contact key of a phone number or an address."""
-    return CONTACT_KEYS.key(Channel.EMAIL if "@" in contact else Channel.SMS, contact)
+    return CONTACT_KEYS.key_of_any(contact)

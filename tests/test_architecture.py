@@ -52,6 +52,22 @@ def _is_clock(called: ast.expr) -> bool:
     return isinstance(called, ast.Name) and called.id in CLOCKS - {"time"}
 
 
+def imports_that_build_statements(tree: ast.AST) -> Iterator[str]:
+    """Yield what is imported of SQLAlchemy or SQLModel, but for the errors that are handled."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                named = [alias.name for alias in names]
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                named = [f"{module}.{alias.name}" for alias in names]
+            case _:
+                named = []
+        for name in named:
+            parts = name.split(".")
+            if parts[0] in ("sqlalchemy", "sqlmodel") and parts[:2] != ["sqlalchemy", "exc"]:
+                yield name
+
+
 def every_error() -> list[type[HexavoxError]]:
     found = [HexavoxError]
     for error in found:
@@ -106,6 +122,40 @@ def test_no_file_is_over_the_limit_of_lines() -> None:
         if (lines := path.read_text().count("\n")) > 400 and "migrations" not in path.parts
     }
     assert long == {}
+
+
+def test_only_models_builds_statements() -> None:
+    # import-linter sees only whole external packages; `sqlalchemy.exc` is needed to handle errors.
+    built = {
+        str(path.relative_to(ROOT)): names
+        for path in modules("api", "activities", "cli")
+        if (names := list(imports_that_build_statements(ast.parse(path.read_text()))))
+    }
+    assert built == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("from sqlalchemy import select", ["sqlalchemy.select"]),
+        ("from sqlalchemy import text as sql", ["sqlalchemy.text"]),
+        ("from sqlalchemy import delete, exc, update", ["sqlalchemy.delete", "sqlalchemy.update"]),
+        (
+            "from sqlalchemy.dialects.postgresql import insert",
+            ["sqlalchemy.dialects.postgresql.insert"],
+        ),
+        ("import sqlalchemy", ["sqlalchemy"]),
+        ("import sqlalchemy.sql as sql", ["sqlalchemy.sql"]),
+        ("def late():\n    from sqlmodel import select", ["sqlmodel.select"]),
+        ("import sqlmodel", ["sqlmodel"]),
+        ("from sqlalchemy.exc import DBAPIError", []),
+        ("import sqlalchemy.exc", []),
+        ("from sqlalchemy_utils import text", []),
+        ("from .sqlalchemy import select", []),
+    ],
+)
+def test_an_import_that_builds_statements_is_found(code: str, found: list[str]) -> None:
+    assert list(imports_that_build_statements(ast.parse(code))) == found
 
 
 def test_no_code_prints_or_keeps_contents() -> None:

@@ -3,7 +3,6 @@
 A registered name is never changed; a new one is added beside it.
 """
 
-from hashlib import sha256
 from typing import Final
 
 from temporalio.common import SearchAttributeKey
@@ -11,6 +10,7 @@ from temporalio.common import SearchAttributeKey
 from models.enums import Channel, MessageType
 from models.rules.messages import priorities
 from models.rules.messages.operations import UPGRADE
+from models.rules.workflow_ids import keyed_workflow_id
 
 MESSAGES: Final = "messages"
 MONEY: Final = "money"
@@ -31,11 +31,6 @@ SWEEPER_ID: Final = "sweeper"
 CLOSE_DAYS_ID: Final = "close-days"
 """Of the schedule; its workflows are called so too, with their time behind it."""
 WATCHER_ID: Final = "watcher"
-
-_LONGEST_ID: Final = 255
-"""Temporal's SQL schema holds no more."""
-
-_HASHED: Final = "sha256:"
 
 
 def provider_queue(provider: str) -> str:
@@ -63,30 +58,8 @@ def priority_of(message_type: MessageType) -> int:
     return priorities.priority_of(message_type)
 
 
-def send_workflow_id(
-    operation: str, tenant_id: int, scope: str, key: str | None, message_id: int
+def upgrade_workflow_id(
+    tenant_id: int, scope: str, idempotency_key: str | None, payment_id: int
 ) -> str:
-    """Return the workflow id under which the retries of one send meet.
-
-    Args:
-        operation: what was asked, a word of `models.rules.messages.operations`.
-        scope: row id of the merchant for a merchant's key, else empty.
-        key: the caller's Idempotency-Key; without one the message id stands for it.
-    """
-    return _keyed_id(operation, tenant_id, scope, key, message_id)
-
-
-def upgrade_workflow_id(tenant_id: int, scope: str, key: str | None, payment_id: int) -> str:
-    """Return the workflow id under which the retries of one purchase meet, by the same rules."""
-    return _keyed_id(UPGRADE, tenant_id, scope, key, payment_id)
-
-
-def _keyed_id(operation: str, tenant_id: int, scope: str, key: str | None, row_id: int) -> str:
-    if key is None:
-        return f"{operation}-unkeyed/{tenant_id}/{row_id}"
-    owner = f"{tenant_id}.{scope}" if scope else str(tenant_id)
-    workflow_id = f"{operation}/{owner}/{key}"
-    # A key that looks like a hash is hashed too, so that no two keys share an id.
-    if len(workflow_id) <= _LONGEST_ID and not key.startswith(_HASHED):
-        return workflow_id
-    return f"{operation}/{owner}/{_HASHED}{sha256(key.encode()).hexdigest()}"
+    """Return the workflow id under which the retries of one purchase meet."""
+    return keyed_workflow_id(UPGRADE, tenant_id, scope, idempotency_key, payment_id)

@@ -99,8 +99,8 @@ class Registering:
     async def ask(self, step: RegistrationStep) -> RegistrationResult:
         """Ask how far the registry is, and write what it decided.
 
-        Safe to run twice: what is decided about an operation the row has no more, or told of one
-        that somebody carried on meanwhile, changes nothing.
+        Idempotent: a decision about an operation that the row no longer has, or that another step
+        has advanced in the meantime, changes nothing.
         """
         return await self._look_up(step, RegistrationAction.ASK)
 

@@ -8,10 +8,10 @@ from temporalio.client import Client
 
 from models.database.transaction_limits import LockScope
 from models.queries.senders import sender_queue
-from models.queries.senders.sender_queue import GrantedMessage, Line
+from models.queries.senders.sender_queue import Line
+from models.rules.messages.identity import MessageIdentity
 from models.session import Database
 from workflows.messages.start import SendSignal, wake_send
-from workflows.names import send_workflow_id
 from workflows.senders.types import SenderQueueResult, SenderQueueStep
 
 
@@ -31,24 +31,14 @@ class SenderSlots:
         line = Line(tenant_id=step.tenant_id, sender_id=step.sender_id, channel=step.channel)
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             granted, next_in = await sender_queue.grant_slots(db, line)
-        await self._wake(step.tenant_id, granted)
+        await self._wake(granted)
         return SenderQueueResult(granted=len(granted), next_in=next_in)
 
-    async def _wake(self, tenant_id: int, granted: Sequence[GrantedMessage]) -> None:
+    async def _wake(self, granted: Sequence[MessageIdentity]) -> None:
         """Signal their workflows; the sweeper starts one that is not running."""
         await asyncio.gather(
             *(
-                wake_send(
-                    self._client,
-                    send_workflow_id(
-                        message.operation,
-                        tenant_id,
-                        message.scope,
-                        message.idempotency_key,
-                        message.message_id,
-                    ),
-                    SendSignal.ROW_CHANGED,
-                )
+                wake_send(self._client, message.workflow_id, SendSignal.ROW_CHANGED)
                 for message in granted
             )
         )

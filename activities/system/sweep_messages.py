@@ -19,13 +19,12 @@ from models.queries.messages.receipts import OpenReceipt
 from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Line
 from models.queries.system import sweep_messages
-from models.queries.system.sweep_messages import SilentMessage
+from models.rules.messages.identity import SendStart
 from models.rules.waits import SendWaits
 from models.session import Database
 from providers.routing import Routes
 from workflows.heartbeat import alive
-from workflows.messages.start import SendSignal, SendStart, start_send, wake_send
-from workflows.names import send_workflow_id
+from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.senders.start import start_sender_queue
 from workflows.senders.types import SenderQueueStep
 from workflows.system.sweeper_types import SweepResult
@@ -163,7 +162,7 @@ class Sweeping:
                 break
         return started
 
-    async def _take_unstarted(self, now: datetime) -> Sequence[SilentMessage]:
+    async def _take_unstarted(self, now: datetime) -> Sequence[SendStart]:
         async with self._database.transaction() as db:
             return await sweep_messages.take_unstarted(
                 db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=_MOST
@@ -198,7 +197,7 @@ class Sweeping:
             next_in=_AT_ONCE if full else self._every,
         )
 
-    async def _start_all(self, messages: Sequence[SilentMessage]) -> int:
+    async def _start_all(self, messages: Sequence[SendStart]) -> int:
         """Start messages in their order, few at a time; return how many were started.
 
         One that fails keeps no other from its turn. If Temporal is away, the rest is left for the
@@ -225,7 +224,7 @@ class Sweeping:
         await self._put_back(list(coming), now)
         return started
 
-    async def _put_back(self, messages: Sequence[SilentMessage], sweep_at: datetime) -> None:
+    async def _put_back(self, messages: Sequence[SendStart], sweep_at: datetime) -> None:
         ids = [(message.tenant_id, message.message_id) for message in messages]
         if ids:
             async with self._database.transaction() as db:
@@ -241,22 +240,11 @@ class Sweeping:
         )
         return True
 
-    async def _start(self, message: SilentMessage) -> bool:
+    async def _start(self, message: SendStart) -> bool:
         """Start a message's workflow; a running one is left alone, a failed one starts anew."""
-        send = SendStart(
-            tenant_id=message.tenant_id,
-            message_id=message.message_id,
-            merchant_id=message.merchant_id,
-            merchant=message.merchant,
-            channel=message.channel,
-            type=message.type,
-            operation=message.operation,
-            scope=message.scope,
-            idempotency_key=message.idempotency_key,
-        )
         started = await start_send(
             self._client,
-            send,
+            message,
             self._waits,
             reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         )
@@ -275,7 +263,7 @@ class Sweeping:
             )
         return started
 
-    async def _is_open(self, message: SilentMessage) -> bool:
+    async def _is_open(self, message: SendStart) -> bool:
         """Look again: it may have ended while its workflow was being started."""
         async with self._database.read() as db:
             return await sweep_messages.is_open(
@@ -284,24 +272,15 @@ class Sweeping:
 
     async def _apply(self, receipt: OpenReceipt) -> bool:
         """Wake the message's workflow, or where it is over apply the report here."""
+        identity = receipt.message
         if not receipt.completed:
-            await wake_send(
-                self._client,
-                send_workflow_id(
-                    receipt.operation,
-                    receipt.tenant_id,
-                    receipt.scope,
-                    receipt.idempotency_key,
-                    receipt.message_id,
-                ),
-                SendSignal.REPORTED,
-            )
+            await wake_send(self._client, identity.workflow_id, SendSignal.REPORTED)
             return True
         now = datetime.now(UTC)
-        lock_scope = LockScope(receipt.tenant_id, receipt.merchant_id, "late")
+        lock_scope = LockScope(identity.tenant_id, identity.merchant_id or None, "late")
         async with self._database.transaction(lock_scope) as db:
             message = await settleable.lock_for_settlement(
-                db, tenant_id=receipt.tenant_id, message_id=receipt.message_id
+                db, tenant_id=identity.tenant_id, message_id=identity.message_id
             )
             if message is not None:
                 await late_reports.apply_late_reports(

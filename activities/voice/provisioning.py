@@ -4,14 +4,17 @@ import logging
 from datetime import UTC, datetime
 from typing import assert_never
 
-from sqlalchemy import select, update
-from sqlmodel import col
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from models.enums import AlertSeverity, AlertType, Channel
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
-from models.queries.voice.sip_users import is_current, password_of
+from models.queries.voice.sip_users import (
+    find_user_by_id,
+    is_current,
+    note_told,
+    password_of,
+)
 from models.rules.voice.sip import SipSecrets
 from models.session import Database
 from models.tables.voice import VoiceCredential
@@ -60,12 +63,10 @@ class Provisioning:
         return ProvisionResult(outcome=Provisioned.STORED)
 
     async def _find(self, step: ProvisionStep) -> VoiceCredential | None:
-        statement = select(VoiceCredential).where(
-            col(VoiceCredential.tenant_id) == step.tenant_id,
-            col(VoiceCredential.id) == step.credential_id,
-        )
         async with self._database.read() as db:
-            return (await db.scalars(statement)).one_or_none()
+            return await find_user_by_id(
+                db, tenant_id=step.tenant_id, credential_id=step.credential_id
+            )
 
     def _account(self, user: VoiceCredential) -> SipAccount:
         """Derive the password anew; a secret other than the API's would make a wrong one."""
@@ -81,18 +82,8 @@ class Provisioning:
 
     async def _settled(self, user: VoiceCredential) -> bool:
         """Note that the directory knows this version; False if it is no longer the current one."""
-        statement = (
-            update(VoiceCredential)
-            .where(
-                col(VoiceCredential.tenant_id) == user.tenant_id,
-                col(VoiceCredential.id) == user.id,
-                col(VoiceCredential.version) == user.version,
-            )
-            .values(pushed_version=user.version)
-            .returning(col(VoiceCredential.id))
-        )
         async with self._database.transaction() as db:
-            if (await db.scalars(statement)).one_or_none() is None:
+            if not await note_told(db, user):
                 return False
             await resolve_alerts(
                 db,

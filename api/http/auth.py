@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final, TypeVar
 
-from sqlalchemy import Select, and_, select
-from sqlmodel import col
 from starlette.requests import Request
 
 from api.http.limits.address_buckets import client_address
 from api.http.limits.failed_logins import FailedLogins
 from models.database.transaction_limits import LockScope
 from models.errors import InvalidCredentials, TemporarilyUnavailable
+from models.queries.tenants.api_keys import find_live_key
+from models.queries.tenants.visibility import CallerScope
 from models.rules.tenants.credentials import hash_credential, same_hash
 from models.session import Database
-from models.tables.merchant import Merchant
-from models.tables.tenant import ApiKey
 
 KEY_HEADER = "X-API-KEY"
 SECRET_HEADER = "X-API-SECRET"  # noqa: S105 - the header's name
@@ -40,12 +38,10 @@ Fact = TypeVar("Fact")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(CallerScope):
     """Whose data a request may touch: a tenant's, or only one merchant's of it."""
 
-    tenant_id: int
     key_id: int
-    merchant_id: int | None
     merchant: str | None
 
     def lock_scope(self, merchant: str | None = None, work: str = "") -> LockScope:
@@ -140,7 +136,7 @@ class Authenticator:
         try:
             asked_at = monotonic()
             async with self._database.read() as db:
-                row = (await db.execute(_live_key(key_hash))).one_or_none()
+                row = await find_live_key(db, key_hash)
         finally:
             self._lookups.release()
         if row is None:
@@ -174,17 +170,3 @@ def _remember(known: OrderedDict[str, Fact], key_hash: str, fact: Fact) -> None:
     known.move_to_end(key_hash)
     if len(known) > _MOST_KEYS:
         known.popitem(last=False)
-
-
-def _live_key(key_hash: str) -> Select[ApiKey, str]:
-    return (
-        select(ApiKey, col(Merchant.external_id))
-        .outerjoin(
-            Merchant,
-            and_(
-                col(Merchant.tenant_id) == col(ApiKey.tenant_id),
-                col(Merchant.id) == col(ApiKey.merchant_id),
-            ),
-        )
-        .where(col(ApiKey.key_hash) == key_hash, col(ApiKey.revoked_at).is_(None))
-    )

@@ -1,4 +1,4 @@
-"""What lists are narrowed by, as annotated types. `async` for the reason given in api.deps."""
+"""Filters of lists, as annotated types. They are `async` for the reason given in api.deps."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -26,7 +26,7 @@ OneMerchant = Annotated[
     Query(
         alias="merchantId",
         pattern=MERCHANT_ID,
-        description="Only this merchant's.",
+        description="Return items of this merchant only.",
         examples=["gym-a"],
     ),
 ]
@@ -35,19 +35,33 @@ ContactParam = Annotated[
     Query(
         min_length=1,
         max_length=320,
-        description="Phone number in E.164 form, or e-mail address.",
+        description="Phone number in E.164 format, or e-mail address.",
         examples=["+18135551234"],
     ),
 ]
-ChannelParam = Annotated[Channel, Query(description="The channel.", examples=["SMS"])]
+ChannelParam = Annotated[Channel, Query(description="Channel.", examples=["SMS"])]
+OneChannel = Annotated[
+    Channel | None,
+    Query(description="Return items of this channel only.", examples=["SMS"]),
+]
+OneContact = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=320,
+        description="Return items of this phone number (E.164) or e-mail address only.",
+        examples=["+18135551234"],
+    ),
+]
 
 
 async def _consent_filter(
     merchant_id: OneMerchant = None,
-    channel: ChannelParam | None = None,
-    contact: ContactParam | None = None,
+    channel: OneChannel = None,
+    contact: OneContact = None,
     status: Annotated[
-        ConsentStatus | None, Query(description="What was said.", examples=["OPT_IN"])
+        ConsentStatus | None,
+        Query(description="Return consents with this status only.", examples=["OPT_IN"]),
     ] = None,
 ) -> ConsentFilter:
     return ConsentFilter(merchant_id=merchant_id, channel=channel, contact=contact, status=status)
@@ -59,8 +73,8 @@ TimeParam = Annotated[
     str | None,
     Query(
         max_length=40,
-        description="Accepted in this time: a UTC day (2026-04-16, inclusive) or an ISO 8601 time "
-        "with a time zone.",
+        description="Range of the acceptance time: a UTC day (2026-04-16, inclusive) or an ISO "
+        "8601 time with a time zone.",
         examples=["2026-04-01"],
     ),
 ]
@@ -68,11 +82,12 @@ TimeParam = Annotated[
 
 async def _message_filter(
     merchant_id: OneMerchant = None,
-    channel: ChannelParam | None = None,
+    channel: OneChannel = None,
     status: Annotated[
-        MessageStatus | None, Query(description="Where it stands.", examples=["DELIVERED"])
+        MessageStatus | None,
+        Query(description="Return messages with this status only.", examples=["DELIVERED"]),
     ] = None,
-    to: ContactParam | None = None,
+    to: OneContact = None,
     since: Annotated[TimeParam, Query(alias="from")] = None,
     until: TimeParam = None,
 ) -> MessageFilter:
@@ -95,13 +110,13 @@ def _label(name: str, meaning: str, example: str) -> Any:
 async def _call_filter(
     merchant_id: OneMerchant = None,
     tenant_id: Annotated[
-        str | None, _label("tenantId", "Only of this sub-tenant of yours.", "north")
+        str | None, _label("tenantId", "Return calls with this sub-tenant label only.", "north")
     ] = None,
     source_system: Annotated[
-        str | None, _label("sourceSystem", "Only what this system asked for.", "scheduler")
+        str | None, _label("sourceSystem", "Return calls of this source system only.", "scheduler")
     ] = None,
     use_case: Annotated[
-        str | None, _label("useCase", "Only what was asked for this.", "reminder")
+        str | None, _label("useCase", "Return calls of this use case only.", "reminder")
     ] = None,
 ) -> CallFilter:
     return CallFilter(
@@ -123,7 +138,7 @@ async def _inbound_filter(
             alias="from",
             min_length=1,
             max_length=64,
-            description="Only what this recipient wrote, in E.164 form.",
+            description="Return messages from this phone number (E.164) only.",
             examples=["+18135551234"],
         ),
     ] = None,
@@ -133,7 +148,7 @@ async def _inbound_filter(
             alias="to",
             min_length=1,
             max_length=64,
-            description="Only what was sent to this number of yours, in E.164 form.",
+            description="Return messages to this number of yours (E.164) only.",
             examples=["+18005550100"],
         ),
     ] = None,
@@ -153,7 +168,7 @@ async def _usage_filter(
         str,
         Query(
             alias="from",
-            description="The first UTC day, inclusive.",
+            description="First day of the range, UTC, inclusive.",
             examples=["2026-04-01"],
             json_schema_extra={"format": "date"},
         ),
@@ -162,7 +177,7 @@ async def _usage_filter(
         str,
         Query(
             alias="to",
-            description=f"The last UTC day, inclusive; a range has {LONGEST_RANGE} days at most.",
+            description=f"Last day, UTC, inclusive. A range has at most {LONGEST_RANGE} days.",
             examples=["2026-04-16"],
             json_schema_extra={"format": "date"},
         ),
@@ -202,11 +217,12 @@ def _true_or_false(given: Any) -> Any:
 async def _alert_filter(
     merchant_id: OneMerchant = None,
     type: Annotated[
-        AlertType | None, Query(description="What it warns of.", examples=["USAGE_THRESHOLD"])
+        AlertType | None,
+        Query(description="Return alerts of this type only.", examples=["USAGE_THRESHOLD"]),
     ] = None,
     open: Annotated[
         Annotated[bool, BeforeValidator(_true_or_false)] | None,
-        Query(description="true: only those not resolved; false: only those resolved."),
+        Query(description="true: open alerts only. false: resolved alerts only."),
     ] = None,
 ) -> AlertFilter:
     return AlertFilter(merchant_id=merchant_id, type=type, open=open)
@@ -216,7 +232,7 @@ WantedAlerts = Annotated[AlertFilter, Depends(_alert_filter)]
 
 
 async def _ledger_filter(
-    merchant_id: OneMerchant = None, channel: ChannelParam | None = None
+    merchant_id: OneMerchant = None, channel: OneChannel = None
 ) -> LedgerFilter:
     return LedgerFilter(merchant_id=merchant_id, channel=channel)
 

@@ -5,42 +5,30 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.auth import Caller
+from api.http.outcomes import Body, Outcome, Replayed
 from api.http.trace import template_of, trace_of
-from models.database.limits import KEY_WAIT
 from models.errors import IdempotencyKeyReused, ValidationFailed
+from models.queries.tenants.idempotency_records import (
+    RecordKey,
+    add_record,
+    delete_record,
+    find_record,
+    lock_key,
+)
 from models.rules.consent.contact_keys import ContactKeys
 from models.session import WriteSession
-from models.tables.idempotency import IdempotencyRecord
 
 KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
-
-# A twin is waited for longer than any other lock. Each part reads from the one before, so that they
-# are carried out in this order.
-_LOCK = text(
-    """
-    WITH usual AS MATERIALIZED (
-        SELECT current_setting('lock_timeout') AS patience
-    ), longer AS MATERIALIZED (
-        SELECT usual.patience, set_config('lock_timeout', :patience, TRUE) FROM usual
-    ), locked AS MATERIALIZED (
-        SELECT longer.patience, pg_advisory_xact_lock(hashtextextended(:name, 0)) FROM longer
-    )
-    SELECT set_config('lock_timeout', locked.patience, TRUE) FROM locked
-    """
-)
-
-View = TypeVar("View", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +40,10 @@ class IdempotentRequest:
     key: str | None
     fingerprint: str
 
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[View]):
-    """What an upsert answers, and whether it had been answered before."""
-
-    body: View
-    replayed: bool
+    def check_same(self, fingerprint: str) -> None:
+        """Raise IdempotencyKeyReused if the key was used before with another fingerprint."""
+        if fingerprint != self.fingerprint:
+            raise IdempotencyKeyReused
 
 
 def identify(
@@ -104,17 +89,13 @@ def canonical(path: dict[str, Any], document: Any) -> str:
     )
 
 
-def answer_with(answer: Answer[View], request: Request, response: Response) -> View:
-    """Return what is answered, marked if it had been answered before."""
-    mark(request, response, replayed=answer.replayed)
-    return answer.body
-
-
-def mark(request: Request, response: Response, *, replayed: bool) -> None:
-    """Say in headers, log and metrics whether this answer is about an earlier action."""
+def answer_with(outcome: Outcome[Body], request: Request, response: Response) -> Body:
+    """Return the body of an answer; say in header, log and metrics whether it is a replay."""
+    replayed = isinstance(outcome, Replayed)
     trace_of(request.scope).replayed = replayed
     if replayed:
         response.headers[REPLAYED_HEADER] = "true"
+    return outcome.body
 
 
 async def find_answer(
@@ -125,37 +106,50 @@ async def find_answer(
     Until the transaction ends nobody else passes here with the same key: of two at the same
     instant the second waits and then finds the answer of the first.
     """
-    if request.key is None:
+    key = _record_key(caller, request)
+    if key is None:
         return None
-    name = "\x1f".join(
-        ("idempotency", str(caller.tenant_id), request.operation, request.scope, request.key)
-    )
-    await db.execute(_LOCK, {"name": name, "patience": f"{KEY_WAIT.total_seconds()}s"})
-    record = await db.get(
-        IdempotencyRecord, (caller.tenant_id, request.operation, request.scope, request.key)
-    )
+    await lock_key(db, key)
+    record = await find_record(db, key)
     if record is None:
         return None
-    if record.fingerprint != request.fingerprint:
-        raise IdempotencyKeyReused
+    request.check_same(record.fingerprint)
     return record.answer
 
 
 async def store_answer(
-    db: WriteSession, caller: Caller, request: IdempotentRequest, answer: BaseModel, now: datetime
+    db: WriteSession,
+    caller: Caller,
+    request: IdempotentRequest,
+    answer: BaseModel,
+    now: datetime,
+    *,
+    without: frozenset[str] = frozenset(),
 ) -> None:
-    """Keep the answer, in the transaction of the action: both happen or neither."""
-    if request.key is None:
+    """Keep the answer, in the transaction of the action: both happen or neither.
+
+    Fields in `without` are not stored; the reader takes them from the repeated request.
+    """
+    key = _record_key(caller, request)
+    if key is None:
         return
-    db.add(
-        IdempotencyRecord(
-            tenant_id=caller.tenant_id,
-            operation=request.operation,
-            scope=request.scope,
-            idempotency_key=request.key,
-            fingerprint=request.fingerprint,
-            answer=answer.model_dump(mode="json", by_alias=True),
-            created_at=now,
-        )
+    stored = answer.model_dump(mode="json", by_alias=True, exclude=set(without))
+    await add_record(db, key, fingerprint=request.fingerprint, answer=stored, now=now)
+
+
+async def forget_answer(db: WriteSession, caller: Caller, request: IdempotentRequest) -> None:
+    """Delete the record of this request's key; the key can then be used for another request."""
+    key = _record_key(caller, request)
+    if key is not None:
+        await delete_record(db, key, fingerprint=request.fingerprint)
+
+
+def _record_key(caller: Caller, request: IdempotentRequest) -> RecordKey | None:
+    if request.key is None:
+        return None
+    return RecordKey(
+        tenant_id=caller.tenant_id,
+        operation=request.operation,
+        scope=request.scope,
+        idempotency_key=request.key,
     )
-    await db.flush()

@@ -1,4 +1,4 @@
-"""The specification integrators download: the public contract and nothing else."""
+"""The OpenAPI document of the public API."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,40 +15,43 @@ from api.schemas.problems import Problem
 Document = dict[str, Any]
 
 _DESCRIPTION = """\
-Merchants, consent, messages by SMS, voice and e-mail, and the credits that pay for them.
+Send SMS, calls and e-mail for merchants; manage consent, credits and 10DLC registration.
 
-**Authentication.** Every call carries `X-API-KEY` and `X-API-SECRET`.
+**Authentication.** Every request needs the headers `X-API-KEY` and `X-API-SECRET`. A key belongs to
+a tenant or to one merchant of it. With a merchant-scoped key, other merchants are 404.
 
 **Idempotency.** Send an `Idempotency-Key` with every write. The same key with the same request is
-one action, however often it arrives; the answer then carries `Idempotency-Replayed: true`. The
-same key with another request is 422. A refused request (4xx) stores nothing. A 5xx or a broken
-connection is always safe to retry with the same key.
+executed once; a replayed response has the header `Idempotency-Replayed: true`. The same key with a
+different request is refused with 422. A refused request (4xx) stores nothing. After a 5xx or a
+broken connection it is safe to retry with the same key.
 
-**Errors** are `application/problem+json` (RFC 9457); program against `code`.
+**Errors** are `application/problem+json` (RFC 9457). `code` is stable; use it in programs.
 
-**Limits.** A body has at most 64 KiB, a send 384 KiB, an e-mail or a quote 4 MiB; it is sent
-without `Content-Encoding`. Requests are limited per key and per tenant, in a second and at once:
-`RateLimit-Policy` and `RateLimit` tell of the limit that binds first, and 429 carries
-`Retry-After`. A body counts for one more request for each 256 KiB.
+**Limits.** The maximum size of a body is 384 KiB for SMS and calls, 4 MiB for e-mail and quotes,
+and 64 KiB otherwise. `Content-Encoding` is not supported. Rate limits apply per key and per tenant,
+to requests per second and to concurrent requests. `RateLimit-Policy` and `RateLimit` describe the
+limit that is closest to being reached; a 429 response has `Retry-After`. A body counts as one more
+request per 256 KiB.
 
-**Lists** are arrays. While there is more, a `Link: <…>; rel="next"` header names the next page.
+**Pagination.** Lists are arrays. While there are more items, the header `Link: <…>; rel="next"`
+holds the URL of the next page.
 
-**Times** are ISO 8601, UTC, with milliseconds and `Z`. Phone numbers are E.164;
-in requests spaces and `( ) . - /` may stand between the digits, which are 0 to 9.
+**Formats.** Times are ISO 8601 in UTC with milliseconds and `Z`. Phone numbers are E.164; in
+requests, spaces and `( ) . - /` between the digits are ignored.
 """
 
 _TAGS = [
-    {"name": "Merchants", "description": "The businesses you send for."},
-    {"name": "Consents", "description": "What recipients said about hearing from them."},
-    {"name": "Messages", "description": "Sending, and reading what became of it."},
-    {"name": "Email", "description": "Direct e-mail without the omni wrapper."},
-    {"name": "Billing", "description": "Buying credits, and every movement of units."},
-    {"name": "Alerts", "description": "What you are warned of."},
-    {"name": "Reports", "description": "What was used, and what it costs."},
-    {"name": "Voice", "description": "Calls with labels of the system that asks for them."},
+    {"name": "Merchants", "description": "The businesses that messages are sent for."},
+    {"name": "Consents", "description": "Consent of recipients, per merchant and channel."},
+    {"name": "Messages", "description": "Send, quote, list and cancel messages."},
+    {"name": "Email", "description": "Direct e-mail, with or without a merchant."},
+    {"name": "Billing", "description": "Upgrades (purchases of credits) and the ledger of units."},
+    {"name": "Alerts", "description": "Alerts on usage, credits, providers and compliance."},
+    {"name": "Reports", "description": "Usage and cost per day."},
+    {"name": "Voice", "description": "Labeled calls, SIP and browser configuration, presence."},
     {
         "name": "Messaging",
-        "description": "10DLC: who a merchant is to US carriers, what it sends, and from where.",
+        "description": "10DLC registration: brand, campaigns, numbers and their assignment.",
     },
 ]
 
@@ -59,36 +62,36 @@ _SECURITY = {
 
 _HEADERS: Document = {
     "X-Request-Id": {
-        "description": "Name it when you ask us.",
+        "description": "Identifier of the request. Include it when you contact support.",
         "schema": {"type": "string"},
     },
     "RateLimit": {
-        "description": "Requests left (r) and seconds until all are back (t).",
+        "description": "Remaining requests (r) and seconds until the limit resets (t).",
         "schema": {"type": "string", "examples": ['"key";r=99;t=1']},
     },
     "RateLimit-Policy": {
-        "description": "The limit that binds first, of the key or the tenant: requests (q) in a "
-        "time (w seconds), or requests at once (`qu`).",
+        "description": "The limit of the key or the tenant that is closest to being reached: "
+        "requests (q) per window of w seconds, or concurrent requests (`qu`).",
         "schema": {"type": "string", "examples": ['"key";q=100;w=2']},
     },
 }
 _REPLAYED: Document = {
     "Idempotency-Replayed": {
-        "description": "`true` when this key had been answered before.",
+        "description": "`true` if the response belongs to an earlier request with this key.",
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
 _LINK: Document = {
     "Link": {
-        "description": 'The next page, `rel="next"`, while there is more (RFC 8288); '
-        "relative to the address that was asked.",
+        "description": 'URL of the next page, `rel="next"`, while there are more items (RFC 8288). '
+        "It is relative to the URL of the request.",
         "schema": {"type": "string"},
     }
 }
 
 
 def install(app: FastAPI) -> None:
-    """Give the application its specification; it is made once, when first asked for."""
+    """Set the OpenAPI document of the application; it is built on first use and cached."""
 
     def specification() -> Document:
         if app.openapi_schema is None:
@@ -107,7 +110,7 @@ def release() -> str:
 
 
 def operation_id(route: APIRoute) -> str:
-    """Name an operation as SDK generators like it: sendSms, listMerchants."""
+    """Return the operationId in camelCase, such as sendSms or listMerchants."""
     return to_camel(route.name)
 
 
@@ -115,7 +118,7 @@ def _specification(app: FastAPI) -> Document:
     document: Document = get_openapi(
         title="HexaVox Public API",
         version=release(),
-        summary="SMS, voice and e-mail on durable workflows, with exact money.",
+        summary="SMS, voice and e-mail with durable delivery and exact billing.",
         description=_DESCRIPTION,
         routes=app.routes,
         tags=_TAGS,
@@ -131,14 +134,14 @@ def _specification(app: FastAPI) -> Document:
     components["schemas"].update(_problem_schemas())
     for schema in components["schemas"].values():
         for field in schema.get("properties", {}).values():
-            field.pop("title", None)  # the name again, in worse spelling
+            field.pop("title", None)  # repeats the name of the field
     components["securitySchemes"] = _SECURITY
     document["security"] = [{scheme: [] for scheme in _SECURITY}]
     return document
 
 
 def _complete(method: str, operation: Document) -> None:
-    """Add what every operation has, and take out what FastAPI supposes."""
+    """Add the headers every operation has; remove the responses that FastAPI assumes."""
     for parameter in operation.get("parameters", []):
         parameter["schema"].pop("title", None)
     responses = operation["responses"]
@@ -149,7 +152,7 @@ def _complete(method: str, operation: Document) -> None:
     success = responses["200"]
     answered = success["content"].get("application/json", {"schema": {}})
     is_list = answered["schema"].get("type") == "array"
-    success["description"] = "Done."
+    success["description"] = "Success."
     success["headers"] = {
         **_HEADERS,
         **(_REPLAYED if method in ("post", "delete") else {}),
@@ -158,7 +161,7 @@ def _complete(method: str, operation: Document) -> None:
     for status in ("429", "503"):
         responses[status]["headers"] = {
             "Retry-After": {
-                "description": "Seconds to wait before the next try.",
+                "description": "Seconds to wait before the next attempt.",
                 "schema": {"type": "integer"},
             }
         }

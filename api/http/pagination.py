@@ -47,6 +47,11 @@ class Page:
             raise _forged()
         return position
 
+    def after_id(self) -> int | None:
+        """Return the id to go on from, for a list that is sorted by one."""
+        position = self.after(size=1)
+        return None if position is None else position[0]
+
     def cut(self, rows: Sequence[Item], position: Callable[[Item], Position]) -> Slice[Item]:
         """Make a slice of rows that were asked for one more than the limit."""
         kept = rows[: self.limit]

@@ -1,4 +1,4 @@
-"""What a tenant is warned of."""
+"""Routes of alerts."""
 
 from fastapi import Response
 
@@ -12,7 +12,7 @@ from models.errors import MerchantNotFound
 router = public_router("/alerts", tag="Alerts")
 
 
-@router.get("", responses=problems.of(*problems.ANY, MerchantNotFound))
+@router.get("", summary="List alerts", responses=problems.of(*problems.ANY, MerchantNotFound))
 async def list_alerts(
     caller: Authenticated,
     wanted: WantedAlerts,
@@ -20,9 +20,9 @@ async def list_alerts(
     alerts: AlertReads,
     response: Response,
 ) -> list[AlertView]:
-    """List merchant usage and provider alerts for the tenant, the newest first.
+    """List open and resolved alerts, newest first.
 
-    Open and resolved ones; an alert resolves itself once its cause is gone. A merchant's own key
-    sees that merchant's only.
+    An alert is resolved automatically when its cause no longer exists. A merchant-scoped key sees
+    the alerts of its merchant only.
     """
     return page.show(await alerts.list(caller, wanted, page), response)

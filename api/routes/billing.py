@@ -1,4 +1,4 @@
-"""Buying credits, and every movement of units."""
+"""Routes of upgrades and the ledger."""
 
 from fastapi import Request, Response
 
@@ -15,6 +15,7 @@ router = public_router("/billing", tag="Billing")
 
 @router.post(
     "/upgrade",
+    summary="Buy credits",
     responses=problems.of(
         *problems.WRITE, MerchantInactive, MerchantNotFound, PriceMismatch, ReferenceReused
     ),
@@ -27,21 +28,24 @@ async def request_upgrade(
     request: Request,
     response: Response,
 ) -> MerchantUpgradeView:
-    """Request additional SMS, voice, or email units for a merchant.
+    """Buy SMS, voice or e-mail units for a merchant.
 
-    Answers PENDING at once; the money is taken and the credits are granted a moment later, each
-    exactly once. A retry with the same Idempotency-Key, or the same referenceId, answers the same
-    paymentId with its current status. Money that cannot become credits is refunded by itself.
+    The response has `paymentStatus` PENDING. The payment and the credits follow asynchronously,
+    each exactly once. The request is idempotent by Idempotency-Key and by `referenceId`: a retry
+    returns the same `paymentId` with its current status. If a payment was taken and no credits can
+    be granted, it is refunded automatically.
 
-    What `units` of a channel cost is fixed by the operator's price list: a new order whose
-    `amountCents` and `currency` are not in it is 400 `PRICE_MISMATCH`, and `detail` tells the right
-    amount. A retry is answered whatever the price list says by then. A tenant with custom prices
-    may order at any price with its own keys; a merchant's key never may.
+    `amountCents` and `currency` must match the operator's price list for `units`. Otherwise the
+    request is refused with 400 `PRICE_MISMATCH`, and `detail` states the correct amount. Retries of
+    an accepted request do not check the price again. A tenant with custom prices may use any amount
+    with a tenant key, but not with a merchant-scoped key.
     """
     return answer_with(await billing.upgrade(caller, order, key), request, response)
 
 
-@router.get("/upgrades", responses=problems.of(*problems.ANY, MerchantNotFound))
+@router.get(
+    "/upgrades", summary="List upgrades", responses=problems.of(*problems.ANY, MerchantNotFound)
+)
 async def list_upgrades(
     caller: Authenticated,
     page: Paged,
@@ -49,11 +53,13 @@ async def list_upgrades(
     response: Response,
     merchant_id: OneMerchant = None,
 ) -> list[MerchantUpgradeView]:
-    """List upgrades with their current status, the newest first."""
+    """List the upgrades of one or all merchants with their current status, newest first."""
     return page.show(await billing.list_upgrades(caller, merchant_id, page), response)
 
 
-@router.get("/ledger", responses=problems.of(*problems.ANY, MerchantNotFound))
+@router.get(
+    "/ledger", summary="List ledger entries", responses=problems.of(*problems.ANY, MerchantNotFound)
+)
 async def list_ledger(
     caller: Authenticated,
     wanted: WantedMovements,
@@ -61,9 +67,9 @@ async def list_ledger(
     billing: BillingActions,
     response: Response,
 ) -> list[LedgerEntryView]:
-    """List every movement of a merchant's units, the newest first.
+    """List the movements of a merchant's units, newest first.
 
-    `merchantId` may be left out only with a merchant's own key. `balance` is that of the entry's
-    channel: name one to read it as a running balance.
+    `merchantId` is required unless the key is merchant-scoped. `balance` refers to the channel of
+    the entry; filter by `channel` to read it as a running balance.
     """
     return page.show(await billing.list_ledger(caller, wanted, page), response)

@@ -1,4 +1,4 @@
-"""What recipients said about hearing from merchants."""
+"""Routes of consents."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ router = public_router("/consents", tag="Consents")
 _CONTACT = (InvalidPhoneNumber, InvalidEmail, MerchantNotFound)
 
 
-@router.post("", responses=problems.of(*problems.WRITE, *_CONTACT))
+@router.post("", summary="Record a consent", responses=problems.of(*problems.WRITE, *_CONTACT))
 async def upsert_consent(
     order: V1MerchantConsentRequest,
     caller: Authenticated,
@@ -27,14 +27,16 @@ async def upsert_consent(
     request: Request,
     response: Response,
 ) -> ConsentView:
-    """Record what a recipient said, for SMS, voice, or email.
+    """Create or update the consent of a recipient for a merchant and a channel.
 
-    OPT_OUT blocks every send from the moment this answers. MARKETING needs an OPT_IN.
+    OPT_OUT blocks every message that is sent after the response. MARKETING requires OPT_IN. OPT_IN
+    lifts an earlier OPT_OUT and a suppression after a hard bounce. Only the recipient can lift a
+    complaint or a carrier opt-out. Every change is kept in the history.
     """
     return answer_with(await consents.upsert(caller, order, key), request, response)
 
 
-@router.get("", responses=problems.of(*problems.ANY, *_CONTACT))
+@router.get("", summary="List consents", responses=problems.of(*problems.ANY, *_CONTACT))
 async def list_consents(
     caller: Authenticated,
     wanted: WantedConsents,
@@ -42,18 +44,22 @@ async def list_consents(
     consents: ConsentActions,
     response: Response,
 ) -> list[ConsentView]:
-    """List consent records, the last recorded contact first; a change keeps its place."""
+    """List the current consents, ordered by first recording, newest first."""
     return page.show(await consents.list(caller, wanted, page), response)
 
 
-@router.get("/history", responses=problems.of(*problems.ANY, *_CONTACT))
+@router.get(
+    "/history",
+    summary="List the history of a consent",
+    responses=problems.of(*problems.ANY, *_CONTACT),
+)
 async def list_consent_history(
     merchant_id: Annotated[
         str,
         Query(
             alias="merchantId",
             pattern=MERCHANT_ID,
-            description="The merchant it was said to.",
+            description="The merchant the consent was given to.",
             examples=["gym-a"],
         ),
     ],
@@ -64,6 +70,6 @@ async def list_consent_history(
     consents: ConsentActions,
     response: Response,
 ) -> list[ConsentChangeView]:
-    """List everything a contact said to a merchant on a channel, the last first."""
+    """List all changes of a contact's consent to a merchant on a channel, newest first."""
     found = await consents.history(caller, merchant_id, channel, contact, page)
     return page.show(found, response)

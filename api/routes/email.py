@@ -1,11 +1,11 @@
-"""Direct e-mail, for integrations that do not need the omni wrapper."""
+"""Route of direct e-mail."""
 
 from fastapi import Request, Response
 
 from api.deps import Authenticated, Idempotent, SendActions
 from api.http import problems
 from api.http.bodies.body_size import EMAIL, body_up_to
-from api.http.idempotency import mark
+from api.http.idempotency import answer_with
 from api.http.public import public_router
 from api.schemas.email import V1EmailSendRequest, V1MessageResponse
 from models.errors import (
@@ -36,7 +36,7 @@ _SEND = (
 )
 
 
-@router.post("/send", responses=problems.of(*_SEND))
+@router.post("/send", summary="Send a direct e-mail", responses=problems.of(*_SEND))
 @body_up_to(EMAIL)
 async def send_direct_email(
     order: V1EmailSendRequest,
@@ -46,11 +46,12 @@ async def send_direct_email(
     request: Request,
     response: Response,
 ) -> V1MessageResponse:
-    """Send a direct email to one recipient, or one mail to a list of up to 50.
+    """Send an e-mail to one recipient, or one e-mail to a list of up to 50 recipients.
 
-    Without a merchant it takes no allowance or credits and is metered for you. It is refused whole
-    if one recipient is blocked, and ends UNDELIVERED if it bounced for any; the trail tells each.
+    Without `merchantId` it uses no allowance or credits and is metered for the tenant. The request
+    is refused if any recipient is suppressed or opted out. The message ends UNDELIVERED if it
+    bounced for any recipient; the event history of the message shows each one.
     """
-    accepted = await sending.accept_direct_email(caller, order, key)
-    mark(request, response, replayed=accepted.replayed)
-    return V1MessageResponse(message_id=str(accepted.message_id), status=accepted.status)
+    outcome = await sending.accept_direct_email(caller, order, key)
+    message = answer_with(outcome, request, response)
+    return V1MessageResponse(message_id=str(message.message_id), status=message.status)

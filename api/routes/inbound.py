@@ -1,4 +1,4 @@
-"""What recipients wrote back."""
+"""Route of inbound messages."""
 
 from fastapi import Response
 
@@ -12,7 +12,11 @@ from models.errors import InvalidPhoneNumber, MerchantNotFound
 router = public_router("/messages/inbound", tag="Messages")
 
 
-@router.get("", responses=problems.of(*problems.ANY, InvalidPhoneNumber, MerchantNotFound))
+@router.get(
+    "",
+    summary="List inbound messages",
+    responses=problems.of(*problems.ANY, InvalidPhoneNumber, MerchantNotFound),
+)
 async def list_inbound_messages(
     caller: Authenticated,
     wanted: WantedInbound,
@@ -20,8 +24,9 @@ async def list_inbound_messages(
     inbox: InboxActions,
     response: Response,
 ) -> list[InboundMessageView]:
-    """List texts that recipients sent to your numbers, the newest first.
+    """List the text messages that recipients sent to your numbers, newest first.
 
-    STOP, START, HELP and their like are obeyed and answered at once; the rest is yours to read.
+    Opt-out, opt-in and help keywords are processed and answered automatically. Other texts are
+    stored only.
     """
     return page.show(await inbox.list(caller, wanted, page), response)

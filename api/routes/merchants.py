@@ -1,4 +1,4 @@
-"""Merchants of the authenticated tenant."""
+"""Routes of merchants and their settings."""
 
 from fastapi import Request, Response
 
@@ -17,7 +17,9 @@ from models.errors import Forbidden, MerchantNotFound
 router = public_router("/merchants", tag="Merchants")
 
 
-@router.post("", responses=problems.of(*problems.WRITE, Forbidden))
+@router.post(
+    "", summary="Create or update a merchant", responses=problems.of(*problems.WRITE, Forbidden)
+)
 async def upsert_merchant(
     order: V1MerchantUpsertRequest,
     caller: Authenticated,
@@ -26,40 +28,50 @@ async def upsert_merchant(
     request: Request,
     response: Response,
 ) -> MerchantView:
-    """Create or update a merchant.
+    """Create a merchant, or update the one with this `merchantId`.
 
-    Optional fields that are absent keep their value on an update. Limits are a monthly allowance,
-    included; credits are bought and do not expire.
+    On update, absent optional fields are unchanged. Limits are a monthly allowance. Messages use
+    the allowance first, then credits. Lowering a limit does not affect units already used. A
+    merchant-scoped key gets 403 `FORBIDDEN`.
     """
     return answer_with(await merchants.upsert(caller, order, key), request, response)
 
 
-@router.get("")
+@router.get("", summary="List merchants")
 async def list_merchants(
     caller: Authenticated, page: Paged, merchants: MerchantActions, response: Response
 ) -> list[MerchantView]:
-    """List merchants with limits, credits, and current usage, the newest first."""
+    """List merchants with limits, credits and current usage, newest first."""
     return page.show(await merchants.list(caller, page), response)
 
 
-@router.get("/{merchantId}", responses=problems.of(*problems.ANY, MerchantNotFound))
+@router.get(
+    "/{merchantId}",
+    summary="Retrieve a merchant",
+    responses=problems.of(*problems.ANY, MerchantNotFound),
+)
 async def get_merchant(
     merchant_id: MerchantPath, caller: Authenticated, merchants: MerchantActions
 ) -> MerchantView:
-    """Fetch one merchant by its external identifier."""
+    """Retrieve a merchant by your identifier, with limits, credits and current usage."""
     return await merchants.get(caller, merchant_id)
 
 
-@router.get("/{merchantId}/settings", responses=problems.of(*problems.ANY, MerchantNotFound))
+@router.get(
+    "/{merchantId}/settings",
+    summary="Retrieve the settings of a merchant",
+    responses=problems.of(*problems.ANY, MerchantNotFound),
+)
 async def get_merchant_settings(
     merchant_id: MerchantPath, caller: Authenticated, merchants: MerchantActions
 ) -> MerchantSettingsView:
-    """Read a merchant's settings: marketing hours and the answer to HELP."""
+    """Retrieve a merchant's hours for MARKETING by SMS and its answer to HELP."""
     return await merchants.settings(caller, merchant_id)
 
 
 @router.post(
     "/{merchantId}/settings",
+    summary="Update the settings of a merchant",
     responses=problems.of(*problems.WRITE, Forbidden, MerchantNotFound),
 )
 async def change_merchant_settings(
@@ -71,10 +83,11 @@ async def change_merchant_settings(
     request: Request,
     response: Response,
 ) -> MerchantSettingsView:
-    """Change a merchant's settings: marketing hours and the answer to HELP.
+    """Update a merchant's hours for MARKETING by SMS and its answer to HELP.
 
-    Absent fields stay as they are, null takes a setting back. Hours may narrow 08:00–21:00 in the
-    recipient's local time and never widen it.
+    Absent fields are unchanged; null resets a setting to its default. The hours can narrow
+    08:00–21:00 in the recipient's local time, but not extend it. A merchant-scoped key gets 403
+    `FORBIDDEN`.
     """
     answer = await merchants.change_settings(caller, merchant_id, order, key)
     return answer_with(answer, request, response)

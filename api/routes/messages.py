@@ -17,13 +17,13 @@ from api.deps import (
 from api.http import problems
 from api.http.bodies.body_size import EMAIL, SEND, body_up_to
 from api.http.filters import WantedMessages
-from api.http.idempotency import answer_with, mark
+from api.http.idempotency import answer_with
 from api.http.public import public_router
 from api.schemas.email import V1OmniEmailSendRequest
 from api.schemas.messages import DispatchResponse, MessageView, V1OmniSmsSendRequest
 from api.schemas.quotes import QuoteRequest, V1MessageQuoteResponse
 from api.schemas.voice import V1OmniVoiceSendRequest
-from api.services.messages.accept import Accepted
+from api.services.messages.accept import AnsweredMessage
 from models.errors import (
     ChannelNotAllowed,
     ConsentOptedOut,
@@ -61,13 +61,15 @@ _QUOTE = (*problems.WRITE, InvalidPhoneNumber, InvalidEmail, MessageTooLong, Mer
 _FILTER = (*problems.ANY, InvalidPhoneNumber, InvalidDateRange, MerchantNotFound)
 _CANCEL = (*problems.ANY, IdempotencyKeyReused, MessageNotFound, NotCancelable)
 _WAV = {
-    "description": "The call as WAV.",
+    "description": "The recording as WAV audio.",
     "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
 }
 
 
 @router.post(
-    "/sms", responses=problems.of(*_SEND, InvalidPhoneNumber, MessageTooLong, ChannelNotAllowed)
+    "/sms",
+    summary="Send an SMS",
+    responses=problems.of(*_SEND, InvalidPhoneNumber, MessageTooLong, ChannelNotAllowed),
 )
 @body_up_to(SEND)
 async def send_sms(
@@ -78,16 +80,20 @@ async def send_sms(
     request: Request,
     response: Response,
 ) -> DispatchResponse:
-    """Queue and dispatch an outbound merchant SMS.
+    """Accept an SMS and send it asynchronously.
 
-    A retry with the same Idempotency-Key answers the same messageId with its current status.
+    A retry with the same Idempotency-Key returns the same `messageId` with its current status and
+    sends nothing. The units are held until a provider has accepted the message.
     """
-    accepted = await sending.accept_sms(caller, order, key)
-    mark(request, response, replayed=accepted.replayed)
-    return _dispatched(accepted)
+    outcome = await sending.accept_sms(caller, order, key)
+    return _dispatched(answer_with(outcome, request, response))
 
 
-@router.post("/voice", responses=problems.of(*_SEND, InvalidPhoneNumber, ChannelNotAllowed))
+@router.post(
+    "/voice",
+    summary="Start a call",
+    responses=problems.of(*_SEND, InvalidPhoneNumber, ChannelNotAllowed),
+)
 @body_up_to(SEND)
 async def send_voice(
     order: V1OmniVoiceSendRequest,
@@ -97,17 +103,17 @@ async def send_voice(
     request: Request,
     response: Response,
 ) -> DispatchResponse:
-    """Start an outbound text-to-speech merchant voice call.
+    """Accept a text-to-speech call and place it asynchronously.
 
-    The minutes of maxDurationSeconds are held; those of the answered call are billed, and none if
-    nobody answers. MARKETING is refused on this channel.
+    The minutes of `maxDurationSeconds` are held. The started minutes of an answered call are
+    billed; an unanswered call is free. A retry with the same Idempotency-Key returns the same
+    `messageId` with its current status. MARKETING is refused with 403 `CHANNEL_NOT_ALLOWED`.
     """
-    accepted = await sending.accept_voice(caller, order, key)
-    mark(request, response, replayed=accepted.replayed)
-    return _dispatched(accepted)
+    outcome = await sending.accept_voice(caller, order, key)
+    return _dispatched(answer_with(outcome, request, response))
 
 
-@router.post("/email", responses=problems.of(*_SEND, InvalidEmail))
+@router.post("/email", summary="Send an e-mail", responses=problems.of(*_SEND, InvalidEmail))
 @body_up_to(EMAIL)
 async def send_email(
     order: V1OmniEmailSendRequest,
@@ -117,30 +123,31 @@ async def send_email(
     request: Request,
     response: Response,
 ) -> DispatchResponse:
-    """Dispatch an outbound merchant email.
+    """Accept an e-mail and send it asynchronously.
 
-    MARKETING carries a List-Unsubscribe header (RFC 8058) that opts out with one click.
+    A retry with the same Idempotency-Key returns the same `messageId` with its current status and
+    sends nothing. MARKETING gets a List-Unsubscribe header for one-click opt-out (RFC 8058).
     """
-    accepted = await sending.accept_email(caller, order, key)
-    mark(request, response, replayed=accepted.replayed)
-    return _dispatched(accepted)
+    outcome = await sending.accept_email(caller, order, key)
+    return _dispatched(answer_with(outcome, request, response))
 
 
-@router.post("/quote", responses=problems.of(*_QUOTE))
+@router.post("/quote", summary="Quote a message", responses=problems.of(*_QUOTE))
 @body_up_to(EMAIL)
 async def quote_message(
     order: QuoteRequest, caller: Authenticated, _: Idempotent, quoting: QuoteActions
 ) -> V1MessageQuoteResponse:
-    """Say what a send would take, what it would cost, and whether it would be accepted now.
+    """Calculate the units and the price of a message, and whether it would be accepted now.
 
-    Takes the body of a send with its channel. Nothing is created or held, so an Idempotency-Key
-    binds nothing: asked again, it answers anew. A request that is wrong in itself is refused as a
-    send would be; what forbids it, or too few units, is told as the reason.
+    The body is that of a send plus `channel`. Nothing is created or held. An Idempotency-Key has no
+    effect: every request is calculated anew. An invalid request is refused with the same 400 error
+    as a send. If policy or missing credits would refuse the send, the response is 200 with
+    `allowed` false and the error code in `reason`.
     """
     return await quoting.quote(caller, order)
 
 
-@router.get("", responses=problems.of(*_FILTER))
+@router.get("", summary="List messages", responses=problems.of(*_FILTER))
 async def list_messages(
     caller: Authenticated,
     wanted: WantedMessages,
@@ -148,19 +155,23 @@ async def list_messages(
     messages: MessageReads,
     response: Response,
 ) -> list[MessageView]:
-    """List messages, the newest first."""
+    """List messages of all channels that match the filters, newest first."""
     return page.show(await messages.list(caller, wanted, page), response)
 
 
-@router.get("/{messageId}", responses=problems.of(*problems.ANY, MessageNotFound))
+@router.get(
+    "/{messageId}",
+    summary="Retrieve a message",
+    responses=problems.of(*problems.ANY, MessageNotFound),
+)
 async def get_message(
     message_id: MessagePath, caller: Authenticated, messages: MessageReads
 ) -> MessageView:
-    """Read one message: status, units, attempts and the trail of events."""
+    """Retrieve a message with its status, units, price, attempts and event history."""
     return await messages.get(caller, message_id)
 
 
-@router.post("/{messageId}/cancel", responses=problems.of(*_CANCEL))
+@router.post("/{messageId}/cancel", summary="Cancel a message", responses=problems.of(*_CANCEL))
 async def cancel_message(
     message_id: MessagePath,
     caller: Authenticated,
@@ -169,16 +180,17 @@ async def cancel_message(
     request: Request,
     response: Response,
 ) -> MessageView:
-    """Cancel a message that still waits, and release what was held for it.
+    """Cancel a message that is still waiting, and release its held units.
 
-    Takes no body. Canceling one that is canceled already answers it as it is; one that is on its
-    way, or over, is 409.
+    The request has no body and is idempotent: a canceled message is returned unchanged. A message
+    that is being sent or has ended is refused with 409 `NOT_CANCELABLE`.
     """
     return answer_with(await canceling.cancel(caller, message_id, key), request, response)
 
 
 @router.get(
     "/{messageId}/recording",
+    summary="Retrieve the recording of a call",
     response_class=StreamingResponse,
     responses={
         200: _WAV,
@@ -188,18 +200,18 @@ async def cancel_message(
 async def get_recording(
     message_id: MessagePath, caller: Authenticated, recordings: RecordingReads
 ) -> StreamingResponse:
-    """Play back a call that was recorded, once it is over.
+    """Stream the recording of an ended call as WAV audio.
 
-    404 RECORDING_NOT_FOUND for what is no call, was not recorded, or was not answered.
+    404 `RECORDING_NOT_FOUND` if the message is not a call, was not recorded or was not answered.
     """
     stream = await recordings.open(caller, message_id)
     return StreamingResponse(stream.chunks, media_type="audio/wav", headers=stream.headers)
 
 
-def _dispatched(accepted: Accepted) -> DispatchResponse:
+def _dispatched(message: AnsweredMessage) -> DispatchResponse:
     return DispatchResponse(
-        merchant_id=accepted.merchant,
-        channel=accepted.channel,
-        message_id=str(accepted.message_id),
-        status=accepted.status,
+        merchant_id=message.merchant,
+        channel=message.channel,
+        message_id=str(message.message_id),
+        status=message.status,
     )

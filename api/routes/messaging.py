@@ -48,7 +48,7 @@ NumberPath = Annotated[
     str,
     Path(
         alias="number",
-        description="A number of the merchant, in E.164 form.",
+        description="Number of the merchant in E.164 format.",
         examples=["+18132201000"],
     ),
 ]
@@ -66,7 +66,7 @@ _ASSIGN = (
 )
 
 
-@router.post("/brand", responses=problems.of(*_WRITE, BrandNotEditable))
+@router.post("/brand", summary="Register a brand", responses=problems.of(*_WRITE, BrandNotEditable))
 async def register_brand(
     merchant_id: MerchantPath,
     order: V1MerchantMessagingBrandRequest,
@@ -76,25 +76,26 @@ async def register_brand(
     request: Request,
     response: Response,
 ) -> V1MerchantMessagingBrandView:
-    """Register who the merchant is to the carriers.
+    """Register the merchant's 10DLC brand, or correct a draft or rejected one.
 
-    `submit: false` keeps a draft. Posting again corrects a draft or a rejected brand, whose
-    reasons name the fields at fault; one that is pending or approved is 409. The registry takes
-    days: read the status, or wait for the alert COMPLIANCE_REJECTED.
+    `submit: false` keeps it as a draft. A brand that is PENDING or APPROVED is refused with 409
+    `BRAND_NOT_EDITABLE`. The review of the registry can take days. Poll the status; a rejection
+    also raises the alert COMPLIANCE_REJECTED.
     """
     return answer_with(await brands.write(caller, merchant_id, order, key), request, response)
 
 
-@router.get("/brand", responses=problems.of(*_READ, BrandNotFound))
+@router.get("/brand", summary="Retrieve the brand", responses=problems.of(*_READ, BrandNotFound))
 async def get_brand(
     merchant_id: MerchantPath, caller: Authenticated, brands: BrandActions
 ) -> V1MerchantMessagingBrandView:
-    """Read the merchant's brand. Its tax number is shown by its last four digits only."""
+    """Retrieve the merchant's 10DLC brand. The tax number is masked except for four digits."""
     return await brands.get(caller, merchant_id)
 
 
 @router.post(
     "/campaigns",
+    summary="Register a campaign",
     responses=problems.of(
         *_WRITE, BrandNotApproved, CampaignNotFound, CampaignNotEditable, SoleProprietorLimit
     ),
@@ -108,14 +109,15 @@ async def register_campaign(
     request: Request,
     response: Response,
 ) -> V1MerchantMessagingCampaignView:
-    """Register a campaign under the approved brand.
+    """Register a 10DLC campaign under the approved brand, or correct one.
 
-    `submit: false` keeps a draft. With `campaignId` a draft or a rejected campaign is corrected.
+    `submit: false` keeps it as a draft. `campaignId` selects a draft or rejected campaign to
+    correct; a PENDING or APPROVED one is refused with 409 `CAMPAIGN_NOT_EDITABLE`.
     """
     return answer_with(await campaigns.write(caller, merchant_id, order, key), request, response)
 
 
-@router.get("/campaigns", responses=problems.of(*_READ))
+@router.get("/campaigns", summary="List campaigns", responses=problems.of(*_READ))
 async def list_campaigns(
     merchant_id: MerchantPath,
     caller: Authenticated,
@@ -123,11 +125,11 @@ async def list_campaigns(
     campaigns: CampaignActions,
     response: Response,
 ) -> list[V1MerchantMessagingCampaignView]:
-    """List the merchant's campaigns, the newest first."""
+    """List the merchant's 10DLC campaigns, newest first."""
     return page.show(await campaigns.list(caller, merchant_id, page), response)
 
 
-@router.get("/numbers/available", responses=problems.of(*_READ))
+@router.get("/numbers/available", summary="List available numbers", responses=problems.of(*_READ))
 async def find_available_numbers(
     merchant_id: MerchantPath,
     caller: Authenticated,
@@ -137,20 +139,20 @@ async def find_available_numbers(
         Query(
             alias="areaCode",
             pattern=r"^[2-9][0-9]{2}$",
-            description="Only of this area code.",
+            description="Return numbers with this US area code only.",
             examples=["813"],
         ),
     ] = None,
     type: Annotated[
-        NumberType, Query(description="What kind of number.", examples=["LOCAL"])
+        NumberType, Query(description="Kind of number.", examples=["LOCAL"])
     ] = NumberType.LOCAL,
     limit: LimitParam = DEFAULT_LIMIT,
 ) -> list[AvailableNumberView]:
-    """List numbers that can be bought now. Nobody keeps them for you."""
+    """List numbers of the registry that can be bought now. They are not reserved."""
     return await numbers.available(caller, merchant_id, area_code, type, limit)
 
 
-@router.post("/numbers", responses=problems.of(*_WRITE, NumberTaken))
+@router.post("/numbers", summary="Buy a number", responses=problems.of(*_WRITE, NumberTaken))
 async def buy_number(
     merchant_id: MerchantPath,
     order: V1MerchantMessagingNumberRequest,
@@ -160,15 +162,16 @@ async def buy_number(
     request: Request,
     response: Response,
 ) -> V1MerchantMessagingNumberView:
-    """Buy one number for the merchant, once however often it is asked with the same key.
+    """Buy a number for the merchant. The purchase is asynchronous.
 
-    REQUESTED until the registry has sold it, then ACTIVE; FAILED with reasons if somebody else
-    was faster.
+    The status is REQUESTED until the purchase is complete, then ACTIVE. It is FAILED with reasons
+    if the number is no longer available. A retry with the same Idempotency-Key buys no second
+    number.
     """
     return answer_with(await numbers.buy(caller, merchant_id, order, key), request, response)
 
 
-@router.get("/numbers", responses=problems.of(*_READ))
+@router.get("/numbers", summary="List numbers", responses=problems.of(*_READ))
 async def list_numbers(
     merchant_id: MerchantPath,
     caller: Authenticated,
@@ -176,11 +179,15 @@ async def list_numbers(
     numbers: NumberActions,
     response: Response,
 ) -> list[V1MerchantMessagingNumberView]:
-    """List the numbers bought for the merchant, the newest first."""
+    """List the numbers of the merchant, including released ones, newest first."""
     return page.show(await numbers.list(caller, merchant_id, page), response)
 
 
-@router.post("/numbers/{number}/assignment", responses=problems.of(*_ASSIGN))
+@router.post(
+    "/numbers/{number}/assignment",
+    summary="Assign a number to a campaign",
+    responses=problems.of(*_ASSIGN),
+)
 async def assign_number(
     merchant_id: MerchantPath,
     number: NumberPath,
@@ -191,13 +198,17 @@ async def assign_number(
     request: Request,
     response: Response,
 ) -> V1MerchantMessagingAssignmentView:
-    """Let a number send for an approved campaign."""
+    """Assign a number of the merchant to an approved campaign, so that it may send for it.
+
+    The assignment is asynchronous: PENDING until the registry has decided, then ASSIGNED or FAILED.
+    """
     answer = await numbers.assign(caller, merchant_id, number, order, key)
     return answer_with(answer, request, response)
 
 
 @router.delete(
     "/numbers/{number}",
+    summary="Release a number",
     responses=problems.of(
         *_READ, IdempotencyKeyReused, NumberNotFound, NumberNotActive, AssignmentPending
     ),
@@ -211,17 +222,18 @@ async def release_number(
     request: Request,
     response: Response,
 ) -> V1MerchantMessagingNumberView:
-    """Take a number from its campaign, then give it back.
+    """Remove a number from its campaign and return it to the registry, asynchronously.
 
-    Takes no body. One that is on its way or given back already is answered as it is.
+    The request has no body and is idempotent: a number that is being released or was released is
+    returned unchanged.
     """
     answer = await numbers.give_back(caller, merchant_id, number, key)
     return answer_with(answer, request, response)
 
 
-@router.get("/status", responses=problems.of(*_READ))
+@router.get("/status", summary="Retrieve the 10DLC status", responses=problems.of(*_READ))
 async def get_messaging_status(
     merchant_id: MerchantPath, caller: Authenticated, status: StatusReads
 ) -> V1MerchantMessagingStatusView:
-    """Read what is registered, what is missing, and whether the merchant may send to US numbers."""
+    """Retrieve brand, campaigns, numbers, missing steps and whether sending is allowed."""
     return await status.get(caller, merchant_id)

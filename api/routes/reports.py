@@ -1,4 +1,4 @@
-"""What was used, and what it costs."""
+"""Routes of usage reports."""
 
 from fastapi.responses import Response, StreamingResponse
 
@@ -14,7 +14,7 @@ router = public_router("/reports", tag="Reports")
 
 _ERRORS = problems.of(*problems.ANY, InvalidDateRange, MerchantNotFound)
 _CSV = {
-    "description": "The lines.",
+    "description": "The report as CSV.",
     "content": {
         usage_csv.MEDIA_TYPE: {
             "schema": {"type": "string"},
@@ -26,26 +26,37 @@ _CSV = {
 }
 
 
-@router.get("/usage", response_model=V1UsageReportResponse, responses=_ERRORS)
+@router.get(
+    "/usage",
+    summary="Retrieve the usage report",
+    response_model=V1UsageReportResponse,
+    responses=_ERRORS,
+)
 async def read_usage(caller: Authenticated, wanted: WantedUsage, reports: ReportReads) -> Response:
-    """Read summarized usage, cost, markup, and freshness state.
+    """Retrieve usage, cost, markup and freshness state of a range of UTC days.
 
     A message counts on the UTC day on which the attempt that reached a provider was requested.
-    Amounts are rounded once, half to even, per day, merchant and channel, and then only added: so
-    FINAL days add up to the FINAL month, to the cent. A key of one merchant reads that merchant's.
+    Amounts are rounded once, half to even, per day, merchant and channel, and then added. The sum
+    of FINAL days therefore equals the FINAL month to the cent. A merchant-scoped key reads the
+    usage of its merchant.
     """
     return ExactJson(await reports.usage(caller, wanted))
 
 
-@router.get("/usage.csv", response_class=StreamingResponse, responses={200: _CSV, **_ERRORS})
+@router.get(
+    "/usage.csv",
+    summary="Download the usage report as CSV",
+    response_class=StreamingResponse,
+    responses={200: _CSV, **_ERRORS},
+)
 async def read_usage_csv(
     caller: Authenticated, wanted: WantedUsage, reports: ReportReads
 ) -> StreamingResponse:
-    """Download usage as CSV (RFC 4180), a line for each day, merchant and channel.
+    """Download usage as CSV (RFC 4180), one row per day, merchant and channel.
 
-    awsCost is what AWS takes, providerCost what all other providers take, and carrierFees the part
-    of both that carriers get; charge = awsCost + providerCost + markup. The columns of a FINAL
-    range add up to its report. Direct e-mail without a merchant has an empty merchantId.
+    `awsCost` is the cost of AWS and `providerCost` that of all other providers; `carrierFees` is
+    included in both. charge = awsCost + providerCost + markup. The sums of the columns of a FINAL
+    range equal its report. Direct e-mail without a merchant has an empty `merchantId`.
     """
     lines = await reports.lines(caller, wanted)
     name = f"usage_{wanted.first}_{wanted.last}.csv"

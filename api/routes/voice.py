@@ -1,4 +1,4 @@
-"""Text-to-speech calls with labels, as the live product has them."""
+"""Routes of text-to-speech calls with labels."""
 
 from fastapi import Request, Response
 
@@ -12,7 +12,7 @@ from api.deps import (
 from api.http import problems
 from api.http.bodies.body_size import SEND, body_up_to
 from api.http.filters import WantedCalls
-from api.http.idempotency import mark
+from api.http.idempotency import answer_with
 from api.http.public import public_router
 from api.schemas.voice import V1TtsCallRequest, VoiceTtsCallView
 from models.errors import (
@@ -43,7 +43,7 @@ _SEND = (
 )
 
 
-@router.post("/tts-calls", responses=problems.of(*_SEND))
+@router.post("/tts-calls", summary="Start a call with labels", responses=problems.of(*_SEND))
 @body_up_to(SEND)
 async def start_tts_call(
     order: V1TtsCallRequest,
@@ -54,13 +54,18 @@ async def start_tts_call(
     request: Request,
     response: Response,
 ) -> VoiceTtsCallView:
-    """Start a text-to-speech call with labels of the system that asks for it."""
-    accepted = await sending.accept_tts_call(caller, order, key)
-    mark(request, response, replayed=accepted.replayed)
-    return await messages.get_call(caller, str(accepted.message_id))
+    """Accept a text-to-speech call with labels of the requesting system.
+
+    It behaves like `POST /messages/voice`. The labels are stored and can be used as filters.
+    """
+    outcome = await sending.accept_tts_call(caller, order, key)
+    message = answer_with(outcome, request, response)
+    return await messages.get_call(caller, str(message.message_id))
 
 
-@router.get("/tts-calls", responses=problems.of(*problems.ANY, MerchantNotFound))
+@router.get(
+    "/tts-calls", summary="List calls", responses=problems.of(*problems.ANY, MerchantNotFound)
+)
 async def list_tts_calls(
     caller: Authenticated,
     wanted: WantedCalls,
@@ -68,8 +73,8 @@ async def list_tts_calls(
     messages: MessageReads,
     response: Response,
 ) -> list[VoiceTtsCallView]:
-    """List calls, the newest first, whichever way they were asked for.
+    """List calls of both `/voice/tts-calls` and `/messages/voice`, newest first.
 
-    A call of `/messages/voice` has no labels: they are null.
+    The labels of a call of `/messages/voice` are null.
     """
     return page.show(await messages.list_calls(caller, wanted, page), response)

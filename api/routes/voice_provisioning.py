@@ -1,4 +1,4 @@
-"""What SIP clients and browsers are set up with, and whether they can be called."""
+"""Routes of voice provisioning and presence."""
 
 from typing import Annotated
 
@@ -21,29 +21,37 @@ from models.errors import MerchantNotFound, VoiceUserNotFound
 router = public_router("/voice/provisioning", tag="Voice")
 
 
-@router.get("", responses=problems.of(*problems.ANY, MerchantNotFound))
+@router.get(
+    "",
+    summary="Retrieve the voice configuration",
+    responses=problems.of(*problems.ANY, MerchantNotFound),
+)
 async def get_voice_provisioning(
     merchant_id: Annotated[
         str,
         Query(
             alias="merchantId",
             pattern=MERCHANT_ID,
-            description="The merchant that registers.",
+            description="Your identifier of the merchant.",
             examples=["gym-a"],
         ),
     ],
     caller: Authenticated,
     provisioning: ProvisioningActions,
 ) -> V1VoiceProvisioningResponse:
-    """Read what a SIP client or a browser of a merchant needs.
+    """Retrieve the configuration of a merchant's SIP and browser clients.
 
-    The first call makes the merchant's SIP user. TURN name, word and token are new with each call
-    and end by themselves; the SIP password stays until it is rotated.
+    The first request creates the merchant's SIP user. Each request returns new TURN credentials and
+    a new token; both expire. The SIP password stays valid until it is rotated.
     """
     return await provisioning.get(caller, merchant_id)
 
 
-@router.post("/rotate", responses=problems.of(*problems.WRITE, MerchantNotFound))
+@router.post(
+    "/rotate",
+    summary="Rotate the SIP password",
+    responses=problems.of(*problems.WRITE, MerchantNotFound),
+)
 async def rotate_voice_password(
     order: V1VoiceRotateRequest,
     caller: Authenticated,
@@ -52,15 +60,18 @@ async def rotate_voice_password(
     request: Request,
     response: Response,
 ) -> V1VoiceProvisioningResponse:
-    """Give a merchant's SIP user a new password; the old one is refused from then on.
+    """Replace the password of a merchant's SIP user; the old one is refused at once.
 
-    A client that is registered stays so until its registration expires.
+    A registered client stays registered until its registration expires. A retry with the same
+    Idempotency-Key does not rotate again.
     """
     return answer_with(await provisioning.rotate(caller, order, key), request, response)
 
 
 @router.post(
-    "/presence", responses=problems.of(*problems.WRITE, MerchantNotFound, VoiceUserNotFound)
+    "/presence",
+    summary="Set the presence of a SIP user",
+    responses=problems.of(*problems.WRITE, MerchantNotFound, VoiceUserNotFound),
 )
 async def post_voice_presence(
     order: V1VoiceSipPresenceRequest,
@@ -70,11 +81,15 @@ async def post_voice_presence(
     request: Request,
     response: Response,
 ) -> VoiceSipPresenceView:
-    """Tell whether a SIP user can be called; it lapses to OFFLINE when it expires."""
+    """Set the presence of a SIP user. It becomes OFFLINE when the state expires."""
     return answer_with(await presence.post(caller, order, key), request, response)
 
 
-@router.get("/presence", responses=problems.of(*problems.ANY, MerchantNotFound))
+@router.get(
+    "/presence",
+    summary="List the presence of SIP users",
+    responses=problems.of(*problems.ANY, MerchantNotFound),
+)
 async def list_voice_presence(
     caller: Authenticated,
     page: Paged,
@@ -82,8 +97,8 @@ async def list_voice_presence(
     response: Response,
     merchant_id: OneMerchant = None,
 ) -> list[VoiceSipPresenceView]:
-    """List SIP users with their presence, the newest user first.
+    """List SIP users with their presence, newest user first.
 
-    A user who is registered is ONLINE without anybody posting it.
+    A user with a SIP registration is ONLINE without a posted state.
     """
     return page.show(await presence.list(caller, merchant_id, page), response)

@@ -1,4 +1,4 @@
-"""Buying credits and reading the ledger, as the contract writes them."""
+"""Request and response schemas of upgrades and the ledger."""
 
 from typing import Annotated
 
@@ -25,74 +25,91 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"
 
 
 class V1MerchantUpgradeRequest(RequestBody):
-    """Ask for credits: units of one channel that do not expire, paid at once."""
+    """A purchase of credits: units of one channel that do not expire."""
 
-    merchant_id: MerchantId = Field(description="Who gets the credits.", examples=["gym-a"])
-    channel: Channel = Field(description="What they can be spent on.", examples=["SMS"])
+    merchant_id: MerchantId = Field(
+        description="The merchant that receives the credits.", examples=["gym-a"]
+    )
+    channel: Channel = Field(description="The channel the credits are valid for.", examples=["SMS"])
     units: Annotated[StrictInt, Field(ge=1, le=MOST_UNITS)] = Field(
-        description="How many: SMS segments, call minutes or e-mail recipients.", examples=[2500]
+        description="Number of units: SMS segments, call minutes or e-mail recipients.",
+        examples=[2500],
     )
     amount_cents: Annotated[StrictInt, Field(ge=1, le=MOST_CENTS)] = Field(
-        description="What is charged, in the smallest unit of the currency: the amount that the "
-        "price list has for these units.",
+        description="Amount to charge, in the smallest unit of the currency. It must match the "
+        "price list for these units.",
         examples=[4900],
     )
     payment_method_id: Word = Field(
-        description="The payment gateway's own name of what is charged; never shown again.",
+        description="The payment gateway's identifier of the payment method. It is not returned by "
+        "the API.",
         examples=["pm_123"],
     )
     reference_id: Word = Field(
-        description="Your own name of this purchase, unique per merchant: the same one with "
-        "another Idempotency-Key is the same upgrade if everything is equal, else 409. One whose "
-        "payment FAILED may be used again.",
+        description="Your identifier of the purchase, unique per merchant. Reusing it with another "
+        "Idempotency-Key returns the same upgrade if the request is equal, and 409 "
+        "`REFERENCE_REUSED` otherwise. The reference of a FAILED upgrade can be reused.",
         examples=["upgrade-apr-16"],
     )
     note: Annotated[str, StringConstraints(max_length=500)] | None = Field(
-        default=None, description="For your own records.", examples=["Seasonal reminder volume"]
+        default=None,
+        description="Free text for your own records, at most 500 characters.",
+        examples=["Seasonal reminder volume"],
     )
-    currency: Currency = Field(description="ISO 4217.", examples=["USD"])
+    currency: Currency = Field(description="Currency code, ISO 4217.", examples=["USD"])
 
 
 class MerchantUpgradeView(View):
-    """A purchase of credits, and how it stands."""
+    """A purchase of credits and its current status."""
 
-    merchant_id: str = Field(description="Who gets the credits.", examples=["gym-a"])
-    channel: Channel = Field(description="What they can be spent on.", examples=["SMS"])
-    units_requested: int = Field(description="How many.", examples=[2500])
-    amount_cents: int = Field(
-        description="What is charged, in the smallest unit of the currency.", examples=[4900]
+    merchant_id: str = Field(
+        description="The merchant that receives the credits.", examples=["gym-a"]
     )
-    currency: str = Field(description="ISO 4217.", examples=["USD"])
-    payment_id: str = Field(description="Our id of it.", examples=["pay_987"])
+    channel: Channel = Field(description="The channel the credits are valid for.", examples=["SMS"])
+    units_requested: int = Field(description="Number of units requested.", examples=[2500])
+    amount_cents: int = Field(
+        description="Amount to charge, in the smallest unit of the currency.", examples=[4900]
+    )
+    currency: str = Field(description="Currency code, ISO 4217.", examples=["USD"])
+    payment_id: str = Field(description="Identifier of the upgrade.", examples=["pay_987"])
     payment_status: PaymentStatus = Field(
-        description="PENDING, REQUIRES_ACTION while whoever pays must do something, SUCCEEDED once "
-        "the money was taken, FAILED if none was (also after 24 hours without any), REFUNDED if it "
-        "was given back because no credits could be granted.",
+        description="PENDING: the payment is being processed. REQUIRES_ACTION: the payer must "
+        "complete a step first. SUCCEEDED: the payment was taken. FAILED: no payment was taken, "
+        "also after 24 hours without one. REFUNDED: the payment was returned because no credits "
+        "could be granted.",
         examples=["PENDING"],
     )
     fulfilled: bool = Field(description="Whether the credits were granted.", examples=[False])
     remaining_credits: int = Field(
-        description="The channel's credits that can be spent now.", examples=[0]
+        description="Credits of the channel that are available now.", examples=[0]
     )
 
 
 class LedgerEntryView(View):
-    """One movement of units."""
+    """An entry of the ledger: one movement of units."""
 
-    id: str = Field(description="Its id, a decimal string.", examples=["20117"])
-    type: LedgerKind = Field(description="What kind of movement.", examples=["TOPUP"])
-    units: int = Field(description="How many.", examples=[2500])
+    id: str = Field(description="Identifier of the entry, a decimal string.", examples=["20117"])
+    type: LedgerKind = Field(
+        description="HOLD: units reserved for a message. CAPTURE: held units charged. RELEASE: "
+        "held units returned. TOPUP: credits bought. REFUND and ADJUST: corrections; not written "
+        "yet.",
+        examples=["TOPUP"],
+    )
+    units: int = Field(description="Number of units moved.", examples=[2500])
     credit_units: int = Field(
-        description="The part from or to credits; the rest is the month's allowance.",
+        description="The part of `units` that comes from or goes to credits. The rest belongs to "
+        "the monthly allowance.",
         examples=[2500],
     )
     balance: int = Field(
-        description="Credits of the channel that could be spent after it.", examples=[2500]
+        description="Credits of the channel that were available after the entry.", examples=[2500]
     )
     message_id: str | None = Field(
-        description="The message it was for, if it was one.", examples=["10441"]
+        description="The message the entry belongs to. Null if it belongs to none.",
+        examples=["10441"],
     )
     payment_id: str | None = Field(
-        description="The purchase it was for, if it was one.", examples=["pay_987"]
+        description="The upgrade the entry belongs to. Null if it belongs to none.",
+        examples=["pay_987"],
     )
-    at: Instant = Field(description="When.", examples=["2026-04-16T13:20:33.120Z"])
+    at: Instant = Field(description="Time of the entry.", examples=["2026-04-16T13:20:33.120Z"])

@@ -1,4 +1,4 @@
-"""Consent, as the contract writes it."""
+"""Request and response schemas of consents."""
 
 from typing import Annotated
 
@@ -9,47 +9,59 @@ from models.enums import Channel, ConsentEvent, ConsentStatus
 
 
 class V1MerchantConsentRequest(RequestBody):
-    """Record what a recipient said."""
+    """A recipient's consent to messages of a merchant on a channel."""
 
-    merchant_id: MerchantId = Field(description="The merchant it was said to.", examples=["gym-a"])
-    channel: Channel = Field(description="The channel it is about.", examples=["SMS"])
+    merchant_id: MerchantId = Field(
+        description="The merchant the consent was given to.", examples=["gym-a"]
+    )
+    channel: Channel = Field(description="The channel the consent applies to.", examples=["SMS"])
     contact: Annotated[str, Field(min_length=1, max_length=320)] = Field(
-        description="Phone number in E.164 form, or e-mail address (compared case-insensitively).",
+        description="Phone number in E.164 format, or e-mail address. Addresses are compared "
+        "case-insensitively.",
         examples=["+18135551234"],
     )
-    status: ConsentStatus = Field(description="What was said.", examples=["OPT_IN"])
+    status: ConsentStatus = Field(description="OPT_IN or OPT_OUT.", examples=["OPT_IN"])
     source: Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        description="Where it was said; kept as proof of consent.", examples=["checkout-form"]
+        description="Where the consent was collected. Stored as proof of consent.",
+        examples=["checkout-form"],
     )
 
 
 class ConsentView(View):
-    """What a recipient last said."""
+    """The current consent of a recipient."""
 
-    merchant_id: str = Field(description="The merchant it was said to.", examples=["gym-a"])
-    channel: Channel = Field(description="The channel it is about.", examples=["SMS"])
+    merchant_id: str = Field(
+        description="The merchant the consent was given to.", examples=["gym-a"]
+    )
+    channel: Channel = Field(description="The channel the consent applies to.", examples=["SMS"])
     contact: str = Field(
-        description="Phone number in E.164 form, or e-mail address as given.",
+        description="Phone number in E.164 format, or e-mail address as given.",
         examples=["+18135551234"],
     )
-    status: ConsentStatus = Field(description="What was said.", examples=["OPT_IN"])
-    source: str = Field(description="Where it was said.", examples=["checkout-form"])
+    status: ConsentStatus = Field(description="OPT_IN or OPT_OUT.", examples=["OPT_IN"])
+    source: str = Field(description="Where the consent was collected.", examples=["checkout-form"])
     updated_at: Instant = Field(
-        description="When it was recorded.", examples=["2026-04-16T13:20:32.942Z"]
+        description="Time at which the consent was last recorded.",
+        examples=["2026-04-16T13:20:32.942Z"],
     )
 
 
 class ConsentChangeView(View):
-    """One thing that changed whether a recipient may be written to, kept for ever."""
+    """An entry of the consent history. Entries are never deleted."""
 
-    channel: Channel = Field(description="The channel it is about.", examples=["SMS"])
-    contact: str = Field(description="The contact.", examples=["+18135551234"])
+    channel: Channel = Field(description="The channel the change applies to.", examples=["SMS"])
+    contact: str = Field(
+        description="Phone number in E.164 format, or e-mail address.", examples=["+18135551234"]
+    )
     status: ConsentEvent = Field(
-        description="What was said (OPT_IN, OPT_OUT), or what providers told: SUPPRESSED by a hard "
-        "bounce, a complaint or a carrier opt-out; RESTORED when that was lifted.",
+        description="OPT_IN and OPT_OUT are recorded consent. SUPPRESSED: a provider reported a "
+        "hard bounce, a complaint or a carrier opt-out. RESTORED: that suppression was lifted.",
         examples=["OPT_IN"],
     )
-    source: str = Field(description="Where it was said, or who told.", examples=["checkout-form"])
+    source: str = Field(
+        description="Where the consent was collected, or which provider reported the change.",
+        examples=["checkout-form"],
+    )
     changed_at: Instant = Field(
-        description="When it was recorded.", examples=["2026-04-16T13:20:32.942Z"]
+        description="Time at which the change was recorded.", examples=["2026-04-16T13:20:32.942Z"]
     )

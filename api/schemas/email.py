@@ -1,4 +1,4 @@
-"""E-mail, as the contract writes it."""
+"""Request and response schemas of e-mail."""
 
 from typing import Annotated
 
@@ -16,68 +16,92 @@ Html = Annotated[str, StringConstraints(min_length=1)]
 
 
 class V1OmniEmailSendRequest(RequestBody):
-    """Ask for one e-mail of a merchant."""
+    """An e-mail of a merchant."""
 
-    merchant_id: MerchantId = Field(description="Who sends.", examples=["gym-a"])
-    to: Address = Field(description="Who receives.", examples=["member@example.com"])
-    subject: Subject = Field(description="One line.", examples=["Payment reminder"])
+    merchant_id: MerchantId = Field(description="The merchant that sends.", examples=["gym-a"])
+    to: Address = Field(
+        description="E-mail address of the recipient.", examples=["member@example.com"]
+    )
+    subject: Subject = Field(
+        description="Subject, one line, 1 to 998 characters.", examples=["Payment reminder"]
+    )
     body: Html = Field(
-        description="HTML, at most 512 KiB; a plain-text part is made from it.",
+        description="HTML, at most 512 KiB. A plain-text part is generated from it.",
         examples=["<p>Your membership renews tomorrow.</p>"],
     )
-    type: MessageType = Field(description="Why it is sent.", examples=["TRANSACTIONAL"])
+    type: MessageType = Field(
+        description="Purpose of the message. It decides which consent is required, the priority "
+        "and the default validity.",
+        examples=["TRANSACTIONAL"],
+    )
     reply_to: Address | None = Field(
-        default=None, description="Where answers go.", examples=["desk@example.com"]
+        default=None, description="Address for replies.", examples=["desk@example.com"]
     )
     send_at: GivenInstant | None = Field(
         default=None,
-        description="Not before this, at most 30 days ahead; in the past means now.",
+        description="Earliest time to send, at most 30 days ahead. A time in the past means now.",
         examples=["2026-04-16T15:00:00Z"],
     )
     valid_for_seconds: Validity | None = Field(
-        default=None, description="How long it is worth sending.", examples=[3600]
+        default=None,
+        description="Seconds from `sendAt`, or else from acceptance, after which the message is no "
+        "longer sent and ends FAILED with `errorCode` EXPIRED. Default: 600 for OTP, otherwise "
+        "unlimited.",
+        examples=[3600],
     )
     metadata: Metadata | None = Field(
         default=None,
-        description="Up to 50 strings of yours, given back with the message.",
+        description="Up to 50 key-value pairs of your own, returned with the message. Keys have at "
+        "most 40 characters, values 500.",
         examples=[{"invoice": "A-1001"}],
     )
 
 
 class V1EmailSendRequest(RequestBody):
-    """Ask for one direct e-mail, to one recipient or up to 50; without a merchant it is metered
-    for the tenant and takes no allowance or credits.
+    """A direct e-mail to one recipient, or to a list of up to 50.
+
+    Without a merchant it is metered for the tenant and uses no allowance or credits.
     """
 
     to: Address | Annotated[list[Address], Field(min_length=1, max_length=50)] = Field(
-        description="One address, or a list: one mail to all of them.",
+        description="One address, or a list of 1 to 50 addresses. A list is sent as one e-mail to "
+        "all of them.",
         examples=["member@example.com"],
     )
-    subject: Subject = Field(description="One line.", examples=["Payment reminder"])
-    body: Html = Field(description="HTML, at most 512 KiB.", examples=["<p>Thank you.</p>"])
+    subject: Subject = Field(
+        description="Subject, one line, 1 to 998 characters.", examples=["Payment reminder"]
+    )
+    body: Html = Field(
+        description="HTML, at most 512 KiB. A plain-text part is generated from it.",
+        examples=["<p>Thank you.</p>"],
+    )
     sender: Address | None = Field(
         default=None,
         alias="from",
-        description="One of the addresses configured for you; the first of them unless given.",
+        description="Sender address, one of the addresses configured for the tenant. Default: the "
+        "first of them.",
         examples=["no-reply@example.com"],
     )
     reply_to: Address | None = Field(
-        default=None, description="Where answers go.", examples=["desk@example.com"]
+        default=None, description="Address for replies.", examples=["desk@example.com"]
     )
     merchant_id: MerchantId | None = Field(
         default=None,
-        description="For whom; a merchant's key stands for its own.",
+        description="The merchant that sends. Default: the merchant of a merchant-scoped key, "
+        "otherwise none.",
         examples=["gym-a"],
     )
     type: MessageType = Field(
         default=MessageType.TRANSACTIONAL,
-        description="Why it is sent; MARKETING is refused here.",
+        description="Purpose of the message. MARKETING is refused with 403 `CHANNEL_NOT_ALLOWED`.",
         examples=["TRANSACTIONAL"],
     )
 
 
 class V1MessageResponse(View):
-    """A direct e-mail that was taken on."""
+    """An accepted direct e-mail."""
 
-    message_id: str = Field(description="Our id of it, a decimal string.", examples=["8802"])
-    status: MessageStatus = Field(description="Where it stands.", examples=["QUEUED"])
+    message_id: str = Field(
+        description="Identifier of the message, a decimal string.", examples=["8802"]
+    )
+    status: MessageStatus = Field(description="Current status.", examples=["QUEUED"])

@@ -1,4 +1,4 @@
-"""What recipients write back, as the contract writes it."""
+"""Response schema of inbound messages."""
 
 from pydantic import Field
 
@@ -7,29 +7,36 @@ from models.enums import InboundKind
 
 
 class InboundMessageView(View):
-    """A text a recipient sent to one of your numbers."""
+    """A text message that a recipient sent to one of your numbers."""
 
-    id: str = Field(description="Our id of it, a decimal string.", examples=["371"])
+    id: str = Field(
+        description="Identifier of the inbound message, a decimal string.", examples=["371"]
+    )
     sender: str = Field(
-        alias="from", description="The recipient who wrote.", examples=["+18135551234"]
+        alias="from",
+        description="Phone number of the recipient who wrote, in E.164 format.",
+        examples=["+18135551234"],
     )
     number: str = Field(
-        alias="to", description="Your number it was sent to.", examples=["+18005550100"]
+        alias="to",
+        description="Your number that received the text, in E.164 format.",
+        examples=["+18005550100"],
     )
-    body: str = Field(description="The text.", examples=["STOP"])
+    body: str = Field(description="Text of the message.", examples=["STOP"])
     kind: InboundKind = Field(
-        description="What the whole text asks for; OTHER is left for you to read.",
+        description="Keyword that the text was recognized as. OTHER: no keyword; the text is not "
+        "processed further.",
         examples=["OPT_OUT"],
     )
     merchant_id: str | None = Field(
-        description="Whom it is meant for: the number's merchant; on a shared number the one that "
-        "wrote to this recipient last; null if none did.",
+        description="The merchant that owns the number. On a shared number, the merchant that last "
+        "wrote to this recipient. Null if there is none.",
         examples=["gym-a"],
     )
     received_at: Instant = Field(
-        description="When it was recorded.", examples=["2026-04-16T13:20:32.942Z"]
+        description="Time at which the text was recorded.", examples=["2026-04-16T13:20:32.942Z"]
     )
     sent_at: Instant = Field(
-        description="When it was sent, by the provider's clock.",
+        description="Time at which the text was sent, as reported by the provider.",
         examples=["2026-04-16T13:20:32.120Z"],
     )

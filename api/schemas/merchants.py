@@ -1,4 +1,4 @@
-"""Merchants, as the contract writes them."""
+"""Request and response schemas of merchants and their settings."""
 
 import re
 from datetime import date, time
@@ -48,105 +48,117 @@ HelpText = Annotated[str, StringConstraints(max_length=320, pattern=r"\S")]
 
 
 class V1MerchantUpsertRequest(RequestBody):
-    """Create a merchant or change it; optional fields that are absent or null stay as they are."""
+    """A merchant to create or update. On update, absent or null optional fields are unchanged."""
 
     merchant_id: MerchantId = Field(
-        description="Your own name for the merchant; never changes.", examples=["gym-a"]
+        description="Your identifier of the merchant. It cannot be changed.", examples=["gym-a"]
     )
     display_name: Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        description="What people call it.", examples=["Gym A"]
+        description="Display name, 1 to 200 characters.", examples=["Gym A"]
     )
     active: StrictBool | None = Field(
         default=None,
-        description="Whether it may send; true when it is created without a word about it.",
+        description="Whether the merchant may send. Default on creation: true.",
         examples=[True],
     )
     sms_limit: Limit | None = Field(
-        default=None, description="SMS segments included every month; 0 at first.", examples=[5000]
+        default=None,
+        description="SMS segments included per month. Default on creation: 0.",
+        examples=[5000],
     )
     voice_minutes_limit: Limit | None = Field(
-        default=None, description="Call minutes included every month; 0 at first.", examples=[1000]
+        default=None,
+        description="Call minutes included per month. Default on creation: 0.",
+        examples=[1000],
     )
     email_limit: Limit | None = Field(
         default=None,
-        description="E-mail recipients included every month; 0 at first.",
+        description="E-mail recipients included per month. Default on creation: 0.",
         examples=[25000],
     )
     timezone: Zone | None = Field(
         default=None,
-        description="IANA time zone; America/New_York at first.",
+        description="IANA time zone. Default on creation: America/New_York.",
         examples=["America/New_York"],
     )
 
 
 class MerchantLimits(View):
-    """Monthly allowance, included."""
+    """Units included per calendar month."""
 
-    sms_limit: int = Field(description="SMS segments.", examples=[5000])
-    voice_minutes_limit: int = Field(description="Call minutes.", examples=[1000])
-    email_limit: int = Field(description="E-mail recipients.", examples=[25000])
+    sms_limit: int = Field(description="SMS segments per month.", examples=[5000])
+    voice_minutes_limit: int = Field(description="Call minutes per month.", examples=[1000])
+    email_limit: int = Field(description="E-mail recipients per month.", examples=[25000])
 
 
 class MerchantCredits(View):
-    """Bought units, available now."""
+    """Purchased units that are available now."""
 
-    sms_credits: int = Field(description="SMS segments.", examples=[0])
-    voice_minutes_credits: int = Field(description="Call minutes.", examples=[0])
-    email_credits: int = Field(description="E-mail recipients.", examples=[0])
+    sms_credits: int = Field(description="SMS segments available.", examples=[0])
+    voice_minutes_credits: int = Field(description="Call minutes available.", examples=[0])
+    email_credits: int = Field(description="E-mail recipients available.", examples=[0])
 
 
 class MerchantUsage(View):
-    """Units taken by this month's sends, paid by allowance or credits alike."""
+    """Units captured by this month's sends, paid by allowance or credits."""
 
-    sms_used: int = Field(description="SMS segments.", examples=[0])
-    voice_used: int = Field(description="Call minutes.", examples=[0])
-    email_used: int = Field(description="E-mail recipients.", examples=[0])
+    sms_used: int = Field(description="SMS segments used.", examples=[0])
+    voice_used: int = Field(description="Call minutes used.", examples=[0])
+    email_used: int = Field(description="E-mail recipients used.", examples=[0])
     period_start: date = Field(
-        description="First day of the current month, UTC.", examples=["2026-04-01"]
+        description="First day of the current calendar month, UTC.", examples=["2026-04-01"]
     )
 
 
 class MerchantView(View):
     """A merchant with its limits, credits and current usage."""
 
-    merchant_id: str = Field(description="Your own name for the merchant.", examples=["gym-a"])
-    display_name: str = Field(description="What people call it.", examples=["Gym A"])
-    active: bool = Field(description="Whether it may send.", examples=[True])
-    limits: MerchantLimits = Field(description="Monthly allowance.")
-    credits: MerchantCredits = Field(description="Bought units that can be spent now.")
-    usage: MerchantUsage = Field(description="This month's use.")
+    merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
+    display_name: str = Field(description="Display name.", examples=["Gym A"])
+    active: bool = Field(description="Whether the merchant may send.", examples=[True])
+    limits: MerchantLimits = Field(description="Monthly allowance per channel.")
+    credits: MerchantCredits = Field(description="Credits per channel that are available now.")
+    usage: MerchantUsage = Field(description="Usage of the current month per channel.")
 
 
 class V1MerchantSettingsRequest(RequestBody):
-    """Change settings: absent ones stay as they are, null takes one back."""
+    """Settings to change. Absent fields are unchanged; null resets a setting to its default."""
 
     marketing_from: Hour | None = Field(
         default=None,
-        description="MARKETING by SMS goes out no earlier, in the recipient's local time; narrows "
-        "08:00–21:00 and never widens it.",
+        description="Start of the hours for MARKETING by SMS, HH:MM in the recipient's local time. "
+        "It must lie within 08:00–21:00. Default: 08:00.",
         examples=["10:00"],
     )
     marketing_until: Hour | None = Field(
-        default=None, description="And has gone out by then.", examples=["19:30"]
+        default=None,
+        description="End of the hours for MARKETING by SMS, HH:MM in the recipient's local time. "
+        "It must lie within 08:00–21:00. Default: 21:00.",
+        examples=["19:30"],
     )
     help_text: HelpText | None = Field(
         default=None,
-        description="Answers HELP by SMS; while there is none the answer names the merchant.",
+        description="Answer to HELP by SMS, at most 320 characters. By default the answer names "
+        "the merchant.",
         examples=["Gym A: call 813-555-0100 or write to desk@example.com. Reply STOP to opt out."],
     )
 
 
 class MerchantSettingsView(View):
-    """The settings of a merchant; null where it has none of its own."""
+    """Settings of a merchant. Null means the default applies."""
 
-    merchant_id: str = Field(description="Your own name for the merchant.", examples=["gym-a"])
+    merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
     marketing_from: Hour | None = Field(
-        description="MARKETING by SMS goes out no earlier; null: 08:00.", examples=["10:00"]
+        description="Start of the hours for MARKETING by SMS, in the recipient's local time. Null: "
+        "08:00.",
+        examples=["10:00"],
     )
     marketing_until: Hour | None = Field(
-        description="And has gone out by then; null: 21:00.", examples=["19:30"]
+        description="End of the hours for MARKETING by SMS, in the recipient's local time. Null: "
+        "21:00.",
+        examples=["19:30"],
     )
     help_text: str | None = Field(
-        description="Answers HELP by SMS.",
+        description="Answer to HELP by SMS. Null: the default answer, which names the merchant.",
         examples=["Gym A: call 813-555-0100 or write to desk@example.com. Reply STOP to opt out."],
     )

@@ -1,4 +1,4 @@
-"""Messages, as the contract writes them."""
+"""Request and response schemas of messages."""
 
 from typing import Annotated
 
@@ -15,129 +15,155 @@ Validity = Annotated[StrictInt, Field(ge=30, le=259_200)]
 
 
 class V1OmniSmsSendRequest(RequestBody):
-    """Ask for one SMS."""
+    """An SMS of a merchant."""
 
-    merchant_id: MerchantId = Field(description="Who sends.", examples=["gym-a"])
+    merchant_id: MerchantId = Field(description="The merchant that sends.", examples=["gym-a"])
     to: Annotated[str, Field(min_length=1, max_length=64)] = Field(
-        description="Who receives, in E.164 form; spaces and `( ) . - /` are taken.",
+        description="Phone number of the recipient in E.164 format. Spaces and `( ) . - /` between "
+        "digits are ignored.",
         examples=["+18135551234"],
     )
     message: Annotated[str, Field(min_length=1)] = Field(
-        description="The text: at most 10 segments (1,530 GSM-7 or 670 UCS-2 characters).",
+        description="Text, at most 10 segments (1,530 GSM-7 or 670 UCS-2 characters).",
         examples=["Your OTP is 123456"],
     )
     type: MessageType = Field(
-        description="Why it is sent; decides consent, priority and validity.", examples=["OTP"]
+        description="Purpose of the message. It decides which consent is required, the priority "
+        "and the default validity.",
+        examples=["OTP"],
     )
     send_at: GivenInstant | None = Field(
         default=None,
-        description="Not before this, at most 30 days ahead; in the past means now.",
+        description="Earliest time to send, at most 30 days ahead. A time in the past means now.",
         examples=["2026-04-16T15:00:00Z"],
     )
     valid_for_seconds: Validity | None = Field(
         default=None,
-        description="How long it is worth sending, from sendAt or acceptance; OTP 600, others "
-        "without end unless given.",
+        description="Seconds from `sendAt`, or else from acceptance, after which the message is no "
+        "longer sent and ends FAILED with `errorCode` EXPIRED. Default: 600 for OTP, otherwise "
+        "unlimited.",
         examples=[3600],
     )
     metadata: Metadata | None = Field(
         default=None,
-        description="Up to 50 strings of yours, given back with the message.",
+        description="Up to 50 key-value pairs of your own, returned with the message. Keys have at "
+        "most 40 characters, values 500.",
         examples=[{"orderId": "A-1001"}],
     )
 
 
 class DispatchResponse(View):
-    """A send that was taken on."""
+    """An accepted message."""
 
-    merchant_id: str = Field(description="Who sends.", examples=["gym-a"])
-    channel: Channel = Field(description="How it travels.", examples=["SMS"])
-    message_id: str = Field(description="Our id of it, a decimal string.", examples=["10441"])
+    merchant_id: str = Field(description="The merchant that sends.", examples=["gym-a"])
+    channel: Channel = Field(description="Channel.", examples=["SMS"])
+    message_id: str = Field(
+        description="Identifier of the message, a decimal string.", examples=["10441"]
+    )
     status: MessageStatus = Field(
-        description="Where it stands; for a replayed key the current status.", examples=["QUEUED"]
+        description="Current status. A replayed request returns the status at the time of the "
+        "replay.",
+        examples=["QUEUED"],
     )
 
 
 class MessageEvent(View):
-    """One thing that happened to a message."""
+    """An event in the history of a message."""
 
-    status: MessageStatus = Field(description="Where it then stood.", examples=["SENT"])
-    at: Instant = Field(description="When.", examples=["2026-04-16T13:20:33.120Z"])
-    attempt: int | None = Field(description="In which attempt.", examples=[1])
-    provider: str | None = Field(description="With which provider.", examples=["simulator"])
+    status: MessageStatus = Field(
+        description="Status of the message after the event.", examples=["SENT"]
+    )
+    at: Instant = Field(description="Time of the event.", examples=["2026-04-16T13:20:33.120Z"])
+    attempt: int | None = Field(
+        description="Number of the send attempt, starting at 1. Null if the event belongs to none.",
+        examples=[1],
+    )
+    provider: str | None = Field(description="Provider of the attempt.", examples=["simulator"])
     provider_code: str | None = Field(description="The provider's own code.", examples=["30005"])
     phase: str | None = Field(
-        description="The provider's own word for it: of a call ringing, answered, completed, busy, "
-        "no-answer; of an e-mail delivered, bounced, complained.",
+        description="The provider's own status. Calls: ringing, answered, completed, busy, "
+        "no-answer. E-mail: delivered, bounced, complained.",
         examples=["completed"],
     )
     recipient: str | None = Field(
-        description="Whom it is about, where a provider tells.", examples=["member@example.com"]
+        description="The recipient the event concerns, if the provider reports it.",
+        examples=["member@example.com"],
     )
     duration_seconds: int | None = Field(
-        description="How long an answered call lasted.", examples=[70]
+        description="Duration of an answered call in seconds.", examples=[70]
     )
     detail: str | None = Field(
-        description="In words.", examples=["The provider has taken the message."]
+        description="Human-readable description.", examples=["The provider has taken the message."]
     )
 
 
 class MessageView(View):
-    """A message, what it cost and what happened to it."""
+    """A message with its status, cost and event history."""
 
-    message_id: str = Field(description="Our id of it, a decimal string.", examples=["10441"])
-    merchant_id: str | None = Field(
-        description="Who sends; null for direct e-mail of the tenant itself.", examples=["gym-a"]
+    message_id: str = Field(
+        description="Identifier of the message, a decimal string.", examples=["10441"]
     )
-    channel: Channel = Field(description="How it travels.", examples=["SMS"])
-    type: MessageType = Field(description="Why it is sent.", examples=["OTP"])
+    merchant_id: str | None = Field(
+        description="The merchant that sends. Null for direct e-mail of the tenant.",
+        examples=["gym-a"],
+    )
+    channel: Channel = Field(description="Channel.", examples=["SMS"])
+    type: MessageType = Field(description="Purpose of the message.", examples=["OTP"])
     to: str = Field(
-        description="Who receives; of several recipients the first.", examples=["+18135551234"]
+        description="The recipient; the first one if there are several.", examples=["+18135551234"]
     )
     recipients: list[str] = Field(
-        description="Everybody who receives; more than one only for direct e-mail.",
+        description="All recipients. Only direct e-mail can have more than one.",
         examples=[["+18135551234"]],
     )
     sender: str = Field(
         alias="from",
-        description="The number or address it is sent from.",
+        description="Phone number or e-mail address the message is sent from.",
         examples=["+18005550100"],
     )
-    status: MessageStatus = Field(description="Where it stands.", examples=["DELIVERED"])
+    status: MessageStatus = Field(description="Current status.", examples=["DELIVERED"])
     units: int = Field(
-        description="What it costs when billed: SMS segments, e-mail recipients; of a call the "
-        "minutes that are held for it.",
+        description="Units the message costs when billed: SMS segments or e-mail recipients. For a "
+        "call, the minutes that are held.",
         examples=[1],
     )
-    billed_units: int = Field(description="What it has cost so far.", examples=[1])
+    billed_units: int = Field(description="Units billed so far.", examples=[1])
     price: MessagePrice | None = Field(
-        description="What it costs in money; null until a provider took it and it ended, and while "
-        "no rate card covers it."
+        description="Price of the message. Null until a provider accepted it and it ended, and "
+        "while no rate card covers it."
     )
-    attempts: int = Field(description="Calls made to providers for it.", examples=[1])
+    attempts: int = Field(description="Number of send attempts made to providers.", examples=[1])
     error_code: ErrorCode | None = Field(
-        description="Why it did not arrive, in our words.", examples=["UNREACHABLE"]
+        description="Reason the message was not delivered. Null if there is none.",
+        examples=["UNREACHABLE"],
     )
-    provider_code: str | None = Field(description="In the provider's words.", examples=["30005"])
-    provider: str | None = Field(description="Who carried it.", examples=["simulator"])
+    provider_code: str | None = Field(
+        description="The provider's own error code.", examples=["30005"]
+    )
+    provider: str | None = Field(
+        description="Provider that handled the message.", examples=["simulator"]
+    )
     metadata: dict[str, str] = Field(
-        description="Your strings, as given.", examples=[{"orderId": "A-1001"}]
+        description="The key-value pairs given with the request.", examples=[{"orderId": "A-1001"}]
     )
     accepted_at: Instant = Field(
-        description="When we took it on.", examples=["2026-04-16T13:20:32.942Z"]
+        description="Time at which the message was accepted.", examples=["2026-04-16T13:20:32.942Z"]
     )
     send_at: Instant | None = Field(
-        description="Not before this: the later time that was asked for, or for MARKETING the "
-        "next daytime of the recipient.",
+        description="Earliest time to send: the requested time, or for MARKETING the next allowed "
+        "hour in the recipient's local time. Null if there is none.",
         examples=["2026-04-16T15:00:00.000Z"],
     )
     expires_at: Instant | None = Field(
-        description="Not dispatched after this.", examples=["2026-04-16T13:30:32.942Z"]
+        description="Time after which the message is no longer sent. Null if it does not expire.",
+        examples=["2026-04-16T13:30:32.942Z"],
     )
     sent_at: Instant | None = Field(
-        description="When a provider took it.", examples=["2026-04-16T13:20:33.120Z"]
+        description="Time at which a provider accepted the message.",
+        examples=["2026-04-16T13:20:33.120Z"],
     )
     completed_at: Instant | None = Field(
-        description="When nothing was left to do.", examples=["2026-04-16T13:20:34.020Z"]
+        description="Time at which the message reached a terminal status.",
+        examples=["2026-04-16T13:20:34.020Z"],
     )
-    events: list[MessageEvent] = Field(description="What happened to it, oldest first.")
+    events: list[MessageEvent] = Field(description="Event history, oldest first.")

@@ -1,4 +1,4 @@
-"""Messaging numbers, their assignment, and the one compliance view, as the contract writes them."""
+"""Request and response schemas of messaging numbers, assignments and the 10DLC status."""
 
 from typing import Annotated
 
@@ -15,110 +15,141 @@ from models.rules.registration.vocabulary import AssignmentState, NumberState, N
 
 
 class AvailableNumberView(View):
-    """A number that can be bought now; nobody keeps it for you."""
+    """A number that can be bought now. It is not reserved."""
 
-    number: str = Field(description="In E.164 form.", examples=["+18132201000"])
-    type: NumberType = Field(description="What kind of number.", examples=["LOCAL"])
-    locality: str | None = Field(description="City.", examples=["Tampa"])
-    region: str | None = Field(description="State, two letters.", examples=["FL"])
+    number: str = Field(description="Phone number in E.164 format.", examples=["+18132201000"])
+    type: NumberType = Field(description="Kind of number.", examples=["LOCAL"])
+    locality: str | None = Field(description="City. Null if unknown.", examples=["Tampa"])
+    region: str | None = Field(
+        description="Two-letter code of the state. Null if unknown.", examples=["FL"]
+    )
 
 
 class V1MerchantMessagingNumberRequest(RequestBody):
-    """Buy one number for a merchant."""
+    """A number to buy for a merchant."""
 
     number: Phone = Field(
-        description="Which one, as listed by GET numbers/available.", examples=["+18132201000"]
+        description="Phone number in E.164 format, as listed by `GET …/numbers/available`.",
+        examples=["+18132201000"],
     )
 
 
 class V1MerchantMessagingNumberView(View):
-    """A number of a merchant, and where its assignment stands."""
+    """A number of a merchant and its assignment."""
 
-    number_id: str = Field(description="Our id of this purchase.", examples=["31"])
-    merchant_id: str = Field(description="Whose it is.", examples=["gym-a"])
-    number: str = Field(description="In E.164 form.", examples=["+18132201000"])
-    type: NumberType = Field(description="What kind of number.", examples=["LOCAL"])
+    number_id: str = Field(
+        description="Identifier of the purchase, a decimal string.", examples=["31"]
+    )
+    merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
+    number: str = Field(description="Phone number in E.164 format.", examples=["+18132201000"])
+    type: NumberType = Field(
+        description="Kind of number. Only LOCAL numbers can be assigned to 10DLC campaigns.",
+        examples=["LOCAL"],
+    )
     status: NumberState = Field(
-        description="REQUESTED until it is bought; ACTIVE while it is the merchant's.",
+        description="REQUESTED: being bought. ACTIVE: bought. FAILED: could not be bought, see "
+        "`reasons`. RELEASING, RELEASED, RELEASE_FAILED: return in progress, done, failed; after "
+        "RELEASE_FAILED the merchant still has the number.",
         examples=["ACTIVE"],
     )
-    campaign_id: str | None = Field(description="The campaign it sends for.", examples=["12"])
-    assignment_status: AssignmentState | None = Field(
-        description="Where its assignment stands; null until there is one.", examples=["ASSIGNED"]
+    campaign_id: str | None = Field(
+        description="The campaign the number is assigned to. Null if none.", examples=["12"]
     )
-    reasons: list[MessagingReason] = Field(description="Why something failed.", examples=[[]])
+    assignment_status: AssignmentState | None = Field(
+        description="PENDING: being assigned. ASSIGNED: the number may send for the campaign. "
+        "FAILED: see `reasons`. UNASSIGNING, UNASSIGNED, UNASSIGN_FAILED: removal from the "
+        "campaign in progress, done, failed. Null without an assignment.",
+        examples=["ASSIGNED"],
+    )
+    reasons: list[MessagingReason] = Field(
+        description="Why the purchase, assignment or release failed. Empty otherwise.",
+        examples=[[]],
+    )
     bought_at: Instant | None = Field(
-        description="When it became the merchant's.", examples=["2026-04-16T13:20:32.942Z"]
+        description="Time of the purchase. Null until it is complete.",
+        examples=["2026-04-16T13:20:32.942Z"],
     )
     assigned_at: Instant | None = Field(
-        description="When it was assigned.", examples=["2026-04-16T13:20:32.942Z"]
+        description="Time of the assignment. Null if none.", examples=["2026-04-16T13:20:32.942Z"]
     )
-    released_at: Instant | None = Field(description="When it was given back.", examples=[None])
+    released_at: Instant | None = Field(
+        description="Time of the release. Null until it is complete.", examples=[None]
+    )
     updated_at: Instant = Field(
-        description="When anything changed.", examples=["2026-04-16T13:20:32.942Z"]
+        description="Time of the last change.", examples=["2026-04-16T13:20:32.942Z"]
     )
 
 
 class V1MerchantMessagingAssignmentRequest(RequestBody):
-    """Let a number send for an approved campaign."""
+    """The assignment of a number to an approved campaign."""
 
     campaign_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")] = Field(
-        description="Our id of the campaign.", examples=["12"]
+        description="Identifier of the campaign.", examples=["12"]
     )
 
 
 class V1MerchantMessagingAssignmentView(View):
-    """Where the assignment of a number stands."""
+    """The assignment of a number to a campaign."""
 
-    merchant_id: str = Field(description="Whose it is.", examples=["gym-a"])
-    number: str = Field(description="In E.164 form.", examples=["+18132201000"])
-    number_id: str = Field(description="Our id of this purchase.", examples=["31"])
-    campaign_id: str = Field(description="The campaign it sends for.", examples=["12"])
-    status: AssignmentState = Field(description="Where it stands.", examples=["PENDING"])
-    reasons: list[MessagingReason] = Field(description="Why it failed.", examples=[[]])
+    merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
+    number: str = Field(description="Phone number in E.164 format.", examples=["+18132201000"])
+    number_id: str = Field(description="Identifier of the purchase of the number.", examples=["31"])
+    campaign_id: str = Field(description="The campaign the number is assigned to.", examples=["12"])
+    status: AssignmentState = Field(
+        description="PENDING: being assigned. ASSIGNED: the number may send for the campaign. "
+        "FAILED: see `reasons`. UNASSIGNING, UNASSIGNED, UNASSIGN_FAILED: removal from the "
+        "campaign in progress, done, failed.",
+        examples=["PENDING"],
+    )
+    reasons: list[MessagingReason] = Field(
+        description="Why the assignment failed. Empty otherwise.", examples=[[]]
+    )
     assigned_at: Instant | None = Field(
-        description="When it was assigned.", examples=["2026-04-16T13:20:32.942Z"]
+        description="Time of the assignment. Null until it is complete.",
+        examples=["2026-04-16T13:20:32.942Z"],
     )
     updated_at: Instant = Field(
-        description="When anything changed.", examples=["2026-04-16T13:20:32.942Z"]
+        description="Time of the last change.", examples=["2026-04-16T13:20:32.942Z"]
     )
 
 
 class MessagingThroughput(View):
-    """How much the merchant may send from its assigned numbers."""
+    """Throughput of the merchant's assigned numbers."""
 
-    numbers: int = Field(description="Numbers that may send.", examples=[1])
+    numbers: int = Field(description="Number of phone numbers that may send.", examples=[1])
     segments_per_second: str | None = Field(
-        description="SMS segments a second, all of them together, as campaigns allow or an"
-        " operator set; null: no limit is known.",
+        description="SMS segments per second of all numbers together, from the campaigns or an "
+        "operator's setting. Null if no limit is known.",
         examples=["4.5"],
     )
 
 
 class V1MerchantMessagingStatusView(View):
-    """One compliance view: what is registered, what is missing, whether the merchant may send."""
+    """The 10DLC status of a merchant: registrations, missing steps and permission to send."""
 
-    merchant_id: str = Field(description="Whose it is.", examples=["gym-a"])
+    merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
     a2p_allowed: bool = Field(
         alias="a2pAllowed",
-        description="Brand and campaign are approved, and a number is assigned.",
+        description="Whether brand and campaign are approved and a number is assigned.",
         examples=[True],
     )
     missing: list[str] = Field(
-        description="What to do next, in words, the next thing first; empty if nothing is missing.",
+        description="Missing steps as human-readable text, next step first. Empty if none is "
+        "missing.",
         examples=[[]],
     )
     brand: V1MerchantMessagingBrandView | None = Field(
-        description="The brand, if there is one.", examples=[None]
+        description="The brand. Null if there is none.", examples=[None]
     )
     campaigns: list[V1MerchantMessagingCampaignView] = Field(
-        description="Its campaigns, the newest first, at most 100.", examples=[[]]
+        description="The newest 100 campaigns, newest first.", examples=[[]]
     )
     numbers: list[V1MerchantMessagingNumberView] = Field(
-        description="Its numbers, the newest first, at most 100; none that were released or "
-        "could not be bought.",
+        description="The newest 100 numbers, newest first. Released numbers and failed purchases "
+        "are omitted.",
         examples=[[]],
     )
     throughput: MessagingThroughput = Field(
-        description="How much it may send.", examples=[{"numbers": 1, "segmentsPerSecond": "4.5"}]
+        description="Throughput of the assigned numbers.",
+        examples=[{"numbers": 1, "segmentsPerSecond": "4.5"}],
     )

@@ -1,4 +1,4 @@
-"""What messages cost, as the contract writes it: decimal strings of USD with six places."""
+"""Price schema of a message: decimal strings of USD with six places."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -17,19 +17,21 @@ Amount = Annotated[
 
 
 class MessagePrice(View):
-    """What a message costs, as far as it is booked."""
+    """Price of a message, as far as it is known."""
 
     provider_cost: Amount = Field(
-        description="What the provider takes, carrier fees apart.", examples=["0.008300"]
+        description="Cost charged by the provider, without carrier fees.", examples=["0.008300"]
     )
     carrier_fee: Amount = Field(
-        description="What the provider passes on to carriers.", examples=["0.004500"]
+        description="Carrier fees passed on by the provider.", examples=["0.004500"]
     )
-    markup: Amount = Field(description="What is added.", examples=["0.002560"])
-    total: Amount = Field(description="The sum of the three.", examples=["0.015360"])
-    currency: str = Field(description="ISO 4217.", examples=["USD"])
+    markup: Amount = Field(description="Markup on the cost.", examples=["0.002560"])
+    total: Amount = Field(
+        description="Sum of `providerCost`, `carrierFee` and `markup`.", examples=["0.015360"]
+    )
+    currency: str = Field(description="Currency code, ISO 4217.", examples=["USD"])
     state: UsageState = Field(
-        description="PROVISIONAL while the provider's own price is awaited: until then the rate "
-        "card's figure stands in for it. FINAL is billing-safe.",
+        description="PROVISIONAL: calculated from the rate card, until the provider reports its "
+        "own price. FINAL: settled; use it for billing.",
         examples=["FINAL"],
     )

@@ -1,4 +1,4 @@
-"""How an error looks (RFC 9457)."""
+"""Error schema: problem details (RFC 9457)."""
 
 from pydantic import Field
 
@@ -6,28 +6,36 @@ from api.schemas.base import Schema
 
 
 class FieldError(Schema):
-    """One thing that is wrong with a request."""
+    """A validation error of one field."""
 
-    field: str = Field(description="Where, in the names of the contract.", examples=["merchantId"])
-    message: str = Field(description="What, in words.", examples=["String should match pattern"])
+    field: str = Field(description="Name of the field as in the request.", examples=["merchantId"])
+    message: str = Field(
+        description="What is wrong with the value.", examples=["String should match pattern"]
+    )
 
 
 class Problem(Schema):
-    """The body of every answer that is not a success; served as application/problem+json."""
+    """The body of every error response, served as application/problem+json."""
 
     type: str = Field(
-        description="Identifies the kind of problem.",
+        description="URN that identifies the kind of error.",
         examples=["urn:hexavox:problem:MERCHANT_NOT_FOUND"],
     )
-    title: str = Field(description="The kind, in words.", examples=["No such merchant"])
-    status: int = Field(description="The HTTP status.", examples=[404])
-    detail: str = Field(description="This occurrence, in words.", examples=["No such merchant"])
+    title: str = Field(
+        description="Short description of the kind of error.", examples=["No such merchant"]
+    )
+    status: int = Field(description="HTTP status code.", examples=[404])
+    detail: str = Field(
+        description="Description of this occurrence.", examples=["No such merchant"]
+    )
     code: str = Field(
-        description="Stable word to program against.", examples=["MERCHANT_NOT_FOUND"]
+        description="Stable error code for programs.", examples=["MERCHANT_NOT_FOUND"]
     )
     request_id: str = Field(
-        description="Name it when you ask us.", examples=["0f7c2f7d6b8e4c1f9a3e5d2b1c0a9f8e"]
+        description="Identifier of the request. Include it when you contact support.",
+        examples=["0f7c2f7d6b8e4c1f9a3e5d2b1c0a9f8e"],
     )
     errors: list[FieldError] | None = Field(
-        default=None, description="With VALIDATION_FAILED: what is wrong, field by field."
+        default=None,
+        description="Errors by field. Present for 400 errors that concern single fields.",
     )

@@ -1,4 +1,4 @@
-"""Quotes, as the contract writes them."""
+"""Request and response schemas of quotes."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -13,21 +13,21 @@ from models.enums import Channel, Encoding, UnpricedReason
 
 
 class V1SmsQuoteRequest(V1OmniSmsSendRequest):
-    """The body of an SMS, to be quoted."""
+    """An SMS to quote."""
 
-    channel: Literal[Channel.SMS] = Field(description="How it would travel.", examples=["SMS"])
+    channel: Literal[Channel.SMS] = Field(description="Channel.", examples=["SMS"])
 
 
 class V1VoiceQuoteRequest(V1OmniVoiceSendRequest):
-    """The body of a call, to be quoted."""
+    """A call to quote."""
 
-    channel: Literal[Channel.VOICE] = Field(description="How it would travel.", examples=["VOICE"])
+    channel: Literal[Channel.VOICE] = Field(description="Channel.", examples=["VOICE"])
 
 
 class V1EmailQuoteRequest(V1OmniEmailSendRequest):
-    """The body of an e-mail, to be quoted."""
+    """An e-mail to quote."""
 
-    channel: Literal[Channel.EMAIL] = Field(description="How it would travel.", examples=["EMAIL"])
+    channel: Literal[Channel.EMAIL] = Field(description="Channel.", examples=["EMAIL"])
 
 
 QuoteRequest: TypeAlias = Annotated[
@@ -36,36 +36,44 @@ QuoteRequest: TypeAlias = Annotated[
 
 
 class V1MessageQuoteResponse(View):
-    """What a send would take, and whether it would be accepted now."""
+    """The cost of a message, and whether it would be accepted now."""
 
-    channel: Channel = Field(description="How it would travel.", examples=["SMS"])
+    channel: Channel = Field(description="Channel.", examples=["SMS"])
     units: int = Field(
-        description="What would be held: SMS segments, e-mail recipients, minutes of the longest "
-        "call it may become.",
+        description="Units that would be held: SMS segments, e-mail recipients, or the minutes of "
+        "the longest possible call.",
         examples=[1],
     )
     encoding: Encoding | None = Field(
-        description="How the characters of an SMS travel; null on other channels.",
+        description="Character encoding of an SMS. Null on other channels.",
         examples=["GSM-7"],
     )
     provider_cost: Amount | None = Field(
-        description="What the provider would take for these units, carrier fees apart; of a call, "
-        "if it lasts that long. Null if no rate card covers it.",
+        description="Estimated provider cost without carrier fees. For a call, the cost at maximum "
+        "duration. Null if no rate card covers the message.",
         examples=["0.008300"],
     )
     carrier_fee: Amount | None = Field(
-        description="What it would pass on to carriers.", examples=["0.004500"]
+        description="Estimated carrier fees. Null if no rate card covers the message.",
+        examples=["0.004500"],
     )
-    markup: Amount | None = Field(description="What would be added.", examples=["0.002560"])
-    total: Amount | None = Field(description="The sum of the three.", examples=["0.015360"])
-    currency: str = Field(description="ISO 4217.", examples=["USD"])
+    markup: Amount | None = Field(
+        description="Estimated markup. Null if no rate card covers the message.",
+        examples=["0.002560"],
+    )
+    total: Amount | None = Field(
+        description="Sum of `providerCost`, `carrierFee` and `markup`. Null if no rate card covers "
+        "the message.",
+        examples=["0.015360"],
+    )
+    currency: str = Field(description="Currency code, ISO 4217.", examples=["USD"])
     price_gap: UnpricedReason | None = Field(
-        description="RATE_MISSING if no rate card covers it, so there are no amounts; it may be "
-        "sent all the same, and is priced once there is a card.",
+        description="RATE_MISSING if no rate card covers the message. It can be sent nevertheless "
+        "and is priced when a rate card is loaded. Null otherwise.",
         examples=["RATE_MISSING"],
     )
-    allowed: bool = Field(description="Whether it would be accepted now.", examples=[True])
+    allowed: bool = Field(description="Whether the message would be accepted now.", examples=[True])
     reason: str | None = Field(
-        description="The code of the refusal a send would get now; null if it is allowed.",
+        description="Error code of the refusal. Null if `allowed` is true.",
         examples=["INSUFFICIENT_CREDITS"],
     )

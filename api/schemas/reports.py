@@ -1,4 +1,4 @@
-"""Reports of usage, as the contract writes them."""
+"""Response schema of usage reports."""
 
 from datetime import date
 from decimal import Decimal
@@ -20,38 +20,43 @@ def _may_be_absent(schema: JsonDict) -> None:
 
 
 class V1UsageReportResponse(View):
-    """What was used in a range of UTC days, and what it costs."""
+    """Usage and cost in a range of UTC days."""
 
     since: date = Field(
         alias="from", description="First day, UTC, inclusive.", examples=["2026-04-01"]
     )
     to: date = Field(description="Last day, UTC, inclusive.", examples=["2026-04-16"])
     total_sms_count: int = Field(
-        description="SMS that a provider took, each on the day it was asked to.", examples=[1482]
+        description="Number of SMS that a provider accepted, counted on the day of the attempt.",
+        examples=[1482],
     )
     total_email_count: int = Field(
-        description="E-mails that a provider took, likewise; one to many is one.", examples=[304]
+        description="Number of e-mails that a provider accepted, counted on the day of the "
+        "attempt. An e-mail to several recipients counts once.",
+        examples=[304],
     )
     aws_cost: Cents = Field(
-        description="What AWS charged, USD, carrier fees included.", examples=[0.0]
+        description="Amount charged by AWS in USD, including carrier fees.", examples=[0.0]
     )
-    hq_markup: Cents = Field(description="What is added to all cost, USD.", examples=[27.14])
+    hq_markup: Cents = Field(description="Markup on all provider cost, in USD.", examples=[27.14])
     final_charges: Cents = Field(
-        description="All provider cost, of AWS and of others, with hqMarkup, USD. Calls are in it.",
+        description="Cost of all providers, including calls, plus `hqMarkup`, in USD.",
         examples=[91.32],
     )
     freshness_state: UsageState = Field(
-        description="FINAL: every day of the range is closed, and these figures never change; "
-        "what becomes known later is posted to the day it does. PROVISIONAL: they still may.",
+        description="FINAL: every day of the range is closed and the figures never change; later "
+        "corrections are posted to the day they become known. PROVISIONAL: the figures may still "
+        "change.",
         examples=["PROVISIONAL"],
     )
     freshness_reason: str | None = Field(
-        description="What keeps it from being FINAL, in words; null when it is.",
+        description="Why the report is PROVISIONAL. Null if it is FINAL.",
         examples=["Provider finalization still pending for one or more messages."],
     )
     merchant_id: str = Field(
         default="",
-        description="Whose usage it is; only there if the report was asked for one merchant.",
+        description="The merchant the report covers. Present only if the report was requested for "
+        "one merchant.",
         examples=["gym-a"],
         json_schema_extra=_may_be_absent,
     )

@@ -1,4 +1,4 @@
-"""`hexavox reconcile`: a provider's invoice beside our own records."""
+"""`hexavox invoice compare`: a provider's invoice against our own records."""
 
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -14,8 +14,16 @@ from models.queries.billing import invoices
 from models.queries.billing.invoices import Difference, Scope, Sums
 from models.session import WriteSession
 
+app = typer.Typer(name="invoice", help="Providers' invoices.", no_args_is_help=True)
 
-def reconcile(
+
+@app.callback()
+def _group() -> None:
+    """Providers' invoices."""
+
+
+@app.command("compare")
+def compare(
     file: Annotated[
         Path,
         typer.Argument(help="CSV with a header: message id, units, cost; and day if it has one."),

@@ -1,19 +1,18 @@
 """`hexavox key …`"""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from sqlalchemy import select, update
-from sqlmodel import col
 
 from cli.commands.lookups import TenantOption, get_merchant, get_tenant
 from cli.commands.operator_session import in_transaction
+from models.queries.tenants import api_keys
 from models.rules.tenants.credentials import hash_credential, new_credentials
 from models.session import WriteSession
-from models.tables.merchant import Merchant
 from models.tables.tenant import ApiKey
 
 app = typer.Typer(help="API keys: only hashes are kept.", no_args_is_help=True)
@@ -41,9 +40,7 @@ def create(
             secret_hash=hash_credential(credentials.secret),
             created_at=datetime.now(UTC),
         )
-        db.add(key)
-        await db.flush()
-        return key.id or 0
+        return await api_keys.add_key(db, key)
 
     key_id = in_transaction(action)
     if as_json:
@@ -68,17 +65,8 @@ def revoke(tenant: TenantOption, key_id: Annotated[int, typer.Argument()]) -> No
     """Revoke a key; it stops working within five seconds."""
 
     async def action(db: WriteSession) -> bool:
-        revoked = await db.scalar(
-            update(ApiKey)
-            .where(
-                col(ApiKey.tenant_id) == await get_tenant(db, tenant),
-                col(ApiKey.id) == key_id,
-                col(ApiKey.revoked_at).is_(None),
-            )
-            .values(revoked_at=datetime.now(UTC))
-            .returning(col(ApiKey.id))
-        )
-        return revoked is not None
+        tenant_id = await get_tenant(db, tenant)
+        return await api_keys.revoke_key(db, tenant_id, key_id, now=datetime.now(UTC))
 
     if not in_transaction(action):
         raise typer.BadParameter(f"{tenant} has no live key {key_id}.")
@@ -89,18 +77,8 @@ def revoke(tenant: TenantOption, key_id: Annotated[int, typer.Argument()]) -> No
 def list_keys(tenant: TenantOption) -> None:
     """List a tenant's keys, never the secrets."""
 
-    async def action(db: WriteSession) -> list[tuple[ApiKey, str | None]]:
-        rows = await db.execute(
-            select(ApiKey, col(Merchant.external_id))
-            .outerjoin(
-                Merchant,
-                (col(Merchant.tenant_id) == col(ApiKey.tenant_id))
-                & (col(Merchant.id) == col(ApiKey.merchant_id)),
-            )
-            .where(col(ApiKey.tenant_id) == await get_tenant(db, tenant))
-            .order_by(col(ApiKey.id))
-        )
-        return [(key, merchant) for key, merchant in rows]
+    async def action(db: WriteSession) -> Sequence[tuple[ApiKey, str | None]]:
+        return await api_keys.list_keys(db, await get_tenant(db, tenant))
 
     for key, merchant in in_transaction(action):
         state = "revoked" if key.revoked_at else "live"

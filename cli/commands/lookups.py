@@ -3,19 +3,17 @@
 from typing import Annotated
 
 import typer
-from sqlalchemy import select
-from sqlmodel import col
 
+from models.queries.tenants.merchants import find_merchant_id
+from models.queries.tenants.tenants import find_tenant_id
 from models.session import WriteSession
-from models.tables.merchant import Merchant
-from models.tables.tenant import Tenant
 
 TenantOption = Annotated[str, typer.Option("--tenant", help="Name of the tenant.")]
 
 
 async def get_tenant(db: WriteSession, name: str) -> int:
     """Return a tenant's id; raises BadParameter."""
-    found = await db.scalar(select(col(Tenant.id)).where(col(Tenant.name) == name))
+    found = await find_tenant_id(db, name)
     if found is None:
         raise typer.BadParameter(f"There is no tenant {name}.")
     return found
@@ -23,11 +21,7 @@ async def get_tenant(db: WriteSession, name: str) -> int:
 
 async def get_merchant(db: WriteSession, tenant_id: int, external_id: str) -> int:
     """Return a merchant's id; raises BadParameter."""
-    found = await db.scalar(
-        select(col(Merchant.id)).where(
-            col(Merchant.tenant_id) == tenant_id, col(Merchant.external_id) == external_id
-        )
-    )
+    found = await find_merchant_id(db, tenant_id, external_id)
     if found is None:
         raise typer.BadParameter(f"There is no merchant {external_id}.")
     return found

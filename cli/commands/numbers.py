@@ -1,22 +1,19 @@
 """`hexavox number …`"""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import typer
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col
 
 from cli.commands.lookups import TenantOption, get_merchant, get_tenant
 from cli.commands.operator_session import in_transaction
 from models.enums import Channel
 from models.errors import InvalidPhoneNumber
-from models.queries.senders import number_limits
+from models.queries.senders import number_limits, sender_numbers
 from models.rules.consent.contacts import e164
 from models.session import WriteSession
-from models.tables.merchant import Merchant
 from models.tables.tenant import SenderNumber
 
 app = typer.Typer(help="Numbers to send from, and how fast.", no_args_is_help=True)
@@ -60,18 +57,8 @@ CallsOption = Annotated[
 def list_numbers(tenant: TenantOption) -> None:
     """List a tenant's numbers with their limits."""
 
-    async def action(db: WriteSession) -> list[tuple[SenderNumber, str | None]]:
-        rows = await db.execute(
-            select(SenderNumber, col(Merchant.external_id))
-            .outerjoin(
-                Merchant,
-                (col(Merchant.tenant_id) == col(SenderNumber.tenant_id))
-                & (col(Merchant.id) == col(SenderNumber.merchant_id)),
-            )
-            .where(col(SenderNumber.tenant_id) == await get_tenant(db, tenant))
-            .order_by(col(SenderNumber.number))
-        )
-        return [(number, merchant) for number, merchant in rows]
+    async def action(db: WriteSession) -> Sequence[tuple[SenderNumber, str | None]]:
+        return await sender_numbers.list_sender_numbers(db, await get_tenant(db, tenant))
 
     for number, merchant in in_transaction(action):
         paces = f"{_shown(number.segments_per_second)}\t{_shown(number.calls_per_second)}"
@@ -100,21 +87,16 @@ def add(
     async def action(db: WriteSession) -> bool:
         tenant_id = await get_tenant(db, tenant)
         now = datetime.now(UTC)
-        added = await db.scalar(
-            insert(SenderNumber)
-            .values(
-                number=wanted,
-                tenant_id=tenant_id,
-                merchant_id=merchant and await get_merchant(db, tenant_id, merchant),
-                segments_per_second=rates.get(Channel.SMS),
-                calls_per_second=rates.get(Channel.VOICE),
-                registered_at=now if registered else None,
-                created_at=now,
-            )
-            .on_conflict_do_nothing(index_elements=["number"])
-            .returning(col(SenderNumber.number))
+        return await sender_numbers.add_sender_number(
+            db,
+            number=wanted,
+            tenant_id=tenant_id,
+            merchant_id=await get_merchant(db, tenant_id, merchant) if merchant else None,
+            segments_per_second=rates.get(Channel.SMS),
+            calls_per_second=rates.get(Channel.VOICE),
+            registered_at=now if registered else None,
+            now=now,
         )
-        return added is not None
 
     if not in_transaction(action):
         raise typer.BadParameter(f"{wanted} is somebody's already.")

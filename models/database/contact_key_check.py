@@ -1,7 +1,7 @@
 """Makes sure that a process has the contact key that the rows of its database were written with.
 
-With another one nobody's opt-out would be found. The table holds a value derived from the key; the
-first process that connects stores it.
+With another key no opt-out would be found. The table holds a value derived from the key; the first
+process that connects stores it.
 """
 
 from typing import Any, Final

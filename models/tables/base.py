@@ -58,3 +58,9 @@ def timestamp(**kwargs: Any) -> Any:
 def optional_timestamp(**kwargs: Any) -> Any:
     """A moment that may not have come yet."""
     return Field(default=None, sa_type=DateTime(timezone=True), nullable=True, **kwargs)
+
+
+def row_id(number: int | None) -> int:
+    """The id of a row that is in the database; before that it has none."""
+    assert number is not None
+    return number

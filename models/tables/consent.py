@@ -100,7 +100,10 @@ class Suppression(Table, table=True):
 
 
 class ContactKeyCheck(Table, table=True):
-    """Which contact key the rows of this database were written with: one row, or none yet."""
+    """Which contact key the rows of this database were written with: one row, or none yet.
+
+    Of all tenants: an installation has one key.
+    """
 
     __tablename__: ClassVar[str] = "contact_key"
     __table_args__ = (CheckConstraint("single", name="single"),)

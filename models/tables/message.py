@@ -29,6 +29,7 @@ from models.enums import (
     ReportStatus,
 )
 from models.rules.accounts.names import DEFAULT_ACCOUNT
+from models.rules.messages.identity import MessageIdentity
 from models.tables.base import (
     Table,
     contact_key_column,
@@ -179,6 +180,20 @@ class Message(Table, table=True):
     ready_at: datetime | None = optional_timestamp(
         description="When a worker is to look at it, which so far has no attempt; null once it has."
     )
+
+    @property
+    def identity(self) -> MessageIdentity:
+        """What identifies it; raises ValueError for a row that is not stored yet."""
+        if self.id is None:
+            raise ValueError("the message is not stored yet")
+        return MessageIdentity(
+            tenant_id=self.tenant_id,
+            message_id=self.id,
+            merchant_id=self.merchant_id or 0,
+            operation=self.operation,
+            scope=self.scope,
+            idempotency_key=self.idempotency_key,
+        )
 
 
 class MessageRecipient(Table, table=True):

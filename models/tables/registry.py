@@ -41,7 +41,9 @@ TABLES = (
     request_limit,
 )
 
-CROSS_TENANT = frozenset({"tenant", "sender_number", "load_sample", "alembic_version"})
+CROSS_TENANT = frozenset(
+    {"tenant", "sender_number", "load_sample", "contact_key", "alembic_version"}
+)
 """Tables whose primary key does not begin with `tenant_id`, and why, is told in each."""
 
 __all__ = ["CROSS_TENANT", "TABLES", "metadata"]

@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.voice import V1OmniVoiceSendRequest
-from api.services.messages.accept import Accepted
+from api.services.messages.accept import AnsweredMessage
 from api.workflow_starters import UpgradeStarter, WorkflowStarter
 from models.enums import Channel, MessageStatus
+from models.rules.messages.identity import SendStart
 from providers.ports.messages import Found, LookUp, NotFound, Playback, Recording
 from workflows.billing.start import UpgradeStart
-from workflows.messages.start import SendSignal, SendStart
+from workflows.messages.start import SendSignal
 
 Order = V1OmniSmsSendRequest | V1OmniVoiceSendRequest | V1OmniEmailSendRequest | V1EmailSendRequest
 
@@ -31,40 +33,42 @@ class FakeSending:
 
     async def accept_sms(
         self, caller: Caller, order: V1OmniSmsSendRequest, request: IdempotentRequest
-    ) -> Accepted:
+    ) -> Outcome[AnsweredMessage]:
         """Answer as if message 10441 had been accepted."""
         return self._accept(Channel.SMS, order, request)
 
     async def accept_voice(
         self, caller: Caller, order: V1OmniVoiceSendRequest, request: IdempotentRequest
-    ) -> Accepted:
+    ) -> Outcome[AnsweredMessage]:
         """Likewise."""
         return self._accept(Channel.VOICE, order, request)
 
     async def accept_email(
         self, caller: Caller, order: V1OmniEmailSendRequest, request: IdempotentRequest
-    ) -> Accepted:
+    ) -> Outcome[AnsweredMessage]:
         """Likewise."""
         return self._accept(Channel.EMAIL, order, request)
 
     async def accept_direct_email(
         self, caller: Caller, order: V1EmailSendRequest, request: IdempotentRequest
-    ) -> Accepted:
+    ) -> Outcome[AnsweredMessage]:
         """Likewise."""
         return self._accept(Channel.EMAIL, order, request)
 
-    def _accept(self, channel: Channel, order: Order, request: IdempotentRequest) -> Accepted:
+    def _accept(
+        self, channel: Channel, order: Order, request: IdempotentRequest
+    ) -> Outcome[AnsweredMessage]:
         self.orders.append(order)
         self.requests.append(request)
         if self.error is not None:
             raise self.error
-        return Accepted(
+        message = AnsweredMessage(
             message_id=10441,
             merchant=order.merchant_id or "",
             channel=channel,
             status=self.status,
-            replayed=self.replayed,
         )
+        return Replayed(message) if self.replayed else Accepted(message)
 
 
 class FakeStarter(WorkflowStarter):

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from api.services.consent.inbound_texts import Inbox
 from api.workflow_starters import WorkflowStarter
 from models.enums import Channel, DeliveryMode
+from models.rules.messages.identity import SendStart
 from models.session import Database
 from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
@@ -26,7 +27,7 @@ from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
 from tests.contacts import key_of
 from tests.factories import Owner, unique
-from workflows.messages.start import SendSignal, SendStart
+from workflows.messages.start import SendSignal
 
 SECRET = "for-tests-only-too"
 TWILIO_URL = "http://api.test/webhooks/twilio/inbound"

@@ -4,31 +4,20 @@ from typing import Final
 
 from tests.mutants.fault import Fault
 
-_READABLE: Final = "api/services/readable.py"
+_VISIBILITY: Final = "models/queries/tenants/visibility.py"
 _SCOPES: Final = ("tests/api/tenants/test_scopes.py",)
 _SIGNED: Final = ("tests/unit/providers/test_simulated_signatures.py",)
 _TWILIO: Final = ("tests/vendors/test_inbound.py",)
 
 
-def _of_another_merchant(function: str, table: str) -> Fault:
+def _of_another_merchant(function: str, table: str, column: str = "merchant_id") -> Fault:
+    columns = f"{table}.tenant_id, {table}.{column})"
     return Fault(
         f"{function} shows a sibling's rows",
-        _READABLE,
+        _VISIBILITY,
         function,
-        f"    if caller.merchant_id is not None:\n"
-        f"        statement = statement.where(col({table}) == caller.merchant_id)\n",
-        "",
-        _SCOPES,
-    )
-
-
-def _of_another_tenant(function: str, table: str) -> Fault:
-    return Fault(
-        f"{function} shows another tenant's rows",
-        _READABLE,
-        function,
-        f"col({table}.tenant_id) == caller.tenant_id",
-        f"col({table}.tenant_id) > 0",
+        f"scope, {columns}",
+        f"CallerScope(tenant_id=scope.tenant_id, merchant_id=None), {columns}",
         _SCOPES,
     )
 
@@ -36,39 +25,54 @@ def _of_another_tenant(function: str, table: str) -> Fault:
 def _under_another_name(function: str, table: str) -> Fault:
     return Fault(
         f"{function} shows the rows of every merchant of the tenant",
-        _READABLE,
+        _VISIBILITY,
         function,
-        f"        col({table}.merchant_id) == merchant.id,\n",
+        f"        col({table}.merchant_id) == scope.merchant_id,\n",
         "",
         _SCOPES,
     )
 
 
 FAULTS: Final = (
-    _of_another_merchant("readable_merchants", "Merchant.id"),
-    _of_another_merchant("readable_consents", "Consent.merchant_id"),
-    _of_another_merchant("readable_messages", "Message.merchant_id"),
-    _of_another_merchant("readable_voice_users", "VoiceCredential.merchant_id"),
-    _of_another_merchant("readable_alerts", "Alert.merchant_id"),
-    _of_another_merchant("readable_payments", "Payment.merchant_id"),
-    _of_another_tenant("readable_merchants", "Merchant"),
-    _under_another_name("readable_brands", "Brand"),
-    _under_another_name("readable_campaigns", "Campaign"),
-    _under_another_name("readable_numbers", "MessagingNumber"),
+    _of_another_merchant("visible_merchants", "Merchant", "id"),
+    _of_another_merchant("visible_consents", "Consent"),
+    _of_another_merchant("visible_messages", "Message"),
+    _of_another_merchant("visible_voice_users", "VoiceCredential"),
+    _of_another_merchant("visible_alerts", "Alert"),
+    _of_another_merchant("visible_payments", "Payment"),
+    Fault(
+        "another tenant's rows are shown",
+        _VISIBILITY,
+        "_visible",
+        "col(tenant_id) == scope.tenant_id",
+        "col(tenant_id) > 0",
+        _SCOPES,
+    ),
+    _under_another_name("visible_brands", "Brand"),
+    _under_another_name("visible_campaigns", "Campaign"),
+    _under_another_name("visible_numbers", "MessagingNumber"),
+    Fault(
+        "a list shows the rows of every merchant although one is named",
+        _VISIBILITY,
+        "narrow_scope",
+        "merchant_id=row_id(merchant.id)",
+        "merchant_id=scope.merchant_id",
+        _SCOPES,
+    ),
     Fault(
         "the ledger of one merchant is that of all",
         "api/services/billing/upgrades.py",
         "Billing.list_ledger",
-        "col(LedgerEntry.merchant_id) == merchant.id,",
-        "",
+        "await narrow_scope(db, caller, merchant_id)",
+        "caller",
         _SCOPES,
     ),
     Fault(
         "a report of usage is the tenant's for every key",
         "api/services/billing/usage_reports.py",
-        "_whose",
-        "return caller.merchant_id",
-        "return None",
+        "Reports.usage",
+        "await narrow_scope(db, caller, wanted.merchant_id)",
+        "CallerScope(tenant_id=caller.tenant_id, merchant_id=None)",
         _SCOPES,
     ),
     Fault(
@@ -161,8 +165,8 @@ FAULTS: Final = (
     ),
     Fault(
         "a revoked key is known for ever",
-        "api/http/auth.py",
-        "_live_key",
+        "models/queries/tenants/api_keys.py",
+        "find_live_key",
         ", col(ApiKey.revoked_at).is_(None)",
         "",
         ("tests/api/tenants/test_credentials.py",),
@@ -170,14 +174,14 @@ FAULTS: Final = (
     Fault(
         "one key is another request's",
         "api/http/idempotency.py",
-        "find_answer",
-        "record.fingerprint != request.fingerprint",
-        'record.fingerprint == ""',
+        "IdempotentRequest",
+        "fingerprint != self.fingerprint",
+        'fingerprint == ""',
         ("tests/api/http/test_idempotency.py",),
     ),
     Fault(
         "two requests of one key act at once",
-        "api/http/idempotency.py",
+        "models/queries/tenants/idempotency_records.py",
         "_LOCK",
         "pg_advisory_xact_lock(hashtextextended(:name, 0))",
         "hashtextextended(:name, 0)",
@@ -194,7 +198,7 @@ FAULTS: Final = (
     Fault(
         "an address in capitals is another contact",
         "models/rules/consent/contacts.py",
-        "contact_key",
+        "merged_contact",
         ".casefold())",
         ")",
         ("tests/unit/consent/test_contacts.py",),

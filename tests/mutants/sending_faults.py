@@ -26,8 +26,8 @@ FAULTS: Final = (
         "further recipients are not asked about",
         _DISPATCHING,
         "lock_for_dispatch",
-        "for to in locked.further or ()",
-        "for to in ()",
+        "*locked.further_keys}",
+        "}",
         _MAIL,
     ),
     Fault(
@@ -42,8 +42,8 @@ FAULTS: Final = (
         "the first recipient is not locked",
         _DISPATCHING,
         "_LOCK",
-        "SELECT held.*, pg_advisory_xact_lock_shared({CONTACT_LOCK}) FROM held",
-        "SELECT held.* FROM held",
+        "SELECT held.*, pg_advisory_xact_lock_shared({CONTACT_LOCK}),",
+        "SELECT held.*, NULL,",
         _OPTING_OUT,
     ),
     Fault(

@@ -20,6 +20,7 @@ from cli.worker.queues import workers
 from cli.worker.system_workflows import start_sweeper
 from cli.worker.vendors import Vendors
 from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
+from models.rules.messages.identity import SendStart
 from models.rules.messages.reference import parse_reference
 from models.session import Database
 from models.settings import Settings
@@ -29,7 +30,7 @@ from providers.ports.messages import Accepted, Answer, LookUp, NotFound, Proof, 
 from providers.routing import Routes
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import Owner, make_message, make_owner, new_message, say, unique
-from workflows.messages.start import SendSignal, SendStart, start_send, wake_send
+from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.names import sender_queue_id
 from workflows.payloads import data_converter
 from workflows.senders.workflow import SenderQueue

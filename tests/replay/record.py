@@ -26,6 +26,7 @@ from temporalio.worker import Worker
 from activities.system.privacy import PrivateFailures
 from cli.dev.temporal import EmbeddedTemporal
 from models.enums import Channel, MessageStatus, MessageType
+from models.rules.messages.identity import SendStart
 from models.rules.waits import SendWaits
 from tests.fakes import (
     ABSENT,
@@ -55,7 +56,7 @@ from workflows import names, steps
 from workflows.billing.close_days import CloseDays
 from workflows.billing.close_days_types import CloseDaysResult
 from workflows.client import register_search_attributes
-from workflows.messages.start import SendSignal, SendStart, start_send, wake_send
+from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.messages.types import (
     DispatchResult,
     DispatchStep,

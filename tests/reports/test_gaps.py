@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from models.enums import UnpricedReason
 from models.queries.billing import repricing, usage
+from models.queries.tenants.visibility import CallerScope
 from models.session import Database
 from tests.factories import Owner, add_card
 from tests.reports.usage_fixtures import Use, book
@@ -78,8 +79,7 @@ async def test_a_report_names_every_kind_that_lacks_a_rate_however_many_records_
         async with database.read() as db:
             totals = await usage.total(
                 db,
-                tenant_id=owner.tenant_id,
-                merchant_id=merchant_id,
+                CallerScope(tenant_id=owner.tenant_id, merchant_id=merchant_id),
                 first=FIRST,
                 last=LAST,
                 today=NOW.date(),

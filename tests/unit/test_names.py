@@ -7,12 +7,26 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from models.enums import MessageType
+from models.rules.messages.identity import MessageIdentity
 from models.rules.messages.operations import SEND_SMS
 from models.rules.messages.reference import Reference, parse_reference
-from workflows.names import priority_of, provider_queue, send_workflow_id, upgrade_workflow_id
+from workflows.names import priority_of, provider_queue, upgrade_workflow_id
 
 IDS = st.integers(0, 10**18 - 1)
 KEYS = st.text(string.ascii_letters + string.digits + string.punctuation, min_size=1, max_size=255)
+
+
+def send_workflow_id(
+    operation: str, tenant_id: int, scope: str, key: str | None, message_id: int
+) -> str:
+    return MessageIdentity(
+        tenant_id=tenant_id,
+        message_id=message_id,
+        merchant_id=1,
+        operation=operation,
+        scope=scope,
+        idempotency_key=key,
+    ).workflow_id
 
 
 @given(IDS, IDS, st.integers(1, 9999))

@@ -3,7 +3,6 @@
 Not workflow code: it talks to the server through the client it is given.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
@@ -18,7 +17,8 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.enums import Channel, MessageStatus, MessageType
+from models.enums import MessageStatus
+from models.rules.messages.identity import SendStart
 from models.rules.waits import SendWaits
 from workflows import names
 from workflows.messages.types import SendInput
@@ -26,28 +26,6 @@ from workflows.messages.workflow import SendMessage
 
 _TASK_TIMEOUT = timedelta(seconds=5)
 """A killed worker costs a send at most this."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendStart:
-    """What Temporal is told about a send: ids and words only."""
-
-    tenant_id: int
-    message_id: int
-    merchant_id: int
-    merchant: str
-    channel: Channel
-    type: MessageType
-    operation: str
-    scope: str
-    idempotency_key: str | None
-
-    @property
-    def workflow_id(self) -> str:
-        """The id under which every retry of this send meets."""
-        return names.send_workflow_id(
-            self.operation, self.tenant_id, self.scope, self.idempotency_key, self.message_id
-        )
 
 
 async def start_send(

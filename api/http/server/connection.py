@@ -135,7 +135,7 @@ def _check_head(head: bytes, end: int) -> None:
 
 
 def _check_length(head: bytes) -> None:
-    """Refuse a length that is told more than once: h11 folds equal ones, a proxy may not."""
+    """Refuse a repeated Content-Length: h11 merges equal ones, a proxy may not."""
     told = _LENGTH.findall(head)
     if len(told) > 1 or any(b"," in length for length in told):
         raise BadRequest("Content-Length is given more than once.")

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select
-from sqlmodel import col
-
 from api.http.auth import Caller
 from api.http.pagination import Page, Slice
 from api.schemas.alerts import AlertView
-from api.services.readable import get_merchant, readable_alerts, row_id
 from models.enums import AlertType, Channel
+from models.queries.alerts.alerts import list_alerts
+from models.queries.tenants.visibility import narrow_scope
 from models.session import Database
 from models.tables.alert import Alert
+from models.tables.base import row_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,25 +30,18 @@ class Alerts:
 
     async def list(self, caller: Caller, wanted: AlertFilter, page: Page) -> Slice[AlertView]:
         """Return alerts, the newest first."""
-        statement = _narrow(readable_alerts(caller), wanted).order_by(col(Alert.id).desc())
-        if (after := page.after(size=1)) is not None:
-            statement = statement.where(col(Alert.id) < after[0])
+        after = page.after_id()
         async with self._database.read() as db:
-            if wanted.merchant_id is not None:
-                merchant = await get_merchant(db, caller, wanted.merchant_id)
-                statement = statement.where(col(Alert.merchant_id) == merchant.id)
-            rows = (await db.execute(statement.limit(page.limit + 1))).all()
-        found = page.cut([(row[0], row[1]) for row in rows], lambda row: (row_id(row[0].id),))
+            rows = await list_alerts(
+                db,
+                await narrow_scope(db, caller, wanted.merchant_id),
+                type=wanted.type,
+                open=wanted.open,
+                after=after,
+                most=page.limit + 1,
+            )
+        found = page.cut(rows, lambda row: (row_id(row[0].id),))
         return Slice([_view(alert, merchant) for alert, merchant in found.items], found.end)
-
-
-def _narrow(statement: Select[Alert, str | None], wanted: AlertFilter) -> Select[Alert, str | None]:
-    if wanted.type is not None:
-        statement = statement.where(col(Alert.type) == wanted.type)
-    if wanted.open is not None:
-        resolved = col(Alert.resolved_at)
-        statement = statement.where(resolved.is_(None) if wanted.open else resolved.is_not(None))
-    return statement
 
 
 def _view(alert: Alert, merchant: str | None) -> AlertView:

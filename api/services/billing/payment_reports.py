@@ -74,7 +74,7 @@ class PaymentNews:
         try:
             try:
                 stored = await self._take_in(gateway, named, event)
-            except IntegrityError:  # the charge or the event became another payment's meanwhile
+            except IntegrityError:  # a concurrent report took the charge or event
                 stored = await self._take_in(gateway, named, event)
         except AnotherCharge as error:
             CHARGE_MISMATCHES.labels(gateway, error.reason).inc()

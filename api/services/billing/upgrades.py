@@ -8,28 +8,27 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Select
-from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.billing import LedgerEntryView, MerchantUpgradeView, V1MerchantUpgradeRequest
 from api.services.billing.price_check import check_price
-from api.services.readable import get_merchant, readable_ledger, readable_payments, row_id
 from api.workflow_starters import UpgradeStarter
-from models.enums import Channel, PaymentStatus
+from models.enums import Channel
 from models.errors import (
-    IdempotencyKeyReused,
     MerchantInactive,
     ReferenceReused,
     TemporarilyUnavailable,
     ValidationFailed,
 )
-from models.queries.tenants.delivery_modes import mode_of
-from models.rules.messages.operations import UPGRADE
+from models.queries.billing import upgrades
+from models.queries.billing.ledger import list_entries
+from models.queries.billing.upgrades import FoundUpgrade
+from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.session import Database, WriteSession
+from models.tables.base import row_id
 from models.tables.ledger import LedgerEntry
 from models.tables.merchant import Merchant
 from models.tables.payment import Payment
@@ -53,16 +52,6 @@ class _Bound(BaseModel):
     payment_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """A payment, its merchant's name in the contract, and the credits available now."""
-
-    payment: Payment
-    merchant: str
-    credits: int
-    fresh: bool = False
-
-
 class Billing:
     """Takes orders of credits, and shows them and the ledger."""
 
@@ -81,7 +70,7 @@ class Billing:
 
     async def upgrade(
         self, caller: Caller, order: V1MerchantUpgradeRequest, request: IdempotentRequest
-    ) -> Answer[MerchantUpgradeView]:
+    ) -> Outcome[MerchantUpgradeView]:
         """Take an order of credits on, or answer with the one that key or reference stand for.
 
         Raises:
@@ -91,25 +80,22 @@ class Billing:
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.operation)
         ) as db:
-            found = await self._take(db, caller, order, request)
+            outcome = await self._take(db, caller, order, request)
+        found = outcome.body
         if found.payment.completed_at is None:
             await self._starter.start(_start_of(found))
-        return Answer(_view(found), replayed=not found.fresh)
+        view = _view(found)
+        return Accepted(view) if isinstance(outcome, Accepted) else Replayed(view)
 
     async def list_upgrades(
         self, caller: Caller, merchant_id: str | None, page: Page
     ) -> Slice[MerchantUpgradeView]:
         """Return upgrades, the newest first."""
-        statement = readable_payments(caller).order_by(col(Payment.id).desc())
-        if (after := page.after(size=1)) is not None:
-            statement = statement.where(col(Payment.id) < after[0])
+        after = page.after_id()
         async with self._database.read() as db:
-            if merchant_id is not None:
-                merchant = await get_merchant(db, caller, merchant_id)
-                statement = statement.where(col(Payment.merchant_id) == merchant.id)
-            rows = (await db.execute(statement.limit(page.limit + 1))).all()
-        all_found = [_Found(payment=row[0], merchant=row[1], credits=row[2]) for row in rows]
-        found = page.cut(all_found, lambda one: (row_id(one.payment.id),))
+            scope = await narrow_scope(db, caller, merchant_id)
+            rows = await upgrades.list_upgrades(db, scope, after=after, most=page.limit + 1)
+        found = page.cut(rows, lambda one: (row_id(one.payment.id),))
         return Slice([_view(one) for one in found.items], found.end)
 
     async def list_ledger(
@@ -119,19 +105,14 @@ class Billing:
         merchant_id = wanted.merchant_id or caller.merchant
         if merchant_id is None:
             raise ValidationFailed("merchantId is required", (("merchantId", "is required"),))
-        after = page.after(size=1)
+        after = page.after_id()
         rows: list[LedgerEntry] = []
         async with self._database.read() as db:
-            merchant = await get_merchant(db, caller, merchant_id)
+            scope = await narrow_scope(db, caller, merchant_id)
             for channel in Channel if wanted.channel is None else [wanted.channel]:
-                statement = readable_ledger(caller).where(
-                    col(LedgerEntry.merchant_id) == merchant.id,
-                    col(LedgerEntry.channel) == channel,
+                rows += await list_entries(
+                    db, scope, channel=channel, after=after, most=page.limit + 1
                 )
-                if after is not None:
-                    statement = statement.where(col(LedgerEntry.id) < after[0])
-                newest = statement.order_by(col(LedgerEntry.id).desc()).limit(page.limit + 1)
-                rows += (await db.scalars(newest)).all()
         rows.sort(key=lambda entry: row_id(entry.id), reverse=True)
         found = page.cut(rows[: page.limit + 1], lambda entry: (row_id(entry.id),))
         return Slice([_entry_view(entry) for entry in found.items], found.end)
@@ -142,64 +123,52 @@ class Billing:
         caller: Caller,
         order: V1MerchantUpgradeRequest,
         request: IdempotentRequest,
-    ) -> _Found:
+    ) -> Outcome[FoundUpgrade]:
         """Find what the key stands for, then what the reference does; else write a new payment.
 
         Only a new one is held against the price list of today.
         """
         known = await self._by_key(db, caller, request)
         if known is not None:
-            return known
+            return Replayed(known)
         merchant = await get_merchant(db, caller, order.merchant_id)
         for _ in range(_TURNS):
             same = await self._by_reference(db, caller, merchant, order)
             if same is not None:
                 bound = _Bound(payment_id=row_id(same.payment.id))
                 await store_answer(db, caller, request, bound, self._clock())
-                return same
+                return Replayed(same)
             if not merchant.active:
                 raise MerchantInactive
             await check_price(db, caller, order)
             payment_id = await self._insert(db, caller, merchant, order, request)
             if payment_id is not None:
-                new = readable_payments(caller).where(col(Payment.id) == payment_id)
-                return await _one(db, new, fresh=True)
+                return Accepted(await upgrades.get_upgrade(db, caller, payment_id))
         raise TemporarilyUnavailable("Another request with this referenceId is under way.")
 
     async def _by_key(
         self, db: WriteSession, caller: Caller, request: IdempotentRequest
-    ) -> _Found | None:
+    ) -> FoundUpgrade | None:
         """Return the payment of a key; nobody else passes here with it until we are done."""
         if request.key is None:
             return None
         bound = await find_answer(db, caller, request)
-        statement = readable_payments(caller)
         if bound is not None:
             payment_id = _Bound.model_validate(bound).payment_id
-            return await _one(db, statement.where(col(Payment.id) == payment_id))
-        found = await _find(
-            db,
-            statement.where(
-                col(Payment.operation) == UPGRADE,
-                col(Payment.scope) == request.scope,
-                col(Payment.idempotency_key) == request.key,
-            ),
+            return await upgrades.get_upgrade(db, caller, payment_id)
+        found = await upgrades.find_by_key(
+            db, caller, key_scope=request.scope, idempotency_key=request.key
         )
-        if found is not None and found.payment.fingerprint != request.fingerprint:
-            raise IdempotencyKeyReused
+        if found is not None:
+            request.check_same(found.payment.fingerprint)
         return found
 
     async def _by_reference(
         self, db: WriteSession, caller: Caller, merchant: Merchant, order: V1MerchantUpgradeRequest
-    ) -> _Found | None:
+    ) -> FoundUpgrade | None:
         """Return the payment of a reference, if it has not failed; raise if it is another one."""
-        found = await _find(
-            db,
-            readable_payments(caller).where(
-                col(Payment.merchant_id) == merchant.id,
-                col(Payment.reference_id) == order.reference_id,
-                col(Payment.failed_at).is_(None),
-            ),
+        found = await upgrades.find_by_reference(
+            db, caller, merchant_id=row_id(merchant.id), reference_id=order.reference_id
         )
         if found is not None and _terms(found.payment) != _terms(order):
             raise ReferenceReused
@@ -215,28 +184,21 @@ class Billing:
     ) -> int | None:
         """Write the payment; None if another with its reference was first."""
         now = self._clock()
-        statement = (
-            insert(Payment)
-            .values(
+        return await upgrades.insert_upgrade(
+            db,
+            upgrades.NewUpgrade(
                 tenant_id=caller.tenant_id,
-                delivery_mode=mode_of(caller.tenant_id),
+                merchant_id=row_id(merchant.id),
                 nonce=_nonce(),
-                merchant_id=merchant.id,
                 reference_id=order.reference_id,
-                **_terms(order),
-                operation=UPGRADE,
-                scope=request.scope,
+                terms=_terms(order),
+                key_scope=request.scope,
                 idempotency_key=request.key,
                 fingerprint=request.fingerprint,
-                status=PaymentStatus.PENDING,
                 accepted_at=now,
                 sweep_at=now + self._sweep_grace,
-            )
-            .on_conflict_do_nothing()
-            .returning(col(Payment.id))
+            ),
         )
-        payment_id: int | None = await db.scalar(statement)
-        return payment_id
 
 
 def _nonce() -> str:
@@ -256,19 +218,7 @@ def _terms(of: Payment | V1MerchantUpgradeRequest) -> dict[str, Any]:
     }
 
 
-async def _find(db: WriteSession, statement: Select[Payment, str, int]) -> _Found | None:
-    row = (await db.execute(statement)).one_or_none()
-    return None if row is None else _Found(payment=row[0], merchant=row[1], credits=row[2])
-
-
-async def _one(
-    db: WriteSession, statement: Select[Payment, str, int], *, fresh: bool = False
-) -> _Found:
-    row = (await db.execute(statement)).one()
-    return _Found(payment=row[0], merchant=row[1], credits=row[2], fresh=fresh)
-
-
-def _start_of(found: _Found) -> UpgradeStart:
+def _start_of(found: FoundUpgrade) -> UpgradeStart:
     return UpgradeStart(
         tenant_id=found.payment.tenant_id,
         payment_id=row_id(found.payment.id),
@@ -280,7 +230,7 @@ def _start_of(found: _Found) -> UpgradeStart:
     )
 
 
-def _view(found: _Found) -> MerchantUpgradeView:
+def _view(found: FoundUpgrade) -> MerchantUpgradeView:
     payment = found.payment
     return MerchantUpgradeView(
         merchant_id=found.merchant,

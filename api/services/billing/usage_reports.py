@@ -7,13 +7,13 @@ from typing import Final
 
 from api.http.auth import Caller
 from api.schemas.reports import V1UsageReportResponse
-from api.services.readable import get_merchant, row_id
 from models.enums import UsageState
 from models.queries.billing import usage
 from models.queries.billing.usage import DayLine
+from models.queries.tenants.visibility import CallerScope, narrow_scope
 from models.rules.billing.freshness import reason
 from models.rules.billing.periods import day_of
-from models.session import Database, ReadSession
+from models.session import Database
 
 LONGEST_RANGE: Final = 366
 """Days."""
@@ -44,8 +44,7 @@ class Reports:
         async with self._database.read() as db:
             totals = await usage.total(
                 db,
-                tenant_id=caller.tenant_id,
-                merchant_id=await _whose(db, caller, wanted),
+                await narrow_scope(db, caller, wanted.merchant_id),
                 first=wanted.first,
                 last=wanted.last,
                 today=today,
@@ -74,39 +73,30 @@ class Reports:
         not closed may be overtaken by what is booked meanwhile.
         """
         async with self._database.read() as db:
-            merchant_id = await _whose(db, caller, wanted)
-        first = await self._some(caller, merchant_id, wanted, after=None)
-        return self._from(first, caller, merchant_id, wanted)
+            scope = await narrow_scope(db, caller, wanted.merchant_id)
+        first = await self._some(scope, wanted, after=None)
+        return self._from(first, scope, wanted)
 
     async def _from(
         self,
         lines: Sequence[DayLine],
-        caller: Caller,
-        merchant_id: int | None,
+        scope: CallerScope,
         wanted: UsageFilter,
     ) -> AsyncIterator[Sequence[DayLine]]:
         yield lines
         while len(lines) == _LINES:
-            lines = await self._some(caller, merchant_id, wanted, after=lines[-1])
+            lines = await self._some(scope, wanted, after=lines[-1])
             yield lines
 
     async def _some(
-        self, caller: Caller, merchant_id: int | None, wanted: UsageFilter, after: DayLine | None
+        self, scope: CallerScope, wanted: UsageFilter, after: DayLine | None
     ) -> Sequence[DayLine]:
         async with self._database.read() as db:
             return await usage.read_lines(
                 db,
-                tenant_id=caller.tenant_id,
-                merchant_id=merchant_id,
+                scope,
                 first=wanted.first,
                 last=wanted.last,
                 after=after,
                 most=_LINES,
             )
-
-
-async def _whose(db: ReadSession, caller: Caller, wanted: UsageFilter) -> int | None:
-    """Return whose usage is to be read: one merchant's, or None for all of the tenant."""
-    if wanted.merchant_id is None:
-        return caller.merchant_id
-    return row_id((await get_merchant(db, caller, wanted.merchant_id)).id)

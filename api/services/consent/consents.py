@@ -4,24 +4,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
-from sqlmodel import col
-
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConsentRequest
 from api.services.consent.contacts import key_to_find, read_contact
-from api.services.readable import (
-    get_merchant,
-    readable_consent_changes,
-    readable_consents,
-    row_id,
-)
 from models.enums import Channel, ConsentStatus, SuppressionReason
 from models.queries.consent import suppression
-from models.queries.consent.consents import lock_contact, say
+from models.queries.consent.consents import list_changes, list_consents, lock_contact, say
+from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.session import Database, WriteSession
-from models.tables.consent import Consent, ConsentChange
+from models.tables.base import row_id
+from models.tables.consent import Consent
 from models.tables.merchant import Merchant
 
 _THE_TENANT = 0
@@ -47,18 +42,22 @@ class Consents:
 
     async def upsert(
         self, caller: Caller, order: V1MerchantConsentRequest, request: IdempotentRequest
-    ) -> Answer[ConsentView]:
+    ) -> Outcome[ConsentView]:
         """Record what a recipient said; from the commit on every send obeys it."""
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.operation)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
-                return Answer(ConsentView.model_validate(stored), replayed=True)
+                # Equal requests name the same contact: it is not kept a second time.
+                contact = read_contact(order.channel, order.contact)
+                return Replayed(ConsentView.model_validate({**stored, "contact": contact}))
             merchant = await get_merchant(db, caller, order.merchant_id)
             view = await self._write(db, caller, merchant, order)
-            await store_answer(db, caller, request, view, view.updated_at)
-            return Answer(view, replayed=False)
+            await store_answer(
+                db, caller, request, view, view.updated_at, without=frozenset({"contact"})
+            )
+            return Accepted(view)
 
     async def list(self, caller: Caller, wanted: ConsentFilter, page: Page) -> Slice[ConsentView]:
         """Return consent records, the last recorded contact first.
@@ -66,42 +65,38 @@ class Consents:
         A contact keeps its place whatever it says later: whoever reads page by page meets an
         opt-out made meanwhile, or the contact as it was before, but never misses it.
         """
-        statement = readable_consents(caller).order_by(col(Consent.number).desc())
-        if wanted.channel is not None:
-            statement = statement.where(col(Consent.channel) == wanted.channel)
-        if wanted.status is not None:
-            statement = statement.where(col(Consent.status) == wanted.status)
+        key = None
         if wanted.contact is not None:
             key = key_to_find(wanted.contact, self._database.contact_keys)
-            statement = statement.where(col(Consent.contact_key) == key)
-        if (after := page.after(size=1)) is not None:
-            statement = statement.where(col(Consent.number) < after[0])
+        after = page.after_id()
         async with self._database.read() as db:
-            if wanted.merchant_id is not None:
-                merchant = await get_merchant(db, caller, wanted.merchant_id)
-                statement = statement.where(col(Consent.merchant_id) == merchant.id)
-            rows = (await db.execute(statement.limit(page.limit + 1))).all()
-        found = page.cut([(row[0], row[1]) for row in rows], lambda row: (row_id(row[0].number),))
+            rows = await list_consents(
+                db,
+                await narrow_scope(db, caller, wanted.merchant_id),
+                channel=wanted.channel,
+                status=wanted.status,
+                contact_key=key,
+                after=after,
+                most=page.limit + 1,
+            )
+        found = page.cut(rows, lambda row: (row_id(row[0].number),))
         return Slice([_view(consent, name) for consent, name in found.items], found.end)
 
     async def history(
         self, caller: Caller, merchant_id: str, channel: Channel, contact: str, page: Page
     ) -> Slice[ConsentChangeView]:
         """Return everything a contact said to a merchant on a channel, the last first."""
-        statement = (
-            readable_consent_changes(caller)
-            .where(
-                col(ConsentChange.channel) == channel,
-                col(ConsentChange.contact_key) == key_to_find(contact, self._database.contact_keys),
-            )
-            .order_by(col(ConsentChange.id).desc())
-        )
-        if (after := page.after(size=1)) is not None:
-            statement = statement.where(col(ConsentChange.id) < after[0])
+        key = key_to_find(contact, self._database.contact_keys)
+        after = page.after_id()
         async with self._database.read() as db:
-            merchant = await get_merchant(db, caller, merchant_id)
-            statement = statement.where(col(ConsentChange.merchant_id) == merchant.id)
-            rows = (await db.scalars(statement.limit(page.limit + 1))).all()
+            rows = await list_changes(
+                db,
+                await narrow_scope(db, caller, merchant_id),
+                channel=channel,
+                contact_key=key,
+                after=after,
+                most=page.limit + 1,
+            )
         found = page.cut(rows, lambda change: (row_id(change.id),))
         return Slice([ConsentChangeView.model_validate(row) for row in found.items], found.end)
 

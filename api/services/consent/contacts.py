@@ -34,8 +34,7 @@ def contact_to_find(given: str) -> str:
 
 def key_to_find(given: str, keys: ContactKeys) -> str:
     """Return the contact key of a contact in a query; raises InvalidPhoneNumber."""
-    contact = contact_to_find(given)
-    return keys.key(Channel.EMAIL if "@" in contact else Channel.SMS, contact)
+    return keys.key_of_any(contact_to_find(given))
 
 
 def _check_email(address: str) -> None:

@@ -10,7 +10,6 @@ from api.http.auth import Caller
 from api.http.pagination import Page, Slice
 from api.schemas.inbound import InboundMessageView
 from api.services.messages.start import start_of
-from api.services.readable import get_merchant, row_id
 from api.workflow_starters import WorkflowStarter
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason
@@ -28,6 +27,7 @@ from models.queries.consent.inbound_texts import (
 from models.queries.consent.suppression import lift
 from models.queries.messages import acceptance
 from models.queries.messages.acceptance import AcceptedMessage, NewMessage
+from models.queries.tenants.visibility import narrow_scope
 from models.rules.billing.periods import month_of
 from models.rules.consent.contacts import e164
 from models.rules.consent.keywords import (
@@ -41,11 +41,11 @@ from models.rules.consent.keywords import (
 )
 from models.rules.messages.channels import sms
 from models.rules.messages.delivery_events import Mismatch
+from models.rules.messages.identity import SendStart
 from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import Database, WriteSession
 from providers.inbound_verifiers import VerifyInbound
 from providers.ports.messages import ForgedWebhook, InboundText
-from workflows.messages.start import SendStart
 
 log = logging.getLogger(__name__)
 
@@ -120,18 +120,14 @@ class Inbox:
         self, caller: Caller, wanted: InboundFilter, page: Page
     ) -> Slice[InboundMessageView]:
         """Return texts, the newest first; a merchant's key sees those meant for it."""
-        after = page.after(size=1)
+        after = page.after_id()
         async with self._database.read() as db:
-            merchant_id = caller.merchant_id
-            if wanted.merchant_id is not None:
-                merchant_id = row_id((await get_merchant(db, caller, wanted.merchant_id)).id)
             rows = await inbound_texts.list_inbound(
                 db,
-                tenant_id=caller.tenant_id,
-                merchant_id=merchant_id,
+                await narrow_scope(db, caller, wanted.merchant_id),
                 contact_key=None if wanted.sender is None else self._key(wanted.sender),
                 number=wanted.number,
-                before=None if after is None else after[0],
+                before=after,
                 most=page.limit + 1,
             )
         found = page.cut(rows, lambda row: (row.id,))
@@ -276,7 +272,7 @@ class Inbox:
     def _message(
         self, talk: _Conversation, merchant: Addressee, body: str, now: datetime
     ) -> NewMessage:
-        key = f"{talk.provider}:{talk.text.event_id}"
+        idempotency_key = f"{talk.provider}:{talk.text.event_id}"
         return NewMessage(
             tenant_id=talk.tenant_id,
             merchant_id=merchant.merchant_id,
@@ -289,8 +285,8 @@ class Inbox:
             attributes={},
             operation=ANSWER_INBOUND,
             scope="",
-            idempotency_key=key,
-            fingerprint=self._database.contact_keys.fingerprint(key),
+            idempotency_key=idempotency_key,
+            fingerprint=self._database.contact_keys.fingerprint(idempotency_key),
             units=sms.held(body),
             funded=False,
             month=month_of(now),

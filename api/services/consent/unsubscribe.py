@@ -4,16 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
-from sqlmodel import col
-
 from api.services.messages.permission import UnsubscribeLinks
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus
 from models.errors import NotFound
 from models.queries.consent.consents import find_address, find_said, lock_contact, say
+from models.queries.tenants.merchants import find_display_name
 from models.session import Database, ReadSession, WriteSession
-from models.tables.merchant import Merchant
 
 SOURCE: Final = "email:one-click"
 
@@ -57,7 +54,9 @@ class Unsubscribing:
                     merchant_id=merchant_id,
                     channel=Channel.EMAIL,
                     contact_key=key,
-                    contact=await find_address(db, tenant_id=tenant_id, contact_key=key),
+                    contact=await find_address(
+                        db, tenant_id=tenant_id, merchant_id=merchant_id, contact_key=key
+                    ),
                     status=ConsentStatus.OPT_OUT,
                     source=SOURCE,
                     now=self._clock(),
@@ -72,11 +71,7 @@ class Unsubscribing:
 
 
 async def _name(db: ReadSession | WriteSession, tenant_id: int, merchant_id: int) -> str:
-    name = await db.scalar(
-        select(col(Merchant.display_name)).where(
-            col(Merchant.tenant_id) == tenant_id, col(Merchant.id) == merchant_id
-        )
-    )
+    name = await find_display_name(db, tenant_id, merchant_id)
     if name is None:
         raise NotFound
-    return str(name)
+    return name

@@ -3,43 +3,33 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 from typing import Final, assert_never
 
 from sqlalchemy.exc import DBAPIError
 
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
 from api.services.messages.admission import Admission
 from api.services.messages.drafts import Draft, direct_draft, email_draft, sms_draft, voice_draft
 from api.services.messages.permission import Permissions
-from api.services.messages.same_key_requests import UNDER_WAY, KeyLocks
+from api.services.messages.same_key_requests import KeyLocks
 from api.services.messages.start import start_of
+from api.services.messages.write import write_message
 from api.workflow_starters import WorkflowStarter
 from models import logs
-from models.database.faults import LOCKED, state_of
-from models.database.limits import KEY_WAIT
-from models.database.transaction_limits import LockScope
 from models.enums import Channel, MessageStatus
 from models.errors import (
     HexavoxError,
-    IdempotencyKeyReused,
-    InsufficientCredits,
-    TemporarilyUnavailable,
     ValidationFailed,
 )
 from models.queries.messages import acceptance
-from models.queries.messages.acceptance import (
-    AcceptedMessage,
-    KeyTaken,
-    KnownSend,
-    NewMessage,
-    NotFunded,
-)
+from models.queries.messages.acceptance import NewMessage
 from models.rules.billing.periods import month_of
+from models.rules.messages.identity import SendKey, SendStart
 from models.rules.messages.operations import (
     SEND_DIRECT_EMAIL,
     SEND_EMAIL,
@@ -49,22 +39,39 @@ from models.rules.messages.operations import (
 )
 from models.rules.messages.validity import expiry
 from models.session import Database
-from workflows.messages.start import SendStart
 
 FARTHEST: Final = timedelta(days=30)
 """How far ahead a send may be scheduled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The send that answers a request: a new one, or the one its key stands for."""
+class AnsweredMessage:
+    """The message that a request to send is answered with."""
 
     message_id: int
     merchant: str
     """Empty for direct e-mail of the tenant itself."""
     channel: Channel
     status: MessageStatus
-    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """This request wrote the message and its hold; its workflow is to be started."""
+
+    send: SendStart
+    status: MessageStatus
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """This request got no answer that it wrote a message; `reason` is what is raised for it.
+
+    The key may stand for a message all the same: of an earlier request, or of this one if the
+    connection was lost after the commit.
+    """
+
+    reason: HexavoxError | DBAPIError
 
 
 def _utc_now() -> datetime:
@@ -74,8 +81,9 @@ def _utc_now() -> datetime:
 class Sending:
     """Turns a request into a funded message and sets its workflow going.
 
-    Each method answers with the send its key stands for, if there is one, whatever would be said of
-    it today: time, policy and funds matter once. What it raises otherwise is a `HexavoxError`.
+    A request is tried first. If it is refused, for whatever reason, and its key stands for a
+    message, that message is the answer: time, policy and funds matter once. Otherwise the reason is
+    raised, a `HexavoxError`.
     """
 
     def __init__(
@@ -98,31 +106,31 @@ class Sending:
 
     async def accept_sms(
         self, caller: Caller, order: V1OmniSmsSendRequest, request: IdempotentRequest
-    ) -> Accepted:
+    ) -> Outcome[AnsweredMessage]:
         """Accept one SMS."""
         return await self._send(caller, SEND_SMS, request, lambda: sms_draft(order))
 
     async def accept_voice(
         self, caller: Caller, order: V1OmniVoiceSendRequest, request: IdempotentRequest
-    ) -> Accepted:
+    ) -> Outcome[AnsweredMessage]:
         """Accept one text-to-speech call."""
         return await self._send(caller, SEND_VOICE, request, lambda: voice_draft(order))
 
     async def accept_tts_call(
         self, caller: Caller, order: V1TtsCallRequest, request: IdempotentRequest
-    ) -> Accepted:
+    ) -> Outcome[AnsweredMessage]:
         """Accept one text-to-speech call with labels."""
         return await self._send(caller, SEND_TTS_CALL, request, lambda: voice_draft(order))
 
     async def accept_email(
         self, caller: Caller, order: V1OmniEmailSendRequest, request: IdempotentRequest
-    ) -> Accepted:
+    ) -> Outcome[AnsweredMessage]:
         """Accept one e-mail of a merchant."""
         return await self._send(caller, SEND_EMAIL, request, lambda: email_draft(order))
 
     async def accept_direct_email(
         self, caller: Caller, order: V1EmailSendRequest, request: IdempotentRequest
-    ) -> Accepted:
+    ) -> Outcome[AnsweredMessage]:
         """Accept one direct e-mail, for the tenant or for a merchant."""
         return await self._send(
             caller, SEND_DIRECT_EMAIL, request, lambda: direct_draft(order, caller.merchant)
@@ -134,39 +142,61 @@ class Sending:
         operation: str,
         request: IdempotentRequest,
         read: Callable[[], Draft],
-    ) -> Accepted:
-        named = (caller.tenant_id, operation, request.scope, request.key)
-        key = None if request.key is None else named
+    ) -> Outcome[AnsweredMessage]:
+        send_key = _send_key(caller, operation, request)
+        attempt = await self._try_accept(caller, send_key, request, read)
+        match attempt:
+            case _Written():
+                return Accepted(await self._start(attempt))
+            case Replayed():
+                return attempt
+            case _Refused(reason=reason):
+                # Looked up only now, because most keys are new (docs/decisions/0034).
+                replayed = await self._find_replay(send_key, request)
+                if replayed is None:
+                    raise reason
+                return replayed
+            case _:
+                assert_never(attempt)
+
+    async def _try_accept(
+        self,
+        caller: Caller,
+        send_key: SendKey | None,
+        request: IdempotentRequest,
+        read: Callable[[], Draft],
+    ) -> _Written | Replayed[AnsweredMessage] | _Refused:
+        """Check a send and write it, after every other request of this process with its key."""
         try:
-            async with self._key_locks.hold(key) as second:
-                known = await self._known(caller, operation, request) if second else None
-                if known is not None:
-                    return known
-                draft = read()
-                with self._admission.reserve(caller.tenant_id, draft.type):
-                    message = await self._permitted(caller, draft, request)
-                    lock_scope = caller.lock_scope(draft.merchant, f"{operation} {message.channel}")
-                    message_id = await self._write_patiently(message, lock_scope)
-        except (HexavoxError, DBAPIError):
-            # Asked for only now, because most keys are new: what stands in the way of a send that
-            # was accepted already, such as an opt-out since then, is of no matter any more. A
-            # connection may have been lost after the commit.
-            known = await self._known(caller, operation, request)
-            if known is None:
-                raise
-            return known
-        send = start_of(message, message_id, draft.merchant or "")
-        logs.message_id.set(message_id)
+            async with self._key_locks.hold(send_key) as second:
+                # The one before has most likely written it: then nothing needs to be checked.
+                replayed = await self._find_replay(send_key, request) if second else None
+                return replayed or await self._check_and_write(caller, request, read())
+        except (HexavoxError, DBAPIError) as error:
+            return _Refused(error)
+
+    async def _check_and_write(
+        self, caller: Caller, request: IdempotentRequest, draft: Draft
+    ) -> _Written:
+        """Write a message that may be sent and is funded, or raise what forbids it."""
+        with self._admission.reserve(caller.tenant_id, draft.type):
+            message = await self._permitted(caller, draft, request)
+            work = f"{draft.operation} {message.channel}"
+            lock_scope = caller.lock_scope(draft.merchant, work)
+            message_id = await write_message(self._database, message, lock_scope)
+        waiting = message.due_at > message.accepted_at
+        return _Written(
+            start_of(message, message_id, draft.merchant or ""),
+            MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
+        )
+
+    async def _start(self, written: _Written) -> AnsweredMessage:
+        """Start the workflow of a new message."""
+        send = written.send
+        logs.message_id.set(send.message_id)
         logs.workflow_id.set(send.workflow_id)
         await self._starter.start(send)
-        waiting = message.due_at > message.accepted_at
-        return Accepted(
-            message_id=message_id,
-            merchant=send.merchant,
-            channel=message.channel,
-            status=MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
-            replayed=False,
-        )
+        return _answered(send, written.status)
 
     async def _permitted(
         self, caller: Caller, draft: Draft, request: IdempotentRequest
@@ -175,13 +205,12 @@ class Sending:
         now = self._clock()
         wanted_at = due_at(draft.send_at, now)
         permission = await self._permissions.obtain(caller, draft, wanted_at)
-        keys = draft.contact_keys(self._database.contact_keys)
         return NewMessage(
             tenant_id=caller.tenant_id,
             merchant_id=permission.merchant_id,
             channel=draft.channel,
             type=draft.type,
-            contact_key=keys[0],
+            contact_key=permission.contact_keys[0],
             to_contact=draft.to[0],
             sender=permission.sender,
             body=draft.body,
@@ -193,7 +222,7 @@ class Sending:
             fingerprint=request.fingerprint,
             units=draft.units,
             funded=permission.merchant_id is not None,
-            further_keys=keys[1:],
+            further_keys=permission.contact_keys[1:],
             month=month_of(now),
             accepted_at=now,
             due_at=permission.due_at,
@@ -202,67 +231,30 @@ class Sending:
             sweep_at=now + self._start_within,
         )
 
-    async def _write_patiently(self, message: NewMessage, lock_scope: LockScope) -> int:
-        """Write it down; one with a key waits longer for a lock, for its twin may hold it."""
-        give_up_at = monotonic() + KEY_WAIT.total_seconds()
-        wait_when_locked = False
-        while True:
-            try:
-                return await self._write(message, lock_scope, wait_when_locked=wait_when_locked)
-            except DBAPIError as error:
-                locked = state_of(error) == LOCKED
-                if not locked or message.idempotency_key is None or monotonic() > give_up_at:
-                    raise
-            wait_when_locked = True
+    async def _find_replay(
+        self, send_key: SendKey | None, request: IdempotentRequest
+    ) -> Replayed[AnsweredMessage] | None:
+        """Return the message that was accepted under a key; None if there is none.
 
-    async def _write(
-        self, message: NewMessage, lock_scope: LockScope, *, wait_when_locked: bool
-    ) -> int:
-        """Write it down with its hold, or leave no trace of it and raise why."""
-        async with self._database.transaction(lock_scope, wait_when_locked=wait_when_locked) as db:
-            outcome = await acceptance.accept(db, message)
-            match outcome:
-                case AcceptedMessage():
-                    return outcome.message_id
-                case NotFunded():
-                    raise InsufficientCredits(
-                        f"Units needed: {message.units}, available: {outcome.available}."
-                    )
-                case KeyTaken(written=True):
-                    raise TemporarilyUnavailable(UNDER_WAY)
-                case KeyTaken():
-                    pass  # a rollback would cost the connection what it has prepared
-                case _:
-                    assert_never(outcome)
-        raise TemporarilyUnavailable(UNDER_WAY)
-
-    async def _known(
-        self, caller: Caller, operation: str, request: IdempotentRequest
-    ) -> Accepted | None:
-        if request.key is None:
+        Raises IdempotencyKeyReused if it was accepted for another request.
+        """
+        if send_key is None:
             return None
         async with self._database.read() as db:
-            known = await acceptance.find_known(
-                db,
-                tenant_id=caller.tenant_id,
-                operation=operation,
-                scope=request.scope,
-                key=request.key,
-            )
+            known = await acceptance.find_known(db, send_key)
         if known is None:
             return None
-        if known.fingerprint != request.fingerprint:
-            raise IdempotencyKeyReused
-        logs.message_id.set(known.message_id)
+        request.check_same(known.fingerprint)
+        logs.message_id.set(known.send.message_id)
         if not known.completed:
-            await self._starter.start(_restart(caller, operation, request, known))
-        return Accepted(
-            message_id=known.message_id,
-            merchant=known.merchant,
-            channel=known.channel,
-            status=known.status,
-            replayed=True,
-        )
+            await self._starter.start(known.send)
+        return Replayed(_answered(known.send, known.status))
+
+
+def _answered(send: SendStart, status: MessageStatus) -> AnsweredMessage:
+    return AnsweredMessage(
+        message_id=send.message_id, merchant=send.merchant, channel=send.channel, status=status
+    )
 
 
 def due_at(send_at: datetime | None, now: datetime) -> datetime:
@@ -274,16 +266,12 @@ def due_at(send_at: datetime | None, now: datetime) -> datetime:
     return send_at
 
 
-def _restart(
-    caller: Caller, operation: str, request: IdempotentRequest, known: KnownSend
-) -> SendStart:
-    return SendStart(
+def _send_key(caller: Caller, operation: str, request: IdempotentRequest) -> SendKey | None:
+    """Return the key of a send; None if it has none."""
+    if request.key is None:
+        return None
+    return SendKey(
         tenant_id=caller.tenant_id,
-        message_id=known.message_id,
-        merchant_id=known.merchant_id,
-        merchant=known.merchant,
-        channel=known.channel,
-        type=known.type,
         operation=operation,
         scope=request.scope,
         idempotency_key=request.key,

@@ -3,20 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlmodel import col
-
 from api.http.auth import Caller
 from api.schemas.messages import MessageView
 from api.services.messages.read import Messages, read_message_id
-from api.services.readable import readable_messages
 from api.workflow_starters import WorkflowStarter
 from models.enums import MessageStatus
 from models.errors import MessageNotFound, NotCancelable
 from models.queries.messages import settleable, settlement
+from models.queries.messages.read import find_message
 from models.session import Database
-from models.tables.message import Message
 from workflows.messages.start import SendSignal
-from workflows.names import send_workflow_id
 
 
 class Canceling:
@@ -42,24 +38,16 @@ class Canceling:
         """
         named = read_message_id(message_id)
         async with self._database.transaction(caller.lock_scope()) as db:
-            readable = readable_messages(caller).where(col(Message.id) == named)
-            row = (await db.execute(readable)).one_or_none()
+            found = await find_message(db, caller, named)
             locked = await settleable.lock_for_settlement(
                 db, tenant_id=caller.tenant_id, message_id=named
             )
-            if row is None or locked is None:
+            if found is None or locked is None:
                 raise MessageNotFound
             canceled = await settlement.cancel_message(db, locked, self._clock())
             if not canceled and locked.facts.status is not MessageStatus.CANCELED:
                 raise NotCancelable
-        message: Message = row[0]
+        message, _ = found
         if canceled:
-            workflow_id = send_workflow_id(
-                message.operation,
-                caller.tenant_id,
-                message.scope,
-                message.idempotency_key,
-                named,
-            )
-            await self._starter.wake(workflow_id, SendSignal.ROW_CHANGED)
+            await self._starter.wake(message.identity.workflow_id, SendSignal.ROW_CHANGED)
         return await self._messages.get(caller, message_id)

@@ -4,17 +4,15 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pydantic import BaseModel
-from sqlalchemy import delete
-from sqlmodel import col
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, forget_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.schemas.messages import MessageView
 from api.services.messages.cancel import Canceling
 from api.services.messages.read import read_message_id
 from models.errors import MessageNotFound, NotCancelable
 from models.session import Database
-from models.tables.idempotency import IdempotencyRecord
 
 
 class _Bound(BaseModel):
@@ -40,7 +38,7 @@ class CancelRequests:
 
     async def cancel(
         self, caller: Caller, message_id: str, request: IdempotentRequest
-    ) -> Answer[MessageView]:
+    ) -> Outcome[MessageView]:
         """Cancel a message; raises MessageNotFound, NotCancelable, IdempotencyKeyReused."""
         read_message_id(message_id)
         known = await self._bind(caller, message_id, request)
@@ -49,7 +47,7 @@ class CancelRequests:
         except (MessageNotFound, NotCancelable):
             await self._let_go(caller, request)
             raise
-        return Answer(view, replayed=known)
+        return Replayed(view) if known else Accepted(view)
 
     async def _bind(self, caller: Caller, message_id: str, request: IdempotentRequest) -> bool:
         """Bind the key to the message; tell whether it was bound to it before."""
@@ -63,12 +61,4 @@ class CancelRequests:
         if request.key is None:
             return
         async with self._database.transaction(caller.lock_scope(work=request.operation)) as db:
-            await db.execute(
-                delete(IdempotencyRecord).where(
-                    col(IdempotencyRecord.tenant_id) == caller.tenant_id,
-                    col(IdempotencyRecord.operation) == request.operation,
-                    col(IdempotencyRecord.scope) == request.scope,
-                    col(IdempotencyRecord.idempotency_key) == request.key,
-                    col(IdempotencyRecord.fingerprint) == request.fingerprint,
-                )
-            )
+            await forget_answer(db, caller, request)

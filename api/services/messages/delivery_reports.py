@@ -13,7 +13,6 @@ from models.rules.messages.reference import parse_reference
 from models.session import Database
 from providers.ports.messages import Report
 from workflows.messages.start import SendSignal
-from workflows.names import send_workflow_id
 
 Verify = Callable[[Mapping[str, str], bytes], Report | None]
 """Headers and raw body → the report; None if it is of no interest. Raises ForgedWebhook."""
@@ -55,13 +54,4 @@ class Receipts:
         if isinstance(stored, Mismatch):
             return
         if stored.open and not stored.completed and not stored.awaited_inline:
-            await self._starter.wake(
-                send_workflow_id(
-                    stored.operation,
-                    named.tenant_id,
-                    stored.scope,
-                    stored.idempotency_key,
-                    named.message_id,
-                ),
-                SendSignal.REPORTED,
-            )
+            await self._starter.wake(stored.message.workflow_id, SendSignal.REPORTED)

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,6 +30,8 @@ class Permission:
     """It may be sent: for whom, from which sender, not before when."""
 
     merchant_id: int | None
+    contact_keys: Sequence[str]
+    """Of the recipients, in their order."""
     sender: str = field(repr=False)
     due_at: datetime
     details: Mapping[str, str] = field(default_factory=dict)
@@ -44,8 +46,9 @@ class Permissions:
 
     async def obtain(self, caller: Caller, draft: Draft, wanted_at: datetime) -> Permission:
         """Return the permission, or raise what forbids the send (403 and 404 of the contract)."""
+        contact_keys = draft.contact_keys(self._database.contact_keys)
         if draft.merchant is None:
-            return await self._for_tenant(caller, draft, wanted_at)
+            return await self._for_tenant(caller, draft, contact_keys, wanted_at)
         if caller.merchant is not None and caller.merchant != draft.merchant:
             raise MerchantNotFound
         async with self._database.read() as db:
@@ -54,7 +57,7 @@ class Permissions:
                 tenant_id=caller.tenant_id,
                 merchant=draft.merchant,
                 channel=draft.channel,
-                contact_keys=draft.contact_keys(self._database.contact_keys),
+                contact_keys=contact_keys,
             )
             if found is None:
                 raise MerchantNotFound
@@ -66,30 +69,36 @@ class Permissions:
             raise SenderNotRegistered(_UNREGISTERED if found.unregistered else "")
         return Permission(
             merchant_id=found.merchant_id,
+            contact_keys=contact_keys,
             sender=sender,
             due_at=_in_daytime(found, draft, wanted_at),
-            details=self._links(caller, found.merchant_id, draft),
+            details=self._links(caller, found.merchant_id, draft, contact_keys[0]),
         )
 
-    async def _for_tenant(self, caller: Caller, draft: Draft, wanted_at: datetime) -> Permission:
+    async def _for_tenant(
+        self, caller: Caller, draft: Draft, contact_keys: Sequence[str], wanted_at: datetime
+    ) -> Permission:
         async with self._database.read() as db:
             if await send_policy.suppressed_anywhere(
                 db,
                 tenant_id=caller.tenant_id,
                 channel=draft.channel,
-                contact_keys=draft.contact_keys(self._database.contact_keys),
+                contact_keys=contact_keys,
             ):
                 raise RecipientSuppressed
             sender = await _address(db, caller, draft)
         if sender is None:
             raise SenderNotRegistered
-        return Permission(merchant_id=None, sender=sender, due_at=wanted_at)
+        return Permission(
+            merchant_id=None, contact_keys=contact_keys, sender=sender, due_at=wanted_at
+        )
 
-    def _links(self, caller: Caller, merchant_id: int, draft: Draft) -> dict[str, str]:
+    def _links(
+        self, caller: Caller, merchant_id: int, draft: Draft, contact_key: str
+    ) -> dict[str, str]:
         if draft.channel is not Channel.EMAIL or draft.type is not MessageType.MARKETING:
             return {}
-        key = self._database.contact_keys.key(draft.channel, draft.to[0])
-        link = self._unsubscribe.link(caller.tenant_id, merchant_id, key)
+        link = self._unsubscribe.link(caller.tenant_id, merchant_id, contact_key)
         return {"unsubscribeUrl": link}
 
 

@@ -4,17 +4,14 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from sqlalchemy import select
-from sqlmodel import col
-
 from api.http.auth import Caller
 from api.services.messages.read import read_message_id
-from api.services.readable import readable_messages
-from models.enums import Channel, MessageStatus, ReportStatus
+from models.enums import Channel, MessageStatus
 from models.errors import MessageNotFound, RecordingNotFound, TemporarilyUnavailable
+from models.queries.messages.read import find_answered_attempt, find_message
 from models.rules.messages.reference import Reference
 from models.session import Database, ReadSession
-from models.tables.message import Attempt, Message, Receipt
+from models.tables.message import Attempt
 from providers.ports.messages import Found, KeepsRecordings, NotFound, Recording, Unanswered
 
 
@@ -58,33 +55,15 @@ class Recordings:
 
 
 async def _answered_attempt(db: ReadSession, caller: Caller, message_id: int) -> Attempt:
-    """Return the attempt by which a recorded call was answered: the one whose end was reported."""
-    row = (
-        await db.execute(readable_messages(caller).where(col(Message.id) == message_id))
-    ).one_or_none()
-    if row is None:
+    """Return the attempt by which a recorded call was answered."""
+    found = await find_message(db, caller, message_id)
+    if found is None:
         raise MessageNotFound
-    message: Message = row[0]
+    message, _ = found
     recorded = message.channel == Channel.VOICE and message.details.get("record")
     if not recorded or message.status != MessageStatus.DELIVERED:
         raise RecordingNotFound
-    statement = (
-        select(Attempt)
-        .join(
-            Receipt,
-            (col(Receipt.tenant_id) == col(Attempt.tenant_id))
-            & (col(Receipt.message_id) == col(Attempt.message_id))
-            & (col(Receipt.attempt) == col(Attempt.number)),
-        )
-        .where(
-            col(Attempt.tenant_id) == caller.tenant_id,
-            col(Attempt.message_id) == message_id,
-            col(Receipt.status) == ReportStatus.DELIVERED,
-        )
-        .order_by(col(Receipt.id))
-        .limit(1)
-    )
-    attempt = (await db.scalars(statement)).one_or_none()
+    attempt = await find_answered_attempt(db, caller.tenant_id, message_id)
     if attempt is None:
         raise RecordingNotFound
     return attempt

@@ -1,7 +1,7 @@
 """How the workflow of a message that was just accepted is started."""
 
 from models.queries.messages.acceptance import NewMessage
-from workflows.messages.start import SendStart
+from models.rules.messages.identity import SendStart
 
 
 def start_of(message: NewMessage, message_id: int, merchant: str) -> SendStart:

@@ -10,8 +10,8 @@ from time import monotonic
 from typing import Final
 
 from models.queries.system import sweep_messages
+from models.rules.messages.identity import SendStart
 from models.session import Database
-from workflows.messages.start import SendStart
 
 log = logging.getLogger(__name__)
 

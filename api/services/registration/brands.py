@@ -5,15 +5,14 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.registration_starter import RegistrationStarter
 from api.schemas.messaging import V1MerchantMessagingBrandRequest, V1MerchantMessagingBrandView
-from api.services.readable import readable_brands, row_id
 from api.services.registration.scope import Scope, find_scope, set_going
 from models.errors import ValidationFailed
+from models.queries.registration.merchant_registrations import find_brand, write_registration
 from models.queries.registration.registrations import Steps, move
 from models.registration_errors import BrandNotEditable, BrandNotFound
 from models.rules.registration.checks import check_brand
@@ -21,6 +20,7 @@ from models.rules.registration.lifecycle import EDITABLE
 from models.rules.registration.profiles import BrandProfile
 from models.rules.registration.vocabulary import RegistrationState
 from models.session import Database, WriteSession
+from models.tables.base import row_id
 from models.tables.messaging import Brand
 from providers.registries import Registries
 
@@ -52,7 +52,7 @@ class Brands:
         merchant_id: str,
         order: V1MerchantMessagingBrandRequest,
         request: IdempotentRequest,
-    ) -> Answer[V1MerchantMessagingBrandView]:
+    ) -> Outcome[V1MerchantMessagingBrandView]:
         """Make the brand or correct it, and submit it unless it is to stay a draft.
 
         A repeated request is answered with the brand as it stands, unless it was written since.
@@ -65,7 +65,7 @@ class Brands:
         ) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
-            brand = await find_brand(db, scope, locked=True)
+            brand = await find_brand(db, scope.rows, locked=True)
             if stored is None:
                 profile = _read(order)
                 now = self._clock()
@@ -74,13 +74,13 @@ class Brands:
             view = _answered(brand, scope, stored)
         merchant = scope.merchant.external_id
         await set_going(self._starter, brand, merchant, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def get(self, caller: Caller, merchant_id: str) -> V1MerchantMessagingBrandView:
         """Return the brand; raises BrandNotFound."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
-            brand = await find_brand(db, scope)
+            brand = await find_brand(db, scope.rows)
         if brand is None:
             raise BrandNotFound
         return brand_view(brand, scope)
@@ -104,7 +104,6 @@ class Brands:
                 created_at=now,
                 updated_at=now,
             )
-            db.add(brand)
         else:
             if brand.state not in EDITABLE:
                 raise BrandNotEditable(f"The brand is {brand.state}.")
@@ -114,16 +113,8 @@ class Brands:
         following = RegistrationState.PENDING if submit else RegistrationState.DRAFT
         if move(brand, Steps(state=following), now=now, look_after=self._look_after) and submit:
             brand.submitted_at = now
-        await db.flush()
+        await write_registration(db, brand)
         return brand
-
-
-async def find_brand(db: AsyncSession, scope: Scope, *, locked: bool = False) -> Brand | None:
-    """Return the merchant's brand at its registry, if it has one."""
-    statement = readable_brands(scope.caller, scope.merchant, scope.provider)
-    if locked:
-        statement = statement.with_for_update()
-    return (await db.scalars(statement)).one_or_none()
 
 
 def brand_view(brand: Brand, scope: Scope) -> V1MerchantMessagingBrandView:

@@ -5,21 +5,25 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
-
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.registration_starter import RegistrationStarter
 from api.schemas.messaging import (
     V1MerchantMessagingCampaignRequest,
     V1MerchantMessagingCampaignView,
 )
-from api.services.readable import readable_campaigns, row_id
-from api.services.registration.brands import find_brand, profile_of
+from api.services.registration.brands import profile_of
 from api.services.registration.scope import Scope, find_scope, set_going
 from models.errors import ValidationFailed
+from models.queries.registration.merchant_registrations import (
+    find_brand,
+    find_campaign,
+    has_campaign,
+    list_campaigns,
+    write_registration,
+)
 from models.queries.registration.registrations import Steps, move
 from models.registration_errors import (
     BrandNotApproved,
@@ -32,6 +36,7 @@ from models.rules.registration.lifecycle import EDITABLE
 from models.rules.registration.profiles import CampaignProfile
 from models.rules.registration.vocabulary import EntityType, RegistrationState
 from models.session import Database, WriteSession
+from models.tables.base import row_id
 from models.tables.messaging import Brand, Campaign
 from providers.registries import Registries
 
@@ -60,7 +65,7 @@ class Campaigns:
         merchant_id: str,
         order: V1MerchantMessagingCampaignRequest,
         request: IdempotentRequest,
-    ) -> Answer[V1MerchantMessagingCampaignView]:
+    ) -> Outcome[V1MerchantMessagingCampaignView]:
         """Make a campaign or correct one, and submit it unless it is to stay a draft.
 
         A repeated request is answered with the campaign as it stands, unless it was written since.
@@ -81,11 +86,11 @@ class Campaigns:
                 view = campaign_view(campaign, scope)
                 await store_answer(db, caller, request, view, now)
             else:
-                campaign = await _find(db, scope, stored["campaignId"])
+                campaign = await find_campaign(db, scope.rows, int(stored["campaignId"]))
                 view = _answered(campaign, scope, stored)
         merchant = scope.merchant.external_id
         await set_going(self._starter, campaign, merchant, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
@@ -93,11 +98,7 @@ class Campaigns:
         """Return the campaigns of a merchant, the newest first."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
-            statement = readable_campaigns(caller, scope.merchant, scope.provider)
-            if (after := page.after(size=1)) is not None:
-                statement = statement.where(col(Campaign.id) < after[0])
-            statement = statement.order_by(col(Campaign.id).desc()).limit(page.limit + 1)
-            rows = (await db.scalars(statement)).all()
+            rows = await list_campaigns(db, scope.rows, after=page.after_id(), most=page.limit + 1)
         found = page.cut(rows, lambda campaign: (row_id(campaign.id),))
         return Slice([campaign_view(campaign, scope) for campaign in found.items], found.end)
 
@@ -110,7 +111,7 @@ class Campaigns:
     ) -> Campaign:
         profile = _profile(order)
         _refuse(check_campaign(profile))
-        brand = await find_brand(db, scope)
+        brand = await find_brand(db, scope.rows)
         if brand is None or brand.state != RegistrationState.APPROVED:
             stands = "There is no brand." if brand is None else f"The brand is {brand.state}."
             raise BrandNotApproved(stands)
@@ -118,9 +119,8 @@ class Campaigns:
         if order.campaign_id is None:
             await _check_room(db, scope, brand)
             campaign = _new(scope, brand, profile, now)
-            db.add(campaign)
         else:
-            campaign = await find_campaign(db, scope, order.campaign_id, locked=True)
+            campaign = await get_campaign(db, scope, order.campaign_id, locked=True)
             if campaign.state not in EDITABLE:
                 raise CampaignNotEditable(f"The campaign is {campaign.state}.")
             campaign.profile = asdict(profile)
@@ -130,38 +130,26 @@ class Campaigns:
         steps = Steps(state=following)
         if move(campaign, steps, now=now, look_after=self._look_after) and order.submit:
             campaign.submitted_at = now
-        await db.flush()
+        await write_registration(db, campaign)
         return campaign
 
 
-async def _check_room(db: AsyncSession, scope: Scope, brand: Brand) -> None:
+async def _check_room(db: WriteSession, scope: Scope, brand: Brand) -> None:
     """Raise SoleProprietorLimit if the brand may have no further campaign."""
     if profile_of(brand).entity_type is not EntityType.SOLE_PROPRIETOR:
         return
-    statement = readable_campaigns(scope.caller, scope.merchant, scope.provider).limit(1)
-    if (await db.scalars(statement)).first() is not None:
+    if await has_campaign(db, scope.rows):
         raise SoleProprietorLimit
 
 
-async def find_campaign(
-    db: AsyncSession, scope: Scope, campaign_id: str, *, locked: bool = False
+async def get_campaign(
+    db: WriteSession, scope: Scope, campaign_id: str, *, locked: bool = False
 ) -> Campaign:
     """Return one of the merchant's campaigns; raises CampaignNotFound."""
-    campaign = await _find(db, scope, campaign_id, locked=locked)
+    campaign = await find_campaign(db, scope.rows, int(campaign_id), locked=locked)
     if campaign is None:
         raise CampaignNotFound
     return campaign
-
-
-async def _find(
-    db: AsyncSession, scope: Scope, campaign_id: str, *, locked: bool = False
-) -> Campaign | None:
-    statement = readable_campaigns(scope.caller, scope.merchant, scope.provider).where(
-        col(Campaign.id) == int(campaign_id)
-    )
-    if locked:
-        statement = statement.with_for_update()
-    return (await db.scalars(statement)).one_or_none()
 
 
 def campaign_view(campaign: Campaign, scope: Scope) -> V1MerchantMessagingCampaignView:

@@ -4,12 +4,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
-
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.registration_starter import RegistrationStarter
 from api.schemas.messaging_numbers import (
@@ -19,11 +16,18 @@ from api.schemas.messaging_numbers import (
     V1MerchantMessagingNumberRequest,
     V1MerchantMessagingNumberView,
 )
-from api.services.readable import readable_numbers, row_id
-from api.services.registration.brands import find_brand, profile_of
-from api.services.registration.campaigns import find_campaign
+from api.services.registration.brands import profile_of
+from api.services.registration.campaigns import get_campaign
 from api.services.registration.scope import Scope, find_scope, set_going
 from models.errors import InvalidPhoneNumber, TemporarilyUnavailable, ValidationFailed
+from models.queries.registration.merchant_registrations import (
+    find_brand,
+    find_latest_purchase,
+    find_number,
+    has_assigned_number,
+    insert_number,
+    list_numbers,
+)
 from models.queries.registration.registrations import Steps, move
 from models.queries.senders.number_claims import claim_number
 from models.queries.senders.senders import forget_campaign
@@ -48,6 +52,7 @@ from models.rules.registration.vocabulary import (
 )
 from models.rules.senders.sender_choice import us_type
 from models.session import Database, WriteSession
+from models.tables.base import row_id
 from models.tables.messaging import Campaign, MessagingNumber
 from providers.ports.registration import Offered
 from providers.registries import Registries
@@ -88,7 +93,7 @@ class MessagingNumbers:
         merchant_id: str,
         order: V1MerchantMessagingNumberRequest,
         request: IdempotentRequest,
-    ) -> Answer[V1MerchantMessagingNumberView]:
+    ) -> Outcome[V1MerchantMessagingNumberView]:
         """Ask for a number. A repeated request is answered with where the purchase stands.
 
         Raises:
@@ -107,10 +112,10 @@ class MessagingNumbers:
                 view = number_view(number, scope)
                 await store_answer(db, caller, request, view, now)
             else:
-                number = await _find_by_id(db, scope, stored["numberId"])
+                number = await find_number(db, scope.rows, int(stored["numberId"]))
                 view = _number_answered(number, scope, stored)
         await self._set_going(number, scope, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
@@ -118,11 +123,7 @@ class MessagingNumbers:
         """Return the numbers of a merchant, the newest first."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
-            statement = readable_numbers(caller, scope.merchant, scope.provider)
-            if (after := page.after(size=1)) is not None:
-                statement = statement.where(col(MessagingNumber.id) < after[0])
-            statement = statement.order_by(col(MessagingNumber.id).desc()).limit(page.limit + 1)
-            rows = (await db.scalars(statement)).all()
+            rows = await list_numbers(db, scope.rows, after=page.after_id(), most=page.limit + 1)
         found = page.cut(rows, lambda number: (row_id(number.id),))
         return Slice([number_view(number, scope) for number in found.items], found.end)
 
@@ -133,7 +134,7 @@ class MessagingNumbers:
         number: str,
         order: V1MerchantMessagingAssignmentRequest,
         request: IdempotentRequest,
-    ) -> Answer[V1MerchantMessagingAssignmentView]:
+    ) -> Outcome[V1MerchantMessagingAssignmentView]:
         """Ask for a number to be assigned to an approved campaign.
 
         Raises:
@@ -148,19 +149,19 @@ class MessagingNumbers:
             row: MessagingNumber | None
             if stored is None:
                 now = self._clock()
-                row = await _find_number(db, scope, number, locked=True)
+                row = await _lock_number(db, scope, number)
                 await self._assign(db, scope, row, order.campaign_id, now)
                 view = assignment_view(row, scope)
                 await store_answer(db, caller, request, view, now)
             else:
-                row = await _find_by_id(db, scope, stored["numberId"])
+                row = await find_number(db, scope.rows, int(stored["numberId"]))
                 view = _assignment_answered(row, scope, stored)
         await self._set_going(row, scope, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def give_back(
         self, caller: Caller, merchant_id: str, number: str, request: IdempotentRequest
-    ) -> Answer[V1MerchantMessagingNumberView]:
+    ) -> Outcome[V1MerchantMessagingNumberView]:
         """Unassign a number, then release it; one on its way or gone is answered as it is.
 
         Raises:
@@ -174,7 +175,7 @@ class MessagingNumbers:
             row: MessagingNumber | None
             if stored is None:
                 now = self._clock()
-                row = await _find_number(db, scope, number, locked=True)
+                row = await _lock_number(db, scope, number)
                 self._give_back(row, now)
                 await db.flush()
                 if row.assignment == AssignmentState.UNASSIGNING:
@@ -182,10 +183,10 @@ class MessagingNumbers:
                 view = number_view(row, scope)
                 await store_answer(db, caller, request, view, now)
             else:
-                row = await _find_by_id(db, scope, stored["numberId"])
+                row = await find_number(db, scope.rows, int(stored["numberId"]))
                 view = _number_answered(row, scope, stored)
         await self._set_going(row, scope, fresh=stored is None)
-        return Answer(view, replayed=stored is not None)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def _request(
         self, db: WriteSession, scope: Scope, number: str, now: datetime
@@ -202,24 +203,8 @@ class MessagingNumbers:
         )
         if not claimed:
             raise NumberTaken
-        written: MessagingNumber | None = await db.scalar(
-            insert(MessagingNumber)
-            .values(
-                tenant_id=scope.caller.tenant_id,
-                merchant_id=scope.merchant.id,
-                provider=scope.provider,
-                submission=1,
-                vendor_state={},
-                reasons=[],
-                number=number,
-                type=type,
-                state=NumberState.REQUESTED,
-                sweep_at=now + self._look_after,
-                created_at=now,
-                updated_at=now,
-            )
-            .on_conflict_do_nothing()
-            .returning(MessagingNumber)
+        written = await insert_number(
+            db, scope.rows, number=number, type=type, sweep_at=now + self._look_after, now=now
         )
         if written is None:
             raise NumberTaken
@@ -228,7 +213,7 @@ class MessagingNumbers:
     async def _assign(
         self, db: WriteSession, scope: Scope, row: MessagingNumber, campaign_id: str, now: datetime
     ) -> None:
-        campaign = await find_campaign(db, scope, campaign_id)
+        campaign = await get_campaign(db, scope, campaign_id)
         if row.state != NumberState.ACTIVE:
             raise NumberNotActive(f"The number is {row.state}.")
         if row.type != NumberType.LOCAL:
@@ -261,45 +246,25 @@ class MessagingNumbers:
         await set_going(self._starter, row, scope.merchant.external_id, fresh=fresh)
 
 
-async def _check_room(db: AsyncSession, scope: Scope, campaign: Campaign) -> None:
+async def _check_room(db: WriteSession, scope: Scope, campaign: Campaign) -> None:
     """Raise SoleProprietorLimit if the campaign may have no further number."""
-    brand = await find_brand(db, scope)
+    brand = await find_brand(db, scope.rows)
     if brand is None or profile_of(brand).entity_type is not EntityType.SOLE_PROPRIETOR:
         return
-    others = readable_numbers(scope.caller, scope.merchant, scope.provider).where(
-        col(MessagingNumber.campaign_id) == campaign.id,
-        col(MessagingNumber.assignment).in_(HELD),
-    )
-    if (await db.scalars(others.limit(1))).first() is not None:
+    if await has_assigned_number(db, scope.rows, campaign.id):
         raise SoleProprietorLimit
 
 
-async def _find_number(
-    db: AsyncSession, scope: Scope, number: str, *, locked: bool
-) -> MessagingNumber:
-    """Return the merchant's latest purchase of a number; raises NumberNotFound."""
+async def _lock_number(db: WriteSession, scope: Scope, number: str) -> MessagingNumber:
+    """Return the merchant's latest purchase of a number, locked; raises NumberNotFound."""
     try:
         wanted = e164(number)
     except InvalidPhoneNumber as error:
         raise NumberNotFound from error
-    statement = (
-        readable_numbers(scope.caller, scope.merchant, scope.provider)
-        .where(col(MessagingNumber.number) == wanted)
-        .order_by(col(MessagingNumber.id).desc())
-        .limit(1)
-    )
-    if locked:
-        statement = statement.with_for_update()
-    row = (await db.scalars(statement)).one_or_none()
+    row = await find_latest_purchase(db, scope.rows, wanted, locked=True)
     if row is None:
         raise NumberNotFound
     return row
-
-
-async def _find_by_id(db: AsyncSession, scope: Scope, number_id: str) -> MessagingNumber | None:
-    statement = readable_numbers(scope.caller, scope.merchant, scope.provider)
-    wanted = statement.where(col(MessagingNumber.id) == int(number_id))
-    return (await db.scalars(wanted)).one_or_none()
 
 
 def number_view(row: MessagingNumber, scope: Scope) -> V1MerchantMessagingNumberView:

@@ -12,7 +12,7 @@ from models.session import Database
 from providers.ports.registration import RegistryNews
 
 VerifyNews = Callable[[Mapping[str, str], bytes], RegistryNews | None]
-"""Headers and raw body → whose operation has news; None if nobody's. Raises ForgedWebhook."""
+"""Headers and raw body → the operation reported on; None if not ours. Raises ForgedWebhook."""
 
 
 class RegistrationNews:

@@ -2,19 +2,16 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
-
 from api.http.auth import Caller
 from api.registration_starter import RegistrationStarter
-from api.services.readable import get_merchant, row_id
-from models.enums import DeliveryMode
 from models.errors import TemporarilyUnavailable
 from models.queries.registration import registrations
 from models.queries.registration.registrations import Row
+from models.queries.tenants.tenants import find_delivery_mode
+from models.queries.tenants.visibility import RegistryScope, get_merchant
+from models.session import ReadSession, WriteSession
+from models.tables.base import row_id
 from models.tables.merchant import Merchant
-from models.tables.tenant import Tenant
 from providers.ports.registration import Registry
 from providers.registries import Registries
 from workflows.registration.start import RegistrationStart
@@ -36,9 +33,18 @@ class Scope:
         """The word for the registry in rows."""
         return self.registry.name
 
+    @property
+    def rows(self) -> RegistryScope:
+        """Whose registrations may be read."""
+        return RegistryScope(
+            tenant_id=self.caller.tenant_id,
+            merchant_id=row_id(self.merchant.id),
+            provider=self.provider,
+        )
+
 
 async def find_scope(
-    db: AsyncSession,
+    db: ReadSession | WriteSession,
     registries: Registries,
     caller: Caller,
     merchant_id: str,
@@ -52,10 +58,8 @@ async def find_scope(
         TemporarilyUnavailable: this installation has no registry for the tenant's mode.
     """
     merchant = await get_merchant(db, caller, merchant_id, locked=locked)
-    mode = await db.scalar(
-        select(col(Tenant.delivery_mode)).where(col(Tenant.id) == caller.tenant_id)
-    )
-    registry = None if mode is None else registries.of_mode(DeliveryMode(mode))
+    mode = await find_delivery_mode(db, caller.tenant_id)
+    registry = None if mode is None else registries.of_mode(mode)
     if registry is None:
         raise TemporarilyUnavailable("No registry is set up for this tenant.")
     return Scope(caller=caller, merchant=merchant, registry=registry)

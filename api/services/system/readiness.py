@@ -5,10 +5,10 @@ from importlib.resources import files
 from time import monotonic
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from models.errors import TemporarilyUnavailable
+from models.queries.system.readiness import ServerState, read_server_state
 from models.session import Database
 
 _PATIENCE = 2.0
@@ -16,14 +16,6 @@ _PATIENCE = 2.0
 
 KEPT_FOR: Final = 0.5
 """Seconds that an answer is kept: anybody may ask, and each look takes a connection."""
-
-_LOOK: Final = text(
-    """
-    SELECT max(version_num) AS version,
-           pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only
-      FROM alembic_version
-    """
-)
 
 
 class Readiness:
@@ -60,21 +52,20 @@ class Readiness:
     async def _check_database(self) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
-                version, read_only = await self._look()
-                if read_only:
+                state = await self._look()
+                if state.read_only:
                     # What was opened to a standby, or while writing was switched off, stays so.
                     await self._database.renew()
-                    version, read_only = await self._look()
+                    state = await self._look()
         except TimeoutError as error:
             raise TemporarilyUnavailable("The database does not answer.") from error
         except ProgrammingError as error:  # no such table
             raise TemporarilyUnavailable("The database is not migrated.") from error
-        if version is None or version < self._needed:
+        if state.version is None or state.version < self._needed:
             raise TemporarilyUnavailable("The database is not migrated to this version.")
-        if read_only:
+        if state.read_only:
             raise TemporarilyUnavailable("The database takes no writes.")
 
-    async def _look(self) -> tuple[str | None, bool]:
+    async def _look(self) -> ServerState:
         async with self._database.read() as db:
-            row = (await db.execute(_LOOK)).one()
-        return row.version, row.read_only
+            return await read_server_state(db)

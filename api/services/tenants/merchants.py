@@ -1,17 +1,11 @@
 """Merchants: written once however often asked, read with what they may still send."""
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Integer, literal_column, select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.merchants import (
     MerchantCredits,
@@ -22,32 +16,21 @@ from api.schemas.merchants import (
     V1MerchantSettingsRequest,
     V1MerchantUpsertRequest,
 )
-from api.services.readable import get_merchant, readable_merchants, row_id
 from models.enums import Channel
 from models.errors import Forbidden, ValidationFailed
-from models.queries.alerts.threshold_alerts import limits_changed
-from models.queries.tenants.delivery_modes import mode_of
+from models.queries.tenants.merchants import (
+    Units,
+    find_credits,
+    find_used,
+    list_merchants,
+    write_merchant,
+)
+from models.queries.tenants.visibility import get_merchant
 from models.rules.billing.periods import first_day, month_of
 from models.rules.consent.quiet_hours import FEDERAL, NoSuchHour, narrowed
-from models.session import Database, WriteSession
-from models.tables.ledger import AllowanceMonth, CreditAccount
+from models.session import Database, ReadSession, WriteSession
+from models.tables.base import row_id
 from models.tables.merchant import Merchant
-
-_AT_FIRST: Mapping[str, Any] = {
-    "active": True,
-    "sms_limit": 0,
-    "voice_minutes_limit": 0,
-    "email_limit": 0,
-    "timezone": "America/New_York",
-}
-
-_LIMITS_BEFORE = [
-    literal_column(f"old.{name}", Integer).label(f"{name}_before")
-    for name in ("sms_limit", "voice_minutes_limit", "email_limit")
-]
-"""Null for a merchant that was not there."""
-
-Counts = Mapping[tuple[int, Channel], int]
 
 
 class Merchants:
@@ -59,7 +42,7 @@ class Merchants:
 
     async def upsert(
         self, caller: Caller, order: V1MerchantUpsertRequest, request: IdempotentRequest
-    ) -> Answer[MerchantView]:
+    ) -> Outcome[MerchantView]:
         """Create a merchant or change what the order names of it."""
         if caller.merchant_id is not None:
             raise Forbidden("A merchant's own key may not write merchants.")
@@ -68,12 +51,18 @@ class Merchants:
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
-                return Answer(MerchantView.model_validate(stored), replayed=True)
+                return Replayed(MerchantView.model_validate(stored))
             now = self._clock()
-            merchant = await _write(db, caller, order, now)
+            merchant = await write_merchant(
+                db,
+                tenant_id=caller.tenant_id,
+                external_id=order.merchant_id,
+                given=order.model_dump(by_alias=False, exclude={"merchant_id"}, exclude_none=True),
+                now=now,
+            )
             (view,) = await _views(db, caller, [merchant], now)
             await store_answer(db, caller, request, view, now)
-            return Answer(view, replayed=False)
+            return Accepted(view)
 
     async def get(self, caller: Caller, merchant_id: str) -> MerchantView:
         """Return one merchant."""
@@ -84,11 +73,9 @@ class Merchants:
 
     async def list(self, caller: Caller, page: Page) -> Slice[MerchantView]:
         """Return merchants, the newest first."""
-        statement = readable_merchants(caller).order_by(col(Merchant.id).desc())
-        if (after := page.after(size=1)) is not None:
-            statement = statement.where(col(Merchant.id) < after[0])
+        after = page.after_id()
         async with self._database.read() as db:
-            rows = (await db.scalars(statement.limit(page.limit + 1))).all()
+            rows = await list_merchants(db, caller, after=after, most=page.limit + 1)
             found = page.cut(rows, lambda merchant: (row_id(merchant.id),))
             return Slice(await _views(db, caller, found.items, self._clock()), found.end)
 
@@ -103,7 +90,7 @@ class Merchants:
         merchant_id: str,
         order: V1MerchantSettingsRequest,
         request: IdempotentRequest,
-    ) -> Answer[MerchantSettingsView]:
+    ) -> Outcome[MerchantSettingsView]:
         """Change the settings that the order names."""
         if caller.merchant_id is not None:
             raise Forbidden("A merchant's own key may not write merchants.")
@@ -112,7 +99,7 @@ class Merchants:
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
-                return Answer(MerchantSettingsView.model_validate(stored), replayed=True)
+                return Replayed(MerchantSettingsView.model_validate(stored))
             merchant = await get_merchant(db, caller, merchant_id, locked=True)
             for name in order.model_fields_set:
                 setattr(merchant, name, getattr(order, name))
@@ -120,97 +107,20 @@ class Merchants:
             merchant.updated_at = now = self._clock()
             view = _settings_view(merchant)
             await store_answer(db, caller, request, view, now)
-            return Answer(view, replayed=False)
-
-
-async def _write(
-    db: WriteSession, caller: Caller, order: V1MerchantUpsertRequest, now: datetime
-) -> Merchant:
-    """Insert or update, decided by the database: two at the same instant make one merchant."""
-    given = order.model_dump(by_alias=False, exclude={"merchant_id"}, exclude_none=True)
-    statement = (
-        insert(Merchant)
-        .values(
-            tenant_id=caller.tenant_id,
-            external_id=order.merchant_id,
-            created_at=now,
-            updated_at=now,
-            **{**_AT_FIRST, **given},
-        )
-        .on_conflict_do_update(
-            index_elements=["tenant_id", "external_id"], set_={**given, "updated_at": now}
-        )
-        .returning(Merchant, *_LIMITS_BEFORE)
-    )
-    merchant, *before = (await db.execute(statement)).one()
-    accounts = [
-        {
-            "tenant_id": caller.tenant_id,
-            "delivery_mode": mode_of(caller.tenant_id),
-            "merchant_id": merchant.id,
-            "channel": channel,
-        }
-        for channel in Channel
-    ]
-    await db.execute(
-        insert(CreditAccount)
-        .values([{**account, "available": 0, "held": 0} for account in accounts])
-        .on_conflict_do_nothing()
-    )
-    limits = [merchant.sms_limit, merchant.voice_minutes_limit, merchant.email_limit]
-    if None not in before and before != limits:
-        await limits_changed(
-            db, tenant_id=caller.tenant_id, merchant_id=row_id(merchant.id), now=now
-        )
-    return merchant
+            return Accepted(view)
 
 
 async def _views(
-    db: AsyncSession, caller: Caller, merchants: Sequence[Merchant], now: datetime
+    db: ReadSession | WriteSession, caller: Caller, merchants: Sequence[Merchant], now: datetime
 ) -> list[MerchantView]:
     month = month_of(now)
     ids = [row_id(merchant.id) for merchant in merchants]
-    credits = await _credits(db, caller, ids)
-    used = await _used(db, caller, ids, month)
+    credits = await find_credits(db, caller.tenant_id, ids)
+    used = await find_used(db, caller.tenant_id, ids, month)
     return [_view(merchant, credits, used, month) for merchant in merchants]
 
 
-async def _credits(db: AsyncSession, caller: Caller, ids: Sequence[int]) -> Counts:
-    rows = await db.execute(
-        select(
-            col(CreditAccount.merchant_id),
-            col(CreditAccount.channel),
-            col(CreditAccount.available),
-        ).where(
-            col(CreditAccount.tenant_id) == caller.tenant_id,
-            col(CreditAccount.merchant_id).in_(ids),
-        )
-    )
-    return _counts([(merchant, channel, count) for merchant, channel, count in rows])
-
-
-async def _used(db: AsyncSession, caller: Caller, ids: Sequence[int], month: str) -> Counts:
-    rows = await db.execute(
-        select(
-            col(AllowanceMonth.merchant_id),
-            col(AllowanceMonth.channel),
-            col(AllowanceMonth.used) + col(AllowanceMonth.credits_used),
-        ).where(
-            col(AllowanceMonth.tenant_id) == caller.tenant_id,
-            col(AllowanceMonth.merchant_id).in_(ids),
-            col(AllowanceMonth.month) == month,
-        )
-    )
-    return _counts([(merchant, channel, count) for merchant, channel, count in rows])
-
-
-def _counts(rows: Sequence[tuple[int, Channel, int]]) -> Counts:
-    counts: defaultdict[tuple[int, Channel], int] = defaultdict(int)
-    counts.update({(merchant, Channel(channel)): count for merchant, channel, count in rows})
-    return counts
-
-
-def _view(merchant: Merchant, credits: Counts, used: Counts, month: str) -> MerchantView:
+def _view(merchant: Merchant, credits: Units, used: Units, month: str) -> MerchantView:
     number = row_id(merchant.id)
     return MerchantView(
         merchant_id=merchant.external_id,
@@ -218,14 +128,14 @@ def _view(merchant: Merchant, credits: Counts, used: Counts, month: str) -> Merc
         active=merchant.active,
         limits=MerchantLimits.model_validate(merchant),
         credits=MerchantCredits(
-            sms_credits=credits[number, Channel.SMS],
-            voice_minutes_credits=credits[number, Channel.VOICE],
-            email_credits=credits[number, Channel.EMAIL],
+            sms_credits=credits.get((number, Channel.SMS), 0),
+            voice_minutes_credits=credits.get((number, Channel.VOICE), 0),
+            email_credits=credits.get((number, Channel.EMAIL), 0),
         ),
         usage=MerchantUsage(
-            sms_used=used[number, Channel.SMS],
-            voice_used=used[number, Channel.VOICE],
-            email_used=used[number, Channel.EMAIL],
+            sms_used=used.get((number, Channel.SMS), 0),
+            voice_used=used.get((number, Channel.VOICE), 0),
+            email_used=used.get((number, Channel.EMAIL), 0),
             period_start=first_day(month),
         ),
     )

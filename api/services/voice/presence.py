@@ -3,26 +3,22 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col
-
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.voice_provisioning import V1VoiceSipPresenceRequest, VoiceSipPresenceView
-from api.services.readable import get_merchant, readable_voice_users, row_id
 from models.enums import PresenceState
 from models.errors import VoiceUserNotFound
+from models.queries.tenants.visibility import get_merchant, narrow_scope
+from models.queries.voice.presence import User, find_posted, list_users, write_posted
 from models.queries.voice.sip_users import find_user
 from models.rules.voice.presence import Presence, presence_now
 from models.session import Database, WriteSession
+from models.tables.base import row_id
 from models.tables.merchant import Merchant
 from models.tables.voice import VoiceCredential, VoicePresence
 from providers.ports.sip import Registration, TellsRegistrations
-
-User = tuple[VoiceCredential, VoicePresence | None, str]
-"""A SIP user, what was posted of it, and its merchant's name in the contract."""
 
 
 class PresenceBook:
@@ -43,14 +39,14 @@ class PresenceBook:
 
     async def post(
         self, caller: Caller, order: V1VoiceSipPresenceRequest, request: IdempotentRequest
-    ) -> Answer[VoiceSipPresenceView]:
+    ) -> Outcome[VoiceSipPresenceView]:
         """Note what a client tells of a user."""
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.operation)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
-                return Answer(VoiceSipPresenceView.model_validate(stored), replayed=True)
+                return Replayed(VoiceSipPresenceView.model_validate(stored))
             merchant = await get_merchant(db, caller, order.merchant_id)
             user = await find_user(
                 db, tenant_id=caller.tenant_id, merchant_id=row_id(merchant.id), locked=True
@@ -62,32 +58,23 @@ class PresenceBook:
             # What was told, not what holds beside a registration: that may change by the second.
             view = _view(user, merchant.external_id, presence_now(_posted(posted), None, now))
             await store_answer(db, caller, request, view, now)
-            return Answer(view, replayed=False)
+            return Accepted(view)
 
     async def list(
         self, caller: Caller, merchant_id: str | None, page: Page
     ) -> Slice[VoiceSipPresenceView]:
         """Return the presence of SIP users, the newest user first."""
-        statement = readable_voice_users(caller).order_by(col(VoiceCredential.id).desc())
-        if (after := page.after(size=1)) is not None:
-            statement = statement.where(col(VoiceCredential.id) < after[0])
+        after = page.after_id()
         async with self._database.read() as db:
-            if merchant_id is not None:
-                merchant = await get_merchant(db, caller, merchant_id)
-                statement = statement.where(col(VoiceCredential.merchant_id) == merchant.id)
-            rows = (await db.execute(statement.limit(page.limit + 1))).all()
-        users = [(user, posted, name) for user, posted, name in rows]
+            scope = await narrow_scope(db, caller, merchant_id)
+            users = await list_users(db, scope, after=after, most=page.limit + 1)
         found = page.cut(users, lambda row: (row_id(row[0].id),))
         return Slice(await self._views(found.items), found.end)
 
     async def of_user(self, user: VoiceCredential, merchant: Merchant) -> VoiceSipPresenceView:
         """Return the presence of one user."""
-        statement = select(VoicePresence).where(
-            col(VoicePresence.tenant_id) == user.tenant_id,
-            col(VoicePresence.credential_id) == user.id,
-        )
         async with self._database.read() as db:
-            posted = (await db.scalars(statement)).one_or_none()
+            posted = await find_posted(db, user)
         (view,) = await self._views([(user, posted, merchant.external_id)])
         return view
 
@@ -127,13 +114,7 @@ class PresenceBook:
             "expires_at": now + lasts,
             "updated_at": now,
         }
-        statement = (
-            insert(VoicePresence)
-            .values(tenant_id=user.tenant_id, credential_id=user.id, **told)
-            .on_conflict_do_update(index_elements=["tenant_id", "credential_id"], set_=told)
-            .returning(VoicePresence)
-        )
-        return (await db.scalars(statement)).one()
+        return await write_posted(db, user, told)
 
 
 def _posted(row: VoicePresence) -> Presence:

@@ -8,7 +8,8 @@ import jwt
 from pydantic import BaseModel
 
 from api.http.auth import Caller
-from api.http.idempotency import Answer, IdempotentRequest, find_answer, store_answer
+from api.http.idempotency import IdempotentRequest, find_answer, store_answer
+from api.http.outcomes import Accepted, Outcome, Replayed
 from api.schemas.voice_provisioning import (
     V1VoiceProvisioningResponse,
     V1VoiceRotateRequest,
@@ -16,12 +17,13 @@ from api.schemas.voice_provisioning import (
     VoiceIceServer,
     VoiceSip,
 )
-from api.services.readable import get_merchant, row_id
 from api.services.voice.presence import PresenceBook
+from models.queries.tenants.visibility import get_merchant
 from models.queries.voice import sip_users
 from models.rules.voice.connection import CODECS, VoicePlace
 from models.rules.voice.sip import SipSecrets, turn_credential
 from models.session import Database, WriteSession
+from models.tables.base import row_id
 from models.tables.merchant import Merchant
 from models.tables.voice import VoiceCredential
 from workflows.voice.types import ProvisionInput
@@ -72,7 +74,7 @@ class VoiceProvisioning:
 
     async def rotate(
         self, caller: Caller, order: V1VoiceRotateRequest, request: IdempotentRequest
-    ) -> Answer[V1VoiceProvisioningResponse]:
+    ) -> Outcome[V1VoiceProvisioningResponse]:
         """Give the user a new password; the old one is refused from the commit on.
 
         A repeated request shows what holds now and changes nothing: of its answer only ids are
@@ -91,7 +93,8 @@ class VoiceProvisioning:
                 user.rotated_at = now
                 kept = Rotated(credential_id=row_id(user.id), version=user.version)
                 await store_answer(db, caller, request, kept, now)
-        return Answer(await self._show(user, merchant), replayed=stored is not None)
+        view = await self._show(user, merchant)
+        return Accepted(view) if stored is None else Replayed(view)
 
     async def _current(self, db: WriteSession, merchant: Merchant) -> tuple[VoiceCredential, bool]:
         """Return the merchant's user, locked, and whether its password was made just now.

@@ -88,6 +88,11 @@ def _create_load_sample() -> None:
         sa.CheckConstraint("id = 1", name=op.f("ck_load_sample_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_load_sample")),
     )
+    # Its only row: whoever locks it takes the sample.
+    op.execute(
+        "INSERT INTO load_sample (id, sampled_at, waiting, counted_at, count_again_at, open)"
+        " VALUES (1, '2000-01-01Z', '{}', '2000-01-01Z', '2000-01-01Z', '{}')"
+    )
 
 
 def _create_price() -> None:

@@ -1,12 +1,15 @@
-"""Raising and resolving alerts, once per crossing however many cross it together."""
+"""Alerts: raised and resolved once per crossing however many cross it together, and listed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import text
+from sqlmodel import col
 
 from models.enums import AlertSeverity, AlertType, Channel
-from models.session import WriteSession
+from models.queries.tenants.visibility import CallerScope, visible_alerts
+from models.session import ReadSession, WriteSession
+from models.tables.alert import Alert
 
 # Whoever raises it while it is open waits here for the other, and then only counts.
 _RAISE = text(
@@ -94,3 +97,27 @@ async def resolve_alerts(
             "now": now,
         },
     )
+
+
+async def list_alerts(
+    db: ReadSession,
+    scope: CallerScope,
+    *,
+    type: AlertType | None,
+    open: bool | None,
+    after: int | None,
+    most: int,
+) -> Sequence[tuple[Alert, str | None]]:
+    """Return alerts, each with its merchant's name in the contract, the newest first.
+
+    None for `type` or `open` narrows nothing; `after` is the id of the one to go on behind.
+    """
+    statement = visible_alerts(scope).order_by(col(Alert.id).desc())
+    if type is not None:
+        statement = statement.where(col(Alert.type) == type)
+    if open is not None:
+        resolved = col(Alert.resolved_at)
+        statement = statement.where(resolved.is_(None) if open else resolved.is_not(None))
+    if after is not None:
+        statement = statement.where(col(Alert.id) < after)
+    return [(row[0], row[1]) for row in await db.execute(statement.limit(most))]

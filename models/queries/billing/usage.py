@@ -11,6 +11,7 @@ from sqlalchemy import Row, TextClause, text
 from models.enums import Channel, UnpricedReason
 from models.queries.billing.day_closing import SINCE, unsettled
 from models.queries.billing.unpriced import unpriced_kinds
+from models.queries.tenants.visibility import CallerScope
 from models.rules.billing.freshness import Openness, Unpriced
 from models.session import ReadSession
 
@@ -161,9 +162,8 @@ _LINES: Final = {one: _lines(one) for one in (False, True)}
 
 async def total(
     db: ReadSession,
+    scope: CallerScope,
     *,
-    tenant_id: int,
-    merchant_id: int | None,
     first: date,
     last: date,
     today: date,
@@ -171,10 +171,10 @@ async def total(
     """Add up the days of a range, of one merchant or of all and the tenant itself."""
     row = (
         await db.execute(
-            TOTALS[merchant_id is not None],
+            TOTALS[scope.merchant_id is not None],
             {
-                "tenant_id": tenant_id,
-                "merchant_id": merchant_id,
+                "tenant_id": scope.tenant_id,
+                "merchant_id": scope.merchant_id,
                 "first": first,
                 "last": last,
                 "today": today,
@@ -209,9 +209,8 @@ def _openness(row: Row[Any]) -> Openness | None:
 
 async def read_lines(
     db: ReadSession,
+    scope: CallerScope,
     *,
-    tenant_id: int,
-    merchant_id: int | None,
     first: date,
     last: date,
     after: DayLine | None,
@@ -219,10 +218,10 @@ async def read_lines(
 ) -> Sequence[DayLine]:
     """Return some lines of a range, by day, merchant and channel, after another line of it."""
     rows = await db.execute(
-        _LINES[merchant_id is not None],
+        _LINES[scope.merchant_id is not None],
         {
-            "tenant_id": tenant_id,
-            "merchant_id": merchant_id,
+            "tenant_id": scope.tenant_id,
+            "merchant_id": scope.merchant_id,
             "first": first,
             "last": last,
             "after_day": first if after is None else after.day,

@@ -1,13 +1,21 @@
 """Consent in the database: the lock that makes "opted-out is never sent" true."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from models.enums import Channel, ConsentStatus
-from models.session import WriteSession
+from models.queries.tenants.visibility import (
+    CallerScope,
+    visible_consent_changes,
+    visible_consents,
+)
+from models.session import ReadSession, WriteSession
+from models.tables.consent import Consent, ConsentChange
 
 CONTACT_LOCK: Final = """
     hashtextextended(concat_ws(chr(31), 'consent', CAST(:tenant_id AS bigint), merchant_id, channel,
@@ -126,17 +134,78 @@ async def find_said(
 
 _ADDRESS = text(
     """
-    SELECT to_contact FROM message
-     WHERE tenant_id = :tenant_id AND contact_key = :contact_key AND channel = 'EMAIL'
-     ORDER BY id DESC LIMIT 1
+    SELECT COALESCE(
+           (SELECT NULLIF(contact, '') FROM consent
+             WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = 'EMAIL'
+               AND contact_key = :contact_key),
+           (SELECT to_contact FROM message
+             WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = 'EMAIL'
+               AND contact_key = :contact_key
+             ORDER BY id DESC LIMIT 1),
+           '')
     """
 )
 
 
-async def find_address(db: WriteSession, *, tenant_id: int, contact_key: str) -> str:
-    """Return the address behind a contact key, as it was last sent to; empty if none was.
+async def find_address(
+    db: WriteSession, *, tenant_id: int, merchant_id: int, contact_key: str
+) -> str:
+    """Return the address behind a contact key, as a merchant knows it; empty if it does not.
 
     For whoever only holds a key: an unsubscribe link names no address.
     """
-    values = {"tenant_id": tenant_id, "contact_key": contact_key}
-    return str(await db.scalar(_ADDRESS, values) or "")
+    values = {"tenant_id": tenant_id, "merchant_id": merchant_id, "contact_key": contact_key}
+    return str(await db.scalar(_ADDRESS, values))
+
+
+async def list_consents(
+    db: ReadSession,
+    scope: CallerScope,
+    *,
+    channel: Channel | None,
+    status: ConsentStatus | None,
+    contact_key: str | None,
+    after: int | None,
+    most: int,
+) -> Sequence[tuple[Consent, str]]:
+    """Return consent records, each with its merchant's name in the contract.
+
+    The contact that was recorded last comes first; None narrows nothing, and `after` is the number
+    of the record to go on behind.
+    """
+    statement = visible_consents(scope).order_by(col(Consent.number).desc())
+    if channel is not None:
+        statement = statement.where(col(Consent.channel) == channel)
+    if status is not None:
+        statement = statement.where(col(Consent.status) == status)
+    if contact_key is not None:
+        statement = statement.where(col(Consent.contact_key) == contact_key)
+    if after is not None:
+        statement = statement.where(col(Consent.number) < after)
+    return [(row[0], row[1]) for row in await db.execute(statement.limit(most))]
+
+
+async def list_changes(
+    db: ReadSession,
+    scope: CallerScope,
+    *,
+    channel: Channel,
+    contact_key: str,
+    after: int | None,
+    most: int,
+) -> Sequence[ConsentChange]:
+    """Return everything a contact said on a channel, the last first.
+
+    `after` is the id of the change to go on behind.
+    """
+    statement = (
+        visible_consent_changes(scope)
+        .where(
+            col(ConsentChange.channel) == channel,
+            col(ConsentChange.contact_key) == contact_key,
+        )
+        .order_by(col(ConsentChange.id).desc())
+    )
+    if after is not None:
+        statement = statement.where(col(ConsentChange.id) < after)
+    return (await db.scalars(statement.limit(most))).all()

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, text
 
 from models.enums import ConsentStatus, DeliveryMode, InboundKind, SuppressionReason
+from models.queries.tenants.visibility import CallerScope
 from models.rules.messages.operations import ANSWER_INBOUND
 from models.rules.senders.sender_choice import SANDBOX
 from models.session import ReadSession, WriteSession
@@ -266,9 +267,8 @@ _LIST = text(
 
 async def list_inbound(
     db: ReadSession,
+    scope: CallerScope,
     *,
-    tenant_id: int,
-    merchant_id: int | None,
     contact_key: str | None,
     number: str | None,
     before: int | None,
@@ -276,8 +276,8 @@ async def list_inbound(
 ) -> Sequence[StoredInbound]:
     """Return texts, the newest first; None narrows nothing."""
     values = {
-        "tenant_id": tenant_id,
-        "merchant_id": merchant_id,
+        "tenant_id": scope.tenant_id,
+        "merchant_id": scope.merchant_id,
         "contact_key": contact_key,
         "number": number,
         "before": before,

@@ -1,9 +1,9 @@
 """Accepting a send: what it is checked against, and the one statement that makes it so."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -11,23 +11,18 @@ from sqlalchemy.dialects.postgresql import JSONB
 from models.enums import Channel, MessageStatus, MessageType
 from models.queries.alerts.threshold_alerts import Account, credits_held
 from models.queries.billing.allowances import LIMIT
+from models.queries.messages.identity import START, start_of
 from models.rules.alerts.thresholds import credits_crossed
+from models.rules.messages.identity import SendKey, SendStart
 from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSend:
-    """A send that was accepted under an Idempotency-Key.
+    """A send that was accepted under an Idempotency-Key."""
 
-    `merchant` is empty and `merchant_id` 0 for direct e-mail of the tenant itself.
-    """
-
-    message_id: int
+    send: SendStart
     fingerprint: str
-    merchant_id: int
-    merchant: str
-    channel: Channel
-    type: MessageType
     status: MessageStatus
     completed: bool
 
@@ -86,55 +81,64 @@ class NotFunded:
 
 
 _KNOWN = text(
-    """
-    SELECT m.id, m.fingerprint, COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.type,
-           m.status, COALESCE(merchant.external_id, '') AS merchant,
-           m.completed_at IS NOT NULL AS completed
+    f"""
+    SELECT {START}, m.fingerprint, m.status, m.completed_at IS NOT NULL AS completed
       FROM message m
       LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
      WHERE m.tenant_id = :tenant_id AND m.operation = :operation AND m.scope = :scope
-       AND m.idempotency_key = :key
-    """
+       AND m.idempotency_key = :idempotency_key
+    """  # noqa: S608 - every value is a parameter
 )
 
 
-async def find_known(
-    db: ReadSession, *, tenant_id: int, operation: str, scope: str, key: str
-) -> KnownSend | None:
+async def find_known(db: ReadSession, send_key: SendKey) -> KnownSend | None:
     """Return the send that was accepted under this key, if there is one."""
-    row = (
-        await db.execute(
-            _KNOWN,
-            {"tenant_id": tenant_id, "operation": operation, "scope": scope, "key": key},
-        )
-    ).one_or_none()
+    row = (await db.execute(_KNOWN, asdict(send_key))).one_or_none()
     if row is None:
         return None
     return KnownSend(
-        message_id=row.id,
+        send=start_of(row),
         fingerprint=row.fingerprint,
-        merchant_id=row.merchant_id,
-        merchant=row.merchant,
-        channel=Channel(row.channel),
-        type=MessageType(row.type),
         status=MessageStatus(row.status),
         completed=row.completed,
     )
 
 
-def _insert(*, funded: str, allowance: str, credits: str) -> str:
+_COLUMNS: Final[Mapping[str, str]] = {
+    "tenant_id": ":tenant_id",
+    "delivery_mode": "(SELECT delivery_mode FROM tenant WHERE id = :tenant_id)",
+    "merchant_id": ":merchant_id",
+    "channel": ":channel",
+    "type": ":type",
+    "contact_key": ":contact_key",
+    "to_contact": ":to_contact",
+    "sender": ":sender",
+    "body": ":body",
+    "details": ":details",
+    "attributes": ":attributes",
+    "operation": ":operation",
+    "scope": ":scope",
+    "idempotency_key": ":idempotency_key",
+    "fingerprint": ":fingerprint",
+    "status": "CASE WHEN :scheduled THEN 'SCHEDULED' ELSE 'QUEUED' END",
+    "attempts": "0",
+    "units": ":units",
+    "billed_units": "0",
+    "funded": ":funded",
+    "month": ":month",
+    "accepted_at": ":accepted_at",
+    "due_at": ":due_at",
+    "expires_at": ":expires_at",
+    "sweep_at": ":sweep_at",
+    "ready_at": ":due_at",
+}
+"""Every column that a new message has a value in, but for its hold, and the SQL of the value."""
+
+
+def _insert(*, held_allowance: str, held_credits: str) -> str:
     """Return the INSERT of a message, up to what it selects from; the arguments are SQL."""
-    return f"""INSERT INTO message
-               (tenant_id, delivery_mode, merchant_id, batch_id, chunk_id, channel, type,
-                contact_key, to_contact, sender, body, details, attributes, operation, scope,
-                idempotency_key, fingerprint, status, attempts, units, billed_units, funded, month,
-                held_allowance, held_credits, accepted_at, due_at, expires_at, sweep_at, ready_at)
-        SELECT :tenant_id, (SELECT delivery_mode FROM tenant WHERE id = :tenant_id),
-               :merchant_id, NULL, NULL, :channel, :type, :contact_key, :to_contact, :sender, :body,
-               :details, :attributes, :operation, :scope, :idempotency_key, :fingerprint,
-               CASE WHEN :scheduled THEN 'SCHEDULED' ELSE 'QUEUED' END,
-               0, :units, 0, {funded}, :month, {allowance}, {credits}, :accepted_at,
-               :due_at, :expires_at, :sweep_at, :due_at"""  # noqa: S608 - the arguments are ours
+    columns = {**_COLUMNS, "held_allowance": held_allowance, "held_credits": held_credits}
+    return f"INSERT INTO message ({', '.join(columns)}) SELECT {', '.join(columns.values())}"
 
 
 # One statement, so one round trip. Rows are locked in the order every transaction here keeps:
@@ -169,7 +173,7 @@ _ACCEPT = text(
            AND ca.channel = :channel AND ca.available >= :units - month.drawn
         RETURNING ca.available AS balance, month.drawn
     ), accepted AS (
-        {_insert(funded="TRUE", allowance="funded.drawn", credits=":units - funded.drawn")}
+        {_insert(held_allowance="funded.drawn", held_credits=":units - funded.drawn")}
           FROM funded
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
         RETURNING id
@@ -198,7 +202,7 @@ _ACCEPT = text(
 _METER = text(
     f"""
     WITH accepted AS (
-        {_insert(funded="FALSE", allowance="0", credits="0")}
+        {_insert(held_allowance="0", held_credits="0")}
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
         RETURNING id
     )
@@ -273,6 +277,7 @@ def _values(message: NewMessage) -> dict[str, Any]:
         "fingerprint": message.fingerprint,
         "scheduled": message.due_at > message.accepted_at,
         "units": message.units,
+        "funded": message.funded,
         "month": message.month,
         "accepted_at": message.accepted_at,
         "due_at": message.due_at,

@@ -9,9 +9,11 @@ from sqlalchemy import text
 
 from models.enums import AttemptState, Channel
 from models.queries.consent.suppression import suppress
+from models.queries.messages.identity import IDENTITY, identity_of
 from models.rules.billing.pricing import kept
 from models.rules.consent.contact_keys import ContactKeys
 from models.rules.messages.delivery_events import DeliveryEvent, Mismatch
+from models.rules.messages.identity import MessageIdentity
 from models.rules.messages.reference import Reference
 from models.session import ReadSession, WriteSession
 
@@ -47,9 +49,7 @@ class StoredReceipt:
     completed: bool
     awaited_inline: bool
     """Whoever handed the message over looks for the report by itself."""
-    operation: str
-    scope: str
-    idempotency_key: str | None
+    message: MessageIdentity
 
 
 # The attempt is locked first, and what is compared is read under its lock: of two first reports
@@ -58,11 +58,10 @@ class StoredReceipt:
 # News that is not the last word, about an attempt known to be accepted, is closed at once. What is
 # known already but for its price is opened again with it: some vendors know their price late.
 _STORE = text(
-    """
+    f"""
     WITH named AS (
-        SELECT m.operation, m.scope, m.idempotency_key, m.completed_at IS NOT NULL AS completed,
-               COALESCE(m.merchant_id, 0) AS merchant_id, m.channel, m.to_contact,
-               m.contact_key,
+        SELECT {IDENTITY}, m.completed_at IS NOT NULL AS completed,
+               m.channel, m.to_contact, m.contact_key,
                CAST(:status AS text) IN ('SENT', 'COMPLAINED') AND a.state = 'ACCEPTED'
                AND CAST(:price AS numeric) IS NULL AS stale,
                a.account,
@@ -126,7 +125,7 @@ _STORE = text(
                         AND account = named.account AND event_id = :event_id
                         AND message_id = :message_id AND attempt = :attempt), FALSE) AS open
       FROM named
-    """
+    """  # noqa: S608 - every value is a parameter
 )
 
 
@@ -190,9 +189,7 @@ async def store(
         open=row.open,
         completed=row.completed,
         awaited_inline=row.awaited_inline,
-        operation=row.operation,
-        scope=row.scope,
-        idempotency_key=row.idempotency_key,
+        message=identity_of(row),
     )
 
 
@@ -244,20 +241,15 @@ async def find_askable(
 class OpenReceipt:
     """A message with a report whose effect is not in its row yet."""
 
-    tenant_id: int
-    message_id: int
-    merchant_id: int | None
+    message: MessageIdentity
     completed: bool
-    operation: str
-    scope: str
-    idempotency_key: str | None
     receipts: int
     """How many of its reports were taken."""
 
 
 # What was looked after is looked after again the later, the longer it has waited.
 _OPEN = text(
-    """
+    f"""
     WITH waiting AS (
         SELECT tenant_id, id FROM receipt
          WHERE applied_at IS NULL
@@ -269,12 +261,11 @@ _OPEN = text(
          WHERE r.tenant_id = waiting.tenant_id AND r.id = waiting.id
         RETURNING r.tenant_id, r.message_id
     )
-    SELECT m.tenant_id, m.id AS message_id, m.merchant_id, m.completed_at IS NOT NULL AS completed,
-           m.operation, m.scope, m.idempotency_key, reported.receipts
+    SELECT {IDENTITY}, m.completed_at IS NOT NULL AS completed, reported.receipts
       FROM (SELECT tenant_id, message_id, count(*) AS receipts FROM taken
              GROUP BY tenant_id, message_id) AS reported
       JOIN message m ON m.tenant_id = reported.tenant_id AND m.id = reported.message_id
-    """
+    """  # noqa: S608 - every value is a parameter
 )
 
 
@@ -289,13 +280,8 @@ async def take_open(
     rows = await db.execute(_OPEN, {"now": now, "grace": grace, "most": most})
     return [
         OpenReceipt(
-            tenant_id=row.tenant_id,
-            message_id=row.message_id,
-            merchant_id=row.merchant_id,
+            message=identity_of(row),
             completed=row.completed,
-            operation=row.operation,
-            scope=row.scope,
-            idempotency_key=row.idempotency_key,
             receipts=row.receipts,
         )
         for row in rows

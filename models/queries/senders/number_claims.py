@@ -4,6 +4,7 @@
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.dialects.postgresql import insert
@@ -28,20 +29,26 @@ async def claim_number(
 
     What is sent to it finds the merchant from now on; nothing is sent from it before it is bought.
     """
-    claimed = await db.scalar(
+    return await insert_number(
+        db,
+        number=number,
+        tenant_id=tenant_id,
+        merchant_id=merchant_id,
+        provider=provider,
+        claimed_at=now,
+        created_at=now,
+    )
+
+
+async def insert_number(db: WriteSession, **values: Any) -> bool:
+    """Write a row of `sender_number`, by column; False if the number has a row already."""
+    inserted = await db.scalar(
         insert(SenderNumber)
-        .values(
-            number=number,
-            tenant_id=tenant_id,
-            merchant_id=merchant_id,
-            provider=provider,
-            claimed_at=now,
-            created_at=now,
-        )
+        .values(values)
         .on_conflict_do_nothing(index_elements=["number"])
         .returning(col(SenderNumber.number))
     )
-    return claimed is not None
+    return inserted is not None
 
 
 async def add_sender(db: WriteSession, row: MessagingNumber, *, now: datetime) -> None:

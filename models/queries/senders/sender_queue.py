@@ -15,6 +15,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import NoResultFound
 
 from models.enums import Channel, MessageType
+from models.queries.messages.identity import IDENTITY, identity_of
+from models.rules.messages.identity import MessageIdentity
 from models.rules.senders import pacing
 from models.rules.senders.pacing import Lane, Place, Way
 from models.session import ReadSession, WriteSession
@@ -241,16 +243,15 @@ _WITHDRAW = text(
 )
 
 _NEXT = text(
-    """
-    SELECT place.message_id, place.units, message.completed_at IS NOT NULL AS completed,
-           message.operation, message.scope, message.idempotency_key
+    f"""
+    SELECT {IDENTITY}, place.units, m.completed_at IS NOT NULL AS completed
       FROM (SELECT tenant_id, message_id, units, priority, turn, seq FROM sender_queue
              WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
                AND granted_at IS NULL
              ORDER BY priority, turn, seq LIMIT :most) AS place
-      JOIN message ON message.tenant_id = place.tenant_id AND message.id = place.message_id
+      JOIN message m ON m.tenant_id = place.tenant_id AND m.id = place.message_id
      ORDER BY place.priority, place.turn, place.seq
-    """
+    """  # noqa: S608 - every value is a parameter
 )
 
 _GRANT = text(
@@ -281,19 +282,9 @@ _LEFT = text(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrantedMessage:
-    """A message that was given its moment; whose workflow is to be told."""
-
-    message_id: int
-    operation: str
-    scope: str
-    idempotency_key: str | None
-
-
 async def grant_slots(
     db: WriteSession, line: Line
-) -> tuple[Sequence[GrantedMessage], timedelta | None]:
+) -> tuple[Sequence[MessageIdentity], timedelta | None]:
     """Let in what fits the near future; return whom, and how long until the next turn.
 
     The wait is None once nobody is left, as in the line of a sender that is gone. Moments nobody
@@ -318,16 +309,7 @@ async def grant_slots(
         await db.execute(_BOOK, {**ids, "free_at": free_at})
     left = (await db.execute(_LEFT, ids)).one()
     wait = pacing.next_turn(lane, free_at, crowded=left.crowded, first_grant=left.first_grant)
-    return [_granted(row) for row in let_in], wait
-
-
-def _granted(row: Row[Any]) -> GrantedMessage:
-    return GrantedMessage(
-        message_id=row.message_id,
-        operation=row.operation,
-        scope=row.scope,
-        idempotency_key=row.idempotency_key,
-    )
+    return [identity_of(row) for row in let_in], wait
 
 
 # Steps from line to line by index, so that its cost grows with their number, not their length.

@@ -1,36 +1,20 @@
 """Finding accepted messages that nobody may be working on."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
-from models.enums import Channel, MessageType
+from models.enums import MessageType
+from models.queries.messages.identity import START, start_of
+from models.rules.messages.identity import SendStart
 from models.rules.messages.priorities import priority_of
 from models.session import ReadSession, WriteSession
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SilentMessage:
-    """A message that is not completed and has been due and silent long enough to look after."""
-
-    tenant_id: int
-    message_id: int
-    merchant_id: int
-    merchant: str
-    channel: Channel
-    type: MessageType
-    operation: str
-    scope: str
-    idempotency_key: str | None
-
 
 # The gap grows with the age, so that a message waiting days for its report is seldom looked after;
 # one that is not due yet is left alone until it is.
 _SWEEP = text(
-    """
+    f"""
     WITH silent AS (
         SELECT tenant_id, id, merchant_id FROM message
          WHERE completed_at IS NULL AND sweep_at <= :now
@@ -44,40 +28,24 @@ _SWEEP = text(
       LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
                         AND merchant.id = silent.merchant_id
      WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
-    RETURNING m.tenant_id, m.id, COALESCE(m.merchant_id, 0) AS merchant_id,
-              COALESCE(merchant.external_id, '') AS merchant, m.channel, m.type,
-              m.operation, m.scope, m.idempotency_key
-    """
+    RETURNING {START}
+    """  # noqa: S608 - every value is a parameter
 )
 
 
 async def take_silent(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
-) -> Sequence[SilentMessage]:
+) -> Sequence[SendStart]:
     """Return messages of all tenants to look after now, and set when each is looked after next."""
     rows = await db.execute(_SWEEP, {"now": now, "grace": grace, "longest": longest, "most": most})
-    return [_silent(row) for row in rows]
-
-
-def _silent(row: Row[Any]) -> SilentMessage:
-    return SilentMessage(
-        tenant_id=row.tenant_id,
-        message_id=row.id,
-        merchant_id=row.merchant_id,
-        merchant=row.merchant,
-        channel=Channel(row.channel),
-        type=MessageType(row.type),
-        operation=row.operation,
-        scope=row.scope,
-        idempotency_key=row.idempotency_key,
-    )
+    return [start_of(row) for row in rows]
 
 
 # Messages that are due and were not looked at by any worker in time, so probably not started: the
 # most urgent first, and of equals one of each tenant in turn. It steps from tenant to tenant by
 # index, so that many of one cost others nothing.
 _SWEEP_UNSTARTED = text(
-    """
+    f"""
     WITH RECURSIVE pair AS (
         (SELECT type, tenant_id FROM message
           WHERE completed_at IS NULL AND ready_at IS NOT NULL
@@ -112,12 +80,10 @@ _SWEEP_UNSTARTED = text(
           LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
                             AND merchant.id = silent.merchant_id
          WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
-        RETURNING m.tenant_id, m.id, COALESCE(m.merchant_id, 0) AS merchant_id,
-                  COALESCE(merchant.external_id, '') AS merchant, m.channel, m.type,
-                  m.operation, m.scope, m.idempotency_key, silent.priority, silent.turn
+        RETURNING {START}, silent.priority, silent.turn
     )
-    SELECT * FROM taken ORDER BY priority, turn, id
-    """
+    SELECT * FROM taken ORDER BY priority, turn, message_id
+    """  # noqa: S608 - every value is a parameter
 )
 
 _TYPES = tuple(MessageType)
@@ -125,7 +91,7 @@ _TYPES = tuple(MessageType)
 
 async def take_unstarted(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
-) -> Sequence[SilentMessage]:
+) -> Sequence[SendStart]:
     """Return messages of all tenants to start now, in their order, and set their next turn."""
     rows = await db.execute(
         _SWEEP_UNSTARTED,
@@ -138,7 +104,7 @@ async def take_unstarted(
             "priorities": [priority_of(kind) for kind in _TYPES],
         },
     )
-    return [_silent(row) for row in rows]
+    return [start_of(row) for row in rows]
 
 
 _LOOK_AGAIN = text(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
@@ -35,6 +35,32 @@ async def find_user(
     if locked:
         statement = statement.with_for_update(key_share=True)
     return (await db.scalars(statement)).one_or_none()
+
+
+async def find_user_by_id(
+    db: ReadSession, *, tenant_id: int, credential_id: int
+) -> VoiceCredential | None:
+    """Return a SIP user by its row's id."""
+    statement = select(VoiceCredential).where(
+        col(VoiceCredential.tenant_id) == tenant_id,
+        col(VoiceCredential.id) == credential_id,
+    )
+    return (await db.scalars(statement)).one_or_none()
+
+
+async def note_told(db: WriteSession, user: VoiceCredential) -> bool:
+    """Note that a directory knows the user's version; False if it is not the current one by now."""
+    statement = (
+        update(VoiceCredential)
+        .where(
+            col(VoiceCredential.tenant_id) == user.tenant_id,
+            col(VoiceCredential.id) == user.id,
+            col(VoiceCredential.version) == user.version,
+        )
+        .values(pushed_version=user.version)
+        .returning(col(VoiceCredential.id))
+    )
+    return (await db.scalars(statement)).one_or_none() is not None
 
 
 async def make_user(

@@ -61,6 +61,10 @@ class ContactKeys:
         text = f"{kind}\x1f{merged_contact(channel, contact)}"
         return f"{self.version}.{_hexadecimal(self._contacts, text)}"
 
+    def key_of_any(self, contact: str) -> str:
+        """Return the key of a contact of whatever kind: one with an @ is an address."""
+        return self.key(Channel.EMAIL if "@" in contact else Channel.SMS, contact)
+
     def fingerprint(self, text: str) -> str:
         """Return the fingerprint of a request: 64 hexadecimal digits."""
         return _hexadecimal(self._requests, text)

@@ -72,9 +72,7 @@ class DeliveryEvent:
     def recipient_key(self, keys: ContactKeys) -> str | None:
         """Return the recipient's contact key; None if there is no `recipient_contact`."""
         contact = self.recipient_contact
-        if contact is None:
-            return None
-        return keys.key(Channel.EMAIL if "@" in contact else Channel.SMS, contact)
+        return None if contact is None else keys.key_of_any(contact)
 
 
 _LONGEST_ID: Final = 128

@@ -1,15 +1,16 @@
-"""How many SMS segments a text takes (3GPP TS 23.038, TS 23.040).
+"""How many SMS segments a text takes (3GPP TS 23.038, TS 23.040, 9.2.3.24.1).
 
-Characters are packed greedily: an escape pair or a surrogate pair is never cut in two, so a text
-may take one segment more than division would say.
+A segment has 140 octets. If there are several, each gives 6 of them to a header that tells their
+order. An escape pair or a surrogate pair is never split over two segments, so a text may
+take one segment more than division would say.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-import smsutil
 
 from models.enums import Encoding
 from models.errors import MessageTooLong
+from models.rules.messages.gsm7 import EXTENSION, is_gsm7
 
 MOST_SEGMENTS = 10
 """Of one message: 1,530 GSM-7 or 670 UCS-2 characters."""
@@ -30,9 +31,23 @@ def segment(text: str) -> Segmentation:
     """Count the segments of a text; raise MessageTooLong above MOST_SEGMENTS."""
     if len(text) > _LONGEST_TEXT:
         raise MessageTooLong(f"A message has at most {MOST_SEGMENTS} segments.")
-    split = smsutil.split(text)
-    count = len(split.parts)
+    if is_gsm7(text):
+        encoding, alone, each = Encoding.GSM_7, 160, 153
+        sizes = [2 if character in EXTENSION else 1 for character in text]
+    else:
+        encoding, alone, each = Encoding.UCS_2, 70, 67
+        sizes = [2 if character > "\uffff" else 1 for character in text]
+    count = 1 if sum(sizes) <= alone else _packed(sizes, each)
     if count > MOST_SEGMENTS:
         raise MessageTooLong(f"{count} segments are needed, {MOST_SEGMENTS} are allowed.")
-    gsm = smsutil.is_valid_gsm(text)
-    return Segmentation(segments=count, encoding=Encoding.GSM_7 if gsm else Encoding.UCS_2)
+    return Segmentation(segments=count, encoding=encoding)
+
+
+def _packed(sizes: Iterable[int], each: int) -> int:
+    """Return how many segments hold characters of these sizes, in order, none of them split."""
+    segments, free = 0, 0
+    for size in sizes:
+        if size > free:
+            segments, free = segments + 1, each
+        free -= size
+    return segments

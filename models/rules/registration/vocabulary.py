@@ -1,11 +1,11 @@
-"""The words of 10DLC registration: states, and the closed lists of The Campaign Registry."""
+"""Enums of 10DLC registration: states, and the value lists of The Campaign Registry."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class RegistrationState(StrEnum):
-    """Where a brand or a campaign stands."""
+    """Status of a brand or a campaign."""
 
     DRAFT = "DRAFT"
     """Only we know of it."""
@@ -16,7 +16,7 @@ class RegistrationState(StrEnum):
 
 
 class NumberState(StrEnum):
-    """Whether a number is the merchant's."""
+    """Status of a number of a merchant."""
 
     REQUESTED = "REQUESTED"
     ACTIVE = "ACTIVE"
@@ -29,7 +29,7 @@ class NumberState(StrEnum):
 
 
 class AssignmentState(StrEnum):
-    """Whether a number may send for its campaign."""
+    """Status of the assignment of a number to a campaign."""
 
     PENDING = "PENDING"
     ASSIGNED = "ASSIGNED"
@@ -68,14 +68,14 @@ class RegistryStatus(StrEnum):
 
 
 class NumberType(StrEnum):
-    """What kind of number it is; only LOCAL ones are assigned to 10DLC campaigns."""
+    """Kind of phone number. Only LOCAL numbers are assigned to 10DLC campaigns."""
 
     LOCAL = "LOCAL"
     TOLL_FREE = "TOLL_FREE"
 
 
 class EntityType(StrEnum):
-    """What kind of business a brand is."""
+    """Legal form of a business."""
 
     PRIVATE_PROFIT = "PRIVATE_PROFIT"
     PUBLIC_PROFIT = "PUBLIC_PROFIT"
@@ -85,7 +85,7 @@ class EntityType(StrEnum):
 
 
 class AltBusinessIdType(StrEnum):
-    """Who gave the business its other number."""
+    """Kind of an alternative business identifier."""
 
     DUNS = "DUNS"
     GIIN = "GIIN"
@@ -93,7 +93,7 @@ class AltBusinessIdType(StrEnum):
 
 
 class Vertical(StrEnum):
-    """What a brand deals in."""
+    """Industry of a business."""
 
     AGRICULTURE = "AGRICULTURE"
     COMMUNICATION = "COMMUNICATION"
@@ -121,7 +121,7 @@ class Vertical(StrEnum):
 
 
 class UseCase(StrEnum):
-    """What a campaign is for."""
+    """Use case of a campaign."""
 
     TWO_FACTOR = "2FA"
     ACCOUNT_NOTIFICATION = "ACCOUNT_NOTIFICATION"

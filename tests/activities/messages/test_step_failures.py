@@ -195,13 +195,19 @@ async def test_settling_is_tried_for_ever_ever_more_seldom_and_never_fails_a_mes
     database: Database, owner: Owner, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness = Counted(database, owner, Scripted())
-    message_id = await harness.taken(Channel.EMAIL, UNREADABLE)
+    message_id = await harness.taken(Channel.SMS, {})
+    await harness.change(
+        "INSERT INTO attempt (tenant_id, message_id, number, provider, account, state,"
+        " requested_at, deadline, everywhere) VALUES (:t, :m, 1, 'one', 'default', 'ACCEPTED',"
+        " '0044-03-15 00:00Z BC', now(), FALSE)",  # a day that Python has not
+        message_id,
+    )
     before = FAILURES.labels("settle")._value.get()
     told = [await harness.end(message_id) for _ in range(7)]
     assert [error.next_retry_delay.total_seconds() for error in told] == [0.5, 1, 2, 4, 8, 16, 32]
     assert await harness.status(message_id) is MessageStatus.QUEUED
     assert await harness.units() == (1, 0)
-    assert await harness.failures(message_id) == [("settle", 7, "AttributeError")]
+    assert await harness.failures(message_id) == [("settle", 7, "DataError")]
     assert FAILURES.labels("settle")._value.get() == before + 7
     assert [r.levelname for r in caplog.records if r.msg == "step failed by its message"] == (
         ["ERROR"] * 7

@@ -19,6 +19,7 @@ from cli.dev.postgres import EmbeddedPostgres
 from models.database.limits import HOUSEKEEPING
 from models.enums import MessageStatus, ReportStatus
 from models.rules.waits import SendWaits
+from models.rules.workflow_ids import keyed_workflow_id
 from models.session import Database
 from providers.routing import Routes
 from tests.activities.doubles import AMBIGUOUS, Scripted
@@ -30,7 +31,6 @@ from tests.stack import async_url, make_database
 from workflows.messages.types import (
     Ending,
 )
-from workflows.names import send_workflow_id
 from workflows.system.sweeper_types import SweepResult
 
 SECOND = timedelta(seconds=1)
@@ -78,7 +78,7 @@ async def silent(harness: Harness, *, since: timedelta, key: str | None = None) 
 
 
 def id_of(harness: Harness, message_id: int, key: str | None = None) -> str:
-    return send_workflow_id("send-sms", harness.owner.tenant_id, "", key, message_id)
+    return keyed_workflow_id("send-sms", harness.owner.tenant_id, "", key, message_id)
 
 
 async def runs(client: Client, workflow_id: str) -> bool:

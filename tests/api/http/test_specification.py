@@ -167,5 +167,5 @@ async def test_it_is_served_as_json_and_yaml_with_the_public_address(
 
 def test_what_raises_compliance_rejected_is_told_as_it_is(document: dict[str, Any]) -> None:
     told = str(document["components"]["schemas"]["AlertView"]["properties"]["type"])
-    assert "the assignment of a number was refused" in told
-    assert "a purchase that FAILED raises none" in told
+    assert "the assignment of a number was rejected" in told
+    assert "a number purchase that FAILED raises no alert" in told

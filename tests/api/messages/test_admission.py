@@ -18,13 +18,13 @@ from cli.dev.postgres import EmbeddedPostgres
 from models.enums import MessageType
 from models.errors import TooManyOpen
 from models.rules.messages.admission import FEW
+from models.rules.messages.identity import SendStart
 from models.session import Database
 from tests.api.doubles import Clock, FakeStarter
 from tests.api.integrator import DIRECT, EMAIL, SMS, VOICE, Integrator
 from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_message, make_owner, new_message, unique
 from tests.stack import async_url, make_database
-from workflows.messages.start import SendStart
 
 BODIES = [
     ("/messages/sms", SMS),

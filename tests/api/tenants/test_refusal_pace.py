@@ -14,8 +14,9 @@ from api.app import create_app
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest
 from api.http.limits.refusal_pace import DELAY, MOST_DELAYED, RefusalPace
+from api.http.outcomes import Outcome
 from api.schemas.messages import V1OmniSmsSendRequest
-from api.services.messages.accept import Accepted
+from api.services.messages.accept import AnsweredMessage
 from models.enums import MessageType
 from models.errors import TooManyOpen
 from models.rules.tenants.token_bucket import Limit
@@ -136,6 +137,6 @@ class OnlyOtps(FakeSending):
 
     async def accept_sms(
         self, caller: Caller, order: V1OmniSmsSendRequest, request: IdempotentRequest
-    ) -> Accepted:
+    ) -> Outcome[AnsweredMessage]:
         self.error = None if order.type is MessageType.OTP else TooManyOpen("behind", 1)
         return await super().accept_sms(caller, order, request)

@@ -71,7 +71,7 @@ def test_more_than_ten_segments_are_too_long(text: str) -> None:
         segment(text)
 
 
-@pytest.mark.parametrize("character", ["`", "ç", "“", "–", "…", "’", "\t", "я", "😀"])
+@pytest.mark.parametrize("character", ["`", "ç", "“", "–", "…", "’", "\t", "\x1b", "я", "😀"])
 def test_one_character_outside_the_alphabet_turns_the_whole_text(character: str) -> None:
     assert segment("a" * 70 + character).encoding is Encoding.UCS_2
     assert segment("a" * 70 + character).segments == 2

@@ -15,7 +15,7 @@ from api.start_queue import (
     StartQueue,
 )
 from models.enums import Channel, MessageType
-from workflows.messages.start import SendStart
+from models.rules.messages.identity import SendStart
 
 _ids = count(1)
 OTP, BULK = MessageType.OTP, MessageType.MARKETING

@@ -222,7 +222,7 @@ COMMANDS = [
     ["key", "create", "--tenant", "acme"],
     ["number", "list", "--tenant", "acme"],
     ["rates", "list"],
-    ["reconcile", __file__, "--tenant", "acme"],
+    ["invoice", "compare", __file__, "--tenant", "acme"],
     ["voice", "token-key"],
 ]
 

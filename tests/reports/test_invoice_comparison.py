@@ -1,4 +1,4 @@
-"""`hexavox reconcile`: what only one side has, what differs, and files that are no invoice."""
+"""`hexavox invoice compare`: what one side lacks, what differs, and files that are no invoice."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -30,11 +30,11 @@ from tests.reports.usage_fixtures import (
 DAY = date(2026, 4, 15)
 AT = datetime(2026, 4, 15, 12, tzinfo=UTC)
 RANGE = ("--from", "2026-04-01", "--to", "2026-04-30")
-Reconcile = Callable[..., Awaitable[Result]]
+Compare = Callable[..., Awaitable[Result]]
 
 
 @pytest.fixture
-def reconcile(database_url: str, owner: Owner, tmp_path: Path) -> Reconcile:
+def compare(database_url: str, owner: Owner, tmp_path: Path) -> Compare:
     """Runs the command on a file of these contents."""
 
     async def run(contents: str | bytes, *words: str, tenant: str = owner.tenant) -> Result:
@@ -43,7 +43,7 @@ def reconcile(database_url: str, owner: Owner, tmp_path: Path) -> Reconcile:
         return await asyncio.to_thread(
             CliRunner().invoke,
             app,
-            ["reconcile", str(file), "--tenant", tenant, *words],
+            ["invoice", "compare", str(file), "--tenant", tenant, *words],
             env={"DATABASE_URL": database_url},
         )
 
@@ -67,13 +67,13 @@ async def sent(database: Database, owner: Owner, use: Use, vendor_id: str = "") 
 
 
 async def test_an_invoice_that_agrees_leaves_with_0(
-    database: Database, owner: Owner, reconcile: Reconcile
+    database: Database, owner: Owner, compare: Compare
 ) -> None:
     use = Use(day=DAY, units=2, cost=Decimal("0.0158"), carrier_fee=Decimal("0.006"))
     await sent(database, owner, use, "SM1")
     second = await sent(database, owner, use)
     await sent(database, owner, Use(day=DAY, units=0))  # a call nobody answered
-    run = await reconcile(
+    run = await compare(
         "Message ID,Units,Cost,Carrier fee,Day\n"
         f"SM1,2,0.0158,0.006,2026-04-15\nhx-{owner.tenant_id}-{second}-1,2.0,0.0218,,2026-04-16\n"
     )
@@ -87,13 +87,13 @@ async def test_an_invoice_that_agrees_leaves_with_0(
 
 
 async def test_what_only_one_side_has_and_what_differs_is_told(
-    database: Database, owner: Owner, reconcile: Reconcile
+    database: Database, owner: Owner, compare: Compare
 ) -> None:
     use = Use(day=DAY, cost=Decimal("0.0079"))
     twice, dear, unbilled = [await sent(database, owner, use, f"SM{n}") for n in range(3)]
     other = await make_owner(database)
     foreign = await sent(database, other, use, "SM9")
-    run = await reconcile(
+    run = await compare(
         "sid,segments,price\nSM0,1,0.0079\nSM0,1,0.0079\nSM1,1,0.0080\nSM9,1,0.0079\n"
         f"hx-{other.tenant_id}-{foreign}-1,1,0.0079\n",
         *RANGE,
@@ -116,19 +116,19 @@ async def test_what_only_one_side_has_and_what_differs_is_told(
 
 
 async def test_only_the_days_and_the_provider_that_are_asked_for_count(
-    database: Database, owner: Owner, reconcile: Reconcile
+    database: Database, owner: Owner, compare: Compare
 ) -> None:
     await sent(database, owner, Use(day=DAY, cost=Decimal(1)), "SM1")
     await sent(database, owner, Use(day=DAY, provider="ses", cost=Decimal(1)), "SES1")
     await sent(database, owner, Use(day=date(2026, 5, 2), cost=Decimal(1)), "SM2")
     await sent(database, owner, Use(day=date(2026, 5, 2), cost=Decimal(1)), "SM3")
     invoice = "id,units,cost\nSM1,1,1\nSM2,1,1\n"  # SM2 was sent late on its last day, over there
-    assert (await reconcile(invoice, *RANGE, "--provider", "simulator")).exit_code == 0
-    assert (await reconcile(invoice, *RANGE)).exit_code == 1
+    assert (await compare(invoice, *RANGE, "--provider", "simulator")).exit_code == 0
+    assert (await compare(invoice, *RANGE)).exit_code == 1
 
 
 async def test_of_a_corrected_unknown_the_units_it_costs_money_for_are_compared(
-    database: Database, owner: Owner, reconcile: Reconcile
+    database: Database, owner: Owner, compare: Compare
 ) -> None:
     """Its hold was released, and units are not taken again; the provider bills them."""
     await add_card(database, owner.tenant_id, unit_cost="0.0079")
@@ -143,13 +143,13 @@ async def test_of_a_corrected_unknown_the_units_it_costs_money_for_are_compared(
     assert record is not None
     assert (record.units, record.cost_units) == (0, 1)
     invoice = f"id,units,cost\nhx-{owner.tenant_id}-{message}-1,1,0.0079\n"
-    run = await reconcile(invoice, *RANGE)
+    run = await compare(invoice, *RANGE)
     assert run.exit_code == 0, run.output
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "late"])
 async def test_a_lost_answer_is_matched_by_the_id_that_only_its_report_told(
-    database: Database, owner: Owner, reconcile: Reconcile, late: bool
+    database: Database, owner: Owner, compare: Compare, late: bool
 ) -> None:
     """The vendor bills by its own id, which its answer would have told."""
     await add_card(database, owner.tenant_id, unit_cost="0.0079")
@@ -160,12 +160,12 @@ async def test_a_lost_answer_is_matched_by_the_id_that_only_its_report_told(
     await delivered(database, owner, message, AT)
     async with database.transaction() as db:
         await (correct if late else settle)(db, owner, message, AT)
-    run = await reconcile(f"id,units,cost\nSM{message},1,0.0079\n", *RANGE)
+    run = await compare(f"id,units,cost\nSM{message},1,0.0079\n", *RANGE)
     assert run.exit_code == 0, run.output
 
 
 async def test_a_report_that_came_before_the_answer_was_lost_names_the_message(
-    database: Database, owner: Owner, reconcile: Reconcile
+    database: Database, owner: Owner, compare: Compare
 ) -> None:
     await add_card(database, owner.tenant_id, unit_cost="0.0079")
     message = await try_message(database, owner, AT, AttemptState.REQUESTED)
@@ -174,12 +174,12 @@ async def test_a_report_that_came_before_the_answer_was_lost_names_the_message(
         await conclude(db, owner, message, AT, AttemptState.AMBIGUOUS)
     async with database.transaction() as db:
         await settle(db, owner, message, AT)
-    run = await reconcile(f"id,units,cost\nSM{message},1,0.0079\n", *RANGE)
+    run = await compare(f"id,units,cost\nSM{message},1,0.0079\n", *RANGE)
     assert run.exit_code == 0, run.output
 
 
 async def test_corrections_are_part_of_what_we_recorded(
-    database: Database, owner: Owner, reconcile: Reconcile
+    database: Database, owner: Owner, compare: Compare
 ) -> None:
     message = await sent(database, owner, Use(day=DAY, cost=Decimal("0.0079")), "SM1")
     async with database.transaction() as db:
@@ -191,9 +191,9 @@ async def test_corrections_are_part_of_what_we_recorded(
             ),
             {"t": owner.tenant_id, "m": message, "merchant": owner.merchant_id},
         )
-    assert (await reconcile("id,units,cost\nSM1,1,0.0070\n", *RANGE)).exit_code == 0
-    assert (await reconcile("id,units,cost\nSM1,1,0.0079\n", *RANGE)).exit_code == 1
-    near = await reconcile("id,units,cost\nSM1,1,0.0071\n", *RANGE, "--tolerance", "0.0001")
+    assert (await compare("id,units,cost\nSM1,1,0.0070\n", *RANGE)).exit_code == 0
+    assert (await compare("id,units,cost\nSM1,1,0.0079\n", *RANGE)).exit_code == 1
+    near = await compare("id,units,cost\nSM1,1,0.0071\n", *RANGE, "--tolerance", "0.0001")
     assert near.exit_code == 0
 
 
@@ -216,22 +216,22 @@ async def test_corrections_are_part_of_what_we_recorded(
     ],
 )
 async def test_a_file_that_is_no_invoice_leaves_with_2(
-    reconcile: Reconcile, contents: str | bytes, why: str
+    compare: Compare, contents: str | bytes, why: str
 ) -> None:
-    run = await reconcile(contents, *RANGE)
+    run = await compare(contents, *RANGE)
     assert run.exit_code == 2, run.output
     assert why in " ".join(run.output.replace("│", " ").split())
 
 
 async def test_a_file_without_days_needs_a_range_and_a_tenant_must_be_there(
-    reconcile: Reconcile,
+    compare: Compare,
 ) -> None:
     invoice = "id,units,cost\nSM1,1,1\n"
-    assert "--from and --to" in (await reconcile(invoice)).output
+    assert "--from and --to" in (await compare(invoice)).output
     for words in (
         (),
         ("--from", "2026-05-01", "--to", "2026-04-01"),
         ("--tolerance", "-1", *RANGE),
     ):
-        assert (await reconcile(invoice, *words)).exit_code == 2
-    assert (await reconcile(invoice, *RANGE, tenant="nobody")).exit_code == 2
+        assert (await compare(invoice, *words)).exit_code == 2
+    assert (await compare(invoice, *RANGE, tenant="nobody")).exit_code == 2

@@ -1,0 +1,23 @@
+"""What a keyed action did: it was carried out now, or its Idempotency-Key was used before."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Body = TypeVar("Body")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(Generic[Body]):
+    """The action was carried out, or its workflow started, by this request."""
+
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed(Generic[Body]):
+    """An earlier request with this key or reference carried out the action."""
+
+    body: Body
+
+
+Outcome = Accepted[Body] | Replayed[Body]

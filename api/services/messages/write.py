@@ -1,0 +1,59 @@
+"""Writes a message that may be sent, together with its hold, in one transaction."""
+
+from time import monotonic
+from typing import assert_never
+
+from sqlalchemy.exc import DBAPIError
+
+from api.services.messages.same_key_requests import UNDER_WAY
+from models.database.faults import LOCKED, state_of
+from models.database.limits import KEY_WAIT
+from models.database.transaction_limits import LockScope
+from models.errors import InsufficientCredits, TemporarilyUnavailable
+from models.queries.messages import acceptance
+from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
+from models.session import Database
+
+
+async def write_message(database: Database, message: NewMessage, lock_scope: LockScope) -> int:
+    """Write a message with its hold, and return its id.
+
+    One with a key waits longer for a lock, for another request with the key may hold it.
+
+    Raises:
+        InsufficientCredits: allowance and credits do not cover it.
+        TemporarilyUnavailable: its key is taken.
+        DBAPIError: the database failed; after a lost connection the message may be written.
+    """
+    give_up_at = monotonic() + KEY_WAIT.total_seconds()
+    wait_when_locked = False
+    while True:
+        try:
+            return await _write(database, message, lock_scope, wait_when_locked=wait_when_locked)
+        except DBAPIError as error:
+            locked = state_of(error) == LOCKED
+            if not locked or message.idempotency_key is None or monotonic() > give_up_at:
+                raise
+        wait_when_locked = True
+
+
+async def _write(
+    database: Database, message: NewMessage, lock_scope: LockScope, *, wait_when_locked: bool
+) -> int:
+    """Write it down with its hold, or leave no trace of it and raise why."""
+    async with database.transaction(lock_scope, wait_when_locked=wait_when_locked) as db:
+        outcome = await acceptance.accept(db, message)
+        match outcome:
+            case AcceptedMessage():
+                return outcome.message_id
+            case NotFunded():
+                raise InsufficientCredits(
+                    f"Units needed: {message.units}, available: {outcome.available}."
+                )
+            case KeyTaken(written=True):
+                raise TemporarilyUnavailable(UNDER_WAY)
+            case KeyTaken():
+                pass  # a rollback would cost the connection what it has prepared
+            case _:
+                assert_never(outcome)
+    raise TemporarilyUnavailable(UNDER_WAY)
