@@ -14,6 +14,7 @@ from models.rules.messages.settlement import End
 from models.session import Database
 from tests.api.doubles import Clock
 from tests.api.integrator import SMS, Integrator
+from tests.factories import claim_once
 
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
 BEFORE, AFTER = MIDNIGHT - timedelta(milliseconds=1), MIDNIGHT
@@ -45,6 +46,8 @@ class Month:
                 day=at.date(),
             )
         async with self._database.transaction() as db:
+            if captured:
+                await claim_once(db, self._gym.tenant_id, message_id, at, provider="simulator")
             message = await settleable.lock_for_settlement(
                 db, tenant_id=self._gym.tenant_id, message_id=message_id
             )
