@@ -60,9 +60,7 @@ class Brands:
         Raises:
             ValidationFailed, MerchantNotFound, BrandNotEditable.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
+        async with self._database.transaction(caller.lock_scope(merchant_id, request.route)) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             brand = await find_brand(db, scope.rows, locked=True)

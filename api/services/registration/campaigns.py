@@ -74,9 +74,7 @@ class Campaigns:
             ValidationFailed, MerchantNotFound, BrandNotApproved, CampaignNotFound,
             CampaignNotEditable, SoleProprietorLimit.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
+        async with self._database.transaction(caller.lock_scope(merchant_id, request.route)) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             campaign: Campaign | None

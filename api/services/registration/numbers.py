@@ -100,9 +100,7 @@ class MessagingNumbers:
             ValidationFailed: no number of the US.
             MerchantNotFound, NumberTaken.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
+        async with self._database.transaction(caller.lock_scope(merchant_id, request.route)) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             number: MessagingNumber | None
@@ -141,9 +139,7 @@ class MessagingNumbers:
             MerchantNotFound, NumberNotFound, CampaignNotFound, NumberNotActive,
             NumberNotAssignable, NumberAlreadyAssigned, CampaignNotApproved, SoleProprietorLimit.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
+        async with self._database.transaction(caller.lock_scope(merchant_id, request.route)) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             row: MessagingNumber | None
@@ -167,9 +163,7 @@ class MessagingNumbers:
         Raises:
             MerchantNotFound, NumberNotFound, NumberNotActive, AssignmentPending.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
+        async with self._database.transaction(caller.lock_scope(merchant_id, request.route)) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
             row: MessagingNumber | None

@@ -50,7 +50,7 @@ class NewMessage:
     funded: bool = True
     """False: nothing is held; it is only metered."""
     further_keys: Sequence[str] = ()
-    """Of the recipients after the first, for direct e-mail."""
+    """Contact keys of the recipients after the first, for direct e-mail."""
     month: str
     accepted_at: datetime
     due_at: datetime
@@ -67,7 +67,7 @@ class AcceptedMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyTaken:
-    """Another request with the same key was first."""
+    """Another request with the same Idempotency-Key was first."""
 
     written: bool
     """Something was written before that was seen: the transaction must be rolled back."""
@@ -213,7 +213,8 @@ _METER = text(
 _FURTHER = text(
     """
     INSERT INTO message_recipient (tenant_id, contact_key, message_id)
-    SELECT :tenant_id, key, :message_id FROM unnest(CAST(:keys AS text[])) AS key
+    SELECT :tenant_id, contact_key, :message_id
+      FROM unnest(CAST(:contact_keys AS text[])) AS contact_key
     ON CONFLICT DO NOTHING
     """
 )
@@ -241,8 +242,8 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
             return KeyTaken(written=False)
         message_id = found
     if message.further_keys:
-        keys = {"keys": list(message.further_keys), "message_id": message_id}
-        await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **keys})
+        further = {"contact_keys": list(message.further_keys), "message_id": message_id}
+        await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **further})
     if row is not None:
         await _warn(db, message, row)
     return AcceptedMessage(message_id=message_id)
