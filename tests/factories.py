@@ -46,8 +46,10 @@ class Owner:
     """A tenant with one merchant and a key."""
 
     tenant_id: int
+    tenant_public_id: int
     tenant: str
     merchant_id: int
+    merchant_public_id: int
     merchant: str
     sender: str
     api_key: str
@@ -104,7 +106,7 @@ async def make_owner(
         db.add(merchant)
         await db.flush()
         assert merchant.id is not None
-        sender = f"+{15_005_550_000 + tenant.id}"
+        sender = f"+{15_005_550_000 + tenant.id % 10_000}"
         db.add_all(
             [
                 SenderNumber(number=sender, tenant_id=tenant.id, merchant_id=None, created_at=now),
@@ -151,8 +153,10 @@ async def make_owner(
             )
     return Owner(
         tenant_id=tenant.id,
+        tenant_public_id=tenant.public_id,
         tenant=name,
         merchant_id=merchant.id,
+        merchant_public_id=merchant.public_id,
         merchant=external_id,
         sender=sender,
         api_key=credentials.key,
@@ -168,7 +172,6 @@ async def make_paid(
     payment = Payment(
         delivery_mode=DeliveryMode.SIMULATOR,
         tenant_id=tenant_id,
-        nonce="",
         merchant_id=merchant_id,
         channel=Channel.SMS,
         units=units,

@@ -21,6 +21,7 @@ from models.queries.messages import conclude
 from models.queries.messages import dispatch as dispatching
 from models.queries.messages.dispatch import Dispatchable
 from models.queries.messages.inline_report_wait import AwaitedAttempt
+from models.queries.messages.receipts import AttemptKey
 from models.queries.messages.report_intake import note_mismatch
 from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Moment
@@ -208,7 +209,6 @@ class Dispatching:
             moment=moment,
             # Before the claim: a message no request can be made of has no attempt.
             request=request_of(
-                step,
                 found,
                 public_url=self._public_url,
                 provider=provider.name,
@@ -261,7 +261,10 @@ class Dispatching:
         await start_sender_queue(
             activity.client(),
             SenderQueueStep(
-                tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel
+                tenant_id=line.tenant_id,
+                sender_id=line.sender_id,
+                sender_public_id=line.sender_public_id,
+                channel=line.channel,
             ),
             message_queued=place.first,
         )
@@ -315,13 +318,13 @@ class Dispatching:
         log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:
-            note_mismatch(
+            attempt = AttemptKey(
                 tenant_id=step.tenant_id,
                 message_id=step.message_id,
-                attempt=claimed.number,
-                provider=claimed.provider.name,
-                reason=Mismatch.MESSAGE_ID,
+                public_id=claimed.found.public_id,
+                number=claimed.number,
             )
+            note_mismatch(claimed.provider.name, Mismatch.MESSAGE_ID, attempt)
         if patience is not None and taken and not concluded.reported:
             reported = await self._inline_report_wait.await_report(
                 awaited_inline, claimed.route, patience

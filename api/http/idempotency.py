@@ -57,7 +57,7 @@ def identify(
     """Read the key and take the fingerprint of a request."""
     return IdempotentRequest(
         route=f"{request.method} {template_of(request.scope)}",
-        scope="" if caller.merchant_id is None else str(caller.merchant_id),
+        scope="" if caller.merchant_public_id is None else str(caller.merchant_public_id),
         key=read_key(given),
         fingerprint=contact_keys.fingerprint(canonical(request.path_params, document)),
     )

@@ -64,7 +64,7 @@ async def registered(tenant: Integrator, database: Database) -> dict[str, str]:
         "campaign": campaign,
         "rejected": rejected["campaignId"],
         "number": number,
-        "another": f"+1814{tenant.tenant_id:07d}",
+        "another": f"+18142{tenant.tenant_id % 10**6:06d}",
     }
 
 
@@ -141,8 +141,10 @@ async def used(database: Database, tenant_id: int, merchant_id: int) -> None:
     message = await make_message(database, tenant_id, merchant_id, accepted_at=yesterday)
     owner = Owner(
         tenant_id=tenant_id,
+        tenant_public_id=0,
         tenant="",
         merchant_id=merchant_id,
+        merchant_public_id=0,
         merchant=OWNER,
         sender="",
         api_key="",

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import AttemptState, Channel, MessageStatus
-from models.queries.messages import conclude, settleable, settlement
+from models.queries.messages import conclude, settlement, settlement_facts
 from models.rules.messages.settlement import End
 from models.session import Database
 from tests.chaos.invariants import broken_laws
@@ -38,7 +38,7 @@ class Books:
                 state=AttemptState.ACCEPTED,
                 now=now,
             )
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self._owner.tenant_id, message_id=id
             )
             assert message is not None

@@ -13,10 +13,11 @@ from api.services.consent.contacts import key_to_find, read_contact
 from models.enums import Channel, ConsentStatus, SuppressionReason
 from models.queries.consent import suppression
 from models.queries.consent.consents import list_changes, list_consents, lock_contact, say
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.session import Database, WriteSession
 from models.tables.base import row_id
-from models.tables.consent import Consent
+from models.tables.consent import Consent, ConsentChange
 from models.tables.merchant import Merchant
 
 _THE_TENANT = 0
@@ -68,8 +69,8 @@ class Consents:
         contact_key = None
         if wanted.contact is not None:
             contact_key = key_to_find(wanted.contact, self._database.contact_keys)
-        after = page.after_id()
         async with self._database.read() as db:
+            after = await find_cursor_row(db, Consent, caller.tenant_id, page.after_id())
             rows = await list_consents(
                 db,
                 await narrow_scope(db, caller, wanted.merchant_id),
@@ -79,7 +80,7 @@ class Consents:
                 after=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda row: (row_id(row[0].number),))
+        found = page.cut(rows, lambda row: row[0].public_id)
         return Slice([_view(consent, name) for consent, name in found.items], found.end)
 
     async def history(
@@ -87,8 +88,8 @@ class Consents:
     ) -> Slice[ConsentChangeView]:
         """Return everything a contact said to a merchant on a channel, the last first."""
         contact_key = key_to_find(contact, self._database.contact_keys)
-        after = page.after_id()
         async with self._database.read() as db:
+            after = await find_cursor_row(db, ConsentChange, caller.tenant_id, page.after_id())
             rows = await list_changes(
                 db,
                 await narrow_scope(db, caller, merchant_id),
@@ -97,7 +98,7 @@ class Consents:
                 after=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda change: (row_id(change.id),))
+        found = page.cut(rows, lambda change: change.public_id)
         return Slice([ConsentChangeView.model_validate(row) for row in found.items], found.end)
 
     async def _write(

@@ -5,14 +5,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.enums import Channel, MessageStatus, MessageType
-from models.queries.alerts.threshold_alerts import Account, credits_held
 from models.queries.billing.allowances import LIMIT
 from models.queries.messages.identity import START, start_of
-from models.rules.alerts.thresholds import credits_crossed
 from models.rules.messages.identity import SendKey, SendStart
 from models.session import ReadSession, WriteSession
 
@@ -63,6 +61,7 @@ class AcceptedMessage:
     """The message is written and its units are held."""
 
     message_id: int
+    public_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +175,7 @@ _ACCEPT = text(
         {_insert(held_allowance="funded.drawn", held_credits=":units - funded.drawn")}
           FROM funded
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
-        RETURNING id
+        RETURNING id, public_id
     ), entry AS (
         INSERT INTO ledger_entry
                (tenant_id, merchant_id, channel, kind, units, credit_units, balance, month,
@@ -185,14 +184,9 @@ _ACCEPT = text(
                funded.balance, :month, accepted.id, :accepted_at
           FROM accepted, funded
     )
-    SELECT (SELECT id FROM accepted) AS id, (SELECT balance FROM funded) AS balance,
+    SELECT (SELECT id FROM accepted) AS id, (SELECT public_id FROM accepted) AS public_id,
+           (SELECT balance FROM funded) AS balance,
            EXISTS (SELECT 1 FROM taken) AS taken,
-           (SELECT :units - drawn FROM funded) AS credits,
-           CASE WHEN (SELECT drawn FROM funded) < :units
-                THEN (SELECT units FROM ledger_entry
-                       WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
-                         AND channel = :channel AND kind = 'TOPUP'
-                       ORDER BY id DESC LIMIT 1) END AS upgrade,
            (SELECT drawn FROM month) + (SELECT available FROM credit_account
              WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
                AND channel = :channel) AS available
@@ -204,9 +198,9 @@ _METER = text(
     WITH accepted AS (
         {_insert(held_allowance="0", held_credits="0")}
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
-        RETURNING id
+        RETURNING id, public_id
     )
-    SELECT id FROM accepted
+    SELECT id, public_id FROM accepted
     """  # noqa: S608 - every value is a parameter
 ).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
 
@@ -234,30 +228,15 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
             if row.balance is None:
                 return NotFunded(available=row.available or 0)
             return KeyTaken(written=True)
-        message_id: int = row.id
     else:
-        row = None
-        found = await db.scalar(_METER, _values(message))
-        if found is None:
+        metered = (await db.execute(_METER, _values(message))).one_or_none()
+        if metered is None:
             return KeyTaken(written=False)
-        message_id = found
+        row = metered
     if message.further_keys:
-        further = {"contact_keys": list(message.further_keys), "message_id": message_id}
+        further = {"contact_keys": list(message.further_keys), "message_id": row.id}
         await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **further})
-    if row is not None:
-        await _warn(db, message, row)
-    return AcceptedMessage(message_id=message_id)
-
-
-async def _warn(db: WriteSession, message: NewMessage, row: Row[Any]) -> None:
-    """Warn if the hold made credits low, or took the last; alerts are locked last."""
-    before = row.balance + row.credits
-    if message.merchant_id is not None and credits_crossed(before, row.balance, row.upgrade):
-        account = Account(
-            tenant_id=message.tenant_id, merchant_id=message.merchant_id, channel=message.channel
-        )
-        now = message.accepted_at
-        await credits_held(db, account, before=before, after=row.balance, now=now)
+    return AcceptedMessage(message_id=row.id, public_id=row.public_id)
 
 
 def _values(message: NewMessage) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from models.enums import AlertSeverity, AlertType, Channel, MessageStatus
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.rules.billing.periods import day_of
 from models.rules.messages.settlement import End
 from models.session import Database
@@ -47,7 +47,7 @@ async def deliver(database: Database, tenant_id: int, message_id: int) -> None:
     now = datetime.now(UTC)
     async with database.transaction() as db:
         await claim_once(db, tenant_id, message_id, now)
-        message = await settleable.lock_for_settlement(
+        message = await settlement_facts.lock_for_settlement(
             db, tenant_id=tenant_id, message_id=message_id
         )
         assert message is not None

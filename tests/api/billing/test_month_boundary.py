@@ -1,5 +1,6 @@
 """The monthly allowance at midnight of the first: a send is of the month it was accepted in."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,9 +10,10 @@ from sqlalchemy import text
 
 from api.services.tenants.merchants import Merchants
 from models.enums import MessageStatus
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.rules.messages.settlement import End
 from models.session import Database
+from tests.api.container import services_of
 from tests.api.doubles import Clock
 from tests.api.integrator import SMS, Integrator
 from tests.factories import claim_once
@@ -48,7 +50,7 @@ class Month:
         async with self._database.transaction() as db:
             if captured:
                 await claim_once(db, self._gym.tenant_id, message_id, at, provider="simulator")
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self._gym.tenant_id, message_id=message_id
             )
             assert message is not None
@@ -70,7 +72,7 @@ class Month:
 
 @pytest.fixture
 async def month(gym: Integrator, app: FastAPI, database: Database, clock: Clock) -> Month:
-    app.state.merchants = Merchants(database, clock)
+    app.state.services = replace(services_of(app), merchants=Merchants(database, clock))
     limit: dict[str, Any] = {"merchantId": "gym-a", "displayName": "Gym A", "smsLimit": 3}
     assert (await gym.post("/merchants", limit)).status_code == 200
     return Month(gym, database, clock)
