@@ -123,13 +123,13 @@ class Inbox:
     async def list(
         self, caller: Caller, wanted: InboundFilter, page: Page
     ) -> Slice[InboundMessageView]:
-        """Return texts, the newest first; a merchant's key sees those meant for it."""
+        """Return texts, the newest first; a merchant's API key sees those meant for it."""
         async with self._database.read() as db:
             after = await find_cursor_row(db, InboundMessage, caller.tenant_id, page.after_id())
             rows = await inbound_texts.list_inbound(
                 db,
                 await narrow_scope(db, caller, wanted.merchant_id),
-                contact_key=None if wanted.sender is None else self._key(wanted.sender),
+                contact_key=None if wanted.sender is None else self._contact_key(wanted.sender),
                 number=wanted.number,
                 before=after,
                 most=page.limit + 1,
@@ -137,7 +137,7 @@ class Inbox:
         found = page.cut(rows, lambda row: row.public_id)
         return Slice([_view(row) for row in found.items], found.end)
 
-    def _key(self, number: str) -> str:
+    def _contact_key(self, number: str) -> str:
         return self._database.contact_keys.key(Channel.SMS, number)
 
     async def _record(self, provider: str, text: InboundText) -> SendStart | None:
@@ -153,9 +153,9 @@ class Inbox:
         if not number.is_heard_by(provider):
             _note_foreign(provider, number)
             return None
-        key = self._key(text.sender)
-        talk = _conversation(provider, text, number, key)
-        lock_scope = LockScope(talk.tenant_id, f"{text.number} {key}", "inbound")
+        contact_key = self._contact_key(text.sender)
+        talk = _conversation(provider, text, number, contact_key)
+        lock_scope = LockScope(talk.tenant_id, f"{text.number} {contact_key}", "inbound")
         async with self._database.transaction(lock_scope) as db:
             await inbound_texts.lock_conversation(db, talk.tenant_id, text.number, talk.contact_key)
             return await self._obey(db, talk)
@@ -206,8 +206,10 @@ class Inbox:
         To a merchant's own number it is an opt-in whatever was said before. One that was sent
         before an opt-out but came after it is out of date and changes nothing.
         """
-        key, number = talk.contact_key, talk.text.number
-        if await inbound_texts.opted_out_since(db, talk.tenant_id, number, key, talk.text.sent_at):
+        contact_key, number = talk.contact_key, talk.text.number
+        if await inbound_texts.opted_out_since(
+            db, talk.tenant_id, number, contact_key, talk.text.sent_at
+        ):
             return False
         moved = False
         for merchant in known:
@@ -227,7 +229,7 @@ class Inbox:
                     tenant_id=talk.tenant_id,
                     merchant_id=merchant.merchant_id,
                     channel=Channel.SMS,
-                    contact_key=key,
+                    contact_key=contact_key,
                     contact=talk.text.sender,
                     reasons=lifted,
                     source=start_source(number),
