@@ -18,7 +18,7 @@ from models.queries.tenants.visibility import CallerScope
 from models.rules.tenants.credentials import hash_credential, same_hash
 from models.session import Database
 
-KEY_HEADER = "X-API-KEY"
+API_KEY_HEADER = "X-API-KEY"
 SECRET_HEADER = "X-API-SECRET"  # noqa: S105 - the header's name
 
 _FRESH_FOR: Final = 2.0
@@ -94,7 +94,7 @@ class Authenticator:
             InvalidCredentials: missing, unknown, revoked or wrong.
             RateLimited: this address has failed too often.
         """
-        key = _credential(request, KEY_HEADER)
+        key = _credential(request, API_KEY_HEADER)
         if not key:
             raise InvalidCredentials
         key_hash = hash_credential(key)
@@ -136,16 +136,16 @@ class Authenticator:
             self._known.pop(key_hash, None)
             _remember(self._unknown, key_hash, monotonic() + _UNKNOWN_FOR)
             return None
-        key = live.key
+        api_key = live.key
         caller = Caller(
-            tenant_id=key.tenant_id,
-            key_id=key.id or 0,
-            merchant_id=key.merchant_id,
+            tenant_id=api_key.tenant_id,
+            key_id=api_key.id or 0,
+            merchant_id=api_key.merchant_id,
             tenant_public_id=live.tenant_public_id,
             merchant_public_id=live.merchant_public_id,
             merchant=live.merchant,
         )
-        known = _Known(caller, key.secret_hash, asked_at + _FRESH_FOR)
+        known = _Known(caller, api_key.secret_hash, asked_at + _FRESH_FOR)
         _remember(self._known, key_hash, known)
         return known
 

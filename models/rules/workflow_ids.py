@@ -16,14 +16,14 @@ def keyed_workflow_id(
 
     Args:
         operation: what was asked, a word of `models.rules.messages.operations`.
-        scope: public id of the merchant for a merchant's key, else empty.
+        scope: public id of the merchant for a merchant's API key, else empty.
         idempotency_key: the caller's; without one the public id of the row stands for it.
     """
     if idempotency_key is None:
         return f"{operation}-unkeyed/{tenant_id}/{public_id}"
     owner = f"{tenant_id}.{scope}" if scope else str(tenant_id)
     workflow_id = f"{operation}/{owner}/{idempotency_key}"
-    # A key that looks like a hash is hashed too, so that no two keys share an id.
+    # An Idempotency-Key that looks like a hash is hashed too, so that no two share an id.
     if len(workflow_id) <= _LONGEST_ID and not idempotency_key.startswith(_HASHED):
         return workflow_id
     return f"{operation}/{owner}/{_HASHED}{sha256(idempotency_key.encode()).hexdigest()}"

@@ -232,7 +232,7 @@ class Life:
                 "source": "form",
             }
         )
-        request = IdempotentRequest(operation="o", scope="", key=None, fingerprint="f" * 64)
+        request = IdempotentRequest(route="o", scope="", key=None, fingerprint="f" * 64)
         await self.consents.upsert(caller, order, request)
 
     async def dispatch_answers(self) -> None:

@@ -150,6 +150,8 @@ class Story:
             case Tell(status=status, price=price):
                 await self._tell(message_id, status, price)
             case Settle(ending=ending):
+                if ending is Ending.GIVEN_UP:  # so ends only what a provider may have
+                    await self._call(message_id, AttemptState.AMBIGUOUS, 0)
                 await self._ledger.settle(
                     SettleStep(
                         tenant_id=self.owner.tenant_id,
@@ -159,6 +161,7 @@ class Story:
                     )
                 )
             case Part(share=share):
+                await self._call(message_id, AttemptState.ACCEPTED, 0)
                 await self._part(message_id, share)
 
     async def _accept(self, action: Accept) -> None:

@@ -78,7 +78,7 @@ class Billing:
             PriceMismatch.
         """
         async with self._database.transaction(
-            caller.lock_scope(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             outcome = await self._take(db, caller, order, request)
         found = outcome.body

@@ -48,7 +48,7 @@ class Merchants:
         if caller.merchant_id is not None:
             raise Forbidden("A merchant's own key may not write merchants.")
         async with self._database.transaction(
-            caller.lock_scope(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
@@ -95,9 +95,7 @@ class Merchants:
         """Change the settings that the order names."""
         if caller.merchant_id is not None:
             raise Forbidden("A merchant's own key may not write merchants.")
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
+        async with self._database.transaction(caller.lock_scope(merchant_id, request.route)) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
                 return Replayed(MerchantSettingsView.model_validate(stored))

@@ -43,7 +43,7 @@ class PresenceBook:
     ) -> Outcome[VoiceSipPresenceView]:
         """Note what a client tells of a user."""
         async with self._database.transaction(
-            caller.lock_scope(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:

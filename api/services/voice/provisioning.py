@@ -81,7 +81,7 @@ class VoiceProvisioning:
         kept, and the password is derived again.
         """
         async with self._database.transaction(
-            caller.lock_scope(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             stored = await find_answer(db, caller, request)
             merchant = await get_merchant(db, caller, order.merchant_id)

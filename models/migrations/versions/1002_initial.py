@@ -257,7 +257,7 @@ def _create_idempotency_record() -> None:
     op.create_table(
         "idempotency_record",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
-        sa.Column("operation", sa.String(length=100), nullable=False),
+        sa.Column("route", sa.String(length=100), nullable=False),
         sa.Column("scope", sa.String(length=24), nullable=False),
         sa.Column("idempotency_key", sa.String(length=255), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
@@ -267,7 +267,7 @@ def _create_idempotency_record() -> None:
             ["tenant_id"], ["tenant.id"], name=op.f("fk_idempotency_record_tenant")
         ),
         sa.PrimaryKeyConstraint(
-            "tenant_id", "operation", "scope", "idempotency_key", name=op.f("pk_idempotency_record")
+            "tenant_id", "route", "scope", "idempotency_key", name=op.f("pk_idempotency_record")
         ),
     )
     op.create_index("ix_idempotency_record_age", "idempotency_record", ["created_at"], unique=False)
@@ -573,7 +573,7 @@ def _create_inbound_message() -> None:
         sa.Column("provider", sa.String(length=32), nullable=False),
         sa.Column("event_id", sa.String(length=128), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("sender", sa.String(length=16), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
         sa.Column("contact_key", sa.String(length=80), nullable=False),
         sa.Column("number", sa.String(length=16), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),

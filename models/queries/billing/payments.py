@@ -94,6 +94,10 @@ _LOOK = text(_FIND)
 _LOCK = text(_FIND + " FOR NO KEY UPDATE OF p")
 
 
+class StepNotAllowed(Exception):
+    """The status of a payment may not go to that one: a bug, never business."""
+
+
 class PaymentMissing(Exception):
     """There is no such payment: a bug, never business."""
 
@@ -336,6 +340,15 @@ async def _change(
 
 
 async def _write(db: WriteSession, payment: PaymentRow, changes: Mapping[str, Any]) -> None:
+    """Write columns of a locked payment; the only place that writes a payment's status.
+
+    Raises:
+        StepNotAllowed: a bug.
+    """
+    status = payment.facts.status
+    following = changes.get("status", status)
+    if following is not status and not may_step(status, following):
+        raise StepNotAllowed
     await db.execute(
         update(Payment)
         .where(col(Payment.tenant_id) == payment.tenant_id, col(Payment.id) == payment.payment_id)

@@ -48,7 +48,7 @@ class NewMessage:
     funded: bool = True
     """False: nothing is held; it is only metered."""
     further_keys: Sequence[str] = ()
-    """Of the recipients after the first, for direct e-mail."""
+    """Contact keys of the recipients after the first, for direct e-mail."""
     month: str
     accepted_at: datetime
     due_at: datetime
@@ -66,7 +66,7 @@ class AcceptedMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyTaken:
-    """Another request with the same key was first."""
+    """Another request with the same Idempotency-Key was first."""
 
     written: bool
     """Something was written before that was seen: the transaction must be rolled back."""
@@ -119,7 +119,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "scope": ":scope",
     "idempotency_key": ":idempotency_key",
     "fingerprint": ":fingerprint",
-    "status": ":status",
+    "status": "CASE WHEN :scheduled THEN 'SCHEDULED' ELSE 'QUEUED' END",
     "attempts": "0",
     "units": ":units",
     "billed_units": "0",
@@ -207,7 +207,8 @@ _METER = text(
 _FURTHER = text(
     """
     INSERT INTO message_recipient (tenant_id, contact_key, message_id)
-    SELECT :tenant_id, key, :message_id FROM unnest(CAST(:keys AS text[])) AS key
+    SELECT :tenant_id, contact_key, :message_id
+      FROM unnest(CAST(:contact_keys AS text[])) AS contact_key
     ON CONFLICT DO NOTHING
     """
 )
@@ -233,13 +234,12 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
             return KeyTaken(written=False)
         row = metered
     if message.further_keys:
-        keys = {"keys": list(message.further_keys), "message_id": row.id}
-        await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **keys})
+        further = {"contact_keys": list(message.further_keys), "message_id": row.id}
+        await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **further})
     return AcceptedMessage(message_id=row.id, public_id=row.public_id)
 
 
 def _values(message: NewMessage) -> dict[str, Any]:
-    waiting = message.due_at > message.accepted_at
     return {
         "tenant_id": message.tenant_id,
         "merchant_id": message.merchant_id,
@@ -255,7 +255,7 @@ def _values(message: NewMessage) -> dict[str, Any]:
         "scope": message.scope,
         "idempotency_key": message.idempotency_key,
         "fingerprint": message.fingerprint,
-        "status": MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
+        "scheduled": message.due_at > message.accepted_at,
         "units": message.units,
         "funded": message.funded,
         "month": message.month,

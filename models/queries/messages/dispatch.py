@@ -274,6 +274,7 @@ _CLAIM = text(
                account = :account, ready_at = NULL,
                sweep_at = CAST(:now AS timestamptz) + CAST(:grace AS interval)
          WHERE tenant_id = :tenant_id AND id = :message_id
+           AND status IN ('QUEUED', 'SCHEDULED', 'SENDING')
         RETURNING 1
     )
     INSERT INTO attempt
@@ -282,8 +283,13 @@ _CLAIM = text(
     SELECT :tenant_id, :message_id, :number, :provider, :account, 'REQUESTED', :now, :deadline,
            FALSE
       FROM claimed
+    RETURNING number
     """
 )
+
+
+class NotClaimable(Exception):
+    """The status of a message allows no call to a provider: a bug, never business."""
 
 
 async def claim(
@@ -300,8 +306,11 @@ async def claim(
     """Write down that a provider is about to be called; the caller holds the message's lock.
 
     The sweeper leaves the message alone for the grace.
+
+    Raises:
+        NotClaimable: a bug.
     """
-    await db.execute(
+    claimed = await db.scalar(
         _CLAIM,
         {
             "tenant_id": tenant_id,
@@ -314,3 +323,5 @@ async def claim(
             "grace": grace,
         },
     )
+    if claimed is None:
+        raise NotClaimable

@@ -14,7 +14,7 @@ class SendKey:
     operation: str
     """A word of `models.rules.messages.operations`."""
     scope: str
-    """Public id of the merchant for a merchant's own key, else empty."""
+    """Public id of the merchant for a merchant's API key, else empty."""
     idempotency_key: str
 
 

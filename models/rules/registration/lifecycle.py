@@ -48,6 +48,9 @@ ASSIGNMENT_STEPS: Final[Mapping[A | None, frozenset[A]]] = {
 }
 """None: no campaign was named yet."""
 
+STARTS: Final = frozenset({R.DRAFT, N.REQUESTED})
+"""A brand or campaign begins as a draft, a number as one that is to be bought."""
+
 EDITABLE: Final = frozenset({R.DRAFT, R.REJECTED})
 """The merchant may write it."""
 

@@ -13,6 +13,7 @@ from models.rules.billing.periods import day_of
 from models.rules.messages.settlement import End
 from models.session import Database
 from tests.api.integrator import GYM, SMS, Integrator, make_merchant
+from tests.factories import claim_once
 from tests.shown_ids import row_of
 
 NOON = datetime(2026, 4, 16, 12, tzinfo=UTC)
@@ -46,6 +47,7 @@ async def deliver(database: Database, tenant_id: int, message_id: int) -> None:
     """End a message with its units used."""
     now = datetime.now(UTC)
     async with database.transaction() as db:
+        await claim_once(db, tenant_id, message_id, now)
         message = await settlement_facts.lock_for_settlement(
             db, tenant_id=tenant_id, message_id=message_id
         )

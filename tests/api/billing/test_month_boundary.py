@@ -16,6 +16,7 @@ from models.session import Database
 from tests.api.container import services_of
 from tests.api.doubles import Clock
 from tests.api.integrator import SMS, Integrator
+from tests.factories import claim_once
 from tests.shown_ids import row_of
 
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -51,6 +52,8 @@ class Month:
                 day=at.date(),
             )
         async with self._database.transaction() as db:
+            if captured:
+                await claim_once(db, self._gym.tenant_id, message_id, at, provider="simulator")
             message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self._gym.tenant_id, message_id=message_id
             )

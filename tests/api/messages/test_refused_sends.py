@@ -125,8 +125,8 @@ class Desk:
 
 
 def request_of(key: str | None, fingerprint: str = "f" * 64) -> IdempotentRequest:
-    operation = "POST /api/v1/messages/sms"
-    return IdempotentRequest(operation=operation, scope="", key=key, fingerprint=fingerprint)
+    route = "POST /api/v1/messages/sms"
+    return IdempotentRequest(route=route, scope="", key=key, fingerprint=fingerprint)
 
 
 @pytest.fixture
