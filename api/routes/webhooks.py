@@ -5,9 +5,8 @@ Not part of the public API.
 
 from fastapi import APIRouter, Request
 
-from api.deps import InboxActions, ReceiptActions
+from api.deps import InboxActions, NewsActions, ReceiptActions
 from api.http.bodies.body_size import WEBHOOK, body_up_to
-from api.registration_deps import NewsActions
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
 

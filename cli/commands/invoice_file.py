@@ -23,7 +23,7 @@ _NAMES: Final[Mapping[str, Sequence[str]]] = {
 """What a column may be called, without case, spaces, dashes and underscores."""
 
 _TWILIO_LOG: Final = frozenset({"sid", "numsegments", "price", "priceunit"})
-"""Columns of Twilio's log of messages. What is billed is negative there; it has inbound texts."""
+"""Columns of Twilio's message log, in which prices are negative and inbound texts are included."""
 
 _NEEDED: Final = ("id", "units", "cost")
 _UNITS: Final = re.compile(r"\d{1,9}(\.0+)?", re.ASCII)
@@ -40,7 +40,6 @@ _MAIL_TIME: Final = re.compile(
 """A time as Twilio's API writes it (RFC 2822)."""
 _LARGEST: Final = Decimal(10) ** 11
 _LONGEST_ID: Final = 255
-_NOTHING: Final = Decimal(0)
 
 
 class UnusableInvoice(Exception):
@@ -98,7 +97,7 @@ def _cells(
 
 
 def _bills_nothing(cells: Mapping[str, str]) -> bool:
-    """Say whether a line of Twilio's log has no price, or is a text to us, which has no record."""
+    """Say whether a line of Twilio's log has no price or is an inbound text."""
     return not cells["cost"] or cells.get("direction") == "inbound"
 
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
+from models.rules.senders.north_america import is_us, region_of
 from providers.ports.messages import NotFound
 from providers.ports.registration import (
     AssignmentRequest,
@@ -41,28 +42,40 @@ _KINDS: Final[dict[NumberType, str]] = {
     NumberType.TOLL_FREE: "TollFree",
 }
 
+_NOT_FOUND: Final = 404
+
 _DONE: Final = Stands(standing=RegistryStatus.DONE)
 
 
 async def search(twilio: Twilio, *, area_code: str | None, type: NumberType, limit: int) -> Offered:
-    """List numbers for sale in the US that carry SMS and calls."""
+    """List numbers for sale in the US and its territories that carry SMS and calls.
+
+    Twilio lists a territory as a country of its own; where it sells none, nothing is offered.
+    """
     wanted: dict[str, str | bool] = {"SmsEnabled": True, "VoiceEnabled": True}
     if area_code is not None:
         wanted["AreaCode"] = area_code
-    url = twilio.api(f"AvailablePhoneNumbers/US/{_KINDS[type]}")
+    country = "US" if area_code is None or not is_us(area_code) else region_of(area_code)
+    url = twilio.api(f"AvailablePhoneNumbers/{country}/{_KINDS[type]}")
     found: list[AvailableNumber] = []
-    async for number in twilio.every(url, "available_phone_numbers", wanted, page=limit):
-        found.append(
-            AvailableNumber(
-                number=_word(number, "phone_number"),
-                type=type,
-                locality=number.get("locality") or None,
-                region=number.get("region") or None,
-            )
-        )
-        if len(found) >= limit:
-            break
+    try:
+        async for number in twilio.every(url, "available_phone_numbers", wanted, page=limit):
+            found.append(_available(number, type))
+            if len(found) >= limit:
+                break
+    except Refusal as refusal:
+        if refusal.status != _NOT_FOUND or country == "US":
+            raise
     return Offered(numbers=tuple(found))
+
+
+def _available(number: Mapping[str, Any], type: NumberType) -> AvailableNumber:
+    return AvailableNumber(
+        number=_word(number, "phone_number"),
+        type=type,
+        locality=number.get("locality") or None,
+        region=number.get("region") or None,
+    )
 
 
 async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Stands:

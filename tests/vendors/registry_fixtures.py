@@ -119,9 +119,7 @@ def campaign(brand: Stands, profile: CampaignProfile = CAMPAIGN, **more: Any) ->
     return CampaignRequest(
         **asked(**more),
         profile=profile,
-        brand_profile=BRAND,
         brand_vendor_id=brand.vendor_id,
-        brand_vendor_state=brand.vendor_state or {},
     )
 
 

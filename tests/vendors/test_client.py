@@ -11,7 +11,7 @@ import pytest
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers.ports.messages import Ambiguous, NotProcessed, Unanswered
-from providers.ports.registration import Reason, Stands
+from providers.ports.registration import Offered, Reason, Stands
 from providers.twilio.client import Form, Lost, Refusal, Stopped, Twilio, Unprocessed
 from tests.vendors import registry_fixtures
 from tests.vendors.twilio_double import ACCOUNT, TOKEN
@@ -108,6 +108,39 @@ async def test_a_search_names_area_and_abilities() -> None:
         "VoiceEnabled": "true",
         "PageSize": "10",
     }
+
+
+@pytest.mark.parametrize(
+    ("area_code", "country"),
+    [
+        (None, "US"),
+        ("787", "PR"),
+        ("939", "PR"),
+        ("340", "VI"),
+        ("671", "GU"),
+        ("684", "AS"),
+        ("670", "MP"),
+        ("416", "US"),
+        ("999", "US"),
+    ],
+)
+async def test_a_search_in_a_territory_asks_for_it_as_a_country(
+    area_code: str | None, country: str
+) -> None:
+    client, wire = twilio(httpx.Response(200, json={"available_phone_numbers": []}))
+    desk = registry_fixtures.registry(client)
+    await desk.search_numbers(area_code=area_code, type=NumberType.LOCAL, limit=10)
+    [request] = wire.asked
+    assert request.url.path.endswith(f"/AvailablePhoneNumbers/{country}/Local.json")
+
+
+async def test_a_territory_in_which_twilio_sells_no_numbers_offers_none() -> None:
+    client, _ = twilio(error(404, 20404))
+    desk = registry_fixtures.registry(client)
+    found = await desk.search_numbers(area_code="684", type=NumberType.LOCAL, limit=10)
+    assert found == Offered(numbers=())
+    in_us = await desk.search_numbers(area_code="213", type=NumberType.LOCAL, limit=10)
+    assert not isinstance(in_us, Offered)
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from api.http.auth import Caller
-from api.registration_starter import RegistrationStarter
+from api.workflow_starters import RegistrationStarter
 from models.errors import TemporarilyUnavailable
 from models.queries.registration import registrations
 from models.queries.registration.registrations import Row
@@ -74,6 +74,7 @@ def start_of(row: Row, merchant: str) -> RegistrationStart | None:
         tenant_id=row.tenant_id,
         kind=registrations.kind_of(row),
         row_id=row_id(row.id),
+        public_id=row.public_id,
         registry_operation=registry_operation,
         merchant=merchant,
     )

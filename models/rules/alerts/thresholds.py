@@ -1,7 +1,8 @@
 """When a merchant is warned of what it has used and what it has left. Pure.
 
 Source: CONTRACT, Billing. Usage is what this month's sends captured of the allowance: it only
-grows, so a warning ends with the month or with a higher limit. Credits are those available now.
+grows, so a warning ends with the month or with a higher limit. Credits are what is not captured
+yet, available or held: a hold that is released later is nothing to warn of.
 """
 
 from collections.abc import Collection
@@ -45,7 +46,12 @@ USAGE: Final[Marks] = frozenset(Mark(AlertType.USAGE_THRESHOLD, percent) for per
 LOW: Final = Mark(AlertType.LOW_CREDITS, 10)
 EXHAUSTED: Final = Mark(AlertType.CREDITS_EXHAUSTED)
 CREDITS: Final[Marks] = frozenset({LOW, EXHAUSTED})
+LOW_ALONE: Final[Marks] = frozenset({LOW})
+EXHAUSTED_ALONE: Final[Marks] = frozenset({EXHAUSTED})
 NONE: Final[Marks] = frozenset()
+
+_ENOUGH: Final = 15
+"""Percent of the last upgrade that must be available for low credits to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +65,16 @@ class Funds:
     used: int
     """Captured of it; what is held is not used yet."""
     available: int
-    """Credits."""
+    """Credits that a send may hold."""
+    held: int
+    """Credits that sends hold."""
     upgrade: int | None
     """Credits of the last upgrade; None: there never was one."""
+
+    @property
+    def remaining(self) -> int:
+        """Credits that are not captured."""
+        return self.available + self.held
 
 
 def usage_marks(used: int, allowance: int) -> Marks:
@@ -71,17 +84,23 @@ def usage_marks(used: int, allowance: int) -> Marks:
     return frozenset(mark for mark in USAGE if used * 100 >= allowance * mark.threshold)
 
 
-def credit_marks(available: int, upgrade: int | None, open: Collection[Mark] = NONE) -> Marks:
+def credit_marks(funds: Funds, open: Collection[Mark] = NONE) -> Marks:
     """Return what is to be warned of; `open` is what is warned of already.
 
-    Credits are exhausted at 0, and stay so until they are no longer low: what is released and held
-    again around 0 is one warning.
+    Credits are low once less than 10 % of the last upgrade remains, and stay so until 15 % is
+    available: held credits may be released, but cannot fund a send. Exhausted replaces low.
     """
-    if upgrade is None or available * 100 >= upgrade * LOW.threshold:
+    upgrade = funds.upgrade
+    if upgrade is None:
         return NONE
-    if available <= 0 or EXHAUSTED in open:
-        return CREDITS
-    return frozenset({LOW})
+    reached = _marks_at(funds.remaining, upgrade)
+    if reached or LOW not in open:
+        return reached
+    return NONE if funds.available * 100 >= upgrade * _ENOUGH else LOW_ALONE
+
+
+def _is_low(units: int, upgrade: int) -> bool:
+    return units * 100 < upgrade * LOW.threshold
 
 
 def usage_crossed(before: int, after: int, allowance: int) -> Marks:
@@ -90,8 +109,16 @@ def usage_crossed(before: int, after: int, allowance: int) -> Marks:
 
 
 def credits_crossed(before: int, after: int, upgrade: int | None) -> Marks:
-    """Return the marks that a hold reached."""
-    return credit_marks(after, upgrade) - credit_marks(before, upgrade)
+    """Return the marks that a capture reached; `before` and `after` are remaining credits."""
+    return _marks_at(after, upgrade) - _marks_at(before, upgrade)
+
+
+def _marks_at(remaining: int, upgrade: int | None) -> Marks:
+    if upgrade is None:
+        return NONE
+    if remaining <= 0:
+        return EXHAUSTED_ALONE
+    return LOW_ALONE if _is_low(remaining, upgrade) else NONE
 
 
 def tell(mark: Mark, channel: Channel, funds: Funds) -> str:
@@ -104,15 +131,19 @@ def tell(mark: Mark, channel: Channel, funds: Funds) -> str:
                 f"{funds.used} of {funds.allowance} {units}."
             )
         case AlertType.LOW_CREDITS:
-            return (
-                f"Credits for {funds.available} {units} are left, less than {mark.threshold} % of "
-                f"the last upgrade ({funds.upgrade})."
-            )
+            return _tell_low(units, funds)
         case _:
             return (
                 f"No credits for {units} are left; a send that the month's allowance does not "
                 "cover is refused."
             )
+
+
+def _tell_low(units: str, funds: Funds) -> str:
+    left = f"Credits for {funds.remaining} {units} are left, {funds.held} of them held"
+    if funds.upgrade is not None and _is_low(funds.remaining, funds.upgrade):
+        return f"{left}: less than {LOW.threshold} % of the last upgrade ({funds.upgrade})."
+    return f"{left} for messages that are not settled: a send that needed more was refused."
 
 
 def tell_unknown(message_id: int) -> str:
