@@ -61,13 +61,13 @@ RECONCILE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
     schedule_to_close_timeout=_ASKED_ANEW,
     retry_policy=_PATIENT,
-    summary="did the provider take it?",
+    summary="reconcile with the provider",
 )
 POLL: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
     schedule_to_close_timeout=_ASKED_ANEW,
     retry_policy=_PATIENT,
-    summary="what became of it?",
+    summary="poll the provider",
 )
 SETTLE: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
@@ -99,7 +99,7 @@ AWAIT_PAYMENT: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
     heartbeat_timeout=_ALIVE,
     retry_policy=_PATIENT_WITH_MONEY,
-    summary="was it paid?",
+    summary="await the payment",
 )
 CANCEL_CHARGE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the cancellation
@@ -111,18 +111,18 @@ REFUND: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
     heartbeat_timeout=_ALIVE,
     retry_policy=_PATIENT_WITH_MONEY,
-    summary="give the money back",
+    summary="refund the charge",
 )
 GRANT_SENDER_SLOTS: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_PATIENT,
-    summary="let in",
+    summary="grant slots of the sender",
 )
 PROVISION_VOICE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=30),
     retry_policy=_PATIENT,
-    summary="tell the SIP directory",
+    summary="update the SIP directory",
 )
 CLOSE_DAYS: Final = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=5), retry_policy=_PATIENT, summary="close days"
@@ -130,12 +130,12 @@ CLOSE_DAYS: Final = ActivityConfig(
 
 
 def dispatch_queued(provider: str) -> ActivityConfig:
-    """Return the budget of a hand-over that waits in the line of one provider."""
+    """Return the options of a dispatch in the task queue of one provider."""
     return ActivityConfig(
         task_queue=provider_queue(provider),
         start_to_close_timeout=DISPATCH_QUEUED_BUDGET,
         retry_policy=_PATIENT,
-        summary=f"hand over, in line for {provider}",
+        summary=f"dispatch, queued for {provider}",
     )
 
 

@@ -63,7 +63,7 @@ async def sweep() -> SweepResult:
 
 @activity.defn(name="grant_sender_slots")
 async def grant_sender_slots(step: SenderQueueStep) -> SenderQueueResult:
-    """Give the next in a sender's line their moments, and wake them."""
+    """Grant slots of a sender to the next queued messages, and signal their workflows."""
     raise NotImplementedError
 
 

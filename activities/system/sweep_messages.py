@@ -17,7 +17,7 @@ from models.database.transaction_limits import LockScope
 from models.queries.messages import late_reports, receipts, settleable, waiting
 from models.queries.messages.receipts import OpenReceipt
 from models.queries.senders import sender_queue
-from models.queries.senders.sender_queue import Line
+from models.queries.senders.sender_queue import SenderQueueKey
 from models.queries.system import sweep_messages
 from models.rules.messages.identity import SendStart
 from models.rules.waits import SendWaits
@@ -169,7 +169,7 @@ class Sweeping:
             )
 
     async def _turn(self) -> SweepResult:
-        """Start silent messages and lines' pumps, apply open reports, do every other chore."""
+        """Start silent messages and sender queues, apply open reports, do every other chore."""
         now = datetime.now(UTC)
         unstarted = await self._take_unstarted(now)
         async with self._database.transaction() as db:
@@ -177,11 +177,11 @@ class Sweeping:
                 db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=_MOST
             )
         async with self._database.read() as db:
-            busy = await sender_queue.find_lines(db)
+            busy = await sender_queue.nonempty_queues(db)
         async with self._database.transaction() as db:
             reported = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
         started = await self._start_all([*unstarted, *silent])
-        await _each(self._pump, busy)
+        await _each(self._start_sender_queue, busy)
         applied = sum(
             [await _each(self._apply, some) for some in _chunks(reported, _REPORTS_AT_ONCE)]
         )
@@ -230,12 +230,12 @@ class Sweeping:
             async with self._database.transaction() as db:
                 await sweep_messages.look_again(db, ids, sweep_at, later=False)
 
-    async def _pump(self, line: Line) -> bool:
-        """Start the pump of a line that somebody stands in; a running one is left alone."""
+    async def _start_sender_queue(self, queue: SenderQueueKey) -> bool:
+        """Start the workflow of a queue that holds messages; a running one is left alone."""
         await start_sender_queue(
             self._client,
             SenderQueueStep(
-                tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel
+                tenant_id=queue.tenant_id, sender_id=queue.sender_id, channel=queue.channel
             ),
         )
         return True

@@ -19,7 +19,7 @@ _TRUTH: Final = ("tests/activities/messages/test_reconcile.py",)
 _ATTENDING: Final = ("tests/activities/messages/test_inline_report_wait.py",)
 _RECONCILING: Final = ("tests/workflows/test_reconciling.py",)
 _REPORTING: Final = ("tests/workflows/test_reporting.py",)
-_PLACES: Final = ("tests/pacing/test_places.py",)
+_SENDER_QUEUE: Final = ("tests/pacing/test_sender_queue.py",)
 
 FAULTS: Final = (
     Fault(
@@ -215,7 +215,7 @@ FAULTS: Final = (
         ("tests/unit/messages/test_small_rules.py",),
     ),
     Fault(
-        "the deadline forgets the wait for the sender's moment",
+        "the deadline ignores the wait for the sender's slot",
         "activities/messages/dispatch.py",
         "Dispatching._commit_claim",
         "deadline = now + wait + provider.timeout + _MARGIN",
@@ -239,20 +239,20 @@ FAULTS: Final = (
         ("tests/activities/messages/test_opting_out.py", "tests/inbound/test_suppressing.py"),
     ),
     Fault(
-        "moments of one sender are shared",
+        "two messages share a slot of one sender",
         "models/queries/senders/sender_queue.py",
-        "book_another",
-        '    await db.execute(_BOOK, {**pace.line.ids(), "free_at": free_at})\n',
+        "reserve_next_slot",
+        '    await db.execute(_RESERVE, {**pace.queue.ids(), "free_at": free_at})\n',
         "",
-        _PLACES,
+        _SENDER_QUEUE,
     ),
     Fault(
-        "two book one moment at once",
+        "two messages reserve one slot at once",
         "models/queries/senders/sender_queue.py",
-        "_LOCK",
+        "_LOCK_SENDER",
         "FOR NO KEY UPDATE",
         "",
-        _PLACES,
+        _SENDER_QUEUE,
     ),
     Fault(
         "absence is sure before the deadline",

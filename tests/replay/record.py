@@ -110,7 +110,7 @@ def _due_soon(_: DispatchStep) -> DispatchResult:
 
 
 _DUE_LATE = DispatchResult(verdict=Verdict.LATER, until=datetime(2100, 1, 1, tzinfo=UTC))
-_IN_LINE = DispatchResult(verdict=Verdict.LINE, until=datetime(2100, 1, 1, tzinfo=UTC))
+_IN_LINE = DispatchResult(verdict=Verdict.QUEUED_FOR_SENDER, until=datetime(2100, 1, 1, tzinfo=UTC))
 _BUSY = DispatchResult(verdict=Verdict.BUSY, provider="simulator")
 _AWAY = ConnectionError("no database")
 

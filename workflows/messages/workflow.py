@@ -78,8 +78,8 @@ class SendMessage:
                     return Ending.OVER
                 case Verdict.LATER | Verdict.BUSY:
                     await self._pause(handed.until, "wait until due")
-                case Verdict.LINE:
-                    await self._pause(handed.until, "wait in line for the sender")
+                case Verdict.QUEUED_FOR_SENDER:
+                    await self._pause(handed.until, "queued for the sender")
                 case Verdict.AMBIGUOUS:
                     finding = await self._reconcile()
                     if finding is Finding.FOUND:

@@ -111,14 +111,14 @@ _READ = text(
                AND f.step = 'dispatch') AS failures,
            m.merchant_id, merchant.external_id AS merchant, number.merchant_id AS owner_id,
            number.registered_at, number.id AS sender_id, number.provider AS sender_provider,
-           number.claimed_at, place.queued_at, place.granted_at,
+           number.claimed_at, entry.queued_at, entry.granted_at,
            clock_timestamp() AS now,
            CASE m.channel WHEN 'SMS' THEN number.segments_per_second
                           WHEN 'VOICE' THEN number.calls_per_second END AS per_second
       FROM message m
       LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
       LEFT JOIN sender_number number ON number.number = m.sender AND number.tenant_id = m.tenant_id
-      LEFT JOIN sender_queue place ON place.tenant_id = m.tenant_id AND place.message_id = m.id
+      LEFT JOIN sender_queue entry ON entry.tenant_id = m.tenant_id AND entry.message_id = m.id
      WHERE m.tenant_id = :tenant_id AND m.id = :message_id
     """
 )
