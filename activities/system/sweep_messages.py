@@ -1,4 +1,4 @@
-"""Sweeping: what was accepted is started, what was reported is applied, whatever died between."""
+"""Sweeps messages: starts accepted ones without a workflow, and applies stored reports."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ from models.rules.messages.identity import SendStart
 from models.rules.waits import SendWaits
 from models.session import Database
 from providers.routing import Routes
-from workflows.heartbeat import alive
+from workflows.heartbeat import heartbeats
 from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.senders.start import start_sender_queue
 from workflows.senders.types import SenderQueueStep
@@ -68,20 +68,20 @@ _LONGEST_GAP = timedelta(minutes=10)
 Item = TypeVar("Item")
 
 
-class Chore(Protocol[Item]):
-    """Further rows to look after, besides messages; one of a kind is handed in per kind of row."""
+class SweepTask(Protocol[Item]):
+    """Sweeps one kind of row besides messages."""
 
     async def take(self, now: datetime, most: int) -> list[Item]:
-        """Return rows whose turn it is, and set their next one."""
+        """Return the rows that are due, and set when they are due next."""
         ...
 
-    async def carry_on(self, row: Item, /) -> bool:
-        """Do what one of them needs; say whether that moved anything."""
+    async def resume(self, row: Item, /) -> bool:
+        """Do what one of them needs; return whether that changed anything."""
         ...
 
 
 async def _each(act: Callable[[Item], Awaitable[bool]], items: Sequence[Item]) -> int:
-    """Act on every item and count what moved; one that fails keeps no other from its turn."""
+    """Act on every item and count the changes; one that fails does not stop the others."""
     outcomes = await asyncio.gather(*map(act, items), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, Exception):
@@ -95,12 +95,12 @@ def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     return (items[first : first + size] for first in range(0, len(items), size))
 
 
-async def _take(chore: Chore[Item], now: datetime) -> list[Item]:
-    """Take a chore's rows; if that fails, the other chores have their turn nevertheless."""
+async def _take(task: SweepTask[Item], now: datetime) -> list[Item]:
+    """Take a task's rows; a failure does not stop the other tasks."""
     try:
-        return await chore.take(now, _MOST)
+        return await task.take(now, _MOST)
     except Exception:
-        log.exception("one chore could not be done, its turn comes again")
+        log.exception("one task could not be done, its turn comes again")
         return []
 
 
@@ -109,7 +109,7 @@ def _is_away(error: Exception) -> bool:
 
 
 class Sweeping:
-    """Looks after rows that nobody may be working on. Doing so twice changes nothing."""
+    """Looks after rows that may have no running workflow. Idempotent."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Sweeping:
         every: timedelta,
         grace: timedelta,
         look_every: timedelta | None = None,
-        chores: Sequence[Chore[Any]] = (),
+        tasks: Sequence[SweepTask[Any]] = (),
     ) -> None:
         self._database = database
         self._client = client
@@ -130,7 +130,7 @@ class Sweeping:
         self._every = every
         self._grace = grace
         self._look_every = look_every
-        self._chores = chores
+        self._tasks = tasks
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
@@ -141,7 +141,7 @@ class Sweeping:
         """
         if self._look_every is None:
             return await self._turn()
-        async with alive():
+        async with heartbeats():
             until = monotonic() + min(self._every, _LONGEST_WATCH).total_seconds()
             swept = await self._turn()
             if swept.next_in == _AT_ONCE:
@@ -169,27 +169,27 @@ class Sweeping:
             )
 
     async def _turn(self) -> SweepResult:
-        """Start silent messages and sender queues, apply open reports, do every other chore."""
+        """Start stalled messages and sender queues, apply open reports, do every other task."""
         now = datetime.now(UTC)
         unstarted = await self._take_unstarted(now)
         async with self._database.transaction() as db:
-            silent = await sweep_messages.take_silent(
+            stalled = await sweep_messages.take_stalled(
                 db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=_MOST
             )
         async with self._database.read() as db:
             busy = await sender_queue.nonempty_queues(db)
         async with self._database.transaction() as db:
             reported = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
-        started = await self._start_all([*unstarted, *silent])
+        started = await self._start_all([*unstarted, *stalled])
         await _each(self._start_sender_queue, busy)
         applied = sum(
             [await _each(self._apply, some) for some in _chunks(reported, _REPORTS_AT_ONCE)]
         )
         reports = sum(receipt.receipts for receipt in reported)
-        full = _MOST in (len(unstarted), len(silent), reports)
-        for chore in self._chores:
-            rows = await _take(chore, now)
-            started += await _each(chore.carry_on, rows)
+        full = _MOST in (len(unstarted), len(stalled), reports)
+        for task in self._tasks:
+            rows = await _take(task, now)
+            started += await _each(task.resume, rows)
             full = full or len(rows) == _MOST
         return SweepResult(
             started=started,
@@ -205,7 +205,7 @@ class Sweeping:
         """
         coming, failed, started = iter(messages), [], 0
 
-        async def carry_on() -> None:
+        async def start_remaining() -> None:
             nonlocal started
             for message in coming:
                 try:
@@ -218,7 +218,9 @@ class Sweeping:
                 else:
                     started += moved
 
-        await asyncio.gather(*(carry_on() for _ in range(min(_STARTS_AT_ONCE, len(messages)))))
+        await asyncio.gather(
+            *(start_remaining() for _ in range(min(_STARTS_AT_ONCE, len(messages))))
+        )
         now = datetime.now(UTC)
         await self._put_back(failed, now + _START_AGAIN)
         await self._put_back(list(coming), now)

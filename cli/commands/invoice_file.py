@@ -58,8 +58,10 @@ def _columns(header: Sequence[str]) -> Mapping[str, int]:
     }
     missing = [meaning for meaning in _NEEDED if meaning not in found]
     if missing:
-        told = ", ".join(f"{meaning} ({' or '.join(_NAMES[meaning])})" for meaning in missing)
-        raise UnusableInvoice(f"The first line names no column for {told}.")
+        missing_names = ", ".join(
+            f"{meaning} ({' or '.join(_NAMES[meaning])})" for meaning in missing
+        )
+        raise UnusableInvoice(f"The first line names no column for {missing_names}.")
     return found
 
 
