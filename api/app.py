@@ -77,7 +77,7 @@ from providers.provider_preferences import asked_first
 from providers.registries import by_mode
 from providers.simulator import messages as simulated
 from providers.simulator import payments
-from providers.simulator.registry import SimulatedRegistry, news_verifier
+from providers.simulator.registry import SimulatedRegistry, event_verifier
 from providers.twilio.setup import open_registry
 from workflows.client import connect
 
@@ -229,7 +229,7 @@ def _add_registrations(
     )
     verifiers: dict[str, VerifyNews] = {}
     if settings.simulator_secret is not None:
-        verifiers[registry.name] = news_verifier(settings.simulator_secret.get_secret_value())
+        verifiers[registry.name] = event_verifier(settings.simulator_secret.get_secret_value())
     add_messaging(
         app,
         database,

@@ -8,18 +8,18 @@ from workflows.registration.start import RegistrationStart, start_registration, 
 
 
 class RegistrationStarter(Bounded):
-    """Starts and wakes the stories of brands, campaigns and numbers."""
+    """Starts and wakes the workflows of brands, campaigns and numbers."""
 
     def __init__(self, client: Client, waits: RegistrationWaits) -> None:
         self._client = client
         self._waits = waits
 
     async def start(self, registration: RegistrationStart, *, fresh: bool) -> None:
-        """Make sure a story runs; `fresh` if its row was submitted just now."""
+        """Make sure a workflow runs; `fresh` if its row was submitted just now."""
         await self._ask(
             lambda: start_registration(self._client, registration, self._waits, fresh=fresh)
         )
 
     async def wake(self, workflow_id: str) -> None:
-        """Tell a story that there is news; nobody there is fine."""
+        """Tell a workflow that there is news; nobody there is fine."""
         await self._ask(lambda: wake_registration(self._client, workflow_id))

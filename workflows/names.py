@@ -43,9 +43,9 @@ def sender_queue_id(tenant_id: int, sender_id: int, channel: Channel) -> str:
     return f"sender-queue/{tenant_id}/{sender_id}/{channel}"
 
 
-def registration_id(story: str, tenant_id: int, row_id: int) -> str:
-    """Return the workflow id of a row's story: there is never a second one at the same time."""
-    return f"{story}/{tenant_id}/{row_id}"
+def registration_id(workflow: str, tenant_id: int, row_id: int) -> str:
+    """Return the workflow id of a row's workflow: there is never a second one at the same time."""
+    return f"{workflow}/{tenant_id}/{row_id}"
 
 
 def provision_id(tenant_id: int, credential_id: int, version: int) -> str:

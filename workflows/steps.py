@@ -69,13 +69,13 @@ async def grant_sender_slots(step: SenderQueueStep) -> SenderQueueResult:
 
 @activity.defn(name="submit_registration")
 async def submit_registration(step: RegistrationStep) -> RegistrationResult:
-    """Make the next call of an errand, unless an earlier one may have been made."""
+    """Make the next call of an operation, unless an earlier one may have been made."""
     raise NotImplementedError
 
 
 @activity.defn(name="reconcile_registration")
 async def reconcile_registration(step: RegistrationStep) -> RegistrationResult:
-    """Find out whether the registry has the errand whose answer was lost."""
+    """Find out whether the registry has the operation whose answer was lost."""
     raise NotImplementedError
 
 

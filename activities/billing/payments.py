@@ -28,7 +28,7 @@ from providers.ports.payments import (
     RefundRefused,
 )
 from workflows.billing.types import PaymentProgress, UpgradeStep
-from workflows.heartbeat import alive
+from workflows.heartbeat import heartbeats
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Payments:
         if gateway is None:
             _log_gone(payment)
             return _standing(payment)
-        async with alive():
+        async with heartbeats():
             truth = await _look_up(gateway, payment)
         return await self._learn(step, truth)
 
@@ -111,7 +111,7 @@ class Payments:
         if gateway is None:
             _log_gone(payment)
             return await self._look(step)
-        async with alive():
+        async with heartbeats():
             asked_at = _now()
             truth = await _look_up(gateway, payment)
             if isinstance(truth, Charge) and truth.state in OPEN_CHARGE:
@@ -149,7 +149,7 @@ class Payments:
         if gateway is None or payment.charge_id is None:
             _log_gone(payment)
             return _standing(payment)
-        async with alive():
+        async with heartbeats():
             answer = await gateway.refund(payment.charge_id, payment.reference.refund_key)
         if not isinstance(answer, Refunded):
             _log_refund(step, answer)

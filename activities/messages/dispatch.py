@@ -159,7 +159,7 @@ class Dispatching:
             return DispatchResult(verdict=Verdict.OVER)
         now = datetime.now(UTC)
         decision = decide(found.candidate, now)
-        if decision.move is not DispatchAction.CLAIM:
+        if decision.action is not DispatchAction.CLAIM:
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
             return without_claim(decision, found)
         past = [PastAttempt(provider=a.provider, state=a.state) for a in found.attempts]

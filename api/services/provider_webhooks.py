@@ -8,11 +8,11 @@ from providers.ports.messages import ForgedWebhook
 
 
 class Referring(Protocol):
-    """Something told under a reference of ours."""
+    """Something verified under a reference of ours."""
 
     @property
     def reference(self) -> str:
-        """The one it was told under."""
+        """The one it was verified under."""
         ...
 
 
@@ -26,7 +26,7 @@ def verified(
     headers: Mapping[str, str],
     body: bytes,
 ) -> Told:
-    """Return what a vendor told at the address of a reference.
+    """Return what a vendor verified at the address of a reference.
 
     Raises:
         NotFound: no such vendor.
@@ -37,11 +37,11 @@ def verified(
     if verify is None:
         raise NotFound
     try:
-        told = verify(headers, body)
+        verified = verify(headers, body)
     except ForgedWebhook as error:
         raise Forbidden("The signature is not valid.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise MalformedJson("Signed, but not what is told here.") from error
-    if told is not None and told.reference != reference:
+        raise MalformedJson("Signed, but not what is verified here.") from error
+    if verified is not None and verified.reference != reference:
         raise Forbidden("It belongs to another address.")
-    return told
+    return verified

@@ -17,21 +17,21 @@ from providers.ports.registration import (
     BrandRequest,
     CampaignRequest,
     LookUpAnswer,
-    Offered,
+    NumberOffers,
+    OperationStatus,
     PurchaseRequest,
     Reason,
-    RegistryNews,
+    RegistryEvent,
     RegistryRequest,
     ReleaseRequest,
     SearchAnswer,
-    Stands,
     SubmitAnswer,
     UnassignmentRequest,
 )
 from providers.simulator.calls import NOT_PROCESSED, signed
 from providers.simulator.messages import NAME, verified
 
-_STANDINGS: Final = {
+_STATUSES: Final = {
     "pending": RegistryStatus.PENDING,
     "done": RegistryStatus.DONE,
     "rejected": RegistryStatus.REJECTED,
@@ -88,7 +88,7 @@ class SimulatedRegistry:
         try:
             document = await self._get(_collection(request), {"reference": request.reference})
             items = document["items"]
-            return _stands(request, items[0]) if items else NotFound()
+            return _operation_status(request, items[0]) if items else NotFound()
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=type(error).__name__)
 
@@ -101,7 +101,7 @@ class SimulatedRegistry:
             wanted["areaCode"] = area_code
         try:
             document = await self._get("numbers/available", wanted)
-            return Offered(numbers=tuple(_offer(item) for item in document["items"]))
+            return NumberOffers(numbers=tuple(_offer(item) for item in document["items"]))
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=error.__class__.__name__)
 
@@ -118,17 +118,17 @@ class SimulatedRegistry:
         return document
 
 
-def news_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryNews | None]:
-    """Return how to verify and read a webhook: headers and raw body → whose errand has news.
+def event_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryEvent | None]:
+    """Return how to verify and read a webhook: headers and raw body → whose operation has news.
 
     It raises ForgedWebhook when the signature is missing, wrong or older than five minutes.
     """
 
-    def read(headers: Mapping[str, str], body: bytes) -> RegistryNews | None:
+    def read(headers: Mapping[str, str], body: bytes) -> RegistryEvent | None:
         event = verified(secret, headers, body)
         if event["type"] != "registration":
             return None
-        return RegistryNews(reference=str(event["reference"]))
+        return RegistryEvent(reference=str(event["reference"]))
 
     return read
 
@@ -198,21 +198,21 @@ def _answer(request: RegistryRequest, response: httpx.Response) -> SubmitAnswer:
     try:
         answer: dict[str, Any] = response.json()
         if response.status_code == httpx.codes.ACCEPTED:
-            return _stands(request, answer)
+            return _operation_status(request, answer)
         if response.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
             if answer["code"] == _EXPIRED:
                 return NotProcessed(reason="expired", provider_code=str(_EXPIRED))
-            return Stands(standing=RegistryStatus.REJECTED, reasons=(_reason(answer),))
+            return OperationStatus(status=RegistryStatus.REJECTED, reasons=(_reason(answer),))
     except (ValueError, KeyError, TypeError):
         pass
     return Ambiguous(reason=status, provider_code=status)
 
 
-def _stands(request: RegistryRequest, item: Mapping[str, Any]) -> Stands:
+def _operation_status(request: RegistryRequest, item: Mapping[str, Any]) -> OperationStatus:
     # What an assignment is called there nobody needs: its number keeps its own id.
     keeps = isinstance(request, BrandRequest | CampaignRequest | PurchaseRequest)
-    return Stands(
-        standing=_STANDINGS[item["status"]],
+    return OperationStatus(
+        status=_STATUSES[item["status"]],
         vendor_id=_word(item["id"], _ID) if keeps else None,
         reasons=tuple(_reason(reason) for reason in item["reasons"]),
     )

@@ -20,7 +20,7 @@ from typing import Any, Final
 from models.rules.registration.profiles import BrandProfile
 from models.rules.registration.vocabulary import EntityType, RegistryStatus
 from providers.ports.messages import NotFound
-from providers.ports.registration import Advanced, BrandRequest, Stands
+from providers.ports.registration import BrandRequest, MoreCallsNeeded, OperationStatus
 from providers.twilio.businesses import business, messaging_profile, missing, owner, person
 from providers.twilio.client import Twilio, text
 from providers.twilio.progress import (
@@ -47,7 +47,7 @@ from providers.twilio.trusthub import (
     Relocate,
 )
 
-_STANDINGS: Final[dict[str, RegistryStatus]] = {
+_STATUSES: Final[dict[str, RegistryStatus]] = {
     "PENDING": RegistryStatus.PENDING,
     "IN_REVIEW": RegistryStatus.PENDING,
     "APPROVED": RegistryStatus.DONE,
@@ -105,32 +105,34 @@ class Office:
     """Where Twilio passes on texts to the numbers that are bought."""
 
 
-async def submit(twilio: Twilio, office: Office, request: BrandRequest) -> Stands | Advanced:
+async def submit(
+    twilio: Twilio, office: Office, request: BrandRequest
+) -> OperationStatus | MoreCallsNeeded:
     """Take the next step of a registration."""
     lacking = missing(request.profile)
     if lacking:
-        return Stands(standing=RegistryStatus.REJECTED, reasons=lacking)
+        return OperationStatus(status=RegistryStatus.REJECTED, reasons=lacking)
     path = _path(request)
     return await advance(request, _steps(twilio, office, path, request.profile), last=path.brand)
 
 
 async def look_up(
     twilio: Twilio, office: Office, request: BrandRequest
-) -> Stands | Advanced | NotFound:
+) -> OperationStatus | MoreCallsNeeded | NotFound:
     """Say whether the last step was taken, or how the registration stands."""
     path = _path(request)
     steps = _steps(twilio, office, path, request.profile)
     if not (request.taken and complete(request, steps)):
         return await seek(request, steps, last=path.brand)
     found = await _registered(twilio, Progress.of(request).sids[path.brand])
-    return NotFound() if found is None else _stands(found)
+    return NotFound() if found is None else _operation_status(found)
 
 
-def _stands(brand: dict[str, Any]) -> Stands:
-    standing = _STANDINGS.get(str(brand.get("status")), RegistryStatus.PENDING)
-    rejected = standing is RegistryStatus.REJECTED
-    return Stands(
-        standing=standing,
+def _operation_status(brand: dict[str, Any]) -> OperationStatus:
+    status = _STATUSES.get(str(brand.get("status")), RegistryStatus.PENDING)
+    rejected = status is RegistryStatus.REJECTED
+    return OperationStatus(
+        status=status,
         vendor_id=text(brand, "sid"),
         reasons=of_errors(brand) if rejected else (),
     )
@@ -285,7 +287,7 @@ class Register:
         rejected = progress.sids.get(self.name)
         if rejected is not None:
             found = await _registered(self.twilio, rejected)
-            failed = found is None or _stands(found).standing is RegistryStatus.REJECTED
+            failed = found is None or _operation_status(found).status is RegistryStatus.REJECTED
             return None if failed else Done()
         product = progress.sids[self.path.step("product")]
         url = self.twilio.messaging("a2p/BrandRegistrations")

@@ -23,7 +23,12 @@ from models.rules.registration.profiles import CampaignProfile
 from models.rules.registration.vocabulary import RegistryStatus
 from models.rules.senders.campaign_throughput import of_class
 from providers.ports.messages import NotFound
-from providers.ports.registration import Advanced, CampaignRequest, Stands, VendorState
+from providers.ports.registration import (
+    CampaignRequest,
+    MoreCallsNeeded,
+    OperationStatus,
+    VendorState,
+)
 from providers.twilio.client import Form, Refusal, Twilio, text
 from providers.twilio.progress import Done, Outcome, Progress, Step, advance, complete, seek
 from providers.twilio.reasons import of_errors
@@ -32,7 +37,7 @@ CAMPAIGN: Final = "campaign"
 _SERVICE: Final = "service"
 _FIXED: Final = "fixed"
 
-_STANDINGS: Final[dict[str, RegistryStatus]] = {
+_STATUSES: Final[dict[str, RegistryStatus]] = {
     "PENDING": RegistryStatus.PENDING,
     "IN_PROGRESS": RegistryStatus.PENDING,
     "VERIFIED": RegistryStatus.DONE,
@@ -49,19 +54,21 @@ def service_of(state: VendorState) -> str | None:
     return sid
 
 
-async def submit(twilio: Twilio, request: CampaignRequest) -> Stands | Advanced:
+async def submit(twilio: Twilio, request: CampaignRequest) -> OperationStatus | MoreCallsNeeded:
     """Take the next step of a registration."""
     return await advance(request, _steps(twilio, request), last=CAMPAIGN)
 
 
-async def look_up(twilio: Twilio, request: CampaignRequest) -> Stands | Advanced | NotFound:
+async def look_up(
+    twilio: Twilio, request: CampaignRequest
+) -> OperationStatus | MoreCallsNeeded | NotFound:
     """Say whether the last step was taken, or how the campaign stands."""
     steps = _steps(twilio, request)
     if not (request.taken and complete(request, steps)):
         return await seek(request, steps, last=CAMPAIGN)
     sids = Progress.of(request).sids
     found = await twilio.find(f"{_campaigns(twilio, sids[_SERVICE])}/{sids[CAMPAIGN]}")
-    return NotFound() if found is None else _stands(found)
+    return NotFound() if found is None else _operation_status(found)
 
 
 def _steps(twilio: Twilio, request: CampaignRequest) -> Sequence[Step]:
@@ -78,13 +85,13 @@ def _steps(twilio: Twilio, request: CampaignRequest) -> Sequence[Step]:
     )
 
 
-def _stands(campaign: Mapping[str, Any]) -> Stands:
-    standing = _STANDINGS.get(str(campaign.get("campaign_status")), RegistryStatus.PENDING)
-    return Stands(
-        standing=standing,
+def _operation_status(campaign: Mapping[str, Any]) -> OperationStatus:
+    status = _STATUSES.get(str(campaign.get("campaign_status")), RegistryStatus.PENDING)
+    return OperationStatus(
+        status=status,
         vendor_id=text(campaign, "sid"),
-        reasons=of_errors(campaign) if standing is RegistryStatus.REJECTED else (),
-        segments_per_second=_throughput(campaign) if standing is RegistryStatus.DONE else None,
+        reasons=of_errors(campaign) if status is RegistryStatus.REJECTED else (),
+        segments_per_second=_throughput(campaign) if status is RegistryStatus.DONE else None,
     )
 
 
@@ -209,8 +216,8 @@ class Register:
     def _is_ours(self, campaign: Mapping[str, Any]) -> bool:
         """Say whether it is the one to be made, which may be decided by now, or is amended."""
         if campaign.get("sid") == self.rejected:
-            return _stands(campaign).standing is not RegistryStatus.REJECTED
-        # Nobody else uses the service; what may be left in it is what an earlier errand deleted.
+            return _operation_status(campaign).status is not RegistryStatus.REJECTED
+        # Nobody else uses the service; what may be left in it is what an earlier operation deleted.
         return self.rejected is None or campaign.get("campaign_status") != "DELETED"
 
 

@@ -1,6 +1,6 @@
 """Numbers at Twilio: which are for sale, buying, giving back, letting one send for a campaign.
 
-| errand | one call | how it is seen that it was done |
+| operation | one call | how it is seen that it was done |
 |---|---|---|
 | buy | purchase of this very number, our reference as its friendly name | by both |
 | give back | deletion | by the number: it is not ours any more |
@@ -21,11 +21,11 @@ from providers.ports.messages import NotFound
 from providers.ports.registration import (
     AssignmentRequest,
     AvailableNumber,
-    Offered,
+    NumberOffers,
+    OperationStatus,
     PurchaseRequest,
     Reason,
     ReleaseRequest,
-    Stands,
     UnassignmentRequest,
 )
 from providers.twilio.campaigns import service_of
@@ -41,10 +41,12 @@ _KINDS: Final[dict[NumberType, str]] = {
     NumberType.TOLL_FREE: "TollFree",
 }
 
-_DONE: Final = Stands(standing=RegistryStatus.DONE)
+_DONE: Final = OperationStatus(status=RegistryStatus.DONE)
 
 
-async def search(twilio: Twilio, *, area_code: str | None, type: NumberType, limit: int) -> Offered:
+async def search(
+    twilio: Twilio, *, area_code: str | None, type: NumberType, limit: int
+) -> NumberOffers:
     """List numbers for sale in the US that carry SMS and calls."""
     wanted: dict[str, str | bool] = {"SmsEnabled": True, "VoiceEnabled": True}
     if area_code is not None:
@@ -62,10 +64,10 @@ async def search(twilio: Twilio, *, area_code: str | None, type: NumberType, lim
         )
         if len(found) >= limit:
             break
-    return Offered(numbers=tuple(found))
+    return NumberOffers(numbers=tuple(found))
 
 
-async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Stands:
+async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> OperationStatus:
     """Buy a number, and have texts to it passed on: a STOP must reach us from its first day.
 
     What is not taken there is posted there once more; otherwise Twilio would give it up.
@@ -84,26 +86,26 @@ async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Sta
         # Refused as sold: perhaps to us, by a call whose answer was lost.
         ours = await _bought(twilio, request)
         reasons = of_refusal(refusal, field="number")
-        return ours or Stands(standing=RegistryStatus.REJECTED, reasons=reasons)
-    return Stands(standing=RegistryStatus.DONE, vendor_id=text(bought, "sid"))
+        return ours or OperationStatus(status=RegistryStatus.REJECTED, reasons=reasons)
+    return OperationStatus(status=RegistryStatus.DONE, vendor_id=text(bought, "sid"))
 
 
-async def look_up_purchase(twilio: Twilio, request: PurchaseRequest) -> Stands | NotFound:
+async def look_up_purchase(twilio: Twilio, request: PurchaseRequest) -> OperationStatus | NotFound:
     """Say whether this very number is ours, under our reference."""
     return await _bought(twilio, request) or NotFound()
 
 
-async def _bought(twilio: Twilio, request: PurchaseRequest) -> Stands | None:
+async def _bought(twilio: Twilio, request: PurchaseRequest) -> OperationStatus | None:
     named = twilio.named(request.reference)
     wanted = {"FriendlyName": named, "PhoneNumber": request.number}
     async for number in twilio.every(twilio.api(_OURS), "incoming_phone_numbers", wanted):
         told = (number.get("friendly_name"), number.get("phone_number"))
         if told == (named, request.number):
-            return Stands(standing=RegistryStatus.DONE, vendor_id=text(number, "sid"))
+            return OperationStatus(status=RegistryStatus.DONE, vendor_id=text(number, "sid"))
     return None
 
 
-async def give_back(twilio: Twilio, request: ReleaseRequest) -> Stands:
+async def give_back(twilio: Twilio, request: ReleaseRequest) -> OperationStatus:
     """Give a number back; one that is not ours is given back already."""
     sid = request.vendor_id or await _sid(twilio, request.number)
     if sid is not None:
@@ -111,7 +113,7 @@ async def give_back(twilio: Twilio, request: ReleaseRequest) -> Stands:
     return _DONE
 
 
-async def look_up_release(twilio: Twilio, request: ReleaseRequest) -> Stands | NotFound:
+async def look_up_release(twilio: Twilio, request: ReleaseRequest) -> OperationStatus | NotFound:
     """Say whether a number is not ours any more."""
     return _DONE if await _sid(twilio, request.number) is None else NotFound()
 
@@ -124,7 +126,7 @@ async def _sid(twilio: Twilio, number: str) -> str | None:
     return None
 
 
-async def assign(twilio: Twilio, request: AssignmentRequest) -> Stands:
+async def assign(twilio: Twilio, request: AssignmentRequest) -> OperationStatus:
     """Let a number join the service of its campaign."""
     service = service_of(request.campaign_vendor_state)
     if service is None or request.vendor_id is None:
@@ -136,18 +138,20 @@ async def assign(twilio: Twilio, request: AssignmentRequest) -> Stands:
         if refusal.code in _ALREADY_IN_SERVICE:
             return _DONE
         reasons = of_refusal(refusal, field="number")
-        return Stands(standing=RegistryStatus.REJECTED, reasons=reasons)
+        return OperationStatus(status=RegistryStatus.REJECTED, reasons=reasons)
     return _DONE
 
 
-async def look_up_assignment(twilio: Twilio, request: AssignmentRequest) -> Stands | NotFound:
+async def look_up_assignment(
+    twilio: Twilio, request: AssignmentRequest
+) -> OperationStatus | NotFound:
     """Say whether a number is in the service of its campaign."""
     if await _in_service(twilio, request):
         return _DONE
     return _unknown() if request.taken else NotFound()
 
 
-async def unassign(twilio: Twilio, request: UnassignmentRequest) -> Stands:
+async def unassign(twilio: Twilio, request: UnassignmentRequest) -> OperationStatus:
     """Let a number leave the service of its campaign."""
     service = service_of(request.campaign_vendor_state)
     if service is not None and request.vendor_id is not None:
@@ -156,7 +160,9 @@ async def unassign(twilio: Twilio, request: UnassignmentRequest) -> Stands:
     return _DONE
 
 
-async def look_up_unassignment(twilio: Twilio, request: UnassignmentRequest) -> Stands | NotFound:
+async def look_up_unassignment(
+    twilio: Twilio, request: UnassignmentRequest
+) -> OperationStatus | NotFound:
     """Say whether a number has left the service of its campaign."""
     return NotFound() if await _in_service(twilio, request) else _DONE
 
@@ -169,14 +175,14 @@ async def _in_service(twilio: Twilio, request: AssignmentRequest) -> bool:
     return await twilio.find(url) is not None
 
 
-def _unknown() -> Stands:
+def _unknown() -> OperationStatus:
     """Reject an assignment that Twilio does not know, so that somebody looks."""
     reason = Reason(
         code="NOT_IN_SERVICE",
         field="number",
         message="Twilio does not know this number or its campaign.",
     )
-    return Stands(standing=RegistryStatus.REJECTED, reasons=(reason,))
+    return OperationStatus(status=RegistryStatus.REJECTED, reasons=(reason,))
 
 
 def _word(document: Mapping[str, Any], key: str) -> str:

@@ -10,11 +10,11 @@ from providers.ports.registration import (
     BrandRequest,
     CampaignRequest,
     LookUpAnswer,
+    OperationStatus,
     PurchaseRequest,
     RegistryRequest,
     ReleaseRequest,
     SearchAnswer,
-    Stands,
     SubmitAnswer,
     UnassignmentRequest,
 )
@@ -44,18 +44,18 @@ class TwilioRegistry:
         self._office = office
 
     async def submit(self, request: RegistryRequest) -> SubmitAnswer:
-        """Make the next call of an errand."""
+        """Make the next call of an operation."""
         try:
             return await self._submit(request)
         except Refusal as refusal:
-            return Stands(standing=RegistryStatus.REJECTED, reasons=of_refusal(refusal))
+            return OperationStatus(status=RegistryStatus.REJECTED, reasons=of_refusal(refusal))
         except Unprocessed as stopped:
             return NotProcessed(reason=stopped.reason, retry_after=stopped.retry_after)
         except Lost as stopped:
             return Ambiguous(reason=stopped.reason)
 
     async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
-        """Say where an errand stands."""
+        """Say where an operation stands."""
         try:
             return await self._look_up(request)
         except Refusal as refusal:

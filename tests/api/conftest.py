@@ -20,7 +20,7 @@ from models.enums import DeliveryMode
 from models.session import Database
 from models.settings import Settings
 from providers.registries import Registries
-from providers.simulator.registry import news_verifier
+from providers.simulator.registry import event_verifier
 from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
 from tests.api.raw_http import Server, serving
@@ -113,7 +113,7 @@ def registrations(
 ) -> Iterator[FakeRegistrationStarter]:
     """The real services of messaging, of which only Temporal, the registry and the clock are not.
 
-    Returns where started stories are written down.
+    Returns where started workflows are written down.
     """
     real = dict(app.state._state)
     starter = FakeRegistrationStarter()
@@ -122,7 +122,7 @@ def registrations(
         database,
         Registries([registry], {DeliveryMode.SIMULATOR: registry.name}),
         starter,
-        {registry.name: news_verifier("for-tests-only-too")},
+        {registry.name: event_verifier("for-tests-only-too")},
         clock=clock,
         look_after=timedelta(minutes=1),
     )

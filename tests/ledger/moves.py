@@ -118,7 +118,7 @@ async def limit(database: Database, owner: Owner, units: int) -> int:
     return int(newest or 0)
 
 
-class Story:
+class Scenario:
     """One tenant's sends, by slot."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
@@ -179,7 +179,7 @@ class Story:
         async with self._database.transaction() as db:
             found = await dispatch.lock_for_dispatch(db, **ids)
             assert found is not None
-            if decide(found.candidate, now).move is not DispatchAction.CLAIM or found.attempts:
+            if decide(found.candidate, now).action is not DispatchAction.CLAIM or found.attempts:
                 return
             then = now - timedelta(days=days_ago)
             await dispatch.claim(

@@ -9,7 +9,7 @@ _CONCLUDING: Final = "models/queries/messages/conclude.py"
 _RULES: Final = "models/rules/messages/dispatch_decision.py"
 _RECEIPTS: Final = "models/queries/messages/receipts.py"
 _RECONCILE: Final = "activities/messages/reconcile.py"
-_STORY: Final = "workflows/messages/workflow.py"
+_WORKFLOW: Final = "workflows/messages/workflow.py"
 
 _MAIL: Final = ("tests/activities/messages/test_opting_out_of_mail.py",)
 _OPTING_OUT: Final = ("tests/activities/messages/test_opting_out.py",)
@@ -296,7 +296,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a reconcile step that fails for good fails the message",
-        _STORY,
+        _WORKFLOW,
         "SendMessage._ask_truth",
         "except ActivityError:",
         "except ZeroDivisionError:",
@@ -304,7 +304,7 @@ FAULTS: Final = (
     ),
     Fault(
         "nobody gives up at the horizon",
-        _STORY,
+        _WORKFLOW,
         "SendMessage._past_horizon",
         "workflow.now() - since >= self._waits.reconcile_horizon",
         "workflow.now() - since >= 2 * self._waits.reconcile_horizon",
@@ -312,7 +312,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a report during a look is lost",
-        _STORY,
+        _WORKFLOW,
         "SendMessage._reconcile",
         "            self._reported = self._reported or result.reported\n",
         "            self._reported = result.reported\n",
@@ -320,7 +320,7 @@ FAULTS: Final = (
     ),
     Fault(
         "an uncertain message is sent again",
-        _STORY,
+        _WORKFLOW,
         "SendMessage._deliver",
         "if finding is Finding.UNCERTAIN:",
         "if finding is Finding.FOUND:",

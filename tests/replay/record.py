@@ -185,7 +185,7 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_sender_queue(client)
     elif name in registrations.PATHS:
         serve = partial(_worker, client, workflows=WORKFLOWS)
-        history = await registrations.record_story(client, name, serve, _timers_set)
+        history = await registrations.record_workflow(client, name, serve, _timers_set)
     elif name == PROVISION:
         history = await _record_provision(client)
     elif name == CLOSING:

@@ -103,7 +103,7 @@ Action: TypeAlias = Send | Conclude | Again | Tell | Settle | Price | Close
 
 
 @dataclass
-class Story:
+class Scenario:
     """One tenant's days. Its clock stands still but between rounds."""
 
     database: Database

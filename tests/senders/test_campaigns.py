@@ -89,11 +89,11 @@ class Desk:
         body = self._steps.submit
         for _ in range(100):
             result: RegistrationResult = await ActivityEnvironment().run(body, step)
-            if result.move is RegistrationAction.OVER:
+            if result.action is RegistrationAction.OVER:
                 return result.state
-            if result.move is RegistrationAction.ASK:
+            if result.action is RegistrationAction.ASK:
                 moved()
-            body = bodies[result.move]
+            body = bodies[result.action]
         raise AssertionError("it never ends")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers.ports.messages import Ambiguous, NotProcessed, Unanswered
-from providers.ports.registration import Reason, Stands
+from providers.ports.registration import OperationStatus, Reason
 from providers.twilio.client import Form, Lost, Refusal, Stopped, Twilio, Unprocessed
 from tests.vendors import registry_fixtures
 from tests.vendors.twilio_double import ACCOUNT, TOKEN
@@ -206,8 +206,8 @@ async def test_at_the_edge_every_stop_is_a_closed_answer() -> None:
         client, _ = twilio(answer)
         return await registry_fixtures.registry(client).submit(registry_fixtures.brand())
 
-    assert await submit(error(400, 70002)) == Stands(
-        standing=RegistryStatus.REJECTED, reasons=(Reason(code="70002", field=None, message="no"),)
+    assert await submit(error(400, 70002)) == OperationStatus(
+        status=RegistryStatus.REJECTED, reasons=(Reason(code="70002", field=None, message="no"),)
     )
     assert await submit(error(401, 20003)) == NotProcessed(reason="401 20003")
     assert await submit(httpx.Response(500)) == Ambiguous(reason="500")

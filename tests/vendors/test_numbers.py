@@ -4,7 +4,7 @@ import pytest
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers.ports.messages import NotFound
-from providers.ports.registration import AvailableNumber, Offered, Stands
+from providers.ports.registration import AvailableNumber, NumberOffers, OperationStatus
 from providers.ports.sip import SipAccount
 from tests.vendors import registry_fixtures
 from tests.vendors.approved_fixtures import approved_brand, approved_campaign, set_up
@@ -21,44 +21,44 @@ async def test_a_number_is_bought_assigned_taken_back_and_given_back() -> None:
     [ours] = twilio.all("IncomingPhoneNumbers")
     assert (ours["phone_number"], number.vendor_id) == (NUMBER, ours["sid"])
 
-    request, stands = await carry(desk, registry_fixtures.assignment(number, campaign))
-    assert stands.standing is RegistryStatus.DONE
+    request, answer = await carry(desk, registry_fixtures.assignment(number, campaign))
+    assert answer.status is RegistryStatus.DONE
     assert [d["sid"] for d in twilio.all("PhoneNumbers")] == [ours["sid"]]
-    assert (await ask(desk, request))[1].standing is RegistryStatus.DONE
+    assert (await ask(desk, request))[1].status is RegistryStatus.DONE
 
     request, _ = await carry(desk, registry_fixtures.assignment(number, campaign))  # twice is once
-    _, stands = await carry(desk, registry_fixtures.unassignment(number, campaign))
-    assert (stands.standing, twilio.all("PhoneNumbers")) == (RegistryStatus.DONE, [])
+    _, answer = await carry(desk, registry_fixtures.unassignment(number, campaign))
+    assert (answer.status, twilio.all("PhoneNumbers")) == (RegistryStatus.DONE, [])
 
     for _ in range(2):
-        _, stands = await carry(desk, registry_fixtures.release(number.vendor_id))
-        assert (stands.standing, twilio.all("IncomingPhoneNumbers")) == (RegistryStatus.DONE, [])
+        _, answer = await carry(desk, registry_fixtures.release(number.vendor_id))
+        assert (answer.status, twilio.all("IncomingPhoneNumbers")) == (RegistryStatus.DONE, [])
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_lost_answer_to_a_purchase_never_buys_a_second_number(when: str) -> None:
     twilio, desk = set_up()
     twilio.loses = when
-    _, stands = await carry(desk, registry_fixtures.purchase())
+    _, answer = await carry(desk, registry_fixtures.purchase())
     [ours] = twilio.all("IncomingPhoneNumbers")
-    assert (stands.standing, stands.vendor_id) == (RegistryStatus.DONE, ours["sid"])
+    assert (answer.status, answer.vendor_id) == (RegistryStatus.DONE, ours["sid"])
 
 
 async def test_a_purchase_that_took_effect_late_is_recognised_when_it_is_repeated() -> None:
     twilio, desk = set_up()
     request = registry_fixtures.purchase()
     await carry(desk, request)
-    stands = await desk.submit(request)  # as after a look-up that came too early
-    assert isinstance(stands, Stands)
-    assert (stands.standing, len(twilio.all("IncomingPhoneNumbers"))) == (RegistryStatus.DONE, 1)
+    answer = await desk.submit(request)  # as after a look-up that came too early
+    assert isinstance(answer, OperationStatus)
+    assert (answer.status, len(twilio.all("IncomingPhoneNumbers"))) == (RegistryStatus.DONE, 1)
 
 
 async def test_a_number_somebody_else_bought_first_is_rejected() -> None:
     _, desk = set_up()
     await carry(desk, registry_fixtures.purchase())
-    _, stands = await carry(desk, registry_fixtures.purchase())
-    assert stands.standing is RegistryStatus.REJECTED
-    assert [(r.code, r.field) for r in stands.reasons] == [("21422", "number")]
+    _, answer = await carry(desk, registry_fixtures.purchase())
+    assert answer.status is RegistryStatus.REJECTED
+    assert [(r.code, r.field) for r in answer.reasons] == [("21422", "number")]
 
 
 async def test_another_number_under_the_same_reference_is_not_the_one_wanted() -> None:
@@ -66,10 +66,10 @@ async def test_another_number_under_the_same_reference_is_not_the_one_wanted() -
     await carry(desk, registry_fixtures.purchase("+12135550199", reference="hxr-number-1-1-1"))
     request = registry_fixtures.purchase(reference="hxr-number-1-1-1")
     assert isinstance(await desk.look_up(request), NotFound)
-    _, stands = await carry(desk, request)
-    assert stands.standing is RegistryStatus.DONE
+    _, answer = await carry(desk, request)
+    assert answer.status is RegistryStatus.DONE
     bought = {d["sid"]: d["phone_number"] for d in twilio.all("IncomingPhoneNumbers")}
-    assert bought[stands.vendor_id] == NUMBER
+    assert bought[answer.vendor_id] == NUMBER
 
 
 async def test_two_installations_of_one_account_never_take_each_others_for_their_own() -> None:
@@ -80,11 +80,11 @@ async def test_two_installations_of_one_account_never_take_each_others_for_their
     reference = "hxr-number-1-1-1"
     await carry(theirs, registry_fixtures.purchase(reference=reference))
     assert isinstance(await ours.look_up(registry_fixtures.purchase(reference=reference)), NotFound)
-    _, stands = await carry(ours, registry_fixtures.purchase(reference=reference))
-    assert stands.standing is RegistryStatus.REJECTED
+    _, answer = await carry(ours, registry_fixtures.purchase(reference=reference))
+    assert answer.status is RegistryStatus.REJECTED
     found = await theirs.look_up(registry_fixtures.purchase(reference=reference))
-    assert isinstance(found, Stands)
-    assert found.standing is RegistryStatus.DONE
+    assert isinstance(found, OperationStatus)
+    assert found.status is RegistryStatus.DONE
 
 
 async def test_everything_an_installation_makes_begins_with_its_label() -> None:
@@ -123,7 +123,7 @@ async def test_numbers_for_sale_are_listed_as_many_as_were_asked_for() -> None:
         for n in range(5)
     ]
     offered = await desk.search_numbers(area_code="213", type=NumberType.LOCAL, limit=2)
-    assert isinstance(offered, Offered)
+    assert isinstance(offered, NumberOffers)
     assert offered.numbers[0] == AvailableNumber(
         number="+12135550100", type=NumberType.LOCAL, locality="Los Angeles", region="CA"
     )

@@ -10,7 +10,7 @@ import pytest
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus, UseCase
 from providers.ports.messages import NotFound
-from providers.ports.registration import Advanced, Offered, Stands
+from providers.ports.registration import MoreCallsNeeded, NumberOffers, OperationStatus
 from providers.ports.sip import SipAccount, Stored
 from providers.twilio.client import Twilio
 from tests.vendors import prism, registry_fixtures
@@ -39,15 +39,15 @@ class Desk:
         for found in self.twilio.all(kind):
             found |= told
 
-    async def approved_brand(self, **changes: Any) -> Stands:
+    async def approved_brand(self, **changes: Any) -> OperationStatus:
         request, _ = await carry(self.registry, registry_fixtures.brand(replace(BRAND, **changes)))
         self.decide("CustomerProfiles", status="twilio-approved")
         self.decide("TrustProducts", status="twilio-approved")
         request, _ = await ask(self.registry, request)
         self.decide("BrandRegistrations", status="APPROVED")
-        _, stands = await ask(self.registry, request)
-        assert stands.standing is RegistryStatus.DONE
-        return stands
+        _, answer = await ask(self.registry, request)
+        assert answer.status is RegistryStatus.DONE
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -65,63 +65,63 @@ async def desk() -> AsyncIterator[Desk]:
 
 
 async def test_a_brand_from_the_first_bundle_to_its_correction(desk: Desk) -> None:
-    stands = await desk.approved_brand()
+    answer = await desk.approved_brand()
     desk.decide("BrandRegistrations", status="FAILED", brand_feedback=["TAX_ID"])
-    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
-    _, stands = await carry(
+    again = {"vendor_id": answer.vendor_id, "vendor_state": answer.vendor_state}
+    _, answer = await carry(
         desk.registry, registry_fixtures.brand(replace(BRAND, ein="987654321"), **again)
     )
-    assert stands.standing is RegistryStatus.PENDING
-    again["vendor_state"] = stands.vendor_state
-    _, stands = await carry(
+    assert answer.status is RegistryStatus.PENDING
+    again["vendor_state"] = answer.vendor_state
+    _, answer = await carry(
         desk.registry, registry_fixtures.brand(replace(BRAND, country="CA"), **again)
     )
-    assert stands.standing is RegistryStatus.PENDING
+    assert answer.status is RegistryStatus.PENDING
 
 
 async def test_a_brand_of_a_sole_proprietor(desk: Desk) -> None:
-    _, stands = await carry(desk.registry, registry_fixtures.brand(SOLE))
-    assert stands.standing is RegistryStatus.PENDING
+    _, answer = await carry(desk.registry, registry_fixtures.brand(SOLE))
+    assert answer.status is RegistryStatus.PENDING
 
 
 async def test_looking_for_every_answer_that_may_be_lost(desk: Desk) -> None:
     request = registry_fixtures.brand()
     for _ in range(2):  # until it waits for review, then until it is registered
-        while isinstance(answer := await desk.registry.submit(request), Advanced):
-            assert isinstance(await desk.registry.look_up(request), Advanced | NotFound)
+        while isinstance(answer := await desk.registry.submit(request), MoreCallsNeeded):
+            assert isinstance(await desk.registry.look_up(request), MoreCallsNeeded | NotFound)
             request = replace(request, vendor_state=answer.vendor_state)
-        assert isinstance(answer, Stands)
+        assert isinstance(answer, OperationStatus)
         desk.decide("CustomerProfiles", status="twilio-approved")
         desk.decide("TrustProducts", status="twilio-approved")
-    assert isinstance(answer, Stands)
+    assert isinstance(answer, OperationStatus)
     assert answer.vendor_id is not None
-    assert isinstance(await desk.registry.look_up(request), Stands)
+    assert isinstance(await desk.registry.look_up(request), OperationStatus)
     brand = await desk.approved_brand()
     campaign = registry_fixtures.campaign(brand)
-    while isinstance(answer := await desk.registry.submit(campaign), Advanced):
-        assert isinstance(await desk.registry.look_up(campaign), Advanced)
+    while isinstance(answer := await desk.registry.submit(campaign), MoreCallsNeeded):
+        assert isinstance(await desk.registry.look_up(campaign), MoreCallsNeeded)
         campaign = replace(campaign, vendor_state=answer.vendor_state)
-    assert isinstance(await desk.registry.look_up(campaign), Stands)
+    assert isinstance(await desk.registry.look_up(campaign), OperationStatus)
 
 
 async def test_a_campaign_its_correction_and_one_made_anew(desk: Desk) -> None:
     brand = await desk.approved_brand()
     request, _ = await carry(desk.registry, registry_fixtures.campaign(brand))
     desk.decide("Usa2p", campaign_status="FAILED")
-    request, stands = await ask(desk.registry, request)
-    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+    request, answer = await ask(desk.registry, request)
+    again = {"vendor_id": answer.vendor_id, "vendor_state": answer.vendor_state}
     full = replace(
         CAMPAIGN,
         privacy_policy_url="https://gym.example.com/privacy",
         terms_url="https://gym.example.com/terms",
         age_gated=True,
     )
-    _, stands = await carry(desk.registry, registry_fixtures.campaign(brand, full, **again))
+    _, answer = await carry(desk.registry, registry_fixtures.campaign(brand, full, **again))
     desk.decide("Usa2p", campaign_status="FAILED")
-    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+    again = {"vendor_id": answer.vendor_id, "vendor_state": answer.vendor_state}
     other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
-    _, stands = await carry(desk.registry, registry_fixtures.campaign(brand, other, **again))
-    assert stands.standing is RegistryStatus.PENDING
+    _, answer = await carry(desk.registry, registry_fixtures.campaign(brand, other, **again))
+    assert answer.status is RegistryStatus.PENDING
 
 
 async def test_a_number_from_the_shop_window_to_its_return(desk: Desk) -> None:
@@ -130,15 +130,15 @@ async def test_a_number_from_the_shop_window_to_its_return(desk: Desk) -> None:
     desk.twilio.for_sale = [{"phone_number": NUMBER, "locality": "Los Angeles", "region": "CA"}]
     for type, area_code in ((NumberType.LOCAL, "213"), (NumberType.TOLL_FREE, None)):
         found = await desk.registry.search_numbers(area_code=area_code, type=type, limit=10)
-        assert isinstance(found, Offered)
+        assert isinstance(found, NumberOffers)
     purchase, number = await carry(desk.registry, registry_fixtures.purchase())
-    assert (await ask(desk.registry, purchase))[1].standing is RegistryStatus.DONE
+    assert (await ask(desk.registry, purchase))[1].status is RegistryStatus.DONE
     assigned, _ = await carry(desk.registry, registry_fixtures.assignment(number, campaign))
-    assert (await ask(desk.registry, assigned))[1].standing is RegistryStatus.DONE
+    assert (await ask(desk.registry, assigned))[1].status is RegistryStatus.DONE
     parted, _ = await carry(desk.registry, registry_fixtures.unassignment(number, campaign))
-    assert (await ask(desk.registry, parted))[1].standing is RegistryStatus.DONE
+    assert (await ask(desk.registry, parted))[1].status is RegistryStatus.DONE
     returned, _ = await carry(desk.registry, registry_fixtures.release(number.vendor_id))
-    assert (await ask(desk.registry, returned))[1].standing is RegistryStatus.DONE
+    assert (await ask(desk.registry, returned))[1].status is RegistryStatus.DONE
 
 
 async def test_a_sip_account_from_its_list_to_its_end(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""The purchase of credits: from the order to credits, to nothing taken, or to money given back."""
+"""The workflow of a purchase of credits: granted, nothing charged, or refunded."""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -22,14 +22,14 @@ class Upgrade:
     """
 
     @workflow.init
-    def __init__(self, order: UpgradeInput) -> None:
-        self._order = order
-        self._waits = order.waits
-        self._step = UpgradeStep(tenant_id=order.tenant_id, payment_id=order.payment_id)
+    def __init__(self, input: UpgradeInput) -> None:
+        self._input = input
+        self._waits = input.waits
+        self._step = UpgradeStep(tenant_id=input.tenant_id, payment_id=input.payment_id)
         self._reported = False
 
     @workflow.run
-    async def run(self, order: UpgradeInput) -> PaymentStatus:
+    async def run(self, input: UpgradeInput) -> PaymentStatus:
         """Return the status the payment ended with."""
         standing = await self._charge()
         while standing.duty is not Duty.NOTHING:
@@ -75,19 +75,19 @@ class Upgrade:
     ) -> PaymentProgress:
         """Wait and take a step, ever more seldom, until something else is due than before.
 
-        Nothing is in hand here but the order, so a long history may be cut off.
+        No state is held here besides the input, so it may continue as new.
         """
         duty, since, wait = standing.duty, workflow.now(), first
         while standing.duty is duty and duty is not Duty.NOTHING:
             if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(self._order)
+                workflow.continue_as_new(self._input)
             await self._pause(max(wait, standing.retry_after or wait), summary)
             standing = await step()
             wait = min(max(then, (workflow.now() - since) / 4), self._waits.poll_longest)
         return standing
 
     async def _charge(self) -> PaymentProgress:
-        """Ask the gateway to charge, unless the order is too old to surprise anybody with it."""
+        """Ask the gateway to charge, unless the purchase was accepted too long ago."""
         if self._past_horizon():
             return await self._cancel_charge()
         return await workflow.execute_local_activity(steps.charge, self._step, **policies.CHARGE)
@@ -121,4 +121,4 @@ class Upgrade:
         self._reported = False
 
     def _past_horizon(self) -> bool:
-        return workflow.now() - self._order.accepted_at >= self._waits.horizon
+        return workflow.now() - self._input.accepted_at >= self._waits.horizon

@@ -107,7 +107,7 @@ class PollResult:
 
 
 class Ending(StrEnum):
-    """Why the story of a message is over."""
+    """Why the workflow of a message is over."""
 
     REPORTED = "REPORTED"
     REFUSED = "REFUSED"

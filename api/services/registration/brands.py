@@ -13,7 +13,7 @@ from api.schemas.messaging import V1MerchantMessagingBrandRequest, V1MerchantMes
 from api.services.registration.scope import Scope, find_scope, set_going
 from models.errors import ValidationFailed
 from models.queries.registration.merchant_registrations import find_brand, write_registration
-from models.queries.registration.registrations import Steps, move
+from models.queries.registration.registrations import StateChange, change_state
 from models.registration_errors import BrandNotEditable, BrandNotFound
 from models.rules.registration.checks import check_brand
 from models.rules.registration.lifecycle import EDITABLE
@@ -111,7 +111,10 @@ class Brands:
             brand.revision += 1
             brand.updated_at = now
         following = RegistrationState.PENDING if submit else RegistrationState.DRAFT
-        if move(brand, Steps(state=following), now=now, look_after=self._look_after) and submit:
+        if (
+            change_state(brand, StateChange(state=following), now=now, look_after=self._look_after)
+            and submit
+        ):
             brand.submitted_at = now
         await write_registration(db, brand)
         return brand

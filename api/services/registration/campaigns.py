@@ -24,7 +24,7 @@ from models.queries.registration.merchant_registrations import (
     list_campaigns,
     write_registration,
 )
-from models.queries.registration.registrations import Steps, move
+from models.queries.registration.registrations import StateChange, change_state
 from models.registration_errors import (
     BrandNotApproved,
     CampaignNotEditable,
@@ -127,8 +127,8 @@ class Campaigns:
             campaign.revision += 1
             campaign.updated_at = now
         following = RegistrationState.PENDING if order.submit else RegistrationState.DRAFT
-        steps = Steps(state=following)
-        if move(campaign, steps, now=now, look_after=self._look_after) and order.submit:
+        change = StateChange(state=following)
+        if change_state(campaign, change, now=now, look_after=self._look_after) and order.submit:
             campaign.submitted_at = now
         await write_registration(db, campaign)
         return campaign

@@ -9,9 +9,9 @@ from models.errors import NotFound
 from models.queries.registration import registrations
 from models.rules.registration.lifecycle import parse_registration_reference
 from models.session import Database
-from providers.ports.registration import RegistryNews
+from providers.ports.registration import RegistryEvent
 
-VerifyNews = Callable[[Mapping[str, str], bytes], RegistryNews | None]
+VerifyNews = Callable[[Mapping[str, str], bytes], RegistryEvent | None]
 """Headers and raw body → the operation reported on; None if not ours. Raises ForgedWebhook."""
 
 
@@ -31,7 +31,7 @@ class RegistrationNews:
     async def take(
         self, provider: str, reference: str, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Wake the story of an operation, if it still has one.
+        """Wake the workflow of an operation, if it still has one.
 
         Raises:
             NotFound: no such provider, or the reference is none of ours.

@@ -66,7 +66,7 @@ async def find_scope(
 
 
 def start_of(row: Row, merchant: str) -> RegistrationStart | None:
-    """Return how a row's story is started; None while it asks nothing of the registry."""
+    """Return how a row's workflow is started; None while it asks nothing of the registry."""
     registry_operation = registrations.registry_operation_of(row)
     if registry_operation is None:
         return None
