@@ -29,8 +29,8 @@ from providers.ports.registration import (
     OperationStatus,
     VendorState,
 )
-from providers.twilio.client import Form, Refusal, Twilio, text
-from providers.twilio.progress import Done, Outcome, Progress, Step, advance, complete, seek
+from providers.twilio.client import Form, RequestRejected, Twilio, text
+from providers.twilio.progress import Done, Outcome, Progress, Step, advance, complete, look_up_step
 from providers.twilio.reasons import of_errors
 
 CAMPAIGN: Final = "campaign"
@@ -65,7 +65,7 @@ async def look_up(
     """Say whether the last step was taken, or how the campaign stands."""
     steps = _steps(twilio, request)
     if not (request.taken and complete(request, steps)):
-        return await seek(request, steps, last=CAMPAIGN)
+        return await look_up_step(request, steps, last=CAMPAIGN)
     sids = Progress.of(request).sids
     found = await twilio.find(f"{_campaigns(twilio, sids[_SERVICE])}/{sids[CAMPAIGN]}")
     return NotFound() if found is None else _operation_status(found)
@@ -74,9 +74,9 @@ async def look_up(
 def _steps(twilio: Twilio, request: CampaignRequest) -> Sequence[Step]:
     """Return the steps of a registration in their order; what they are named is stored."""
     return (
-        OpenService(twilio=twilio),
-        Clear(twilio=twilio, fixed=_digest(request.profile), rejected=request.vendor_id),
-        Register(
+        CreateService(twilio=twilio),
+        DeleteRejected(twilio=twilio, fixed=_digest(request.profile), rejected=request.vendor_id),
+        RegisterCampaignStep(
             twilio=twilio,
             profile=request.profile,
             brand=request.brand_vendor_id,
@@ -107,7 +107,7 @@ def _campaigns(twilio: Twilio, service: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenService:
+class CreateService:
     """Make the Messaging Service that a campaign and its numbers belong to.
 
     Its own features that change a message or choose a number are off: both are ours to do.
@@ -119,7 +119,7 @@ class OpenService:
     def name(self) -> str:
         return _SERVICE
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         if _SERVICE in progress.sids:
             return Done()
         form: Form = {
@@ -135,16 +135,16 @@ class OpenService:
         )
         return Done(sid=text(made, "sid"))
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         named = self.twilio.named(progress.reference)
-        async for service in self.twilio.every(self.twilio.messaging("Services"), "services"):
+        async for service in self.twilio.list_items(self.twilio.messaging("Services"), "services"):
             if service.get("friendly_name") == named:
                 return Done(sid=text(service, "sid"))
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clear:
+class DeleteRejected:
     """Delete a rejected campaign that cannot be amended to what is wanted now.
 
     Its `sid` is no id of Twilio's but a digest of what cannot be amended.
@@ -158,20 +158,20 @@ class Clear:
     def name(self) -> str:
         return _FIXED
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         if self.rejected is None or progress.sids.get(_FIXED) == self.fixed:
             return Done(sid=self.fixed)
         url = _campaigns(self.twilio, progress.sids[_SERVICE])
         await self.twilio.remove(f"{url}/{self.rejected}", not_after=not_after)
         return Done(sid=self.fixed)
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         gone = not await _is_there(self.twilio, progress, self.rejected)
         return Done(sid=self.fixed) if gone else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Register:
+class RegisterCampaignStep:
     """Register the campaign, which costs a fee, or amend the rejected one that is still there."""
 
     twilio: Twilio
@@ -183,7 +183,7 @@ class Register:
     def name(self) -> str:
         return CAMPAIGN
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         url = _campaigns(self.twilio, progress.sids[_SERVICE])
         if await _is_there(self.twilio, progress, self.rejected):
             amended = await self.twilio.create(
@@ -198,17 +198,17 @@ class Register:
         }
         try:
             made = await self.twilio.create(url, form, not_after=not_after)
-        except Refusal:
+        except RequestRejected:
             # A service has one campaign: perhaps ours, by a call whose answer was lost.
-            ours = await self.seek(progress)
+            ours = await self.find_outcome(progress)
             if ours is None:
                 raise
             return ours
         return Done(sid=text(made, "sid"))
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         url = _campaigns(self.twilio, progress.sids[_SERVICE])
-        async for campaign in self.twilio.every(url, "compliance"):
+        async for campaign in self.twilio.list_items(url, "compliance"):
             if self._is_ours(campaign):
                 return Done(sid=text(campaign, "sid"))
         return None

@@ -29,7 +29,7 @@ from providers.ports.registration import (
     UnassignmentRequest,
 )
 from providers.twilio.campaigns import service_of
-from providers.twilio.client import Refusal, Twilio, Unprocessed, text
+from providers.twilio.client import NotProcessedError, RequestRejected, Twilio, text
 from providers.twilio.reasons import of_refusal
 
 _OURS: Final = "IncomingPhoneNumbers"
@@ -53,7 +53,7 @@ async def search(
         wanted["AreaCode"] = area_code
     url = twilio.api(f"AvailablePhoneNumbers/US/{_KINDS[type]}")
     found: list[AvailableNumber] = []
-    async for number in twilio.every(url, "available_phone_numbers", wanted, page=limit):
+    async for number in twilio.list_items(url, "available_phone_numbers", wanted, page=limit):
         found.append(
             AvailableNumber(
                 number=_word(number, "phone_number"),
@@ -82,7 +82,7 @@ async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Ope
     }
     try:
         bought = await twilio.create(twilio.api(_OURS), form, not_after=request.not_after)
-    except Refusal as refusal:
+    except RequestRejected as refusal:
         # Refused as sold: perhaps to us, by a call whose answer was lost.
         ours = await _bought(twilio, request)
         reasons = of_refusal(refusal, field="number")
@@ -98,14 +98,14 @@ async def look_up_purchase(twilio: Twilio, request: PurchaseRequest) -> Operatio
 async def _bought(twilio: Twilio, request: PurchaseRequest) -> OperationStatus | None:
     named = twilio.named(request.reference)
     wanted = {"FriendlyName": named, "PhoneNumber": request.number}
-    async for number in twilio.every(twilio.api(_OURS), "incoming_phone_numbers", wanted):
+    async for number in twilio.list_items(twilio.api(_OURS), "incoming_phone_numbers", wanted):
         told = (number.get("friendly_name"), number.get("phone_number"))
         if told == (named, request.number):
             return OperationStatus(status=RegistryStatus.DONE, vendor_id=text(number, "sid"))
     return None
 
 
-async def give_back(twilio: Twilio, request: ReleaseRequest) -> OperationStatus:
+async def release(twilio: Twilio, request: ReleaseRequest) -> OperationStatus:
     """Give a number back; one that is not ours is given back already."""
     sid = request.vendor_id or await _sid(twilio, request.number)
     if sid is not None:
@@ -120,7 +120,7 @@ async def look_up_release(twilio: Twilio, request: ReleaseRequest) -> OperationS
 
 async def _sid(twilio: Twilio, number: str) -> str | None:
     wanted = {"PhoneNumber": number}
-    async for found in twilio.every(twilio.api(_OURS), "incoming_phone_numbers", wanted):
+    async for found in twilio.list_items(twilio.api(_OURS), "incoming_phone_numbers", wanted):
         if found.get("phone_number") == number:
             return _word(found, "sid")
     return None
@@ -134,7 +134,7 @@ async def assign(twilio: Twilio, request: AssignmentRequest) -> OperationStatus:
     url = twilio.messaging(f"Services/{service}/PhoneNumbers")
     try:
         await twilio.create(url, {"PhoneNumberSid": request.vendor_id}, not_after=request.not_after)
-    except Refusal as refusal:
+    except RequestRejected as refusal:
         if refusal.code in _ALREADY_IN_SERVICE:
             return _DONE
         reasons = of_refusal(refusal, field="number")
@@ -188,5 +188,5 @@ def _unknown() -> OperationStatus:
 def _word(document: Mapping[str, Any], key: str) -> str:
     word = document.get(key)
     if not isinstance(word, str) or not word:
-        raise Unprocessed(f"no {key}")
+        raise NotProcessedError(f"no {key}")
     return word

@@ -24,7 +24,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
+class InReview:
     """A step waits for Twilio's own people."""
 
 
@@ -35,7 +35,7 @@ class Rejected:
     reasons: tuple[Reason, ...]
 
 
-Outcome: TypeAlias = Done | Waits | Rejected
+Outcome: TypeAlias = Done | InReview | Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +82,15 @@ class Step(Protocol):
         """Its name in the progress, which is stored: never changed."""
         ...
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         """Do it, by one call that changes something at most.
 
         Raises:
-            Stopped: it was not done, or it is not known.
+            TwilioError: it was not done, or it is not known.
         """
         ...
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         """Say whether it was done although its answer was lost; None: it does not seem so."""
         ...
 
@@ -105,27 +105,27 @@ async def advance(
     progress = Progress.of(request)
     step = next((step for step in steps if step.name not in progress.done), None)
     if step is None:
-        return _so_far(progress, steps, last)
-    outcome = await step.take(progress, request.not_after)
+        return _status_so_far(progress, steps, last)
+    outcome = await step.run(progress, request.not_after)
     if not isinstance(outcome, Done):
         return _operation_status(progress, outcome, last)
-    return _so_far(progress.after(step.name, outcome), steps, last)
+    return _status_so_far(progress.after(step.name, outcome), steps, last)
 
 
-async def seek(
+async def look_up_step(
     request: RegistryCall, steps: Sequence[Step], *, last: str
 ) -> OperationStatus | MoreCallsNeeded | NotFound:
     """Look for the step that may have been done although its answer was lost."""
     progress = Progress.of(request)
     step = next((step for step in steps if step.name not in progress.done), None)
     if step is None:
-        return _so_far(progress, steps, last)
-    outcome = await step.seek(progress)
+        return _status_so_far(progress, steps, last)
+    outcome = await step.find_outcome(progress)
     if outcome is None:
         return NotFound()
     if not isinstance(outcome, Done):
         return _operation_status(progress, outcome, last)
-    return _so_far(progress.after(step.name, outcome), steps, last)
+    return _status_so_far(progress.after(step.name, outcome), steps, last)
 
 
 def complete(request: RegistryCall, steps: Sequence[Step]) -> bool:
@@ -134,15 +134,17 @@ def complete(request: RegistryCall, steps: Sequence[Step]) -> bool:
     return all(step.name in done for step in steps)
 
 
-def _so_far(
+def _status_so_far(
     progress: Progress, steps: Sequence[Step], last: str
 ) -> OperationStatus | MoreCallsNeeded:
     if any(step.name not in progress.done for step in steps):
         return MoreCallsNeeded(vendor_state=progress.state)
-    return _operation_status(progress, Waits(), last)
+    return _operation_status(progress, InReview(), last)
 
 
-def _operation_status(progress: Progress, outcome: Waits | Rejected, last: str) -> OperationStatus:
+def _operation_status(
+    progress: Progress, outcome: InReview | Rejected, last: str
+) -> OperationStatus:
     rejected = isinstance(outcome, Rejected)
     return OperationStatus(
         status=RegistryStatus.REJECTED if rejected else RegistryStatus.PENDING,

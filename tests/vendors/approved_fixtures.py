@@ -18,22 +18,22 @@ def approve(twilio: TwilioDouble, kind: str, *, word: str = "twilio-approved") -
         found["status"] = word
 
 
-async def approved_brand(twilio: TwilioDouble, desk: TwilioRegistry) -> OperationStatus:
-    request, answer = await carry(desk, registry_fixtures.brand())
+async def approved_brand(twilio: TwilioDouble, registry: TwilioRegistry) -> OperationStatus:
+    request, answer = await carry(registry, registry_fixtures.brand())
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
-    request, answer = await ask(desk, request)
+    request, answer = await ask(registry, request)
     approve(twilio, "BrandRegistrations", word="APPROVED")
-    request, answer = await ask(desk, request)
+    request, answer = await ask(registry, request)
     assert answer.status is RegistryStatus.DONE
     return answer
 
 
-async def approved_campaign(twilio: TwilioDouble, desk: TwilioRegistry) -> OperationStatus:
+async def approved_campaign(twilio: TwilioDouble, registry: TwilioRegistry) -> OperationStatus:
     request, answer = await carry(
-        desk, registry_fixtures.campaign(await approved_brand(twilio, desk))
+        registry, registry_fixtures.campaign(await approved_brand(twilio, registry))
     )
     assert answer.status is RegistryStatus.PENDING
     twilio.all("Usa2p")[0]["campaign_status"] = "VERIFIED"
-    _, answer = await ask(desk, request)
+    _, answer = await ask(registry, request)
     return answer

@@ -21,7 +21,7 @@ from providers.ports.registration import (
     ReleaseRequest,
     UnassignmentRequest,
 )
-from providers.twilio.brands import Office
+from providers.twilio.brands import OperatorProfile
 from providers.twilio.client import Account, Twilio
 from providers.twilio.registry import TwilioRegistry
 from providers.twilio.sip import TwilioSip
@@ -88,8 +88,10 @@ def client(
 
 
 def registry(twilio: Twilio) -> TwilioRegistry:
-    office = Office(primary_profile=PRIMARY, email="operator@example.com", inbound_url=INBOUND_URL)
-    return TwilioRegistry(twilio, office, timeout=SECONDS, absence_window=SECONDS)
+    operator = OperatorProfile(
+        primary_profile=PRIMARY, email="operator@example.com", inbound_url=INBOUND_URL
+    )
+    return TwilioRegistry(twilio, operator, timeout=SECONDS, absence_window=SECONDS)
 
 
 def directory(twilio: Twilio) -> TwilioSip:
