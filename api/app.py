@@ -42,7 +42,7 @@ from api.routes import (
     webhooks,
 )
 from api.services.alerts.alerts import Alerts
-from api.services.billing.payment_reports import PaymentNews, VerifyPayment
+from api.services.billing.payment_reports import PaymentWebhooks, VerifyPayment
 from api.services.billing.upgrades import Billing
 from api.services.billing.usage_reports import Reports
 from api.services.consent.consents import Consents
@@ -58,7 +58,7 @@ from api.services.messages.quote import Quoting
 from api.services.messages.read import Messages
 from api.services.messages.recordings import Recordings
 from api.services.messages.started import StartedMessages
-from api.services.registration.registry_reports import VerifyNews
+from api.services.registration.registry_reports import VerifyEvent
 from api.services.system.readiness import Readiness
 from api.services.tenants.merchants import Merchants
 from api.services.voice.presence import PresenceBook
@@ -227,7 +227,7 @@ def _add_registrations(
         absence_window=settings.absence_window,
         secret=settings.simulator_signing,
     )
-    verifiers: dict[str, VerifyNews] = {}
+    verifiers: dict[str, VerifyEvent] = {}
     if settings.simulator_secret is not None:
         verifiers[registry.name] = event_verifier(settings.simulator_secret.get_secret_value())
     add_messaging(
@@ -269,7 +269,7 @@ def _add_billing(
     """Give the application what buys credits and hears of payments."""
     grace = settings.sweep_grace
     app.state.billing = Billing(database, starter, sweep_grace=grace, clock=_now)
-    app.state.payment_news = PaymentNews(
+    app.state.payment_webhooks = PaymentWebhooks(
         database, starter, _payment_verifiers(settings), sweep_grace=grace, clock=_now
     )
 

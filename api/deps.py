@@ -13,7 +13,7 @@ from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.http.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
 from api.http.trace import trace_of
 from api.services.alerts.alerts import Alerts
-from api.services.billing.payment_reports import PaymentNews
+from api.services.billing.payment_reports import PaymentWebhooks
 from api.services.billing.upgrades import Billing
 from api.services.billing.usage_reports import Reports
 from api.services.consent.consents import Consents
@@ -167,9 +167,9 @@ async def _billing(request: Request) -> Billing:
     return billing
 
 
-async def _payment_news(request: Request) -> PaymentNews:
-    payment_news: PaymentNews = request.app.state.payment_news
-    return payment_news
+async def _payment_webhooks(request: Request) -> PaymentWebhooks:
+    payment_webhooks: PaymentWebhooks = request.app.state.payment_webhooks
+    return payment_webhooks
 
 
 async def _unsubscribing(request: Request) -> Unsubscribing:
@@ -204,7 +204,7 @@ ReportReads = Annotated[Reports, Depends(_reports)]
 InboxActions = Annotated[Inbox, Depends(_inbox)]
 ReceiptActions = Annotated[Receipts, Depends(_receipts)]
 BillingActions = Annotated[Billing, Depends(_billing)]
-PaymentNewsActions = Annotated[PaymentNews, Depends(_payment_news)]
+PaymentWebhookActions = Annotated[PaymentWebhooks, Depends(_payment_webhooks)]
 UnsubscribeActions = Annotated[Unsubscribing, Depends(_unsubscribing)]
 ProvisioningActions = Annotated[VoiceProvisioning, Depends(_provisioning)]
 PresenceActions = Annotated[PresenceBook, Depends(_presence)]

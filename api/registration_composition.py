@@ -9,7 +9,7 @@ from api.registration_starter import RegistrationStarter
 from api.services.registration.brands import Brands
 from api.services.registration.campaigns import Campaigns
 from api.services.registration.numbers import MessagingNumbers
-from api.services.registration.registry_reports import RegistrationNews, VerifyNews
+from api.services.registration.registry_reports import RegistrationWebhooks, VerifyEvent
 from api.services.registration.status import MessagingStatus
 from models.session import Database
 from providers.registries import Registries
@@ -20,7 +20,7 @@ def add_messaging(
     database: Database,
     registries: Registries,
     starter: RegistrationStarter,
-    verifiers: Mapping[str, VerifyNews],
+    verifiers: Mapping[str, VerifyEvent],
     *,
     clock: Callable[[], datetime],
     look_after: timedelta,
@@ -31,4 +31,4 @@ def add_messaging(
     app.state.campaigns = Campaigns(*tools, look_after=look_after)
     app.state.messaging_numbers = MessagingNumbers(*tools, look_after=look_after)
     app.state.messaging_status = MessagingStatus(database, registries)
-    app.state.registration_news = RegistrationNews(database, starter, verifiers)
+    app.state.registration_webhooks = RegistrationWebhooks(database, starter, verifiers)

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from api.services.registration.brands import Brands
 from api.services.registration.campaigns import Campaigns
 from api.services.registration.numbers import MessagingNumbers
-from api.services.registration.registry_reports import RegistrationNews
+from api.services.registration.registry_reports import RegistrationWebhooks
 from api.services.registration.status import MessagingStatus
 
 
@@ -31,13 +31,13 @@ async def _status(request: Request) -> MessagingStatus:
     return status
 
 
-async def _news(request: Request) -> RegistrationNews:
-    news: RegistrationNews = request.app.state.registration_news
-    return news
+async def _webhooks(request: Request) -> RegistrationWebhooks:
+    webhooks: RegistrationWebhooks = request.app.state.registration_webhooks
+    return webhooks
 
 
 BrandActions = Annotated[Brands, Depends(_brands)]
 CampaignActions = Annotated[Campaigns, Depends(_campaigns)]
 NumberActions = Annotated[MessagingNumbers, Depends(_numbers)]
 StatusReads = Annotated[MessagingStatus, Depends(_status)]
-NewsActions = Annotated[RegistrationNews, Depends(_news)]
+RegistrationWebhookActions = Annotated[RegistrationWebhooks, Depends(_webhooks)]

@@ -13,13 +13,13 @@ from temporalio.workflow import ActivityConfig, LocalActivityConfig
 
 from workflows.names import provider_queue
 
-_PATIENT: Final = RetryPolicy(
+_RETRY: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     backoff_coefficient=2,
     maximum_interval=timedelta(seconds=30),
 )
 
-_PATIENT_WITH_MONEY: Final = RetryPolicy(
+_RETRY_PAYMENTS: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     backoff_coefficient=2,
     maximum_interval=timedelta(seconds=30),
@@ -28,15 +28,15 @@ _PATIENT_WITH_MONEY: Final = RetryPolicy(
 
 
 def gap_after(attempt: int) -> timedelta:
-    """Return how long `_PATIENT` waits after so many tries."""
-    assert _PATIENT.maximum_interval is not None
-    return min(_PATIENT.initial_interval * (1 << min(attempt - 1, 16)), _PATIENT.maximum_interval)
+    """Return how long `_RETRY` waits after so many tries."""
+    assert _RETRY.maximum_interval is not None
+    return min(_RETRY.initial_interval * (1 << min(attempt - 1, 16)), _RETRY.maximum_interval)
 
 
-_ASKED_ANEW: Final = timedelta(minutes=5)
+_SCHEDULE_TIMEOUT: Final = timedelta(minutes=5)
 """A question that cannot be put for so long is put anew, so that its horizon is looked at."""
 
-_ALIVE: Final = timedelta(seconds=5)
+_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
 """A worker that is killed amid a step that tells of its life costs it at most this."""
 
 _NO_LOCAL_RETRIES: Final = timedelta(milliseconds=1)
@@ -55,77 +55,77 @@ DISPATCH_QUEUED_BUDGET: Final = timedelta(seconds=15)
 DISPATCH: Final = LocalActivityConfig(
     start_to_close_timeout=DISPATCH_BUDGET,
     local_retry_threshold=_NO_LOCAL_RETRIES,
-    retry_policy=_PATIENT,
+    retry_policy=_RETRY,
 )
 RECONCILE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
-    schedule_to_close_timeout=_ASKED_ANEW,
-    retry_policy=_PATIENT,
+    schedule_to_close_timeout=_SCHEDULE_TIMEOUT,
+    retry_policy=_RETRY,
     summary="reconcile with the provider",
 )
 POLL: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
-    schedule_to_close_timeout=_ASKED_ANEW,
-    retry_policy=_PATIENT,
+    schedule_to_close_timeout=_SCHEDULE_TIMEOUT,
+    retry_policy=_RETRY,
     summary="poll the provider",
 )
 SETTLE: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=_NO_LOCAL_RETRIES,
-    retry_policy=_PATIENT,
+    retry_policy=_RETRY,
 )
 SWEEP: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=90),  # it watches for half a minute
-    heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT,
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY,
     summary="sweep",
 )
 WATCH: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="watch"
+    start_to_close_timeout=timedelta(seconds=60), retry_policy=_RETRY, summary="watch"
 )
 CHARGE: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the charge
     local_retry_threshold=_NO_LOCAL_RETRIES,
-    retry_policy=_PATIENT_WITH_MONEY,
+    retry_policy=_RETRY_PAYMENTS,
     summary="charge",
 )
 GRANT: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=_NO_LOCAL_RETRIES,
-    retry_policy=_PATIENT_WITH_MONEY,
+    retry_policy=_RETRY_PAYMENTS,
     summary="grant credits",
 )
 AWAIT_PAYMENT: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
-    heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT_WITH_MONEY,
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY_PAYMENTS,
     summary="await the payment",
 )
 CANCEL_CHARGE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the cancellation
-    heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT_WITH_MONEY,
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY_PAYMENTS,
     summary="cancel the charge",
 )
 REFUND: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
-    heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT_WITH_MONEY,
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY_PAYMENTS,
     summary="refund the charge",
 )
 GRANT_SENDER_SLOTS: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=_NO_LOCAL_RETRIES,
-    retry_policy=_PATIENT,
+    retry_policy=_RETRY,
     summary="grant slots of the sender",
 )
 PROVISION_VOICE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=30),
-    retry_policy=_PATIENT,
+    retry_policy=_RETRY,
     summary="update the SIP directory",
 )
 CLOSE_DAYS: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=5), retry_policy=_PATIENT, summary="close days"
+    start_to_close_timeout=timedelta(minutes=5), retry_policy=_RETRY, summary="close days"
 )
 
 
@@ -134,7 +134,7 @@ def dispatch_queued(provider: str) -> ActivityConfig:
     return ActivityConfig(
         task_queue=provider_queue(provider),
         start_to_close_timeout=DISPATCH_QUEUED_BUDGET,
-        retry_policy=_PATIENT,
+        retry_policy=_RETRY,
         summary=f"dispatch, queued for {provider}",
     )
 
@@ -146,8 +146,8 @@ def reconcile_registration(summary: str) -> ActivityConfig:
     """
     return ActivityConfig(
         start_to_close_timeout=timedelta(minutes=10),
-        heartbeat_timeout=_ALIVE,
-        retry_policy=_PATIENT,
+        heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+        retry_policy=_RETRY,
         summary=summary,
     )
 
@@ -158,5 +158,5 @@ def registration(summary: str) -> ActivityConfig:
     A worker that is killed during it is noticed only when the rest has passed.
     """
     return ActivityConfig(
-        start_to_close_timeout=timedelta(seconds=12), retry_policy=_PATIENT, summary=summary
+        start_to_close_timeout=timedelta(seconds=12), retry_policy=_RETRY, summary=summary
     )

@@ -142,11 +142,11 @@ class Dispatching:
             if claimed.slot is not None:
                 held.close()  # while waiting, it must not occupy a call of the fast path
                 if not await self._wait_for_slot(claimed, claimed.slot):
-                    return await self._conclude(step, claimed, _SLOT_MISSED, attend=False)
+                    return await self._conclude(step, claimed, _SLOT_MISSED, await_report=False)
                 if fast:  # the sender's slot is now, even if the fast path is full
                     self._slots.take(claimed.provider.name, held)
             answer = await claimed.provider.send(claimed.request)
-        return await self._conclude(step, claimed, answer, attend=fast)
+        return await self._conclude(step, claimed, answer, await_report=fast)
 
     async def _claim(
         self, db: WriteSession, step: DispatchStep, held: ExitStack | None, text: str | None
@@ -286,7 +286,7 @@ class Dispatching:
                 return False
 
     async def _conclude(
-        self, step: DispatchStep, claimed: Claimed, answer: Answer, *, attend: bool
+        self, step: DispatchStep, claimed: Claimed, answer: Answer, *, await_report: bool
     ) -> DispatchResult:
         """Write what came of the call; if this fails, the attempt stays open and is reconciled."""
         accepted = answer if isinstance(answer, Accepted) else None
@@ -297,7 +297,7 @@ class Dispatching:
             message_id=step.message_id,
             attempt=claimed.number,
         )
-        patience = self._patience(claimed) if attend and accepted is not None else None
+        patience = self._patience(claimed) if await_report and accepted is not None else None
         opted_out = refused is not None and refused.error_code is ErrorCode.OPTED_OUT
         async with self._database.transaction() if opted_out else self._database.statement() as db:
             concluded = await conclude.conclude(

@@ -79,7 +79,7 @@ FAULTS: Final = (
         "_warn",
         "before = row.balance + row.credits",
         "before = row.balance",
-        ("tests/alerts/test_marks.py",),
+        ("tests/alerts/test_thresholds.py",),
     ),
     Fault(
         "a scheduled message is queued",

@@ -235,7 +235,7 @@ FAULTS: Final = (
         "activities/messages/dispatch.py",
         "Dispatching._conclude",
         "            if opted_out:\n",
-        "            if opted_out and attend:\n",
+        "            if opted_out and await_report:\n",
         ("tests/activities/messages/test_opting_out.py", "tests/inbound/test_suppressing.py"),
     ),
     Fault(

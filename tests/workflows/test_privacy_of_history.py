@@ -56,7 +56,7 @@ _ALLOWED = {
     *("report_wait", "poll_first", "poll_longest", "reconcile_every", "reconcile_horizon"),
     *("verdict", "provider", "attempt", "until", "error_code", "reported"),
     *("finding", "ending", "status", "completed", "moved"),
-    *("payment_id", "accepted_at", "duty", "retry_after"),
+    *("payment_id", "accepted_at", "next_action", "retry_after"),
     *("news_wait", "retry_every", "horizon"),
 }
 _WORD = re.compile(r"[A-Z_]+|[a-z-]+")

@@ -58,7 +58,7 @@ async def test_a_declined_payment_is_over_at_once(harness: Staging, on: On) -> N
 
 
 async def test_a_payment_that_was_over_before_is_left_alone(harness: Staging, on: On) -> None:
-    charge, _ = fake(steps.charge, stands(PaymentStatus.REFUNDED, GRANTED.duty))
+    charge, _ = fake(steps.charge, stands(PaymentStatus.REFUNDED, GRANTED.next_action))
     async with harness(charge) as acts:
         assert await on(acts).play() is PaymentStatus.REFUNDED
     assert acts.asked == ["charge"]
@@ -103,7 +103,9 @@ async def test_a_lost_answer_is_asked_for_again(harness: Staging, on: On) -> Non
 async def test_the_gateways_wish_for_a_longer_pause_is_granted(harness: Staging, on: On) -> None:
     wish = timedelta(minutes=7)
     charge, _ = fake(
-        steps.charge, stands(PaymentStatus.PENDING, UNANSWERED.duty, retry_after=wish), FAILED
+        steps.charge,
+        stands(PaymentStatus.PENDING, UNANSWERED.next_action, retry_after=wish),
+        FAILED,
     )
     async with harness(charge) as acts:
         purchase = on(acts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.enums import PaymentStatus
-from models.rules.billing.payments import Duty
+from models.rules.billing.payments import PaymentAction
 from models.rules.waits import PaymentWaits
 
 
@@ -38,6 +38,6 @@ class PaymentProgress:
     """
 
     status: PaymentStatus
-    duty: Duty
+    next_action: PaymentAction
     retry_after: timedelta | None = None
     moved: bool = False

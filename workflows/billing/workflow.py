@@ -8,7 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from models.enums import PaymentStatus
-    from models.rules.billing.payments import Duty
+    from models.rules.billing.payments import PaymentAction
     from workflows import names, policies, steps
     from workflows.billing.types import PaymentProgress, UpgradeInput, UpgradeStep
 
@@ -31,44 +31,44 @@ class Upgrade:
     @workflow.run
     async def run(self, input: UpgradeInput) -> PaymentStatus:
         """Return the status the payment ended with."""
-        standing = await self._charge()
-        while standing.duty is not Duty.NOTHING:
-            standing = await self._do(standing)
-        workflow.upsert_search_attributes([names.OUTCOME.value_set(standing.status)])
-        return standing.status
+        progress = await self._charge()
+        while progress.next_action is not PaymentAction.NONE:
+            progress = await self._do(progress)
+        workflow.upsert_search_attributes([names.OUTCOME.value_set(progress.status)])
+        return progress.status
 
     @workflow.signal
     def payment_reported(self) -> None:
         """Wake up: the row tells more than before."""
         self._reported = True
 
-    async def _do(self, standing: PaymentProgress) -> PaymentProgress:
+    async def _do(self, progress: PaymentProgress) -> PaymentProgress:
         """Do what is due, as long as that takes; return with what is due next."""
         waits = self._waits
-        match standing.duty:
-            case Duty.CHARGE:
+        match progress.next_action:
+            case PaymentAction.CHARGE:
                 again = waits.retry_every
-                return await self._repeat(self._charge, standing, again, again, "wait to charge")
-            case Duty.AWAIT:
+                return await self._repeat(self._charge, progress, again, again, "wait to charge")
+            case PaymentAction.AWAIT:
                 first, then = waits.news_wait, waits.poll_first
-                return await self._repeat(self._ask, standing, first, then, "wait for the gateway")
-            case Duty.CANCEL_CHARGE:
+                return await self._repeat(self._ask, progress, first, then, "wait for the gateway")
+            case PaymentAction.CANCEL_CHARGE:
                 again = waits.retry_every
                 return await self._repeat(
-                    self._cancel_charge, standing, again, again, "wait to cancel"
+                    self._cancel_charge, progress, again, again, "wait to cancel"
                 )
-            case Duty.GRANT:
+            case PaymentAction.GRANT:
                 return await self._grant()
-            case Duty.REFUND:
-                standing, again = await self._refund(), waits.retry_every
-                return await self._repeat(self._refund, standing, again, again, "wait to refund")
-            case Duty.NOTHING:
-                return standing
+            case PaymentAction.REFUND:
+                progress, again = await self._refund(), waits.retry_every
+                return await self._repeat(self._refund, progress, again, again, "wait to refund")
+            case PaymentAction.NONE:
+                return progress
 
     async def _repeat(
         self,
         step: Callable[[], Awaitable[PaymentProgress]],
-        standing: PaymentProgress,
+        progress: PaymentProgress,
         first: timedelta,
         then: timedelta,
         summary: str,
@@ -77,14 +77,14 @@ class Upgrade:
 
         No state is held here besides the input, so it may continue as new.
         """
-        duty, since, wait = standing.duty, workflow.now(), first
-        while standing.duty is duty and duty is not Duty.NOTHING:
+        next_action, since, wait = progress.next_action, workflow.now(), first
+        while progress.next_action is next_action and next_action is not PaymentAction.NONE:
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._input)
-            await self._pause(max(wait, standing.retry_after or wait), summary)
-            standing = await step()
+            await self._pause(max(wait, progress.retry_after or wait), summary)
+            progress = await step()
             wait = min(max(then, (workflow.now() - since) / 4), self._waits.poll_longest)
-        return standing
+        return progress
 
     async def _charge(self) -> PaymentProgress:
         """Ask the gateway to charge, unless the purchase was accepted too long ago."""
@@ -94,12 +94,12 @@ class Upgrade:
 
     async def _ask(self) -> PaymentProgress:
         """Learn what is known; if that is nothing new, ask the gateway; past the horizon end it."""
-        standing = await workflow.execute_activity(
+        progress = await workflow.execute_activity(
             steps.await_payment, self._step, **policies.AWAIT_PAYMENT
         )
-        if standing.duty is Duty.AWAIT and self._past_horizon():
+        if progress.next_action is PaymentAction.AWAIT and self._past_horizon():
             return await self._cancel_charge()
-        return standing
+        return progress
 
     async def _cancel_charge(self) -> PaymentProgress:
         return await workflow.execute_activity(

@@ -12,7 +12,7 @@ from models.database.transaction_limits import LockScope
 from models.errors import NotFound
 from models.metrics import CHARGE_MISMATCHES, PAYMENTS_ENDED
 from models.queries.billing.payment_events import ChargeEvent, StoredEvent, take_event
-from models.queries.billing.payments import AnotherCharge
+from models.queries.billing.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch
 from models.rules.messages.reference import PaymentReference, parse_payment_reference
 from models.session import Database
@@ -25,7 +25,7 @@ VerifyPayment = Callable[[Mapping[str, str], bytes], ChargeReport]
 """Headers and raw body → the report. Raises ForgedWebhook."""
 
 
-class PaymentNews:
+class PaymentWebhooks:
     """Takes news of charges in. Replaying one changes nothing."""
 
     def __init__(
@@ -76,7 +76,7 @@ class PaymentNews:
                 stored = await self._take_in(gateway, named, event)
             except IntegrityError:  # a concurrent report took the charge or event
                 stored = await self._take_in(gateway, named, event)
-        except AnotherCharge as error:
+        except ForeignCharge as error:
             CHARGE_MISMATCHES.labels(gateway, error.reason).inc()
             _log_another(gateway, named, report, error.reason)
             return

@@ -11,18 +11,18 @@ from models.rules.registration.lifecycle import parse_registration_reference
 from models.session import Database
 from providers.ports.registration import RegistryEvent
 
-VerifyNews = Callable[[Mapping[str, str], bytes], RegistryEvent | None]
+VerifyEvent = Callable[[Mapping[str, str], bytes], RegistryEvent | None]
 """Headers and raw body → the operation reported on; None if not ours. Raises ForgedWebhook."""
 
 
-class RegistrationNews:
+class RegistrationWebhooks:
     """Wakes whoever waits for a registry. Replaying news asks once more, and changes nothing."""
 
     def __init__(
         self,
         database: Database,
         starter: RegistrationStarter,
-        verifiers: Mapping[str, VerifyNews],
+        verifiers: Mapping[str, VerifyEvent],
     ) -> None:
         self._database = database
         self._starter = starter

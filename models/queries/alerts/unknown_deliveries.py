@@ -7,7 +7,7 @@ from sqlalchemy import text
 from models.enums import AlertSeverity, AlertType
 from models.queries.alerts.alerts import raise_alert
 from models.queries.alerts.threshold_alerts import Account
-from models.rules.alerts.thresholds import tell_unknown
+from models.rules.alerts.thresholds import unknown_message
 from models.session import WriteSession
 
 
@@ -22,7 +22,7 @@ async def warn_of_unknown(
         channel=account.channel,
         type=AlertType.DELIVERY_UNKNOWN,
         severity=AlertSeverity.WARNING,
-        message=tell_unknown(message_id),
+        message=unknown_message(message_id),
         now=now,
     )
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from models.enums import ChargeState, PaymentStatus
 from models.queries.billing import payments
-from models.queries.billing.payments import AnotherCharge
+from models.queries.billing.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch
 from models.rules.messages.reference import PaymentReference
 from models.session import WriteSession
@@ -52,14 +52,14 @@ _STORE = text(
     """
 )
 
-_TOLD_OF = text(
+_KNOWN_FOR = text(
     """
     SELECT payment_id FROM payment_event
      WHERE tenant_id = :tenant_id AND gateway = :gateway AND event_id = :event_id
     """
 )
 
-_STANDS = text(
+_TOUCH = text(
     """
     UPDATE payment
        SET sweep_at = LEAST(sweep_at, CAST(:now AS timestamptz) + CAST(:grace AS interval))
@@ -84,7 +84,7 @@ async def take_event(
     no payment that this gateway was asked for.
 
     Raises:
-        AnotherCharge: the charge or the event is not the payment's; nothing was stored.
+        ForeignCharge: the charge or the event is not the payment's; nothing was stored.
     """
     ids = {"tenant_id": reference.tenant_id, "payment_id": reference.payment_id}
     payment = await payments.find_payment(
@@ -93,15 +93,15 @@ async def take_event(
     if payment is None or payment.gateway != gateway or payment.reference != reference:
         return None
     if not payment.is_for(event.amount_cents, event.currency):
-        raise AnotherCharge(ChargeMismatch.AMOUNT)
+        raise ForeignCharge(ChargeMismatch.AMOUNT)
     if payment.charge_id not in (None, event.charge_id):
-        raise AnotherCharge(ChargeMismatch.CHARGE_ID)
-    told_of = await db.scalar(
-        _TOLD_OF,
+        raise ForeignCharge(ChargeMismatch.CHARGE_ID)
+    known_for = await db.scalar(
+        _KNOWN_FOR,
         {"tenant_id": reference.tenant_id, "gateway": gateway, "event_id": event.event_id},
     )
-    if told_of not in (None, reference.payment_id):
-        raise AnotherCharge(ChargeMismatch.EVENT)
+    if known_for not in (None, reference.payment_id):
+        raise ForeignCharge(ChargeMismatch.EVENT)
     stored = await db.scalar(
         _STORE,
         {
@@ -117,7 +117,7 @@ async def take_event(
     )
     changed = False
     if stored is not None:
-        changed = await payments.take_news(
+        changed = await payments.apply_charge_state(
             db,
             payment,
             charge_id=event.charge_id,
@@ -125,7 +125,7 @@ async def take_event(
             provider_code=event.provider_code,
             now=now,
         )
-    row = (await db.execute(_STANDS, {**ids, "now": now, "grace": grace})).one()
+    row = (await db.execute(_TOUCH, {**ids, "now": now, "grace": grace})).one()
     return StoredEvent(
         completed=row.completed,
         ended=PaymentStatus(row.status) if changed and row.completed else None,

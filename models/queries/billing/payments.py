@@ -27,11 +27,11 @@ from models.queries.alerts.threshold_alerts import credits_changed
 from models.rules.billing.payments import (
     Change,
     ChargeMismatch,
-    Duty,
+    PaymentAction,
     PaymentFacts,
     change_by,
-    duty_of,
     may_step,
+    next_action_of,
 )
 from models.rules.billing.periods import month_of
 from models.rules.messages.reference import PaymentReference
@@ -73,9 +73,9 @@ class PaymentRow:
         return (amount_cents, currency) == (self.amount_cents, self.currency)
 
     @property
-    def duty(self) -> Duty:
+    def next_action(self) -> PaymentAction:
         """What is to be done next."""
-        return duty_of(self.facts)
+        return next_action_of(self.facts)
 
 
 _FIND = """
@@ -97,7 +97,7 @@ class PaymentMissing(Exception):
     """There is no such payment: a bug, never business."""
 
 
-class AnotherCharge(Exception):
+class ForeignCharge(Exception):
     """A gateway told, under a payment's reference, of a charge that is not this payment's."""
 
     def __init__(self, reason: ChargeMismatch) -> None:
@@ -165,7 +165,7 @@ async def give_up(db: WriteSession, payment: PaymentRow, now: datetime) -> None:
         await _write(db, payment, {"given_up_at": now})
 
 
-async def take_news(
+async def apply_charge_state(
     db: WriteSession,
     payment: PaymentRow,
     *,
@@ -177,12 +177,12 @@ async def take_news(
     """Let the gateway's word take effect; say whether it changed the status. Idempotent.
 
     Raises:
-        AnotherCharge: it is the charge of another payment.
+        ForeignCharge: it is the charge of another payment.
         IntegrityError: at the same moment it became another payment's; repeated in another
             transaction, this is seen.
     """
     if charge_id != payment.charge_id and await _is_elsewhere(db, payment, charge_id):
-        raise AnotherCharge(ChargeMismatch.CHARGE_ID)
+        raise ForeignCharge(ChargeMismatch.CHARGE_ID)
     change = change_by(payment.facts, state)
     if change is None:
         if payment.charge_id is None:
@@ -281,19 +281,19 @@ async def grant(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
     return True
 
 
-async def owe_refund(
+async def schedule_refund(
     db: WriteSession, payment: PaymentRow, failure: PaymentFailure, now: datetime
 ) -> None:
     """Decide that money that was taken buys nothing: from here on no credits come for it."""
-    if payment.duty is Duty.GRANT:
+    if payment.next_action is PaymentAction.GRANT:
         await _write(db, payment, {"refund_due_at": now, "failure": failure})
 
 
-async def give_back(
+async def record_refund(
     db: WriteSession, payment: PaymentRow, refund_id: str | None, now: datetime
 ) -> bool:
     """Write down that the money was given back; False if it was before."""
-    if payment.duty is not Duty.REFUND:
+    if payment.next_action is not PaymentAction.REFUND:
         return False
     await _write(
         db,

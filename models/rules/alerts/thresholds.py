@@ -25,7 +25,7 @@ _UNITS: Final = {
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Mark:
+class ThresholdAlert:
     """One thing to warn of; sorted, so that several are always locked in one order."""
 
     type: AlertType
@@ -39,13 +39,15 @@ class Mark:
         return AlertSeverity.CRITICAL if used_up else AlertSeverity.WARNING
 
 
-Marks = frozenset[Mark]
+ThresholdAlerts = frozenset[ThresholdAlert]
 
-USAGE: Final[Marks] = frozenset(Mark(AlertType.USAGE_THRESHOLD, percent) for percent in (80, 100))
-LOW: Final = Mark(AlertType.LOW_CREDITS, 10)
-EXHAUSTED: Final = Mark(AlertType.CREDITS_EXHAUSTED)
-CREDITS: Final[Marks] = frozenset({LOW, EXHAUSTED})
-NONE: Final[Marks] = frozenset()
+USAGE: Final[ThresholdAlerts] = frozenset(
+    ThresholdAlert(AlertType.USAGE_THRESHOLD, percent) for percent in (80, 100)
+)
+LOW: Final = ThresholdAlert(AlertType.LOW_CREDITS, 10)
+EXHAUSTED: Final = ThresholdAlert(AlertType.CREDITS_EXHAUSTED)
+CREDITS: Final[ThresholdAlerts] = frozenset({LOW, EXHAUSTED})
+NONE: Final[ThresholdAlerts] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +66,16 @@ class Funds:
     """Credits of the last upgrade; None: there never was one."""
 
 
-def usage_marks(used: int, allowance: int) -> Marks:
-    """Return which marks are reached; none while nothing was used, whatever the allowance."""
+def usage_alerts(used: int, allowance: int) -> ThresholdAlerts:
+    """Return which alerts are reached; none while nothing was used, whatever the allowance."""
     if used <= 0:
         return NONE
-    return frozenset(mark for mark in USAGE if used * 100 >= allowance * mark.threshold)
+    return frozenset(alert for alert in USAGE if used * 100 >= allowance * alert.threshold)
 
 
-def credit_marks(available: int, upgrade: int | None, open: Collection[Mark] = NONE) -> Marks:
+def credit_alerts(
+    available: int, upgrade: int | None, open: Collection[ThresholdAlert] = NONE
+) -> ThresholdAlerts:
     """Return what is to be warned of; `open` is what is warned of already.
 
     Credits are exhausted at 0, and stay so until they are no longer low: what is released and held
@@ -84,28 +88,28 @@ def credit_marks(available: int, upgrade: int | None, open: Collection[Mark] = N
     return frozenset({LOW})
 
 
-def usage_crossed(before: int, after: int, allowance: int) -> Marks:
-    """Return the marks that a capture reached."""
-    return usage_marks(after, allowance) - usage_marks(before, allowance)
+def usage_crossed(before: int, after: int, allowance: int) -> ThresholdAlerts:
+    """Return the alerts that a capture reached."""
+    return usage_alerts(after, allowance) - usage_alerts(before, allowance)
 
 
-def credits_crossed(before: int, after: int, upgrade: int | None) -> Marks:
-    """Return the marks that a hold reached."""
-    return credit_marks(after, upgrade) - credit_marks(before, upgrade)
+def credits_crossed(before: int, after: int, upgrade: int | None) -> ThresholdAlerts:
+    """Return the alerts that a hold reached."""
+    return credit_alerts(after, upgrade) - credit_alerts(before, upgrade)
 
 
-def tell(mark: Mark, channel: Channel, funds: Funds) -> str:
+def message_of(alert: ThresholdAlert, channel: Channel, funds: Funds) -> str:
     """Say a warning in words that the merchant may read."""
     units = _UNITS[channel]
-    match mark.type:
+    match alert.type:
         case AlertType.USAGE_THRESHOLD:
             return (
-                f"{mark.threshold} % of the allowance of {funds.month} is used: "
+                f"{alert.threshold} % of the allowance of {funds.month} is used: "
                 f"{funds.used} of {funds.allowance} {units}."
             )
         case AlertType.LOW_CREDITS:
             return (
-                f"Credits for {funds.available} {units} are left, less than {mark.threshold} % of "
+                f"Credits for {funds.available} {units} are left, less than {alert.threshold} % of "
                 f"the last upgrade ({funds.upgrade})."
             )
         case _:
@@ -115,7 +119,7 @@ def tell(mark: Mark, channel: Channel, funds: Funds) -> str:
             )
 
 
-def tell_unknown(message_id: int) -> str:
+def unknown_message(message_id: int) -> str:
     """Say that nobody knows whether a message went out."""
     return (
         f"Message {message_id} ended UNKNOWN: no provider confirmed in time that it has taken it. "
@@ -124,15 +128,14 @@ def tell_unknown(message_id: int) -> str:
 
 
 def is_degraded(attempts: int, failed: int, *, known: bool) -> bool:
-    """Say whether a provider fails a tenant: in half of its attempts or more.
+    """Tell whether a provider is degraded: half of a tenant's attempts or more failed.
 
-    Where that is `known`, the few attempts of messages that back off tell it as well; without any
-    attempt nothing fails.
+    While an alert is open (`known`), few attempts suffice, because messages back off.
     """
     return failed * 2 >= attempts >= (1 if known else _DEGRADED_FROM)
 
 
-def tell_degraded(provider: str, attempts: int, failed: int) -> str:
+def degraded_message(provider: str, attempts: int, failed: int) -> str:
     """Say that a provider keeps failing."""
     return (
         f"Provider {provider} failed in {failed} of the last {attempts} attempts. "

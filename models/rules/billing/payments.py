@@ -36,7 +36,7 @@ class ChargeMismatch(StrEnum):
     """The event was told before, of another payment."""
 
 
-class Duty(StrEnum):
+class PaymentAction(StrEnum):
     """What is to be done next for a payment."""
 
     CHARGE = "CHARGE"
@@ -49,7 +49,7 @@ class Duty(StrEnum):
     """The money was taken: grant the credits."""
     REFUND = "REFUND"
     """The money was taken and no credits will come: give it back."""
-    NOTHING = "NOTHING"
+    NONE = "NONE"
     """It is over."""
 
 
@@ -81,21 +81,21 @@ def may_step(current: S, following: S) -> bool:
     return following in STEPS[current]
 
 
-def duty_of(facts: PaymentFacts) -> Duty:
+def next_action_of(facts: PaymentFacts) -> PaymentAction:
     """Return what is to be done next; a refund that is due is due whatever else is true."""
     match facts.status:
         case S.REFUNDED:
-            return Duty.NOTHING
+            return PaymentAction.NONE
         case _ if facts.refund_due:
-            return Duty.REFUND
+            return PaymentAction.REFUND
         case S.FAILED:
-            return Duty.NOTHING
+            return PaymentAction.NONE
         case S.SUCCEEDED:
-            return Duty.NOTHING if facts.fulfilled else Duty.GRANT
+            return PaymentAction.NONE if facts.fulfilled else PaymentAction.GRANT
         case _ if facts.given_up:
-            return Duty.CANCEL_CHARGE
+            return PaymentAction.CANCEL_CHARGE
         case _:
-            return Duty.AWAIT if facts.known else Duty.CHARGE
+            return PaymentAction.AWAIT if facts.known else PaymentAction.CHARGE
 
 
 def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
@@ -113,9 +113,9 @@ def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
     if facts.status not in _OPEN:
         return None
     if state in _FAILURES:
-        called_off = facts.given_up and state is ChargeState.CANCELED
+        expired = facts.given_up and state is ChargeState.CANCELED
         return Change(
-            status=S.FAILED, failure=PaymentFailure.EXPIRED if called_off else _FAILURES[state]
+            status=S.FAILED, failure=PaymentFailure.EXPIRED if expired else _FAILURES[state]
         )
     if state is ChargeState.NEEDS_ACTION and facts.status is S.PENDING:
         return Change(status=S.REQUIRES_ACTION)

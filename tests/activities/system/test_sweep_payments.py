@@ -11,7 +11,7 @@ from temporalio.worker import Worker
 from activities.system.sweep_payments import PaymentSweep
 from models.enums import ChargeState, PaymentStatus
 from models.queries.system.sweep_payments import StalledPayment
-from models.rules.billing.payments import Duty
+from models.rules.billing.payments import PaymentAction
 from models.rules.waits import PaymentWaits
 from models.session import Database
 from tests.activities.gateways import OwnGateway, PaymentHarness
@@ -104,7 +104,7 @@ async def test_a_payment_that_money_opened_again_starts_anew_though_its_workflow
 ) -> None:
     payment_id = await harness.order()
     [payment] = await mine(harness, sweep)
-    over = PaymentProgress(status=PaymentStatus.FAILED, duty=Duty.NOTHING)
+    over = PaymentProgress(status=PaymentStatus.FAILED, next_action=PaymentAction.NONE)
     charge, _ = fake(steps.charge, over, repeat_last=True)
     worker = Worker(client, task_queue=names.MONEY, workflows=[Upgrade], activities=[charge])
     handle = client.get_workflow_handle(

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from api.services.billing.payment_reports import PaymentNews
+from api.services.billing.payment_reports import PaymentWebhooks
 from models.enums import ChargeState
 from models.session import Database
 from providers.simulator import payments
@@ -29,8 +29,8 @@ SECRET = "for-tests-only-too"
 @pytest.fixture
 def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
     """Where woken workflows are written down, behind the real service."""
-    real, starter = app.state.payment_news, FakeUpgradeStarter()
-    app.state.payment_news = PaymentNews(
+    real, starter = app.state.payment_webhooks, FakeUpgradeStarter()
+    app.state.payment_webhooks = PaymentWebhooks(
         database,
         starter,
         {"simulator": payments.verifier(SECRET)},
@@ -38,7 +38,7 @@ def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
         clock=lambda: datetime.now(UTC),
     )
     yield starter
-    app.state.payment_news = real
+    app.state.payment_webhooks = real
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""When is what warned of: marks, and what lies between two of them."""
+"""When is what warned of: alerts, and what lies between two of them."""
 
 import pytest
 from hypothesis import given
@@ -12,13 +12,13 @@ from models.rules.alerts.thresholds import (
     NONE,
     USAGE,
     Funds,
-    Mark,
-    credit_marks,
+    ThresholdAlert,
+    credit_alerts,
     credits_crossed,
     is_degraded,
-    tell,
+    message_of,
+    usage_alerts,
     usage_crossed,
-    usage_marks,
 )
 
 UNITS = st.integers(0, 10_000)
@@ -26,7 +26,7 @@ AT_80, AT_100 = sorted(USAGE)
 
 
 @pytest.mark.parametrize(
-    ("used", "allowance", "marks"),
+    ("used", "allowance", "alerts"),
     [
         (0, 10, NONE),
         (7, 10, NONE),
@@ -42,13 +42,13 @@ AT_80, AT_100 = sorted(USAGE)
     ],
 )
 def test_usage_is_warned_of_at_80_and_100_percent(
-    used: int, allowance: int, marks: frozenset[Mark]
+    used: int, allowance: int, alerts: frozenset[ThresholdAlert]
 ) -> None:
-    assert usage_marks(used, allowance) == marks
+    assert usage_alerts(used, allowance) == alerts
 
 
 @pytest.mark.parametrize(
-    ("available", "upgrade", "marks"),
+    ("available", "upgrade", "alerts"),
     [
         (0, None, NONE),
         (5, None, NONE),
@@ -61,14 +61,14 @@ def test_usage_is_warned_of_at_80_and_100_percent(
     ],
 )
 def test_credits_are_low_under_a_tenth_of_the_last_upgrade_and_exhausted_at_nothing(
-    available: int, upgrade: int | None, marks: frozenset[Mark]
+    available: int, upgrade: int | None, alerts: frozenset[ThresholdAlert]
 ) -> None:
-    assert credit_marks(available, upgrade) == marks
+    assert credit_alerts(available, upgrade) == alerts
 
 
 def test_exhausted_credits_stay_so_until_they_are_no_longer_low() -> None:
-    assert credit_marks(99, 1000, {EXHAUSTED}) == CREDITS
-    assert credit_marks(100, 1000, {EXHAUSTED}) == NONE
+    assert credit_alerts(99, 1000, {EXHAUSTED}) == CREDITS
+    assert credit_alerts(100, 1000, {EXHAUSTED}) == NONE
 
 
 @given(UNITS, UNITS, UNITS)
@@ -76,7 +76,7 @@ def test_a_mark_of_usage_is_crossed_once_on_the_way(first: int, second: int, lim
     at_once = usage_crossed(0, first + second, limit)
     in_steps = [usage_crossed(0, first, limit), usage_crossed(first, first + second, limit)]
     assert not in_steps[0] & in_steps[1]
-    assert in_steps[0] | in_steps[1] == at_once == usage_marks(first + second, limit)
+    assert in_steps[0] | in_steps[1] == at_once == usage_alerts(first + second, limit)
 
 
 @given(UNITS, UNITS, UNITS, st.integers(1, 10_000))
@@ -91,7 +91,7 @@ def test_a_mark_of_credits_is_crossed_once_on_the_way_down(
 
 @given(UNITS, UNITS, UNITS)
 def test_a_higher_limit_never_reaches_a_mark(used: int, limit: int, more: int) -> None:
-    assert usage_marks(used, limit + more) <= usage_marks(used, limit)
+    assert usage_alerts(used, limit + more) <= usage_alerts(used, limit)
 
 
 @pytest.mark.parametrize(
@@ -114,20 +114,22 @@ def test_a_provider_is_degraded_while_half_of_its_attempts_fail(
 
 
 @pytest.mark.parametrize("channel", Channel)
-@pytest.mark.parametrize("mark", sorted(USAGE | CREDITS))
-def test_every_warning_is_told_in_its_numbers(mark: Mark, channel: Channel) -> None:
+@pytest.mark.parametrize("alert", sorted(USAGE | CREDITS))
+def test_every_warning_is_told_in_its_numbers(alert: ThresholdAlert, channel: Channel) -> None:
     funds = Funds(month="2026-04", allowance=5000, used=4100, available=7, upgrade=300)
-    told = tell(mark, channel, funds)
+    told = message_of(alert, channel, funds)
     numbers = {
-        AlertType.USAGE_THRESHOLD: (f"{mark.threshold} %", "2026-04", "4100 of 5000"),
+        AlertType.USAGE_THRESHOLD: (f"{alert.threshold} %", "2026-04", "4100 of 5000"),
         AlertType.LOW_CREDITS: ("for 7", "10 %", "(300)"),
         AlertType.CREDITS_EXHAUSTED: ("No credits",),
     }
-    assert all(number in told for number in numbers[mark.type])
+    assert all(number in told for number in numbers[alert.type])
     assert len(told) <= 500
 
 
 def test_what_is_used_up_is_critical() -> None:
-    severities = {mark: mark.severity for mark in sorted(USAGE | CREDITS)}
-    critical = {mark for mark, severity in severities.items() if severity is AlertSeverity.CRITICAL}
+    severities = {alert: alert.severity for alert in sorted(USAGE | CREDITS)}
+    critical = {
+        alert for alert, severity in severities.items() if severity is AlertSeverity.CRITICAL
+    }
     assert critical == {AT_100, EXHAUSTED}
