@@ -41,9 +41,7 @@ def registry_request(
             return CampaignRequest(
                 **common,
                 profile=CampaignProfile(**_known(facts.profile)),
-                brand_profile=BrandProfile(**_known(facts.parent_profile)),
                 brand_vendor_id=_told(facts.parent_vendor_id),
-                brand_vendor_state=facts.parent_vendor_state,
             )
         case RegistrationOperation.BUY:
             assert facts.type is not None

@@ -49,10 +49,9 @@ _BACK_OFF_LONGEST = timedelta(minutes=5)
 
 
 def _check_time(claimed: Claimed, ends: float) -> None:
-    """Raise TransientError, which takes the claim back, if the call might outlast the step.
+    """Raise TransientError, which rolls the claim back, if the call might exceed the timeout.
 
-    A step that is cut off amid the call leaves an attempt that must be reconciled for minutes,
-    after a wait for a connection or a lock that says nothing about the provider.
+    An activity that times out amid the call leaves an attempt that is reconciled for minutes.
     """
     wait = timedelta(0) if claimed.slot is None else claimed.slot.wait
     needed = wait + claimed.provider.timeout + _MARGIN
@@ -244,9 +243,8 @@ class Dispatching:
             priority=priority_of(found.type),
         )
         if reservation.slot is None:
-            until = pacing.recheck_at(
-                reservation.queued_at, reservation.now, found.candidate.expires_at
-            )
+            expires_at = found.candidate.expires_at
+            until = pacing.recheck_at(reservation.queued_at, reservation.now, expires_at)
             return Queued(
                 result=DispatchResult(verdict=Verdict.QUEUED_FOR_SENDER, until=until),
                 queue=found.pace.queue,
@@ -270,10 +268,7 @@ class Dispatching:
         return entry.result
 
     async def _wait_for_slot(self, claimed: Claimed, slot: Slot) -> bool:
-        """Wait for the sender's slot, and reserve another each time it is missed.
-
-        False if the next is too far: nothing was sent, and nothing will be.
-        """
+        """Wait for the slot, reserving another each time it is missed; False if that is too far."""
         assert claimed.found.pace is not None
         while True:
             await asyncio.sleep(slot.wait.total_seconds())
@@ -281,8 +276,7 @@ class Dispatching:
                 return True
             async with self._database.transaction() as db:
                 slot = await sender_queue.reserve_next_slot(db, claimed.found.pace)
-            too_far = slot.wait > pacing.LATE_INLINE_WAIT
-            if too_far or datetime.now(UTC) + slot.wait > claimed.deadline:
+            if slot.wait > min(pacing.LATE_INLINE_WAIT, claimed.deadline - datetime.now(UTC)):
                 return False
 
     async def _conclude(

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from api.http.limits.address_buckets import client_address
 from api.http.limits.failed_logins import FailedLogins
+from api.shared_calls import SharedCalls
 from models.database.transaction_limits import LockScope
 from models.errors import InvalidCredentials, TemporarilyUnavailable
 from models.queries.tenants.api_keys import find_live_key
@@ -77,7 +78,7 @@ class Authenticator:
         self._failures = failures
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[_Known | None]] = {}
+        self._asking = SharedCalls[str, _Known | None]()
         self._lookups = asyncio.Semaphore(_MOST_LOOKUPS)
 
     async def authenticate(self, request: Request, headers: dict[str, str]) -> Caller:
@@ -115,17 +116,7 @@ class Authenticator:
 
     async def _find(self, key_hash: str) -> _Known | None:
         """Look a live key up; of many who ask for one at once only the first does."""
-        asking = self._asking.get(key_hash)
-        if asking is None:
-            asking = self._asking[key_hash] = asyncio.create_task(self._look_up(key_hash))
-            asking.add_done_callback(lambda task: self._answered(key_hash, task))
-        # Shielded: the others go on waiting when the first one's client goes away.
-        return await asyncio.shield(asking)
-
-    def _answered(self, key_hash: str, task: asyncio.Task[_Known | None]) -> None:
-        del self._asking[key_hash]
-        if not task.cancelled():
-            task.exception()  # those who wait raise it; perhaps nobody waits any more
+        return await self._asking.get(key_hash, lambda: self._look_up(key_hash))
 
     async def _look_up(self, key_hash: str) -> _Known | None:
         try:

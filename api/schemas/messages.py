@@ -124,7 +124,7 @@ class MessageView(View):
     status: MessageStatus = Field(description="Current status.", examples=["DELIVERED"])
     units: int = Field(
         description="Units the message costs when billed: SMS segments or e-mail recipients. For a "
-        "call, the minutes that are held.",
+        "call, the minutes that are held until it ends, then the minutes it came to.",
         examples=[1],
     )
     billed_units: int = Field(description="Units billed so far.", examples=[1])

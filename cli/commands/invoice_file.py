@@ -23,7 +23,6 @@ _NEEDED: Final = ("id", "units", "cost")
 _UNITS: Final = re.compile(r"\d{1,9}(\.0+)?", re.ASCII)
 _LARGEST: Final = Decimal(10) ** 11
 _LONGEST_ID: Final = 255
-_NOTHING: Final = Decimal(0)
 
 
 class UnusableInvoice(Exception):

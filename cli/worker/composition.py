@@ -1,6 +1,6 @@
 """Builds the worker's activities with their dependencies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from activities.system.sweep_registrations import RegistrationSweep
 from activities.system.sweep_voice import DirectorySweep
 from activities.system.watch_alerts import Watching
 from activities.voice.provisioning import Provisioning
-from cli.worker.vendors import Vendors
+from models.enums import Channel, DeliveryMode
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
 from models.session import Database
@@ -29,6 +29,7 @@ from models.settings import IncompleteSettings, Settings
 from providers import kamailio
 from providers.ports.sip import VoiceDirectory
 from providers.routing import Routes
+from providers.vendors import Vendors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,3 +128,18 @@ def _provisioning(
     return Provisioning(
         database, directory, None if secret is None else SipSecrets(secret.get_secret_value())
     )
+
+
+def check_replies(routes: Routes, heard: Container[str]) -> None:
+    """Refuse a LIVE route for SMS by whose provider no STOP would come back.
+
+    Raises:
+        IncompleteSettings: there is one; `heard` are the providers whose texts the API takes.
+    """
+    live = routes.able(DeliveryMode.LIVE, Channel.SMS)
+    deaf = [provider.name for provider in live if provider.name not in heard]
+    if deaf:
+        raise IncompleteSettings(
+            f"LIVE tenants would send SMS by {', '.join(deaf)}: nobody here takes the texts that "
+            "come back, so no STOP would be heard. See Inbound texts in docs/providers.md."
+        )

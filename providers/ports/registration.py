@@ -59,9 +59,7 @@ class CampaignRequest(RegistryCall):
     """Register a campaign under an approved brand."""
 
     profile: CampaignProfile
-    brand_profile: BrandProfile
     brand_vendor_id: str
-    brand_vendor_state: VendorState = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

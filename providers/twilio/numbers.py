@@ -1,6 +1,6 @@
 """Numbers at Twilio: which are for sale, buying, giving back, letting one send for a campaign.
 
-| operation | one call | how it is seen that it was done |
+| errand | one call | how it is seen that it was done |
 |---|---|---|
 | buy | purchase of this very number, our reference as its friendly name | by both |
 | give back | deletion | by the number: it is not ours any more |
@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
+from models.rules.senders.north_america import is_us, region_of
 from providers.ports.messages import NotFound
 from providers.ports.registration import (
     AssignmentRequest,
@@ -41,30 +42,42 @@ _KINDS: Final[dict[NumberType, str]] = {
     NumberType.TOLL_FREE: "TollFree",
 }
 
+_NOT_FOUND: Final = 404
+
 _DONE: Final = OperationStatus(status=RegistryStatus.DONE)
 
 
 async def search(
     twilio: Twilio, *, area_code: str | None, type: NumberType, limit: int
 ) -> NumberOffers:
-    """List numbers for sale in the US that carry SMS and calls."""
+    """List numbers for sale in the US and its territories that carry SMS and calls.
+
+    Twilio lists a territory as a country of its own; where it sells none, nothing is offered.
+    """
     wanted: dict[str, str | bool] = {"SmsEnabled": True, "VoiceEnabled": True}
     if area_code is not None:
         wanted["AreaCode"] = area_code
-    url = twilio.api(f"AvailablePhoneNumbers/US/{_KINDS[type]}")
+    country = "US" if area_code is None or not is_us(area_code) else region_of(area_code)
+    url = twilio.api(f"AvailablePhoneNumbers/{country}/{_KINDS[type]}")
     found: list[AvailableNumber] = []
-    async for number in twilio.list_items(url, "available_phone_numbers", wanted, page=limit):
-        found.append(
-            AvailableNumber(
-                number=_word(number, "phone_number"),
-                type=type,
-                locality=number.get("locality") or None,
-                region=number.get("region") or None,
-            )
-        )
-        if len(found) >= limit:
-            break
+    try:
+        async for number in twilio.list_items(url, "available_phone_numbers", wanted, page=limit):
+            found.append(_available(number, type))
+            if len(found) >= limit:
+                break
+    except RequestRejected as refusal:
+        if refusal.status != _NOT_FOUND or country == "US":
+            raise
     return NumberOffers(numbers=tuple(found))
+
+
+def _available(number: Mapping[str, Any], type: NumberType) -> AvailableNumber:
+    return AvailableNumber(
+        number=_word(number, "phone_number"),
+        type=type,
+        locality=number.get("locality") or None,
+        region=number.get("region") or None,
+    )
 
 
 async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> OperationStatus:

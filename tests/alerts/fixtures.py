@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
+from api.services.messages.write import write_message
+from models.database.transaction_limits import LockScope
 from models.enums import Channel, MessageStatus
+from models.errors import InsufficientCredits
 from models.queries.alerts.threshold_alerts import Account, align, limits_changed, read_balances
 from models.queries.billing import payments
 from models.queries.messages import settleable, settlement
@@ -47,6 +51,24 @@ class MerchantFixture:
         message = new_message(self.owner, units=units, accepted_at=self.now)
         outcome = await try_accept(self.database, message)
         return outcome.message_id if isinstance(outcome, AcceptedMessage) else None
+
+    async def refuse(self, units: int) -> None:
+        """Send what credits do not cover, by the service that routes call."""
+        message = new_message(self.owner, units=units, accepted_at=self.now)
+        scope = LockScope(self.owner.tenant_id, self.owner.merchant_id, "test")
+        with pytest.raises(InsufficientCredits):
+            await write_message(self.database, message, scope)
+
+    async def add(self, units: int) -> None:
+        """Add credits without an upgrade, as an operator's correction does."""
+        async with self.database.transaction() as db:
+            await db.execute(
+                text(
+                    "UPDATE credit_account SET available = available + :n"
+                    " WHERE tenant_id = :t AND merchant_id = :m AND channel = 'SMS'"
+                ),
+                {**self._ids, "n": units},
+            )
 
     async def end(self, message_id: int, captured: int) -> None:
         """End a send with so many of its units used."""

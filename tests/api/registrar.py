@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 from sqlalchemy import text
 
-from api.registration_starter import RegistrationStarter
+from api.workflow_starters import RegistrationStarter
 from models.rules.registration.vocabulary import NumberType
 from models.session import Database
 from providers.ports.registration import AvailableNumber, NumberOffers

@@ -12,6 +12,7 @@ from api.services.messages.delivery_reports import Receipts
 from models.session import Database
 from models.settings import Settings
 from providers.simulator import messages
+from tests.api.container import put_in
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import Owner
 from tests.inbound.harness import SECRET, Line, Started, inbox
@@ -36,8 +37,9 @@ async def app(database_url: str, database: Database, started: Started) -> AsyncI
         )
     )
     async with app.router.lifespan_context(app):
-        app.state.inbox = inbox(database, started)
-        app.state.receipts = Receipts(database, started, {messages.NAME: messages.verifier(SECRET)})
+        receipts = Receipts(database, started, {messages.NAME: messages.verifier(SECRET)})
+        put_in(app, "consent", inbox=inbox(database, started))
+        put_in(app, "messages", receipts=receipts)
         yield app
 
 

@@ -18,7 +18,6 @@ from temporalio.service import RPCError
 from cli.worker.composition import assemble
 from cli.worker.queues import workers
 from cli.worker.system_workflows import start_sweeper
-from cli.worker.vendors import Vendors
 from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
 from models.rules.messages.identity import SendStart
 from models.rules.messages.reference import parse_reference
@@ -28,6 +27,7 @@ from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from providers.ports.messages import Accepted, Answer, LookUp, NotFound, Proof, SendRequest
 from providers.routing import Routes
+from providers.vendors import Vendors
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import Owner, make_message, make_owner, new_message, say, unique
 from workflows.messages.start import SendSignal, start_send, wake_send

@@ -123,9 +123,7 @@ def campaign(
     return CampaignRequest(
         **asked(**more),
         profile=profile,
-        brand_profile=BRAND,
         brand_vendor_id=brand.vendor_id,
-        brand_vendor_state=brand.vendor_state or {},
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers.ports.messages import Ambiguous, NotProcessed, Unanswered
-from providers.ports.registration import OperationStatus, Reason
+from providers.ports.registration import NumberOffers, OperationStatus, Reason
 from providers.twilio.client import (
     AmbiguousError,
     Form,
@@ -105,8 +105,8 @@ async def test_a_purchase_asks_for_this_number_under_our_name() -> None:
 
 async def test_a_search_names_area_and_abilities() -> None:
     client, wire = twilio(httpx.Response(200, json={"available_phone_numbers": []}))
-    registry = registry_fixtures.registry(client)
-    await registry.search_numbers(area_code="213", type=NumberType.LOCAL, limit=10)
+    desk = registry_fixtures.registry(client)
+    await desk.search_numbers(area_code="213", type=NumberType.LOCAL, limit=10)
     [request] = wire.asked
     assert request.url.path.endswith("/AvailablePhoneNumbers/US/Local.json")
     assert dict(request.url.params) == {
@@ -115,6 +115,39 @@ async def test_a_search_names_area_and_abilities() -> None:
         "VoiceEnabled": "true",
         "PageSize": "10",
     }
+
+
+@pytest.mark.parametrize(
+    ("area_code", "country"),
+    [
+        (None, "US"),
+        ("787", "PR"),
+        ("939", "PR"),
+        ("340", "VI"),
+        ("671", "GU"),
+        ("684", "AS"),
+        ("670", "MP"),
+        ("416", "US"),
+        ("999", "US"),
+    ],
+)
+async def test_a_search_in_a_territory_asks_for_it_as_a_country(
+    area_code: str | None, country: str
+) -> None:
+    client, wire = twilio(httpx.Response(200, json={"available_phone_numbers": []}))
+    desk = registry_fixtures.registry(client)
+    await desk.search_numbers(area_code=area_code, type=NumberType.LOCAL, limit=10)
+    [request] = wire.asked
+    assert request.url.path.endswith(f"/AvailablePhoneNumbers/{country}/Local.json")
+
+
+async def test_a_territory_in_which_twilio_sells_no_numbers_offers_none() -> None:
+    client, _ = twilio(error(404, 20404))
+    desk = registry_fixtures.registry(client)
+    found = await desk.search_numbers(area_code="684", type=NumberType.LOCAL, limit=10)
+    assert found == NumberOffers(numbers=())
+    in_us = await desk.search_numbers(area_code="213", type=NumberType.LOCAL, limit=10)
+    assert not isinstance(in_us, NumberOffers)
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])

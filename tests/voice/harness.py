@@ -14,6 +14,7 @@ from models.rules.voice.sip import SipSecrets
 from models.session import Database
 from models.tables.voice import VoiceCredential
 from providers.kamailio import Kamailio
+from tests.api.container import put_in
 from tests.api.doubles import Clock
 from tests.api.integrator import Integrator
 
@@ -37,10 +38,10 @@ class Harness:
         place = place or self.place
         registrar = Kamailio(RegistrarTables(self.database).registered) if push is None else None
         presence = PresenceBook(self.database, registrar, self.clock, expires=place.expires)
-        self.app.state.presence = presence
-        self.app.state.voice_provisioning = VoiceProvisioning(
+        provisioning = VoiceProvisioning(
             self.database, place, SipSecrets(secret), presence, push, self.clock
         )
+        put_in(self.app, "voice", provisioning=provisioning, presence=presence)
 
     async def user(self, integrator: Integrator) -> VoiceCredential:
         """Return a tenant's one SIP user, as it is stored."""

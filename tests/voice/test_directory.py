@@ -20,7 +20,6 @@ from activities.voice.provisioning import Provisioning
 from api.workflow_starters import WorkflowStarter
 from cli.dev.postgres import EmbeddedPostgres
 from cli.worker.composition import assemble
-from cli.worker.vendors import Vendors
 from models.queries.voice import sip_users
 from models.rules.voice.sip import SipSecrets
 from models.rules.waits import SendWaits
@@ -29,6 +28,7 @@ from models.settings import IncompleteSettings, Settings
 from models.tables.voice import VoiceCredential
 from providers.ports.sip import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from providers.routing import Routes
+from providers.vendors import Vendors
 from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_owner, unique
 from tests.stack import async_url, make_database
@@ -266,7 +266,7 @@ async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_hist
     assert (await read(alone, user)).pushed_version == 1
 
 
-async def test_no_untold_user_hides_another(alone: Database, client: Client) -> None:
+async def test_no_unsynced_user_hides_another(alone: Database, client: Client) -> None:
     made = [await make_user(alone, await make_owner(alone)) for _ in range(3)]
     task = DirectorySweep(alone, client, grace=timedelta(0))
     now = datetime.now(UTC) + SECOND

@@ -109,9 +109,7 @@ async def test_the_table_keeps_only_what_a_registrar_needs(
     assert (user.version, user.pushed_version, user.rotated_at) == (1, 0, None)
 
 
-async def test_many_first_calls_at_once_make_one_user(
-    gym: Integrator, database: Database, harness: Harness
-) -> None:
+async def test_many_first_calls_at_once_make_one_user(gym: Integrator, harness: Harness) -> None:
     shown = await asyncio.gather(*(provisioning(gym) for _ in range(12)))
     assert len({(s["sip"]["username"], s["sip"]["password"]) for s in shown}) == 1
     assert (await harness.user(gym)).version == 1

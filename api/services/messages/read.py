@@ -12,7 +12,7 @@ from api.schemas.money import MessagePrice
 from api.schemas.voice import VoiceTtsCallView
 from api.services.consent.contacts import key_to_find
 from api.services.messages.trail import trail
-from models.enums import Channel, MessageStatus
+from models.enums import FINAL_REPORT, Channel, MessageStatus
 from models.errors import MessageNotFound
 from models.queries.messages.read import (
     CallLabels,
@@ -27,6 +27,7 @@ from models.queries.messages.read import (
     list_receipts,
 )
 from models.queries.tenants.visibility import narrow_scope
+from models.rules.messages.channels import voice
 from models.session import Database, ReadSession
 from models.tables.base import row_id
 from models.tables.message import Attempt, Message, Receipt
@@ -171,7 +172,7 @@ def _view(
         recipients=message.details.get("to") or [message.to_contact],
         sender=message.sender,
         status=message.status,
-        units=message.units,
+        units=_units(message, receipts),
         billed_units=message.billed_units,
         price=None if price is None else _price_view(price),
         attempts=message.attempts,
@@ -185,6 +186,18 @@ def _view(
         sent_at=message.sent_at,
         completed_at=message.completed_at,
         events=trail(message, attempts, receipts),
+    )
+
+
+def _units(message: Message, receipts: Sequence[Receipt]) -> int:
+    """Return what a message costs when billed; for a call that has ended, what it came to."""
+    if message.channel != Channel.VOICE or message.completed_at is None:
+        return message.units
+    final = next((receipt for receipt in receipts if receipt.status in FINAL_REPORT), None)
+    return voice.came_to(
+        billed=message.billed_units,
+        held=message.units,
+        reported_seconds=None if final is None else final.duration_seconds,
     )
 
 

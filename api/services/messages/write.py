@@ -1,5 +1,6 @@
 """Writes a message that may be sent, together with its hold, in one transaction."""
 
+import logging
 from time import monotonic
 from typing import assert_never
 
@@ -10,9 +11,13 @@ from models.database.faults import LOCKED, state_of
 from models.database.limits import KEY_WAIT
 from models.database.transaction_limits import LockScope
 from models.errors import InsufficientCredits, TemporarilyUnavailable
+from models.queries.alerts import threshold_alerts
+from models.queries.alerts.threshold_alerts import Account
 from models.queries.messages import acceptance
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
 from models.session import Database
+
+log = logging.getLogger(__name__)
 
 
 async def write_message(database: Database, message: NewMessage, lock_scope: LockScope) -> int:
@@ -25,6 +30,16 @@ async def write_message(database: Database, message: NewMessage, lock_scope: Loc
         TemporarilyUnavailable: its key is taken.
         DBAPIError: the database failed; after a lost connection the message may be written.
     """
+    try:
+        return await _write_with_patience(database, message, lock_scope)
+    except InsufficientCredits:
+        await _warn_of_held_credits(database, message, lock_scope)
+        raise
+
+
+async def _write_with_patience(
+    database: Database, message: NewMessage, lock_scope: LockScope
+) -> int:
     give_up_at = monotonic() + KEY_WAIT.total_seconds()
     wait_when_locked = False
     while True:
@@ -57,3 +72,26 @@ async def _write(
             case _:
                 assert_never(outcome)
     raise TemporarilyUnavailable(UNDER_WAY)
+
+
+async def _warn_of_held_credits(
+    database: Database, message: NewMessage, lock_scope: LockScope
+) -> None:
+    """Warn the merchant if a send was refused while credits are held.
+
+    The answer is the refusal, whether or not the warning can be written.
+    """
+    if message.merchant_id is None:
+        return
+    account = Account(
+        tenant_id=message.tenant_id, merchant_id=message.merchant_id, channel=message.channel
+    )
+    now = message.accepted_at
+    try:
+        async with database.read() as read:
+            unreported = await threshold_alerts.is_refusal_unreported(read, account, now)
+        if unreported:
+            async with database.transaction(lock_scope) as db:
+                await threshold_alerts.credits_refused(db, account, now)
+    except (TemporarilyUnavailable, DBAPIError) as error:
+        log.warning("the alert for a refused send was not written: %s", type(error).__name__)

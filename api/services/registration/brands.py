@@ -8,9 +8,9 @@ from typing import Any
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
-from api.registration_starter import RegistrationStarter
 from api.schemas.messaging import V1MerchantMessagingBrandRequest, V1MerchantMessagingBrandView
 from api.services.registration.scope import Scope, find_scope, set_going
+from api.workflow_starters import RegistrationStarter
 from models.errors import ValidationFailed
 from models.queries.registration.merchant_registrations import find_brand, write_registration
 from models.queries.registration.registrations import StateChange, change_state

@@ -9,13 +9,13 @@ from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
-from api.registration_starter import RegistrationStarter
 from api.schemas.messaging import (
     V1MerchantMessagingCampaignRequest,
     V1MerchantMessagingCampaignView,
 )
 from api.services.registration.brands import profile_of
 from api.services.registration.scope import Scope, find_scope, set_going
+from api.workflow_starters import RegistrationStarter
 from models.errors import ValidationFailed
 from models.queries.registration.merchant_registrations import (
     find_brand,

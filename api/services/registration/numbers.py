@@ -8,7 +8,6 @@ from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
-from api.registration_starter import RegistrationStarter
 from api.schemas.messaging_numbers import (
     AvailableNumberView,
     V1MerchantMessagingAssignmentRequest,
@@ -19,6 +18,7 @@ from api.schemas.messaging_numbers import (
 from api.services.registration.brands import profile_of
 from api.services.registration.campaigns import get_campaign
 from api.services.registration.scope import Scope, find_scope, set_going
+from api.workflow_starters import RegistrationStarter
 from models.errors import InvalidPhoneNumber, TemporarilyUnavailable, ValidationFailed
 from models.queries.registration.merchant_registrations import (
     find_brand,
@@ -322,6 +322,6 @@ def _type_of(number: str) -> NumberType:
     """Say what kind of US number it is; 10DLC knows no others."""
     type = us_type(number)
     if type is None:
-        reason = "must be a local or toll-free number of the US"
+        reason = "must be a local or toll-free number of the US or one of its territories"
         raise ValidationFailed(f"number {reason}", (("number", reason),))
     return type

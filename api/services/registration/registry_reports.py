@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from api.registration_starter import RegistrationStarter
 from api.services.provider_webhooks import verified
 from api.services.registration.scope import start_of
+from api.workflow_starters import RegistrationStarter
 from models.errors import NotFound
 from models.queries.registration import registrations
 from models.rules.registration.lifecycle import parse_registration_reference

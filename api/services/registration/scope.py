@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from api.http.auth import Caller
-from api.registration_starter import RegistrationStarter
+from api.workflow_starters import RegistrationStarter
 from models.errors import TemporarilyUnavailable
 from models.queries.registration import registrations
 from models.queries.registration.registrations import Row

@@ -1,14 +1,15 @@
-"""Warning of what a merchant has used and what it has left, at the moment a alert is reached.
+"""Alerts about used allowance and remaining credits, raised when a threshold is crossed.
 
-Who captures or holds units knows what they were before and after, and comes here only when a alert
-lies between. It holds the row of the month, or of the credits, so of many that are at it together
+Who captures units knows what they were before and after, and comes here only when a threshold lies
+between. It holds the row of the month, or of the credits, so of many that are at it together
 one crosses. What is read here is read anew: a limit or an upgrade may have changed while that lock
 was waited for.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
 
 from sqlalchemy import Row, text
 
@@ -17,6 +18,7 @@ from models.queries.alerts.alerts import raise_alert, resolve_alerts
 from models.queries.billing.allowances import limit_of
 from models.rules.alerts.thresholds import (
     CREDITS,
+    LOW_ALONE,
     USAGE,
     Funds,
     ThresholdAlert,
@@ -29,6 +31,9 @@ from models.rules.alerts.thresholds import (
 )
 from models.rules.billing.periods import first_day, month_of
 from models.session import ReadSession, WriteSession
+
+_REFUSALS_COUNT_AGAIN_AFTER: Final = timedelta(minutes=1)
+"""Refused sends within it write nothing, so that a loop of them costs a read each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -55,7 +60,7 @@ class AccountBalances:
         """What is to be warned of."""
         funds = self.funds
         usage = usage_alerts(funds.used, funds.allowance)
-        return usage | credit_alerts(funds.available, funds.upgrade, self.open)
+        return usage | credit_alerts(funds, self.open)
 
     @property
     def settled(self) -> bool:
@@ -68,6 +73,7 @@ _BALANCES = text(
     SELECT m.tenant_id, m.id AS merchant_id, wanted.channel,
            {limit_of("wanted.channel")} AS allowance,
            COALESCE(month.used, 0) AS used, COALESCE(credits.available, 0) AS available,
+           COALESCE(credits.held, 0) AS held,
            (SELECT e.units FROM ledger_entry e
              WHERE e.tenant_id = m.tenant_id AND e.merchant_id = m.id
                AND e.channel = wanted.channel AND e.kind = 'TOPUP'
@@ -122,6 +128,7 @@ def _balances(row: Row[tuple[object, ...]], month: str) -> AccountBalances:
             allowance=row.allowance,
             used=row.used,
             available=row.available,
+            held=row.held,
             upgrade=row.upgrade,
         ),
         open=frozenset(alert for alert, past in open if not past),
@@ -137,7 +144,7 @@ def beginning_of(month: str) -> datetime:
 async def allowance_used(
     db: WriteSession, account: Account, *, before: int, after: int, now: datetime
 ) -> None:
-    """Warn of the alerts that a capture reached; the caller holds the row of this month."""
+    """Raise the alerts of thresholds a capture crossed; the caller locks the month's row."""
     for balances in await read_balances(db, [account], now):
         reached = usage_crossed(before, after, balances.funds.allowance)
         if reached:
@@ -145,17 +152,57 @@ async def allowance_used(
         await _raise(db, balances, reached, now)
 
 
-async def credits_held(
+async def credits_captured(
     db: WriteSession, account: Account, *, before: int, after: int, now: datetime
 ) -> None:
-    """Warn of the alerts that a hold reached; the caller holds the row of the credits.
+    """Raise the alerts of thresholds a capture crossed; the caller locks the credits' row.
 
-    What a release gives back is looked at by the next turn of the watcher, not here: holds and
-    releases around a alert are one warning.
+    `before` and `after` are remaining credits, available or held.
     """
     for balances in await read_balances(db, [account], now):
         reached = credits_crossed(before, after, balances.funds.upgrade)
         await _raise(db, balances, reached, now)
+        await _resolve(db, balances, (balances.open - balances.wanted) & LOW_ALONE, now)
+
+
+async def credits_refused(db: WriteSession, account: Account, now: datetime) -> None:
+    """Warn that a send was refused for credits of which the rest is held.
+
+    The alert counts such refusals while it is open, at most one a minute.
+    """
+    await _lock_credits(db, account)
+    for balances in await read_balances(db, [account], now):
+        if balances.funds.upgrade is not None and balances.funds.held > 0:
+            await _raise(db, balances, LOW_ALONE, now)
+
+
+_UNREPORTED = text(
+    """
+    SELECT EXISTS (
+        SELECT 1 FROM credit_account ca
+         WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = :channel
+           AND held > 0
+           AND NOT EXISTS (
+                SELECT 1 FROM alert a
+                 WHERE a.tenant_id = ca.tenant_id AND a.merchant_id = ca.merchant_id
+                   AND a.channel = ca.channel AND a.type = 'LOW_CREDITS'
+                   AND a.resolved_at IS NULL AND a.raised_at > :since))
+    """
+)
+
+
+async def is_refusal_unreported(db: ReadSession, account: Account, now: datetime) -> bool:
+    """Say whether credits are held and low credits were not warned of within the last minute."""
+    found = await db.scalar(
+        _UNREPORTED,
+        {
+            "tenant_id": account.tenant_id,
+            "merchant_id": account.merchant_id,
+            "channel": account.channel,
+            "since": now - _REFUSALS_COUNT_AGAIN_AFTER,
+        },
+    )
+    return bool(found)
 
 
 async def credits_changed(
@@ -211,6 +258,14 @@ async def limits_changed(
 async def align(db: WriteSession, account: Account, now: datetime) -> bool:
     """Raise and resolve whatever is to be; False if nothing was, for somebody else was faster."""
     await _lock_months(db, account.tenant_id, account.merchant_id, [account.channel], now)
+    await _lock_credits(db, account)
+    all_balances = await read_balances(db, [account], now)
+    for balances in all_balances:
+        await _align(db, balances, USAGE | CREDITS, now)
+    return not all(balances.settled for balances in all_balances)
+
+
+async def _lock_credits(db: WriteSession, account: Account) -> None:
     await db.execute(
         _LOCK_CREDITS,
         {
@@ -219,10 +274,6 @@ async def align(db: WriteSession, account: Account, now: datetime) -> bool:
             "channel": account.channel,
         },
     )
-    all_balances = await read_balances(db, [account], now)
-    for balances in all_balances:
-        await _align(db, balances, USAGE | CREDITS, now)
-    return not all(balances.settled for balances in all_balances)
 
 
 async def _lock_months(
@@ -242,7 +293,7 @@ async def _lock_months(
 async def _align(
     db: WriteSession, balances: AccountBalances, about: ThresholdAlerts, now: datetime
 ) -> None:
-    """Make what is open what is wanted, of the alerts that the held locks are about."""
+    """Raise and resolve alerts until the open ones are the wanted ones, within the held locks."""
     if balances.past and about & USAGE:
         await _end_past(db, balances, now)
     await _raise(db, balances, (balances.wanted - balances.open) & about, now)

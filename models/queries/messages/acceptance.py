@@ -5,14 +5,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.enums import Channel, MessageStatus, MessageType
-from models.queries.alerts.threshold_alerts import Account, credits_held
 from models.queries.billing.allowances import LIMIT
 from models.queries.messages.identity import START, start_of
-from models.rules.alerts.thresholds import credits_crossed
 from models.rules.messages.identity import SendKey, SendStart
 from models.session import ReadSession, WriteSession
 
@@ -187,12 +185,6 @@ _ACCEPT = text(
     )
     SELECT (SELECT id FROM accepted) AS id, (SELECT balance FROM funded) AS balance,
            EXISTS (SELECT 1 FROM taken) AS taken,
-           (SELECT :units - drawn FROM funded) AS credits,
-           CASE WHEN (SELECT drawn FROM funded) < :units
-                THEN (SELECT units FROM ledger_entry
-                       WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
-                         AND channel = :channel AND kind = 'TOPUP'
-                       ORDER BY id DESC LIMIT 1) END AS upgrade,
            (SELECT drawn FROM month) + (SELECT available FROM credit_account
              WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
                AND channel = :channel) AS available
@@ -235,7 +227,6 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
             return KeyTaken(written=True)
         message_id: int = row.id
     else:
-        row = None
         found = await db.scalar(_METER, _values(message))
         if found is None:
             return KeyTaken(written=False)
@@ -243,20 +234,7 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
     if message.further_keys:
         keys = {"keys": list(message.further_keys), "message_id": message_id}
         await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **keys})
-    if row is not None:
-        await _warn(db, message, row)
     return AcceptedMessage(message_id=message_id)
-
-
-async def _warn(db: WriteSession, message: NewMessage, row: Row[Any]) -> None:
-    """Warn if the hold made credits low, or took the last; alerts are locked last."""
-    before = row.balance + row.credits
-    if message.merchant_id is not None and credits_crossed(before, row.balance, row.upgrade):
-        account = Account(
-            tenant_id=message.tenant_id, merchant_id=message.merchant_id, channel=message.channel
-        )
-        now = message.accepted_at
-        await credits_held(db, account, before=before, after=row.balance, now=now)
 
 
 def _values(message: NewMessage) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from models.enums import WAITING, MessageStatus
-from models.queries.alerts.threshold_alerts import allowance_used
+from models.queries.alerts.threshold_alerts import allowance_used, credits_captured
 from models.queries.alerts.unknown_deliveries import warn_of_unknown
 from models.queries.billing.allowances import LIMIT
 from models.queries.billing.usage_days import DayIsClosed
 from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usage_of
 from models.queries.messages.settleable import Settleable
-from models.rules.alerts.thresholds import usage_crossed
+from models.rules.alerts.thresholds import credits_crossed, usage_crossed
 from models.rules.billing.periods import day_of, month_of
 from models.rules.messages.settlement import End
 from models.session import WriteSession
@@ -41,7 +41,7 @@ _END = text(
           FROM month
          WHERE ca.tenant_id = :tenant_id AND ca.merchant_id = :merchant_id
            AND ca.channel = :channel
-        RETURNING ca.available
+        RETURNING ca.available, ca.held
     ), ended AS (
         UPDATE message
            SET status = :status, error_code = :error_code, provider_code = :provider_code,
@@ -71,6 +71,12 @@ _END = text(
     SELECT EXISTS (SELECT 1 FROM unsettled) AS moved, EXISTS (SELECT 1 FROM ended) AS booked,
            {TOO_LATE} AS too_late,
            (SELECT used FROM month) AS used,
+           (SELECT available + held FROM account) AS remaining,
+           CASE WHEN :captured_credits > 0
+                THEN (SELECT units FROM ledger_entry
+                       WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
+                         AND channel = :channel AND kind = 'TOPUP'
+                       ORDER BY id DESC LIMIT 1) END AS upgrade,
            (SELECT {LIMIT}
               FROM merchant WHERE tenant_id = :tenant_id AND id = :merchant_id) AS allowance
     """  # noqa: S608 - every value is a parameter
@@ -133,18 +139,28 @@ async def end_message(
     if row.moved and row.too_late:
         raise DayIsClosed
     if row.booked:
-        await _warn(db, message, end, row, captured_allowance, now)
+        await _warn(db, message, end, row, (captured_allowance, captured_credits), now)
     return bool(row.moved)
 
 
 async def _warn(
-    db: WriteSession, message: Settleable, end: End, row: Row[Any], captured: int, now: datetime
+    db: WriteSession,
+    message: Settleable,
+    end: End,
+    row: Row[Any],
+    captured: tuple[int, int],
+    now: datetime,
 ) -> None:
     """Warn of what this end brought about; alerts are locked last."""
+    of_allowance, of_credits = captured
     if row.used is not None and message.month == month_of(now):
-        before = row.used - captured
+        before = row.used - of_allowance
         if usage_crossed(before, row.used, row.allowance):
             await allowance_used(db, message.account, before=before, after=row.used, now=now)
+    if of_credits and row.remaining is not None:
+        before = row.remaining + of_credits
+        if credits_crossed(before, row.remaining, row.upgrade):
+            await credits_captured(db, message.account, before=before, after=row.remaining, now=now)
     if end.status is MessageStatus.UNKNOWN and end.provider is None:
         await warn_of_unknown(db, message.account, message_id=message.message_id, now=now)
 

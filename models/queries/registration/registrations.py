@@ -130,7 +130,6 @@ async def find_facts(db: WriteSession, row: Row) -> RegistryRequestFacts:
         type=None if number is None else NumberType(number.type),
         parent_vendor_id=None if parent is None else parent.vendor_id,
         parent_vendor_state={} if parent is None else parent.vendor_state,
-        parent_profile=None if parent is None else parent.profile,
     )
 
 

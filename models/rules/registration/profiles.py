@@ -102,4 +102,3 @@ class RegistryRequestFacts:
     type: NumberType | None = None
     parent_vendor_id: str | None = None
     parent_vendor_state: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    parent_profile: Mapping[str, Any] | None = field(default=None, repr=False)

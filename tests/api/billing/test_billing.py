@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from api.services.billing.upgrades import Billing
 from models.session import Database
+from tests.api.container import put_in, restored
 from tests.api.doubles import Clock, FakeUpgradeStarter
 from tests.api.integrator import GYM, Integrator, make_merchant
 from tests.factories import add_price, make_owner
@@ -43,10 +44,10 @@ def counter(
     app: FastAPI, database: Database, upgrades: FakeUpgradeStarter, clock: Clock
 ) -> Iterator[None]:
     """The real service, of which only Temporal and the clock are doubles."""
-    real = app.state.billing
-    app.state.billing = Billing(database, upgrades, sweep_grace=timedelta(minutes=1), clock=clock)
-    yield
-    app.state.billing = real
+    billing = Billing(database, upgrades, sweep_grace=timedelta(minutes=1), clock=clock)
+    with restored(app):
+        put_in(app, "billing", upgrades=billing)
+        yield
 
 
 @pytest.fixture
@@ -241,7 +242,7 @@ async def test_a_reference_belongs_to_one_merchant(gym: Integrator, database: Da
 
 
 async def test_an_inactive_merchant_buys_nothing_but_hears_of_what_it_bought(
-    gym: Integrator, database: Database
+    gym: Integrator,
 ) -> None:
     first = await gym.post("/billing/upgrade", UPGRADE, key="k")
     await gym.post("/merchants", {**GYM, "active": False})
@@ -339,7 +340,7 @@ async def test_a_ledger_is_asked_for_by_merchant_and_known_words(
     assert (response.status_code, response.json()["code"]) == (400, "VALIDATION_FAILED")
 
 
-async def test_the_payment_method_is_shown_nowhere(gym: Integrator, database: Database) -> None:
+async def test_the_payment_method_is_shown_nowhere(gym: Integrator) -> None:
     secret = {**UPGRADE, "paymentMethodId": "pm_never_shown"}
     answers = [
         await gym.post("/billing/upgrade", secret, key="k"),

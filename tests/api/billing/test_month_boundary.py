@@ -1,5 +1,6 @@
 """The monthly allowance at midnight of the first: a send is of the month it was accepted in."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from models.enums import MessageStatus
 from models.queries.messages import settleable, settlement
 from models.rules.messages.settlement import End
 from models.session import Database
+from tests.api.container import services_of
 from tests.api.doubles import Clock
 from tests.api.integrator import SMS, Integrator
 
@@ -67,7 +69,7 @@ class Month:
 
 @pytest.fixture
 async def month(gym: Integrator, app: FastAPI, database: Database, clock: Clock) -> Month:
-    app.state.merchants = Merchants(database, clock)
+    app.state.services = replace(services_of(app), merchants=Merchants(database, clock))
     limit: dict[str, Any] = {"merchantId": "gym-a", "displayName": "Gym A", "smsLimit": 3}
     assert (await gym.post("/merchants", limit)).status_code == 200
     return Month(gym, database, clock)

@@ -20,6 +20,7 @@ from models.enums import ChargeState
 from models.session import Database
 from providers.simulator import payments
 from tests.activities.gateways import LOST, OwnGateway, PaymentHarness
+from tests.api.container import put_in, restored
 from tests.api.doubles import FakeUpgradeStarter
 from tests.factories import Owner
 
@@ -29,16 +30,17 @@ SECRET = "for-tests-only-too"
 @pytest.fixture
 def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
     """Where woken workflows are written down, behind the real service."""
-    real, starter = app.state.payment_webhooks, FakeUpgradeStarter()
-    app.state.payment_webhooks = PaymentWebhooks(
+    starter = FakeUpgradeStarter()
+    news = PaymentWebhooks(
         database,
         starter,
         {"simulator": payments.verifier(SECRET)},
         sweep_grace=timedelta(seconds=5),
         clock=lambda: datetime.now(UTC),
     )
-    yield starter
-    app.state.payment_webhooks = real
+    with restored(app):
+        put_in(app, "billing", payment_webhooks=news)
+        yield starter
 
 
 @pytest.fixture
@@ -269,7 +271,7 @@ async def test_a_report_about_a_message_is_no_news_of_a_charge(
 
 
 async def test_news_for_nobody_are_404(
-    client: httpx.AsyncClient, harness: PaymentHarness, reference: str, database: Database
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     nobody = str(await harness.reference(10**17))
     assert (await post(client, nobody, news(nobody))).status_code == 404

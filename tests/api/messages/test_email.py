@@ -169,7 +169,7 @@ async def test_marketing_is_refused_on_the_direct_route_alone(gym: Integrator) -
     assert (await gym.post("/messages/email", {**EMAIL, "type": "MARKETING"})).status_code == 200
 
 
-async def test_from_must_be_an_address_of_the_tenant(gym: Integrator, database: Database) -> None:
+async def test_from_must_be_an_address_of_the_tenant(gym: Integrator) -> None:
     answer = await gym.post("/email/send", {**DIRECT, "from": "ceo@bank.example"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "from")
     for wanted, used in (

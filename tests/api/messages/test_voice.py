@@ -1,11 +1,13 @@
 """Calls: asked for within limits, told state by state, played back to their owner alone."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy import text
 
 from models.enums import Channel, MessageStatus
 from models.session import Database
@@ -92,6 +94,46 @@ async def test_the_minutes_of_the_longest_call_are_held(gym: Integrator) -> None
     sent = await gym.post("/messages/voice", {**VOICE, "maxDurationSeconds": 61})
     view = (await gym.get(f"/messages/{sent.json()['messageId']}")).json()
     assert (view["units"], view["billedUnits"]) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "billed", "completed", "units"),
+    [
+        ("DELIVERED", 2, True, 2),
+        ("DELIVERED", 0, True, 2),
+        ("UNDELIVERED", 0, True, 0),
+        ("FAILED", 0, True, 0),
+        ("CANCELED", 0, True, 0),
+        ("UNKNOWN", 0, True, 0),
+        ("SENT", 0, False, 5),
+    ],
+)
+async def test_the_units_of_an_ended_call_are_what_it_came_to(
+    gym: Integrator,
+    database: Database,
+    status: str,
+    billed: int,
+    completed: bool,
+    units: int,
+) -> None:
+    call = await make_call(
+        database,
+        gym,
+        status=MessageStatus(status),
+        units=5,
+        held_allowance=5,
+        billed_units=billed,
+        completed_at=datetime(2026, 4, 16, 12, 5, tzinfo=UTC) if completed else None,
+    )
+    views = [
+        (await gym.get(f"/messages/{call}")).json(),
+        (await gym.get("/messages", channel="VOICE")).json()[0],
+        (await gym.get("/voice/tts-calls")).json()[0],
+    ]
+    assert [(view["units"], view["billedUnits"]) for view in views] == [(units, billed)] * 3
+    async with database.read() as db:
+        held = await db.scalar(text("SELECT units FROM message WHERE id = :id"), {"id": call})
+    assert held == 5
 
 
 async def test_calls_beyond_the_allowance_are_402(gym: Integrator) -> None:

@@ -22,6 +22,7 @@ from models.errors import TooManyOpen
 from models.rules.tenants.token_bucket import Limit
 from models.session import Database
 from models.settings import Settings
+from tests.api.container import put_in, services_of
 from tests.api.doubles import FakeSending
 from tests.api.integrator import SMS, make_integrator
 from tests.contacts import CONTACT_KEY_FILE
@@ -114,15 +115,16 @@ async def test_a_key_whose_bulk_is_refused_for_the_load_still_sends_its_otps(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://api.test") as client,
     ):
-        app.state.sending = OnlyOtps()
+        sending = OnlyOtps()
+        put_in(app, "messages", sending=sending)
         key = await make_integrator(database, client)
         await key.get("/merchants")  # the key is known from now on
         flood = [asyncio.create_task(key.post("/messages/sms", BULK)) for _ in range(20)]
-        buckets = app.state.limits._buckets.values()
+        buckets = services_of(app).limits._buckets.values()
         while not flood[-1].done() and (  # noqa: ASYNC110 - there is no event to wait for
             not buckets
             or max(bucket.under_way for bucket in buckets)
-            or len(app.state.sending.orders) < len(flood)
+            or len(sending.orders) < len(flood)
         ):
             await asyncio.sleep(0.001)
         assert not flood[-1].done(), "it left its key's requests at once before it was answered"

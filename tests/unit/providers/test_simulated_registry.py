@@ -42,9 +42,7 @@ BRAND_REQUEST = BrandRequest(**COMMON, profile=BRAND)
 CAMPAIGN_REQUEST = CampaignRequest(
     **COMMON,
     profile=CAMPAIGN,
-    brand_profile=BRAND,
     brand_vendor_id="b1",
-    brand_vendor_state={},
 )
 PURCHASE = PurchaseRequest(**COMMON, number="+18132201000", type=NumberType.LOCAL)
 OF_A_CAMPAIGN: dict[str, Any] = {
