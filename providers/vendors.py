@@ -8,8 +8,8 @@ from typing import Final, Protocol, TypedDict
 import httpx
 
 from models.enums import DeliveryMode
-from providers.inbound_verifiers import HearingSettings, VerifyInbound, inbound_verifiers
-from providers.ports.messages import KeepsRecordings, Report
+from providers.inbound_verifiers import InboundSettings, VerifyInbound, inbound_verifiers
+from providers.ports.messages import RecordingProvider, Report
 from providers.ports.payments import ChargeReport, Gateways
 from providers.ports.registration import RegistryEvent
 from providers.ports.sip import VoiceDirectory
@@ -25,7 +25,7 @@ from providers.twilio.setup import open_directory, open_registry
 _SIMULATOR_TIMEOUT: Final = timedelta(seconds=2)
 
 
-class VendorSettings(HearingSettings, Protocol):
+class VendorSettings(InboundSettings, Protocol):
     """What an installation says of its providers."""
 
     @property
@@ -42,7 +42,7 @@ class Vendors:
     gateways: Gateways = field(default_factory=lambda: Gateways({}))
     registries: Registries = field(default_factory=lambda: Registries([], {}))
     directories: Sequence[VoiceDirectory] = ()
-    recordings: Mapping[str, KeepsRecordings] = field(default_factory=dict)
+    recordings: Mapping[str, RecordingProvider] = field(default_factory=dict)
     """Those that keep recordings of calls, by name."""
 
 

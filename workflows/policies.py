@@ -1,8 +1,8 @@
-"""The budget of every step, in one table.
+"""Timeouts and retry policies of every activity, in one table.
 
-Infrastructure is never given up on: no policy limits the number of attempts, and where one limits
-the time of a question, the workflow asks it again. A local step that fails is tried again after a
-timer that operators can see.
+Failures of infrastructure are retried for ever: no policy limits the number of attempts, and where
+one limits the total time, the workflow schedules the activity again. A failed local activity is
+retried after a timer that operators can see.
 """
 
 from datetime import timedelta
@@ -34,17 +34,17 @@ def gap_after(attempt: int) -> timedelta:
 
 
 _SCHEDULE_TIMEOUT: Final = timedelta(minutes=5)
-"""A question that cannot be put for so long is put anew, so that its horizon is looked at."""
+"""An activity that fails this long returns to the workflow, which then checks its horizon."""
 
 _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
-"""A worker that is killed amid a step that tells of its life costs it at most this."""
+"""A killed worker delays an activity that sends heartbeats at most this long."""
 
 _NO_LOCAL_RETRIES: Final = timedelta(milliseconds=1)
-"""A failed local step is tried again by a timer of its workflow, not by the SDK's core.
+"""A failed local activity is retried by a timer of its workflow, not by the SDK's core.
 
-The core (SDK 1.35) would wait by itself and hand the step back to its worker. It panics if that was
-shut down meanwhile, and again when the time-out of the first try, which it forgets to stop, is
-over. Zero would be taken for no value, and the core's own is a minute.
+The core (SDK 1.35) would wait itself and return the activity to its worker. It panics if that was
+shut down meanwhile, and again when the timeout of the first attempt, which it does not cancel, has
+passed. Zero means no value, and the core's default is a minute.
 """
 
 DISPATCH_BUDGET: Final = timedelta(seconds=20)
@@ -140,9 +140,9 @@ def dispatch_queued(provider: str) -> ActivityConfig:
 
 
 def reconcile_registration(summary: str) -> ActivityConfig:
-    """Return the budget of a look for a lost answer: it may read long lists, page by page.
+    """Return the options of reconciling an operation: it may read long lists, page by page.
 
-    It tells that it lives, so that a worker that is killed is noticed all the same.
+    It sends heartbeats, so that a killed worker is noticed all the same.
     """
     return ActivityConfig(
         start_to_close_timeout=timedelta(minutes=10),
@@ -153,9 +153,9 @@ def reconcile_registration(summary: str) -> ActivityConfig:
 
 
 def registration(summary: str) -> ActivityConfig:
-    """Return the budget of one call to a registry: it has 10 s for HTTP.
+    """Return the options of one call to a registry: it has 10 s for HTTP.
 
-    A worker that is killed during it is noticed only when the rest has passed.
+    A worker that is killed during it is noticed when the timeout has passed.
     """
     return ActivityConfig(
         start_to_close_timeout=timedelta(seconds=12), retry_policy=_RETRY, summary=summary

@@ -1,7 +1,7 @@
-"""Money: taken once, called off, given back once; and the credits it buys, granted once.
+"""Activities of a payment: charge, await, cancel, grant and refund.
 
-No connection is held while the gateway is called. Whatever asks it to move money carries a key of
-ours, so that asking twice moves it once.
+No connection is held while the gateway is called. Every request that moves money has an
+idempotency key, so that it can be repeated.
 """
 
 import logging
@@ -36,7 +36,7 @@ _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
 
 NoChange: TypeAlias = NotProcessed | Ambiguous | NotFound | Unanswered | RefundRefused
-"""What a gateway may answer that changes nothing."""
+"""Answers of a gateway that change nothing."""
 
 _Answer = TypeVar("_Answer", bound=ChargeAnswer | ChargeLookUp)
 
@@ -45,8 +45,8 @@ _UNPAID = frozenset({PaymentAction.CHARGE, PaymentAction.AWAIT, PaymentAction.CA
 
 
 class Payments:
-    """Carries a payment from one standing to the next. Every step may run twice: the row decides
-    what is due, and the gateway moves money once per key.
+    """Advances a payment. Every activity is idempotent: the row decides the next action, and the
+    gateway moves money once per key.
     """
 
     def __init__(self, database: Database, gateways: Gateways, *, public_url: str) -> None:
@@ -56,10 +56,10 @@ class Payments:
 
     @activity.defn(name="charge")
     async def charge(self, step: UpgradeStep) -> PaymentProgress:
-        """Have the gateway take the money.
+        """Ask the gateway to charge.
 
-        Who finds that it was asked before asks for the found first, and repeats the request with
-        the same key if there is none. Nothing is asked for once the payment was given up.
+        If it was asked before, the charge is looked up first, and the request repeated with
+        the same key if there is none. Nothing is requested once the payment was given up.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
@@ -79,7 +79,7 @@ class Payments:
 
     @activity.defn(name="await_payment")
     async def await_payment(self, step: UpgradeStep) -> PaymentProgress:
-        """Read what is known of a charge; if it is still open, ask the gateway."""
+        """Read the state of a charge; if it is still open, ask the gateway."""
         async with self._database.read() as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id)
         gateway = self._gateway_of(payment)
@@ -124,9 +124,9 @@ class Payments:
 
     @activity.defn(name="grant")
     async def grant(self, step: UpgradeStep) -> PaymentProgress:
-        """Grant the credits of money that was taken, or decide that it is given back.
+        """Grant the credits of a charged payment, or schedule its refund.
 
-        Both are decided under the payment's lock, so that only one of them ever is.
+        Both are decided under the payment's lock, so that only one of them happens.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
@@ -140,7 +140,7 @@ class Payments:
 
     @activity.defn(name="refund")
     async def refund(self, step: UpgradeStep) -> PaymentProgress:
-        """Have the gateway give the money back; the key lets it do so once."""
+        """Ask the gateway to refund; its idempotency key makes that happen once."""
         async with self._database.read() as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id)
         if payment.next_action is not PaymentAction.REFUND:
@@ -160,7 +160,7 @@ class Payments:
             return await self._progress_after(db, payment)
 
     async def _without_gateway(self, db: WriteSession, payment: PaymentRow) -> PaymentProgress:
-        """Fail a payment nobody can take the money of, unless somebody was asked for it before."""
+        """Fail a payment without a gateway, unless one was asked to charge before."""
         if payment.gateway is None:
             await payments.fail(db, payment, PaymentFailure.NO_GATEWAY, _now())
         else:
@@ -170,7 +170,7 @@ class Payments:
     async def _apply(
         self, step: UpgradeStep, answer: ChargeAnswer | ChargeLookUp
     ) -> PaymentProgress:
-        """Let what the gateway says take effect; what says nothing leaves the row as it is."""
+        """Apply the gateway's answer; one without a charge leaves the row as it is."""
         if not isinstance(answer, Charge):
             _log_unanswered(step, answer)
             return await self._read_progress(step, answer)
@@ -208,7 +208,7 @@ class Payments:
             )
 
     async def _progress_after(self, db: WriteSession, before: PaymentRow) -> PaymentProgress:
-        """Return how a payment stands after what this transaction did."""
+        """Return a payment's progress after this transaction's changes."""
         after = await payments.get_payment(db, before.tenant_id, before.payment_id)
         return PaymentProgress(
             status=after.facts.status,
@@ -217,7 +217,7 @@ class Payments:
         )
 
     def _gateway_of(self, payment: PaymentRow) -> PaymentGateway | None:
-        """Return who was asked for the money, or who would be."""
+        """Return the gateway that was asked to charge, or would be."""
         if payment.gateway is not None:
             return self._gateways.find(payment.gateway)
         return self._gateways.of(payment.delivery_mode)
@@ -237,12 +237,12 @@ class Payments:
 
 
 async def _look_up(gateway: PaymentGateway, payment: PaymentRow) -> ChargeLookUp:
-    """Ask how the charge of a payment stands."""
+    """Look up the charge of a payment."""
     return _of(payment, await gateway.look_up(str(payment.reference)))
 
 
 def _of(payment: PaymentRow, answer: _Answer) -> _Answer | Unanswered:
-    """Return an answer, unless it is about a charge that nobody ordered: then nothing is known."""
+    """Return an answer, or Unanswered if it is about the charge of another payment."""
     if not isinstance(answer, Charge) or payment.is_for(answer.amount_cents, answer.currency):
         return answer
     _log_another(payment, answer)
@@ -278,7 +278,7 @@ def _now() -> datetime:
 
 
 def _log_missing_gateway(payment: PaymentRow) -> None:
-    """Its gateway was taken out of this installation with money under way."""
+    """Log that the gateway of an open payment is not configured any more."""
     log.error(
         "the gateway of an open payment is gone",
         extra={

@@ -12,7 +12,7 @@ from activities.messages.claimed import Claimed, Queued, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
-from activities.messages.text_parts import TextParts, Unprepared, quick_text
+from activities.messages.text_parts import NeedsTextPart, TextParts, quick_text
 from activities.messages.waits import note_preparation, note_wait
 from models.database.transaction_limits import LockScope
 from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
@@ -113,7 +113,7 @@ class Dispatching:
 
     async def _try(
         self, step: DispatchStep, ends: float, *, fast: bool, text: str | None
-    ) -> DispatchResult | Unprepared:
+    ) -> DispatchResult | NeedsTextPart:
         """Claim, call and conclude.
 
         Args:
@@ -132,9 +132,9 @@ class Dispatching:
                     await note_wait(db, step, claimed.result, self._sweep_grace)
                 elif isinstance(claimed, DispatchResult):
                     await note_wait(db, step, claimed, self._sweep_grace)
-                elif isinstance(claimed, Unprepared):
+                elif isinstance(claimed, NeedsTextPart):
                     await note_preparation(db, step)
-            if isinstance(claimed, DispatchResult | Unprepared):
+            if isinstance(claimed, DispatchResult | NeedsTextPart):
                 return claimed
             if isinstance(claimed, Queued):
                 return await self._ensure_granting(claimed)
@@ -149,7 +149,7 @@ class Dispatching:
 
     async def _claim(
         self, db: WriteSession, step: DispatchStep, held: ExitStack | None, text: str | None
-    ) -> Claimed | Queued | Unprepared | DispatchResult:
+    ) -> Claimed | Queued | NeedsTextPart | DispatchResult:
         """Commit the attempt as REQUESTED, or say why there is none."""
         found = await dispatching.lock_for_dispatch(
             db, tenant_id=step.tenant_id, message_id=step.message_id
@@ -173,7 +173,7 @@ class Dispatching:
         if text is None:
             text = quick_text(found)
         if text is None:
-            return Unprepared(
+            return NeedsTextPart(
                 merchant_id=found.merchant_id,
                 urgent=found.type is MessageType.OTP,
                 html=found.body,
@@ -291,7 +291,9 @@ class Dispatching:
             message_id=step.message_id,
             attempt=claimed.number,
         )
-        patience = self._patience(claimed) if await_report and accepted is not None else None
+        report_timeout = (
+            self._report_timeout(claimed) if await_report and accepted is not None else None
+        )
         opted_out = refused is not None and refused.error_code is ErrorCode.OPTED_OUT
         async with self._database.transaction() if opted_out else self._database.statement() as db:
             concluded = await conclude.conclude(
@@ -301,7 +303,7 @@ class Dispatching:
                 number=claimed.number,
                 state=state_of(answer),
                 now=now,
-                report_wait_until=None if patience is None else now + patience,
+                report_wait_until=None if report_timeout is None else now + report_timeout,
                 provider_message_id=None if accepted is None else accepted.provider_message_id,
                 error_code=None if refused is None else refused.error_code,
                 everywhere=refused is not None and refused.everywhere,
@@ -319,18 +321,18 @@ class Dispatching:
                 provider=claimed.provider.name,
                 reason=Mismatch.MESSAGE_ID,
             )
-        if patience is not None and taken and not concluded.reported:
+        if report_timeout is not None and taken and not concluded.reported:
             reported = await self._inline_report_wait.await_report(
-                awaited_inline, claimed.route, patience
+                awaited_inline, claimed.route, report_timeout
             )
             concluded = replace(concluded, reported=reported)
         return self._verdict(claimed, answer, concluded)
 
-    def _patience(self, claimed: Claimed) -> timedelta | None:
+    def _report_timeout(self, claimed: Claimed) -> timedelta | None:
         """Return how long to wait for the report, if at all: several recipients have several."""
         if claimed.found.details.get("to"):
             return None
-        return self._inline_report_wait.patience_with(claimed.route)
+        return self._inline_report_wait.timeout_for(claimed.route)
 
     async def _suppress(self, db: WriteSession, step: DispatchStep, claimed: Claimed) -> None:
         """Remember that the carrier knows of an opt-out, so that nobody tries again."""

@@ -126,7 +126,7 @@ class Sweeping:
         self._database = database
         self._client = client
         self._waits = waits
-        self._tell_prices = routes.tell_prices
+        self._price_reporters = routes.price_reporters
         self._every = every
         self._grace = grace
         self._look_every = look_every
@@ -286,6 +286,6 @@ class Sweeping:
             )
             if message is not None:
                 await late_reports.apply_late_reports(
-                    db, message, now, tell_prices=self._tell_prices
+                    db, message, now, price_reporters=self._price_reporters
                 )
         return True

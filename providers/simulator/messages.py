@@ -83,7 +83,7 @@ class Simulator:
 
     channels: Final = frozenset(Channel)
     proof: Final = Proof.REFERENCE
-    tells_price: Final = True
+    reports_price: Final = True
 
     def __init__(
         self,

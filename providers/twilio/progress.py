@@ -1,4 +1,4 @@
-"""An operation of several calls: one step changes one thing, and is remembered before the next."""
+"""Runs an operation of several calls: each step changes one thing and is stored before the next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InReview:
-    """A step waits for Twilio's own people."""
+    """A step waits for Twilio's review."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class Step(Protocol):
         ...
 
     async def run(self, progress: Progress, not_after: datetime) -> Outcome:
-        """Do it, by one call that changes something at most.
+        """Perform it by at most one call that changes something.
 
         Raises:
             TwilioError: it was not done, or it is not known.
@@ -91,14 +91,14 @@ class Step(Protocol):
         ...
 
     async def find_outcome(self, progress: Progress) -> Outcome | None:
-        """Say whether it was done although its answer was lost; None: it does not seem so."""
+        """Return its outcome if it was done although its answer was lost, else None."""
         ...
 
 
 async def advance(
     request: RegistryCall, steps: Sequence[Step], *, last: str
 ) -> OperationStatus | MoreCallsNeeded:
-    """Take the next step, and no other: whoever looks for a lost answer knows which it was.
+    """Run only the next step, so that reconciling a lost answer knows which step it was.
 
     `last` made what the operation is for.
     """

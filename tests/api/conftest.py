@@ -26,7 +26,7 @@ from models.settings import Settings
 from providers.registries import Registries
 from providers.simulator.registry import event_verifier
 from tests.api.container import put_in, restored, services_of
-from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
+from tests.api.doubles import Clock, FakeRecordingProvider, FakeSending, FakeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
 from tests.api.raw_http import Server, serving
 from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
@@ -78,14 +78,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keeper() -> FakeKeeper:
+def recording_provider() -> FakeRecordingProvider:
     """Whoever keeps recordings."""
-    return FakeKeeper()
+    return FakeRecordingProvider()
 
 
 @pytest.fixture
 def harness(
-    app: FastAPI, database: Database, starter: FakeStarter, clock: Clock, keeper: FakeKeeper
+    app: FastAPI,
+    database: Database,
+    starter: FakeStarter,
+    clock: Clock,
+    recording_provider: FakeRecordingProvider,
 ) -> Iterator[None]:
     """The real services, of which only Temporal, the vendor and the clock are doubles."""
     links = UnsubscribeLinks("http://api.test", "only-for-tests-too")
@@ -104,7 +108,7 @@ def harness(
             "messages",
             sending=sending,
             canceling=CancelRequests(database, canceling, clock),
-            recordings=Recordings(database, {"simulator": keeper}),
+            recordings=Recordings(database, {"simulator": recording_provider}),
         )
         yield
 

@@ -115,7 +115,7 @@ class Clock:
 
 
 @dataclass
-class FakeKeeper:
+class FakeRecordingProvider:
     """A provider that has one recording, and knows one reference."""
 
     id: str = "call-1"

@@ -125,7 +125,7 @@ class Scenario:
         self.owner = owner
         self.outcomes: list[AcceptedMessage | KeyTaken | NotFunded] = []
         self._database = database
-        self._ledger = Settlement(database, Routes([Scripted(name="p", tells_price=True)], {}))
+        self._ledger = Settlement(database, Routes([Scripted(name="p", reports_price=True)], {}))
         self.billing = Billing(database, owner)
         self._ids: dict[int, int] = {}
 

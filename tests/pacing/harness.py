@@ -56,7 +56,7 @@ class RecordingProvider:
     name = "recording"
     channels = frozenset({Channel.SMS, Channel.VOICE})
     proof = Proof.REFERENCE
-    tells_price = False
+    reports_price = False
     timeout = timedelta(seconds=2)
     absence_window = timedelta(0)
 

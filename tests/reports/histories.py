@@ -224,14 +224,16 @@ class Scenario:
             assert message is not None
             if message.completed:
                 await late_reports.apply_late_reports(
-                    db, message, self.now, tell_prices=TELL_PRICES
+                    db, message, self.now, price_reporters=TELL_PRICES
                 )
                 return
             end = end_by_report(message.facts)
             if end is None and give_up and message.facts.status is not MessageStatus.QUEUED:
                 end = end_unknown(message.facts)
             if end is not None:
-                await settlement.end_message(db, message, end, self.now, tell_prices=TELL_PRICES)
+                await settlement.end_message(
+                    db, message, end, self.now, price_reporters=TELL_PRICES
+                )
 
     async def _price(self, action: Price) -> None:
         rate = {

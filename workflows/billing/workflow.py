@@ -15,10 +15,10 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="upgrade")
 class Upgrade:
-    """Carry one payment to its end.
+    """Drive one payment to its terminal status.
 
-    charge → wait for the gateway's word → grant, or refund. The row in Postgres is the judge at
-    every step: each answers with what is to be done next.
+    charge → wait for the outcome → grant, or refund. The row in Postgres decides: each activity
+    returns the next action.
     """
 
     @workflow.init
@@ -39,11 +39,11 @@ class Upgrade:
 
     @workflow.signal
     def payment_reported(self) -> None:
-        """Wake up: the row tells more than before."""
+        """End a wait: the row has changed."""
         self._reported = True
 
     async def _do(self, progress: PaymentProgress) -> PaymentProgress:
-        """Do what is due, as long as that takes; return with what is due next."""
+        """Perform the next action until it is another one; return that."""
         waits = self._waits
         match progress.next_action:
             case PaymentAction.CHARGE:
@@ -73,7 +73,7 @@ class Upgrade:
         then: timedelta,
         summary: str,
     ) -> PaymentProgress:
-        """Wait and take a step, ever more seldom, until something else is due than before.
+        """Wait and repeat an activity, with growing gaps, until the next action is another one.
 
         No state is held here besides the input, so it may continue as new.
         """
@@ -93,7 +93,7 @@ class Upgrade:
         return await workflow.execute_local_activity(steps.charge, self._step, **policies.CHARGE)
 
     async def _ask(self) -> PaymentProgress:
-        """Learn what is known; if that is nothing new, ask the gateway; past the horizon end it."""
+        """Read the state of the charge or ask the gateway; past the horizon, cancel the charge."""
         progress = await workflow.execute_activity(
             steps.await_payment, self._step, **policies.AWAIT_PAYMENT
         )
@@ -113,7 +113,7 @@ class Upgrade:
         return await workflow.execute_activity(steps.refund, self._step, **policies.REFUND)
 
     async def _pause(self, wait: timedelta, summary: str) -> None:
-        """Wait, unless there are news."""
+        """Wait; the signal ends it."""
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._reported, timeout=wait, timeout_summary=summary

@@ -1,4 +1,4 @@
-"""What payment gateways report: verified, taken in once, and the payment's workflow woken."""
+"""Receives webhooks of payment gateways: verify, apply once, signal the payment's workflow."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ VerifyPayment = Callable[[Mapping[str, str], bytes], ChargeReport]
 
 
 class PaymentWebhooks:
-    """Takes news of charges in. Replaying one changes nothing."""
+    """Receives events about charges. Idempotent."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class PaymentWebhooks:
     async def take(
         self, gateway: str, reference: str, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Let one report take effect and wake whoever waits for it.
+        """Apply an event and signal the payment's workflow.
 
-        One of another charge than the payment's is dropped, counted and logged.
+        An event of another charge than the payment's is dropped, counted and logged.
 
         Raises:
             NotFound: no such gateway, or the reference is none of ours.

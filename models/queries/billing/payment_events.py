@@ -1,4 +1,4 @@
-"""What gateways told: stored once, in the transaction in which it takes effect."""
+"""Events of payment gateways, each stored once in the transaction that applies it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,9 +15,9 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeEvent:
-    """One thing a gateway told of a charge, under our reference.
+    """An event about a charge, under the payment's reference.
 
-    `event_id` is the gateway's own and unique per event: the same event told twice is one.
+    `event_id` is the gateway's own and unique per event; duplicates are ignored.
     """
 
     event_id: str
@@ -31,11 +31,11 @@ class ChargeEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """How a payment stands after news of it, with what finds its workflow."""
+    """State of a payment after an event, with what identifies its workflow."""
 
     completed: bool
     ended: PaymentStatus | None
-    """What it ended with, if it was this news that ended it."""
+    """The status it ended with, if this event ended it."""
     scope: str
     idempotency_key: str | None
 
@@ -78,7 +78,7 @@ async def take_event(
     now: datetime,
     grace: timedelta,
 ) -> StoredEvent | None:
-    """Store an event and let it take effect, both or neither; a known one changes nothing.
+    """Store an event and apply it, atomically; a known one changes nothing.
 
     `grace` is how long the sweeper leaves the payment to its workflow. None if the reference names
     no payment that this gateway was asked for.

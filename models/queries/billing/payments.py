@@ -1,7 +1,6 @@
-"""A payment's row: locked, asked for, told of, granted, given back. One door for each step.
+"""Reads and changes the row of a payment, one function per state change.
 
-Every function that changes a payment takes it locked and names what it changes; whoever comes
-second finds it changed. Locks are taken in the order of this house: payment, credits, alerts.
+Every function that changes a payment takes it locked. Lock order: payment, credits, alerts.
 """
 
 from collections.abc import Mapping
@@ -41,7 +40,7 @@ from models.tables.payment import Payment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRow:
-    """A payment as it stands, with what is needed to act for it."""
+    """A payment's row, with what its next action needs."""
 
     tenant_id: int
     payment_id: int
@@ -63,18 +62,18 @@ class PaymentRow:
 
     @property
     def reference(self) -> PaymentReference:
-        """What it is called at the gateway."""
+        """Its reference at the gateway."""
         return PaymentReference(
             tenant_id=self.tenant_id, payment_id=self.payment_id, nonce=self.nonce
         )
 
     def is_for(self, amount_cents: int, currency: str) -> bool:
-        """Say whether a charge of so much is the one that was ordered."""
+        """Tell whether a charge has this payment's amount and currency."""
         return (amount_cents, currency) == (self.amount_cents, self.currency)
 
     @property
     def next_action(self) -> PaymentAction:
-        """What is to be done next."""
+        """The next action."""
         return next_action_of(self.facts)
 
 
@@ -98,7 +97,7 @@ class PaymentMissing(Exception):
 
 
 class ForeignCharge(Exception):
-    """A gateway told, under a payment's reference, of a charge that is not this payment's."""
+    """A gateway reported, under a payment's reference, a charge that is not this payment's."""
 
     def __init__(self, reason: ChargeMismatch) -> None:
         super().__init__(reason)
@@ -108,7 +107,7 @@ class ForeignCharge(Exception):
 async def find_payment(
     db: AsyncSession, tenant_id: int, payment_id: int, *, locked: bool = False
 ) -> PaymentRow | None:
-    """Return a payment; locked, nobody else moves it until the transaction ends."""
+    """Return a payment; locked, no other transaction changes it."""
     statement = _LOCK if locked else _LOOK
     found = await db.execute(statement, {"tenant_id": tenant_id, "payment_id": payment_id})
     row = found.one_or_none()
@@ -154,13 +153,13 @@ async def get_payment(
 async def claim_charge(
     db: WriteSession, payment: PaymentRow, *, gateway: str, deadline: datetime
 ) -> None:
-    """Note that the gateway is about to be asked; from here on it may have taken the money."""
+    """Note that the gateway is about to be called; from here on it may have charged."""
     latest = max(deadline, payment.deadline or deadline)  # clocks differ
     await _write(db, payment, {"gateway": gateway, "deadline": latest})
 
 
 async def give_up(db: WriteSession, payment: PaymentRow, now: datetime) -> None:
-    """Let nobody ask for the charge any more; what was asked for is called off."""
+    """Mark a payment as given up: no charge is requested any more, a pending one is canceled."""
     if not payment.facts.given_up:
         await _write(db, payment, {"given_up_at": now})
 
@@ -174,7 +173,7 @@ async def apply_charge_state(
     provider_code: str | None,
     now: datetime,
 ) -> bool:
-    """Let the gateway's word take effect; say whether it changed the status. Idempotent.
+    """Apply a charge's state; tell whether it changed the status. Idempotent.
 
     Raises:
         ForeignCharge: it is the charge of another payment.
@@ -209,7 +208,7 @@ async def _is_elsewhere(db: WriteSession, payment: PaymentRow, charge_id: str) -
 async def fail(
     db: WriteSession, payment: PaymentRow, failure: PaymentFailure, now: datetime
 ) -> None:
-    """End a payment for which surely no money was taken."""
+    """Fail a payment that was surely not charged."""
     if may_step(payment.facts.status, PaymentStatus.FAILED):
         await _change(db, payment, Change(status=PaymentStatus.FAILED, failure=failure), now, {})
 
@@ -247,7 +246,7 @@ _GRANT = text(
 
 
 async def grant(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
-    """Grant the credits of money that was taken: account, ledger and payment in one statement.
+    """Grant the credits of a charged payment: account, ledger and payment in one statement.
 
     False if there is nothing to grant, because it was granted or is to be refunded.
     """
@@ -284,7 +283,7 @@ async def grant(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
 async def schedule_refund(
     db: WriteSession, payment: PaymentRow, failure: PaymentFailure, now: datetime
 ) -> None:
-    """Decide that money that was taken buys nothing: from here on no credits come for it."""
+    """Mark a charged payment for a refund: no credits are granted for it any more."""
     if payment.next_action is PaymentAction.GRANT:
         await _write(db, payment, {"refund_due_at": now, "failure": failure})
 
@@ -292,7 +291,7 @@ async def schedule_refund(
 async def record_refund(
     db: WriteSession, payment: PaymentRow, refund_id: str | None, now: datetime
 ) -> bool:
-    """Write down that the money was given back; False if it was before."""
+    """Store that the charge was refunded; False if it was before."""
     if payment.next_action is not PaymentAction.REFUND:
         return False
     await _write(

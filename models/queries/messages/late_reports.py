@@ -43,7 +43,7 @@ async def apply_late_reports(
     message: Settleable,
     now: datetime,
     *,
-    tell_prices: Collection[str] = (),
+    price_reporters: Collection[str] = (),
 ) -> MessageStatus:
     """Let reports about a message that has ended correct an UNKNOWN, once; return its status.
 
@@ -71,7 +71,7 @@ async def apply_late_reports(
                 "provider_code": end.provider_code,
                 "provider": end.provider,
                 "captured": end.captured,
-                **usage_of(message, end, now, tell_prices),
+                **usage_of(message, end, now, price_reporters),
                 "now": now,
             },
         )

@@ -1,4 +1,4 @@
-"""Buying credits: the one table of steps a payment may take, and what is to be done next. Pure."""
+"""State machine of a payment for credits, and the next action of each state. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ STEPS: Final[dict[S, frozenset[S]]] = {
     S.FAILED: frozenset({S.REFUNDED}),
     S.REFUNDED: frozenset(),
 }
-"""FAILED becomes REFUNDED when a gateway takes money after all; nothing else moves backwards."""
+"""FAILED becomes REFUNDED when a gateway charges after all."""
 
 _OPEN: Final = frozenset({S.PENDING, S.REQUIRES_ACTION})
 
@@ -26,40 +26,40 @@ _FAILURES: Final = {
 
 
 class ChargeMismatch(StrEnum):
-    """Why news of a charge are not believed although their signature is right."""
+    """Why a correctly signed event about a charge is rejected."""
 
     AMOUNT = "AMOUNT"
-    """Amount or currency are not those of the order."""
+    """Amount or currency are not those of the payment."""
     CHARGE_ID = "CHARGE_ID"
     """The payment has another charge, or the charge belongs to another payment."""
     EVENT = "EVENT"
-    """The event was told before, of another payment."""
+    """The event was received before, for another payment."""
 
 
 class PaymentAction(StrEnum):
-    """What is to be done next for a payment."""
+    """The next action for a payment."""
 
     CHARGE = "CHARGE"
-    """Ask the gateway to charge; after a lost answer look first, then ask with the same key."""
+    """Ask the gateway to charge; after a lost answer look it up, then retry with the same key."""
     AWAIT = "AWAIT"
-    """The gateway has it: wait for its word."""
+    """The gateway has the charge: wait for its outcome."""
     CANCEL_CHARGE = "CANCEL_CHARGE"
-    """Nothing came in time: cancel the charge, or learn that it succeeded meanwhile."""
+    """No outcome in time: cancel the charge, or learn that it succeeded meanwhile."""
     GRANT = "GRANT"
-    """The money was taken: grant the credits."""
+    """Charged: grant the credits."""
     REFUND = "REFUND"
-    """The money was taken and no credits will come: give it back."""
+    """Charged, but no credits will be granted: refund."""
     NONE = "NONE"
-    """It is over."""
+    """The payment has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFacts:
-    """A payment as its row has it."""
+    """The state of a payment's row."""
 
     status: S
     known: bool = False
-    """The gateway has told of the charge."""
+    """The gateway has reported the charge."""
     given_up: bool = False
     fulfilled: bool = False
     refund_due: bool = False
@@ -67,12 +67,12 @@ class PaymentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What news make of a payment."""
+    """What an event changes of a payment."""
 
     status: S
     failure: PaymentFailure | None = None
     taken: bool = False
-    """These news say that the money was taken."""
+    """The event says that the money was charged."""
     refund_due: bool = False
 
 
@@ -82,7 +82,7 @@ def may_step(current: S, following: S) -> bool:
 
 
 def next_action_of(facts: PaymentFacts) -> PaymentAction:
-    """Return what is to be done next; a refund that is due is due whatever else is true."""
+    """Return the next action; a refund that is due comes first."""
     match facts.status:
         case S.REFUNDED:
             return PaymentAction.NONE
@@ -99,10 +99,10 @@ def next_action_of(facts: PaymentFacts) -> PaymentAction:
 
 
 def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
-    """Return what the gateway's word changes; None if nothing, because it is old or too late.
+    """Return what a charge's state changes; None if nothing, because it is old or too late.
 
-    Money that was taken stays taken, whatever is told afterwards. Money that is taken after the
-    payment has failed buys nothing, because whoever ordered has been told so: it is given back.
+    A successful charge stays successful, whatever is reported afterwards. A charge that succeeds
+    after the payment has failed buys nothing, because the customer was told so: it is refunded.
     """
     if state is ChargeState.SUCCEEDED:
         if facts.status in _OPEN:
