@@ -254,7 +254,7 @@ def _log_another(payment: PaymentRow, answer: Charge) -> None:
         "the gateway tells of another charge than was ordered",
         extra={
             "tenant_id": payment.tenant_id,
-            "payment_id": payment.payment_id,
+            "payment_id": payment.public_id,
             "charge_id": answer.charge_id,
             "amount_cents": answer.amount_cents,
             "currency": answer.currency,
@@ -270,7 +270,7 @@ def _progress(payment: PaymentRow, answer: NoChange | None = None) -> PaymentPro
 
 
 def _ids(step: UpgradeStep) -> dict[str, int]:
-    return {"tenant_id": step.tenant_id, "payment_id": step.payment_id}
+    return {"tenant_id": step.tenant_id, "payment_id": step.public_id}
 
 
 def _now() -> datetime:
@@ -283,7 +283,7 @@ def _log_missing_gateway(payment: PaymentRow) -> None:
         "the gateway of an open payment is gone",
         extra={
             "tenant_id": payment.tenant_id,
-            "payment_id": payment.payment_id,
+            "payment_id": payment.public_id,
             "gateway": payment.gateway,
         },
     )

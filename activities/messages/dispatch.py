@@ -21,6 +21,7 @@ from models.queries.messages import conclude
 from models.queries.messages import dispatch as dispatching
 from models.queries.messages.dispatch import Dispatchable
 from models.queries.messages.inline_report_wait import AwaitedAttempt
+from models.queries.messages.receipts import AttemptKey
 from models.queries.messages.report_intake import note_mismatch
 from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Slot
@@ -85,7 +86,6 @@ class Dispatching:
         """Dispatch the message on the fast path, or return BUSY.
 
         Where reports come fast it waits for this one inline, so that the message ends at once.
-
         Safe to run twice: the second run finds the first one's attempt and says AMBIGUOUS.
         """
         return await self._hand_over(step, fast=True)
@@ -207,7 +207,6 @@ class Dispatching:
             slot=slot,
             # Before the claim: a message no request can be made of has no attempt.
             request=request_of(
-                step,
                 found,
                 public_url=self._public_url,
                 provider=provider.name,
@@ -261,7 +260,10 @@ class Dispatching:
         await start_sender_queue(
             activity.client(),
             SenderQueueStep(
-                tenant_id=queue.tenant_id, sender_id=queue.sender_id, channel=queue.channel
+                tenant_id=queue.tenant_id,
+                sender_id=queue.sender_id,
+                sender_public_id=queue.sender_public_id,
+                channel=queue.channel,
             ),
             message_queued=entry.first,
         )
@@ -314,13 +316,13 @@ class Dispatching:
         log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:
-            note_mismatch(
+            attempt = AttemptKey(
                 tenant_id=step.tenant_id,
                 message_id=step.message_id,
-                attempt=claimed.number,
-                provider=claimed.provider.name,
-                reason=Mismatch.MESSAGE_ID,
+                public_id=claimed.found.public_id,
+                number=claimed.number,
             )
+            note_mismatch(claimed.provider.name, Mismatch.MESSAGE_ID, attempt)
         if report_timeout is not None and taken and not concluded.reported:
             reported = await self._inline_report_wait.await_report(
                 awaited_inline, claimed.route, report_timeout

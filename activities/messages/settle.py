@@ -7,8 +7,8 @@ from temporalio import activity
 
 from models.database.transaction_limits import LockScope
 from models.enums import ErrorCode, MessageStatus
-from models.queries.messages import late_reports, settleable, settlement
-from models.queries.messages.settleable import Settleable
+from models.queries.messages import late_reports, settlement, settlement_facts
+from models.queries.messages.settlement_facts import LockedMessage
 from models.rules.messages.settlement import (
     End,
     end_by_report,
@@ -38,7 +38,7 @@ class Settlement:
         """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "settle")
         async with self._database.transaction(lock_scope) as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=step.tenant_id, message_id=step.message_id
             )
             if message is None:
@@ -46,7 +46,7 @@ class Settlement:
             return await self._settle_locked(db, message, step, datetime.now(UTC))
 
     async def _settle_locked(
-        self, db: WriteSession, message: Settleable, step: SettleStep, now: datetime
+        self, db: WriteSession, message: LockedMessage, step: SettleStep, now: datetime
     ) -> SettleResult:
         """End, correct or leave a message whose lock is held."""
         if message.completed:
@@ -69,7 +69,7 @@ class Settlement:
         return SettleResult(status=end.status, completed=True, moved=moved)
 
 
-def _end(message: Settleable, step: SettleStep) -> End | None:
+def _end(message: LockedMessage, step: SettleStep) -> End | None:
     """Return the end that the facts make; a stored report outweighs what the workflow thinks."""
     reported = end_by_report(message.facts)
     if reported is not None:

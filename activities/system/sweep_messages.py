@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
@@ -13,8 +13,9 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.system.each import act_on_each
 from models.database.transaction_limits import LockScope
-from models.queries.messages import late_reports, receipts, settleable, waiting
+from models.queries.messages import late_reports, receipts, settlement_facts, waiting
 from models.queries.messages.receipts import OpenReceipt
 from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import SenderQueueKey
@@ -78,21 +79,6 @@ class SweepTask(Protocol[Item]):
     async def resume(self, row: Item, /) -> bool:
         """Do what one of them needs; return whether that changed anything."""
         ...
-
-
-async def _each(act: Callable[[Item], Awaitable[bool]], items: Sequence[Item]) -> int:
-    """Act on every item and count the changes; one that fails does not stop the others."""
-    outcomes = await asyncio.gather(*map(act, items), return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            log.error("one item could not be swept, its turn comes again", exc_info=outcome)
-        elif isinstance(outcome, BaseException):
-            raise outcome
-    return sum(outcome is True for outcome in outcomes)
-
-
-def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 async def _take(task: SweepTask[Item], now: datetime) -> list[Item]:
@@ -181,15 +167,13 @@ class Sweeping:
         async with self._database.transaction() as db:
             reported = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
         started = await self._start_all([*unstarted, *stalled])
-        await _each(self._start_sender_queue, busy)
-        applied = sum(
-            [await _each(self._apply, some) for some in _chunks(reported, _REPORTS_AT_ONCE)]
-        )
+        await act_on_each(self._start_sender_queue, busy, at_once=_MOST)
+        applied = await act_on_each(self._apply, reported, at_once=_REPORTS_AT_ONCE)
         reports = sum(receipt.receipts for receipt in reported)
         full = _MOST in (len(unstarted), len(stalled), reports)
         for task in self._tasks:
             rows = await _take(task, now)
-            started += await _each(task.resume, rows)
+            started += await act_on_each(task.resume, rows, at_once=_MOST)
             full = full or len(rows) == _MOST
         return SweepResult(
             started=started,
@@ -237,7 +221,10 @@ class Sweeping:
         await start_sender_queue(
             self._client,
             SenderQueueStep(
-                tenant_id=queue.tenant_id, sender_id=queue.sender_id, channel=queue.channel
+                tenant_id=queue.tenant_id,
+                sender_id=queue.sender_id,
+                sender_public_id=queue.sender_public_id,
+                channel=queue.channel,
             ),
         )
         return True
@@ -261,7 +248,7 @@ class Sweeping:
                 )
             log.error(
                 "a finished workflow left its message open",
-                extra={"message_id": message.message_id, "tenant_id": message.tenant_id},
+                extra={"message_id": message.public_id, "tenant_id": message.tenant_id},
             )
         return started
 
@@ -281,7 +268,7 @@ class Sweeping:
         now = datetime.now(UTC)
         lock_scope = LockScope(identity.tenant_id, identity.merchant_id or None, "late")
         async with self._database.transaction(lock_scope) as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=identity.tenant_id, message_id=identity.message_id
             )
             if message is not None:

@@ -1,20 +1,18 @@
 """Watching: alerts are resolved once their cause is gone, and what a process missed is raised."""
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from temporalio import activity
 
+from activities.system.each import act_on_each
 from models.enums import Channel
 from models.queries.alerts import threshold_alerts, watcher
 from models.queries.alerts.threshold_alerts import Account
 from models.queries.alerts.watcher import Place
 from models.session import Database, WriteSession
 from workflows.system.watcher_types import WatchResult, WatchStep
-
-log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
@@ -74,15 +72,13 @@ class Watching:
         items: Sequence[Item],
         now: datetime,
     ) -> int:
-        """Act on every item and count what moved; one that fails keeps no other from its turn."""
-        moved = 0
-        for item in items:
-            try:
-                async with self._database.transaction() as db:
-                    moved += await act(db, item, now)
-            except Exception:
-                log.exception("one item could not be watched over, its turn comes again")
-        return moved
+        """Act on every item, each in a transaction of its own, and count what moved."""
+
+        async def in_transaction(item: Item) -> bool:
+            async with self._database.transaction() as db:
+                return await act(db, item, now)
+
+        return await act_on_each(in_transaction, items, at_once=1)
 
 
 def _accounts(merchants: Sequence[Place]) -> list[Account]:

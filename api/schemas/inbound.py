@@ -24,8 +24,9 @@ class InboundMessageView(View):
     )
     body: str = Field(description="Text of the message.", examples=["STOP"])
     kind: InboundKind = Field(
-        description="Keyword that the text was recognized as. OTHER: no keyword; the text is not "
-        "processed further.",
+        description="What the text was recognized as: a keyword, or for OPT_OUT also opt-out words "
+        'with nothing but politeness around them, such as "please stop texting me". OTHER: none '
+        "of these; the text is not processed further.",
         examples=["OPT_OUT"],
     )
     merchant_id: str | None = Field(

@@ -7,7 +7,16 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, String, Text, Un
 from sqlmodel import Field
 
 from models.enums import InboundKind
-from models.tables.base import Table, contact_key_column, identity, one_of, tenant_key, timestamp
+from models.tables.base import (
+    Table,
+    contact_key_column,
+    identity,
+    one_of,
+    public_id_column,
+    tenant_key,
+    timestamp,
+    unique_public_id,
+)
 
 
 class InboundMessage(Table, table=True):
@@ -19,6 +28,7 @@ class InboundMessage(Table, table=True):
 
     __tablename__: ClassVar[str] = "inbound_message"
     __table_args__ = (
+        unique_public_id(),
         UniqueConstraint("tenant_id", "provider", "event_id"),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
@@ -30,6 +40,7 @@ class InboundMessage(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
+    public_id: int = public_id_column()
     merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
     provider: str = Field(sa_type=String(32))
     event_id: str = Field(sa_type=String(128))

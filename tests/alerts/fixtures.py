@@ -14,13 +14,13 @@ from models.enums import Channel, MessageStatus
 from models.errors import InsufficientCredits
 from models.queries.alerts.threshold_alerts import Account, align, limits_changed, read_balances
 from models.queries.billing import payments
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage
 from models.rules.alerts.thresholds import Funds
 from models.rules.billing.periods import day_of
 from models.rules.messages.settlement import End
 from models.session import Database
-from tests.factories import Owner, make_owner, make_paid, new_message, try_accept
+from tests.factories import Owner, claim_once, make_owner, make_paid, new_message, try_accept
 
 Warned = tuple[str, int, int]
 """Type, threshold, count."""
@@ -73,7 +73,8 @@ class MerchantFixture:
     async def end(self, message_id: int, captured: int) -> None:
         """End a send with so many of its units used."""
         async with self.database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            await claim_once(db, self.owner.tenant_id, message_id, self.now)
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )
             assert message is not None

@@ -289,7 +289,7 @@ async def test_help_after_stop_is_still_answered(line: Line) -> None:
 
 async def test_an_ordinary_text_is_kept_and_not_answered(line: Line) -> None:
     await line.writes()
-    await line.texts("please stop")
+    await line.texts("please stop by at ten")
     [stored] = await line.stored()
     assert (stored.kind, stored.merchant_id) == ("OTHER", line.owner.merchant_id)
     assert (await line.answers(), await line.history()) == ([], [])

@@ -111,7 +111,7 @@ async def test_one_that_is_something_else_is_refused(line: Line, told: object) -
 
 async def test_a_report_cannot_be_passed_off_as_a_text_nor_a_text_as_a_report(line: Line) -> None:
     message_id = await line.writes()
-    reference = f"hx-{line.owner.tenant_id}-{message_id}-1"
+    reference = await line.reference(message_id)
     report = {
         "eventId": "e",
         "messageId": "m",

@@ -198,9 +198,9 @@ FAULTS: Final = (
     Fault(
         "an address in capitals is another contact",
         "models/rules/consent/contacts.py",
-        "merged_contact",
-        ".casefold())",
-        ")",
+        "_merged_address",
+        "local.translate(_ASCII_LOWER)",
+        "local",
         ("tests/unit/consent/test_contacts.py",),
     ),
 )

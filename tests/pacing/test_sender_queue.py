@@ -35,8 +35,13 @@ class Sender:
 
     async def pace(self, entry: QueueEntry | None = None) -> Pace:
         """Return what pacing needs of a message of one segment."""
-        row = (await self.read("SELECT id FROM sender_number WHERE number = :number"))[0]
-        queue = SenderQueueKey(tenant_id=self._owner.tenant_id, sender_id=row.id, channel=SMS)
+        row = (await self.read("SELECT id, public_id FROM sender_number WHERE number = :number"))[0]
+        queue = SenderQueueKey(
+            tenant_id=self._owner.tenant_id,
+            sender_id=row.id,
+            sender_public_id=row.public_id,
+            channel=SMS,
+        )
         clock = Clock(now=datetime.now(UTC), before=0, after=0)
         return Pace(queue=queue, units=1, entry=entry, clock=clock)
 
@@ -155,6 +160,8 @@ async def test_a_number_that_is_nobodys_is_not_limited(database: Database) -> No
 
 
 async def test_the_queue_of_a_deleted_number_ends(database: Database, owner: Owner) -> None:
-    queue = SenderQueueKey(tenant_id=owner.tenant_id, sender_id=10**12, channel=SMS)
+    queue = SenderQueueKey(
+        tenant_id=owner.tenant_id, sender_id=10**12, sender_public_id=1, channel=SMS
+    )
     async with database.transaction() as db:
         assert await sender_queue.grant_slots(db, queue) == ([], None)

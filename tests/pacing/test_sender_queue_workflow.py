@@ -23,7 +23,7 @@ from workflows.senders.workflow import TURNS, SenderQueue
 
 __all__ = ["harness", "skipping"]
 
-QUEUE = SenderQueueStep(tenant_id=3, sender_id=9, channel=Channel.SMS)
+QUEUE = SenderQueueStep(tenant_id=3, sender_id=9, sender_public_id=90, channel=Channel.SMS)
 BUSY = SenderQueueResult(granted=9, next_in=timedelta(seconds=0.3))
 EMPTY = SenderQueueResult(granted=0, next_in=None)
 

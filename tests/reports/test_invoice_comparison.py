@@ -26,6 +26,7 @@ from tests.reports.usage_fixtures import (
     settle,
     try_message,
 )
+from tests.shown_ids import reference_of, shown
 
 DAY = date(2026, 4, 15)
 AT = datetime(2026, 4, 15, 12, tzinfo=UTC)
@@ -71,11 +72,11 @@ async def test_an_invoice_that_agrees_leaves_with_0(
 ) -> None:
     use = Use(day=DAY, units=2, cost=Decimal("0.0158"), carrier_fee=Decimal("0.006"))
     await sent(database, owner, use, "SM1")
-    second = await sent(database, owner, use)
+    reference = await reference_of(database, owner.tenant_id, await sent(database, owner, use))
     await sent(database, owner, Use(day=DAY, units=0))  # a call nobody answered
     run = await compare(
         "Message ID,Units,Cost,Carrier fee,Day\n"
-        f"SM1,2,0.0158,0.006,2026-04-15\nhx-{owner.tenant_id}-{second}-1,2.0,0.0218,,2026-04-16\n"
+        f"SM1,2,0.0158,0.006,2026-04-15\n{reference},2.0,0.0218,,2026-04-16\n"
     )
     assert run.exit_code == 0, run.output
     assert run.output.splitlines() == [
@@ -93,9 +94,11 @@ async def test_what_only_one_side_has_and_what_differs_is_told(
     twice, dear, unbilled = [await sent(database, owner, use, f"SM{n}") for n in range(3)]
     other = await make_owner(database)
     foreign = await sent(database, other, use, "SM9")
+    theirs = await reference_of(database, other.tenant_id, foreign)
+    twice, dear, unbilled = [await shown(database, "message", n) for n in (twice, dear, unbilled)]
     run = await compare(
         "sid,segments,price\nSM0,1,0.0079\nSM0,1,0.0079\nSM1,1,0.0080\nSM9,1,0.0079\n"
-        f"hx-{other.tenant_id}-{foreign}-1,1,0.0079\n",
+        f"{theirs},1,0.0079\n",
         *RANGE,
     )
     assert run.exit_code == 1
@@ -106,8 +109,7 @@ async def test_what_only_one_side_has_and_what_differs_is_told(
         "\tinvoice units 1, USD 0.008000",
         f"not invoiced\t{unbilled}\t-\t2026-04-15\tours units 1, USD 0.007900\tinvoice nothing",
         "unknown to us\t-\tSM9\t-\tours nothing\tinvoice units 1, USD 0.007900",
-        f"unknown to us\t-\thx-{other.tenant_id}-{foreign}-1\t-\tours nothing"
-        "\tinvoice units 1, USD 0.007900",
+        f"unknown to us\t-\t{theirs}\t-\tours nothing\tinvoice units 1, USD 0.007900",
         "invoice: 5 lines, 4 messages, units 5, USD 0.039600",
         "ours:    3 messages of 2026-04-01 to 2026-04-30 and what is invoiced,"
         " units 3, USD 0.023700",
@@ -142,7 +144,8 @@ async def test_of_a_corrected_unknown_the_units_it_costs_money_for_are_compared(
         record = await db.get(UsageRecord, (owner.tenant_id, message))
     assert record is not None
     assert (record.units, record.cost_units) == (0, 1)
-    invoice = f"id,units,cost\nhx-{owner.tenant_id}-{message}-1,1,0.0079\n"
+    reference = await reference_of(database, owner.tenant_id, message)
+    invoice = f"id,units,cost\n{reference},1,0.0079\n"
     run = await compare(invoice, *RANGE)
     assert run.exit_code == 0, run.output
 

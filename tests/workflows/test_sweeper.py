@@ -14,8 +14,9 @@ from temporalio.testing import WorkflowEnvironment
 from tests.fakes import fake
 from tests.workflows.harness import Staging
 from workflows import steps
-from workflows.system.sweeper import TURNS, Sweeper
+from workflows.system.sweeper import Sweeper
 from workflows.system.sweeper_types import SweepResult
+from workflows.system.turns import TURNS
 
 _ENOUGH = ApplicationError("enough", non_retryable=True)
 

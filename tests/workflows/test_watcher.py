@@ -14,7 +14,8 @@ from temporalio.testing import WorkflowEnvironment
 from tests.fakes import fake
 from tests.workflows.harness import Staging
 from workflows import steps
-from workflows.system.watcher import TURNS, Watcher
+from workflows.system.turns import TURNS
+from workflows.system.watcher import Watcher
 from workflows.system.watcher_types import WatchResult, WatchStep
 
 _ENOUGH = ApplicationError("enough", non_retryable=True)

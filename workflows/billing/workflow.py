@@ -25,7 +25,9 @@ class Upgrade:
     def __init__(self, input: UpgradeInput) -> None:
         self._input = input
         self._waits = input.waits
-        self._step = UpgradeStep(tenant_id=input.tenant_id, payment_id=input.payment_id)
+        self._step = UpgradeStep(
+            tenant_id=input.tenant_id, payment_id=input.payment_id, public_id=input.public_id
+        )
         self._reported = False
 
     @workflow.run

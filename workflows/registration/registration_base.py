@@ -50,6 +50,7 @@ class RegistrationBase:
             kind=self._input.kind,
             row_id=self._input.row_id,
             registry_operation=registry_operation,
+            public_id=self._input.public_id,
         )
         result = await self._submit(step)
         action, since = result.action, workflow.now()

@@ -28,7 +28,7 @@ async def start_sender_queue(
     await client.start_workflow(
         SenderQueue.run,
         queue,
-        id=names.sender_queue_id(queue.tenant_id, queue.sender_id, queue.channel),
+        id=names.sender_queue_id(queue.tenant_id, queue.sender_public_id, queue.channel),
         task_queue=names.HOUSEKEEPING,
         task_timeout=_TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -43,5 +43,8 @@ def _check_email(address: str) -> None:
         read = validate_email(address, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         raise InvalidEmail from error
-    if "." not in read.domain or len(merged_contact(Channel.EMAIL, address)) > _LONGEST:
+    # A program on the way could take a leading hyphen for the start of an option.
+    if "." not in read.domain or read.local_part.startswith("-"):
+        raise InvalidEmail
+    if len(merged_contact(Channel.EMAIL, address)) > _LONGEST:
         raise InvalidEmail

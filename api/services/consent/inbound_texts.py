@@ -27,6 +27,7 @@ from models.queries.consent.inbound_texts import (
 from models.queries.consent.suppression import lift
 from models.queries.messages import acceptance
 from models.queries.messages.acceptance import AcceptedMessage, NewMessage
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
 from models.rules.billing.periods import month_of
 from models.rules.consent.contacts import e164
@@ -34,8 +35,10 @@ from models.rules.consent.keywords import (
     ANSWER_VALIDITY,
     ANSWERS_WITHIN,
     MOST_ANSWERS,
+    Reading,
     answer_to,
-    kind_of,
+    is_stop_source,
+    read_text,
     start_source,
     stop_source,
 )
@@ -44,6 +47,7 @@ from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.identity import SendStart
 from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import Database, WriteSession
+from models.tables.inbound import InboundMessage
 from providers.inbound_verifiers import VerifyInbound
 from providers.ports.messages import ForgedWebhook, InboundText
 
@@ -69,7 +73,7 @@ class _Conversation:
     owner: int | None
     provider: str
     text: InboundText = field(repr=False)
-    kind: InboundKind
+    reading: Reading
     contact_key: str
 
 
@@ -119,21 +123,21 @@ class Inbox:
     async def list(
         self, caller: Caller, wanted: InboundFilter, page: Page
     ) -> Slice[InboundMessageView]:
-        """Return texts, the newest first; a merchant's key sees those meant for it."""
-        after = page.after_id()
+        """Return texts, the newest first; a merchant's API key sees those meant for it."""
         async with self._database.read() as db:
+            after = await find_cursor_row(db, InboundMessage, caller.tenant_id, page.after_id())
             rows = await inbound_texts.list_inbound(
                 db,
                 await narrow_scope(db, caller, wanted.merchant_id),
-                contact_key=None if wanted.sender is None else self._key(wanted.sender),
+                contact_key=None if wanted.sender is None else self._contact_key(wanted.sender),
                 number=wanted.number,
                 before=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda row: (row.id,))
+        found = page.cut(rows, lambda row: row.public_id)
         return Slice([_view(row) for row in found.items], found.end)
 
-    def _key(self, number: str) -> str:
+    def _contact_key(self, number: str) -> str:
         return self._database.contact_keys.key(Channel.SMS, number)
 
     async def _record(self, provider: str, text: InboundText) -> SendStart | None:
@@ -149,9 +153,9 @@ class Inbox:
         if not number.is_heard_by(provider):
             _note_foreign(provider, number)
             return None
-        key = self._key(text.sender)
-        talk = _conversation(provider, text, number, key)
-        lock_scope = LockScope(talk.tenant_id, f"{text.number} {key}", "inbound")
+        contact_key = self._contact_key(text.sender)
+        talk = _conversation(provider, text, number, contact_key)
+        lock_scope = LockScope(talk.tenant_id, f"{text.number} {contact_key}", "inbound")
         async with self._database.transaction(lock_scope) as db:
             await inbound_texts.lock_conversation(db, talk.tenant_id, text.number, talk.contact_key)
             return await self._obey(db, talk)
@@ -162,13 +166,13 @@ class Inbox:
         )
         named = talk.owner or next(iter(writers.sent), None)
         fresh = await inbound_texts.store(db, _row(talk, named, self._clock()))
-        if not fresh or talk.kind is InboundKind.OTHER:
+        if not fresh or talk.reading.kind is InboundKind.OTHER:
             return None
         merchants, writers = await _lock_merchants(db, talk, writers)
         sent = [talk.owner] if talk.owner else list(writers.sent)
         known = await inbound_texts.find_addressees(db, talk.tenant_id, merchants, talk.contact_key)
         moved = await self._change(db, talk, [known[id] for id in merchants], sent)
-        if not (moved or talk.kind is InboundKind.HELP):
+        if not (moved or talk.reading.kind is InboundKind.HELP):
             return None
         namesake = named or next((merchant for merchant in sent if merchant in known), None)
         return None if namesake is None else await self._answer(db, talk, known[namesake])
@@ -177,7 +181,7 @@ class Inbox:
         self, db: WriteSession, talk: _Conversation, known: Sequence[Addressee], sent: Sequence[int]
     ) -> bool:
         """Change consent as the text asks for; say whether anything changed."""
-        match talk.kind:
+        match talk.reading.kind:
             case InboundKind.OPT_OUT:
                 leaving = [
                     merchant
@@ -185,7 +189,7 @@ class Inbox:
                     if merchant.merchant_id in sent
                     and merchant.consent is not ConsentStatus.OPT_OUT
                 ]
-                source = stop_source(talk.text.number)
+                source = stop_source(talk.text.number, literal=talk.reading.literal)
                 for merchant in leaving:
                     await self._say(db, talk, merchant, ConsentStatus.OPT_OUT, source)
                 return bool(leaving)
@@ -202,13 +206,15 @@ class Inbox:
         To a merchant's own number it is an opt-in whatever was said before. One that was sent
         before an opt-out but came after it is out of date and changes nothing.
         """
-        key, number = talk.contact_key, talk.text.number
-        if await inbound_texts.opted_out_since(db, talk.tenant_id, number, key, talk.text.sent_at):
+        contact_key, number = talk.contact_key, talk.text.number
+        if await inbound_texts.opted_out_since(
+            db, talk.tenant_id, number, contact_key, talk.text.sent_at
+        ):
             return False
         moved = False
         for merchant in known:
-            stopped_here = (
-                merchant.consent is ConsentStatus.OPT_OUT and merchant.source == stop_source(number)
+            stopped_here = merchant.consent is ConsentStatus.OPT_OUT and is_stop_source(
+                merchant.source, number
             )
             owner = merchant.merchant_id == talk.owner
             if stopped_here or (owner and merchant.consent is not ConsentStatus.OPT_IN):
@@ -223,7 +229,7 @@ class Inbox:
                     tenant_id=talk.tenant_id,
                     merchant_id=merchant.merchant_id,
                     channel=Channel.SMS,
-                    contact_key=key,
+                    contact_key=contact_key,
                     contact=talk.text.sender,
                     reasons=lifted,
                     source=start_source(number),
@@ -256,7 +262,7 @@ class Inbox:
         self, db: WriteSession, talk: _Conversation, merchant: Addressee
     ) -> SendStart | None:
         """Write the answer, unless this contact was given too many of late."""
-        body = answer_to(talk.kind, merchant.display_name, merchant.help_text)
+        body = answer_to(talk.reading.kind, merchant.display_name, merchant.help_text)
         now = self._clock()
         given = await inbound_texts.count_answers(
             db, talk.tenant_id, talk.text.number, talk.contact_key, now - ANSWERS_WITHIN
@@ -267,7 +273,7 @@ class Inbox:
         outcome = await acceptance.accept(db, message)
         if not isinstance(outcome, AcceptedMessage):  # the event was stored once, just now
             raise AssertionError(f"an answer was not accepted: {outcome}")
-        return start_of(message, outcome.message_id, merchant.external_id)
+        return start_of(message, outcome, merchant.external_id)
 
     def _message(
         self, talk: _Conversation, merchant: Addressee, body: str, now: datetime
@@ -361,7 +367,7 @@ def _conversation(
         owner=number.merchant_id,
         provider=provider,
         text=text,
-        kind=kind_of(text.body),
+        reading=read_text(text.body),
         contact_key=contact_key,
     )
 
@@ -372,7 +378,7 @@ def _row(talk: _Conversation, merchant_id: int | None, now: datetime) -> NewInbo
         merchant_id=merchant_id,
         provider=talk.provider,
         event_id=talk.text.event_id,
-        kind=talk.kind,
+        kind=talk.reading.kind,
         sender=talk.text.sender,
         contact_key=talk.contact_key,
         number=talk.text.number,
@@ -384,7 +390,7 @@ def _row(talk: _Conversation, merchant_id: int | None, now: datetime) -> NewInbo
 
 def _view(row: StoredInbound) -> InboundMessageView:
     return InboundMessageView(
-        id=str(row.id),
+        id=str(row.public_id),
         sender=row.sender,
         number=row.number,
         body=row.body,

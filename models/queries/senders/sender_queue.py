@@ -28,6 +28,7 @@ class SenderQueueKey:
 
     tenant_id: int
     sender_id: int
+    sender_public_id: int
     channel: Channel
 
     def ids(self) -> dict[str, Any]:
@@ -332,7 +333,9 @@ _NONEMPTY_QUEUES = text(
                    > (queue.tenant_id, queue.sender_id, queue.channel)
              ORDER BY tenant_id, sender_id, channel LIMIT 1) AS following
     )
-    SELECT tenant_id, sender_id, channel FROM queue
+    SELECT queue.tenant_id, queue.sender_id, queue.channel, sender.public_id
+      FROM queue JOIN sender_number sender ON sender.tenant_id = queue.tenant_id
+                                         AND sender.id = queue.sender_id
     """
 )
 
@@ -341,7 +344,10 @@ async def nonempty_queues(db: ReadSession) -> Sequence[SenderQueueKey]:
     """Return every sender queue of all tenants that holds a message."""
     return [
         SenderQueueKey(
-            tenant_id=row.tenant_id, sender_id=row.sender_id, channel=Channel(row.channel)
+            tenant_id=row.tenant_id,
+            sender_id=row.sender_id,
+            sender_public_id=row.public_id,
+            channel=Channel(row.channel),
         )
         for row in await db.execute(_NONEMPTY_QUEUES)
     ]
@@ -355,7 +361,12 @@ def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel, read_since: floa
     if row.queued_at is not None:
         entry = QueueEntry(queued_at=row.queued_at, granted_at=row.granted_at)
     return Pace(
-        queue=SenderQueueKey(tenant_id=tenant_id, sender_id=row.sender_id, channel=channel),
+        queue=SenderQueueKey(
+            tenant_id=tenant_id,
+            sender_id=row.sender_id,
+            sender_public_id=row.sender_public_id,
+            channel=channel,
+        ),
         units=pacing.paced_units(channel, row.units),
         entry=entry,
         clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
@@ -363,20 +374,14 @@ def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel, read_since: floa
 
 
 def fresh_pace(
-    sender_id: int,
-    per_second: Decimal | None,
-    *,
-    units: int,
-    tenant_id: int,
-    channel: Channel,
-    clock: Clock,
+    queue: SenderQueueKey, per_second: Decimal | None, *, units: int, clock: Clock
 ) -> Pace | None:
     """Return how a message is paced that was just given another sender; None if it is not."""
     if per_second is None:
         return None
     return Pace(
-        queue=SenderQueueKey(tenant_id=tenant_id, sender_id=sender_id, channel=channel),
-        units=pacing.paced_units(channel, units),
+        queue=queue,
+        units=pacing.paced_units(queue.channel, units),
         entry=None,
         clock=clock,
     )

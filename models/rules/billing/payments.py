@@ -16,6 +16,9 @@ STEPS: Final[dict[S, frozenset[S]]] = {
 }
 """FAILED becomes REFUNDED when a gateway charges after all."""
 
+STARTS: Final = frozenset({S.PENDING})
+"""A payment is ordered as this."""
+
 _OPEN: Final = frozenset({S.PENDING, S.REQUIRES_ACTION})
 
 _FAILURES: Final = {

@@ -56,6 +56,8 @@ WRONG_BRANDS: list[tuple[dict[str, Any], set[str]]] = [
     ({"ein": 123456789}, {"ein"}),
     ({"ein": "1" * 21}, {"ein"}),
     ({"phone": "8135551234"}, {"phone"}),
+    ({"phone": "+15551234"}, {"phone"}),
+    ({"phone": "+18131551234"}, {"phone"}),
     ({"email": "owner"}, {"email"}),
     ({"street": None}, {"street"}),
     ({"street": "x" * 101}, {"street"}),
