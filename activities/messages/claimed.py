@@ -39,6 +39,11 @@ class Queued:
     first: bool
 
 
+def reference_of(found: Dispatchable, number: int) -> Reference:
+    """Return what an attempt is called at its provider."""
+    return Reference(tenant=found.tenant_public_id, message=found.public_id, attempt=number)
+
+
 def request_of(
     found: Dispatchable,
     *,
@@ -49,7 +54,7 @@ def request_of(
     text: str,
 ) -> SendRequest:
     """Build the request of an attempt; `text` is the text part of an e-mail."""
-    reference = Reference(tenant=found.tenant_public_id, message=found.public_id, attempt=number)
+    reference = reference_of(found, number)
     envelope = Envelope(
         to=found.to,
         sender=found.sender,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
-from activities.messages.claimed import Claimed, Queued, request_of
+from activities.messages.claimed import Claimed, Queued, reference_of, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
@@ -21,7 +21,6 @@ from models.queries.messages import conclude
 from models.queries.messages import dispatch as dispatching
 from models.queries.messages.dispatch import Dispatchable
 from models.queries.messages.inline_report_wait import AwaitedAttempt
-from models.queries.messages.receipts import AttemptKey
 from models.queries.messages.report_intake import note_mismatch
 from models.queries.senders import sender_queue
 from models.queries.senders.sender_queue import Slot
@@ -316,13 +315,8 @@ class Dispatching:
         log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:
-            attempt = AttemptKey(
-                tenant_id=step.tenant_id,
-                message_id=step.message_id,
-                public_id=claimed.found.public_id,
-                number=claimed.number,
-            )
-            note_mismatch(claimed.provider.name, Mismatch.MESSAGE_ID, attempt)
+            reference = reference_of(claimed.found, claimed.number)
+            note_mismatch(claimed.provider.name, Mismatch.MESSAGE_ID, reference)
         if report_timeout is not None and taken and not concluded.reported:
             reported = await self._inline_report_wait.await_report(
                 awaited_inline, claimed.route, report_timeout

@@ -132,7 +132,7 @@ class Reconciliation:
                 provider_message_id=provider_message_id,
             )
         if concluded.mismatch:
-            note_mismatch(attempt.provider, Mismatch.MESSAGE_ID, _key(step, attempt))
+            note_mismatch(attempt.provider, Mismatch.MESSAGE_ID, attempt.reference)
         return concluded
 
 

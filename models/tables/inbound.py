@@ -45,8 +45,10 @@ class InboundMessage(Table, table=True):
     provider: str = Field(sa_type=String(32))
     event_id: str = Field(sa_type=String(128))
     kind: InboundKind = Field(sa_type=String(8))
-    sender: str = Field(sa_type=String(16), description="The recipient who wrote, E.164.")
-    contact_key: str = contact_key_column(description="Of the recipient who wrote.")
+    sender: str = Field(
+        sa_type=Text, description="Who wrote, as received: a number, a short code, a name, nothing."
+    )
+    contact_key: str = contact_key_column(description="Of whoever wrote.")
     number: str = Field(sa_type=String(16), description="Our number it was sent to.")
     body: str = Field(sa_type=Text)
     sent_at: datetime = timestamp(description="The provider's own time.")

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, assert_never
-from urllib.parse import quote
 
 import httpx
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -29,8 +27,8 @@ from providers.ports.registration import (
     SubmitAnswer,
     UnassignmentRequest,
 )
-from providers.simulator.calls import NOT_PROCESSED, signed
-from providers.simulator.messages import NAME, verified
+from providers.simulator.calls import NOT_PROCESSED, SimulatorAdapter
+from providers.simulator.messages import verified
 from providers.simulator.payloads import Code, Id, Payload, parse_json, printable, read_payload
 
 _STATUSES: Final = {
@@ -107,47 +105,18 @@ class _News(Payload):
     reference: str
 
 
-class SimulatedRegistry:
+class SimulatedRegistry(SimulatorAdapter):
     """The simulator as a registry: it keeps our reference, so truth is provable both ways."""
-
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        base_url: str,
-        *,
-        timeout: timedelta,
-        absence_window: timedelta,
-        secret: str | None = None,
-        name: str = NAME,
-    ) -> None:
-        self.name = name
-        self.timeout = timeout
-        self.absence_window = absence_window
-        self._client = client
-        self._secret = secret
-        self._url = f"{base_url.rstrip('/')}/registry"
 
     async def submit(self, request: RegistryRequest) -> SubmitAnswer:
         """Post one request; here one call does it all."""
-        response = await http.deliver(
-            self._client,
-            signed(
-                self._client.build_request(
-                    "POST", f"{self._url}/{_collection(request)}", json=_document(request)
-                ),
-                self._secret,
-            ),
-            not_after=request.not_after,
-            timeout=self.timeout,
-        )
-        if not isinstance(response, httpx.Response):
-            return response
-        return _answer(request, response)
+        response = await self._post(_path(request), _document(request), not_after=request.not_after)
+        return _answer(request, response) if isinstance(response, httpx.Response) else response
 
     async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
         """Ask what was taken under our reference."""
         try:
-            document = await self._get(_collection(request), {"reference": request.reference})
+            document = await self._get(_path(request), {"reference": request.reference})
             items = read_payload(_Records, document).items
             return _operation_status(request, items[0]) if items else NotFound()
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
@@ -161,21 +130,10 @@ class SimulatedRegistry:
         if area_code is not None:
             wanted["areaCode"] = area_code
         try:
-            document = await self._get("numbers/available", wanted)
+            document = await self._get("/registry/numbers/available", wanted)
             return NumberOffers(numbers=tuple(map(_offer, read_payload(_Offers, document).items)))
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=error.__class__.__name__)
-
-    async def _get(self, path: str, params: Mapping[str, str]) -> Any:
-        request = self._client.build_request(
-            "GET",
-            f"{self._url}/{quote(path)}",
-            params=dict(params),
-            timeout=self.timeout.total_seconds(),
-        )
-        response = await self._client.send(signed(request, self._secret))
-        response.raise_for_status()
-        return parse_json(response.content)
 
 
 def event_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryEvent | None]:
@@ -193,20 +151,20 @@ def event_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Registry
     return read
 
 
-def _collection(request: RegistryRequest) -> str:
+def _path(request: RegistryRequest) -> str:
     match request:
         case BrandRequest():
-            return "brands"
+            return "/registry/brands"
         case CampaignRequest():
-            return "campaigns"
+            return "/registry/campaigns"
         case PurchaseRequest():
-            return "numbers"
+            return "/registry/numbers"
         case UnassignmentRequest():
-            return "unassignments"
+            return "/registry/unassignments"
         case AssignmentRequest():
-            return "assignments"
+            return "/registry/assignments"
         case ReleaseRequest():
-            return "releases"
+            return "/registry/releases"
         case _:
             assert_never(request)
 

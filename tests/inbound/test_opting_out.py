@@ -1,6 +1,8 @@
 """STOP and START: who is opted out by them, who comes back, and the one answer."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +25,28 @@ from workflows.messages.types import Verdict
 
 _WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 OPTED_OUT = Refused(error_code=ErrorCode.OPTED_OUT, provider_code="21610", everywhere=True)
+
+
+@asynccontextmanager
+async def locked_contact(line: Line) -> AsyncIterator[None]:
+    """Hold the lock that a STOP of the contact has to wait for."""
+    async with line.database.transaction() as db:
+        await lock_contact(
+            db,
+            line.owner.tenant_id,
+            line.owner.merchant_id,
+            Channel.SMS,
+            key_of(CONTACT),
+            shared=True,
+        )
+        yield
+
+
+async def until_it_waits(line: Line) -> None:
+    """Return once somebody waits for the lock of a contact."""
+    async with asyncio.timeout(5):
+        while not await line.rows(_WAITING):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_stop_to_a_merchants_own_number_opts_out_of_that_merchant(line: Line) -> None:
@@ -68,19 +92,9 @@ async def test_a_locked_contact_of_one_tenant_holds_up_no_text_to_another(
     mine, other = (
         signed(event("STOP", sender=CONTACT, number=one.owner.sender)) for one in (line, theirs)
     )
-    async with line.database.transaction() as db:
-        await lock_contact(
-            db,
-            line.owner.tenant_id,
-            line.owner.merchant_id,
-            Channel.SMS,
-            key_of(CONTACT),
-            shared=True,
-        )
+    async with locked_contact(line):
         stopping = asyncio.create_task(taking.take("simulator", mine[1], mine[0]))
-        async with asyncio.timeout(5):
-            while not await line.rows(_WAITING):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until_it_waits(line)
         await taking.take("simulator", other[1], other[0])
     await stopping
     await narrow.close()
@@ -90,19 +104,9 @@ async def test_a_locked_contact_of_one_tenant_holds_up_no_text_to_another(
 async def test_who_writes_while_a_stop_waits_for_its_locks_is_left_as_well(line: Line) -> None:
     merchant_fixture = await line.merchant_fixture("Shop B")
     await line.writes()
-    async with line.database.transaction() as db:
-        await lock_contact(
-            db,
-            line.owner.tenant_id,
-            line.owner.merchant_id,
-            Channel.SMS,
-            key_of(CONTACT),
-            shared=True,
-        )
+    async with locked_contact(line):
         stopping = asyncio.create_task(line.texts("STOP"))
-        async with asyncio.timeout(5):
-            while not await line.rows(_WAITING):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until_it_waits(line)
         await line.writes(merchant_fixture)
     assert (await stopping).status_code == 204
     assert {merchant: status for merchant, (status, _) in (await line.consents()).items()} == {

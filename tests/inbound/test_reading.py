@@ -115,7 +115,7 @@ async def test_a_merchants_key_sees_what_is_meant_for_it(line: Line, database: D
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ({"from": "nobody"}, "INVALID_PHONE_NUMBER"),
+        ({"to": "nobody"}, "INVALID_PHONE_NUMBER"),
         ({"kind": "OPT_OUT"}, "VALIDATION_FAILED"),
         ({"cursor": "WzEsMl0"}, "VALIDATION_FAILED"),
         ({"limit": "0"}, "VALIDATION_FAILED"),

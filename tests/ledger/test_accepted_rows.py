@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from api.services.messages.start import start_of
+from api.services.messages.write import start_of
 from models.enums import MessageStatus
 from models.queries.messages import acceptance
 from models.queries.messages.acceptance import AcceptedMessage, NewMessage

@@ -573,7 +573,7 @@ def _create_inbound_message() -> None:
         sa.Column("provider", sa.String(length=32), nullable=False),
         sa.Column("event_id", sa.String(length=128), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("sender", sa.String(length=16), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
         sa.Column("contact_key", sa.String(length=80), nullable=False),
         sa.Column("number", sa.String(length=16), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),

@@ -41,10 +41,7 @@ async def _store(
 
 
 def note_mismatch(provider: str, reason: Mismatch, about: AttemptKey | Reference) -> None:
-    """Count and log that a provider told of an attempt what does not belong to it.
-
-    A reference stands for an attempt that there is not.
-    """
+    """Count and log that a provider told of an attempt what does not belong to it."""
     REPORT_MISMATCHES.labels(provider, reason).inc()
     match about:
         case AttemptKey():
