@@ -34,7 +34,7 @@ from api.services.registration.registry_reports import RegistrationWebhooks
 from api.services.registration.status import MessagingStatus
 from api.services.system.readiness import Readiness
 from api.services.tenants.merchants import Merchants
-from api.services.voice.presence import PresenceBook
+from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
 from api.workflow_starters import RegistrationStarter, UpgradeStarter, WorkflowStarter
 from models.queries.voice.sip_registrations import RegistrarTables
@@ -97,7 +97,7 @@ class VoiceServices:
     """SIP users."""
 
     provisioning: VoiceProvisioning
-    presence: PresenceBook
+    presence: PresenceRecords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +258,7 @@ def _voice(
     ours = settings.voice_directory == kamailio.NAME
     registrar = kamailio.Kamailio(RegistrarTables(database).registered) if ours else None
     place = settings.voice_place
-    presence = PresenceBook(database, registrar, clock, expires=place.expires)
+    presence = PresenceRecords(database, registrar, clock, expires=place.expires)
     push = None if ours else starter.provision
     return VoiceServices(
         provisioning=VoiceProvisioning(database, place, secrets, presence, push, clock),

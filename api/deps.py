@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Path, Query, Request
 
 from api.composition import Services
 from api.http.auth import Caller
-from api.http.bodies.strict_json import give_way
+from api.http.bodies.strict_json import yield_to_event_loop
 from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.http.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
 from api.http.prebuilt import Prebuilt
@@ -35,7 +35,7 @@ from api.services.registration.registry_reports import RegistrationWebhooks
 from api.services.registration.status import MessagingStatus
 from api.services.system.readiness import Readiness
 from api.services.tenants.merchants import Merchants
-from api.services.voice.presence import PresenceBook
+from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
 from models.errors import InvalidCredentials
 
@@ -69,7 +69,7 @@ async def _idempotent(
     has_body = "content-type" in request.headers
     body = await request.body() if has_body else b""
     document = await request.json() if body else None
-    await give_way(body)
+    await yield_to_event_loop(body)
     contact_keys = _services(request).contact_keys
     return identify(request, caller, request.headers.getlist(KEY_HEADER), document, contact_keys)
 
@@ -152,6 +152,6 @@ RegistrationWebhookActions = Annotated[
     RegistrationWebhooks, _service(lambda all: all.registration.news)
 ]
 ProvisioningActions = Annotated[VoiceProvisioning, _service(lambda all: all.voice.provisioning)]
-PresenceActions = Annotated[PresenceBook, _service(lambda all: all.voice.presence)]
+PresenceActions = Annotated[PresenceRecords, _service(lambda all: all.voice.presence)]
 Ready = Annotated[Readiness, _service(lambda all: all.readiness)]
 Portal = Annotated[Mapping[str, Prebuilt], _service(lambda all: all.portal)]

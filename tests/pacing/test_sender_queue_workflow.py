@@ -11,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from models.enums import Channel, MessageStatus
 from tests.fakes import ACCEPTED_AND_REPORTED, CANCELED, DELIVERED, OVER, fake
 from tests.workflows.conftest import harness, skipping
-from tests.workflows.harness import Harness, Staging
+from tests.workflows.harness import Harness, HarnessFactory
 from workflows import steps
 from workflows.messages.types import (
     DispatchResult,
@@ -52,7 +52,7 @@ async def run_queue(
 
 
 async def test_it_ends_when_the_queue_is_empty(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     grant_sender_slots, turns = fake(steps.grant_sender_slots, BUSY, BUSY, EMPTY)
     async with harness(grant_sender_slots) as queue_harness:
@@ -61,7 +61,7 @@ async def test_it_ends_when_the_queue_is_empty(
 
 
 async def test_a_message_queued_while_it_ends_keeps_it_running(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     async def message_joins(_: SenderQueueStep) -> SenderQueueResult:
         if len(turns) == 1:
@@ -81,7 +81,7 @@ async def test_a_message_queued_while_it_ends_keeps_it_running(
 
 
 async def test_it_begins_a_new_run_before_its_history_grows_long(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     grant_sender_slots, turns = fake(steps.grant_sender_slots, *[BUSY] * TURNS, EMPTY)
     async with harness(grant_sender_slots) as queue_harness:
@@ -93,7 +93,7 @@ async def test_it_begins_a_new_run_before_its_history_grows_long(
     assert len(history) < 10_000
 
 
-async def test_a_queued_message_is_dispatched_when_it_is_signaled(harness: Staging) -> None:
+async def test_a_queued_message_is_dispatched_when_it_is_signaled(harness: HarnessFactory) -> None:
     dispatch, handed = fake(steps.dispatch, queued_verdict(), ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
     async with harness(dispatch, settle) as send:
@@ -105,7 +105,7 @@ async def test_a_queued_message_is_dispatched_when_it_is_signaled(harness: Stagi
     assert len(handed) == 2
 
 
-async def test_a_message_whose_signal_was_lost_asks_again(harness: Staging) -> None:
+async def test_a_message_whose_signal_was_lost_asks_again(harness: HarnessFactory) -> None:
     dispatch, handed = fake(steps.dispatch, queued_verdict(), queued_verdict(), OVER)
     settle, _ = fake(steps.settle, CANCELED)
     async with harness(dispatch, settle) as send:

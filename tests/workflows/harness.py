@@ -180,7 +180,7 @@ class Harness:
         return events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()
 
 
-Staging = Callable[..., Harness]
+HarnessFactory = Callable[..., Harness]
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -13,7 +13,7 @@ from models.rules.registration.lifecycle import RegistrationAction
 from models.rules.registration.vocabulary import RegistrationKind
 from models.rules.waits import RegistrationWaits
 from tests.fakes import fake
-from tests.workflows.harness import Harness, Staging, until
+from tests.workflows.harness import Harness, HarnessFactory, until
 from workflows import steps
 from workflows.registration.registration_base import RegistrationBase
 from workflows.registration.types import RegistrationInput, RegistrationResult
@@ -99,7 +99,7 @@ class RegistrationRun:
 
 
 def scripted(
-    harness: Staging,
+    harness: HarnessFactory,
     client: Client,
     *,
     submit: list[Answer],

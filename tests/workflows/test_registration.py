@@ -8,7 +8,7 @@ from temporalio import activity
 from temporalio.testing import WorkflowEnvironment
 
 from models.rules.registration.vocabulary import RegistrationKind, RegistrationOperation
-from tests.workflows.harness import Staging
+from tests.workflows.harness import HarnessFactory
 from tests.workflows.registration_harness import (
     APPROVED,
     ASK,
@@ -33,7 +33,7 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def start_run(harness: Staging, skipping: WorkflowEnvironment) -> Any:
+def start_run(harness: HarnessFactory, skipping: WorkflowEnvironment) -> Any:
     """Start the harness of one registration."""
 
     def set_up(**script: Any) -> RegistrationRun:
@@ -197,7 +197,7 @@ async def test_a_number_is_unassigned_before_it_is_released(start_run: Any) -> N
     ]
 
 
-async def test_a_story_replays_after_every_step(start_run: Any) -> None:
+async def test_a_registration_replays_after_every_step(start_run: Any) -> None:
     registration: RegistrationRun = start_run(
         submit=[RECONCILE], reconcile=[RECONCILE, ASK], ask=[ASK, APPROVED], cached=0
     )
@@ -205,7 +205,7 @@ async def test_a_story_replays_after_every_step(start_run: Any) -> None:
         assert await registration.play(RegisterCampaign) == "APPROVED"
 
 
-async def test_an_order_says_nothing_but_ids_words_and_times() -> None:
+async def test_the_payloads_hold_only_ids_enum_values_and_times() -> None:
     assert set(INPUT.__dataclass_fields__) == {"tenant_id", "kind", "row_id", "waits"}
     ids = {"tenant_id", "kind", "row_id", "registry_operation"}
     assert set(RegistrationStep.__dataclass_fields__) == ids

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from api.services.provider_webhooks import verified
+from api.services.provider_webhooks import verify_webhook
 from api.workflow_starters import UpgradeStarter
 from models.database.transaction_limits import LockScope
 from models.errors import NotFound
@@ -61,7 +61,7 @@ class PaymentWebhooks:
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        report = verified(self._verifiers, gateway, reference, headers, body)
+        report = verify_webhook(self._verifiers, gateway, reference, headers, body)
         named = parse_payment_reference(reference)
         if named is None:
             raise NotFound

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, find_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
-from api.services.registration.scope import Scope, find_scope, set_going
+from api.services.registration.scope import Scope, find_scope, start_registration_of
 from api.workflow_starters import RegistrationStarter
 from models.queries.registration.merchant_registrations import write_registration
 from models.queries.registration.registrations import Row, StateChange, change_state
@@ -59,7 +59,7 @@ class RegistrationActions:
         self, row: Row | None, scope: Scope, view: View, *, fresh: bool
     ) -> Outcome[View]:
         """Start what the row asks for, if anything, once its transaction is committed."""
-        await set_going(self._starter, row, scope.merchant.external_id, fresh=fresh)
+        await start_registration_of(self._starter, row, scope.merchant.external_id, fresh=fresh)
         return Accepted(view) if fresh else Replayed(view)
 
     async def _write_down(

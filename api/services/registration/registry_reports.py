@@ -1,8 +1,8 @@
-"""What registries post: verified, then only a wake-up; row and registry say the rest."""
+"""Receives webhooks of registries: verifies them and signals the workflow of the operation."""
 
 from collections.abc import Callable, Mapping
 
-from api.services.provider_webhooks import verified
+from api.services.provider_webhooks import verify_webhook
 from api.services.registration.scope import start_of
 from api.workflow_starters import RegistrationStarter
 from models.errors import NotFound
@@ -38,7 +38,7 @@ class RegistrationWebhooks:
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        if verified(self._verifiers, provider, reference, headers, body) is not None:
+        if verify_webhook(self._verifiers, provider, reference, headers, body) is not None:
             await self._wake(provider, reference)
 
     async def _wake(self, provider: str, reference: str) -> None:

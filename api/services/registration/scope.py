@@ -80,7 +80,7 @@ def start_of(row: Row, merchant: str) -> RegistrationStart | None:
     )
 
 
-async def set_going(
+async def start_registration_of(
     starter: RegistrationStarter, row: Row | None, merchant: str, *, fresh: bool
 ) -> None:
     """Start what a row asks for, if anything, once its transaction is committed."""

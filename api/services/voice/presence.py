@@ -22,7 +22,7 @@ from models.tables.voice import VoiceCredential, VoicePresence
 from providers.ports.sip import Registration, ReportsRegistrations
 
 
-class PresenceBook:
+class PresenceRecords:
     """The actions on presence; `registrar` is one that can be asked who is registered."""
 
     def __init__(

@@ -79,14 +79,14 @@ async def apply_late_reports(
         )
         if too_late:
             raise DayIsClosed
-    await _book_news(db, message, end, now)
+    await _post_corrections(db, message, end, now)
     await close_receipts(db, message, now)
     if untaken_since is not None:
         await truth_told(db, message.account, since=untaken_since, now=now)
     return message.facts.status if end is None else end.status
 
 
-async def _book_news(
+async def _post_corrections(
     db: WriteSession, message: LockedMessage, end: End | None, now: datetime
 ) -> None:
     """Price a message anew whose usage record is older than what is known of its cost."""
