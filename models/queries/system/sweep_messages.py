@@ -15,7 +15,7 @@ from models.session import ReadSession, WriteSession
 # one that is not due yet is left alone until it is.
 _SWEEP = text(
     f"""
-    WITH silent AS (
+    WITH stalled AS (
         SELECT tenant_id, id, merchant_id FROM message
          WHERE completed_at IS NULL AND sweep_at <= :now
          ORDER BY sweep_at LIMIT :most FOR UPDATE SKIP LOCKED
@@ -24,16 +24,16 @@ _SWEEP = text(
        SET sweep_at = GREATEST(m.due_at, :now)
                     + LEAST(GREATEST(CAST(:grace AS interval), (:now - m.due_at) / 2),
                             CAST(:longest AS interval))
-      FROM silent
-      LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
-                        AND merchant.id = silent.merchant_id
-     WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
+      FROM stalled
+      LEFT JOIN merchant ON merchant.tenant_id = stalled.tenant_id
+                        AND merchant.id = stalled.merchant_id
+     WHERE m.tenant_id = stalled.tenant_id AND m.id = stalled.id
     RETURNING {START}
     """  # noqa: S608 - every value is a parameter
 )
 
 
-async def take_silent(
+async def take_stalled(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
 ) -> Sequence[SendStart]:
     """Return messages of all tenants to look after now, and set when each is looked after next."""
@@ -67,7 +67,7 @@ _SWEEP_UNSTARTED = text(
                AND ready_at <= :now AND sweep_at <= :now
              ORDER BY ready_at, id LIMIT :most) AS first
          ORDER BY urgency.priority, first.turn LIMIT :most
-    ), silent AS (
+    ), stalled AS (
         SELECT m.tenant_id, m.id, m.merchant_id, chosen.priority, chosen.turn
           FROM chosen JOIN message m ON m.tenant_id = chosen.tenant_id AND m.id = chosen.id
          WHERE m.completed_at IS NULL AND m.sweep_at <= :now
@@ -76,11 +76,11 @@ _SWEEP_UNSTARTED = text(
         UPDATE message m
            SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - m.due_at) / 2),
                                        CAST(:longest AS interval))
-          FROM silent
-          LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
-                            AND merchant.id = silent.merchant_id
-         WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
-        RETURNING {START}, silent.priority, silent.turn
+          FROM stalled
+          LEFT JOIN merchant ON merchant.tenant_id = stalled.tenant_id
+                            AND merchant.id = stalled.merchant_id
+         WHERE m.tenant_id = stalled.tenant_id AND m.id = stalled.id
+        RETURNING {START}, stalled.priority, stalled.turn
     )
     SELECT * FROM taken ORDER BY priority, turn, message_id
     """  # noqa: S608 - every value is a parameter
