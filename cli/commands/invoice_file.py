@@ -97,7 +97,7 @@ def _cells(
 
 
 def _bills_nothing(cells: Mapping[str, str]) -> bool:
-    """Say whether a line of Twilio's log has no price or is an inbound text, which costs nothing."""
+    """Say whether a line of Twilio's log has no price or is an inbound text."""
     return not cells["cost"] or cells.get("direction") == "inbound"
 
 
