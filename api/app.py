@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api.composition import Connections, build_services, open_starters
+from api.composition import Connections, Services, build_services, open_starters
 from api.http import openapi, problems
 from api.http.bodies.body import BodyLimit
 from api.http.head import HeadAsGet
@@ -37,6 +38,7 @@ from api.routes import (
 )
 from api.services.messages.started import StartedMessages
 from models.database.limits import API
+from models.rules.consent.contact_keys import ContactKeys
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
@@ -78,35 +80,9 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            database = Database(
-                settings.async_database_url,
-                pool_size=settings.database_pool,
-                limits=API,
-                contact_keys=contact_keys,
+            app.state.services = await _open_services(
+                stack, settings, contact_keys, server_secret, app.openapi()
             )
-            stack.push_async_callback(database.close)
-            http = new_client(settings.provider_timeout)
-            stack.push_async_callback(http.aclose)
-            started = StartedMessages(database, settings.sweep_grace)
-            starters = open_starters(settings, await connect(lazy=True), started)
-            stack.push_async_callback(starters.sends.close)
-            connections = Connections(
-                database=database,
-                vendors=open_vendors(settings, http),
-                verifiers=open_verifiers(settings, _now),
-                starters=starters,
-                started=started,
-            )
-            portal = build_portal(app.openapi(), settings.public_url)
-            app.state.services = services = build_services(
-                settings, connections, server_secret, portal=portal, clock=_now
-            )
-            for regular in (
-                keep_settling(services.limits, database),
-                services.messages.admission.run(),
-                started.run(),
-            ):
-                stack.push_async_callback(_end, asyncio.create_task(regular))
             yield
 
     app = FastAPI(
@@ -134,6 +110,47 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     # What was added last is outermost.
     return app
+
+
+async def _open_services(
+    stack: AsyncExitStack,
+    settings: Settings,
+    contact_keys: ContactKeys,
+    server_secret: str,
+    specification: dict[str, Any],
+) -> Services:
+    """Open the connections, build the services on them and run what is done regularly.
+
+    All of it ends with the stack.
+    """
+    database = Database(
+        settings.async_database_url,
+        pool_size=settings.database_pool,
+        limits=API,
+        contact_keys=contact_keys,
+    )
+    stack.push_async_callback(database.close)
+    http = new_client(settings.provider_timeout)
+    stack.push_async_callback(http.aclose)
+    started = StartedMessages(database, settings.sweep_grace)
+    starters = open_starters(settings, await connect(lazy=True), started)
+    stack.push_async_callback(starters.sends.close)
+    connections = Connections(
+        database=database,
+        vendors=open_vendors(settings, http),
+        verifiers=open_verifiers(settings, _now),
+        starters=starters,
+        started=started,
+    )
+    portal = build_portal(specification, settings.public_url)
+    services = build_services(settings, connections, server_secret, portal=portal, clock=_now)
+    for regular in (
+        keep_settling(services.limits, database),
+        services.messages.admission.run(),
+        started.run(),
+    ):
+        stack.push_async_callback(_end, asyncio.create_task(regular))
+    return services
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -70,8 +70,8 @@ async def _idempotent(
     body = await request.body() if has_body else b""
     document = await request.json() if body else None
     await give_way(body)
-    keys = _services(request).contact_keys
-    return identify(request, caller, request.headers.getlist(KEY_HEADER), document, keys)
+    contact_keys = _services(request).contact_keys
+    return identify(request, caller, request.headers.getlist(KEY_HEADER), document, contact_keys)
 
 
 Idempotent = Annotated[IdempotentRequest, Depends(_idempotent)]

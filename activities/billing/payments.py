@@ -250,7 +250,7 @@ def _log_another(payment: PaymentRow, answer: Charge) -> None:
         "the gateway tells of another charge than was ordered",
         extra={
             "tenant_id": payment.tenant_id,
-            "payment_id": payment.payment_id,
+            "payment_id": payment.public_id,
             "charge_id": answer.charge_id,
             "amount_cents": answer.amount_cents,
             "currency": answer.currency,
@@ -264,7 +264,7 @@ def _standing(payment: PaymentRow, answer: Silence | None = None) -> PaymentProg
 
 
 def _ids(step: UpgradeStep) -> dict[str, int]:
-    return {"tenant_id": step.tenant_id, "payment_id": step.payment_id}
+    return {"tenant_id": step.tenant_id, "payment_id": step.public_id}
 
 
 def _now() -> datetime:
@@ -277,7 +277,7 @@ def _log_gone(payment: PaymentRow) -> None:
         "the gateway of an open payment is gone",
         extra={
             "tenant_id": payment.tenant_id,
-            "payment_id": payment.payment_id,
+            "payment_id": payment.public_id,
             "gateway": payment.gateway,
         },
     )

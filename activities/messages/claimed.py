@@ -9,7 +9,7 @@ from models.queries.senders.sender_queue import Line, Moment
 from models.rules.messages.reference import Reference
 from providers.message_requests import request_for
 from providers.ports.messages import Envelope, MessageProvider, SendRequest
-from workflows.messages.types import DispatchResult, DispatchStep
+from workflows.messages.types import DispatchResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,12 @@ class InLine:
     first: bool
 
 
+def reference_of(found: Dispatchable, number: int) -> Reference:
+    """Return what an attempt is called at its provider."""
+    return Reference(tenant=found.tenant_public_id, message=found.public_id, attempt=number)
+
+
 def request_of(
-    step: DispatchStep,
     found: Dispatchable,
     *,
     public_url: str,
@@ -50,7 +54,7 @@ def request_of(
     text: str,
 ) -> SendRequest:
     """Build the request of an attempt; `text` is the text part of an e-mail."""
-    reference = Reference(tenant_id=step.tenant_id, message_id=step.message_id, attempt=number)
+    reference = reference_of(found, number)
     envelope = Envelope(
         to=found.to,
         sender=found.sender,

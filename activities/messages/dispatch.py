@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
-from activities.messages.claimed import Claimed, InLine, request_of
+from activities.messages.claimed import Claimed, InLine, reference_of, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
@@ -208,7 +208,6 @@ class Dispatching:
             moment=moment,
             # Before the claim: a message no request can be made of has no attempt.
             request=request_of(
-                step,
                 found,
                 public_url=self._public_url,
                 provider=provider.name,
@@ -261,7 +260,10 @@ class Dispatching:
         await start_sender_queue(
             activity.client(),
             SenderQueueStep(
-                tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel
+                tenant_id=line.tenant_id,
+                sender_id=line.sender_id,
+                sender_public_id=line.sender_public_id,
+                channel=line.channel,
             ),
             message_queued=place.first,
         )
@@ -315,13 +317,8 @@ class Dispatching:
         log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:
-            note_mismatch(
-                tenant_id=step.tenant_id,
-                message_id=step.message_id,
-                attempt=claimed.number,
-                provider=claimed.provider.name,
-                reason=Mismatch.MESSAGE_ID,
-            )
+            reference = reference_of(claimed.found, claimed.number)
+            note_mismatch(claimed.provider.name, Mismatch.MESSAGE_ID, reference)
         if patience is not None and taken and not concluded.reported:
             reported = await self._inline_report_wait.await_report(
                 awaited_inline, claimed.route, patience

@@ -134,7 +134,7 @@ class Registering:
         registry: Registry,
         deadline: datetime | None,
     ) -> _Call:
-        reference = str(registrations.reference_of(row))
+        reference = str(await registrations.get_reference(db, row))
         request = registry_request(
             step.registry_operation,
             await registrations.find_facts(db, row),
@@ -202,9 +202,10 @@ class Registering:
         row.lost_at = row.lost_at or now
         if now - row.lost_at < self._lost_after:
             return
+        reference = await registrations.get_reference(db, row)
         log.error(
             "the registry knows nothing of what it had taken",
-            extra={"reference": str(registrations.reference_of(row)), "provider": row.provider},
+            extra={"reference": str(reference), "provider": row.provider},
         )
         await registrations.give_up(db, row, now=now, look_after=self._look_after)
 
@@ -253,7 +254,11 @@ def _may_be_believed(call: _Call, asked_at: datetime) -> bool:
 
 
 def _log(step: RegistrationStep, answer: SubmitAnswer | LookUpAnswer) -> None:
-    facts = {"errand": step.registry_operation, "tenant_id": step.tenant_id, "row_id": step.row_id}
+    facts = {
+        "errand": step.registry_operation,
+        "tenant_id": step.tenant_id,
+        f"{step.kind}_id": step.public_id,
+    }
     match answer:
         case Stands() | Advanced() | NotFound():
             log.info("registry answered", extra={**facts, "answer": type(answer).__name__})

@@ -28,7 +28,12 @@ class SenderSlots:
 
         If the worker crashes before it signals, the slot is granted again after a while.
         """
-        line = Line(tenant_id=step.tenant_id, sender_id=step.sender_id, channel=step.channel)
+        line = Line(
+            tenant_id=step.tenant_id,
+            sender_id=step.sender_id,
+            sender_public_id=step.sender_public_id,
+            channel=step.channel,
+        )
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             granted, next_in = await sender_queue.grant_slots(db, line)
         await self._wake(granted)

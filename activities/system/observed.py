@@ -40,8 +40,7 @@ class _Observing(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         logs.workflow_id.set(info.workflow_id)
-        if input.args:
-            logs.message_id.set(getattr(input.args[0], "message_id", None))
+        logs.message_id.set(_message_of(input.args[0]) if input.args else None)
         began = time.perf_counter()
         ended = "raised"
         try:
@@ -51,6 +50,11 @@ class _Observing(ActivityInboundInterceptor):
             STEPS.labels(info.activity_type, ended).observe(time.perf_counter() - began)
         _count(result)
         return result
+
+
+def _message_of(step: Any) -> int | None:
+    """Return the public id of the message that a step is about, if it is about one."""
+    return (step.public_id or None) if hasattr(step, "message_id") else None
 
 
 def _count(result: Any) -> None:

@@ -219,7 +219,10 @@ class Sweeping:
         await start_sender_queue(
             self._client,
             SenderQueueStep(
-                tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel
+                tenant_id=line.tenant_id,
+                sender_id=line.sender_id,
+                sender_public_id=line.sender_public_id,
+                channel=line.channel,
             ),
         )
         return True
@@ -243,7 +246,7 @@ class Sweeping:
                 )
             log.error(
                 "a finished workflow left its message open",
-                extra={"message_id": message.message_id, "tenant_id": message.tenant_id},
+                extra={"message_id": message.public_id, "tenant_id": message.tenant_id},
             )
         return started
 

@@ -43,6 +43,7 @@ class PaymentSweep:
             UpgradeStart(
                 tenant_id=payment.tenant_id,
                 payment_id=payment.payment_id,
+                public_id=payment.public_id,
                 merchant=payment.merchant,
                 channel=payment.channel,
                 scope=payment.scope,

@@ -51,6 +51,7 @@ class RegistrationSweep:
                 tenant_id=row.tenant_id,
                 kind=row.kind,
                 row_id=row.row_id,
+                public_id=row.public_id,
                 registry_operation=row.registry_operation,
                 merchant=row.merchant,
             ),

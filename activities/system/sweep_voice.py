@@ -40,7 +40,10 @@ class DirectorySweep:
         await start_provisioning(
             self._client,
             ProvisionInput(
-                tenant_id=user.tenant_id, credential_id=user.credential_id, version=user.version
+                tenant_id=user.tenant_id,
+                credential_id=user.credential_id,
+                public_id=user.public_id,
+                version=user.version,
             ),
         )
         return True

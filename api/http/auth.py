@@ -18,7 +18,7 @@ from models.queries.tenants.visibility import CallerScope
 from models.rules.tenants.credentials import hash_credential, same_hash
 from models.session import Database
 
-KEY_HEADER = "X-API-KEY"
+API_KEY_HEADER = "X-API-KEY"
 SECRET_HEADER = "X-API-SECRET"  # noqa: S105 - the header's name
 
 _FRESH_FOR: Final = 2.0
@@ -43,6 +43,8 @@ class Caller(CallerScope):
     """Whose data a request may touch: a tenant's, or only one merchant's of it."""
 
     key_id: int
+    tenant_public_id: int
+    merchant_public_id: int | None
     merchant: str | None
 
     def lock_scope(self, merchant: str | None = None, work: str = "") -> LockScope:
@@ -92,7 +94,7 @@ class Authenticator:
             InvalidCredentials: missing, unknown, revoked or wrong.
             RateLimited: this address has failed too often.
         """
-        key = _credential(request, KEY_HEADER)
+        key = _credential(request, API_KEY_HEADER)
         if not key:
             raise InvalidCredentials
         key_hash = hash_credential(key)
@@ -127,21 +129,23 @@ class Authenticator:
         try:
             asked_at = monotonic()
             async with self._database.read() as db:
-                row = await find_live_key(db, key_hash)
+                live = await find_live_key(db, key_hash)
         finally:
             self._lookups.release()
-        if row is None:
+        if live is None:
             self._known.pop(key_hash, None)
             _remember(self._unknown, key_hash, monotonic() + _UNKNOWN_FOR)
             return None
-        key, merchant = row
+        api_key = live.key
         caller = Caller(
-            tenant_id=key.tenant_id,
-            key_id=key.id or 0,
-            merchant_id=key.merchant_id,
-            merchant=merchant,
+            tenant_id=api_key.tenant_id,
+            key_id=api_key.id or 0,
+            merchant_id=api_key.merchant_id,
+            tenant_public_id=live.tenant_public_id,
+            merchant_public_id=live.merchant_public_id,
+            merchant=live.merchant,
         )
-        known = _Known(caller, key.secret_hash, asked_at + _FRESH_FOR)
+        known = _Known(caller, api_key.secret_hash, asked_at + _FRESH_FOR)
         _remember(self._known, key_hash, known)
         return known
 

@@ -12,7 +12,7 @@ from api.services.alerts.alerts import AlertFilter
 from api.services.billing.upgrades import LedgerFilter
 from api.services.billing.usage_reports import LONGEST_RANGE, UsageFilter
 from api.services.consent.consents import ConsentFilter
-from api.services.consent.contacts import contact_to_find
+from api.services.consent.contacts import contact_to_find, sender_to_find
 from api.services.consent.inbound_texts import InboundFilter
 from api.services.messages.read import CallFilter, MessageFilter
 from models.enums import AlertType, Channel, ConsentStatus, MessageStatus
@@ -138,7 +138,8 @@ async def _inbound_filter(
             alias="from",
             min_length=1,
             max_length=64,
-            description="Return messages from this phone number (E.164) only.",
+            description="Return messages from this phone number (E.164) only, or from this sender "
+            "as it was received if it is no phone number.",
             examples=["+18135551234"],
         ),
     ] = None,
@@ -155,7 +156,7 @@ async def _inbound_filter(
 ) -> InboundFilter:
     return InboundFilter(
         merchant_id=merchant_id,
-        sender=None if sender is None else contact_to_find(sender),
+        sender=None if sender is None else sender_to_find(sender),
         number=None if number is None else contact_to_find(number),
     )
 

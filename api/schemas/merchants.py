@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from api.schemas.base import MerchantId, RequestBody, View
+from api.schemas.text_types import OneLine, Visible
 
 _MOST_UNITS = 2_147_483_647
 _ZONES = frozenset(available_timezones())
@@ -44,7 +45,7 @@ Hour = Annotated[
     PlainSerializer(lambda hour: hour.strftime("%H:%M"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": _HOUR.pattern}),
 ]
-HelpText = Annotated[str, StringConstraints(max_length=320, pattern=r"\S")]
+HelpText = Annotated[str, StringConstraints(min_length=1, max_length=320), Visible]
 
 
 class V1MerchantUpsertRequest(RequestBody):
@@ -53,7 +54,7 @@ class V1MerchantUpsertRequest(RequestBody):
     merchant_id: MerchantId = Field(
         description="Your identifier of the merchant. It cannot be changed.", examples=["gym-a"]
     )
-    display_name: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+    display_name: Annotated[OneLine, StringConstraints(max_length=200)] = Field(
         description="Display name, 1 to 200 characters.", examples=["Gym A"]
     )
     active: StrictBool | None = Field(

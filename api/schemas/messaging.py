@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
 from api.schemas.base import Instant, RequestBody, View
+from api.schemas.text_types import OneLine
 from api.services.consent.contacts import read_contact
 from models.enums import Channel
 from models.errors import InvalidEmail, InvalidPhoneNumber
@@ -39,7 +40,7 @@ def _digits(given: str) -> str:
 
 _SITE = r"^(https?://)?([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}(:[0-9]{1,5})?(/\S*)?$"
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"\S")]
+Line = Annotated[OneLine, StringConstraints(max_length=100)]
 Phone = Annotated[str, StringConstraints(max_length=32), AfterValidator(_number)]
 Email = Annotated[str, StringConstraints(max_length=100), AfterValidator(_address)]
 Site = Annotated[str, StringConstraints(max_length=100, pattern=_SITE)]
@@ -70,7 +71,7 @@ class MessagingReason(View):
 
 
 class _BrandFields(RequestBody):
-    legal_name: Annotated[str, StringConstraints(max_length=255, pattern=r"\S")] | None = Field(
+    legal_name: Annotated[OneLine, StringConstraints(max_length=255)] | None = Field(
         default=None,
         description="Legal name as registered with the tax authority. Required unless `entityType` "
         "is SOLE_PROPRIETOR.",

@@ -38,8 +38,10 @@ from models.tables.base import (
     not_negative,
     one_of,
     optional_timestamp,
+    public_id_column,
     tenant_key,
     timestamp,
+    unique_public_id,
 )
 
 _SILENT = text("sweep_at IS NOT NULL")
@@ -85,6 +87,7 @@ class Brand(Registered, table=True):
 
     __tablename__: ClassVar[str] = "brand"
     __table_args__ = (
+        unique_public_id(),
         UniqueConstraint("tenant_id", "merchant_id", "provider"),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("state", RegistrationState),
@@ -93,6 +96,7 @@ class Brand(Registered, table=True):
     )
 
     id: int | None = identity()
+    public_id: int = public_id_column()
     state: RegistrationState = Field(sa_type=String(16))
     revision: int = Field(default=1, description="How often it was written by the merchant.")
     profile: dict[str, Any] = Field(
@@ -107,6 +111,7 @@ class Campaign(Registered, table=True):
 
     __tablename__: ClassVar[str] = "campaign"
     __table_args__ = (
+        unique_public_id(),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         ForeignKeyConstraint(["tenant_id", "brand_id"], ["brand.tenant_id", "brand.id"]),
         one_of("state", RegistrationState),
@@ -117,6 +122,7 @@ class Campaign(Registered, table=True):
     )
 
     id: int | None = identity()
+    public_id: int = public_id_column()
     brand_id: int = Field(sa_type=BigInteger)
     state: RegistrationState = Field(sa_type=String(16))
     revision: int = Field(default=1, description="How often it was written by the merchant.")
@@ -141,6 +147,7 @@ class MessagingNumber(Registered, table=True):
 
     __tablename__: ClassVar[str] = "messaging_number"
     __table_args__ = (
+        unique_public_id(),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         ForeignKeyConstraint(["tenant_id", "campaign_id"], ["campaign.tenant_id", "campaign.id"]),
         one_of("type", NumberType),
@@ -160,6 +167,7 @@ class MessagingNumber(Registered, table=True):
     )
 
     id: int | None = identity()
+    public_id: int = public_id_column()
     number: str = Field(sa_type=String(16), description="E.164.")
     type: NumberType = Field(sa_type=String(16))
     state: NumberState = Field(sa_type=String(16))

@@ -121,6 +121,8 @@ class InboundText:
 
     event_id: str
     sender: str = field(repr=False)
+    """As the provider has it, a phone number in E.164 form; it may be a short code, a name or
+    nothing."""
     number: str = field(repr=False)
     body: str = field(repr=False)
     sent_at: datetime

@@ -71,7 +71,8 @@ class _Inbound(Payload):
 
     type: Literal["inbound"]
     event_id: Id
-    sender: str = Field(alias="from")
+    sender: str | None = Field(alias="from")
+    """None if it is withheld."""
     number: str = Field(alias="to")
     body: str
     at: Moment
@@ -242,7 +243,7 @@ def _inbound(document: object) -> InboundText:
     text = read_payload(_Inbound, document)
     return InboundText(
         event_id=text.event_id,
-        sender=text.sender,
+        sender=text.sender or "",
         number=text.number,
         body=text.body,
         sent_at=text.at,

@@ -20,7 +20,7 @@ from models.rules.alerts.thresholds import Funds
 from models.rules.billing.periods import day_of
 from models.rules.messages.settlement import End
 from models.session import Database
-from tests.factories import Owner, make_owner, make_paid, new_message, try_accept
+from tests.factories import Owner, claim_once, make_owner, make_paid, new_message, try_accept
 
 Warned = tuple[str, int, int]
 """Type, threshold, count."""
@@ -73,6 +73,7 @@ class MerchantFixture:
     async def end(self, message_id: int, captured: int) -> None:
         """End a send with so many of its units used."""
         async with self.database.transaction() as db:
+            await claim_once(db, self.owner.tenant_id, message_id, self.now)
             message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )

@@ -63,7 +63,7 @@ class FakeSending:
         if self.error is not None:
             raise self.error
         message = AnsweredMessage(
-            message_id=10441,
+            public_id=10441,
             merchant=order.merchant_id or "",
             channel=channel,
             status=self.status,

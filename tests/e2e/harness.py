@@ -246,8 +246,9 @@ class Integrator:
         return {
             kind: (units, credit_units)
             for kind, units, credit_units in await self.harness.rows(
-                "SELECT kind, units, credit_units FROM ledger_entry"
-                " WHERE tenant_id = :tenant AND message_id = :message",
+                "SELECT e.kind, e.units, e.credit_units FROM ledger_entry e JOIN message m"
+                "    ON m.tenant_id = e.tenant_id AND m.id = e.message_id"
+                " WHERE e.tenant_id = :tenant AND m.public_id = :message",
                 tenant=self.owner.tenant_id,
                 message=int(message_id),
             )
@@ -270,7 +271,9 @@ class Integrator:
         return {
             str(message): (units, state)
             for message, units, state in await self.harness.rows(
-                "SELECT message_id, units, state FROM usage_record WHERE tenant_id = :tenant",
+                "SELECT m.public_id, u.units, u.state FROM usage_record u JOIN message m"
+                "    ON m.tenant_id = u.tenant_id AND m.id = u.message_id"
+                " WHERE u.tenant_id = :tenant",
                 tenant=self.owner.tenant_id,
             )
         }

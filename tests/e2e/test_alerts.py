@@ -134,7 +134,7 @@ async def test_what_nobody_can_tell_is_warned_of_until_the_late_report(
     )
     assert f"Message {message} " in alert["message"]
 
-    reference = f"hx-{integrator.owner.tenant_id}-{message}-1"
+    reference = f"hx-{integrator.owner.tenant_public_id}-{message}-1"
     report = {
         "eventId": f"late-{message}",
         "messageId": "m-late",

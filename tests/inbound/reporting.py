@@ -58,12 +58,14 @@ class Reporting:
         await self.harness().dispatch(message_id)
         return message_id
 
-    def reference(self, message_id: int, attempt: int = 1) -> str:
-        return f"hx-{self.line.owner.tenant_id}-{message_id}-{attempt}"
+    async def reference(self, message_id: int, attempt: int = 1) -> str:
+        return await self.harness().reference(message_id, attempt)
 
-    def told(self, message_id: int, status: str = "delivered", **facts: Any) -> dict[str, Any]:
+    async def told(
+        self, message_id: int, status: str = "delivered", **facts: Any
+    ) -> dict[str, Any]:
         """Compose a true report; facts replace what it says."""
-        reference = self.reference(message_id)
+        reference = await self.reference(message_id)
         return {
             "eventId": f"e-{uuid4().hex}",
             "messageId": own_id(reference),

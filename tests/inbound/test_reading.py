@@ -12,6 +12,7 @@ from models.session import Database
 from models.tables.tenant import ApiKey
 from tests.factories import Owner, make_owner
 from tests.inbound.harness import CONTACT, OTHER, Line
+from tests.shown_ids import shown
 
 PATH = "/api/v1/messages/inbound"
 
@@ -65,7 +66,7 @@ async def test_a_text_is_shown_whole(line: Line) -> None:
     [stored] = await line.stored()
     received = stored.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     assert shown == {
-        "id": str(stored.id),
+        "id": str(stored.public_id),
         "from": CONTACT,
         "to": line.owner.sender,
         "body": "Stop!",
@@ -114,7 +115,7 @@ async def test_a_merchants_key_sees_what_is_meant_for_it(line: Line, database: D
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ({"from": "nobody"}, "INVALID_PHONE_NUMBER"),
+        ({"to": "nobody"}, "INVALID_PHONE_NUMBER"),
         ({"kind": "OPT_OUT"}, "VALIDATION_FAILED"),
         ({"cursor": "WzEsMl0"}, "VALIDATION_FAILED"),
         ({"limit": "0"}, "VALIDATION_FAILED"),
@@ -126,6 +127,6 @@ async def test_a_wrong_query_is_refused(line: Line, query: dict[str, str], code:
 
 
 async def test_messages_are_still_read_by_their_ids(line: Line) -> None:
-    message_id = await line.writes()
+    message_id = await shown(line.database, "message", await line.writes())
     found = await line.client.get(f"/api/v1/messages/{message_id}", headers=line.owner.headers)
     assert found.json()["messageId"] == str(message_id)

@@ -40,7 +40,7 @@ async def mailed(line: Line, to: str = ADDRESS) -> int:
 
 async def reported(line: Line, message_id: int, status: str, **facts: Any) -> int:
     """Report something about a mail as the simulator does; return the answer's status."""
-    reference = f"hx-{line.owner.tenant_id}-{message_id}-1"
+    reference = await line.reference(message_id)
     body, headers = signed(
         {
             "eventId": f"e-{message_id}-{status}",

@@ -31,7 +31,7 @@ from models.queries.messages import settlement, settlement_facts
 from models.session import Database
 from providers.simulator import messages
 from tests.activities.harness import Harness
-from tests.contacts import CONTACT_KEYS
+from tests.contacts import CONTACT_KEYS, key_of
 from tests.factories import Owner, make_message, make_owner
 from tests.inbound.harness import Started, event, inbox, make_merchant_fixture, signed
 from tests.inbound.witness import bear_witness
@@ -219,6 +219,8 @@ class Life:
             tenant_id=self.tenant_id,
             key_id=0,
             merchant_id=None,
+            tenant_public_id=0,
+            merchant_public_id=None,
             merchant=None,
         )
         order = V1MerchantConsentRequest.model_validate(
@@ -230,7 +232,7 @@ class Life:
                 "source": "form",
             }
         )
-        request = IdempotentRequest(operation="o", scope="", key=None, fingerprint="f" * 64)
+        request = IdempotentRequest(route="o", scope="", key=None, fingerprint="f" * 64)
         await self.consents.upsert(caller, order, request)
 
     async def dispatch_answers(self) -> None:
@@ -250,7 +252,8 @@ def reached_by(channel: Channel) -> tuple[str, ...]:
 
 def ticket(owner: Owner, address: str) -> str:
     """Return what the link in a mail to somebody ends with."""
-    return LINKS.link(owner.tenant_id, owner.merchant_id, address).rpartition("/")[2]
+    link = LINKS.link(owner.tenant_public_id, owner.merchant_public_id, key_of(address))
+    return link.rpartition("/")[2]
 
 
 def forbidden(said: dict[Said, str], attempt: Any) -> list[str]:

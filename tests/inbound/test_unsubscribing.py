@@ -13,7 +13,7 @@ from models.queries.messages import dispatch
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
 from tests.contacts import key_of
-from tests.factories import make_message, make_owner, new_message
+from tests.factories import Owner, make_message, make_owner, new_message
 from tests.inbound.harness import Line
 from tests.mailing import RECIPIENTS, AllChannels, accept, mail
 from workflows.messages.types import Verdict
@@ -23,8 +23,12 @@ LINKS = UnsubscribeLinks("http://api.test", "only-for-tests-too")
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
+def link_of(owner: Owner, address: str) -> str:
+    return LINKS.link(owner.tenant_public_id, owner.merchant_public_id, key_of(address))
+
+
 def link(line: Line) -> str:
-    return LINKS.link(line.owner.tenant_id, line.owner.merchant_id, key_of(ADDRESS))
+    return link_of(line.owner, ADDRESS)
 
 
 async def consents(line: Line) -> list[Any]:
@@ -59,7 +63,7 @@ async def test_the_link_waits_for_a_dispatch_under_way(line: Line, recipient: st
     """Whoever is told "you will get no more" gets no more: what is under way is committed first."""
     harness = Harness(line.database, line.owner, AllChannels())
     under_way, later = [await accept(line.database, mail(line.owner)) for _ in range(2)]
-    address = LINKS.link(line.owner.tenant_id, line.owner.merchant_id, key_of(recipient))
+    address = link_of(line.owner, recipient)
     tenant_id = line.owner.tenant_id
     async with line.database.transaction() as db:
         assert await dispatch.lock_for_dispatch(db, tenant_id=tenant_id, message_id=under_way)
@@ -111,9 +115,7 @@ async def test_the_page_that_says_so_does_not_tell_the_address(line: Line) -> No
 
 async def test_what_a_merchant_is_called_is_no_markup(line: Line) -> None:
     merchant_fixture = await line.merchant_fixture("<script>alert(1)</script>")
-    page = await line.client.get(
-        LINKS.link(merchant_fixture.tenant_id, merchant_fixture.merchant_id, key_of(ADDRESS))
-    )
+    page = await line.client.get(link_of(merchant_fixture, ADDRESS))
     assert "<script>" not in page.text
 
 
@@ -143,8 +145,8 @@ async def test_a_link_of_one_merchant_opts_out_of_no_other(line: Line) -> None:
     merchant_fixture, stranger = await line.merchant_fixture(), await make_owner(line.database)
     tenant, merchant, contact, token = link(line).rpartition("/")[2].split("-")
     for ticket in (
-        f"{tenant}-{merchant_fixture.merchant_id}-{contact}-{token}",
-        f"{stranger.tenant_id}-{stranger.merchant_id}-{contact}-{token}",
+        f"{tenant}-{merchant_fixture.merchant_public_id}-{contact}-{token}",
+        f"{stranger.tenant_public_id}-{stranger.merchant_public_id}-{contact}-{token}",
     ):
         assert (await line.client.post(f"/unsubscribe/{ticket}")).status_code == 404
     assert await consents(line) == []

@@ -13,7 +13,7 @@ from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
 from models.queries.billing import payments
 from models.queries.messages import conclude, dispatch, receipts, settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFunded
-from models.queries.messages.receipts import NewReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt
 from models.rules.billing.periods import day_of, month_of
 from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.messages.settlement import End
@@ -83,9 +83,7 @@ def told(
 ) -> NewReceipt:
     """Return a report about a message's first attempt."""
     return NewReceipt(
-        tenant_id=owner.tenant_id,
-        message_id=message_id,
-        attempt=1,
+        attempt=AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1),
         provider=provider,
         event_id=event_id,
         provider_message_id=own_id(f"hx-{owner.tenant_id}-{message_id}-1"),
@@ -152,6 +150,8 @@ class Story:
             case Tell(status=status, price=price):
                 await self._tell(message_id, status, price)
             case Settle(ending=ending):
+                if ending is Ending.GIVEN_UP:  # so ends only what a provider may have
+                    await self._call(message_id, AttemptState.AMBIGUOUS, 0)
                 await self._ledger.settle(
                     SettleStep(
                         tenant_id=self.owner.tenant_id,
@@ -161,6 +161,7 @@ class Story:
                     )
                 )
             case Part(share=share):
+                await self._call(message_id, AttemptState.ACCEPTED, 0)
                 await self._part(message_id, share)
 
     async def _accept(self, action: Accept) -> None:

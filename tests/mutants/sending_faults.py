@@ -114,8 +114,8 @@ FAULTS: Final = (
         "a consent by the API does not wait for a dispatch",
         "api/services/consent/consents.py",
         "Consents._write",
-        "order.channel, key, shared=False)",
-        "order.channel, key, shared=True)",
+        "order.channel, contact_key, shared=False",
+        "order.channel, contact_key, shared=True",
         ("tests/inbound/test_the_sixth_law.py",),
     ),
     Fault(

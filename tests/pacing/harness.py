@@ -19,6 +19,7 @@ from cli.worker.composition import assemble
 from cli.worker.queues import workers
 from cli.worker.system_workflows import start_sweeper
 from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
+from models.queries.messages.acceptance import AcceptedMessage
 from models.rules.messages.identity import SendStart
 from models.rules.messages.reference import parse_reference
 from models.session import Database
@@ -29,7 +30,7 @@ from providers.ports.messages import Accepted, Answer, LookUp, NotFound, Proof, 
 from providers.routing import Routes
 from providers.vendors import Vendors
 from tests.contacts import CONTACT_KEY_FILE
-from tests.factories import Owner, make_message, make_owner, new_message, say, unique
+from tests.factories import Owner, make_owner, new_message, say, try_accept, unique
 from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.names import sender_queue_id
 from workflows.payloads import data_converter
@@ -62,12 +63,14 @@ class NotingProvider:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.messages: dict[int, int] = {}
+        """The ids of the rows by public id, of all messages that it may be given."""
 
     async def send(self, request: SendRequest) -> Answer:
         reference = parse_reference(request.reference)
         assert reference is not None
         assert datetime.now(UTC) < request.not_after
-        self.calls.append(Call(at=time.monotonic(), message_id=reference.message_id))
+        self.calls.append(Call(at=time.monotonic(), message_id=self.messages[reference.message]))
         return Accepted(provider_message_id=request.reference)
 
     async def look_up(self, reference: str) -> LookUp:
@@ -173,12 +176,18 @@ class SenderHarness:
 
     async def accept(self, owner: Owner | None = None, **wanted: Any) -> int:
         """Accept a message without starting it."""
-        return await make_message(self.database, new_message(owner or self.owner, to=TO, **wanted))
+        accepted = await try_accept(
+            self.database, new_message(owner or self.owner, to=TO, **wanted)
+        )
+        assert isinstance(accepted, AcceptedMessage)
+        self.provider.messages[accepted.public_id] = accepted.message_id
+        return accepted.message_id
 
     async def _start(self, client: Client, owner: Owner, message_id: int, **wanted: Any) -> None:
         send = SendStart(
             tenant_id=owner.tenant_id,
             message_id=message_id,
+            public_id=next(k for k, v in self.provider.messages.items() if v == message_id),
             merchant_id=owner.merchant_id,
             merchant=owner.merchant,
             channel=Channel.SMS,
@@ -237,7 +246,7 @@ class SenderHarness:
 
     async def pump(self) -> Any:
         """Return the handle of the number's pump."""
-        sender = await self.sender_id()
+        sender = await self.sender_public_id()
         name = sender_queue_id(self.owner.tenant_id, sender, Channel.SMS)
         return (await self.client()).get_workflow_handle(name)
 
@@ -245,6 +254,14 @@ class SenderHarness:
         async with self.database.read() as db:
             found = await db.execute(
                 text("SELECT id FROM sender_number WHERE number = :n"), {"n": self.owner.sender}
+            )
+            return int(found.scalar_one())
+
+    async def sender_public_id(self) -> int:
+        async with self.database.read() as db:
+            found = await db.execute(
+                text("SELECT public_id FROM sender_number WHERE number = :n"),
+                {"n": self.owner.sender},
             )
             return int(found.scalar_one())
 

@@ -35,8 +35,13 @@ class Sender:
 
     async def pace(self, place: Place | None = None) -> Pace:
         """How a message of one segment is paced."""
-        row = (await self.read("SELECT id FROM sender_number WHERE number = :number"))[0]
-        line = Line(tenant_id=self._owner.tenant_id, sender_id=row.id, channel=SMS)
+        row = (await self.read("SELECT id, public_id FROM sender_number WHERE number = :number"))[0]
+        line = Line(
+            tenant_id=self._owner.tenant_id,
+            sender_id=row.id,
+            sender_public_id=row.public_id,
+            channel=SMS,
+        )
         clock = Clock(now=datetime.now(UTC), before=0, after=0)
         return Pace(line=line, units=1, place=place, clock=clock)
 
@@ -157,6 +162,6 @@ async def test_a_number_that_is_nobodys_is_not_limited(database: Database) -> No
 async def test_the_pump_of_a_number_that_was_given_back_ends(
     database: Database, owner: Owner
 ) -> None:
-    line = Line(tenant_id=owner.tenant_id, sender_id=10**12, channel=SMS)
+    line = Line(tenant_id=owner.tenant_id, sender_id=10**12, sender_public_id=1, channel=SMS)
     async with database.transaction() as db:
         assert await sender_queue.grant_slots(db, line) == ([], None)

@@ -23,7 +23,7 @@ from workflows.senders.workflow import TURNS, SenderQueue
 
 __all__ = ["harness", "skipping"]
 
-LINE = SenderQueueStep(tenant_id=3, sender_id=9, channel=Channel.SMS)
+LINE = SenderQueueStep(tenant_id=3, sender_id=9, sender_public_id=90, channel=Channel.SMS)
 BUSY = SenderQueueResult(granted=9, next_in=timedelta(seconds=0.3))
 NOBODY = SenderQueueResult(granted=0, next_in=None)
 

@@ -35,6 +35,7 @@ from providers.ports.registration import (
 from providers.registries import Registries
 from tests.factories import Owner
 from tests.registration.test_checks import BRAND, CAMPAIGN
+from tests.shown_ids import shown
 from workflows.registration.types import RegistrationResult, RegistrationStep
 
 PENDING = Stands(standing=RegistryStatus.PENDING, vendor_id="v1")
@@ -105,6 +106,10 @@ class Harness:
             assert row.id is not None
             return row.id
 
+    async def shown(self, table: str, row_id: int) -> int:
+        """Return the public id of a row."""
+        return await shown(self.database, table, row_id)
+
     async def brand(
         self, state: RegistrationState = RegistrationState.PENDING, **facts: Any
     ) -> int:
@@ -152,8 +157,8 @@ class Harness:
 
     async def row(self, registry_operation: RegistrationOperation, row_id: int) -> Any:
         """Return a row as it is."""
-        async with self.database.read() as db:
-            return await registrations.find_row(
+        async with self.database.transaction() as db:
+            return await registrations.lock_row(
                 db, kind=kind_of(registry_operation), tenant_id=self.owner.tenant_id, row_id=row_id
             )
 

@@ -76,7 +76,7 @@ async def test_a_brand_the_registry_forgot_is_rejected_and_may_be_registered_ane
     assert await lost(on, BRAND, brand) == "REJECTED"
     row = await on.row(BRAND, brand)
     assert [reason["code"] for reason in row.reasons] == ["UNKNOWN_AT_REGISTRY"]
-    assert await on.alerts() == [(f"brand-{brand}", True)]
+    assert await on.alerts() == [(f"brand-{await on.shown('brand', brand)}", True)]
     assert len(on.registry.submitted) == 1, "nothing is submitted again by itself"
 
     await on.move(BRAND, brand, Steps(state=RegistrationState.PENDING))
@@ -85,7 +85,7 @@ async def test_a_brand_the_registry_forgot_is_rejected_and_may_be_registered_ane
     assert (again.vendor_id, again.vendor_state) == (None, {}), "there is nothing to amend"
     assert again.reference != on.registry.submitted[0].reference
     assert (await on.ask(BRAND, brand)).state == "APPROVED"
-    assert await on.alerts() == [(f"brand-{brand}", False)]
+    assert await on.alerts() == [(f"brand-{await on.shown('brand', brand)}", False)]
 
 
 @pytest.mark.parametrize("between", [PENDING, Advanced(vendor_state={"turn": 2})])
@@ -115,7 +115,7 @@ async def test_a_forgotten_purchase_fails_and_lets_the_number_go(
     harness: Callable[..., Harness],
 ) -> None:
     on = harness(NotFound())
-    number = f"+1813{on.owner.tenant_id:07d}"
+    number = f"+1813{on.owner.tenant_id % 10**7:07d}"
     row_id = await on.number(number)
     async with on.database.transaction() as db:
         assert await claim_number(
@@ -137,7 +137,7 @@ async def test_a_forgotten_assignment_fails_and_the_number_stays_bought(
     on = harness(NotFound())
     campaign = await on.campaign(RegistrationState.APPROVED, vendor_id="c1")
     row_id = await on.number(
-        f"+1813{on.owner.tenant_id:07d}",
+        f"+1813{on.owner.tenant_id % 10**7:07d}",
         NumberState.ACTIVE,
         campaign_id=campaign,
         assignment=AssignmentState.PENDING,
@@ -147,7 +147,7 @@ async def test_a_forgotten_assignment_fails_and_the_number_stays_bought(
     assert await lost(on, RegistrationOperation.ASSIGN, row_id) == "FAILED"
     row = await on.row(RegistrationOperation.ASSIGN, row_id)
     assert (row.state, row.vendor_id) == ("ACTIVE", "n1")
-    assert await on.alerts() == [(f"number-{row_id}", True)]
+    assert await on.alerts() == [(f"number-{await on.shown('messaging_number', row_id)}", True)]
 
 
 class Slow(ScriptedRegistry):

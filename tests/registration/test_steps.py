@@ -66,7 +66,10 @@ async def test_a_brand_is_submitted_once_then_asked_about_until_it_is_approved(
     assert row.decided_at is not None
     [request] = on.registry.submitted
     assert isinstance(request, BrandRequest)
-    assert request.reference == f"hxr-brand-{on.owner.tenant_id}-{brand}-1"
+    assert (
+        request.reference
+        == f"hxr-brand-{on.owner.tenant_public_id}-{await on.shown('brand', brand)}-1"
+    )
     assert request.callback_url == f"http://us/webhooks/simulator/registrations/{request.reference}"
     assert [asked.taken for asked in on.registry.asked] == [True, True]
 
@@ -209,21 +212,22 @@ async def test_a_rejection_is_kept_with_its_reasons_and_warned_of_until_it_is_ap
     assert (await on.ask(BRAND, brand)).state == "REJECTED"
     row = await on.row(BRAND, brand)
     assert row.reasons == [{"code": "30794", "field": "ein", "message": REASON.message}]
-    assert await on.alerts() == [(f"brand-{brand}", True)]
+    assert await on.alerts() == [(f"brand-{await on.shown('brand', brand)}", True)]
 
     assert await on.move(BRAND, brand, Steps(state=RegistrationState.PENDING))
     await on.submit(BRAND, brand)
     assert (await on.ask(BRAND, brand)).state == "APPROVED"
-    assert await on.alerts() == [(f"brand-{brand}", False)]
+    assert await on.alerts() == [(f"brand-{await on.shown('brand', brand)}", False)]
     again = on.registry.submitted[1]
-    assert (again.reference, again.vendor_id) == (f"hxr-brand-{on.owner.tenant_id}-{brand}-2", "v1")
+    reference = f"hxr-brand-{on.owner.tenant_public_id}-{await on.shown('brand', brand)}-2"
+    assert (again.reference, again.vendor_id) == (reference, "v1")
 
 
 async def test_a_refusal_when_submitting_is_a_rejection(harness: Any) -> None:
     on: Harness = harness(REJECTED)
     campaign = await on.campaign()
     assert (await on.submit(CAMPAIGN, campaign)).state == "REJECTED"
-    assert await on.alerts() == [(f"campaign-{campaign}", True)]
+    assert await on.alerts() == [(f"campaign-{await on.shown('campaign', campaign)}", True)]
     [request] = on.registry.submitted
     assert isinstance(request, CampaignRequest)
     assert request.brand_vendor_id == "b1"
@@ -280,12 +284,12 @@ async def test_a_failed_assignment_is_warned_of_and_may_be_tried_again(harness: 
         vendor_id="n1",
     )
     assert (await on.submit(RegistrationOperation.ASSIGN, number)).state == "FAILED"
-    assert await on.alerts() == [(f"number-{number}", True)]
+    assert await on.alerts() == [(f"number-{await on.shown('messaging_number', number)}", True)]
     assert await on.move(
         RegistrationOperation.ASSIGN, number, Steps(assignment=AssignmentState.PENDING)
     )
     assert (await on.submit(RegistrationOperation.ASSIGN, number)).state == "ASSIGNED"
-    assert await on.alerts() == [(f"number-{number}", False)]
+    assert await on.alerts() == [(f"number-{await on.shown('messaging_number', number)}", False)]
     request = on.registry.submitted[0]
     assert type(request) is AssignmentRequest
     assert (request.vendor_id, request.campaign_vendor_id) == ("n1", "c1")
@@ -341,7 +345,7 @@ async def test_nothing_private_is_in_a_log_or_in_what_temporal_is_told(
 
 
 def _number(on: Harness) -> str:
-    return f"+1813{on.owner.tenant_id:07d}"
+    return f"+1813{on.owner.tenant_id % 10**7:07d}"
 
 
 async def _bought(on: Harness) -> int:

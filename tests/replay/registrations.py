@@ -109,6 +109,7 @@ async def record_story(
         if script.registry_operation is _BRAND
         else RegistrationKind.NUMBER,
         row_id=list(STORIES).index(name) + 1,
+        public_id=10**15 + list(STORIES).index(name),
         registry_operation=script.registry_operation,
         merchant="shop",
     )

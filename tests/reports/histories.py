@@ -28,7 +28,7 @@ from models.queries.messages import (
     settlement_facts,
 )
 from models.queries.messages.acceptance import AcceptedMessage
-from models.queries.messages.receipts import NewReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt
 from models.rules.messages.operations import SEND_EMAIL
 from models.rules.messages.settlement import end_by_report, end_unknown
 from models.session import Database
@@ -203,9 +203,9 @@ class Story:
         if number == 0:
             return
         report = NewReceipt(
-            tenant_id=self.owner.tenant_id,
-            message_id=message_id,
-            attempt=number,
+            attempt=AttemptKey(
+                tenant_id=self.owner.tenant_id, message_id=message_id, public_id=0, number=number
+            ),
             provider=provider,
             event_id=f"{message_id}-{number}-{action.status}",
             provider_message_id=f"{message_id}-{number}",
@@ -252,7 +252,14 @@ class Story:
     async def read(self, first: date, last: date) -> bytes:
         """Read a report; one that was FINAL once must be what it was, byte by byte."""
         reports = Reports(self.database, Clock(self.now))
-        caller = Caller(tenant_id=self.owner.tenant_id, key_id=0, merchant_id=None, merchant=None)
+        caller = Caller(
+            tenant_id=self.owner.tenant_id,
+            key_id=0,
+            merchant_id=None,
+            tenant_public_id=0,
+            merchant_public_id=None,
+            merchant=None,
+        )
         answer = await reports.usage(caller, UsageFilter(merchant_id=None, first=first, last=last))
         written = bytes(ExactJson(answer).body)
         was = self.final.get((first, last))

@@ -18,7 +18,7 @@ from models.queries.messages import (
     settlement,
     settlement_facts,
 )
-from models.queries.messages.receipts import NewReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt
 from models.queries.messages.settlement_facts import LockedMessage
 from models.rules.messages.settlement import end_by_report, end_unknown
 from models.session import Database, WriteSession
@@ -146,9 +146,7 @@ async def claim(db: WriteSession, owner: Owner, message_id: int, at: datetime) -
 async def delivered(database: Database, owner: Owner, message_id: int, at: datetime) -> None:
     """Store a report that a message, tried once, arrived."""
     report = NewReceipt(
-        tenant_id=owner.tenant_id,
-        message_id=message_id,
-        attempt=1,
+        attempt=AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1),
         provider="simulator",
         event_id=f"{message_id}-delivered",
         provider_message_id=f"SM{message_id}",

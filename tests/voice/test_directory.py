@@ -236,7 +236,9 @@ async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_hist
 ) -> None:
     user = await make_user(alone, await make_owner(alone))
     assert user.id is not None
-    handle = client.get_workflow_handle(names.provision_id(user.tenant_id, user.id, user.version))
+    handle = client.get_workflow_handle(
+        names.provision_id(user.tenant_id, user.public_id, user.version)
+    )
     await sweep(alone, client, "kamailio", MOMENT)
     await sweep(alone, client, "vendor", timedelta(minutes=1))
     with pytest.raises(RPCError, match="not found"):
@@ -253,7 +255,10 @@ async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_hist
     ):
         await sweep(alone, client, "vendor", MOMENT)
         order = ProvisionInput(
-            tenant_id=user.tenant_id, credential_id=user.id, version=user.version
+            tenant_id=user.tenant_id,
+            credential_id=user.id,
+            public_id=user.public_id,
+            version=user.version,
         )
         await WorkflowStarter(client, WAITS).provision(order)  # as the API does: it runs already
         async with asyncio.timeout(15):

@@ -15,7 +15,7 @@ from workflows import steps
 from workflows.voice.types import Provisioned, ProvisionInput, ProvisionResult, ProvisionStep
 from workflows.voice.workflow import TURNS, ProvisionVoice
 
-USER = ProvisionInput(tenant_id=3, credential_id=7, version=2)
+USER = ProvisionInput(tenant_id=3, credential_id=7, public_id=70, version=2)
 STORED = ProvisionResult(outcome=Provisioned.STORED)
 DECLINED = ProvisionResult(outcome=Provisioned.DECLINED)
 

@@ -19,6 +19,8 @@ class UpgradeInput:
     payment_id: int
     accepted_at: datetime
     waits: PaymentWaits
+    public_id: int = 0
+    """Of the payment, for logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class UpgradeStep:
 
     tenant_id: int
     payment_id: int
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,9 @@ class Upgrade:
     def __init__(self, order: UpgradeInput) -> None:
         self._order = order
         self._waits = order.waits
-        self._step = UpgradeStep(tenant_id=order.tenant_id, payment_id=order.payment_id)
+        self._step = UpgradeStep(
+            tenant_id=order.tenant_id, payment_id=order.payment_id, public_id=order.public_id
+        )
         self._reported = False
 
     @workflow.run

@@ -20,6 +20,8 @@ class SendInput:
     waits: SendWaits
     merchant_id: int = 0
     """0 for what belongs to the tenant itself, and for what was started before this was told."""
+    public_id: int = 0
+    """Of the message, for logs."""
 
 
 class Verdict(StrEnum):
@@ -49,6 +51,7 @@ class DispatchStep:
     tenant_id: int
     message_id: int
     merchant_id: int = 0
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,7 @@ class ReconcileStep:
 
     tenant_id: int
     message_id: int
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,7 @@ class PollStep:
 
     tenant_id: int
     message_id: int
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +132,7 @@ class SettleStep:
     ending: Ending
     error_code: ErrorCode | None = None
     merchant_id: int = 0
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

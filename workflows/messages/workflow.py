@@ -98,6 +98,7 @@ class SendMessage:
             tenant_id=self._order.tenant_id,
             message_id=self._order.message_id,
             merchant_id=self._order.merchant_id,
+            public_id=self._order.public_id,
         )
         handed = await workflow.execute_local_activity(steps.dispatch, step, **policies.DISPATCH)
         if handed.verdict is Verdict.BUSY and handed.provider is not None:
@@ -110,7 +111,11 @@ class SendMessage:
     async def _reconcile(self) -> Finding:
         """Ask for the truth of a lost answer until it is known or the horizon is reached."""
         since = workflow.now()
-        step = ReconcileStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
+        step = ReconcileStep(
+            tenant_id=self._order.tenant_id,
+            message_id=self._order.message_id,
+            public_id=self._order.public_id,
+        )
         while True:
             self._reported = False  # what is stored by now, the step reads itself
             result = await self._ask_truth(step)
@@ -124,7 +129,11 @@ class SendMessage:
         """Wait until what became of the message is stored, asking when nobody tells."""
         since = self._taken_at = self._taken_at or workflow.now()
         patience = self._waits.report_wait
-        step = PollStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
+        step = PollStep(
+            tenant_id=self._order.tenant_id,
+            message_id=self._order.message_id,
+            public_id=self._order.public_id,
+        )
         while not self._reported and not await self._reported_within(patience):
             if await self._ask_report(step):
                 break
@@ -159,6 +168,7 @@ class SendMessage:
                 ending=ending,
                 error_code=self._error_code,
                 merchant_id=self._order.merchant_id,
+                public_id=self._order.public_id,
             ),
             **policies.SETTLE,
         )

@@ -50,6 +50,7 @@ class RegistrationBase:
             kind=self._order.kind,
             row_id=self._order.row_id,
             registry_operation=registry_operation,
+            public_id=self._order.public_id,
         )
         result = await self._submit(step)
         move, since = result.move, workflow.now()

@@ -44,6 +44,7 @@ class RegistrationStart:
     tenant_id: int
     kind: RegistrationKind
     row_id: int
+    public_id: int
     registry_operation: RegistrationOperation
     merchant: str
 
@@ -51,7 +52,7 @@ class RegistrationStart:
     def workflow_id(self) -> str:
         """The id under which everybody who starts this story meets."""
         return names.registration_id(
-            _STORIES[self.registry_operation][0], self.tenant_id, self.row_id
+            _STORIES[self.registry_operation][0], self.tenant_id, self.public_id
         )
 
 
@@ -71,6 +72,7 @@ async def start_registration(
             kind=registration.kind,
             row_id=registration.row_id,
             waits=waits,
+            public_id=registration.public_id,
         ),
         id=registration.workflow_id,
         task_queue=names.REGISTRATION,
@@ -82,7 +84,7 @@ async def start_registration(
                 SearchAttributePair(names.MERCHANT, registration.merchant),
             ]
         ),
-        static_summary=f"{registration.kind} {registration.row_id} of {registration.merchant}",
+        static_summary=f"{registration.kind} {registration.public_id} of {registration.merchant}",
         start_signal=RegistrationBase.changed.__name__ if fresh else None,
     )
 

@@ -19,6 +19,8 @@ class RegistrationInput:
     kind: RegistrationKind
     row_id: int
     waits: RegistrationWaits
+    public_id: int = 0
+    """Of the row, for logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class RegistrationStep:
     kind: RegistrationKind
     row_id: int
     registry_operation: RegistrationOperation
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

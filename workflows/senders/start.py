@@ -28,7 +28,7 @@ async def start_sender_queue(
     await client.start_workflow(
         SenderQueue.run,
         line,
-        id=names.sender_queue_id(line.tenant_id, line.sender_id, line.channel),
+        id=names.sender_queue_id(line.tenant_id, line.sender_public_id, line.channel),
         task_queue=names.HOUSEKEEPING,
         task_timeout=_TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

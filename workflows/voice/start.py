@@ -21,7 +21,7 @@ async def start_provisioning(client: Client, user: ProvisionInput) -> None:
     await client.start_workflow(
         ProvisionVoice.run,
         user,
-        id=names.provision_id(user.tenant_id, user.credential_id, user.version),
+        id=names.provision_id(user.tenant_id, user.public_id, user.version),
         task_queue=names.REGISTRATION,
         task_timeout=_TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -10,6 +10,7 @@ class ProvisionInput:
 
     tenant_id: int
     credential_id: int
+    public_id: int
     version: int
 
 

@@ -3,7 +3,7 @@
 from email_validator import EmailNotValidError, validate_email
 
 from models.enums import Channel
-from models.errors import InvalidEmail
+from models.errors import InvalidEmail, InvalidPhoneNumber
 from models.rules.consent.contact_keys import ContactKeys
 from models.rules.consent.contacts import e164, merged_contact
 
@@ -29,7 +29,20 @@ def contact_to_find(given: str) -> str:
     """
     if "@" in given:
         return merged_contact(Channel.EMAIL, given)
-    return e164("+" + given[1:] if given.startswith(" ") else given)
+    return e164(_with_plus(given))
+
+
+def sender_to_find(given: str) -> str:
+    """Return the sender of a text in a query: a phone number, or what a vendor named instead."""
+    number = _with_plus(given)
+    try:
+        return e164(number)
+    except InvalidPhoneNumber:
+        return given
+
+
+def _with_plus(given: str) -> str:
+    return "+" + given[1:] if given.startswith(" ") else given
 
 
 def key_to_find(given: str, keys: ContactKeys) -> str:

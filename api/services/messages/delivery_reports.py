@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from api.services.provider_webhooks import verified
 from api.workflow_starters import WorkflowStarter
 from models.errors import NotFound
-from models.queries.messages.receipts import NewReceipt
-from models.queries.messages.report_intake import take_report
+from models.queries.messages.receipts import NewReceipt, find_named
+from models.queries.messages.report_intake import note_mismatch, take_report
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.reference import parse_reference
 from models.session import Database
@@ -48,7 +48,12 @@ class Receipts:
         named = parse_reference(report.reference)
         if named is None:
             raise NotFound
-        receipt = NewReceipt.about(named, provider, report)
+        async with self._database.read() as db:
+            attempt = await find_named(db, named)
+        if attempt is None:
+            note_mismatch(provider, Mismatch.ATTEMPT, named)
+            return
+        receipt = NewReceipt.about(attempt, provider, report)
         stored = await take_report(self._database, receipt, datetime.now(UTC))
         # No error: the provider would only repeat it.
         if isinstance(stored, Mismatch):

@@ -26,14 +26,15 @@ from models.queries.messages.read import (
     list_messages,
     list_receipts,
 )
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
 from models.rules.messages.channels import voice
 from models.session import Database, ReadSession
 from models.tables.base import row_id
 from models.tables.message import Attempt, Message, Receipt
 
-_LONGEST_ID = 18
-"""Digits; no row has more."""
+_LONGEST_ID = 16
+"""Digits; no public id has more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +79,9 @@ class Messages:
 
     async def list(self, caller: Caller, wanted: MessageFilter, page: Page) -> Slice[MessageView]:
         """Return messages, the newest first."""
-        criteria, after = self._criteria(wanted), page.after_id()
+        criteria = self._criteria(wanted)
         async with self._database.read() as db:
+            after = await find_cursor_row(db, Message, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, wanted.merchant_id)
             rows = await list_messages(db, scope, criteria, after=after, most=page.limit + 1)
             found = _cut(page, rows)
@@ -89,13 +91,13 @@ class Messages:
         self, caller: Caller, wanted: CallFilter, page: Page
     ) -> Slice[VoiceTtsCallView]:
         """Return every call, whichever way it was asked for, the newest first."""
-        after = page.after_id()
         labels = CallLabels(
             tenant_id=wanted.tenant_id,
             source_system=wanted.source_system,
             use_case=wanted.use_case,
         )
         async with self._database.read() as db:
+            after = await find_cursor_row(db, Message, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, wanted.merchant_id)
             rows = await list_calls(db, scope, labels, after=after, most=page.limit + 1)
             found = _cut(page, rows)
@@ -131,14 +133,14 @@ class Messages:
 
 
 def read_message_id(given: str) -> int:
-    """Return the id a path names; raise MessageNotFound if no message can have it."""
+    """Return the public id that a path names; raise MessageNotFound if no message can have it."""
     if not (given.isascii() and given.isdecimal()) or len(given) > _LONGEST_ID:
         raise MessageNotFound
     return int(given)
 
 
 def _cut(page: Page, rows: Sequence[Found]) -> Slice[Found]:
-    return page.cut(rows, lambda row: (row_id(row[0].id),))
+    return page.cut(rows, lambda row: row[0].public_id)
 
 
 async def _views(db: ReadSession, caller: Caller, found: Sequence[Found]) -> list[MessageView]:
@@ -164,7 +166,7 @@ def _view(
     receipts: Sequence[Receipt],
 ) -> MessageView:
     return MessageView(
-        message_id=str(message.id),
+        message_id=str(message.public_id),
         merchant_id=merchant,
         channel=message.channel,
         type=message.type,

@@ -49,7 +49,7 @@ class RegistrationActions:
         Raises:
             MerchantNotFound, TemporarilyUnavailable.
         """
-        lock_scope = caller.lock_scope(merchant_id, request.operation)
+        lock_scope = caller.lock_scope(merchant_id, request.route)
         async with self._database.transaction(lock_scope) as db:
             stored = await find_answer(db, caller, request)
             scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)

@@ -98,7 +98,7 @@ def brand_view(brand: Brand, scope: Scope) -> V1MerchantMessagingBrandView:
         {
             **brand.profile,
             "ein": masked,
-            "brand_id": str(brand.id),
+            "brand_id": str(brand.public_id),
             "merchant_id": scope.merchant.external_id,
             "status": brand.state,
             "reasons": brand.reasons,
@@ -120,7 +120,8 @@ def _answered(
 ) -> V1MerchantMessagingBrandView:
     """Answer with the brand, or with what was answered before if it was written anew since."""
     if brand is not None and (
-        stored is None or (str(brand.id), brand.revision) == (stored["brandId"], stored["revision"])
+        stored is None
+        or (str(brand.public_id), brand.revision) == (stored["brandId"], stored["revision"])
     ):
         return brand_view(brand, scope)
     return V1MerchantMessagingBrandView.model_validate(stored)

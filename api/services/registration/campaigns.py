@@ -23,6 +23,7 @@ from models.queries.registration.merchant_registrations import (
     has_campaign,
     list_campaigns,
 )
+from models.queries.tenants.cursors import find_cursor_row
 from models.registration_errors import (
     BrandNotApproved,
     CampaignNotEditable,
@@ -58,14 +59,16 @@ class Campaigns(RegistrationActions):
         """
         async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
             campaign: Campaign | None
+            brand: Brand | None
             if stored is None:
                 now = self._clock()
-                campaign = await self._write(db, scope, order, now)
-                view = campaign_view(campaign, scope)
+                brand, campaign = await self._write(db, scope, order, now)
+                view = campaign_view(campaign, brand, scope)
                 await store_answer(db, caller, request, view, now)
             else:
                 campaign = await find_campaign(db, scope.rows, int(stored["campaignId"]))
-                view = _answered(campaign, scope, stored)
+                brand = await find_brand(db, scope.rows)
+                view = _answered(campaign, brand, scope, stored)
         return await self._answer(campaign, scope, view, fresh=stored is None)
 
     async def list(
@@ -74,9 +77,11 @@ class Campaigns(RegistrationActions):
         """Return the campaigns of a merchant, the newest first."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
-            rows = await list_campaigns(db, scope.rows, after=page.after_id(), most=page.limit + 1)
-        found = page.cut(rows, lambda campaign: (row_id(campaign.id),))
-        return Slice([campaign_view(campaign, scope) for campaign in found.items], found.end)
+            after = await find_cursor_row(db, Campaign, caller.tenant_id, page.after_id())
+            rows = await list_campaigns(db, scope.rows, after=after, most=page.limit + 1)
+            brand = await find_brand(db, scope.rows)
+        found = page.cut(rows, lambda campaign: campaign.public_id)
+        return Slice([campaign_view(campaign, brand, scope) for campaign in found.items], found.end)
 
     async def _write(
         self,
@@ -84,7 +89,8 @@ class Campaigns(RegistrationActions):
         scope: Scope,
         order: V1MerchantMessagingCampaignRequest,
         now: datetime,
-    ) -> Campaign:
+    ) -> tuple[Brand, Campaign]:
+        """Return the campaign as it is written, and the brand it is of."""
         profile = _profile(order)
         _refuse(check_campaign(profile))
         brand = await find_brand(db, scope.rows)
@@ -103,7 +109,7 @@ class Campaigns(RegistrationActions):
             campaign.revision += 1
             campaign.updated_at = now
         await self._write_down(db, campaign, submit=order.submit, now=now)
-        return campaign
+        return brand, campaign
 
 
 async def _check_room(db: WriteSession, scope: Scope, brand: Brand) -> None:
@@ -124,14 +130,18 @@ async def get_campaign(
     return campaign
 
 
-def campaign_view(campaign: Campaign, scope: Scope) -> V1MerchantMessagingCampaignView:
-    """Show a campaign."""
+def campaign_view(
+    campaign: Campaign, brand: Brand | None, scope: Scope
+) -> V1MerchantMessagingCampaignView:
+    """Show a campaign; a merchant has one brand at a registry, and campaigns only of that."""
+    assert brand is not None
+    assert brand.id == campaign.brand_id
     return V1MerchantMessagingCampaignView.model_validate(
         {
             **campaign.profile,
-            "campaign_id": str(campaign.id),
+            "campaign_id": str(campaign.public_id),
             "merchant_id": scope.merchant.external_id,
-            "brand_id": str(campaign.brand_id),
+            "brand_id": str(brand.public_id),
             "status": campaign.state,
             "reasons": campaign.reasons,
             "revision": campaign.revision,
@@ -156,12 +166,12 @@ def _new(scope: Scope, brand: Brand, profile: CampaignProfile, now: datetime) ->
 
 
 def _answered(
-    campaign: Campaign | None, scope: Scope, stored: dict[str, Any]
+    campaign: Campaign | None, brand: Brand | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingCampaignView:
     """Answer with the campaign, or with what was answered before if it was written anew since."""
     if campaign is None or campaign.revision != stored["revision"]:
         return V1MerchantMessagingCampaignView.model_validate(stored)
-    return campaign_view(campaign, scope)
+    return campaign_view(campaign, brand, scope)
 
 
 def _profile(order: V1MerchantMessagingCampaignRequest) -> CampaignProfile:

@@ -1,5 +1,6 @@
 """Numbers of a merchant: found, bought, assigned to a campaign, given back."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from api.services.registration.scope import Scope, find_scope
 from models.errors import InvalidPhoneNumber, TemporarilyUnavailable, ValidationFailed
 from models.queries.registration.merchant_registrations import (
     find_brand,
+    find_campaign_ids,
     find_latest_purchase,
     find_number,
     has_assigned_number,
@@ -30,6 +32,7 @@ from models.queries.registration.merchant_registrations import (
 from models.queries.registration.registrations import Steps, move
 from models.queries.senders.number_claims import claim_number
 from models.queries.senders.senders import forget_campaign
+from models.queries.tenants.cursors import find_cursor_row
 from models.registration_errors import (
     AssignmentPending,
     CampaignNotApproved,
@@ -88,11 +91,11 @@ class MessagingNumbers(RegistrationActions):
             if stored is None:
                 now = self._clock()
                 number = await self._request(db, scope, order.number, now)
-                view = number_view(number, scope)
+                view = number_view(number, {}, scope)
                 await store_answer(db, caller, request, view, now)
             else:
                 number = await find_number(db, scope.rows, int(stored["numberId"]))
-                view = _number_answered(number, scope, stored)
+                view = await _number_answered(db, number, scope, stored)
         return await self._answer(number, scope, view, fresh=stored is None)
 
     async def list(
@@ -101,9 +104,11 @@ class MessagingNumbers(RegistrationActions):
         """Return the numbers of a merchant, the newest first."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
-            rows = await list_numbers(db, scope.rows, after=page.after_id(), most=page.limit + 1)
-        found = page.cut(rows, lambda number: (row_id(number.id),))
-        return Slice([number_view(number, scope) for number in found.items], found.end)
+            after = await find_cursor_row(db, MessagingNumber, caller.tenant_id, page.after_id())
+            rows = await list_numbers(db, scope.rows, after=after, most=page.limit + 1)
+            campaigns = await find_campaign_ids(db, scope.rows, rows)
+        found = page.cut(rows, lambda number: number.public_id)
+        return Slice([number_view(number, campaigns, scope) for number in found.items], found.end)
 
     async def assign(
         self,
@@ -124,12 +129,12 @@ class MessagingNumbers(RegistrationActions):
             if stored is None:
                 now = self._clock()
                 row = await _lock_number(db, scope, number)
-                await self._assign(db, scope, row, order.campaign_id, now)
-                view = assignment_view(row, scope)
+                campaign = await self._assign(db, scope, row, order.campaign_id, now)
+                view = assignment_view(row, campaign.public_id, scope)
                 await store_answer(db, caller, request, view, now)
             else:
                 row = await find_number(db, scope.rows, int(stored["numberId"]))
-                view = _assignment_answered(row, scope, stored)
+                view = await _assignment_answered(db, row, scope, stored)
         return await self._answer(row, scope, view, fresh=stored is None)
 
     async def give_back(
@@ -149,11 +154,11 @@ class MessagingNumbers(RegistrationActions):
                 await db.flush()
                 if row.assignment == AssignmentState.UNASSIGNING:
                     await forget_campaign(db, row)
-                view = number_view(row, scope)
+                view = number_view(row, await find_campaign_ids(db, scope.rows, [row]), scope)
                 await store_answer(db, caller, request, view, now)
             else:
                 row = await find_number(db, scope.rows, int(stored["numberId"]))
-                view = _number_answered(row, scope, stored)
+                view = await _number_answered(db, row, scope, stored)
         return await self._answer(row, scope, view, fresh=stored is None)
 
     async def _request(
@@ -180,7 +185,7 @@ class MessagingNumbers(RegistrationActions):
 
     async def _assign(
         self, db: WriteSession, scope: Scope, row: MessagingNumber, campaign_id: str, now: datetime
-    ) -> None:
+    ) -> Campaign:
         campaign = await get_campaign(db, scope, campaign_id)
         if row.state != NumberState.ACTIVE:
             raise NumberNotActive(f"The number is {row.state}.")
@@ -195,6 +200,7 @@ class MessagingNumbers(RegistrationActions):
         steps = Steps(assignment=AssignmentState.PENDING)
         move(row, steps, now=now, look_after=self._look_after)
         await db.flush()
+        return campaign
 
     def _give_back(self, row: MessagingNumber, now: datetime) -> None:
         if row.state in (NumberState.REQUESTED, NumberState.FAILED):
@@ -232,15 +238,17 @@ async def _lock_number(db: WriteSession, scope: Scope, number: str) -> Messaging
     return row
 
 
-def number_view(row: MessagingNumber, scope: Scope) -> V1MerchantMessagingNumberView:
-    """Show a number."""
+def number_view(
+    row: MessagingNumber, campaigns: Mapping[int, int], scope: Scope
+) -> V1MerchantMessagingNumberView:
+    """Show a number; `campaigns` has the public id of its campaign by the id of the row."""
     return V1MerchantMessagingNumberView(
-        number_id=str(row.id),
+        number_id=str(row.public_id),
         merchant_id=scope.merchant.external_id,
         number=row.number,
         type=row.type,
         status=row.state,
-        campaign_id=None if row.campaign_id is None else str(row.campaign_id),
+        campaign_id=None if row.campaign_id is None else str(campaigns[row.campaign_id]),
         assignment_status=row.assignment,
         reasons=row.reasons,
         bought_at=row.bought_at,
@@ -250,14 +258,16 @@ def number_view(row: MessagingNumber, scope: Scope) -> V1MerchantMessagingNumber
     )
 
 
-def assignment_view(row: MessagingNumber, scope: Scope) -> V1MerchantMessagingAssignmentView:
-    """Show the assignment of a number that has one."""
+def assignment_view(
+    row: MessagingNumber, campaign: int, scope: Scope
+) -> V1MerchantMessagingAssignmentView:
+    """Show the assignment of a number that has one; `campaign` is the campaign's public id."""
     assert row.assignment is not None
     return V1MerchantMessagingAssignmentView(
         merchant_id=scope.merchant.external_id,
         number=row.number,
-        number_id=str(row.id),
-        campaign_id=str(row.campaign_id),
+        number_id=str(row.public_id),
+        campaign_id=str(campaign),
         status=row.assignment,
         reasons=row.reasons,
         assigned_at=row.assigned_at,
@@ -265,22 +275,25 @@ def assignment_view(row: MessagingNumber, scope: Scope) -> V1MerchantMessagingAs
     )
 
 
-def _number_answered(
-    row: MessagingNumber | None, scope: Scope, stored: dict[str, Any]
+async def _number_answered(
+    db: WriteSession, row: MessagingNumber | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingNumberView:
     """Answer with the number as it stands; with what was answered before if it is out of sight."""
     if row is None:
         return V1MerchantMessagingNumberView.model_validate(stored)
-    return number_view(row, scope)
+    return number_view(row, await find_campaign_ids(db, scope.rows, [row]), scope)
 
 
-def _assignment_answered(
-    row: MessagingNumber | None, scope: Scope, stored: dict[str, Any]
+async def _assignment_answered(
+    db: WriteSession, row: MessagingNumber | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingAssignmentView:
     """Answer with the assignment as it stands, unless the number has another campaign by now."""
-    if row is None or str(row.campaign_id) != stored["campaignId"]:
+    campaign = None
+    if row is not None and row.campaign_id is not None:
+        campaign = (await find_campaign_ids(db, scope.rows, [row]))[row.campaign_id]
+    if row is None or campaign is None or str(campaign) != stored["campaignId"]:
         return V1MerchantMessagingAssignmentView.model_validate(stored)
-    return assignment_view(row, scope)
+    return assignment_view(row, campaign, scope)
 
 
 def _type_of(number: str) -> NumberType:

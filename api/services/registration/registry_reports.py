@@ -46,9 +46,7 @@ class RegistrationNews:
         if named is None:
             raise NotFound
         async with self._database.read() as db:
-            row = await registrations.find_row(
-                db, kind=named.kind, tenant_id=named.tenant_id, row_id=named.row_id
-            )
+            row = await registrations.find_named(db, named)
         if row is None or row.provider != provider or named.submission > row.submission:
             raise NotFound
         start = start_of(row, "")

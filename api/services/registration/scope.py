@@ -74,6 +74,7 @@ def start_of(row: Row, merchant: str) -> RegistrationStart | None:
         tenant_id=row.tenant_id,
         kind=registrations.kind_of(row),
         row_id=row_id(row.id),
+        public_id=row.public_id,
         registry_operation=registry_operation,
         merchant=merchant,
     )

@@ -12,9 +12,12 @@ from models.session import WriteSession
 
 
 async def warn_of_unknown(
-    db: WriteSession, account: Account, *, message_id: int, now: datetime
+    db: WriteSession, account: Account, *, public_id: int, now: datetime
 ) -> None:
-    """Count one more message that ended UNKNOWN without a provider that surely took it."""
+    """Count one more message that ended UNKNOWN without a provider that surely took it.
+
+    `public_id` is that of the message: the tenant reads it.
+    """
     await raise_alert(
         db,
         tenant_id=account.tenant_id,
@@ -22,7 +25,7 @@ async def warn_of_unknown(
         channel=account.channel,
         type=AlertType.DELIVERY_UNKNOWN,
         severity=AlertSeverity.WARNING,
-        message=tell_unknown(message_id),
+        message=tell_unknown(public_id),
         now=now,
     )
 

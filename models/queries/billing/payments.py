@@ -45,7 +45,8 @@ class PaymentRow:
 
     tenant_id: int
     payment_id: int
-    nonce: str
+    tenant_public_id: int
+    public_id: int
     merchant_id: int
     delivery_mode: DeliveryMode
     merchant_active: bool
@@ -64,9 +65,7 @@ class PaymentRow:
     @property
     def reference(self) -> PaymentReference:
         """What it is called at the gateway."""
-        return PaymentReference(
-            tenant_id=self.tenant_id, payment_id=self.payment_id, nonce=self.nonce
-        )
+        return PaymentReference(tenant=self.tenant_public_id, payment=self.public_id)
 
     def is_for(self, amount_cents: int, currency: str) -> bool:
         """Say whether a charge of so much is the one that was ordered."""
@@ -79,18 +78,24 @@ class PaymentRow:
 
 
 _FIND = """
-    SELECT p.tenant_id, p.id, p.nonce, p.merchant_id, p.delivery_mode, m.active, p.channel,
-           p.units, p.amount_cents, p.currency, p.payment_method_id, p.gateway, p.account,
+    SELECT p.tenant_id, p.id, t.public_id AS tenant_public_id, p.public_id,
+           p.merchant_id, p.delivery_mode, m.active, p.channel, p.units, p.amount_cents,
+           p.currency, p.payment_method_id, p.gateway, p.account,
            p.charge_id,
            p.deadline, p.status, p.completed_at IS NOT NULL AS completed,
            p.given_up_at IS NOT NULL AS given_up, p.fulfilled_at IS NOT NULL AS fulfilled,
            p.refund_due_at IS NOT NULL AS refund_due
       FROM payment p
+      JOIN tenant t ON t.id = p.tenant_id
       JOIN merchant m ON m.tenant_id = p.tenant_id AND m.id = p.merchant_id
      WHERE p.tenant_id = :tenant_id AND p.id = :payment_id
 """
 _LOOK = text(_FIND)
 _LOCK = text(_FIND + " FOR NO KEY UPDATE OF p")
+
+
+class StepNotAllowed(Exception):
+    """The status of a payment may not go to that one: a bug, never business."""
 
 
 class PaymentMissing(Exception):
@@ -117,7 +122,8 @@ async def find_payment(
     return PaymentRow(
         tenant_id=row.tenant_id,
         payment_id=row.id,
-        nonce=row.nonce,
+        tenant_public_id=row.tenant_public_id,
+        public_id=row.public_id,
         merchant_id=row.merchant_id,
         delivery_mode=DeliveryMode(row.delivery_mode),
         merchant_active=row.active,
@@ -327,13 +333,22 @@ async def _change(
             channel=payment.channel,
             type=AlertType.PAYMENT_FAILED,
             severity=AlertSeverity.WARNING,
-            message=f"Payment pay_{payment.payment_id} for {payment.units} {payment.channel} units"
+            message=f"Payment pay_{payment.public_id} for {payment.units} {payment.channel} units"
             f" failed: {change.failure}.",
             now=now,
         )
 
 
 async def _write(db: WriteSession, payment: PaymentRow, changes: Mapping[str, Any]) -> None:
+    """Write columns of a locked payment; the only place that writes a payment's status.
+
+    Raises:
+        StepNotAllowed: a bug.
+    """
+    status = payment.facts.status
+    following = changes.get("status", status)
+    if following is not status and not may_step(status, following):
+        raise StepNotAllowed
     await db.execute(
         update(Payment)
         .where(col(Payment.tenant_id) == payment.tenant_id, col(Payment.id) == payment.payment_id)

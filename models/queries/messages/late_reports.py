@@ -5,12 +5,13 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from models.enums import MessageStatus
+from models.enums import TERMINAL, MessageStatus
 from models.queries.alerts.unknown_deliveries import find_untaken, truth_told
 from models.queries.billing.repricing import Repriced, reprice
 from models.queries.billing.usage_days import DayIsClosed
 from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usage_of
 from models.queries.messages.settlement_facts import LockedMessage
+from models.queries.messages.status_steps import may_step
 from models.rules.billing.periods import day_of
 from models.rules.messages.settlement import End, correction, price_told
 from models.session import WriteSession
@@ -21,7 +22,8 @@ _CORRECT = text(
         UPDATE message
            SET status = :status, error_code = :error_code, provider_code = :provider_code,
                provider = COALESCE(:provider, provider), corrected_at = :now
-         WHERE tenant_id = :tenant_id AND id = :message_id AND status = 'UNKNOWN'
+         WHERE tenant_id = :tenant_id AND id = :message_id
+           AND {may_step([MessageStatus.UNKNOWN], TERMINAL)}
            AND corrected_at IS NULL
         RETURNING id
     ), {USED}

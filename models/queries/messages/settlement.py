@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from models.enums import WAITING, MessageStatus
+from models.enums import OPEN, TERMINAL, WAITING, MessageStatus
 from models.queries.alerts.threshold_alerts import allowance_used, credits_captured
 from models.queries.alerts.unknown_deliveries import warn_of_unknown
 from models.queries.billing.allowances import LIMIT
 from models.queries.billing.usage_days import DayIsClosed
 from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usage_of
 from models.queries.messages.settlement_facts import LockedMessage
+from models.queries.messages.status_steps import may_step
 from models.rules.alerts.thresholds import credits_crossed, usage_crossed
 from models.rules.billing.periods import day_of, month_of
 from models.rules.messages.settlement import End
@@ -50,6 +51,7 @@ _END = text(
           FROM unsettled LEFT JOIN account ON TRUE
          WHERE tenant_id = :tenant_id AND id = :message_id
            AND (account.available IS NOT NULL OR NOT unsettled.funded)
+           AND {may_step(OPEN, TERMINAL)}
         RETURNING id
     ), entries AS (
         INSERT INTO ledger_entry
@@ -84,7 +86,7 @@ _END = text(
 
 
 class LedgerBroken(Exception):
-    """A message has no account or month to settle with: a bug, never business."""
+    """A message has nothing to settle with, or may not take this step: a bug, never business."""
 
 
 async def end_message(
@@ -162,7 +164,7 @@ async def _warn(
         if credits_crossed(before, row.remaining, row.upgrade):
             await credits_captured(db, message.account, before=before, after=row.remaining, now=now)
     if end.status is MessageStatus.UNKNOWN and end.provider is None:
-        await warn_of_unknown(db, message.account, message_id=message.message_id, now=now)
+        await warn_of_unknown(db, message.account, public_id=message.public_id, now=now)
 
 
 async def cancel_message(db: WriteSession, message: LockedMessage, now: datetime) -> bool:

@@ -24,6 +24,7 @@ class LockedMessage:
 
     tenant_id: int
     message_id: int
+    public_id: int
     merchant_id: int
     """0 for what belongs to the tenant itself."""
     funded: bool
@@ -63,8 +64,8 @@ class LockedMessage:
 
 _LOCK = text(
     """
-    SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, status, funded, month, units,
-           completed_at IS NOT NULL AS completed, held_allowance, held_credits,
+    SELECT public_id, COALESCE(merchant_id, 0) AS merchant_id, channel, status, funded, month,
+           units, completed_at IS NOT NULL AS completed, held_allowance, held_credits,
            corrected_at IS NOT NULL AS corrected, accepted_at,
            contact_key, to_contact,
            ARRAY(SELECT r.contact_key FROM message_recipient r
@@ -133,6 +134,7 @@ async def lock_for_settlement(
     return LockedMessage(
         tenant_id=tenant_id,
         message_id=message_id,
+        public_id=row.public_id,
         merchant_id=row.merchant_id,
         funded=row.funded,
         completed=row.completed,

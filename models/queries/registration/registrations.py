@@ -35,6 +35,7 @@ from models.rules.registration.vocabulary import (
 )
 from models.session import ReadSession, WriteSession
 from models.tables.messaging import Brand, Campaign, MessagingNumber
+from models.tables.tenant import Tenant
 
 Row: TypeAlias = Brand | Campaign | MessagingNumber
 
@@ -63,12 +64,26 @@ def registry_operation_of(row: Row) -> RegistrationOperation | None:
     return operation_of_registration(kind_of(row), RegistrationState(row.state))
 
 
-def reference_of(row: Row) -> RegistrationReference:
+async def get_reference(db: WriteSession, row: Row) -> RegistrationReference:
     """Return the name under which the registry knows the row's operation."""
-    assert row.id is not None
+    tenant = await db.get_one(Tenant, row.tenant_id)
     return RegistrationReference(
-        kind=kind_of(row), tenant_id=row.tenant_id, row_id=row.id, submission=row.submission
+        kind=kind_of(row),
+        tenant=tenant.public_id,
+        row=row.public_id,
+        submission=row.submission,
     )
+
+
+async def find_named(db: ReadSession, reference: RegistrationReference) -> Row | None:
+    """Return the row that a reference names, whichever operation of it is meant."""
+    table = _TABLES[reference.kind]
+    statement = (
+        select(table)
+        .join(Tenant, col(Tenant.id) == col(table.tenant_id))
+        .where(col(Tenant.public_id) == reference.tenant, col(table.public_id) == reference.row)
+    )
+    return cast(Row | None, (await db.scalars(statement)).one_or_none())
 
 
 async def lock_row(
@@ -78,15 +93,6 @@ async def lock_row(
     table = _TABLES[kind]
     statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)
     return cast(Row | None, (await db.scalars(statement.with_for_update())).one_or_none())
-
-
-async def find_row(
-    db: ReadSession, *, kind: RegistrationKind, tenant_id: int, row_id: int
-) -> Row | None:
-    """Return a row as it is now."""
-    table = _TABLES[kind]
-    statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)
-    return cast(Row | None, (await db.scalars(statement)).one_or_none())
 
 
 Stood: TypeAlias = tuple[object, ...]
@@ -279,7 +285,7 @@ async def _tell(
     now: datetime,
 ) -> None:
     """Warn of a rejection; an approval, or giving the number back, resolves the warning."""
-    subject = f"{kind_of(row)}-{row.id}"
+    subject = f"{kind_of(row)}-{row.public_id}"
     if standing is RegistryStatus.DONE:
         await resolve_alerts(
             db,
@@ -300,7 +306,7 @@ async def _tell(
         tenant_id=row.tenant_id,
         type=AlertType.COMPLIANCE_REJECTED,
         severity=AlertSeverity.CRITICAL,
-        message=f"{named.format(id=row.id)} was rejected: {codes}."[:500],
+        message=f"{named.format(id=row.public_id)} was rejected: {codes}."[:500],
         now=now,
         merchant_id=row.merchant_id,
         channel=Channel.SMS,

@@ -28,6 +28,7 @@ class Line:
 
     tenant_id: int
     sender_id: int
+    sender_public_id: int
     channel: Channel
 
     def ids(self) -> dict[str, Any]:
@@ -325,7 +326,9 @@ _BUSY = text(
                    > (line.tenant_id, line.sender_id, line.channel)
              ORDER BY tenant_id, sender_id, channel LIMIT 1) AS following
     )
-    SELECT tenant_id, sender_id, channel FROM line
+    SELECT line.tenant_id, line.sender_id, line.channel, sender.public_id
+      FROM line JOIN sender_number sender ON sender.tenant_id = line.tenant_id
+                                         AND sender.id = line.sender_id
     """
 )
 
@@ -333,7 +336,12 @@ _BUSY = text(
 async def find_lines(db: ReadSession) -> Sequence[Line]:
     """Return every line of all tenants that somebody stands in."""
     return [
-        Line(tenant_id=row.tenant_id, sender_id=row.sender_id, channel=Channel(row.channel))
+        Line(
+            tenant_id=row.tenant_id,
+            sender_id=row.sender_id,
+            sender_public_id=row.public_id,
+            channel=Channel(row.channel),
+        )
         for row in await db.execute(_BUSY)
     ]
 
@@ -346,28 +354,25 @@ def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel, read_since: floa
     if row.queued_at is not None:
         place = Place(queued_at=row.queued_at, granted_at=row.granted_at)
     return Pace(
-        line=Line(tenant_id=tenant_id, sender_id=row.sender_id, channel=channel),
+        line=Line(
+            tenant_id=tenant_id,
+            sender_id=row.sender_id,
+            sender_public_id=row.sender_public_id,
+            channel=channel,
+        ),
         units=pacing.paced_units(channel, row.units),
         place=place,
         clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
     )
 
 
-def fresh_pace(
-    sender_id: int,
-    per_second: Decimal | None,
-    *,
-    units: int,
-    tenant_id: int,
-    channel: Channel,
-    clock: Clock,
-) -> Pace | None:
+def fresh_pace(line: Line, per_second: Decimal | None, *, units: int, clock: Clock) -> Pace | None:
     """Return how a message is paced that was just given another sender; None if it is not."""
     if per_second is None:
         return None
     return Pace(
-        line=Line(tenant_id=tenant_id, sender_id=sender_id, channel=channel),
-        units=pacing.paced_units(channel, units),
+        line=line,
+        units=pacing.paced_units(line.channel, units),
         place=None,
         clock=clock,
     )

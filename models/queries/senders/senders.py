@@ -24,6 +24,7 @@ class NewSender:
 
     number: str = field(repr=False)
     sender_id: int
+    sender_public_id: int
     per_second: Decimal | None
 
 
@@ -56,8 +57,9 @@ _MOVE = text(
     ), left_line AS (
         DELETE FROM sender_queue WHERE tenant_id = :tenant_id AND message_id = :message_id
     )
-    SELECT id, CASE CAST(:channel AS varchar)
-                    WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second
+    SELECT id, public_id,
+           CASE CAST(:channel AS varchar)
+                WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second
       FROM sender_number WHERE tenant_id = :tenant_id AND number = :sender
     """
 )
@@ -81,7 +83,12 @@ async def choose_anew(
     row = (await db.execute(_MOVE, {**ids, "sender": found.sender})).one_or_none()
     if row is None:  # it was taken away between the two statements
         return None
-    return NewSender(number=found.sender, sender_id=row.id, per_second=row.per_second)
+    return NewSender(
+        number=found.sender,
+        sender_id=row.id,
+        sender_public_id=row.public_id,
+        per_second=row.per_second,
+    )
 
 
 _REGISTER = text(

@@ -19,6 +19,7 @@ class SilentPayment:
 
     tenant_id: int
     payment_id: int
+    public_id: int
     merchant: str
     channel: Channel
     scope: str
@@ -41,7 +42,7 @@ _SWEEP = text(
       FROM silent, merchant m
      WHERE p.tenant_id = silent.tenant_id AND p.id = silent.id
        AND m.tenant_id = p.tenant_id AND m.id = p.merchant_id
-    RETURNING p.tenant_id, p.id, m.external_id, p.channel, p.scope, p.idempotency_key,
+    RETURNING p.tenant_id, p.id, p.public_id, m.external_id, p.channel, p.scope, p.idempotency_key,
               p.accepted_at, p.taken_at IS NOT NULL AS told
     """
 )
@@ -56,6 +57,7 @@ async def take_silent_payments(
         SilentPayment(
             tenant_id=row.tenant_id,
             payment_id=row.id,
+            public_id=row.public_id,
             merchant=row.external_id,
             channel=Channel(row.channel),
             scope=row.scope,

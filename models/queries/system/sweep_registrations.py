@@ -25,6 +25,7 @@ class SilentRegistration:
     tenant_id: int
     kind: RegistrationKind
     row_id: int
+    public_id: int
     registry_operation: RegistrationOperation
     merchant: str
 
@@ -41,7 +42,7 @@ _SWEEP: Final = """
       FROM silent, merchant
      WHERE r.tenant_id = silent.tenant_id AND r.id = silent.id
        AND merchant.tenant_id = r.tenant_id AND merchant.id = r.merchant_id
-    RETURNING r.tenant_id, r.id, merchant.external_id AS merchant, r.state,
+    RETURNING r.tenant_id, r.id, r.public_id, merchant.external_id AS merchant, r.state,
               {assignment} AS assignment
     """
 _SWEEPS: Final = {
@@ -79,6 +80,7 @@ async def take_silent(
                     tenant_id=row.tenant_id,
                     kind=kind,
                     row_id=row.id,
+                    public_id=row.public_id,
                     registry_operation=registry_operation,
                     merchant=row.merchant,
                 )

@@ -16,6 +16,9 @@ STEPS: Final[dict[S, frozenset[S]]] = {
 }
 """FAILED becomes REFUNDED when a gateway takes money after all; nothing else moves backwards."""
 
+STARTS: Final = frozenset({S.PENDING})
+"""A payment is ordered as this."""
+
 _OPEN: Final = frozenset({S.PENDING, S.REQUIRES_ACTION})
 
 _FAILURES: Final = {

@@ -7,10 +7,11 @@ from typing import Final
 
 import idna
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
 
 from models.enums import Channel
 from models.errors import InvalidPhoneNumber
+from models.rules.consent.numbering_plans import current_form, one_form
 
 _WRITTEN = re.compile(r"\+[0-9 ().\-/]+")
 _E164_LONGEST = 16
@@ -31,16 +32,17 @@ def e164(given: str) -> str:
 
     A number must be *possible*, not *valid*: numbering plans change faster than libraries, fiction
     ranges such as +44 7700 900xxx are used in tests, and the carrier has the last word. It must be
-    possible from abroad: without its area code it names nobody.
+    possible from abroad: without its area code it names nobody. A form that its plan gave up is
+    returned as the form that replaced it (`numbering_plans`).
     """
     text = given.strip(string.whitespace)
     # The library would also read vanity letters (+1800FLOWERS) and extensions.
     if not _WRITTEN.fullmatch(text) or len(text) > 2 * _E164_LONGEST:
         raise InvalidPhoneNumber("A phone number is written in E.164: + and country code first.")
-    try:
-        number = phonenumbers.parse(text, None)
-    except NumberParseException as error:
-        raise InvalidPhoneNumber("The phone number cannot be read.") from error
+    number = _parsed(text)
+    written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if (current := current_form(written)) != written:
+        number = _parsed(current)
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
         raise InvalidPhoneNumber("The phone number lacks its area code.")
@@ -54,12 +56,19 @@ def e164(given: str) -> str:
     return formatted
 
 
+def _parsed(text: str) -> PhoneNumber:
+    try:
+        return phonenumbers.parse(text, None)
+    except NumberParseException as error:
+        raise InvalidPhoneNumber("The phone number cannot be read.") from error
+
+
 def merged_contact(channel: Channel, contact: str) -> str:
     """Return the form in which two ways of writing the same contact are equal.
 
-    A phone number is merged as `e164` reads it. Raises InvalidPhoneNumber.
+    Raises InvalidPhoneNumber.
     """
-    return e164(contact) if channel is not Channel.EMAIL else _merged_address(contact)
+    return one_form(e164(contact)) if channel is not Channel.EMAIL else _merged_address(contact)
 
 
 def _merged_address(address: str) -> str:

@@ -48,6 +48,9 @@ ASSIGNMENT_STEPS: Final[Mapping[A | None, frozenset[A]]] = {
 }
 """None: no campaign was named yet."""
 
+STARTS: Final = frozenset({R.DRAFT, N.REQUESTED})
+"""A brand or campaign begins as a draft, a number as one that is to be bought."""
+
 EDITABLE: Final = frozenset({R.DRAFT, R.REJECTED})
 """The merchant may write it."""
 
@@ -163,20 +166,23 @@ def next_registration_action(
     return RegistrationAction.SUBMIT if deadline is None else RegistrationAction.RECONCILE
 
 
-_SHAPE: Final = re.compile(r"hxr-(brand|campaign|number)-(\d{1,18})-(\d{1,18})-(\d{1,9})", re.ASCII)
+_SHAPE: Final = re.compile(r"hxr-(brand|campaign|number)-(\d{1,16})-(\d{1,16})-(\d{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationReference:
-    """One errand, under the name by which the registry knows it: unique for ever."""
+    """One errand, under the name by which the registry knows it: unique for ever.
+
+    `tenant` and `row` are their public ids.
+    """
 
     kind: RegistrationKind
-    tenant_id: int
-    row_id: int
+    tenant: int
+    row: int
     submission: int
 
     def __str__(self) -> str:
-        return f"hxr-{self.kind}-{self.tenant_id}-{self.row_id}-{self.submission}"
+        return f"hxr-{self.kind}-{self.tenant}-{self.row}-{self.submission}"
 
 
 def parse_registration_reference(text: str) -> RegistrationReference | None:
@@ -187,7 +193,7 @@ def parse_registration_reference(text: str) -> RegistrationReference | None:
     kind, tenant, row, submission = match.groups()
     return RegistrationReference(
         kind=RegistrationKind(kind),
-        tenant_id=int(tenant),
-        row_id=int(row),
+        tenant=int(tenant),
+        row=int(row),
         submission=int(submission),
     )

@@ -1,10 +1,12 @@
 """What a gateway reports of a payment: believed once, and only about its own charge."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from models.enums import ChargeState, PaymentStatus
+from models.queries.billing.payment_events import find_named
 from models.rules.billing.payments import Duty
 from models.session import Database
 from providers.ports.messages import NotFound
@@ -69,7 +71,10 @@ async def test_news_of_an_unknown_payment_or_another_gateway_are_refused(
 ) -> None:
     payment_id = await harness.order()
     assert await harness.tell(payment_id, ChargeState.SUCCEEDED) is None  # never asked for
-    assert await harness.tell(payment_id + 1_000_000, ChargeState.SUCCEEDED) is None
+    reference = await harness.reference(payment_id)
+    async with harness.database.read() as db:
+        assert await find_named(db, replace(reference, payment=reference.payment ^ 1)) is None
+        assert await find_named(db, replace(reference, tenant=reference.tenant ^ 1)) is None
     await harness.take("charge", payment_id)
     gateway.name = "another"
     assert await harness.tell(payment_id, ChargeState.FAILED) is None

@@ -149,7 +149,7 @@ async def test_a_failure_is_written_down_with_an_alert_that_names_no_method(
     assert await harness.carry(payment_id) is FAILED
     row = await harness.row(payment_id)
     assert (row.failure, row.completed_at is not None) == (failure, True)
-    message = f"Payment pay_{payment_id} for 5 SMS units failed: {failure}."
+    message = f"Payment pay_{row.public_id} for 5 SMS units failed: {failure}."
     assert await harness.alerts() == [(message, 1, True)]
     assert await harness.broken_laws() == []
 

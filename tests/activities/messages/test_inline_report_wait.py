@@ -10,7 +10,7 @@ from models.enums import AttemptState, Channel, ReportStatus
 from models.queries.messages import conclude as concluding
 from models.queries.messages import inline_report_wait, receipts
 from models.queries.messages.inline_report_wait import AwaitedAttempt
-from models.queries.messages.receipts import NewReceipt, StoredReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt, StoredReceipt
 from models.rules.messages.delivery_events import Mismatch
 from models.session import Database, WriteSession
 from tests.activities.doubles import AMBIGUOUS, Scripted
@@ -70,9 +70,12 @@ async def stored_now(db: WriteSession, awaited_inline: AwaitedAttempt) -> Stored
 def last_word(awaited_inline: AwaitedAttempt) -> NewReceipt:
     """Return the report that a message has arrived."""
     return NewReceipt(
-        tenant_id=awaited_inline.tenant_id,
-        message_id=awaited_inline.message_id,
-        attempt=awaited_inline.attempt,
+        attempt=AttemptKey(
+            tenant_id=awaited_inline.tenant_id,
+            message_id=awaited_inline.message_id,
+            public_id=0,
+            number=awaited_inline.attempt,
+        ),
         provider="one",
         event_id=f"e{awaited_inline.message_id}",
         provider_message_id="m1",

@@ -77,8 +77,9 @@ async def silent(harness: Harness, *, since: timedelta, key: str | None = None) 
     return await make_message(harness.database, due)
 
 
-def id_of(harness: Harness, message_id: int, key: str | None = None) -> str:
-    return keyed_workflow_id("send-sms", harness.owner.tenant_id, "", key, message_id)
+async def id_of(harness: Harness, message_id: int, key: str | None = None) -> str:
+    public_id = (await harness.message(message_id)).public_id
+    return keyed_workflow_id("send-sms", harness.owner.tenant_id, "", key, public_id)
 
 
 async def runs(client: Client, workflow_id: str) -> bool:
@@ -99,10 +100,10 @@ async def test_only_what_is_due_and_silent_is_started(harness: Harness, client: 
     await harness.settle(ended, Ending.BLOCKED)
     swept = await sweep(harness, client)
     assert swept == SweepResult(started=2, applied=0, next_in=EVERY)
-    assert await runs(client, id_of(harness, due, key))
-    assert await runs(client, id_of(harness, unkeyed))
-    assert not await runs(client, id_of(harness, not_yet))
-    assert not await runs(client, id_of(harness, ended))
+    assert await runs(client, await id_of(harness, due, key))
+    assert await runs(client, await id_of(harness, unkeyed))
+    assert not await runs(client, await id_of(harness, not_yet))
+    assert not await runs(client, await id_of(harness, ended))
 
 
 async def test_what_was_looked_after_is_left_alone_for_a_while(
@@ -134,7 +135,7 @@ async def test_two_sweepers_start_a_message_once(harness: Harness, client: Clien
     swept = await asyncio.gather(*(sweep(harness, client) for _ in range(4)))
     assert sum(turn.started for turn in swept) == 10
     for message_id in ids:
-        assert await runs(client, id_of(harness, message_id))
+        assert await runs(client, await id_of(harness, message_id))
 
 
 async def test_a_message_whose_workflow_runs_is_left_to_it(
@@ -142,7 +143,7 @@ async def test_a_message_whose_workflow_runs_is_left_to_it(
 ) -> None:
     message_id = await silent(harness, since=SECOND)
     await sweep(harness, client)
-    handle = client.get_workflow_handle(id_of(harness, message_id))
+    handle = client.get_workflow_handle(await id_of(harness, message_id))
     first = (await handle.describe()).run_id
     await _due_again(harness)
     assert (await sweep(harness, client)).started == 1
@@ -154,10 +155,10 @@ async def test_a_workflow_that_was_terminated_is_started_anew(
 ) -> None:
     message_id = await silent(harness, since=SECOND)
     await sweep(harness, client)
-    await client.get_workflow_handle(id_of(harness, message_id)).terminate()
+    await client.get_workflow_handle(await id_of(harness, message_id)).terminate()
     await _due_again(harness)
     assert (await sweep(harness, client)).started == 1
-    assert await runs(client, id_of(harness, message_id))
+    assert await runs(client, await id_of(harness, message_id))
 
 
 async def test_an_open_report_wakes_its_workflow(harness: Harness, client: Client) -> None:
@@ -166,7 +167,7 @@ async def test_an_open_report_wakes_its_workflow(harness: Harness, client: Clien
     await harness.dispatch(message_id)
     await harness.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
     assert (await sweep(harness, client)).applied == 1
-    history = await client.get_workflow_handle(id_of(harness, message_id)).fetch_history()
+    history = await client.get_workflow_handle(await id_of(harness, message_id)).fetch_history()
     signals = [
         event.workflow_execution_signaled_event_attributes.signal_name
         for event in history.events
@@ -261,7 +262,7 @@ async def test_a_finished_workflow_that_left_its_message_open_is_counted(
     message_id = await silent(harness, since=SECOND, key=key)
     async with Worker(client, task_queue=queue, workflows=[OverAtOnce]):
         await client.execute_workflow(
-            OverAtOnce.run, id=id_of(harness, message_id, key), task_queue=queue
+            OverAtOnce.run, id=await id_of(harness, message_id, key), task_queue=queue
         )
     before = REGISTRY.get_sample_value("hexavox_stranded_messages_total") or 0
     assert (await sweep(harness, client)).started == 0

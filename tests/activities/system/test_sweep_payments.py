@@ -56,6 +56,7 @@ async def test_what_is_silent_is_taken_once_and_left_alone_for_a_while(
     assert taken == SilentPayment(
         tenant_id=harness.owner.tenant_id,
         payment_id=payment_id,
+        public_id=row.public_id,
         merchant=harness.owner.merchant,
         channel=row.channel,
         scope="",
@@ -70,11 +71,11 @@ async def test_what_is_silent_is_taken_once_and_left_alone_for_a_while(
 async def test_a_payment_without_a_workflow_gets_one(
     harness: PaymentHarness, sweep: PaymentSweep, client: Client
 ) -> None:
-    payment_id = await harness.order()
+    await harness.order()
     [payment] = await mine(harness, sweep)
     assert await sweep.carry_on(payment)
     assert await sweep.carry_on(payment), "one that runs is left to it"
-    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment_id)
+    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment.public_id)
     described = await client.get_workflow_handle(id).describe()
     assert described.workflow_type == "upgrade"
     assert described.status is WorkflowExecutionStatus.RUNNING
@@ -93,7 +94,7 @@ async def test_a_running_workflow_is_told_what_the_row_knows(
     [payment] = await mine(harness, sweep)
     assert payment.told
     await sweep.carry_on(payment)
-    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment_id)
+    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment.public_id)
     events = (await client.get_workflow_handle(id).fetch_history()).events
     signaled = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
     assert [event.event_type for event in events].count(signaled) == 1
@@ -102,13 +103,13 @@ async def test_a_running_workflow_is_told_what_the_row_knows(
 async def test_a_payment_that_money_opened_again_starts_anew_though_its_workflow_had_ended(
     harness: PaymentHarness, sweep: PaymentSweep, client: Client
 ) -> None:
-    payment_id = await harness.order()
+    await harness.order()
     [payment] = await mine(harness, sweep)
     over = PaymentProgress(status=PaymentStatus.FAILED, duty=Duty.NOTHING)
     charge, _ = fake(steps.charge, over, repeat_last=True)
     worker = Worker(client, task_queue=names.MONEY, workflows=[Upgrade], activities=[charge])
     handle = client.get_workflow_handle(
-        names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment_id)
+        names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment.public_id)
     )
     async with worker:
         await sweep.carry_on(payment)

@@ -102,7 +102,7 @@ async def test_a_message_that_is_due_later_is_started_in_time_if_nobody_did(
         harness.database, replace(later, sweep_at=datetime.now(UTC) - SECOND)
     )
     assert (await sweep(harness, client)).started == 1
-    assert await runs(client, id_of(harness, message_id))
+    assert await runs(client, await id_of(harness, message_id))
 
 
 async def test_a_claim_is_left_alone_for_the_grace(harness: Harness) -> None:
@@ -154,7 +154,7 @@ async def test_between_full_turns_it_looks_again_for_what_is_not_started(
     await asyncio.sleep(0.5)  # its full turn is over, or finds it as well
     message_id = await unstarted(harness, MessageType.OTP)
     assert (await under_way).started == 1
-    assert await runs(client, id_of(harness, message_id))
+    assert await runs(client, await id_of(harness, message_id))
 
 
 async def test_a_turn_that_was_full_is_followed_at_once_and_not_by_the_watch(

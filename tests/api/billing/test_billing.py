@@ -96,7 +96,7 @@ async def test_the_guides_upgrade_is_answered_as_the_guide_says(
     assert payment_id.startswith("pay_")
     [start] = upgrades.started
     assert start.workflow_id == f"upgrade/{gym.tenant_id}/upgrade-key"
-    assert start.payment_id == int(payment_id.removeprefix("pay_"))
+    assert start.public_id == int(payment_id.removeprefix("pay_"))
     assert "pm_123" not in repr(start)
 
 
@@ -313,7 +313,7 @@ async def test_the_ledger_is_shown_page_by_page_and_by_channel(
     owner = await make_owner(database)
     for units in (5, 6, 7):
         await grant(database, owner, units)
-    who = Integrator(client, owner.tenant_id, 0, owner.headers)
+    who = Integrator(client, owner.tenant_id, owner.tenant_public_id, 0, owner.headers)
     shown: list[int] = []
     answer = await who.get("/billing/ledger", merchantId=owner.merchant, limit="2")
     shown += [entry["balance"] for entry in answer.json()]

@@ -16,6 +16,8 @@ from models.session import Database
 from tests.api.container import services_of
 from tests.api.doubles import Clock
 from tests.api.integrator import SMS, Integrator
+from tests.factories import claim_once
+from tests.shown_ids import row_of
 
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
 BEFORE, AFTER = MIDNIGHT - timedelta(milliseconds=1), MIDNIGHT
@@ -31,10 +33,13 @@ class Month:
         self._clock = clock
 
     async def sent(self, at: datetime) -> tuple[int, int]:
-        """Send one SMS of one unit; return the status of the answer and the message's id."""
+        """Send one SMS of one unit; return the status of the answer and the message's row."""
         self._clock.now = at
         response = await self._gym.post("/messages/sms", SMS)
-        return response.status_code, int(response.json().get("messageId", 0))
+        if response.status_code != 200:
+            return response.status_code, 0
+        row = await row_of(self._database, "message", response.json()["messageId"])
+        return response.status_code, row
 
     async def end(self, message_id: int, at: datetime, *, captured: int) -> bool:
         """End a message: delivered, or failed with its hold released."""
@@ -47,6 +52,8 @@ class Month:
                 day=at.date(),
             )
         async with self._database.transaction() as db:
+            if captured:
+                await claim_once(db, self._gym.tenant_id, message_id, at, provider="simulator")
             message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self._gym.tenant_id, message_id=message_id
             )

@@ -34,7 +34,7 @@ async def reader(app: FastAPI, client: httpx.AsyncClient, database: Database, ow
     await born(database, owner, datetime(2026, 4, 15, 8, tzinfo=UTC))
     with restored(app):
         put_in(app, "billing", reports=Reports(database, Clock(NOW)))
-        yield Integrator(client, owner.tenant_id, 0, owner.headers)
+        yield Integrator(client, owner.tenant_id, owner.tenant_public_id, 0, owner.headers)
 
 
 async def test_without_credentials_both_are_401(client: httpx.AsyncClient) -> None:

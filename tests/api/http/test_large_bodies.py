@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -38,7 +39,7 @@ async def wire(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def caller(wire: httpx.AsyncClient, integrator: Integrator) -> Integrator:
     """The integrator, over the wire."""
-    return Integrator(wire, integrator.tenant_id, integrator.key_id, integrator.headers)
+    return replace(integrator, client=wire)
 
 
 def _chunks(size: int) -> Iterator[bytes]:

@@ -255,6 +255,7 @@ def _start(owner: Owner, message_id: int) -> SendStart:
     return SendStart(
         tenant_id=owner.tenant_id,
         message_id=message_id,
+        public_id=10**15 + message_id,
         merchant_id=owner.merchant_id,
         merchant=owner.merchant,
         channel=message.channel,

@@ -39,7 +39,9 @@ OPTED_OUT = {**CONSENT, "channel": "EMAIL", "contact": MEMBER, "status": "OPT_OU
 async def row_of(database: Database, message_id: str) -> Message:
     """Read what was written down."""
     async with database.read() as db:
-        return (await db.scalars(select(Message).where(col(Message.id) == int(message_id)))).one()
+        return (
+            await db.scalars(select(Message).where(col(Message.public_id) == int(message_id)))
+        ).one()
 
 
 async def test_without_credentials_everything_is_401(client: httpx.AsyncClient) -> None:
@@ -264,7 +266,7 @@ async def test_the_trail_tells_what_became_of_each_recipient(
     who: dict[str, Any] = {
         "tenant_id": gym.tenant_id,
         "provider": "simulator",
-        "message_id": int(sent),
+        "message_id": (await row_of(database, sent)).id,
     }
     at = datetime.now(UTC) + timedelta(seconds=1)
     async with database.transaction() as db:
@@ -312,7 +314,7 @@ async def test_one_key_is_one_mail_however_often_it_is_asked(
     other = await gym.post("/email/send", {**DIRECT, "to": "x@example.com"}, key="k")
     assert again.json() == first.json()
     assert (again.headers["Idempotency-Replayed"], other.status_code) == ("true", 422)
-    assert {start.message_id for start in starter.started} == {int(first.json()["messageId"])}
+    assert {start.public_id for start in starter.started} == {int(first.json()["messageId"])}
     assert MessageStatus(first.json()["status"]) is MessageStatus.QUEUED
 
 

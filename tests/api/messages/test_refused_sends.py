@@ -108,7 +108,14 @@ class Desk:
             start_within=timedelta(minutes=1),
             clock=Clock(),
         )
-        self.caller = Caller(tenant_id=gym.tenant_id, key_id=0, merchant_id=None, merchant=None)
+        self.caller = Caller(
+            tenant_id=gym.tenant_id,
+            tenant_public_id=0,
+            key_id=0,
+            merchant_id=None,
+            merchant_public_id=None,
+            merchant=None,
+        )
 
     async def send(
         self, request: IdempotentRequest, order: V1OmniSmsSendRequest = ORDER
@@ -118,8 +125,8 @@ class Desk:
 
 
 def request_of(key: str | None, fingerprint: str = "f" * 64) -> IdempotentRequest:
-    operation = "POST /api/v1/messages/sms"
-    return IdempotentRequest(operation=operation, scope="", key=key, fingerprint=fingerprint)
+    route = "POST /api/v1/messages/sms"
+    return IdempotentRequest(route=route, scope="", key=key, fingerprint=fingerprint)
 
 
 @pytest.fixture

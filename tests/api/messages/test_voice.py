@@ -153,7 +153,7 @@ async def test_a_labelled_call_is_answered_as_a_view_and_replayed(
     assert (again.json(), again.headers["Idempotency-Replayed"]) == (first.json(), "true")
     other = await gym.post("/voice/tts-calls", {**VOICE, **LABELS, "useCase": "x"}, key="k")
     assert other.status_code == 422
-    assert {start.message_id for start in starter.started} == {int(first.json()["messageId"])}
+    assert {start.public_id for start in starter.started} == {int(first.json()["messageId"])}
 
 
 async def test_every_call_is_listed_and_labels_narrow(gym: Integrator) -> None:
@@ -214,7 +214,7 @@ async def test_a_call_whose_answer_was_lost_is_found_by_its_reference(
     gym: Integrator, database: Database, keeper: FakeKeeper
 ) -> None:
     call = await make_call(database, gym, provider_id=None)
-    keeper.reference = f"hx-{gym.tenant_id}-{call}-1"
+    keeper.reference = f"hx-{gym.tenant_public_id}-{call}-1"
     assert (await gym.get(f"/messages/{call}/recording")).content == keeper.content
 
 

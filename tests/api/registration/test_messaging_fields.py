@@ -45,6 +45,11 @@ async def test_all_23_verticals_are_known(registrar: Registrar) -> None:
 WRONG_BRANDS: list[tuple[dict[str, Any], set[str]]] = [
     ({"legalName": None}, {"legalName"}),
     ({"legalName": " "}, {"legalName"}),
+    ({"legalName": "\u200b"}, {"legalName"}),
+    ({"legalName": "Gym A\x1b LLC"}, {"legalName"}),
+    ({"legalName": "Gym A\u2028LLC"}, {"legalName"}),
+    ({"displayName": "Gym\nA"}, {"displayName"}),
+    ({"displayName": "\u3164"}, {"displayName"}),
     ({"legalName": "x" * 256}, {"legalName"}),
     ({"displayName": None}, {"displayName"}),
     ({"displayName": "x" * 101}, {"displayName"}),

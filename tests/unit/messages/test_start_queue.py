@@ -22,9 +22,11 @@ OTP, BULK = MessageType.OTP, MessageType.MARKETING
 
 
 def send(tenant: int = 1, type: MessageType = OTP) -> SendStart:
+    message_id = next(_ids)
     return SendStart(
         tenant_id=tenant,
-        message_id=next(_ids),
+        message_id=message_id,
+        public_id=10**15 + message_id,
         merchant_id=1,
         merchant="gym-a",
         channel=Channel.SMS,
