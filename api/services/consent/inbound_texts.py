@@ -4,16 +4,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 from api.http.auth import Caller
 from api.http.pagination import Page, Slice
 from api.schemas.inbound import InboundMessageView
+from api.services.consent.inbound_reading import number_of, readable_text
 from api.services.messages.write import start_of
 from api.workflow_starters import WorkflowStarter
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason
-from models.errors import Forbidden, InvalidPhoneNumber, MalformedJson, NotFound
+from models.errors import Forbidden, MalformedJson, NotFound
 from models.metrics import REPORT_MISMATCHES
 from models.queries.consent import inbound_texts
 from models.queries.consent.consents import lock_contact, say
@@ -30,7 +30,6 @@ from models.queries.messages.acceptance import AcceptedMessage, NewMessage
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
 from models.rules.billing.periods import month_of
-from models.rules.consent.contacts import e164
 from models.rules.consent.keywords import (
     ANSWER_VALIDITY,
     ANSWERS_WITHIN,
@@ -52,8 +51,6 @@ from providers.inbound_verifiers import VerifyInbound
 from providers.ports.messages import ForgedWebhook, InboundText
 
 log = logging.getLogger(__name__)
-
-_LONGEST_EVENT_ID: Final = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +111,7 @@ class Inbox:
         if verify is None:
             raise NotFound
         try:
-            text = _readable(verify(headers, body))
+            text = readable_text(verify(headers, body))
         except ForgedWebhook as error:
             raise Forbidden("The signature is not valid.") from error
         except (ValueError, KeyError, TypeError, OverflowError) as error:
@@ -330,39 +327,6 @@ async def _lock_merchants(
     return sorted(locked), writers
 
 
-def _readable(text: InboundText) -> InboundText:
-    """Bring a text into the form that can be stored and compared."""
-    if not 0 < len(text.event_id) <= _LONGEST_EVENT_ID or not text.event_id.isprintable():
-        raise ValueError("the event has no usable id")
-    return InboundText(
-        event_id=text.event_id,
-        sender=_storable(text.sender),
-        number=_ours(text.number),
-        body=_storable(text.body),
-        sent_at=text.sent_at,
-    )
-
-
-def _storable(text: str) -> str:
-    """Replace what the database cannot hold: NUL, and half of a surrogate pair."""
-    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _number_of(sender: str) -> str:
-    try:
-        return e164(sender)
-    except InvalidPhoneNumber:
-        return ""
-
-
-def _ours(given: str) -> str:
-    try:
-        return e164(given)
-    except InvalidPhoneNumber as error:
-        raise NotFound from error
-
-
 def _note_foreign(provider: str, number: KnownNumber) -> None:
     """Count and log a text that another provider would have to pass on."""
     REPORT_MISMATCHES.labels(provider, Mismatch.PROVIDER).inc()
@@ -382,7 +346,7 @@ def _conversation(
         text=text,
         reading=read_text(text.body),
         contact_key=contact_key,
-        contact=_number_of(text.sender),
+        contact=number_of(text.sender),
     )
 
 
