@@ -269,7 +269,7 @@ WEBHOOKS: Final[list[tuple[str, Reader, Any, list[Field]]]] = [
         [
             (("type",), (*REQUIRED, "report")),
             (("eventId",), REQUIRED),
-            (("from",), (MISSING, *WRONG, 7)),
+            (("from",), (MISSING, *(wrong for wrong in WRONG if wrong is not None), 7)),
             (("to",), (MISSING, *WRONG, 7)),
             (("body",), (MISSING, *WRONG, 7)),
             (("at",), NO_TIME),
