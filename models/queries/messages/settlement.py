@@ -74,11 +74,6 @@ _END = text(
            {TOO_LATE} AS too_late,
            (SELECT used FROM month) AS used,
            (SELECT available + held FROM account) AS remaining,
-           CASE WHEN :captured_credits > 0
-                THEN (SELECT units FROM ledger_entry
-                       WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
-                         AND channel = :channel AND kind = 'TOPUP'
-                       ORDER BY id DESC LIMIT 1) END AS upgrade,
            (SELECT {LIMIT}
               FROM merchant WHERE tenant_id = :tenant_id AND id = :merchant_id) AS allowance
     """  # noqa: S608 - every value is a parameter
@@ -161,7 +156,7 @@ async def _warn(
             await allowance_used(db, message.account, before=before, after=row.used, now=now)
     if of_credits and row.remaining is not None:
         before = row.remaining + of_credits
-        if credits_crossed(before, row.remaining, row.upgrade):
+        if credits_crossed(before, row.remaining, message.upgrade):
             await credits_captured(db, message.account, before=before, after=row.remaining, now=now)
     if end.status is MessageStatus.UNKNOWN and end.provider is None:
         await warn_of_unknown(db, message.account, public_id=message.public_id, now=now)

@@ -32,6 +32,8 @@ class LockedMessage:
     month: str
     held_allowance: int
     held_credits: int
+    upgrade: int | None
+    """Units of the merchant's last upgrade; None if it holds no credits, or none was bought."""
     accepted_at: datetime
     facts: Facts
     receipts: tuple[int, ...]
@@ -71,7 +73,13 @@ _LOCK = text(
            ARRAY(SELECT r.contact_key FROM message_recipient r
                   WHERE message.channel = 'EMAIL' AND r.tenant_id = message.tenant_id
                     AND r.message_id = message.id
-                    AND r.contact_key <> message.contact_key) AS further_keys
+                    AND r.contact_key <> message.contact_key) AS further_keys,
+           CASE WHEN held_credits > 0
+                THEN (SELECT e.units FROM ledger_entry e
+                       WHERE e.tenant_id = message.tenant_id
+                         AND e.merchant_id = message.merchant_id
+                         AND e.channel = message.channel AND e.kind = 'TOPUP'
+                       ORDER BY e.id DESC LIMIT 1) END AS upgrade
       FROM message WHERE tenant_id = :tenant_id AND id = :message_id
        FOR NO KEY UPDATE
     """
@@ -141,6 +149,7 @@ async def lock_for_settlement(
         month=row.month,
         held_allowance=row.held_allowance,
         held_credits=row.held_credits,
+        upgrade=row.upgrade,
         accepted_at=row.accepted_at,
         facts=_facts(channel, row, found),
         receipts=tuple(found.receipts),

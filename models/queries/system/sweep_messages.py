@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from models.enums import MessageType
 from models.queries.messages.identity import START, start_of
+from models.queries.system.waiting_pairs import WAITING_PAIRS
 from models.rules.messages.identity import SendStart
 from models.rules.messages.priorities import priority_of
 from models.session import ReadSession, WriteSession
@@ -46,17 +47,7 @@ async def take_stalled(
 # index, so that many of one cost others nothing.
 _SWEEP_UNSTARTED = text(
     f"""
-    WITH RECURSIVE pair AS (
-        (SELECT type, tenant_id FROM message
-          WHERE completed_at IS NULL AND ready_at IS NOT NULL
-          ORDER BY type, tenant_id LIMIT 1)
-        UNION ALL
-        SELECT following.* FROM pair, LATERAL (
-            SELECT type, tenant_id FROM message m
-             WHERE completed_at IS NULL AND ready_at IS NOT NULL
-               AND (m.type, m.tenant_id) > (pair.type, pair.tenant_id)
-             ORDER BY type, tenant_id LIMIT 1) AS following
-    ), chosen AS (
+    WITH RECURSIVE {WAITING_PAIRS}, chosen AS (
         SELECT pair.tenant_id, first.id, urgency.priority, first.turn
           FROM pair
           JOIN unnest(CAST(:types AS varchar[]), CAST(:priorities AS int[]))
