@@ -7,7 +7,7 @@ from functools import cached_property
 
 from temporalio.client import Client
 
-from api.start_queue import Failure, Reach, StartQueue
+from api.start_queue import Failure, Reachability, StartQueue
 from models.rules.messages.identity import SendStart
 from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 from workflows.billing.start import UpgradeStart, start_upgrade, wake_upgrade
@@ -26,20 +26,20 @@ class Bounded:
     """Asks Temporal within bounds; the sweeper makes up for what could not be asked."""
 
     @cached_property
-    def _reach(self) -> Reach:
-        return Reach()
+    def _reachability(self) -> Reachability:
+        return Reachability()
 
     async def _ask(self, call: Callable[[], Awaitable[object]]) -> None:
         """Make one call, unless Temporal is away; a failure is only noted."""
-        if not self._reach.may_ask():
+        if not self._reachability.may_ask():
             return
         try:
             await asyncio.wait_for(call(), _PATIENCE)
         except Failure as error:
-            self._reach.failed()
+            self._reachability.failed()
             log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
         else:
-            self._reach.answered()
+            self._reachability.answered()
 
 
 class WorkflowStarter(Bounded):
@@ -53,7 +53,7 @@ class WorkflowStarter(Bounded):
     ) -> None:
         self._client = client
         self._queue = StartQueue(
-            lambda send: start_send(client, send, waits), self._reach, on_started=on_started
+            lambda send: start_send(client, send, waits), self._reachability, on_started=on_started
         )
 
     async def start(self, send: SendStart) -> None:

@@ -214,7 +214,7 @@ class Sweeping:
         ids = [(message.tenant_id, message.message_id) for message in messages]
         if ids:
             async with self._database.transaction() as db:
-                await sweep_messages.look_again(db, ids, sweep_at, later=False)
+                await sweep_messages.reschedule(db, ids, sweep_at, later=False)
 
     async def _start_sender_queue(self, queue: SenderQueueKey) -> bool:
         """Start the workflow of a queue that holds messages; a running one is left alone."""
@@ -240,7 +240,7 @@ class Sweeping:
         if not started and await self._is_open(message):
             STRANDED.inc()
             async with self._database.statement() as db:  # no worker will take it: it is not late
-                await waiting.put_off(
+                await waiting.postpone(
                     db,
                     tenant_id=message.tenant_id,
                     message_id=message.message_id,

@@ -236,7 +236,7 @@ async def release_number(
     The request has no body and is idempotent: a number that is being released or was released is
     returned unchanged.
     """
-    answer = await numbers.give_back(caller, merchant_id, number, key)
+    answer = await numbers.release(caller, merchant_id, number, key)
     return answer_with(answer, request, response)
 
 

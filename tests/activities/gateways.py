@@ -61,26 +61,26 @@ class OwnGateway:
     """The moment at which the process ends, once: before or after which call."""
 
     async def charge(self, request: ChargeRequest) -> ChargeAnswer:
-        self._reach("before charge")
+        self._reachability("before charge")
         self.calls.append("charge")
         self.requests.append(request)
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, NotProcessed):
             return answer
         self.states.setdefault(request.reference, self.state)
-        self._reach("after charge")
+        self._reachability("after charge")
         assert not isinstance(answer, Refunded | RefundRefused)
         return answer or self._tell(request.reference)
 
     async def look_up(self, reference: str) -> ChargeLookUp:
-        self._reach("before look_up")
+        self._reachability("before look_up")
         self.calls.append("look_up")
         if self.truths:
             return self.truths.pop(0)
         return self._tell(reference) if reference in self.states else NotFound()
 
     async def cancel(self, charge_id: str) -> ChargeAnswer:
-        self._reach("before cancel")
+        self._reachability("before cancel")
         self.calls.append("cancel")
         answer = self.answers.pop(0) if self.answers else None
         assert not isinstance(answer, Refunded | RefundRefused)
@@ -89,11 +89,11 @@ class OwnGateway:
         reference = charge_id.removeprefix("ch-")
         if self.states[reference] in (ChargeState.PROCESSING, ChargeState.NEEDS_ACTION):
             self.states[reference] = ChargeState.CANCELED
-        self._reach("after cancel")
+        self._reachability("after cancel")
         return answer or self._tell(reference)
 
     async def refund(self, charge_id: str, key: str) -> RefundAnswer:
-        self._reach("before refund")
+        self._reachability("before refund")
         self.calls.append("refund")
         answer = self.answers.pop(0) if self.answers else None
         assert not isinstance(answer, Charge)
@@ -101,10 +101,10 @@ class OwnGateway:
             return answer
         assert self.states[charge_id.removeprefix("ch-")] is ChargeState.SUCCEEDED
         self.refunds[key] = charge_id
-        self._reach("after refund")
+        self._reachability("after refund")
         return answer or Refunded(refund_id=f"re-{key}")
 
-    def _reach(self, moment: str) -> None:
+    def _reachability(self, moment: str) -> None:
         if self.dies == moment:
             self.dies = None
             raise Died

@@ -89,7 +89,7 @@ class Registrar:
         body = {"campaignId": campaign_id}
         return await self.post(f"numbers/{quote(number)}/assignment", body, key)
 
-    async def give_back(self, number: str, key: str | None = None) -> httpx.Response:
+    async def release(self, number: str, key: str | None = None) -> httpx.Response:
         extra = {} if key is None else {"Idempotency-Key": key}
         return await self.integrator.client.delete(
             f"/api/v1{self.path}/numbers/{quote(number)}",

@@ -74,7 +74,7 @@ class Registrar:
         await until(over)
         return view
 
-    async def give_back(self, number: str) -> dict[str, Any]:
+    async def release(self, number: str) -> dict[str, Any]:
         """Ask for a number to be given back."""
         harness = self.integrator.harness
         answer = await harness.http.delete(

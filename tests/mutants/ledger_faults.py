@@ -216,7 +216,7 @@ FAULTS: Final = (
     Fault(
         "a provider's first price holds",
         _RULES,
-        "price_told",
+        "reported_price",
         "told[-1]",
         "told[0]",
         ("tests/unit/messages/test_settlement.py", "tests/activities/messages/test_prices.py"),

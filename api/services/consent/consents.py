@@ -12,7 +12,7 @@ from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConse
 from api.services.consent.contacts import key_to_find, read_contact
 from models.enums import Channel, ConsentStatus, SuppressionReason
 from models.queries.consent import suppression
-from models.queries.consent.consents import list_changes, list_consents, lock_contact, say
+from models.queries.consent.consents import list_changes, list_consents, lock_contact, write_consent
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.session import Database, WriteSession
@@ -116,7 +116,7 @@ class Consents:
             db, merchant.tenant_id, merchant_id, order.channel, contact_key, shared=False
         )
         now = self._clock()  # after the lock, so that the later word has the later time
-        said = _Said(
+        said = _ConsentWrite(
             tenant_id=merchant.tenant_id,
             merchant_id=merchant_id,
             channel=order.channel,
@@ -125,7 +125,7 @@ class Consents:
             source=order.source,
             now=now,
         )
-        await say(db, **asdict(said), status=order.status)
+        await write_consent(db, **asdict(said), status=order.status)
         if order.status is ConsentStatus.OPT_IN:
             await _lift_bounces(db, caller, said)
         return ConsentView(
@@ -139,7 +139,7 @@ class Consents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
+class _ConsentWrite:
     """Who said something to whom, when and by what."""
 
     tenant_id: int
@@ -151,7 +151,7 @@ class _Said:
     now: datetime
 
 
-async def _lift_bounces(db: WriteSession, caller: Caller, said: _Said) -> None:
+async def _lift_bounces(db: WriteSession, caller: Caller, said: _ConsentWrite) -> None:
     """Take hard bounces back: whoever opts in says that the address works.
 
     A complaint and a carrier opt-out only the recipient lifts. A tenant's API key speaks for the

@@ -16,7 +16,7 @@ from models.enums import Channel, ConsentStatus, InboundKind, MessageType, Suppr
 from models.errors import Forbidden, MalformedJson, NotFound
 from models.metrics import REPORT_MISMATCHES
 from models.queries.consent import inbound_texts
-from models.queries.consent.consents import lock_contact, say
+from models.queries.consent.consents import lock_contact, write_consent
 from models.queries.consent.inbound_texts import (
     Addressee,
     KnownNumber,
@@ -151,7 +151,7 @@ class Inbox:
             number = await inbound_texts.find_number(looking, text.number)
         if number is None:
             raise NotFound
-        if not number.is_heard_by(provider):
+        if not number.is_received_by(provider):
             _note_foreign(provider, number)
             return None
         key = self._database.contact_keys.key_of_sender(text.sender)
@@ -181,7 +181,7 @@ class Inbox:
     async def _change(
         self, db: WriteSession, talk: _Conversation, known: Sequence[Addressee], sent: Sequence[int]
     ) -> bool:
-        """Change consent as the text asks for; say whether anything changed."""
+        """Change consent as the text asks for; return whether anything changed."""
         match talk.reading.kind:
             case InboundKind.OPT_OUT:
                 leaving = [
@@ -247,7 +247,7 @@ class Inbox:
         status: ConsentStatus,
         source: str,
     ) -> None:
-        await say(
+        await write_consent(
             db,
             tenant_id=talk.tenant_id,
             merchant_id=merchant.merchant_id,

@@ -8,7 +8,7 @@ from api.services.messages.permission import UnsubscribeLinks
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus
 from models.errors import NotFound
-from models.queries.consent.consents import find_address, find_said, lock_contact, say
+from models.queries.consent.consents import find_address, find_consent, lock_contact, write_consent
 from models.queries.tenants.merchants import find_by_public_ids
 from models.session import Database
 from models.tables.base import row_id
@@ -41,7 +41,7 @@ class Unsubscribing:
         tenant_id, merchant_id = merchant.tenant_id, row_id(merchant.id)
         async with self._database.transaction(LockScope(tenant_id, merchant_id)) as db:
             await lock_contact(db, tenant_id, merchant_id, Channel.EMAIL, key, shared=False)
-            said = await find_said(
+            said = await find_consent(
                 db,
                 tenant_id=tenant_id,
                 merchant_id=merchant_id,
@@ -49,7 +49,7 @@ class Unsubscribing:
                 contact_key=key,
             )
             if said is not ConsentStatus.OPT_OUT:
-                await say(
+                await write_consent(
                     db,
                     tenant_id=tenant_id,
                     merchant_id=merchant_id,

@@ -45,7 +45,7 @@ class CancelRequests:
         try:
             view = await self._canceling.cancel(caller, message_id)
         except (MessageNotFound, NotCancelable):
-            await self._let_go(caller, request)
+            await self._release(caller, request)
             raise
         return Replayed(view) if known else Accepted(view)
 
@@ -57,7 +57,7 @@ class CancelRequests:
             await store_answer(db, caller, request, _Bound(message_id=message_id), self._clock())
             return False
 
-    async def _let_go(self, caller: Caller, request: IdempotentRequest) -> None:
+    async def _release(self, caller: Caller, request: IdempotentRequest) -> None:
         if request.key is None:
             return
         async with self._database.transaction(caller.lock_scope(work=request.route)) as db:

@@ -66,6 +66,6 @@ class StartedMessages:
             ids.append((started.tenant_id, started.message_id))
         if ids:
             async with self._database.statement() as db:
-                await sweep_messages.look_again(
+                await sweep_messages.reschedule(
                     db, ids, datetime.now(UTC) + self._grace, later=True
                 )

@@ -137,7 +137,7 @@ class MessagingNumbers(RegistrationActions):
                 view = await _assignment_answered(db, row, scope, stored)
         return await self._answer(row, scope, view, fresh=stored is None)
 
-    async def give_back(
+    async def release(
         self, caller: Caller, merchant_id: str, number: str, request: IdempotentRequest
     ) -> Outcome[V1MerchantMessagingNumberView]:
         """Unassign a number, then release it; one on its way or gone is answered as it is.
@@ -150,7 +150,7 @@ class MessagingNumbers(RegistrationActions):
             if stored is None:
                 now = self._clock()
                 row = await _lock_number(db, scope, number)
-                self._give_back(row, now)
+                self._release(row, now)
                 await db.flush()
                 if row.assignment == AssignmentState.UNASSIGNING:
                     await forget_campaign(db, row)
@@ -202,7 +202,7 @@ class MessagingNumbers(RegistrationActions):
         await db.flush()
         return campaign
 
-    def _give_back(self, row: MessagingNumber, now: datetime) -> None:
+    def _release(self, row: MessagingNumber, now: datetime) -> None:
         if row.state in (NumberState.REQUESTED, NumberState.FAILED):
             raise NumberNotActive(f"The number is {row.state}.")
         if row.assignment == AssignmentState.PENDING:

@@ -64,7 +64,9 @@ _TOLD = text(
 )
 
 
-async def truth_told(db: WriteSession, account: Account, *, since: datetime, now: datetime) -> None:
+async def resolve_unknown(
+    db: WriteSession, account: Account, *, since: datetime, now: datetime
+) -> None:
     """Take a message that was UNKNOWN `since` then out of the warning, if it is of this one."""
     await db.execute(
         _TOLD,

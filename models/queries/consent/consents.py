@@ -76,7 +76,7 @@ _SAY = text(
 )
 
 
-async def say(
+async def write_consent(
     db: WriteSession,
     *,
     tenant_id: int,
@@ -116,7 +116,7 @@ _SAID = text(
 )
 
 
-async def find_said(
+async def find_consent(
     db: WriteSession, *, tenant_id: int, merchant_id: int, channel: Channel, contact_key: str
 ) -> ConsentStatus | None:
     """Return what a contact last said to a merchant; None if it never said anything."""

@@ -24,7 +24,7 @@ class KnownNumber:
     """The registry it was bought at; None: an operator added it."""
     delivery_mode: DeliveryMode
 
-    def is_heard_by(self, provider: str) -> bool:
+    def is_received_by(self, provider: str) -> bool:
         """Say whether a provider may pass on what is sent to it.
 
         A tenant in LIVE mode hears nothing from the simulator.

@@ -206,7 +206,9 @@ async def _find_sender(
     pace = pace_of(row, tenant_id=tenant_id, channel=channel, read_since=read_since)
     if fits or not _may_move(row, attempts):
         return _Sender(address=row.sender, fits=fits, pace=pace)
-    other = await senders.choose_anew(db, **ids, merchant=row.merchant, channel=channel, key=key)
+    other = await senders.choose_another_sender(
+        db, **ids, merchant=row.merchant, channel=channel, key=key
+    )
     if other is None:
         return _Sender(address=row.sender, fits=False, pace=pace)
     queue = SenderQueueKey(

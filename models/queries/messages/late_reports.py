@@ -6,14 +6,14 @@ from datetime import datetime
 from sqlalchemy import text
 
 from models.enums import TERMINAL, MessageStatus
-from models.queries.alerts.unknown_deliveries import find_untaken, truth_told
+from models.queries.alerts.unknown_deliveries import find_untaken, resolve_unknown
 from models.queries.billing.repricing import Repriced, reprice
 from models.queries.billing.usage_days import DayIsClosed
 from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usage_of
 from models.queries.messages.settlement_facts import LockedMessage
 from models.queries.messages.status_steps import may_step
 from models.rules.billing.periods import day_of
-from models.rules.messages.settlement import End, correction, price_told
+from models.rules.messages.settlement import End, correction, reported_price
 from models.session import WriteSession
 
 _CORRECT = text(
@@ -82,7 +82,7 @@ async def apply_late_reports(
     await _post_corrections(db, message, end, now)
     await close_receipts(db, message, now)
     if untaken_since is not None:
-        await truth_told(db, message.account, since=untaken_since, now=now)
+        await resolve_unknown(db, message.account, since=untaken_since, now=now)
     return message.facts.status if end is None else end.status
 
 
@@ -94,7 +94,7 @@ async def _post_corrections(
     if booked is None:
         return
     units = booked.cost_units if end is None else max(booked.cost_units, end.cost_units)
-    if units == booked.cost_units and price_told(message.facts, booked.provider) is None:
+    if units == booked.cost_units and reported_price(message.facts, booked.provider) is None:
         return
     price = message.price(booked.provider, units, awaited=booked.awaited)
     wanted = Repriced(

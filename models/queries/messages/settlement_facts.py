@@ -13,7 +13,7 @@ from models.queries.billing.applicable_rates import AS_JSON, CARDS, read_cards
 from models.queries.billing.repricing import PostedUsage, read_posted
 from models.queries.billing.usage_days import KEY
 from models.rules.billing.pricing import Card, Price, choose, country_of, price
-from models.rules.messages.settlement import price_told
+from models.rules.messages.settlement import reported_price
 from models.rules.messages.settlement_facts import AttemptFact, Facts, ReportFact
 from models.session import WriteSession
 
@@ -52,7 +52,7 @@ class LockedMessage:
         return price(
             units,
             choose(theirs, self.accepted_at),
-            told=price_told(self.facts, provider),
+            told=reported_price(self.facts, provider),
             awaited=awaited,
         )
 

@@ -65,7 +65,7 @@ _MOVE = text(
 )
 
 
-async def choose_anew(
+async def choose_another_sender(
     db: WriteSession, *, tenant_id: int, message_id: int, merchant: str, channel: Channel, key: str
 ) -> NewSender | None:
     """Give a waiting message another sender, and delete its entry in the old one's queue.

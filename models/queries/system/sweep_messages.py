@@ -117,7 +117,7 @@ _LOOK_AGAIN = text(
 )
 
 
-async def look_again(
+async def reschedule(
     db: WriteSession, messages: Collection[tuple[int, int]], sweep_at: datetime, *, later: bool
 ) -> None:
     """Set when the sweeper looks after messages that have no attempt yet.

@@ -63,11 +63,11 @@ async def conclude(
 
 async def stored_now(db: WriteSession, awaited_inline: AwaitedAttempt) -> StoredReceipt | Mismatch:
     """Store the last report about an attempt."""
-    report = last_word(awaited_inline)
+    report = final_report(awaited_inline)
     return await receipts.store(db, report, CONTACT_KEYS, datetime.now(UTC))
 
 
-def last_word(awaited_inline: AwaitedAttempt) -> NewReceipt:
+def final_report(awaited_inline: AwaitedAttempt) -> NewReceipt:
     """Return the report that a message has arrived."""
     return NewReceipt(
         attempt=AttemptKey(

@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.system.sweep_messages import Sweeping
 from models.enums import MessageType, ReportStatus
-from models.queries.system.sweep_messages import look_again, take_unstarted
+from models.queries.system.sweep_messages import reschedule, take_unstarted
 from providers.routing import Routes
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
@@ -132,8 +132,8 @@ async def test_what_was_started_and_waits_for_a_worker_is_left_alone(harness: Ha
     later = soon + 2 * timedelta(minutes=1)
     tenant = harness.owner.tenant_id
     async with harness.database.transaction() as db:
-        await look_again(db, [(tenant, waiting), (tenant, tried)], later, later=True)
-        await look_again(db, [(tenant, waiting)], soon, later=True)
+        await reschedule(db, [(tenant, waiting), (tenant, tried)], later, later=True)
+        await reschedule(db, [(tenant, waiting)], soon, later=True)
     assert (await harness.message(waiting)).sweep_at == later
     assert (await harness.message(tried)).sweep_at == of_attempt
 

@@ -47,7 +47,7 @@ async def _every_answer(registrar: Registrar, number: str, campaign: str) -> lis
         await registrar.buy(number),
         await registrar.get("numbers"),
         await registrar.assign(number, campaign),
-        await registrar.give_back(number),
+        await registrar.release(number),
         await registrar.get("status"),
     ]
 
@@ -72,7 +72,7 @@ async def test_another_tenant_with_a_merchant_of_its_own_sees_and_uses_nothing(
     assert refused(await other.get("brand")) == (404, "BRAND_NOT_FOUND")
     assert (await other.get("campaigns")).json() == (await other.get("numbers")).json() == []
     assert refused(await other.assign(number, campaign)) == (404, "NUMBER_NOT_FOUND")
-    assert refused(await other.give_back(number)) == (404, "NUMBER_NOT_FOUND")
+    assert refused(await other.release(number)) == (404, "NUMBER_NOT_FOUND")
     await other.approved()
     assert refused(await other.campaign(campaignId=campaign)) == (404, "CAMPAIGN_NOT_FOUND")
 

@@ -211,18 +211,18 @@ async def test_a_sole_proprietor_has_one_campaign_and_one_number(registrar: Regi
 async def test_a_number_the_merchant_never_had_is_404(registrar: Registrar, number: str) -> None:
     campaign = await registrar.approved()
     assert refused(await registrar.assign(number, campaign)) == (404, "NUMBER_NOT_FOUND")
-    assert refused(await registrar.give_back(number)) == (404, "NUMBER_NOT_FOUND")
+    assert refused(await registrar.release(number)) == (404, "NUMBER_NOT_FOUND")
 
 
 async def test_a_number_without_a_campaign_is_released_at_once(
     registrar: Registrar, registrations: FakeRegistrationStarter
 ) -> None:
     number = await registrar.bought()
-    view = (await registrar.give_back(number, key="k")).json()
+    view = (await registrar.release(number, key="k")).json()
     assert (view["status"], view["assignmentStatus"]) == ("RELEASING", None)
     assert registrations.started[-1][0].registry_operation is RegistrationOperation.RELEASE
     await registrar.stands("number", "RELEASED")
-    again = await registrar.give_back(number, key="k")
+    again = await registrar.release(number, key="k")
     assert (again.json()["status"], again.headers["Idempotency-Replayed"]) == ("RELEASED", "true")
 
 
@@ -233,11 +233,11 @@ async def test_a_number_with_a_campaign_is_unassigned_first(
     campaign, number = await registrar.approved(), await registrar.bought()
     await registrar.assign(number, campaign)
     await registrar.stands("assignment", state)
-    view = (await registrar.give_back(number)).json()
+    view = (await registrar.release(number)).json()
     assert (view["status"], view["assignmentStatus"]) == ("ACTIVE", "UNASSIGNING")
     assert registrations.started[-1][0].registry_operation is RegistrationOperation.UNASSIGN
     before = (await registrar.get("numbers")).json()
-    assert (await registrar.give_back(number)).json() == before[0]
+    assert (await registrar.release(number)).json() == before[0]
 
 
 @pytest.mark.parametrize("state", ["REQUESTED", "FAILED"])
@@ -245,7 +245,7 @@ async def test_what_was_never_bought_is_not_given_back(registrar: Registrar, sta
     number = await registrar.bought()
     await registrar.stands("number", state)
     before = await registrar.rows()
-    assert refused(await registrar.give_back(number, "k")) == (409, "NUMBER_NOT_ACTIVE")
+    assert refused(await registrar.release(number, "k")) == (409, "NUMBER_NOT_ACTIVE")
     assert await registrar.rows() == before
 
 
@@ -253,5 +253,5 @@ async def test_a_number_is_not_given_back_while_it_is_being_assigned(registrar: 
     campaign, number = await registrar.approved(), await registrar.bought()
     await registrar.assign(number, campaign)
     before = await registrar.rows()
-    assert refused(await registrar.give_back(number, "k")) == (409, "ASSIGNMENT_PENDING")
+    assert refused(await registrar.release(number, "k")) == (409, "ASSIGNMENT_PENDING")
     assert await registrar.rows() == before
