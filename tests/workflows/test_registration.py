@@ -198,7 +198,7 @@ async def test_a_story_replays_after_every_step(story: Any) -> None:
 
 
 async def test_an_order_says_nothing_but_ids_words_and_times() -> None:
-    assert set(ORDER.__dataclass_fields__) == {"tenant_id", "kind", "row_id", "waits"}
-    ids = {"tenant_id", "kind", "row_id", "registry_operation"}
+    assert set(ORDER.__dataclass_fields__) == {"tenant_id", "kind", "row_id", "public_id", "waits"}
+    ids = {"tenant_id", "kind", "row_id", "public_id", "registry_operation"}
     assert set(RegistrationStep.__dataclass_fields__) == ids
     assert set(RegistrationResult.__dataclass_fields__) == {"move", "state", "until"}
