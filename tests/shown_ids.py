@@ -27,11 +27,15 @@ _TO_STANDARD: Final = str.maketrans("-_", "+/")
 
 
 def mark_row_ids(postgres_url: str) -> None:
-    """Let every table of a new database count from a number of its own, far above public ids."""
+    """Let every table of a new database count from a number of its own, far above public ids.
+
+    A tenant's number is its operator's, who reads it: `hexavox tenant create` makes a sender of it.
+    """
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         columns = connection.execute(
             "SELECT table_name, column_name FROM information_schema.columns"
-            " WHERE is_identity = 'YES' AND table_schema = 'public' ORDER BY table_name"
+            " WHERE is_identity = 'YES' AND table_schema = 'public'"
+            "   AND table_name <> 'tenant' ORDER BY table_name"
         ).fetchall()
         for place, (table, column) in enumerate(columns):
             first = _FIRST + place * _PER_TABLE + 1

@@ -25,8 +25,8 @@ class V1OmniSmsSendRequest(RequestBody):
         examples=["+18135551234"],
     )
     message: Annotated[str, Field(min_length=1), Visible] = Field(
-        description="Text with at least one visible character, at most 10 segments (1,530 GSM-7 or "
-        "670 UCS-2 characters).",
+        description="Text with at least one visible character, at most 10 segments (1,530 GSM-7 "
+        "or 670 UCS-2 characters).",
         examples=["Your OTP is 123456"],
     )
     type: MessageType = Field(

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from datetime import timedelta
 from typing import Any, Final, Literal, assert_never
 from urllib.parse import quote
 
@@ -34,7 +33,7 @@ from providers.ports.messages import (
     Unanswered,
     VoiceRequest,
 )
-from providers.simulator.calls import HEADER, NOT_PROCESSED, signed
+from providers.simulator.calls import HEADER, NOT_PROCESSED, SimulatorAdapter, signed
 from providers.simulator.payloads import CODE_LENGTH, Id, Moment, Payload, parse_json, read_payload
 from providers.simulator.reports import read_look_up, read_report
 
@@ -79,59 +78,22 @@ class _Inbound(Payload):
     at: Moment
 
 
-class Simulator:
+class Simulator(SimulatorAdapter):
     """The simulator as a provider: it keeps our reference, so truth is provable both ways."""
 
     channels: Final = frozenset(Channel)
     proof: Final = Proof.REFERENCE
-    tells_price: Final = True
-
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        base_url: str,
-        *,
-        timeout: timedelta,
-        absence_window: timedelta,
-        secret: str | None = None,
-        name: str = NAME,
-    ) -> None:
-        self.name = name
-        self.absence_window = absence_window
-        self._client = client
-        self._secret = secret
-        self._base_url = base_url.rstrip("/")
-        self.timeout = timeout
+    reports_price: Final = True
 
     async def send(self, request: SendRequest) -> Answer:
         """Post one message."""
-        response = await http.deliver(
-            self._client,
-            signed(
-                self._client.build_request(
-                    "POST", f"{self._base_url}/messages", json=_document(request)
-                ),
-                self._secret,
-            ),
-            not_after=request.not_after,
-            timeout=self.timeout,
-        )
-        if not isinstance(response, httpx.Response):
-            return response
-        return _answer(response)
+        response = await self._post("/messages", _document(request), not_after=request.not_after)
+        return _answer(response) if isinstance(response, httpx.Response) else response
 
     async def look_up(self, reference: str) -> LookUp:
         """Ask what the simulator took under a reference."""
-        request = self._client.build_request(
-            "GET",
-            f"{self._base_url}/messages",
-            params={"reference": reference},
-            timeout=self.timeout.total_seconds(),
-        )
         try:
-            response = await self._client.send(signed(request, self._secret))
-            response.raise_for_status()
-            return read_look_up(parse_json(response.content), reference)
+            return read_look_up(await self._get("/messages", {"reference": reference}), reference)
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=type(error).__name__)
 

@@ -1,7 +1,7 @@
 """Adapter to the simulator's payment gateway, over the network like any vendor."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
@@ -21,8 +21,8 @@ from providers.ports.payments import (
     Refunded,
     RefundRefused,
 )
-from providers.simulator.calls import NOT_PROCESSED, signed
-from providers.simulator.messages import NAME, verified
+from providers.simulator.calls import NOT_PROCESSED, SimulatorAdapter
+from providers.simulator.messages import verified
 from providers.simulator.payloads import (
     CODE_LENGTH,
     Code,
@@ -48,7 +48,7 @@ _STATES: Final[dict[str, ChargeState]] = {
 
 _ALREADY_REFUNDED: Final = 50410
 
-_TELLS_A_CHARGE: Final = frozenset(
+_CHARGE_EVENTS: Final = frozenset(
     {httpx.codes.OK, httpx.codes.PAYMENT_REQUIRED, httpx.codes.CONFLICT}
 )
 """Answered with the charge: as asked, declined, or already over."""
@@ -97,28 +97,12 @@ class _Refusal(Payload):
     code: int
 
 
-class SimulatedPayments:
+class SimulatedPayments(SimulatorAdapter):
     """The simulator as a gateway: it honours keys for ever, and finds charges by reference."""
-
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        base_url: str,
-        *,
-        timeout: timedelta,
-        absence_window: timedelta,
-        secret: str | None = None,
-    ) -> None:
-        self.name = NAME
-        self.timeout = timeout
-        self.absence_window = absence_window
-        self._client = client
-        self._secret = secret
-        self._base_url = base_url.rstrip("/")
 
     async def charge(self, request: ChargeRequest) -> ChargeAnswer:
         """Post one charge."""
-        answer = await self._post(
+        answer = await self._send(
             "/charges",
             {
                 "reference": request.reference,
@@ -134,31 +118,24 @@ class SimulatedPayments:
 
     async def look_up(self, reference: str) -> ChargeLookUp:
         """Ask what was charged under a reference."""
-        request = self._client.build_request(
-            "GET",
-            f"{self._base_url}/charges",
-            params={"reference": reference},
-            timeout=self.timeout.total_seconds(),
-        )
         try:
-            response = await self._client.send(signed(request, self._secret))
-            response.raise_for_status()
-            items = read_payload(_Charges, parse_json(response.content)).items
+            document = await self._get("/charges", {"reference": reference})
+            items = read_payload(_Charges, document).items
             return _charge(items[0]) if items else NotFound()
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=type(error).__name__)
 
     async def cancel(self, charge_id: str) -> ChargeAnswer:
         """Cancel a charge; canceling twice is once."""
-        answer = await self._post(f"/charges/{quote(charge_id, safe='')}/cancel", {})
+        answer = await self._send(f"/charges/{quote(charge_id, safe='')}/cancel", {})
         return _charge_answer(answer) if isinstance(answer, httpx.Response) else answer
 
     async def refund(self, charge_id: str, key: str) -> RefundAnswer:
         """Give all of a charge back."""
-        answer = await self._post("/refunds", {"chargeId": charge_id}, key=key)
+        answer = await self._send("/refunds", {"chargeId": charge_id}, key=key)
         return _refund_answer(answer) if isinstance(answer, httpx.Response) else answer
 
-    async def _post(
+    async def _send(
         self,
         path: str,
         document: dict[str, Any],
@@ -166,17 +143,11 @@ class SimulatedPayments:
         key: str | None = None,
         not_after: datetime | None = None,
     ) -> httpx.Response | NotProcessed | Ambiguous:
-        request = self._client.build_request(
-            "POST",
-            self._base_url + path,
-            json=document,
-            headers={} if key is None else {KEY_HEADER: key},
-        )
-        return await http.deliver(
-            self._client,
-            signed(request, self._secret),
+        return await self._post(
+            path,
+            document,
             not_after=not_after or datetime.now(UTC) + self.timeout,
-            timeout=self.timeout,
+            headers=None if key is None else {KEY_HEADER: key},
         )
 
 
@@ -198,7 +169,7 @@ def _charge_answer(response: httpx.Response) -> ChargeAnswer:
     if not_processed is not None:
         return not_processed
     try:
-        if response.status_code in _TELLS_A_CHARGE:
+        if response.status_code in _CHARGE_EVENTS:
             return _charge(read_payload(_Charge, parse_json(response.content)))
     except (ValueError, KeyError, TypeError):
         pass

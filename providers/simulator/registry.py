@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, assert_never
-from urllib.parse import quote
 
 import httpx
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -18,22 +16,22 @@ from providers.ports.registration import (
     BrandRequest,
     CampaignRequest,
     LookUpAnswer,
-    Offered,
+    NumberOffers,
+    OperationStatus,
     PurchaseRequest,
     Reason,
-    RegistryNews,
+    RegistryEvent,
     RegistryRequest,
     ReleaseRequest,
     SearchAnswer,
-    Stands,
     SubmitAnswer,
     UnassignmentRequest,
 )
-from providers.simulator.calls import NOT_PROCESSED, signed
-from providers.simulator.messages import NAME, verified
+from providers.simulator.calls import NOT_PROCESSED, SimulatorAdapter
+from providers.simulator.messages import verified
 from providers.simulator.payloads import Code, Id, Payload, parse_json, printable, read_payload
 
-_STANDINGS: Final = {
+_STATUSES: Final = {
     "pending": RegistryStatus.PENDING,
     "done": RegistryStatus.DONE,
     "rejected": RegistryStatus.REJECTED,
@@ -107,49 +105,20 @@ class _News(Payload):
     reference: str
 
 
-class SimulatedRegistry:
+class SimulatedRegistry(SimulatorAdapter):
     """The simulator as a registry: it keeps our reference, so truth is provable both ways."""
-
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        base_url: str,
-        *,
-        timeout: timedelta,
-        absence_window: timedelta,
-        secret: str | None = None,
-        name: str = NAME,
-    ) -> None:
-        self.name = name
-        self.timeout = timeout
-        self.absence_window = absence_window
-        self._client = client
-        self._secret = secret
-        self._url = f"{base_url.rstrip('/')}/registry"
 
     async def submit(self, request: RegistryRequest) -> SubmitAnswer:
         """Post one request; here one call does it all."""
-        response = await http.deliver(
-            self._client,
-            signed(
-                self._client.build_request(
-                    "POST", f"{self._url}/{_collection(request)}", json=_document(request)
-                ),
-                self._secret,
-            ),
-            not_after=request.not_after,
-            timeout=self.timeout,
-        )
-        if not isinstance(response, httpx.Response):
-            return response
-        return _answer(request, response)
+        response = await self._post(_path(request), _document(request), not_after=request.not_after)
+        return _answer(request, response) if isinstance(response, httpx.Response) else response
 
     async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
         """Ask what was taken under our reference."""
         try:
-            document = await self._get(_collection(request), {"reference": request.reference})
+            document = await self._get(_path(request), {"reference": request.reference})
             items = read_payload(_Records, document).items
-            return _stands(request, items[0]) if items else NotFound()
+            return _operation_status(request, items[0]) if items else NotFound()
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=type(error).__name__)
 
@@ -161,52 +130,41 @@ class SimulatedRegistry:
         if area_code is not None:
             wanted["areaCode"] = area_code
         try:
-            document = await self._get("numbers/available", wanted)
-            return Offered(numbers=tuple(map(_offer, read_payload(_Offers, document).items)))
+            document = await self._get("/registry/numbers/available", wanted)
+            return NumberOffers(numbers=tuple(map(_offer, read_payload(_Offers, document).items)))
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=error.__class__.__name__)
 
-    async def _get(self, path: str, params: Mapping[str, str]) -> Any:
-        request = self._client.build_request(
-            "GET",
-            f"{self._url}/{quote(path)}",
-            params=dict(params),
-            timeout=self.timeout.total_seconds(),
-        )
-        response = await self._client.send(signed(request, self._secret))
-        response.raise_for_status()
-        return parse_json(response.content)
 
-
-def news_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryNews | None]:
+def event_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryEvent | None]:
     """Return how to verify and read a webhook: headers and raw body → whose errand has news.
 
     It raises ForgedWebhook when the signature is missing, wrong or older than five minutes.
     """
 
-    def read(headers: Mapping[str, str], body: bytes) -> RegistryNews | None:
+    def read(headers: Mapping[str, str], body: bytes) -> RegistryEvent | None:
         event = verified(secret, headers, body)
         if read_payload(_Event, event).type != "registration":
             return None
-        return RegistryNews(reference=read_payload(_News, event).reference)
+        return RegistryEvent(reference=read_payload(_News, event).reference)
 
     return read
 
 
-def _collection(request: RegistryRequest) -> str:
+def _path(request: RegistryRequest) -> str:
     match request:
         case BrandRequest():
-            return "brands"
+            return "/registry/brands"
         case CampaignRequest():
-            return "campaigns"
+            return "/registry/campaigns"
         case PurchaseRequest():
-            return "numbers"
+            return "/registry/numbers"
         case UnassignmentRequest():
-            return "unassignments"
+            return "/registry/unassignments"
         case AssignmentRequest():
-            return "assignments"
+            return "/registry/assignments"
         case ReleaseRequest():
-            return "releases"
+            return "/registry/releases"
         case _:
             assert_never(request)
 
@@ -257,23 +215,23 @@ def _answer(request: RegistryRequest, response: httpx.Response) -> SubmitAnswer:
         )
     try:
         if response.status_code == httpx.codes.ACCEPTED:
-            return _stands(request, read_payload(_Record, parse_json(response.content)))
+            return _operation_status(request, read_payload(_Record, parse_json(response.content)))
         if response.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
             answer = parse_json(response.content)
             if read_payload(_Refusal, answer).code == _EXPIRED:
                 return NotProcessed(reason="expired", provider_code=_EXPIRED)
             reason = _reason(read_payload(_Reason, answer))
-            return Stands(standing=RegistryStatus.REJECTED, reasons=(reason,))
+            return OperationStatus(status=RegistryStatus.REJECTED, reasons=(reason,))
     except (ValueError, KeyError, TypeError):
         pass
     return Ambiguous(reason=status, provider_code=status)
 
 
-def _stands(request: RegistryRequest, record: _Record) -> Stands:
+def _operation_status(request: RegistryRequest, record: _Record) -> OperationStatus:
     # What an assignment is called there nobody needs: its number keeps its own id.
     keeps = isinstance(request, BrandRequest | CampaignRequest | PurchaseRequest)
-    return Stands(
-        standing=_STANDINGS[record.status],
+    return OperationStatus(
+        status=_STATUSES[record.status],
         vendor_id=record.id if keeps else None,
         reasons=tuple(map(_reason, record.reasons)),
     )

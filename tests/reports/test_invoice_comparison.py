@@ -200,6 +200,47 @@ async def test_corrections_are_part_of_what_we_recorded(
     assert near.exit_code == 0
 
 
+TWILIO_LOG = (
+    "From,To,Body,Status,SentDate,ApiVersion,NumSegments,ErrorCode,AccountSid,Sid,Direction,Price,"
+    "PriceUnit\n"
+    "+15005550006,+18135551234,Hi,delivered,{at},2010-04-01,2,,AC1,SM1,outbound-api,-0.0158,USD\n"
+    '+15005550006,+18135551234,"Hi, you",failed,{at},2010-04-01,1,30005,AC1,SM2,outbound-api,,USD\n'
+    "+18135551234,+15005550006,STOP,received,{at},2010-04-01,1,,AC1,SM3,inbound,-0.0079,USD\n"
+)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2026-04-15",
+        "2026-04-15T12:00:00Z",
+        "2026-04-15T23:30:00-07:00",
+        "2026-04-15 12:00:00 UTC",
+        "2026-04-15T12:00:00.123+00:00",
+        '"Wed, 15 Apr 2026 12:00:00 +0000"',
+        "",
+    ],
+)
+async def test_twilios_own_log_is_read_with_its_negative_prices(
+    database: Database, owner: Owner, compare: Compare, at: str
+) -> None:
+    use = Use(day=DAY, units=2, cost=Decimal("0.0158"), provider="twilio")
+    await sent(database, owner, use, "SM1")
+    run = await compare(TWILIO_LOG.format(at=at), *RANGE)
+    assert run.exit_code == 0, run.output
+    assert run.output.splitlines()[0] == "invoice: 1 lines, 1 messages, units 2, USD 0.015800"
+
+
+async def test_an_invoice_may_take_money_back_and_write_small_amounts_as_tables_do(
+    database: Database, owner: Owner, compare: Compare
+) -> None:
+    await sent(database, owner, Use(day=DAY, units=1, cost=Decimal("0.0079")), "SM1")
+    run = await compare(
+        "id,units,cost,currency,day\nSM1,1,1.58E-02,usd,2026-04-15\nSM1,0,-.0079,USD,2026-04-15,\n"
+    )
+    assert run.exit_code == 0, run.output
+
+
 @pytest.mark.parametrize(
     ("contents", "why"),
     [
@@ -214,6 +255,33 @@ async def test_corrections_are_part_of_what_we_recorded(
         ("id,units,cost\nSM1,1,1e99\n", "Line 2: cost"),
         ("id,units,cost\nSM\x001,1,1\n", "Line 2"),
         ("id,units,cost,day\nSM1,1,1,4/15/2026\n", "Line 2: "),
+        ("id,units,cost\nSM1,1,1_000.5\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,١.٥\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,１.5\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,0x1F\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,+-1\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,1 000\n", "Line 2: cost"),
+        ('id,units,cost\nSM1,1,"1,5"\n', "Line 2: cost"),
+        ("id,units,cost\nSM1,1,0,0079\n", "Line 2 has more cells"),
+        ("id,units,cost\nSM1,1,\n", "Line 2: cost"),
+        ("id,units,cost,carrier fee\nSM1,1,1,1_0\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1_0,1\n", "Line 2: units"),
+        ("id,units,cost\nSM1,１,1\n", "Line 2: units"),
+        ("id,units,cost\nSM1,1.5,1\n", "Line 2: units"),
+        ("id,units,cost,day\nSM1,1,1,2026-04-155\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,2026-04-15 or so\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,2026-04-15/2026-04-16\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,2026-04-15T99:00\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,2026-02-30\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,2026-W16-3\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,٢٠٢٦-٠٤-١٥\n", "Line 2: day"),
+        ("id,units,cost,Cost\nSM1,1,1,2\n", "two columns for cost"),
+        ("id,units,price,amount\nSM1,1,1,2\n", "two columns for cost"),
+        ("id,units,num_segments,cost\nSM1,1,2,1\n", "two columns for units"),
+        ("id,sid,units,cost\nSM1,SM2,1,1\n", "two columns for id"),
+        ("id,units,cost,currency\nSM1,1,1,EUR\n", "Line 2: the currency"),
+        ("Sid,NumSegments,Price,PriceUnit\nSM1,1,-1,GBP\n", "Line 2: the currency"),
+        ("Sid,NumSegments,Price,PriceUnit\nSM1,1,0.0079,USD\n", "Line 2: price"),
         ('id,units,cost\n"SM1,1,1\n', "is not CSV"),
         (b"id,units,cost\n\xff,1,1\n", "is not UTF-8"),
     ],

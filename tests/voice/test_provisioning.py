@@ -72,9 +72,7 @@ async def test_a_merchants_key_is_shown_its_own_and_rotates_it(
     assert [answer.status_code for answer in answers] == [404] * 2
 
 
-async def test_it_tells_all_that_a_client_needs(
-    gym: Integrator, clock: Clock, harness: Harness
-) -> None:
+async def test_it_tells_all_that_a_client_needs(gym: Integrator, harness: Harness) -> None:
     shown = await provisioning(gym)
     user = await harness.user(gym)
     merchant = await shown_id(harness.database, "merchant", user.merchant_id)

@@ -9,7 +9,7 @@ from typing import Final
 from api.http.auth import Caller
 from api.http.pagination import Page, Slice
 from api.schemas.inbound import InboundMessageView
-from api.services.messages.start import start_of
+from api.services.messages.write import start_of
 from api.workflow_starters import WorkflowStarter
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason

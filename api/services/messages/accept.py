@@ -17,8 +17,7 @@ from api.services.messages.admission import Admission
 from api.services.messages.drafts import Draft, direct_draft, email_draft, sms_draft, voice_draft
 from api.services.messages.permission import Permissions
 from api.services.messages.same_key_requests import KeyLocks
-from api.services.messages.start import start_of
-from api.services.messages.write import write_message
+from api.services.messages.write import start_of, write_message
 from api.workflow_starters import WorkflowStarter
 from models import logs
 from models.enums import Channel, MessageStatus

@@ -1,4 +1,4 @@
-"""Writes a message that may be sent, together with its hold, in one transaction."""
+"""Writes a message that may be sent, with its hold, and tells how its workflow is started."""
 
 import logging
 from time import monotonic
@@ -15,6 +15,7 @@ from models.queries.alerts import threshold_alerts
 from models.queries.alerts.threshold_alerts import Account
 from models.queries.messages import acceptance
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
+from models.rules.messages.identity import SendStart
 from models.session import Database
 
 log = logging.getLogger(__name__)
@@ -98,9 +99,25 @@ async def _warn_of_held_credits(
     now = message.accepted_at
     try:
         async with database.read() as read:
-            untold = await threshold_alerts.is_refusal_untold(read, account, now)
-        if untold:
+            unreported = await threshold_alerts.is_refusal_unreported(read, account, now)
+        if unreported:
             async with database.transaction(lock_scope) as db:
                 await threshold_alerts.credits_refused(db, account, now)
     except (TemporarilyUnavailable, DBAPIError) as error:
         log.warning("the alert for a refused send was not written: %s", type(error).__name__)
+
+
+def start_of(message: NewMessage, accepted: AcceptedMessage, merchant: str) -> SendStart:
+    """Return what Temporal is told; `merchant` is empty for the tenant itself."""
+    return SendStart(
+        tenant_id=message.tenant_id,
+        message_id=accepted.message_id,
+        public_id=accepted.public_id,
+        merchant_id=message.merchant_id or 0,
+        merchant=merchant,
+        channel=message.channel,
+        type=message.type,
+        operation=message.operation,
+        scope=message.scope,
+        idempotency_key=message.idempotency_key,
+    )

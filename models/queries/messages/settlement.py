@@ -74,11 +74,6 @@ _END = text(
            {TOO_LATE} AS too_late,
            (SELECT used FROM month) AS used,
            (SELECT available + held FROM account) AS remaining,
-           CASE WHEN :captured_credits > 0
-                THEN (SELECT units FROM ledger_entry
-                       WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
-                         AND channel = :channel AND kind = 'TOPUP'
-                       ORDER BY id DESC LIMIT 1) END AS upgrade,
            (SELECT {LIMIT}
               FROM merchant WHERE tenant_id = :tenant_id AND id = :merchant_id) AS allowance
     """  # noqa: S608 - every value is a parameter
@@ -95,12 +90,12 @@ async def end_message(
     end: End,
     now: datetime,
     *,
-    tell_prices: Collection[str] = (),
+    price_reporters: Collection[str] = (),
 ) -> bool:
     """End a message; False if it had ended before, and then nothing moves. Twice is once.
 
     Captured units use up the allowance part of the hold first; the rest goes back to the pot, and
-    to the month, it came from. `tell_prices` are the providers whose own price is waited for.
+    to the month, it came from. `price_reporters` are the providers whose own price is waited for.
 
     Raises:
         LedgerBroken: a bug.
@@ -123,7 +118,7 @@ async def end_message(
                 "error_code": end.error_code,
                 "provider_code": end.provider_code,
                 "provider": end.provider,
-                **usage_of(message, end, now, tell_prices),
+                **usage_of(message, end, now, price_reporters),
                 "now": now,
                 "held_allowance": message.held_allowance,
                 "held_credits": message.held_credits,
@@ -161,7 +156,7 @@ async def _warn(
             await allowance_used(db, message.account, before=before, after=row.used, now=now)
     if of_credits and row.remaining is not None:
         before = row.remaining + of_credits
-        if credits_crossed(before, row.remaining, row.upgrade):
+        if credits_crossed(before, row.remaining, message.upgrade):
             await credits_captured(db, message.account, before=before, after=row.remaining, now=now)
     if end.status is MessageStatus.UNKNOWN and end.provider is None:
         await warn_of_unknown(db, message.account, public_id=message.public_id, now=now)

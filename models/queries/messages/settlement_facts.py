@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, ReportStatus
 from models.queries.alerts.threshold_alerts import Account
 from models.queries.billing.applicable_rates import AS_JSON, CARDS, read_cards
-from models.queries.billing.repricing import Booked, read_booked
+from models.queries.billing.repricing import PostedUsage, read_posted
 from models.queries.billing.usage_days import KEY
 from models.rules.billing.pricing import Card, Price, choose, country_of, price
 from models.rules.messages.settlement import price_told
@@ -32,6 +32,8 @@ class LockedMessage:
     month: str
     held_allowance: int
     held_credits: int
+    upgrade: int | None
+    """Units of the merchant's last upgrade; None if it holds no credits, or none was bought."""
     accepted_at: datetime
     facts: Facts
     receipts: tuple[int, ...]
@@ -39,7 +41,7 @@ class LockedMessage:
     country: str
     cards: tuple[Card, ...]
     """Those that may price it, of every provider that was called for it."""
-    booked: Booked | None
+    booked: PostedUsage | None
     """Its usage record, if it has one."""
     days: frozenset[date]
     """Locked, so that none of them closes before this transaction ends."""
@@ -71,7 +73,13 @@ _LOCK = text(
            ARRAY(SELECT r.contact_key FROM message_recipient r
                   WHERE message.channel = 'EMAIL' AND r.tenant_id = message.tenant_id
                     AND r.message_id = message.id
-                    AND r.contact_key <> message.contact_key) AS further_keys
+                    AND r.contact_key <> message.contact_key) AS further_keys,
+           CASE WHEN held_credits > 0
+                THEN (SELECT e.units FROM ledger_entry e
+                       WHERE e.tenant_id = message.tenant_id
+                         AND e.merchant_id = message.merchant_id
+                         AND e.channel = message.channel AND e.kind = 'TOPUP'
+                       ORDER BY e.id DESC LIMIT 1) END AS upgrade
       FROM message WHERE tenant_id = :tenant_id AND id = :message_id
        FOR NO KEY UPDATE
     """
@@ -141,12 +149,13 @@ async def lock_for_settlement(
         month=row.month,
         held_allowance=row.held_allowance,
         held_credits=row.held_credits,
+        upgrade=row.upgrade,
         accepted_at=row.accepted_at,
         facts=_facts(channel, row, found),
         receipts=tuple(found.receipts),
         country=country,
         cards=read_cards(found.cards),
-        booked=read_booked(found.booked),
+        booked=read_posted(found.booked),
         days=frozenset(found.days),
     )
 

@@ -199,7 +199,7 @@ async def test_one_merchant_is_reported_alone(
 
 
 async def test_another_tenant_sees_nothing_of_it(
-    reader: Integrator, stranger: Integrator, database: Database, owner: Owner
+    stranger: Integrator, database: Database, owner: Owner
 ) -> None:
     await book(database, owner, Use(day=D14, cost=Decimal("1.25")))
     report = (await stranger.get("/reports/usage", **APRIL)).json()

@@ -170,7 +170,7 @@ async def test_who_never_stops_is_cut_off() -> None:
     assert (sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]) == (413, True)
 
 
-async def test_a_client_that_goes_away_is_no_error(app: FastAPI, wire: httpx.AsyncClient) -> None:
+async def test_a_client_that_goes_away_is_no_error(wire: httpx.AsyncClient) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.base_url.port)
     writer.write(b"POST /api/v1/merchants HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{")
     await writer.drain()

@@ -66,7 +66,7 @@ async def test_only_the_assets_are_assets(client: httpx.AsyncClient, name: str) 
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
-def test_the_yaml_has_neither_anchors_nor_aliases(client: httpx.AsyncClient, app: FastAPI) -> None:
+def test_the_yaml_has_neither_anchors_nor_aliases(app: FastAPI) -> None:
     text = services_of(app).portal["/v3/api-docs.yaml"].body.decode()
     tokens = yaml.scan(text, Loader=yaml.CSafeLoader)
     marks = (yaml.AnchorToken, yaml.AliasToken)

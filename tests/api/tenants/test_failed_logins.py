@@ -86,9 +86,7 @@ async def test_of_many_who_use_a_key_at_once_one_looks_it_up(
     assert len(queries) == 1
 
 
-async def test_who_waits_goes_on_when_the_first_one_goes_away(
-    app: FastAPI, integrator: Integrator
-) -> None:
+async def test_who_waits_goes_on_when_the_first_one_goes_away(integrator: Integrator) -> None:
     first = asyncio.create_task(integrator.get("/merchants"))
     second = asyncio.create_task(integrator.get("/merchants"))
     await asyncio.sleep(0)
