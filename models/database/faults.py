@@ -11,6 +11,8 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from models.rules.system.failures import PUBLIC_ID_CONSTRAINT
+
 
 class Fault(Enum):
     """Kinds of temporary faults; each decides about the connection and about readiness."""
@@ -65,10 +67,6 @@ _OF_THE_SERVER: Final = frozenset({Fault.LOST, Fault.READ_ONLY, Fault.FULL})
 LOCKED: Final = "55P03"
 
 
-_PUBLIC_ID: Final = "_public_id"
-"""How the constraints end that keep public ids unique (`models.tables.base`)."""
-
-
 def state_of(error: BaseException) -> str | None:
     """Return the SQLSTATE of an error of SQLAlchemy or of the driver, if it has one."""
     original = error.orig if isinstance(error, DBAPIError) else error
@@ -83,7 +81,7 @@ def drew_known_id(error: BaseException) -> bool:
     original = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(original, psycopg.errors.UniqueViolation):
         return False
-    return (original.diag.constraint_name or "").endswith(_PUBLIC_ID)
+    return (original.diag.constraint_name or "").endswith(PUBLIC_ID_CONSTRAINT)
 
 
 def fault_of(error: BaseException) -> Fault | None:

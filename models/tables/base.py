@@ -74,7 +74,10 @@ def public_id_column() -> Any:
 
 
 def unique_public_id() -> UniqueConstraint:
-    """Guard the public ids of a tenant; `models.database.public_ids` draws anew after a clash."""
+    """Guard the public ids of a tenant.
+
+    A clash is told by `models.database.faults.drew_known_id`: another try draws another id.
+    """
     return UniqueConstraint("tenant_id", "public_id")
 
 

@@ -8,7 +8,7 @@ registry has accepted the operation, `lost_at` while it does not find it neverth
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -45,6 +45,8 @@ from models.tables.base import (
 
 _SILENT = text("sweep_at IS NOT NULL")
 _TAKEN = ", ".join(f"'{state}'" for state in sorted(TAKEN))
+NUMBER_IS_TAKEN: Final = text(f"state IN ({_TAKEN})")
+"""Of a purchase: the number is the merchant's, or being bought for it."""
 
 
 class Registered(Table):
@@ -159,7 +161,7 @@ class MessagingNumber(Registered, table=True):
             "tenant_id",
             "number",
             unique=True,
-            postgresql_where=text(f"state IN ({_TAKEN})"),
+            postgresql_where=NUMBER_IS_TAKEN,
         ),
         Index("ix_messaging_number_merchant", "tenant_id", "merchant_id", "id"),
         Index("ix_messaging_number_sweep", "sweep_at", postgresql_where=_SILENT),

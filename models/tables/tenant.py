@@ -60,6 +60,7 @@ class ApiKey(Table, table=True):
 
     __tablename__: ClassVar[str] = "api_key"
     __table_args__ = (
+        unique_public_id(),
         # Unique across tenants: a caller is known by the key alone.
         UniqueConstraint("key_hash"),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
@@ -68,6 +69,7 @@ class ApiKey(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
+    public_id: int = public_id_column()
     merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
     name: str = Field(sa_type=String(100))
     key_hash: str = Field(sa_type=String(64))

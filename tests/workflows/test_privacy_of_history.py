@@ -52,7 +52,7 @@ _KNOWN = {
     for field in fields(kind)
 }
 _ALLOWED = {
-    *("tenant_id", "merchant_id", "message_id", "waits"),
+    *("tenant_id", "merchant_id", "message_id", "public_id", "waits"),
     *("report_wait", "poll_first", "poll_longest", "reconcile_every", "reconcile_horizon"),
     *("verdict", "provider", "attempt", "until", "error_code", "reported"),
     *("finding", "ending", "status", "completed", "moved"),

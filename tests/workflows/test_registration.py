@@ -206,7 +206,7 @@ async def test_a_registration_replays_after_every_step(start_run: Any) -> None:
 
 
 async def test_the_payloads_hold_only_ids_enum_values_and_times() -> None:
-    assert set(INPUT.__dataclass_fields__) == {"tenant_id", "kind", "row_id", "waits"}
-    ids = {"tenant_id", "kind", "row_id", "registry_operation"}
+    assert set(INPUT.__dataclass_fields__) == {"tenant_id", "kind", "row_id", "public_id", "waits"}
+    ids = {"tenant_id", "kind", "row_id", "public_id", "registry_operation"}
     assert set(RegistrationStep.__dataclass_fields__) == ids
     assert set(RegistrationResult.__dataclass_fields__) == {"action", "state", "until"}

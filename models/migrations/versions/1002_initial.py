@@ -426,6 +426,7 @@ def _create_api_key() -> None:
         "api_key",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=True),
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("key_hash", sa.String(length=64), nullable=False),
@@ -440,6 +441,7 @@ def _create_api_key() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_api_key_tenant")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_api_key")),
         sa.UniqueConstraint("key_hash", name=op.f("uq_api_key_key_hash")),
+        sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_api_key_tenant_id_public_id")),
     )
 
 

@@ -28,7 +28,7 @@ from models.rules.registration.vocabulary import (
 )
 from models.session import ReadSession, WriteSession
 from models.tables.base import row_id
-from models.tables.messaging import Brand, Campaign, MessagingNumber
+from models.tables.messaging import NUMBER_IS_TAKEN, Brand, Campaign, MessagingNumber
 from models.tables.tenant import SenderNumber
 
 
@@ -155,7 +155,7 @@ async def insert_number(
             created_at=now,
             updated_at=now,
         )
-        .on_conflict_do_nothing()
+        .on_conflict_do_nothing(index_elements=["tenant_id", "number"], index_where=NUMBER_IS_TAKEN)
         .returning(MessagingNumber)
     )
 

@@ -8,7 +8,6 @@ from sqlalchemy import select, update
 from sqlmodel import col
 
 from models.session import ReadSession, WriteSession
-from models.tables.base import row_id
 from models.tables.merchant import Merchant
 from models.tables.tenant import ApiKey, Tenant
 
@@ -50,19 +49,19 @@ async def find_live_key(db: ReadSession, key_hash: str) -> LiveKey | None:
 
 
 async def add_key(db: WriteSession, key: ApiKey) -> int:
-    """Keep a new key and return its id."""
+    """Keep a new key and return its public id."""
     db.add(key)
     await db.flush()
-    return row_id(key.id)
+    return key.public_id
 
 
-async def revoke_key(db: WriteSession, tenant_id: int, key_id: int, *, now: datetime) -> bool:
+async def revoke_key(db: WriteSession, tenant_id: int, public_id: int, *, now: datetime) -> bool:
     """Revoke a tenant's key; False if it has no such key, or it is revoked."""
     statement = (
         update(ApiKey)
         .where(
             col(ApiKey.tenant_id) == tenant_id,
-            col(ApiKey.id) == key_id,
+            col(ApiKey.public_id) == public_id,
             col(ApiKey.revoked_at).is_(None),
         )
         .values(revoked_at=now)
