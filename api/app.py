@@ -14,7 +14,7 @@ from api.http import openapi, problems
 from api.http.bodies.body import BodyLimit
 from api.http.head import HeadAsGet
 from api.http.limits.limit_settlement import keep_settling
-from api.http.limits.refusal_pace import RefusalPace
+from api.http.limits.refusal_delay import RefusalDelay
 from api.http.limits.request_bounds import RequestBounds, refuse_unknown_path
 from api.http.request_log import RequestLog
 from api.portal.pages import build_portal
@@ -103,7 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestBounds)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(RefusalPace, limit=settings.refusal_limit)
+    app.add_middleware(RefusalDelay, limit=settings.refusal_limit)
     app.add_middleware(RequestLog)
     if settings.trusted_proxies:
         # The address is then that of the last hop that is none of them, read from the right.

@@ -11,7 +11,7 @@ from api.http.limits.failed_logins import FailedLogins
 from api.http.limits.rate_limits import RequestLimits
 from api.http.prebuilt import Prebuilt
 from api.services.alerts.alerts import Alerts
-from api.services.billing.payment_reports import PaymentNews
+from api.services.billing.payment_reports import PaymentWebhooks
 from api.services.billing.upgrades import Billing
 from api.services.billing.usage_reports import Reports
 from api.services.consent.consents import Consents
@@ -30,11 +30,11 @@ from api.services.messages.started import StartedMessages
 from api.services.registration.brands import Brands
 from api.services.registration.campaigns import Campaigns
 from api.services.registration.numbers import MessagingNumbers
-from api.services.registration.registry_reports import RegistrationNews
+from api.services.registration.registry_reports import RegistrationWebhooks
 from api.services.registration.status import MessagingStatus
 from api.services.system.readiness import Readiness
 from api.services.tenants.merchants import Merchants
-from api.services.voice.presence import PresenceBook
+from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
 from api.workflow_starters import RegistrationStarter, UpgradeStarter, WorkflowStarter
 from models.queries.voice.sip_registrations import RegistrarTables
@@ -77,7 +77,7 @@ class BillingServices:
     """Credits and their ledger, payments, usage."""
 
     upgrades: Billing
-    payment_news: PaymentNews
+    payment_webhooks: PaymentWebhooks
     reports: Reports
 
 
@@ -89,7 +89,7 @@ class RegistrationServices:
     campaigns: Campaigns
     numbers: MessagingNumbers
     status: MessagingStatus
-    news: RegistrationNews
+    news: RegistrationWebhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class VoiceServices:
     """SIP users."""
 
     provisioning: VoiceProvisioning
-    presence: PresenceBook
+    presence: PresenceRecords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +225,7 @@ def _billing(settings: Settings, connections: Connections, clock: Clock) -> Bill
     grace = settings.sweep_grace
     return BillingServices(
         upgrades=Billing(database, starter, sweep_grace=grace, clock=clock),
-        payment_news=PaymentNews(
+        payment_webhooks=PaymentWebhooks(
             database, starter, connections.verifiers.payments, sweep_grace=grace, clock=clock
         ),
         reports=Reports(database, clock),
@@ -242,7 +242,7 @@ def _registration(
         campaigns=Campaigns(database, registries, starter, clock, look_after=look_after),
         numbers=MessagingNumbers(database, registries, starter, clock, look_after=look_after),
         status=MessagingStatus(database, registries),
-        news=RegistrationNews(database, starter, connections.verifiers.registrations),
+        news=RegistrationWebhooks(database, starter, connections.verifiers.registrations),
     )
 
 
@@ -258,7 +258,7 @@ def _voice(
     ours = settings.voice_directory == kamailio.NAME
     registrar = kamailio.Kamailio(RegistrarTables(database).registered) if ours else None
     place = settings.voice_place
-    presence = PresenceBook(database, registrar, clock, expires=place.expires)
+    presence = PresenceRecords(database, registrar, clock, expires=place.expires)
     push = None if ours else starter.provision
     return VoiceServices(
         provisioning=VoiceProvisioning(database, place, secrets, presence, push, clock),

@@ -10,13 +10,13 @@ from fastapi import Depends, Header, Path, Query, Request
 
 from api.composition import Services
 from api.http.auth import Caller
-from api.http.bodies.strict_json import give_way
+from api.http.bodies.strict_json import yield_to_event_loop
 from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.http.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
 from api.http.prebuilt import Prebuilt
 from api.http.trace import trace_of
 from api.services.alerts.alerts import Alerts
-from api.services.billing.payment_reports import PaymentNews
+from api.services.billing.payment_reports import PaymentWebhooks
 from api.services.billing.upgrades import Billing
 from api.services.billing.usage_reports import Reports
 from api.services.consent.consents import Consents
@@ -31,11 +31,11 @@ from api.services.messages.recordings import Recordings
 from api.services.registration.brands import Brands
 from api.services.registration.campaigns import Campaigns
 from api.services.registration.numbers import MessagingNumbers
-from api.services.registration.registry_reports import RegistrationNews
+from api.services.registration.registry_reports import RegistrationWebhooks
 from api.services.registration.status import MessagingStatus
 from api.services.system.readiness import Readiness
 from api.services.tenants.merchants import Merchants
-from api.services.voice.presence import PresenceBook
+from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
 from models.errors import InvalidCredentials
 
@@ -69,7 +69,7 @@ async def _idempotent(
     has_body = "content-type" in request.headers
     body = await request.body() if has_body else b""
     document = await request.json() if body else None
-    await give_way(body)
+    await yield_to_event_loop(body)
     contact_keys = _services(request).contact_keys
     return identify(request, caller, request.headers.getlist(KEY_HEADER), document, contact_keys)
 
@@ -141,13 +141,17 @@ RecordingReads = Annotated[Recordings, _service(lambda all: all.messages.recordi
 ReceiptActions = Annotated[Receipts, _service(lambda all: all.messages.receipts)]
 ReportReads = Annotated[Reports, _service(lambda all: all.billing.reports)]
 BillingActions = Annotated[Billing, _service(lambda all: all.billing.upgrades)]
-PaymentNewsActions = Annotated[PaymentNews, _service(lambda all: all.billing.payment_news)]
+PaymentWebhookActions = Annotated[
+    PaymentWebhooks, _service(lambda all: all.billing.payment_webhooks)
+]
 BrandActions = Annotated[Brands, _service(lambda all: all.registration.brands)]
 CampaignActions = Annotated[Campaigns, _service(lambda all: all.registration.campaigns)]
 NumberActions = Annotated[MessagingNumbers, _service(lambda all: all.registration.numbers)]
 StatusReads = Annotated[MessagingStatus, _service(lambda all: all.registration.status)]
-NewsActions = Annotated[RegistrationNews, _service(lambda all: all.registration.news)]
+RegistrationWebhookActions = Annotated[
+    RegistrationWebhooks, _service(lambda all: all.registration.news)
+]
 ProvisioningActions = Annotated[VoiceProvisioning, _service(lambda all: all.voice.provisioning)]
-PresenceActions = Annotated[PresenceBook, _service(lambda all: all.voice.presence)]
+PresenceActions = Annotated[PresenceRecords, _service(lambda all: all.voice.presence)]
 Ready = Annotated[Readiness, _service(lambda all: all.readiness)]
 Portal = Annotated[Mapping[str, Prebuilt], _service(lambda all: all.portal)]

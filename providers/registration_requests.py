@@ -1,4 +1,4 @@
-"""What an errand of each kind asks of a registry."""
+"""Builds the registry requests of registration operations."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,7 +25,7 @@ def registry_request(
     callback_url: str,
     not_after: datetime,
 ) -> RegistryRequest:
-    """Build the request of an errand from what its row knows."""
+    """Build the request of an operation from what its row knows."""
     common: dict[str, Any] = {
         "reference": reference,
         "callback_url": callback_url,
@@ -70,6 +70,6 @@ def _known(profile: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _told(word: str | None) -> str:
-    """The word of a row that was approved or bought: it has one."""
+    """Return a value that every approved or bought row has."""
     assert word is not None
     return word

@@ -8,10 +8,10 @@ from typing import Final, Protocol, TypedDict
 import httpx
 
 from models.enums import DeliveryMode
-from providers.inbound_verifiers import HearingSettings, VerifyInbound, inbound_verifiers
-from providers.ports.messages import KeepsRecordings, Report
+from providers.inbound_verifiers import InboundSettings, VerifyInbound, inbound_verifiers
+from providers.ports.messages import RecordingProvider, Report
 from providers.ports.payments import ChargeReport, Gateways
-from providers.ports.registration import RegistryNews
+from providers.ports.registration import RegistryEvent
 from providers.ports.sip import VoiceDirectory
 from providers.provider_preferences import ORDER
 from providers.registries import Registries, by_mode
@@ -25,7 +25,7 @@ from providers.twilio.setup import open_directory, open_registry
 _SIMULATOR_TIMEOUT: Final = timedelta(seconds=2)
 
 
-class VendorSettings(HearingSettings, Protocol):
+class VendorSettings(InboundSettings, Protocol):
     """What an installation says of its providers."""
 
     @property
@@ -42,7 +42,7 @@ class Vendors:
     gateways: Gateways = field(default_factory=lambda: Gateways({}))
     registries: Registries = field(default_factory=lambda: Registries([], {}))
     directories: Sequence[VoiceDirectory] = ()
-    recordings: Mapping[str, KeepsRecordings] = field(default_factory=dict)
+    recordings: Mapping[str, RecordingProvider] = field(default_factory=dict)
     """Those that keep recordings of calls, by name."""
 
 
@@ -56,7 +56,7 @@ class Verifiers:
     reports: Mapping[str, Callable[[Mapping[str, str], bytes], Report | None]]
     inbound_texts: Mapping[str, VerifyInbound]
     payments: Mapping[str, Callable[[Mapping[str, str], bytes], ChargeReport]]
-    registrations: Mapping[str, Callable[[Mapping[str, str], bytes], RegistryNews | None]]
+    registrations: Mapping[str, Callable[[Mapping[str, str], bytes], RegistryEvent | None]]
 
 
 def open_vendors(settings: VendorSettings, http: httpx.AsyncClient) -> Vendors:
@@ -82,7 +82,7 @@ def open_verifiers(settings: VendorSettings, clock: Callable[[], datetime]) -> V
         reports={} if secret is None else {messages.NAME: messages.verifier(secret)},
         inbound_texts=inbound_verifiers(settings, clock),
         payments={} if secret is None else {messages.NAME: payments.verifier(secret)},
-        registrations={} if secret is None else {messages.NAME: registry.news_verifier(secret)},
+        registrations={} if secret is None else {messages.NAME: registry.event_verifier(secret)},
     )
 
 

@@ -48,9 +48,9 @@ def sender_queue_id(tenant_id: int, sender: int, channel: Channel) -> str:
     return f"sender-queue/{tenant_id}/{sender}/{channel}"
 
 
-def registration_id(story: str, tenant_id: int, public_id: int) -> str:
-    """Return the workflow id of a row's story: there is never a second one at the same time."""
-    return f"{story}/{tenant_id}/{public_id}"
+def registration_id(workflow: str, tenant_id: int, public_id: int) -> str:
+    """Return the workflow id of a row's workflow: there is never a second one at the same time."""
+    return f"{workflow}/{tenant_id}/{public_id}"
 
 
 def provision_id(tenant_id: int, user: int, version: int) -> str:

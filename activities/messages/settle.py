@@ -28,7 +28,7 @@ class Settlement:
 
     def __init__(self, database: Database, routes: Routes) -> None:
         self._database = database
-        self._tell_prices = routes.tell_prices
+        self._price_reporters = routes.price_reporters
 
     @activity.defn(name="settle")
     async def settle(self, step: SettleStep) -> SettleResult:
@@ -51,14 +51,16 @@ class Settlement:
         """End, correct or leave a message whose lock is held."""
         if message.completed:
             status = await late_reports.apply_late_reports(
-                db, message, now, tell_prices=self._tell_prices
+                db, message, now, price_reporters=self._price_reporters
             )
             return SettleResult(status=status, completed=True)
         end = _end(message, step)
         if end is None:
             await late_reports.close_receipts(db, message, now)
             return SettleResult(status=message.facts.status, completed=False)
-        moved = await settlement.end_message(db, message, end, now, tell_prices=self._tell_prices)
+        moved = await settlement.end_message(
+            db, message, end, now, price_reporters=self._price_reporters
+        )
         if end.status is MessageStatus.UNKNOWN:
             log.error(
                 "no truth within the horizon",

@@ -9,7 +9,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from models import logs
 from models.metrics import PAYMENTS_ENDED
-from models.rules.billing.payments import Duty
+from models.rules.billing.payments import PaymentAction
 from workflows.billing.types import PaymentProgress
 from workflows.messages.types import DispatchResult, ReconcileResult, SettleResult
 
@@ -65,7 +65,7 @@ def _count(result: Any) -> None:
             FINDINGS.labels(result.finding).inc()
         case SettleResult(moved=True):
             ENDINGS.labels(result.status).inc()
-        case PaymentProgress(moved=True, duty=Duty.NOTHING):
+        case PaymentProgress(moved=True, next_action=PaymentAction.NONE):
             PAYMENTS_ENDED.labels(result.status).inc()
         case _:
             pass

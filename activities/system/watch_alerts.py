@@ -52,9 +52,9 @@ class Watching:
         async with self._database.read() as db:
             merchants = await watcher.find_following(db, after, self._merchants)
             accounts = {*await watcher.find_recovering(db), *_accounts(merchants)}
-            standings = await threshold_alerts.read_balances(db, sorted(accounts), now)
+            all_balances = await threshold_alerts.read_balances(db, sorted(accounts), now)
             healths = await watcher.read_health(db, now - self._window)
-        unsettled = [standing.account for standing in standings if not standing.settled]
+        unsettled = [balances.account for balances in all_balances if not balances.settled]
         moved = await self._each(threshold_alerts.align, unsettled, now)
         moved += await self._each(watcher.align_health, healths, now)
         return WatchResult(moved=moved, following=self._following(merchants), next_in=self._every)

@@ -38,7 +38,7 @@ class PublicRoute(APIRoute):
             if isinstance(field.field_info, params.Query)
         )
 
-        async def behind_the_gate(request: Request) -> Response:
+        async def checked_handler(request: Request) -> Response:
             caller = await _admit(request)
             _check_query(request, query)
             for name, value in request.path_params.items():
@@ -52,7 +52,7 @@ class PublicRoute(APIRoute):
             response.headers["Cache-Control"] = "no-store"
             return response
 
-        return behind_the_gate
+        return checked_handler
 
 
 def public_router(path: str, tag: str) -> APIRouter:

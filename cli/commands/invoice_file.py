@@ -78,8 +78,10 @@ def _columns(header: Sequence[str]) -> Mapping[str, int]:
             found[meaning] = places[0]
     missing = [meaning for meaning in _NEEDED if meaning not in found]
     if missing:
-        told = ", ".join(f"{meaning} ({' or '.join(_NAMES[meaning])})" for meaning in missing)
-        raise UnusableInvoice(f"The first line names no column for {told}.")
+        missing_names = ", ".join(
+            f"{meaning} ({' or '.join(_NAMES[meaning])})" for meaning in missing
+        )
+        raise UnusableInvoice(f"The first line names no column for {missing_names}.")
     return found
 
 
@@ -97,7 +99,7 @@ def _cells(
 
 
 def _bills_nothing(cells: Mapping[str, str]) -> bool:
-    """Say whether a line of Twilio's log has no price or is an inbound text."""
+    """Tell whether a line of Twilio's log has no price or is an inbound text, which is free."""
     return not cells["cost"] or cells.get("direction") == "inbound"
 
 

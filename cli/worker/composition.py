@@ -1,4 +1,4 @@
-"""What a worker is made of: every activity, given its tools."""
+"""Builds the worker's activities with their dependencies."""
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
 from activities.senders.grant_slots import SenderSlots
 from activities.system.step_failures import CountedFailures
-from activities.system.sweep_messages import START_LOOK_EVERY, Chore, Sweeping
+from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
 from activities.system.sweep_registrations import RegistrationSweep
 from activities.system.sweep_voice import DirectorySweep
@@ -34,7 +34,7 @@ from providers.vendors import Vendors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Everything a worker is made of."""
+    """A worker's activities and what its task queues need."""
 
     dispatching: Dispatching
     truth: Reconciliation
@@ -83,7 +83,7 @@ def assemble(
             every=settings.sweep_every,
             grace=settings.sweep_grace,
             look_every=START_LOOK_EVERY,
-            chores=list(_chores(settings, housekeeping, client)),
+            tasks=list(_sweep_tasks(settings, housekeeping, client)),
         ),
         sender_slots=SenderSlots(database, client),
         payments=Payments(database, vendors.gateways, public_url=settings.public_url),
@@ -104,8 +104,10 @@ def assemble(
     )
 
 
-def _chores(settings: Settings, database: Database, client: Client) -> Iterator[Chore[Any]]:
-    """Build what the sweeper looks after besides messages."""
+def _sweep_tasks(
+    settings: Settings, database: Database, client: Client
+) -> Iterator[SweepTask[Any]]:
+    """Build the sweeper's tasks besides messages."""
     grace = settings.sweep_grace
     yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
@@ -116,7 +118,7 @@ def _chores(settings: Settings, database: Database, client: Client) -> Iterator[
 def _provisioning(
     settings: Settings, database: Database, directories: Sequence[VoiceDirectory]
 ) -> Provisioning:
-    """Build what tells the SIP directory that the settings name: our own, or one of a vendor."""
+    """Build the activity that updates the SIP directory: Kamailio's, or one of a vendor."""
     ours: VoiceDirectory = kamailio.Kamailio(RegistrarTables(database).registered)
     known = {directory.name: directory for directory in (ours, *directories)}
     directory = known.get(settings.voice_directory)

@@ -13,7 +13,7 @@ from api.services.system.readiness import Readiness
 from cli.worker.composition import assemble, check_replies
 from cli.worker.health import serve_health
 from cli.worker.queues import workers
-from cli.worker.system_workflows import stand_by, start_what_stands
+from cli.worker.system_workflows import keep_system_workflows, start_system_workflows
 from models.configuration.environment_settings import BadSettings
 from models.database.limits import HOUSEKEEPING, WORKER
 from models.session import Database
@@ -51,8 +51,8 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         parts = assemble(settings, database, client, vendors, housekeeping=housekeeping)
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
-        await start_what_stands(client, settings.close_every, adjust=True)
-        standing_by = asyncio.create_task(stand_by(client, settings.close_every))
+        await start_system_workflows(client, settings.close_every, adjust=True)
+        standing_by = asyncio.create_task(keep_system_workflows(client, settings.close_every))
         stack.callback(standing_by.cancel)
         health = serve_health(
             settings.worker_health_port, settings.worker_health_host, Readiness(database).check

@@ -114,7 +114,7 @@ class SenderNumber(Table, table=True):
     segments_per_second: Decimal | None = Field(
         default=None, sa_type=Numeric(9, 3), nullable=True, description="Of SMS; None: no limit."
     )
-    next_segment_at: datetime | None = optional_timestamp(description="The next free moment.")
+    next_segment_at: datetime | None = optional_timestamp(description="The next free slot.")
     calls_per_second: Decimal | None = Field(default=None, sa_type=Numeric(9, 3), nullable=True)
     next_call_at: datetime | None = optional_timestamp()
     registered_at: datetime | None = optional_timestamp(

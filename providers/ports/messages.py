@@ -197,7 +197,7 @@ class MessageProvider(Protocol):
         ...
 
     @property
-    def tells_price(self) -> bool:
+    def reports_price(self) -> bool:
         """Whether it tells what each message costs, with a report or when asked."""
         ...
 
@@ -220,7 +220,7 @@ class MessageProvider(Protocol):
         ...
 
 
-class KeepsRecordings(Protocol):
+class RecordingProvider(Protocol):
     """A vendor that plays recorded calls back."""
 
     async def look_up(self, reference: str) -> LookUp:

@@ -83,7 +83,7 @@ class Simulator(SimulatorAdapter):
 
     channels: Final = frozenset(Channel)
     proof: Final = Proof.REFERENCE
-    tells_price: Final = True
+    reports_price: Final = True
 
     async def send(self, request: SendRequest) -> Answer:
         """Post one message."""

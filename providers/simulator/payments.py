@@ -48,7 +48,7 @@ _STATES: Final[dict[str, ChargeState]] = {
 
 _ALREADY_REFUNDED: Final = 50410
 
-_TELLS_A_CHARGE: Final = frozenset(
+_CHARGE_EVENTS: Final = frozenset(
     {httpx.codes.OK, httpx.codes.PAYMENT_REQUIRED, httpx.codes.CONFLICT}
 )
 """Answered with the charge: as asked, declined, or already over."""
@@ -169,7 +169,7 @@ def _charge_answer(response: httpx.Response) -> ChargeAnswer:
     if not_processed is not None:
         return not_processed
     try:
-        if response.status_code in _TELLS_A_CHARGE:
+        if response.status_code in _CHARGE_EVENTS:
             return _charge(read_payload(_Charge, parse_json(response.content)))
     except (ValueError, KeyError, TypeError):
         pass

@@ -16,14 +16,14 @@ from providers.ports.registration import (
     BrandRequest,
     CampaignRequest,
     LookUpAnswer,
-    Offered,
+    NumberOffers,
+    OperationStatus,
     PurchaseRequest,
     Reason,
-    RegistryNews,
+    RegistryEvent,
     RegistryRequest,
     ReleaseRequest,
     SearchAnswer,
-    Stands,
     SubmitAnswer,
     UnassignmentRequest,
 )
@@ -31,7 +31,7 @@ from providers.simulator.calls import NOT_PROCESSED, SimulatorAdapter
 from providers.simulator.messages import verified
 from providers.simulator.payloads import Code, Id, Payload, parse_json, printable, read_payload
 
-_STANDINGS: Final = {
+_STATUSES: Final = {
     "pending": RegistryStatus.PENDING,
     "done": RegistryStatus.DONE,
     "rejected": RegistryStatus.REJECTED,
@@ -118,7 +118,7 @@ class SimulatedRegistry(SimulatorAdapter):
         try:
             document = await self._get(_path(request), {"reference": request.reference})
             items = read_payload(_Records, document).items
-            return _stands(request, items[0]) if items else NotFound()
+            return _operation_status(request, items[0]) if items else NotFound()
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=type(error).__name__)
 
@@ -131,22 +131,22 @@ class SimulatedRegistry(SimulatorAdapter):
             wanted["areaCode"] = area_code
         try:
             document = await self._get("/registry/numbers/available", wanted)
-            return Offered(numbers=tuple(map(_offer, read_payload(_Offers, document).items)))
+            return NumberOffers(numbers=tuple(map(_offer, read_payload(_Offers, document).items)))
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=error.__class__.__name__)
 
 
-def news_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryNews | None]:
+def event_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryEvent | None]:
     """Return how to verify and read a webhook: headers and raw body → whose errand has news.
 
     It raises ForgedWebhook when the signature is missing, wrong or older than five minutes.
     """
 
-    def read(headers: Mapping[str, str], body: bytes) -> RegistryNews | None:
+    def read(headers: Mapping[str, str], body: bytes) -> RegistryEvent | None:
         event = verified(secret, headers, body)
         if read_payload(_Event, event).type != "registration":
             return None
-        return RegistryNews(reference=read_payload(_News, event).reference)
+        return RegistryEvent(reference=read_payload(_News, event).reference)
 
     return read
 
@@ -215,23 +215,23 @@ def _answer(request: RegistryRequest, response: httpx.Response) -> SubmitAnswer:
         )
     try:
         if response.status_code == httpx.codes.ACCEPTED:
-            return _stands(request, read_payload(_Record, parse_json(response.content)))
+            return _operation_status(request, read_payload(_Record, parse_json(response.content)))
         if response.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
             answer = parse_json(response.content)
             if read_payload(_Refusal, answer).code == _EXPIRED:
                 return NotProcessed(reason="expired", provider_code=_EXPIRED)
             reason = _reason(read_payload(_Reason, answer))
-            return Stands(standing=RegistryStatus.REJECTED, reasons=(reason,))
+            return OperationStatus(status=RegistryStatus.REJECTED, reasons=(reason,))
     except (ValueError, KeyError, TypeError):
         pass
     return Ambiguous(reason=status, provider_code=status)
 
 
-def _stands(request: RegistryRequest, record: _Record) -> Stands:
+def _operation_status(request: RegistryRequest, record: _Record) -> OperationStatus:
     # What an assignment is called there nobody needs: its number keeps its own id.
     keeps = isinstance(request, BrandRequest | CampaignRequest | PurchaseRequest)
-    return Stands(
-        standing=_STANDINGS[record.status],
+    return OperationStatus(
+        status=_STATUSES[record.status],
         vendor_id=record.id if keeps else None,
         reasons=tuple(map(_reason, record.reasons)),
     )

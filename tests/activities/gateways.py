@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.billing.payments import Payments
 from models.enums import Channel, ChargeState, DeliveryMode, PaymentStatus
 from models.queries.billing.payment_events import ChargeEvent, PaymentKey, StoredEvent, take_event
-from models.rules.billing.payments import Duty
+from models.rules.billing.payments import PaymentAction
 from models.rules.messages.operations import UPGRADE
 from models.rules.messages.reference import PaymentReference
 from models.session import Database
@@ -162,21 +162,25 @@ class PaymentHarness:
     async def take(self, step: str, payment_id: int) -> PaymentProgress:
         """Take one step by its name."""
         body = getattr(self.payments, step)
-        standing: PaymentProgress = await ActivityEnvironment().run(
+        progress: PaymentProgress = await ActivityEnvironment().run(
             body, UpgradeStep(tenant_id=self.owner.tenant_id, payment_id=payment_id)
         )
-        return standing
+        return progress
 
     async def carry(self, payment_id: int) -> PaymentStatus:
         """Do what is due until that is nothing, as the workflow does without its waits."""
-        standing = await self.take("charge", payment_id)
-        steps = {Duty.CHARGE: "charge", Duty.AWAIT: "await_payment", Duty.GRANT: "grant"}
-        steps |= {Duty.CANCEL_CHARGE: "cancel_charge", Duty.REFUND: "refund"}
+        progress = await self.take("charge", payment_id)
+        steps = {
+            PaymentAction.CHARGE: "charge",
+            PaymentAction.AWAIT: "await_payment",
+            PaymentAction.GRANT: "grant",
+        }
+        steps |= {PaymentAction.CANCEL_CHARGE: "cancel_charge", PaymentAction.REFUND: "refund"}
         for _ in range(30):
-            if standing.duty is Duty.NOTHING:
-                return standing.status
-            standing = await self.take(steps[standing.duty], payment_id)
-        raise AssertionError(f"no end: {standing}")
+            if progress.next_action is PaymentAction.NONE:
+                return progress.status
+            progress = await self.take(steps[progress.next_action], payment_id)
+        raise AssertionError(f"no end: {progress}")
 
     async def tell(
         self, payment_id: int, state: ChargeState, *, event_id: str | None = None

@@ -59,7 +59,7 @@ class Harness:
         owner: Owner,
         *providers: MessageProvider,
         slots: int = 20,
-        patience: timedelta = timedelta(0),
+        report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
     ) -> None:
         self.database = database
@@ -71,7 +71,7 @@ class Harness:
             routes,
             public_url="http://us/",
             slots=slots,
-            inline_report_wait=InlineReportWait(database, patience),
+            inline_report_wait=InlineReportWait(database, report_timeout),
         )
         self._truth = Reconciliation(database, routes)
         self._ledger = Settlement(database, routes)

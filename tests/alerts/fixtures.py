@@ -121,8 +121,8 @@ class MerchantFixture:
 
     async def funds(self) -> Funds:
         async with self.database.read() as db:
-            (standing,) = await read_balances(db, [self.account], self.now)
-        return standing.funds
+            (balances,) = await read_balances(db, [self.account], self.now)
+        return balances.funds
 
     async def open(self) -> list[Warned]:
         """Return what is warned of."""

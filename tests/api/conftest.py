@@ -18,15 +18,15 @@ from api.services.messages.recordings import Recordings
 from api.services.registration.brands import Brands
 from api.services.registration.campaigns import Campaigns
 from api.services.registration.numbers import MessagingNumbers
-from api.services.registration.registry_reports import RegistrationNews
+from api.services.registration.registry_reports import RegistrationWebhooks
 from api.services.registration.status import MessagingStatus
 from models.enums import DeliveryMode
 from models.session import Database
 from models.settings import Settings
 from providers.registries import Registries
-from providers.simulator.registry import news_verifier
+from providers.simulator.registry import event_verifier
 from tests.api.container import put_in, restored, services_of
-from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
+from tests.api.doubles import Clock, FakeRecordingProvider, FakeSending, FakeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
 from tests.api.raw_http import Server, serving
 from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
@@ -78,14 +78,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keeper() -> FakeKeeper:
+def recording_provider() -> FakeRecordingProvider:
     """Whoever keeps recordings."""
-    return FakeKeeper()
+    return FakeRecordingProvider()
 
 
 @pytest.fixture
 def harness(
-    app: FastAPI, database: Database, starter: FakeStarter, clock: Clock, keeper: FakeKeeper
+    app: FastAPI,
+    database: Database,
+    starter: FakeStarter,
+    clock: Clock,
+    recording_provider: FakeRecordingProvider,
 ) -> Iterator[None]:
     """The real services, of which only Temporal, the vendor and the clock are doubles."""
     links = UnsubscribeLinks("http://api.test", "only-for-tests-too")
@@ -104,7 +108,7 @@ def harness(
             "messages",
             sending=sending,
             canceling=CancelRequests(database, canceling, clock),
-            recordings=Recordings(database, {"simulator": keeper}),
+            recordings=Recordings(database, {"simulator": recording_provider}),
         )
         yield
 
@@ -127,7 +131,7 @@ def registrations(
     registries = Registries([registry], {DeliveryMode.SIMULATOR: registry.name})
     tools = (database, registries, starter, clock)
     minute = timedelta(minutes=1)
-    verifiers = {registry.name: news_verifier("for-tests-only-too")}
+    verifiers = {registry.name: event_verifier("for-tests-only-too")}
     with restored(app):
         put_in(
             app,
@@ -136,7 +140,7 @@ def registrations(
             campaigns=Campaigns(*tools, look_after=minute),
             numbers=MessagingNumbers(*tools, look_after=minute),
             status=MessagingStatus(database, registries),
-            news=RegistrationNews(database, starter, verifiers),
+            news=RegistrationWebhooks(database, starter, verifiers),
         )
         yield starter
 

@@ -10,12 +10,12 @@ from sqlalchemy import text
 from api.workflow_starters import RegistrationStarter
 from models.rules.registration.vocabulary import NumberType
 from models.session import Database
-from providers.ports.registration import AvailableNumber, Offered
+from providers.ports.registration import AvailableNumber, NumberOffers
 from tests.api.integrator import Integrator
 from tests.messaging import BRAND, CAMPAIGN
 from workflows.registration.start import RegistrationStart
 
-OFFERS = Offered(
+OFFERS = NumberOffers(
     numbers=(
         AvailableNumber(
             number="+18132201000", type=NumberType.LOCAL, locality="Tampa", region="FL"

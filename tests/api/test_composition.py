@@ -69,10 +69,10 @@ async def test_api_and_worker_give_each_vendor_the_same_time(
         parts = assemble(settings, database, await connect(lazy=True), open_vendors(settings, http))
         api = services_of(app)
         carrier = parts.routes.find("simulator")
-        keeper = api.messages.recordings._keepers["simulator"]
-        assert isinstance(keeper, Simulator)
+        recording_provider = api.messages.recordings._recording_providers["simulator"]
+        assert isinstance(recording_provider, Simulator)
         assert carrier is not None
-        assert keeper.timeout == carrier.timeout == timedelta(seconds=simulator)
+        assert recording_provider.timeout == carrier.timeout == timedelta(seconds=simulator)
         expected = {"simulator": timedelta(seconds=simulator), "twilio": timedelta(seconds=vendors)}
         assert registry_timeouts(parts.registering._registries) == expected
         registration = api.registration

@@ -15,7 +15,7 @@ from providers.simulator import messages
 from tests.api.container import put_in
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import Owner
-from tests.inbound.harness import SECRET, Line, Started, inbox
+from tests.inbound.harness import SECRET, InboundHarness, Started, inbox
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +52,8 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def line(database: Database, owner: Owner, client: httpx.AsyncClient, started: Started) -> Line:
+def inbound(
+    database: Database, owner: Owner, client: httpx.AsyncClient, started: Started
+) -> InboundHarness:
     """A tenant's shared number, and people who text it."""
-    return Line(database, owner, client, started)
+    return InboundHarness(database, owner, client, started)

@@ -125,7 +125,7 @@ async def make_merchant_fixture(database: Database, owner: Owner, name: str) -> 
 
 
 @dataclass(frozen=True)
-class Line:
+class InboundHarness:
     """One number of a tenant, shared unless told otherwise."""
 
     database: Database

@@ -16,7 +16,7 @@ from tests.activities.doubles import AMBIGUOUS, own_id
 from tests.activities.harness import Harness
 from tests.contacts import key_of
 from tests.factories import make_owner
-from tests.inbound.harness import CONTACT, OTHER, Line
+from tests.inbound.harness import CONTACT, OTHER, InboundHarness
 from tests.inbound.reporting import FIRST, SECOND, Post, Reporting, mismatches
 from tests.shown_ids import shown
 from workflows.messages.types import Ending, Verdict
@@ -37,8 +37,8 @@ FOREIGN: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.fixture
-def reporting(line: Line) -> Reporting:
-    return Reporting(line)
+def reporting(inbound: InboundHarness) -> Reporting:
+    return Reporting(inbound)
 
 
 @pytest.mark.parametrize(("reason", "facts"), FOREIGN, ids=repr)
@@ -53,7 +53,7 @@ async def test_what_a_report_says_of_something_else_changes_nothing_and_is_count
     assert await reporting.tell(await reporting.told(message_id, **facts)) == 204
     assert await reporting.everything() == before
     assert mismatches(reason) == counted + 1
-    public_id = await shown(reporting.line.database, "message", message_id)
+    public_id = await shown(reporting.inbound.database, "message", message_id)
     [record] = [r for r in caplog.records if "does not belong to its attempt" in r.message]
     assert (record.__dict__["message_id"], record.__dict__["reason"]) == (public_id, reason)
     assert not [r for r in caplog.records if CONTACT in str(r.__dict__)]
@@ -65,7 +65,7 @@ async def test_a_report_on_an_attempt_that_does_not_exist_is_204_and_changes_not
     reporting: Reporting,
 ) -> None:
     message_id = await reporting.text_to(CONTACT)
-    stranger = await make_owner(reporting.line.database)
+    stranger = await make_owner(reporting.inbound.database)
     before, counted = await reporting.everything(), mismatches("ATTEMPT")
     attempt = parse_reference(await reporting.reference(message_id))
     assert attempt is not None
@@ -151,8 +151,8 @@ async def test_the_only_recipient_need_not_be_named(reporting: Reporting) -> Non
     message_id = await reporting.mail_to(FIRST)
     told = await reporting.told(message_id, "bounced", bounceType="permanent")
     assert await reporting.tell(told) == 204
-    assert await reporting.line.suppressions() == {
-        (reporting.line.owner.merchant_id, "HARD_BOUNCE")
+    assert await reporting.inbound.suppressions() == {
+        (reporting.inbound.owner.merchant_id, "HARD_BOUNCE")
     }
 
 
@@ -226,7 +226,7 @@ async def test_the_providers_own_answer_outweighs_an_id_that_was_only_reported(
 ) -> None:
     provider = Post(name="simulator")
     provider.may_answer.clear()
-    harness = Harness(reporting.line.database, reporting.line.owner, provider)
+    harness = Harness(reporting.inbound.database, reporting.inbound.owner, provider)
     message_id = await harness.accept()
     call = asyncio.create_task(harness.dispatch(message_id))
     await provider.called()

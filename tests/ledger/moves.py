@@ -116,14 +116,14 @@ async def limit(database: Database, owner: Owner, units: int) -> int:
     return int(newest or 0)
 
 
-class Story:
+class Scenario:
     """One tenant's sends, by slot."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
         self.owner = owner
         self.outcomes: list[AcceptedMessage | KeyTaken | NotFunded] = []
         self._database = database
-        self._ledger = Settlement(database, Routes([Scripted(name="p", tells_price=True)], {}))
+        self._ledger = Settlement(database, Routes([Scripted(name="p", reports_price=True)], {}))
         self.billing = Billing(database, owner)
         self._ids: dict[int, int] = {}
 
@@ -180,7 +180,7 @@ class Story:
         async with self._database.transaction() as db:
             found = await dispatch.lock_for_dispatch(db, **ids)
             assert found is not None
-            if decide(found.candidate, now).move is not DispatchAction.CLAIM or found.attempts:
+            if decide(found.candidate, now).action is not DispatchAction.CLAIM or found.attempts:
                 return
             then = now - timedelta(days=days_ago)
             await dispatch.claim(

@@ -12,7 +12,7 @@ from api.services.messages.write import start_of
 from models.enums import MessageStatus
 from models.queries.messages import acceptance
 from models.queries.messages.acceptance import AcceptedMessage, NewMessage
-from models.queries.system.sweep_messages import take_silent, take_unstarted
+from models.queries.system.sweep_messages import take_stalled, take_unstarted
 from models.rules.messages.identity import MessageIdentity, SendKey
 from models.session import Database
 from models.tables.message import Message
@@ -79,7 +79,7 @@ async def test_whoever_reads_a_message_finds_the_same_identity(
     async with database.read() as reading:
         known = await acceptance.find_known(reading, key)
     async with database.transaction() as db:
-        silent = await take_silent(db, now=now, grace=at_once, longest=at_once, most=10_000)
+        silent = await take_stalled(db, now=now, grace=at_once, longest=at_once, most=10_000)
         unstarted = await take_unstarted(db, now=now, grace=at_once, longest=at_once, most=10_000)
     assert known is not None
     assert known.send == started

@@ -150,7 +150,7 @@ FAULTS: Final = (
     Fault(
         "a report is believed under another address",
         "api/services/provider_webhooks.py",
-        "verified",
+        "verify_webhook",
         'raise Forbidden("It belongs to another address.")',
         "pass",
         ("tests/api/billing/test_payment_webhooks.py",),

@@ -79,7 +79,7 @@ FAULTS: Final = (
         "_warn",
         "before = row.remaining + of_credits",
         "before = row.remaining",
-        ("tests/alerts/test_marks.py",),
+        ("tests/alerts/test_thresholds.py",),
     ),
     Fault(
         "a scheduled message is queued",

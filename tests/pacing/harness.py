@@ -1,4 +1,4 @@
-"""A number with a limit, merchants that share it, and workers whose provider notes every call."""
+"""A number with a limit, merchants that share it, and workers whose provider records every call."""
 
 import asyncio
 import contextlib
@@ -51,13 +51,13 @@ class Call:
     message_id: int
 
 
-class NotingProvider:
-    """Takes everything at once, and notes when."""
+class RecordingProvider:
+    """Accepts every message at once, and records when."""
 
-    name = "noting"
+    name = "recording"
     channels = frozenset({Channel.SMS, Channel.VOICE})
     proof = Proof.REFERENCE
-    tells_price = False
+    reports_price = False
     timeout = timedelta(seconds=2)
     absence_window = timedelta(0)
 
@@ -96,7 +96,7 @@ class SenderHarness:
     settings: Settings
     address: str
     owner: Owner
-    provider: NotingProvider = field(default_factory=NotingProvider)
+    provider: RecordingProvider = field(default_factory=RecordingProvider)
     started: dict[int, str] = field(default_factory=dict)
     """Workflow ids by message."""
 
@@ -118,7 +118,7 @@ class SenderHarness:
         return await Client.connect(self.address, data_converter=data_converter)
 
     async def limit(self, per_second: str | None) -> None:
-        """Limit the number, and have its pump look at once; by itself it does within seconds."""
+        """Limit the number, and signal its queue's workflow; by itself it looks within seconds."""
         await self.write(
             "UPDATE sender_number SET segments_per_second = :limit, next_segment_at = NULL"
             " WHERE number = :number",
@@ -126,7 +126,7 @@ class SenderHarness:
             number=self.owner.sender,
         )
         with contextlib.suppress(RPCError):
-            await (await self.pump()).signal(SenderQueue.message_queued)
+            await (await self.queue_workflow()).signal(SenderQueue.message_queued)
 
     async def another_merchant(self) -> Owner:
         """Return a second merchant of the tenant, who sends from the same number."""
@@ -203,8 +203,8 @@ class SenderHarness:
         """Signal a message's workflow, as a cancel does."""
         await wake_send(await self.client(), self.started[message_id], SendSignal.ROW_CHANGED)
 
-    async def in_line(self) -> list[int]:
-        """Return the messages that stand in the number's line, those to go first first."""
+    async def queued(self) -> list[int]:
+        """Return the queued messages of the number in the order of the queue."""
         async with self.database.read() as db:
             rows = await db.execute(
                 text(
@@ -216,7 +216,7 @@ class SenderHarness:
             return list(rows.scalars())
 
     async def granted(self, message_id: int) -> datetime | None:
-        """Return the moment of a message that was let in and has not come yet."""
+        """Return the granted slot of a message that has not used it."""
         async with self.database.read() as db:
             found = await db.execute(
                 text(
@@ -227,12 +227,12 @@ class SenderHarness:
             moment: datetime | None = found.scalar_one_or_none()
             return moment
 
-    async def line_is(self, length: int) -> None:
-        """Wait until so many stand in line."""
-        await until(lambda: self._is(length), seconds=20)
+    async def wait_for_queue_length(self, length: int) -> None:
+        """Wait until so many messages are queued."""
+        await until(lambda: self._has_queue_length(length), seconds=20)
 
-    async def _is(self, length: int) -> bool:
-        return len(await self.in_line()) == length
+    async def _has_queue_length(self, length: int) -> bool:
+        return len(await self.queued()) == length
 
     async def sent(self, messages: Sequence[int], count: int | None = None) -> list[Call]:
         """Wait until the provider was called for them, or for so many of them."""
@@ -244,8 +244,8 @@ class SenderHarness:
         await until(enough, seconds=30)
         return self.provider.of(messages)
 
-    async def pump(self) -> Any:
-        """Return the handle of the number's pump."""
+    async def queue_workflow(self) -> Any:
+        """Return the handle of the workflow of the number's queue."""
         sender = await self.sender_public_id()
         name = sender_queue_id(self.owner.tenant_id, sender, Channel.SMS)
         return (await self.client()).get_workflow_handle(name)
@@ -270,7 +270,7 @@ class SenderHarness:
             await db.execute(text(sql), values)
 
     async def close(self) -> None:
-        """Leave nothing behind that the next test's workers would go on with."""
+        """Delete and terminate what the next test's workers would continue."""
         await self.write("DELETE FROM sender_queue WHERE tenant_id = :t", t=self.owner.tenant_id)
         client = await self.client()
         left = [workflow async for workflow in client.list_workflows("ExecutionStatus='Running'")]
@@ -282,7 +282,7 @@ async def _terminate(client: Client, workflow_id: str) -> None:
 
 
 async def open_harness(database: Database, url: str, address: str) -> SenderHarness:
-    """Return an office of a tenant of its own; its merchant's recipient wants marketing."""
+    """Open a harness with a tenant of its own; its merchant's recipient opted in."""
     owner = await make_owner(database, sms_limit=100_000)
     harness = SenderHarness(
         database=database,

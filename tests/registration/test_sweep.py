@@ -1,4 +1,4 @@
-"""The net under registrations: what was submitted and is not carried gets its story."""
+"""The net under registrations: what was submitted and is not carried gets its workflow."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -33,11 +33,11 @@ async def harness(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterato
 
 
 async def sweep(harness: Harness, client: Client, *, most: int = 100) -> int:
-    """Do the chore once; return how many rows it took."""
-    chore = RegistrationSweep(harness.database, client, WAITS, grace=GRACE)
-    rows = await chore.take(datetime.now(UTC), most)
+    """Do the task once; return how many rows it took."""
+    task = RegistrationSweep(harness.database, client, WAITS, grace=GRACE)
+    rows = await task.take(datetime.now(UTC), most)
     for row in rows:
-        assert await chore.carry_on(row)
+        assert await task.resume(row)
     return len(rows)
 
 
@@ -49,9 +49,7 @@ async def runs(client: Client, workflow_id: str) -> bool:
     return described.status is WorkflowExecutionStatus.RUNNING
 
 
-async def test_each_silent_errand_gets_the_story_that_carries_it(
-    harness: Harness, client: Client
-) -> None:
+async def test_each_stalled_operation_gets_its_workflow(harness: Harness, client: Client) -> None:
     tenant = harness.owner.tenant_id
     past, later = datetime.now(UTC) - SECOND, datetime.now(UTC) + GRACE
     brand = await harness.brand(sweep_at=past)
@@ -70,9 +68,9 @@ async def test_each_silent_errand_gets_the_story_that_carries_it(
     }
     not_yet = await harness.number("+18132201003", sweep_at=later)
     assert await sweep(harness, client) == 4
-    for story, row in wanted.items():
-        table = "brand" if story == "register-brand" else "messaging_number"
-        assert await runs(client, f"{story}/{tenant}/{await harness.shown(table, row)}")
+    for workflow, row in wanted.items():
+        table = "brand" if workflow == "register-brand" else "messaging_number"
+        assert await runs(client, f"{workflow}/{tenant}/{await harness.shown(table, row)}")
     unasked = await harness.shown("messaging_number", not_yet)
     assert not await runs(client, f"buy-number/{tenant}/{unasked}")
     assert await sweep(harness, client) == 0

@@ -110,7 +110,7 @@ def _due_soon(_: DispatchStep) -> DispatchResult:
 
 
 _DUE_LATE = DispatchResult(verdict=Verdict.LATER, until=datetime(2100, 1, 1, tzinfo=UTC))
-_IN_LINE = DispatchResult(verdict=Verdict.LINE, until=datetime(2100, 1, 1, tzinfo=UTC))
+_IN_LINE = DispatchResult(verdict=Verdict.QUEUED_FOR_SENDER, until=datetime(2100, 1, 1, tzinfo=UTC))
 _BUSY = DispatchResult(verdict=Verdict.BUSY, provider="simulator")
 _AWAY = ConnectionError("no database")
 
@@ -185,7 +185,7 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_sender_queue(client)
     elif name in registrations.PATHS:
         serve = partial(_worker, client, workflows=WORKFLOWS)
-        history = await registrations.record_story(client, name, serve, _timers_set)
+        history = await registrations.record_workflow(client, name, serve, _timers_set)
     elif name == PROVISION:
         history = await _record_provision(client)
     elif name == CLOSING:

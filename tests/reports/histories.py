@@ -103,7 +103,7 @@ Action: TypeAlias = Send | Conclude | Again | Tell | Settle | Price | Close
 
 
 @dataclass
-class Story:
+class Scenario:
     """One tenant's days. Its clock stands still but between rounds."""
 
     database: Database
@@ -224,14 +224,16 @@ class Story:
             assert message is not None
             if message.completed:
                 await late_reports.apply_late_reports(
-                    db, message, self.now, tell_prices=TELL_PRICES
+                    db, message, self.now, price_reporters=TELL_PRICES
                 )
                 return
             end = end_by_report(message.facts)
             if end is None and give_up and message.facts.status is not MessageStatus.QUEUED:
                 end = end_unknown(message.facts)
             if end is not None:
-                await settlement.end_message(db, message, end, self.now, tell_prices=TELL_PRICES)
+                await settlement.end_message(
+                    db, message, end, self.now, price_reporters=TELL_PRICES
+                )
 
     async def _price(self, action: Price) -> None:
         rate = {

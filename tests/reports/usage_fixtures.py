@@ -174,7 +174,7 @@ async def give_up(db: WriteSession, owner: Owner, message_id: int, now: datetime
 async def correct(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
     """Take in what was reported after the end."""
     message = await _locked(db, owner, message_id)
-    await late_reports.apply_late_reports(db, message, now, tell_prices=frozenset())
+    await late_reports.apply_late_reports(db, message, now, price_reporters=frozenset())
 
 
 async def _locked(db: WriteSession, owner: Owner, message_id: int) -> LockedMessage:

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from api.services.voice.presence import PresenceBook
+from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import Push, VoiceProvisioning
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.connection import VoicePlace
@@ -37,7 +37,7 @@ class Harness:
         """Serve voice as these settings say; with `push` by a directory that must be told."""
         place = place or self.place
         registrar = Kamailio(RegistrarTables(self.database).registered) if push is None else None
-        presence = PresenceBook(self.database, registrar, self.clock, expires=place.expires)
+        presence = PresenceRecords(self.database, registrar, self.clock, expires=place.expires)
         provisioning = VoiceProvisioning(
             self.database, place, SipSecrets(secret), presence, push, self.clock
         )

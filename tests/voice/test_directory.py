@@ -271,11 +271,11 @@ async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_hist
     assert (await read(alone, user)).pushed_version == 1
 
 
-async def test_no_untold_user_hides_another(alone: Database, client: Client) -> None:
+async def test_no_unsynced_user_hides_another(alone: Database, client: Client) -> None:
     made = [await make_user(alone, await make_owner(alone)) for _ in range(3)]
-    chore = DirectorySweep(alone, client, grace=timedelta(0))
+    task = DirectorySweep(alone, client, grace=timedelta(0))
     now = datetime.now(UTC) + SECOND
-    turns = [await chore.take(now, 2) for _ in range(3)]
+    turns = [await task.take(now, 2) for _ in range(3)]
     ids = [user.id for user in made]
     assert [[user.credential_id for user in turn] for turn in turns] == [ids[:2], ids[2:], ids[:2]]
 

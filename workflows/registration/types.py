@@ -25,7 +25,7 @@ class RegistrationInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationStep:
-    """Which errand of which row; one that the row no longer has is over."""
+    """Which operation of which row; one that the row no longer has is over."""
 
     tenant_id: int
     kind: RegistrationKind
@@ -41,6 +41,6 @@ class RegistrationResult:
     `until` goes with SUBMIT: nothing was processed, and when to try again.
     """
 
-    move: RegistrationAction
+    action: RegistrationAction
     state: str
     until: datetime | None = None

@@ -1,4 +1,4 @@
-"""What payment gateways report: verified, taken in once, and the payment's workflow woken."""
+"""Receives webhooks of payment gateways: verify, apply once, signal the payment's workflow."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from api.services.provider_webhooks import verified
+from api.services.provider_webhooks import verify_webhook
 from api.workflow_starters import UpgradeStarter
 from models.database.transaction_limits import LockScope
 from models.errors import NotFound
@@ -18,7 +18,7 @@ from models.queries.billing.payment_events import (
     find_named,
     take_event,
 )
-from models.queries.billing.payments import AnotherCharge
+from models.queries.billing.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch
 from models.rules.messages.reference import parse_payment_reference
 from models.session import Database
@@ -31,8 +31,8 @@ VerifyPayment = Callable[[Mapping[str, str], bytes], ChargeReport]
 """Headers and raw body → the report. Raises ForgedWebhook."""
 
 
-class PaymentNews:
-    """Takes news of charges in. Replaying one changes nothing."""
+class PaymentWebhooks:
+    """Receives events about charges. Idempotent."""
 
     def __init__(
         self,
@@ -52,16 +52,16 @@ class PaymentNews:
     async def take(
         self, gateway: str, reference: str, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Let one report take effect and wake whoever waits for it.
+        """Apply an event and signal the payment's workflow.
 
-        One of another charge than the payment's is dropped, counted and logged.
+        An event of another charge than the payment's is dropped, counted and logged.
 
         Raises:
             NotFound: no such gateway, or the reference is none of ours.
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        report = verified(self._verifiers, gateway, reference, headers, body)
+        report = verify_webhook(self._verifiers, gateway, reference, headers, body)
         named = parse_payment_reference(reference)
         if named is None:
             raise NotFound
@@ -86,7 +86,7 @@ class PaymentNews:
                 stored = await self._take_in(gateway, key, event)
             except IntegrityError:  # a concurrent report took the charge or event
                 stored = await self._take_in(gateway, key, event)
-        except AnotherCharge as error:
+        except ForeignCharge as error:
             CHARGE_MISMATCHES.labels(gateway, error.reason).inc()
             _log_another(gateway, report, error.reason)
             return

@@ -1,9 +1,9 @@
-"""What providers report: verified, stored once, and the message's workflow woken."""
+"""Receives delivery reports: verify, store once, signal the message's workflow."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from api.services.provider_webhooks import verified
+from api.services.provider_webhooks import verify_webhook
 from api.workflow_starters import WorkflowStarter
 from models.errors import NotFound
 from models.queries.messages.receipts import NewReceipt, find_named
@@ -40,7 +40,7 @@ class Receipts:
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        report = verified(self._verifiers, provider, reference, headers, body)
+        report = verify_webhook(self._verifiers, provider, reference, headers, body)
         if report is not None:
             await self._store(provider, report)
 

@@ -13,7 +13,7 @@ from models.rules.messages.reference import Reference
 from models.session import Database, ReadSession
 from models.tables.base import row_id
 from models.tables.message import Attempt
-from providers.ports.messages import Found, KeepsRecordings, NotFound, Recording, Unanswered
+from providers.ports.messages import Found, NotFound, Recording, RecordingProvider, Unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +25,13 @@ class Stream:
 
 
 class Recordings:
-    """Plays recorded calls back; `keepers` are the providers here that keep any."""
+    """Plays recorded calls back; `recording_providers` are the providers here that keep any."""
 
-    def __init__(self, database: Database, keepers: Mapping[str, KeepsRecordings]) -> None:
+    def __init__(
+        self, database: Database, recording_providers: Mapping[str, RecordingProvider]
+    ) -> None:
         self._database = database
-        self._keepers = keepers
+        self._recording_providers = recording_providers
 
     async def open(self, caller: Caller, message_id: str) -> Stream:
         """Begin to stream the recording of a call.
@@ -42,10 +44,12 @@ class Recordings:
         async with self._database.read() as db:
             attempt = await _answered_attempt(db, caller, number)
             reference = await find_reference(db, attempt)
-        keeper = self._keepers.get(attempt.provider)
-        if keeper is None:
+        recording_provider = self._recording_providers.get(attempt.provider)
+        if recording_provider is None:
             raise RecordingNotFound
-        match await keeper.recording(await _provider_id(keeper, attempt, reference)):
+        match await recording_provider.recording(
+            await _provider_id(recording_provider, attempt, reference)
+        ):
             case Recording(length=length, chunks=chunks):
                 return Stream(chunks=chunks, headers=_headers(number, length))
             case NotFound():
@@ -71,11 +75,13 @@ async def _answered_attempt(db: ReadSession, caller: Caller, public_id: int) -> 
     return attempt
 
 
-async def _provider_id(keeper: KeepsRecordings, attempt: Attempt, reference: Reference) -> str:
+async def _provider_id(
+    recording_provider: RecordingProvider, attempt: Attempt, reference: Reference
+) -> str:
     """Return the provider's own id; of a call whose answer was lost it has to be asked for."""
     if attempt.provider_message_id is not None:
         return attempt.provider_message_id
-    match await keeper.look_up(str(reference)):
+    match await recording_provider.look_up(str(reference)):
         case Found(provider_message_id=provider_id):
             return provider_id
         case NotFound():

@@ -99,8 +99,8 @@ async def _warn_of_held_credits(
     now = message.accepted_at
     try:
         async with database.read() as read:
-            untold = await threshold_alerts.is_refusal_untold(read, account, now)
-        if untold:
+            unreported = await threshold_alerts.is_refusal_unreported(read, account, now)
+        if unreported:
             async with database.transaction(lock_scope) as db:
                 await threshold_alerts.credits_refused(db, account, now)
     except (TemporarilyUnavailable, DBAPIError) as error:

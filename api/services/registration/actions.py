@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, find_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
-from api.services.registration.scope import Scope, find_scope, set_going
+from api.services.registration.scope import Scope, find_scope, start_registration_of
 from api.workflow_starters import RegistrationStarter
 from models.queries.registration.merchant_registrations import write_registration
-from models.queries.registration.registrations import Row, Steps, move
+from models.queries.registration.registrations import Row, StateChange, change_state
 from models.rules.registration.vocabulary import RegistrationState
 from models.session import Database, WriteSession
 from models.tables.messaging import Brand, Campaign
@@ -59,7 +59,7 @@ class RegistrationActions:
         self, row: Row | None, scope: Scope, view: View, *, fresh: bool
     ) -> Outcome[View]:
         """Start what the row asks for, if anything, once its transaction is committed."""
-        await set_going(self._starter, row, scope.merchant.external_id, fresh=fresh)
+        await start_registration_of(self._starter, row, scope.merchant.external_id, fresh=fresh)
         return Accepted(view) if fresh else Replayed(view)
 
     async def _write_down(
@@ -67,6 +67,9 @@ class RegistrationActions:
     ) -> None:
         """Write a new or corrected row, and submit it unless it is to stay a draft."""
         following = RegistrationState.PENDING if submit else RegistrationState.DRAFT
-        if move(row, Steps(state=following), now=now, look_after=self._look_after) and submit:
+        if (
+            change_state(row, StateChange(state=following), now=now, look_after=self._look_after)
+            and submit
+        ):
             row.submitted_at = now
         await write_registration(db, row)

@@ -29,7 +29,7 @@ from models.queries.registration.merchant_registrations import (
     insert_number,
     list_numbers,
 )
-from models.queries.registration.registrations import Steps, move
+from models.queries.registration.registrations import StateChange, change_state
 from models.queries.senders.number_claims import claim_number
 from models.queries.senders.senders import forget_campaign
 from models.queries.tenants.cursors import find_cursor_row
@@ -56,7 +56,7 @@ from models.rules.senders.sender_choice import us_type
 from models.session import WriteSession
 from models.tables.base import row_id
 from models.tables.messaging import Campaign, MessagingNumber
-from providers.ports.registration import Offered
+from providers.ports.registration import NumberOffers
 
 
 class MessagingNumbers(RegistrationActions):
@@ -69,7 +69,7 @@ class MessagingNumbers(RegistrationActions):
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
         found = await scope.registry.search_numbers(area_code=area_code, type=type, limit=limit)
-        if not isinstance(found, Offered):
+        if not isinstance(found, NumberOffers):
             raise TemporarilyUnavailable("The registry cannot be asked now.")
         return [AvailableNumberView.model_validate(number) for number in found.numbers]
 
@@ -197,8 +197,8 @@ class MessagingNumbers(RegistrationActions):
             raise CampaignNotApproved(f"The campaign is {campaign.state}.")
         await _check_room(db, scope, campaign)
         row.campaign_id = campaign.id
-        steps = Steps(assignment=AssignmentState.PENDING)
-        move(row, steps, now=now, look_after=self._look_after)
+        change = StateChange(assignment=AssignmentState.PENDING)
+        change_state(row, change, now=now, look_after=self._look_after)
         await db.flush()
         return campaign
 
@@ -207,9 +207,9 @@ class MessagingNumbers(RegistrationActions):
             raise NumberNotActive(f"The number is {row.state}.")
         if row.assignment == AssignmentState.PENDING:
             raise AssignmentPending
-        unassign = Steps(assignment=AssignmentState.UNASSIGNING)
-        release = Steps(state=NumberState.RELEASING)
-        move(
+        unassign = StateChange(assignment=AssignmentState.UNASSIGNING)
+        release = StateChange(state=NumberState.RELEASING)
+        change_state(
             row,
             unassign if row.assignment in HELD else release,
             now=now,

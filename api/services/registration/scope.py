@@ -66,7 +66,7 @@ async def find_scope(
 
 
 def start_of(row: Row, merchant: str) -> RegistrationStart | None:
-    """Return how a row's story is started; None while it asks nothing of the registry."""
+    """Return how a row's workflow is started; None while it asks nothing of the registry."""
     registry_operation = registrations.registry_operation_of(row)
     if registry_operation is None:
         return None
@@ -80,7 +80,7 @@ def start_of(row: Row, merchant: str) -> RegistrationStart | None:
     )
 
 
-async def set_going(
+async def start_registration_of(
     starter: RegistrationStarter, row: Row | None, merchant: str, *, fresh: bool
 ) -> None:
     """Start what a row asks for, if anything, once its transaction is committed."""

@@ -158,6 +158,7 @@ def _check_hours(merchant: Merchant) -> None:
 def _settings_view(merchant: Merchant) -> MerchantSettingsView:
     return MerchantSettingsView(
         merchant_id=merchant.external_id,
+        timezone=merchant.timezone,
         marketing_from=merchant.marketing_from,
         marketing_until=merchant.marketing_until,
         help_text=merchant.help_text,

@@ -19,16 +19,16 @@ from models.session import Database, WriteSession
 from models.tables.base import row_id
 from models.tables.merchant import Merchant
 from models.tables.voice import VoiceCredential, VoicePresence
-from providers.ports.sip import Registration, TellsRegistrations
+from providers.ports.sip import Registration, ReportsRegistrations
 
 
-class PresenceBook:
+class PresenceRecords:
     """The actions on presence; `registrar` is one that can be asked who is registered."""
 
     def __init__(
         self,
         database: Database,
-        registrar: TellsRegistrations | None,
+        registrar: ReportsRegistrations | None,
         clock: Callable[[], datetime],
         *,
         expires: timedelta,

@@ -17,7 +17,7 @@ from api.schemas.voice_provisioning import (
     VoiceIceServer,
     VoiceSip,
 )
-from api.services.voice.presence import PresenceBook
+from api.services.voice.presence import PresenceRecords
 from models.queries.tenants.visibility import get_merchant
 from models.queries.voice import sip_users
 from models.rules.voice.connection import CODECS, VoicePlace
@@ -49,7 +49,7 @@ class VoiceProvisioning:
         database: Database,
         place: VoicePlace,
         secrets: SipSecrets,
-        presence: PresenceBook,
+        presence: PresenceRecords,
         push: Push | None,
         clock: Callable[[], datetime],
     ) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from models.enums import AlertSeverity, AlertType
 from models.queries.alerts.alerts import raise_alert
 from models.queries.alerts.threshold_alerts import Account
-from models.rules.alerts.thresholds import tell_unknown
+from models.rules.alerts.thresholds import unknown_message
 from models.session import WriteSession
 
 
@@ -25,7 +25,7 @@ async def warn_of_unknown(
         channel=account.channel,
         type=AlertType.DELIVERY_UNKNOWN,
         severity=AlertSeverity.WARNING,
-        message=tell_unknown(public_id),
+        message=unknown_message(public_id),
         now=now,
     )
 

@@ -58,7 +58,7 @@ async def lock_days(db: WriteSession, message: LockedMessage, days: set[date]) -
 
 
 def usage_of(
-    message: LockedMessage, end: End, now: datetime, tell_prices: Collection[str]
+    message: LockedMessage, end: End, now: datetime, price_reporters: Collection[str]
 ) -> dict[str, Any]:
     """Return what the usage record says of an end; without a provider there is none.
 
@@ -66,7 +66,7 @@ def usage_of(
     holds.
     """
     provider = end.provider or ""
-    awaited = provider in tell_prices and end.status is not MessageStatus.UNKNOWN
+    awaited = provider in price_reporters and end.status is not MessageStatus.UNKNOWN
     price = message.price(provider, end.cost_units, awaited=awaited)
     return {
         "day": end.day,

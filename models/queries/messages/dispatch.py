@@ -19,7 +19,7 @@ from models.enums import (
 from models.queries.consent.consents import CONTACT_LOCK, lock_contact
 from models.queries.consent.send_policy import together
 from models.queries.senders import senders
-from models.queries.senders.sender_queue import Clock, Line, Pace, fresh_pace, pace_of
+from models.queries.senders.sender_queue import Clock, Pace, SenderQueueKey, fresh_pace, pace_of
 from models.rules.accounts.names import DEFAULT_ACCOUNT
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
 from models.rules.messages.dispatch_decision import Candidate
@@ -115,7 +115,7 @@ _READ = text(
            m.merchant_id, merchant.external_id AS merchant, number.merchant_id AS owner_id,
            number.registered_at, number.id AS sender_id,
            number.public_id AS sender_public_id, number.provider AS sender_provider,
-           number.claimed_at, place.queued_at, place.granted_at,
+           number.claimed_at, entry.queued_at, entry.granted_at,
            clock_timestamp() AS now,
            CASE m.channel WHEN 'SMS' THEN number.segments_per_second
                           WHEN 'VOICE' THEN number.calls_per_second END AS per_second
@@ -123,7 +123,7 @@ _READ = text(
       JOIN tenant ON tenant.id = m.tenant_id
       LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
       LEFT JOIN sender_number number ON number.number = m.sender AND number.tenant_id = m.tenant_id
-      LEFT JOIN sender_queue place ON place.tenant_id = m.tenant_id AND place.message_id = m.id
+      LEFT JOIN sender_queue entry ON entry.tenant_id = m.tenant_id AND entry.message_id = m.id
      WHERE m.tenant_id = :tenant_id AND m.id = :message_id
     """
 )
@@ -209,14 +209,14 @@ async def _find_sender(
     other = await senders.choose_anew(db, **ids, merchant=row.merchant, channel=channel, key=key)
     if other is None:
         return _Sender(address=row.sender, fits=False, pace=pace)
-    line = Line(
+    queue = SenderQueueKey(
         tenant_id=tenant_id,
         sender_id=other.sender_id,
         sender_public_id=other.sender_public_id,
         channel=channel,
     )
     pace = fresh_pace(
-        line,
+        queue,
         other.per_second,
         units=row.units,
         clock=Clock(now=row.now, before=read_since, after=time.monotonic()),

@@ -45,7 +45,7 @@ async def apply_late_reports(
     message: LockedMessage,
     now: datetime,
     *,
-    tell_prices: Collection[str] = (),
+    price_reporters: Collection[str] = (),
 ) -> MessageStatus:
     """Let reports about a message that has ended correct an UNKNOWN, once; return its status.
 
@@ -73,20 +73,20 @@ async def apply_late_reports(
                 "provider_code": end.provider_code,
                 "provider": end.provider,
                 "captured": end.captured,
-                **usage_of(message, end, now, tell_prices),
+                **usage_of(message, end, now, price_reporters),
                 "now": now,
             },
         )
         if too_late:
             raise DayIsClosed
-    await _book_news(db, message, end, now)
+    await _post_corrections(db, message, end, now)
     await close_receipts(db, message, now)
     if untaken_since is not None:
         await truth_told(db, message.account, since=untaken_since, now=now)
     return message.facts.status if end is None else end.status
 
 
-async def _book_news(
+async def _post_corrections(
     db: WriteSession, message: LockedMessage, end: End | None, now: datetime
 ) -> None:
     """Price a message anew whose usage record is older than what is known of its cost."""

@@ -90,12 +90,12 @@ async def end_message(
     end: End,
     now: datetime,
     *,
-    tell_prices: Collection[str] = (),
+    price_reporters: Collection[str] = (),
 ) -> bool:
     """End a message; False if it had ended before, and then nothing moves. Twice is once.
 
     Captured units use up the allowance part of the hold first; the rest goes back to the pot, and
-    to the month, it came from. `tell_prices` are the providers whose own price is waited for.
+    to the month, it came from. `price_reporters` are the providers whose own price is waited for.
 
     Raises:
         LedgerBroken: a bug.
@@ -118,7 +118,7 @@ async def end_message(
                 "error_code": end.error_code,
                 "provider_code": end.provider_code,
                 "provider": end.provider,
-                **usage_of(message, end, now, tell_prices),
+                **usage_of(message, end, now, price_reporters),
                 "now": now,
                 "held_allowance": message.held_allowance,
                 "held_credits": message.held_credits,

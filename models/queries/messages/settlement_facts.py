@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, ReportStatus
 from models.queries.alerts.threshold_alerts import Account
 from models.queries.billing.applicable_rates import AS_JSON, CARDS, read_cards
-from models.queries.billing.repricing import Booked, read_booked
+from models.queries.billing.repricing import PostedUsage, read_posted
 from models.queries.billing.usage_days import KEY
 from models.rules.billing.pricing import Card, Price, choose, country_of, price
 from models.rules.messages.settlement import price_told
@@ -41,7 +41,7 @@ class LockedMessage:
     country: str
     cards: tuple[Card, ...]
     """Those that may price it, of every provider that was called for it."""
-    booked: Booked | None
+    booked: PostedUsage | None
     """Its usage record, if it has one."""
     days: frozenset[date]
     """Locked, so that none of them closes before this transaction ends."""
@@ -155,7 +155,7 @@ async def lock_for_settlement(
         receipts=tuple(found.receipts),
         country=country,
         cards=read_cards(found.cards),
-        booked=read_booked(found.booked),
+        booked=read_posted(found.booked),
         days=frozenset(found.days),
     )
 

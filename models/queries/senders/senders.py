@@ -54,7 +54,7 @@ _MOVE = text(
     WITH moved AS (
         UPDATE message SET sender = :sender
          WHERE tenant_id = :tenant_id AND id = :message_id
-    ), left_line AS (
+    ), left_queue AS (
         DELETE FROM sender_queue WHERE tenant_id = :tenant_id AND message_id = :message_id
     )
     SELECT id, public_id,
@@ -68,7 +68,7 @@ _MOVE = text(
 async def choose_anew(
     db: WriteSession, *, tenant_id: int, message_id: int, merchant: str, channel: Channel, key: str
 ) -> NewSender | None:
-    """Give a waiting message another sender, and its place in the old one's line up.
+    """Give a waiting message another sender, and delete its entry in the old one's queue.
 
     The caller holds the message's lock, and no attempt of it may be open or accepted: then nothing
     was sent from the old number, and a STOP to it is not about this message. None if the merchant

@@ -25,8 +25,8 @@ _DRAW = text(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UntoldUser:
-    """A version of a SIP user that a directory was not told of yet."""
+class UnsyncedUser:
+    """A version of a SIP user that is not written to the directory yet."""
 
     tenant_id: int
     credential_id: int
@@ -58,8 +58,8 @@ async def find_user_by_id(
     return (await db.scalars(statement)).one_or_none()
 
 
-async def note_told(db: WriteSession, user: VoiceCredential) -> bool:
-    """Note that a directory knows the user's version; False if it is not the current one by now."""
+async def mark_synced(db: WriteSession, user: VoiceCredential) -> bool:
+    """Note that the directory has the user's version; False if it is no longer current."""
     statement = (
         update(VoiceCredential)
         .where(
@@ -110,12 +110,12 @@ async def make_user(
     return (await db.scalars(statement)).one_or_none()
 
 
-async def find_untold(
-    db: ReadSession, *, before: datetime, after: UntoldUser | None, most: int
-) -> Sequence[UntoldUser]:
-    """Return users of all tenants whose version of before then no directory was told of.
+async def find_unsynced(
+    db: ReadSession, *, before: datetime, after: UnsyncedUser | None, most: int
+) -> Sequence[UnsyncedUser]:
+    """Return users of all tenants whose version is older than `before` and not in the directory.
 
-    They come in the order of their keys; `after` names one that was returned, to go on behind it.
+    Ordered by key; `after` is the last one of the previous page.
     """
     tenant, user = col(VoiceCredential.tenant_id), col(VoiceCredential.id)
     key = tuple_(tenant, user)
@@ -131,7 +131,7 @@ async def find_untold(
     if after is not None:
         statement = statement.where(key > (after.tenant_id, after.credential_id))
     return [
-        UntoldUser(
+        UnsyncedUser(
             tenant_id=tenant_id, credential_id=credential_id, public_id=public_id, version=version
         )
         for tenant_id, credential_id, public_id, version in await db.execute(statement)

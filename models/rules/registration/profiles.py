@@ -89,7 +89,7 @@ class CampaignProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRequestFacts:
-    """What a row knows that its errand needs.
+    """What a row knows that its operation needs.
 
     `parent_*` are those of what it stands under: a campaign's brand, an assignment's campaign.
     """

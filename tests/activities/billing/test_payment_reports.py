@@ -7,7 +7,7 @@ import pytest
 
 from models.enums import ChargeState, PaymentStatus
 from models.queries.billing.payment_events import find_named
-from models.rules.billing.payments import Duty
+from models.rules.billing.payments import PaymentAction
 from models.session import Database
 from providers.ports.messages import NotFound
 from tests.activities.gateways import BUSY, OwnGateway, PaymentHarness
@@ -107,8 +107,8 @@ async def test_a_charge_that_nobody_ordered_is_neither_believed_nor_canceled(
     gateway.state, gateway.tells = state, tells
     payment_id = await harness.order()
     for step in ("charge", "charge", "cancel_charge"):
-        standing = await harness.take(step, payment_id)
-    assert (standing.status, standing.duty) == (PENDING, Duty.CANCEL_CHARGE)
+        progress = await harness.take(step, payment_id)
+    assert (progress.status, progress.next_action) == (PENDING, PaymentAction.CANCEL_CHARGE)
     assert gateway.calls == ["charge", "look_up", "look_up"]
     assert (await harness.row(payment_id)).charge_id is None
     assert caplog.messages.count("the gateway tells of another charge than was ordered") == 3

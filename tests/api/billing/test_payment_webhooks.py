@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from api.services.billing.payment_reports import PaymentNews
+from api.services.billing.payment_reports import PaymentWebhooks
 from models.enums import ChargeState
 from models.rules.messages.reference import PaymentReference, parse_payment_reference
 from models.session import Database
@@ -34,7 +34,7 @@ SECRET = "for-tests-only-too"
 def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
     """Where woken workflows are written down, behind the real service."""
     starter = FakeUpgradeStarter()
-    news = PaymentNews(
+    news = PaymentWebhooks(
         database,
         starter,
         {"simulator": payments.verifier(SECRET)},
@@ -42,7 +42,7 @@ def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
         clock=lambda: datetime.now(UTC),
     )
     with restored(app):
-        put_in(app, "billing", payment_news=news)
+        put_in(app, "billing", payment_webhooks=news)
         yield starter
 
 

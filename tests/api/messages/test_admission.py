@@ -36,7 +36,7 @@ BODIES = [
 
 
 class Time:
-    """Stands where it is put."""
+    """Returns a time that tests set."""
 
     now = 0.0
 

@@ -251,6 +251,14 @@ async def test_filters_narrow_the_list(integrator: Integrator, database: Databas
         ({"from": "2026-04-15", "until": "2026-04-15"}, 1),
         ({"from": "2026-04-15T12:00:00Z", "until": "2026-04-15T12:00:00Z"}, 1),
         ({"from": "2026-04-15T14:00:01+02:00"}, 2),
+        ({"until": "9999-12-31"}, 4),
+        ({"from": "9999-12-31"}, 0),
+        ({"from": "9999-12-31", "until": "9999-12-31"}, 0),
+        ({"until": "9999-12-31T23:59:59.999999Z"}, 4),
+        ({"until": "9999-12-31T23:59:59Z"}, 4),
+        ({"from": "0001-01-01"}, 4),
+        ({"from": "0001-01-01T00:00:00Z", "until": "9999-12-31"}, 4),
+        ({"until": "0001-01-01"}, 0),
     ):
         assert len((await integrator.get("/messages", **query)).json()) == count, query
 
@@ -262,7 +270,11 @@ async def test_filters_narrow_the_list(integrator: Integrator, database: Databas
         {"from": "yesterday"},
         {"from": "2026-04-31"},
         {"until": "2026-04-16T12:00:00"},
-        {"until": "9999-12-31"},
+        {"until": "10000-01-01"},
+        {"until": "9999-12-32"},
+        {"until": "9999-12-31T23:59:59-05:00"},
+        {"from": "9999-12-31", "until": "9999-12-30"},
+        {"from": "0000-01-01"},
         {"from": "0001-01-01T00:00:00+14:00"},
         {"from": "2026-W16-4"},
     ],

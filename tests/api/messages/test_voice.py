@@ -13,7 +13,7 @@ from models.enums import Channel, MessageStatus
 from models.session import Database
 from providers.ports.messages import Unanswered
 from tests.api.calls import make_call
-from tests.api.doubles import FakeKeeper, FakeSending, FakeStarter
+from tests.api.doubles import FakeRecordingProvider, FakeSending, FakeStarter
 from tests.api.integrator import EMAIL, GYM, VOICE, Integrator, make_merchant, make_message
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
@@ -31,14 +31,17 @@ async def test_without_credentials_everything_is_401(client: httpx.AsyncClient) 
 
 
 async def test_another_tenants_call_is_404_and_in_no_list(
-    gym: Integrator, stranger: Integrator, database: Database, keeper: FakeKeeper
+    gym: Integrator,
+    stranger: Integrator,
+    database: Database,
+    recording_provider: FakeRecordingProvider,
 ) -> None:
     call = await make_call(database, gym)
     answer = await stranger.get(f"/messages/{call}/recording")
     assert (answer.status_code, answer.json()["code"]) == (404, "MESSAGE_NOT_FOUND")
     assert (await stranger.get("/voice/tts-calls")).json() == []
     assert (await stranger.post("/messages/voice", VOICE)).status_code == 404
-    assert keeper.asked == []
+    assert recording_provider.asked == []
 
 
 async def test_another_merchants_recording_is_404(
@@ -202,22 +205,22 @@ async def test_the_trail_tells_the_states_of_a_call(gym: Integrator, database: D
 
 
 async def test_a_recorded_call_is_played_back(
-    gym: Integrator, database: Database, keeper: FakeKeeper
+    gym: Integrator, database: Database, recording_provider: FakeRecordingProvider
 ) -> None:
     call = await make_call(database, gym)
     answer = await gym.get(f"/messages/{call}/recording")
-    assert (answer.status_code, answer.content) == (200, keeper.content)
+    assert (answer.status_code, answer.content) == (200, recording_provider.content)
     assert answer.headers["content-type"] == "audio/wav"
-    assert answer.headers["content-length"] == str(len(keeper.content))
+    assert answer.headers["content-length"] == str(len(recording_provider.content))
     assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_a_call_whose_answer_was_lost_is_found_by_its_reference(
-    gym: Integrator, database: Database, keeper: FakeKeeper
+    gym: Integrator, database: Database, recording_provider: FakeRecordingProvider
 ) -> None:
     call = await make_call(database, gym, provider_id=None)
-    keeper.reference = f"hx-{gym.tenant_public_id}-{call}-1"
-    assert (await gym.get(f"/messages/{call}/recording")).content == keeper.content
+    recording_provider.reference = f"hx-{gym.tenant_public_id}-{call}-1"
+    assert (await gym.get(f"/messages/{call}/recording")).content == recording_provider.content
 
 
 @pytest.mark.parametrize(
@@ -245,9 +248,9 @@ async def test_a_mail_has_no_recording(gym: Integrator) -> None:
 
 
 async def test_while_the_provider_is_away_it_is_503(
-    gym: Integrator, database: Database, keeper: FakeKeeper
+    gym: Integrator, database: Database, recording_provider: FakeRecordingProvider
 ) -> None:
-    keeper.answer = Unanswered(reason="ConnectError")
+    recording_provider.answer = Unanswered(reason="ConnectError")
     call = await make_call(database, gym)
     answer = await gym.get(f"/messages/{call}/recording")
     assert (answer.status_code, answer.json()["code"]) == (503, "TEMPORARILY_UNAVAILABLE")

@@ -1,4 +1,4 @@
-"""When is what warned of: marks, and what lies between two of them."""
+"""When is what warned of: alerts, and what lies between two of them."""
 
 import pytest
 from hypothesis import given
@@ -12,13 +12,13 @@ from models.rules.alerts.thresholds import (
     NONE,
     USAGE,
     Funds,
-    Mark,
-    credit_marks,
+    ThresholdAlert,
+    credit_alerts,
     credits_crossed,
     is_degraded,
-    tell,
+    message_of,
+    usage_alerts,
     usage_crossed,
-    usage_marks,
 )
 
 UNITS = st.integers(0, 10_000)
@@ -26,7 +26,7 @@ AT_80, AT_100 = sorted(USAGE)
 
 
 @pytest.mark.parametrize(
-    ("used", "allowance", "marks"),
+    ("used", "allowance", "alerts"),
     [
         (0, 10, NONE),
         (7, 10, NONE),
@@ -42,9 +42,9 @@ AT_80, AT_100 = sorted(USAGE)
     ],
 )
 def test_usage_is_warned_of_at_80_and_100_percent(
-    used: int, allowance: int, marks: frozenset[Mark]
+    used: int, allowance: int, alerts: frozenset[ThresholdAlert]
 ) -> None:
-    assert usage_marks(used, allowance) == marks
+    assert usage_alerts(used, allowance) == alerts
 
 
 def credit_funds(available: int, held: int, upgrade: int | None) -> Funds:
@@ -54,7 +54,7 @@ def credit_funds(available: int, held: int, upgrade: int | None) -> Funds:
 
 
 @pytest.mark.parametrize(
-    ("available", "held", "upgrade", "marks"),
+    ("available", "held", "upgrade", "alerts"),
     [
         (0, 0, None, NONE),
         (5, 0, None, NONE),
@@ -73,13 +73,13 @@ def credit_funds(available: int, held: int, upgrade: int | None) -> Funds:
     ],
 )
 def test_credits_are_low_and_exhausted_by_what_is_available_or_held(
-    available: int, held: int, upgrade: int | None, marks: frozenset[Mark]
+    available: int, held: int, upgrade: int | None, alerts: frozenset[ThresholdAlert]
 ) -> None:
-    assert credit_marks(credit_funds(available, held, upgrade)) == marks
+    assert credit_alerts(credit_funds(available, held, upgrade)) == alerts
 
 
 @pytest.mark.parametrize(
-    ("available", "held", "open", "marks"),
+    ("available", "held", "open", "alerts"),
     [
         (100, 0, {LOW}, {LOW}),
         (149, 0, {LOW}, {LOW}),
@@ -96,17 +96,17 @@ def test_credits_are_low_and_exhausted_by_what_is_available_or_held(
     ],
 )
 def test_low_credits_stay_so_until_15_percent_is_available(
-    available: int, held: int, open: frozenset[Mark], marks: frozenset[Mark]
+    available: int, held: int, open: frozenset[ThresholdAlert], alerts: frozenset[ThresholdAlert]
 ) -> None:
-    assert credit_marks(credit_funds(available, held, 1000), open) == marks
+    assert credit_alerts(credit_funds(available, held, 1000), open) == alerts
 
 
 @given(UNITS, UNITS, UNITS, st.sampled_from([NONE, {LOW}, {EXHAUSTED}]))
 def test_a_hold_or_its_release_alone_never_raises_a_mark(
-    available: int, held: int, upgrade: int, open: frozenset[Mark]
+    available: int, held: int, upgrade: int, open: frozenset[ThresholdAlert]
 ) -> None:
-    before = credit_marks(credit_funds(available, held, upgrade), open)
-    after = credit_marks(credit_funds(available + held, 0, upgrade), before)
+    before = credit_alerts(credit_funds(available, held, upgrade), open)
+    after = credit_alerts(credit_funds(available + held, 0, upgrade), before)
     assert after <= before
 
 
@@ -115,7 +115,7 @@ def test_a_mark_of_usage_is_crossed_once_on_the_way(first: int, second: int, lim
     at_once = usage_crossed(0, first + second, limit)
     in_steps = [usage_crossed(0, first, limit), usage_crossed(first, first + second, limit)]
     assert not in_steps[0] & in_steps[1]
-    assert in_steps[0] | in_steps[1] == at_once == usage_marks(first + second, limit)
+    assert in_steps[0] | in_steps[1] == at_once == usage_alerts(first + second, limit)
 
 
 @given(UNITS, UNITS, UNITS, st.integers(1, 10_000))
@@ -130,7 +130,7 @@ def test_a_mark_of_credits_is_crossed_once_on_the_way_down(
 
 @given(UNITS, UNITS, UNITS)
 def test_a_higher_limit_never_reaches_a_mark(used: int, limit: int, more: int) -> None:
-    assert usage_marks(used, limit + more) <= usage_marks(used, limit)
+    assert usage_alerts(used, limit + more) <= usage_alerts(used, limit)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_provider_is_degraded_while_half_of_its_attempts_fail(
 
 
 def test_low_credits_of_which_the_rest_is_held_are_told_as_a_refusal() -> None:
-    told = tell(LOW, Channel.VOICE, credit_funds(0, 60, 60))
+    told = message_of(LOW, Channel.VOICE, credit_funds(0, 60, 60))
     assert told == (
         "Credits for 60 call minutes are left, 60 of them held for messages that are not settled: "
         "a send that needed more was refused."
@@ -161,20 +161,22 @@ def test_low_credits_of_which_the_rest_is_held_are_told_as_a_refusal() -> None:
 
 
 @pytest.mark.parametrize("channel", Channel)
-@pytest.mark.parametrize("mark", sorted(USAGE | CREDITS))
-def test_every_warning_is_told_in_its_numbers(mark: Mark, channel: Channel) -> None:
+@pytest.mark.parametrize("alert", sorted(USAGE | CREDITS))
+def test_every_warning_is_told_in_its_numbers(alert: ThresholdAlert, channel: Channel) -> None:
     funds = Funds(month="2026-04", allowance=5000, used=4100, available=5, held=2, upgrade=300)
-    told = tell(mark, channel, funds)
+    told = message_of(alert, channel, funds)
     numbers = {
-        AlertType.USAGE_THRESHOLD: (f"{mark.threshold} %", "2026-04", "4100 of 5000"),
+        AlertType.USAGE_THRESHOLD: (f"{alert.threshold} %", "2026-04", "4100 of 5000"),
         AlertType.LOW_CREDITS: ("for 7", "2 of them held", "10 %", "(300)"),
         AlertType.CREDITS_EXHAUSTED: ("No credits",),
     }
-    assert all(number in told for number in numbers[mark.type])
+    assert all(number in told for number in numbers[alert.type])
     assert len(told) <= 500
 
 
 def test_what_is_used_up_is_critical() -> None:
-    severities = {mark: mark.severity for mark in sorted(USAGE | CREDITS)}
-    critical = {mark for mark, severity in severities.items() if severity is AlertSeverity.CRITICAL}
+    severities = {alert: alert.severity for alert in sorted(USAGE | CREDITS)}
+    critical = {
+        alert for alert, severity in severities.items() if severity is AlertSeverity.CRITICAL
+    }
     assert critical == {AT_100, EXHAUSTED}

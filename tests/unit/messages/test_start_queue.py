@@ -218,7 +218,7 @@ async def test_a_start_that_fails_is_left_to_the_sweeper_and_skips_no_other(
 
 
 class Time:
-    """Stands where it is put."""
+    """Returns a time that tests set."""
 
     now = 0.0
 

@@ -290,7 +290,7 @@ WEBHOOKS: Final[list[tuple[str, Reader, Any, list[Field]]]] = [
     ),
     (
         "registration",
-        registry.news_verifier(SECRET),
+        registry.event_verifier(SECRET),
         NEWS,
         [(("type",), (MISSING,)), (("reference",), NO_REFERENCE)],
     ),

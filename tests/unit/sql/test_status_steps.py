@@ -33,7 +33,7 @@ ALLOWED: Final[dict[Origin, Steps]] = {
 
 DOORS: Final = {
     ("models.queries.billing.payments", "_write"),
-    ("models.queries.registration.registrations", "move"),
+    ("models.queries.registration.registrations", "change_state"),
 }
 """Functions that write with SQLAlchemy, and only what the table of steps allows: tested there."""
 

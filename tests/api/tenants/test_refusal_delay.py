@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from api.app import create_app
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest
-from api.http.limits.refusal_pace import DELAY, MOST_DELAYED, RefusalPace
+from api.http.limits.refusal_delay import DELAY, MOST_DELAYED, RefusalDelay
 from api.http.outcomes import Outcome
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.services.messages.accept import AnsweredMessage
@@ -40,7 +40,7 @@ async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def client_of(pace: RefusalPace, address: str) -> AsyncIterator[httpx.AsyncClient]:
+async def client_of(pace: RefusalDelay, address: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client at an address."""
     transport = httpx.ASGITransport(app=pace, client=(address, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
@@ -49,7 +49,7 @@ async def client_of(pace: RefusalPace, address: str) -> AsyncIterator[httpx.Asyn
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429])
 async def test_refusals_over_the_rate_wait_and_nothing_else_does(status: int) -> None:
-    pace = RefusalPace(answer, SLOW)
+    pace = RefusalDelay(answer, SLOW)
     async with client_of(pace, "192.0.2.1") as client, client_of(pace, "192.0.2.2") as other:
         for _ in range(BURST):
             await client.get(f"/{status}")
@@ -64,7 +64,7 @@ async def test_refusals_over_the_rate_wait_and_nothing_else_does(status: int) ->
 
 
 async def test_only_so_many_wait() -> None:
-    pace = RefusalPace(answer, SLOW)
+    pace = RefusalDelay(answer, SLOW)
     started = 0
 
     async def receive() -> Message:

@@ -1,4 +1,4 @@
-"""At the moment a mark is reached there is one alert, however many reach it together."""
+"""A crossed threshold raises one alert, however many sends cross it concurrently."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -210,7 +210,7 @@ async def test_what_ends_after_its_month_warns_of_nothing(database: Database) ->
 async def test_a_raised_limit_and_captures_at_once_leave_no_warning_that_is_untrue(
     database: Database,
 ) -> None:
-    """The captures read the old limit; the mark they think they reach is looked at anew."""
+    """The captures read the old limit; the threshold they cross is evaluated again."""
     for _ in range(5):
         merchant_fixture = await MerchantFixture.open_up(database, limit=10)
         messages = [await merchant_fixture.accept() for _ in range(9)]
