@@ -135,7 +135,9 @@ async def test_the_units_of_an_ended_call_are_what_it_came_to(
     ]
     assert [(view["units"], view["billedUnits"]) for view in views] == [(units, billed)] * 3
     async with database.read() as db:
-        held = await db.scalar(text("SELECT units FROM message WHERE id = :id"), {"id": call})
+        held = await db.scalar(
+            text("SELECT units FROM message WHERE public_id = :id"), {"id": call}
+        )
     assert held == 5
 
 
