@@ -36,7 +36,7 @@ class Bounded:
             await asyncio.wait_for(call(), _PATIENCE)
         except Failure as error:
             self._reach.failed()
-            log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
+            log.warning("Temporal is unreachable", extra={"reason": type(error).__name__})
         else:
             self._reach.answered()
 

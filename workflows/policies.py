@@ -111,13 +111,13 @@ REFUND: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
     heartbeat_timeout=_ALIVE,
     retry_policy=_PATIENT_WITH_MONEY,
-    summary="give the money back",
+    summary="refund",
 )
 GRANT_SENDER_SLOTS: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=_NO_LOCAL_RETRIES,
     retry_policy=_PATIENT,
-    summary="let in",
+    summary="grant slots",
 )
 PROVISION_VOICE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=30),
@@ -135,7 +135,7 @@ def dispatch_queued(provider: str) -> ActivityConfig:
         task_queue=provider_queue(provider),
         start_to_close_timeout=DISPATCH_QUEUED_BUDGET,
         retry_policy=_PATIENT,
-        summary=f"hand over, in line for {provider}",
+        summary=f"dispatch, queued for {provider}",
     )
 
 

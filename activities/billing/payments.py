@@ -247,7 +247,7 @@ def _of(payment: PaymentRow, answer: _Answer) -> _Answer | Unanswered:
 
 def _log_another(payment: PaymentRow, answer: Charge) -> None:
     log.error(
-        "the gateway tells of another charge than was ordered",
+        "the charge at the gateway does not match the payment",
         extra={
             "tenant_id": payment.tenant_id,
             "payment_id": payment.payment_id,
@@ -274,7 +274,7 @@ def _now() -> datetime:
 def _log_gone(payment: PaymentRow) -> None:
     """Its gateway was taken out of this installation with money under way."""
     log.error(
-        "the gateway of an open payment is gone",
+        "the gateway of an open payment is not configured",
         extra={
             "tenant_id": payment.tenant_id,
             "payment_id": payment.payment_id,
@@ -291,7 +291,7 @@ def _log_silence(
             pass
         case _:
             log.warning(
-                "the gateway did not tell of a charge",
+                "the gateway did not answer about a charge",
                 extra={**_ids(step), "answer": type(answer).__name__, "reason": answer.reason},
             )
 
@@ -299,8 +299,8 @@ def _log_silence(
 def _log_refund(step: UpgradeStep, answer: RefundRefused | NotProcessed | Ambiguous) -> None:
     if isinstance(answer, RefundRefused):
         log.error(
-            "the gateway refuses to give money back",
+            "the gateway refused a refund",
             extra={**_ids(step), "provider_code": answer.provider_code},
         )
     else:
-        log.warning("money not given back yet", extra={**_ids(step), "reason": answer.reason})
+        log.warning("refund is not completed yet", extra={**_ids(step), "reason": answer.reason})

@@ -61,7 +61,7 @@ class Settlement:
         moved = await settlement.end_message(db, message, end, now, tell_prices=self._tell_prices)
         if end.status is MessageStatus.UNKNOWN:
             log.error(
-                "no truth within the horizon",
+                "no result within the reconcile horizon",
                 extra={"tenant_id": step.tenant_id},
             )
         return SettleResult(status=end.status, completed=True, moved=moved)

@@ -85,7 +85,7 @@ async def _each(act: Callable[[Item], Awaitable[bool]], items: Sequence[Item]) -
     outcomes = await asyncio.gather(*map(act, items), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, Exception):
-            log.error("one item could not be swept, its turn comes again", exc_info=outcome)
+            log.error("an item could not be swept and will be retried", exc_info=outcome)
         elif isinstance(outcome, BaseException):
             raise outcome
     return sum(outcome is True for outcome in outcomes)
@@ -100,7 +100,7 @@ async def _take(chore: Chore[Item], now: datetime) -> list[Item]:
     try:
         return await chore.take(now, _MOST)
     except Exception:
-        log.exception("one chore could not be done, its turn comes again")
+        log.exception("a sweeper task failed and will be retried")
         return []
 
 
@@ -212,7 +212,7 @@ class Sweeping:
                     moved = await asyncio.wait_for(self._start(message), _START_PATIENCE)
                 except Exception as error:
                     failed.append(message)
-                    log.error("a message could not be started", exc_info=error)
+                    log.error("the workflow of a message could not be started", exc_info=error)
                     if isinstance(error, TimeoutError) or _is_away(error):
                         return
                 else:

@@ -81,7 +81,7 @@ class Watching:
                 async with self._database.transaction() as db:
                     moved += await act(db, item, now)
             except Exception:
-                log.exception("one item could not be watched over, its turn comes again")
+                log.exception("an item could not be checked for alerts and will be retried")
         return moved
 
 

@@ -88,4 +88,7 @@ def _decode(cursor: str) -> Position:
 
 
 def _forged() -> ValidationFailed:
-    return ValidationFailed("cursor is not one of ours", (("cursor", "is not one of ours"),))
+    return ValidationFailed(
+        "cursor must be taken from the Link header of this list",
+        (("cursor", "must be taken from the Link header of this list"),),
+    )

@@ -6,12 +6,11 @@ from pydantic import Field, StringConstraints
 
 from api.schemas.base import GivenInstant, MerchantId, RequestBody, View
 from api.schemas.messages import Metadata, Validity
+from api.schemas.patterns import ONE_LINE
 from models.enums import MessageStatus, MessageType
 
 Address = Annotated[str, StringConstraints(min_length=3, max_length=320)]
-# No control character, line break or change of direction: mail systems read them differently.
-_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
-Subject = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=_ONE_LINE)]
+Subject = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=ONE_LINE)]
 Html = Annotated[str, StringConstraints(min_length=1)]
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from api.schemas.base import MerchantId, RequestBody, View
+from api.schemas.patterns import NOT_BLANK
 
 _MOST_UNITS = 2_147_483_647
 _ZONES = frozenset(available_timezones())
@@ -44,7 +45,7 @@ Hour = Annotated[
     PlainSerializer(lambda hour: hour.strftime("%H:%M"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": _HOUR.pattern}),
 ]
-HelpText = Annotated[str, StringConstraints(max_length=320, pattern=r"\S")]
+HelpText = Annotated[str, StringConstraints(max_length=320, pattern=NOT_BLANK)]
 
 
 class V1MerchantUpsertRequest(RequestBody):

@@ -79,7 +79,7 @@ class SendMessage:
                 case Verdict.LATER | Verdict.BUSY:
                     await self._pause(handed.until, "wait until due")
                 case Verdict.LINE:
-                    await self._pause(handed.until, "wait in line for the sender")
+                    await self._pause(handed.until, "wait for a slot of the sender")
                 case Verdict.AMBIGUOUS:
                     finding = await self._reconcile()
                     if finding is Finding.FOUND:

@@ -104,7 +104,7 @@ def _log_another(
     gateway: str, named: PaymentReference, report: ChargeReport, reason: ChargeMismatch
 ) -> None:
     log.error(
-        "the gateway tells of another charge than was ordered",
+        "the charge at the gateway does not match the payment",
         extra={
             "tenant_id": named.tenant_id,
             "payment_id": named.payment_id,

@@ -9,7 +9,7 @@ from api.http.idempotency import IdempotentRequest, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConsentRequest
-from api.services.consent.contacts import key_to_find, read_contact
+from api.services.consent.contacts import errors_name, key_to_find, read_contact
 from models.enums import Channel, ConsentStatus, SuppressionReason
 from models.queries.consent import suppression
 from models.queries.consent.consents import list_changes, list_consents, lock_contact, say
@@ -50,7 +50,7 @@ class Consents:
             stored = await find_answer(db, caller, request)
             if stored is not None:
                 # Equal requests name the same contact: it is not kept a second time.
-                contact = read_contact(order.channel, order.contact)
+                contact = _read(order)
                 return Replayed(ConsentView.model_validate({**stored, "contact": contact}))
             merchant = await get_merchant(db, caller, order.merchant_id)
             view = await self._write(db, caller, merchant, order)
@@ -67,7 +67,8 @@ class Consents:
         """
         key = None
         if wanted.contact is not None:
-            key = key_to_find(wanted.contact, self._database.contact_keys)
+            with errors_name("contact"):
+                key = key_to_find(wanted.contact, self._database.contact_keys)
         after = page.after_id()
         async with self._database.read() as db:
             rows = await list_consents(
@@ -86,7 +87,8 @@ class Consents:
         self, caller: Caller, merchant_id: str, channel: Channel, contact: str, page: Page
     ) -> Slice[ConsentChangeView]:
         """Return everything a contact said to a merchant on a channel, the last first."""
-        key = key_to_find(contact, self._database.contact_keys)
+        with errors_name("contact"):
+            key = key_to_find(contact, self._database.contact_keys)
         after = page.after_id()
         async with self._database.read() as db:
             rows = await list_changes(
@@ -108,7 +110,7 @@ class Consents:
         order: V1MerchantConsentRequest,
     ) -> ConsentView:
         """Make it the contact's last word, alone with this contact."""
-        contact = read_contact(order.channel, order.contact)
+        contact = _read(order)
         key = self._database.contact_keys.key(order.channel, contact)
         merchant_id = row_id(merchant.id)
         await lock_contact(db, merchant.tenant_id, merchant_id, order.channel, key, shared=False)
@@ -166,6 +168,11 @@ async def _lift_bounces(db: WriteSession, caller: Caller, said: _Said) -> None:
             **asdict(replace(said, merchant_id=owner)),
             reasons=frozenset({SuppressionReason.HARD_BOUNCE}),
         )
+
+
+def _read(order: V1MerchantConsentRequest) -> str:
+    with errors_name("contact"):
+        return read_contact(order.channel, order.contact)
 
 
 def _view(consent: Consent, merchant: str) -> ConsentView:

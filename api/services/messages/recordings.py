@@ -49,7 +49,9 @@ class Recordings:
             case NotFound():
                 raise RecordingNotFound
             case Unanswered():
-                raise TemporarilyUnavailable("The provider of this call is out of reach.")
+                raise TemporarilyUnavailable(
+                    "The provider of this call does not answer. Repeat the request later."
+                )
             case unexpected:
                 assert_never(unexpected)
 
@@ -82,7 +84,9 @@ async def _provider_id(keeper: KeepsRecordings, attempt: Attempt) -> str:
         case NotFound():
             raise RecordingNotFound
         case Unanswered():
-            raise TemporarilyUnavailable("The provider of this call is out of reach.")
+            raise TemporarilyUnavailable(
+                "The provider of this call does not answer. Repeat the request later."
+            )
         case unexpected:
             assert_never(unexpected)
 

@@ -50,7 +50,7 @@ def note_mismatch(
     """Count and log that a provider told of an attempt what does not belong to it."""
     REPORT_MISMATCHES.labels(provider, reason).inc()
     log.warning(
-        "what a provider tells does not belong to its attempt",
+        "a report does not match its attempt",
         extra={
             "tenant_id": tenant_id,
             "message_id": message_id,

@@ -27,16 +27,20 @@ def e164(given: str) -> str:
     text = given.strip(string.whitespace)
     # The library would also read vanity letters (+1800FLOWERS) and extensions.
     if not _WRITTEN.fullmatch(text) or len(text) > 2 * _E164_LONGEST:
-        raise InvalidPhoneNumber("A phone number is written in E.164: + and country code first.")
+        raise InvalidPhoneNumber(
+            "must be in E.164 form, + and country code first, such as +12015550123"
+        )
     try:
         number = phonenumbers.parse(text, None)
     except NumberParseException as error:
-        raise InvalidPhoneNumber("The phone number cannot be read.") from error
+        raise InvalidPhoneNumber(
+            "must begin with + and an existing country code, such as +12015550123"
+        ) from error
     if number.extension or not phonenumbers.is_possible_number(number):
-        raise InvalidPhoneNumber("No such phone number is possible in that country.")
+        raise InvalidPhoneNumber("has too many or too few digits for its country")
     formatted = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if len(formatted) > _E164_LONGEST:  # some numbering plans of the library know longer ones
-        raise InvalidPhoneNumber("A phone number has at most 15 digits.")
+        raise InvalidPhoneNumber("must have at most 15 digits")
     return formatted
 
 
