@@ -9,9 +9,10 @@ from temporalio.client import Client
 
 from api.start_queue import Failure, Reach, StartQueue
 from models.rules.messages.identity import SendStart
-from models.rules.waits import PaymentWaits, SendWaits
+from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 from workflows.billing.start import UpgradeStart, start_upgrade, wake_upgrade
 from workflows.messages.start import SendSignal, start_send, wake_send
+from workflows.registration.start import RegistrationStart, start_registration, wake_registration
 from workflows.voice.start import start_provisioning
 from workflows.voice.types import ProvisionInput
 
@@ -86,3 +87,21 @@ class UpgradeStarter(Bounded):
     async def wake(self, workflow_id: str) -> None:
         """Signal an upgrade; nobody there is fine: the sweeper looks after it."""
         await self._ask(lambda: wake_upgrade(self._client, workflow_id))
+
+
+class RegistrationStarter(Bounded):
+    """Starts and wakes the stories of brands, campaigns and numbers."""
+
+    def __init__(self, client: Client, waits: RegistrationWaits) -> None:
+        self._client = client
+        self._waits = waits
+
+    async def start(self, registration: RegistrationStart, *, fresh: bool) -> None:
+        """Make sure a story runs; `fresh` if its row was submitted just now."""
+        await self._ask(
+            lambda: start_registration(self._client, registration, self._waits, fresh=fresh)
+        )
+
+    async def wake(self, workflow_id: str) -> None:
+        """Tell a story that there is news; nobody there is fine."""
+        await self._ask(lambda: wake_registration(self._client, workflow_id))

@@ -42,7 +42,7 @@ class Kind(StrEnum):
 
     MESSAGE = "message"
     INBOUND = "inbound"
-    TOLD = "told"
+    REPORTED = "told"
     TURN = "turn"
     SETTING = "setting"
     CHARGE = "charge"

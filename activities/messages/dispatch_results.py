@@ -52,7 +52,7 @@ def log_answer(answer: Answer, *, provider: str, attempt: int) -> None:
 
 def without_claim(decision: Decision, found: Dispatchable) -> DispatchResult:
     """Return what the workflow is told where no attempt is made."""
-    match decision.move:
+    match decision.action:
         case DispatchAction.OVER:
             return DispatchResult(verdict=Verdict.OVER)
         case DispatchAction.REPORT:
@@ -66,4 +66,4 @@ def without_claim(decision: Decision, found: Dispatchable) -> DispatchResult:
         case DispatchAction.CLAIM:
             raise AssertionError("a claim is made by the caller")
         case _:
-            assert_never(decision.move)
+            assert_never(decision.action)

@@ -4,12 +4,21 @@ from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
 
-from api.deps import Authenticated, Idempotent, LimitParam, MerchantPath, Paged
+from api.deps import (
+    Authenticated,
+    BrandActions,
+    CampaignActions,
+    Idempotent,
+    LimitParam,
+    MerchantPath,
+    NumberActions,
+    Paged,
+    StatusReads,
+)
 from api.http import problems
 from api.http.idempotency import answer_with
 from api.http.pagination import DEFAULT_LIMIT
 from api.http.public import public_router
-from api.registration_deps import BrandActions, CampaignActions, NumberActions, StatusReads
 from api.schemas.messaging import (
     V1MerchantMessagingBrandRequest,
     V1MerchantMessagingBrandView,

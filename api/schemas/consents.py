@@ -59,7 +59,10 @@ class ConsentChangeView(View):
         examples=["OPT_IN"],
     )
     source: str = Field(
-        description="Where the consent was collected, or which provider reported the change.",
+        description="Where the consent was collected, or which provider reported the change. Texts "
+        "of the recipient: `sms:STOP:<your number>` for an opt-out keyword, "
+        "`sms:STOP-UNDERSTOOD:<your number>` for an opt-out in the recipient's own words, "
+        "`sms:START:<your number>` for an opt-in keyword.",
         examples=["checkout-form"],
     )
     changed_at: Instant = Field(

@@ -14,7 +14,8 @@ class InboundMessageView(View):
     )
     sender: str = Field(
         alias="from",
-        description="Phone number of the recipient who wrote, in E.164 format.",
+        description="Sender as received: a phone number in E.164 format, a short code, a name, or "
+        "an empty string if it was withheld. Only phone numbers are answered and opted out.",
         examples=["+18135551234"],
     )
     number: str = Field(
@@ -24,8 +25,9 @@ class InboundMessageView(View):
     )
     body: str = Field(description="Text of the message.", examples=["STOP"])
     kind: InboundKind = Field(
-        description="Keyword that the text was recognized as. OTHER: no keyword; the text is not "
-        "processed further.",
+        description="What the text was recognized as: a keyword, or for OPT_OUT also opt-out words "
+        'with nothing but politeness around them, such as "please stop texting me". OTHER: none '
+        "of these; the text is not processed further.",
         examples=["OPT_OUT"],
     )
     merchant_id: str | None = Field(

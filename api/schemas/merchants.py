@@ -1,9 +1,10 @@
 """Request and response schemas of merchants and their settings."""
 
 import re
+from collections.abc import Set
 from datetime import date, time
+from importlib.resources import files
 from typing import Annotated, Any
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -17,11 +18,22 @@ from pydantic import (
 )
 
 from api.schemas.base import MerchantId, RequestBody, View
-from api.schemas.patterns import NOT_BLANK
+from api.schemas.text_types import OneLine, Visible
 
 _MOST_UNITS = 2_147_483_647
-_ZONES = frozenset(available_timezones())
 _HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+
+
+def _iana_zones() -> Set[str]:
+    """Return the names of the IANA database, links included.
+
+    `zoneinfo.available_timezones` would also give what else lies in the machine's folder, such as
+    `localtime`. `Factory` stands for a zone that was not set.
+    """
+    return frozenset(files("tzdata").joinpath("zones").read_text().split()) - {"Factory"}
+
+
+_ZONES = _iana_zones()
 
 
 def _known_zone(name: str) -> str:
@@ -45,7 +57,7 @@ Hour = Annotated[
     PlainSerializer(lambda hour: hour.strftime("%H:%M"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": _HOUR.pattern}),
 ]
-HelpText = Annotated[str, StringConstraints(max_length=320, pattern=NOT_BLANK)]
+HelpText = Annotated[str, StringConstraints(min_length=1, max_length=320), Visible]
 
 
 class V1MerchantUpsertRequest(RequestBody):
@@ -54,7 +66,7 @@ class V1MerchantUpsertRequest(RequestBody):
     merchant_id: MerchantId = Field(
         description="Your identifier of the merchant. It cannot be changed.", examples=["gym-a"]
     )
-    display_name: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+    display_name: Annotated[OneLine, StringConstraints(max_length=200)] = Field(
         description="Display name, 1 to 200 characters.", examples=["Gym A"]
     )
     active: StrictBool | None = Field(
@@ -149,6 +161,11 @@ class MerchantSettingsView(View):
     """Settings of a merchant. Null means the default applies."""
 
     merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
+    timezone: str = Field(
+        description="IANA time zone of the merchant, set with `POST /merchants`. It counts for "
+        "recipients whose number names no place.",
+        examples=["America/New_York"],
+    )
     marketing_from: Hour | None = Field(
         description="Start of the hours for MARKETING by SMS, in the recipient's local time. Null: "
         "08:00.",

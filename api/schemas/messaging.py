@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
 from api.schemas import patterns
 from api.schemas.base import Instant, RequestBody, View
+from api.schemas.text_types import OneLine
 from api.services.consent.contacts import read_contact
 from models.enums import Channel
 from models.errors import InvalidEmail, InvalidPhoneNumber
@@ -38,8 +39,7 @@ def _digits(given: str) -> str:
     return given.replace("-", "")
 
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=patterns.NOT_BLANK)]
-LegalName = Annotated[str, StringConstraints(max_length=255, pattern=patterns.NOT_BLANK)]
+Line = Annotated[OneLine, StringConstraints(max_length=100)]
 StockExchange = Annotated[str, StringConstraints(pattern=patterns.STOCK_EXCHANGE)]
 Phone = Annotated[str, StringConstraints(max_length=32), AfterValidator(_number)]
 Email = Annotated[str, StringConstraints(max_length=100), AfterValidator(_address)]
@@ -71,7 +71,7 @@ class MessagingReason(View):
 
 
 class _BrandFields(RequestBody):
-    legal_name: LegalName | None = Field(
+    legal_name: Annotated[OneLine, StringConstraints(max_length=255)] | None = Field(
         default=None,
         description="Legal name as registered with the tax authority. Required unless `entityType` "
         "is SOLE_PROPRIETOR.",

@@ -65,10 +65,25 @@ _OF_THE_SERVER: Final = frozenset({Fault.LOST, Fault.READ_ONLY, Fault.FULL})
 LOCKED: Final = "55P03"
 
 
+_PUBLIC_ID: Final = "_public_id"
+"""How the constraints end that keep public ids unique (`models.tables.base`)."""
+
+
 def state_of(error: BaseException) -> str | None:
     """Return the SQLSTATE of an error of SQLAlchemy or of the driver, if it has one."""
     original = error.orig if isinstance(error, DBAPIError) else error
     return original.sqlstate if isinstance(original, psycopg.Error) else None
+
+
+def drew_known_id(error: BaseException) -> bool:
+    """Say whether a row was refused because the random public id that it drew is taken.
+
+    Nothing was written: the whole transaction, carried out again, draws another id.
+    """
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(original, psycopg.errors.UniqueViolation):
+        return False
+    return (original.diag.constraint_name or "").endswith(_PUBLIC_ID)
 
 
 def fault_of(error: BaseException) -> Fault | None:
@@ -82,6 +97,8 @@ def fault_of(error: BaseException) -> Fault | None:
     if state is None:  # not the server's word but the driver's: no connection, or none any more
         told = isinstance(original, psycopg.OperationalError | psycopg.InterfaceError)
         return Fault.LOST if told else None
+    if drew_known_id(original):
+        return Fault.BUSY
     fault = _BY_STATE.get(state) or _BY_CLASS.get(state[:2])
     if fault is None and isinstance(original, psycopg.OperationalError):
         return Fault.BUSY  # a server's trouble that nobody has named yet

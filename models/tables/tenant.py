@@ -19,7 +19,16 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from models.enums import DeliveryMode
-from models.tables.base import Table, identity, one_of, optional_timestamp, tenant_key, timestamp
+from models.tables.base import (
+    Table,
+    identity,
+    one_of,
+    optional_timestamp,
+    public_id_column,
+    tenant_key,
+    timestamp,
+    unique_public_id,
+)
 
 
 class Tenant(Table, table=True):
@@ -27,6 +36,7 @@ class Tenant(Table, table=True):
 
     __tablename__: ClassVar[str] = "tenant"
     __table_args__ = (
+        UniqueConstraint("public_id"),
         UniqueConstraint("name"),
         # What rows with a delivery mode of their own refer to; the mode itself never changes.
         UniqueConstraint("id", "delivery_mode"),
@@ -34,6 +44,7 @@ class Tenant(Table, table=True):
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    public_id: int = public_id_column()
     name: str = Field(sa_type=String(64))
     delivery_mode: DeliveryMode = Field(sa_type=String(16))
     custom_prices: bool = Field(
@@ -74,6 +85,7 @@ class SenderNumber(Table, table=True):
 
     __tablename__: ClassVar[str] = "sender_number"
     __table_args__ = (
+        unique_public_id(),
         UniqueConstraint("tenant_id", "id"),
         Index("ix_sender_number_merchant", "tenant_id", "merchant_id"),
         CheckConstraint("segments_per_second > 0 AND calls_per_second > 0", name="limits"),
@@ -88,6 +100,7 @@ class SenderNumber(Table, table=True):
     number: str = Field(primary_key=True, sa_type=String(16))
     tenant_id: int = Field(sa_type=BigInteger)
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
+    public_id: int = public_id_column()
     merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
     provider: str | None = Field(
         default=None,
@@ -101,7 +114,7 @@ class SenderNumber(Table, table=True):
     segments_per_second: Decimal | None = Field(
         default=None, sa_type=Numeric(9, 3), nullable=True, description="Of SMS; None: no limit."
     )
-    next_segment_at: datetime | None = optional_timestamp(description="The next free moment.")
+    next_segment_at: datetime | None = optional_timestamp(description="The next free slot.")
     calls_per_second: Decimal | None = Field(default=None, sa_type=Numeric(9, 3), nullable=True)
     next_call_at: datetime | None = optional_timestamp()
     registered_at: datetime | None = optional_timestamp(

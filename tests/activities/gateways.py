@@ -1,6 +1,5 @@
 """A payment gateway of the test's own: it honours keys, loses answers on demand, and remembers."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,8 +10,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.billing.payments import Payments
 from models.enums import Channel, ChargeState, DeliveryMode, PaymentStatus
-from models.queries.billing.payment_events import ChargeEvent, StoredEvent, take_event
-from models.rules.billing.payments import Duty
+from models.queries.billing.payment_events import ChargeEvent, PaymentKey, StoredEvent, take_event
+from models.rules.billing.payments import PaymentAction
 from models.rules.messages.operations import UPGRADE
 from models.rules.messages.reference import PaymentReference
 from models.session import Database
@@ -140,7 +139,6 @@ class PaymentHarness:
             payment = Payment(
                 delivery_mode=DeliveryMode.SIMULATOR,
                 tenant_id=self.owner.tenant_id,
-                nonce=_nonce(),
                 merchant_id=self.owner.merchant_id,
                 channel=Channel.SMS,
                 units=units,
@@ -164,30 +162,34 @@ class PaymentHarness:
     async def take(self, step: str, payment_id: int) -> PaymentProgress:
         """Take one step by its name."""
         body = getattr(self.payments, step)
-        standing: PaymentProgress = await ActivityEnvironment().run(
+        progress: PaymentProgress = await ActivityEnvironment().run(
             body, UpgradeStep(tenant_id=self.owner.tenant_id, payment_id=payment_id)
         )
-        return standing
+        return progress
 
     async def carry(self, payment_id: int) -> PaymentStatus:
         """Do what is due until that is nothing, as the workflow does without its waits."""
-        standing = await self.take("charge", payment_id)
-        steps = {Duty.CHARGE: "charge", Duty.AWAIT: "await_payment", Duty.GRANT: "grant"}
-        steps |= {Duty.CANCEL_CHARGE: "cancel_charge", Duty.REFUND: "refund"}
+        progress = await self.take("charge", payment_id)
+        steps = {
+            PaymentAction.CHARGE: "charge",
+            PaymentAction.AWAIT: "await_payment",
+            PaymentAction.GRANT: "grant",
+        }
+        steps |= {PaymentAction.CANCEL_CHARGE: "cancel_charge", PaymentAction.REFUND: "refund"}
         for _ in range(30):
-            if standing.duty is Duty.NOTHING:
-                return standing.status
-            standing = await self.take(steps[standing.duty], payment_id)
-        raise AssertionError(f"no end: {standing}")
+            if progress.next_action is PaymentAction.NONE:
+                return progress.status
+            progress = await self.take(steps[progress.next_action], payment_id)
+        raise AssertionError(f"no end: {progress}")
 
     async def tell(
         self, payment_id: int, state: ChargeState, *, event_id: str | None = None
     ) -> StoredEvent | None:
         """Report something about a charge, as the webhook does."""
-        reference = await self.reference(payment_id)
+        key = PaymentKey(tenant_id=self.owner.tenant_id, payment_id=payment_id)
         event = ChargeEvent(
             event_id=event_id or unique("evt"),
-            charge_id=f"ch-{reference}",
+            charge_id=f"ch-{await self.reference(payment_id)}",
             state=state,
             amount_cents=10,
             currency="USD",
@@ -197,7 +199,7 @@ class PaymentHarness:
         async with self.database.transaction() as db:
             return await take_event(
                 db,
-                reference,
+                key,
                 self.gateway.name,
                 event,
                 now=datetime.now(UTC),
@@ -205,15 +207,14 @@ class PaymentHarness:
             )
 
     async def reference(self, payment_id: int) -> PaymentReference:
-        """Return what a payment is called at the gateway, whether there is one or not."""
+        """Return what a payment is called at the gateway."""
         found = await self.rows(
-            "SELECT nonce FROM payment WHERE tenant_id = :t AND id = :p", payment_id
+            "SELECT t.public_id AS tenant, p.public_id AS payment"
+            "  FROM payment p JOIN tenant t ON t.id = p.tenant_id"
+            " WHERE p.tenant_id = :t AND p.id = :p",
+            payment_id,
         )
-        return PaymentReference(
-            tenant_id=self.owner.tenant_id,
-            payment_id=payment_id,
-            nonce=found[0].nonce if found else "",
-        )
+        return PaymentReference(tenant=found[0].tenant, payment=found[0].payment)
 
     async def switch(self, *, active: bool) -> None:
         """Switch the merchant on or off."""
@@ -281,7 +282,3 @@ class PaymentHarness:
             if over and taken and payment.fulfilled_at is None and not back:
                 found.append(f"{reference}: money for nothing ({payment.status})")
         return found
-
-
-def _nonce() -> str:
-    return "".join(random.choices("abcdefghijklmnopqrstuvwxyz234567", k=8))

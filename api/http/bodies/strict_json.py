@@ -40,15 +40,15 @@ class JsonRequest(Request):
             require_json(self.headers.get("content-type", ""))
             body = await self.body()
             check_size(body)
-            await give_way(body)
+            await yield_to_event_loop(body)
             document = read(body)
-            await give_way(body)
+            await yield_to_event_loop(body)
             check_values(document)
             self._json = document
         return self._json
 
 
-async def give_way(body: bytes) -> None:
+async def yield_to_event_loop(body: bytes) -> None:
     """Let other requests have their turn before the next step of a large document."""
     if len(body) > _LARGE:
         await asyncio.sleep(0)

@@ -13,10 +13,11 @@ from api.services.consent.contacts import errors_name, key_to_find, read_contact
 from models.enums import Channel, ConsentStatus, SuppressionReason
 from models.queries.consent import suppression
 from models.queries.consent.consents import list_changes, list_consents, lock_contact, say
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.session import Database, WriteSession
 from models.tables.base import row_id
-from models.tables.consent import Consent
+from models.tables.consent import Consent, ConsentChange
 from models.tables.merchant import Merchant
 
 _THE_TENANT = 0
@@ -45,7 +46,7 @@ class Consents:
     ) -> Outcome[ConsentView]:
         """Record what a recipient said; from the commit on every send obeys it."""
         async with self._database.transaction(
-            caller.lock_scope(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
@@ -65,22 +66,22 @@ class Consents:
         A contact keeps its place whatever it says later: whoever reads page by page meets an
         opt-out made meanwhile, or the contact as it was before, but never misses it.
         """
-        key = None
+        contact_key = None
         if wanted.contact is not None:
             with errors_name("contact"):
-                key = key_to_find(wanted.contact, self._database.contact_keys)
-        after = page.after_id()
+                contact_key = key_to_find(wanted.contact, self._database.contact_keys)
         async with self._database.read() as db:
+            after = await find_cursor_row(db, Consent, caller.tenant_id, page.after_id())
             rows = await list_consents(
                 db,
                 await narrow_scope(db, caller, wanted.merchant_id),
                 channel=wanted.channel,
                 status=wanted.status,
-                contact_key=key,
+                contact_key=contact_key,
                 after=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda row: (row_id(row[0].number),))
+        found = page.cut(rows, lambda row: row[0].public_id)
         return Slice([_view(consent, name) for consent, name in found.items], found.end)
 
     async def history(
@@ -88,18 +89,18 @@ class Consents:
     ) -> Slice[ConsentChangeView]:
         """Return everything a contact said to a merchant on a channel, the last first."""
         with errors_name("contact"):
-            key = key_to_find(contact, self._database.contact_keys)
-        after = page.after_id()
+            contact_key = key_to_find(contact, self._database.contact_keys)
         async with self._database.read() as db:
+            after = await find_cursor_row(db, ConsentChange, caller.tenant_id, page.after_id())
             rows = await list_changes(
                 db,
                 await narrow_scope(db, caller, merchant_id),
                 channel=channel,
-                contact_key=key,
+                contact_key=contact_key,
                 after=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda change: (row_id(change.id),))
+        found = page.cut(rows, lambda change: change.public_id)
         return Slice([ConsentChangeView.model_validate(row) for row in found.items], found.end)
 
     async def _write(
@@ -111,15 +112,17 @@ class Consents:
     ) -> ConsentView:
         """Make it the contact's last word, alone with this contact."""
         contact = _read(order)
-        key = self._database.contact_keys.key(order.channel, contact)
+        contact_key = self._database.contact_keys.key(order.channel, contact)
         merchant_id = row_id(merchant.id)
-        await lock_contact(db, merchant.tenant_id, merchant_id, order.channel, key, shared=False)
+        await lock_contact(
+            db, merchant.tenant_id, merchant_id, order.channel, contact_key, shared=False
+        )
         now = self._clock()  # after the lock, so that the later word has the later time
         said = _Said(
             tenant_id=merchant.tenant_id,
             merchant_id=merchant_id,
             channel=order.channel,
-            contact_key=key,
+            contact_key=contact_key,
             contact=contact,
             source=order.source,
             now=now,
@@ -153,7 +156,7 @@ class _Said:
 async def _lift_bounces(db: WriteSession, caller: Caller, said: _Said) -> None:
     """Take hard bounces back: whoever opts in says that the address works.
 
-    A complaint and a carrier opt-out only the recipient lifts. A tenant's key speaks for the
+    A complaint and a carrier opt-out only the recipient lifts. A tenant's API key speaks for the
     tenant's direct e-mail as well; the tenant's lock is always taken after a merchant's.
     """
     owners = [said.merchant_id]

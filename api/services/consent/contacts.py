@@ -41,7 +41,20 @@ def contact_to_find(given: str) -> str:
     """
     if "@" in given:
         return merged_contact(Channel.EMAIL, given)
-    return e164("+" + given[1:] if given.startswith(" ") else given)
+    return e164(_with_plus(given))
+
+
+def sender_to_find(given: str) -> str:
+    """Return the sender of a text in a query: a phone number, or what a vendor named instead."""
+    number = _with_plus(given)
+    try:
+        return e164(number)
+    except InvalidPhoneNumber:
+        return given
+
+
+def _with_plus(given: str) -> str:
+    return "+" + given[1:] if given.startswith(" ") else given
 
 
 def key_to_find(given: str, keys: ContactKeys) -> str:
@@ -55,5 +68,8 @@ def _check_email(address: str) -> None:
         read = validate_email(address, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         raise InvalidEmail from error
-    if "." not in read.domain or len(merged_contact(Channel.EMAIL, address)) > _LONGEST:
+    # A program on the way could take a leading hyphen for the start of an option.
+    if "." not in read.domain or read.local_part.startswith("-"):
+        raise InvalidEmail
+    if len(merged_contact(Channel.EMAIL, address)) > _LONGEST:
         raise InvalidEmail

@@ -9,7 +9,7 @@ from typing import Final
 from api.http.auth import Caller
 from api.http.pagination import Page, Slice
 from api.schemas.inbound import InboundMessageView
-from api.services.messages.start import start_of
+from api.services.messages.write import start_of
 from api.workflow_starters import WorkflowStarter
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason
@@ -27,6 +27,7 @@ from models.queries.consent.inbound_texts import (
 from models.queries.consent.suppression import lift
 from models.queries.messages import acceptance
 from models.queries.messages.acceptance import AcceptedMessage, NewMessage
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
 from models.rules.billing.periods import month_of
 from models.rules.consent.contacts import e164
@@ -34,8 +35,10 @@ from models.rules.consent.keywords import (
     ANSWER_VALIDITY,
     ANSWERS_WITHIN,
     MOST_ANSWERS,
+    Reading,
     answer_to,
-    kind_of,
+    is_stop_source,
+    read_text,
     start_source,
     stop_source,
 )
@@ -44,6 +47,7 @@ from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.identity import SendStart
 from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import Database, WriteSession
+from models.tables.inbound import InboundMessage
 from providers.inbound_verifiers import VerifyInbound
 from providers.ports.messages import ForgedWebhook, InboundText
 
@@ -54,23 +58,26 @@ _LONGEST_EVENT_ID: Final = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundFilter:
-    """Which texts are asked for; contacts in E.164 form."""
+    """Which texts are asked for; our number in E.164 form."""
 
     merchant_id: str | None
     sender: str | None = field(repr=False)
+    """A phone number, or a sender that is none as it was received."""
     number: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Conversation:
-    """One text, read, between one contact and one number of ours, whose lock is held."""
+    """One text, read, from one sender to one number of ours, whose lock is held."""
 
     tenant_id: int
     owner: int | None
     provider: str
     text: InboundText = field(repr=False)
-    kind: InboundKind
+    reading: Reading
     contact_key: str
+    contact: str = field(repr=False)
+    """The number to answer; empty if the sender is none (a short code, a name, withheld)."""
 
 
 class Inbox:
@@ -111,9 +118,7 @@ class Inbox:
         except ForgedWebhook as error:
             raise Forbidden("The signature is not valid.") from error
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise MalformedJson(
-                "The signature is valid, but the body is not an inbound text."
-            ) from error
+            raise MalformedJson("Signed, but the body is not an inbound text.") from error
         answer = await self._record(provider, text)
         if answer is not None:
             await self._starter.start(answer)
@@ -121,22 +126,23 @@ class Inbox:
     async def list(
         self, caller: Caller, wanted: InboundFilter, page: Page
     ) -> Slice[InboundMessageView]:
-        """Return texts, the newest first; a merchant's key sees those meant for it."""
-        after = page.after_id()
+        """Return texts, the newest first; a merchant's API key sees those meant for it."""
         async with self._database.read() as db:
+            after = await find_cursor_row(db, InboundMessage, caller.tenant_id, page.after_id())
             rows = await inbound_texts.list_inbound(
                 db,
                 await narrow_scope(db, caller, wanted.merchant_id),
-                contact_key=None if wanted.sender is None else self._key(wanted.sender),
+                contact_key=(
+                    None
+                    if wanted.sender is None
+                    else self._database.contact_keys.key_of_sender(wanted.sender)
+                ),
                 number=wanted.number,
                 before=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda row: (row.id,))
+        found = page.cut(rows, lambda row: row.public_id)
         return Slice([_view(row) for row in found.items], found.end)
-
-    def _key(self, number: str) -> str:
-        return self._database.contact_keys.key(Channel.SMS, number)
 
     async def _record(self, provider: str, text: InboundText) -> SendStart | None:
         """Store, obey and answer in one transaction; return the answer to start, if there is one.
@@ -151,7 +157,7 @@ class Inbox:
         if not number.is_heard_by(provider):
             _note_foreign(provider, number)
             return None
-        key = self._key(text.sender)
+        key = self._database.contact_keys.key_of_sender(text.sender)
         talk = _conversation(provider, text, number, key)
         lock_scope = LockScope(talk.tenant_id, f"{text.number} {key}", "inbound")
         async with self._database.transaction(lock_scope) as db:
@@ -164,13 +170,13 @@ class Inbox:
         )
         named = talk.owner or next(iter(writers.sent), None)
         fresh = await inbound_texts.store(db, _row(talk, named, self._clock()))
-        if not fresh or talk.kind is InboundKind.OTHER:
+        if not (fresh and talk.contact) or talk.reading.kind is InboundKind.OTHER:
             return None
         merchants, writers = await _lock_merchants(db, talk, writers)
         sent = [talk.owner] if talk.owner else list(writers.sent)
         known = await inbound_texts.find_addressees(db, talk.tenant_id, merchants, talk.contact_key)
         moved = await self._change(db, talk, [known[id] for id in merchants], sent)
-        if not (moved or talk.kind is InboundKind.HELP):
+        if not (moved or talk.reading.kind is InboundKind.HELP):
             return None
         namesake = named or next((merchant for merchant in sent if merchant in known), None)
         return None if namesake is None else await self._answer(db, talk, known[namesake])
@@ -179,7 +185,7 @@ class Inbox:
         self, db: WriteSession, talk: _Conversation, known: Sequence[Addressee], sent: Sequence[int]
     ) -> bool:
         """Change consent as the text asks for; say whether anything changed."""
-        match talk.kind:
+        match talk.reading.kind:
             case InboundKind.OPT_OUT:
                 leaving = [
                     merchant
@@ -187,7 +193,7 @@ class Inbox:
                     if merchant.merchant_id in sent
                     and merchant.consent is not ConsentStatus.OPT_OUT
                 ]
-                source = stop_source(talk.text.number)
+                source = stop_source(talk.text.number, literal=talk.reading.literal)
                 for merchant in leaving:
                     await self._say(db, talk, merchant, ConsentStatus.OPT_OUT, source)
                 return bool(leaving)
@@ -204,13 +210,15 @@ class Inbox:
         To a merchant's own number it is an opt-in whatever was said before. One that was sent
         before an opt-out but came after it is out of date and changes nothing.
         """
-        key, number = talk.contact_key, talk.text.number
-        if await inbound_texts.opted_out_since(db, talk.tenant_id, number, key, talk.text.sent_at):
+        contact_key, number = talk.contact_key, talk.text.number
+        if await inbound_texts.opted_out_since(
+            db, talk.tenant_id, number, contact_key, talk.text.sent_at
+        ):
             return False
         moved = False
         for merchant in known:
-            stopped_here = (
-                merchant.consent is ConsentStatus.OPT_OUT and merchant.source == stop_source(number)
+            stopped_here = merchant.consent is ConsentStatus.OPT_OUT and is_stop_source(
+                merchant.source, number
             )
             owner = merchant.merchant_id == talk.owner
             if stopped_here or (owner and merchant.consent is not ConsentStatus.OPT_IN):
@@ -225,8 +233,8 @@ class Inbox:
                     tenant_id=talk.tenant_id,
                     merchant_id=merchant.merchant_id,
                     channel=Channel.SMS,
-                    contact_key=key,
-                    contact=talk.text.sender,
+                    contact_key=contact_key,
+                    contact=talk.contact,
                     reasons=lifted,
                     source=start_source(number),
                     now=self._clock(),
@@ -248,7 +256,7 @@ class Inbox:
             merchant_id=merchant.merchant_id,
             channel=Channel.SMS,
             contact_key=talk.contact_key,
-            contact=talk.text.sender,
+            contact=talk.contact,
             status=status,
             source=source,
             now=self._clock(),  # after the lock, so that the later word has the later time
@@ -258,7 +266,7 @@ class Inbox:
         self, db: WriteSession, talk: _Conversation, merchant: Addressee
     ) -> SendStart | None:
         """Write the answer, unless this contact was given too many of late."""
-        body = answer_to(talk.kind, merchant.display_name, merchant.help_text)
+        body = answer_to(talk.reading.kind, merchant.display_name, merchant.help_text)
         now = self._clock()
         given = await inbound_texts.count_answers(
             db, talk.tenant_id, talk.text.number, talk.contact_key, now - ANSWERS_WITHIN
@@ -269,7 +277,7 @@ class Inbox:
         outcome = await acceptance.accept(db, message)
         if not isinstance(outcome, AcceptedMessage):  # the event was stored once, just now
             raise AssertionError(f"an answer was not accepted: {outcome}")
-        return start_of(message, outcome.message_id, merchant.external_id)
+        return start_of(message, outcome, merchant.external_id)
 
     def _message(
         self, talk: _Conversation, merchant: Addressee, body: str, now: datetime
@@ -281,7 +289,7 @@ class Inbox:
             channel=Channel.SMS,
             type=MessageType.TRANSACTIONAL,
             contact_key=talk.contact_key,
-            to_contact=talk.text.sender,
+            to_contact=talk.contact,
             sender=talk.text.number,
             body=body,
             attributes={},
@@ -323,20 +331,29 @@ async def _lock_merchants(
 
 
 def _readable(text: InboundText) -> InboundText:
-    """Bring a text into the form that can be stored and compared.
-
-    What the database cannot hold (NUL, half a surrogate pair) becomes a replacement character.
-    """
+    """Bring a text into the form that can be stored and compared."""
     if not 0 < len(text.event_id) <= _LONGEST_EVENT_ID or not text.event_id.isprintable():
         raise ValueError("the event has no usable id")
-    whole = text.body.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return InboundText(
         event_id=text.event_id,
-        sender=e164(text.sender),
+        sender=_storable(text.sender),
         number=_ours(text.number),
-        body=whole.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        body=_storable(text.body),
         sent_at=text.sent_at,
     )
+
+
+def _storable(text: str) -> str:
+    """Replace what the database cannot hold: NUL, and half of a surrogate pair."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _number_of(sender: str) -> str:
+    try:
+        return e164(sender)
+    except InvalidPhoneNumber:
+        return ""
 
 
 def _ours(given: str) -> str:
@@ -363,8 +380,9 @@ def _conversation(
         owner=number.merchant_id,
         provider=provider,
         text=text,
-        kind=kind_of(text.body),
+        reading=read_text(text.body),
         contact_key=contact_key,
+        contact=_number_of(text.sender),
     )
 
 
@@ -374,7 +392,7 @@ def _row(talk: _Conversation, merchant_id: int | None, now: datetime) -> NewInbo
         merchant_id=merchant_id,
         provider=talk.provider,
         event_id=talk.text.event_id,
-        kind=talk.kind,
+        kind=talk.reading.kind,
         sender=talk.text.sender,
         contact_key=talk.contact_key,
         number=talk.text.number,
@@ -386,7 +404,7 @@ def _row(talk: _Conversation, merchant_id: int | None, now: datetime) -> NewInbo
 
 def _view(row: StoredInbound) -> InboundMessageView:
     return InboundMessageView(
-        id=str(row.id),
+        id=str(row.public_id),
         sender=row.sender,
         number=row.number,
         body=row.body,

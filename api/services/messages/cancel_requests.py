@@ -51,7 +51,7 @@ class CancelRequests:
 
     async def _bind(self, caller: Caller, message_id: str, request: IdempotentRequest) -> bool:
         """Bind the key to the message; tell whether it was bound to it before."""
-        async with self._database.transaction(caller.lock_scope(work=request.operation)) as db:
+        async with self._database.transaction(caller.lock_scope(work=request.route)) as db:
             if await find_answer(db, caller, request) is not None:
                 return True
             await store_answer(db, caller, request, _Bound(message_id=message_id), self._clock())
@@ -60,5 +60,5 @@ class CancelRequests:
     async def _let_go(self, caller: Caller, request: IdempotentRequest) -> None:
         if request.key is None:
             return
-        async with self._database.transaction(caller.lock_scope(work=request.operation)) as db:
+        async with self._database.transaction(caller.lock_scope(work=request.route)) as db:
             await forget_answer(db, caller, request)

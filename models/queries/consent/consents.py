@@ -20,7 +20,7 @@ from models.tables.consent import Consent, ConsentChange
 CONTACT_LOCK: Final = """
     hashtextextended(concat_ws(chr(31), 'consent', CAST(:tenant_id AS bigint), merchant_id, channel,
                                contact_key), 0)"""
-"""SQL of the key of a contact's lock, also for a statement that takes it on its way."""
+"""SQL of the id of a contact's advisory lock, also for a statement that takes it on its way."""
 
 _CONTACT = """
     FROM (SELECT CAST(:merchant_id AS bigint) AS merchant_id, CAST(:channel AS text) AS channel,

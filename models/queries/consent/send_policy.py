@@ -17,6 +17,7 @@ class SendPolicy:
     """A merchant, as far as sending to some contacts goes."""
 
     merchant_id: int
+    merchant_public_id: int
     active: bool
     timezone: str
     marketing_from: time | None
@@ -34,8 +35,8 @@ class SendPolicy:
 # `models.rules.senders.sender_choice.exists`.
 _POLICY = text(
     """
-    SELECT merchant.id, merchant.active, merchant.timezone, merchant.marketing_from,
-           merchant.marketing_until,
+    SELECT merchant.id, merchant.public_id, merchant.active, merchant.timezone,
+           merchant.marketing_from, merchant.marketing_until,
            (SELECT array_agg(status) FROM consent
              WHERE consent.tenant_id = merchant.tenant_id AND consent.merchant_id = merchant.id
                AND consent.channel = :channel
@@ -100,6 +101,7 @@ async def find_policy(
     senders = _senders(row)
     return SendPolicy(
         merchant_id=row.id,
+        merchant_public_id=row.public_id,
         active=row.active,
         timezone=row.timezone,
         marketing_from=row.marketing_from,

@@ -1,6 +1,7 @@
 """API keys: looked up by their hash, made, revoked and listed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -9,22 +10,43 @@ from sqlmodel import col
 from models.session import ReadSession, WriteSession
 from models.tables.base import row_id
 from models.tables.merchant import Merchant
-from models.tables.tenant import ApiKey
+from models.tables.tenant import ApiKey, Tenant
 
 _OWNER = (col(Merchant.tenant_id) == col(ApiKey.tenant_id)) & (
     col(Merchant.id) == col(ApiKey.merchant_id)
 )
 
 
-async def find_live_key(db: ReadSession, key_hash: str) -> tuple[ApiKey, str | None] | None:
-    """Return a key that is not revoked, with its merchant's name in the contract."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveKey:
+    """A key that is not revoked, with the public ids of its owners.
+
+    `merchant` is the merchant's name in the contract.
+    """
+
+    key: ApiKey
+    tenant_public_id: int
+    merchant_public_id: int | None
+    merchant: str | None
+
+
+async def find_live_key(db: ReadSession, key_hash: str) -> LiveKey | None:
+    """Return the key of a hash, unless it is revoked."""
     statement = (
-        select(ApiKey, col(Merchant.external_id))
+        select(
+            ApiKey,
+            col(Tenant.public_id),
+            col(Merchant.public_id),
+            col(Merchant.external_id),
+        )
+        .join(Tenant, col(Tenant.id) == col(ApiKey.tenant_id))
         .outerjoin(Merchant, _OWNER)
         .where(col(ApiKey.key_hash) == key_hash, col(ApiKey.revoked_at).is_(None))
     )
     row = (await db.execute(statement)).one_or_none()
-    return None if row is None else (row[0], row[1])
+    if row is None:
+        return None
+    return LiveKey(key=row[0], tenant_public_id=row[1], merchant_public_id=row[2], merchant=row[3])
 
 
 async def add_key(db: WriteSession, key: ApiKey) -> int:

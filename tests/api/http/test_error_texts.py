@@ -90,7 +90,6 @@ async def test_a_refused_send_names_the_field_and_the_form(
     ("path", "query", "field"),
     [
         ("/messages", {"to": "12"}, "to"),
-        ("/messages/inbound", {"from": "12"}, "from"),
         ("/messages/inbound", {"to": "12"}, "to"),
         ("/consents", {"contact": "12"}, "contact"),
         (

@@ -12,7 +12,13 @@ from tests.api.integrator import GYM, Integrator, make_merchant
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
 PATH = "/merchants/gym-a/settings"
-NONE = {"merchantId": "gym-a", "marketingFrom": None, "marketingUntil": None, "helpText": None}
+NONE = {
+    "merchantId": "gym-a",
+    "timezone": "America/New_York",
+    "marketingFrom": None,
+    "marketingUntil": None,
+    "helpText": None,
+}
 
 
 @pytest.fixture
@@ -47,11 +53,17 @@ async def test_a_merchants_key_reads_its_own_and_writes_none(
 
 async def test_absent_ones_stay_and_null_takes_one_back(tenant: Integrator) -> None:
     all_of_them = {"marketingFrom": "10:00", "marketingUntil": "19:30", "helpText": "Call us."}
-    assert (await tenant.post(PATH, all_of_them)).json() == {"merchantId": "gym-a", **all_of_them}
+    assert (await tenant.post(PATH, all_of_them)).json() == {**NONE, **all_of_them}
     await tenant.post(PATH, {})
     await tenant.post(PATH, {"marketingFrom": None})
     settings = (await tenant.get(PATH)).json()
-    assert settings == {"merchantId": "gym-a", **all_of_them, "marketingFrom": None}
+    assert settings == {**NONE, **all_of_them, "marketingFrom": None}
+
+
+async def test_the_timezone_of_the_merchant_is_shown(tenant: Integrator) -> None:
+    await tenant.post("/merchants", {**GYM, "timezone": "Africa/Casablanca"})
+    assert (await tenant.get(PATH)).json() == {**NONE, "timezone": "Africa/Casablanca"}
+    assert (await tenant.post(PATH, {})).json() == {**NONE, "timezone": "Africa/Casablanca"}
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,16 @@ def test_minutes_nobody_told_are_not_billed() -> None:
     assert RULES[Channel.EMAIL].taken(facts(Channel.EMAIL, units=2)) == 2
 
 
+@pytest.mark.parametrize(
+    ("billed", "seconds", "units"),
+    [(2, 70, 2), (0, 70, 2), (0, 0, 0), (0, None, 0), (0, 400, 5), (3, None, 3), (0, 60, 1)],
+)
+def test_a_call_comes_to_its_minutes_billed_or_not(
+    billed: int, seconds: int | None, units: int
+) -> None:
+    assert voice.came_to(billed=billed, held=5, reported_seconds=seconds) == units
+
+
 def test_each_channel_holds_its_own_unit() -> None:
     assert sms.held("a" * 161) == 2
     assert voice.held(300) == 5

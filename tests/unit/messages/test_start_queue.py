@@ -22,9 +22,11 @@ OTP, BULK = MessageType.OTP, MessageType.MARKETING
 
 
 def send(tenant: int = 1, type: MessageType = OTP) -> SendStart:
+    message_id = next(_ids)
     return SendStart(
         tenant_id=tenant,
-        message_id=next(_ids),
+        message_id=message_id,
+        public_id=10**15 + message_id,
         merchant_id=1,
         merchant="gym-a",
         channel=Channel.SMS,
@@ -216,7 +218,7 @@ async def test_a_start_that_fails_is_left_to_the_sweeper_and_skips_no_other(
 
 
 class Time:
-    """Stands where it is put."""
+    """Returns a time that tests set."""
 
     now = 0.0
 

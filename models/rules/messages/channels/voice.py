@@ -22,6 +22,15 @@ def taken(facts: Facts) -> int:
     return 0
 
 
+def came_to(*, billed: int, held: int, reported_seconds: int | None) -> int:
+    """Return the units of a call that has ended: its minutes, whether or not they were billed.
+
+    `reported_seconds` is the duration of the first final report, None without one. A report that
+    comes after the hold was released bills none of them (CONTRACT, Messages).
+    """
+    return billed or min(minutes(reported_seconds or 0), held)
+
+
 def last_word(facts: Facts) -> LastWord | None:
     """Return the end the first final report makes.
 

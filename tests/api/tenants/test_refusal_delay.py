@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from api.app import create_app
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest
-from api.http.limits.refusal_pace import DELAY, MOST_DELAYED, RefusalPace
+from api.http.limits.refusal_delay import DELAY, MOST_DELAYED, RefusalDelay
 from api.http.outcomes import Outcome
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.services.messages.accept import AnsweredMessage
@@ -22,6 +22,7 @@ from models.errors import TooManyOpen
 from models.rules.tenants.token_bucket import Limit
 from models.session import Database
 from models.settings import Settings
+from tests.api.container import put_in, services_of
 from tests.api.doubles import FakeSending
 from tests.api.integrator import SMS, make_integrator
 from tests.contacts import CONTACT_KEY_FILE
@@ -39,7 +40,7 @@ async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def client_of(pace: RefusalPace, address: str) -> AsyncIterator[httpx.AsyncClient]:
+async def client_of(pace: RefusalDelay, address: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client at an address."""
     transport = httpx.ASGITransport(app=pace, client=(address, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
@@ -48,7 +49,7 @@ async def client_of(pace: RefusalPace, address: str) -> AsyncIterator[httpx.Asyn
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429])
 async def test_refusals_over_the_rate_wait_and_nothing_else_does(status: int) -> None:
-    pace = RefusalPace(answer, SLOW)
+    pace = RefusalDelay(answer, SLOW)
     async with client_of(pace, "192.0.2.1") as client, client_of(pace, "192.0.2.2") as other:
         for _ in range(BURST):
             await client.get(f"/{status}")
@@ -63,7 +64,7 @@ async def test_refusals_over_the_rate_wait_and_nothing_else_does(status: int) ->
 
 
 async def test_only_so_many_wait() -> None:
-    pace = RefusalPace(answer, SLOW)
+    pace = RefusalDelay(answer, SLOW)
     started = 0
 
     async def receive() -> Message:
@@ -114,15 +115,16 @@ async def test_a_key_whose_bulk_is_refused_for_the_load_still_sends_its_otps(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://api.test") as client,
     ):
-        app.state.sending = OnlyOtps()
+        sending = OnlyOtps()
+        put_in(app, "messages", sending=sending)
         key = await make_integrator(database, client)
         await key.get("/merchants")  # the key is known from now on
         flood = [asyncio.create_task(key.post("/messages/sms", BULK)) for _ in range(20)]
-        buckets = app.state.limits._buckets.values()
+        buckets = services_of(app).limits._buckets.values()
         while not flood[-1].done() and (  # noqa: ASYNC110 - there is no event to wait for
             not buckets
             or max(bucket.under_way for bucket in buckets)
-            or len(app.state.sending.orders) < len(flood)
+            or len(sending.orders) < len(flood)
         ):
             await asyncio.sleep(0.001)
         assert not flood[-1].done(), "it left its key's requests at once before it was answered"

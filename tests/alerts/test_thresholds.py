@@ -1,4 +1,4 @@
-"""At the moment a mark is reached there is one alert, however many reach it together."""
+"""A crossed threshold raises one alert, however many sends cross it concurrently."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -49,15 +49,21 @@ async def test_ending_a_message_twice_warns_once(database: Database) -> None:
     assert await merchant_fixture.open() == [AT_80, AT_100]
 
 
-async def test_fifty_that_hold_the_last_credits_together_raise_each_warning_once(
+async def test_fifty_that_capture_the_last_credits_together_raise_each_warning_once(
     database: Database,
 ) -> None:
     merchant_fixture = await MerchantFixture.open_up(database, limit=5)
     await merchant_fixture.buy(40)
     outcomes = await asyncio.gather(*(merchant_fixture.accept() for _ in range(50)))
-    assert sum(outcome is not None for outcome in outcomes) == 45
-    assert await merchant_fixture.open() == [EXHAUSTED, LOW]
-    assert "less than 10 % of the last upgrade (40)" in (await merchant_fixture.alerts())[1].message
+    messages = [outcome for outcome in outcomes if outcome is not None]
+    assert len(messages) == 45
+    assert await merchant_fixture.open() == []
+    await asyncio.gather(*(merchant_fixture.end(message, 1) for message in messages))
+    warned = [alert for alert in await merchant_fixture.open() if alert[0] != "USAGE_THRESHOLD"]
+    assert warned == [EXHAUSTED]
+    assert await merchant_fixture.resolved() == [LOW]
+    low = next(a for a in await merchant_fixture.alerts() if a.type == "LOW_CREDITS")
+    assert "less than 10 % of the last upgrade (40)" in low.message
 
 
 async def test_credits_are_low_against_the_last_upgrade_alone(database: Database) -> None:
@@ -74,43 +80,88 @@ async def test_credits_are_low_against_the_last_upgrade_alone(database: Database
     assert await merchant_fixture.open() == [LOW]
 
 
+async def test_calls_that_only_hold_their_minutes_warn_of_nothing(database: Database) -> None:
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.buy(20)
+    for _ in range(4):
+        calls = [await merchant_fixture.accept(5) for _ in range(4)]
+        for call in calls:
+            assert call is not None
+            await merchant_fixture.end(call, 0)
+    assert await merchant_fixture.alerts() == []
+
+
+async def test_credits_that_are_all_held_are_not_exhausted(database: Database) -> None:
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.buy(20)
+    call = await merchant_fixture.accept(20)
+    assert call is not None
+    assert not await merchant_fixture.watch()
+    await merchant_fixture.end(call, 15)
+    assert await merchant_fixture.open() == []
+
+
+async def test_exhausted_credits_close_the_warning_of_low_ones(database: Database) -> None:
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.buy(20)
+    await merchant_fixture.use(19)
+    assert await merchant_fixture.open() == [LOW]
+    await merchant_fixture.use(1)
+    assert await merchant_fixture.open() == [EXHAUSTED]
+    assert await merchant_fixture.resolved() == [LOW]
+    await merchant_fixture.buy(20)
+    assert await merchant_fixture.open() == []
+
+
+async def test_low_credits_stay_warned_of_below_15_percent(database: Database) -> None:
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.buy(100)
+    await merchant_fixture.use(91)
+    await merchant_fixture.add(5)
+    assert not await merchant_fixture.watch()
+    assert await merchant_fixture.open() == [LOW]
+    await merchant_fixture.add(1)
+    assert await merchant_fixture.watch()
+    assert await merchant_fixture.open() == []
+    assert await merchant_fixture.resolved() == [LOW]
+
+
+async def test_a_send_refused_while_the_rest_is_held_warns_of_low_credits(
+    database: Database,
+) -> None:
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.buy(20)
+    call = await merchant_fixture.accept(18)
+    assert call is not None
+    await merchant_fixture.refuse(5)
+    assert await merchant_fixture.open() == [LOW]
+    await merchant_fixture.refuse(5)
+    assert await merchant_fixture.open() == [LOW]
+    merchant_fixture.now += timedelta(minutes=1)
+    await merchant_fixture.refuse(5)
+    assert await merchant_fixture.open() == [("LOW_CREDITS", 10, 2)]
+    assert not await merchant_fixture.watch()
+    await merchant_fixture.end(call, 2)
+    assert await merchant_fixture.watch()
+    assert await merchant_fixture.open() == []
+
+
+async def test_a_refused_send_warns_of_nothing_while_no_credits_are_held(
+    database: Database,
+) -> None:
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.refuse(5)
+    await merchant_fixture.buy(20)
+    await merchant_fixture.refuse(21)
+    assert await merchant_fixture.alerts() == []
+
+
 async def test_a_merchant_that_never_bought_credits_is_not_warned_of_them(
     database: Database,
 ) -> None:
     merchant_fixture = await MerchantFixture.open_up(database, limit=2)
     assert await merchant_fixture.accept(2) is not None
     assert await merchant_fixture.accept() is None
-    assert await merchant_fixture.open() == []
-
-
-async def test_what_is_held_and_released_around_a_mark_is_one_warning_with_a_count(
-    database: Database,
-) -> None:
-    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
-    await merchant_fixture.buy(20)
-    for _ in range(3):
-        message = await merchant_fixture.accept(20)
-        assert message is not None
-        await merchant_fixture.end(message, 0)
-    assert await merchant_fixture.open() == [("CREDITS_EXHAUSTED", 0, 3), ("LOW_CREDITS", 10, 3)]
-    assert await merchant_fixture.watch()
-    assert await merchant_fixture.open() == []
-    assert not await merchant_fixture.watch()
-
-
-async def test_exhausted_credits_stay_warned_of_until_they_are_no_longer_low(
-    database: Database,
-) -> None:
-    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
-    await merchant_fixture.buy(100)
-    large, small = await merchant_fixture.accept(91), await merchant_fixture.accept(9)
-    assert large is not None
-    assert small is not None
-    await merchant_fixture.end(small, 0)
-    assert not await merchant_fixture.watch()
-    assert await merchant_fixture.open() == [EXHAUSTED, LOW]
-    await merchant_fixture.end(large, 90)
-    assert await merchant_fixture.watch()
     assert await merchant_fixture.open() == []
 
 
@@ -159,7 +210,7 @@ async def test_what_ends_after_its_month_warns_of_nothing(database: Database) ->
 async def test_a_raised_limit_and_captures_at_once_leave_no_warning_that_is_untrue(
     database: Database,
 ) -> None:
-    """The captures read the old limit; the mark they think they reach is looked at anew."""
+    """The captures read the old limit; the threshold they cross is evaluated again."""
     for _ in range(5):
         merchant_fixture = await MerchantFixture.open_up(database, limit=10)
         messages = [await merchant_fixture.accept() for _ in range(9)]

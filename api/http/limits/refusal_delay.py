@@ -1,11 +1,10 @@
-"""Slows down clients that are refused again and again; who is served notices nothing.
+"""Middleware that delays 4xx answers to clients that are refused again and again.
 
-A client that repeats a refused request as fast as it can takes the turns of others, however cheap
-each refusal is. Answered a moment later, it asks less often. A send that is refused for the load is
-always answered later: 266 such refusals a second halved the rate of what ended.
+A client that repeats a refused request at once costs capacity, however cheap each refusal is. A
+delayed answer slows it down. A send that is refused for overload is always delayed: 266 such
+refusals a second halved the throughput.
 
-A refusal that waits has left its key's and its tenant's limits: nothing else of theirs is refused
-because of it.
+A delayed refusal does not count against the concurrency limits of its key and tenant.
 """
 
 import asyncio
@@ -19,17 +18,17 @@ from models.errors import TooManyOpen
 from models.rules.tenants.token_bucket import Limit
 
 DELAY: Final = 0.5
-"""Seconds that a refusal waits: for the load always, else once an address has had too many."""
+"""Seconds of delay: on overload always, else once an address has exceeded its rate of refusals."""
 
 MOST_DELAYED: Final = 1000
-"""Refusals that wait at the same time in one process; the others are answered at once."""
+"""Refusals delayed at the same time in one process; the others are answered at once."""
 
 _REFUSED: Final = range(400, 500)
-"""What is our own fault is not held against anybody."""
+"""5xx answers are not the client's fault and are not delayed."""
 
 
-class RefusalPace:
-    """Delays 4xx answers to addresses that have had more than their rate of them."""
+class RefusalDelay:
+    """Delays 4xx answers to addresses that exceed their rate of them."""
 
     def __init__(self, app: ASGIApp, limit: Limit) -> None:
         self._app = app
@@ -41,14 +40,14 @@ class RefusalPace:
             await self._app(scope, receive, send)
             return
 
-        async def paced(message: Message) -> None:
+        async def delayed(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] in _REFUSED:
-                await self._pace(client_address(scope), find_trace(scope))
+                await self._delay(client_address(scope), find_trace(scope))
             await send(message)
 
-        await self._app(scope, receive, paced)
+        await self._app(scope, receive, delayed)
 
-    async def _pace(self, address: str, trace: Trace | None) -> None:
+    async def _delay(self, address: str, trace: Trace | None) -> None:
         bucket = self._refusals.of(address)
         within = bucket.left >= 1
         if within:

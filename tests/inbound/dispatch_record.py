@@ -2,7 +2,7 @@
 
 from models.session import Database
 
-_WITNESSES = {
+_RECORDED = {
     "attempt": "SELECT 'ATTEMPT', COALESCE(m.merchant_id, 0), m.channel, recipient.contact,"
     " m.operation FROM message m, LATERAL (SELECT m.contact_key AS contact UNION ALL"
     " SELECT contact_key FROM message_recipient r"
@@ -14,19 +14,20 @@ _WITNESSES = {
 """What is written down of a new row: kind, merchant (0: the tenant), channel, contact, word."""
 
 
-async def bear_witness(database: Database) -> None:
+async def record_dispatches(database: Database) -> None:
     """Write rows down when they are committed."""
     async with database.transaction() as db:
         run = (await db.connection()).exec_driver_sql
         await run(
-            "CREATE TABLE witness (seq bigint GENERATED ALWAYS AS IDENTITY, tx xid8,"
+            "CREATE TABLE dispatch_record (seq bigint GENERATED ALWAYS AS IDENTITY, tx xid8,"
             " tenant_id bigint, kind text, merchant_id bigint, channel text, contact text,"
             " word text)"
         )
-        for table, facts in _WITNESSES.items():
+        for table, facts in _RECORDED.items():
             await run(
                 f"CREATE FUNCTION saw_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-                " INSERT INTO witness (tx, tenant_id, kind, merchant_id, channel, contact, word)"
+                " INSERT INTO dispatch_record"
+                " (tx, tenant_id, kind, merchant_id, channel, contact, word)"
                 " SELECT pg_current_xact_id(), NEW.tenant_id, seen.*"
                 f" FROM ({facts}) seen; RETURN NULL; END $$"
             )

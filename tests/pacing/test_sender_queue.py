@@ -1,4 +1,4 @@
-"""A place in line is looked after as often as its message asks; a limit forgets no moment."""
+"""Queue entries and limits of a sender, on a real database."""
 
 import asyncio
 import itertools
@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from models.enums import Channel, MessageType
 from models.queries.senders import number_limits, sender_queue
-from models.queries.senders.sender_queue import Booking, Clock, Line, Pace
-from models.rules.senders.pacing import Place, Way, gap
+from models.queries.senders.sender_queue import Clock, Pace, Reservation, SenderQueueKey
+from models.rules.senders.pacing import QueueEntry, SlotAction, gap
 from models.session import Database
 from tests.factories import Owner, make_message, new_message
 
@@ -21,30 +21,35 @@ SECOND = timedelta(seconds=1)
 
 
 class Sender:
-    """A number of a tenant with a limit, whose lane is taken for a minute."""
+    """A number of a tenant with a limit, whose sender_state is occupy for a minute."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
         self._database = database
         self._owner = owner
 
-    async def taken(self) -> None:
+    async def occupy(self) -> None:
         await self.write(
             "UPDATE sender_number SET segments_per_second = 1,"
             " next_segment_at = now() + interval '1 minute' WHERE number = :number"
         )
 
-    async def pace(self, place: Place | None = None) -> Pace:
-        """How a message of one segment is paced."""
-        row = (await self.read("SELECT id FROM sender_number WHERE number = :number"))[0]
-        line = Line(tenant_id=self._owner.tenant_id, sender_id=row.id, channel=SMS)
+    async def pace(self, entry: QueueEntry | None = None) -> Pace:
+        """Return what pacing needs of a message of one segment."""
+        row = (await self.read("SELECT id, public_id FROM sender_number WHERE number = :number"))[0]
+        queue = SenderQueueKey(
+            tenant_id=self._owner.tenant_id,
+            sender_id=row.id,
+            sender_public_id=row.public_id,
+            channel=SMS,
+        )
         clock = Clock(now=datetime.now(UTC), before=0, after=0)
-        return Pace(line=line, units=1, place=place, clock=clock)
+        return Pace(queue=queue, units=1, entry=entry, clock=clock)
 
-    async def asks(self, message_id: int, place: Place | None) -> Booking:
-        """A message takes its turn."""
-        pace = await self.pace(place)
+    async def asks(self, message_id: int, entry: QueueEntry | None) -> Reservation:
+        """Reserve a slot for a message, or queue it."""
+        pace = await self.pace(entry)
         async with self._database.transaction() as db:
-            return await sender_queue.take_turn(
+            return await sender_queue.reserve_slot(
                 db,
                 pace,
                 message_id=message_id,
@@ -54,10 +59,10 @@ class Sender:
             )
 
     async def limit(self, rate: str | None) -> datetime | None:
-        """Limit it; return when its lane is free."""
+        """Set its limit; return its next free slot."""
         async with self._database.transaction() as db:
-            told = None if rate is None else Decimal(rate)
-            assert await number_limits.limit(db, self._owner.sender, {SMS: told})
+            per_second = None if rate is None else Decimal(rate)
+            assert await number_limits.limit(db, self._owner.sender, {SMS: per_second})
         row = (await self.read("SELECT next_segment_at FROM sender_number WHERE number = :number"))[
             0
         ]
@@ -84,23 +89,23 @@ class Sender:
 @pytest.fixture
 async def sender(database: Database, owner: Owner) -> Sender:
     sender = Sender(database, owner)
-    await sender.taken()
+    await sender.occupy()
     return sender
 
 
-async def test_who_stands_alone_says_so_each_time_it_asks(
+async def test_the_first_in_the_queue_is_told_so_each_time(
     sender: Sender, database: Database, owner: Owner
 ) -> None:
     message, other = [await make_message(database, new_message(owner)) for _ in range(2)]
-    message_queued = await sender.asks(message, None)
-    assert (message_queued.way, message_queued.first) == (Way.STAND, True)
-    place = Place(queued_at=message_queued.queued_at, granted_at=None)
-    assert (await sender.asks(message, place)).first  # the signal of the first time may be lost
+    reservation = await sender.asks(message, None)
+    assert (reservation.action, reservation.first) == (SlotAction.QUEUE, True)
+    entry = QueueEntry(queued_at=reservation.queued_at, granted_at=None)
+    assert (await sender.asks(message, entry)).first  # the signal of the first time may be lost
     assert not (await sender.asks(other, None)).first
-    assert not (await sender.asks(message, place)).first
+    assert not (await sender.asks(message, entry)).first
 
 
-async def test_a_new_limit_keeps_the_moments_of_those_let_in(
+async def test_a_new_limit_keeps_granted_slots(
     sender: Sender, database: Database, owner: Owner
 ) -> None:
     message = await make_message(database, new_message(owner))
@@ -110,7 +115,7 @@ async def test_a_new_limit_keeps_the_moments_of_those_let_in(
     assert await sender.limit("2") == soon + gap(1, Decimal(2))
 
 
-async def test_a_new_limit_forgets_what_nobody_comes_for(
+async def test_a_new_limit_ignores_slots_in_the_past(
     sender: Sender, database: Database, owner: Owner
 ) -> None:
     message = await make_message(database, new_message(owner))
@@ -125,7 +130,7 @@ async def test_the_same_limit_once_more_changes_nothing(sender: Sender) -> None:
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_two_who_missed_their_moments_share_no_other(
+async def test_two_missed_slots_are_not_replaced_by_the_same_one(
     sender: Sender, database: Database, at_once: bool
 ) -> None:
     """Workers were stopped for a while, and wake with late messages of one sender."""
@@ -133,7 +138,7 @@ async def test_two_who_missed_their_moments_share_no_other(
 
     async def another() -> float:
         async with database.transaction() as db:
-            return (await sender_queue.book_another(db, pace)).opens
+            return (await sender_queue.reserve_next_slot(db, pace)).opens
 
     if at_once:
         opens = sorted(await asyncio.gather(*(another() for _ in range(5))))
@@ -142,7 +147,7 @@ async def test_two_who_missed_their_moments_share_no_other(
     between = gap(1, Decimal(1))
     gaps = [after - before for before, after in itertools.pairwise(opens)]
     assert min(gaps) > between.total_seconds() - 0.05
-    # And who comes after them in time stands behind them.
+    # The next slot to be reserved comes after all of them.
     [free] = await sender.read(
         "SELECT next_segment_at - now() AS wait FROM sender_number WHERE number = :number"
     )
@@ -154,9 +159,9 @@ async def test_a_number_that_is_nobodys_is_not_limited(database: Database) -> No
         assert not await number_limits.limit(db, "+19999999999", {SMS: None})
 
 
-async def test_the_pump_of_a_number_that_was_given_back_ends(
-    database: Database, owner: Owner
-) -> None:
-    line = Line(tenant_id=owner.tenant_id, sender_id=10**12, channel=SMS)
+async def test_the_queue_of_a_deleted_number_ends(database: Database, owner: Owner) -> None:
+    queue = SenderQueueKey(
+        tenant_id=owner.tenant_id, sender_id=10**12, sender_public_id=1, channel=SMS
+    )
     async with database.transaction() as db:
-        assert await sender_queue.grant_slots(db, line) == ([], None)
+        assert await sender_queue.grant_slots(db, queue) == ([], None)

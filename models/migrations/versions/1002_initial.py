@@ -6,10 +6,16 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "1001"
+revision: str = "1002"
 down_revision: str | Sequence[str] | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
+
+# 52 random bits, exact in a JSON number.
+_PUBLIC_ID = (
+    "GREATEST(1, CAST(CAST('x' || right(replace(CAST(gen_random_uuid() AS text), '-', ''), 13)"
+    " AS bit(52)) AS bigint))"
+)
 
 # A foreign key holds the mode of a tenant that has rows; this holds that of one without rows.
 _FIXED_DELIVERY_MODE = """
@@ -154,6 +160,7 @@ def _create_tenant() -> None:
     op.create_table(
         "tenant",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("delivery_mode", sa.String(length=16), nullable=False),
         sa.Column("custom_prices", sa.Boolean(), server_default=sa.text("false"), nullable=False),
@@ -164,6 +171,7 @@ def _create_tenant() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenant")),
         sa.UniqueConstraint("id", "delivery_mode", name=op.f("uq_tenant_id_delivery_mode")),
         sa.UniqueConstraint("name", name=op.f("uq_tenant_name")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_tenant_public_id")),
     )
 
 
@@ -172,6 +180,7 @@ def _create_alert() -> None:
         "alert",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=False),
         sa.Column("channel", sa.String(length=8), nullable=False),
         sa.Column("type", sa.String(length=24), nullable=False),
@@ -196,6 +205,7 @@ def _create_alert() -> None:
         sa.CheckConstraint("count >= 1", name=op.f("ck_alert_count")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_alert_tenant")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_alert")),
+        sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_alert_tenant_id_public_id")),
     )
     op.create_index("ix_alert_merchant", "alert", ["tenant_id", "merchant_id", "id"], unique=False)
     op.create_index(
@@ -212,6 +222,7 @@ def _create_consent_change() -> None:
         "consent_change",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=False),
         sa.Column("channel", sa.String(length=8), nullable=False),
         sa.Column("contact_key", sa.String(length=80), nullable=False),
@@ -230,6 +241,9 @@ def _create_consent_change() -> None:
             ["tenant_id"], ["tenant.id"], name=op.f("fk_consent_change_tenant")
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_consent_change")),
+        sa.UniqueConstraint(
+            "tenant_id", "public_id", name=op.f("uq_consent_change_tenant_id_public_id")
+        ),
     )
     op.create_index(
         "ix_consent_change_contact",
@@ -243,7 +257,7 @@ def _create_idempotency_record() -> None:
     op.create_table(
         "idempotency_record",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
-        sa.Column("operation", sa.String(length=100), nullable=False),
+        sa.Column("route", sa.String(length=100), nullable=False),
         sa.Column("scope", sa.String(length=24), nullable=False),
         sa.Column("idempotency_key", sa.String(length=255), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
@@ -253,7 +267,7 @@ def _create_idempotency_record() -> None:
             ["tenant_id"], ["tenant.id"], name=op.f("fk_idempotency_record_tenant")
         ),
         sa.PrimaryKeyConstraint(
-            "tenant_id", "operation", "scope", "idempotency_key", name=op.f("pk_idempotency_record")
+            "tenant_id", "route", "scope", "idempotency_key", name=op.f("pk_idempotency_record")
         ),
     )
     op.create_index("ix_idempotency_record_age", "idempotency_record", ["created_at"], unique=False)
@@ -264,6 +278,7 @@ def _create_merchant() -> None:
         "merchant",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("external_id", sa.String(length=64), nullable=False),
         sa.Column("display_name", sa.String(length=200), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
@@ -285,6 +300,7 @@ def _create_merchant() -> None:
         sa.UniqueConstraint(
             "tenant_id", "external_id", name=op.f("uq_merchant_tenant_id_external_id")
         ),
+        sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_merchant_tenant_id_public_id")),
     )
 
 
@@ -445,6 +461,7 @@ def _create_brand() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("profile", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -466,6 +483,7 @@ def _create_brand() -> None:
             "provider",
             name=op.f("uq_brand_tenant_id_merchant_id_provider"),
         ),
+        sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_brand_tenant_id_public_id")),
     )
     op.create_index(
         "ix_brand_sweep",
@@ -488,6 +506,7 @@ def _create_consent() -> None:
         sa.Column("source", sa.String(length=200), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("number", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("channel IN ('SMS', 'VOICE', 'EMAIL')", name=op.f("ck_consent_channel")),
         sa.CheckConstraint("status IN ('OPT_IN', 'OPT_OUT')", name=op.f("ck_consent_status")),
@@ -499,6 +518,7 @@ def _create_consent() -> None:
         sa.PrimaryKeyConstraint(
             "tenant_id", "merchant_id", "channel", "contact_key", name=op.f("pk_consent")
         ),
+        sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_consent_tenant_id_public_id")),
     )
     op.create_index(
         "ix_consent_contact", "consent", ["tenant_id", "contact_key", "number"], unique=False
@@ -548,11 +568,12 @@ def _create_inbound_message() -> None:
         "inbound_message",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=True),
         sa.Column("provider", sa.String(length=32), nullable=False),
         sa.Column("event_id", sa.String(length=128), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("sender", sa.String(length=16), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
         sa.Column("contact_key", sa.String(length=80), nullable=False),
         sa.Column("number", sa.String(length=16), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
@@ -575,6 +596,9 @@ def _create_inbound_message() -> None:
             "provider",
             "event_id",
             name=op.f("uq_inbound_message_tenant_id_provider_event_id"),
+        ),
+        sa.UniqueConstraint(
+            "tenant_id", "public_id", name=op.f("uq_inbound_message_tenant_id_public_id")
         ),
     )
     op.create_index(
@@ -599,6 +623,7 @@ def _create_message() -> None:
         "message",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=True),
         sa.Column("delivery_mode", sa.String(length=16), nullable=False),
         sa.Column("channel", sa.String(length=8), nullable=False),
@@ -677,6 +702,7 @@ def _create_message() -> None:
             "idempotency_key",
             name=op.f("uq_message_tenant_id_operation_scope_idempotency_key"),
         ),
+        sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_message_tenant_id_public_id")),
     )
     op.create_index("ix_message_accepted", "message", ["tenant_id", "accepted_at"], unique=False)
     op.create_index(
@@ -741,7 +767,7 @@ def _create_payment() -> None:
         "payment",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("nonce", sa.String(length=8), server_default="", nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=False),
         sa.Column("delivery_mode", sa.String(length=16), nullable=False),
         sa.Column("channel", sa.String(length=8), nullable=False),
@@ -813,6 +839,7 @@ def _create_payment() -> None:
             "idempotency_key",
             name=op.f("uq_payment_tenant_id_operation_scope_idempotency_key"),
         ),
+        sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_payment_tenant_id_public_id")),
     )
     op.create_index(
         "ix_payment_merchant", "payment", ["tenant_id", "merchant_id", "id"], unique=False
@@ -846,6 +873,7 @@ def _create_sender_number() -> None:
         sa.Column("number", sa.String(length=16), nullable=False),
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=True),
         sa.Column("provider", sa.String(length=32), nullable=True),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
@@ -870,6 +898,9 @@ def _create_sender_number() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_sender_number_tenant")),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_sender_number")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_sender_number_tenant_id_id")),
+        sa.UniqueConstraint(
+            "tenant_id", "public_id", name=op.f("uq_sender_number_tenant_id_public_id")
+        ),
     )
     op.create_index(
         "ix_sender_number_merchant", "sender_number", ["tenant_id", "merchant_id"], unique=False
@@ -881,6 +912,7 @@ def _create_voice_credential() -> None:
         "voice_credential",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=False),
         sa.Column("username", sa.String(length=64), nullable=False),
         sa.Column("realm", sa.String(length=255), nullable=False),
@@ -891,8 +923,7 @@ def _create_voice_credential() -> None:
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("rotated_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "username = 't' || tenant_id || 'm' || merchant_id",
-            name=op.f("ck_voice_credential_username"),
+            "username ~ '^t[0-9a-f]+m[0-9a-f]+$'", name=op.f("ck_voice_credential_username")
         ),
         sa.CheckConstraint("version >= 1", name=op.f("ck_voice_credential_version")),
         sa.ForeignKeyConstraint(
@@ -903,6 +934,9 @@ def _create_voice_credential() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_voice_credential")),
         sa.UniqueConstraint(
             "tenant_id", "merchant_id", name=op.f("uq_voice_credential_tenant_id_merchant_id")
+        ),
+        sa.UniqueConstraint(
+            "tenant_id", "public_id", name=op.f("uq_voice_credential_tenant_id_public_id")
         ),
     )
     op.create_index(
@@ -977,6 +1011,7 @@ def _create_campaign() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("brand_id", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
@@ -1002,6 +1037,7 @@ def _create_campaign() -> None:
             name=op.f("fk_campaign_merchant"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_campaign")),
+        sa.UniqueConstraint("tenant_id", "public_id", name=op.f("uq_campaign_tenant_id_public_id")),
     )
     op.create_index(
         "ix_campaign_merchant", "campaign", ["tenant_id", "merchant_id", "id"], unique=False
@@ -1020,6 +1056,7 @@ def _create_ledger_entry() -> None:
         "ledger_entry",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("merchant_id", sa.BigInteger(), nullable=False),
         sa.Column("channel", sa.String(length=8), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
@@ -1069,6 +1106,9 @@ def _create_ledger_entry() -> None:
             "payment_id",
             "kind",
             name=op.f("uq_ledger_entry_tenant_id_payment_id_kind"),
+        ),
+        sa.UniqueConstraint(
+            "tenant_id", "public_id", name=op.f("uq_ledger_entry_tenant_id_public_id")
         ),
     )
     op.create_index(
@@ -1323,6 +1363,7 @@ def _create_messaging_number() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("public_id", sa.BigInteger(), server_default=sa.text(_PUBLIC_ID), nullable=False),
         sa.Column("number", sa.String(length=16), nullable=False),
         sa.Column("type", sa.String(length=16), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -1356,6 +1397,9 @@ def _create_messaging_number() -> None:
             name=op.f("fk_messaging_number_merchant"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_messaging_number")),
+        sa.UniqueConstraint(
+            "tenant_id", "public_id", name=op.f("uq_messaging_number_tenant_id_public_id")
+        ),
     )
     op.create_index(
         "ix_messaging_number_merchant",

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from simulator.poster import Poster
+from simulator.webhook_client import WebhookClient
 
 
 class Answering:
@@ -33,20 +33,20 @@ class Answering:
 
 
 @pytest.fixture
-async def poster() -> AsyncIterator[Poster]:
+async def webhook_client() -> AsyncIterator[WebhookClient]:
     """A client, closed afterwards."""
-    poster = Poster()
-    yield poster
-    poster.close()
+    webhook_client = WebhookClient()
+    yield webhook_client
+    webhook_client.close()
 
 
-async def post(poster: Poster, server: Answering, times: int) -> list[int]:
+async def post(webhook_client: WebhookClient, server: Answering, times: int) -> list[int]:
     """Post to this server some times, one after the other."""
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     async with listening:
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/hook"
-        statuses = [await poster.post(url, b"{}", {"X-A": "b"}) for _ in range(times)]
-        poster.close()
+        statuses = [await webhook_client.post(url, b"{}", {"X-A": "b"}) for _ in range(times)]
+        webhook_client.close()
         await asyncio.sleep(0.02)
     return statuses
 
@@ -68,21 +68,21 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
     ],
 )
 async def test_connections_are_kept_when_the_answer_allows_it(
-    poster: Poster, answer: bytes, connections: int
+    webhook_client: WebhookClient, answer: bytes, connections: int
 ) -> None:
     server = Answering(answer, answer)
-    statuses = await post(poster, server, 2)
+    statuses = await post(webhook_client, server, 2)
     assert statuses in ([200, 200], [204, 204])
     assert server.connections == connections
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 ", b"nonsense\r\n\r\n", b"HTTP/1.1 200 O"])
-async def test_no_proper_answer_is_an_error(poster: Poster, answer: bytes) -> None:
+async def test_no_proper_answer_is_an_error(webhook_client: WebhookClient, answer: bytes) -> None:
     with pytest.raises(OSError):
-        await post(poster, Answering(answer), 1)
+        await post(webhook_client, Answering(answer), 1)
 
 
-async def test_a_connection_closed_while_idle_is_replaced(poster: Poster) -> None:
+async def test_a_connection_closed_while_idle_is_replaced(webhook_client: WebhookClient) -> None:
     served = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -96,13 +96,13 @@ async def test_a_connection_closed_while_idle_is_replaced(poster: Poster) -> Non
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         for _ in range(2):
-            assert await poster.post(url, b"{}", {}) == 200
+            assert await webhook_client.post(url, b"{}", {}) == 200
             await asyncio.sleep(0.03)
     assert served == 2
 
 
 async def test_a_kept_connection_that_breaks_without_a_word_is_replaced_at_once(
-    poster: Poster,
+    webhook_client: WebhookClient,
 ) -> None:
     answered = 0
 
@@ -116,7 +116,7 @@ async def test_a_kept_connection_that_breaks_without_a_word_is_replaced_at_once(
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        assert [await poster.post(url, b"{}", {}) for _ in range(3)] == [200, 200, 200]
-        poster.close()
+        assert [await webhook_client.post(url, b"{}", {}) for _ in range(3)] == [200, 200, 200]
+        webhook_client.close()
         await asyncio.sleep(0.02)
     assert answered == 3

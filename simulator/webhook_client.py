@@ -44,7 +44,7 @@ def target(url: str) -> Target:
     return Target(parts.hostname or "", port, secure, path, authority)
 
 
-class Poster:
+class WebhookClient:
     """Posts JSON bodies over kept-alive connections, a bounded number per origin."""
 
     def __init__(self) -> None:

@@ -1,0 +1,139 @@
+"""Opt-outs in a person's own words: what counts as one, and what must not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.enums import InboundKind
+from models.rules.consent.keywords import kind_of
+from tests.inbound.harness import CONTACT, InboundHarness
+from tests.inbound.test_words import OPT_IN, OPT_OUT
+
+POLITE = [
+    "please", "pls", "thanks", "thank you", "now", "i", "want", "to", "texting", "messaging",
+    "sending", "me", "us", "messages", "texts", "the", "all", "from", "this",
+]  # fmt: skip
+OTHER_WORDS = ["don't", "not", "never", "when", "does", "it", "my", "appointment", "yes", "it's"]
+
+UNDERSTOOD = [
+    "Stop. Thank you",
+    "STOP STOP",
+    "please stop texting me",
+    "Please stop sending me messages!",
+    "PLS STOP",
+    "stop,thanks",
+    "Stop/stop",
+    "Stop...please...now",
+    "I want to opt out",
+    "I want to unsubscribe from this",
+    "opt me out please",
+    "Please, opt-out",
+    "remove me",
+    "cancel all messages from us",
+    "STOP!!! STOP!!! STOP!!!",
+    "Stop 🙏 thank you 🙏",
+    "ＰＬＥＡＳＥ ＳＴＯＰ",
+    "S.T.O.P. please",
+    "stop\nthanks",
+    "unsubscribe, stop, end",
+    "plz stop, thx",
+    "stop text messages",
+    "arrêt, merci",
+    "Arrêt s'il vous plaît",
+    "arret svp",
+]
+READ_BY_PEOPLE = [
+    "Don't stop",
+    "dont stop texting me",
+    "Don\u2019t stop, please",
+    "when does it stop?",
+    "cancel my appointment",
+    "please",
+    "thank you",
+    "I want to",
+    "I want to start",
+    "never stop",
+    "no stop",
+    "please stop by",
+    "bus stop",
+    "stop, yes",
+    "START STOP",
+    "help stop",
+    "stop at 5",
+    "nonstop please",
+    "the weekend",
+    "remove 2 from this",
+    "unstop please stop",
+    "opt please",
+    "out please",
+    "n'arrête pas",
+    "arrêt de bus",
+    "merci",
+]
+
+
+@pytest.mark.parametrize("text", UNDERSTOOD)
+def test_an_opt_out_in_polite_words_is_understood(text: str) -> None:
+    assert kind_of(text) is InboundKind.OPT_OUT
+
+
+@pytest.mark.parametrize("text", READ_BY_PEOPLE)
+def test_a_text_with_any_other_word_is_left_to_be_read(text: str) -> None:
+    assert kind_of(text) is InboundKind.OTHER
+
+
+WORDS = st.lists(st.sampled_from(POLITE), max_size=8)
+SEPARATORS = st.sampled_from([" ", ", ", ". ", "! ", "\n", " - ", "  "])
+
+
+@given(WORDS, st.lists(st.sampled_from(OPT_OUT), min_size=1, max_size=4), SEPARATORS, st.data())
+def test_politeness_around_opt_out_words_never_hides_them(
+    polite: list[str], words: list[str], separator: str, data: st.DataObject
+) -> None:
+    text = separator.join(data.draw(st.permutations([*polite, *words])))
+    assert kind_of(text) is InboundKind.OPT_OUT
+
+
+@given(WORDS, SEPARATORS)
+def test_politeness_alone_opts_nobody_out(polite: list[str], separator: str) -> None:
+    assert kind_of(separator.join(polite)) is InboundKind.OTHER
+
+
+@given(
+    WORDS,
+    st.lists(st.sampled_from(OPT_OUT), min_size=1, max_size=3),
+    st.sampled_from([*OTHER_WORDS, *OPT_IN]),
+    st.data(),
+)
+def test_one_word_more_leaves_a_text_to_be_read(
+    polite: list[str], words: list[str], other: str, data: st.DataObject
+) -> None:
+    text = " ".join(data.draw(st.permutations([*polite, *words, other])))
+    assert kind_of(text) is InboundKind.OTHER
+
+
+async def test_a_polite_opt_out_blocks_and_the_trail_says_that_it_was_understood(
+    inbound: InboundHarness,
+) -> None:
+    await inbound.writes()
+    await inbound.texts("Stop. Thank you")
+    number = inbound.owner.sender
+    merchant = inbound.owner.merchant_id
+    assert await inbound.history() == [(merchant, "OPT_OUT", f"sms:STOP-UNDERSTOOD:{number}")]
+    assert [answer.body for answer in await inbound.answers()] != []
+
+
+async def test_start_takes_back_an_opt_out_that_was_understood(inbound: InboundHarness) -> None:
+    await inbound.writes()
+    await inbound.texts("please stop texting me")
+    await inbound.texts("START")
+    assert await inbound.consents() == {
+        inbound.owner.merchant_id: ("OPT_IN", f"sms:START:{inbound.owner.sender}")
+    }
+
+
+async def test_a_question_about_stopping_changes_nothing(inbound: InboundHarness) -> None:
+    await inbound.writes()
+    await inbound.texts("When does it stop?", sender=CONTACT)
+    assert (await inbound.consents(), await inbound.answers()) == ({}, [])
+    assert [text.kind for text in await inbound.stored()] == ["OTHER"]
