@@ -218,7 +218,7 @@ class StartQueue:
             await asyncio.wait_for(self._start(entry.send), _LONGEST_CALL)
         except Failure as error:
             self._reachability.failed()
-            log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
+            log.warning("Temporal is unreachable", extra={"reason": type(error).__name__})
         else:
             outcome = "started"
             self._reachability.answered()

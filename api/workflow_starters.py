@@ -37,7 +37,7 @@ class Bounded:
             await asyncio.wait_for(call(), _PATIENCE)
         except Failure as error:
             self._reachability.failed()
-            log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
+            log.warning("Temporal is unreachable", extra={"reason": type(error).__name__})
         else:
             self._reachability.answered()
 

@@ -251,7 +251,7 @@ def _of(payment: PaymentRow, answer: _Answer) -> _Answer | Unanswered:
 
 def _log_another(payment: PaymentRow, answer: Charge) -> None:
     log.error(
-        "the gateway tells of another charge than was ordered",
+        "the charge at the gateway does not match the payment",
         extra={
             "tenant_id": payment.tenant_id,
             "payment_id": payment.public_id,
@@ -280,7 +280,7 @@ def _now() -> datetime:
 def _log_missing_gateway(payment: PaymentRow) -> None:
     """Log that the gateway of an open payment is not configured any more."""
     log.error(
-        "the gateway of an open payment is gone",
+        "the gateway of an open payment is not configured",
         extra={
             "tenant_id": payment.tenant_id,
             "payment_id": payment.public_id,
@@ -297,7 +297,7 @@ def _log_unanswered(
             pass
         case _:
             log.warning(
-                "the gateway did not tell of a charge",
+                "the gateway did not answer about a charge",
                 extra={**_ids(step), "answer": type(answer).__name__, "reason": answer.reason},
             )
 
@@ -305,8 +305,8 @@ def _log_unanswered(
 def _log_refund(step: UpgradeStep, answer: RefundRefused | NotProcessed | Ambiguous) -> None:
     if isinstance(answer, RefundRefused):
         log.error(
-            "the gateway refuses to give money back",
+            "the gateway refused a refund",
             extra={**_ids(step), "provider_code": answer.provider_code},
         )
     else:
-        log.warning("money not given back yet", extra={**_ids(step), "reason": answer.reason})
+        log.warning("refund is not completed yet", extra={**_ids(step), "reason": answer.reason})

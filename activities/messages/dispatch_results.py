@@ -34,11 +34,18 @@ def log_answer(answer: Answer, *, provider: str, attempt: int) -> None:
         case Accepted():
             pass
         case Refused():
-            log.info("provider refused", extra={**facts, "provider_code": answer.provider_code})
+            log.info(
+                "provider refused the message",
+                extra={**facts, "provider_code": answer.provider_code},
+            )
         case NotProcessed():
-            log.warning("provider did not process", extra={**facts, "reason": answer.reason})
+            log.warning(
+                "provider did not process the message", extra={**facts, "reason": answer.reason}
+            )
         case Ambiguous():
-            log.warning("answer lost, reconciling", extra={**facts, "reason": answer.reason})
+            log.warning(
+                "answer of the provider lost, reconciling", extra={**facts, "reason": answer.reason}
+            )
         case _:
             assert_never(answer)
 

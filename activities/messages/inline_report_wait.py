@@ -108,7 +108,9 @@ class InlineReportWait:
                     reported = await inline_report_wait.reported(db, list(self._waiting))
             except SQLAlchemyError as error:
                 # Each wait ends by its own timeout.
-                log.warning("reports cannot be looked for", extra={"reason": type(error).__name__})
+                log.warning(
+                    "reports could not be looked up", extra={"reason": type(error).__name__}
+                )
                 continue
             for awaited_inline in reported:
                 if awaited_inline in self._waiting:

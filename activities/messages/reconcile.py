@@ -93,7 +93,7 @@ class Reconciliation:
             truth = await provider.look_up(str(attempt.reference))
         if isinstance(truth, Unanswered):
             log.warning(
-                "provider could not be asked",
+                "provider look-up failed",
                 extra={"provider": attempt.provider, "reason": truth.reason},
             )
         if isinstance(truth, Found):

@@ -63,7 +63,7 @@ class Settlement:
         )
         if end.status is MessageStatus.UNKNOWN:
             log.error(
-                "no truth within the horizon",
+                "no result within the reconcile horizon",
                 extra={"tenant_id": step.tenant_id},
             )
         return SettleResult(status=end.status, completed=True, moved=moved)

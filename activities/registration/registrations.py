@@ -77,7 +77,7 @@ class Registering:
                 return _result(row, step)
             registry = self._registries.find(row.provider)
             if registry is None:
-                log.error("no such registry here", extra={"provider": row.provider})
+                log.error("the registry is not configured", extra={"provider": row.provider})
                 return _result(row, step, until=now + _NO_REGISTRY)
             row.deadline = now + registry.timeout + _MARGIN
             call = await self._call(db, row, step, registry, row.deadline)
@@ -204,7 +204,7 @@ class Registering:
             return
         reference = await registrations.get_reference(db, row)
         log.error(
-            "the registry knows nothing of what it had taken",
+            "the registry no longer knows an accepted operation",
             extra={"reference": str(reference), "provider": row.provider},
         )
         await registrations.give_up(db, row, now=now, look_after=self._look_after)

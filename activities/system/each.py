@@ -24,7 +24,7 @@ async def act_on_each(
         )
         for outcome in outcomes:
             if isinstance(outcome, Exception):
-                log.error("one item failed, its turn comes again", exc_info=outcome)
+                log.error("one item failed and will be retried", exc_info=outcome)
             elif isinstance(outcome, BaseException):
                 raise outcome
             else:

@@ -96,7 +96,7 @@ class _Counting(ActivityInboundInterceptor):
                     db, tenant_id=step.tenant_id, message_id=step.message_id, ready_at=ready_at
                 )
         except Exception as error:
-            log.warning("a wait cannot be noted", extra={"reason": type(error).__name__})
+            log.warning("a wait could not be stored", extra={"reason": type(error).__name__})
 
     async def _note(self, step: SendStep, error: Exception) -> NotedFailure | None:
         """Count a failure; None if that is not possible, then the step is tried again."""
@@ -113,10 +113,12 @@ class _Counting(ActivityInboundInterceptor):
                     now=datetime.now(UTC),
                 )
         except Exception as uncounted:
-            log.warning("a failure cannot be counted", extra={"reason": type(uncounted).__name__})
+            log.warning(
+                "a failure could not be counted", extra={"reason": type(uncounted).__name__}
+            )
             return None
         log.error(
-            "step failed by its message",
+            "step failed because of its input",
             extra={"step": name, "tenant_id": step.tenant_id, "failures": noted.failures},
             exc_info=error,
         )

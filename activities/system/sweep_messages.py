@@ -86,7 +86,7 @@ async def _take(task: SweepTask[Item], now: datetime) -> list[Item]:
     try:
         return await task.take(now, _MOST)
     except Exception:
-        log.exception("one task could not be done, its turn comes again")
+        log.exception("a sweeper task failed and will be retried")
         return []
 
 
@@ -196,7 +196,10 @@ class Sweeping:
                     moved = await asyncio.wait_for(self._start(message), _START_PATIENCE)
                 except Exception as error:
                     failed.append(message)
-                    log.error("a message could not be started", exc_info=error)
+                    log.error(
+                        "the workflow of a message could not be started",
+                        exc_info=error,
+                    )
                     if isinstance(error, TimeoutError) or _is_away(error):
                         return
                 else:

@@ -98,7 +98,7 @@ class Provisioning:
 
     async def _warn(self, user: VoiceCredential, declined: Declined) -> None:
         log.error(
-            "the SIP directory declines a user",
+            "the SIP directory refused a user",
             extra={
                 "directory": self._directory.name,
                 "provider_code": declined.provider_code,

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 
-from api.schemas.base import MERCHANT_ID, WITH_ZONE
+from api.schemas.base import WITH_ZONE
+from api.schemas.patterns import MERCHANT_ID
 from api.services.alerts.alerts import AlertFilter
 from api.services.billing.upgrades import LedgerFilter
 from api.services.billing.usage_reports import LONGEST_RANGE, UsageFilter
 from api.services.consent.consents import ConsentFilter
-from api.services.consent.contacts import contact_to_find, sender_to_find
+from api.services.consent.contacts import contact_to_find, errors_name, sender_to_find
 from api.services.consent.inbound_texts import InboundFilter
 from api.services.messages.read import CallFilter, MessageFilter
 from models.enums import AlertType, Channel, ConsentStatus, MessageStatus
@@ -106,7 +107,9 @@ async def _message_filter(
     first, _ = _span("from", since)
     _, end = _span("until", until)
     if first is not None and end is not None and first >= end:
-        raise InvalidDateRange("until lies before from.", (("until", "lies before from"),))
+        raise InvalidDateRange(
+            "until must not be before from.", (("until", "must not be before from"),)
+        )
     return MessageFilter(
         merchant_id=merchant_id, channel=channel, status=status, to=to, since=first, before=end
     )
@@ -169,8 +172,13 @@ async def _inbound_filter(
     return InboundFilter(
         merchant_id=merchant_id,
         sender=None if sender is None else sender_to_find(sender),
-        number=None if number is None else contact_to_find(number),
+        number=_contact("to", number),
     )
+
+
+def _contact(name: str, given: str | None) -> str | None:
+    with errors_name(name):
+        return None if given is None else contact_to_find(given)
 
 
 WantedInbound = Annotated[InboundFilter, Depends(_inbound_filter)]
@@ -199,9 +207,9 @@ async def _usage_filter(
 ) -> UsageFilter:
     first, last = _day("from", since), _day("to", until)
     if first > last:
-        raise InvalidDateRange("to lies before from.", (("to", "lies before from"),))
+        raise InvalidDateRange("to must not be before from.", (("to", "must not be before from"),))
     if (last - first).days >= LONGEST_RANGE:
-        reason = f"is more than {LONGEST_RANGE} days from the first to the last"
+        reason = f"must be at most {LONGEST_RANGE} days from the first to the last"
         raise InvalidDateRange(f"The range {reason}.", (("to", reason),))
     return UsageFilter(merchant_id=merchant_id, first=first, last=last)
 

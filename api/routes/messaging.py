@@ -33,6 +33,7 @@ from api.schemas.messaging_numbers import (
     V1MerchantMessagingNumberView,
     V1MerchantMessagingStatusView,
 )
+from api.schemas.patterns import AREA_CODE
 from models.errors import IdempotencyKeyReused, MerchantNotFound
 from models.registration_errors import (
     AssignmentPending,
@@ -147,7 +148,7 @@ async def find_available_numbers(
         str | None,
         Query(
             alias="areaCode",
-            pattern=r"^[2-9][0-9]{2}$",
+            pattern=AREA_CODE,
             description="Return numbers with this US area code only.",
             examples=["813"],
         ),

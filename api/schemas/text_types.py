@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, StringConstraints
 
+from api.schemas.patterns import ONE_LINE, SPEECH
+
 _INVISIBLE: Final = (
     r"\s\x00-\x1f\x7f-\xa0\xad"
     # Default_Ignorable_Code_Point (Unicode Character Database), and Braille without dots.
@@ -16,11 +18,6 @@ _VISIBLE: Final = re.compile(f"[^{_INVISIBLE}]")
 _SEARCHED: Final = 512 * 1024
 """Characters of the longest text that is taken (an e-mail's body): 10 ms, where 4 MiB take 80."""
 
-# No control character, line break or change of direction: mail systems read them differently.
-_ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
-# Speech has a direction of its own, and right-to-left texts mark theirs.
-_SPEECH: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-
 
 def _says_something(text: str) -> str:
     if not _VISIBLE.search(text, 0, _SEARCHED):
@@ -31,8 +28,8 @@ def _says_something(text: str) -> str:
 Visible = AfterValidator(_says_something)
 """Refuses a text of white space and invisible characters only."""
 
-OneLine = Annotated[str, StringConstraints(min_length=1, pattern=_ONE_LINE), Visible]
+OneLine = Annotated[str, StringConstraints(min_length=1, pattern=ONE_LINE), Visible]
 """A name or a subject."""
 
-Speech = Annotated[str, StringConstraints(min_length=1, pattern=_SPEECH), Visible]
+Speech = Annotated[str, StringConstraints(min_length=1, pattern=SPEECH), Visible]
 """A text that is spoken."""

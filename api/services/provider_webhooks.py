@@ -41,7 +41,7 @@ def verify_webhook(
     except ForgedWebhook as error:
         raise Forbidden("The signature is not valid.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise MalformedJson("Signed, but not what is told here.") from error
+        raise MalformedJson("The signature is valid, but the body is not a report.") from error
     if event is not None and event.reference != reference:
-        raise Forbidden("It belongs to another address.")
+        raise Forbidden("The report belongs to another reference than that in the address.")
     return event

@@ -72,7 +72,7 @@ async def _connect_patiently() -> Client:
         try:
             return await connect()
         except RuntimeError:
-            log.warning("Temporal is out of reach", extra={"setting": "TEMPORAL_ADDRESS"})
+            log.warning("Temporal is unreachable", extra={"setting": "TEMPORAL_ADDRESS"})
             await asyncio.sleep(1)
         except ValueError:  # its message may hold the key
             raise BadSettings(

@@ -40,7 +40,7 @@ async def keep_system_workflows(client: Client, close_every: timedelta) -> None:
             await register_search_attributes(client)
             await start_system_workflows(client, close_every, adjust=False)
         except RPCError as error:
-            log.warning("Temporal is out of reach", extra={"reason": error.status.name})
+            log.warning("Temporal is unreachable", extra={"reason": error.status.name})
 
 
 async def start_sweeper(client: Client) -> None:

@@ -54,7 +54,7 @@ async def test_what_a_report_says_of_something_else_changes_nothing_and_is_count
     assert await reporting.everything() == before
     assert mismatches(reason) == counted + 1
     public_id = await shown(reporting.inbound.database, "message", message_id)
-    [record] = [r for r in caplog.records if "does not belong to its attempt" in r.message]
+    [record] = [r for r in caplog.records if "does not match its attempt" in r.message]
     assert (record.__dict__["message_id"], record.__dict__["reason"]) == (public_id, reason)
     assert not [r for r in caplog.records if CONTACT in str(r.__dict__)]
     assert await reporting.tell(await reporting.told(message_id)) == 204

@@ -151,7 +151,7 @@ FAULTS: Final = (
         "a report is believed under another address",
         "api/services/provider_webhooks.py",
         "verify_webhook",
-        'raise Forbidden("It belongs to another address.")',
+        'raise Forbidden("The report belongs to another reference than that in the address.")',
         "pass",
         ("tests/api/billing/test_payment_webhooks.py",),
     ),

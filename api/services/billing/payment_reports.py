@@ -112,7 +112,7 @@ class PaymentWebhooks:
 
 def _log_another(gateway: str, report: ChargeReport, reason: ChargeMismatch) -> None:
     log.error(
-        "the gateway tells of another charge than was ordered",
+        "the charge at the gateway does not match the payment",
         extra={
             "reference": report.reference,
             "gateway": gateway,

@@ -144,7 +144,9 @@ class Billing:
             payment_id = await self._insert(db, caller, merchant, order, request)
             if payment_id is not None:
                 return Accepted(await upgrades.get_upgrade(db, caller, payment_id))
-        raise TemporarilyUnavailable("Another request with this referenceId is under way.")
+        raise TemporarilyUnavailable(
+            "Another request with this referenceId is being processed. Repeat it later."
+        )
 
     async def _by_key(
         self, db: WriteSession, caller: Caller, request: IdempotentRequest

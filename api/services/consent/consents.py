@@ -9,7 +9,7 @@ from api.http.idempotency import IdempotentRequest, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConsentRequest
-from api.services.consent.contacts import key_to_find, read_contact
+from api.services.consent.contacts import errors_name, key_to_find, read_contact
 from models.enums import Channel, ConsentStatus, SuppressionReason
 from models.queries.consent import suppression
 from models.queries.consent.consents import list_changes, list_consents, lock_contact, write_consent
@@ -51,7 +51,7 @@ class Consents:
             stored = await find_answer(db, caller, request)
             if stored is not None:
                 # Equal requests name the same contact: it is not kept a second time.
-                contact = read_contact(order.channel, order.contact)
+                contact = _read(order)
                 return Replayed(ConsentView.model_validate({**stored, "contact": contact}))
             merchant = await get_merchant(db, caller, order.merchant_id)
             view = await self._write(db, caller, merchant, order)
@@ -68,7 +68,8 @@ class Consents:
         """
         contact_key = None
         if wanted.contact is not None:
-            contact_key = key_to_find(wanted.contact, self._database.contact_keys)
+            with errors_name("contact"):
+                contact_key = key_to_find(wanted.contact, self._database.contact_keys)
         async with self._database.read() as db:
             after = await find_cursor_row(db, Consent, caller.tenant_id, page.after_id())
             rows = await list_consents(
@@ -87,7 +88,8 @@ class Consents:
         self, caller: Caller, merchant_id: str, channel: Channel, contact: str, page: Page
     ) -> Slice[ConsentChangeView]:
         """Return everything a contact said to a merchant on a channel, the last first."""
-        contact_key = key_to_find(contact, self._database.contact_keys)
+        with errors_name("contact"):
+            contact_key = key_to_find(contact, self._database.contact_keys)
         async with self._database.read() as db:
             after = await find_cursor_row(db, ConsentChange, caller.tenant_id, page.after_id())
             rows = await list_changes(
@@ -109,7 +111,7 @@ class Consents:
         order: V1MerchantConsentRequest,
     ) -> ConsentView:
         """Make it the contact's last word, alone with this contact."""
-        contact = read_contact(order.channel, order.contact)
+        contact = _read(order)
         contact_key = self._database.contact_keys.key(order.channel, contact)
         merchant_id = row_id(merchant.id)
         await lock_contact(
@@ -169,6 +171,11 @@ async def _lift_bounces(db: WriteSession, caller: Caller, said: _ConsentWrite) -
             **asdict(replace(said, merchant_id=owner)),
             reasons=frozenset({SuppressionReason.HARD_BOUNCE}),
         )
+
+
+def _read(order: V1MerchantConsentRequest) -> str:
+    with errors_name("contact"):
+        return read_contact(order.channel, order.contact)
 
 
 def _view(consent: Consent, merchant: str) -> ConsentView:

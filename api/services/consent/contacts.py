@@ -1,14 +1,26 @@
 """Contacts as integrators write them: checked, and as they are kept and compared."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from email_validator import EmailNotValidError, validate_email
 
 from models.enums import Channel
-from models.errors import InvalidEmail, InvalidPhoneNumber
+from models.errors import InvalidEmail, InvalidPhoneNumber, MessageTooLong
 from models.rules.consent.contact_keys import ContactKeys
 from models.rules.consent.contacts import e164, merged_contact
 
 _LONGEST = 320
 """Characters of a merged address."""
+
+
+@contextmanager
+def errors_name(field: str) -> Iterator[None]:
+    """Let an error about a contact or a text inside the block name the field that it is about."""
+    try:
+        yield
+    except (InvalidPhoneNumber, InvalidEmail, MessageTooLong) as error:
+        raise type(error)(f"{field}: {error.detail}", ((field, error.detail),)) from error
 
 
 def read_contact(channel: Channel, given: str) -> str:

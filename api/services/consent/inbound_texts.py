@@ -115,7 +115,7 @@ class Inbox:
         except ForgedWebhook as error:
             raise Forbidden("The signature is not valid.") from error
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise MalformedJson("Not an inbound text.") from error
+            raise MalformedJson("Signed, but the body is not an inbound text.") from error
         answer = await self._record(provider, text)
         if answer is not None:
             await self._starter.start(answer)
@@ -331,7 +331,7 @@ def _note_foreign(provider: str, number: KnownNumber) -> None:
     """Count and log a text that another provider would have to pass on."""
     REPORT_MISMATCHES.labels(provider, Mismatch.PROVIDER).inc()
     log.warning(
-        "a text was passed on by another provider than its number's",
+        "an inbound text came from another provider than that of its number",
         extra={"tenant_id": number.tenant_id, "provider": provider},
     )
 

@@ -261,7 +261,7 @@ def due_at(send_at: datetime | None, now: datetime) -> datetime:
     if send_at is None or send_at <= now:
         return now
     if send_at > now + FARTHEST:
-        raise ValidationFailed(errors=(("sendAt", f"at most {FARTHEST.days} days ahead"),))
+        raise ValidationFailed(errors=(("sendAt", f"must be at most {FARTHEST.days} days ahead"),))
     return send_at
 
 

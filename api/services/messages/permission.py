@@ -146,7 +146,9 @@ async def _address(db: ReadSession, caller: Caller, draft: Draft) -> str | None:
     """Return the address a mail is sent from; one that was asked for must be the tenant's."""
     address = await send_policy.find_address(db, tenant_id=caller.tenant_id, wanted=draft.sender)
     if address is None and draft.sender is not None:
-        raise ValidationFailed(errors=(("from", "is not an address configured for you"),))
+        raise ValidationFailed(
+            errors=(("from", "must be one of the tenant's addresses; ask the operator"),)
+        )
     return address
 
 

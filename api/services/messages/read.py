@@ -10,7 +10,7 @@ from api.http.pagination import Page, Slice
 from api.schemas.messages import MessageView
 from api.schemas.money import MessagePrice
 from api.schemas.voice import VoiceTtsCallView
-from api.services.consent.contacts import key_to_find
+from api.services.consent.contacts import errors_name, key_to_find
 from api.services.messages.trail import trail
 from models.enums import FINAL_REPORT, Channel, MessageStatus
 from models.errors import MessageNotFound
@@ -120,7 +120,8 @@ class Messages:
         """Return what the rows are held against; an address is looked for among all recipients."""
         key = None
         if wanted.to is not None:
-            key = key_to_find(wanted.to, self._database.contact_keys)
+            with errors_name("to"):
+                key = key_to_find(wanted.to, self._database.contact_keys)
         is_address = wanted.to is not None and "@" in wanted.to
         return MessageCriteria(
             channel=wanted.channel,

@@ -55,7 +55,9 @@ class Recordings:
             case NotFound():
                 raise RecordingNotFound
             case Unanswered():
-                raise TemporarilyUnavailable("The provider of this call is out of reach.")
+                raise TemporarilyUnavailable(
+                    "The provider of this call does not answer. Repeat the request later."
+                )
             case unexpected:
                 assert_never(unexpected)
 
@@ -87,7 +89,9 @@ async def _provider_id(
         case NotFound():
             raise RecordingNotFound
         case Unanswered():
-            raise TemporarilyUnavailable("The provider of this call is out of reach.")
+            raise TemporarilyUnavailable(
+                "The provider of this call does not answer. Repeat the request later."
+            )
         case unexpected:
             assert_never(unexpected)
 

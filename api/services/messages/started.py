@@ -55,7 +55,9 @@ class StartedMessages:
             try:
                 await self.write_down()
             except Exception as error:
-                log.warning("starts are not noted", extra={"reason": type(error).__name__})
+                log.warning(
+                    "workflow starts could not be stored", extra={"reason": type(error).__name__}
+                )
 
     async def write_down(self) -> None:
         """Put off the sweeper's look at what was started a while ago and has no attempt yet."""

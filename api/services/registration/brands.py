@@ -82,7 +82,9 @@ class Brands(RegistrationActions):
             )
         else:
             if brand.state not in EDITABLE:
-                raise BrandNotEditable(f"The brand is {brand.state}.")
+                raise BrandNotEditable(
+                    f"The brand is {brand.state}; only a DRAFT or REJECTED one can be changed."
+                )
             brand.profile = asdict(profile)
             brand.revision += 1
             brand.updated_at = now

@@ -104,7 +104,9 @@ class Campaigns(RegistrationActions):
         else:
             campaign = await get_campaign(db, scope, order.campaign_id, locked=True)
             if campaign.state not in EDITABLE:
-                raise CampaignNotEditable(f"The campaign is {campaign.state}.")
+                raise CampaignNotEditable(
+                    f"The campaign is {campaign.state}; only DRAFT and REJECTED can be changed."
+                )
             campaign.profile = asdict(profile)
             campaign.revision += 1
             campaign.updated_at = now

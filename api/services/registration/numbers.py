@@ -70,7 +70,7 @@ class MessagingNumbers(RegistrationActions):
             scope = await find_scope(db, self._registries, caller, merchant_id)
         found = await scope.registry.search_numbers(area_code=area_code, type=type, limit=limit)
         if not isinstance(found, NumberOffers):
-            raise TemporarilyUnavailable("The registry cannot be asked now.")
+            raise TemporarilyUnavailable("The registry does not answer. Repeat the request later.")
         return [AvailableNumberView.model_validate(number) for number in found.numbers]
 
     async def buy(
@@ -188,13 +188,13 @@ class MessagingNumbers(RegistrationActions):
     ) -> Campaign:
         campaign = await get_campaign(db, scope, campaign_id)
         if row.state != NumberState.ACTIVE:
-            raise NumberNotActive(f"The number is {row.state}.")
+            raise NumberNotActive(f"The number is {row.state}; it must be ACTIVE.")
         if row.type != NumberType.LOCAL:
             raise NumberNotAssignable
         if row.assignment in HELD:
-            raise NumberAlreadyAssigned(f"Its assignment is {row.assignment}.")
+            raise NumberAlreadyAssigned(f"The assignment of the number is {row.assignment}.")
         if campaign.state != RegistrationState.APPROVED:
-            raise CampaignNotApproved(f"The campaign is {campaign.state}.")
+            raise CampaignNotApproved(f"The campaign is {campaign.state}; it must be APPROVED.")
         await _check_room(db, scope, campaign)
         row.campaign_id = campaign.id
         change = StateChange(assignment=AssignmentState.PENDING)
@@ -204,7 +204,7 @@ class MessagingNumbers(RegistrationActions):
 
     def _release(self, row: MessagingNumber, now: datetime) -> None:
         if row.state in (NumberState.REQUESTED, NumberState.FAILED):
-            raise NumberNotActive(f"The number is {row.state}.")
+            raise NumberNotActive(f"The number is {row.state}; it must be ACTIVE.")
         if row.assignment == AssignmentState.PENDING:
             raise AssignmentPending
         unassign = StateChange(assignment=AssignmentState.UNASSIGNING)

@@ -61,7 +61,9 @@ async def find_scope(
     mode = await find_delivery_mode(db, caller.tenant_id)
     registry = None if mode is None else registries.of_mode(mode)
     if registry is None:
-        raise TemporarilyUnavailable("No registry is set up for this tenant.")
+        raise TemporarilyUnavailable(
+            "No registry is configured for this tenant's delivery mode. Ask the operator."
+        )
     return Scope(caller=caller, merchant=merchant, registry=registry)
 
 

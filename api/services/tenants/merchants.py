@@ -46,7 +46,9 @@ class Merchants:
     ) -> Outcome[MerchantView]:
         """Create a merchant or change what the order names of it."""
         if caller.merchant_id is not None:
-            raise Forbidden("A merchant's own key may not write merchants.")
+            raise Forbidden(
+                "A merchant's own key may not write merchants. Use a key of the tenant."
+            )
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.route)
         ) as db:
@@ -144,9 +146,9 @@ def _check_hours(merchant: Merchant) -> None:
     """Raise unless the hours narrow what the law allows, and leave something of it."""
     wrong = []
     if merchant.marketing_from is not None and merchant.marketing_from < FEDERAL.opens:
-        wrong.append(("marketingFrom", f"not before {FEDERAL.opens:%H:%M}"))
+        wrong.append(("marketingFrom", f"must not be before {FEDERAL.opens:%H:%M}"))
     if merchant.marketing_until is not None and merchant.marketing_until > FEDERAL.closes:
-        wrong.append(("marketingUntil", f"not after {FEDERAL.closes:%H:%M}"))
+        wrong.append(("marketingUntil", f"must not be after {FEDERAL.closes:%H:%M}"))
     try:
         narrowed(FEDERAL, merchant.marketing_from, merchant.marketing_until)
     except NoSuchHour:

@@ -53,6 +53,6 @@ def note_mismatch(provider: str, reason: Mismatch, about: AttemptKey | Reference
         case Reference():
             named = {"reference": str(about)}
     log.warning(
-        "what a provider tells does not belong to its attempt",
+        "a report does not match its attempt",
         extra={**named, "provider": provider, "reason": reason},
     )

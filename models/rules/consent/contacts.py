@@ -38,21 +38,25 @@ def e164(given: str) -> str:
     text = given.strip(string.whitespace)
     # The library would also read vanity letters (+1800FLOWERS) and extensions.
     if not _WRITTEN.fullmatch(text) or len(text) > 2 * _E164_LONGEST:
-        raise InvalidPhoneNumber("A phone number is written in E.164: + and country code first.")
+        raise InvalidPhoneNumber(
+            "must be in E.164 form, + and country code first, such as +12015550123"
+        )
     number = _parsed(text)
     written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if (current := current_form(written)) != written:
         number = _parsed(current)
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
-        raise InvalidPhoneNumber("The phone number lacks its area code.")
+        raise InvalidPhoneNumber("lacks its area code")
     if number.extension or possible != ValidationResult.IS_POSSIBLE:
-        raise InvalidPhoneNumber("No such phone number is possible in that country.")
+        raise InvalidPhoneNumber("has too many or too few digits for its country")
     formatted = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if number.country_code == _NORTH_AMERICA and not _NANP.fullmatch(formatted):
-        raise InvalidPhoneNumber("No area code or exchange of +1 begins with 0 or 1.")
+        raise InvalidPhoneNumber(
+            "has an area code or exchange that begins with 0 or 1, which +1 does not have"
+        )
     if len(formatted) > _E164_LONGEST:  # some numbering plans of the library know longer ones
-        raise InvalidPhoneNumber("A phone number has at most 15 digits.")
+        raise InvalidPhoneNumber("must have at most 15 digits")
     return formatted
 
 
@@ -60,7 +64,9 @@ def _parsed(text: str) -> PhoneNumber:
     try:
         return phonenumbers.parse(text, None)
     except NumberParseException as error:
-        raise InvalidPhoneNumber("The phone number cannot be read.") from error
+        raise InvalidPhoneNumber(
+            "must begin with + and an existing country code, such as +12015550123"
+        ) from error
 
 
 def merged_contact(channel: Channel, contact: str) -> str:

@@ -111,7 +111,7 @@ async def test_a_charge_that_nobody_ordered_is_neither_believed_nor_canceled(
     assert (progress.status, progress.next_action) == (PENDING, PaymentAction.CANCEL_CHARGE)
     assert gateway.calls == ["charge", "look_up", "look_up"]
     assert (await harness.row(payment_id)).charge_id is None
-    assert caplog.messages.count("the gateway tells of another charge than was ordered") == 3
+    assert caplog.messages.count("the charge at the gateway does not match the payment") == 3
 
 
 def replace_sweep(row: object) -> dict[str, object]:

@@ -192,7 +192,7 @@ async def test_news_of_a_charge_that_nobody_ordered_are_dropped(
     assert (await post(client, reference, news(reference, **changed))).status_code == 204
     assert await everything(harness) == before
     assert (dropped("AMOUNT"), upgrades.row_changed) == (counted + 1, [])
-    assert "the gateway tells of another charge than was ordered" in caplog.messages
+    assert "the charge at the gateway does not match the payment" in caplog.messages
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
