@@ -29,6 +29,12 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _one_printable_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line without control characters")
+    return text
+
+
 def _only_hours_and_minutes(given: Any) -> Any:
     # pydantic would also take seconds, fractions, zones and plain numbers.
     if isinstance(given, time) or (isinstance(given, str) and _HOUR.fullmatch(given)):
@@ -45,6 +51,9 @@ Hour = Annotated[
     WithJsonSchema({"type": "string", "pattern": _HOUR.pattern}),
 ]
 HelpText = Annotated[str, StringConstraints(max_length=320, pattern=r"\S")]
+SupportContact = Annotated[
+    str, StringConstraints(max_length=100, pattern=r"\S"), AfterValidator(_one_printable_line)
+]
 
 
 class V1MerchantUpsertRequest(RequestBody):
@@ -139,8 +148,15 @@ class V1MerchantSettingsRequest(RequestBody):
     help_text: HelpText | None = Field(
         default=None,
         description="Answer to HELP by SMS, at most 320 characters. By default the answer names "
-        "the merchant.",
+        "the merchant and its `supportContact`. On numbers of a 10DLC campaign the campaign's "
+        "`helpMessage` is the answer.",
         examples=["Gym A: call 813-555-0100 or write to desk@example.com. Reply STOP to opt out."],
+    )
+    support_contact: SupportContact | None = Field(
+        default=None,
+        description="How recipients reach the merchant: a phone number, e-mail or web address, at "
+        "most 100 characters on one line. The default answer to HELP names it. Default: none.",
+        examples=["813-555-0100"],
     )
 
 
@@ -159,6 +175,12 @@ class MerchantSettingsView(View):
         examples=["19:30"],
     )
     help_text: str | None = Field(
-        description="Answer to HELP by SMS. Null: the default answer, which names the merchant.",
+        description="Answer to HELP by SMS. Null: the default answer, which names the merchant and "
+        "its `supportContact`.",
         examples=["Gym A: call 813-555-0100 or write to desk@example.com. Reply STOP to opt out."],
+    )
+    support_contact: str | None = Field(
+        description="How recipients reach the merchant, named in the default answer to HELP. Null: "
+        "none.",
+        examples=["813-555-0100"],
     )

@@ -36,5 +36,11 @@ class Merchant(Table, table=True):
     )
     marketing_until: time | None = Field(default=None, sa_type=Time, nullable=True)
     help_text: str | None = Field(default=None, sa_type=String(320), nullable=True)
+    support_contact: str | None = Field(
+        default=None,
+        sa_type=String(100),
+        nullable=True,
+        description="How recipients reach the merchant; named in the default answer to HELP.",
+    )
     created_at: datetime = timestamp()
     updated_at: datetime = timestamp()

@@ -278,6 +278,18 @@ async def test_help_is_answered_by_the_merchants_text_or_ours(line: Line, own: s
     assert "Gym A" in answer.body
 
 
+async def test_help_names_the_way_to_reach_the_merchant(line: Line) -> None:
+    await line.writes()
+    async with line.database.transaction() as db:
+        await db.execute(
+            text("UPDATE merchant SET support_contact = '813-555-0100' WHERE id = :m"),
+            {"m": line.owner.merchant_id},
+        )
+    await line.texts("HELP")
+    [answer] = await line.answers()
+    assert ("Gym A" in answer.body, "813-555-0100" in answer.body) == (True, True)
+
+
 async def test_help_after_stop_is_still_answered(line: Line) -> None:
     await line.writes()
     await line.texts("STOP")

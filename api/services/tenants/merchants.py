@@ -162,4 +162,5 @@ def _settings_view(merchant: Merchant) -> MerchantSettingsView:
         marketing_from=merchant.marketing_from,
         marketing_until=merchant.marketing_until,
         help_text=merchant.help_text,
+        support_contact=merchant.support_contact,
     )

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import DeliveryMode
-from models.queries.consent.inbound_texts import find_number
+from models.queries.consent.inbound_numbers import find_number
 from models.rules.registration.vocabulary import RegistrationOperation
 from providers.ports.messages import Unanswered
 from tests.api.integrator import GYM, Integrator

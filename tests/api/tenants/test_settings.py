@@ -12,7 +12,13 @@ from tests.api.integrator import GYM, Integrator, make_merchant
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
 PATH = "/merchants/gym-a/settings"
-NONE = {"merchantId": "gym-a", "marketingFrom": None, "marketingUntil": None, "helpText": None}
+NONE = {
+    "merchantId": "gym-a",
+    "marketingFrom": None,
+    "marketingUntil": None,
+    "helpText": None,
+    "supportContact": None,
+}
 
 
 @pytest.fixture
@@ -46,7 +52,12 @@ async def test_a_merchants_key_reads_its_own_and_writes_none(
 
 
 async def test_absent_ones_stay_and_null_takes_one_back(tenant: Integrator) -> None:
-    all_of_them = {"marketingFrom": "10:00", "marketingUntil": "19:30", "helpText": "Call us."}
+    all_of_them = {
+        "marketingFrom": "10:00",
+        "marketingUntil": "19:30",
+        "helpText": "Call us.",
+        "supportContact": "813-555-0100",
+    }
     assert (await tenant.post(PATH, all_of_them)).json() == {"merchantId": "gym-a", **all_of_them}
     await tenant.post(PATH, {})
     await tenant.post(PATH, {"marketingFrom": None})
@@ -74,6 +85,12 @@ async def test_absent_ones_stay_and_null_takes_one_back(tenant: Integrator) -> N
         ({"helpText": ""}, "helpText"),
         ({"helpText": "  "}, "helpText"),
         ({"helpText": "x" * 321}, "helpText"),
+        ({"supportContact": ""}, "supportContact"),
+        ({"supportContact": " "}, "supportContact"),
+        ({"supportContact": "x" * 101}, "supportContact"),
+        ({"supportContact": "813-555-0100\nSTOP"}, "supportContact"),
+        ({"supportContact": "813\u2028555"}, "supportContact"),
+        ({"supportContact": 8135550100}, "supportContact"),
         ({"timezone": "UTC"}, "timezone"),
     ],
 )
