@@ -37,7 +37,11 @@ async def test_baja_is_obeyed_and_answered_as_registered(
     refused = await integrator.send(to)
     assert (refused.status_code, refused.json()["code"]) == (403, "CONSENT_OPTED_OUT")
     [change] = (
-        await integrator.get(f"/consents/history?merchantId={integrator.owner.merchant}")
+        await integrator.get(
+            f"/consents/history?merchantId={integrator.owner.merchant}&channel=SMS&contact={to}".replace(
+                "+", "%2B"
+            )
+        )
     ).json()
     assert (change["status"], change["source"]) == (
         "OPT_OUT",

@@ -42,7 +42,8 @@ _NUMBER = text(
       FROM sender_number number JOIN tenant ON tenant.id = number.tenant_id
       LEFT JOIN messaging_number bought
              ON bought.tenant_id = number.tenant_id AND bought.merchant_id = number.merchant_id
-            AND bought.number = number.number AND bought.state IN ('ACTIVE', 'RELEASE_FAILED', 'RELEASING', 'REQUESTED')
+            AND bought.number = number.number
+            AND bought.state IN ('ACTIVE', 'RELEASE_FAILED', 'RELEASING', 'REQUESTED')
             AND bought.assignment <> 'FAILED'
       LEFT JOIN campaign
              ON campaign.tenant_id = bought.tenant_id AND campaign.id = bought.campaign_id
