@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from api.schemas.base import MerchantId, RequestBody, View
+from models.rules.consent.country_zones import all_zones
 
 _MOST_UNITS = 2_147_483_647
 _ZONES = frozenset(available_timezones())
@@ -26,6 +27,12 @@ _HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 def _known_zone(name: str) -> str:
     if name not in _ZONES:
         raise ValueError("must be an IANA time zone, such as America/New_York")
+    return name
+
+
+def _zone_of_a_country(name: str) -> str:
+    if name not in all_zones():
+        raise ValueError("must be a time zone of tzdata's zone1970.tab, such as Europe/Moscow")
     return name
 
 
@@ -49,6 +56,9 @@ Hour = Annotated[
     BeforeValidator(_only_hours_and_minutes),
     PlainSerializer(lambda hour: hour.strftime("%H:%M"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": _HOUR.pattern}),
+]
+NamedZones = Annotated[
+    list[Annotated[str, AfterValidator(_zone_of_a_country)]], Field(min_length=1, max_length=20)
 ]
 HelpText = Annotated[str, StringConstraints(max_length=320, pattern=r"\S")]
 SupportContact = Annotated[
@@ -145,6 +155,13 @@ class V1MerchantSettingsRequest(RequestBody):
         "It must lie within 08:00–21:00. Default: 21:00.",
         examples=["19:30"],
     )
+    marketing_timezones: NamedZones | None = Field(
+        default=None,
+        description="IANA time zones, at most 20. MARKETING by SMS goes out at an hour that fits "
+        "every zone in which the recipient may be. If none does, the first of these zones that is "
+        "one of them decides; if there is none either, the message is refused. Default: none.",
+        examples=[["Europe/Moscow"]],
+    )
     help_text: HelpText | None = Field(
         default=None,
         description="Answer to HELP by SMS, at most 320 characters. By default the answer names "
@@ -173,6 +190,11 @@ class MerchantSettingsView(View):
         description="End of the hours for MARKETING by SMS, in the recipient's local time. Null: "
         "21:00.",
         examples=["19:30"],
+    )
+    marketing_timezones: list[str] | None = Field(
+        description="Time zones that decide for MARKETING by SMS where no hour fits every zone in "
+        "which the recipient may be. Null: none.",
+        examples=[["Europe/Moscow"]],
     )
     help_text: str | None = Field(
         description="Answer to HELP by SMS. Null: the default answer, which names the merchant and "

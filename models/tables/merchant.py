@@ -3,10 +3,12 @@
 from datetime import datetime, time
 from typing import ClassVar
 
-from sqlalchemy import ForeignKeyConstraint, String, Time, UniqueConstraint
+from sqlalchemy import ARRAY, ForeignKeyConstraint, String, Time, UniqueConstraint
 from sqlmodel import Field
 
 from models.tables.base import Table, identity, not_negative, tenant_key, timestamp
+
+_Zones = ARRAY(String(64))
 
 
 class Merchant(Table, table=True):
@@ -35,6 +37,12 @@ class Merchant(Table, table=True):
         description="Narrows the hours of MARKETING, in the recipient's local time.",
     )
     marketing_until: time | None = Field(default=None, sa_type=Time, nullable=True)
+    marketing_timezones: list[str] | None = Field(
+        default=None,
+        sa_type=_Zones,
+        nullable=True,
+        description="Zones that decide where no hour fits all zones of a number.",
+    )
     help_text: str | None = Field(default=None, sa_type=String(320), nullable=True)
     support_contact: str | None = Field(
         default=None,

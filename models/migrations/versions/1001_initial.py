@@ -273,6 +273,7 @@ def _create_merchant() -> None:
         sa.Column("timezone", sa.String(length=64), nullable=False),
         sa.Column("marketing_from", sa.Time(), nullable=True),
         sa.Column("marketing_until", sa.Time(), nullable=True),
+        sa.Column("marketing_timezones", sa.ARRAY(sa.String(length=64)), nullable=True),
         sa.Column("help_text", sa.String(length=320), nullable=True),
         sa.Column("support_contact", sa.String(length=100), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

@@ -21,6 +21,7 @@ class SendPolicy:
     timezone: str
     marketing_from: time | None
     marketing_until: time | None
+    marketing_timezones: Sequence[str]
     consent: ConsentStatus | None
     """Of all contacts together: OPT_OUT if one said so, OPT_IN if each did."""
     suppressed: bool
@@ -35,7 +36,7 @@ class SendPolicy:
 _POLICY = text(
     """
     SELECT merchant.id, merchant.active, merchant.timezone, merchant.marketing_from,
-           merchant.marketing_until,
+           merchant.marketing_until, merchant.marketing_timezones,
            (SELECT array_agg(status) FROM consent
              WHERE consent.tenant_id = merchant.tenant_id AND consent.merchant_id = merchant.id
                AND consent.channel = :channel
@@ -104,6 +105,7 @@ async def find_policy(
         timezone=row.timezone,
         marketing_from=row.marketing_from,
         marketing_until=row.marketing_until,
+        marketing_timezones=row.marketing_timezones or (),
         consent=together(row.consents or (), len(contact_keys)),
         suppressed=row.suppressed,
         sender=choose(

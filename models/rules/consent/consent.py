@@ -38,5 +38,8 @@ def consent_forbids(
 def refusal(code: ErrorCode) -> PolicyForbids:
     """Return the error that tells a caller at acceptance what later would end a message."""
     if code is ErrorCode.OUTSIDE_HOURS:
-        return ChannelNotAllowed("No hour of the merchant's window is daytime in all zones.")
+        return ChannelNotAllowed(
+            "No hour between marketingFrom and marketingUntil fits every time zone the recipient "
+            "may be in. Widen them, or name one of the zones in marketingTimezones."
+        )
     return _REFUSALS[code]()

@@ -16,6 +16,7 @@ NONE = {
     "merchantId": "gym-a",
     "marketingFrom": None,
     "marketingUntil": None,
+    "marketingTimezones": None,
     "helpText": None,
     "supportContact": None,
 }
@@ -55,6 +56,7 @@ async def test_absent_ones_stay_and_null_takes_one_back(tenant: Integrator) -> N
     all_of_them = {
         "marketingFrom": "10:00",
         "marketingUntil": "19:30",
+        "marketingTimezones": ["Europe/Moscow", "America/Sao_Paulo"],
         "helpText": "Call us.",
         "supportContact": "813-555-0100",
     }
@@ -82,6 +84,11 @@ async def test_absent_ones_stay_and_null_takes_one_back(tenant: Integrator) -> N
         ({"marketingFrom": "09:00Z"}, "marketingFrom"),
         ({"marketingFrom": 36000}, "marketingFrom"),
         ({"marketingFrom": ""}, "marketingFrom"),
+        ({"marketingTimezones": "Europe/Moscow"}, "marketingTimezones"),
+        ({"marketingTimezones": []}, "marketingTimezones"),
+        ({"marketingTimezones": ["localtime"]}, "marketingTimezones.0"),
+        ({"marketingTimezones": ["Europe/Moscow", "Mars/Base"]}, "marketingTimezones.1"),
+        ({"marketingTimezones": ["Europe/Moscow"] * 21}, "marketingTimezones"),
         ({"helpText": ""}, "helpText"),
         ({"helpText": "  "}, "helpText"),
         ({"helpText": "x" * 321}, "helpText"),
