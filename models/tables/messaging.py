@@ -155,6 +155,13 @@ class MessagingNumber(Registered, table=True):
             unique=True,
             postgresql_where=text(f"state IN ({_TAKEN})"),
         ),
+        # An inbound text finds the last owner of a number that was given back, of all tenants.
+        Index(
+            "ix_messaging_number_given_back",
+            "number",
+            "released_at",
+            postgresql_where=text("state = 'RELEASED'"),
+        ),
         Index("ix_messaging_number_merchant", "tenant_id", "merchant_id", "id"),
         Index("ix_messaging_number_sweep", "sweep_at", postgresql_where=_SILENT),
     )

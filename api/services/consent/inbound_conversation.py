@@ -21,6 +21,8 @@ class Conversation:
     contact_key: str
     registered: CampaignTexts | None
     """Of the number's campaign."""
+    given_back: bool
+    """The number is the owner's no more: consent is changed, nothing is answered."""
 
     @classmethod
     def read(
@@ -36,6 +38,7 @@ class Conversation:
             reading=read_text(text.body, BUILT_IN if registered is None else registered.keywords),
             contact_key=contact_key,
             registered=registered,
+            given_back=number.given_back,
         )
 
     def row(self, merchant_id: int | None, now: datetime) -> NewInbound:

@@ -114,7 +114,7 @@ class Inbox:
         finds itself stored and answers are counted exactly.
         """
         async with self._database.read() as looking:
-            number = await find_number(looking, text.number)
+            number = await find_number(looking, text.number, self._clock())
         if number is None:
             raise NotFound
         if not number.is_heard_by(provider):
@@ -142,7 +142,7 @@ class Inbox:
         if not (moved or talk.reading.kind is InboundKind.HELP):
             return None
         namesake = named or next((merchant for merchant in sent if merchant in known), None)
-        if namesake is None:
+        if namesake is None or talk.given_back:
             return None
         return await self._answers.write(db, talk, known[namesake], self._clock())
 
@@ -181,7 +181,7 @@ class Inbox:
             stopped_here = merchant.consent is ConsentStatus.OPT_OUT and is_stop_source(
                 merchant.source, number
             )
-            owner = merchant.merchant_id == talk.owner
+            owner = merchant.merchant_id == talk.owner and not talk.given_back
             if stopped_here or (owner and merchant.consent is not ConsentStatus.OPT_IN):
                 await self._say(db, talk, merchant, ConsentStatus.OPT_IN, start_source(number))
                 moved = True

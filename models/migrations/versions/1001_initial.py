@@ -1360,6 +1360,13 @@ def _create_messaging_number() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_messaging_number")),
     )
     op.create_index(
+        "ix_messaging_number_given_back",
+        "messaging_number",
+        ["number", "released_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'RELEASED'"),
+    )
+    op.create_index(
         "ix_messaging_number_merchant",
         "messaging_number",
         ["tenant_id", "merchant_id", "id"],

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import text
 
@@ -23,6 +24,8 @@ class KnownNumber:
     delivery_mode: DeliveryMode
     registered: CampaignTexts | None = None
     """Of the campaign that the number is assigned to."""
+    given_back: bool = False
+    """It was the merchant's: an opt-out is obeyed, nothing is sent from it."""
 
     def is_heard_by(self, provider: str) -> bool:
         """Say whether a provider may pass on what is sent to it.
@@ -52,9 +55,33 @@ _NUMBER = text(
 )
 
 
-async def find_number(db: ReadSession | WriteSession, number: str) -> KnownNumber | None:
-    """Return whose number it is; None if it is none of ours."""
+_GIVEN_BACK_WITHIN: Final = timedelta(days=90)
+"""For how long an opt-out that is sent to a number that was given back is obeyed."""
+
+# Of all tenants as well: the number's last owner is meant.
+_GIVEN_BACK = text(
+    """
+    SELECT bought.tenant_id, bought.merchant_id, bought.provider, tenant.delivery_mode,
+           campaign.profile
+      FROM messaging_number bought JOIN tenant ON tenant.id = bought.tenant_id
+      LEFT JOIN campaign
+             ON campaign.tenant_id = bought.tenant_id AND campaign.id = bought.campaign_id
+            AND bought.assignment <> 'FAILED'
+     WHERE bought.number = :number AND bought.state = 'RELEASED' AND bought.released_at > :since
+     ORDER BY bought.released_at DESC LIMIT 1
+    """
+)
+
+
+async def find_number(
+    db: ReadSession | WriteSession, number: str, now: datetime
+) -> KnownNumber | None:
+    """Return whose number it is, or was until it was given back; None if it is none of ours."""
     row = (await db.execute(_NUMBER, {"number": number})).one_or_none()
+    given_back = row is None
+    if row is None:
+        since = {"number": number, "since": now - _GIVEN_BACK_WITHIN}
+        row = (await db.execute(_GIVEN_BACK, since)).one_or_none()
     if row is None:
         return None
     return KnownNumber(
@@ -63,6 +90,7 @@ async def find_number(db: ReadSession | WriteSession, number: str) -> KnownNumbe
         provider=row.provider,
         delivery_mode=DeliveryMode(row.delivery_mode),
         registered=_registered(row.profile),
+        given_back=given_back,
     )
 
 

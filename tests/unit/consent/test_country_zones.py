@@ -164,4 +164,3 @@ def test_a_zone_may_be_named_for_each_country_and_area_code() -> None:
     ):
         answer = hours(to, *named).next_allowed(MONDAY)
         assert NOON.admits(answer, ZoneInfo(zone))
-
