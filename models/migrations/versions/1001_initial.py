@@ -856,6 +856,21 @@ def _create_sender_number() -> None:
         sa.Column("calls_per_second", sa.Numeric(precision=9, scale=3), nullable=True),
         sa.Column("next_call_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "needs_registration", sa.Boolean(), server_default=sa.text("true"), nullable=False
+        ),
+        sa.Column(
+            "ready",
+            sa.Boolean(),
+            sa.Computed("registered_at IS NOT NULL OR NOT needs_registration", persisted=True),
+            nullable=True,
+        ),
+        sa.Column(
+            "ring",
+            sa.BigInteger(),
+            sa.Computed("hashtextextended(number, 0)", persisted=True),
+            nullable=True,
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "claimed_at IS NULL OR (provider IS NOT NULL AND merchant_id IS NOT NULL)",
@@ -874,7 +889,17 @@ def _create_sender_number() -> None:
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_sender_number_tenant_id_id")),
     )
     op.create_index(
-        "ix_sender_number_merchant", "sender_number", ["tenant_id", "merchant_id"], unique=False
+        "ix_sender_number_merchant",
+        "sender_number",
+        ["tenant_id", "merchant_id", "ready", "ring"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_sender_number_pool",
+        "sender_number",
+        ["tenant_id", "ring"],
+        unique=False,
+        postgresql_where=sa.text("merchant_id IS NULL AND provider IS NULL"),
     )
 
 
