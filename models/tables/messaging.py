@@ -100,6 +100,9 @@ class Brand(Registered, table=True):
     )
     submitted_at: datetime | None = optional_timestamp()
     decided_at: datetime | None = optional_timestamp()
+    review_since: datetime | None = optional_timestamp(
+        description="While the registry is asked whether what it approved still is."
+    )
 
 
 class Campaign(Registered, table=True):
@@ -129,6 +132,9 @@ class Campaign(Registered, table=True):
     )
     submitted_at: datetime | None = optional_timestamp()
     decided_at: datetime | None = optional_timestamp()
+    review_since: datetime | None = optional_timestamp(
+        description="While the registry is asked whether what it approved still is."
+    )
 
 
 class MessagingNumber(Registered, table=True):

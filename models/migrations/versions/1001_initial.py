@@ -452,6 +452,7 @@ def _create_brand() -> None:
         sa.Column("profile", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("review_since", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('DRAFT', 'PENDING', 'APPROVED', 'REJECTED')", name=op.f("ck_brand_state")
         ),
@@ -1011,6 +1012,7 @@ def _create_campaign() -> None:
         sa.Column("segments_per_second", sa.Numeric(precision=9, scale=3), nullable=True),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("review_since", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('DRAFT', 'PENDING', 'APPROVED', 'REJECTED')", name=op.f("ck_campaign_state")
         ),

@@ -12,10 +12,12 @@ from sqlmodel import col
 from models.enums import AlertSeverity, AlertType, Channel
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
 from models.queries.senders import number_claims
+from models.queries.senders.campaign_numbers import resume_numbers, stop_numbers
 from models.queries.senders.senders import pace_by_campaign
 from models.rules.registration.lifecycle import (
     NUMBER_ENDS,
     REGISTRATION_ENDS,
+    REVIEW_EVERY,
     RegistrationReference,
     may_assign,
     may_step,
@@ -60,7 +62,9 @@ def registry_operation_of(row: Row) -> RegistrationOperation | None:
     """Return what a row asks of the registry."""
     if isinstance(row, MessagingNumber):
         return operation_of_number(NumberState(row.state), assignment_of(row.assignment))
-    return operation_of_registration(kind_of(row), RegistrationState(row.state))
+    return operation_of_registration(
+        kind_of(row), RegistrationState(row.state), reviewed=row.review_since is not None
+    )
 
 
 def reference_of(row: Row) -> RegistrationReference:
@@ -153,6 +157,8 @@ def move(row: Row, steps: Steps, *, now: datetime, look_after: timedelta) -> boo
     before = registry_operation_of(row)
     if steps.state is not None:
         row.state = steps.state
+        if not isinstance(row, MessagingNumber):
+            row.review_since = None
     if steps.assignment is not None and isinstance(row, MessagingNumber):
         row.assignment = steps.assignment
     registry_operation = registry_operation_of(row)
@@ -163,6 +169,8 @@ def move(row: Row, steps: Steps, *, now: datetime, look_after: timedelta) -> boo
     if registry_operation is not before:
         row.deadline = row.taken_at = row.lost_at = None
         row.sweep_at = None if registry_operation is None else now + look_after
+    if row.state == RegistrationState.APPROVED:
+        row.sweep_at = now + REVIEW_EVERY
     return True
 
 
@@ -204,16 +212,42 @@ async def conclude(
         return False
     if isinstance(row, MessagingNumber):
         moved = await _conclude_number(db, row, registry_operation, standing, now, look_after)
+    elif row.state == RegistrationState.APPROVED and standing is RegistryStatus.DONE:
+        _end_review(row, now)
+        return False
     else:
-        ended = Steps(state=REGISTRATION_ENDS[standing])
-        moved = move(row, ended, now=now, look_after=look_after)
-        if moved:
-            row.decided_at = now
+        moved = await _conclude_registration(db, row, standing, now, look_after)
     if moved:
         row.reasons = [] if standing is RegistryStatus.DONE else list(reasons)
         await db.flush()
         await _tell(db, row, registry_operation, standing, now)
     return moved
+
+
+async def _conclude_registration(
+    db: WriteSession,
+    row: Brand | Campaign,
+    standing: RegistryStatus,
+    now: datetime,
+    look_after: timedelta,
+) -> bool:
+    """Approve or reject a brand or campaign; its assigned numbers send only while both are."""
+    ended = Steps(state=REGISTRATION_ENDS[standing])
+    if not move(row, ended, now=now, look_after=look_after):
+        return False
+    row.decided_at = now
+    await db.flush()
+    if standing is RegistryStatus.DONE:
+        await resume_numbers(db, row, now=now)
+    else:
+        await stop_numbers(db, row)
+    return True
+
+
+def _end_review(row: Brand | Campaign, now: datetime) -> None:
+    """Note that what was approved still is; the row is asked about again later."""
+    row.review_since = row.deadline = row.taken_at = row.lost_at = None
+    row.sweep_at = now + REVIEW_EVERY
 
 
 _UNKNOWN: Final = {
