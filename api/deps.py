@@ -3,17 +3,20 @@
 They are `async` although most wait for nothing: FastAPI sends every other kind to a thread.
 """
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 
+from api.composition import Services
 from api.http.auth import Caller
-from api.http.bodies.strict_json import give_way
+from api.http.bodies.strict_json import yield_to_event_loop
 from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.http.pagination import DEFAULT_LIMIT, LARGEST_LIMIT, Page
+from api.http.prebuilt import Prebuilt
 from api.http.trace import trace_of
 from api.services.alerts.alerts import Alerts
-from api.services.billing.payment_reports import PaymentNews
+from api.services.billing.payment_reports import PaymentWebhooks
 from api.services.billing.upgrades import Billing
 from api.services.billing.usage_reports import Reports
 from api.services.consent.consents import Consents
@@ -25,12 +28,16 @@ from api.services.messages.delivery_reports import Receipts
 from api.services.messages.quote import Quoting
 from api.services.messages.read import Messages
 from api.services.messages.recordings import Recordings
+from api.services.registration.brands import Brands
+from api.services.registration.campaigns import Campaigns
+from api.services.registration.numbers import MessagingNumbers
+from api.services.registration.registry_reports import RegistrationWebhooks
+from api.services.registration.status import MessagingStatus
 from api.services.system.readiness import Readiness
 from api.services.tenants.merchants import Merchants
-from api.services.voice.presence import PresenceBook
+from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
 from models.errors import InvalidCredentials
-from models.rules.consent.contact_keys import ContactKeys
 
 
 async def _caller(request: Request) -> Caller:
@@ -62,9 +69,9 @@ async def _idempotent(
     has_body = "content-type" in request.headers
     body = await request.body() if has_body else b""
     document = await request.json() if body else None
-    await give_way(body)
-    keys: ContactKeys = request.app.state.contact_keys
-    return identify(request, caller, request.headers.getlist(KEY_HEADER), document, keys)
+    await yield_to_event_loop(body)
+    contact_keys = _services(request).contact_keys
+    return identify(request, caller, request.headers.getlist(KEY_HEADER), document, contact_keys)
 
 
 Idempotent = Annotated[IdempotentRequest, Depends(_idempotent)]
@@ -107,105 +114,44 @@ MessagePath = Annotated[
 ]
 
 
-async def _merchants(request: Request) -> Merchants:
-    merchants: Merchants = request.app.state.merchants
-    return merchants
+def _service(pick: Callable[[Services], object]) -> Any:
+    """Depend on one service of the application's container."""
+
+    async def picked(request: Request) -> object:
+        return pick(_services(request))
+
+    return Depends(picked)
 
 
-async def _consents(request: Request) -> Consents:
-    consents: Consents = request.app.state.consents
-    return consents
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
-async def _alerts(request: Request) -> Alerts:
-    alerts: Alerts = request.app.state.alerts
-    return alerts
-
-
-async def _messages(request: Request) -> Messages:
-    messages: Messages = request.app.state.messages
-    return messages
-
-
-async def _sending(request: Request) -> Sending:
-    sending: Sending = request.app.state.sending
-    return sending
-
-
-async def _quoting(request: Request) -> Quoting:
-    quoting: Quoting = request.app.state.quoting
-    return quoting
-
-
-async def _cancel_requests(request: Request) -> CancelRequests:
-    cancel_requests: CancelRequests = request.app.state.cancel_requests
-    return cancel_requests
-
-
-async def _recordings(request: Request) -> Recordings:
-    recordings: Recordings = request.app.state.recordings
-    return recordings
-
-
-async def _reports(request: Request) -> Reports:
-    reports: Reports = request.app.state.reports
-    return reports
-
-
-async def _inbox(request: Request) -> Inbox:
-    inbox: Inbox = request.app.state.inbox
-    return inbox
-
-
-async def _receipts(request: Request) -> Receipts:
-    receipts: Receipts = request.app.state.receipts
-    return receipts
-
-
-async def _billing(request: Request) -> Billing:
-    billing: Billing = request.app.state.billing
-    return billing
-
-
-async def _payment_news(request: Request) -> PaymentNews:
-    payment_news: PaymentNews = request.app.state.payment_news
-    return payment_news
-
-
-async def _unsubscribing(request: Request) -> Unsubscribing:
-    unsubscribing: Unsubscribing = request.app.state.unsubscribing
-    return unsubscribing
-
-
-async def _provisioning(request: Request) -> VoiceProvisioning:
-    provisioning: VoiceProvisioning = request.app.state.voice_provisioning
-    return provisioning
-
-
-async def _presence(request: Request) -> PresenceBook:
-    presence: PresenceBook = request.app.state.presence
-    return presence
-
-
-async def _readiness(request: Request) -> Readiness:
-    readiness: Readiness = request.app.state.readiness
-    return readiness
-
-
-MerchantActions = Annotated[Merchants, Depends(_merchants)]
-ConsentActions = Annotated[Consents, Depends(_consents)]
-AlertReads = Annotated[Alerts, Depends(_alerts)]
-MessageReads = Annotated[Messages, Depends(_messages)]
-SendActions = Annotated[Sending, Depends(_sending)]
-QuoteActions = Annotated[Quoting, Depends(_quoting)]
-CancelActions = Annotated[CancelRequests, Depends(_cancel_requests)]
-RecordingReads = Annotated[Recordings, Depends(_recordings)]
-ReportReads = Annotated[Reports, Depends(_reports)]
-InboxActions = Annotated[Inbox, Depends(_inbox)]
-ReceiptActions = Annotated[Receipts, Depends(_receipts)]
-BillingActions = Annotated[Billing, Depends(_billing)]
-PaymentNewsActions = Annotated[PaymentNews, Depends(_payment_news)]
-UnsubscribeActions = Annotated[Unsubscribing, Depends(_unsubscribing)]
-ProvisioningActions = Annotated[VoiceProvisioning, Depends(_provisioning)]
-PresenceActions = Annotated[PresenceBook, Depends(_presence)]
-Ready = Annotated[Readiness, Depends(_readiness)]
+MerchantActions = Annotated[Merchants, _service(lambda all: all.merchants)]
+ConsentActions = Annotated[Consents, _service(lambda all: all.consent.consents)]
+InboxActions = Annotated[Inbox, _service(lambda all: all.consent.inbox)]
+UnsubscribeActions = Annotated[Unsubscribing, _service(lambda all: all.consent.unsubscribing)]
+AlertReads = Annotated[Alerts, _service(lambda all: all.alerts)]
+MessageReads = Annotated[Messages, _service(lambda all: all.messages.reads)]
+SendActions = Annotated[Sending, _service(lambda all: all.messages.sending)]
+QuoteActions = Annotated[Quoting, _service(lambda all: all.messages.quoting)]
+CancelActions = Annotated[CancelRequests, _service(lambda all: all.messages.canceling)]
+RecordingReads = Annotated[Recordings, _service(lambda all: all.messages.recordings)]
+ReceiptActions = Annotated[Receipts, _service(lambda all: all.messages.receipts)]
+ReportReads = Annotated[Reports, _service(lambda all: all.billing.reports)]
+BillingActions = Annotated[Billing, _service(lambda all: all.billing.upgrades)]
+PaymentWebhookActions = Annotated[
+    PaymentWebhooks, _service(lambda all: all.billing.payment_webhooks)
+]
+BrandActions = Annotated[Brands, _service(lambda all: all.registration.brands)]
+CampaignActions = Annotated[Campaigns, _service(lambda all: all.registration.campaigns)]
+NumberActions = Annotated[MessagingNumbers, _service(lambda all: all.registration.numbers)]
+StatusReads = Annotated[MessagingStatus, _service(lambda all: all.registration.status)]
+RegistrationWebhookActions = Annotated[
+    RegistrationWebhooks, _service(lambda all: all.registration.news)
+]
+ProvisioningActions = Annotated[VoiceProvisioning, _service(lambda all: all.voice.provisioning)]
+PresenceActions = Annotated[PresenceRecords, _service(lambda all: all.voice.presence)]
+Ready = Annotated[Readiness, _service(lambda all: all.readiness)]
+Portal = Annotated[Mapping[str, Prebuilt], _service(lambda all: all.portal)]

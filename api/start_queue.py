@@ -49,7 +49,7 @@ Failure = (TimeoutError, RPCError, RuntimeError)
 """What the client raises if the server cannot be reached."""
 
 
-class Reach:
+class Reachability:
     """Whether Temporal answers. While it does not, it is asked twice a second, by one request.
 
     It is away after three failures in a row with no answer for a second: one slow call is no
@@ -101,13 +101,13 @@ class StartQueue:
     def __init__(
         self,
         start: Callable[[SendStart], Awaitable[object]],
-        reach: Reach,
+        reachability: Reachability,
         *,
         on_started: Callable[[SendStart], None] = lambda _: None,
         patience: float = _PATIENCE,
     ) -> None:
         self._start = start
-        self._reach = reach
+        self._reachability = reachability
         self._on_started = on_started
         self._patience = patience
         self._pending: dict[int, dict[int, deque[_Pending]]] = {}
@@ -121,7 +121,7 @@ class StartQueue:
 
         It returns within the patience. A start that is under way by then goes on.
         """
-        if self._closed or not self._reach.may_ask():
+        if self._closed or not self._reachability.may_ask():
             STARTS.labels("away").inc()
             return
         if self._count >= MOST_PENDING and not self._displace(priority_of(send.type)):
@@ -134,7 +134,7 @@ class StartQueue:
             await asyncio.wait_for(entry.ended.wait(), self._patience)
         except TimeoutError:
             if entry.begun:
-                self._reach.failed()
+                self._reachability.failed()
         finally:
             self._give_up(entry)
 
@@ -217,11 +217,11 @@ class StartQueue:
         try:
             await asyncio.wait_for(self._start(entry.send), _LONGEST_CALL)
         except Failure as error:
-            self._reach.failed()
-            log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
+            self._reachability.failed()
+            log.warning("Temporal is unreachable", extra={"reason": type(error).__name__})
         else:
             outcome = "started"
-            self._reach.answered()
+            self._reachability.answered()
             self._on_started(entry.send)
         finally:
             STARTS.labels(outcome).inc()

@@ -7,11 +7,12 @@ from functools import cached_property
 
 from temporalio.client import Client
 
-from api.start_queue import Failure, Reach, StartQueue
+from api.start_queue import Failure, Reachability, StartQueue
 from models.rules.messages.identity import SendStart
-from models.rules.waits import PaymentWaits, SendWaits
+from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 from workflows.billing.start import UpgradeStart, start_upgrade, wake_upgrade
 from workflows.messages.start import SendSignal, start_send, wake_send
+from workflows.registration.start import RegistrationStart, start_registration, wake_registration
 from workflows.voice.start import start_provisioning
 from workflows.voice.types import ProvisionInput
 
@@ -25,20 +26,20 @@ class Bounded:
     """Asks Temporal within bounds; the sweeper makes up for what could not be asked."""
 
     @cached_property
-    def _reach(self) -> Reach:
-        return Reach()
+    def _reachability(self) -> Reachability:
+        return Reachability()
 
     async def _ask(self, call: Callable[[], Awaitable[object]]) -> None:
         """Make one call, unless Temporal is away; a failure is only noted."""
-        if not self._reach.may_ask():
+        if not self._reachability.may_ask():
             return
         try:
             await asyncio.wait_for(call(), _PATIENCE)
         except Failure as error:
-            self._reach.failed()
-            log.warning("Temporal is out of reach", extra={"reason": type(error).__name__})
+            self._reachability.failed()
+            log.warning("Temporal is unreachable", extra={"reason": type(error).__name__})
         else:
-            self._reach.answered()
+            self._reachability.answered()
 
 
 class WorkflowStarter(Bounded):
@@ -52,7 +53,7 @@ class WorkflowStarter(Bounded):
     ) -> None:
         self._client = client
         self._queue = StartQueue(
-            lambda send: start_send(client, send, waits), self._reach, on_started=on_started
+            lambda send: start_send(client, send, waits), self._reachability, on_started=on_started
         )
 
     async def start(self, send: SendStart) -> None:
@@ -86,3 +87,21 @@ class UpgradeStarter(Bounded):
     async def wake(self, workflow_id: str) -> None:
         """Signal an upgrade; nobody there is fine: the sweeper looks after it."""
         await self._ask(lambda: wake_upgrade(self._client, workflow_id))
+
+
+class RegistrationStarter(Bounded):
+    """Starts and wakes the stories of brands, campaigns and numbers."""
+
+    def __init__(self, client: Client, waits: RegistrationWaits) -> None:
+        self._client = client
+        self._waits = waits
+
+    async def start(self, registration: RegistrationStart, *, fresh: bool) -> None:
+        """Make sure a story runs; `fresh` if its row was submitted just now."""
+        await self._ask(
+            lambda: start_registration(self._client, registration, self._waits, fresh=fresh)
+        )
+
+    async def wake(self, workflow_id: str) -> None:
+        """Tell a story that there is news; nobody there is fine."""
+        await self._ask(lambda: wake_registration(self._client, workflow_id))

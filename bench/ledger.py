@@ -4,14 +4,12 @@ Both are measured in turns in the same run, by as many at once, through the same
 durable Postgres: look at the ratio.
 """
 
-import asyncio
 import statistics
-import time
-from collections.abc import Awaitable, Callable
 
 from sqlalchemy import text
 
 from bench.database import analyze, durable
+from bench.rate import rate
 from models.queries.messages.acceptance import AcceptedMessage
 from models.session import Database
 from tests.factories import Owner, make_owner, new_message, try_accept
@@ -38,14 +36,15 @@ async def measure(rounds: int, seconds: float) -> None:
             async with database.transaction() as db:
                 await db.execute(_BARE, {"t": owner.tenant_id, "m": owner.merchant_id})
 
-        await _rate(hold, 1)  # warm
-        await _rate(update, 1)
+        await rate(hold, 1, concurrent=CONCURRENT)  # warm
+        await rate(update, 1, concurrent=CONCURRENT)
         await analyze(database)
         print(f"\none hot merchant, {CONCURRENT} at once, rounds of {seconds:.0f} s    per second")
         print(f"{'round':>5}{'holds':>15}{'bare UPDATE':>15}{'ratio':>15}")
         ratios: list[float] = []
         for number in range(1, rounds + 1):
-            holds, updates = await _rate(hold, seconds), await _rate(update, seconds)
+            holds = await rate(hold, seconds, concurrent=CONCURRENT)
+            updates = await rate(update, seconds, concurrent=CONCURRENT)
             ratios.append(holds / updates)
             print(f"{number:>5}{holds:>15.1f}{updates:>15.1f}{ratios[-1]:>15.2f}", flush=True)
         print(f"ratio, median: {statistics.median(ratios):.2f}  (wanted: at least {WANTED})")
@@ -67,17 +66,3 @@ async def _check(database: Database, owner: Owner) -> None:
         ).one()
     assert held == accepted == entered
     print(f"{held} units held, as many accepted, as many in the ledger")
-
-
-async def _rate(action: Callable[[], Awaitable[None]], seconds: float) -> float:
-    """Repeat an action by so many at once; return how many ended in a second."""
-    ends: list[float] = []
-    began = time.monotonic()
-
-    async def repeat() -> None:
-        while time.monotonic() - began < seconds:
-            await action()
-            ends.append(time.monotonic() - began)
-
-    await asyncio.gather(*(repeat() for _ in range(CONCURRENT)))
-    return sum(end <= seconds for end in ends) / seconds

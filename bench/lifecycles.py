@@ -10,7 +10,6 @@ import json
 import statistics
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -19,6 +18,7 @@ from bench.cpu import spent
 from bench.database import ANALYZE
 from bench.empty import NOBODYS_QUEUE, QUEUE, Empty, execute_alike
 from bench.harness import Harness, running
+from bench.rate import rate
 
 CONCURRENT = 60
 LIFECYCLES_WANTED = 0.4
@@ -71,9 +71,9 @@ async def throughput(harness: Harness, watch: Watch, rounds: int, seconds: float
     async def empty_alike() -> None:
         await execute_alike(harness.client)
 
-    await _rate(lifecycle, 2)  # warm
-    await _rate(empty, 2)
-    await _rate(empty_alike, 2)
+    await rate(lifecycle, 2, concurrent=CONCURRENT)  # warm
+    await rate(empty, 2, concurrent=CONCURRENT)
+    await rate(empty_alike, 2, concurrent=CONCURRENT)
     await harness.look.execute(ANALYZE)
     print(f"\n{CONCURRENT} concurrent, rounds of {seconds:.0f} s    per second")
     columns = ("lifecycles", "empty", "ratio", "started alike", "ratio")
@@ -84,11 +84,11 @@ async def throughput(harness: Harness, watch: Watch, rounds: int, seconds: float
     alikes: list[float] = []
     for number in range(1, rounds + 1):
         before = harness.cpu.seconds()
-        full = await _rate(lifecycle, seconds)
+        full = await rate(lifecycle, seconds, concurrent=CONCURRENT)
         used.update(spent(before, harness.cpu.seconds()))
         done += full * seconds
-        nothing = await _rate(empty, seconds)
-        alike = await _rate(empty_alike, seconds)
+        nothing = await rate(empty, seconds, concurrent=CONCURRENT)
+        alike = await rate(empty_alike, seconds, concurrent=CONCURRENT)
         ratios.append(full / nothing)
         alikes.append(full / alike)
         print(
@@ -141,20 +141,6 @@ async def latency(harness: Harness, watch: Watch, calls: int) -> None:
         print(f"{name:<25} {1000 * p50:>8.1f} {1000 * p95:>8.1f}")
     ratio = statistics.median(accepting) / statistics.median(starting)
     print(f"ratio of p50: {ratio:.2f}  (wanted: at most {ACCEPTING_WANTED})")
-
-
-async def _rate(action: Callable[[], Awaitable[None]], seconds: float) -> float:
-    """Repeat an action by so many at once; return how many ended in a second."""
-    ends: list[float] = []
-    began = time.monotonic()
-
-    async def repeat() -> None:
-        while time.monotonic() - began < seconds:
-            await action()
-            ends.append(time.monotonic() - began)
-
-    await asyncio.gather(*(repeat() for _ in range(CONCURRENT)))
-    return sum(end <= seconds for end in ends) / seconds
 
 
 async def _send(harness: Harness) -> int:

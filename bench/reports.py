@@ -141,7 +141,14 @@ async def _time(
     times: list[list[float]] = [[] for _ in owners]
     for _ in range(calls):
         for owner, taken in zip(owners, times, strict=True):
-            caller = Caller(tenant_id=owner.tenant_id, key_id=0, merchant_id=None, merchant=None)
+            caller = Caller(
+                tenant_id=owner.tenant_id,
+                key_id=0,
+                merchant_id=None,
+                tenant_public_id=0,
+                merchant_public_id=None,
+                merchant=None,
+            )
             began = time.perf_counter()
             if csv:
                 async for _rows in usage_csv.write(await reports.lines(caller, wanted)):

@@ -29,10 +29,10 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            told = explain(error)
-            if told is None:
+            explained = explain(error)
+            if explained is None:
                 raise
-            lines, code = told
+            lines, code = explained
             for line in lines.splitlines():
                 typer.echo(f"hexavox: {line}", err=True)
             raise typer.Exit(code) from None
@@ -49,8 +49,8 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return str(error), 1
     if isinstance(error, UnknownSchemaVersion):
         return str(error), OTHER_VERSION
-    told = _explain_database(error)
-    return None if told is None else (told, 1)
+    explained = _explain_database(error)
+    return None if explained is None else (explained, 1)
 
 
 def _explain_database(error: Exception) -> str | None:

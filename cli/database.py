@@ -41,7 +41,7 @@ def upgrade(url: str, pauses: tuple[float, ...] = _PAUSES) -> None:
         except OperationalError as error:
             if state_of(error) != LOCKED:
                 raise
-            log.warning("a table is in use, the migration is tried again", extra={"in": pause})
+            log.warning("a table is locked, the migration will be retried", extra={"in": pause})
             time.sleep(pause)
         else:
             return

@@ -1,4 +1,4 @@
-"""Whether a server may listen where it is told to, asked before it starts."""
+"""Whether a server may listen where it is message to, asked before it starts."""
 
 import errno
 import socket
@@ -20,7 +20,7 @@ def check_listens(host: str, port: int, host_variable: str, port_variable: str) 
         raise OutOfReach(f"{port_variable} is a port that this user may not listen at") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            told = f"port {port} is taken by another program: stop it, or set {port_variable}"
+            message = f"port {port} is taken by another program: stop it, or set {port_variable}"
         else:
-            told = f"{host_variable} is no address of this machine"
-        raise OutOfReach(told) from None
+            message = f"{host_variable} is no address of this machine"
+        raise OutOfReach(message) from None

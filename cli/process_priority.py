@@ -8,7 +8,7 @@ from typing import Final
 _AUTOGROUP: Final = Path("/proc/self/autogroup")
 
 
-def stand_back(nice: int) -> None:
+def lower_priority(nice: int) -> None:
     """Lower this process's priority by so many steps of nice(1); anybody may do so.
 
     Where Linux shares the processors by session first (autogroup, sched(7)), the priority within a

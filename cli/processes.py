@@ -40,7 +40,7 @@ def api() -> None:
     from api.app import create_app
     from api.http.server.client_limits import ClientLimits
     from api.http.server.server_protocol import protocol_with
-    from cli.process_priority import stand_back
+    from cli.process_priority import lower_priority
     from models.settings import IncompleteSettings
 
     settings = _settings()
@@ -49,7 +49,7 @@ def api() -> None:
             "HEXAVOX_SERVER_SECRET is not set: it signs what the API hands out."
         )
     check_listens(settings.api_host, settings.api_port, "HEXAVOX_API_HOST", "HEXAVOX_API_PORT")
-    stand_back(settings.api_nice)
+    lower_priority(settings.api_nice)
     app = create_app(settings)
     limits = ClientLimits(
         keep_alive=settings.keep_alive.total_seconds(), connections=settings.max_connections

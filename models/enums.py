@@ -50,6 +50,9 @@ TERMINAL: Final = frozenset(
 )
 """Nothing more happens by itself; only UNKNOWN may be corrected, once."""
 
+OPEN: Final = frozenset(MessageStatus) - TERMINAL
+"""The message has not ended."""
+
 
 class ErrorCode(StrEnum):
     """Reason a message was not delivered, independent of the provider."""

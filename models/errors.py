@@ -1,4 +1,4 @@
-"""Everything a caller may be told went wrong. Standard library only.
+"""The errors that a caller may get. Standard library only.
 
     HexavoxError
     ├── BadRequest 400 ─── ValidationFailed, MalformedJson, InvalidPhoneNumber, InvalidEmail,
@@ -22,22 +22,30 @@
     ├── HeadersTooLarge 431
     └── TemporarilyUnavailable 503
 
-The code of a class never changes; `api.http.problems` is the one place that renders them.
+The code of a class never changes. `models/error_details.py` has the detail of an error that is
+raised without one. Only `api.http.problems` renders them.
 """
 
 from typing import ClassVar
 
+from models.error_details import DEFAULT_DETAILS
+
 
 class HexavoxError(Exception):
-    """Base of all errors; by itself a fault on our side, safe to retry with the same key."""
+    """Base of all errors. Raised by itself it is a fault of the server; a retry is safe."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"
     title: ClassVar[str] = "Something went wrong on our side"
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail or self.title)
-        self.detail = detail or self.title
+        self.detail = detail or self.default_detail()
+        super().__init__(self.detail)
+
+    @classmethod
+    def default_detail(cls) -> str:
+        """Return what is wrong and what to do next, for an error raised without a detail."""
+        return DEFAULT_DETAILS.get(cls.code, cls.title)
 
 
 class BadRequest(HexavoxError):
@@ -52,7 +60,7 @@ class BadRequest(HexavoxError):
     title = "The request is not valid"
 
     def __init__(self, detail: str = "", errors: tuple[tuple[str, str], ...] = ()) -> None:
-        super().__init__(detail)
+        super().__init__(detail or "; ".join(map(": ".join, errors))[:500])
         self.errors = errors
 
 
@@ -96,7 +104,7 @@ class MessageTooLong(BadRequest):
 
 
 class PriceMismatch(BadRequest):
-    """The order of credits is not what the price list says; the detail tells the right amount."""
+    """The purchase does not match the price list; the detail tells the right amount."""
 
     code = "PRICE_MISMATCH"
     title = "Not a price of the price list"
@@ -173,7 +181,7 @@ class SenderNotRegistered(PolicyForbids):
 
 
 class NotThere(HexavoxError):
-    """It does not exist, or it belongs to somebody else: the answer is the same."""
+    """It does not exist, or it belongs to another tenant: the answer is the same."""
 
     status = 404
     code = "NOT_FOUND"
@@ -229,7 +237,7 @@ class RequestTimedOut(HexavoxError):
 
 
 class WrongState(HexavoxError):
-    """The thing is in a state that does not allow this."""
+    """The resource is in a state that does not allow this."""
 
     status = 409
     code = "CONFLICT"
@@ -294,7 +302,7 @@ class RateLimited(HexavoxError):
     title = "Too many requests"
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Try again in {retry_after} s.")
+        super().__init__(f"{self.default_detail()} Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 

@@ -13,7 +13,7 @@ VerifyInbound: TypeAlias = Callable[[Mapping[str, str], bytes], InboundText]
 """Headers and raw body → the text. Raises ForgedWebhook."""
 
 
-class HearingSettings(TwilioSettings, Protocol):
+class InboundSettings(TwilioSettings, Protocol):
     """What an installation says of those it hears."""
 
     @property
@@ -21,7 +21,7 @@ class HearingSettings(TwilioSettings, Protocol):
 
 
 def inbound_verifiers(
-    settings: HearingSettings, clock: Callable[[], datetime]
+    settings: InboundSettings, clock: Callable[[], datetime]
 ) -> dict[str, VerifyInbound]:
     """Return how the texts of each provider that has a secret here are verified and read."""
     verifiers: dict[str, VerifyInbound] = {}

@@ -1,4 +1,4 @@
-"""What an errand of each kind asks of a registry."""
+"""Builds the registry requests of registration operations."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,7 +25,7 @@ def registry_request(
     callback_url: str,
     not_after: datetime,
 ) -> RegistryRequest:
-    """Build the request of an errand from what its row knows."""
+    """Build the request of an operation from what its row knows."""
     common: dict[str, Any] = {
         "reference": reference,
         "callback_url": callback_url,
@@ -41,9 +41,7 @@ def registry_request(
             return CampaignRequest(
                 **common,
                 profile=CampaignProfile(**_known(facts.profile)),
-                brand_profile=BrandProfile(**_known(facts.parent_profile)),
                 brand_vendor_id=_told(facts.parent_vendor_id),
-                brand_vendor_state=facts.parent_vendor_state,
             )
         case RegistrationOperation.BUY:
             assert facts.type is not None
@@ -72,6 +70,6 @@ def _known(profile: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _told(word: str | None) -> str:
-    """The word of a row that was approved or bought: it has one."""
+    """Return a value that every approved or bought row has."""
     assert word is not None
     return word

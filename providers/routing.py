@@ -32,9 +32,9 @@ class Routes:
         return self._providers.values()
 
     @property
-    def tell_prices(self) -> frozenset[str]:
+    def price_reporters(self) -> frozenset[str]:
         """Names of those whose own price is waited for."""
-        return frozenset(p.name for p in self._providers.values() if p.tells_price)
+        return frozenset(p.name for p in self._providers.values() if p.reports_price)
 
     def find(self, name: str) -> MessageProvider | None:
         """Return the adapter of a name; None if this worker has none."""

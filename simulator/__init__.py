@@ -16,7 +16,7 @@ A submission passes through the rooms in this order:
     carrier         takes it or not, remembers it, knows who was reached    (inbound: the way back)
     outcomes        the table: number or address → what happens
     timeline        table row + acceptance → all events, their reports, the copies that arrive
-    courier         tells the callback URL, in order, signed (`signing`), until answered (`poster`)
+    webhook_sender  posts to the callback URL, in order, signed (`signing`, `webhook_client`)
     answers         what the client hears, silence and resets included
     registry        10DLC: brands, campaigns, numbers; `registry_outcomes` is its part of the table,
                     `registry_inventory` what is for sale, `registry_routes` how it is asked
@@ -24,7 +24,7 @@ A submission passes through the rooms in this order:
     views, pricing, vocabulary, clock     how it looks in JSON; prices; words; time
     app, server     put together; run
 
-A new kind of vendor is a sibling: its table, its state over `journal` and `courier`, its routes
+A new kind of vendor is a sibling: its table, its state in `journal`, its webhooks, its routes
 listed in `app` behind the same `FaultGate`. So is the payment gateway:
 
     charges         the table: payment method → what becomes of a charge

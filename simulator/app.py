@@ -14,7 +14,6 @@ from starlette.responses import Response
 from simulator.access import Access, SameSite, console_checks, vendor_checks
 from simulator.answers import problem
 from simulator.console_routes import ConsoleRoutes
-from simulator.courier import Courier
 from simulator.faults import FaultGate, FaultSwitch
 from simulator.journal import Journal
 from simulator.messages.carrier import Carrier
@@ -27,6 +26,7 @@ from simulator.payments.gateway import Gateway
 from simulator.payments.payment_routes import PaymentRoutes
 from simulator.registry.registry import Registry
 from simulator.registry.registry_routes import RegistryRoutes
+from simulator.webhook_sender import WebhookSender
 
 
 def create_app(
@@ -44,11 +44,11 @@ def create_app(
     """
     closing = asyncio.Event()
     journal = Journal(data_dir)
-    courier = Courier(access.signing_secret)
-    carrier = Carrier(journal, courier, report_delay)
-    inbox = Inbox(journal, courier, inbound_url)
-    gateway = Gateway(journal, courier, report_delay, charge_delay)
-    registry = Registry(journal, courier)
+    webhook_sender = WebhookSender(access.signing_secret)
+    carrier = Carrier(journal, webhook_sender, report_delay)
+    inbox = Inbox(journal, webhook_sender, inbound_url)
+    gateway = Gateway(journal, webhook_sender, report_delay, charge_delay)
+    registry = Registry(journal, webhook_sender)
     switch = FaultSwitch()
     vendor = [*vendor_checks(access), Middleware(FaultGate, switch)]
     console = console_checks(access)
@@ -63,7 +63,7 @@ def create_app(
         yield
         closing.set()
         await gateway.close()
-        await courier.close()
+        await webhook_sender.close()
         await journal.close()
 
     app = Starlette(

@@ -42,7 +42,7 @@ class Kind(StrEnum):
 
     MESSAGE = "message"
     INBOUND = "inbound"
-    TOLD = "told"
+    REPORTED = "told"
     TURN = "turn"
     SETTING = "setting"
     CHARGE = "charge"
@@ -120,7 +120,7 @@ class Journal:
         try:
             db.execute(_PUT, (json.dumps(batch),))
         except sqlite3.Error:
-            log.exception("journal not written")
+            log.exception("the journal could not be written")
             self._wanted.set()
             return
         del self._pending[: len(batch)]

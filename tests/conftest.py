@@ -19,6 +19,7 @@ from cli.dev.temporal import EmbeddedTemporal
 from models.session import Database
 from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_owner
+from tests.shown_ids import mark_row_ids
 from tests.stack import async_url
 from workflows.client import register_search_attributes
 from workflows.payloads import data_converter
@@ -60,6 +61,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 def database_url(postgres: EmbeddedPostgres) -> str:
     """A database made by the real migrations; a plain postgresql:// address."""
     command.upgrade(alembic_config(async_url(postgres.url)), "head")
+    mark_row_ids(postgres.url)
     return postgres.url
 
 

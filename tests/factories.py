@@ -11,11 +11,12 @@ from sqlalchemy import text
 from cli.samples.place import RATES
 from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType, PaymentStatus
 from models.queries.billing.rate_cards import add_rates, lock_rates
-from models.queries.messages import acceptance
+from models.queries.messages import acceptance, dispatch
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
 from models.rules.billing.periods import month_of
 from models.rules.billing.pricing import DEFAULTS
 from models.rules.billing.rate_file import read_rates
+from models.rules.messages.lifecycle import STARTS
 from models.rules.messages.operations import SEND_SMS, UPGRADE
 from models.rules.tenants.credentials import hash_credential, new_credentials
 from models.session import Database, WriteSession
@@ -45,8 +46,10 @@ class Owner:
     """A tenant with one merchant and a key."""
 
     tenant_id: int
+    tenant_public_id: int
     tenant: str
     merchant_id: int
+    merchant_public_id: int
     merchant: str
     sender: str
     api_key: str
@@ -103,7 +106,7 @@ async def make_owner(
         db.add(merchant)
         await db.flush()
         assert merchant.id is not None
-        sender = f"+{15_005_550_000 + tenant.id}"
+        sender = f"+{15_005_550_000 + tenant.id % 10_000}"
         db.add_all(
             [
                 SenderNumber(number=sender, tenant_id=tenant.id, merchant_id=None, created_at=now),
@@ -150,8 +153,10 @@ async def make_owner(
             )
     return Owner(
         tenant_id=tenant.id,
+        tenant_public_id=tenant.public_id,
         tenant=name,
         merchant_id=merchant.id,
+        merchant_public_id=merchant.public_id,
         merchant=external_id,
         sender=sender,
         api_key=credentials.key,
@@ -167,7 +172,6 @@ async def make_paid(
     payment = Payment(
         delivery_mode=DeliveryMode.SIMULATOR,
         tenant_id=tenant_id,
-        nonce="",
         merchant_id=merchant_id,
         channel=Channel.SMS,
         units=units,
@@ -253,6 +257,24 @@ async def make_message(database: Database, message: NewMessage) -> int:
     outcome = await try_accept(database, message)
     assert isinstance(outcome, AcceptedMessage)
     return outcome.message_id
+
+
+async def claim_once(
+    db: WriteSession, tenant_id: int, message_id: int, at: datetime, *, provider: str = "p"
+) -> None:
+    """Lock a message and claim it for its first attempt, unless somebody did or it has ended."""
+    ids = {"tenant_id": tenant_id, "message_id": message_id}
+    status = await db.scalar(
+        text(
+            "SELECT status FROM message WHERE tenant_id = :tenant_id AND id = :message_id"
+            " FOR NO KEY UPDATE"
+        ),
+        ids,
+    )
+    if status in STARTS:
+        await dispatch.claim(
+            db, **ids, number=1, provider=provider, now=at, deadline=at, grace=timedelta(minutes=1)
+        )
 
 
 async def say(database: Database, owner: Owner, *, contact: str, status: ConsentStatus) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.enums import Channel, ConsentStatus, MessageType, SuppressionReason
-from models.queries.consent.consents import lock_contact, say
+from models.queries.consent.consents import lock_contact, write_consent
 from models.queries.consent.suppression import suppress
 from models.queries.messages.acceptance import NewMessage
 from models.rules.messages.operations import SEND_DIRECT_EMAIL
@@ -81,7 +81,7 @@ async def said(
     channel: Channel = Channel.EMAIL,
 ) -> None:
     """Write down what a contact says."""
-    await say(
+    await write_consent(
         db,
         tenant_id=owner.tenant_id,
         merchant_id=owner.merchant_id,

@@ -21,6 +21,7 @@ from cli.dev.postgres import EmbeddedPostgres
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import NO_LIMITS
 from tests.secret_values import SERVER_SECRET, SIMULATOR_SECRET, SIMULATOR_TOKEN
+from tests.shown_ids import mark_row_ids
 
 ROOT = Path(__file__).parent.parent
 
@@ -66,6 +67,7 @@ def make_database(server: EmbeddedPostgres, name: str) -> str:
     with psycopg.connect(server.url, autocommit=True) as db:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     command.upgrade(alembic_config(async_url(url)), "head")
+    mark_row_ids(url)
     return url
 
 

@@ -1,6 +1,8 @@
 """The structural promises: what a newcomer may rely on without reading everything."""
 
 import ast
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from workflows.worker_registry import WORKFLOWS
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("api", "workflows", "activities", "providers", "models", "simulator", "cli")
+LINT = Path(sys.executable).with_name("lint-imports")
 HEAVY = ("sqlalchemy", "sqlmodel", "psycopg", "pydantic", "httpx", "fastapi", "starlette")
 
 
@@ -80,9 +83,34 @@ def test_the_layers_are_those_of_this_checkout() -> None:
 
 
 def test_imports_point_one_way() -> None:
-    program = Path(sys.executable).with_name("lint-imports")
-    checked = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, check=False)
+    checked = subprocess.run([LINT], cwd=ROOT, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout[-3000:]
+
+
+def test_an_adapter_that_is_built_elsewhere_breaks_a_contract(tmp_path: Path) -> None:
+    planted = {
+        "api/app.py": "providers.twilio.setup",
+        "api/composition.py": "providers.simulator.registry",
+        "api/routes/webhooks.py": "providers.simulator.messages",
+        "api/services/messages/recordings.py": "providers.simulator.calls",
+        "api/services/voice/presence.py": "providers.kamailio",
+        "api/services/registration/scope.py": "providers.vendors",
+        "activities/messages/dispatch.py": "providers.twilio.registry",
+        "activities/registration/registrations.py": "providers.vendors",
+        "cli/worker/composition.py": "providers.simulator.payments",
+        "providers/routing.py": "providers.twilio.sip",
+    }
+    for layer in LAYERS:
+        shutil.copytree(
+            ROOT / layer, tmp_path / layer, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name, imported in planted.items():
+        with (tmp_path / name).open("a") as file:
+            file.write(f"\nimport {imported}\n")
+    checked = subprocess.run([LINT], cwd=tmp_path, capture_output=True, text=True, check=False)
+    found = re.findall(r"^- (\S+) -> (\S+) \(l\.", checked.stdout, re.MULTILINE)
+    assert {f"{importer.replace('.', '/')}.py": imported for importer, imported in found} == planted
 
 
 @pytest.mark.parametrize("module", sorted({workflow.__module__ for workflow in WORKFLOWS}))
@@ -122,6 +150,14 @@ def test_no_file_is_over_the_limit_of_lines() -> None:
         if (lines := path.read_text().count("\n")) > 400 and "migrations" not in path.parts
     }
     assert long == {}
+
+
+def test_the_reading_order_of_one_sms_opens_twenty_files_at_most() -> None:
+    page = (ROOT / "docs" / "overview.md").read_text()
+    section = page.partition("### Reading order\n")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| \d+ \| `(\S+)` \|", section, re.MULTILINE)
+    assert 15 <= len(listed) == len(set(listed)) <= 20
+    assert [name for name in listed if not (ROOT / name).is_file()] == []
 
 
 def test_only_models_builds_statements() -> None:

@@ -5,7 +5,6 @@ so that its command line tool and this system are configured alike.
 """
 
 import logging
-from collections.abc import Sequence
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import (
@@ -16,7 +15,6 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Interceptor
 
 from workflows.names import SEARCH_ATTRIBUTES
 from workflows.payloads import data_converter
@@ -31,7 +29,6 @@ async def connect(
     *,
     lazy: bool = False,
     runtime: Runtime | None = None,
-    interceptors: Sequence[Interceptor] = (),
 ) -> Client:
     """Return a client; a lazy one connects at its first call, so a dead server stops nobody."""
     config = ClientConfig.load_client_connect_config()

@@ -1,6 +1,6 @@
-"""How a step that may take long tells Temporal that its worker lives.
+"""Sends heartbeats of long activities to Temporal.
 
-Not workflow code: steps use it whose budget in `policies.py` has a heartbeat.
+Not workflow code: used by the activities whose policy in `policies.py` has a heartbeat timeout.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ _BEAT_SECONDS: Final = 1.0
 
 
 @asynccontextmanager
-async def alive() -> AsyncIterator[None]:
-    """Tell so again and again meanwhile, so that a worker that was killed is soon noticed."""
+async def heartbeats() -> AsyncIterator[None]:
+    """Send a heartbeat every second, so that a killed worker is soon noticed."""
 
     async def beat() -> None:
         while True:

@@ -1,5 +1,7 @@
 """Every name that Temporal keeps: workflow ids, task queues, search attributes, priorities.
 
+Ids of rows in them are public ids; only a tenant, the operator's own, has its number.
+
 A registered name is never changed; a new one is added beside it.
 """
 
@@ -38,19 +40,25 @@ def provider_queue(provider: str) -> str:
     return f"provider-{provider}"
 
 
-def sender_queue_id(tenant_id: int, sender_id: int, channel: Channel) -> str:
-    """Return the workflow id of a sender's queue: at most one runs at a time."""
-    return f"sender-queue/{tenant_id}/{sender_id}/{channel}"
+def sender_queue_id(tenant_id: int, sender: int, channel: Channel) -> str:
+    """Return the workflow id of a sender's queue: at most one runs at a time.
+
+    `sender` is the public id of its number.
+    """
+    return f"sender-queue/{tenant_id}/{sender}/{channel}"
 
 
-def registration_id(story: str, tenant_id: int, row_id: int) -> str:
-    """Return the workflow id of a row's story: there is never a second one at the same time."""
-    return f"{story}/{tenant_id}/{row_id}"
+def registration_id(workflow: str, tenant_id: int, public_id: int) -> str:
+    """Return the workflow id of a row's workflow: there is never a second one at the same time."""
+    return f"{workflow}/{tenant_id}/{public_id}"
 
 
-def provision_id(tenant_id: int, credential_id: int, version: int) -> str:
-    """Return the workflow id under which one version of a SIP user reaches its directory."""
-    return f"provision-voice/{tenant_id}/{credential_id}/{version}"
+def provision_id(tenant_id: int, user: int, version: int) -> str:
+    """Return the workflow id under which one version of a SIP user reaches its directory.
+
+    `user` is the public id of its credential.
+    """
+    return f"provision-voice/{tenant_id}/{user}/{version}"
 
 
 def priority_of(message_type: MessageType) -> int:
@@ -59,7 +67,7 @@ def priority_of(message_type: MessageType) -> int:
 
 
 def upgrade_workflow_id(
-    tenant_id: int, scope: str, idempotency_key: str | None, payment_id: int
+    tenant_id: int, scope: str, idempotency_key: str | None, public_id: int
 ) -> str:
     """Return the workflow id under which the retries of one purchase meet."""
-    return keyed_workflow_id(UPGRADE, tenant_id, scope, idempotency_key, payment_id)
+    return keyed_workflow_id(UPGRADE, tenant_id, scope, idempotency_key, public_id)

@@ -1,8 +1,8 @@
-"""The budget of every step, in one table.
+"""Timeouts and retry policies of every activity, in one table.
 
-Infrastructure is never given up on: no policy limits the number of attempts, and where one limits
-the time of a question, the workflow asks it again. A local step that fails is tried again after a
-timer that operators can see.
+Failures of infrastructure are retried for ever: no policy limits the number of attempts, and where
+one limits the total time, the workflow schedules the activity again. A failed local activity is
+retried after a timer that operators can see.
 """
 
 from datetime import timedelta
@@ -13,13 +13,13 @@ from temporalio.workflow import ActivityConfig, LocalActivityConfig
 
 from workflows.names import provider_queue
 
-_PATIENT: Final = RetryPolicy(
+_RETRY: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     backoff_coefficient=2,
     maximum_interval=timedelta(seconds=30),
 )
 
-_PATIENT_WITH_MONEY: Final = RetryPolicy(
+_RETRY_PAYMENTS: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     backoff_coefficient=2,
     maximum_interval=timedelta(seconds=30),
@@ -28,23 +28,23 @@ _PATIENT_WITH_MONEY: Final = RetryPolicy(
 
 
 def gap_after(attempt: int) -> timedelta:
-    """Return how long `_PATIENT` waits after so many tries."""
-    assert _PATIENT.maximum_interval is not None
-    return min(_PATIENT.initial_interval * (1 << min(attempt - 1, 16)), _PATIENT.maximum_interval)
+    """Return how long `_RETRY` waits after so many tries."""
+    assert _RETRY.maximum_interval is not None
+    return min(_RETRY.initial_interval * (1 << min(attempt - 1, 16)), _RETRY.maximum_interval)
 
 
-_ASKED_ANEW: Final = timedelta(minutes=5)
-"""A question that cannot be put for so long is put anew, so that its horizon is looked at."""
+_SCHEDULE_TIMEOUT: Final = timedelta(minutes=5)
+"""An activity that fails this long returns to the workflow, which then checks its horizon."""
 
-_ALIVE: Final = timedelta(seconds=5)
-"""A worker that is killed amid a step that tells of its life costs it at most this."""
+_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
+"""A killed worker delays an activity that sends heartbeats at most this long."""
 
 _NO_LOCAL_RETRIES: Final = timedelta(milliseconds=1)
-"""A failed local step is tried again by a timer of its workflow, not by the SDK's core.
+"""A failed local activity is retried by a timer of its workflow, not by the SDK's core.
 
-The core (SDK 1.35) would wait by itself and hand the step back to its worker. It panics if that was
-shut down meanwhile, and again when the time-out of the first try, which it forgets to stop, is
-over. Zero would be taken for no value, and the core's own is a minute.
+The core (SDK 1.35) would wait itself and return the activity to its worker. It panics if that was
+shut down meanwhile, and again when the timeout of the first attempt, which it does not cancel, has
+passed. Zero means no value, and the core's default is a minute.
 """
 
 DISPATCH_BUDGET: Final = timedelta(seconds=20)
@@ -55,108 +55,108 @@ DISPATCH_QUEUED_BUDGET: Final = timedelta(seconds=15)
 DISPATCH: Final = LocalActivityConfig(
     start_to_close_timeout=DISPATCH_BUDGET,
     local_retry_threshold=_NO_LOCAL_RETRIES,
-    retry_policy=_PATIENT,
+    retry_policy=_RETRY,
 )
 RECONCILE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
-    schedule_to_close_timeout=_ASKED_ANEW,
-    retry_policy=_PATIENT,
-    summary="did the provider take it?",
+    schedule_to_close_timeout=_SCHEDULE_TIMEOUT,
+    retry_policy=_RETRY,
+    summary="reconcile with the provider",
 )
 POLL: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
-    schedule_to_close_timeout=_ASKED_ANEW,
-    retry_policy=_PATIENT,
-    summary="what became of it?",
+    schedule_to_close_timeout=_SCHEDULE_TIMEOUT,
+    retry_policy=_RETRY,
+    summary="poll the provider",
 )
 SETTLE: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=_NO_LOCAL_RETRIES,
-    retry_policy=_PATIENT,
+    retry_policy=_RETRY,
 )
 SWEEP: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=90),  # it watches for half a minute
-    heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT,
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY,
     summary="sweep",
 )
 WATCH: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=60), retry_policy=_PATIENT, summary="watch"
+    start_to_close_timeout=timedelta(seconds=60), retry_policy=_RETRY, summary="watch"
 )
 CHARGE: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the charge
     local_retry_threshold=_NO_LOCAL_RETRIES,
-    retry_policy=_PATIENT_WITH_MONEY,
+    retry_policy=_RETRY_PAYMENTS,
     summary="charge",
 )
 GRANT: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=_NO_LOCAL_RETRIES,
-    retry_policy=_PATIENT_WITH_MONEY,
+    retry_policy=_RETRY_PAYMENTS,
     summary="grant credits",
 )
 AWAIT_PAYMENT: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
-    heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT_WITH_MONEY,
-    summary="was it paid?",
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY_PAYMENTS,
+    summary="await the payment",
 )
 CANCEL_CHARGE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=25),  # a look-up, then the cancellation
-    heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT_WITH_MONEY,
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY_PAYMENTS,
     summary="cancel the charge",
 )
 REFUND: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=15),
-    heartbeat_timeout=_ALIVE,
-    retry_policy=_PATIENT_WITH_MONEY,
-    summary="give the money back",
+    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+    retry_policy=_RETRY_PAYMENTS,
+    summary="refund the charge",
 )
 GRANT_SENDER_SLOTS: Final = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     local_retry_threshold=_NO_LOCAL_RETRIES,
-    retry_policy=_PATIENT,
-    summary="let in",
+    retry_policy=_RETRY,
+    summary="grant slots of the sender",
 )
 PROVISION_VOICE: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=30),
-    retry_policy=_PATIENT,
-    summary="tell the SIP directory",
+    retry_policy=_RETRY,
+    summary="update the SIP directory",
 )
 CLOSE_DAYS: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=5), retry_policy=_PATIENT, summary="close days"
+    start_to_close_timeout=timedelta(minutes=5), retry_policy=_RETRY, summary="close days"
 )
 
 
 def dispatch_queued(provider: str) -> ActivityConfig:
-    """Return the budget of a hand-over that waits in the line of one provider."""
+    """Return the options of a dispatch in the task queue of one provider."""
     return ActivityConfig(
         task_queue=provider_queue(provider),
         start_to_close_timeout=DISPATCH_QUEUED_BUDGET,
-        retry_policy=_PATIENT,
-        summary=f"hand over, in line for {provider}",
+        retry_policy=_RETRY,
+        summary=f"dispatch, queued for {provider}",
     )
 
 
 def reconcile_registration(summary: str) -> ActivityConfig:
-    """Return the budget of a look for a lost answer: it may read long lists, page by page.
+    """Return the options of reconciling an operation: it may read long lists, page by page.
 
-    It tells that it lives, so that a worker that is killed is noticed all the same.
+    It sends heartbeats, so that a killed worker is noticed all the same.
     """
     return ActivityConfig(
         start_to_close_timeout=timedelta(minutes=10),
-        heartbeat_timeout=_ALIVE,
-        retry_policy=_PATIENT,
+        heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+        retry_policy=_RETRY,
         summary=summary,
     )
 
 
 def registration(summary: str) -> ActivityConfig:
-    """Return the budget of one call to a registry: it has 10 s for HTTP.
+    """Return the options of one call to a registry: it has 10 s for HTTP.
 
-    A worker that is killed during it is noticed only when the rest has passed.
+    A worker that is killed during it is noticed when the timeout has passed.
     """
     return ActivityConfig(
-        start_to_close_timeout=timedelta(seconds=12), retry_policy=_PATIENT, summary=summary
+        start_to_close_timeout=timedelta(seconds=12), retry_policy=_RETRY, summary=summary
     )

@@ -63,19 +63,19 @@ async def sweep() -> SweepResult:
 
 @activity.defn(name="grant_sender_slots")
 async def grant_sender_slots(step: SenderQueueStep) -> SenderQueueResult:
-    """Give the next in a sender's line their moments, and wake them."""
+    """Grant slots of a sender to the next queued messages, and signal their workflows."""
     raise NotImplementedError
 
 
 @activity.defn(name="submit_registration")
 async def submit_registration(step: RegistrationStep) -> RegistrationResult:
-    """Make the next call of an errand, unless an earlier one may have been made."""
+    """Make the next call of an operation, unless an earlier one may have been made."""
     raise NotImplementedError
 
 
 @activity.defn(name="reconcile_registration")
 async def reconcile_registration(step: RegistrationStep) -> RegistrationResult:
-    """Find out whether the registry has the errand whose answer was lost."""
+    """Find out whether the registry has the operation whose answer was lost."""
     raise NotImplementedError
 
 

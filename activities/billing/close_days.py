@@ -100,7 +100,7 @@ class Closing:
         if held is None:
             log.info("day closed", extra=facts)
         else:
-            log.info("day held open", extra={**facts, "reason": held})
+            log.info("day stays open", extra={**facts, "reason": held})
         return held is None
 
     async def _close_alone(self, tenant_id: int, day: date, now: datetime) -> str | None:

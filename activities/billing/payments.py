@@ -1,7 +1,7 @@
-"""Money: taken once, called off, given back once; and the credits it buys, granted once.
+"""Activities of a payment: charge, await, cancel, grant and refund.
 
-No connection is held while the gateway is called. Whatever asks it to move money carries a key of
-ours, so that asking twice moves it once.
+No connection is held while the gateway is called. Every request that moves money has an
+idempotency key, so that it can be repeated.
 """
 
 import logging
@@ -13,8 +13,8 @@ from temporalio import activity
 from models.database.transaction_limits import LockScope
 from models.enums import OPEN_CHARGE, PaymentFailure
 from models.queries.billing import payments
-from models.queries.billing.payments import AnotherCharge, PaymentRow
-from models.rules.billing.payments import Duty
+from models.queries.billing.payments import ForeignCharge, PaymentRow
+from models.rules.billing.payments import PaymentAction
 from models.session import Database, WriteSession
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.payments import (
@@ -28,25 +28,25 @@ from providers.ports.payments import (
     RefundRefused,
 )
 from workflows.billing.types import PaymentProgress, UpgradeStep
-from workflows.heartbeat import alive
+from workflows.heartbeat import heartbeats
 
 log = logging.getLogger(__name__)
 
 _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
 
-Silence: TypeAlias = NotProcessed | Ambiguous | NotFound | Unanswered | RefundRefused
-"""What a gateway may answer that changes nothing."""
+NoChange: TypeAlias = NotProcessed | Ambiguous | NotFound | Unanswered | RefundRefused
+"""Answers of a gateway that change nothing."""
 
 _Answer = TypeVar("_Answer", bound=ChargeAnswer | ChargeLookUp)
 
-_UNPAID = frozenset({Duty.CHARGE, Duty.AWAIT, Duty.CANCEL_CHARGE})
+_UNPAID = frozenset({PaymentAction.CHARGE, PaymentAction.AWAIT, PaymentAction.CANCEL_CHARGE})
 """No money was taken yet, as far as the row knows."""
 
 
 class Payments:
-    """Carries a payment from one standing to the next. Every step may run twice: the row decides
-    what is due, and the gateway moves money once per key.
+    """Advances a payment. Every activity is idempotent: the row decides the next action, and the
+    gateway moves money once per key.
     """
 
     def __init__(self, database: Database, gateways: Gateways, *, public_url: str) -> None:
@@ -56,41 +56,41 @@ class Payments:
 
     @activity.defn(name="charge")
     async def charge(self, step: UpgradeStep) -> PaymentProgress:
-        """Have the gateway take the money.
+        """Ask the gateway to charge.
 
-        Who finds that it was asked before asks for the truth first, and repeats the request with
-        the same key if there is none. Nothing is asked for once the payment was given up.
+        If it was asked before, the charge is looked up first, and the request repeated with
+        the same key if there is none. Nothing is requested once the payment was given up.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
-            if payment.duty is not Duty.CHARGE:
-                return _standing(payment)
+            if payment.next_action is not PaymentAction.CHARGE:
+                return _progress(payment)
             gateway = self._gateway_of(payment)
             if gateway is None:
                 return await self._without_gateway(db, payment)
             deadline = _now() + 2 * gateway.timeout + _MARGIN  # a look-up may come first
             await payments.claim_charge(db, payment, gateway=gateway.name, deadline=deadline)
         if payment.deadline is not None:
-            truth = await _look_up(gateway, payment)
-            if not isinstance(truth, NotFound):
-                return await self._learn(step, truth)
+            found = await _look_up(gateway, payment)
+            if not isinstance(found, NotFound):
+                return await self._apply(step, found)
         answer = await gateway.charge(self._request(payment, gateway, deadline))
-        return await self._learn(step, _of(payment, answer))
+        return await self._apply(step, _of(payment, answer))
 
     @activity.defn(name="await_payment")
     async def await_payment(self, step: UpgradeStep) -> PaymentProgress:
-        """Read what is known of a charge; if it is still open, ask the gateway."""
+        """Read the state of a charge; if it is still open, ask the gateway."""
         async with self._database.read() as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id)
         gateway = self._gateway_of(payment)
-        if payment.duty is not Duty.AWAIT:
-            return _standing(payment)
+        if payment.next_action is not PaymentAction.AWAIT:
+            return _progress(payment)
         if gateway is None:
-            _log_gone(payment)
-            return _standing(payment)
-        async with alive():
-            truth = await _look_up(gateway, payment)
-        return await self._learn(step, truth)
+            _log_missing_gateway(payment)
+            return _progress(payment)
+        async with heartbeats():
+            found = await _look_up(gateway, payment)
+        return await self._apply(step, found)
 
     @activity.defn(name="cancel_charge")
     async def cancel_charge(self, step: UpgradeStep) -> PaymentProgress:
@@ -101,85 +101,85 @@ class Payments:
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
-            if payment.duty not in _UNPAID:
-                return _standing(payment)
+            if payment.next_action not in _UNPAID:
+                return _progress(payment)
             await payments.give_up(db, payment, _now())
             if payment.deadline is None:
                 await payments.fail(db, payment, PaymentFailure.EXPIRED, _now())
-                return await self._now_standing(db, payment)
+                return await self._progress_after(db, payment)
         gateway = self._gateway_of(payment)
         if gateway is None:
-            _log_gone(payment)
-            return await self._look(step)
-        async with alive():
+            _log_missing_gateway(payment)
+            return await self._read_progress(step)
+        async with heartbeats():
             asked_at = _now()
-            truth = await _look_up(gateway, payment)
-            if isinstance(truth, Charge) and truth.state in OPEN_CHARGE:
-                answer = await gateway.cancel(truth.charge_id)
-                return await self._learn(step, _of(payment, answer))
+            found = await _look_up(gateway, payment)
+            if isinstance(found, Charge) and found.state in OPEN_CHARGE:
+                answer = await gateway.cancel(found.charge_id)
+                return await self._apply(step, _of(payment, answer))
         sure = asked_at >= payment.deadline + gateway.absence_window
-        if isinstance(truth, NotFound) and payment.charge_id is None and sure:
+        if isinstance(found, NotFound) and payment.charge_id is None and sure:
             return await self._conclude_absent(step)
-        return await self._learn(step, truth)
+        return await self._apply(step, found)
 
     @activity.defn(name="grant")
     async def grant(self, step: UpgradeStep) -> PaymentProgress:
-        """Grant the credits of money that was taken, or decide that it is given back.
+        """Grant the credits of a charged payment, or schedule its refund.
 
-        Both are decided under the payment's lock, so that only one of them ever is.
+        Both are decided under the payment's lock, so that only one of them happens.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
-            if payment.duty is Duty.GRANT:
+            if payment.next_action is PaymentAction.GRANT:
                 if payment.merchant_active:
                     await payments.grant(db, payment, _now())
                 else:
                     failure = PaymentFailure.MERCHANT_INACTIVE
-                    await payments.owe_refund(db, payment, failure, _now())
-            return await self._now_standing(db, payment)
+                    await payments.schedule_refund(db, payment, failure, _now())
+            return await self._progress_after(db, payment)
 
     @activity.defn(name="refund")
     async def refund(self, step: UpgradeStep) -> PaymentProgress:
-        """Have the gateway give the money back; the key lets it do so once."""
+        """Ask the gateway to refund; its idempotency key makes that happen once."""
         async with self._database.read() as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id)
-        if payment.duty is not Duty.REFUND:
-            return _standing(payment)
+        if payment.next_action is not PaymentAction.REFUND:
+            return _progress(payment)
         gateway = self._gateway_of(payment)
         if gateway is None or payment.charge_id is None:
-            _log_gone(payment)
-            return _standing(payment)
-        async with alive():
+            _log_missing_gateway(payment)
+            return _progress(payment)
+        async with heartbeats():
             answer = await gateway.refund(payment.charge_id, payment.reference.refund_key)
         if not isinstance(answer, Refunded):
             _log_refund(step, answer)
-            return _standing(payment, answer)
+            return _progress(payment, answer)
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
-            await payments.give_back(db, payment, answer.refund_id, _now())
-            return await self._now_standing(db, payment)
+            await payments.record_refund(db, payment, answer.refund_id, _now())
+            return await self._progress_after(db, payment)
 
     async def _without_gateway(self, db: WriteSession, payment: PaymentRow) -> PaymentProgress:
-        """Fail a payment nobody can take the money of, unless somebody was asked for it before."""
+        """Fail a payment without a gateway, unless one was asked to charge before."""
         if payment.gateway is None:
             await payments.fail(db, payment, PaymentFailure.NO_GATEWAY, _now())
         else:
-            _log_gone(payment)
-        return await self._now_standing(db, payment)
+            _log_missing_gateway(payment)
+        return await self._progress_after(db, payment)
 
-    async def _learn(
+    async def _apply(
         self, step: UpgradeStep, answer: ChargeAnswer | ChargeLookUp
     ) -> PaymentProgress:
-        """Let what the gateway says take effect; what says nothing leaves the row as it is."""
+        """Apply the gateway's answer; one without a charge leaves the row as it is."""
         if not isinstance(answer, Charge):
-            _log_silence(step, answer)
-            return await self._look(step, answer)
+            _log_unanswered(step, answer)
+            return await self._read_progress(step, answer)
         try:
             async with self._database.transaction(LockScope(step.tenant_id)) as db:
                 payment = await payments.get_payment(
                     db, step.tenant_id, step.payment_id, locked=True
                 )
-                await payments.take_news(
+                await payments.apply_charge_state(
                     db,
                     payment,
                     charge_id=answer.charge_id,
@@ -187,33 +187,37 @@ class Payments:
                     provider_code=answer.provider_code,
                     now=_now(),
                 )
-                return await self._now_standing(db, payment)
-        except AnotherCharge:
+                return await self._progress_after(db, payment)
+        except ForeignCharge:
             _log_another(payment, answer)
-            return await self._look(step, Unanswered(reason="AnotherCharge"))
+            return await self._read_progress(step, Unanswered(reason="ForeignCharge"))
 
     async def _conclude_absent(self, step: UpgradeStep) -> PaymentProgress:
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
-            if payment.duty is Duty.CANCEL_CHARGE and payment.charge_id is None:
+            if payment.next_action is PaymentAction.CANCEL_CHARGE and payment.charge_id is None:
                 await payments.fail(db, payment, PaymentFailure.EXPIRED, _now())
-            return await self._now_standing(db, payment)
+            return await self._progress_after(db, payment)
 
-    async def _look(self, step: UpgradeStep, answer: Silence | None = None) -> PaymentProgress:
+    async def _read_progress(
+        self, step: UpgradeStep, answer: NoChange | None = None
+    ) -> PaymentProgress:
         async with self._database.read() as db:
-            return _standing(
+            return _progress(
                 await payments.get_payment(db, step.tenant_id, step.payment_id), answer
             )
 
-    async def _now_standing(self, db: WriteSession, before: PaymentRow) -> PaymentProgress:
-        """Return how a payment stands after what this transaction did."""
+    async def _progress_after(self, db: WriteSession, before: PaymentRow) -> PaymentProgress:
+        """Return a payment's progress after this transaction's changes."""
         after = await payments.get_payment(db, before.tenant_id, before.payment_id)
         return PaymentProgress(
-            status=after.facts.status, duty=after.duty, moved=after.facts != before.facts
+            status=after.facts.status,
+            next_action=after.next_action,
+            moved=after.facts != before.facts,
         )
 
     def _gateway_of(self, payment: PaymentRow) -> PaymentGateway | None:
-        """Return who was asked for the money, or who would be."""
+        """Return the gateway that was asked to charge, or would be."""
         if payment.gateway is not None:
             return self._gateways.find(payment.gateway)
         return self._gateways.of(payment.delivery_mode)
@@ -233,24 +237,24 @@ class Payments:
 
 
 async def _look_up(gateway: PaymentGateway, payment: PaymentRow) -> ChargeLookUp:
-    """Ask how the charge of a payment stands."""
+    """Look up the charge of a payment."""
     return _of(payment, await gateway.look_up(str(payment.reference)))
 
 
 def _of(payment: PaymentRow, answer: _Answer) -> _Answer | Unanswered:
-    """Return an answer, unless it is about a charge that nobody ordered: then nothing is known."""
+    """Return an answer, or Unanswered if it is about the charge of another payment."""
     if not isinstance(answer, Charge) or payment.is_for(answer.amount_cents, answer.currency):
         return answer
     _log_another(payment, answer)
-    return Unanswered(reason="AnotherCharge")
+    return Unanswered(reason="ForeignCharge")
 
 
 def _log_another(payment: PaymentRow, answer: Charge) -> None:
     log.error(
-        "the gateway tells of another charge than was ordered",
+        "the charge at the gateway does not match the payment",
         extra={
             "tenant_id": payment.tenant_id,
-            "payment_id": payment.payment_id,
+            "payment_id": payment.public_id,
             "charge_id": answer.charge_id,
             "amount_cents": answer.amount_cents,
             "currency": answer.currency,
@@ -258,32 +262,34 @@ def _log_another(payment: PaymentRow, answer: Charge) -> None:
     )
 
 
-def _standing(payment: PaymentRow, answer: Silence | None = None) -> PaymentProgress:
-    wish = answer.retry_after if isinstance(answer, NotProcessed) else None
-    return PaymentProgress(status=payment.facts.status, duty=payment.duty, retry_after=wish)
+def _progress(payment: PaymentRow, answer: NoChange | None = None) -> PaymentProgress:
+    retry_after = answer.retry_after if isinstance(answer, NotProcessed) else None
+    return PaymentProgress(
+        status=payment.facts.status, next_action=payment.next_action, retry_after=retry_after
+    )
 
 
 def _ids(step: UpgradeStep) -> dict[str, int]:
-    return {"tenant_id": step.tenant_id, "payment_id": step.payment_id}
+    return {"tenant_id": step.tenant_id, "payment_id": step.public_id}
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _log_gone(payment: PaymentRow) -> None:
-    """Its gateway was taken out of this installation with money under way."""
+def _log_missing_gateway(payment: PaymentRow) -> None:
+    """Log that the gateway of an open payment is not configured any more."""
     log.error(
-        "the gateway of an open payment is gone",
+        "the gateway of an open payment is not configured",
         extra={
             "tenant_id": payment.tenant_id,
-            "payment_id": payment.payment_id,
+            "payment_id": payment.public_id,
             "gateway": payment.gateway,
         },
     )
 
 
-def _log_silence(
+def _log_unanswered(
     step: UpgradeStep, answer: NotProcessed | Ambiguous | NotFound | Unanswered
 ) -> None:
     match answer:
@@ -291,7 +297,7 @@ def _log_silence(
             pass
         case _:
             log.warning(
-                "the gateway did not tell of a charge",
+                "the gateway did not answer about a charge",
                 extra={**_ids(step), "answer": type(answer).__name__, "reason": answer.reason},
             )
 
@@ -299,8 +305,8 @@ def _log_silence(
 def _log_refund(step: UpgradeStep, answer: RefundRefused | NotProcessed | Ambiguous) -> None:
     if isinstance(answer, RefundRefused):
         log.error(
-            "the gateway refuses to give money back",
+            "the gateway refused a refund",
             extra={**_ids(step), "provider_code": answer.provider_code},
         )
     else:
-        log.warning("money not given back yet", extra={**_ids(step), "reason": answer.reason})
+        log.warning("refund is not completed yet", extra={**_ids(step), "reason": answer.reason})

@@ -1,15 +1,15 @@
-"""What a claim came to, and the request it is made for."""
+"""Results of claiming a message, and the provider request of an attempt."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from activities.messages.inline_report_wait import Route
 from models.queries.messages.dispatch import Dispatchable
-from models.queries.senders.sender_queue import Line, Moment
+from models.queries.senders.sender_queue import SenderQueueKey, Slot
 from models.rules.messages.reference import Reference
 from providers.message_requests import request_for
 from providers.ports.messages import Envelope, MessageProvider, SendRequest
-from workflows.messages.types import DispatchResult, DispatchStep
+from workflows.messages.types import DispatchResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,27 +20,31 @@ class Claimed:
     number: int
     found: Dispatchable
     deadline: datetime
-    moment: Moment | None
-    """Its sender's, if that has a limit."""
+    slot: Slot | None
+    """The reserved slot of its sender, if that has a limit."""
     request: SendRequest = field(repr=False)
 
     @property
     def route(self) -> Route:
-        """Where it goes, and so how soon it is reported on."""
+        """Return provider and channel, by which delays of reports are measured."""
         return self.provider.name, self.found.channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InLine:
-    """No attempt: the message stands in its sender's line."""
+class Queued:
+    """No attempt was made: the message is in its sender's queue."""
 
     result: DispatchResult
-    line: Line
+    queue: SenderQueueKey
     first: bool
 
 
+def reference_of(found: Dispatchable, number: int) -> Reference:
+    """Return what an attempt is called at its provider."""
+    return Reference(tenant=found.tenant_public_id, message=found.public_id, attempt=number)
+
+
 def request_of(
-    step: DispatchStep,
     found: Dispatchable,
     *,
     public_url: str,
@@ -50,7 +54,7 @@ def request_of(
     text: str,
 ) -> SendRequest:
     """Build the request of an attempt; `text` is the text part of an e-mail."""
-    reference = Reference(tenant_id=step.tenant_id, message_id=step.message_id, attempt=number)
+    reference = reference_of(found, number)
     envelope = Envelope(
         to=found.to,
         sender=found.sender,

@@ -1,4 +1,4 @@
-"""Handing a message to a provider: claim, call, conclude."""
+"""Dispatches a message to a provider: claim, call, conclude."""
 
 import asyncio
 import time
@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
-from activities.messages.claimed import Claimed, InLine, request_of
+from activities.messages.claimed import Claimed, Queued, reference_of, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
-from activities.messages.text_parts import TextParts, Unprepared, quick_text
+from activities.messages.text_parts import NeedsTextPart, TextParts, quick_text
 from activities.messages.waits import note_preparation, note_wait
 from models.database.transaction_limits import LockScope
 from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
@@ -23,11 +23,11 @@ from models.queries.messages.dispatch import Dispatchable
 from models.queries.messages.inline_report_wait import AwaitedAttempt
 from models.queries.messages.report_intake import note_mismatch
 from models.queries.senders import sender_queue
-from models.queries.senders.sender_queue import Moment
+from models.queries.senders.sender_queue import Slot
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.senders import pacing
-from models.rules.senders.pacing import Way
+from models.rules.senders.pacing import SlotAction
 from models.rules.system.failures import TransientError
 from models.session import Database, WriteSession
 from providers.ports.messages import Accepted, Answer, MessageProvider, NotProcessed, Refused
@@ -41,27 +41,26 @@ from workflows.senders.types import SenderQueueStep
 _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
 
-_MISSED = NotProcessed(reason="its moment was missed")
-"""A worker was stopped for so long that its sender's next moment is far."""
+_SLOT_MISSED = NotProcessed(reason="its slot was missed")
+"""A worker was stopped for so long that its sender's next slot is far."""
 
 _BACK_OFF_FIRST = timedelta(seconds=1)
 _BACK_OFF_LONGEST = timedelta(minutes=5)
 
 
 def _check_time(claimed: Claimed, ends: float) -> None:
-    """Raise TransientError, which takes the claim back, if the call might outlast the step.
+    """Raise TransientError, which rolls the claim back, if the call might exceed the timeout.
 
-    A step that is cut off amid the call leaves an attempt that must be reconciled for minutes,
-    after a wait for a connection or a lock that says nothing about the provider.
+    An activity that times out amid the call leaves an attempt that is reconciled for minutes.
     """
-    wait = timedelta(0) if claimed.moment is None else claimed.moment.wait
+    wait = timedelta(0) if claimed.slot is None else claimed.slot.wait
     needed = wait + claimed.provider.timeout + _MARGIN
     if needed.total_seconds() > ends - time.monotonic():
         raise TransientError("too little time is left for the call")
 
 
 class Dispatching:
-    """Carries a claimed message over the one line that cannot be taken back."""
+    """Performs the provider call, which cannot be undone, after its attempt is committed."""
 
     def __init__(
         self,
@@ -83,17 +82,16 @@ class Dispatching:
 
     @activity.defn(name="dispatch")
     async def dispatch(self, step: DispatchStep) -> DispatchResult:
-        """Hand the message over on the fast path, or say that it is BUSY.
+        """Dispatch the message on the fast path, or return BUSY.
 
-        Where reports come fast it waits a moment for this one, so that the message ends at once.
-
+        Where reports come fast it waits for this one inline, so that the message ends at once.
         Safe to run twice: the second run finds the first one's attempt and says AMBIGUOUS.
         """
         return await self._hand_over(step, fast=True)
 
     @activity.defn(name="dispatch_queued")
     async def dispatch_queued(self, step: DispatchStep) -> DispatchResult:
-        """Hand it over whatever the fast path says; the queue has slots of its own."""
+        """Dispatch it however busy the fast path is: the provider's queue has its own workers."""
         return await self._hand_over(step, fast=False)
 
     async def _hand_over(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
@@ -114,7 +112,7 @@ class Dispatching:
 
     async def _try(
         self, step: DispatchStep, ends: float, *, fast: bool, text: str | None
-    ) -> DispatchResult | Unprepared:
+    ) -> DispatchResult | NeedsTextPart:
         """Claim, call and conclude.
 
         Args:
@@ -129,28 +127,28 @@ class Dispatching:
                 claimed = await self._claim(db, step, held if fast else None, text)
                 if isinstance(claimed, Claimed):
                     _check_time(claimed, ends)
-                if isinstance(claimed, InLine):
+                if isinstance(claimed, Queued):
                     await note_wait(db, step, claimed.result, self._sweep_grace)
                 elif isinstance(claimed, DispatchResult):
                     await note_wait(db, step, claimed, self._sweep_grace)
-                elif isinstance(claimed, Unprepared):
+                elif isinstance(claimed, NeedsTextPart):
                     await note_preparation(db, step)
-            if isinstance(claimed, DispatchResult | Unprepared):
+            if isinstance(claimed, DispatchResult | NeedsTextPart):
                 return claimed
-            if isinstance(claimed, InLine):
-                return await self._see_to_the_line(claimed)
-            if claimed.moment is not None:
-                held.close()  # who waits for its moment keeps no slot from a call
-                if not await self._catch(claimed, claimed.moment):
-                    return await self._conclude(step, claimed, _MISSED, attend=False)
-                if fast:  # the moment is now, even if no slot is left
+            if isinstance(claimed, Queued):
+                return await self._ensure_granting(claimed)
+            if claimed.slot is not None:
+                held.close()  # while waiting, it must not occupy a call of the fast path
+                if not await self._wait_for_slot(claimed, claimed.slot):
+                    return await self._conclude(step, claimed, _SLOT_MISSED, await_report=False)
+                if fast:  # the sender's slot is now, even if the fast path is full
                     self._slots.take(claimed.provider.name, held)
             answer = await claimed.provider.send(claimed.request)
-        return await self._conclude(step, claimed, answer, attend=fast)
+        return await self._conclude(step, claimed, answer, await_report=fast)
 
     async def _claim(
         self, db: WriteSession, step: DispatchStep, held: ExitStack | None, text: str | None
-    ) -> Claimed | InLine | Unprepared | DispatchResult:
+    ) -> Claimed | Queued | NeedsTextPart | DispatchResult:
         """Commit the attempt as REQUESTED, or say why there is none."""
         found = await dispatching.lock_for_dispatch(
             db, tenant_id=step.tenant_id, message_id=step.message_id
@@ -159,7 +157,7 @@ class Dispatching:
             return DispatchResult(verdict=Verdict.OVER)
         now = datetime.now(UTC)
         decision = decide(found.candidate, now)
-        if decision.move is not DispatchAction.CLAIM:
+        if decision.action is not DispatchAction.CLAIM:
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
             return without_claim(decision, found)
         past = [PastAttempt(provider=a.provider, state=a.state) for a in found.attempts]
@@ -174,17 +172,17 @@ class Dispatching:
         if text is None:
             text = quick_text(found)
         if text is None:
-            return Unprepared(
+            return NeedsTextPart(
                 merchant_id=found.merchant_id,
                 urgent=found.type is MessageType.OTP,
                 html=found.body,
             )
         if held is not None and not self._slots.take(provider.name, held):
             return DispatchResult(verdict=Verdict.BUSY, provider=provider.name)
-        moment = await self._book(db, step, found)
-        if isinstance(moment, InLine | DispatchResult):
-            return moment
-        return await self._commit_claim(db, step, found, provider, moment, text, now)
+        slot = await self._reserve_slot(db, step, found)
+        if isinstance(slot, Queued | DispatchResult):
+            return slot
+        return await self._commit_claim(db, step, found, provider, slot, text, now)
 
     async def _commit_claim(
         self,
@@ -192,12 +190,12 @@ class Dispatching:
         step: DispatchStep,
         found: Dispatchable,
         provider: MessageProvider,
-        moment: Moment | None,
+        slot: Slot | None,
         text: str,
         now: datetime,
     ) -> Claimed:
         """Write the attempt as REQUESTED; from its commit on the provider may have the message."""
-        wait = timedelta(0) if moment is None else moment.wait
+        wait = timedelta(0) if slot is None else slot.wait
         number = len(found.attempts) + 1
         deadline = now + wait + provider.timeout + _MARGIN
         claimed = Claimed(
@@ -205,10 +203,9 @@ class Dispatching:
             number=number,
             found=found,
             deadline=deadline,
-            moment=moment,
+            slot=slot,
             # Before the claim: a message no request can be made of has no attempt.
             request=request_of(
-                step,
                 found,
                 public_url=self._public_url,
                 provider=provider.name,
@@ -229,13 +226,13 @@ class Dispatching:
         )
         return claimed
 
-    async def _book(
+    async def _reserve_slot(
         self, db: WriteSession, step: DispatchStep, found: Dispatchable
-    ) -> Moment | InLine | DispatchResult | None:
-        """Return the sender's moment, or why the message is not sent yet."""
+    ) -> Slot | Queued | DispatchResult | None:
+        """Return the reserved slot of the sender, or why the message is not sent yet."""
         if found.pace is None:
             return None
-        booking = await sender_queue.take_turn(
+        reservation = await sender_queue.reserve_slot(
             db,
             found.pace,
             message_id=step.message_id,
@@ -243,47 +240,48 @@ class Dispatching:
             type=found.type,
             priority=priority_of(found.type),
         )
-        if booking.moment is None:
-            until = pacing.ask_again(booking.queued_at, booking.now, found.candidate.expires_at)
-            return InLine(
-                result=DispatchResult(verdict=Verdict.LINE, until=until),
-                line=found.pace.line,
-                first=booking.first,
+        if reservation.slot is None:
+            expires_at = found.candidate.expires_at
+            until = pacing.recheck_at(reservation.queued_at, reservation.now, expires_at)
+            return Queued(
+                result=DispatchResult(verdict=Verdict.QUEUED_FOR_SENDER, until=until),
+                queue=found.pace.queue,
+                first=reservation.first,
             )
-        if booking.way is Way.RETURN:
-            until = datetime.now(UTC) + booking.moment.wait - pacing.COME_BACK
+        if reservation.action is SlotAction.RETURN:
+            until = datetime.now(UTC) + reservation.slot.wait - pacing.RETURN_LEAD
             return DispatchResult(verdict=Verdict.LATER, until=until)
-        return booking.moment
+        return reservation.slot
 
-    async def _see_to_the_line(self, place: InLine) -> DispatchResult:
-        """Make sure that somebody lets the message in. If this fails, the step is tried again."""
-        line = place.line
+    async def _ensure_granting(self, entry: Queued) -> DispatchResult:
+        """Start the queue's workflow unless it runs. If this fails, the activity is retried."""
+        queue = entry.queue
         await start_sender_queue(
             activity.client(),
             SenderQueueStep(
-                tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel
+                tenant_id=queue.tenant_id,
+                sender_id=queue.sender_id,
+                sender_public_id=queue.sender_public_id,
+                channel=queue.channel,
             ),
-            message_queued=place.first,
+            message_queued=entry.first,
         )
-        return place.result
+        return entry.result
 
-    async def _catch(self, claimed: Claimed, moment: Moment) -> bool:
-        """Wait for the sender's moment, and book another each time it is missed.
-
-        False if the next is too far: nothing was sent, and nothing will be.
-        """
+    async def _wait_for_slot(self, claimed: Claimed, slot: Slot) -> bool:
+        """Wait for the slot, reserving another each time it is missed; False if that is too far."""
         assert claimed.found.pace is not None
         while True:
-            await asyncio.sleep(moment.wait.total_seconds())
-            if time.monotonic() <= moment.closes:
+            await asyncio.sleep(slot.wait.total_seconds())
+            if time.monotonic() <= slot.closes:
                 return True
             async with self._database.transaction() as db:
-                moment = await sender_queue.book_another(db, claimed.found.pace)
-            if moment.wait > pacing.PATIENT or datetime.now(UTC) + moment.wait > claimed.deadline:
+                slot = await sender_queue.reserve_next_slot(db, claimed.found.pace)
+            if slot.wait > min(pacing.LATE_INLINE_WAIT, claimed.deadline - datetime.now(UTC)):
                 return False
 
     async def _conclude(
-        self, step: DispatchStep, claimed: Claimed, answer: Answer, *, attend: bool
+        self, step: DispatchStep, claimed: Claimed, answer: Answer, *, await_report: bool
     ) -> DispatchResult:
         """Write what came of the call; if this fails, the attempt stays open and is reconciled."""
         accepted = answer if isinstance(answer, Accepted) else None
@@ -294,7 +292,9 @@ class Dispatching:
             message_id=step.message_id,
             attempt=claimed.number,
         )
-        patience = self._patience(claimed) if attend and accepted is not None else None
+        report_timeout = (
+            self._report_timeout(claimed) if await_report and accepted is not None else None
+        )
         opted_out = refused is not None and refused.error_code is ErrorCode.OPTED_OUT
         async with self._database.transaction() if opted_out else self._database.statement() as db:
             concluded = await conclude.conclude(
@@ -304,7 +304,7 @@ class Dispatching:
                 number=claimed.number,
                 state=state_of(answer),
                 now=now,
-                report_wait_until=None if patience is None else now + patience,
+                report_wait_until=None if report_timeout is None else now + report_timeout,
                 provider_message_id=None if accepted is None else accepted.provider_message_id,
                 error_code=None if refused is None else refused.error_code,
                 everywhere=refused is not None and refused.everywhere,
@@ -315,25 +315,20 @@ class Dispatching:
         log_answer(answer, provider=claimed.provider.name, attempt=claimed.number)
         taken = concluded.state is AttemptState.ACCEPTED
         if concluded.mismatch:
-            note_mismatch(
-                tenant_id=step.tenant_id,
-                message_id=step.message_id,
-                attempt=claimed.number,
-                provider=claimed.provider.name,
-                reason=Mismatch.MESSAGE_ID,
-            )
-        if patience is not None and taken and not concluded.reported:
+            reference = reference_of(claimed.found, claimed.number)
+            note_mismatch(claimed.provider.name, Mismatch.MESSAGE_ID, reference)
+        if report_timeout is not None and taken and not concluded.reported:
             reported = await self._inline_report_wait.await_report(
-                awaited_inline, claimed.route, patience
+                awaited_inline, claimed.route, report_timeout
             )
             concluded = replace(concluded, reported=reported)
         return self._verdict(claimed, answer, concluded)
 
-    def _patience(self, claimed: Claimed) -> timedelta | None:
+    def _report_timeout(self, claimed: Claimed) -> timedelta | None:
         """Return how long to wait for the report, if at all: several recipients have several."""
         if claimed.found.details.get("to"):
             return None
-        return self._inline_report_wait.patience_with(claimed.route)
+        return self._inline_report_wait.timeout_for(claimed.route)
 
     async def _suppress(self, db: WriteSession, step: DispatchStep, claimed: Claimed) -> None:
         """Remember that the carrier knows of an opt-out, so that nobody tries again."""

@@ -34,18 +34,25 @@ def log_answer(answer: Answer, *, provider: str, attempt: int) -> None:
         case Accepted():
             pass
         case Refused():
-            log.info("provider refused", extra={**facts, "provider_code": answer.provider_code})
+            log.info(
+                "provider refused the message",
+                extra={**facts, "provider_code": answer.provider_code},
+            )
         case NotProcessed():
-            log.warning("provider did not process", extra={**facts, "reason": answer.reason})
+            log.warning(
+                "provider did not process the message", extra={**facts, "reason": answer.reason}
+            )
         case Ambiguous():
-            log.warning("answer lost, reconciling", extra={**facts, "reason": answer.reason})
+            log.warning(
+                "answer of the provider lost, reconciling", extra={**facts, "reason": answer.reason}
+            )
         case _:
             assert_never(answer)
 
 
 def without_claim(decision: Decision, found: Dispatchable) -> DispatchResult:
     """Return what the workflow is told where no attempt is made."""
-    match decision.move:
+    match decision.action:
         case DispatchAction.OVER:
             return DispatchResult(verdict=Verdict.OVER)
         case DispatchAction.REPORT:
@@ -59,4 +66,4 @@ def without_claim(decision: Decision, found: Dispatchable) -> DispatchResult:
         case DispatchAction.CLAIM:
             raise AssertionError("a claim is made by the caller")
         case _:
-            assert_never(decision.move)
+            assert_never(decision.action)

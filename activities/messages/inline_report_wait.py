@@ -1,8 +1,8 @@
-"""Waiting a moment for the report of what a provider has just taken.
+"""Waits inline for the report of a message that a provider has just accepted.
 
-A workflow that goes to sleep until its report costs a timer, a signal and a second task. Where
-reports come within a blink, all that is saved by not going to sleep: the step that handed the
-message over looks for the report itself, with one query for all messages that wait.
+A workflow that waits for a report costs a timer, a signal and a second workflow task. Where reports
+come within a fraction of a second, the dispatch activity polls for the report itself, with one
+query for all messages that wait.
 """
 
 import asyncio
@@ -23,92 +23,94 @@ log = logging.getLogger(__name__)
 Route: TypeAlias = tuple[str, Channel]
 """Provider and channel: reports of calls come later than those of texts."""
 
-_LOOK_EVERY: Final = 0.08
-"""Seconds between two looks, whoever waits for how many."""
+_POLL_SECONDS: Final = 0.08
+"""Seconds between two polls, for all waiting messages together."""
 
-_WORTH_IT: Final = 0.3
-"""Least share of reports that come in time; below it a route is only tried now and then."""
+_LEAST_SHARE: Final = 0.3
+"""Least share of reports that come in time; below it a route is only sampled."""
 
-_MEMORY: Final = 0.9
-"""How much of a route's share the last outcome leaves as it was."""
+_SMOOTHING: Final = 0.9
+"""Weight of the past in the moving average of a route's share."""
 
-_TRY_EVERY: Final = 20
-"""Messages of a slow route of which one is attended, to notice that it became fast."""
+_SAMPLE_EVERY: Final = 20
+"""One of so many messages of a slow route is waited for, to notice that it became fast."""
 
 
 @dataclass(slots=True)
-class _Promptness:
-    """How often the reports of a route came in time, of late."""
+class _ReportSpeed:
+    """Moving average of the share of a route's reports that came in time."""
 
     share: float = 1.0
     passed: int = 0
 
-    def worth_it(self) -> bool:
-        if self.share >= _WORTH_IT:
+    def is_fast(self) -> bool:
+        if self.share >= _LEAST_SHARE:
             return True
-        self.passed = (self.passed + 1) % _TRY_EVERY
+        self.passed = (self.passed + 1) % _SAMPLE_EVERY
         return self.passed == 0
 
-    def learn(self, *, prompt: bool) -> None:
-        self.share = _MEMORY * self.share + (1 - _MEMORY) * prompt
+    def record(self, *, in_time: bool) -> None:
+        self.share = _SMOOTHING * self.share + (1 - _SMOOTHING) * in_time
 
 
 @dataclass(slots=True)
 class InlineReportWait:
-    """Looks for reports in place of workflows that would otherwise sleep; zero patience: never.
+    """Polls for reports in place of workflows that would otherwise wait; disabled by zero timeout.
 
-    While an attempt is attended nobody signals its workflow; `attending.leave` takes that back in
-    the transaction that looks for the last time, so no report falls between the two.
+    While an attempt is awaited inline, a report does not signal its workflow;
+    `inline_report_wait.leave` ends that in the transaction of the last poll, so no report is lost.
     """
 
     database: Database
-    patience: timedelta
+    timeout: timedelta
     _waiting: dict[AwaitedAttempt, asyncio.Event] = field(default_factory=dict)
-    _promptness: dict[Route, _Promptness] = field(default_factory=dict)
-    _looking: asyncio.Task[None] | None = None
+    _speeds: dict[Route, _ReportSpeed] = field(default_factory=dict)
+    _polling: asyncio.Task[None] | None = None
 
-    def patience_with(self, route: Route) -> timedelta | None:
-        """Return how long to wait on a route; None where it is not worth it."""
-        if not self.patience or not self._known(route).worth_it():
+    def timeout_for(self, route: Route) -> timedelta | None:
+        """Return how long to wait for a report on a route; None where reports are too slow."""
+        if not self.timeout or not self._speed(route).is_fast():
             return None
-        return self.patience
+        return self.timeout
 
     async def await_report(
-        self, awaited_inline: AwaitedAttempt, route: Route, patience: timedelta
+        self, awaited_inline: AwaitedAttempt, route: Route, timeout: timedelta
     ) -> bool:
-        """Say whether the last word on the message is stored, waiting at most `patience`."""
+        """Tell whether a final report is stored, waiting at most `timeout`."""
         stored = self._waiting[awaited_inline] = asyncio.Event()
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._poll())
         try:
-            async with asyncio.timeout(patience.total_seconds()):
+            async with asyncio.timeout(timeout.total_seconds()):
                 await stored.wait()
-            prompt = True
+            in_time = True
         except TimeoutError:
-            prompt = False
+            in_time = False
         finally:
             del self._waiting[awaited_inline]
-        self._known(route).learn(prompt=prompt)
-        if prompt:
+        self._speed(route).record(in_time=in_time)
+        if in_time:
             return True
         async with self.database.transaction() as db:
             return await inline_report_wait.leave(db, awaited_inline)
 
-    def _known(self, route: Route) -> _Promptness:
-        return self._promptness.setdefault(route, _Promptness())
+    def _speed(self, route: Route) -> _ReportSpeed:
+        return self._speeds.setdefault(route, _ReportSpeed())
 
-    async def _look(self) -> None:
-        """Look again and again while anybody waits."""
+    async def _poll(self) -> None:
+        """Poll while any message waits."""
         while self._waiting:
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_SECONDS)
             if not self._waiting:
                 return
             try:
                 async with self.database.read() as db:
                     reported = await inline_report_wait.reported(db, list(self._waiting))
             except SQLAlchemyError as error:
-                # Who waits goes on by itself when its time is over.
-                log.warning("reports cannot be looked for", extra={"reason": type(error).__name__})
+                # Each wait ends by its own timeout.
+                log.warning(
+                    "reports could not be looked up", extra={"reason": type(error).__name__}
+                )
                 continue
             for awaited_inline in reported:
                 if awaited_inline in self._waiting:

@@ -7,10 +7,9 @@ from temporalio import activity
 
 from models.enums import OPEN_ATTEMPT, AttemptState
 from models.queries.messages import conclude, receipts
-from models.queries.messages.receipts import AskableAttempt, NewReceipt
+from models.queries.messages.receipts import AskableAttempt, AttemptKey, NewReceipt
 from models.queries.messages.report_intake import note_mismatch, take_report
 from models.rules.messages.delivery_events import Mismatch
-from models.rules.messages.reference import Reference
 from models.rules.system.failures import caused_by_input
 from models.session import Database
 from providers.ports.messages import Found, NotFound, Proof, Unanswered
@@ -87,22 +86,20 @@ class Reconciliation:
         self, step: ReconcileStep | PollStep, attempt: AskableAttempt
     ) -> Found | NotFound | Unanswered:
         """Ask the provider, and store every report it gives."""
-        reference = Reference(
-            tenant_id=step.tenant_id, message_id=step.message_id, attempt=attempt.number
-        )
         provider = self._routes.find(attempt.provider)
         if provider is None:  # it was taken out of this installation with messages under way
             truth: Found | NotFound | Unanswered = Unanswered(reason="no such provider any more")
         else:
-            truth = await provider.look_up(str(reference))
+            truth = await provider.look_up(str(attempt.reference))
         if isinstance(truth, Unanswered):
             log.warning(
-                "provider could not be asked",
+                "provider look-up failed",
                 extra={"provider": attempt.provider, "reason": truth.reason},
             )
         if isinstance(truth, Found):
+            key = _key(step, attempt)
             for report in truth.reports:
-                await self._store(NewReceipt.about(reference, attempt.provider, report))
+                await self._store(NewReceipt.about(key, attempt.provider, report))
         return truth
 
     async def _store(self, receipt: NewReceipt) -> None:
@@ -135,14 +132,17 @@ class Reconciliation:
                 provider_message_id=provider_message_id,
             )
         if concluded.mismatch:
-            note_mismatch(
-                tenant_id=step.tenant_id,
-                message_id=step.message_id,
-                attempt=attempt.number,
-                provider=attempt.provider,
-                reason=Mismatch.MESSAGE_ID,
-            )
+            note_mismatch(attempt.provider, Mismatch.MESSAGE_ID, attempt.reference)
         return concluded
+
+
+def _key(step: ReconcileStep | PollStep, attempt: AskableAttempt) -> AttemptKey:
+    return AttemptKey(
+        tenant_id=step.tenant_id,
+        message_id=step.message_id,
+        public_id=attempt.reference.message,
+        number=attempt.number,
+    )
 
 
 def _as_it_stands(attempt: AskableAttempt) -> ReconcileResult:

@@ -7,8 +7,8 @@ from temporalio import activity
 
 from models.database.transaction_limits import LockScope
 from models.enums import ErrorCode, MessageStatus
-from models.queries.messages import late_reports, settleable, settlement
-from models.queries.messages.settleable import Settleable
+from models.queries.messages import late_reports, settlement, settlement_facts
+from models.queries.messages.settlement_facts import LockedMessage
 from models.rules.messages.settlement import (
     End,
     end_by_report,
@@ -28,7 +28,7 @@ class Settlement:
 
     def __init__(self, database: Database, routes: Routes) -> None:
         self._database = database
-        self._tell_prices = routes.tell_prices
+        self._price_reporters = routes.price_reporters
 
     @activity.defn(name="settle")
     async def settle(self, step: SettleStep) -> SettleResult:
@@ -38,7 +38,7 @@ class Settlement:
         """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "settle")
         async with self._database.transaction(lock_scope) as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=step.tenant_id, message_id=step.message_id
             )
             if message is None:
@@ -46,28 +46,30 @@ class Settlement:
             return await self._settle_locked(db, message, step, datetime.now(UTC))
 
     async def _settle_locked(
-        self, db: WriteSession, message: Settleable, step: SettleStep, now: datetime
+        self, db: WriteSession, message: LockedMessage, step: SettleStep, now: datetime
     ) -> SettleResult:
         """End, correct or leave a message whose lock is held."""
         if message.completed:
             status = await late_reports.apply_late_reports(
-                db, message, now, tell_prices=self._tell_prices
+                db, message, now, price_reporters=self._price_reporters
             )
             return SettleResult(status=status, completed=True)
         end = _end(message, step)
         if end is None:
             await late_reports.close_receipts(db, message, now)
             return SettleResult(status=message.facts.status, completed=False)
-        moved = await settlement.end_message(db, message, end, now, tell_prices=self._tell_prices)
+        moved = await settlement.end_message(
+            db, message, end, now, price_reporters=self._price_reporters
+        )
         if end.status is MessageStatus.UNKNOWN:
             log.error(
-                "no truth within the horizon",
+                "no result within the reconcile horizon",
                 extra={"tenant_id": step.tenant_id},
             )
         return SettleResult(status=end.status, completed=True, moved=moved)
 
 
-def _end(message: Settleable, step: SettleStep) -> End | None:
+def _end(message: LockedMessage, step: SettleStep) -> End | None:
     """Return the end that the facts make; a stored report outweighs what the workflow thinks."""
     reported = end_by_report(message.facts)
     if reported is not None:

@@ -1,4 +1,4 @@
-"""Making the text parts of e-mails: small ones at once, large ones in a thread and in turn."""
+"""Makes the text parts of e-mails: small ones inline, large ones in one thread, fairly."""
 
 import asyncio
 import random
@@ -17,35 +17,35 @@ from workflows.messages.types import DispatchStep
 Owner: TypeAlias = tuple[int, int]
 """Tenant and merchant."""
 
-_WAITING_AT_MOST: Final = 4
-"""E-mails of one merchant that wait in a worker, and as many OTPs; others come back later."""
+_MAX_PER_MERCHANT: Final = 4
+"""E-mails of one merchant that wait in a worker, and as many OTPs; others are retried later."""
 
-_OF_TENANT_AT_MOST: Final = 8
-_OF_PROCESS_AT_MOST: Final = 16
+_MAX_PER_TENANT: Final = 8
+_MAX_PER_PROCESS: Final = 16
 """E-mails of one tenant, and of all, that wait in a worker, OTPs included: each holds one of its
 steps at once, 30 or 100 of them, and other messages need those."""
 
-_PATIENCE: Final = timedelta(seconds=3)
-"""A step waits at most so long for its turn: it holds a slot that others need."""
+_MAX_WAIT: Final = timedelta(seconds=3)
+"""Longest wait of an activity for the thread: it occupies a slot of the worker."""
 
 _SPACING: Final = timedelta(milliseconds=500)
 _LONGEST: Final = timedelta(minutes=1)
-"""When those that were turned away come back: one after the other, and within a minute."""
+"""Retries of refused e-mails are spaced out, within a minute."""
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _STEP: Final = "text_part"
 
-_UNFINISHED_AT_MOST: Final = 2
-"""Conversions that ended with their process, after which the parser is not used again."""
+_MAX_UNFINISHED: Final = 2
+"""After so many conversions that ended with their process, the parser is not used again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unprepared:
+class NeedsTextPart:
     """An e-mail that cannot be claimed yet: making its text part takes long."""
 
     merchant_id: int
     urgent: bool
-    """It does not come back behind the merchant's other mail."""
+    """An OTP: its retry is not queued behind the merchant's other mail."""
     html: str = field(repr=False)
 
 
@@ -60,13 +60,13 @@ def quick_text(found: Dispatchable) -> str | None:
 
 
 @dataclass(slots=True)
-class _Lane:
-    """The e-mails of one merchant: one of them at a time asks for the thread."""
+class _MerchantQueue:
+    """The waiting e-mails of one merchant, of which one at a time competes for the thread."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
-    back_at: datetime = _LONG_AGO
-    """When the last one that was turned away comes back."""
+    retry_at: datetime = _LONG_AGO
+    """When the last refused one is retried."""
 
 
 class TextParts:
@@ -77,50 +77,49 @@ class TextParts:
         database: Database,
         *,
         convert: Callable[[str], str] = text_part,
-        patience: timedelta = _PATIENCE,
+        patience: timedelta = _MAX_WAIT,
     ) -> None:
         self._database = database
         self._convert_with = convert
         self._patience = patience
         self._thread = asyncio.Lock()
-        self._lanes: dict[Owner, _Lane] = {}
+        self._queues: dict[Owner, _MerchantQueue] = {}
 
-    async def make(self, step: DispatchStep, mail: Unprepared) -> str | datetime:
-        """Return the text part, or when to ask again because too many others wait."""
-        lane = self._lane((step.tenant_id, mail.merchant_id))
-        if self._is_full(step.tenant_id) or lane.waiting >= _WAITING_AT_MOST * (
+    async def make(self, step: DispatchStep, mail: NeedsTextPart) -> str | datetime:
+        """Return the text part, or when to retry because too many others wait."""
+        queue = self._queue_of((step.tenant_id, mail.merchant_id))
+        if self._is_full(step.tenant_id) or queue.waiting >= _MAX_PER_MERCHANT * (
             2 if mail.urgent else 1
         ):
-            return _back_at(lane, mail)
-        lane.waiting += 1
+            return _retry_at(queue, mail)
+        queue.waiting += 1
         try:
             async with asyncio.timeout(self._patience.total_seconds()) as patience:
-                async with lane.turn, self._thread:
+                async with queue.turn, self._thread:
                     patience.reschedule(None)
                     return await self._convert(step, mail.html)
         except TimeoutError:
             if not patience.expired():
                 raise
-            return _back_at(lane, mail)
+            return _retry_at(queue, mail)
         finally:
-            lane.waiting -= 1
+            queue.waiting -= 1
 
     def _is_full(self, tenant_id: int) -> bool:
-        """Say whether as many of the tenant, or of all, wait as may."""
-        waiting = [(tenant, lane.waiting) for (tenant, _), lane in self._lanes.items()]
+        """Tell whether the limit of the tenant or of the process is reached."""
+        waiting = [(tenant, queue.waiting) for (tenant, _), queue in self._queues.items()]
         return (
-            sum(number for _, number in waiting) >= _OF_PROCESS_AT_MOST
-            or sum(number for tenant, number in waiting if tenant == tenant_id)
-            >= _OF_TENANT_AT_MOST
+            sum(number for _, number in waiting) >= _MAX_PER_PROCESS
+            or sum(number for tenant, number in waiting if tenant == tenant_id) >= _MAX_PER_TENANT
         )
 
-    def _lane(self, owner: Owner) -> _Lane:
+    def _queue_of(self, owner: Owner) -> _MerchantQueue:
         now = datetime.now(UTC)
         for other in [
-            key for key, it in self._lanes.items() if not it.waiting and it.back_at < now
+            key for key, it in self._queues.items() if not it.waiting and it.retry_at < now
         ]:
-            del self._lanes[other]
-        return self._lanes.setdefault(owner, _Lane())
+            del self._queues[other]
+        return self._queues.setdefault(owner, _MerchantQueue())
 
     async def _convert(self, step: DispatchStep, html: str) -> str:
         """Convert in a thread; what ended this process before is only scanned.
@@ -138,7 +137,7 @@ class TextParts:
                 reason="Unfinished",
                 now=datetime.now(UTC),
             )
-        careful = noted.failures > _UNFINISHED_AT_MOST
+        careful = noted.failures > _MAX_UNFINISHED
         try:
             return await asyncio.to_thread(scanned if careful else self._convert_with, html)
         finally:
@@ -148,11 +147,11 @@ class TextParts:
                 )
 
 
-def _back_at(lane: _Lane, mail: Unprepared) -> datetime:
-    """Return when one that is turned away comes back: after those that were turned away before."""
+def _retry_at(queue: _MerchantQueue, mail: NeedsTextPart) -> datetime:
+    """Return when a refused e-mail is retried: after those that were refused before."""
     now = datetime.now(UTC)
     wait = timedelta(seconds=1 + random.random())  # noqa: S311 - no secret
     if mail.urgent:
         return now + wait
-    lane.back_at = min(max(lane.back_at + _SPACING, now + wait), now + _LONGEST)
-    return lane.back_at
+    queue.retry_at = min(max(queue.retry_at + _SPACING, now + wait), now + _LONGEST)
+    return queue.retry_at

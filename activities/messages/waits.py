@@ -27,7 +27,7 @@ async def note_wait(
     now = datetime.now(UTC)
     ready_at = now + _BUSY_AT_MOST if result.verdict is Verdict.BUSY else result.until
     if ready_at is None:
-        await waiting.put_off(
+        await waiting.postpone(
             db, tenant_id=step.tenant_id, message_id=step.message_id, ready_at=None
         )
         return
@@ -44,7 +44,7 @@ async def note_wait(
 
 async def note_preparation(db: WriteSession, step: DispatchStep) -> None:
     """Note that a message waits inside its step, for its text part; its lock is held."""
-    await waiting.put_off(
+    await waiting.postpone(
         db,
         tenant_id=step.tenant_id,
         message_id=step.message_id,

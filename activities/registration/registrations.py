@@ -1,4 +1,4 @@
-"""10DLC: claim, call, conclude, as with messages; then ask until the registry has decided."""
+"""10DLC operations: claim, call, conclude, as with messages; then poll for the decision."""
 
 import logging
 from dataclasses import asdict, dataclass, replace
@@ -15,16 +15,16 @@ from models.session import Database, WriteSession
 from models.tables.messaging import Campaign
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.registration import (
-    Advanced,
     LookUpAnswer,
+    MoreCallsNeeded,
+    OperationStatus,
     Registry,
     RegistryRequest,
-    Stands,
     SubmitAnswer,
 )
 from providers.registration_requests import registry_request
 from providers.registries import Registries
-from workflows.heartbeat import alive
+from workflows.heartbeat import heartbeats
 from workflows.registration.types import RegistrationResult, RegistrationStep
 
 log = logging.getLogger(__name__)
@@ -38,16 +38,16 @@ _NO_REGISTRY: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """One call about to be made for a row, and how the row stood: only so may it be concluded."""
+    """A call to be made, with a snapshot of its row: concluded only if that is unchanged."""
 
     registry: Registry
     request: RegistryRequest
     deadline: datetime | None
-    stood: registrations.Stood
+    snapshot: registrations.Snapshot
 
 
 class Registering:
-    """Carries brands, campaigns and numbers over the line that cannot be taken back."""
+    """Performs the registry calls for brands, campaigns and numbers, which cannot be undone."""
 
     def __init__(
         self,
@@ -73,11 +73,11 @@ class Registering:
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             row = await self._lock(db, step)
             now = datetime.now(UTC)
-            if row is None or _move(row, step) is not RegistrationAction.SUBMIT:
+            if row is None or _next_action(row, step) is not RegistrationAction.SUBMIT:
                 return _result(row, step)
             registry = self._registries.find(row.provider)
             if registry is None:
-                log.error("no such registry here", extra={"provider": row.provider})
+                log.error("the registry is not configured", extra={"provider": row.provider})
                 return _result(row, step, until=now + _NO_REGISTRY)
             row.deadline = now + registry.timeout + _MARGIN
             call = await self._call(db, row, step, registry, row.deadline)
@@ -92,7 +92,7 @@ class Registering:
         It may take minutes: a vendor may show what was made only in a list of everything.
         Safe to run twice: a call that is concluded is looked into no more.
         """
-        async with alive():
+        async with heartbeats():
             return await self._look_up(step, RegistrationAction.RECONCILE)
 
     @activity.defn(name="ask_registration")
@@ -111,14 +111,14 @@ class Registering:
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             row = await self._lock(db, step)
             registry = None if row is None else self._registries.find(row.provider)
-            if row is None or registry is None or _move(row, step) is not wanted:
+            if row is None or registry is None or _next_action(row, step) is not wanted:
                 return _result(row, step)
             call = await self._call(db, row, step, registry, row.deadline)
         request = replace(call.request, not_after=asked_at + registry.timeout)
         answer = await registry.look_up(request)
         _log(step, answer)
-        if isinstance(answer, NotFound) and not _may_be_believed(call, asked_at):
-            answer = Unanswered(reason="too early to believe that it is absent")
+        if isinstance(answer, NotFound) and not _proves_absence(call, asked_at):
+            answer = Unanswered(reason="too early to prove that it is absent")
         return await self._conclude(step, call, answer)
 
     async def _lock(self, db: WriteSession, step: RegistrationStep) -> Row | None:
@@ -134,7 +134,7 @@ class Registering:
         registry: Registry,
         deadline: datetime | None,
     ) -> _Call:
-        reference = str(registrations.reference_of(row))
+        reference = str(await registrations.get_reference(db, row))
         request = registry_request(
             step.registry_operation,
             await registrations.find_facts(db, row),
@@ -146,20 +146,20 @@ class Registering:
             registry=registry,
             request=request,
             deadline=deadline,
-            stood=registrations.stood(row),
+            snapshot=registrations.snapshot(row),
         )
 
     async def _conclude(
         self, step: RegistrationStep, call: _Call, answer: SubmitAnswer | LookUpAnswer
     ) -> RegistrationResult:
-        """Write what came of a call, unless somebody carried the row on meanwhile.
+        """Write the outcome of a call, unless the row changed meanwhile.
 
         If this fails, the call stays open and is reconciled.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             row = await self._lock(db, step)
             now = datetime.now(UTC)
-            if row is None or registrations.stood(row) != call.stood:
+            if row is None or registrations.snapshot(row) != call.snapshot:
                 return _result(row, step)
             until = await self._write(db, row, answer, now)
             return _result(row, step, until=until)
@@ -169,17 +169,17 @@ class Registering:
     ) -> datetime | None:
         """Write an answer into its locked row; return when to try again, if nothing was done."""
         match answer:
-            case Stands():
-                _note(row, answer, now)
+            case OperationStatus():
+                _store_status(row, answer, now)
                 await registrations.conclude(
                     db,
                     row,
-                    answer.standing,
+                    answer.status,
                     reasons=[asdict(reason) for reason in answer.reasons],
                     now=now,
                     look_after=self._look_after,
                 )
-            case Advanced():
+            case MoreCallsNeeded():
                 row.vendor_state = dict(answer.vendor_state)
                 # A call is wanted again, even after it waited.
                 row.deadline = row.taken_at = row.lost_at = None
@@ -195,21 +195,22 @@ class Registering:
         return None
 
     async def _write_lost(self, db: WriteSession, row: Row, now: datetime) -> None:
-        """Note that the registry forgot what it had taken; for long enough, it is rejected.
+        """Note that the registry no longer finds an operation; after `lost_after` it is rejected.
 
-        Nothing is submitted again by itself: what the registry cannot find may still cost money.
+        It is not submitted again automatically: what the registry cannot find may still cost money.
         """
         row.lost_at = row.lost_at or now
         if now - row.lost_at < self._lost_after:
             return
+        reference = await registrations.get_reference(db, row)
         log.error(
-            "the registry knows nothing of what it had taken",
-            extra={"reference": str(registrations.reference_of(row)), "provider": row.provider},
+            "the registry no longer knows an accepted operation",
+            extra={"reference": str(reference), "provider": row.provider},
         )
         await registrations.give_up(db, row, now=now, look_after=self._look_after)
 
 
-def _move(row: Row, step: RegistrationStep) -> RegistrationAction:
+def _next_action(row: Row, step: RegistrationStep) -> RegistrationAction:
     return next_registration_action(
         wanted=step.registry_operation,
         current=registrations.registry_operation_of(row),
@@ -221,19 +222,19 @@ def _move(row: Row, step: RegistrationStep) -> RegistrationAction:
 def _result(
     row: Row | None, step: RegistrationStep, until: datetime | None = None
 ) -> RegistrationResult:
-    """Say what is next, as the row stands; one that is gone is over."""
+    """Return the next action of a row; OVER if the row is gone."""
     if row is None:
-        return RegistrationResult(move=RegistrationAction.OVER, state="")
-    move = _move(row, step)
+        return RegistrationResult(action=RegistrationAction.OVER, state="")
+    action = _next_action(row, step)
     return RegistrationResult(
-        move=move,
+        action=action,
         state=registrations.state_of(row, step.registry_operation),
-        until=until if move is RegistrationAction.SUBMIT else None,
+        until=until if action is RegistrationAction.SUBMIT else None,
     )
 
 
-def _note(row: Row, answer: Stands, now: datetime) -> None:
-    """Remember what the registry told of itself: from now on it surely has the operation."""
+def _store_status(row: Row, answer: OperationStatus, now: datetime) -> None:
+    """Store the registry's status in the row: from now on the registry has the operation."""
     row.vendor_id = answer.vendor_id or row.vendor_id
     if answer.vendor_state is not None:
         row.vendor_state = dict(answer.vendor_state)
@@ -243,19 +244,23 @@ def _note(row: Row, answer: Stands, now: datetime) -> None:
     row.taken_at = row.taken_at or now
 
 
-def _may_be_believed(call: _Call, asked_at: datetime) -> bool:
-    """Say whether a look that began then and found nothing may be written down.
+def _proves_absence(call: _Call, asked_at: datetime) -> bool:
+    """Tell whether a look-up that began at `asked_at` and found nothing may be stored.
 
-    Of a call without an outcome it has to prove that it was never made. What is taken the registry
-    has forgotten, which proves nothing yet.
+    For a call without an outcome it must begin after the deadline and the absence window. For an
+    operation that was taken it only marks the row as lost.
     """
     return call.deadline is None or asked_at >= call.deadline + call.registry.absence_window
 
 
 def _log(step: RegistrationStep, answer: SubmitAnswer | LookUpAnswer) -> None:
-    facts = {"errand": step.registry_operation, "tenant_id": step.tenant_id, "row_id": step.row_id}
+    facts = {
+        "operation": step.registry_operation,
+        "tenant_id": step.tenant_id,
+        f"{step.kind}_id": step.public_id,
+    }
     match answer:
-        case Stands() | Advanced() | NotFound():
+        case OperationStatus() | MoreCallsNeeded() | NotFound():
             log.info("registry answered", extra={**facts, "answer": type(answer).__name__})
         case NotProcessed() | Ambiguous() | Unanswered():
             log.warning(

@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from models.database.transaction_limits import LockScope
 from models.queries.senders import sender_queue
-from models.queries.senders.sender_queue import Line
+from models.queries.senders.sender_queue import SenderQueueKey
 from models.rules.messages.identity import MessageIdentity
 from models.session import Database
 from workflows.messages.start import SendSignal, wake_send
@@ -28,9 +28,14 @@ class SenderSlots:
 
         If the worker crashes before it signals, the slot is granted again after a while.
         """
-        line = Line(tenant_id=step.tenant_id, sender_id=step.sender_id, channel=step.channel)
+        queue = SenderQueueKey(
+            tenant_id=step.tenant_id,
+            sender_id=step.sender_id,
+            sender_public_id=step.sender_public_id,
+            channel=step.channel,
+        )
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
-            granted, next_in = await sender_queue.grant_slots(db, line)
+            granted, next_in = await sender_queue.grant_slots(db, queue)
         await self._wake(granted)
         return SenderQueueResult(granted=len(granted), next_in=next_in)
 

@@ -9,7 +9,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from models import logs
 from models.metrics import PAYMENTS_ENDED
-from models.rules.billing.payments import Duty
+from models.rules.billing.payments import PaymentAction
 from workflows.billing.types import PaymentProgress
 from workflows.messages.types import DispatchResult, ReconcileResult, SettleResult
 
@@ -40,8 +40,7 @@ class _Observing(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         logs.workflow_id.set(info.workflow_id)
-        if input.args:
-            logs.message_id.set(getattr(input.args[0], "message_id", None))
+        logs.message_id.set(_message_of(input.args[0]) if input.args else None)
         began = time.perf_counter()
         ended = "raised"
         try:
@@ -53,6 +52,11 @@ class _Observing(ActivityInboundInterceptor):
         return result
 
 
+def _message_of(step: Any) -> int | None:
+    """Return the public id of the message that a step is about, if it is about one."""
+    return (step.public_id or None) if hasattr(step, "message_id") else None
+
+
 def _count(result: Any) -> None:
     match result:
         case DispatchResult():
@@ -61,7 +65,7 @@ def _count(result: Any) -> None:
             FINDINGS.labels(result.finding).inc()
         case SettleResult(moved=True):
             ENDINGS.labels(result.status).inc()
-        case PaymentProgress(moved=True, duty=Duty.NOTHING):
+        case PaymentProgress(moved=True, next_action=PaymentAction.NONE):
             PAYMENTS_ENDED.labels(result.status).inc()
         case _:
             pass

@@ -31,7 +31,7 @@ class _Redacting(ActivityInboundInterceptor):
         except Exception as error:
             info = activity.info()
             log.warning(
-                "step failed, will be tried again",
+                "step failed and will be retried",
                 extra={"step": info.activity_type, "try": info.attempt},
                 exc_info=error,
             )

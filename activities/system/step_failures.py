@@ -67,12 +67,12 @@ class _Counting(ActivityInboundInterceptor):
             noted = await self._note(step, error) if caused_by_input(error) else None
             if noted is None:
                 if isinstance(step, DispatchStep):
-                    await self._put_off(step, policies.gap_after(activity.info().attempt))
+                    await self._postpone(step, policies.gap_after(activity.info().attempt))
                 raise
             reason = type(error).__name__
         if isinstance(step, DispatchStep):
             handed = _without_dispatch(noted)
-            await self._put_off(step, back_off(noted.failures) if handed is None else None)
+            await self._postpone(step, back_off(noted.failures) if handed is None else None)
             if handed is not None:
                 return handed
         if isinstance(step, ReconcileStep | PollStep):
@@ -84,7 +84,7 @@ class _Counting(ActivityInboundInterceptor):
             next_retry_delay=back_off(noted.failures),
         )
 
-    async def _put_off(self, step: DispatchStep, gap: timedelta | None) -> None:
+    async def _postpone(self, step: DispatchStep, gap: timedelta | None) -> None:
         """Take a message that failed out of the lag until its next try is over, or for good.
 
         Else one message that cannot move would look like workers that are behind.
@@ -92,11 +92,11 @@ class _Counting(ActivityInboundInterceptor):
         ready_at = None if gap is None else datetime.now(UTC) + gap + policies.DISPATCH_BUDGET
         try:
             async with asyncio.timeout(_PUT_OFF_PATIENCE), self._database.statement() as db:
-                await waiting.put_off(
+                await waiting.postpone(
                     db, tenant_id=step.tenant_id, message_id=step.message_id, ready_at=ready_at
                 )
         except Exception as error:
-            log.warning("a wait cannot be noted", extra={"reason": type(error).__name__})
+            log.warning("a wait could not be stored", extra={"reason": type(error).__name__})
 
     async def _note(self, step: SendStep, error: Exception) -> NotedFailure | None:
         """Count a failure; None if that is not possible, then the step is tried again."""
@@ -113,10 +113,12 @@ class _Counting(ActivityInboundInterceptor):
                     now=datetime.now(UTC),
                 )
         except Exception as uncounted:
-            log.warning("a failure cannot be counted", extra={"reason": type(uncounted).__name__})
+            log.warning(
+                "a failure could not be counted", extra={"reason": type(uncounted).__name__}
+            )
             return None
         log.error(
-            "step failed by its message",
+            "step failed because of its input",
             extra={"step": name, "tenant_id": step.tenant_id, "failures": noted.failures},
             exc_info=error,
         )

@@ -1,8 +1,8 @@
-"""Sweeping: what was accepted is started, what was reported is applied, whatever died between."""
+"""Sweeps messages: starts accepted ones without a workflow, and applies stored reports."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
@@ -13,17 +13,18 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.system.each import act_on_each
 from models.database.transaction_limits import LockScope
-from models.queries.messages import late_reports, receipts, settleable, waiting
+from models.queries.messages import late_reports, receipts, settlement_facts, waiting
 from models.queries.messages.receipts import OpenReceipt
 from models.queries.senders import sender_queue
-from models.queries.senders.sender_queue import Line
+from models.queries.senders.sender_queue import SenderQueueKey
 from models.queries.system import sweep_messages
 from models.rules.messages.identity import SendStart
 from models.rules.waits import SendWaits
 from models.session import Database
 from providers.routing import Routes
-from workflows.heartbeat import alive
+from workflows.heartbeat import heartbeats
 from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.senders.start import start_sender_queue
 from workflows.senders.types import SenderQueueStep
@@ -68,39 +69,24 @@ _LONGEST_GAP = timedelta(minutes=10)
 Item = TypeVar("Item")
 
 
-class Chore(Protocol[Item]):
-    """Further rows to look after, besides messages; one of a kind is handed in per kind of row."""
+class SweepTask(Protocol[Item]):
+    """Sweeps one kind of row besides messages."""
 
     async def take(self, now: datetime, most: int) -> list[Item]:
-        """Return rows whose turn it is, and set their next one."""
+        """Return the rows that are due, and set when they are due next."""
         ...
 
-    async def carry_on(self, row: Item, /) -> bool:
-        """Do what one of them needs; say whether that moved anything."""
+    async def resume(self, row: Item, /) -> bool:
+        """Do what one of them needs; return whether that changed anything."""
         ...
 
 
-async def _each(act: Callable[[Item], Awaitable[bool]], items: Sequence[Item]) -> int:
-    """Act on every item and count what moved; one that fails keeps no other from its turn."""
-    outcomes = await asyncio.gather(*map(act, items), return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            log.error("one item could not be swept, its turn comes again", exc_info=outcome)
-        elif isinstance(outcome, BaseException):
-            raise outcome
-    return sum(outcome is True for outcome in outcomes)
-
-
-def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    return (items[first : first + size] for first in range(0, len(items), size))
-
-
-async def _take(chore: Chore[Item], now: datetime) -> list[Item]:
-    """Take a chore's rows; if that fails, the other chores have their turn nevertheless."""
+async def _take(task: SweepTask[Item], now: datetime) -> list[Item]:
+    """Take a task's rows; a failure does not stop the other tasks."""
     try:
-        return await chore.take(now, _MOST)
+        return await task.take(now, _MOST)
     except Exception:
-        log.exception("one chore could not be done, its turn comes again")
+        log.exception("a sweeper task failed and will be retried")
         return []
 
 
@@ -109,7 +95,7 @@ def _is_away(error: Exception) -> bool:
 
 
 class Sweeping:
-    """Looks after rows that nobody may be working on. Doing so twice changes nothing."""
+    """Looks after rows that may have no running workflow. Idempotent."""
 
     def __init__(
         self,
@@ -121,16 +107,16 @@ class Sweeping:
         every: timedelta,
         grace: timedelta,
         look_every: timedelta | None = None,
-        chores: Sequence[Chore[Any]] = (),
+        tasks: Sequence[SweepTask[Any]] = (),
     ) -> None:
         self._database = database
         self._client = client
         self._waits = waits
-        self._tell_prices = routes.tell_prices
+        self._price_reporters = routes.price_reporters
         self._every = every
         self._grace = grace
         self._look_every = look_every
-        self._chores = chores
+        self._tasks = tasks
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
@@ -141,7 +127,7 @@ class Sweeping:
         """
         if self._look_every is None:
             return await self._turn()
-        async with alive():
+        async with heartbeats():
             until = monotonic() + min(self._every, _LONGEST_WATCH).total_seconds()
             swept = await self._turn()
             if swept.next_in == _AT_ONCE:
@@ -169,27 +155,25 @@ class Sweeping:
             )
 
     async def _turn(self) -> SweepResult:
-        """Start silent messages and lines' pumps, apply open reports, do every other chore."""
+        """Start stalled messages and sender queues, apply open reports, do every other task."""
         now = datetime.now(UTC)
         unstarted = await self._take_unstarted(now)
         async with self._database.transaction() as db:
-            silent = await sweep_messages.take_silent(
+            stalled = await sweep_messages.take_stalled(
                 db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=_MOST
             )
         async with self._database.read() as db:
-            busy = await sender_queue.find_lines(db)
+            busy = await sender_queue.nonempty_queues(db)
         async with self._database.transaction() as db:
             reported = await receipts.take_open(db, now=now, grace=self._grace, most=_MOST)
-        started = await self._start_all([*unstarted, *silent])
-        await _each(self._pump, busy)
-        applied = sum(
-            [await _each(self._apply, some) for some in _chunks(reported, _REPORTS_AT_ONCE)]
-        )
+        started = await self._start_all([*unstarted, *stalled])
+        await act_on_each(self._start_sender_queue, busy, at_once=_MOST)
+        applied = await act_on_each(self._apply, reported, at_once=_REPORTS_AT_ONCE)
         reports = sum(receipt.receipts for receipt in reported)
-        full = _MOST in (len(unstarted), len(silent), reports)
-        for chore in self._chores:
-            rows = await _take(chore, now)
-            started += await _each(chore.carry_on, rows)
+        full = _MOST in (len(unstarted), len(stalled), reports)
+        for task in self._tasks:
+            rows = await _take(task, now)
+            started += await act_on_each(task.resume, rows, at_once=_MOST)
             full = full or len(rows) == _MOST
         return SweepResult(
             started=started,
@@ -205,20 +189,25 @@ class Sweeping:
         """
         coming, failed, started = iter(messages), [], 0
 
-        async def carry_on() -> None:
+        async def start_remaining() -> None:
             nonlocal started
             for message in coming:
                 try:
                     moved = await asyncio.wait_for(self._start(message), _START_PATIENCE)
                 except Exception as error:
                     failed.append(message)
-                    log.error("a message could not be started", exc_info=error)
+                    log.error(
+                        "the workflow of a message could not be started",
+                        exc_info=error,
+                    )
                     if isinstance(error, TimeoutError) or _is_away(error):
                         return
                 else:
                     started += moved
 
-        await asyncio.gather(*(carry_on() for _ in range(min(_STARTS_AT_ONCE, len(messages)))))
+        await asyncio.gather(
+            *(start_remaining() for _ in range(min(_STARTS_AT_ONCE, len(messages))))
+        )
         now = datetime.now(UTC)
         await self._put_back(failed, now + _START_AGAIN)
         await self._put_back(list(coming), now)
@@ -228,14 +217,17 @@ class Sweeping:
         ids = [(message.tenant_id, message.message_id) for message in messages]
         if ids:
             async with self._database.transaction() as db:
-                await sweep_messages.look_again(db, ids, sweep_at, later=False)
+                await sweep_messages.reschedule(db, ids, sweep_at, later=False)
 
-    async def _pump(self, line: Line) -> bool:
-        """Start the pump of a line that somebody stands in; a running one is left alone."""
+    async def _start_sender_queue(self, queue: SenderQueueKey) -> bool:
+        """Start the workflow of a queue that holds messages; a running one is left alone."""
         await start_sender_queue(
             self._client,
             SenderQueueStep(
-                tenant_id=line.tenant_id, sender_id=line.sender_id, channel=line.channel
+                tenant_id=queue.tenant_id,
+                sender_id=queue.sender_id,
+                sender_public_id=queue.sender_public_id,
+                channel=queue.channel,
             ),
         )
         return True
@@ -251,7 +243,7 @@ class Sweeping:
         if not started and await self._is_open(message):
             STRANDED.inc()
             async with self._database.statement() as db:  # no worker will take it: it is not late
-                await waiting.put_off(
+                await waiting.postpone(
                     db,
                     tenant_id=message.tenant_id,
                     message_id=message.message_id,
@@ -259,7 +251,7 @@ class Sweeping:
                 )
             log.error(
                 "a finished workflow left its message open",
-                extra={"message_id": message.message_id, "tenant_id": message.tenant_id},
+                extra={"message_id": message.public_id, "tenant_id": message.tenant_id},
             )
         return started
 
@@ -279,11 +271,11 @@ class Sweeping:
         now = datetime.now(UTC)
         lock_scope = LockScope(identity.tenant_id, identity.merchant_id or None, "late")
         async with self._database.transaction(lock_scope) as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=identity.tenant_id, message_id=identity.message_id
             )
             if message is not None:
                 await late_reports.apply_late_reports(
-                    db, message, now, tell_prices=self._tell_prices
+                    db, message, now, price_reporters=self._price_reporters
                 )
         return True

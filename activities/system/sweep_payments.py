@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 
-from models.queries.system.sweep_payments import SilentPayment, take_silent_payments
+from models.queries.system.sweep_payments import StalledPayment, take_stalled_payments
 from models.rules.waits import PaymentWaits
 from models.session import Database
 from workflows.billing.start import UpgradeStart, start_upgrade
@@ -24,16 +24,16 @@ class PaymentSweep:
         self._waits = waits
         self._grace = grace
 
-    async def take(self, now: datetime, most: int) -> list[SilentPayment]:
+    async def take(self, now: datetime, most: int) -> list[StalledPayment]:
         """Return payments whose turn it is, and set their next one."""
         async with self._database.transaction() as db:
             return list(
-                await take_silent_payments(
+                await take_stalled_payments(
                     db, now=now, grace=self._grace, longest=_LONGEST_GAP, most=most
                 )
             )
 
-    async def carry_on(self, payment: SilentPayment) -> bool:
+    async def resume(self, payment: StalledPayment) -> bool:
         """Start a payment's workflow; a running one is left alone, or told what its row knows.
 
         One that had ended starts anew: money that came after the end has opened the row again.
@@ -43,6 +43,7 @@ class PaymentSweep:
             UpgradeStart(
                 tenant_id=payment.tenant_id,
                 payment_id=payment.payment_id,
+                public_id=payment.public_id,
                 merchant=payment.merchant,
                 channel=payment.channel,
                 scope=payment.scope,

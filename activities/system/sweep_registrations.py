@@ -1,11 +1,11 @@
-"""Sweeping registrations: what was submitted gets its story, whatever died between."""
+"""Sweeps registrations: starts the workflows of submitted rows that have none."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio.client import Client
 
-from models.queries.system.sweep_registrations import SilentRegistration, take_silent
+from models.queries.system.sweep_registrations import StalledRegistration, take_stalled
 from models.rules.registration.vocabulary import RegistrationKind
 from models.rules.waits import RegistrationWaits
 from models.session import Database
@@ -15,10 +15,7 @@ _LONGEST_GAP: Final = timedelta(hours=1)
 
 
 class RegistrationSweep:
-    """Looks after brands, campaigns and numbers that nobody may be carrying.
-
-    Doing so twice changes nothing.
-    """
+    """Looks after brands, campaigns and numbers that may have no running workflow. Idempotent."""
 
     def __init__(
         self, database: Database, client: Client, waits: RegistrationWaits, *, grace: timedelta
@@ -28,12 +25,12 @@ class RegistrationSweep:
         self._waits = waits
         self._grace = grace
 
-    async def take(self, now: datetime, most: int) -> list[SilentRegistration]:
-        """Return rows of every kind whose turn it is, and set their next one."""
-        taken: list[SilentRegistration] = []
+    async def take(self, now: datetime, most: int) -> list[StalledRegistration]:
+        """Return the rows of every kind that are due, and set when they are due next."""
+        taken: list[StalledRegistration] = []
         for kind in RegistrationKind:
             async with self._database.transaction() as db:
-                taken += await take_silent(
+                taken += await take_stalled(
                     db,
                     kind=kind,
                     now=now,
@@ -43,14 +40,15 @@ class RegistrationSweep:
                 )
         return taken
 
-    async def carry_on(self, row: SilentRegistration) -> bool:
-        """Start a row's story; a running one is left alone."""
+    async def resume(self, row: StalledRegistration) -> bool:
+        """Start a row's workflow; a running one is left alone."""
         await start_registration(
             self._client,
             RegistrationStart(
                 tenant_id=row.tenant_id,
                 kind=row.kind,
                 row_id=row.row_id,
+                public_id=row.public_id,
                 registry_operation=row.registry_operation,
                 merchant=row.merchant,
             ),

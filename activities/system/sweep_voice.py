@@ -1,46 +1,49 @@
-"""Sweeping SIP users: a directory is told of every password, whatever died between."""
+"""Sweeps SIP users: starts the directory updates that have no workflow."""
 
 from datetime import datetime, timedelta
 
 from temporalio.client import Client
 
 from models.queries.voice import sip_users
-from models.queries.voice.sip_users import UntoldUser
+from models.queries.voice.sip_users import UnsyncedUser
 from models.session import Database
 from workflows.voice.start import start_provisioning
 from workflows.voice.types import ProvisionInput
 
 
 class DirectorySweep:
-    """Looks after SIP users of whom a directory may not be told. Doing so twice changes nothing.
+    """Looks after SIP users whose directory may lack the current version. Idempotent.
 
-    Only for a directory that must be told: one that reads our tables knows them all.
+    Only for a vendor's directory: one that reads our tables needs no update.
     """
 
     def __init__(self, database: Database, client: Client, *, grace: timedelta) -> None:
         self._database = database
         self._client = client
         self._grace = grace
-        self._last: UntoldUser | None = None
+        self._last: UnsyncedUser | None = None
 
-    async def take(self, now: datetime, most: int) -> list[UntoldUser]:
+    async def take(self, now: datetime, most: int) -> list[UnsyncedUser]:
         """Return users whose turn it is: those behind the last ones, or after all the first.
 
-        A directory that is away leaves many untold; none of them hides another for long.
+        A directory that is out of reach leaves many unsynced; they are taken page by page.
         """
         async with self._database.read() as db:
-            untold = await sip_users.find_untold(
+            unsynced = await sip_users.find_unsynced(
                 db, before=now - self._grace, after=self._last, most=most
             )
-        self._last = untold[-1] if len(untold) == most else None
-        return list(untold)
+        self._last = unsynced[-1] if len(unsynced) == most else None
+        return list(unsynced)
 
-    async def carry_on(self, user: UntoldUser) -> bool:
+    async def resume(self, user: UnsyncedUser) -> bool:
         """Start the telling of a user's password; a running one is left alone."""
         await start_provisioning(
             self._client,
             ProvisionInput(
-                tenant_id=user.tenant_id, credential_id=user.credential_id, version=user.version
+                tenant_id=user.tenant_id,
+                credential_id=user.credential_id,
+                public_id=user.public_id,
+                version=user.version,
             ),
         )
         return True

@@ -1,20 +1,18 @@
 """Watching: alerts are resolved once their cause is gone, and what a process missed is raised."""
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from temporalio import activity
 
+from activities.system.each import act_on_each
 from models.enums import Channel
 from models.queries.alerts import threshold_alerts, watcher
 from models.queries.alerts.threshold_alerts import Account
 from models.queries.alerts.watcher import Place
 from models.session import Database, WriteSession
 from workflows.system.watcher_types import WatchResult, WatchStep
-
-log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
@@ -54,9 +52,9 @@ class Watching:
         async with self._database.read() as db:
             merchants = await watcher.find_following(db, after, self._merchants)
             accounts = {*await watcher.find_recovering(db), *_accounts(merchants)}
-            standings = await threshold_alerts.read_balances(db, sorted(accounts), now)
+            all_balances = await threshold_alerts.read_balances(db, sorted(accounts), now)
             healths = await watcher.read_health(db, now - self._window)
-        unsettled = [standing.account for standing in standings if not standing.settled]
+        unsettled = [balances.account for balances in all_balances if not balances.settled]
         moved = await self._each(threshold_alerts.align, unsettled, now)
         moved += await self._each(watcher.align_health, healths, now)
         return WatchResult(moved=moved, following=self._following(merchants), next_in=self._every)
@@ -74,15 +72,13 @@ class Watching:
         items: Sequence[Item],
         now: datetime,
     ) -> int:
-        """Act on every item and count what moved; one that fails keeps no other from its turn."""
-        moved = 0
-        for item in items:
-            try:
-                async with self._database.transaction() as db:
-                    moved += await act(db, item, now)
-            except Exception:
-                log.exception("one item could not be watched over, its turn comes again")
-        return moved
+        """Act on every item, each in a transaction of its own, and count what moved."""
+
+        async def in_transaction(item: Item) -> bool:
+            async with self._database.transaction() as db:
+                return await act(db, item, now)
+
+        return await act_on_each(in_transaction, items, at_once=1)
 
 
 def _accounts(merchants: Sequence[Place]) -> list[Account]:

@@ -1,4 +1,4 @@
-"""Telling a SIP directory who may register, with passwords that are derived and never kept."""
+"""Writes SIP users to the directory, with passwords that are derived and never stored."""
 
 import logging
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from models.queries.alerts.alerts import raise_alert, resolve_alerts
 from models.queries.voice.sip_users import (
     find_user_by_id,
     is_current,
-    note_told,
+    mark_synced,
     password_of,
 )
 from models.rules.voice.sip import SipSecrets
@@ -27,7 +27,7 @@ _SUBJECT = "sip-directory"
 
 
 class Provisioning:
-    """Tells one directory."""
+    """Updates one directory."""
 
     def __init__(
         self, database: Database, directory: VoiceDirectory, secrets: SipSecrets | None
@@ -38,10 +38,10 @@ class Provisioning:
 
     @activity.defn(name="provision_voice")
     async def provision_voice(self, step: ProvisionStep) -> ProvisionResult:
-        """Tell the current password, and once more if it was rotated meanwhile.
+        """Write the current password, and again if it was rotated meanwhile.
 
-        Whoever writes last writes the current one, so it may run twice and beside another: each
-        looks at the row after it wrote, and no version is put again once a later one is seen.
+        Safe to run twice and concurrently: each reads the row after it wrote, so the last write is
+        the current version, and no version is put again once a later one was seen.
         """
         while (user := await self._find(step)) is not None:
             answer = await self._directory.put(self._account(user))
@@ -83,7 +83,7 @@ class Provisioning:
     async def _settled(self, user: VoiceCredential) -> bool:
         """Note that the directory knows this version; False if it is no longer the current one."""
         async with self._database.transaction() as db:
-            if not await note_told(db, user):
+            if not await mark_synced(db, user):
                 return False
             await resolve_alerts(
                 db,
@@ -98,7 +98,7 @@ class Provisioning:
 
     async def _warn(self, user: VoiceCredential, declined: Declined) -> None:
         log.error(
-            "the SIP directory declines a user",
+            "the SIP directory refused a user",
             extra={
                 "directory": self._directory.name,
                 "provider_code": declined.provider_code,

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from api.http.limits.address_buckets import client_address
 from api.http.limits.failed_logins import FailedLogins
+from api.shared_calls import SharedCalls
 from models.database.transaction_limits import LockScope
 from models.errors import InvalidCredentials, TemporarilyUnavailable
 from models.queries.tenants.api_keys import find_live_key
@@ -17,7 +18,7 @@ from models.queries.tenants.visibility import CallerScope
 from models.rules.tenants.credentials import hash_credential, same_hash
 from models.session import Database
 
-KEY_HEADER = "X-API-KEY"
+API_KEY_HEADER = "X-API-KEY"
 SECRET_HEADER = "X-API-SECRET"  # noqa: S105 - the header's name
 
 _FRESH_FOR: Final = 2.0
@@ -42,6 +43,8 @@ class Caller(CallerScope):
     """Whose data a request may touch: a tenant's, or only one merchant's of it."""
 
     key_id: int
+    tenant_public_id: int
+    merchant_public_id: int | None
     merchant: str | None
 
     def lock_scope(self, merchant: str | None = None, work: str = "") -> LockScope:
@@ -77,7 +80,7 @@ class Authenticator:
         self._failures = failures
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[_Known | None]] = {}
+        self._asking = SharedCalls[str, _Known | None]()
         self._lookups = asyncio.Semaphore(_MOST_LOOKUPS)
 
     async def authenticate(self, request: Request, headers: dict[str, str]) -> Caller:
@@ -91,7 +94,7 @@ class Authenticator:
             InvalidCredentials: missing, unknown, revoked or wrong.
             RateLimited: this address has failed too often.
         """
-        key = _credential(request, KEY_HEADER)
+        key = _credential(request, API_KEY_HEADER)
         if not key:
             raise InvalidCredentials
         key_hash = hash_credential(key)
@@ -115,17 +118,7 @@ class Authenticator:
 
     async def _find(self, key_hash: str) -> _Known | None:
         """Look a live key up; of many who ask for one at once only the first does."""
-        asking = self._asking.get(key_hash)
-        if asking is None:
-            asking = self._asking[key_hash] = asyncio.create_task(self._look_up(key_hash))
-            asking.add_done_callback(lambda task: self._answered(key_hash, task))
-        # Shielded: the others go on waiting when the first one's client goes away.
-        return await asyncio.shield(asking)
-
-    def _answered(self, key_hash: str, task: asyncio.Task[_Known | None]) -> None:
-        del self._asking[key_hash]
-        if not task.cancelled():
-            task.exception()  # those who wait raise it; perhaps nobody waits any more
+        return await self._asking.get(key_hash, lambda: self._look_up(key_hash))
 
     async def _look_up(self, key_hash: str) -> _Known | None:
         try:
@@ -136,21 +129,23 @@ class Authenticator:
         try:
             asked_at = monotonic()
             async with self._database.read() as db:
-                row = await find_live_key(db, key_hash)
+                live = await find_live_key(db, key_hash)
         finally:
             self._lookups.release()
-        if row is None:
+        if live is None:
             self._known.pop(key_hash, None)
             _remember(self._unknown, key_hash, monotonic() + _UNKNOWN_FOR)
             return None
-        key, merchant = row
+        api_key = live.key
         caller = Caller(
-            tenant_id=key.tenant_id,
-            key_id=key.id or 0,
-            merchant_id=key.merchant_id,
-            merchant=merchant,
+            tenant_id=api_key.tenant_id,
+            key_id=api_key.id or 0,
+            merchant_id=api_key.merchant_id,
+            tenant_public_id=live.tenant_public_id,
+            merchant_public_id=live.merchant_public_id,
+            merchant=live.merchant,
         )
-        known = _Known(caller, key.secret_hash, asked_at + _FRESH_FOR)
+        known = _Known(caller, api_key.secret_hash, asked_at + _FRESH_FOR)
         _remember(self._known, key_hash, known)
         return known
 

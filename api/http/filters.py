@@ -5,14 +5,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 
-from api.schemas.base import MERCHANT_ID, WITH_ZONE
+from api.schemas.base import WITH_ZONE
+from api.schemas.patterns import MERCHANT_ID
 from api.services.alerts.alerts import AlertFilter
 from api.services.billing.upgrades import LedgerFilter
 from api.services.billing.usage_reports import LONGEST_RANGE, UsageFilter
 from api.services.consent.consents import ConsentFilter
-from api.services.consent.contacts import contact_to_find
+from api.services.consent.contacts import contact_to_find, errors_name, sender_to_find
 from api.services.consent.inbound_texts import InboundFilter
 from api.services.messages.read import CallFilter, MessageFilter
 from models.enums import AlertType, Channel, ConsentStatus, MessageStatus
@@ -20,6 +21,7 @@ from models.errors import InvalidDateRange
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ONE_MICROSECOND = timedelta(microseconds=1)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 OneMerchant = Annotated[
     str | None,
@@ -70,9 +72,20 @@ async def _consent_filter(
 WantedConsents = Annotated[ConsentFilter, Depends(_consent_filter)]
 
 TimeParam = Annotated[
-    str | None,
+    Annotated[
+        str,
+        StringConstraints(max_length=40),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "format": "date"},
+                    {"type": "string", "format": "date-time"},
+                ]
+            }
+        ),
+    ]
+    | None,
     Query(
-        max_length=40,
         description="Range of the acceptance time: a UTC day (2026-04-16, inclusive) or an ISO "
         "8601 time with a time zone.",
         examples=["2026-04-01"],
@@ -94,7 +107,9 @@ async def _message_filter(
     first, _ = _span("from", since)
     _, end = _span("until", until)
     if first is not None and end is not None and first >= end:
-        raise InvalidDateRange("until lies before from.", (("until", "lies before from"),))
+        raise InvalidDateRange(
+            "until must not be before from.", (("until", "must not be before from"),)
+        )
     return MessageFilter(
         merchant_id=merchant_id, channel=channel, status=status, to=to, since=first, before=end
     )
@@ -138,7 +153,8 @@ async def _inbound_filter(
             alias="from",
             min_length=1,
             max_length=64,
-            description="Return messages from this phone number (E.164) only.",
+            description="Return messages from this phone number (E.164) only, or from this sender "
+            "as it was received if it is no phone number.",
             examples=["+18135551234"],
         ),
     ] = None,
@@ -155,9 +171,14 @@ async def _inbound_filter(
 ) -> InboundFilter:
     return InboundFilter(
         merchant_id=merchant_id,
-        sender=None if sender is None else contact_to_find(sender),
-        number=None if number is None else contact_to_find(number),
+        sender=None if sender is None else sender_to_find(sender),
+        number=_contact("to", number),
     )
+
+
+def _contact(name: str, given: str | None) -> str | None:
+    with errors_name(name):
+        return None if given is None else contact_to_find(given)
 
 
 WantedInbound = Annotated[InboundFilter, Depends(_inbound_filter)]
@@ -186,9 +207,9 @@ async def _usage_filter(
 ) -> UsageFilter:
     first, last = _day("from", since), _day("to", until)
     if first > last:
-        raise InvalidDateRange("to lies before from.", (("to", "lies before from"),))
+        raise InvalidDateRange("to must not be before from.", (("to", "must not be before from"),))
     if (last - first).days >= LONGEST_RANGE:
-        reason = f"is more than {LONGEST_RANGE} days from the first to the last"
+        reason = f"must be at most {LONGEST_RANGE} days from the first to the last"
         raise InvalidDateRange(f"The range {reason}.", (("to", reason),))
     return UsageFilter(merchant_id=merchant_id, first=first, last=last)
 
@@ -248,11 +269,16 @@ def _span(name: str, given: str | None) -> tuple[datetime | None, datetime | Non
     try:
         if _DAY.fullmatch(text):
             begin = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
-            return begin, begin + timedelta(days=1)
+            return begin, _after(begin, timedelta(days=1))
         if WITH_ZONE.fullmatch(text):
             moment = datetime.fromisoformat(text).astimezone(UTC)
-            return moment, moment + _ONE_MICROSECOND
+            return moment, _after(moment, _ONE_MICROSECOND)
     except (ValueError, OverflowError):  # no such day
         pass
     reason = "must be a day (2026-04-16) or a time with a time zone (2026-04-16T13:20:00Z)"
     raise InvalidDateRange(f"{name} {reason}.", ((name, reason),))
+
+
+def _after(moment: datetime, span: timedelta) -> datetime:
+    """Return the end of a span; the last day there is ends with the last moment."""
+    return moment + min(span, _END_OF_TIME - moment)

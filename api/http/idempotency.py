@@ -20,7 +20,7 @@ from models.queries.tenants.idempotency_records import (
     add_record,
     delete_record,
     find_record,
-    lock_key,
+    lock_record,
 )
 from models.rules.consent.contact_keys import ContactKeys
 from models.session import WriteSession
@@ -35,7 +35,8 @@ _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 class IdempotentRequest:
     """What makes two requests the same one. Without a key a request is an action of its own."""
 
-    operation: str
+    route: str
+    """Method and template of the path."""
     scope: str
     key: str | None
     fingerprint: str
@@ -51,14 +52,14 @@ def identify(
     caller: Caller,
     given: Sequence[str],
     document: Any,
-    keys: ContactKeys,
+    contact_keys: ContactKeys,
 ) -> IdempotentRequest:
     """Read the key and take the fingerprint of a request."""
     return IdempotentRequest(
-        operation=f"{request.method} {template_of(request.scope)}",
-        scope="" if caller.merchant_id is None else str(caller.merchant_id),
+        route=f"{request.method} {template_of(request.scope)}",
+        scope="" if caller.merchant_public_id is None else str(caller.merchant_public_id),
         key=read_key(given),
-        fingerprint=keys.fingerprint(canonical(request.path_params, document)),
+        fingerprint=contact_keys.fingerprint(canonical(request.path_params, document)),
     )
 
 
@@ -76,7 +77,7 @@ def read_key(given: Sequence[str]) -> str | None:
 
 
 def canonical(path: dict[str, Any], document: Any) -> str:
-    """Return the text that is the same for the same request, however its keys are ordered.
+    """Return the text that is the same for the same request, however its members are ordered.
 
     Taken of what was sent, not of what was understood: a default added to a schema later must not
     make an old request a different one.
@@ -106,11 +107,11 @@ async def find_answer(
     Until the transaction ends nobody else passes here with the same key: of two at the same
     instant the second waits and then finds the answer of the first.
     """
-    key = _record_key(caller, request)
-    if key is None:
+    record_key = _record_key(caller, request)
+    if record_key is None:
         return None
-    await lock_key(db, key)
-    record = await find_record(db, key)
+    await lock_record(db, record_key)
+    record = await find_record(db, record_key)
     if record is None:
         return None
     request.check_same(record.fingerprint)
@@ -130,18 +131,18 @@ async def store_answer(
 
     Fields in `without` are not stored; the reader takes them from the repeated request.
     """
-    key = _record_key(caller, request)
-    if key is None:
+    record_key = _record_key(caller, request)
+    if record_key is None:
         return
     stored = answer.model_dump(mode="json", by_alias=True, exclude=set(without))
-    await add_record(db, key, fingerprint=request.fingerprint, answer=stored, now=now)
+    await add_record(db, record_key, fingerprint=request.fingerprint, answer=stored, now=now)
 
 
 async def forget_answer(db: WriteSession, caller: Caller, request: IdempotentRequest) -> None:
     """Delete the record of this request's key; the key can then be used for another request."""
-    key = _record_key(caller, request)
-    if key is not None:
-        await delete_record(db, key, fingerprint=request.fingerprint)
+    record_key = _record_key(caller, request)
+    if record_key is not None:
+        await delete_record(db, record_key, fingerprint=request.fingerprint)
 
 
 def _record_key(caller: Caller, request: IdempotentRequest) -> RecordKey | None:
@@ -149,7 +150,7 @@ def _record_key(caller: Caller, request: IdempotentRequest) -> RecordKey | None:
         return None
     return RecordKey(
         tenant_id=caller.tenant_id,
-        operation=request.operation,
+        route=request.route,
         scope=request.scope,
         idempotency_key=request.key,
     )

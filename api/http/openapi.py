@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 
-from api.http.auth import KEY_HEADER, SECRET_HEADER
+from api.http.auth import API_KEY_HEADER, SECRET_HEADER
 from api.http.public import PREFIX
 from api.schemas.problems import Problem
 
@@ -56,7 +56,7 @@ _TAGS = [
 ]
 
 _SECURITY = {
-    "ApiKeyAuth": {"type": "apiKey", "in": "header", "name": KEY_HEADER},
+    "ApiKeyAuth": {"type": "apiKey", "in": "header", "name": API_KEY_HEADER},
     "ApiSecretAuth": {"type": "apiKey", "in": "header", "name": SECRET_HEADER},
 }
 

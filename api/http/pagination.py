@@ -1,6 +1,5 @@
 """Lists, page by page: an opaque cursor, and a Link header while there is more."""
 
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Sequence
@@ -10,24 +9,22 @@ from typing import Generic, TypeVar
 from starlette.datastructures import URL
 from starlette.responses import Response
 
-from models.errors import ValidationFailed
+from models.queries.tenants.cursors import unknown_cursor
 
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 500
-_LARGEST_NUMBER = 2**63 - 1
-
-Position = tuple[int, ...]
-"""Where a page ended: the numbers its list is sorted by."""
+_LONGEST_CURSOR = 32
+_LARGEST_ID = 2**52 - 1
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Item]):
-    """Some items of a list, and where the next ones begin."""
+    """Some items of a list; `end` is the public id of the last one if there are more."""
 
     items: Sequence[Item]
-    end: Position | None
+    end: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,25 +35,18 @@ class Page:
     cursor: str | None
     url: URL
 
-    def after(self, size: int) -> Position | None:
-        """Return the position to go on from; a cursor we never gave is refused."""
-        if self.cursor is None:
-            return None
-        position = _decode(self.cursor)
-        if len(position) != size:
-            raise _forged()
-        return position
-
     def after_id(self) -> int | None:
-        """Return the id to go on from, for a list that is sorted by one."""
-        position = self.after(size=1)
-        return None if position is None else position[0]
+        """Return the public id of the row to go on behind; None for the first page.
 
-    def cut(self, rows: Sequence[Item], position: Callable[[Item], Position]) -> Slice[Item]:
+        A cursor that we never gave is refused.
+        """
+        return None if self.cursor is None else _decode(self.cursor)
+
+    def cut(self, rows: Sequence[Item], public_id: Callable[[Item], int]) -> Slice[Item]:
         """Make a slice of rows that were asked for one more than the limit."""
         kept = rows[: self.limit]
         more = len(rows) > self.limit
-        return Slice(kept, position(kept[-1]) if more else None)
+        return Slice(kept, public_id(kept[-1]) if more else None)
 
     def show(self, found: Slice[Item], response: Response) -> list[Item]:
         """Answer with a slice; the link to the next one keeps the other query parameters."""
@@ -68,24 +58,18 @@ class Page:
         return list(found.items)
 
 
-def encode(position: Position) -> str:
-    """Write a position as a cursor."""
-    text = json.dumps(position, separators=(",", ":"))
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+def encode(public_id: int) -> str:
+    """Write the public id of a row as a cursor."""
+    return urlsafe_b64encode(str(public_id).encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str) -> Position:
+def _decode(cursor: str) -> int:
+    if len(cursor) > _LONGEST_CURSOR:
+        raise unknown_cursor()
     try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        numbers = json.loads(text)
-    except (NotBase64, ValueError, RecursionError) as error:
-        raise _forged() from error
-    if not isinstance(numbers, list) or not all(
-        type(number) is int and 0 <= number <= _LARGEST_NUMBER for number in numbers
-    ):
-        raise _forged()
-    return tuple(numbers)
-
-
-def _forged() -> ValidationFailed:
-    return ValidationFailed("cursor is not one of ours", (("cursor", "is not one of ours"),))
+        digits = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (NotBase64, ValueError) as error:
+        raise unknown_cursor() from error
+    if not digits.isdecimal() or int(digits) > _LARGEST_ID:
+        raise unknown_cursor()
+    return int(digits)

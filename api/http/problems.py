@@ -4,7 +4,7 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api.http.trace import trace_of
+from api.schemas.patterns import form_of
 from api.schemas.problems import FieldError, Problem
 from models.database.faults import fault_of
 from models.enums import Channel
@@ -121,10 +122,13 @@ _PLAIN = {
     "extra_forbidden": "is not a known field",
     "missing": "is required",
     "union_tag_not_found": "is required",
-    "union_tag_invalid": f"is none of {', '.join(Channel)}",
-    "string_pattern_mismatch": "is not of the form it must have",
+    "union_tag_invalid": f"must be one of {', '.join(Channel)}",
+    **dict.fromkeys(
+        ("datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"),
+        "must be a time that exists, in ISO 8601 with a time zone, such as 2026-04-16T13:20:00Z",
+    ),
 }
-"""Where the validation library's own words say less than these."""
+"""Where the messages of the validation library say less than these."""
 
 
 def install(app: FastAPI) -> None:
@@ -164,11 +168,18 @@ def _where(entry: Mapping[str, Any]) -> str:
     return field_name(tuple(filter(_is_named, path))) or str(first)
 
 
+def _reason(entry: Mapping[str, Any]) -> str:
+    """Say what a value must be, for an entry of the validation library."""
+    if entry["type"] == "string_pattern_mismatch":
+        return form_of(str(entry["ctx"]["pattern"]))
+    return _PLAIN.get(entry["type"], str(entry["msg"]).removeprefix("Value error, "))
+
+
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
     wrong = tuple(
         (
             _where(entry),
-            _PLAIN.get(entry["type"], str(entry["msg"]).removeprefix("Value error, ")),
+            _reason(entry),
         )
         for entry in error.errors()[:MOST_ERRORS]
     )
@@ -207,7 +218,7 @@ async def _database_failed(request: Request, error: DBAPIError | PoolTimeoutErro
     if fault is None:
         raise error  # a bug of ours
     kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
-    log.error("database away", extra={"error": kind, "fault": fault.name})
+    log.error("database unavailable", extra={"error": kind, "fault": fault.name})
     return render(request, TemporarilyUnavailable())
 
 
@@ -231,12 +242,12 @@ def _headers(error: HexavoxError) -> dict[str, str]:
 def _example(error: type[HexavoxError]) -> dict[str, Any]:
     return {
         "summary": error.title,
-        "description": cast(str, error.__doc__).split("\n")[0],
+        "description": error.default_detail(),
         "value": {
             "type": _type(error.code),
             "title": error.title,
             "status": error.status,
-            "detail": error.title,
+            "detail": error.default_detail(),
             "code": error.code,
             "requestId": "0f7c2f7d6b8e4c1f9a3e5d2b1c0a9f8e",
         },

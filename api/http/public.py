@@ -5,7 +5,7 @@ first dependency, and a stranger is to be told nothing but that he is one.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter, params
 from fastapi.dependencies.utils import get_flat_params
@@ -38,7 +38,7 @@ class PublicRoute(APIRoute):
             if isinstance(field.field_info, params.Query)
         )
 
-        async def behind_the_gate(request: Request) -> Response:
+        async def checked_handler(request: Request) -> Response:
             caller = await _admit(request)
             _check_query(request, query)
             for name, value in request.path_params.items():
@@ -52,7 +52,7 @@ class PublicRoute(APIRoute):
             response.headers["Cache-Control"] = "no-store"
             return response
 
-        return behind_the_gate
+        return checked_handler
 
 
 def public_router(path: str, tag: str) -> APIRouter:
@@ -60,13 +60,26 @@ def public_router(path: str, tag: str) -> APIRouter:
     return APIRouter(prefix=PREFIX + path, tags=[tag], route_class=PublicRoute, responses=of(*ANY))
 
 
+class Gate(Protocol):
+    """What every request of the public contract passes, of the application's services."""
+
+    @property
+    def authenticator(self) -> Authenticator: ...
+    @property
+    def limits(self) -> RequestLimits: ...
+
+
+def _gate(request: Request) -> Gate:
+    gate: Gate = request.app.state.services
+    return gate
+
+
 async def _admit(request: Request) -> Caller:
-    authenticator: Authenticator = request.app.state.authenticator
-    limits: RequestLimits = request.app.state.limits
+    gate = _gate(request)
     trace = trace_of(request.scope)
-    caller = trace.caller = await authenticator.authenticate(request, trace.headers)
+    caller = trace.caller = await gate.authenticator.authenticate(request, trace.headers)
     cost = requests_worth(request.scope)
-    trace.at_end.append(limits.enter(caller.tenant_id, caller.key_id, trace.headers, cost))
+    trace.at_end.append(gate.limits.enter(caller.tenant_id, caller.key_id, trace.headers, cost))
     return caller
 
 
@@ -84,9 +97,8 @@ async def _read_chunked(request: Request, caller: Caller) -> JsonRequest:
     try:
         await reading.body()
     finally:
-        limits: RequestLimits = request.app.state.limits
         headers = trace_of(request.scope).headers
-        limits.charge(caller.tenant_id, caller.key_id, headers, requests_more(size))
+        _gate(request).limits.charge(caller.tenant_id, caller.key_id, headers, requests_more(size))
     return reading
 
 

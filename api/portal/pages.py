@@ -105,10 +105,9 @@ def _name(schema: Document) -> str:
 
 def _errors() -> Iterator[str]:
     for error in sorted(_every(errors.HexavoxError), key=lambda kind: (kind.status, kind.code)):
-        meaning = (error.__doc__ or "").split("\n")[0]
         yield (
             f'<tr id="{error.code}"><td>{error.status}</td><td><code>{error.code}</code></td>'
-            f"<td>{escape(meaning)}</td></tr>\n"
+            f"<td>{escape(error.default_detail())}</td></tr>\n"
         )
 
 

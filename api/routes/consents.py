@@ -9,8 +9,8 @@ from api.http import problems
 from api.http.filters import ChannelParam, ContactParam, WantedConsents
 from api.http.idempotency import answer_with
 from api.http.public import public_router
-from api.schemas.base import MERCHANT_ID
 from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConsentRequest
+from api.schemas.patterns import MERCHANT_ID
 from models.errors import InvalidEmail, InvalidPhoneNumber, MerchantNotFound
 
 router = public_router("/consents", tag="Consents")

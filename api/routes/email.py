@@ -54,4 +54,4 @@ async def send_direct_email(
     """
     outcome = await sending.accept_direct_email(caller, order, key)
     message = answer_with(outcome, request, response)
-    return V1MessageResponse(message_id=str(message.message_id), status=message.status)
+    return V1MessageResponse(message_id=str(message.public_id), status=message.status)

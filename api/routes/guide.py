@@ -1,48 +1,45 @@
 """The developer portal: guide, interactive documentation, downloads. Everything is served here."""
 
-from collections.abc import Mapping
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api.http.prebuilt import Prebuilt
+from api.deps import Portal
 from models.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def guide(request: Request) -> Response:
+async def guide(request: Request, portal: Portal) -> Response:
     """Show the developer guide, with commands that work against this very server."""
-    return _page(request)
+    return _page(request, portal)
 
 
 @router.get("/swagger-ui")
-async def swagger_ui(request: Request) -> Response:
+async def swagger_ui(request: Request, portal: Portal) -> Response:
     """Show the interactive documentation."""
-    return _page(request)
+    return _page(request, portal)
 
 
 @router.get("/v3/api-docs")
-async def specification(request: Request) -> Response:
+async def specification(request: Request, portal: Portal) -> Response:
     """Give the specification as JSON."""
-    return _page(request)
+    return _page(request, portal)
 
 
 @router.get("/v3/api-docs.yaml")
-async def specification_as_yaml(request: Request) -> Response:
+async def specification_as_yaml(request: Request, portal: Portal) -> Response:
     """Give the specification as YAML."""
-    return _page(request)
+    return _page(request, portal)
 
 
 @router.get("/assets/{name}")
-async def asset(name: str, request: Request) -> Response:
+async def asset(name: str, request: Request, portal: Portal) -> Response:
     """Give a file that the pages load."""
-    return _page(request)
+    return _page(request, portal)
 
 
-def _page(request: Request) -> Response:
-    portal: Mapping[str, Prebuilt] = request.app.state.portal
+def _page(request: Request, portal: Portal) -> Response:
     page = portal.get(request.scope["path"])
     if page is None:
         raise NotFound

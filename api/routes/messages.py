@@ -212,6 +212,6 @@ def _dispatched(message: AnsweredMessage) -> DispatchResponse:
     return DispatchResponse(
         merchant_id=message.merchant,
         channel=message.channel,
-        message_id=str(message.message_id),
+        message_id=str(message.public_id),
         status=message.status,
     )

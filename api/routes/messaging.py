@@ -4,12 +4,21 @@ from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
 
-from api.deps import Authenticated, Idempotent, LimitParam, MerchantPath, Paged
+from api.deps import (
+    Authenticated,
+    BrandActions,
+    CampaignActions,
+    Idempotent,
+    LimitParam,
+    MerchantPath,
+    NumberActions,
+    Paged,
+    StatusReads,
+)
 from api.http import problems
 from api.http.idempotency import answer_with
 from api.http.pagination import DEFAULT_LIMIT
 from api.http.public import public_router
-from api.registration_deps import BrandActions, CampaignActions, NumberActions, StatusReads
 from api.schemas.messaging import (
     V1MerchantMessagingBrandRequest,
     V1MerchantMessagingBrandView,
@@ -24,6 +33,7 @@ from api.schemas.messaging_numbers import (
     V1MerchantMessagingNumberView,
     V1MerchantMessagingStatusView,
 )
+from api.schemas.patterns import AREA_CODE
 from models.errors import IdempotencyKeyReused, MerchantNotFound
 from models.registration_errors import (
     AssignmentPending,
@@ -138,7 +148,7 @@ async def find_available_numbers(
         str | None,
         Query(
             alias="areaCode",
-            pattern=r"^[2-9][0-9]{2}$",
+            pattern=AREA_CODE,
             description="Return numbers with this US area code only.",
             examples=["813"],
         ),
@@ -227,7 +237,7 @@ async def release_number(
     The request has no body and is idempotent: a number that is being released or was released is
     returned unchanged.
     """
-    answer = await numbers.give_back(caller, merchant_id, number, key)
+    answer = await numbers.release(caller, merchant_id, number, key)
     return answer_with(answer, request, response)
 
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request
 
-from api.deps import PaymentNewsActions
+from api.deps import PaymentWebhookActions
 from api.http.bodies.body_size import WEBHOOK, body_up_to
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
@@ -11,7 +11,7 @@ router = APIRouter(prefix="/webhooks", include_in_schema=False)
 @router.post("/{gateway}/payments/{reference}", status_code=204)
 @body_up_to(WEBHOOK)
 async def take_payment_news(
-    gateway: str, reference: str, request: Request, news: PaymentNewsActions
+    gateway: str, reference: str, request: Request, webhooks: PaymentWebhookActions
 ) -> None:
     """Take in what a gateway reports of one charge."""
-    await news.take(gateway, reference, request.headers, await request.body())
+    await webhooks.take(gateway, reference, request.headers, await request.body())

@@ -60,7 +60,7 @@ async def start_tts_call(
     """
     outcome = await sending.accept_tts_call(caller, order, key)
     message = answer_with(outcome, request, response)
-    return await messages.get_call(caller, str(message.message_id))
+    return await messages.get_call(caller, str(message.public_id))
 
 
 @router.get(

@@ -9,7 +9,7 @@ from api.http import problems
 from api.http.filters import OneMerchant
 from api.http.idempotency import answer_with
 from api.http.public import public_router
-from api.schemas.base import MERCHANT_ID
+from api.schemas.patterns import MERCHANT_ID
 from api.schemas.voice_provisioning import (
     V1VoiceProvisioningResponse,
     V1VoiceRotateRequest,

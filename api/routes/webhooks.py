@@ -5,9 +5,8 @@ Not part of the public API.
 
 from fastapi import APIRouter, Request
 
-from api.deps import InboxActions, ReceiptActions
+from api.deps import InboxActions, ReceiptActions, RegistrationWebhookActions
 from api.http.bodies.body_size import WEBHOOK, body_up_to
-from api.registration_deps import NewsActions
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
 
@@ -23,7 +22,7 @@ async def take_inbound(provider: str, request: Request, inbox: InboxActions) -> 
 @router.post("/{provider}/registrations/{reference}", status_code=204)
 @body_up_to(WEBHOOK)
 async def take_registration_news(
-    provider: str, reference: str, request: Request, news: NewsActions
+    provider: str, reference: str, request: Request, news: RegistrationWebhookActions
 ) -> None:
     """Wake whoever waits for a registry's decision."""
     await news.take(provider, reference, request.headers, await request.body())

@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-MERCHANT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+from api.schemas.patterns import MERCHANT_ID
 
 WITH_ZONE = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})", re.ASCII

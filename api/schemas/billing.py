@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints, WithJsonSchema
 
 from api.schemas.base import Instant, MerchantId, RequestBody, View
+from api.schemas.patterns import NOT_BLANK
 from models.enums import Channel, LedgerKind, PaymentStatus
 from models.rules.billing.currencies import CURRENCIES
 from models.rules.billing.price_file import MOST_CENTS, MOST_UNITS
@@ -21,7 +22,7 @@ Currency = Annotated[
     AfterValidator(_known_currency),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
 ]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"\S")]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NOT_BLANK)]
 
 
 class V1MerchantUpgradeRequest(RequestBody):

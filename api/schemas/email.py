@@ -6,13 +6,12 @@ from pydantic import Field, StringConstraints
 
 from api.schemas.base import GivenInstant, MerchantId, RequestBody, View
 from api.schemas.messages import Metadata, Validity
+from api.schemas.text_types import OneLine, Visible
 from models.enums import MessageStatus, MessageType
 
 Address = Annotated[str, StringConstraints(min_length=3, max_length=320)]
-# No control character, line break or change of direction: mail systems read them differently.
-_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
-Subject = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=_ONE_LINE)]
-Html = Annotated[str, StringConstraints(min_length=1)]
+Subject = Annotated[OneLine, StringConstraints(max_length=998)]
+Html = Annotated[str, StringConstraints(min_length=1), Visible]
 
 
 class V1OmniEmailSendRequest(RequestBody):
@@ -23,7 +22,8 @@ class V1OmniEmailSendRequest(RequestBody):
         description="E-mail address of the recipient.", examples=["member@example.com"]
     )
     subject: Subject = Field(
-        description="Subject, one line, 1 to 998 characters.", examples=["Payment reminder"]
+        description="Subject, one line without control characters, 1 to 998 characters.",
+        examples=["Payment reminder"],
     )
     body: Html = Field(
         description="HTML, at most 512 KiB. A plain-text part is generated from it.",
@@ -69,7 +69,8 @@ class V1EmailSendRequest(RequestBody):
         examples=["member@example.com"],
     )
     subject: Subject = Field(
-        description="Subject, one line, 1 to 998 characters.", examples=["Payment reminder"]
+        description="Subject, one line without control characters, 1 to 998 characters.",
+        examples=["Payment reminder"],
     )
     body: Html = Field(
         description="HTML, at most 512 KiB. A plain-text part is generated from it.",

@@ -14,7 +14,8 @@ class InboundMessageView(View):
     )
     sender: str = Field(
         alias="from",
-        description="Phone number of the recipient who wrote, in E.164 format.",
+        description="Sender as received: a phone number in E.164 format, a short code, a name, or "
+        "an empty string if it was withheld. Only phone numbers are answered and opted out.",
         examples=["+18135551234"],
     )
     number: str = Field(

@@ -6,6 +6,7 @@ from pydantic import Field, StrictInt, StringConstraints
 
 from api.schemas.base import GivenInstant, Instant, MerchantId, RequestBody, View
 from api.schemas.money import MessagePrice
+from api.schemas.text_types import Visible
 from models.enums import Channel, ErrorCode, MessageStatus, MessageType
 
 MetadataName = Annotated[str, StringConstraints(min_length=1, max_length=40)]
@@ -23,8 +24,9 @@ class V1OmniSmsSendRequest(RequestBody):
         "digits are ignored.",
         examples=["+18135551234"],
     )
-    message: Annotated[str, Field(min_length=1)] = Field(
-        description="Text, at most 10 segments (1,530 GSM-7 or 670 UCS-2 characters).",
+    message: Annotated[str, Field(min_length=1), Visible] = Field(
+        description="Text with at least one visible character, at most 10 segments (1,530 GSM-7 "
+        "or 670 UCS-2 characters).",
         examples=["Your OTP is 123456"],
     )
     type: MessageType = Field(
@@ -124,7 +126,7 @@ class MessageView(View):
     status: MessageStatus = Field(description="Current status.", examples=["DELIVERED"])
     units: int = Field(
         description="Units the message costs when billed: SMS segments or e-mail recipients. For a "
-        "call, the minutes that are held.",
+        "call, the minutes that are held until it ends, then the minutes it came to.",
         examples=[1],
     )
     billed_units: int = Field(description="Units billed so far.", examples=[1])

@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
+from api.schemas import patterns
 from api.schemas.base import Instant, RequestBody, View
+from api.schemas.text_types import OneLine
 from api.services.consent.contacts import read_contact
 from models.enums import Channel
 from models.errors import InvalidEmail, InvalidPhoneNumber
@@ -22,14 +24,14 @@ def _number(given: str) -> str:
     try:
         return read_contact(Channel.SMS, given)
     except InvalidPhoneNumber as error:
-        raise ValueError("must be a phone number in E.164 form") from error
+        raise ValueError("must be a phone number in E.164 form, such as +12015550123") from error
 
 
 def _address(given: str) -> str:
     try:
         return read_contact(Channel.EMAIL, given)
     except InvalidEmail as error:
-        raise ValueError("must be an e-mail address") from error
+        raise ValueError("must be an e-mail address, such as anna@example.com") from error
 
 
 def _digits(given: str) -> str:
@@ -37,19 +39,18 @@ def _digits(given: str) -> str:
     return given.replace("-", "")
 
 
-_SITE = r"^(https?://)?([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}(:[0-9]{1,5})?(/\S*)?$"
-
-Line = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"\S")]
+Line = Annotated[OneLine, StringConstraints(max_length=100)]
+StockExchange = Annotated[str, StringConstraints(pattern=patterns.STOCK_EXCHANGE)]
 Phone = Annotated[str, StringConstraints(max_length=32), AfterValidator(_number)]
 Email = Annotated[str, StringConstraints(max_length=100), AfterValidator(_address)]
-Site = Annotated[str, StringConstraints(max_length=100, pattern=_SITE)]
-Page = Annotated[str, StringConstraints(max_length=255, pattern=_SITE)]
+Site = Annotated[str, StringConstraints(max_length=100, pattern=patterns.SITE)]
+Page = Annotated[str, StringConstraints(max_length=255, pattern=patterns.SITE)]
 TaxNumber = Annotated[
     str,
-    StringConstraints(max_length=20, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$"),
+    StringConstraints(max_length=20, pattern=patterns.TAX_NUMBER),
     AfterValidator(_digits),
 ]
-Keyword = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,255}$")]
+Keyword = Annotated[str, StringConstraints(pattern=patterns.KEYWORD)]
 Keywords = Annotated[list[Keyword], Field(max_length=50)]
 Answer = Annotated[str, StringConstraints(min_length=20, max_length=320)]
 Sample = Annotated[str, StringConstraints(min_length=20, max_length=1024)]
@@ -70,7 +71,7 @@ class MessagingReason(View):
 
 
 class _BrandFields(RequestBody):
-    legal_name: Annotated[str, StringConstraints(max_length=255, pattern=r"\S")] | None = Field(
+    legal_name: Annotated[OneLine, StringConstraints(max_length=255)] | None = Field(
         default=None,
         description="Legal name as registered with the tax authority. Required unless `entityType` "
         "is SOLE_PROPRIETOR.",
@@ -102,7 +103,7 @@ class _BrandFields(RequestBody):
     postal_code: Annotated[str, StringConstraints(min_length=1, max_length=10)] = Field(
         description="Postal code. For the US, 5 digits.", examples=["33602"]
     )
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(
+    country: Annotated[str, StringConstraints(pattern=patterns.COUNTRY)] = Field(
         default="US",
         description="Country code, ISO 3166-1 alpha-2, in capital letters. Default: US.",
         examples=["US"],
@@ -110,10 +111,10 @@ class _BrandFields(RequestBody):
     website: Site | None = Field(
         default=None, description="URL of the website.", examples=["https://gym-a.example"]
     )
-    stock_symbol: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9.]{1,10}$")] | None = Field(
+    stock_symbol: Annotated[str, StringConstraints(pattern=patterns.STOCK_SYMBOL)] | None = Field(
         default=None, description="Stock symbol. Required for PUBLIC_PROFIT.", examples=["GYMA"]
     )
-    stock_exchange: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]{2,20}$")] | None = Field(
+    stock_exchange: StockExchange | None = Field(
         default=None, description="Stock exchange. Required for PUBLIC_PROFIT.", examples=["NASDAQ"]
     )
     business_contact_email: Email | None = Field(
@@ -133,7 +134,7 @@ class _BrandFields(RequestBody):
         "code. Required for SOLE_PROPRIETOR.",
         examples=["+18135551234"],
     )
-    alt_business_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,50}$")] | None = (
+    alt_business_id: Annotated[str, StringConstraints(pattern=patterns.ALT_BUSINESS_ID)] | None = (
         Field(
             default=None,
             description="Alternative identifier; its kind is `altBusinessIdType`.",
@@ -252,8 +253,7 @@ class _CampaignFields(RequestBody):
     )
     opt_in_keywords: Keywords = Field(
         default_factory=list,
-        description="Keywords that opt in, beside START, YES and UNSTOP. None may be an opt-out or "
-        "help keyword. Default: none.",
+        description="Keywords that opt in, beside START, YES and UNSTOP. Default: none.",
         examples=[["START"]],
     )
     opt_out_keywords: Keywords = Field(
@@ -322,7 +322,7 @@ class _CampaignFields(RequestBody):
 class V1MerchantMessagingCampaignRequest(_CampaignFields):
     """A 10DLC campaign to register under the approved brand, or a correction."""
 
-    campaign_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")] | None = Field(
+    campaign_id: Annotated[str, StringConstraints(pattern=patterns.CAMPAIGN_ID)] | None = Field(
         default=None,
         description="The draft or rejected campaign to correct. Absent: a new campaign.",
         examples=["12"],

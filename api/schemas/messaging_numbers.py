@@ -11,6 +11,7 @@ from api.schemas.messaging import (
     V1MerchantMessagingBrandView,
     V1MerchantMessagingCampaignView,
 )
+from api.schemas.patterns import CAMPAIGN_ID
 from models.rules.registration.vocabulary import AssignmentState, NumberState, NumberType
 
 
@@ -83,7 +84,7 @@ class V1MerchantMessagingNumberView(View):
 class V1MerchantMessagingAssignmentRequest(RequestBody):
     """The assignment of a number to an approved campaign."""
 
-    campaign_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")] = Field(
+    campaign_id: Annotated[str, StringConstraints(pattern=CAMPAIGN_ID)] = Field(
         description="Identifier of the campaign.", examples=["12"]
     )
 

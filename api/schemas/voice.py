@@ -6,10 +6,12 @@ from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
 from api.schemas.base import GivenInstant, MerchantId, RequestBody
 from api.schemas.messages import MessageView, Metadata, Validity
+from api.schemas.patterns import LABEL
+from api.schemas.text_types import Speech
 from models.enums import MessageType
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=LABEL)]
 
 
 class V1OmniVoiceSendRequest(RequestBody):
@@ -21,8 +23,9 @@ class V1OmniVoiceSendRequest(RequestBody):
         "are ignored.",
         examples=["+18135551234"],
     )
-    text: Annotated[str, Field(min_length=1, max_length=3000)] = Field(
-        description="Text to speak, 1 to 3000 characters.",
+    text: Annotated[Speech, StringConstraints(max_length=3000)] = Field(
+        description="Text to speak, 1 to 3000 characters, without control characters and line "
+        "breaks.",
         examples=["Your appointment is tomorrow at 10 AM"],
     )
     type: MessageType = Field(

@@ -1,4 +1,4 @@
-"""The door of every webhook about something of ours: signature first, then the address."""
+"""Verifies webhooks of vendors: the signature first, then the reference in the address."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
@@ -7,26 +7,26 @@ from models.errors import Forbidden, MalformedJson, NotFound
 from providers.ports.messages import ForgedWebhook
 
 
-class Referring(Protocol):
-    """Something told under a reference of ours."""
+class Referenced(Protocol):
+    """An event that names a reference."""
 
     @property
     def reference(self) -> str:
-        """The one it was told under."""
+        """The reference of the message, payment or operation."""
         ...
 
 
-Told = TypeVar("Told", bound=Referring | None)
+EventT = TypeVar("EventT", bound=Referenced | None)
 
 
-def verified(
-    verifiers: Mapping[str, Callable[[Mapping[str, str], bytes], Told]],
+def verify_webhook(
+    verifiers: Mapping[str, Callable[[Mapping[str, str], bytes], EventT]],
     vendor: str,
     reference: str,
     headers: Mapping[str, str],
     body: bytes,
-) -> Told:
-    """Return what a vendor told at the address of a reference.
+) -> EventT:
+    """Verify and parse a webhook at the address of a reference.
 
     Raises:
         NotFound: no such vendor.
@@ -37,11 +37,11 @@ def verified(
     if verify is None:
         raise NotFound
     try:
-        told = verify(headers, body)
+        event = verify(headers, body)
     except ForgedWebhook as error:
         raise Forbidden("The signature is not valid.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise MalformedJson("Signed, but not what is told here.") from error
-    if told is not None and told.reference != reference:
-        raise Forbidden("It belongs to another address.")
-    return told
+        raise MalformedJson("The signature is valid, but the body is not a report.") from error
+    if event is not None and event.reference != reference:
+        raise Forbidden("The report belongs to another reference than that in the address.")
+    return event

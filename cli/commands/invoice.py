@@ -61,7 +61,7 @@ def compare(
         scope = Scope(tenant_id=tenant_id, provider=provider, first=begin, last=end)
         sums = await invoices.compare(db, scope)
         found = 0
-        async for difference in invoices.differences(db, allowed):
+        async for difference in invoices.differences(db, tenant_id, allowed):
             found += 1
             typer.echo(_told(difference))
         _conclude(scope, copied.lines, sums, found)
@@ -88,7 +88,7 @@ def _told(difference: Difference) -> str:
     """Write one difference: kind, message, the invoice's id, day, then ours and the invoice's."""
     cells = (
         difference.kind,
-        difference.message_id or "-",
+        difference.message or "-",
         difference.id or "-",
         difference.day or "-",
         f"ours {_figures(difference.units, difference.cost)}",

@@ -3,8 +3,9 @@
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
@@ -15,15 +16,30 @@ _NAMES: Final[Mapping[str, Sequence[str]]] = {
     "units": ("units", "segments", "numsegments"),
     "cost": ("cost", "price", "amount"),
     "carrier fee": ("carrierfee", "carrierfees"),
-    "day": ("day", "date"),
+    "day": ("day", "date", "sentdate", "datesent"),
+    "currency": ("currency", "priceunit"),
+    "direction": ("direction",),
 }
 """What a column may be called, without case, spaces, dashes and underscores."""
 
+_TWILIO_LOG: Final = frozenset({"sid", "numsegments", "price", "priceunit"})
+"""Columns of Twilio's message log, in which prices are negative and inbound texts are included."""
+
 _NEEDED: Final = ("id", "units", "cost")
 _UNITS: Final = re.compile(r"\d{1,9}(\.0+)?", re.ASCII)
+_AMOUNT: Final = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([Ee][+-]?\d{1,2})?", re.ASCII)
+_TIME: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})"
+    r"([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,6})?)?)?(?: ?(Z|UTC|[+-]\d{2}:?\d{2}))?",
+    re.ASCII,
+)
+"""A day, or a time that may name its zone."""
+_MAIL_TIME: Final = re.compile(
+    r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4}", re.ASCII
+)
+"""A time as Twilio's API writes it (RFC 2822)."""
 _LARGEST: Final = Decimal(10) ** 11
 _LONGEST_ID: Final = 255
-_NOTHING: Final = Decimal(0)
 
 
 class UnusableInvoice(Exception):
@@ -35,10 +51,13 @@ def read_invoice(path: Path) -> Iterator[InvoiceLine]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, strict=True)
-            columns = _columns(next(rows, []))
+            header = [re.sub(r"[\s_-]", "", name).lower() for name in next(rows, [])]
+            columns = _columns(header)
+            from_log = _TWILIO_LOG.issubset(header)
             for row in rows:
-                if row:
-                    yield _line(row, columns, rows.line_num)
+                cells = _cells(row, columns, len(header), rows.line_num)
+                if cells and not (from_log and _bills_nothing(cells)):
+                    yield _line(cells, rows.line_num, from_log=from_log)
     except OSError as error:
         raise UnusableInvoice(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -49,32 +68,55 @@ def read_invoice(path: Path) -> Iterator[InvoiceLine]:
 
 def _columns(header: Sequence[str]) -> Mapping[str, int]:
     """Return where each column is that we know."""
-    plain = [re.sub(r"[\s_-]", "", name).lower() for name in header]
-    found = {
-        meaning: plain.index(name)
-        for meaning, names in _NAMES.items()
-        for name in reversed(names)
-        if name in plain
-    }
+    found = {}
+    for meaning, names in _NAMES.items():
+        places = [place for place, name in enumerate(header) if name in names]
+        if len(places) > 1:
+            told = ", ".join(header[place] for place in places)
+            raise UnusableInvoice(f"The first line names two columns for {meaning}: {told}.")
+        if places:
+            found[meaning] = places[0]
     missing = [meaning for meaning in _NEEDED if meaning not in found]
     if missing:
-        told = ", ".join(f"{meaning} ({' or '.join(_NAMES[meaning])})" for meaning in missing)
-        raise UnusableInvoice(f"The first line names no column for {told}.")
+        missing_names = ", ".join(
+            f"{meaning} ({' or '.join(_NAMES[meaning])})" for meaning in missing
+        )
+        raise UnusableInvoice(f"The first line names no column for {missing_names}.")
     return found
 
 
-def _line(row: Sequence[str], columns: Mapping[str, int], number: int) -> InvoiceLine:
+def _cells(
+    row: Sequence[str], columns: Mapping[str, int], width: int, number: int
+) -> Mapping[str, str]:
+    """Return the cells that we know by their meaning; none of an empty line."""
+    # A cost of 0,0079 without quotes are two cells: it would be read as 0.
+    if any(cell.strip() for cell in row[width:]):
+        raise UnusableInvoice(f"Line {number} has more cells than the first line.")
     try:
-        cells = {meaning: row[index].strip() for meaning, index in columns.items()}
+        return {meaning: row[place].strip() for meaning, place in columns.items()} if row else {}
+    except IndexError as error:
+        raise UnusableInvoice(f"Line {number} has too few cells.") from error
+
+
+def _bills_nothing(cells: Mapping[str, str]) -> bool:
+    """Tell whether a line of Twilio's log has no price or is an inbound text, which is free."""
+    return not cells["cost"] or cells.get("direction") == "inbound"
+
+
+def _line(cells: Mapping[str, str], number: int, *, from_log: bool) -> InvoiceLine:
+    try:
+        if cells.get("currency", "USD").upper() not in ("USD", ""):
+            raise ValueError("the currency is not USD")
+        cost = _amount(cells["cost"])
+        if from_log and cost > 0:
+            raise ValueError("price is positive, where Twilio's log has what is billed as negative")
         return InvoiceLine(
             id=_id(cells["id"]),
             units=_units(cells["units"]),
-            cost=_amount(cells["cost"]) + _amount(cells.get("carrier fee") or "0"),
+            cost=(-cost if from_log else cost) + _amount(cells.get("carrier fee") or "0"),
             day=_day(cells.get("day", "")),
         )
-    except IndexError as error:
-        raise UnusableInvoice(f"Line {number} has too few cells.") from error
-    except (ValueError, InvalidOperation) as error:
+    except ValueError as error:
         raise UnusableInvoice(f"Line {number}: {error}.") from error
 
 
@@ -91,15 +133,22 @@ def _units(given: str) -> int:
 
 
 def _amount(given: str) -> Decimal:
-    try:
-        amount = Decimal(given)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or abs(amount) >= _LARGEST:
+    if not _AMOUNT.fullmatch(given) or abs(amount := Decimal(given)) >= _LARGEST:
         raise ValueError("cost is not a number such as 0.0079")
     return amount
 
 
 def _day(given: str) -> date | None:
-    """Return the day of a date or time; None if there is none."""
-    return date.fromisoformat(given[:10]) if given else None
+    """Return the UTC day of a date or time, which is in UTC if it names no zone; None for none."""
+    if not given:
+        return None
+    try:
+        if _MAIL_TIME.fullmatch(given):
+            return parsedate_to_datetime(given).astimezone(UTC).date()
+        if match := _TIME.fullmatch(given):
+            day, time, zone = match[1], match[2] or " 00:00", match[5] or "Z"
+            moment = datetime.fromisoformat(f"{day}{time}{zone.replace('UTC', 'Z')}")
+            return moment.astimezone(UTC).date()
+    except (ValueError, OverflowError):  # no such day
+        pass
+    raise ValueError("day is not a day such as 2026-04-15, or a time that begins so")

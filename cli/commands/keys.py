@@ -83,4 +83,4 @@ def list_keys(tenant: TenantOption) -> None:
     for key, merchant in in_transaction(action):
         state = "revoked" if key.revoked_at else "live"
         created = key.created_at.date().isoformat()
-        typer.echo(f"{key.id}\t{state}\t{merchant or 'whole tenant'}\t{created}\t{key.name}")
+        typer.echo(f"{key.public_id}\t{state}\t{merchant or 'whole tenant'}\t{created}\t{key.name}")

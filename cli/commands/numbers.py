@@ -120,13 +120,13 @@ def limit(
 
     if not in_transaction(action):
         raise typer.BadParameter(f"{wanted} is nobody's.")
-    typer.echo(f"{wanted} is limited as told.")
+    typer.echo(f"{wanted} is limited as given.")
 
 
 def _rates(segments: str | None, calls: str | None) -> dict[Channel, Decimal | None]:
-    """Return the limits that were told."""
-    told = {Channel.SMS: segments, Channel.VOICE: calls}
-    return {channel: _rate(rate) for channel, rate in told.items() if rate is not None}
+    """Return the limits that were given."""
+    given = {Channel.SMS: segments, Channel.VOICE: calls}
+    return {channel: _rate(rate) for channel, rate in given.items() if rate is not None}
 
 
 def _shown(rate: Decimal | None) -> str:

@@ -11,7 +11,7 @@ from cli.commands.operator_session import in_transaction
 from cli.commands.text_file import read_text
 from cli.samples.place import PRICES
 from models.queries.billing import prices
-from models.queries.billing.prices import Imported
+from models.queries.billing.versions import Imported
 from models.rules.billing.csv_file import BadLine
 from models.rules.billing.currencies import written
 from models.rules.billing.price_file import EVERY_TENANT, WITHDRAWN, read_prices

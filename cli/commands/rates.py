@@ -12,8 +12,8 @@ from cli.commands.operator_session import in_transaction
 from cli.commands.text_file import read_text
 from cli.samples.place import RATES
 from models.queries.billing import rate_cards
-from models.queries.billing.rate_cards import Imported
 from models.queries.billing.repricing import price_what_is_missing
+from models.queries.billing.versions import Imported
 from models.rules.billing.csv_file import BadLine
 from models.rules.billing.pricing import DEFAULTS
 from models.rules.billing.rate_file import read_rates

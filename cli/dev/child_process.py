@@ -1,4 +1,4 @@
-"""One child process: started tied to our life, logging to a file, stopped politely first."""
+"""Runs one child process: it logs to a file, and ends when this process ends."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ LARGEST_LOG = 10_000_000
 
 # The kernel ties a child to the *thread* that forked it, so all children come from one thread
 # that lives as long as this process; a caller's own thread may end early.
-_nursery = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nursery")
+_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
 class ProgramFailedError(RuntimeError):
@@ -26,17 +26,17 @@ class ProgramFailedError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Farewell:
-    """A signal that asks a program to end, and how long it may take."""
+class StopSignal:
+    """A signal that asks a program to end, and how long to wait for that."""
 
     signal: signal.Signals
     patience: float
 
 
 class Program:
-    """A command that runs as our child and dies with us, even by kill -9.
+    """A child process that ends with this process, even if that is killed by SIGKILL.
 
-    `last_signal` is what it gets when this process is gone; `farewells` what `stop()` tries in
+    `last_signal` is sent by the kernel once this process is gone. `stop()` sends `stop_signals` in
     turn before it kills the whole process group.
     """
 
@@ -48,14 +48,14 @@ class Program:
         env: Mapping[str, str] | None = None,
         user: tuple[int, int] | None = None,
         last_signal: signal.Signals = signal.SIGKILL,
-        farewells: Sequence[Farewell] = (Farewell(signal.SIGTERM, 5),),
+        stop_signals: Sequence[StopSignal] = (StopSignal(signal.SIGTERM, 5),),
     ) -> None:
         self.log = log
         self._argv = argv
         self._env = env
         self._user = user
         self._last_signal = last_signal
-        self._farewells = farewells
+        self._farewells = stop_signals
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -78,7 +78,7 @@ class Program:
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
             self.log.replace(self.log.with_suffix(".old.log"))
-        self._process = _nursery.submit(self._spawn).result()
+        self._process = _spawner.submit(self._spawn).result()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         uid, gid = self._user or (-1, -1)
@@ -110,12 +110,12 @@ class Program:
         """Ask it to end, ask again, then kill; harmless if it does not run."""
         if self._process is None:
             return
-        for farewell in self._farewells:
+        for stop_signal in self._farewells:
             if not self.running():
                 return
-            self._process.send_signal(farewell.signal)
+            self._process.send_signal(stop_signal.signal)
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(farewell.patience)
+                self._process.wait(stop_signal.patience)
         if self.running():
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

@@ -14,11 +14,11 @@ from cli.command_errors import OTHER_VERSION
 from cli.dev.account import AccountError
 from cli.dev.child_process import Program, ProgramFailedError
 from cli.dev.demo import DemoFailedError, DemoKey, kept_key, make_key, write_down, write_operator
-from cli.dev.dev_settings import PortTakenError, Surroundings
+from cli.dev.dev_settings import DevSettings, PortTakenError
 from cli.dev.local_http import status_of
 from cli.dev.postgres import EmbeddedPostgres
 from cli.dev.private_files import FolderBusyError, take_lock
-from cli.dev.startup_banner import show_board
+from cli.dev.startup_banner import print_banner
 from cli.dev.supervisor import Child, Service, ServiceFailedError, StopAskedError, Supervisor
 from cli.dev.temporal import EmbeddedTemporal
 from cli.read_settings import check_temporal, read_settings
@@ -46,16 +46,21 @@ def run_dev(command: Sequence[str] = ()) -> int:
     console = Console(highlight=False)
     os.umask(0o077)  # what we and our children write is for nobody else
     try:
-        place = Surroundings.read(os.environ)
-        _check_settings(place)
-        place.make_folder()
-        busy = f"HexaVox already runs in {place.data_dir}: stop it first, or set HEXAVOX_DATA_DIR"
-        with take_lock(place.data_dir / "lock", busy), Supervisor(_teller(console)) as supervisor:
+        settings = DevSettings.read(os.environ)
+        _check_settings(settings)
+        settings.make_folder()
+        busy = (
+            f"HexaVox already runs in {settings.data_dir}: stop it first, or set HEXAVOX_DATA_DIR"
+        )
+        with (
+            take_lock(settings.data_dir / "lock", busy),
+            Supervisor(_teller(console)) as supervisor,
+        ):
             supervisor.listen_to_signals()
-            place.close_files()
-            place.check_ports()
+            settings.close_files()
+            settings.check_ports()
             try:
-                DevStart(place, supervisor, command or our_command()).run(console)
+                DevStart(settings, supervisor, command or our_command()).run(console)
                 supervisor.wait()
             except StopAskedError:
                 pass
@@ -69,14 +74,14 @@ def run_dev(command: Sequence[str] = ()) -> int:
     return 0
 
 
-def _check_settings(place: Surroundings) -> None:
+def _check_settings(settings: DevSettings) -> None:
     """Raise BadSettings for what any of the processes would refuse, before any is started."""
     fixed: dict[str, object] = {
-        "api_port": place.api_port,
+        "api_port": settings.api_port,
         "profile": os.environ.get("HEXAVOX_PROFILE") or Profile.DEMO,
-        "public_url": os.environ.get("HEXAVOX_PUBLIC_URL") or place.api_url,
+        "public_url": os.environ.get("HEXAVOX_PUBLIC_URL") or settings.api_url,
     }
-    if place.database_url is None:
+    if settings.database_url is None:
         fixed["database_url"] = "postgresql://embedded"
     read_settings(Settings, **fixed)
     secrets = {"simulator_secret": "x" * SHORTEST_SECRET, "simulator_token": "x" * SHORTEST_SECRET}
@@ -95,12 +100,14 @@ def our_command() -> list[str]:
 class DevStart:
     """One start, from nothing to everything answering."""
 
-    def __init__(self, place: Surroundings, supervisor: Supervisor, command: Sequence[str]) -> None:
-        self._place = place
+    def __init__(
+        self, settings: DevSettings, supervisor: Supervisor, command: Sequence[str]
+    ) -> None:
+        self._settings = settings
         self._supervisor = supervisor
         self._command = command
-        self._dev_env = place.data_dir / "dev.env"
-        self._operator = place.data_dir / "hexavox"
+        self._dev_env = settings.data_dir / "dev.env"
+        self._operator = settings.data_dir / "hexavox"
         self._temporal_ui_url = ""
 
     def run(self, console: Console) -> None:
@@ -108,20 +115,22 @@ class DevStart:
         began = monotonic()
         postgres, temporal = self._start_engines()
         self._supervisor.wait_ready(*(engine for engine in (postgres, temporal) if engine))
-        database_url = self._place.database_url or (postgres.url if postgres else "")
-        address = self._place.temporal_address or (temporal.address if temporal else "")
-        told = partial(self._place.environment, database_url=database_url, temporal_address=address)
-        url = self._place.simulator_url
-        simulator = self._child("simulator", f"{url}/healthz", told("simulator"))
+        database_url = self._settings.database_url or (postgres.url if postgres else "")
+        address = self._settings.temporal_address or (temporal.address if temporal else "")
+        environment = partial(
+            self._settings.environment, database_url=database_url, temporal_address=address
+        )
+        url = self._settings.simulator_url
+        simulator = self._child("simulator", f"{url}/healthz", environment("simulator"))
         self._supervisor.keep(simulator)
-        self._migrate(told("migrate"))
-        worker = self._child("worker", self._place.worker_health_url, told("worker"))
-        # What is accepted already goes first: else a flood of requests starves the worker.
-        polite = {"HEXAVOX_API_NICE": API_NICE, **told("api")}
-        api = self._child("api", f"{self._place.api_url}/readyz", polite)
+        self._migrate(environment("migrate"))
+        worker = self._child("worker", self._settings.worker_health_url, environment("worker"))
+        # The worker has priority over the API: otherwise a flood of requests starves it.
+        api_env = {"HEXAVOX_API_NICE": API_NICE, **environment("api")}
+        api = self._child("api", f"{self._settings.api_url}/readyz", api_env)
         self._supervisor.keep(worker)
         self._supervisor.keep(api)
-        key = self._find_key(told("key"), api, (simulator, worker))
+        key = self._find_key(environment("key"), api, (simulator, worker))
         self._write_dev_env(key)
         write_operator(self._operator, self._command, database_url, address)
         self._show(console, monotonic() - began)
@@ -129,16 +138,16 @@ class DevStart:
     def _start_engines(self) -> tuple[EmbeddedPostgres | None, EmbeddedTemporal | None]:
         """Start Postgres and Temporal, unless the environment names others."""
         postgres, temporal = None, None
-        if self._place.database_url is None:
-            folder = self._place.data_dir / "postgres"
-            postgres = EmbeddedPostgres(folder, log=self._place.log("postgres"))
+        if self._settings.database_url is None:
+            folder = self._settings.data_dir / "postgres"
+            postgres = EmbeddedPostgres(folder, log=self._settings.log("postgres"))
             self._supervisor.keep(postgres)
-        if self._place.temporal_address is None:
+        if self._settings.temporal_address is None:
             temporal = EmbeddedTemporal(
-                database=self._place.data_dir / "temporal.db",
-                port=self._place.temporal_port,
-                ui_port=self._place.temporal_ui_port,
-                log=self._place.log("temporal"),
+                database=self._settings.data_dir / "temporal.db",
+                port=self._settings.temporal_port,
+                ui_port=self._settings.temporal_ui_port,
+                log=self._settings.log("temporal"),
             )
             self._temporal_ui_url = temporal.ui_url
             self._supervisor.keep(temporal)
@@ -148,16 +157,16 @@ class DevStart:
         argv = [*self._command, name]
         if name == "simulator" and env["HEXAVOX_PROFILE"].strip().lower() == Profile.PRODUCTION:
             argv.append("--in-production")  # whoever starts this asks for all of it
-        return Child(name, argv, env=env, log=self._place.log(name), ready=_answers(question))
+        return Child(name, argv, env=env, log=self._settings.log(name), ready=_answers(question))
 
     def _migrate(self, env: dict[str, str]) -> None:
-        log = self._place.log("migrate")
+        log = self._settings.log("migrate")
         program = Program([*self._command, "migrate"], env=env, log=log)
         try:
             self._supervisor.finish(program, within=120)
         except ProgramFailedError as error:
-            if program.exit_code == OTHER_VERSION and self._place.database_url is None:
-                raise ProgramFailedError(_other_version(self._place.data_dir)) from error
+            if program.exit_code == OTHER_VERSION and self._settings.database_url is None:
+                raise ProgramFailedError(_other_version(self._settings.data_dir)) from error
             raise ProgramFailedError(f"the database could not be migrated: {error}") from error
 
     def _find_key(self, env: dict[str, str], api: Service, others: tuple[Service, ...]) -> DemoKey:
@@ -170,36 +179,36 @@ class DevStart:
             self._supervisor.wait_ready(api, *others)
             if made is not None:
                 return made.result()
-        if kept is not None and kept.works(self._place.api_url):
+        if kept is not None and kept.works(self._settings.api_url):
             return kept
         return make_key(self._command, env)
 
     def _write_dev_env(self, key: DemoKey) -> None:
         values = {
-            "HEXAVOX_URL": self._place.api_url,
+            "HEXAVOX_URL": self._settings.api_url,
             "HEXAVOX_API_KEY": key.api_key,
             "HEXAVOX_API_SECRET": key.api_secret,
-            "HEXAVOX_SIMULATOR_URL": self._place.simulator_url,
-            "HEXAVOX_SIMULATOR_TOKEN": self._place.simulator_token,
+            "HEXAVOX_SIMULATOR_URL": self._settings.simulator_url,
+            "HEXAVOX_SIMULATOR_TOKEN": self._settings.simulator_token,
             "HEXAVOX_TEMPORAL_UI_URL": self._temporal_ui_url,
         }
         write_down(self._dev_env, values)
 
     def _show(self, console: Console, seconds: float) -> None:
-        place = self._place
+        settings = self._settings
         rows = {
-            "API": f"{place.api_url}/api/v1",
-            "Developer guide": f"{place.api_url}/",
-            "Swagger": f"{place.api_url}/swagger-ui",
-            "Temporal UI": self._temporal_ui_url or f"that of {place.temporal_address}",
-            "Simulator": place.simulator_url,
-            "Worker": place.worker_health_url,
+            "API": f"{settings.api_url}/api/v1",
+            "Developer guide": f"{settings.api_url}/",
+            "Swagger": f"{settings.api_url}/swagger-ui",
+            "Temporal UI": self._temporal_ui_url or f"that of {settings.temporal_address}",
+            "Simulator": settings.simulator_url,
+            "Worker": settings.worker_health_url,
             "API key": f"source {_shown(self._dev_env)}",
             "Operator": f"{_shown(self._operator)} --help",
-            "Logs": f"{_shown(place.data_dir / 'logs')}/",
+            "Logs": f"{_shown(settings.data_dir / 'logs')}/",
         }
         title = f"HexaVox is up ({seconds:.1f} s)"
-        show_board(
+        print_banner(
             console, title, rows, "Ctrl-C stops everything; the next start goes on from here."
         )
 

@@ -91,7 +91,7 @@ def _run(command: Sequence[str], env: Mapping[str, str]) -> str:
     )
     if done.returncode == 0:
         return done.stdout
-    # The answer itself stays untold: it may hold a secret.
+    # The answer itself stays unsynced: it may hold a secret.
     raise DemoFailedError(
         f"`{shlex.join(command)}` ended with exit code {done.returncode}:\n{done.stderr.strip()}"
     )

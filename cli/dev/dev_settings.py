@@ -1,4 +1,4 @@
-"""What a development start is told by its environment, and what it tells its children."""
+"""Settings of a development start: read from the environment, and passed on to its children."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ OUR_FILES = (
 DEFAULT_PORTS = {API_PORT: 8000, TEMPORAL_PORT: 7233, TEMPORAL_UI_PORT: 8233, SIMULATOR_PORT: 8090}
 
 
-class BadSurroundingsError(BadSettings):
+class BadDevSettingsError(BadSettings):
     """The environment asks for something that cannot be; the message names the variable."""
 
 
@@ -43,7 +43,7 @@ class PortTakenError(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class DevSettings:
     """Folder, ports and outside servers of one development start."""
 
     data_dir: Path
@@ -56,13 +56,13 @@ class Surroundings:
     temporal_address: str | None
 
     @classmethod
-    def read(cls, env: Mapping[str, str]) -> "Surroundings":
+    def read(cls, env: Mapping[str, str]) -> "DevSettings":
         """Read the variables of a development start; unset and empty mean the default."""
         ports = {name: _port(env, name) for name in DEFAULT_PORTS}
         for port in ports.values():
             twins = [name for name in ports if ports[name] == port]
             if len(twins) > 1:
-                raise BadSurroundingsError(f"{' and '.join(twins)} are both {port}")
+                raise BadDevSettingsError(f"{' and '.join(twins)} are both {port}")
         return cls(
             data_dir=Path(os.path.abspath(env.get("HEXAVOX_DATA_DIR") or ".hexavox")),
             api_port=ports[API_PORT],
@@ -86,7 +86,7 @@ class Surroundings:
 
     @property
     def worker_health_url(self) -> str:
-        """Where the worker tells that it polls."""
+        """URL of the worker's health check."""
         return f"http://{LOOPBACK}:{self.worker_health_port}/healthz"
 
     def log(self, name: str) -> Path:
@@ -168,5 +168,5 @@ def _given() -> dict[str, str]:
 def _port(env: Mapping[str, str], name: str) -> int:
     text = env.get(name) or str(DEFAULT_PORTS[name])
     if not text.isascii() or not text.isdecimal() or len(text) > 5 or not 0 < int(text) < 65536:
-        raise BadSurroundingsError(f"{name} must be a port number from 1 to 65535")
+        raise BadDevSettingsError(f"{name} must be a port number from 1 to 65535")
     return int(text)

@@ -18,7 +18,7 @@ from cli.dev.account import Account, find_account, find_home, settle_binaries
 from cli.dev.child_environment import plain
 from cli.dev.child_process import Program, ProgramFailedError
 from cli.dev.private_files import kept_secret, take_lock, write_private
-from cli.dev.stale_postgres import FAREWELLS, end_orphan
+from cli.dev.stale_postgres import STOP_SIGNALS, end_orphan
 from cli.dev.tcp_ports import LOOPBACK, free_port
 
 USER = "hexavox"
@@ -139,7 +139,7 @@ class EmbeddedPostgres:
             env=plain(os.environ),
             user=(self._account.uid, self._account.gid) if self._account else None,
             last_signal=signal.SIGINT,
-            farewells=FAREWELLS,
+            stop_signals=STOP_SIGNALS,
         )
         self._program.launch()
 

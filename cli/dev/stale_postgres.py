@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 
-from cli.dev.child_process import Farewell, ProgramFailedError
+from cli.dev.child_process import ProgramFailedError, StopSignal
 
-FAREWELLS = (Farewell(signal.SIGINT, 10), Farewell(signal.SIGQUIT, 5))
+STOP_SIGNALS = (StopSignal(signal.SIGINT, 10), StopSignal(signal.SIGQUIT, 5))
 
 
 def find_postmaster(cluster: Path) -> int | None:
@@ -34,13 +34,13 @@ def end_orphan(cluster: Path) -> None:
     of its user had that number.
     """
     pid = find_postmaster(cluster)
-    for farewell in (*FAREWELLS, Farewell(signal.SIGKILL, 5)):
+    for stop_signal in (*STOP_SIGNALS, StopSignal(signal.SIGKILL, 5)):
         if pid is None or find_postmaster(cluster) != pid:
             _end_leftovers(cluster)
             (cluster / "postmaster.pid").unlink(missing_ok=True)
             return
-        os.kill(pid, farewell.signal)
-        deadline = monotonic() + farewell.patience
+        os.kill(pid, stop_signal.signal)
+        deadline = monotonic() + stop_signal.patience
         while find_postmaster(cluster) == pid and monotonic() < deadline:
             sleep(0.05)
     raise ProgramFailedError(f"a former postgres (process {pid}) of {cluster} won't end")

@@ -1,4 +1,4 @@
-"""The one table that tells where everything is."""
+"""Prints the table of addresses after a development start."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 
-def show_board(console: Console, title: str, rows: Mapping[str, str], footer: str) -> None:
+def print_banner(console: Console, title: str, rows: Mapping[str, str], footer: str) -> None:
     """Print the table, in plain aligned text unless a person looks at a terminal."""
     if not console.is_terminal:
         width = max(len(name) for name in rows)

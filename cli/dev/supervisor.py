@@ -1,4 +1,4 @@
-"""Keep a handful of services running: start, watch, start again, stop in order."""
+"""Supervises the services of a development start: start, watch, restart, stop in order."""
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -8,9 +8,9 @@ from time import monotonic, sleep
 from types import FrameType
 from typing import Protocol
 
-from cli.dev.child_process import Farewell, Program, ProgramFailedError
+from cli.dev.child_process import Program, ProgramFailedError, StopSignal
 
-MOST_DEATHS = 5
+MAX_EARLY_EXITS = 5
 LONGEST_PAUSE = 1.5  # with the 0.1 s of the watch: back within 2 s
 LOOK_EVERY = 0.1
 
@@ -67,8 +67,8 @@ class Child:
         self.name = name
         self.log = log
         self._ready = ready
-        farewells = (Farewell(signal.SIGTERM, patience),)
-        self._program = Program(argv, log=log, env=env, farewells=farewells)
+        stop_signals = (StopSignal(signal.SIGTERM, patience),)
+        self._program = Program(argv, log=log, env=env, stop_signals=stop_signals)
 
     @property
     def exit_code(self) -> int | None:
@@ -101,70 +101,69 @@ class Child:
         return self._program.last_lines(count)
 
 
-class Keeper:
-    """A thread that keeps one service running until told to let go."""
+class ServiceThread:
+    """A thread that keeps one service running until it is stopped."""
 
     def __init__(self, service: Service, announce: Announce) -> None:
         self.service = service
         self.ready = Event()
         self.failure: str | None = None
         self._announce = announce
-        self._letting_go = Event()
-        self._thread = Thread(target=self._keep, name=f"keeper-{service.name}", daemon=True)
+        self._stopping = Event()
+        self._thread = Thread(target=self._loop, name=f"thread-{service.name}", daemon=True)
 
     def begin(self) -> None:
-        """Start the service and keep it."""
+        """Start the thread."""
         self._thread.start()
 
-    def let_go(self) -> None:
-        """Stop keeping the service, then stop it."""
-        self._letting_go.set()
+    def stop(self) -> None:
+        """End the thread, then stop the service."""
+        self._stopping.set()
         self._thread.join()
         self.service.stop()
 
-    def _keep(self) -> None:
-        deaths = 0
-        while not self._letting_go.is_set():
-            death = self._live_once()
-            if self._letting_go.is_set():
+    def _loop(self) -> None:
+        exits = 0
+        while not self._stopping.is_set():
+            reason = self._run_once()
+            if self._stopping.is_set():
                 return
-            deaths = 1 if self.ready.is_set() else deaths + 1
+            exits = 1 if self.ready.is_set() else exits + 1
             self.ready.clear()
-            if deaths == MOST_DEATHS:
-                self.failure = self._obituary(death)
+            if exits == MAX_EARLY_EXITS:
+                self.failure = self._describe_failure(reason)
                 return
-            self._announce(f"{self.service.name} {death}; starting it again")
-            self._letting_go.wait(min(LONGEST_PAUSE, 0.25 * deaths))
+            self._announce(f"{self.service.name} {reason}; starting it again")
+            self._stopping.wait(min(LONGEST_PAUSE, 0.25 * exits))
 
-    def _live_once(self) -> str:
-        """Start the service and watch it; say how it died."""
+    def _run_once(self) -> str:
+        """Start the service and watch it; return why it ended."""
         try:
             self.service.launch()
         except (OSError, RuntimeError) as error:
             return f"could not be started: {error}"
-        while self.service.running() and not self._letting_go.is_set():
+        while self.service.running() and not self._stopping.is_set():
             if not self.ready.is_set() and self.service.ready():
                 self.ready.set()
-            self._letting_go.wait(LOOK_EVERY)
+            self._stopping.wait(LOOK_EVERY)
         return f"ended with exit code {self.service.exit_code}"
 
-    def _obituary(self, death: str) -> str:
+    def _describe_failure(self, reason: str) -> str:
         return (
-            f"{self.service.name} {death}, {MOST_DEATHS} times in a row before it was ready. "
+            f"{self.service.name} {reason}, {MAX_EARLY_EXITS} times in a row before it was ready. "
             f"The end of {self.service.log}:\n{self.service.last_lines()}"
         )
 
 
 class Supervisor:
-    """Services that live and end together.
+    """Keeps services running, and stops them in the reverse order of `keep`.
 
-    They are stopped in the reverse order of `keep`. Use it as a context manager: whatever way
-    out is taken, nothing is left running.
+    A context manager: no service is left running, whatever ends the block.
     """
 
     def __init__(self, announce: Announce) -> None:
         self._announce = announce
-        self._keepers: list[Keeper] = []
+        self._threads: list[ServiceThread] = []
         self._stop_asked = False
 
     def listen_to_signals(self) -> None:
@@ -184,15 +183,15 @@ class Supervisor:
 
     def keep(self, service: Service) -> None:
         """Start a service and keep it running."""
-        keeper = Keeper(service, self._announce)
-        self._keepers.append(keeper)
-        keeper.begin()
+        thread = ServiceThread(service, self._announce)
+        self._threads.append(thread)
+        thread.begin()
 
     def wait_ready(self, *services: Service, within: float = 90) -> None:
         """Return once these services answer."""
-        waited_for = [keeper for keeper in self._keepers if keeper.service in services]
+        waited_for = [thread for thread in self._threads if thread.service in services]
         deadline = monotonic() + within
-        while silent := [keeper for keeper in waited_for if not keeper.ready.is_set()]:
+        while silent := [thread for thread in waited_for if not thread.ready.is_set()]:
             self.look()
             if monotonic() > deadline:
                 first = silent[0].service
@@ -215,9 +214,9 @@ class Supervisor:
         """Raise if a stop was asked for or a service has failed for good."""
         if self._stop_asked:
             raise StopAskedError
-        for keeper in self._keepers:
-            if keeper.failure:
-                raise ServiceFailedError(keeper.failure)
+        for thread in self._threads:
+            if thread.failure:
+                raise ServiceFailedError(thread.failure)
 
     def finish(self, program: Program, within: float) -> None:
         """Run a command to its end; raise unless it succeeds. A stop ends it early."""
@@ -238,6 +237,6 @@ class Supervisor:
             )
 
     def stop(self) -> None:
-        """Stop everything, the last kept first."""
-        while self._keepers:
-            self._keepers.pop().let_go()
+        """Stop every service, the last started first."""
+        while self._threads:
+            self._threads.pop().stop()

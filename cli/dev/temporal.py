@@ -11,7 +11,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from cli.dev.child_environment import plain
-from cli.dev.child_process import Farewell, Program, ProgramFailedError
+from cli.dev.child_process import Program, ProgramFailedError, StopSignal
 from cli.dev.local_http import status_of
 from cli.dev.tcp_ports import LOOPBACK, accepts, free_ports
 
@@ -117,7 +117,7 @@ class EmbeddedTemporal:
             self._command(),
             log=self.log,
             env=plain(os.environ),
-            farewells=(Farewell(signal.SIGTERM, 5),),
+            stop_signals=(StopSignal(signal.SIGTERM, 5),),
         )
         self._program.launch()
 

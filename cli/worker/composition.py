@@ -1,6 +1,6 @@
-"""What a worker is made of: every activity, given its tools."""
+"""Builds the worker's activities with their dependencies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,13 @@ from activities.messages.settle import Settlement
 from activities.registration.registrations import Registering
 from activities.senders.grant_slots import SenderSlots
 from activities.system.step_failures import CountedFailures
-from activities.system.sweep_messages import START_LOOK_EVERY, Chore, Sweeping
+from activities.system.sweep_messages import START_LOOK_EVERY, Sweeping, SweepTask
 from activities.system.sweep_payments import PaymentSweep
 from activities.system.sweep_registrations import RegistrationSweep
 from activities.system.sweep_voice import DirectorySweep
 from activities.system.watch_alerts import Watching
 from activities.voice.provisioning import Provisioning
-from cli.worker.vendors import Vendors
+from models.enums import Channel, DeliveryMode
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.sip import SipSecrets
 from models.session import Database
@@ -29,11 +29,12 @@ from models.settings import IncompleteSettings, Settings
 from providers import kamailio
 from providers.ports.sip import VoiceDirectory
 from providers.routing import Routes
+from providers.vendors import Vendors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Everything a worker is made of."""
+    """A worker's activities and what its task queues need."""
 
     dispatching: Dispatching
     truth: Reconciliation
@@ -82,7 +83,7 @@ def assemble(
             every=settings.sweep_every,
             grace=settings.sweep_grace,
             look_every=START_LOOK_EVERY,
-            chores=list(_chores(settings, housekeeping, client)),
+            tasks=list(_sweep_tasks(settings, housekeeping, client)),
         ),
         sender_slots=SenderSlots(database, client),
         payments=Payments(database, vendors.gateways, public_url=settings.public_url),
@@ -103,8 +104,10 @@ def assemble(
     )
 
 
-def _chores(settings: Settings, database: Database, client: Client) -> Iterator[Chore[Any]]:
-    """Build what the sweeper looks after besides messages."""
+def _sweep_tasks(
+    settings: Settings, database: Database, client: Client
+) -> Iterator[SweepTask[Any]]:
+    """Build the sweeper's tasks besides messages."""
     grace = settings.sweep_grace
     yield PaymentSweep(database, client, settings.payment_waits, grace=grace)
     yield RegistrationSweep(database, client, settings.registration_waits, grace=grace)
@@ -115,7 +118,7 @@ def _chores(settings: Settings, database: Database, client: Client) -> Iterator[
 def _provisioning(
     settings: Settings, database: Database, directories: Sequence[VoiceDirectory]
 ) -> Provisioning:
-    """Build what tells the SIP directory that the settings name: our own, or one of a vendor."""
+    """Build the activity that updates the SIP directory: Kamailio's, or one of a vendor."""
     ours: VoiceDirectory = kamailio.Kamailio(RegistrarTables(database).registered)
     known = {directory.name: directory for directory in (ours, *directories)}
     directory = known.get(settings.voice_directory)
@@ -125,3 +128,18 @@ def _provisioning(
     return Provisioning(
         database, directory, None if secret is None else SipSecrets(secret.get_secret_value())
     )
+
+
+def check_replies(routes: Routes, heard: Container[str]) -> None:
+    """Refuse a LIVE route for SMS by whose provider no STOP would come back.
+
+    Raises:
+        IncompleteSettings: there is one; `heard` are the providers whose texts the API takes.
+    """
+    live = routes.able(DeliveryMode.LIVE, Channel.SMS)
+    deaf = [provider.name for provider in live if provider.name not in heard]
+    if deaf:
+        raise IncompleteSettings(
+            f"LIVE tenants would send SMS by {', '.join(deaf)}: nobody here takes the texts that "
+            "come back, so no STOP would be heard. See Inbound texts in docs/providers.md."
+        )

@@ -45,7 +45,7 @@ def _readyz(check: Check) -> Callable[[Request], Awaitable[Response]]:
         except TemporarilyUnavailable as error:
             reason = error.detail
         except SQLAlchemyError as error:
-            log.warning("database away", extra={"error": type(error).__name__})
+            log.warning("database unavailable", extra={"error": type(error).__name__})
             reason = "The database is out of reach."
         else:
             return PlainTextResponse("ready")

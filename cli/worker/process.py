@@ -5,20 +5,22 @@ import logging
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 from temporalio.client import Client
 
 from api.services.system.readiness import Readiness
-from cli.worker.composition import assemble
+from cli.worker.composition import assemble, check_replies
 from cli.worker.health import serve_health
 from cli.worker.queues import workers
-from cli.worker.system_workflows import stand_by, start_what_stands
-from cli.worker.vendors import open_vendors
+from cli.worker.system_workflows import keep_system_workflows, start_system_workflows
 from models.configuration.environment_settings import BadSettings
 from models.database.limits import HOUSEKEEPING, WORKER
 from models.session import Database
 from models.settings import Settings
 from providers.http import new_client
+from providers.inbound_verifiers import inbound_verifiers
+from providers.vendors import open_vendors
 from workflows.client import connect, register_search_attributes
 
 log = logging.getLogger(__name__)
@@ -44,13 +46,13 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
         stack.push_async_callback(database.close)
         stack.push_async_callback(housekeeping.close)
         http = await stack.enter_async_context(new_client(settings.provider_timeout))
-        parts = assemble(
-            settings, database, client, open_vendors(settings, http), housekeeping=housekeeping
-        )
+        vendors = open_vendors(settings, http)
+        check_replies(vendors.routes, inbound_verifiers(settings, lambda: datetime.now(UTC)))
+        parts = assemble(settings, database, client, vendors, housekeeping=housekeeping)
         for worker in workers(client, parts, queues):
             await stack.enter_async_context(worker)
-        await start_what_stands(client, settings.close_every, adjust=True)
-        standing_by = asyncio.create_task(stand_by(client, settings.close_every))
+        await start_system_workflows(client, settings.close_every, adjust=True)
+        standing_by = asyncio.create_task(keep_system_workflows(client, settings.close_every))
         stack.callback(standing_by.cancel)
         health = serve_health(
             settings.worker_health_port, settings.worker_health_host, Readiness(database).check
@@ -70,7 +72,7 @@ async def _connect_patiently() -> Client:
         try:
             return await connect()
         except RuntimeError:
-            log.warning("Temporal is out of reach", extra={"setting": "TEMPORAL_ADDRESS"})
+            log.warning("Temporal is unreachable", extra={"setting": "TEMPORAL_ADDRESS"})
             await asyncio.sleep(1)
         except ValueError:  # its message may hold the key
             raise BadSettings(

@@ -54,7 +54,7 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
         if queue in carried:
             built.append(_provider_worker(client, queue, parts))
         else:
-            built.append(_story_worker(client, queue, activities[queue], parts))
+            built.append(_registration_worker(client, queue, activities[queue], parts))
     return built
 
 
@@ -106,7 +106,9 @@ def _message_slots() -> WorkerTuner:
     )
 
 
-def _story_worker(client: Client, queue: str, activities: Sequence[Any], parts: Parts) -> Worker:
+def _registration_worker(
+    client: Client, queue: str, activities: Sequence[Any], parts: Parts
+) -> Worker:
     slots: dict[str, Any] = dict(_SLOTS.get(queue, {}))
     if queue == names.MESSAGES:
         slots["tuner"] = _message_slots()

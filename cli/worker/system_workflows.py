@@ -1,7 +1,7 @@
-"""What always runs, once for all workers: sweeper, watcher, the schedule that closes days.
+"""Starts the singleton workflows: sweeper, watcher, and the schedule that closes days.
 
-Every worker asks for all of them when it starts and again while it runs, so that a Temporal server
-that has lost its data knows us again.
+Every worker does so when it starts and again while it runs, so that they are created anew after
+the Temporal server has lost its data.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from workflows import names
-from workflows.billing.close_days_schedule import keep_closing_scheduled
+from workflows.billing.close_days_schedule import ensure_close_days_schedule
 from workflows.client import register_search_attributes
 from workflows.system.sweeper import Sweeper
 from workflows.system.watcher import Watcher
@@ -22,29 +22,29 @@ from workflows.system.watcher_types import WatchStep
 
 log = logging.getLogger(__name__)
 
-_STAND_BY_SECONDS: Final = 10.0
+_RECHECK_SECONDS: Final = 10.0
 
 
-async def start_what_stands(client: Client, close_every: timedelta, *, adjust: bool) -> None:
-    """Make sure that all of it runs; `adjust` sets how often days are closed anew."""
+async def start_system_workflows(client: Client, close_every: timedelta, *, adjust: bool) -> None:
+    """Start the system workflows unless they run; `adjust` updates the interval of the schedule."""
     await start_sweeper(client)
     await start_watcher(client)
-    await keep_closing_scheduled(client, close_every, adjust=adjust)
+    await ensure_close_days_schedule(client, close_every, adjust=adjust)
 
 
-async def stand_by(client: Client, close_every: timedelta) -> None:
-    """Set Temporal up again should it lose its data while we run: then nobody else does."""
+async def keep_system_workflows(client: Client, close_every: timedelta) -> None:
+    """Start the system workflows again and again, in case Temporal loses its data meanwhile."""
     while True:
-        await asyncio.sleep(_STAND_BY_SECONDS)
+        await asyncio.sleep(_RECHECK_SECONDS)
         try:
             await register_search_attributes(client)
-            await start_what_stands(client, close_every, adjust=False)
+            await start_system_workflows(client, close_every, adjust=False)
         except RPCError as error:
-            log.warning("Temporal is out of reach", extra={"reason": error.status.name})
+            log.warning("Temporal is unreachable", extra={"reason": error.status.name})
 
 
 async def start_sweeper(client: Client) -> None:
-    """Make sure the one sweeper runs; every worker asks, one is enough."""
+    """Start the sweeper unless it runs."""
     await client.start_workflow(
         Sweeper.run,
         id=names.SWEEPER_ID,
@@ -55,7 +55,7 @@ async def start_sweeper(client: Client) -> None:
 
 
 async def start_watcher(client: Client) -> None:
-    """Make sure the one watcher runs, likewise."""
+    """Start the watcher unless it runs."""
     await client.start_workflow(
         Watcher.run,
         WatchStep(),

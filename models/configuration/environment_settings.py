@@ -1,4 +1,4 @@
-"""What all settings have in common: read from the environment, and their mistakes told in a line.
+"""Base of all settings: read from the environment, with one line of error text per mistake.
 
 No value is ever shown: it may be a secret, or one put under the wrong name.
 """
@@ -36,10 +36,10 @@ class EnvironmentSettings(BaseSettings):
         try:
             return cls(**fixed)
         except ValidationError as error:
-            told = "\n".join(dict.fromkeys(_mistakes(cls, error)))
+            message = "\n".join(dict.fromkeys(_mistakes(cls, error)))
         except SettingsError as error:  # not the JSON that a type of several parts is read as
-            told = str(error).splitlines()[0]
-        raise BadSettings(told)
+            message = str(error).splitlines()[0]
+        raise BadSettings(message)
 
     @classmethod
     def variables(cls) -> dict[str, str]:

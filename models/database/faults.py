@@ -11,6 +11,8 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from models.rules.system.failures import PUBLIC_ID_CONSTRAINT
+
 
 class Fault(Enum):
     """Kinds of temporary faults; each decides about the connection and about readiness."""
@@ -71,6 +73,17 @@ def state_of(error: BaseException) -> str | None:
     return original.sqlstate if isinstance(original, psycopg.Error) else None
 
 
+def drew_known_id(error: BaseException) -> bool:
+    """Say whether a row was refused because the random public id that it drew is taken.
+
+    Nothing was written: the whole transaction, carried out again, draws another id.
+    """
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(original, psycopg.errors.UniqueViolation):
+        return False
+    return (original.diag.constraint_name or "").endswith(PUBLIC_ID_CONSTRAINT)
+
+
 def fault_of(error: BaseException) -> Fault | None:
     """Return what an error of SQLAlchemy or of the driver means; None for a bug of ours."""
     if isinstance(error, PoolTimeoutError):
@@ -82,6 +95,8 @@ def fault_of(error: BaseException) -> Fault | None:
     if state is None:  # not the server's word but the driver's: no connection, or none any more
         told = isinstance(original, psycopg.OperationalError | psycopg.InterfaceError)
         return Fault.LOST if told else None
+    if drew_known_id(original):
+        return Fault.BUSY
     fault = _BY_STATE.get(state) or _BY_CLASS.get(state[:2])
     if fault is None and isinstance(original, psycopg.OperationalError):
         return Fault.BUSY  # a server's trouble that nobody has named yet

@@ -63,7 +63,7 @@ class _Slots:
         finally:
             self.waiting_when_locked.discard(slot)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let the next one in."""
         while self.waiting:
             slot = self.waiting.popleft()
@@ -84,7 +84,7 @@ class _Slots:
         if slot in self.waiting:
             self.waiting.remove(slot)
         elif slot.done() and not slot.cancelled() and slot.exception() is None:
-            self.give_back()
+            self.release()
 
 
 class TransactionLimits:
@@ -161,7 +161,7 @@ class TransactionLimits:
         return slots
 
     def _leave(self, lock_scope: LockScope, slots: _Slots) -> None:
-        slots.give_back()
+        slots.release()
         self._forget_unused(lock_scope, slots)
 
     def _forget_unused(self, lock_scope: LockScope, slots: _Slots) -> None:

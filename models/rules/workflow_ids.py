@@ -10,20 +10,20 @@ _HASHED: Final = "sha256:"
 
 
 def keyed_workflow_id(
-    operation: str, tenant_id: int, scope: str, idempotency_key: str | None, row_id: int
+    operation: str, tenant_id: int, scope: str, idempotency_key: str | None, public_id: int
 ) -> str:
     """Return the workflow id of a row that was written for a request.
 
     Args:
         operation: what was asked, a word of `models.rules.messages.operations`.
-        scope: row id of the merchant for a merchant's key, else empty.
-        idempotency_key: the caller's; without one the row id stands for it.
+        scope: public id of the merchant for a merchant's API key, else empty.
+        idempotency_key: the caller's; without one the public id of the row stands for it.
     """
     if idempotency_key is None:
-        return f"{operation}-unkeyed/{tenant_id}/{row_id}"
+        return f"{operation}-unkeyed/{tenant_id}/{public_id}"
     owner = f"{tenant_id}.{scope}" if scope else str(tenant_id)
     workflow_id = f"{operation}/{owner}/{idempotency_key}"
-    # A key that looks like a hash is hashed too, so that no two keys share an id.
+    # An Idempotency-Key that looks like a hash is hashed too, so that no two share an id.
     if len(workflow_id) <= _LONGEST_ID and not idempotency_key.startswith(_HASHED):
         return workflow_id
     return f"{operation}/{owner}/{_HASHED}{sha256(idempotency_key.encode()).hexdigest()}"

@@ -7,7 +7,16 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index,
 from sqlmodel import Field
 
 from models.enums import AlertSeverity, AlertType, Channel
-from models.tables.base import Table, identity, one_of, optional_timestamp, tenant_key, timestamp
+from models.tables.base import (
+    Table,
+    identity,
+    one_of,
+    optional_timestamp,
+    public_id_column,
+    tenant_key,
+    timestamp,
+    unique_public_id,
+)
 
 
 class Alert(Table, table=True):
@@ -19,6 +28,7 @@ class Alert(Table, table=True):
 
     __tablename__: ClassVar[str] = "alert"
     __table_args__ = (
+        unique_public_id(),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         CheckConstraint(
             "channel IN ('', " + ", ".join(f"'{c.value}'" for c in Channel) + ")", name="channel"
@@ -42,6 +52,7 @@ class Alert(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
+    public_id: int = public_id_column()
     merchant_id: int = Field(default=0, sa_type=BigInteger)
     channel: str = Field(default="", sa_type=String(8))
     type: AlertType = Field(sa_type=String(24))

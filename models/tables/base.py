@@ -1,9 +1,19 @@
 """What every table shares: names for constraints, column kinds, guards for enums."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, MetaData, String
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 metadata = MetaData(
@@ -43,6 +53,32 @@ def tenant_key() -> Any:
 def identity() -> Any:
     """A number given by the database; composite keys get none unasked."""
     return Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+
+
+NEW_PUBLIC_ID: Final = (
+    "GREATEST(1, CAST(CAST('x' || right(replace(CAST(gen_random_uuid() AS text), '-', ''), 13)"
+    " AS bit(52)) AS bigint))"
+)
+"""SQL of a random id of 52 bits, never 0: the last 52 bits of a version 4 UUID are all random."""
+
+
+def public_id_column() -> Any:
+    """A random id that stands for the row wherever an id is shown outside.
+
+    The database gives it, whatever statement inserts the row. 52 bits are exact in a JSON number.
+    """
+    return Field(
+        default=None,
+        sa_column=Column(BigInteger, nullable=False, server_default=text(NEW_PUBLIC_ID)),
+    )
+
+
+def unique_public_id() -> UniqueConstraint:
+    """Guard the public ids of a tenant.
+
+    A clash is told by `models.database.faults.drew_known_id`: another try draws another id.
+    """
+    return UniqueConstraint("tenant_id", "public_id")
 
 
 def contact_key_column(**kwargs: Any) -> Any:

@@ -15,7 +15,16 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from models.enums import Channel, ConsentEvent, ConsentStatus, SuppressionReason
-from models.tables.base import Table, contact_key_column, identity, one_of, tenant_key, timestamp
+from models.tables.base import (
+    Table,
+    contact_key_column,
+    identity,
+    one_of,
+    public_id_column,
+    tenant_key,
+    timestamp,
+    unique_public_id,
+)
 
 
 class Consent(Table, table=True):
@@ -23,6 +32,7 @@ class Consent(Table, table=True):
 
     __tablename__: ClassVar[str] = "consent"
     __table_args__ = (
+        unique_public_id(),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("channel", Channel),
         one_of("status", ConsentStatus),
@@ -35,6 +45,7 @@ class Consent(Table, table=True):
     merchant_id: int = Field(primary_key=True, sa_type=BigInteger)
     channel: Channel = Field(primary_key=True, sa_type=String(8))
     contact_key: str = contact_key_column(primary_key=True)
+    public_id: int = public_id_column()
     contact: str = Field(sa_type=String(320), description="The contact as it was given.")
     status: ConsentStatus = Field(sa_type=String(8))
     source: str = Field(sa_type=String(200))
@@ -52,6 +63,7 @@ class ConsentChange(Table, table=True):
 
     __tablename__: ClassVar[str] = "consent_change"
     __table_args__ = (
+        unique_public_id(),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         one_of("channel", Channel),
         one_of("status", ConsentEvent),
@@ -67,6 +79,7 @@ class ConsentChange(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
+    public_id: int = public_id_column()
     merchant_id: int = Field(sa_type=BigInteger)
     channel: Channel = Field(sa_type=String(8))
     contact_key: str = contact_key_column()

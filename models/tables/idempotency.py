@@ -20,13 +20,13 @@ class IdempotencyRecord(Table, table=True):
     )
 
     tenant_id: int = tenant_key()
-    operation: str = Field(
-        primary_key=True, sa_type=String(100), description="Method and route template."
+    route: str = Field(
+        primary_key=True, sa_type=String(100), description="Method and template of the path."
     )
     scope: str = Field(
         primary_key=True,
         sa_type=String(24),
-        description="Row id of the merchant for a merchant's key, else empty.",
+        description="Row id of the merchant for a merchant's API key, else empty.",
     )
     idempotency_key: str = Field(primary_key=True, sa_type=String(255))
     fingerprint: str = Field(sa_type=String(64))

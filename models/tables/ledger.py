@@ -15,7 +15,16 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from models.enums import Channel, DeliveryMode, LedgerKind
-from models.tables.base import Table, identity, not_negative, one_of, tenant_key, timestamp
+from models.tables.base import (
+    Table,
+    identity,
+    not_negative,
+    one_of,
+    public_id_column,
+    tenant_key,
+    timestamp,
+    unique_public_id,
+)
 
 
 class CreditAccount(Table, table=True):
@@ -72,6 +81,7 @@ class LedgerEntry(Table, table=True):
 
     __tablename__: ClassVar[str] = "ledger_entry"
     __table_args__ = (
+        unique_public_id(),
         UniqueConstraint("tenant_id", "message_id", "kind"),
         UniqueConstraint("tenant_id", "payment_id", "kind"),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
@@ -96,6 +106,7 @@ class LedgerEntry(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
+    public_id: int = public_id_column()
     merchant_id: int = Field(sa_type=BigInteger)
     channel: Channel = Field(sa_type=String(8))
     kind: LedgerKind = Field(sa_type=String(8))

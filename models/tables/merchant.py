@@ -6,7 +6,15 @@ from typing import ClassVar
 from sqlalchemy import ARRAY, ForeignKeyConstraint, String, Time, UniqueConstraint
 from sqlmodel import Field
 
-from models.tables.base import Table, identity, not_negative, tenant_key, timestamp
+from models.tables.base import (
+    Table,
+    identity,
+    not_negative,
+    public_id_column,
+    tenant_key,
+    timestamp,
+    unique_public_id,
+)
 
 _Zones = ARRAY(String(64))
 
@@ -16,6 +24,7 @@ class Merchant(Table, table=True):
 
     __tablename__: ClassVar[str] = "merchant"
     __table_args__ = (
+        unique_public_id(),
         UniqueConstraint("tenant_id", "external_id"),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         not_negative("sms_limit", "voice_minutes_limit", "email_limit"),
@@ -23,6 +32,7 @@ class Merchant(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
+    public_id: int = public_id_column()
     external_id: str = Field(sa_type=String(64))
     display_name: str = Field(sa_type=String(200))
     active: bool

@@ -37,8 +37,10 @@ from models.tables.base import (
     not_negative,
     one_of,
     optional_timestamp,
+    public_id_column,
     tenant_key,
     timestamp,
+    unique_public_id,
 )
 
 
@@ -59,6 +61,7 @@ class Message(Table, table=True):
 
     __tablename__: ClassVar[str] = "message"
     __table_args__ = (
+        unique_public_id(),
         ForeignKeyConstraint(["tenant_id", "delivery_mode"], ["tenant.id", "tenant.delivery_mode"]),
         one_of("delivery_mode", DeliveryMode),
         UniqueConstraint("tenant_id", "operation", "scope", "idempotency_key"),
@@ -119,6 +122,7 @@ class Message(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
+    public_id: int = public_id_column()
     merchant_id: int | None = Field(
         default=None,
         sa_type=BigInteger,
@@ -189,6 +193,7 @@ class Message(Table, table=True):
         return MessageIdentity(
             tenant_id=self.tenant_id,
             message_id=self.id,
+            public_id=self.public_id,
             merchant_id=self.merchant_id or 0,
             operation=self.operation,
             scope=self.scope,

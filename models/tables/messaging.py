@@ -1,15 +1,14 @@
-"""10DLC: who a merchant is to the carriers, what it sends, and from which numbers.
+"""10DLC brands, campaigns and numbers.
 
-What a row asks of the registry is called its errand; a row has at most one at a time. `submission`
-counts them and is part of the reference under which the registry knows each. `deadline` is set
-while a call may have been made whose outcome is not written: whoever finds it looks up, and never
-calls again blind. `taken_at` is set once the registry surely has the errand, `lost_at` while the
-registry knows nothing of it nevertheless.
+A row has at most one operation at the registry at a time. `submission` counts them and is part of
+the reference under which the registry knows each. `deadline` is set while a call may have been
+made whose outcome is not stored: it is looked up before another call. `taken_at` is set once the
+registry has accepted the operation, `lost_at` while it does not find it nevertheless.
 """
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -38,12 +37,16 @@ from models.tables.base import (
     not_negative,
     one_of,
     optional_timestamp,
+    public_id_column,
     tenant_key,
     timestamp,
+    unique_public_id,
 )
 
 _SILENT = text("sweep_at IS NOT NULL")
 _TAKEN = ", ".join(f"'{state}'" for state in sorted(TAKEN))
+NUMBER_IS_TAKEN: Final = text(f"state IN ({_TAKEN})")
+"""Of a purchase: the number is the merchant's, or being bought for it."""
 
 
 class Registered(Table):
@@ -58,15 +61,15 @@ class Registered(Table):
         sa_column_kwargs={"server_default": DEFAULT_ACCOUNT},
         description="The account at the registry.",
     )
-    submission: int = Field(default=0, description="Errands so far; 0: never submitted.")
+    submission: int = Field(default=0, description="Operations so far; 0: never submitted.")
     vendor_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
     vendor_state: dict[str, Any] = Field(
         default_factory=dict, sa_type=JSONB, description="What only the adapter understands."
     )
     deadline: datetime | None = optional_timestamp(description="Of a call without an outcome.")
-    taken_at: datetime | None = optional_timestamp(description="The registry has the errand.")
+    taken_at: datetime | None = optional_timestamp(description="The registry has the operation.")
     lost_at: datetime | None = optional_timestamp(
-        description="Since when the registry knows nothing of an errand that it had taken."
+        description="Since when the registry knows nothing of an operation that it had taken."
     )
     reasons: list[dict[str, Any]] = Field(
         default_factory=list,
@@ -85,6 +88,7 @@ class Brand(Registered, table=True):
 
     __tablename__: ClassVar[str] = "brand"
     __table_args__ = (
+        unique_public_id(),
         UniqueConstraint("tenant_id", "merchant_id", "provider"),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         one_of("state", RegistrationState),
@@ -93,6 +97,7 @@ class Brand(Registered, table=True):
     )
 
     id: int | None = identity()
+    public_id: int = public_id_column()
     state: RegistrationState = Field(sa_type=String(16))
     revision: int = Field(default=1, description="How often it was written by the merchant.")
     profile: dict[str, Any] = Field(
@@ -110,6 +115,7 @@ class Campaign(Registered, table=True):
 
     __tablename__: ClassVar[str] = "campaign"
     __table_args__ = (
+        unique_public_id(),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         ForeignKeyConstraint(["tenant_id", "brand_id"], ["brand.tenant_id", "brand.id"]),
         one_of("state", RegistrationState),
@@ -120,6 +126,7 @@ class Campaign(Registered, table=True):
     )
 
     id: int | None = identity()
+    public_id: int = public_id_column()
     brand_id: int = Field(sa_type=BigInteger)
     state: RegistrationState = Field(sa_type=String(16))
     revision: int = Field(default=1, description="How often it was written by the merchant.")
@@ -147,6 +154,7 @@ class MessagingNumber(Registered, table=True):
 
     __tablename__: ClassVar[str] = "messaging_number"
     __table_args__ = (
+        unique_public_id(),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         ForeignKeyConstraint(["tenant_id", "campaign_id"], ["campaign.tenant_id", "campaign.id"]),
         one_of("type", NumberType),
@@ -159,7 +167,7 @@ class MessagingNumber(Registered, table=True):
             "tenant_id",
             "number",
             unique=True,
-            postgresql_where=text(f"state IN ({_TAKEN})"),
+            postgresql_where=NUMBER_IS_TAKEN,
         ),
         # An inbound text finds the last owner of a number that was given back, of all tenants.
         Index(
@@ -173,6 +181,7 @@ class MessagingNumber(Registered, table=True):
     )
 
     id: int | None = identity()
+    public_id: int = public_id_column()
     number: str = Field(sa_type=String(16), description="E.164.")
     type: NumberType = Field(sa_type=String(16))
     state: NumberState = Field(sa_type=String(16))

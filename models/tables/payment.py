@@ -21,8 +21,10 @@ from models.tables.base import (
     identity,
     one_of,
     optional_timestamp,
+    public_id_column,
     tenant_key,
     timestamp,
+    unique_public_id,
 )
 
 
@@ -36,6 +38,7 @@ class Payment(Table, table=True):
 
     __tablename__: ClassVar[str] = "payment"
     __table_args__ = (
+        unique_public_id(),
         ForeignKeyConstraint(["tenant_id", "delivery_mode"], ["tenant.id", "tenant.delivery_mode"]),
         one_of("delivery_mode", DeliveryMode),
         UniqueConstraint("tenant_id", "operation", "scope", "idempotency_key"),
@@ -74,11 +77,7 @@ class Payment(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
-    nonce: str = Field(
-        sa_type=String(8),
-        sa_column_kwargs={"server_default": ""},
-        description="The random part of its reference at the gateway; empty for the oldest.",
-    )
+    public_id: int = public_id_column()
     merchant_id: int = Field(sa_type=BigInteger)
     delivery_mode: DeliveryMode = Field(
         sa_type=String(16), description="That of the tenant; a row never changes it."

@@ -23,11 +23,11 @@ _WAITING = text("granted_at IS NULL")
 
 
 class SenderQueueEntry(Table, table=True):
-    """A message's place in its sender's line; `granted_at` is its moment, once it is let in.
+    """A message in its sender's queue; `granted_at` is the time of its slot, once it has one.
 
-    The line is kept by priority, then by `turn`, then by `seq`. `turn` makes merchants go in turn:
-    it is that of the line's head for a merchant's first, and grows by the units of those of the
-    same merchant that stand before it. So the next is found by index, however long the line.
+    The queue is ordered by priority, then by `turn`, then by `seq`. `turn` makes merchants
+    alternate (fair queueing): a merchant's first message gets the turn of the queue's head, each
+    later one that plus the units queued before it. So the next message is found by index.
     """
 
     __tablename__: ClassVar[str] = "sender_queue"

@@ -23,7 +23,16 @@ from sqlmodel import Field
 
 from models.enums import DeliveryMode
 from models.rules.senders.sender_choice import needs_registration
-from models.tables.base import Table, identity, one_of, optional_timestamp, tenant_key, timestamp
+from models.tables.base import (
+    Table,
+    identity,
+    one_of,
+    optional_timestamp,
+    public_id_column,
+    tenant_key,
+    timestamp,
+    unique_public_id,
+)
 
 
 class Tenant(Table, table=True):
@@ -31,6 +40,7 @@ class Tenant(Table, table=True):
 
     __tablename__: ClassVar[str] = "tenant"
     __table_args__ = (
+        UniqueConstraint("public_id"),
         UniqueConstraint("name"),
         # What rows with a delivery mode of their own refer to; the mode itself never changes.
         UniqueConstraint("id", "delivery_mode"),
@@ -38,6 +48,7 @@ class Tenant(Table, table=True):
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    public_id: int = public_id_column()
     name: str = Field(sa_type=String(64))
     delivery_mode: DeliveryMode = Field(sa_type=String(16))
     custom_prices: bool = Field(
@@ -53,6 +64,7 @@ class ApiKey(Table, table=True):
 
     __tablename__: ClassVar[str] = "api_key"
     __table_args__ = (
+        unique_public_id(),
         # Unique across tenants: a caller is known by the key alone.
         UniqueConstraint("key_hash"),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
@@ -61,6 +73,7 @@ class ApiKey(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
+    public_id: int = public_id_column()
     merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
     name: str = Field(sa_type=String(100))
     key_hash: str = Field(sa_type=String(64))
@@ -84,6 +97,7 @@ class SenderNumber(Table, table=True):
 
     __tablename__: ClassVar[str] = "sender_number"
     __table_args__ = (
+        unique_public_id(),
         UniqueConstraint("tenant_id", "id"),
         Index("ix_sender_number_merchant", "tenant_id", "merchant_id", "ready", "ring"),
         Index(
@@ -104,6 +118,7 @@ class SenderNumber(Table, table=True):
     number: str = Field(primary_key=True, sa_type=String(16))
     tenant_id: int = Field(sa_type=BigInteger)
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
+    public_id: int = public_id_column()
     merchant_id: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
     provider: str | None = Field(
         default=None,
@@ -117,7 +132,7 @@ class SenderNumber(Table, table=True):
     segments_per_second: Decimal | None = Field(
         default=None, sa_type=Numeric(9, 3), nullable=True, description="Of SMS; None: no limit."
     )
-    next_segment_at: datetime | None = optional_timestamp(description="The next free moment.")
+    next_segment_at: datetime | None = optional_timestamp(description="The next free slot.")
     calls_per_second: Decimal | None = Field(default=None, sa_type=Numeric(9, 3), nullable=True)
     next_call_at: datetime | None = optional_timestamp()
     registered_at: datetime | None = optional_timestamp(

@@ -15,21 +15,31 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from models.enums import PresenceState
-from models.tables.base import Table, identity, one_of, optional_timestamp, tenant_key, timestamp
+from models.tables.base import (
+    Table,
+    identity,
+    one_of,
+    optional_timestamp,
+    public_id_column,
+    tenant_key,
+    timestamp,
+    unique_public_id,
+)
 
 
 class VoiceCredential(Table, table=True):
     """A merchant's SIP user. Its password is derived from id and version, and stored nowhere.
 
-    The name carries tenant and merchant, so it is unique across tenants without an index that
-    spans them.
+    The name is made of the public ids of tenant and merchant, so it is unique across tenants
+    without an index that spans them.
     """
 
     __tablename__: ClassVar[str] = "voice_credential"
     __table_args__ = (
+        unique_public_id(),
         UniqueConstraint("tenant_id", "merchant_id"),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
-        CheckConstraint("username = 't' || tenant_id || 'm' || merchant_id", name="username"),
+        CheckConstraint("username ~ '^t[0-9a-f]+m[0-9a-f]+$'", name="username"),
         CheckConstraint("version >= 1", name="version"),
         # A registrar knows a name only, and carries no tenant in what it asks.
         Index("ix_voice_credential_username", "username"),
@@ -42,6 +52,7 @@ class VoiceCredential(Table, table=True):
 
     tenant_id: int = tenant_key()
     id: int | None = identity()
+    public_id: int = public_id_column()
     merchant_id: int = Field(sa_type=BigInteger)
     username: str = Field(sa_type=String(64))
     realm: str = Field(sa_type=String(255))

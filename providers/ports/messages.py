@@ -121,6 +121,8 @@ class InboundText:
 
     event_id: str
     sender: str = field(repr=False)
+    """As the provider has it, a phone number in E.164 form; it may be a short code, a name or
+    nothing."""
     number: str = field(repr=False)
     body: str = field(repr=False)
     sent_at: datetime
@@ -195,7 +197,7 @@ class MessageProvider(Protocol):
         ...
 
     @property
-    def tells_price(self) -> bool:
+    def reports_price(self) -> bool:
         """Whether it tells what each message costs, with a report or when asked."""
         ...
 
@@ -218,7 +220,7 @@ class MessageProvider(Protocol):
         ...
 
 
-class KeepsRecordings(Protocol):
+class RecordingProvider(Protocol):
     """A vendor that plays recorded calls back."""
 
     async def look_up(self, reference: str) -> LookUp:

@@ -1,16 +1,16 @@
-"""What a 10DLC registry's adapter looks like from inside, and the closed set of its answers.
+"""The port of a 10DLC registry, and the closed set of its answers.
 
 A registry registers brands and campaigns, sells numbers, and assigns them to campaigns. Each such
-request is an errand. An adapter does one errand in three moves, and keeps nothing itself:
+request is an operation. An adapter is stateless and performs an operation in three steps:
 
 1. `submit` makes at most **one** call that changes something at the vendor. Where the vendor wants
-   several (bundles, then a registration), each is a turn: the adapter answers `Advanced` with what
-   must be remembered, it is stored with the row, and `submit` is asked again with it.
-2. After an ambiguous answer, `look_up` says by our reference whether that one call happened. Only
-   when it says NotFound, after the call's deadline and the adapter's window, `submit` is asked
-   again. So the reference (or a name that is made of it) must travel in every call that changes
-   something: it is unique per errand, for ever.
-3. From then on `look_up` says where the errand stands, until it is DONE or REJECTED.
+   several (bundles, then a registration), each is one `submit`: the adapter answers
+   `MoreCallsNeeded` with its state, which is stored with the row and passed to the next `submit`.
+2. After an ambiguous answer, `look_up` tells by our reference whether that one call happened. Only
+   if it answers NotFound, after the call's deadline and the adapter's absence window, `submit` is
+   called again. So the reference (or a name derived from it) must be part of every call that
+   changes something: it is unique per operation.
+3. From then on `look_up` returns the operation's status, until it is DONE or REJECTED.
 
 An adapter never retries, and never raises for a business outcome.
 """
@@ -26,7 +26,7 @@ from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 
 VendorState: TypeAlias = Mapping[str, Any]
-"""What only the adapter understands, as JSON: stored with the row, handed back with every call."""
+"""The adapter's own state, as JSON: stored with the row, passed back with every call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +34,17 @@ class RegistryCall:
     """What every request to a registry carries. Numbers and profiles are in no repr."""
 
     reference: str
-    """Ours, unique per errand: the vendor's idempotency key, or the friendly name to find it by."""
+    """Unique per operation: the vendor's idempotency key, or the friendly name to find it by."""
     callback_url: str
-    """Where news may be posted; it only wakes us, so a vendor that has none loses nothing."""
+    """Webhook URL. A webhook only ends a wait early, so a vendor without webhooks works too."""
     not_after: datetime
     """The call's deadline: no byte of a call that changes something is written after it."""
     vendor_id: str | None = None
-    """The vendor's id of the row, once `Stands` told one. Of a corrected brand or campaign it is
-    that of the rejected registration: a vendor that can amends it, and makes no second one."""
+    """The vendor's id, once an `OperationStatus` had one. Of a corrected brand or campaign it is
+    that of the rejected registration: a vendor that can amends it instead of making another."""
     vendor_state: VendorState = field(default_factory=dict, repr=False)
     taken: bool = False
-    """The vendor surely has the errand: `look_up` may ask by `vendor_id`."""
+    """The vendor has accepted the operation: `look_up` may use `vendor_id`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,7 @@ class CampaignRequest(RegistryCall):
     """Register a campaign under an approved brand."""
 
     profile: CampaignProfile
-    brand_profile: BrandProfile
     brand_vendor_id: str
-    brand_vendor_state: VendorState = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,33 +115,33 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stands:
-    """The vendor has the errand, and this is how far it is.
+class OperationStatus:
+    """The vendor has the operation, with this status.
 
-    A refusal when submitting is this too: REJECTED, perhaps without an id. None for `vendor_id` or
-    `vendor_state` leaves what is stored.
+    A refusal on submit is REJECTED, perhaps without an id. None for `vendor_id` or `vendor_state`
+    keeps the stored value.
     """
 
-    standing: RegistryStatus
+    status: RegistryStatus
     vendor_id: str | None = None
     vendor_state: VendorState | None = field(default=None, repr=False)
     reasons: tuple[Reason, ...] = ()
     segments_per_second: Decimal | None = None
-    """Of an approved campaign, what all its numbers together may send, if the registry tells."""
+    """Of an approved campaign: the limit of all its numbers together, if reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Advanced:
-    """One call of several is done and must be remembered; `submit` is to be asked again.
+class MoreCallsNeeded:
+    """One call of several is done; store the state and call `submit` again.
 
-    Also when something had to be waited for in between: until then the errand `Stands` PENDING.
+    While the vendor must be waited for in between, the answer is `OperationStatus` PENDING.
     """
 
     vendor_state: VendorState = field(repr=False)
 
 
-SubmitAnswer: TypeAlias = Stands | Advanced | NotProcessed | Ambiguous
-LookUpAnswer: TypeAlias = Stands | Advanced | NotFound | Unanswered
+SubmitAnswer: TypeAlias = OperationStatus | MoreCallsNeeded | NotProcessed | Ambiguous
+LookUpAnswer: TypeAlias = OperationStatus | MoreCallsNeeded | NotFound | Unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,18 +156,18 @@ class AvailableNumber:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
-    """What can be bought, perhaps nothing."""
+class NumberOffers:
+    """The numbers that can be bought, possibly none."""
 
     numbers: tuple[AvailableNumber, ...]
 
 
-SearchAnswer: TypeAlias = Offered | Unanswered
+SearchAnswer: TypeAlias = NumberOffers | Unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryNews:
-    """A verified webhook: something changed for the errand of this reference. It only wakes."""
+class RegistryEvent:
+    """A verified webhook: the status of an operation may have changed. It only ends a wait."""
 
     reference: str
 
@@ -179,7 +177,7 @@ class Registry(Protocol):
 
     @property
     def name(self) -> str:
-        """The word for it in rows; brands and numbers at one are unknown to another."""
+        """Its name in rows; brands and numbers at one registry are unknown to another."""
         ...
 
     @property
@@ -193,11 +191,11 @@ class Registry(Protocol):
         ...
 
     async def submit(self, request: RegistryRequest) -> SubmitAnswer:
-        """Make the next call of an errand; never writes after its deadline."""
+        """Make the next call of an operation; never writes after its deadline."""
         ...
 
     async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
-        """Say where an errand stands, by the vendor's id if it is taken, else by our reference."""
+        """Return an operation's status, by the vendor's id if it is taken, else by reference."""
         ...
 
     async def search_numbers(

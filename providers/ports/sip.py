@@ -78,7 +78,7 @@ class VoiceDirectory(Protocol):
         ...
 
 
-class TellsRegistrations(Protocol):
+class ReportsRegistrations(Protocol):
     """A registrar that can be asked who is registered with it now."""
 
     async def registrations(

@@ -1,11 +1,18 @@
-"""Signs our calls to the simulator, as it signs its webhooks to us."""
+"""Calls to the simulator, signed as it signs its webhooks to us."""
 
 import hashlib
 import hmac
 import time
-from typing import Final
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import httpx
+
+from models.rules.senders.sender_choice import SANDBOX
+from providers import http
+from providers.ports.messages import Ambiguous, NotProcessed
+from providers.simulator.payloads import parse_json
 
 HEADER: Final = "X-Simulator-Signature"
 
@@ -31,3 +38,60 @@ def signed(request: httpx.Request, secret: str | None) -> httpx.Request:
         digest = hmac.new(secret.encode(), head + request.content, hashlib.sha256).hexdigest()
         request.headers[HEADER] = f"t={at},v1={digest}"
     return request
+
+
+class SimulatorAdapter:
+    """Base of the simulator's adapters: where it is, and how it is called."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        base_url: str,
+        *,
+        timeout: timedelta,
+        absence_window: timedelta,
+        secret: str | None = None,
+        name: str = SANDBOX,
+    ) -> None:
+        self.name = name
+        self.timeout = timeout
+        self.absence_window = absence_window
+        self._client = client
+        self._secret = secret
+        self._base_url = base_url.rstrip("/")
+
+    async def _post(
+        self,
+        path: str,
+        document: Mapping[str, Any],
+        *,
+        not_after: datetime,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response | NotProcessed | Ambiguous:
+        """Post what must not be posted twice, and nothing after `not_after`."""
+        request = self._client.build_request(
+            "POST", self._base_url + path, json=document, headers=headers
+        )
+        return await http.deliver(
+            self._client,
+            signed(request, self._secret),
+            not_after=not_after,
+            timeout=self.timeout,
+        )
+
+    async def _get(self, path: str, params: Mapping[str, str]) -> Any:
+        """Return the document of an answer.
+
+        Raises:
+            httpx.HTTPError: no answer, or one of failure.
+            ValueError: the answer is no JSON.
+        """
+        request = self._client.build_request(
+            "GET",
+            self._base_url + path,
+            params=dict(params),
+            timeout=self.timeout.total_seconds(),
+        )
+        response = await self._client.send(signed(request, self._secret))
+        response.raise_for_status()
+        return parse_json(response.content)

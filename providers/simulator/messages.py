@@ -2,14 +2,13 @@
 
 import hashlib
 import hmac
-import json
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from datetime import timedelta
-from typing import Any, Final, assert_never
+from typing import Any, Final, Literal, assert_never
 from urllib.parse import quote
 
 import httpx
+from pydantic import Field
 
 from models.enums import Channel, ErrorCode
 from models.rules.senders.sender_choice import SANDBOX
@@ -20,7 +19,6 @@ from providers.ports.messages import (
     Answer,
     EmailRequest,
     ForgedWebhook,
-    Found,
     InboundText,
     LookUp,
     NotFound,
@@ -35,16 +33,9 @@ from providers.ports.messages import (
     Unanswered,
     VoiceRequest,
 )
-from providers.simulator.calls import HEADER, NOT_PROCESSED, signed
-from providers.simulator.reports import (
-    CODE,
-    EVENT_ID,
-    MESSAGE_ID,
-    look_up_reports,
-    moment,
-    read_report,
-    word,
-)
+from providers.simulator.calls import HEADER, NOT_PROCESSED, SimulatorAdapter, signed
+from providers.simulator.payloads import CODE_LENGTH, Id, Moment, Payload, parse_json, read_payload
+from providers.simulator.reports import read_look_up, read_report
 
 NAME: Final = SANDBOX
 SIGNATURE_HEADER: Final = HEADER
@@ -63,59 +54,46 @@ _LONGEST_TIME: Final = 12
 """Digits of a Unix time; a longer one is nothing but an attempt to break the arithmetic."""
 
 
-class Simulator:
+class _Taken(Payload):
+    """The answer to a message that is accepted."""
+
+    id: Id
+
+
+class _Refusal(Payload):
+    """The answer to a message that is refused."""
+
+    code: int
+
+
+class _Inbound(Payload):
+    """A text of a recipient; what it says may hold any character."""
+
+    type: Literal["inbound"]
+    event_id: Id
+    sender: str | None = Field(alias="from")
+    """None if it is withheld."""
+    number: str = Field(alias="to")
+    body: str
+    at: Moment
+
+
+class Simulator(SimulatorAdapter):
     """The simulator as a provider: it keeps our reference, so truth is provable both ways."""
 
     channels: Final = frozenset(Channel)
     proof: Final = Proof.REFERENCE
-    tells_price: Final = True
-
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        base_url: str,
-        *,
-        timeout: timedelta,
-        absence_window: timedelta,
-        secret: str | None = None,
-        name: str = NAME,
-    ) -> None:
-        self.name = name
-        self.absence_window = absence_window
-        self._client = client
-        self._secret = secret
-        self._base_url = base_url.rstrip("/")
-        self.timeout = timeout
+    reports_price: Final = True
 
     async def send(self, request: SendRequest) -> Answer:
         """Post one message."""
-        response = await http.deliver(
-            self._client,
-            signed(
-                self._client.build_request(
-                    "POST", f"{self._base_url}/messages", json=_document(request)
-                ),
-                self._secret,
-            ),
-            not_after=request.not_after,
-            timeout=self.timeout,
-        )
-        if not isinstance(response, httpx.Response):
-            return response
-        return _answer(response)
+        response = await self._post("/messages", _document(request), not_after=request.not_after)
+        return _answer(response) if isinstance(response, httpx.Response) else response
 
     async def look_up(self, reference: str) -> LookUp:
         """Ask what the simulator took under a reference."""
-        request = self._client.build_request(
-            "GET",
-            f"{self._base_url}/messages",
-            params={"reference": reference},
-            timeout=self.timeout.total_seconds(),
-        )
         try:
-            response = await self._client.send(signed(request, self._secret))
-            response.raise_for_status()
-            return _truth(response.json()["items"], reference)
+            return read_look_up(await self._get("/messages", {"reference": reference}), reference)
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=type(error).__name__)
 
@@ -197,10 +175,7 @@ def verified(secret: str, headers: Mapping[str, str], body: bytes) -> Any:
     expected = hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), fields.get("v1", "").encode()):
         raise ForgedWebhook
-    try:
-        return json.loads(body)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    return parse_json(body)
 
 
 def _answer(response: httpx.Response) -> Answer:
@@ -211,30 +186,20 @@ def _answer(response: httpx.Response) -> Answer:
             reason=status, provider_code=status, retry_after=http.retry_after(response)
         )
     try:
-        answer: dict[str, Any] = response.json()
         if response.status_code == httpx.codes.ACCEPTED:
-            return Accepted(provider_message_id=word(answer["id"], MESSAGE_ID))
+            taken = read_payload(_Taken, parse_json(response.content))
+            return Accepted(provider_message_id=taken.id)
         if response.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
-            code = int(answer["code"])
-            ours, everywhere = _REFUSALS.get(code, (ErrorCode.PROVIDER_REFUSED, False))
-            return Refused(error_code=ours, provider_code=str(code)[:CODE], everywhere=everywhere)
-    except (ValueError, KeyError, TypeError, OverflowError):
+            return _refused(read_payload(_Refusal, parse_json(response.content)).code)
+    except (ValueError, KeyError, TypeError):
         pass
     status = str(response.status_code)
     return Ambiguous(reason=status, provider_code=status)
 
 
-def _truth(items: list[dict[str, Any]], reference: str) -> Found | NotFound:
-    if not isinstance(items, list):
-        raise TypeError
-    if not items:
-        return NotFound()
-    if any(item.get("reference", reference) != reference for item in items):
-        raise ValueError("about another message")
-    return Found(
-        provider_message_id=word(items[0]["id"], MESSAGE_ID),
-        reports=tuple(report for item in items for report in look_up_reports(item, reference)),
-    )
+def _refused(code: int) -> Refused:
+    ours, everywhere = _REFUSALS.get(code, (ErrorCode.PROVIDER_REFUSED, False))
+    return Refused(error_code=ours, provider_code=str(code)[:CODE_LENGTH], everywhere=everywhere)
 
 
 def _document(request: SendRequest) -> dict[str, Any]:
@@ -274,13 +239,12 @@ def _document(request: SendRequest) -> dict[str, Any]:
             assert_never(request)
 
 
-def _inbound(event: dict[str, Any]) -> InboundText:
-    if event["type"] != "inbound" or not isinstance(event["body"], str):
-        raise ValueError("not an inbound text")
+def _inbound(document: object) -> InboundText:
+    text = read_payload(_Inbound, document)
     return InboundText(
-        event_id=word(event["eventId"], EVENT_ID),
-        sender=str(event["from"]),
-        number=str(event["to"]),
-        body=event["body"],
-        sent_at=moment(event["at"]),
+        event_id=text.event_id,
+        sender=text.sender or "",
+        number=text.number,
+        body=text.body,
+        sent_at=text.at,
     )

@@ -1,11 +1,12 @@
 """Adapter to the simulator's payment gateway, over the network like any vendor."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 import httpx
+from pydantic import AfterValidator, Field
 
 from models.enums import ChargeState
 from providers import http
@@ -20,8 +21,18 @@ from providers.ports.payments import (
     Refunded,
     RefundRefused,
 )
-from providers.simulator.calls import NOT_PROCESSED, signed
-from providers.simulator.messages import NAME, verified
+from providers.simulator.calls import NOT_PROCESSED, SimulatorAdapter
+from providers.simulator.messages import verified
+from providers.simulator.payloads import (
+    CODE_LENGTH,
+    Code,
+    Id,
+    Moment,
+    Payload,
+    parse_json,
+    printable,
+    read_payload,
+)
 
 KEY_HEADER: Final = "Idempotency-Key"
 
@@ -37,40 +48,61 @@ _STATES: Final[dict[str, ChargeState]] = {
 
 _ALREADY_REFUNDED: Final = 50410
 
-_TELLS_A_CHARGE: Final = frozenset(
+_CHARGE_EVENTS: Final = frozenset(
     {httpx.codes.OK, httpx.codes.PAYMENT_REQUIRED, httpx.codes.CONFLICT}
 )
 """Answered with the charge: as asked, declined, or already over."""
 
-_EVENT_ID: Final = 128
-_CHARGE_ID: Final = 128
-_CODE: Final = 64
-_CURRENCY: Final = 3
-"""Characters that can be stored."""
+
+class _Terms(Payload):
+    """How a charge stands, in every payload that tells of one."""
+
+    status: Literal["processing", "requires_action", "succeeded", "declined", "failed", "canceled"]
+    amount_cents: int = Field(ge=0, le=2**63 - 1)
+    currency: Annotated[str, Field(max_length=3), AfterValidator(printable)]
+    error_code: Code | None = None
 
 
-class SimulatedPayments:
+class _Charge(_Terms):
+    """A charge, as it is answered with."""
+
+    id: Id
+
+
+class _Charges(Payload):
+    """The answer to a look-up."""
+
+    items: list[_Charge]
+
+
+class _Event(_Terms):
+    """A charge, as it is posted to us."""
+
+    type: Literal["charge"]
+    event_id: Id
+    charge_id: Id
+    reference: str
+    at: Moment
+
+
+class _Refund(Payload):
+    """The answer to a refund that is made."""
+
+    id: Id
+
+
+class _Refusal(Payload):
+    """The answer to a refund that is not made."""
+
+    code: int
+
+
+class SimulatedPayments(SimulatorAdapter):
     """The simulator as a gateway: it honours keys for ever, and finds charges by reference."""
-
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        base_url: str,
-        *,
-        timeout: timedelta,
-        absence_window: timedelta,
-        secret: str | None = None,
-    ) -> None:
-        self.name = NAME
-        self.timeout = timeout
-        self.absence_window = absence_window
-        self._client = client
-        self._secret = secret
-        self._base_url = base_url.rstrip("/")
 
     async def charge(self, request: ChargeRequest) -> ChargeAnswer:
         """Post one charge."""
-        answer = await self._post(
+        answer = await self._send(
             "/charges",
             {
                 "reference": request.reference,
@@ -86,33 +118,24 @@ class SimulatedPayments:
 
     async def look_up(self, reference: str) -> ChargeLookUp:
         """Ask what was charged under a reference."""
-        request = self._client.build_request(
-            "GET",
-            f"{self._base_url}/charges",
-            params={"reference": reference},
-            timeout=self.timeout.total_seconds(),
-        )
         try:
-            response = await self._client.send(signed(request, self._secret))
-            response.raise_for_status()
-            items = response.json()["items"]
-            if not isinstance(items, list):
-                raise TypeError
+            document = await self._get("/charges", {"reference": reference})
+            items = read_payload(_Charges, document).items
             return _charge(items[0]) if items else NotFound()
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=type(error).__name__)
 
     async def cancel(self, charge_id: str) -> ChargeAnswer:
         """Cancel a charge; canceling twice is once."""
-        answer = await self._post(f"/charges/{quote(charge_id, safe='')}/cancel", {})
+        answer = await self._send(f"/charges/{quote(charge_id, safe='')}/cancel", {})
         return _charge_answer(answer) if isinstance(answer, httpx.Response) else answer
 
     async def refund(self, charge_id: str, key: str) -> RefundAnswer:
         """Give all of a charge back."""
-        answer = await self._post("/refunds", {"chargeId": charge_id}, key=key)
+        answer = await self._send("/refunds", {"chargeId": charge_id}, key=key)
         return _refund_answer(answer) if isinstance(answer, httpx.Response) else answer
 
-    async def _post(
+    async def _send(
         self,
         path: str,
         document: dict[str, Any],
@@ -120,17 +143,11 @@ class SimulatedPayments:
         key: str | None = None,
         not_after: datetime | None = None,
     ) -> httpx.Response | NotProcessed | Ambiguous:
-        request = self._client.build_request(
-            "POST",
-            self._base_url + path,
-            json=document,
-            headers={} if key is None else {KEY_HEADER: key},
-        )
-        return await http.deliver(
-            self._client,
-            signed(request, self._secret),
+        return await self._post(
+            path,
+            document,
             not_after=not_after or datetime.now(UTC) + self.timeout,
-            timeout=self.timeout,
+            headers=None if key is None else {KEY_HEADER: key},
         )
 
 
@@ -152,8 +169,8 @@ def _charge_answer(response: httpx.Response) -> ChargeAnswer:
     if not_processed is not None:
         return not_processed
     try:
-        if response.status_code in _TELLS_A_CHARGE:
-            return _charge(response.json())
+        if response.status_code in _CHARGE_EVENTS:
+            return _charge(read_payload(_Charge, parse_json(response.content)))
     except (ValueError, KeyError, TypeError):
         pass
     status = str(response.status_code)
@@ -166,12 +183,12 @@ def _refund_answer(response: httpx.Response) -> RefundAnswer:
         return not_processed
     try:
         if response.status_code == httpx.codes.OK:
-            return Refunded(refund_id=_word(response.json()["id"], _CHARGE_ID))
+            return Refunded(refund_id=read_payload(_Refund, parse_json(response.content)).id)
         if response.status_code in (httpx.codes.CONFLICT, httpx.codes.NOT_FOUND):
-            code = response.json()["code"]
+            code = read_payload(_Refusal, parse_json(response.content)).code
             if code == _ALREADY_REFUNDED:
                 return Refunded(refund_id=None)
-            return RefundRefused(provider_code=_word(str(code)[:_CODE], _CODE))
+            return RefundRefused(provider_code=str(code)[:CODE_LENGTH])
     except (ValueError, KeyError, TypeError):
         pass
     status = str(response.status_code)
@@ -185,50 +202,25 @@ def _not_processed(response: httpx.Response) -> NotProcessed | None:
     return NotProcessed(reason=status, provider_code=status, retry_after=http.retry_after(response))
 
 
-def _charge(item: dict[str, Any]) -> Charge:
-    charge_id = _word(item["id"], _CHARGE_ID)
-    code = item.get("errorCode")
-    amount = item["amountCents"]
-    if not isinstance(amount, int):
-        raise TypeError
+def _charge(item: _Charge) -> Charge:
     return Charge(
-        charge_id=charge_id,
-        state=_STATES[item["status"]],
-        amount_cents=amount,
-        currency=_word(item["currency"], _CURRENCY),
-        provider_code=None if code is None else _word(str(code)[:_CODE], _CODE),
+        charge_id=item.id,
+        state=_STATES[item.status],
+        amount_cents=item.amount_cents,
+        currency=item.currency,
+        provider_code=item.error_code,
     )
 
 
-def _report(event: dict[str, Any]) -> ChargeReport:
-    if event["type"] != "charge":
-        raise ValueError("not about a charge")
-    charge = _charge({**event, "id": event["chargeId"]})
+def _report(document: object) -> ChargeReport:
+    event = read_payload(_Event, document)
     return ChargeReport(
-        charge_id=charge.charge_id,
-        state=charge.state,
-        amount_cents=charge.amount_cents,
-        currency=charge.currency,
-        provider_code=charge.provider_code,
-        event_id=_word(event["eventId"], _EVENT_ID),
-        reference=str(event["reference"]),
-        reported_at=_moment(event["at"]),
+        charge_id=event.charge_id,
+        state=_STATES[event.status],
+        amount_cents=event.amount_cents,
+        currency=event.currency,
+        provider_code=event.error_code,
+        event_id=event.event_id,
+        reference=event.reference,
+        reported_at=event.at,
     )
-
-
-def _moment(given: str) -> datetime:
-    moment = datetime.fromisoformat(given)
-    if moment.tzinfo is None:
-        raise ValueError("a time without a zone")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("no time of ours") from error
-
-
-def _word(given: Any, longest: int) -> str:
-    """Return a gateway's word, if it can be stored."""
-    word = str(given)
-    if not 0 < len(word) <= longest or not word.isprintable():
-        raise ValueError("a word that cannot be stored")
-    return word

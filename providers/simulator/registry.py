@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import timedelta
-from typing import Any, Final, assert_never
-from urllib.parse import quote
+from typing import Annotated, Any, Final, Literal, assert_never
 
 import httpx
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers import http
@@ -17,78 +16,109 @@ from providers.ports.registration import (
     BrandRequest,
     CampaignRequest,
     LookUpAnswer,
-    Offered,
+    NumberOffers,
+    OperationStatus,
     PurchaseRequest,
     Reason,
-    RegistryNews,
+    RegistryEvent,
     RegistryRequest,
     ReleaseRequest,
     SearchAnswer,
-    Stands,
     SubmitAnswer,
     UnassignmentRequest,
 )
-from providers.simulator.calls import NOT_PROCESSED, signed
-from providers.simulator.messages import NAME, verified
+from providers.simulator.calls import NOT_PROCESSED, SimulatorAdapter
+from providers.simulator.messages import verified
+from providers.simulator.payloads import Code, Id, Payload, parse_json, printable, read_payload
 
-_STANDINGS: Final = {
+_STATUSES: Final = {
     "pending": RegistryStatus.PENDING,
     "done": RegistryStatus.DONE,
     "rejected": RegistryStatus.REJECTED,
 }
 
-_EXPIRED: Final = 30036
+_EXPIRED: Final = "30036"
 """It came too late; the registry did nothing with it."""
-
-_ID: Final = 128
-_CODE: Final = 64
 _MESSAGE: Final = 500
 """Characters that can be stored."""
 
 
-class SimulatedRegistry:
-    """The simulator as a registry: it keeps our reference, so truth is provable both ways."""
+def _clipped(given: object) -> object:
+    return given[:_MESSAGE] if isinstance(given, str) else given
 
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        base_url: str,
-        *,
-        timeout: timedelta,
-        absence_window: timedelta,
-        secret: str | None = None,
-        name: str = NAME,
-    ) -> None:
-        self.name = name
-        self.timeout = timeout
-        self.absence_window = absence_window
-        self._client = client
-        self._secret = secret
-        self._url = f"{base_url.rstrip('/')}/registry"
+
+_FieldName = Annotated[str, Field(max_length=64), AfterValidator(printable)]
+_Message = Annotated[str, BeforeValidator(_clipped), AfterValidator(printable)]
+
+
+class _Refusal(Payload):
+    """The answer to a request that is refused."""
+
+    code: Code
+
+
+class _Reason(_Refusal):
+    """Why something was rejected."""
+
+    field: _FieldName | None = None
+    message: _Message
+
+
+class _Record(Payload):
+    """What a request has become."""
+
+    id: Id
+    status: Literal["pending", "done", "rejected"]
+    reasons: list[_Reason]
+
+
+class _Records(Payload):
+    """The answer to a look-up."""
+
+    items: list[_Record]
+
+
+class _Offer(Payload):
+    """A number that can be bought."""
+
+    number: Annotated[str, Field(max_length=16), AfterValidator(printable)]
+    type: Annotated[NumberType, Field(strict=False)]
+    locality: str | None = None
+    region: str | None = None
+
+
+class _Offers(Payload):
+    """The answer to a search."""
+
+    items: list[_Offer]
+
+
+class _Event(Payload):
+    """What is posted to us, whatever it is about."""
+
+    type: Any
+
+
+class _News(Payload):
+    """What is posted once something is decided."""
+
+    reference: str
+
+
+class SimulatedRegistry(SimulatorAdapter):
+    """The simulator as a registry: it keeps our reference, so truth is provable both ways."""
 
     async def submit(self, request: RegistryRequest) -> SubmitAnswer:
         """Post one request; here one call does it all."""
-        response = await http.deliver(
-            self._client,
-            signed(
-                self._client.build_request(
-                    "POST", f"{self._url}/{_collection(request)}", json=_document(request)
-                ),
-                self._secret,
-            ),
-            not_after=request.not_after,
-            timeout=self.timeout,
-        )
-        if not isinstance(response, httpx.Response):
-            return response
-        return _answer(request, response)
+        response = await self._post(_path(request), _document(request), not_after=request.not_after)
+        return _answer(request, response) if isinstance(response, httpx.Response) else response
 
     async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
         """Ask what was taken under our reference."""
         try:
-            document = await self._get(_collection(request), {"reference": request.reference})
-            items = document["items"]
-            return _stands(request, items[0]) if items else NotFound()
+            document = await self._get(_path(request), {"reference": request.reference})
+            items = read_payload(_Records, document).items
+            return _operation_status(request, items[0]) if items else NotFound()
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=type(error).__name__)
 
@@ -100,53 +130,41 @@ class SimulatedRegistry:
         if area_code is not None:
             wanted["areaCode"] = area_code
         try:
-            document = await self._get("numbers/available", wanted)
-            return Offered(numbers=tuple(_offer(item) for item in document["items"]))
+            document = await self._get("/registry/numbers/available", wanted)
+            return NumberOffers(numbers=tuple(map(_offer, read_payload(_Offers, document).items)))
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=error.__class__.__name__)
 
-    async def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
-        request = self._client.build_request(
-            "GET",
-            f"{self._url}/{quote(path)}",
-            params=dict(params),
-            timeout=self.timeout.total_seconds(),
-        )
-        response = await self._client.send(signed(request, self._secret))
-        response.raise_for_status()
-        document: dict[str, Any] = response.json()
-        return document
 
-
-def news_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryNews | None]:
+def event_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryEvent | None]:
     """Return how to verify and read a webhook: headers and raw body → whose errand has news.
 
     It raises ForgedWebhook when the signature is missing, wrong or older than five minutes.
     """
 
-    def read(headers: Mapping[str, str], body: bytes) -> RegistryNews | None:
+    def read(headers: Mapping[str, str], body: bytes) -> RegistryEvent | None:
         event = verified(secret, headers, body)
-        if event["type"] != "registration":
+        if read_payload(_Event, event).type != "registration":
             return None
-        return RegistryNews(reference=str(event["reference"]))
+        return RegistryEvent(reference=read_payload(_News, event).reference)
 
     return read
 
 
-def _collection(request: RegistryRequest) -> str:
+def _path(request: RegistryRequest) -> str:
     match request:
         case BrandRequest():
-            return "brands"
+            return "/registry/brands"
         case CampaignRequest():
-            return "campaigns"
+            return "/registry/campaigns"
         case PurchaseRequest():
-            return "numbers"
+            return "/registry/numbers"
         case UnassignmentRequest():
-            return "unassignments"
+            return "/registry/unassignments"
         case AssignmentRequest():
-            return "assignments"
+            return "/registry/assignments"
         case ReleaseRequest():
-            return "releases"
+            return "/registry/releases"
         case _:
             assert_never(request)
 
@@ -196,49 +214,34 @@ def _answer(request: RegistryRequest, response: httpx.Response) -> SubmitAnswer:
             reason=status, provider_code=status, retry_after=http.retry_after(response)
         )
     try:
-        answer: dict[str, Any] = response.json()
         if response.status_code == httpx.codes.ACCEPTED:
-            return _stands(request, answer)
+            return _operation_status(request, read_payload(_Record, parse_json(response.content)))
         if response.status_code in (httpx.codes.UNPROCESSABLE_ENTITY, httpx.codes.BAD_REQUEST):
-            if answer["code"] == _EXPIRED:
-                return NotProcessed(reason="expired", provider_code=str(_EXPIRED))
-            return Stands(standing=RegistryStatus.REJECTED, reasons=(_reason(answer),))
+            answer = parse_json(response.content)
+            if read_payload(_Refusal, answer).code == _EXPIRED:
+                return NotProcessed(reason="expired", provider_code=_EXPIRED)
+            reason = _reason(read_payload(_Reason, answer))
+            return OperationStatus(status=RegistryStatus.REJECTED, reasons=(reason,))
     except (ValueError, KeyError, TypeError):
         pass
     return Ambiguous(reason=status, provider_code=status)
 
 
-def _stands(request: RegistryRequest, item: Mapping[str, Any]) -> Stands:
+def _operation_status(request: RegistryRequest, record: _Record) -> OperationStatus:
     # What an assignment is called there nobody needs: its number keeps its own id.
     keeps = isinstance(request, BrandRequest | CampaignRequest | PurchaseRequest)
-    return Stands(
-        standing=_STANDINGS[item["status"]],
-        vendor_id=_word(item["id"], _ID) if keeps else None,
-        reasons=tuple(_reason(reason) for reason in item["reasons"]),
+    return OperationStatus(
+        status=_STATUSES[record.status],
+        vendor_id=record.id if keeps else None,
+        reasons=tuple(map(_reason, record.reasons)),
     )
 
 
-def _reason(given: Mapping[str, Any]) -> Reason:
-    field = given.get("field")
-    return Reason(
-        code=_word(given["code"], _CODE),
-        field=None if field is None else _word(field, _CODE),
-        message=_word(str(given["message"])[:_MESSAGE], _MESSAGE),
-    )
+def _reason(told: _Reason) -> Reason:
+    return Reason(code=told.code, field=told.field, message=told.message)
 
 
-def _offer(item: Mapping[str, Any]) -> AvailableNumber:
+def _offer(item: _Offer) -> AvailableNumber:
     return AvailableNumber(
-        number=_word(item["number"], 16),
-        type=NumberType(item["type"]),
-        locality=item.get("locality"),
-        region=item.get("region"),
+        number=item.number, type=item.type, locality=item.locality, region=item.region
     )
-
-
-def _word(given: Any, longest: int) -> str:
-    """Return a vendor's word, if it can be stored."""
-    word = str(given)
-    if not 0 < len(word) <= longest or not word.isprintable():
-        raise ValueError("a word that cannot be stored")
-    return word

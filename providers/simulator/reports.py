@@ -1,18 +1,20 @@
 """What the simulator's reports mean, posted by it or told when it is asked."""
 
 import re
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from models.enums import Channel, ErrorCode, ReportStatus, SuppressionReason
-from providers.ports.messages import Report
+from providers.ports.messages import Found, NotFound, Report
+from providers.simulator.payloads import Code, Id, Moment, Payload, printable, read_payload
 
-_FAILURES: Final[dict[int, ErrorCode]] = {
-    30005: ErrorCode.UNREACHABLE,
-    31005: ErrorCode.DELIVERY_FAILED,
-    40450: ErrorCode.UNREACHABLE,
-    40550: ErrorCode.BAD_DESTINATION,
+_FAILURES: Final[dict[str, ErrorCode]] = {
+    "30005": ErrorCode.UNREACHABLE,
+    "31005": ErrorCode.DELIVERY_FAILED,
+    "40450": ErrorCode.UNREACHABLE,
+    "40550": ErrorCode.BAD_DESTINATION,
 }
 """Code in a report → our word."""
 
@@ -48,103 +50,135 @@ _ONLY_ON: Final[dict[str, Channel]] = {
 }
 """Statuses that one channel has alone; the others are told of several."""
 
-EVENT_ID: Final = 128
-MESSAGE_ID: Final = 128
 _PHASE: Final = 32
-CODE: Final = 64
-_RECIPIENT: Final = 320
 """Characters that can be stored."""
-
-_LONGEST_CALL: Final = 2**31 - 1
-"""Seconds that can be stored."""
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?", re.ASCII)
 """A price that can be stored."""
 
 
-def look_up_reports(item: dict[str, Any], reference: str) -> list[Report]:
-    """Read the events that a look-up tells of one message."""
-    told = {"messageId": item["id"], "reference": reference, "channel": item.get("channel")}
-    reports = (read_report({**event, **told}) for event in item["events"])
-    return [report for report in reports if report is not None]
-
-
-def read_report(event: dict[str, Any]) -> Report | None:
-    """Read one event; None for a status of no interest to us.
-
-    Raises:
-        ValueError, KeyError, TypeError: it is no report that can be stored.
-    """
-    phase = str(event["status"])
-    status = _STATUSES.get(phase)
-    if status is None:
-        return None
-    transient = event.get("bounceType") == "transient"
-    code = event.get("errorCode")
-    told = f"{phase}, {event['bounceType']}" if event.get("bounceType") else phase
-    recipient = event.get("recipient")
-    return Report(
-        event_id=word(event["eventId"], EVENT_ID),
-        reference=str(event["reference"]),
-        status=ReportStatus.SENT if transient else status,
-        phase=word(told[:_PHASE], _PHASE),
-        reported_at=moment(event["at"]),
-        provider_message_id=word(event["messageId"], MESSAGE_ID),
-        channel=_channel(event.get("channel"), phase),
-        recipient=None if recipient is None else word(recipient, _RECIPIENT),
-        duration_seconds=_seconds(event.get("durationSeconds")),
-        suppresses=None if transient else _SUPPRESSES.get(phase),
-        error_code=_error_code(phase, code),
-        provider_code=None if code is None else word(str(code)[:CODE], CODE),
-        price=_price(event.get("price")),
-    )
-
-
-def _channel(given: Any, phase: str) -> Channel | None:
-    """Return the channel a report is about; None if neither it nor its status tells."""
-    only = _ONLY_ON.get(phase)
-    channel = only if given is None else Channel(given)
-    if only not in (None, channel):
-        raise ValueError("a status that the channel does not have")
-    return channel
-
-
-def moment(given: str) -> datetime:
-    """Return a vendor's time in UTC; raises ValueError for one without a zone."""
-    at = datetime.fromisoformat(given)
-    if at.tzinfo is None:
-        raise ValueError("a time without a zone")
-    try:
-        return at.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("no time of ours") from error
-
-
-def _seconds(given: Any) -> int | None:
-    if given is None:
-        return None
-    if type(given) is not int or not 0 <= given <= _LONGEST_CALL:
-        raise ValueError("no duration")
-    return given
-
-
-def _price(given: Any) -> Decimal | None:
-    if given is None:
-        return None
+def _price(given: object) -> Decimal:
     if not isinstance(given, str) or not _AMOUNT.fullmatch(given):
         raise ValueError("no price")
     return Decimal(given)
 
 
-def word(given: Any, longest: int) -> str:
-    """Return a vendor's word, if it can be stored; what is only told may be clipped before."""
-    told = str(given)
-    if not 0 < len(told) <= longest or not told.isprintable():
-        raise ValueError("a word that cannot be stored")
-    return told
+def _interests(event: object) -> bool:
+    """Say whether an event has to be read: all but those whose status means nothing to us."""
+    return not isinstance(event, dict) or str(event.get("status", "sent")) in _STATUSES
 
 
-def _error_code(phase: str, code: int | None) -> ErrorCode | None:
-    if phase in _UNANSWERED:
+def _interesting(events: object) -> object:
+    return [*filter(_interests, events)] if isinstance(events, list) else events
+
+
+_Channel = Annotated[Channel, Field(strict=False)]
+_Recipient = Annotated[str, Field(max_length=320), AfterValidator(printable)]
+_Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
+_Price = Annotated[Decimal, BeforeValidator(_price)]
+
+
+class EventPayload(Payload):
+    """One event of a message, with a status that means something to us."""
+
+    event_id: Id
+    status: str
+    at: Moment
+    error_code: Code | None = None
+    duration_seconds: _Seconds | None = None
+    recipient: _Recipient | None = None
+    bounce_type: str | None = None
+    price: _Price | None = None
+
+
+class ReportPayload(EventPayload):
+    """An event that the simulator posts."""
+
+    message_id: Id
+    reference: str
+    channel: _Channel | None = None
+
+
+class MessagePayload(Payload):
+    """One message of a look-up, with its events."""
+
+    id: Id
+    reference: str | None = None
+    channel: _Channel | None = None
+    events: Annotated[list[EventPayload], BeforeValidator(_interesting)]
+
+
+class MessagesPayload(Payload):
+    """The answer to a look-up."""
+
+    items: list[MessagePayload]
+
+
+def read_look_up(document: object, reference: str) -> Found | NotFound:
+    """Read what the simulator took under a reference.
+
+    Raises:
+        ValueError, KeyError, TypeError: it cannot be read, or it is about another message.
+    """
+    items = read_payload(MessagesPayload, document).items
+    if not items:
+        return NotFound()
+    if any("reference" in item.model_fields_set and item.reference != reference for item in items):
+        raise ValueError("about another message")
+    return Found(
+        provider_message_id=items[0].id,
+        reports=tuple(
+            _report(event, item.id, reference, item.channel)
+            for item in items
+            for event in item.events
+        ),
+    )
+
+
+def read_report(document: object) -> Report | None:
+    """Read a report; None for a status that means nothing to us.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is no report that can be stored.
+    """
+    if not _interests(document):
+        return None
+    told = read_payload(ReportPayload, document)
+    return _report(told, told.message_id, told.reference, told.channel)
+
+
+def _report(
+    event: EventPayload, message_id: str, reference: str, channel: Channel | None
+) -> Report:
+    transient = event.bounce_type == "transient"
+    phase = f"{event.status}, {event.bounce_type}" if event.bounce_type else event.status
+    return Report(
+        event_id=event.event_id,
+        reference=reference,
+        status=ReportStatus.SENT if transient else _STATUSES[event.status],
+        phase=printable(phase[:_PHASE]),
+        reported_at=event.at,
+        provider_message_id=message_id,
+        channel=_channel(channel, event.status),
+        recipient=event.recipient,
+        duration_seconds=event.duration_seconds,
+        suppresses=None if transient else _SUPPRESSES.get(event.status),
+        error_code=_error_code(event.status, event.error_code),
+        provider_code=event.error_code,
+        price=event.price,
+    )
+
+
+def _channel(told: Channel | None, status: str) -> Channel | None:
+    """Return the channel a report is about; None if neither it nor its status tells."""
+    only = _ONLY_ON.get(status)
+    channel = told or only
+    if only not in (None, channel):
+        raise ValueError("a status that the channel does not have")
+    return channel
+
+
+def _error_code(status: str, code: str | None) -> ErrorCode | None:
+    if status in _UNANSWERED:
         return ErrorCode.UNREACHABLE
     return None if code is None else _FAILURES.get(code, ErrorCode.DELIVERY_FAILED)

@@ -20,7 +20,7 @@ from typing import Any, Final
 from models.rules.registration.profiles import BrandProfile
 from models.rules.registration.vocabulary import EntityType, RegistryStatus
 from providers.ports.messages import NotFound
-from providers.ports.registration import Advanced, BrandRequest, Stands
+from providers.ports.registration import BrandRequest, MoreCallsNeeded, OperationStatus
 from providers.twilio.businesses import business, messaging_profile, missing, owner, person
 from providers.twilio.client import Twilio, text
 from providers.twilio.progress import (
@@ -30,7 +30,7 @@ from providers.twilio.progress import (
     Step,
     advance,
     complete,
-    seek,
+    look_up_step,
 )
 from providers.twilio.reasons import of_errors
 from providers.twilio.trusthub import (
@@ -39,15 +39,15 @@ from providers.twilio.trusthub import (
     PROFILES,
     Assign,
     AwaitReview,
-    Describe,
+    CreateAddress,
+    CreateBundle,
     Evaluate,
-    HandIn,
-    Locate,
-    MakeBundle,
-    Relocate,
+    SubmitBundle,
+    UpdateAddress,
+    WriteEntity,
 )
 
-_STANDINGS: Final[dict[str, RegistryStatus]] = {
+_STATUSES: Final[dict[str, RegistryStatus]] = {
     "PENDING": RegistryStatus.PENDING,
     "IN_REVIEW": RegistryStatus.PENDING,
     "APPROVED": RegistryStatus.DONE,
@@ -94,7 +94,7 @@ _SOLE: Final = Path(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
+class OperatorProfile:
     """The operator of this installation, as Twilio knows it."""
 
     primary_profile: str
@@ -105,32 +105,34 @@ class Office:
     """Where Twilio passes on texts to the numbers that are bought."""
 
 
-async def submit(twilio: Twilio, office: Office, request: BrandRequest) -> Stands | Advanced:
+async def submit(
+    twilio: Twilio, operator: OperatorProfile, request: BrandRequest
+) -> OperationStatus | MoreCallsNeeded:
     """Take the next step of a registration."""
     lacking = missing(request.profile)
     if lacking:
-        return Stands(standing=RegistryStatus.REJECTED, reasons=lacking)
+        return OperationStatus(status=RegistryStatus.REJECTED, reasons=lacking)
     path = _path(request)
-    return await advance(request, _steps(twilio, office, path, request.profile), last=path.brand)
+    return await advance(request, _steps(twilio, operator, path, request.profile), last=path.brand)
 
 
 async def look_up(
-    twilio: Twilio, office: Office, request: BrandRequest
-) -> Stands | Advanced | NotFound:
+    twilio: Twilio, operator: OperatorProfile, request: BrandRequest
+) -> OperationStatus | MoreCallsNeeded | NotFound:
     """Say whether the last step was taken, or how the registration stands."""
     path = _path(request)
-    steps = _steps(twilio, office, path, request.profile)
+    steps = _steps(twilio, operator, path, request.profile)
     if not (request.taken and complete(request, steps)):
-        return await seek(request, steps, last=path.brand)
+        return await look_up_step(request, steps, last=path.brand)
     found = await _registered(twilio, Progress.of(request).sids[path.brand])
-    return NotFound() if found is None else _stands(found)
+    return NotFound() if found is None else _operation_status(found)
 
 
-def _stands(brand: dict[str, Any]) -> Stands:
-    standing = _STANDINGS.get(str(brand.get("status")), RegistryStatus.PENDING)
-    rejected = standing is RegistryStatus.REJECTED
-    return Stands(
-        standing=standing,
+def _operation_status(brand: dict[str, Any]) -> OperationStatus:
+    status = _STATUSES.get(str(brand.get("status")), RegistryStatus.PENDING)
+    rejected = status is RegistryStatus.REJECTED
+    return OperationStatus(
+        status=status,
         vendor_id=text(brand, "sid"),
         reasons=of_errors(brand) if rejected else (),
     )
@@ -145,22 +147,24 @@ def _path(request: BrandRequest) -> Path:
     return _SOLE if sole else _STANDARD
 
 
-def _steps(twilio: Twilio, office: Office, path: Path, profile: BrandProfile) -> Sequence[Step]:
+def _steps(
+    twilio: Twilio, operator: OperatorProfile, path: Path, profile: BrandProfile
+) -> Sequence[Step]:
     """Return the steps of a registration in their order; what they are named is stored."""
     bundle, product = path.step("profile"), path.step("product")
     address, document = f"address {profile.country}", path.step("document")
-    who = _who(twilio, path, profile)
+    who = _party_steps(twilio, path, profile)
     return (
-        MakeBundle(
+        CreateBundle(
             twilio=twilio,
             name=bundle,
             kind=PROFILES,
             policy=path.profile_policy,
-            email=office.email,
+            email=operator.email,
         ),
         *who,
-        Locate(twilio=twilio, name=address, address=_address(profile)),
-        Describe(
+        CreateAddress(twilio=twilio, name=address, address=_address(profile)),
+        WriteEntity(
             twilio=twilio,
             name=document,
             resource=DOCUMENTS,
@@ -168,7 +172,7 @@ def _steps(twilio: Twilio, office: Office, path: Path, profile: BrandProfile) ->
             attributes=lambda progress: {"address_sids": progress.sids[address]},
             lasting=True,
         ),
-        Relocate(twilio=twilio, document=document, address=address),
+        UpdateAddress(twilio=twilio, document=document, address=address),
         *(
             Assign(twilio=twilio, kind=PROFILES, bundle=bundle, item=_made(item), item_name=item)
             for item in (*(step.name for step in who), document)
@@ -177,22 +181,22 @@ def _steps(twilio: Twilio, office: Office, path: Path, profile: BrandProfile) ->
             twilio=twilio,
             kind=PROFILES,
             bundle=bundle,
-            item=lambda _: office.primary_profile,
+            item=lambda _: operator.primary_profile,
             item_name="primary",
         ),
         Evaluate(twilio=twilio, kind=PROFILES, bundle=bundle, policy=path.profile_policy),
-        HandIn(twilio=twilio, kind=PROFILES, bundle=bundle),
-        *_product(twilio, office, path, profile),
+        SubmitBundle(twilio=twilio, kind=PROFILES, bundle=bundle),
+        *_product(twilio, operator, path, profile),
         AwaitReview(twilio=twilio, kind=PROFILES, bundle=bundle),
         AwaitReview(twilio=twilio, kind=PRODUCTS, bundle=product),
-        Register(twilio=twilio, path=path),
+        RegisterBrandStep(twilio=twilio, path=path),
     )
 
 
-def _who(twilio: Twilio, path: Path, profile: BrandProfile) -> Sequence[Step]:
+def _party_steps(twilio: Twilio, path: Path, profile: BrandProfile) -> Sequence[Step]:
     """Return the steps that say who the business is and who speaks for it."""
     sole = path is _SOLE
-    speaks = Describe(
+    speaks = WriteEntity(
         twilio=twilio,
         name=path.step("person"),
         resource="EndUsers",
@@ -202,7 +206,7 @@ def _who(twilio: Twilio, path: Path, profile: BrandProfile) -> Sequence[Step]:
     if sole:
         return (speaks,)
     return (
-        Describe(
+        WriteEntity(
             twilio=twilio,
             name=path.step("business"),
             resource="EndUsers",
@@ -213,19 +217,21 @@ def _who(twilio: Twilio, path: Path, profile: BrandProfile) -> Sequence[Step]:
     )
 
 
-def _product(twilio: Twilio, office: Office, path: Path, profile: BrandProfile) -> Sequence[Step]:
+def _product(
+    twilio: Twilio, operator: OperatorProfile, path: Path, profile: BrandProfile
+) -> Sequence[Step]:
     """Return the steps of the trust product, which names the customer profile."""
     sole = path is _SOLE
     product, messaging = path.step("product"), path.step("messaging")
     return (
-        MakeBundle(
+        CreateBundle(
             twilio=twilio,
             name=product,
             kind=PRODUCTS,
             policy=path.product_policy,
-            email=office.email,
+            email=operator.email,
         ),
-        Describe(
+        WriteEntity(
             twilio=twilio,
             name=messaging,
             resource="EndUsers",
@@ -237,7 +243,7 @@ def _product(twilio: Twilio, office: Office, path: Path, profile: BrandProfile) 
             for item in (messaging, path.step("profile"))
         ),
         Evaluate(twilio=twilio, kind=PRODUCTS, bundle=product, policy=path.product_policy),
-        HandIn(twilio=twilio, kind=PRODUCTS, bundle=product),
+        SubmitBundle(twilio=twilio, kind=PRODUCTS, bundle=product),
     )
 
 
@@ -257,8 +263,8 @@ def _address(profile: BrandProfile) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Register:
-    """Register the brand, which costs a fee, or hand its rejected registration in again."""
+class RegisterBrandStep:
+    """Register the brand, which costs a fee, or submit its rejected registration again."""
 
     twilio: Twilio
     path: Path
@@ -267,7 +273,7 @@ class Register:
     def name(self) -> str:
         return self.path.brand
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         url = self.twilio.messaging("a2p/BrandRegistrations")
         rejected = progress.sids.get(self.name)
         if rejected is not None:
@@ -281,15 +287,15 @@ class Register:
         made = await self.twilio.create(url, form, not_after=not_after)
         return Done(sid=text(made, "sid"))
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         rejected = progress.sids.get(self.name)
         if rejected is not None:
             found = await _registered(self.twilio, rejected)
-            failed = found is None or _stands(found).standing is RegistryStatus.REJECTED
+            failed = found is None or _operation_status(found).status is RegistryStatus.REJECTED
             return None if failed else Done()
         product = progress.sids[self.path.step("product")]
         url = self.twilio.messaging("a2p/BrandRegistrations")
-        async for brand in self.twilio.every(url, "data"):
+        async for brand in self.twilio.list_items(url, "data"):
             if brand.get("a2p_profile_bundle_sid") == product:
                 return Done(sid=text(brand, "sid"))
         return None

@@ -23,16 +23,21 @@ from models.rules.registration.profiles import CampaignProfile
 from models.rules.registration.vocabulary import RegistryStatus
 from models.rules.senders.campaign_throughput import of_class
 from providers.ports.messages import NotFound
-from providers.ports.registration import Advanced, CampaignRequest, Stands, VendorState
-from providers.twilio.client import Form, Refusal, Twilio, text
-from providers.twilio.progress import Done, Outcome, Progress, Step, advance, complete, seek
+from providers.ports.registration import (
+    CampaignRequest,
+    MoreCallsNeeded,
+    OperationStatus,
+    VendorState,
+)
+from providers.twilio.client import Form, RequestRejected, Twilio, text
+from providers.twilio.progress import Done, Outcome, Progress, Step, advance, complete, look_up_step
 from providers.twilio.reasons import of_errors
 
 CAMPAIGN: Final = "campaign"
 _SERVICE: Final = "service"
 _FIXED: Final = "fixed"
 
-_STANDINGS: Final[dict[str, RegistryStatus]] = {
+_STATUSES: Final[dict[str, RegistryStatus]] = {
     "PENDING": RegistryStatus.PENDING,
     "IN_PROGRESS": RegistryStatus.PENDING,
     "VERIFIED": RegistryStatus.DONE,
@@ -49,27 +54,29 @@ def service_of(state: VendorState) -> str | None:
     return sid
 
 
-async def submit(twilio: Twilio, request: CampaignRequest) -> Stands | Advanced:
+async def submit(twilio: Twilio, request: CampaignRequest) -> OperationStatus | MoreCallsNeeded:
     """Take the next step of a registration."""
     return await advance(request, _steps(twilio, request), last=CAMPAIGN)
 
 
-async def look_up(twilio: Twilio, request: CampaignRequest) -> Stands | Advanced | NotFound:
+async def look_up(
+    twilio: Twilio, request: CampaignRequest
+) -> OperationStatus | MoreCallsNeeded | NotFound:
     """Say whether the last step was taken, or how the campaign stands."""
     steps = _steps(twilio, request)
     if not (request.taken and complete(request, steps)):
-        return await seek(request, steps, last=CAMPAIGN)
+        return await look_up_step(request, steps, last=CAMPAIGN)
     sids = Progress.of(request).sids
     found = await twilio.find(f"{_campaigns(twilio, sids[_SERVICE])}/{sids[CAMPAIGN]}")
-    return NotFound() if found is None else _stands(found)
+    return NotFound() if found is None else _operation_status(found)
 
 
 def _steps(twilio: Twilio, request: CampaignRequest) -> Sequence[Step]:
     """Return the steps of a registration in their order; what they are named is stored."""
     return (
-        OpenService(twilio=twilio),
-        Clear(twilio=twilio, fixed=_digest(request.profile), rejected=request.vendor_id),
-        Register(
+        CreateService(twilio=twilio),
+        DeleteRejected(twilio=twilio, fixed=_digest(request.profile), rejected=request.vendor_id),
+        RegisterCampaignStep(
             twilio=twilio,
             profile=request.profile,
             brand=request.brand_vendor_id,
@@ -78,13 +85,13 @@ def _steps(twilio: Twilio, request: CampaignRequest) -> Sequence[Step]:
     )
 
 
-def _stands(campaign: Mapping[str, Any]) -> Stands:
-    standing = _STANDINGS.get(str(campaign.get("campaign_status")), RegistryStatus.PENDING)
-    return Stands(
-        standing=standing,
+def _operation_status(campaign: Mapping[str, Any]) -> OperationStatus:
+    status = _STATUSES.get(str(campaign.get("campaign_status")), RegistryStatus.PENDING)
+    return OperationStatus(
+        status=status,
         vendor_id=text(campaign, "sid"),
-        reasons=of_errors(campaign) if standing is RegistryStatus.REJECTED else (),
-        segments_per_second=_throughput(campaign) if standing is RegistryStatus.DONE else None,
+        reasons=of_errors(campaign) if status is RegistryStatus.REJECTED else (),
+        segments_per_second=_throughput(campaign) if status is RegistryStatus.DONE else None,
     )
 
 
@@ -100,7 +107,7 @@ def _campaigns(twilio: Twilio, service: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenService:
+class CreateService:
     """Make the Messaging Service that a campaign and its numbers belong to.
 
     Its own features that change a message or choose a number are off: both are ours to do.
@@ -112,7 +119,7 @@ class OpenService:
     def name(self) -> str:
         return _SERVICE
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         if _SERVICE in progress.sids:
             return Done()
         form: Form = {
@@ -128,16 +135,16 @@ class OpenService:
         )
         return Done(sid=text(made, "sid"))
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         named = self.twilio.named(progress.reference)
-        async for service in self.twilio.every(self.twilio.messaging("Services"), "services"):
+        async for service in self.twilio.list_items(self.twilio.messaging("Services"), "services"):
             if service.get("friendly_name") == named:
                 return Done(sid=text(service, "sid"))
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clear:
+class DeleteRejected:
     """Delete a rejected campaign that cannot be amended to what is wanted now.
 
     Its `sid` is no id of Twilio's but a digest of what cannot be amended.
@@ -151,20 +158,20 @@ class Clear:
     def name(self) -> str:
         return _FIXED
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         if self.rejected is None or progress.sids.get(_FIXED) == self.fixed:
             return Done(sid=self.fixed)
         url = _campaigns(self.twilio, progress.sids[_SERVICE])
         await self.twilio.remove(f"{url}/{self.rejected}", not_after=not_after)
         return Done(sid=self.fixed)
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         gone = not await _is_there(self.twilio, progress, self.rejected)
         return Done(sid=self.fixed) if gone else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Register:
+class RegisterCampaignStep:
     """Register the campaign, which costs a fee, or amend the rejected one that is still there."""
 
     twilio: Twilio
@@ -176,7 +183,7 @@ class Register:
     def name(self) -> str:
         return CAMPAIGN
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         url = _campaigns(self.twilio, progress.sids[_SERVICE])
         if await _is_there(self.twilio, progress, self.rejected):
             amended = await self.twilio.create(
@@ -191,17 +198,17 @@ class Register:
         }
         try:
             made = await self.twilio.create(url, form, not_after=not_after)
-        except Refusal:
+        except RequestRejected:
             # A service has one campaign: perhaps ours, by a call whose answer was lost.
-            ours = await self.seek(progress)
+            ours = await self.find_outcome(progress)
             if ours is None:
                 raise
             return ours
         return Done(sid=text(made, "sid"))
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         url = _campaigns(self.twilio, progress.sids[_SERVICE])
-        async for campaign in self.twilio.every(url, "compliance"):
+        async for campaign in self.twilio.list_items(url, "compliance"):
             if self._is_ours(campaign):
                 return Done(sid=text(campaign, "sid"))
         return None
@@ -209,8 +216,8 @@ class Register:
     def _is_ours(self, campaign: Mapping[str, Any]) -> bool:
         """Say whether it is the one to be made, which may be decided by now, or is amended."""
         if campaign.get("sid") == self.rejected:
-            return _stands(campaign).standing is not RegistryStatus.REJECTED
-        # Nobody else uses the service; what may be left in it is what an earlier errand deleted.
+            return _operation_status(campaign).status is not RegistryStatus.REJECTED
+        # Nobody else uses the service; what may be left in it is what an earlier operation deleted.
         return self.rejected is None or campaign.get("campaign_status") != "DELETED"
 
 

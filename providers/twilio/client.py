@@ -1,19 +1,19 @@
-"""Talking to Twilio: authentication, forms, pages, and what each of its answers means.
+"""Client of Twilio's REST APIs: authentication, forms, pages, and what each answer means.
 
-A step of an adapter here asks several times, so what stops it is raised inside this package and
-turned into a closed answer at its edge (`registry.py`, `sip.py`).
+A step of an adapter makes several requests, so a failure is raised inside this package and turned
+into a closed answer at its edge (`registry.py`, `sip.py`).
 
-| what comes back | means |
+| answer | means |
 |---|---|
 | 2xx | its document |
-| 404 to a question | there is none |
-| 400, 404, 409, 422 | `Refusal` with Twilio's own code: the request is wrong and stays so |
-| 401, 403 | `Unprocessed`: our account is at fault, not what was asked; an operator must look |
-| 429 | `Unprocessed`, with its Retry-After |
-| anything before the first byte | `Unprocessed` |
-| 5xx, other statuses, a time-out, a reset, an unreadable body | `Lost`: it may have happened |
+| 404 to a GET | there is none |
+| 400, 404, 409, 422 | `RequestRejected` with Twilio's code: the request stays wrong |
+| 401, 403 | `NotProcessedError`: the account is at fault, not the request; an operator must look |
+| 429 | `NotProcessedError`, with its Retry-After |
+| a failure before the first byte | `NotProcessedError` |
+| 5xx, other statuses, timeout, reset, unreadable body | `AmbiguousError`: it may have happened |
 
-A question that was not answered changed nothing, so it is never `Lost`, but `Unprocessed`.
+A failed GET changed nothing, so it is never `AmbiguousError`, but `NotProcessedError`.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -52,16 +52,16 @@ class Account:
     trusthub_url: str = "https://trusthub.twilio.com"
 
 
-class Stopped(Exception):
-    """Twilio did not do what was asked; its subclasses say why. Caught by whoever asked.
+class TwilioError(Exception):
+    """Twilio did not do what was requested; caught by the caller. Subclasses:
 
-    ├── Refusal       it surely did nothing, and will not as long as the request is the same
-    ├── Unprocessed   it surely did nothing; it may be asked again
-    └── Lost          it may have done it: look before asking again
+    ├── RequestRejected      nothing was done, and the same request will fail again
+    ├── NotProcessedError    nothing was done; the request may be repeated
+    └── AmbiguousError       it may have been done: look up before repeating it
     """
 
 
-class Refusal(Stopped):
+class RequestRejected(TwilioError):
     """The request is wrong. `message` is Twilio's own, for a form: never for a log."""
 
     def __init__(self, *, status: int, code: str, message: str) -> None:
@@ -71,7 +71,7 @@ class Refusal(Stopped):
         self.message = message
 
 
-class Unprocessed(Stopped):
+class NotProcessedError(TwilioError):
     """Nothing happened. `reason` may be logged."""
 
     def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
@@ -80,7 +80,7 @@ class Unprocessed(Stopped):
         self.retry_after = retry_after
 
 
-class Lost(Stopped):
+class AmbiguousError(TwilioError):
     """Something may have happened. `reason` may be logged."""
 
     def __init__(self, reason: str) -> None:
@@ -89,7 +89,7 @@ class Lost(Stopped):
 
 
 class Twilio:
-    """Twilio's REST APIs, one request at a time. Never retries; raises `Stopped`."""
+    """Twilio's REST APIs, one request at a time. Never retries; raises `TwilioError`."""
 
     def __init__(self, http: httpx.AsyncClient, account: Account, *, timeout: timedelta) -> None:
         self._http = http
@@ -124,8 +124,8 @@ class Twilio:
     async def find(self, url: str) -> dict[str, Any] | None:
         """Return the document at an address; None if there is none."""
         try:
-            return await self._question(url)
-        except Refusal as refusal:
+            return await self._get(url)
+        except RequestRejected as refusal:
             if refusal.status == httpx.codes.NOT_FOUND:
                 return None
             raise
@@ -134,20 +134,20 @@ class Twilio:
         """Delete what is at an address; that nothing is there is as good."""
         try:
             await self._ask("DELETE", url, not_after)
-        except Refusal as refusal:
+        except RequestRejected as refusal:
             if refusal.status != httpx.codes.NOT_FOUND:
                 raise
 
-    async def every(
+    async def list_items(
         self, url: str, key: str, wanted: Form | None = None, *, page: int = _PAGE_SIZE
     ) -> AsyncIterator[dict[str, Any]]:
         """Go through a list, so many at a time; `key` names the list in its document."""
         query = httpx.QueryParams(_encoded({**(wanted or {}), "PageSize": page}))
         for _ in range(_MOST_PAGES):
-            shown = await self._question(url, params=query)
+            shown = await self._get(url, params=query)
             items = shown.get(key)
             if not isinstance(items, list):
-                raise Unprocessed("no list")
+                raise NotProcessedError("no list")
             for item in items:
                 if isinstance(item, dict):
                     yield item
@@ -155,13 +155,13 @@ class Twilio:
             if following is None:
                 return
             query = following
-        raise Unprocessed("a list without end")
+        raise NotProcessedError("a list without end")
 
-    async def _question(self, url: str, **content: Any) -> dict[str, Any]:
+    async def _get(self, url: str, **content: Any) -> dict[str, Any]:
         try:
             return _document(await self._ask("GET", url, **content))
-        except Lost as lost:
-            raise Unprocessed(lost.reason) from lost
+        except AmbiguousError as lost:
+            raise NotProcessedError(lost.reason) from lost
 
     async def _ask(
         self, method: str, url: str, not_after: datetime | None = None, **content: Any
@@ -177,9 +177,9 @@ class Twilio:
         )
         match answer:
             case NotProcessed():
-                raise Unprocessed(answer.reason, answer.retry_after)
+                raise NotProcessedError(answer.reason, answer.retry_after)
             case Ambiguous():
-                raise Lost(answer.reason)
+                raise AmbiguousError(answer.reason)
         return _accepted(answer)
 
 
@@ -187,11 +187,11 @@ def text(document: Mapping[str, Any], key: str) -> str:
     """Return a word of a document that must be there.
 
     Raises:
-        Lost: it is not; the answer cannot be read.
+        AmbiguousError: it is not; the answer cannot be read.
     """
     word = document.get(key)
     if not isinstance(word, str) or not word:
-        raise Lost(f"no {key}")
+        raise AmbiguousError(f"no {key}")
     return word
 
 
@@ -215,16 +215,16 @@ def _next_page(page: Mapping[str, Any]) -> httpx.QueryParams | None:
     try:
         return httpx.URL(address).params
     except httpx.InvalidURL as error:
-        raise Unprocessed("no next page") from error
+        raise NotProcessedError("no next page") from error
 
 
 def _document(response: httpx.Response) -> dict[str, Any]:
     try:
         document = response.json()
     except (ValueError, RecursionError) as error:
-        raise Lost("not JSON") from error
+        raise AmbiguousError("not JSON") from error
     if not isinstance(document, dict):
-        raise Lost("not a document")
+        raise AmbiguousError("not a document")
     return document
 
 
@@ -233,13 +233,13 @@ def _accepted(response: httpx.Response) -> httpx.Response:
     if response.is_success:
         return response
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        raise Unprocessed(str(status), http.retry_after(response))
+        raise NotProcessedError(str(status), http.retry_after(response))
     if status in _OURS:
-        raise Unprocessed(f"{status} {_error(response)[0]}")
+        raise NotProcessedError(f"{status} {_error(response)[0]}")
     if status in _WRONG:
         code, message = _error(response)
-        raise Refusal(status=status, code=code, message=message)
-    raise Lost(str(status))
+        raise RequestRejected(status=status, code=code, message=message)
+    raise AmbiguousError(str(status))
 
 
 def _error(response: httpx.Response) -> tuple[str, str]:

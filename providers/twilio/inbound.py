@@ -55,7 +55,7 @@ def inbound_verifier(
             raise ForgedWebhook
         return InboundText(
             event_id=form["MessageSid"][0],
-            sender=form["From"][0],
+            sender=form.get("From", [""])[0],  # a withheld number may be left out
             number=form["To"][0],
             body=form["Body"][0],
             sent_at=clock(),

@@ -17,19 +17,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
+from models.rules.senders.north_america import is_us, region_of
 from providers.ports.messages import NotFound
 from providers.ports.registration import (
     AssignmentRequest,
     AvailableNumber,
-    Offered,
+    NumberOffers,
+    OperationStatus,
     PurchaseRequest,
     Reason,
     ReleaseRequest,
-    Stands,
     UnassignmentRequest,
 )
 from providers.twilio.campaigns import service_of
-from providers.twilio.client import Refusal, Twilio, Unprocessed, text
+from providers.twilio.client import NotProcessedError, RequestRejected, Twilio, text
 from providers.twilio.reasons import of_refusal
 
 _OURS: Final = "IncomingPhoneNumbers"
@@ -41,31 +42,45 @@ _KINDS: Final[dict[NumberType, str]] = {
     NumberType.TOLL_FREE: "TollFree",
 }
 
-_DONE: Final = Stands(standing=RegistryStatus.DONE)
+_NOT_FOUND: Final = 404
+
+_DONE: Final = OperationStatus(status=RegistryStatus.DONE)
 
 
-async def search(twilio: Twilio, *, area_code: str | None, type: NumberType, limit: int) -> Offered:
-    """List numbers for sale in the US that carry SMS and calls."""
+async def search(
+    twilio: Twilio, *, area_code: str | None, type: NumberType, limit: int
+) -> NumberOffers:
+    """List numbers for sale in the US and its territories that carry SMS and calls.
+
+    Twilio lists a territory as a country of its own; where it sells none, nothing is offered.
+    """
     wanted: dict[str, str | bool] = {"SmsEnabled": True, "VoiceEnabled": True}
     if area_code is not None:
         wanted["AreaCode"] = area_code
-    url = twilio.api(f"AvailablePhoneNumbers/US/{_KINDS[type]}")
+    country = "US" if area_code is None or not is_us(area_code) else region_of(area_code)
+    url = twilio.api(f"AvailablePhoneNumbers/{country}/{_KINDS[type]}")
     found: list[AvailableNumber] = []
-    async for number in twilio.every(url, "available_phone_numbers", wanted, page=limit):
-        found.append(
-            AvailableNumber(
-                number=_word(number, "phone_number"),
-                type=type,
-                locality=number.get("locality") or None,
-                region=number.get("region") or None,
-            )
-        )
-        if len(found) >= limit:
-            break
-    return Offered(numbers=tuple(found))
+    try:
+        async for number in twilio.list_items(url, "available_phone_numbers", wanted, page=limit):
+            found.append(_available(number, type))
+            if len(found) >= limit:
+                break
+    except RequestRejected as refusal:
+        if refusal.status != _NOT_FOUND or country == "US":
+            raise
+    return NumberOffers(numbers=tuple(found))
 
 
-async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Stands:
+def _available(number: Mapping[str, Any], type: NumberType) -> AvailableNumber:
+    return AvailableNumber(
+        number=_word(number, "phone_number"),
+        type=type,
+        locality=number.get("locality") or None,
+        region=number.get("region") or None,
+    )
+
+
+async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> OperationStatus:
     """Buy a number, and have texts to it passed on: a STOP must reach us from its first day.
 
     What is not taken there is posted there once more; otherwise Twilio would give it up.
@@ -80,30 +95,30 @@ async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Sta
     }
     try:
         bought = await twilio.create(twilio.api(_OURS), form, not_after=request.not_after)
-    except Refusal as refusal:
+    except RequestRejected as refusal:
         # Refused as sold: perhaps to us, by a call whose answer was lost.
         ours = await _bought(twilio, request)
         reasons = of_refusal(refusal, field="number")
-        return ours or Stands(standing=RegistryStatus.REJECTED, reasons=reasons)
-    return Stands(standing=RegistryStatus.DONE, vendor_id=text(bought, "sid"))
+        return ours or OperationStatus(status=RegistryStatus.REJECTED, reasons=reasons)
+    return OperationStatus(status=RegistryStatus.DONE, vendor_id=text(bought, "sid"))
 
 
-async def look_up_purchase(twilio: Twilio, request: PurchaseRequest) -> Stands | NotFound:
+async def look_up_purchase(twilio: Twilio, request: PurchaseRequest) -> OperationStatus | NotFound:
     """Say whether this very number is ours, under our reference."""
     return await _bought(twilio, request) or NotFound()
 
 
-async def _bought(twilio: Twilio, request: PurchaseRequest) -> Stands | None:
+async def _bought(twilio: Twilio, request: PurchaseRequest) -> OperationStatus | None:
     named = twilio.named(request.reference)
     wanted = {"FriendlyName": named, "PhoneNumber": request.number}
-    async for number in twilio.every(twilio.api(_OURS), "incoming_phone_numbers", wanted):
+    async for number in twilio.list_items(twilio.api(_OURS), "incoming_phone_numbers", wanted):
         told = (number.get("friendly_name"), number.get("phone_number"))
         if told == (named, request.number):
-            return Stands(standing=RegistryStatus.DONE, vendor_id=text(number, "sid"))
+            return OperationStatus(status=RegistryStatus.DONE, vendor_id=text(number, "sid"))
     return None
 
 
-async def give_back(twilio: Twilio, request: ReleaseRequest) -> Stands:
+async def release(twilio: Twilio, request: ReleaseRequest) -> OperationStatus:
     """Give a number back; one that is not ours is given back already."""
     sid = request.vendor_id or await _sid(twilio, request.number)
     if sid is not None:
@@ -111,20 +126,20 @@ async def give_back(twilio: Twilio, request: ReleaseRequest) -> Stands:
     return _DONE
 
 
-async def look_up_release(twilio: Twilio, request: ReleaseRequest) -> Stands | NotFound:
+async def look_up_release(twilio: Twilio, request: ReleaseRequest) -> OperationStatus | NotFound:
     """Say whether a number is not ours any more."""
     return _DONE if await _sid(twilio, request.number) is None else NotFound()
 
 
 async def _sid(twilio: Twilio, number: str) -> str | None:
     wanted = {"PhoneNumber": number}
-    async for found in twilio.every(twilio.api(_OURS), "incoming_phone_numbers", wanted):
+    async for found in twilio.list_items(twilio.api(_OURS), "incoming_phone_numbers", wanted):
         if found.get("phone_number") == number:
             return _word(found, "sid")
     return None
 
 
-async def assign(twilio: Twilio, request: AssignmentRequest) -> Stands:
+async def assign(twilio: Twilio, request: AssignmentRequest) -> OperationStatus:
     """Let a number join the service of its campaign."""
     service = service_of(request.campaign_vendor_state)
     if service is None or request.vendor_id is None:
@@ -132,22 +147,24 @@ async def assign(twilio: Twilio, request: AssignmentRequest) -> Stands:
     url = twilio.messaging(f"Services/{service}/PhoneNumbers")
     try:
         await twilio.create(url, {"PhoneNumberSid": request.vendor_id}, not_after=request.not_after)
-    except Refusal as refusal:
+    except RequestRejected as refusal:
         if refusal.code in _ALREADY_IN_SERVICE:
             return _DONE
         reasons = of_refusal(refusal, field="number")
-        return Stands(standing=RegistryStatus.REJECTED, reasons=reasons)
+        return OperationStatus(status=RegistryStatus.REJECTED, reasons=reasons)
     return _DONE
 
 
-async def look_up_assignment(twilio: Twilio, request: AssignmentRequest) -> Stands | NotFound:
+async def look_up_assignment(
+    twilio: Twilio, request: AssignmentRequest
+) -> OperationStatus | NotFound:
     """Say whether a number is in the service of its campaign."""
     if await _in_service(twilio, request):
         return _DONE
     return _unknown() if request.taken else NotFound()
 
 
-async def unassign(twilio: Twilio, request: UnassignmentRequest) -> Stands:
+async def unassign(twilio: Twilio, request: UnassignmentRequest) -> OperationStatus:
     """Let a number leave the service of its campaign."""
     service = service_of(request.campaign_vendor_state)
     if service is not None and request.vendor_id is not None:
@@ -156,7 +173,9 @@ async def unassign(twilio: Twilio, request: UnassignmentRequest) -> Stands:
     return _DONE
 
 
-async def look_up_unassignment(twilio: Twilio, request: UnassignmentRequest) -> Stands | NotFound:
+async def look_up_unassignment(
+    twilio: Twilio, request: UnassignmentRequest
+) -> OperationStatus | NotFound:
     """Say whether a number has left the service of its campaign."""
     return NotFound() if await _in_service(twilio, request) else _DONE
 
@@ -169,18 +188,18 @@ async def _in_service(twilio: Twilio, request: AssignmentRequest) -> bool:
     return await twilio.find(url) is not None
 
 
-def _unknown() -> Stands:
+def _unknown() -> OperationStatus:
     """Reject an assignment that Twilio does not know, so that somebody looks."""
     reason = Reason(
         code="NOT_IN_SERVICE",
         field="number",
         message="Twilio does not know this number or its campaign.",
     )
-    return Stands(standing=RegistryStatus.REJECTED, reasons=(reason,))
+    return OperationStatus(status=RegistryStatus.REJECTED, reasons=(reason,))
 
 
 def _word(document: Mapping[str, Any], key: str) -> str:
     word = document.get(key)
     if not isinstance(word, str) or not word:
-        raise Unprocessed(f"no {key}")
+        raise NotProcessedError(f"no {key}")
     return word

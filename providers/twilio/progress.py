@@ -1,4 +1,4 @@
-"""An errand of several calls: one step changes one thing, and is remembered before the next."""
+"""Runs an operation of several calls: each step changes one thing and is stored before the next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,13 @@ from typing import Any, Protocol, TypeAlias
 
 from models.rules.registration.vocabulary import RegistryStatus
 from providers.ports.messages import NotFound
-from providers.ports.registration import Advanced, Reason, RegistryCall, Stands, VendorState
+from providers.ports.registration import (
+    MoreCallsNeeded,
+    OperationStatus,
+    Reason,
+    RegistryCall,
+    VendorState,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,23 +24,23 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
-    """A step waits for Twilio's own people."""
+class InReview:
+    """A step waits for Twilio's review."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A step was rejected, and with it the errand."""
+    """A step was rejected, and with it the operation."""
 
     reasons: tuple[Reason, ...]
 
 
-Outcome: TypeAlias = Done | Waits | Rejected
+Outcome: TypeAlias = Done | InReview | Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far an errand is; what was made belongs to the row, what was done to this errand.
+    """How far an operation is; what was made belongs to the row, what was done to this operation.
 
     So a corrected brand keeps its bundles, and every step is gone through once more.
     """
@@ -69,73 +75,79 @@ class Progress:
 
 
 class Step(Protocol):
-    """One step of an errand."""
+    """One step of an operation."""
 
     @property
     def name(self) -> str:
         """Its name in the progress, which is stored: never changed."""
         ...
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
-        """Do it, by one call that changes something at most.
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
+        """Perform it by at most one call that changes something.
 
         Raises:
-            Stopped: it was not done, or it is not known.
+            TwilioError: it was not done, or it is not known.
         """
         ...
 
-    async def seek(self, progress: Progress) -> Outcome | None:
-        """Say whether it was done although its answer was lost; None: it does not seem so."""
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
+        """Return its outcome if it was done although its answer was lost, else None."""
         ...
 
 
-async def advance(request: RegistryCall, steps: Sequence[Step], *, last: str) -> Stands | Advanced:
-    """Take the next step, and no other: whoever looks for a lost answer knows which it was.
+async def advance(
+    request: RegistryCall, steps: Sequence[Step], *, last: str
+) -> OperationStatus | MoreCallsNeeded:
+    """Run only the next step, so that reconciling a lost answer knows which step it was.
 
-    `last` made what the errand is for.
+    `last` made what the operation is for.
     """
     progress = Progress.of(request)
     step = next((step for step in steps if step.name not in progress.done), None)
     if step is None:
-        return _so_far(progress, steps, last)
-    outcome = await step.take(progress, request.not_after)
+        return _status_so_far(progress, steps, last)
+    outcome = await step.run(progress, request.not_after)
     if not isinstance(outcome, Done):
-        return _stands(progress, outcome, last)
-    return _so_far(progress.after(step.name, outcome), steps, last)
+        return _operation_status(progress, outcome, last)
+    return _status_so_far(progress.after(step.name, outcome), steps, last)
 
 
-async def seek(
+async def look_up_step(
     request: RegistryCall, steps: Sequence[Step], *, last: str
-) -> Stands | Advanced | NotFound:
+) -> OperationStatus | MoreCallsNeeded | NotFound:
     """Look for the step that may have been done although its answer was lost."""
     progress = Progress.of(request)
     step = next((step for step in steps if step.name not in progress.done), None)
     if step is None:
-        return _so_far(progress, steps, last)
-    outcome = await step.seek(progress)
+        return _status_so_far(progress, steps, last)
+    outcome = await step.find_outcome(progress)
     if outcome is None:
         return NotFound()
     if not isinstance(outcome, Done):
-        return _stands(progress, outcome, last)
-    return _so_far(progress.after(step.name, outcome), steps, last)
+        return _operation_status(progress, outcome, last)
+    return _status_so_far(progress.after(step.name, outcome), steps, last)
 
 
 def complete(request: RegistryCall, steps: Sequence[Step]) -> bool:
-    """Say whether every step of an errand is done."""
+    """Say whether every step of an operation is done."""
     done = Progress.of(request).done
     return all(step.name in done for step in steps)
 
 
-def _so_far(progress: Progress, steps: Sequence[Step], last: str) -> Stands | Advanced:
+def _status_so_far(
+    progress: Progress, steps: Sequence[Step], last: str
+) -> OperationStatus | MoreCallsNeeded:
     if any(step.name not in progress.done for step in steps):
-        return Advanced(vendor_state=progress.state)
-    return _stands(progress, Waits(), last)
+        return MoreCallsNeeded(vendor_state=progress.state)
+    return _operation_status(progress, InReview(), last)
 
 
-def _stands(progress: Progress, outcome: Waits | Rejected, last: str) -> Stands:
+def _operation_status(
+    progress: Progress, outcome: InReview | Rejected, last: str
+) -> OperationStatus:
     rejected = isinstance(outcome, Rejected)
-    return Stands(
-        standing=RegistryStatus.REJECTED if rejected else RegistryStatus.PENDING,
+    return OperationStatus(
+        status=RegistryStatus.REJECTED if rejected else RegistryStatus.PENDING,
         vendor_id=progress.sids.get(last),
         vendor_state=progress.state,
         reasons=outcome.reasons if isinstance(outcome, Rejected) else (),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from providers.ports.registration import Reason
-from providers.twilio.client import Refusal
+from providers.twilio.client import RequestRejected
 
 _FIELDS: Final[dict[str, str]] = {
     # What a profile's evaluation and a brand's feedback call it.
@@ -85,7 +85,7 @@ def reason(code: object, field: object, message: object) -> Reason:
     )
 
 
-def of_refusal(refusal: Refusal, *, field: str | None = None) -> tuple[Reason, ...]:
+def of_refusal(refusal: RequestRejected, *, field: str | None = None) -> tuple[Reason, ...]:
     """Return why a request was refused."""
     told = reason(refusal.code, None, refusal.message)
     return (Reason(code=told.code, field=field, message=told.message),)

@@ -10,17 +10,23 @@ from providers.ports.registration import (
     BrandRequest,
     CampaignRequest,
     LookUpAnswer,
+    OperationStatus,
     PurchaseRequest,
     RegistryRequest,
     ReleaseRequest,
     SearchAnswer,
-    Stands,
     SubmitAnswer,
     UnassignmentRequest,
 )
 from providers.twilio import brands, campaigns, numbers
-from providers.twilio.brands import Office
-from providers.twilio.client import Lost, Refusal, Stopped, Twilio, Unprocessed
+from providers.twilio.brands import OperatorProfile
+from providers.twilio.client import (
+    AmbiguousError,
+    NotProcessedError,
+    RequestRejected,
+    Twilio,
+    TwilioError,
+)
 from providers.twilio.reasons import of_refusal
 
 NAME: Final = "twilio"
@@ -36,31 +42,36 @@ class TwilioRegistry:
     name: Final = NAME
 
     def __init__(
-        self, twilio: Twilio, office: Office, *, timeout: timedelta, absence_window: timedelta
+        self,
+        twilio: Twilio,
+        operator: OperatorProfile,
+        *,
+        timeout: timedelta,
+        absence_window: timedelta,
     ) -> None:
         self.timeout = timeout
         self.absence_window = absence_window
         self._twilio = twilio
-        self._office = office
+        self._operator = operator
 
     async def submit(self, request: RegistryRequest) -> SubmitAnswer:
-        """Make the next call of an errand."""
+        """Make the next call of an operation."""
         try:
             return await self._submit(request)
-        except Refusal as refusal:
-            return Stands(standing=RegistryStatus.REJECTED, reasons=of_refusal(refusal))
-        except Unprocessed as stopped:
+        except RequestRejected as refusal:
+            return OperationStatus(status=RegistryStatus.REJECTED, reasons=of_refusal(refusal))
+        except NotProcessedError as stopped:
             return NotProcessed(reason=stopped.reason, retry_after=stopped.retry_after)
-        except Lost as stopped:
+        except AmbiguousError as stopped:
             return Ambiguous(reason=stopped.reason)
 
     async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
-        """Say where an errand stands."""
+        """Say where an operation stands."""
         try:
             return await self._look_up(request)
-        except Refusal as refusal:
+        except RequestRejected as refusal:
             return Unanswered(reason=refusal.code)
-        except (Unprocessed, Lost) as stopped:
+        except (NotProcessedError, AmbiguousError) as stopped:
             return Unanswered(reason=stopped.reason)
 
     async def search_numbers(
@@ -69,30 +80,30 @@ class TwilioRegistry:
         """List numbers that can be bought now."""
         try:
             return await numbers.search(self._twilio, area_code=area_code, type=type, limit=limit)
-        except Stopped as stopped:
+        except TwilioError as stopped:
             return Unanswered(reason=type_of(stopped))
 
     async def _submit(self, request: RegistryRequest) -> SubmitAnswer:
         match request:
             case BrandRequest():
-                return await brands.submit(self._twilio, self._office, request)
+                return await brands.submit(self._twilio, self._operator, request)
             case CampaignRequest():
                 return await campaigns.submit(self._twilio, request)
             case PurchaseRequest():
-                return await numbers.buy(self._twilio, request, self._office.inbound_url)
+                return await numbers.buy(self._twilio, request, self._operator.inbound_url)
             case UnassignmentRequest():
                 return await numbers.unassign(self._twilio, request)
             case AssignmentRequest():
                 return await numbers.assign(self._twilio, request)
             case ReleaseRequest():
-                return await numbers.give_back(self._twilio, request)
+                return await numbers.release(self._twilio, request)
             case _:
                 assert_never(request)
 
     async def _look_up(self, request: RegistryRequest) -> LookUpAnswer:
         match request:
             case BrandRequest():
-                return await brands.look_up(self._twilio, self._office, request)
+                return await brands.look_up(self._twilio, self._operator, request)
             case CampaignRequest():
                 return await campaigns.look_up(self._twilio, request)
             case PurchaseRequest():
@@ -107,6 +118,8 @@ class TwilioRegistry:
                 assert_never(request)
 
 
-def type_of(stopped: Stopped) -> str:
+def type_of(stopped: TwilioError) -> str:
     """Return what may be logged of why a call was stopped."""
-    return stopped.reason if isinstance(stopped, Unprocessed | Lost) else str(stopped)
+    return (
+        stopped.reason if isinstance(stopped, NotProcessedError | AmbiguousError) else str(stopped)
+    )

@@ -7,7 +7,7 @@ from typing import Protocol
 import httpx
 
 from providers.ports.messages import InboundText
-from providers.twilio.brands import Office
+from providers.twilio.brands import OperatorProfile
 from providers.twilio.client import Account, Twilio
 from providers.twilio.inbound import inbound_verifier
 from providers.twilio.registry import NAME, TwilioRegistry
@@ -56,13 +56,13 @@ def open_registry(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioRe
     twilio = _client(settings, http)
     if twilio is None or not (settings.twilio_primary_profile and settings.twilio_notify_email):
         return None
-    office = Office(
+    operator = OperatorProfile(
         primary_profile=settings.twilio_primary_profile,
         email=settings.twilio_notify_email,
         inbound_url=_inbound_url(settings),
     )
     return TwilioRegistry(
-        twilio, office, timeout=settings.provider_timeout, absence_window=settings.absence_window
+        twilio, operator, timeout=settings.provider_timeout, absence_window=settings.absence_window
     )
 
 

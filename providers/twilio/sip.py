@@ -14,7 +14,7 @@ from typing import Any, Final
 import httpx
 
 from providers.ports.sip import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
-from providers.twilio.client import Lost, Refusal, Twilio, Unprocessed, text
+from providers.twilio.client import AmbiguousError, NotProcessedError, RequestRejected, Twilio, text
 
 NAME: Final = "twilio"
 
@@ -40,11 +40,11 @@ class TwilioSip:
         """Add an account, or give a known username a new password."""
         try:
             await self._in_list(partial(self._store, account))
-        except Refusal as refusal:
+        except RequestRejected as refusal:
             return Declined(provider_code=refusal.code)
-        except Unprocessed as stopped:
+        except NotProcessedError as stopped:
             return Unreached(reason=stopped.reason, retry_after=stopped.retry_after)
-        except Lost as stopped:
+        except AmbiguousError as stopped:
             return Unreached(reason=stopped.reason)
         return Stored()
 
@@ -52,11 +52,11 @@ class TwilioSip:
         """Take an account away, if it is there."""
         try:
             await self._in_list(partial(self._drop, username))
-        except Refusal as refusal:
+        except RequestRejected as refusal:
             return Declined(provider_code=refusal.code)
-        except Unprocessed as stopped:
+        except NotProcessedError as stopped:
             return Unreached(reason=stopped.reason, retry_after=stopped.retry_after)
-        except Lost as stopped:
+        except AmbiguousError as stopped:
             return Unreached(reason=stopped.reason)
         return Stored()
 
@@ -65,7 +65,7 @@ class TwilioSip:
         kept = await self._ready_list()
         try:
             await act(kept)
-        except Refusal as refusal:
+        except RequestRejected as refusal:
             if refusal.status != httpx.codes.NOT_FOUND:
                 raise
             self._list = None
@@ -82,7 +82,7 @@ class TwilioSip:
         url = self._twilio.api(f"{_LISTS}/{kept}/Credentials")
         try:
             await self._twilio.create(url, form, not_after=self._deadline())
-        except Refusal:
+        except RequestRejected:
             known = await self._find(kept, account.username)
             if known is None:
                 raise
@@ -92,7 +92,7 @@ class TwilioSip:
     async def _find(self, kept: str, username: str) -> str | None:
         """Return the address of a username's credential."""
         url = self._twilio.api(f"{_LISTS}/{kept}/Credentials")
-        async for credential in self._twilio.every(url, "credentials"):
+        async for credential in self._twilio.list_items(url, "credentials"):
             if credential.get("username") == username:
                 sid = text(credential, "sid")
                 return self._twilio.api(f"{_LISTS}/{kept}/Credentials/{sid}")
@@ -109,7 +109,7 @@ class TwilioSip:
                 # Two workers may have made one each: all agree on the first.
                 kept = await self._oldest_list()
             if kept is None:
-                raise Lost("no credential list")
+                raise AmbiguousError("no credential list")
             for use in _USES:
                 await self._map(kept, use)
             self._list = kept
@@ -119,7 +119,7 @@ class TwilioSip:
         url, named = self._twilio.api(_LISTS), self._twilio.named(_LIST_NAME)
         ours = [
             found
-            async for found in self._twilio.every(url, "credential_lists")
+            async for found in self._twilio.list_items(url, "credential_lists")
             if found.get("friendly_name") == named
         ]
         return text(min(ours, key=_age), "sid") if ours else None
@@ -127,7 +127,7 @@ class TwilioSip:
     async def _map(self, kept: str, use: str) -> None:
         """Let the domain believe the list."""
         url = self._twilio.api(f"SIP/Domains/{self._domain}/Auth/{use}/CredentialListMappings")
-        async for mapping in self._twilio.every(url, "contents"):
+        async for mapping in self._twilio.list_items(url, "contents"):
             if mapping.get("sid") == kept:
                 return
         await self._twilio.create(url, {"CredentialListSid": kept}, not_after=self._deadline())

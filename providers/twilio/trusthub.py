@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from providers.twilio.client import Form, Twilio, text
-from providers.twilio.progress import Done, Outcome, Progress, Rejected, Waits
+from providers.twilio.progress import Done, InReview, Outcome, Progress, Rejected
 from providers.twilio.reasons import of_errors, of_evaluation
 
 PROFILES: Final = "CustomerProfiles"
@@ -25,7 +25,7 @@ _APPROVED: Final = "twilio-approved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MakeBundle:
+class CreateBundle:
     """Make an empty bundle; a row keeps its own over every correction."""
 
     twilio: Twilio
@@ -34,7 +34,7 @@ class MakeBundle:
     policy: str
     email: str
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         if self.name in progress.sids:
             return Done()
         form = {"FriendlyName": _named(self, progress), "Email": self.email}
@@ -43,16 +43,18 @@ class MakeBundle:
         )
         return Done(sid=text(made, "sid"))
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         wanted = {"FriendlyName": _named(self, progress), "PolicySid": self.policy}
-        async for bundle in self.twilio.every(self.twilio.trusthub(self.kind), "results", wanted):
+        async for bundle in self.twilio.list_items(
+            self.twilio.trusthub(self.kind), "results", wanted
+        ):
             if bundle.get("friendly_name") == wanted["FriendlyName"]:
                 return Done(sid=text(bundle, "sid"))
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Describe:
+class WriteEntity:
     """Make an end user or a supporting document, or bring the one there is up to date."""
 
     twilio: Twilio
@@ -64,7 +66,7 @@ class Describe:
     lasting: bool = False
     """What it says does not change when a brand is corrected."""
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         attributes = {"Attributes": json.dumps(dict(self.attributes(progress)))}
         url = self.twilio.trusthub(self.resource)
         known = progress.sids.get(self.name)
@@ -77,18 +79,18 @@ class Describe:
         made = await self.twilio.create(url, form, not_after=not_after)
         return Done(sid=text(made, "sid"))
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         if self.name in progress.sids:
             return None  # to say the same once more changes nothing
         named = _named(self, progress)
-        async for found in self.twilio.every(self.twilio.trusthub(self.resource), "results"):
+        async for found in self.twilio.list_items(self.twilio.trusthub(self.resource), "results"):
             if found.get("friendly_name") == named:
                 return Done(sid=text(found, "sid"))
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Locate:
+class CreateAddress:
     """Make the business's address, or bring it up to date.
 
     Twilio never changes an address's country, so `name` tells it: another country is another one.
@@ -98,7 +100,7 @@ class Locate:
     name: str
     address: Form
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         known = progress.sids.get(self.name)
         if known is not None:
             fixed = {name: value for name, value in self.address.items() if name != "IsoCountry"}
@@ -109,18 +111,18 @@ class Locate:
         made = await self.twilio.create(self.twilio.api("Addresses"), form, not_after=not_after)
         return Done(sid=text(made, "sid"))
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         if self.name in progress.sids:
             return None
         named = {"FriendlyName": _named(self, progress)}
-        async for found in self.twilio.every(self.twilio.api("Addresses"), "addresses", named):
+        async for found in self.twilio.list_items(self.twilio.api("Addresses"), "addresses", named):
             if found.get("friendly_name") == named["FriendlyName"]:
                 return Done(sid=text(found, "sid"))
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Relocate:
+class UpdateAddress:
     """Let a document name the address of a corrected brand, if it names another.
 
     Its `sid` is that of the address which is named. A document just made names the right one.
@@ -134,7 +136,7 @@ class Relocate:
     def name(self) -> str:
         return f"{self.document} address"
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         wanted = progress.sids[self.address]
         if progress.sids.get(self.name, wanted) != wanted:
             url = self.twilio.trusthub(f"{DOCUMENTS}/{progress.sids[self.document]}")
@@ -142,7 +144,7 @@ class Relocate:
             await self.twilio.create(url, attributes, not_after=not_after)
         return Done(sid=wanted)
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         return None  # to say the same once more changes nothing
 
 
@@ -160,7 +162,7 @@ class Assign:
     def name(self) -> str:
         return f"{self.item_name} in {self.bundle}"
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         if self.name in progress.sids:
             return Done()
         made = await self.twilio.create(
@@ -168,9 +170,9 @@ class Assign:
         )
         return Done(sid=text(made, "sid"))
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         item = self.item(progress)
-        async for assigned in self.twilio.every(self._url(progress), "results"):
+        async for assigned in self.twilio.list_items(self._url(progress), "results"):
             if assigned.get("object_sid") == item:
                 return Done(sid=text(assigned, "sid"))
         return None
@@ -192,19 +194,19 @@ class Evaluate:
     def name(self) -> str:
         return f"{self.bundle} evaluated"
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         url = self.twilio.trusthub(f"{self.kind}/{progress.sids[self.bundle]}/Evaluations")
         told = await self.twilio.create(url, {"PolicySid": self.policy}, not_after=not_after)
         if text(told, "status") != _COMPLIANT:
             return Rejected(reasons=of_evaluation(told))
         return Done()
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandIn:
+class SubmitBundle:
     """Hand a bundle in for review, unless it is in review or approved."""
 
     twilio: Twilio
@@ -215,15 +217,15 @@ class HandIn:
     def name(self) -> str:
         return f"{self.bundle} handed in"
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
-        handed_in = await self.seek(progress)
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
+        handed_in = await self.find_outcome(progress)
         if handed_in is not None:
             return Done()
         url = self.twilio.trusthub(f"{self.kind}/{progress.sids[self.bundle]}")
         await self.twilio.create(url, {"Status": "pending-review"}, not_after=not_after)
         return Done()
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         status = (await _bundle(self.twilio, self.kind, progress.sids[self.bundle])).get("status")
         return Done() if status in _IN_REVIEW or status == _APPROVED else None
 
@@ -240,10 +242,10 @@ class AwaitReview:
     def name(self) -> str:
         return f"{self.bundle} approved"
 
-    async def take(self, progress: Progress, not_after: datetime) -> Outcome:
+    async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         return await self._look(progress)
 
-    async def seek(self, progress: Progress) -> Outcome | None:
+    async def find_outcome(self, progress: Progress) -> Outcome | None:
         return await self._look(progress)
 
     async def _look(self, progress: Progress) -> Outcome:
@@ -254,12 +256,12 @@ class AwaitReview:
             case "twilio-rejected" | None:  # None: it was deleted by hand
                 return Rejected(reasons=of_errors(bundle))
             case _:
-                return Waits()
+                return InReview()
 
 
 async def _bundle(twilio: Twilio, kind: str, sid: str) -> Mapping[str, Any]:
     return await twilio.find(twilio.trusthub(f"{kind}/{sid}")) or {}
 
 
-def _named(step: MakeBundle | Describe | Locate, progress: Progress) -> str:
+def _named(step: CreateBundle | WriteEntity | CreateAddress, progress: Progress) -> str:
     return step.twilio.named(f"{progress.reference} {step.name}")

@@ -1,4 +1,4 @@
-"""The carrier: takes messages, remembers them, has their course reported.
+"""The carrier: takes messages, remembers them, has their delivery reported.
 
 All state is here, indexed for the questions asked of it. Whether a request is taken at all is
 decided by the outcome table; what then becomes of the message follows from `timeline`.
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from simulator.courier import Courier, Notice
 from simulator.journal import Journal, Kind
 from simulator.messages.outcomes import ORDINARY, Answer, Outcome, outcome_for
 from simulator.messages.submission import Submission
 from simulator.messages.timeline import Message, reached, reports
 from simulator.messages.views import report_payload
+from simulator.webhook_sender import Webhook, WebhookSender
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Carrier:
     """Every message taken, and every copy that reaches a person."""
 
     def __init__(
-        self, journal: Journal, courier: Courier, report_delay: tuple[float, float]
+        self, journal: Journal, webhook_sender: WebhookSender, report_delay: tuple[float, float]
     ) -> None:
         self._journal = journal
-        self._courier = courier
+        self._webhook_sender = webhook_sender
         self._report_delay = report_delay
         self._messages: dict[str, Message] = {}
         self._by_reference: dict[str, list[Message]] = defaultdict(list)
@@ -57,7 +57,7 @@ class Carrier:
         self._failed_once = {
             address for address, turn in self._journal.load(Kind.TURN) if turn["failedOnce"]
         }
-        told = {id for id, _ in self._journal.load(Kind.TOLD)}
+        told = {id for id, _ in self._journal.load(Kind.REPORTED)}
         messages = [Message.from_document(*record) for record in self._journal.load(Kind.MESSAGE)]
         for message in sorted(messages, key=lambda message: message.accepted_at):
             self._index(message)
@@ -85,7 +85,7 @@ class Carrier:
         self._journal.put(Kind.MESSAGE, message.id, message.document())
         self._index(message)
         self._report(message)
-        return Verdict(_heard(outcomes), message)
+        return Verdict(_answering(outcomes), message)
 
     def find(self, id: str) -> Message | None:
         """Look a message up by its id."""
@@ -135,19 +135,21 @@ class Carrier:
 
     def _report(self, message: Message) -> None:
         url = message.submission.callback_url
-        notices = [
-            Notice(url, report_payload(message, report.event), report.due, report.times)
+        webhooks = [
+            Webhook(url, report_payload(message, report.event), report.due, report.times)
             for report in reports(message)
         ]
-        if notices:
-            self._courier.carry(notices, partial(self._journal.put, Kind.TOLD, message.id, {}))
+        if webhooks:
+            self._webhook_sender.send(
+                webhooks, partial(self._journal.put, Kind.REPORTED, message.id, {})
+            )
 
 
 def _outcomes(submission: Submission) -> list[Outcome]:
     return [outcome_for(submission.channel, address) for address in submission.to]
 
 
-def _heard(outcomes: Sequence[Outcome]) -> Outcome:
+def _answering(outcomes: Sequence[Outcome]) -> Outcome:
     """The row that decides what the client hears about a message that was taken."""
     for outcome in outcomes:
         if outcome.answer is not Answer.ACCEPTED and not outcome.first_only:

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from simulator.clock import iso, utc_now
-from simulator.courier import Courier, Notice
 from simulator.journal import Journal, Kind
 from simulator.messages.submission import Malformed, required_text, required_url
+from simulator.webhook_sender import Webhook, WebhookSender
 
 _URL_SETTING = "inbound-url"
 
@@ -17,14 +17,14 @@ _URL_SETTING = "inbound-url"
 class Inbox:
     """Passes inbound messages on to the URL named in the call or else the configured one."""
 
-    def __init__(self, journal: Journal, courier: Courier, url: str | None) -> None:
+    def __init__(self, journal: Journal, webhook_sender: WebhookSender, url: str | None) -> None:
         self._journal = journal
-        self._courier = courier
+        self._webhook_sender = webhook_sender
         self.url = url
 
     def restore(self) -> None:
         """Take up where an earlier run left off; a URL set then gives way to one given now."""
-        told = {id for id, _ in self._journal.load(Kind.TOLD)}
+        told = {id for id, _ in self._journal.load(Kind.REPORTED)}
         settings = dict(self._journal.load(Kind.SETTING))
         if self.url is None and _URL_SETTING in settings:
             self.url = settings[_URL_SETTING]["url"]
@@ -60,8 +60,8 @@ class Inbox:
         return payload["eventId"]
 
     def _run_one(self, url: str, payload: dict[str, Any], due: datetime) -> None:
-        when_told = partial(self._journal.put, Kind.TOLD, payload["eventId"], {})
-        self._courier.carry([Notice(url, payload, due)], when_told)
+        on_delivered = partial(self._journal.put, Kind.REPORTED, payload["eventId"], {})
+        self._webhook_sender.send([Webhook(url, payload, due)], on_delivered)
 
 
 def _body(fields: Mapping[str, Any]) -> str:

@@ -21,8 +21,8 @@ class Answer(Enum):
     RESET = auto()
 
 
-class Course(Enum):
-    """What becomes of a message after the carrier took it."""
+class DeliveryOutcome(Enum):
+    """How the delivery of an accepted message ends."""
 
     DELIVERED = auto()
     UNDELIVERED = auto()
@@ -35,7 +35,7 @@ class Course(Enum):
 
 
 class Reporting(Enum):
-    """How the course is told to the callback URL."""
+    """How the delivery is reported to the callback URL."""
 
     IN_ORDER = auto()
     TWICE = auto()
@@ -60,7 +60,7 @@ class Outcome:
     code: Code | None = None
     first_only: bool = False
     pause_seconds: float = 0.0
-    course: Course = Course.DELIVERED
+    delivery: DeliveryOutcome = DeliveryOutcome.DELIVERED
     reporting: Reporting = Reporting.IN_ORDER
     conceals_end: bool = False
     talk_seconds: int = 30
@@ -69,7 +69,7 @@ class Outcome:
 ORDINARY = Outcome()
 
 NUMBERS: dict[str, Outcome] = {
-    "9001": Outcome(course=Course.UNDELIVERED, code=Code.UNREACHABLE),
+    "9001": Outcome(delivery=DeliveryOutcome.UNDELIVERED, code=Code.UNREACHABLE),
     "9002": Outcome(answer=Answer.REFUSED, code=Code.BAD_DESTINATION),
     "9003": Outcome(answer=Answer.RATE_LIMITED, first_only=True),
     "9004": Outcome(answer=Answer.SILENCE),
@@ -87,17 +87,17 @@ NUMBERS: dict[str, Outcome] = {
 """Last four digits of `to`, for SMS and voice alike."""
 
 CALLS: dict[str, Outcome] = {
-    "9101": Outcome(course=Course.BUSY),
-    "9102": Outcome(course=Course.NO_ANSWER),
-    "9103": Outcome(course=Course.FAILED, code=Code.CALL_FAILED),
+    "9101": Outcome(delivery=DeliveryOutcome.BUSY),
+    "9102": Outcome(delivery=DeliveryOutcome.NO_ANSWER),
+    "9103": Outcome(delivery=DeliveryOutcome.FAILED, code=Code.CALL_FAILED),
     **{f"92{nn:02d}": Outcome(talk_seconds=nn * 10) for nn in range(100)},
 }
 """Last four digits of `to` that mean something to voice only."""
 
 MAILBOXES: dict[str, Outcome] = {
-    "bounce": Outcome(course=Course.BOUNCED),
-    "soft-bounce": Outcome(course=Course.BOUNCED_ONCE),
-    "complaint": Outcome(course=Course.COMPLAINED),
+    "bounce": Outcome(delivery=DeliveryOutcome.BOUNCED),
+    "soft-bounce": Outcome(delivery=DeliveryOutcome.BOUNCED_ONCE),
+    "complaint": Outcome(delivery=DeliveryOutcome.COMPLAINED),
     "refused": Outcome(answer=Answer.REFUSED, code=Code.BAD_DESTINATION),
     "timeout-sent": Outcome(answer=Answer.SILENCE),
     "timeout-lost": Outcome(answer=Answer.SILENCE, first_only=True),

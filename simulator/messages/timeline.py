@@ -1,6 +1,6 @@
 """What becomes of a taken message, as a pure function of the message.
 
-Nothing about a message's fate is ever stored or changed: from the submission, the moment of
+Nothing about a message's decision is ever stored or changed: from the submission, the moment of
 acceptance and the drawn delay follow all events, when each is reported, and which copies reach a
 person. A look-up merely asks which events lie in the past. So a restart loses nothing; a kill may
 lose what was taken in the moment before, which the journal had not written yet.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from simulator.messages.outcomes import Course, Outcome, Reporting, outcome_for
+from simulator.messages.outcomes import DeliveryOutcome, Outcome, Reporting, outcome_for
 from simulator.messages.submission import Submission, parse_submission
 from simulator.messages.vocabulary import BounceType, Channel, Code, Status
 
@@ -21,7 +21,7 @@ LATE_REPORT = timedelta(milliseconds=200)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message the carrier has taken; `delay` seconds later its course is run."""
+    """One message the carrier has taken; `delay` seconds later its delivery is run."""
 
     id: str
     submission: Submission
@@ -71,32 +71,35 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One stop of a course: reached after this share of the message's delay."""
+    """One stop of a delivery: reached after this share of the message's delay."""
 
     status: Status
     share: float
     bounce_type: BounceType | None = None
 
 
-_COURSES: dict[tuple[Channel, Course], tuple[_Step, ...]] = {
-    (Channel.SMS, Course.DELIVERED): (_Step(Status.SENT, 0.5), _Step(Status.DELIVERED, 1)),
-    (Channel.SMS, Course.UNDELIVERED): (_Step(Status.UNDELIVERED, 1),),
-    (Channel.VOICE, Course.DELIVERED): (
+_DELIVERIES: dict[tuple[Channel, DeliveryOutcome], tuple[_Step, ...]] = {
+    (Channel.SMS, DeliveryOutcome.DELIVERED): (_Step(Status.SENT, 0.5), _Step(Status.DELIVERED, 1)),
+    (Channel.SMS, DeliveryOutcome.UNDELIVERED): (_Step(Status.UNDELIVERED, 1),),
+    (Channel.VOICE, DeliveryOutcome.DELIVERED): (
         _Step(Status.RINGING, 0.33),
         _Step(Status.ANSWERED, 0.67),
         _Step(Status.COMPLETED, 1),
     ),
-    (Channel.VOICE, Course.UNDELIVERED): (_Step(Status.UNDELIVERED, 1),),
-    (Channel.VOICE, Course.BUSY): (_Step(Status.BUSY, 1),),
-    (Channel.VOICE, Course.NO_ANSWER): (_Step(Status.RINGING, 0.5), _Step(Status.NO_ANSWER, 1)),
-    (Channel.VOICE, Course.FAILED): (_Step(Status.FAILED, 1),),
-    (Channel.EMAIL, Course.DELIVERED): (_Step(Status.DELIVERED, 1),),
-    (Channel.EMAIL, Course.BOUNCED): (_Step(Status.BOUNCED, 1, BounceType.PERMANENT),),
-    (Channel.EMAIL, Course.BOUNCED_ONCE): (
+    (Channel.VOICE, DeliveryOutcome.UNDELIVERED): (_Step(Status.UNDELIVERED, 1),),
+    (Channel.VOICE, DeliveryOutcome.BUSY): (_Step(Status.BUSY, 1),),
+    (Channel.VOICE, DeliveryOutcome.NO_ANSWER): (
+        _Step(Status.RINGING, 0.5),
+        _Step(Status.NO_ANSWER, 1),
+    ),
+    (Channel.VOICE, DeliveryOutcome.FAILED): (_Step(Status.FAILED, 1),),
+    (Channel.EMAIL, DeliveryOutcome.DELIVERED): (_Step(Status.DELIVERED, 1),),
+    (Channel.EMAIL, DeliveryOutcome.BOUNCED): (_Step(Status.BOUNCED, 1, BounceType.PERMANENT),),
+    (Channel.EMAIL, DeliveryOutcome.BOUNCED_ONCE): (
         _Step(Status.BOUNCED, 0.5, BounceType.TRANSIENT),
         _Step(Status.DELIVERED, 1),
     ),
-    (Channel.EMAIL, Course.COMPLAINED): (
+    (Channel.EMAIL, DeliveryOutcome.COMPLAINED): (
         _Step(Status.DELIVERED, 0.5),
         _Step(Status.COMPLAINED, 1),
     ),
@@ -114,7 +117,7 @@ def events(message: Message) -> list[Event]:
         _event(message, recipient, outcome, step, f"{message.id}_{row}_{stop}")
         for row, recipient in enumerate(message.submission.to)
         for outcome in (outcome_for(message.submission.channel, recipient),)
-        for stop, step in enumerate(_COURSES[message.submission.channel, outcome.course])
+        for stop, step in enumerate(_DELIVERIES[message.submission.channel, outcome.delivery])
     ]
     if len(message.submission.to) > 1:
         found.sort(key=lambda event: event.at)

@@ -1,6 +1,6 @@
 """Charges: the table of payment methods, and what becomes of a charge, as a pure function of it.
 
-Hold `METHODS` against SIMULATOR.md line by line. Like a message's, a charge's fate is never stored:
+Compare `METHODS` with SIMULATOR.md line by line. Like a message's, a charge's end is not stored:
 from the method, the moment it was made and the moment it was canceled follow its status at any
 time and the events its callback URL is told.
 """
@@ -63,7 +63,7 @@ METHODS: dict[str, Method] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ChargeRequest:
     """What a client asks to be charged."""
 
     reference: str
@@ -78,7 +78,7 @@ class Order:
         return METHODS.get(self.payment_method_id, ORDINARY)
 
     def document(self) -> dict[str, Any]:
-        """Render the order so that `parse_order` reads it back unchanged."""
+        """Render the order so that `parse_charge_request` reads it back unchanged."""
         return {
             "reference": self.reference,
             "amountCents": self.amount_cents,
@@ -94,7 +94,7 @@ class Charge:
 
     id: str
     key: str
-    order: Order
+    order: ChargeRequest
     made_at: datetime
     later: float
     canceled_at: datetime | None = None
@@ -116,7 +116,7 @@ class Charge:
         return cls(
             id=id,
             key=document["key"],
-            order=parse_order(document["order"]),
+            order=parse_charge_request(document["order"]),
             made_at=datetime.fromisoformat(document["madeAt"]),
             later=document["later"],
             canceled_at=None if canceled_at is None else datetime.fromisoformat(canceled_at),
@@ -149,7 +149,7 @@ def status_at(charge: Charge, now: datetime) -> ChargeStatus:
     return next((event.status for event in reversed(later) if event.at <= now), first.status)
 
 
-def parse_order(fields: Mapping[str, Any]) -> Order:
+def parse_charge_request(fields: Mapping[str, Any]) -> ChargeRequest:
     """Read the fields of a decoded JSON body.
 
     Raises:
@@ -158,7 +158,7 @@ def parse_order(fields: Mapping[str, Any]) -> Order:
     amount = fields.get("amountCents")
     if not isinstance(amount, int) or isinstance(amount, bool) or amount < 1:
         raise Malformed("amountCents must be a positive whole number")
-    return Order(
+    return ChargeRequest(
         reference=required_text(fields, "reference"),
         amount_cents=amount,
         currency=required_text(fields, "currency"),

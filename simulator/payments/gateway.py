@@ -11,18 +11,18 @@ from functools import partial
 from typing import Any
 
 from simulator.clock import iso, utc_now
-from simulator.courier import Courier, Notice
 from simulator.journal import Journal, Kind
 from simulator.payments.charges import (
     ERRORS,
     OPEN,
     Charge,
+    ChargeRequest,
     ChargeStatus,
     Event,
-    Order,
     events,
     status_at,
 )
+from simulator.webhook_sender import Webhook, WebhookSender
 
 
 class KeyReused(Exception):
@@ -70,12 +70,12 @@ class Gateway:
     def __init__(
         self,
         journal: Journal,
-        courier: Courier,
+        webhook_sender: WebhookSender,
         report_delay: tuple[float, float],
         charge_delay: float,
     ) -> None:
         self._journal = journal
-        self._courier = courier
+        self._webhook_sender = webhook_sender
         self._report_delay = report_delay
         self._charge_delay = charge_delay
         self._charges: dict[str, Charge] = {}
@@ -83,12 +83,12 @@ class Gateway:
         self._by_reference: dict[str, list[str]] = defaultdict(list)
         self._refunds: dict[str, Refund] = {}
         self._refunded: set[str] = set()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._later: set[asyncio.Task[None]] = set()
 
     def restore(self) -> None:
         """Take up where an earlier run left off, events not yet told included."""
-        self._told = {id for id, _ in self._journal.load(Kind.TOLD)}
+        self._reported = {id for id, _ in self._journal.load(Kind.REPORTED)}
         charges = [Charge.from_document(*record) for record in self._journal.load(Kind.CHARGE)]
         for charge in sorted(charges, key=lambda charge: charge.made_at):
             self._keep(charge)
@@ -104,7 +104,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*later, return_exceptions=True)
 
-    def charge(self, key: str, order: Order, now: datetime) -> Charge:
+    def charge(self, key: str, order: ChargeRequest, now: datetime) -> Charge:
         """Make a charge, or return the one this key stands for.
 
         Raises:
@@ -194,8 +194,8 @@ class Gateway:
 
     def _tell_later(self, charge: Charge) -> None:
         for event in events(charge):
-            if event.status is not ChargeStatus.PROCESSING and event.id not in self._told:
-                self._told.add(event.id)
+            if event.status is not ChargeStatus.PROCESSING and event.id not in self._reported:
+                self._reported.add(event.id)
                 task = asyncio.get_running_loop().create_task(self._tell(charge.id, event))
                 self._later.add(task)
                 task.add_done_callback(self._later.discard)
@@ -207,8 +207,10 @@ class Gateway:
         await asyncio.sleep(max(0.0, (due - utc_now()).total_seconds()))
         charge = self._charges[id]
         if event in events(charge):
-            notice = Notice(charge.order.callback_url, event_payload(charge, event), due)
-            self._courier.carry([notice], partial(self._journal.put, Kind.TOLD, event.id, {}))
+            webhook = Webhook(charge.order.callback_url, event_payload(charge, event), due)
+            self._webhook_sender.send(
+                [webhook], partial(self._journal.put, Kind.REPORTED, event.id, {})
+            )
 
 
 def charge_view(charge: Charge, now: datetime) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from simulator.clock import utc_now
 from simulator.messages.submission import Malformed, decode, required_text
 from simulator.messages.views import listing
 from simulator.messages.vocabulary import Code
-from simulator.payments.charges import Charge, ChargeStatus, parse_order, status_at
+from simulator.payments.charges import Charge, ChargeStatus, parse_charge_request, status_at
 from simulator.payments.gateway import (
     Gateway,
     KeyReused,
@@ -47,7 +47,7 @@ class PaymentRoutes:
 
     async def charge(self, request: Request) -> Response:
         """Charge once per key, in the way the payment method stands for."""
-        key, order = _key(request), parse_order(decode(await request.body()))
+        key, order = _key(request), parse_charge_request(decode(await request.body()))
         now = utc_now()
         try:
             charge = self._gateway.charge(key, order, now)

@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 from simulator.clock import iso
-from simulator.courier import Courier, Notice
 from simulator.journal import Journal, Kind
 from simulator.messages.vocabulary import Code
 from simulator.registry.registry_inventory import NumberType, Offer, find_offer, stock
-from simulator.registry.registry_outcomes import Collection, Status, fate_of
+from simulator.registry.registry_outcomes import Collection, Status, decision_of
+from simulator.webhook_sender import Webhook, WebhookSender
 
 
 class Declined(Exception):
@@ -54,10 +54,10 @@ class Record:
 
     def status(self, now: datetime) -> Status:
         """Say how far it is."""
-        fate = fate_of(self.request.collection, self.request.legal_name)
-        if now < self.at + timedelta(seconds=fate.seconds):
+        decision = decision_of(self.request.collection, self.request.legal_name)
+        if now < self.at + timedelta(seconds=decision.seconds):
             return Status.PENDING
-        return Status.REJECTED if fate.reasons else Status.DONE
+        return Status.REJECTED if decision.reasons else Status.DONE
 
     def document(self) -> dict[str, Any]:
         """Render the record so that `from_document` reads it back unchanged."""
@@ -76,9 +76,9 @@ class Record:
 class Registry:
     """Everything registered, and the numbers that are sold."""
 
-    def __init__(self, journal: Journal, courier: Courier) -> None:
+    def __init__(self, journal: Journal, webhook_sender: WebhookSender) -> None:
         self._journal = journal
-        self._courier = courier
+        self._webhook_sender = webhook_sender
         self._records: dict[str, Record] = {}
         self._by_reference: dict[tuple[Collection, str], str] = {}
         self._sold: dict[str, str] = {}
@@ -86,7 +86,7 @@ class Registry:
 
     def restore(self) -> None:
         """Take up where an earlier run left off, webhooks not yet told included."""
-        told = {id for id, _ in self._journal.load(Kind.TOLD)}
+        told = {id for id, _ in self._journal.load(Kind.REPORTED)}
         records = [Record.from_document(*entry) for entry in self._journal.load(Kind.REGISTRATION)]
         for record in sorted(records, key=lambda record: record.at):
             self._index(record)
@@ -211,8 +211,8 @@ class Registry:
         """Tell the callback URL when it is decided; its word is `changed`, ask for the rest."""
         event = f"{record.id}_{record.turn}"
         request = record.request
-        fate = fate_of(request.collection, request.legal_name)
-        due = record.at + timedelta(seconds=fate.seconds)
+        decision = decision_of(request.collection, request.legal_name)
+        due = record.at + timedelta(seconds=decision.seconds)
         payload = {
             "eventId": event,
             "type": "registration",
@@ -221,5 +221,5 @@ class Registry:
             "reference": request.reference,
             "at": iso(due),
         }
-        when_told = partial(self._journal.put, Kind.TOLD, event, {})
-        self._courier.carry([Notice(request.callback_url, payload, due)], when_told)
+        on_delivered = partial(self._journal.put, Kind.REPORTED, event, {})
+        self._webhook_sender.send([Webhook(request.callback_url, payload, due)], on_delivered)

@@ -63,6 +63,9 @@ _PLACES = {
     "813": ("Tampa", "FL"),
     "907": ("Anchorage", "AK"),
     "919": ("Raleigh", "NC"),
+    "340": ("Charlotte Amalie", "VI"),
+    "671": ("Hagåtña", "GU"),
+    "787": ("San Juan", "PR"),
 }
 _TOLL_FREE = ("800", "833", "844", "855", "866", "877", "888")
 

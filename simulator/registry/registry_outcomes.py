@@ -1,4 +1,4 @@
-"""The 10DLC rows of the table: what a legal name says about its brand's fate."""
+"""The 10DLC rows of the outcome table: the legal name determines the decision."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,8 +27,8 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """What becomes of a request, this many seconds after it was taken."""
+class Decision:
+    """The outcome of a request, this many seconds after it was accepted."""
 
     seconds: float
     reasons: tuple[dict[str, Any], ...] = ()
@@ -63,14 +63,14 @@ _CAMPAIGN_REASONS = (
 )
 
 
-def fate_of(collection: Collection, legal_name: str) -> Fate:
+def decision_of(collection: Collection, legal_name: str) -> Decision:
     """Look a request up in the table, by the legal name of the brand it stands under."""
     seconds = _SECONDS.get(collection, 0.0)
     if seconds and "SLOW" in legal_name:
         seconds = _SLOW_SECONDS
     # CREJECT holds REJECT, and means something else.
     if collection is Collection.BRANDS and "REJECT" in legal_name.replace("CREJECT", ""):
-        return Fate(seconds, _BRAND_REASONS)
+        return Decision(seconds, _BRAND_REASONS)
     if collection is Collection.CAMPAIGNS and "CREJECT" in legal_name:
-        return Fate(seconds, _CAMPAIGN_REASONS)
-    return Fate(seconds)
+        return Decision(seconds, _CAMPAIGN_REASONS)
+    return Decision(seconds)

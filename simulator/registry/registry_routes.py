@@ -23,7 +23,7 @@ from simulator.messages.views import listing
 from simulator.messages.vocabulary import Code
 from simulator.registry.registry import Declined, Record, Registry, Request
 from simulator.registry.registry_inventory import NumberType, Offer
-from simulator.registry.registry_outcomes import Collection, Status, fate_of
+from simulator.registry.registry_outcomes import Collection, Status, decision_of
 
 _AREA_CODE = re.compile(r"[2-9]\d{2}", re.ASCII)
 _MOST_OFFERS = 100
@@ -154,7 +154,7 @@ def _view(record: Record, now: datetime) -> dict[str, Any]:
         "reference": request.reference,
         "status": status,
         "reasons": list(
-            fate_of(request.collection, request.legal_name).reasons if rejected else ()
+            decision_of(request.collection, request.legal_name).reasons if rejected else ()
         ),
         "at": iso(record.at),
     }

@@ -49,12 +49,12 @@ class Scripted:
         name: str = "one",
         proof: Proof = Proof.REFERENCE,
         absence_window: timedelta = timedelta(0),
-        tells_price: bool = False,
+        reports_price: bool = False,
     ) -> None:
         self.name = name
         self.proof = proof
         self.absence_window = absence_window
-        self.tells_price = tells_price
+        self.reports_price = reports_price
         self.sent: list[SendRequest] = []
         self.asked: list[str] = []
         self.may_answer = asyncio.Event()

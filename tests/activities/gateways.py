@@ -1,6 +1,5 @@
 """A payment gateway of the test's own: it honours keys, loses answers on demand, and remembers."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,8 +10,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.billing.payments import Payments
 from models.enums import Channel, ChargeState, DeliveryMode, PaymentStatus
-from models.queries.billing.payment_events import ChargeEvent, StoredEvent, take_event
-from models.rules.billing.payments import Duty
+from models.queries.billing.payment_events import ChargeEvent, PaymentKey, StoredEvent, take_event
+from models.rules.billing.payments import PaymentAction
 from models.rules.messages.operations import UPGRADE
 from models.rules.messages.reference import PaymentReference
 from models.session import Database
@@ -62,26 +61,26 @@ class OwnGateway:
     """The moment at which the process ends, once: before or after which call."""
 
     async def charge(self, request: ChargeRequest) -> ChargeAnswer:
-        self._reach("before charge")
+        self._reachability("before charge")
         self.calls.append("charge")
         self.requests.append(request)
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, NotProcessed):
             return answer
         self.states.setdefault(request.reference, self.state)
-        self._reach("after charge")
+        self._reachability("after charge")
         assert not isinstance(answer, Refunded | RefundRefused)
         return answer or self._tell(request.reference)
 
     async def look_up(self, reference: str) -> ChargeLookUp:
-        self._reach("before look_up")
+        self._reachability("before look_up")
         self.calls.append("look_up")
         if self.truths:
             return self.truths.pop(0)
         return self._tell(reference) if reference in self.states else NotFound()
 
     async def cancel(self, charge_id: str) -> ChargeAnswer:
-        self._reach("before cancel")
+        self._reachability("before cancel")
         self.calls.append("cancel")
         answer = self.answers.pop(0) if self.answers else None
         assert not isinstance(answer, Refunded | RefundRefused)
@@ -90,11 +89,11 @@ class OwnGateway:
         reference = charge_id.removeprefix("ch-")
         if self.states[reference] in (ChargeState.PROCESSING, ChargeState.NEEDS_ACTION):
             self.states[reference] = ChargeState.CANCELED
-        self._reach("after cancel")
+        self._reachability("after cancel")
         return answer or self._tell(reference)
 
     async def refund(self, charge_id: str, key: str) -> RefundAnswer:
-        self._reach("before refund")
+        self._reachability("before refund")
         self.calls.append("refund")
         answer = self.answers.pop(0) if self.answers else None
         assert not isinstance(answer, Charge)
@@ -102,10 +101,10 @@ class OwnGateway:
             return answer
         assert self.states[charge_id.removeprefix("ch-")] is ChargeState.SUCCEEDED
         self.refunds[key] = charge_id
-        self._reach("after refund")
+        self._reachability("after refund")
         return answer or Refunded(refund_id=f"re-{key}")
 
-    def _reach(self, moment: str) -> None:
+    def _reachability(self, moment: str) -> None:
         if self.dies == moment:
             self.dies = None
             raise Died
@@ -140,7 +139,6 @@ class PaymentHarness:
             payment = Payment(
                 delivery_mode=DeliveryMode.SIMULATOR,
                 tenant_id=self.owner.tenant_id,
-                nonce=_nonce(),
                 merchant_id=self.owner.merchant_id,
                 channel=Channel.SMS,
                 units=units,
@@ -164,30 +162,34 @@ class PaymentHarness:
     async def take(self, step: str, payment_id: int) -> PaymentProgress:
         """Take one step by its name."""
         body = getattr(self.payments, step)
-        standing: PaymentProgress = await ActivityEnvironment().run(
+        progress: PaymentProgress = await ActivityEnvironment().run(
             body, UpgradeStep(tenant_id=self.owner.tenant_id, payment_id=payment_id)
         )
-        return standing
+        return progress
 
     async def carry(self, payment_id: int) -> PaymentStatus:
         """Do what is due until that is nothing, as the workflow does without its waits."""
-        standing = await self.take("charge", payment_id)
-        steps = {Duty.CHARGE: "charge", Duty.AWAIT: "await_payment", Duty.GRANT: "grant"}
-        steps |= {Duty.CANCEL_CHARGE: "cancel_charge", Duty.REFUND: "refund"}
+        progress = await self.take("charge", payment_id)
+        steps = {
+            PaymentAction.CHARGE: "charge",
+            PaymentAction.AWAIT: "await_payment",
+            PaymentAction.GRANT: "grant",
+        }
+        steps |= {PaymentAction.CANCEL_CHARGE: "cancel_charge", PaymentAction.REFUND: "refund"}
         for _ in range(30):
-            if standing.duty is Duty.NOTHING:
-                return standing.status
-            standing = await self.take(steps[standing.duty], payment_id)
-        raise AssertionError(f"no end: {standing}")
+            if progress.next_action is PaymentAction.NONE:
+                return progress.status
+            progress = await self.take(steps[progress.next_action], payment_id)
+        raise AssertionError(f"no end: {progress}")
 
     async def tell(
         self, payment_id: int, state: ChargeState, *, event_id: str | None = None
     ) -> StoredEvent | None:
         """Report something about a charge, as the webhook does."""
-        reference = await self.reference(payment_id)
+        key = PaymentKey(tenant_id=self.owner.tenant_id, payment_id=payment_id)
         event = ChargeEvent(
             event_id=event_id or unique("evt"),
-            charge_id=f"ch-{reference}",
+            charge_id=f"ch-{await self.reference(payment_id)}",
             state=state,
             amount_cents=10,
             currency="USD",
@@ -197,7 +199,7 @@ class PaymentHarness:
         async with self.database.transaction() as db:
             return await take_event(
                 db,
-                reference,
+                key,
                 self.gateway.name,
                 event,
                 now=datetime.now(UTC),
@@ -205,15 +207,14 @@ class PaymentHarness:
             )
 
     async def reference(self, payment_id: int) -> PaymentReference:
-        """Return what a payment is called at the gateway, whether there is one or not."""
+        """Return what a payment is called at the gateway."""
         found = await self.rows(
-            "SELECT nonce FROM payment WHERE tenant_id = :t AND id = :p", payment_id
+            "SELECT t.public_id AS tenant, p.public_id AS payment"
+            "  FROM payment p JOIN tenant t ON t.id = p.tenant_id"
+            " WHERE p.tenant_id = :t AND p.id = :p",
+            payment_id,
         )
-        return PaymentReference(
-            tenant_id=self.owner.tenant_id,
-            payment_id=payment_id,
-            nonce=found[0].nonce if found else "",
-        )
+        return PaymentReference(tenant=found[0].tenant, payment=found[0].payment)
 
     async def switch(self, *, active: bool) -> None:
         """Switch the merchant on or off."""
@@ -281,7 +282,3 @@ class PaymentHarness:
             if over and taken and payment.fulfilled_at is None and not back:
                 found.append(f"{reference}: money for nothing ({payment.status})")
         return found
-
-
-def _nonce() -> str:
-    return "".join(random.choices("abcdefghijklmnopqrstuvwxyz234567", k=8))

@@ -23,7 +23,7 @@ from models.enums import (
 )
 from models.queries.consent.consents import lock_contact
 from models.queries.messages import dispatch as dispatching
-from models.queries.messages.receipts import NewReceipt, StoredReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt, StoredReceipt
 from models.queries.messages.report_intake import take_report
 from models.rules.messages.delivery_events import Mismatch
 from models.session import Database, WriteSession
@@ -33,6 +33,7 @@ from providers.routing import Routes
 from tests.activities.doubles import own_id
 from tests.contacts import key_of
 from tests.factories import Owner, make_message, new_message
+from tests.shown_ids import reference_of
 from workflows.messages.types import (
     DispatchResult,
     DispatchStep,
@@ -58,7 +59,7 @@ class Harness:
         owner: Owner,
         *providers: MessageProvider,
         slots: int = 20,
-        patience: timedelta = timedelta(0),
+        report_timeout: timedelta = timedelta(0),
         mode: DeliveryMode = DeliveryMode.SIMULATOR,
     ) -> None:
         self.database = database
@@ -70,7 +71,7 @@ class Harness:
             routes,
             public_url="http://us/",
             slots=slots,
-            inline_report_wait=InlineReportWait(database, patience),
+            inline_report_wait=InlineReportWait(database, report_timeout),
         )
         self._truth = Reconciliation(database, routes)
         self._ledger = Settlement(database, routes)
@@ -136,20 +137,24 @@ class Harness:
     ) -> StoredReceipt | Mismatch:
         """Store what a provider reports, as the webhook does."""
         tenant_id = self.owner.tenant_id if tenant_id is None else tenant_id
-        own = own_id(f"hx-{self.owner.tenant_id}-{message_id}-{attempt}")
+        own = id or own_id(await self.reference(message_id, attempt))
         receipt = NewReceipt(
-            tenant_id=tenant_id,
-            message_id=message_id,
-            attempt=attempt,
+            attempt=AttemptKey(
+                tenant_id=tenant_id, message_id=message_id, public_id=0, number=attempt
+            ),
             provider=provider,
             event_id=event_id,
-            provider_message_id=own if id is None else id,
+            provider_message_id=own,
             status=status,
             **facts,
             price=None if price is None else Decimal(price),
             reported_at=datetime.now(UTC),
         )
         return await take_report(self.database, receipt, received or datetime.now(UTC))
+
+    async def reference(self, message_id: int, attempt: int = 1) -> str:
+        """Return what an attempt is called at its provider."""
+        return await reference_of(self.database, self.owner.tenant_id, message_id, attempt)
 
     async def opt_out(self, db: WriteSession, contact: str = TO) -> None:
         """Write an opt-out down in a transaction of the caller's, under the contact's lock."""

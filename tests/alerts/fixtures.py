@@ -5,18 +5,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
+from api.services.messages.write import write_message
+from models.database.transaction_limits import LockScope
 from models.enums import Channel, MessageStatus
+from models.errors import InsufficientCredits
 from models.queries.alerts.threshold_alerts import Account, align, limits_changed, read_balances
 from models.queries.billing import payments
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage
 from models.rules.alerts.thresholds import Funds
 from models.rules.billing.periods import day_of
 from models.rules.messages.settlement import End
 from models.session import Database
-from tests.factories import Owner, make_owner, make_paid, new_message, try_accept
+from tests.factories import Owner, claim_once, make_owner, make_paid, new_message, try_accept
 
 Warned = tuple[str, int, int]
 """Type, threshold, count."""
@@ -48,10 +52,29 @@ class MerchantFixture:
         outcome = await try_accept(self.database, message)
         return outcome.message_id if isinstance(outcome, AcceptedMessage) else None
 
+    async def refuse(self, units: int) -> None:
+        """Send what credits do not cover, by the service that routes call."""
+        message = new_message(self.owner, units=units, accepted_at=self.now)
+        scope = LockScope(self.owner.tenant_id, self.owner.merchant_id, "test")
+        with pytest.raises(InsufficientCredits):
+            await write_message(self.database, message, scope)
+
+    async def add(self, units: int) -> None:
+        """Add credits without an upgrade, as an operator's correction does."""
+        async with self.database.transaction() as db:
+            await db.execute(
+                text(
+                    "UPDATE credit_account SET available = available + :n"
+                    " WHERE tenant_id = :t AND merchant_id = :m AND channel = 'SMS'"
+                ),
+                {**self._ids, "n": units},
+            )
+
     async def end(self, message_id: int, captured: int) -> None:
         """End a send with so many of its units used."""
         async with self.database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            await claim_once(db, self.owner.tenant_id, message_id, self.now)
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )
             assert message is not None
@@ -98,8 +121,8 @@ class MerchantFixture:
 
     async def funds(self) -> Funds:
         async with self.database.read() as db:
-            (standing,) = await read_balances(db, [self.account], self.now)
-        return standing.funds
+            (balances,) = await read_balances(db, [self.account], self.now)
+        return balances.funds
 
     async def open(self) -> list[Warned]:
         """Return what is warned of."""

@@ -99,11 +99,17 @@ def used_to(funds: Funds, percent: int) -> bool:
 
 
 def low(funds: Funds) -> bool:
-    return funds.upgrade is not None and 10 * funds.available < funds.upgrade
+    return funds.upgrade is not None and 0 < 10 * (funds.available + funds.held) < funds.upgrade
 
 
 def exhausted(funds: Funds) -> bool:
-    return funds.upgrade is not None and funds.available == 0
+    return funds.upgrade is not None and funds.available + funds.held == 0
+
+
+def below_enough(funds: Funds) -> bool:
+    """Whether low credits stay so."""
+    assert funds.upgrade is not None
+    return 100 * funds.available < 15 * funds.upgrade
 
 
 USED = {percent: (AlertType.USAGE_THRESHOLD, percent) for percent in (80, 100)}
@@ -114,16 +120,17 @@ EXHAUSTED = (AlertType.CREDITS_EXHAUSTED, 0)
 def expect(model: Model, move: Move, before: Funds, after: Funds) -> None:
     """Say what a move does to the alerts."""
     match move:
-        case Accept():
+        case End():
             model.edge(EXHAUSTED, exhausted(before), exhausted(after))
             model.edge(LOW, low(before), low(after))
-        case End():
+            if exhausted(after) and not exhausted(before):
+                model.level(LOW, False)
             for percent, key in USED.items():
                 model.edge(key, used_to(before, percent), used_to(after, percent))
         case Buy() | Watch():
-            still = EXHAUSTED in model.open and low(after)
-            model.level(EXHAUSTED, exhausted(after) or still)
-            model.level(LOW, low(after))
+            model.level(EXHAUSTED, exhausted(after))
+            still = LOW in model.open and after.upgrade is not None and below_enough(after)
+            model.level(LOW, low(after) or (still and not exhausted(after)))
     if isinstance(move, Limit | Watch):
         for percent, key in USED.items():
             model.level(key, used_to(after, percent))
@@ -192,9 +199,13 @@ async def test_after_every_move_what_is_open_is_what_is_so(
 
 
 def test_the_model_sees_what_it_must() -> None:
-    funds = Funds(month="2026-01", allowance=10, used=8, available=0, upgrade=20)
+    funds = Funds(month="2026-01", allowance=10, used=8, available=0, held=1, upgrade=20)
     assert used_to(funds, 80)
     assert not used_to(funds, 100)
     assert used_to(replace(funds, used=10), 100)
     assert low(funds)
-    assert exhausted(funds)
+    assert below_enough(replace(funds, available=2))
+    assert not below_enough(replace(funds, available=3))
+    assert not low(replace(funds, available=1))
+    assert not exhausted(funds)
+    assert exhausted(replace(funds, held=0))

@@ -131,9 +131,10 @@ async def test_credits_that_came_back_are_seen_wherever_the_turn_is(alone: Datab
     await merchant_fixture.buy(10)
     message = await merchant_fixture.accept(10)
     assert message is not None
+    await merchant_fixture.refuse(1)
     await merchant_fixture.end(message, 0)
-    assert len(await merchant_fixture.open()) == 2
-    far = WatchStep(after_tenant=10**9, after_merchant=0)
+    assert await merchant_fixture.open() == [("LOW_CREDITS", 10, 1)]
+    far = WatchStep(after_tenant=2**63 - 1, after_merchant=0)
     assert (await watch(alone, far)).moved == 1
     assert await merchant_fixture.open() == []
 

@@ -7,6 +7,7 @@ from models.enums import AttemptState, Channel, MessageStatus, ReportStatus
 from models.session import Database
 from models.tables.message import Attempt, Receipt
 from tests.api.integrator import Integrator, make_merchant, make_message
+from tests.shown_ids import shown
 
 NOON = datetime(2026, 4, 16, 12, tzinfo=UTC)
 
@@ -20,7 +21,7 @@ async def make_call(
     provider_id: str | None = "call-1",
     **facts: Any,
 ) -> int:
-    """Add a call of 70 seconds, told state by state."""
+    """Add a call of 70 seconds, told state by state; return the id it is shown by."""
     merchant = await make_merchant(database, gym.tenant_id, f"m-{datetime.now(UTC).timestamp()}")
     call = await make_message(
         database,
@@ -65,4 +66,4 @@ async def make_call(
                     look_at=NOON + timedelta(seconds=second),
                 )
             )
-    return call
+    return await shown(database, "message", call)

@@ -9,19 +9,24 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
-from api.registration_composition import add_messaging
 from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
 from api.services.messages.cancel import Canceling
 from api.services.messages.cancel_requests import CancelRequests
 from api.services.messages.permission import Permissions, UnsubscribeLinks
 from api.services.messages.recordings import Recordings
+from api.services.registration.brands import Brands
+from api.services.registration.campaigns import Campaigns
+from api.services.registration.numbers import MessagingNumbers
+from api.services.registration.registry_reports import RegistrationWebhooks
+from api.services.registration.status import MessagingStatus
 from models.enums import DeliveryMode
 from models.session import Database
 from models.settings import Settings
 from providers.registries import Registries
-from providers.simulator.registry import news_verifier
-from tests.api.doubles import Clock, FakeKeeper, FakeSending, FakeStarter
+from providers.simulator.registry import event_verifier
+from tests.api.container import put_in, restored, services_of
+from tests.api.doubles import Clock, FakeRecordingProvider, FakeSending, FakeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_senders
 from tests.api.raw_http import Server, serving
 from tests.api.registrar import OFFERS, FakeRegistrationStarter, Registrar
@@ -54,10 +59,10 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 @pytest.fixture
 def sending(app: FastAPI) -> Iterator[FakeSending]:
     """Accepts sends in place of the real thing."""
-    real = getattr(app.state, "sending", None)
-    double = app.state.sending = FakeSending()
-    yield double
-    app.state.sending = real
+    double = FakeSending()
+    with restored(app):
+        put_in(app, "messages", sending=double)
+        yield double
 
 
 @pytest.fixture
@@ -73,19 +78,22 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keeper() -> FakeKeeper:
+def recording_provider() -> FakeRecordingProvider:
     """Whoever keeps recordings."""
-    return FakeKeeper()
+    return FakeRecordingProvider()
 
 
 @pytest.fixture
 def harness(
-    app: FastAPI, database: Database, starter: FakeStarter, clock: Clock, keeper: FakeKeeper
+    app: FastAPI,
+    database: Database,
+    starter: FakeStarter,
+    clock: Clock,
+    recording_provider: FakeRecordingProvider,
 ) -> Iterator[None]:
     """The real services, of which only Temporal, the vendor and the clock are doubles."""
-    real = dict(app.state._state)
     links = UnsubscribeLinks("http://api.test", "only-for-tests-too")
-    app.state.sending = Sending(
+    sending = Sending(
         database,
         starter,
         Permissions(database, links),
@@ -93,12 +101,16 @@ def harness(
         start_within=timedelta(minutes=1),
         clock=clock,
     )
-    canceling = Canceling(database, starter, app.state.messages, clock)
-    app.state.canceling = canceling
-    app.state.cancel_requests = CancelRequests(database, canceling, clock)
-    app.state.recordings = Recordings(database, {"simulator": keeper})
-    yield
-    app.state._state.update(real)
+    canceling = Canceling(database, starter, services_of(app).messages.reads, clock)
+    with restored(app):
+        put_in(
+            app,
+            "messages",
+            sending=sending,
+            canceling=CancelRequests(database, canceling, clock),
+            recordings=Recordings(database, {"simulator": recording_provider}),
+        )
+        yield
 
 
 @pytest.fixture
@@ -115,19 +127,22 @@ def registrations(
 
     Returns where started stories are written down.
     """
-    real = dict(app.state._state)
     starter = FakeRegistrationStarter()
-    add_messaging(
-        app,
-        database,
-        Registries([registry], {DeliveryMode.SIMULATOR: registry.name}),
-        starter,
-        {registry.name: news_verifier("for-tests-only-too")},
-        clock=clock,
-        look_after=timedelta(minutes=1),
-    )
-    yield starter
-    app.state._state.update(real)
+    registries = Registries([registry], {DeliveryMode.SIMULATOR: registry.name})
+    tools = (database, registries, starter, clock)
+    minute = timedelta(minutes=1)
+    verifiers = {registry.name: event_verifier("for-tests-only-too")}
+    with restored(app):
+        put_in(
+            app,
+            "registration",
+            brands=Brands(*tools, look_after=minute),
+            campaigns=Campaigns(*tools, look_after=minute),
+            numbers=MessagingNumbers(*tools, look_after=minute),
+            status=MessagingStatus(database, registries),
+            news=RegistrationWebhooks(database, starter, verifiers),
+        )
+        yield starter
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ class FakeSending:
         if self.error is not None:
             raise self.error
         message = AnsweredMessage(
-            message_id=10441,
+            public_id=10441,
             merchant=order.merchant_id or "",
             channel=channel,
             status=self.status,
@@ -105,7 +105,7 @@ class FakeUpgradeStarter(UpgradeStarter):
 
 @dataclass
 class Clock:
-    """Stands where it is put."""
+    """Returns a time that tests set."""
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -115,7 +115,7 @@ class Clock:
 
 
 @dataclass
-class FakeKeeper:
+class FakeRecordingProvider:
     """A provider that has one recording, and knows one reference."""
 
     id: str = "call-1"

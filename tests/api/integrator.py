@@ -15,6 +15,7 @@ from models.tables.merchant import Merchant
 from models.tables.message import Message
 from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
 from tests.contacts import key_of
+from tests.shown_ids import shown
 
 GYM: dict[str, Any] = {
     "merchantId": "gym-a",
@@ -65,6 +66,7 @@ class Integrator:
 
     client: httpx.AsyncClient
     tenant_id: int
+    tenant_public_id: int
     key_id: int
     headers: dict[str, str]
 
@@ -112,6 +114,7 @@ async def make_integrator(
 ) -> Integrator:
     """Add a key, of a tenant or of one of its merchants, and take it into use."""
     tenant_id = tenant_id or await make_tenant(database)
+    public_id = await shown(database, "tenant", tenant_id)
     pair = new_credentials()
     async with database.transaction() as db:
         key = ApiKey(
@@ -126,7 +129,7 @@ async def make_integrator(
         await db.flush()
         assert key.id is not None
         headers = {"X-API-KEY": pair.key, "X-API-SECRET": pair.secret}
-        return Integrator(client, tenant_id, key.id, headers)
+        return Integrator(client, tenant_id, public_id, key.id, headers)
 
 
 async def make_merchant(database: Database, tenant_id: int, name: str = "gym-a") -> int:
@@ -193,7 +196,9 @@ async def make_senders(database: Database, tenant_id: int) -> None:
     async with database.transaction() as db:
         db.add(
             SenderNumber(
-                number=f"+{15_005_560_000 + tenant_id}", tenant_id=tenant_id, created_at=_now()
+                number=f"+{15_005_560_000 + tenant_id % 10_000}",
+                tenant_id=tenant_id,
+                created_at=_now(),
             )
         )
         for name in ("desk", "no-reply"):

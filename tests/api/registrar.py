@@ -7,15 +7,15 @@ from urllib.parse import quote
 import httpx
 from sqlalchemy import text
 
-from api.registration_starter import RegistrationStarter
+from api.workflow_starters import RegistrationStarter
 from models.rules.registration.vocabulary import NumberType
 from models.session import Database
-from providers.ports.registration import AvailableNumber, Offered
+from providers.ports.registration import AvailableNumber, NumberOffers
 from tests.api.integrator import Integrator
 from tests.messaging import BRAND, CAMPAIGN
 from workflows.registration.start import RegistrationStart
 
-OFFERS = Offered(
+OFFERS = NumberOffers(
     numbers=(
         AvailableNumber(
             number="+18132201000", type=NumberType.LOCAL, locality="Tampa", region="FL"
@@ -89,7 +89,7 @@ class Registrar:
         body = {"campaignId": campaign_id}
         return await self.post(f"numbers/{quote(number)}/assignment", body, key)
 
-    async def give_back(self, number: str, key: str | None = None) -> httpx.Response:
+    async def release(self, number: str, key: str | None = None) -> httpx.Response:
         extra = {} if key is None else {"Idempotency-Key": key}
         return await self.integrator.client.delete(
             f"/api/v1{self.path}/numbers/{quote(number)}",
@@ -116,7 +116,7 @@ class Registrar:
 
     async def bought(self) -> str:
         """Buy a number nobody else in the tests has, and have it sold to us; return it."""
-        number = f"+1813{self.integrator.tenant_id:07d}"
+        number = f"+18132{self.integrator.tenant_id % 10**6:06d}"
         assert (await self.buy(number)).status_code == 200
         await self.stands("number", "ACTIVE")
         return number

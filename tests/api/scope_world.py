@@ -28,6 +28,7 @@ from tests.contacts import key_of
 from tests.factories import Owner
 from tests.messaging import CAMPAIGN
 from tests.reports.usage_fixtures import Use, book
+from tests.shown_ids import shown
 
 
 async def merchant_of(tenant: Integrator, database: Database, name: str) -> int:
@@ -64,12 +65,12 @@ async def registered(tenant: Integrator, database: Database) -> dict[str, str]:
         "campaign": campaign,
         "rejected": rejected["campaignId"],
         "number": number,
-        "another": f"+1814{tenant.tenant_id:07d}",
+        "another": f"+18142{tenant.tenant_id % 10**6:06d}",
     }
 
 
 async def recorded_call(database: Database, tenant_id: int, merchant_id: int) -> int:
-    """Add a call that was recorded."""
+    """Add a call that was recorded; return the id it is shown by."""
     call = await make_message(
         database,
         tenant_id,
@@ -102,7 +103,7 @@ async def recorded_call(database: Database, tenant_id: int, merchant_id: int) ->
         db.add(attempt)
         await db.flush()
         db.add(report)
-    return call
+    return await shown(database, "message", call)
 
 
 async def told(database: Database, tenant_id: int, merchant_id: int) -> None:
@@ -141,8 +142,10 @@ async def used(database: Database, tenant_id: int, merchant_id: int) -> None:
     message = await make_message(database, tenant_id, merchant_id, accepted_at=yesterday)
     owner = Owner(
         tenant_id=tenant_id,
+        tenant_public_id=0,
         tenant="",
         merchant_id=merchant_id,
+        merchant_public_id=0,
         merchant=OWNER,
         sender="",
         api_key="",

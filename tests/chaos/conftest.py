@@ -16,7 +16,7 @@ from tests.stack import SHORT_WAITS, Stack, async_url, free_port, make_database
 
 
 @pytest.fixture(scope="package")
-async def standing(
+async def status(
     postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Harness]:
     """Everything, on a Temporal server that comes back on the same port after it was killed."""
@@ -38,11 +38,11 @@ async def standing(
 
 
 @pytest.fixture
-async def harness(standing: Harness) -> AsyncIterator[Harness]:
+async def harness(status: Harness) -> AsyncIterator[Harness]:
     """The stack, repaired before and after."""
-    await _repair(standing)
-    yield standing
-    await _repair(standing)
+    await _repair(status)
+    yield status
+    await _repair(status)
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ class Buyer:
             return not await self.integrator.harness.rows(
                 "SELECT 1 FROM payment WHERE tenant_id = :tenant AND completed_at IS NULL"
                 " AND (cardinality(CAST(:wanted AS bigint[])) = 0"
-                "      OR id = ANY(CAST(:wanted AS bigint[])))",
+                "      OR public_id = ANY(CAST(:wanted AS bigint[])))",
                 tenant=self.integrator.owner.tenant_id,
                 wanted=wanted,
             )
@@ -77,7 +77,7 @@ class Buyer:
         answer = await self.integrator.harness.http.get(
             f"{self.integrator.harness.stack.simulator_url}/{kind}"
         )
-        mine = f"hxp-{self.integrator.owner.tenant_id}-"
+        mine = f"hxp-{self.integrator.owner.tenant_public_id}-"
         return [item for item in answer.json()["items"] if item["reference"].startswith(mine)]
 
     async def credits(self, channel: str = "SMS") -> int:
@@ -138,13 +138,13 @@ async def _money_moved(buyer: Buyer) -> list[str]:
     taken = {item["reference"]: item for item in charges if item["status"] == "succeeded"}
     refunded = Counter(item["reference"] for item in await buyer.listed("refunds"))
     payments: list[Any] = await buyer.integrator.harness.rows(
-        "SELECT id, nonce, status, amount_cents, currency, gateway FROM payment"
+        "SELECT public_id, status, amount_cents, currency, gateway FROM payment"
         " WHERE tenant_id = :tenant AND (gateway IS NOT NULL OR status <> 'SUCCEEDED')",
         tenant=buyer.integrator.owner.tenant_id,
     )
     found = []
-    for id, nonce, status, cents, currency, _ in payments:
-        reference = f"hxp-{buyer.integrator.owner.tenant_id}-{id}-{nonce}"
+    for public_id, status, cents, currency, _ in payments:
+        reference = f"hxp-{buyer.integrator.owner.tenant_public_id}-{public_id}"
         moved = charged.pop(reference, 0), refunded.pop(reference, 0)
         if moved != {"SUCCEEDED": (1, 0), "REFUNDED": (1, 1)}.get(status, (0, 0)):
             found.append(f"{reference} is {status}; charged and refunded {moved} times")

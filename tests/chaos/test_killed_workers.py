@@ -17,7 +17,9 @@ async def _called(integrator: Integrator, message_id: str) -> None:
 
     async def requested() -> bool:
         states = await integrator.harness.rows(
-            "SELECT state FROM attempt WHERE tenant_id = :tenant AND message_id = :message",
+            "SELECT a.state FROM attempt a JOIN message m"
+            "    ON m.tenant_id = a.tenant_id AND m.id = a.message_id"
+            " WHERE a.tenant_id = :tenant AND m.public_id = :message",
             tenant=integrator.owner.tenant_id,
             message=int(message_id),
         )

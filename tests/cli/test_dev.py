@@ -16,7 +16,7 @@ import pytest
 
 from cli.dev.account import HOMES
 from cli.dev.demo import kept_key
-from cli.dev.dev_settings import BadSurroundingsError, Surroundings
+from cli.dev.dev_settings import BadDevSettingsError, DevSettings
 from cli.dev.local_http import status_of
 from cli.dev.stale_postgres import find_postmaster
 from cli.dev.tcp_ports import LOOPBACK, free_ports, is_taken
@@ -203,13 +203,13 @@ def test_a_taken_port_is_named_with_its_variable(env: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("port", ["0", "65536", "eighty"])
 def test_what_is_no_port_is_refused(port: str) -> None:
-    with pytest.raises(BadSurroundingsError, match="HEXAVOX_API_PORT"):
-        Surroundings.read({"HEXAVOX_API_PORT": port})
+    with pytest.raises(BadDevSettingsError, match="HEXAVOX_API_PORT"):
+        DevSettings.read({"HEXAVOX_API_PORT": port})
 
 
 def test_two_servers_on_one_port_are_refused() -> None:
-    with pytest.raises(BadSurroundingsError, match="HEXAVOX_API_PORT and HEXAVOX_SIMULATOR_PORT"):
-        Surroundings.read({"HEXAVOX_API_PORT": "9000", "HEXAVOX_SIMULATOR_PORT": "9000"})
+    with pytest.raises(BadDevSettingsError, match="HEXAVOX_API_PORT and HEXAVOX_SIMULATOR_PORT"):
+        DevSettings.read({"HEXAVOX_API_PORT": "9000", "HEXAVOX_SIMULATOR_PORT": "9000"})
 
 
 def test_a_folder_of_another_version_is_refused_with_what_to_do(env: dict[str, str]) -> None:

@@ -118,7 +118,7 @@ def test_text_is_utf8_and_sorted_alike_on_every_machine(folder: Path) -> None:
         assert set(db.execute(query)) == {("C.UTF-8", "UTF8")}
 
 
-def test_only_a_durable_server_waits_for_the_disk(folder: Path, tmp_path: Path) -> None:
+def test_only_a_durable_server_waits_for_the_disk(folder: Path) -> None:
     with EmbeddedPostgres(folder, durable=False) as server, psycopg.connect(server.url) as db:
         assert db.execute("SHOW fsync").fetchone() == ("off",)
     server = EmbeddedPostgres(folder)

@@ -9,8 +9,9 @@ import pytest
 
 from tests.stack import ROOT
 
-_STAND_BACK = (
-    "import os, sys; from cli.process_priority import stand_back; stand_back(int(sys.argv[1]));"
+_LOWER_PRIORITY = (
+    "import os, sys; from cli.process_priority import lower_priority;"
+    " lower_priority(int(sys.argv[1]));"
 )
 AUTOGROUP = Path("/proc/self/autogroup")
 _ANYBODY = 65_534
@@ -24,20 +25,20 @@ def test_it_lowers_its_priority_by_so_many_steps(nice: int, lowered: int) -> Non
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_anybody_may() -> None:
-    as_nobody = f"{_STAND_BACK} print(os.nice(0))".replace(
-        "stand_back(", f"os.setuid({_ANYBODY}); stand_back(", 1
+    as_nobody = f"{_LOWER_PRIORITY} print(os.nice(0))".replace(
+        "lower_priority(", f"os.setuid({_ANYBODY}); lower_priority(", 1
     )
     assert _run(as_nobody, "5") == str(min(os.nice(0) + 5, 19))
 
 
 @pytest.mark.skipif(not AUTOGROUP.exists(), reason="not this kernel")
 def test_the_session_stands_back_as_well_where_linux_shares_by_session() -> None:
-    group = _run(f"{_STAND_BACK} print(open('/proc/self/autogroup').read())", "5", session=True)
+    group = _run(f"{_LOWER_PRIORITY} print(open('/proc/self/autogroup').read())", "5", session=True)
     assert group.endswith(f"nice {min(os.nice(0) + 5, 19)}")
 
 
 def _priority_after(nice: int) -> str:
-    return _run(f"{_STAND_BACK} print(os.nice(0))", str(nice))
+    return _run(f"{_LOWER_PRIORITY} print(os.nice(0))", str(nice))
 
 
 def _run(program: str, *arguments: str, session: bool = False) -> str:

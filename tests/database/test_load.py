@@ -214,7 +214,7 @@ async def in_its_senders_queue(harness: Harness, client: Client) -> None:
         step = DispatchStep(tenant_id=harness.owner.tenant_id, message_id=message_id)
         run = ActivityEnvironment(client=client).run
         verdicts.append((await run(harness.dispatching.dispatch, step)).verdict)
-    assert verdicts == [Verdict.ACCEPTED, Verdict.LINE]
+    assert verdicts == [Verdict.ACCEPTED, Verdict.QUEUED_FOR_SENDER]
 
 
 WAITS = (

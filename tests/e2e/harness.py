@@ -28,12 +28,13 @@ from tests.stack import Stack
 
 ORDINARY = "1234"
 
-_lines = count(300_000)
+_lines = count()
 
 
 def number(last_four: str = ORDINARY) -> str:
     """Return a phone number nobody else in this run uses; its last four digits say its fate."""
-    return f"+1{next(_lines)}{last_four}"
+    area, exchange = divmod(next(_lines), 800)
+    return f"+1{300 + area}{200 + exchange}{last_four}"
 
 
 async def until(
@@ -245,8 +246,9 @@ class Integrator:
         return {
             kind: (units, credit_units)
             for kind, units, credit_units in await self.harness.rows(
-                "SELECT kind, units, credit_units FROM ledger_entry"
-                " WHERE tenant_id = :tenant AND message_id = :message",
+                "SELECT e.kind, e.units, e.credit_units FROM ledger_entry e JOIN message m"
+                "    ON m.tenant_id = e.tenant_id AND m.id = e.message_id"
+                " WHERE e.tenant_id = :tenant AND m.public_id = :message",
                 tenant=self.owner.tenant_id,
                 message=int(message_id),
             )
@@ -269,7 +271,9 @@ class Integrator:
         return {
             str(message): (units, state)
             for message, units, state in await self.harness.rows(
-                "SELECT message_id, units, state FROM usage_record WHERE tenant_id = :tenant",
+                "SELECT m.public_id, u.units, u.state FROM usage_record u JOIN message m"
+                "    ON m.tenant_id = u.tenant_id AND m.id = u.message_id"
+                " WHERE u.tenant_id = :tenant",
                 tenant=self.owner.tenant_id,
             )
         }

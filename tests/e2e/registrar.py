@@ -74,7 +74,7 @@ class Registrar:
         await until(over)
         return view
 
-    async def give_back(self, number: str) -> dict[str, Any]:
+    async def release(self, number: str) -> dict[str, Any]:
         """Ask for a number to be given back."""
         harness = self.integrator.harness
         answer = await harness.http.delete(
@@ -92,5 +92,5 @@ class Registrar:
             f"{harness.stack.simulator_url}/registrations", params={"collection": collection}
         )
         kind = {"brands": "brand", "campaigns": "campaign"}.get(collection, "number")
-        ours = f"hxr-{kind}-{self.integrator.owner.tenant_id}-"
+        ours = f"hxr-{kind}-{self.integrator.owner.tenant_public_id}-"
         return [one for one in answer.json()["items"] if one["reference"].startswith(ours)]

@@ -1,5 +1,6 @@
 """What a tenant is warned of while everything runs, and what takes the warnings back."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -51,16 +52,17 @@ async def test_a_merchant_that_uses_everything_up_is_warned_on_the_way(harness: 
     assert await warned(integrator) == {("USAGE_THRESHOLD", 80), ("USAGE_THRESHOLD", 100)}
 
     for _ in range(10):
-        await integrator.accepted(number())
+        await integrator.ended(await integrator.accepted(number()))
     used_up = {("USAGE_THRESHOLD", 80), ("USAGE_THRESHOLD", 100)}
     assert await warned(integrator) == {*used_up, ("LOW_CREDITS", 10)}
-    await integrator.accepted(number())
+    await integrator.ended(await integrator.accepted(number()))
     assert (await integrator.send(number())).status_code == 402
-    credits = {("LOW_CREDITS", 10), ("CREDITS_EXHAUSTED", None)}
-    assert await warned(integrator) == used_up | credits
+    assert await warned(integrator) == {*used_up, ("CREDITS_EXHAUSTED", None)}
+    assert await warned(integrator, "open=false") == {("LOW_CREDITS", 10)}
 
     await buy(integrator, 100)
     assert await warned(integrator) == used_up
+    credits = {("LOW_CREDITS", 10), ("CREDITS_EXHAUSTED", None)}
     assert await warned(integrator, "open=false") == credits
     await integrator.all_ended()
     merchant = {"merchantId": integrator.owner.merchant, "displayName": "Gym", "smsLimit": 7}
@@ -69,17 +71,19 @@ async def test_a_merchant_that_uses_everything_up_is_warned_on_the_way(harness: 
     assert all(alert["count"] == 1 for alert in await alerts(integrator, "limit=10"))
 
 
-async def test_credits_that_were_held_for_nothing_take_the_warning_back(harness: Harness) -> None:
+async def test_a_send_refused_for_held_credits_warns_until_they_are_released(
+    harness: Harness,
+) -> None:
     integrator = await harness.integrator(sms_limit=0, credits=1)
-    message = await integrator.accepted(number("9002"))
-    view = await integrator.ended(message)
-    assert view["status"] == "FAILED"
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    message = await integrator.accepted(number("9002"), sendAt=later)
+    assert await warned(integrator) == set()
+    assert (await integrator.send(number())).status_code == 402
+    assert await warned(integrator) == {("LOW_CREDITS", 10)}
+    assert (await integrator.post(f"/messages/{message}/cancel", None)).status_code == 200
 
     async def taken_back() -> bool:
-        return await warned(integrator, "open=false") == {
-            ("LOW_CREDITS", 10),
-            ("CREDITS_EXHAUSTED", None),
-        }
+        return await warned(integrator, "open=false") == {("LOW_CREDITS", 10)}
 
     await until(taken_back)
     assert await warned(integrator) == set()
@@ -130,7 +134,7 @@ async def test_what_nobody_can_tell_is_warned_of_until_the_late_report(
     )
     assert f"Message {message} " in alert["message"]
 
-    reference = f"hx-{integrator.owner.tenant_id}-{message}-1"
+    reference = f"hx-{integrator.owner.tenant_public_id}-{message}-1"
     report = {
         "eventId": f"late-{message}",
         "messageId": "m-late",

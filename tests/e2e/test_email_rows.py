@@ -146,7 +146,7 @@ async def test_marketing_mail_can_be_unsubscribed_with_one_click(harness: Harnes
     assert answer.status_code == 200, answer.text
     await integrator.ended(answer.json()["messageId"])
     [(link,)] = await harness.rows(
-        "SELECT details ->> 'unsubscribeUrl' FROM message WHERE tenant_id = :t AND id = :id",
+        "SELECT details ->> 'unsubscribeUrl' FROM message WHERE tenant_id = :t AND public_id = :id",
         t=integrator.owner.tenant_id,
         id=int(answer.json()["messageId"]),
     )

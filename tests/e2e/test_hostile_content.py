@@ -76,7 +76,7 @@ async def test_a_message_no_request_can_be_made_of_fails_and_gives_its_units_bac
     message_id = answer.json()["messageId"]
     async with harness.database.transaction() as db:
         await db.execute(
-            text("UPDATE message SET details = '{}' WHERE tenant_id = :t AND id = :m"),
+            text("UPDATE message SET details = '{}' WHERE tenant_id = :t AND public_id = :m"),
             {"t": integrator.owner.tenant_id, "m": int(message_id)},
         )
     code = await integrator.accepted(number(), type="OTP")
@@ -86,5 +86,7 @@ async def test_a_message_no_request_can_be_made_of_fails_and_gives_its_units_bac
     assert (view["attempts"], view["billedUnits"]) == (0, 0)
     assert await integrator.movements(message_id) == {"HOLD": (5, 0), "RELEASE": (5, 0)}
     assert await harness.rows(
-        "SELECT step, failures, reason FROM step_failure WHERE message_id = :m", m=int(message_id)
+        "SELECT f.step, f.failures, f.reason FROM step_failure f JOIN message m"
+        "    ON m.tenant_id = f.tenant_id AND m.id = f.message_id WHERE m.public_id = :m",
+        m=int(message_id),
     ) == [("dispatch", 5, "KeyError")]

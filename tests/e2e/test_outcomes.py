@@ -123,6 +123,8 @@ async def test_the_vendors_own_ids_find_every_message_whatever_became_of_its_ans
     async with harness.database.transaction() as db:
         await invoices.copy_invoice(db, lines)
         await invoices.compare(db, scope)
-        found = [(d.kind, d.message_id) async for d in invoices.differences(db, Decimal(1))]
+        found = [
+            (d.kind, d.message) async for d in invoices.differences(db, scope.tenant_id, Decimal(1))
+        ]
     assert len(lines) == sum(row.copies for row in ROWS)
     assert found == [("not invoiced", int(sent.messages["9001"]))]

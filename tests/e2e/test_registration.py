@@ -39,7 +39,7 @@ async def test_a_merchant_registers_buys_a_number_sends_from_it_and_gives_it_bac
     await registrar.integrator.ended(await registrar.integrator.accepted(to))
     assert [copy["from"] for copy in await harness.deliveries(to)] == [bought["number"]]
 
-    leaving = await registrar.give_back(bought["number"])
+    leaving = await registrar.release(bought["number"])
     assert (leaving["status"], leaving["assignmentStatus"]) == ("ACTIVE", "UNASSIGNING")
     gone = await registrar.number(bought["number"], status=["RELEASED"])
     assert (gone["assignmentStatus"], gone["reasons"]) == ("UNASSIGNED", [])

@@ -94,7 +94,7 @@ async def test_a_call_ends_as_the_table_says(called: Called, harness: Harness, r
         )
         == row
     )
-    assert view["units"] == HELD
+    assert view["units"] == row.minutes
     movements = {"HOLD": (HELD, 0)}
     if row.minutes:
         movements["CAPTURE"] = (row.minutes, 0)

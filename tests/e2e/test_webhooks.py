@@ -9,7 +9,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 
 def _reference(integrator: Integrator, message_id: str, attempt: int = 1) -> str:
-    return f"hx-{integrator.owner.tenant_id}-{message_id}-{attempt}"
+    return f"hx-{integrator.owner.tenant_public_id}-{message_id}-{attempt}"
 
 
 async def _report(

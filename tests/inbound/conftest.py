@@ -12,9 +12,10 @@ from api.services.messages.delivery_reports import Receipts
 from models.session import Database
 from models.settings import Settings
 from providers.simulator import messages
+from tests.api.container import put_in
 from tests.contacts import CONTACT_KEY_FILE
 from tests.factories import Owner
-from tests.inbound.harness import SECRET, Line, Started, inbox
+from tests.inbound.harness import SECRET, InboundHarness, Started, inbox
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +37,9 @@ async def app(database_url: str, database: Database, started: Started) -> AsyncI
         )
     )
     async with app.router.lifespan_context(app):
-        app.state.inbox = inbox(database, started)
-        app.state.receipts = Receipts(database, started, {messages.NAME: messages.verifier(SECRET)})
+        receipts = Receipts(database, started, {messages.NAME: messages.verifier(SECRET)})
+        put_in(app, "consent", inbox=inbox(database, started))
+        put_in(app, "messages", receipts=receipts)
         yield app
 
 
@@ -50,6 +52,8 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def line(database: Database, owner: Owner, client: httpx.AsyncClient, started: Started) -> Line:
+def inbound(
+    database: Database, owner: Owner, client: httpx.AsyncClient, started: Started
+) -> InboundHarness:
     """A tenant's shared number, and people who text it."""
-    return Line(database, owner, client, started)
+    return InboundHarness(database, owner, client, started)

@@ -27,6 +27,7 @@ from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
 from tests.contacts import key_of
 from tests.factories import Owner, unique
+from tests.shown_ids import reference_of
 from workflows.messages.start import SendSignal
 
 SECRET = "for-tests-only-too"
@@ -115,11 +116,16 @@ async def make_merchant_fixture(database: Database, owner: Owner, name: str) -> 
             )
             for channel in Channel
         )
-    return replace(owner, merchant_id=merchant.id, merchant=merchant.external_id)
+    return replace(
+        owner,
+        merchant_id=merchant.id,
+        merchant_public_id=merchant.public_id,
+        merchant=merchant.external_id,
+    )
 
 
 @dataclass(frozen=True)
-class Line:
+class InboundHarness:
     """One number of a tenant, shared unless told otherwise."""
 
     database: Database
@@ -134,7 +140,7 @@ class Line:
     async def own_number(self, owner: Owner | None = None) -> str:
         """Give a merchant a number of its own."""
         of = owner or self.owner
-        number = f"+{15_115_550_000 + of.merchant_id}"
+        number = f"+{15_115_550_000 + of.merchant_id % 10_000}"
         async with self.database.transaction() as db:
             db.add(
                 SenderNumber(
@@ -152,6 +158,10 @@ class Line:
         message_id = await harness.accept(to=to)
         await harness.dispatch(message_id)
         return message_id
+
+    async def reference(self, message_id: int) -> str:
+        """Return what the first attempt of a message is called at its provider."""
+        return await reference_of(self.database, self.owner.tenant_id, message_id)
 
     async def texts(
         self, body: str, *, number: str | None = None, sender: str = CONTACT, **facts: Any

@@ -17,7 +17,7 @@ from models.rules.registration.vocabulary import (
 from models.tables.base import row_id
 from models.tables.messaging import Brand, Campaign, MessagingNumber
 from tests.factories import Owner
-from tests.inbound.harness import Line
+from tests.inbound.harness import InboundHarness
 from tests.registration.test_checks import BRAND
 
 PROFILE = CampaignProfile(
@@ -35,7 +35,7 @@ PROFILE = CampaignProfile(
 
 
 async def register(
-    line: Line,
+    inbound: InboundHarness,
     number: str,
     *,
     owner: Owner | None = None,
@@ -45,7 +45,7 @@ async def register(
     **changed: Any,
 ) -> None:
     """Assign a merchant's number to an approved campaign; `changed` is changed of its profile."""
-    of, now = owner or line.owner, datetime.now(UTC)
+    of, now = owner or inbound.owner, datetime.now(UTC)
     common: dict[str, Any] = {
         "tenant_id": of.tenant_id,
         "merchant_id": of.merchant_id,
@@ -53,7 +53,7 @@ async def register(
         "created_at": now,
         "updated_at": now,
     }
-    async with line.database.transaction() as db:
+    async with inbound.database.transaction() as db:
         brand = Brand(**common, state=RegistrationState.APPROVED, profile=asdict(BRAND))
         db.add(brand)
         await db.flush()

@@ -14,7 +14,7 @@ from tests.activities.doubles import Scripted, own_id
 from tests.activities.harness import Harness
 from tests.contacts import key_of
 from tests.factories import make_message, new_message
-from tests.inbound.harness import Line, signed
+from tests.inbound.harness import InboundHarness, signed
 
 FIRST, SECOND = "Maria@Example.com", "bob@xn--mnchen-3ya.example"
 TABLES = ("message", "attempt", "receipt", "suppression", "consent_change", "usage_record")
@@ -30,11 +30,11 @@ class Post(Scripted):
 class Reporting:
     """Messages of a tenant that the simulator has taken, and what it reports of them."""
 
-    line: Line
+    inbound: InboundHarness
 
     def harness(self, *answers: Answer) -> Harness:
         """Return the activities, with a provider that answers so."""
-        return Harness(self.line.database, self.line.owner, Post(*answers, name="simulator"))
+        return Harness(self.inbound.database, self.inbound.owner, Post(*answers, name="simulator"))
 
     async def text_to(self, to: str, *answers: Answer) -> int:
         """Send a text; return its id."""
@@ -47,23 +47,25 @@ class Reporting:
         """Send one mail to these; return its id."""
         keys = [key_of(one) for one in recipients]
         message = replace(
-            new_message(self.line.owner, to=recipients[0]),
+            new_message(self.inbound.owner, to=recipients[0]),
             channel=Channel.EMAIL,
             contact_key=keys[0],
             units=len(recipients),
             details={"subject": "Hi", "to": list(recipients)},
             further_keys=tuple(keys[1:]),
         )
-        message_id = await make_message(self.line.database, message)
+        message_id = await make_message(self.inbound.database, message)
         await self.harness().dispatch(message_id)
         return message_id
 
-    def reference(self, message_id: int, attempt: int = 1) -> str:
-        return f"hx-{self.line.owner.tenant_id}-{message_id}-{attempt}"
+    async def reference(self, message_id: int, attempt: int = 1) -> str:
+        return await self.harness().reference(message_id, attempt)
 
-    def told(self, message_id: int, status: str = "delivered", **facts: Any) -> dict[str, Any]:
+    async def told(
+        self, message_id: int, status: str = "delivered", **facts: Any
+    ) -> dict[str, Any]:
         """Compose a true report; facts replace what it says."""
-        reference = self.reference(message_id)
+        reference = await self.reference(message_id)
         return {
             "eventId": f"e-{uuid4().hex}",
             "messageId": own_id(reference),
@@ -77,7 +79,7 @@ class Reporting:
         """Post a report, signed; return the status of the answer."""
         body, headers = signed(told)
         path = f"/webhooks/simulator/{told['reference']}"
-        return (await self.line.client.post(path, content=body, headers=headers)).status_code
+        return (await self.inbound.client.post(path, content=body, headers=headers)).status_code
 
     async def everything(self) -> list[Any]:
         """Return all rows of the tenant that a report could change, and who was woken."""
@@ -86,8 +88,8 @@ class Reporting:
             found += await self.rows(
                 f"SELECT to_jsonb(t) - 'sweep_at' FROM {table} t WHERE tenant_id = :t ORDER BY 1"
             )
-        tenant = f"/{self.line.owner.tenant_id}"
-        return [*found, [one for one in self.line.started.row_changed if tenant in one]]
+        tenant = f"/{self.inbound.owner.tenant_id}"
+        return [*found, [one for one in self.inbound.started.row_changed if tenant in one]]
 
     async def reported(self, message_id: int) -> list[tuple[str, str | None]]:
         """Return status and recipient of every report that is kept of a message."""
@@ -108,8 +110,8 @@ class Reporting:
         return [row.provider_message_id for row in found]
 
     async def rows(self, sql: str, **values: Any) -> list[Any]:
-        async with self.line.database.read() as db:
-            values["t"] = self.line.owner.tenant_id
+        async with self.inbound.database.read() as db:
+            values["t"] = self.inbound.owner.tenant_id
             return list((await db.execute(text(sql), values)).all())
 
 

@@ -1,6 +1,7 @@
 """A signed report speaks of its attempt's message and recipient, and of nothing else."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,13 +10,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from models.enums import AttemptState, MessageStatus
+from models.rules.messages.reference import parse_reference
 from providers.ports.messages import Accepted
 from tests.activities.doubles import AMBIGUOUS, own_id
 from tests.activities.harness import Harness
 from tests.contacts import key_of
 from tests.factories import make_owner
-from tests.inbound.harness import CONTACT, OTHER, Line
+from tests.inbound.harness import CONTACT, OTHER, InboundHarness
 from tests.inbound.reporting import FIRST, SECOND, Post, Reporting, mismatches
+from tests.shown_ids import shown
 from workflows.messages.types import Ending, Verdict
 
 FOREIGN: list[tuple[str, dict[str, Any]]] = [
@@ -34,8 +37,8 @@ FOREIGN: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.fixture
-def reporting(line: Line) -> Reporting:
-    return Reporting(line)
+def reporting(inbound: InboundHarness) -> Reporting:
+    return Reporting(inbound)
 
 
 @pytest.mark.parametrize(("reason", "facts"), FOREIGN, ids=repr)
@@ -47,13 +50,14 @@ async def test_what_a_report_says_of_something_else_changes_nothing_and_is_count
 ) -> None:
     message_id = await reporting.text_to(CONTACT)
     before, counted = await reporting.everything(), mismatches(reason)
-    assert await reporting.tell(reporting.told(message_id, **facts)) == 204
+    assert await reporting.tell(await reporting.told(message_id, **facts)) == 204
     assert await reporting.everything() == before
     assert mismatches(reason) == counted + 1
-    [record] = [r for r in caplog.records if "does not belong to its attempt" in r.message]
-    assert (record.__dict__["message_id"], record.__dict__["reason"]) == (message_id, reason)
+    public_id = await shown(reporting.inbound.database, "message", message_id)
+    [record] = [r for r in caplog.records if "does not match its attempt" in r.message]
+    assert (record.__dict__["message_id"], record.__dict__["reason"]) == (public_id, reason)
     assert not [r for r in caplog.records if CONTACT in str(r.__dict__)]
-    assert await reporting.tell(reporting.told(message_id)) == 204
+    assert await reporting.tell(await reporting.told(message_id)) == 204
     assert await reporting.reported(message_id) == [("DELIVERED", None)]
 
 
@@ -61,15 +65,17 @@ async def test_a_report_on_an_attempt_that_does_not_exist_is_204_and_changes_not
     reporting: Reporting,
 ) -> None:
     message_id = await reporting.text_to(CONTACT)
-    stranger = await make_owner(reporting.line.database)
+    stranger = await make_owner(reporting.inbound.database)
     before, counted = await reporting.everything(), mismatches("ATTEMPT")
+    attempt = parse_reference(await reporting.reference(message_id))
+    assert attempt is not None
     others = [
-        reporting.reference(message_id, attempt=2),
-        reporting.reference(10**17),
-        f"hx-{stranger.tenant_id}-{message_id}-1",
+        await reporting.reference(message_id, attempt=2),
+        str(replace(attempt, message=attempt.message ^ 1)),
+        str(replace(attempt, tenant=stranger.tenant_public_id)),
     ]
     for other in others:
-        told = reporting.told(message_id, reference=other)
+        told = await reporting.told(message_id, reference=other)
         assert await reporting.tell(told) == 204
     assert await reporting.everything() == before
     assert mismatches("ATTEMPT") == counted + len(others)
@@ -82,7 +88,7 @@ async def test_a_report_by_another_provider_than_the_attempts_changes_nothing(
     message_id = await harness.accept()
     await harness.crash(message_id, deadline_in=timedelta(0), provider="another")
     before = await reporting.everything()
-    assert await reporting.tell(reporting.told(message_id)) == 204
+    assert await reporting.tell(await reporting.told(message_id)) == 204
     assert await reporting.everything() == before
 
 
@@ -92,7 +98,7 @@ async def test_a_report_by_another_provider_than_the_attempts_changes_nothing(
 )
 async def test_a_number_may_be_spelled_otherwise(reporting: Reporting, spelling: str) -> None:
     message_id = await reporting.text_to(CONTACT)
-    assert await reporting.tell(reporting.told(message_id, recipient=spelling)) == 204
+    assert await reporting.tell(await reporting.told(message_id, recipient=spelling)) == 204
     assert await reporting.reported(message_id) == [("DELIVERED", CONTACT)]
     settled = await reporting.harness().settle(message_id, Ending.REPORTED)
     assert settled == (MessageStatus.DELIVERED, True)
@@ -111,7 +117,7 @@ async def test_an_address_of_several_may_be_spelled_otherwise(
     reporting: Reporting, spelling: str, whose: str
 ) -> None:
     message_id = await reporting.mail_to(FIRST, SECOND)
-    told = reporting.told(message_id, "bounced", recipient=spelling, bounceType="permanent")
+    told = await reporting.told(message_id, "bounced", recipient=spelling, bounceType="permanent")
     assert await reporting.tell(told) == 204
     assert await reporting.reported(message_id) == [("UNDELIVERED", spelling)]
     [row] = await reporting.rows("SELECT contact_key FROM suppression WHERE tenant_id = :t")
@@ -124,7 +130,7 @@ async def test_an_address_that_was_never_written_to_is_not_suppressed(
 ) -> None:
     for message_id in (await reporting.mail_to(FIRST), await reporting.mail_to(FIRST, SECOND)):
         before = await reporting.everything()
-        told = reporting.told(message_id, status, recipient="eve@example.com")
+        told = await reporting.told(message_id, status, recipient="eve@example.com")
         assert await reporting.tell(told) == 204
         assert await reporting.everything() == before
 
@@ -135,18 +141,18 @@ async def test_a_report_that_does_not_say_which_of_several_it_means_is_dropped(
     message_id = await reporting.mail_to(FIRST, SECOND)
     before = await reporting.everything()
     for status in ("delivered", "bounced", "complained"):
-        assert await reporting.tell(reporting.told(message_id, status)) == 204
+        assert await reporting.tell(await reporting.told(message_id, status)) == 204
     assert await reporting.everything() == before
-    assert await reporting.tell(reporting.told(message_id, "sent")) == 204
+    assert await reporting.tell(await reporting.told(message_id, "sent")) == 204
     assert await reporting.reported(message_id) == [("SENT", None)]
 
 
 async def test_the_only_recipient_need_not_be_named(reporting: Reporting) -> None:
     message_id = await reporting.mail_to(FIRST)
-    told = reporting.told(message_id, "bounced", bounceType="permanent")
+    told = await reporting.told(message_id, "bounced", bounceType="permanent")
     assert await reporting.tell(told) == 204
-    assert await reporting.line.suppressions() == {
-        (reporting.line.owner.merchant_id, "HARD_BOUNCE")
+    assert await reporting.inbound.suppressions() == {
+        (reporting.inbound.owner.merchant_id, "HARD_BOUNCE")
     }
 
 
@@ -154,13 +160,13 @@ async def test_an_event_that_was_told_of_another_message_is_not_told_of_this_one
     reporting: Reporting,
 ) -> None:
     first, second = await reporting.text_to(CONTACT), await reporting.text_to(OTHER)
-    told = reporting.told(first)
+    told = await reporting.told(first)
     assert await reporting.tell(told) == 204
     before = await reporting.everything()
-    again = reporting.told(second, eventId=told["eventId"])
+    again = await reporting.told(second, eventId=told["eventId"])
     assert await reporting.tell(again) == 204
     assert await reporting.everything() == before
-    assert await reporting.tell(reporting.told(second)) == 204
+    assert await reporting.tell(await reporting.told(second)) == 204
     assert await reporting.reported(second) == [("DELIVERED", None)]
 
 
@@ -169,19 +175,19 @@ async def test_an_attempt_whose_answer_was_lost_takes_the_id_of_its_first_report
 ) -> None:
     message_id = await reporting.text_to(CONTACT, AMBIGUOUS)
     assert await reporting.provider_ids(message_id) == [None]
-    assert await reporting.tell(reporting.told(message_id, "sent", messageId="sim_1")) == 204
+    assert await reporting.tell(await reporting.told(message_id, "sent", messageId="sim_1")) == 204
     assert await reporting.provider_ids(message_id) == ["sim_1"]
     before = await reporting.everything()
-    other = reporting.told(message_id, "undelivered", messageId="sim_2")
+    other = await reporting.told(message_id, "undelivered", messageId="sim_2")
     assert await reporting.tell(other) == 204
     assert await reporting.everything() == before
-    assert await reporting.tell(reporting.told(message_id, messageId="sim_1")) == 204
+    assert await reporting.tell(await reporting.told(message_id, messageId="sim_1")) == 204
     assert [status for status, _ in await reporting.reported(message_id)] == ["SENT", "DELIVERED"]
 
 
 async def test_of_first_reports_with_different_ids_one_wins(reporting: Reporting) -> None:
     message_id = await reporting.text_to(CONTACT, AMBIGUOUS)
-    told = [reporting.told(message_id, "sent", messageId=f"sim_{n % 5}") for n in range(20)]
+    told = [await reporting.told(message_id, "sent", messageId=f"sim_{n % 5}") for n in range(20)]
     assert {await one for one in asyncio.as_completed([reporting.tell(t) for t in told])} == {204}
     [winner] = await reporting.provider_ids(message_id)
     assert winner in {f"sim_{n}" for n in range(5)}
@@ -190,12 +196,12 @@ async def test_of_first_reports_with_different_ids_one_wins(reporting: Reporting
 
 async def test_one_id_proves_one_attempt_of_many(reporting: Reporting) -> None:
     ids = [await reporting.text_to(CONTACT, AMBIGUOUS) for _ in range(6)]
-    told = [reporting.told(one, messageId="sim_1") for one in ids]
+    told = [await reporting.told(one, messageId="sim_1") for one in ids]
     assert await asyncio.gather(*(reporting.tell(one) for one in told)) == [204] * 6
     proven = [one for one in ids if await reporting.reported(one)]
     assert len(proven) == 1
     assert await reporting.provider_ids(proven[0]) == ["sim_1"]
-    again = reporting.told(next(one for one in ids if one not in proven), messageId="sim_1")
+    again = await reporting.told(next(one for one in ids if one not in proven), messageId="sim_1")
     before = await reporting.everything()
     assert await reporting.tell(again) == 204
     assert await reporting.everything() == before
@@ -205,7 +211,7 @@ async def test_an_answer_with_the_id_of_another_message_proves_nothing(
     reporting: Reporting,
 ) -> None:
     first = await reporting.text_to(CONTACT)
-    same = Accepted(provider_message_id=own_id(reporting.reference(first)))
+    same = Accepted(provider_message_id=own_id(await reporting.reference(first)))
     harness = reporting.harness(same)
     second = await harness.accept()
     counted = mismatches("MESSAGE_ID")
@@ -220,15 +226,17 @@ async def test_the_providers_own_answer_outweighs_an_id_that_was_only_reported(
 ) -> None:
     provider = Post(name="simulator")
     provider.may_answer.clear()
-    harness = Harness(reporting.line.database, reporting.line.owner, provider)
+    harness = Harness(reporting.inbound.database, reporting.inbound.owner, provider)
     message_id = await harness.accept()
     call = asyncio.create_task(harness.dispatch(message_id))
     await provider.called()
-    assert await reporting.tell(reporting.told(message_id, "sent", messageId="sim_1")) == 204
+    assert await reporting.tell(await reporting.told(message_id, "sent", messageId="sim_1")) == 204
     provider.may_answer.set()
     assert (await call).verdict is Verdict.ACCEPTED
-    assert await reporting.provider_ids(message_id) == [own_id(reporting.reference(message_id))]
-    assert await reporting.tell(reporting.told(message_id)) == 204
+    assert await reporting.provider_ids(message_id) == [
+        own_id(await reporting.reference(message_id))
+    ]
+    assert await reporting.tell(await reporting.told(message_id)) == 204
     assert len(await reporting.reported(message_id)) == 2
 
 
@@ -269,7 +277,8 @@ async def test_no_signed_report_of_something_else_changes_anything(
     named = {"recipient": FIRST if mail else CONTACT}
     facts = {**named, "status": status, **further, **wrong}
     attempt = facts.pop("attempt", 1)
-    told = reporting.told(message_id, reference=reporting.reference(message_id, attempt)) | facts
+    reference = await reporting.reference(message_id, attempt)
+    told = await reporting.told(message_id, reference=reference) | facts
     before = await reporting.everything()
     assert await reporting.tell(told) in {204, 400}  # 400: a status its channel does not have
     assert await reporting.everything() == before

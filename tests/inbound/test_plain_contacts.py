@@ -13,7 +13,7 @@ from models.tables.inbound import InboundMessage
 from models.tables.message import Message
 from tests.contacts import key_of
 from tests.factories import make_message, new_message, say
-from tests.inbound.harness import CONTACT, Line
+from tests.inbound.harness import CONTACT, InboundHarness
 from tests.inbound.test_unsubscribing import ADDRESS, ONE_CLICK, link
 from tests.mailing import RECIPIENTS, accept, mail
 
@@ -28,10 +28,10 @@ PLAIN: Final = {
 """Where a contact is kept as it was given: to be sent to, or to be shown."""
 
 
-async def found_in(line: Line, contact: str) -> set[tuple[str, str]]:
-    """Return every column of the database that holds a contact, in a row of the line's tenant."""
+async def found_in(inbound: InboundHarness, contact: str) -> set[tuple[str, str]]:
+    """Return every column of the database that holds a contact, in a row of its tenant."""
     holding = set()
-    async with line.database.read() as db:
+    async with inbound.database.read() as db:
         for table in metadata.tables.values():
             if "tenant_id" not in table.c:
                 continue
@@ -40,7 +40,7 @@ async def found_in(line: Line, contact: str) -> set[tuple[str, str]]:
                     select(func.count())
                     .select_from(table)
                     .where(
-                        table.c.tenant_id == line.owner.tenant_id,
+                        table.c.tenant_id == inbound.owner.tenant_id,
                         cast(column, Text).contains(contact.removeprefix("+")),
                     )
                 )
@@ -49,12 +49,12 @@ async def found_in(line: Line, contact: str) -> set[tuple[str, str]]:
     return holding
 
 
-async def test_after_a_text_its_stop_and_a_consent(line: Line) -> None:
-    await line.writes()
-    await say(line.database, line.owner, contact=CONTACT, status=ConsentStatus.OPT_IN)
-    assert (await line.texts("STOP")).status_code == 204
-    assert [status for status, _ in (await line.consents()).values()] == ["OPT_OUT"]
-    assert await found_in(line, CONTACT) == {
+async def test_after_a_text_its_stop_and_a_consent(inbound: InboundHarness) -> None:
+    await inbound.writes()
+    await say(inbound.database, inbound.owner, contact=CONTACT, status=ConsentStatus.OPT_IN)
+    assert (await inbound.texts("STOP")).status_code == 204
+    assert [status for status, _ in (await inbound.consents()).values()] == ["OPT_OUT"]
+    assert await found_in(inbound, CONTACT) == {
         ("message", "to_contact"),
         ("consent", "contact"),
         ("consent_change", "contact"),
@@ -62,29 +62,29 @@ async def test_after_a_text_its_stop_and_a_consent(line: Line) -> None:
     }
 
 
-async def test_after_a_mail_to_many_and_one_unsubscribed(line: Line) -> None:
-    await accept(line.database, mail(line.owner, RECIPIENTS))
-    to_one = replace(new_message(line.owner, to=ADDRESS), channel=Channel.EMAIL)
-    await make_message(line.database, to_one)
-    assert (await line.client.post(link(line), data=ONE_CLICK)).status_code == 200
+async def test_after_a_mail_to_many_and_one_unsubscribed(inbound: InboundHarness) -> None:
+    await accept(inbound.database, mail(inbound.owner, RECIPIENTS))
+    to_one = replace(new_message(inbound.owner, to=ADDRESS), channel=Channel.EMAIL)
+    await make_message(inbound.database, to_one)
+    assert (await inbound.client.post(link(inbound), data=ONE_CLICK)).status_code == 200
     for address in RECIPIENTS:
-        assert await found_in(line, address) <= PLAIN
+        assert await found_in(inbound, address) <= PLAIN
     # What is shown of the opt-out is the address, though the link names only its key.
-    assert ("consent", "contact") in await found_in(line, ADDRESS)
-    assert ADDRESS not in link(line)
+    assert ("consent", "contact") in await found_in(inbound, ADDRESS)
+    assert ADDRESS not in link(inbound)
 
 
 @pytest.mark.parametrize("table", [Message, InboundMessage])
 async def test_the_scan_finds_what_is_put_into_another_column(
-    line: Line, table: type[Message] | type[InboundMessage]
+    inbound: InboundHarness, table: type[Message] | type[InboundMessage]
 ) -> None:
-    await line.writes()
-    await line.texts("Hello")
-    async with line.database.transaction() as db:
+    await inbound.writes()
+    await inbound.texts("Hello")
+    async with inbound.database.transaction() as db:
         rows: Any = await db.scalars(
-            select(table).where(col(table.tenant_id) == line.owner.tenant_id)
+            select(table).where(col(table.tenant_id) == inbound.owner.tenant_id)
         )
         for row in rows:
             assert row.contact_key == key_of(CONTACT)
             row.provider = CONTACT
-    assert (str(table.__tablename__), "provider") in await found_in(line, CONTACT)
+    assert (str(table.__tablename__), "provider") in await found_in(inbound, CONTACT)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from models.enums import InboundKind
 from models.rules.consent.keywords import kind_of
-from tests.inbound.harness import CONTACT, Line
+from tests.inbound.harness import CONTACT, InboundHarness
 from tests.inbound.test_words import OPT_IN, OPT_OUT
 
 POLITE = [
@@ -113,27 +113,27 @@ def test_one_word_more_leaves_a_text_to_be_read(
 
 
 async def test_a_polite_opt_out_blocks_and_the_trail_says_that_it_was_understood(
-    line: Line,
+    inbound: InboundHarness,
 ) -> None:
-    await line.writes()
-    await line.texts("Stop. Thank you")
-    number = line.owner.sender
-    merchant = line.owner.merchant_id
-    assert await line.history() == [(merchant, "OPT_OUT", f"sms:STOP-UNDERSTOOD:{number}")]
-    assert [answer.body for answer in await line.answers()] != []
+    await inbound.writes()
+    await inbound.texts("Stop. Thank you")
+    number = inbound.owner.sender
+    merchant = inbound.owner.merchant_id
+    assert await inbound.history() == [(merchant, "OPT_OUT", f"sms:STOP-UNDERSTOOD:{number}")]
+    assert [answer.body for answer in await inbound.answers()] != []
 
 
-async def test_start_takes_back_an_opt_out_that_was_understood(line: Line) -> None:
-    await line.writes()
-    await line.texts("please stop texting me")
-    await line.texts("START")
-    assert await line.consents() == {
-        line.owner.merchant_id: ("OPT_IN", f"sms:START:{line.owner.sender}")
+async def test_start_takes_back_an_opt_out_that_was_understood(inbound: InboundHarness) -> None:
+    await inbound.writes()
+    await inbound.texts("please stop texting me")
+    await inbound.texts("START")
+    assert await inbound.consents() == {
+        inbound.owner.merchant_id: ("OPT_IN", f"sms:START:{inbound.owner.sender}")
     }
 
 
-async def test_a_question_about_stopping_changes_nothing(line: Line) -> None:
-    await line.writes()
-    await line.texts("When does it stop?", sender=CONTACT)
-    assert (await line.consents(), await line.answers()) == ({}, [])
-    assert [text.kind for text in await line.stored()] == ["OTHER"]
+async def test_a_question_about_stopping_changes_nothing(inbound: InboundHarness) -> None:
+    await inbound.writes()
+    await inbound.texts("When does it stop?", sender=CONTACT)
+    assert (await inbound.consents(), await inbound.answers()) == ({}, [])
+    assert [text.kind for text in await inbound.stored()] == ["OTHER"]

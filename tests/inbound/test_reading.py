@@ -11,17 +11,18 @@ from models.rules.tenants.credentials import hash_credential, new_credentials
 from models.session import Database
 from models.tables.tenant import ApiKey
 from tests.factories import Owner, make_owner
-from tests.inbound.harness import CONTACT, OTHER, Line
+from tests.inbound.harness import CONTACT, OTHER, InboundHarness
+from tests.shown_ids import shown
 
 PATH = "/api/v1/messages/inbound"
 
 
 async def read(
-    line: Line, query: dict[str, str] | None = None, owner: Owner | None = None
+    inbound: InboundHarness, query: dict[str, str] | None = None, owner: Owner | None = None
 ) -> list[dict[str, Any]]:
     """List what somebody sees."""
-    of = owner or line.owner
-    response = await line.client.get(PATH, params=query or {}, headers=of.headers)
+    of = owner or inbound.owner
+    response = await inbound.client.get(PATH, params=query or {}, headers=of.headers)
     assert response.status_code == 200, response.text
     found: list[dict[str, Any]] = response.json()
     return found
@@ -48,65 +49,67 @@ async def test_no_credentials(client: httpx.AsyncClient) -> None:
     assert (await client.get(PATH)).status_code == 401
 
 
-async def test_another_tenants_are_not_shown(line: Line) -> None:
-    stranger = await make_owner(line.database)
-    await line.texts("hello")
-    assert await read(line, owner=stranger) == []
-    response = await line.client.get(
-        PATH, params={"merchantId": line.owner.merchant}, headers=stranger.headers
+async def test_another_tenants_are_not_shown(inbound: InboundHarness) -> None:
+    stranger = await make_owner(inbound.database)
+    await inbound.texts("hello")
+    assert await read(inbound, owner=stranger) == []
+    response = await inbound.client.get(
+        PATH, params={"merchantId": inbound.owner.merchant}, headers=stranger.headers
     )
     assert (response.status_code, response.json()["code"]) == (404, "MERCHANT_NOT_FOUND")
 
 
-async def test_a_text_is_shown_whole(line: Line) -> None:
-    await line.writes()
-    await line.texts("Stop!", at="2026-04-16T13:20:32.942Z")
-    [shown] = await read(line)
-    [stored] = await line.stored()
+async def test_a_text_is_shown_whole(inbound: InboundHarness) -> None:
+    await inbound.writes()
+    await inbound.texts("Stop!", at="2026-04-16T13:20:32.942Z")
+    [shown] = await read(inbound)
+    [stored] = await inbound.stored()
     received = stored.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     assert shown == {
-        "id": str(stored.id),
+        "id": str(stored.public_id),
         "from": CONTACT,
-        "to": line.owner.sender,
+        "to": inbound.owner.sender,
         "body": "Stop!",
         "kind": "OPT_OUT",
-        "merchantId": line.owner.merchant,
+        "merchantId": inbound.owner.merchant,
         "receivedAt": received,
         "sentAt": "2026-04-16T13:20:32.942Z",
     }
 
 
-async def test_they_come_newest_first_page_by_page(line: Line) -> None:
+async def test_they_come_newest_first_page_by_page(inbound: InboundHarness) -> None:
     for number in range(5):
-        await line.texts(f"text {number}")
+        await inbound.texts(f"text {number}")
     seen: list[str] = []
     url: str | None = f"{PATH}?limit=2"
     while url:
-        response = await line.client.get(url, headers=line.owner.headers)
+        response = await inbound.client.get(url, headers=inbound.owner.headers)
         seen += [item["body"] for item in response.json()]
         url = response.links.get("next", {}).get("url")
     assert seen == ["text 4", "text 3", "text 2", "text 1", "text 0"]
 
 
-async def test_they_are_narrowed_by_merchant_sender_and_number(line: Line) -> None:
-    merchant_fixture = await line.merchant_fixture()
-    number = await line.own_number(merchant_fixture)
-    await line.texts("to the pool")
-    await line.texts("to the shop", number=number, sender=OTHER)
-    assert [item["merchantId"] for item in await read(line)] == [merchant_fixture.merchant, None]
+async def test_they_are_narrowed_by_merchant_sender_and_number(inbound: InboundHarness) -> None:
+    merchant_fixture = await inbound.merchant_fixture()
+    number = await inbound.own_number(merchant_fixture)
+    await inbound.texts("to the pool")
+    await inbound.texts("to the shop", number=number, sender=OTHER)
+    assert [item["merchantId"] for item in await read(inbound)] == [merchant_fixture.merchant, None]
     for query in ({"merchantId": merchant_fixture.merchant}, {"from": OTHER}, {"to": number}):
-        assert [item["body"] for item in await read(line, query)] == ["to the shop"]
+        assert [item["body"] for item in await read(inbound, query)] == ["to the shop"]
 
 
-async def test_a_merchants_key_sees_what_is_meant_for_it(line: Line, database: Database) -> None:
-    merchant_fixture = await line.merchant_fixture()
-    await line.texts("for nobody")
-    await line.texts("for the shop", number=await line.own_number(merchant_fixture))
-    await line.texts("for the gym", number=await line.own_number())
+async def test_a_merchants_key_sees_what_is_meant_for_it(
+    inbound: InboundHarness, database: Database
+) -> None:
+    merchant_fixture = await inbound.merchant_fixture()
+    await inbound.texts("for nobody")
+    await inbound.texts("for the shop", number=await inbound.own_number(merchant_fixture))
+    await inbound.texts("for the gym", number=await inbound.own_number())
     scoped = await key_of(database, merchant_fixture)
-    assert [item["body"] for item in await read(line, owner=scoped)] == ["for the shop"]
-    response = await line.client.get(
-        PATH, params={"merchantId": line.owner.merchant}, headers=scoped.headers
+    assert [item["body"] for item in await read(inbound, owner=scoped)] == ["for the shop"]
+    response = await inbound.client.get(
+        PATH, params={"merchantId": inbound.owner.merchant}, headers=scoped.headers
     )
     assert response.status_code == 404
 
@@ -114,18 +117,22 @@ async def test_a_merchants_key_sees_what_is_meant_for_it(line: Line, database: D
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ({"from": "nobody"}, "INVALID_PHONE_NUMBER"),
+        ({"to": "nobody"}, "INVALID_PHONE_NUMBER"),
         ({"kind": "OPT_OUT"}, "VALIDATION_FAILED"),
         ({"cursor": "WzEsMl0"}, "VALIDATION_FAILED"),
         ({"limit": "0"}, "VALIDATION_FAILED"),
     ],
 )
-async def test_a_wrong_query_is_refused(line: Line, query: dict[str, str], code: str) -> None:
-    response = await line.client.get(PATH, params=query, headers=line.owner.headers)
+async def test_a_wrong_query_is_refused(
+    inbound: InboundHarness, query: dict[str, str], code: str
+) -> None:
+    response = await inbound.client.get(PATH, params=query, headers=inbound.owner.headers)
     assert (response.status_code, response.json()["code"]) == (400, code)
 
 
-async def test_messages_are_still_read_by_their_ids(line: Line) -> None:
-    message_id = await line.writes()
-    found = await line.client.get(f"/api/v1/messages/{message_id}", headers=line.owner.headers)
+async def test_messages_are_still_read_by_their_ids(inbound: InboundHarness) -> None:
+    message_id = await shown(inbound.database, "message", await inbound.writes())
+    found = await inbound.client.get(
+        f"/api/v1/messages/{message_id}", headers=inbound.owner.headers
+    )
     assert found.json()["messageId"] == str(message_id)

@@ -11,7 +11,7 @@ from providers.ports.messages import Refused
 from tests.activities.doubles import ACCEPTED, Scripted, own_id
 from tests.activities.harness import Harness
 from tests.factories import make_message, new_message
-from tests.inbound.harness import CONTACT, Line, signed
+from tests.inbound.harness import CONTACT, InboundHarness, signed
 from workflows.messages.types import Ending, Verdict
 
 OPTED_OUT = Refused(error_code=ErrorCode.OPTED_OUT, provider_code="21610", everywhere=True)
@@ -24,23 +24,23 @@ class Post(Scripted):
     channels = frozenset({Channel.EMAIL})
 
 
-def mail(line: Line) -> Harness:
-    return Harness(line.database, line.owner, Post(ACCEPTED, name="simulator"))
+def mail(inbound: InboundHarness) -> Harness:
+    return Harness(inbound.database, inbound.owner, Post(ACCEPTED, name="simulator"))
 
 
-async def mailed(line: Line, to: str = ADDRESS) -> int:
+async def mailed(inbound: InboundHarness, to: str = ADDRESS) -> int:
     """Accept a mail; return its id."""
     message = replace(
-        new_message(line.owner, to=to),
+        new_message(inbound.owner, to=to),
         channel=Channel.EMAIL,
         details={"subject": "Hello"},
     )
-    return await make_message(line.database, message)
+    return await make_message(inbound.database, message)
 
 
-async def reported(line: Line, message_id: int, status: str, **facts: Any) -> int:
+async def reported(inbound: InboundHarness, message_id: int, status: str, **facts: Any) -> int:
     """Report something about a mail as the simulator does; return the answer's status."""
-    reference = f"hx-{line.owner.tenant_id}-{message_id}-1"
+    reference = await inbound.reference(message_id)
     body, headers = signed(
         {
             "eventId": f"e-{message_id}-{status}",
@@ -53,36 +53,38 @@ async def reported(line: Line, message_id: int, status: str, **facts: Any) -> in
         }
     )
     path = f"/webhooks/simulator/{reference}"
-    return (await line.client.post(path, content=body, headers=headers)).status_code
+    return (await inbound.client.post(path, content=body, headers=headers)).status_code
 
 
-async def test_a_carriers_opt_out_is_remembered_and_blocks_what_comes_later(line: Line) -> None:
-    await line.writes(None, OPTED_OUT)
-    assert await line.suppressions() == {(line.owner.merchant_id, "CARRIER_OPT_OUT")}
-    assert await line.history() == [
-        (line.owner.merchant_id, "SUPPRESSED", "simulator: carrier opt-out")
+async def test_a_carriers_opt_out_is_remembered_and_blocks_what_comes_later(
+    inbound: InboundHarness,
+) -> None:
+    await inbound.writes(None, OPTED_OUT)
+    assert await inbound.suppressions() == {(inbound.owner.merchant_id, "CARRIER_OPT_OUT")}
+    assert await inbound.history() == [
+        (inbound.owner.merchant_id, "SUPPRESSED", "simulator: carrier opt-out")
     ]
-    harness = Harness(line.database, line.owner, Scripted())
+    harness = Harness(inbound.database, inbound.owner, Scripted())
     blocked = await harness.dispatch(await harness.accept())
     assert (blocked.verdict, blocked.error_code) == (
         Verdict.BLOCKED,
         ErrorCode.RECIPIENT_SUPPRESSED,
     )
     order = {
-        "merchantId": line.owner.merchant,
+        "merchantId": inbound.owner.merchant,
         "to": CONTACT,
         "message": "Hello",
         "type": "OTP",
     }
-    response = await line.client.post(
-        "/api/v1/messages/sms", json=order, headers=line.owner.headers
+    response = await inbound.client.post(
+        "/api/v1/messages/sms", json=order, headers=inbound.owner.headers
     )
     assert (response.status_code, response.json()["code"]) == (403, "RECIPIENT_SUPPRESSED")
 
 
-async def test_another_merchant_is_not_held_by_it(line: Line) -> None:
-    await line.writes(None, OPTED_OUT)
-    merchant_fixture = Harness(line.database, await line.merchant_fixture(), Scripted())
+async def test_another_merchant_is_not_held_by_it(inbound: InboundHarness) -> None:
+    await inbound.writes(None, OPTED_OUT)
+    merchant_fixture = Harness(inbound.database, await inbound.merchant_fixture(), Scripted())
     assert (
         await merchant_fixture.dispatch(await merchant_fixture.accept())
     ).verdict is Verdict.ACCEPTED
@@ -96,15 +98,15 @@ async def test_another_merchant_is_not_held_by_it(line: Line) -> None:
     ],
 )
 async def test_a_hard_bounce_and_a_complaint_block_what_comes_later(
-    line: Line, status: str, facts: dict[str, Any], reason: str
+    inbound: InboundHarness, status: str, facts: dict[str, Any], reason: str
 ) -> None:
-    message_id, waiting = await mailed(line), await mailed(line)
-    harness = mail(line)
+    message_id, waiting = await mailed(inbound), await mailed(inbound)
+    harness = mail(inbound)
     assert (await harness.dispatch(message_id)).verdict is Verdict.ACCEPTED
     for _ in range(2):
-        assert await reported(line, message_id, status, **facts) == 204
-    assert await line.suppressions() == {(line.owner.merchant_id, reason)}
-    assert [status for _, status, _ in await line.history()] == ["SUPPRESSED"]
+        assert await reported(inbound, message_id, status, **facts) == 204
+    assert await inbound.suppressions() == {(inbound.owner.merchant_id, reason)}
+    assert [status for _, status, _ in await inbound.history()] == ["SUPPRESSED"]
     blocked = await harness.dispatch(waiting)
     assert (blocked.verdict, blocked.error_code) == (
         Verdict.BLOCKED,
@@ -112,21 +114,21 @@ async def test_a_hard_bounce_and_a_complaint_block_what_comes_later(
     )
 
 
-async def test_a_transient_bounce_blocks_nothing(line: Line) -> None:
-    message_id = await mailed(line)
-    harness = mail(line)
+async def test_a_transient_bounce_blocks_nothing(inbound: InboundHarness) -> None:
+    message_id = await mailed(inbound)
+    harness = mail(inbound)
     await harness.dispatch(message_id)
-    assert await reported(line, message_id, "bounced", bounceType="transient") == 204
-    assert await line.suppressions() == set()
-    assert (await harness.dispatch(await mailed(line))).verdict is Verdict.ACCEPTED
+    assert await reported(inbound, message_id, "bounced", bounceType="transient") == 204
+    assert await inbound.suppressions() == set()
+    assert (await harness.dispatch(await mailed(inbound))).verdict is Verdict.ACCEPTED
 
 
-async def test_a_complaint_after_the_end_still_counts(line: Line) -> None:
-    message_id = await mailed(line)
-    harness = mail(line)
+async def test_a_complaint_after_the_end_still_counts(inbound: InboundHarness) -> None:
+    message_id = await mailed(inbound)
+    harness = mail(inbound)
     await harness.dispatch(message_id)
-    assert await reported(line, message_id, "delivered") == 204
+    assert await reported(inbound, message_id, "delivered") == 204
     await harness.settle(message_id, Ending.REPORTED)
-    assert await reported(line, message_id, "complained") == 204
-    assert await line.suppressions() == {(line.owner.merchant_id, "COMPLAINT")}
+    assert await reported(inbound, message_id, "complained") == 204
+    assert await inbound.suppressions() == {(inbound.owner.merchant_id, "COMPLAINT")}
     assert await harness.status(message_id) == "DELIVERED"

@@ -1,4 +1,4 @@
-"""Opted-out is never sent: random lives, and the order in which their transactions committed.
+"""Opted-out is never sent: random scenarios, and the order in which their transactions committed.
 
 Triggers that run at commit, still under the locks, write down attempts, consents and texts in the
 order in which conflicting transactions became true. An attempt is written down once for each of
@@ -27,14 +27,14 @@ from api.services.consent.unsubscribe import Unsubscribing
 from api.services.messages.permission import UnsubscribeLinks
 from cli.dev.postgres import EmbeddedPostgres
 from models.enums import Channel, ConsentStatus
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.session import Database
 from providers.simulator import messages
 from tests.activities.harness import Harness
-from tests.contacts import CONTACT_KEYS
+from tests.contacts import CONTACT_KEYS, key_of
 from tests.factories import Owner, make_message, make_owner
+from tests.inbound.dispatch_record import record_dispatches
 from tests.inbound.harness import Started, event, inbox, make_merchant_fixture, signed
-from tests.inbound.witness import bear_witness
 from tests.mailing import AllChannels, complain, mail, single
 from tests.stack import async_url, make_database
 
@@ -128,7 +128,7 @@ OTHER_ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(Unsubscribe, MERCHANT, CONTACT),
     st.builds(Complain, MERCHANT, CONTACT),
 )
-LIVES = st.lists(st.lists(ACTIONS, min_size=2, max_size=8), min_size=1, max_size=4)
+SCENARIOS = st.lists(st.lists(ACTIONS, min_size=2, max_size=8), min_size=1, max_size=4)
 OTHER_LIVES = st.lists(st.lists(OTHER_ACTIONS, min_size=2, max_size=8), min_size=1, max_size=4)
 
 
@@ -137,12 +137,12 @@ async def witnessed(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
     """A database of its own that keeps the order of commits."""
     url = async_url(make_database(postgres, "inbound"))
     database = Database(url, pool_size=20, contact_keys=CONTACT_KEYS)
-    await bear_witness(database)
+    await record_dispatches(database)
     yield database
     await database.close()
 
 
-class Life:
+class Scenario:
     """One tenant with a shared number, and everything that happens on it."""
 
     def __init__(self, database: Database, owners: list[Owner]) -> None:
@@ -208,7 +208,7 @@ class Life:
 
     async def _cancel(self, message_id: int) -> None:
         async with self.database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self.tenant_id, message_id=message_id
             )
             assert message is not None
@@ -219,6 +219,8 @@ class Life:
             tenant_id=self.tenant_id,
             key_id=0,
             merchant_id=None,
+            tenant_public_id=0,
+            merchant_public_id=None,
             merchant=None,
         )
         order = V1MerchantConsentRequest.model_validate(
@@ -230,7 +232,7 @@ class Life:
                 "source": "form",
             }
         )
-        request = IdempotentRequest(operation="o", scope="", key=None, fingerprint="f" * 64)
+        request = IdempotentRequest(route="o", scope="", key=None, fingerprint="f" * 64)
         await self.consents.upsert(caller, order, request)
 
     async def dispatch_answers(self) -> None:
@@ -250,7 +252,8 @@ def reached_by(channel: Channel) -> tuple[str, ...]:
 
 def ticket(owner: Owner, address: str) -> str:
     """Return what the link in a mail to somebody ends with."""
-    return LINKS.link(owner.tenant_id, owner.merchant_id, address).rpartition("/")[2]
+    link = LINKS.link(owner.tenant_public_id, owner.merchant_public_id, key_of(address))
+    return link.rpartition("/")[2]
 
 
 def forbidden(said: dict[Said, str], attempt: Any) -> list[str]:
@@ -269,11 +272,11 @@ def forbidden(said: dict[Said, str], attempt: Any) -> list[str]:
     return refused
 
 
-async def check(life: Life) -> None:
+async def check(scenario: Scenario) -> None:
     """Walk through the commits in their order."""
     # Transactions that do not conflict may commit at once, and their rows then lie mixed.
-    seen = await life.rows(
-        "SELECT *, max(seq) OVER (PARTITION BY tx) AS committed FROM witness"
+    seen = await scenario.rows(
+        "SELECT *, max(seq) OVER (PARTITION BY tx) AS committed FROM dispatch_record"
         " WHERE tenant_id = :t ORDER BY committed, seq"
     )
     said: dict[Said, str] = {}
@@ -297,23 +300,23 @@ async def check(life: Life) -> None:
                     if said.get((m, Channel.SMS, row.contact)) != "OPT_OUT"
                 ]
                 assert missed == [], f"not opted out: {missed} {seen}"
-    await _everything_was_seen(life, seen)
-    answers = await life.rows(
+    await _everything_was_seen(scenario, seen)
+    answers = await scenario.rows(
         "SELECT id, idempotency_key FROM message WHERE tenant_id = :t"
         " AND operation = 'answer-inbound'"
     )
-    events = await life.rows("SELECT event_id FROM inbound_message WHERE tenant_id = :t")
+    events = await scenario.rows("SELECT event_id FROM inbound_message WHERE tenant_id = :t")
     keys = [answer.idempotency_key for answer in answers]
     assert len(set(keys)) == len(keys)
     assert set(keys) <= {f"simulator:{row.event_id}" for row in events}
     assert sorted(answer.id for answer in answers) == sorted(
-        send.message_id for send in life.started.sends
+        send.message_id for send in scenario.started.sends
     )
 
 
-async def _everything_was_seen(life: Life, seen: list[Any]) -> None:
+async def _everything_was_seen(scenario: Scenario, seen: list[Any]) -> None:
     """Make sure that the witnesses were there: without them nothing above can fail."""
-    [(attempts, changes)] = await life.rows(
+    [(attempts, changes)] = await scenario.rows(
         "SELECT (SELECT count(*) FROM attempt WHERE tenant_id = :t),"
         " (SELECT count(*) FROM consent_change WHERE tenant_id = :t)"
     )
@@ -333,17 +336,17 @@ EXAMINED = settings(
 
 
 async def live(witnessed: Database, rounds: list[list[Action]]) -> None:
-    """Live a life of two merchants, and check it."""
+    """Live a scenario of two merchants, and check it."""
     owner = await make_owner(witnessed)
-    life = Life(witnessed, [owner, await make_merchant_fixture(witnessed, owner, "Shop B")])
+    scenario = Scenario(witnessed, [owner, await make_merchant_fixture(witnessed, owner, "Shop B")])
     for actions in rounds:
-        await life.live(actions)
-    await life.dispatch_answers()
-    await check(life)
+        await scenario.live(actions)
+    await scenario.dispatch_answers()
+    await check(scenario)
 
 
 @EXAMINED
-@given(rounds=LIVES)
+@given(rounds=SCENARIOS)
 async def test_no_attempt_is_committed_after_the_opt_out_was(
     witnessed: Database, rounds: list[list[Action]]
 ) -> None:

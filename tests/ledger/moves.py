@@ -11,9 +11,9 @@ from sqlalchemy import text
 from activities.messages.settle import Settlement
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
 from models.queries.billing import payments
-from models.queries.messages import conclude, dispatch, receipts, settleable, settlement
+from models.queries.messages import conclude, dispatch, receipts, settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFunded
-from models.queries.messages.receipts import NewReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt
 from models.rules.billing.periods import day_of, month_of
 from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.messages.settlement import End
@@ -83,9 +83,7 @@ def told(
 ) -> NewReceipt:
     """Return a report about a message's first attempt."""
     return NewReceipt(
-        tenant_id=owner.tenant_id,
-        message_id=message_id,
-        attempt=1,
+        attempt=AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1),
         provider=provider,
         event_id=event_id,
         provider_message_id=own_id(f"hx-{owner.tenant_id}-{message_id}-1"),
@@ -118,14 +116,14 @@ async def limit(database: Database, owner: Owner, units: int) -> int:
     return int(newest or 0)
 
 
-class Story:
+class Scenario:
     """One tenant's sends, by slot."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
         self.owner = owner
         self.outcomes: list[AcceptedMessage | KeyTaken | NotFunded] = []
         self._database = database
-        self._ledger = Settlement(database, Routes([Scripted(name="p", tells_price=True)], {}))
+        self._ledger = Settlement(database, Routes([Scripted(name="p", reports_price=True)], {}))
         self.billing = Billing(database, owner)
         self._ids: dict[int, int] = {}
 
@@ -152,6 +150,8 @@ class Story:
             case Tell(status=status, price=price):
                 await self._tell(message_id, status, price)
             case Settle(ending=ending):
+                if ending is Ending.GIVEN_UP:  # so ends only what a provider may have
+                    await self._call(message_id, AttemptState.AMBIGUOUS, 0)
                 await self._ledger.settle(
                     SettleStep(
                         tenant_id=self.owner.tenant_id,
@@ -161,6 +161,7 @@ class Story:
                     )
                 )
             case Part(share=share):
+                await self._call(message_id, AttemptState.ACCEPTED, 0)
                 await self._part(message_id, share)
 
     async def _accept(self, action: Accept) -> None:
@@ -179,7 +180,7 @@ class Story:
         async with self._database.transaction() as db:
             found = await dispatch.lock_for_dispatch(db, **ids)
             assert found is not None
-            if decide(found.candidate, now).move is not DispatchAction.CLAIM or found.attempts:
+            if decide(found.candidate, now).action is not DispatchAction.CLAIM or found.attempts:
                 return
             then = now - timedelta(days=days_ago)
             await dispatch.claim(
@@ -210,7 +211,7 @@ class Story:
     async def _part(self, message_id: int, share: float) -> None:
         now = datetime.now(UTC)
         async with self._database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )
             assert message is not None

@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from api.services.messages.start import start_of
+from api.services.messages.write import start_of
 from models.enums import MessageStatus
 from models.queries.messages import acceptance
-from models.queries.messages.acceptance import NewMessage
-from models.queries.system.sweep_messages import take_silent, take_unstarted
+from models.queries.messages.acceptance import AcceptedMessage, NewMessage
+from models.queries.system.sweep_messages import take_stalled, take_unstarted
 from models.rules.messages.identity import MessageIdentity, SendKey
 from models.session import Database
 from models.tables.message import Message
-from tests.factories import Owner, make_message, new_message
+from tests.factories import Owner, make_message, new_message, try_accept
 from tests.mailing import mail
 
 NOT_COLUMNS = {"further_keys"}
@@ -65,9 +65,10 @@ async def test_whoever_reads_a_message_finds_the_same_identity(
     database: Database, owner: Owner, shape: Callable[[Owner], NewMessage]
 ) -> None:
     message = replace(shape(owner), sweep_at=LONG_AGO, due_at=LONG_AGO, accepted_at=LONG_AGO)
-    message_id = await make_message(database, message)
+    accepted = await try_accept(database, message)
+    assert isinstance(accepted, AcceptedMessage)
     merchant = owner.merchant if message.funded else ""
-    started = start_of(message, message_id, merchant)
+    started = start_of(message, accepted, merchant)
     key = SendKey(
         tenant_id=owner.tenant_id,
         operation=message.operation,
@@ -78,13 +79,13 @@ async def test_whoever_reads_a_message_finds_the_same_identity(
     async with database.read() as reading:
         known = await acceptance.find_known(reading, key)
     async with database.transaction() as db:
-        silent = await take_silent(db, now=now, grace=at_once, longest=at_once, most=10_000)
+        silent = await take_stalled(db, now=now, grace=at_once, longest=at_once, most=10_000)
         unstarted = await take_unstarted(db, now=now, grace=at_once, longest=at_once, most=10_000)
     assert known is not None
     assert known.send == started
     assert [one for one in silent if one.tenant_id == owner.tenant_id] == [started]
     assert [one for one in unstarted if one.tenant_id == owner.tenant_id] == [started]
-    row = await stored(database, owner, message_id)
+    row = await stored(database, owner, accepted.message_id)
     names = [field.name for field in fields(MessageIdentity)]
     assert all(getattr(row.identity, name) == getattr(started, name) for name in names)
     assert row.identity.workflow_id == started.workflow_id

@@ -20,8 +20,8 @@ from tests.ledger.moves import (
     Action,
     Call,
     Part,
+    Scenario,
     Settle,
-    Story,
     Tell,
     grant,
     limit,
@@ -93,19 +93,19 @@ HISTORIES = st.builds(
 
 async def live(database: Database, history: History) -> None:
     owner = await make_owner(database, sms_limit=history.allowance, credits=history.credits)
-    story = Story(database, owner)
+    scenario = Scenario(database, owner)
     limits = [(0, history.allowance)]
     for turn in history.rounds:
         if turn.limit is not None:
             limits.append((await limit(database, owner, turn.limit), turn.limit))
         if turn.credits:
             await grant(database, owner, turn.credits)
-        await story.at_once(turn.actions)
+        await scenario.at_once(turn.actions)
     books = await check_laws(database, owner, limits)
-    accepted = {o.message_id for o in story.outcomes if isinstance(o, AcceptedMessage)}
+    accepted = {o.message_id for o in scenario.outcomes if isinstance(o, AcceptedMessage)}
     assert books.messages.keys() == accepted, "what was refused left something behind"
-    for day, totals in story.billing.closed.items():
-        assert await story.billing.totals(day) == totals, "a closed day has changed"
+    for day, totals in scenario.billing.closed.items():
+        assert await scenario.billing.totals(day) == totals, "a closed day has changed"
 
 
 def part(number: int) -> Callable[[Database], Awaitable[None]]:

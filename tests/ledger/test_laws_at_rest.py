@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.enums import Channel, MessageStatus
-from models.queries.messages import settleable, settlement
+from models.enums import AttemptState, Channel, MessageStatus
+from models.queries.messages import conclude, settlement, settlement_facts
 from models.rules.messages.settlement import End
 from models.session import Database
 from tests.chaos.invariants import broken_laws
-from tests.factories import Owner, make_message, new_message
+from tests.factories import Owner, claim_once, make_message, new_message
 
 
 class Books:
@@ -26,17 +26,19 @@ class Books:
         """Accept a message of two units that a provider took, and end it with one of them."""
         wanted = new_message(self._owner, units=2, key=f"{channel}-{funded}")
         id = await make_message(self._database, replace(wanted, channel=channel, funded=funded))
-        await self.write(
-            "INSERT INTO attempt (tenant_id, message_id, number, provider, state, requested_at,"
-            " deadline, everywhere)"
-            " VALUES (:t, :m, 1, 'simulator', 'ACCEPTED', now(), now(), FALSE)",
-            m=id,
-        )
-        await self.write("UPDATE message SET attempts = 1 WHERE tenant_id = :t AND id = :m", m=id)
         now = datetime.now(UTC)
         end = End(status=MessageStatus.DELIVERED, captured=1, provider="simulator", day=now.date())
         async with self._database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            await claim_once(db, self._owner.tenant_id, id, now, provider="simulator")
+            await conclude.conclude(
+                db,
+                tenant_id=self._owner.tenant_id,
+                message_id=id,
+                number=1,
+                state=AttemptState.ACCEPTED,
+                now=now,
+            )
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self._owner.tenant_id, message_id=id
             )
             assert message is not None

@@ -1,4 +1,4 @@
-"""Hundreds of random lives of a payment: whatever comes in whatever order, money and credits agree.
+"""Random scenarios of a payment: in whatever order events come, money and credits agree.
 
 The gateway moves on when it likes, loses answers, is busy, tells old news and tells them again;
 steps run in any order and many at once; the merchant is switched off and on.
@@ -75,7 +75,7 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
 )
 
 
-class Life:
+class Scenario:
     """One payment at one gateway."""
 
     def __init__(self, harness: PaymentHarness, payment_id: int) -> None:
@@ -131,9 +131,9 @@ async def live(database: Database, begins: ChargeState, actions: list[Action]) -
         database, await make_owner(database, sms_limit=0), OwnGateway(state=begins)
     )
     payment_id = await harness.order()
-    life = Life(harness, payment_id)
+    scenario = Scenario(harness, payment_id)
     for action in actions:
-        await life.act(action)
+        await scenario.act(action)
         assert await harness.broken_laws() == []
     harness.gateway.answers, harness.gateway.truths = [], []
     if harness.gateway.state in OPEN_CHARGE:  # should it be asked only now
@@ -158,13 +158,13 @@ async def live(database: Database, begins: ChargeState, actions: list[Action]) -
     phases=[Phase.explicit, Phase.generate],
 )
 @given(
-    lives=st.lists(
+    scenarios=st.lists(
         st.tuples(st.sampled_from(ChargeState), st.lists(ACTIONS, min_size=4, max_size=14)),
         min_size=AT_ONCE,
         max_size=AT_ONCE,
     )
 )
 async def test_money_and_credits_agree_after_any_history(
-    database: Database, lives: list[tuple[ChargeState, list[Action]]]
+    database: Database, scenarios: list[tuple[ChargeState, list[Action]]]
 ) -> None:
-    await asyncio.gather(*(live(database, begins, actions) for begins, actions in lives))
+    await asyncio.gather(*(live(database, begins, actions) for begins, actions in scenarios))

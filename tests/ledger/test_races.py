@@ -13,7 +13,7 @@ from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFun
 from models.session import Database
 from tests.factories import make_owner, new_message, try_accept
 from tests.ledger.laws import check_laws
-from tests.ledger.moves import Accept, Call, Part, Settle, Story, Tell, grant, limit
+from tests.ledger.moves import Accept, Call, Part, Scenario, Settle, Tell, grant, limit
 from workflows.messages.types import Ending
 
 
@@ -88,7 +88,7 @@ async def test_a_refused_key_works_once_there_are_funds(database: Database) -> N
 
 async def test_what_is_released_can_be_held_again_in_its_own_month_only(database: Database) -> None:
     owner = await make_owner(database, sms_limit=2, credits=0)
-    story = Story(database, owner)
+    scenario = Scenario(database, owner)
     for action in (
         Accept(0, 2, 1),  # last month's allowance
         Accept(1, 2, 0),  # this month's
@@ -96,30 +96,30 @@ async def test_what_is_released_can_be_held_again_in_its_own_month_only(database
         Accept(2, 1, 0),  # nothing left this month
         Accept(3, 2, 1),  # but last month's came back
     ):
-        await story.act(action)
-    taken = [isinstance(outcome, AcceptedMessage) for outcome in story.outcomes]
+        await scenario.act(action)
+    taken = [isinstance(outcome, AcceptedMessage) for outcome in scenario.outcomes]
     assert taken == [True, True, False, True]
     await check_laws(database, owner, [(0, 2)])
 
 
 async def test_what_was_used_is_used_up_for_its_month(database: Database) -> None:
     owner = await make_owner(database, sms_limit=3, credits=1)
-    story = Story(database, owner)
+    scenario = Scenario(database, owner)
     for action in (Accept(0, 2, 0), Part(0, 1.0), Accept(1, 3, 0), Accept(2, 2, 0)):
-        await story.act(action)
-    assert counted(story.outcomes) == {"AcceptedMessage": 2, "NotFunded": 1}
+        await scenario.act(action)
+    assert counted(scenario.outcomes) == {"AcceptedMessage": 2, "NotFunded": 1}
     books = await check_laws(database, owner, [(0, 3)])
     assert [(row.used, row.held) for row in books.months.values()] == [(2, 1)]
 
 
 async def test_a_lowered_allowance_takes_nothing_back(database: Database) -> None:
     owner = await make_owner(database, sms_limit=5, credits=1)
-    story = Story(database, owner)
-    await story.act(Accept(0, 4, 0))
+    scenario = Scenario(database, owner)
+    await scenario.act(Accept(0, 4, 0))
     limits = [(0, 5), (await limit(database, owner, 1), 1)]
-    await story.act(Accept(1, 1, 0))
-    await story.act(Accept(2, 1, 0))
-    taken = [isinstance(outcome, AcceptedMessage) for outcome in story.outcomes]
+    await scenario.act(Accept(1, 1, 0))
+    await scenario.act(Accept(2, 1, 0))
+    taken = [isinstance(outcome, AcceptedMessage) for outcome in scenario.outcomes]
     assert taken == [True, True, False]
     books = await check_laws(database, owner, limits)
     assert books.account.held == 1
@@ -130,19 +130,19 @@ async def test_a_repeated_send_and_its_settling_never_lock_each_other_out(
 ) -> None:
     """The repeat holds month and credits and meets the row; the settling comes the other way."""
     owner = await make_owner(database, sms_limit=10, credits=10)
-    story = Story(database, owner)
-    await story.act(Accept(0, 2, 0))
+    scenario = Scenario(database, owner)
+    await scenario.act(Accept(0, 2, 0))
     async with database.transaction() as first_in_line:
         await first_in_line.execute(
             text("SELECT 1 FROM credit_account WHERE tenant_id = :t FOR UPDATE"),
             {"t": owner.tenant_id},
         )
-        repeat = asyncio.create_task(story.act(Accept(0, 2, 0)))
+        repeat = asyncio.create_task(scenario.act(Accept(0, 2, 0)))
         await asyncio.sleep(0.1)
-        settling = asyncio.create_task(story.act(Settle(0, Ending.BLOCKED)))
+        settling = asyncio.create_task(scenario.act(Settle(0, Ending.BLOCKED)))
         await asyncio.sleep(0.1)
     await asyncio.gather(repeat, settling)
-    assert counted(story.outcomes) == {"AcceptedMessage": 1, "KeyTaken": 1}
+    assert counted(scenario.outcomes) == {"AcceptedMessage": 1, "KeyTaken": 1}
     await check_laws(database, owner, [(0, 10)])
 
 
@@ -151,7 +151,7 @@ async def test_accepting_and_settling_at_once_never_lock_each_other_out(
 ) -> None:
     """A deadlock would raise out of one of these loops."""
     owner = await make_owner(database, sms_limit=40, credits=400)
-    story = Story(database, owner)
+    scenario = Scenario(database, owner)
     until = asyncio.get_running_loop().time() + 3
     slots = iter(range(10**6))
 
@@ -160,11 +160,11 @@ async def test_accepting_and_settling_at_once_never_lock_each_other_out(
         while asyncio.get_running_loop().time() < until:
             slot = next(slots)
             months = slot % 2
-            await story.act(Accept(slot, 1 + slot % 3, months))
-            await story.act(Call(slot, AttemptState.ACCEPTED))
+            await scenario.act(Accept(slot, 1 + slot % 3, months))
+            await scenario.act(Call(slot, AttemptState.ACCEPTED))
             delivered = Tell(slot, ReportStatus.DELIVERED)
-            await story.at_once([(delivered, 2), (Settle(slot, Ending.GIVEN_UP), 2)])
-            await story.at_once([(Settle(slot, Ending.REPORTED), 2), (delivered, 1)])
+            await scenario.at_once([(delivered, 2), (Settle(slot, Ending.GIVEN_UP), 2)])
+            await scenario.at_once([(Settle(slot, Ending.REPORTED), 2), (delivered, 1)])
             done += 1
         return done
 

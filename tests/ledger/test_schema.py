@@ -139,6 +139,10 @@ BAD = [
     " VALUES (:t, 0, 'ONLINE', now(), now())",
     "UPDATE sender_number SET claimed_at = now() WHERE tenant_id = :t",
     "DELETE FROM merchant WHERE tenant_id = :t",
+    "UPDATE merchant SET public_id = NULL WHERE tenant_id = :t",
+    "INSERT INTO alert (tenant_id, public_id, merchant_id, channel, type, threshold, subject,"
+    " severity, message, count, created_at, raised_at) SELECT :t, 7, 0, '', 'REFUND_STUCK', n, '',"
+    " 'WARNING', '', 1, now(), now() FROM generate_series(1, 2) AS n",
 ]
 
 

@@ -75,11 +75,11 @@ FAULTS: Final = (
     ),
     Fault(
         "low credits are not warned of",
-        _ACCEPTANCE,
+        _SETTLEMENT,
         "_warn",
-        "before = row.balance + row.credits",
-        "before = row.balance",
-        ("tests/alerts/test_marks.py",),
+        "before = row.remaining + of_credits",
+        "before = row.remaining",
+        ("tests/alerts/test_thresholds.py",),
     ),
     Fault(
         "a scheduled message is queued",
@@ -169,8 +169,8 @@ FAULTS: Final = (
         "a settlement that crosses midnight does not hold its day",
         _BOOKING,
         "lock_days",
-        "for day in sorted(days - message.known.days):",
-        "for day in sorted(days & message.known.days):",
+        "for day in sorted(days - message.days):",
+        "for day in sorted(days & message.days):",
         _CLOSING,
     ),
     Fault(
@@ -216,7 +216,7 @@ FAULTS: Final = (
     Fault(
         "a provider's first price holds",
         _RULES,
-        "price_told",
+        "reported_price",
         "told[-1]",
         "told[0]",
         ("tests/unit/messages/test_settlement.py", "tests/activities/messages/test_prices.py"),

@@ -9,7 +9,7 @@ _CONCLUDING: Final = "models/queries/messages/conclude.py"
 _RULES: Final = "models/rules/messages/dispatch_decision.py"
 _RECEIPTS: Final = "models/queries/messages/receipts.py"
 _RECONCILE: Final = "activities/messages/reconcile.py"
-_STORY: Final = "workflows/messages/workflow.py"
+_WORKFLOW: Final = "workflows/messages/workflow.py"
 
 _MAIL: Final = ("tests/activities/messages/test_opting_out_of_mail.py",)
 _OPTING_OUT: Final = ("tests/activities/messages/test_opting_out.py",)
@@ -19,7 +19,7 @@ _TRUTH: Final = ("tests/activities/messages/test_reconcile.py",)
 _ATTENDING: Final = ("tests/activities/messages/test_inline_report_wait.py",)
 _RECONCILING: Final = ("tests/workflows/test_reconciling.py",)
 _REPORTING: Final = ("tests/workflows/test_reporting.py",)
-_PLACES: Final = ("tests/pacing/test_places.py",)
+_SENDER_QUEUE: Final = ("tests/pacing/test_sender_queue.py",)
 
 FAULTS: Final = (
     Fault(
@@ -114,8 +114,8 @@ FAULTS: Final = (
         "a consent by the API does not wait for a dispatch",
         "api/services/consent/consents.py",
         "Consents._write",
-        "order.channel, key, shared=False)",
-        "order.channel, key, shared=True)",
+        "order.channel, contact_key, shared=False",
+        "order.channel, contact_key, shared=True",
         ("tests/inbound/test_the_sixth_law.py",),
     ),
     Fault(
@@ -215,7 +215,7 @@ FAULTS: Final = (
         ("tests/unit/messages/test_small_rules.py",),
     ),
     Fault(
-        "the deadline forgets the wait for the sender's moment",
+        "the deadline ignores the wait for the sender's slot",
         "activities/messages/dispatch.py",
         "Dispatching._commit_claim",
         "deadline = now + wait + provider.timeout + _MARGIN",
@@ -235,24 +235,24 @@ FAULTS: Final = (
         "activities/messages/dispatch.py",
         "Dispatching._conclude",
         "            if opted_out:\n",
-        "            if opted_out and attend:\n",
+        "            if opted_out and await_report:\n",
         ("tests/activities/messages/test_opting_out.py", "tests/inbound/test_suppressing.py"),
     ),
     Fault(
-        "moments of one sender are shared",
+        "two messages share a slot of one sender",
         "models/queries/senders/sender_queue.py",
-        "book_another",
-        '    await db.execute(_BOOK, {**pace.line.ids(), "free_at": free_at})\n',
+        "reserve_next_slot",
+        '    await db.execute(_RESERVE, {**pace.queue.ids(), "free_at": free_at})\n',
         "",
-        _PLACES,
+        _SENDER_QUEUE,
     ),
     Fault(
-        "two book one moment at once",
+        "two messages reserve one slot at once",
         "models/queries/senders/sender_queue.py",
-        "_LOCK",
+        "_LOCK_SENDER",
         "FOR NO KEY UPDATE",
         "",
-        _PLACES,
+        _SENDER_QUEUE,
     ),
     Fault(
         "absence is sure before the deadline",
@@ -296,7 +296,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a reconcile step that fails for good fails the message",
-        _STORY,
+        _WORKFLOW,
         "SendMessage._ask_truth",
         "except ActivityError:",
         "except ZeroDivisionError:",
@@ -304,7 +304,7 @@ FAULTS: Final = (
     ),
     Fault(
         "nobody gives up at the horizon",
-        _STORY,
+        _WORKFLOW,
         "SendMessage._past_horizon",
         "workflow.now() - since >= self._waits.reconcile_horizon",
         "workflow.now() - since >= 2 * self._waits.reconcile_horizon",
@@ -312,7 +312,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a report during a look is lost",
-        _STORY,
+        _WORKFLOW,
         "SendMessage._reconcile",
         "            self._reported = self._reported or result.reported\n",
         "            self._reported = result.reported\n",
@@ -320,7 +320,7 @@ FAULTS: Final = (
     ),
     Fault(
         "an uncertain message is sent again",
-        _STORY,
+        _WORKFLOW,
         "SendMessage._deliver",
         "if finding is Finding.UNCERTAIN:",
         "if finding is Finding.FOUND:",

@@ -1,4 +1,4 @@
-"""A Temporal server and a database of our own: pumps and sweepers look after all they find."""
+"""A Temporal server and a database of its own: workers serve every queue and row they find."""
 
 from collections.abc import AsyncIterator, Iterator
 

@@ -1,4 +1,4 @@
-"""A number with a limit, merchants that share it, and workers whose provider notes every call."""
+"""A number with a limit, merchants that share it, and workers whose provider records every call."""
 
 import asyncio
 import contextlib
@@ -18,8 +18,8 @@ from temporalio.service import RPCError
 from cli.worker.composition import assemble
 from cli.worker.queues import workers
 from cli.worker.system_workflows import start_sweeper
-from cli.worker.vendors import Vendors
 from models.enums import Channel, ConsentStatus, DeliveryMode, MessageType
+from models.queries.messages.acceptance import AcceptedMessage
 from models.rules.messages.identity import SendStart
 from models.rules.messages.reference import parse_reference
 from models.session import Database
@@ -28,8 +28,9 @@ from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from providers.ports.messages import Accepted, Answer, LookUp, NotFound, Proof, SendRequest
 from providers.routing import Routes
+from providers.vendors import Vendors
 from tests.contacts import CONTACT_KEY_FILE
-from tests.factories import Owner, make_message, make_owner, new_message, say, unique
+from tests.factories import Owner, make_owner, new_message, say, try_accept, unique
 from workflows.messages.start import SendSignal, start_send, wake_send
 from workflows.names import sender_queue_id
 from workflows.payloads import data_converter
@@ -50,24 +51,26 @@ class Call:
     message_id: int
 
 
-class NotingProvider:
-    """Takes everything at once, and notes when."""
+class RecordingProvider:
+    """Accepts every message at once, and records when."""
 
-    name = "noting"
+    name = "recording"
     channels = frozenset({Channel.SMS, Channel.VOICE})
     proof = Proof.REFERENCE
-    tells_price = False
+    reports_price = False
     timeout = timedelta(seconds=2)
     absence_window = timedelta(0)
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.messages: dict[int, int] = {}
+        """The ids of the rows by public id, of all messages that it may be given."""
 
     async def send(self, request: SendRequest) -> Answer:
         reference = parse_reference(request.reference)
         assert reference is not None
         assert datetime.now(UTC) < request.not_after
-        self.calls.append(Call(at=time.monotonic(), message_id=reference.message_id))
+        self.calls.append(Call(at=time.monotonic(), message_id=self.messages[reference.message]))
         return Accepted(provider_message_id=request.reference)
 
     async def look_up(self, reference: str) -> LookUp:
@@ -93,7 +96,7 @@ class SenderHarness:
     settings: Settings
     address: str
     owner: Owner
-    provider: NotingProvider = field(default_factory=NotingProvider)
+    provider: RecordingProvider = field(default_factory=RecordingProvider)
     started: dict[int, str] = field(default_factory=dict)
     """Workflow ids by message."""
 
@@ -115,7 +118,7 @@ class SenderHarness:
         return await Client.connect(self.address, data_converter=data_converter)
 
     async def limit(self, per_second: str | None) -> None:
-        """Limit the number, and have its pump look at once; by itself it does within seconds."""
+        """Limit the number, and signal its queue's workflow; by itself it looks within seconds."""
         await self.write(
             "UPDATE sender_number SET segments_per_second = :limit, next_segment_at = NULL"
             " WHERE number = :number",
@@ -123,7 +126,7 @@ class SenderHarness:
             number=self.owner.sender,
         )
         with contextlib.suppress(RPCError):
-            await (await self.pump()).signal(SenderQueue.message_queued)
+            await (await self.queue_workflow()).signal(SenderQueue.message_queued)
 
     async def another_merchant(self) -> Owner:
         """Return a second merchant of the tenant, who sends from the same number."""
@@ -173,12 +176,18 @@ class SenderHarness:
 
     async def accept(self, owner: Owner | None = None, **wanted: Any) -> int:
         """Accept a message without starting it."""
-        return await make_message(self.database, new_message(owner or self.owner, to=TO, **wanted))
+        accepted = await try_accept(
+            self.database, new_message(owner or self.owner, to=TO, **wanted)
+        )
+        assert isinstance(accepted, AcceptedMessage)
+        self.provider.messages[accepted.public_id] = accepted.message_id
+        return accepted.message_id
 
     async def _start(self, client: Client, owner: Owner, message_id: int, **wanted: Any) -> None:
         send = SendStart(
             tenant_id=owner.tenant_id,
             message_id=message_id,
+            public_id=next(k for k, v in self.provider.messages.items() if v == message_id),
             merchant_id=owner.merchant_id,
             merchant=owner.merchant,
             channel=Channel.SMS,
@@ -194,8 +203,8 @@ class SenderHarness:
         """Signal a message's workflow, as a cancel does."""
         await wake_send(await self.client(), self.started[message_id], SendSignal.ROW_CHANGED)
 
-    async def in_line(self) -> list[int]:
-        """Return the messages that stand in the number's line, those to go first first."""
+    async def queued(self) -> list[int]:
+        """Return the queued messages of the number in the order of the queue."""
         async with self.database.read() as db:
             rows = await db.execute(
                 text(
@@ -207,7 +216,7 @@ class SenderHarness:
             return list(rows.scalars())
 
     async def granted(self, message_id: int) -> datetime | None:
-        """Return the moment of a message that was let in and has not come yet."""
+        """Return the granted slot of a message that has not used it."""
         async with self.database.read() as db:
             found = await db.execute(
                 text(
@@ -218,12 +227,12 @@ class SenderHarness:
             moment: datetime | None = found.scalar_one_or_none()
             return moment
 
-    async def line_is(self, length: int) -> None:
-        """Wait until so many stand in line."""
-        await until(lambda: self._is(length), seconds=20)
+    async def wait_for_queue_length(self, length: int) -> None:
+        """Wait until so many messages are queued."""
+        await until(lambda: self._has_queue_length(length), seconds=20)
 
-    async def _is(self, length: int) -> bool:
-        return len(await self.in_line()) == length
+    async def _has_queue_length(self, length: int) -> bool:
+        return len(await self.queued()) == length
 
     async def sent(self, messages: Sequence[int], count: int | None = None) -> list[Call]:
         """Wait until the provider was called for them, or for so many of them."""
@@ -235,9 +244,9 @@ class SenderHarness:
         await until(enough, seconds=30)
         return self.provider.of(messages)
 
-    async def pump(self) -> Any:
-        """Return the handle of the number's pump."""
-        sender = await self.sender_id()
+    async def queue_workflow(self) -> Any:
+        """Return the handle of the workflow of the number's queue."""
+        sender = await self.sender_public_id()
         name = sender_queue_id(self.owner.tenant_id, sender, Channel.SMS)
         return (await self.client()).get_workflow_handle(name)
 
@@ -248,12 +257,20 @@ class SenderHarness:
             )
             return int(found.scalar_one())
 
+    async def sender_public_id(self) -> int:
+        async with self.database.read() as db:
+            found = await db.execute(
+                text("SELECT public_id FROM sender_number WHERE number = :n"),
+                {"n": self.owner.sender},
+            )
+            return int(found.scalar_one())
+
     async def write(self, sql: str, **values: Any) -> None:
         async with self.database.transaction() as db:
             await db.execute(text(sql), values)
 
     async def close(self) -> None:
-        """Leave nothing behind that the next test's workers would go on with."""
+        """Delete and terminate what the next test's workers would continue."""
         await self.write("DELETE FROM sender_queue WHERE tenant_id = :t", t=self.owner.tenant_id)
         client = await self.client()
         left = [workflow async for workflow in client.list_workflows("ExecutionStatus='Running'")]
@@ -265,7 +282,7 @@ async def _terminate(client: Client, workflow_id: str) -> None:
 
 
 async def open_harness(database: Database, url: str, address: str) -> SenderHarness:
-    """Return an office of a tenant of its own; its merchant's recipient wants marketing."""
+    """Open a harness with a tenant of its own; its merchant's recipient opted in."""
     owner = await make_owner(database, sms_limit=100_000)
     harness = SenderHarness(
         database=database,

@@ -1,4 +1,4 @@
-"""What a limit promises, shown by workers on real parts and the times their provider was called."""
+"""Rate limits of senders, with real workers; the provider records the times of its calls."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,32 +23,32 @@ async def test_a_limit_holds_across_all_workers_and_is_used(
     assert len(calls) == 60
     assert most_in_a_second(calls) <= 21
     assert calls[-1].at - calls[0].at < 60 / 18 * 3
-    assert await harness.in_line() == []
+    assert await harness.queued() == []
 
 
 async def test_a_number_without_a_limit_waits_for_nobody(harness: SenderHarness) -> None:
     async with harness.opened():
         messages = await harness.send(60)
         calls = await harness.sent(messages)
-        assert await harness.in_line() == []
+        assert await harness.queued() == []
     assert len(calls) == 60
 
 
-async def test_an_otp_goes_out_next_whoever_waits(harness: SenderHarness) -> None:
+async def test_an_otp_is_not_queued(harness: SenderHarness) -> None:
     await harness.limit("1")
     async with harness.opened():
         crowd = await harness.send(300, type=MARKETING)
-        await until(lambda: _long_line(harness), seconds=20)
+        await until(lambda: _has_long_queue(harness), seconds=20)
         before = len(harness.provider.of(crowd))
         [otp] = await harness.send(1, type=OTP)
         [call] = await harness.sent([otp])
         between = [c for c in harness.provider.of(crowd)[before:] if c.at < call.at]
-    # One may have had its moment already, and one more while the OTP was on its way to the worker.
+    # One may have had its slot already, and one more while the OTP was on its way to the worker.
     assert len(between) <= 2
 
 
-async def _long_line(harness: SenderHarness) -> bool:
-    return len(await harness.in_line()) >= 290
+async def _has_long_queue(harness: SenderHarness) -> bool:
+    return len(await harness.queued()) >= 290
 
 
 async def test_several_otps_are_paced_too_and_none_is_lost(harness: SenderHarness) -> None:
@@ -66,11 +66,11 @@ async def test_merchants_take_turns_and_what_matters_more_goes_first(
     await harness.limit("0.1")
     async with harness.opened():
         many = await harness.send(12)
-        await harness.line_is(11)
+        await harness.wait_for_queue_length(11)
         few = await harness.send(3, other)
         reminder = await harness.send(1, other, type=MessageType.REMINDER)
-        await harness.line_is(15)
-        line = await harness.in_line()
+        await harness.wait_for_queue_length(15)
+        line = await harness.queued()
         await harness.limit("20")
         calls = await harness.sent([*many, *few, *reminder])
     turns = ["B" if message in few else "A" for message in line]
@@ -80,16 +80,16 @@ async def test_merchants_take_turns_and_what_matters_more_goes_first(
     assert len(calls) == 16
 
 
-async def _in_line(harness: SenderHarness, at_least: int) -> bool:
-    return len(await harness.in_line()) >= at_least - 1
+async def _queued_at_least(harness: SenderHarness, at_least: int) -> bool:
+    return len(await harness.queued()) >= at_least - 1
 
 
-async def test_what_is_canceled_in_line_leaves_it(harness: SenderHarness) -> None:
+async def test_a_queued_message_that_is_canceled_is_dequeued(harness: SenderHarness) -> None:
     await harness.limit("0.2")
     async with harness.opened():
         messages = await harness.send(4)
-        await until(lambda: _in_line(harness, 3), seconds=10)
-        canceled = (await harness.in_line())[-1]
+        await until(lambda: _queued_at_least(harness, 3), seconds=10)
+        canceled = (await harness.queued())[-1]
         await harness.write(
             "UPDATE message SET status = 'CANCELED', completed_at = now()"
             " WHERE tenant_id = :t AND id = :m",
@@ -97,23 +97,25 @@ async def test_what_is_canceled_in_line_leaves_it(harness: SenderHarness) -> Non
             m=canceled,
         )
         await harness.wake(canceled)
-        await until(lambda: _left(harness, canceled), seconds=5)
+        await until(lambda: _is_dequeued(harness, canceled), seconds=5)
         await harness.limit("20")
         others = [message for message in messages if message != canceled]
         assert len(await harness.sent(others)) == 3
     assert harness.provider.of([canceled]) == []
 
 
-async def _left(harness: SenderHarness, message_id: int) -> bool:
-    return message_id not in await harness.in_line()
+async def _is_dequeued(harness: SenderHarness, message_id: int) -> bool:
+    return message_id not in await harness.queued()
 
 
-async def test_what_has_ended_unseen_is_dropped_by_the_pump(harness: SenderHarness) -> None:
+async def test_a_message_that_ended_while_queued_is_dequeued_by_the_workflow(
+    harness: SenderHarness,
+) -> None:
     await harness.limit("0.2")
     async with harness.opened():
         messages = await harness.send(3)
-        await until(lambda: _in_line(harness, 2), seconds=10)
-        [gone] = (await harness.in_line())[:1]
+        await until(lambda: _queued_at_least(harness, 2), seconds=10)
+        [gone] = (await harness.queued())[:1]
         await harness.write(
             "UPDATE message SET status = 'CANCELED', completed_at = now()"
             " WHERE tenant_id = :t AND id = :m",
@@ -122,43 +124,47 @@ async def test_what_has_ended_unseen_is_dropped_by_the_pump(harness: SenderHarne
         )
         await harness.limit("20")
         assert len(await harness.sent([m for m in messages if m != gone])) == 2
-        await harness.line_is(0)
+        await harness.wait_for_queue_length(0)
     assert harness.provider.of([gone]) == []
 
 
-async def test_a_pump_that_died_is_restarted_by_the_sweeper(harness: SenderHarness) -> None:
+async def test_a_queue_workflow_that_died_is_restarted_by_the_sweeper(
+    harness: SenderHarness,
+) -> None:
     await harness.limit("0.2")
     async with harness.opened():
         messages = await harness.send(5)
-        await until(lambda: _in_line(harness, 4), seconds=10)
-        pump = await harness.pump()
-        dead = (await pump.describe()).run_id
-        await pump.terminate()
+        await until(lambda: _queued_at_least(harness, 4), seconds=10)
+        queue_workflow = await harness.queue_workflow()
+        dead = (await queue_workflow.describe()).run_id
+        await queue_workflow.terminate()
         await harness.limit("20")
         assert len(await harness.sent(messages)) == 5
-        assert (await pump.describe()).run_id != dead
+        assert (await queue_workflow.describe()).run_id != dead
 
 
 async def test_a_limit_taken_away_lets_everybody_go(harness: SenderHarness) -> None:
     await harness.limit("0.2")
     async with harness.opened():
         messages = await harness.send(30)
-        await until(lambda: _in_line(harness, 28), seconds=10)
+        await until(lambda: _queued_at_least(harness, 28), seconds=10)
         await harness.limit(None)
         assert len(await harness.sent(messages)) == 30
 
 
-async def test_neither_number_nor_recipient_is_in_a_pumps_history(harness: SenderHarness) -> None:
-    await harness.limit("5")  # slower than any machine hands over, so that there is a line
+async def test_neither_number_nor_recipient_is_in_the_workflows_history(
+    harness: SenderHarness,
+) -> None:
+    await harness.limit("5")  # slower than any machine dispatches, so that messages are queued
     async with harness.opened():
         await harness.sent(await harness.send(12))
-        pump = await harness.pump()
-        shown = (await pump.fetch_history()).to_json() + pump.id
+        queue_workflow = await harness.queue_workflow()
+        shown = (await queue_workflow.fetch_history()).to_json() + queue_workflow.id
     assert harness.owner.sender[1:] not in shown
     assert "5551234" not in shown
 
 
-async def test_a_moment_nobody_came_for_is_given_up_for_the_others(harness: SenderHarness) -> None:
+async def test_a_slot_that_is_not_used_is_granted_again(harness: SenderHarness) -> None:
     await harness.limit("20")
     lost = await harness.accept()
     await harness.write(
@@ -172,11 +178,11 @@ async def test_a_moment_nobody_came_for_is_given_up_for_the_others(harness: Send
         merchant=harness.owner.merchant_id,
     )
     async with harness.opened():
-        await until(lambda: _offered_anew(harness, lost), seconds=5)
+        await until(lambda: _granted_again(harness, lost), seconds=5)
         assert len(await harness.sent(await harness.send(5))) == 5
 
 
-async def _offered_anew(harness: SenderHarness, message_id: int) -> bool:
+async def _granted_again(harness: SenderHarness, message_id: int) -> bool:
     moment = await harness.granted(message_id)
     return moment is not None and datetime.now(UTC) - moment < timedelta(seconds=10)
 

@@ -1,4 +1,4 @@
-"""One merchant with its rows, a registry that does what it is told, and the steps on a database."""
+"""One merchant with its rows and a scripted registry, and the activities on a real database."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.registration.registrations import Registering
 from models.enums import DeliveryMode
 from models.queries.registration import registrations
-from models.queries.registration.registrations import Row, Steps
+from models.queries.registration.registrations import Row, StateChange
 from models.rules.registration.vocabulary import (
     NumberState,
     NumberType,
@@ -25,22 +25,23 @@ from models.tables.messaging import Brand, Campaign, MessagingNumber
 from providers.ports.messages import NotFound
 from providers.ports.registration import (
     LookUpAnswer,
-    Offered,
+    NumberOffers,
+    OperationStatus,
     Reason,
     RegistryRequest,
     SearchAnswer,
-    Stands,
     SubmitAnswer,
 )
 from providers.registries import Registries
 from tests.factories import Owner
 from tests.registration.test_checks import BRAND, CAMPAIGN
+from tests.shown_ids import shown
 from workflows.registration.types import RegistrationResult, RegistrationStep
 
-PENDING = Stands(standing=RegistryStatus.PENDING, vendor_id="v1")
-DONE = Stands(standing=RegistryStatus.DONE, vendor_id="v1")
+PENDING = OperationStatus(status=RegistryStatus.PENDING, vendor_id="v1")
+DONE = OperationStatus(status=RegistryStatus.DONE, vendor_id="v1")
 REASON = Reason(code="30794", field="ein", message="The EIN does not belong to this name.")
-REJECTED = Stands(standing=RegistryStatus.REJECTED, vendor_id="v1", reasons=(REASON,))
+REJECTED = OperationStatus(status=RegistryStatus.REJECTED, vendor_id="v1", reasons=(REASON,))
 LOOK_AFTER = timedelta(minutes=1)
 LOST_AFTER = timedelta(hours=1)
 
@@ -56,7 +57,7 @@ class ScriptedRegistry:
         *answers: SubmitAnswer,
         truths: Iterable[LookUpAnswer] = (NotFound(),),
         absence_window: timedelta = timedelta(0),
-        offers: SearchAnswer = Offered(numbers=()),
+        offers: SearchAnswer = NumberOffers(numbers=()),
     ) -> None:
         self.absence_window = absence_window
         self.submitted: list[RegistryRequest] = []
@@ -80,7 +81,7 @@ class ScriptedRegistry:
 
 
 class Harness:
-    """What a test of a registration's steps needs."""
+    """What a test of a registration's change needs."""
 
     def __init__(self, database: Database, owner: Owner, registry: ScriptedRegistry) -> None:
         self.database = database
@@ -104,6 +105,10 @@ class Harness:
             await db.flush()
             assert row.id is not None
             return row.id
+
+    async def shown(self, table: str, row_id: int) -> int:
+        """Return the public id of a row."""
+        return await shown(self.database, table, row_id)
 
     async def brand(
         self, state: RegistrationState = RegistrationState.PENDING, **facts: Any
@@ -152,13 +157,17 @@ class Harness:
 
     async def row(self, registry_operation: RegistrationOperation, row_id: int) -> Any:
         """Return a row as it is."""
-        async with self.database.read() as db:
-            return await registrations.find_row(
+        async with self.database.transaction() as db:
+            return await registrations.lock_row(
                 db, kind=kind_of(registry_operation), tenant_id=self.owner.tenant_id, row_id=row_id
             )
 
-    async def move(
-        self, registry_operation: RegistrationOperation, row_id: int, steps: Steps, **facts: Any
+    async def change_state(
+        self,
+        registry_operation: RegistrationOperation,
+        row_id: int,
+        change: StateChange,
+        **facts: Any,
     ) -> bool:
         """Take a row to other states, as the API does."""
         async with self.database.transaction() as db:
@@ -168,7 +177,9 @@ class Harness:
             assert row is not None
             for name, value in facts.items():
                 setattr(row, name, value)
-            return registrations.move(row, steps, now=datetime.now(UTC), look_after=LOOK_AFTER)
+            return registrations.change_state(
+                row, change, now=datetime.now(UTC), look_after=LOOK_AFTER
+            )
 
     async def rows(self, statement: str, **values: Any) -> list[Any]:
         """Ask the database about the tenant."""
@@ -231,7 +242,7 @@ class Harness:
 
 
 def kind_of(registry_operation: RegistrationOperation) -> RegistrationKind:
-    """Return whose row an errand works on."""
+    """Return whose row an operation works on."""
     match registry_operation:
         case RegistrationOperation.REGISTER_BRAND:
             return RegistrationKind.BRAND

@@ -17,7 +17,7 @@ def _stage(database: Database, owner: Owner, answer: Any) -> Harness:
 
 
 def _number(on: Harness) -> str:
-    return f"+1813{on.owner.tenant_id:07d}"
+    return f"+1813{on.owner.tenant_id % 10**7:07d}"
 
 
 async def _senders(on: Harness) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.queries.registration.registrations import Steps
+from models.queries.registration.registrations import StateChange
 from models.queries.senders.number_claims import claim_number
 from models.rules.registration.lifecycle import RegistrationAction
 from models.rules.registration.vocabulary import (
@@ -20,7 +20,12 @@ from models.rules.registration.vocabulary import (
 )
 from models.session import Database
 from providers.ports.messages import NotFound, Unanswered
-from providers.ports.registration import Advanced, LookUpAnswer, RegistryRequest, Stands
+from providers.ports.registration import (
+    LookUpAnswer,
+    MoreCallsNeeded,
+    OperationStatus,
+    RegistryRequest,
+)
 from tests.factories import Owner
 from tests.registration.harness import (
     DONE,
@@ -59,12 +64,12 @@ async def pass_time(
 
 
 async def lost(on: Harness, registry_operation: RegistrationOperation, row_id: int) -> str:
-    """Have an errand taken and then forgotten for long; return the state it ends in."""
+    """Have an operation taken and then forgotten for long; return the state it ends in."""
     await on.submit(registry_operation, row_id)
-    assert (await on.ask(registry_operation, row_id)).move is RegistrationAction.ASK
+    assert (await on.ask(registry_operation, row_id)).action is RegistrationAction.ASK
     await pass_time(on, registry_operation, row_id, LATE)
     ended = await on.ask(registry_operation, row_id)
-    assert ended.move is RegistrationAction.OVER
+    assert ended.action is RegistrationAction.OVER
     return ended.state
 
 
@@ -76,19 +81,19 @@ async def test_a_brand_the_registry_forgot_is_rejected_and_may_be_registered_ane
     assert await lost(on, BRAND, brand) == "REJECTED"
     row = await on.row(BRAND, brand)
     assert [reason["code"] for reason in row.reasons] == ["UNKNOWN_AT_REGISTRY"]
-    assert await on.alerts() == [(f"brand-{brand}", True)]
+    assert await on.alerts() == [(f"brand-{await on.shown('brand', brand)}", True)]
     assert len(on.registry.submitted) == 1, "nothing is submitted again by itself"
 
-    await on.move(BRAND, brand, Steps(state=RegistrationState.PENDING))
+    await on.change_state(BRAND, brand, StateChange(state=RegistrationState.PENDING))
     await on.submit(BRAND, brand)
     again = on.registry.submitted[1]
     assert (again.vendor_id, again.vendor_state) == (None, {}), "there is nothing to amend"
     assert again.reference != on.registry.submitted[0].reference
     assert (await on.ask(BRAND, brand)).state == "APPROVED"
-    assert await on.alerts() == [(f"brand-{brand}", False)]
+    assert await on.alerts() == [(f"brand-{await on.shown('brand', brand)}", False)]
 
 
-@pytest.mark.parametrize("between", [PENDING, Advanced(vendor_state={"turn": 2})])
+@pytest.mark.parametrize("between", [PENDING, MoreCallsNeeded(vendor_state={"turn": 2})])
 async def test_what_is_found_again_was_never_lost(
     harness: Callable[..., Harness], between: LookUpAnswer
 ) -> None:
@@ -115,7 +120,7 @@ async def test_a_forgotten_purchase_fails_and_lets_the_number_go(
     harness: Callable[..., Harness],
 ) -> None:
     on = harness(NotFound())
-    number = f"+1813{on.owner.tenant_id:07d}"
+    number = f"+1813{on.owner.tenant_id % 10**7:07d}"
     row_id = await on.number(number)
     async with on.database.transaction() as db:
         assert await claim_number(
@@ -137,17 +142,17 @@ async def test_a_forgotten_assignment_fails_and_the_number_stays_bought(
     on = harness(NotFound())
     campaign = await on.campaign(RegistrationState.APPROVED, vendor_id="c1")
     row_id = await on.number(
-        f"+1813{on.owner.tenant_id:07d}",
+        f"+1813{on.owner.tenant_id % 10**7:07d}",
         NumberState.ACTIVE,
         campaign_id=campaign,
         assignment=AssignmentState.PENDING,
         vendor_id="n1",
     )
-    on.registry._answers = [Stands(standing=RegistryStatus.PENDING)]
+    on.registry._answers = [OperationStatus(status=RegistryStatus.PENDING)]
     assert await lost(on, RegistrationOperation.ASSIGN, row_id) == "FAILED"
     row = await on.row(RegistrationOperation.ASSIGN, row_id)
     assert (row.state, row.vendor_id) == ("ACTIVE", "n1")
-    assert await on.alerts() == [(f"number-{row_id}", True)]
+    assert await on.alerts() == [(f"number-{await on.shown('messaging_number', row_id)}", True)]
 
 
 class Slow(ScriptedRegistry):
@@ -170,8 +175,8 @@ OLD, NEW = {"bundle": "BU1"}, {"bundle": "BU1", "brand": "BN1"}
 @pytest.mark.parametrize(
     "seen",
     [
-        Advanced(vendor_state=OLD),
-        Stands(standing=RegistryStatus.PENDING, vendor_id="old", vendor_state=OLD),
+        MoreCallsNeeded(vendor_state=OLD),
+        OperationStatus(status=RegistryStatus.PENDING, vendor_id="old", vendor_state=OLD),
         REJECTED,
         NotFound(),
     ],
@@ -179,17 +184,17 @@ OLD, NEW = {"bundle": "BU1"}, {"bundle": "BU1", "brand": "BN1"}
 async def test_what_was_seen_before_the_row_was_carried_on_is_not_written_after_it(
     harness: Callable[..., Harness], seen: LookUpAnswer
 ) -> None:
-    on = harness(Advanced(vendor_state=NEW))
+    on = harness(MoreCallsNeeded(vendor_state=NEW))
     brand = await on.brand()
     await on.submit(BRAND, brand)
     slow = Slow(seen)
     late = asyncio.create_task(Harness(on.database, on.owner, slow).ask(BRAND, brand))
     await slow.looked.wait()
-    assert (await on.ask(BRAND, brand)).move is RegistrationAction.SUBMIT
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.ask(BRAND, brand)).action is RegistrationAction.SUBMIT
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.ASK
     before = await on.row(BRAND, brand)
     slow.tell.set()
-    assert (await late).move is RegistrationAction.ASK
+    assert (await late).action is RegistrationAction.ASK
     assert await on.row(BRAND, brand) == before
     assert (before.vendor_state, before.vendor_id, before.state) == (NEW, "v1", "PENDING")
 
@@ -197,11 +202,11 @@ async def test_what_was_seen_before_the_row_was_carried_on_is_not_written_after_
 async def test_an_older_look_does_not_undo_what_a_newer_one_told(
     harness: Callable[..., Harness],
 ) -> None:
-    told = Stands(standing=RegistryStatus.PENDING, vendor_id="v2", vendor_state=NEW)
+    told = OperationStatus(status=RegistryStatus.PENDING, vendor_id="v2", vendor_state=NEW)
     on = harness(told)
     brand = await on.brand()
     await on.submit(BRAND, brand)
-    slow = Slow(Stands(standing=RegistryStatus.PENDING, vendor_id="v1", vendor_state=OLD))
+    slow = Slow(OperationStatus(status=RegistryStatus.PENDING, vendor_id="v1", vendor_state=OLD))
     late = asyncio.create_task(Harness(on.database, on.owner, slow).ask(BRAND, brand))
     await slow.looked.wait()
     await on.ask(BRAND, brand)

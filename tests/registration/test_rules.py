@@ -1,4 +1,4 @@
-"""The state machines of 10DLC: only the steps of their tables, whatever is tried in any order."""
+"""The state machines of 10DLC: only the change of their tables, whatever is tried in any order."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.queries.registration import registrations
-from models.queries.registration.registrations import Steps
+from models.queries.registration.registrations import StateChange
 from models.rules.registration.lifecycle import (
     ASSIGNMENT_STEPS,
     HELD,
@@ -73,12 +73,14 @@ def test_a_brand_takes_only_the_steps_of_its_table(wanted: list[RegistrationStat
     submitted = 0
     for following in wanted:
         before = brand.state
-        moved = registrations.move(brand, Steps(state=following), now=NOW, look_after=GRACE)
+        moved = registrations.change_state(
+            brand, StateChange(state=following), now=NOW, look_after=GRACE
+        )
         assert moved == (following in REGISTRATION_STEPS[before])
         assert brand.state == (following if moved else before)
         submitted += moved and following is RegistrationState.PENDING
-        # Every errand has a reference of its own, and is looked after as long as it is open; what
-        # is approved is asked about again.
+        # Every operation has a reference of its own, and is looked after as long as it is open;
+        # what is approved is asked about again.
         assert brand.submission == submitted
         assert (brand.sweep_at is not None) == (
             brand.state in (RegistrationState.PENDING, RegistrationState.APPROVED)
@@ -92,8 +94,8 @@ def test_a_number_takes_only_the_steps_of_its_tables(
     bought = number(NumberState.REQUESTED)
     for state, assignment in wanted:
         before = (bought.state, bought.assignment)
-        steps = Steps(state=state, assignment=assignment)
-        moved = registrations.move(bought, steps, now=NOW, look_after=GRACE)
+        change = StateChange(state=state, assignment=assignment)
+        moved = registrations.change_state(bought, change, now=NOW, look_after=GRACE)
         # In the tables, assigned only while it is the merchant's, and given back by nobody's leave.
         allowed = (state, assignment) != (None, None)
         if state is not None:
@@ -110,30 +112,32 @@ def test_a_number_takes_only_the_steps_of_its_tables(
 
 
 WISHES = (
-    Steps(assignment=AssignmentState.PENDING),
-    Steps(assignment=AssignmentState.UNASSIGNING),
-    Steps(state=NumberState.RELEASING),
+    StateChange(assignment=AssignmentState.PENDING),
+    StateChange(assignment=AssignmentState.UNASSIGNING),
+    StateChange(state=NumberState.RELEASING),
 )
 """What a merchant may ask for, in any order."""
 
 
 @given(st.lists(st.tuples(st.sampled_from(WISHES), st.booleans()), max_size=30))
-def test_whatever_is_wished_and_decided_an_errand_ends_where_its_table_says(
-    life: list[tuple[Steps, bool]],
+def test_an_operation_ends_in_the_states_of_its_table(
+    life: list[tuple[StateChange, bool]],
 ) -> None:
     bought = number(NumberState.REQUESTED)
     for wish, granted in life:
         registry_operation = operation_of_number(bought.state, bought.assignment)
         if registry_operation is None:
-            registrations.move(bought, wish, now=NOW, look_after=GRACE)
+            registrations.change_state(bought, wish, now=NOW, look_after=GRACE)
             continue
         end = NUMBER_ENDS[
             registry_operation, RegistryStatus.DONE if granted else RegistryStatus.REJECTED
         ]
-        ended = Steps(state=end.state, assignment=end.assignment)
-        assert registrations.move(bought, ended, now=NOW, look_after=GRACE)
+        ended = StateChange(state=end.state, assignment=end.assignment)
+        assert registrations.change_state(bought, ended, now=NOW, look_after=GRACE)
         if end.then is not None:
-            assert registrations.move(bought, Steps(state=end.then), now=NOW, look_after=GRACE)
+            assert registrations.change_state(
+                bought, StateChange(state=end.then), now=NOW, look_after=GRACE
+            )
         following = RegistrationOperation.RELEASE if end.then is not None else None
         assert operation_of_number(bought.state, bought.assignment) is following
         # Given back only once no campaign has it.
@@ -153,8 +157,8 @@ def test_an_assignment_is_no_step_of_a_brand_or_campaign() -> None:
         created_at=NOW,
         updated_at=NOW,
     )
-    steps = Steps(assignment=AssignmentState.PENDING)
-    assert not registrations.move(campaign, steps, now=NOW, look_after=GRACE)
+    change = StateChange(assignment=AssignmentState.PENDING)
+    assert not registrations.change_state(campaign, change, now=NOW, look_after=GRACE)
 
 
 @pytest.mark.parametrize(
@@ -183,16 +187,14 @@ def test_the_row_alone_says_what_is_next(
 
 @given(
     st.sampled_from(RegistrationKind),
-    st.integers(0, 10**18 - 1),
-    st.integers(0, 10**18 - 1),
+    st.integers(0, 10**16 - 1),
+    st.integers(0, 10**16 - 1),
     st.integers(0, 10**9 - 1),
 )
 def test_a_reference_is_read_as_it_was_written(
-    kind: RegistrationKind, tenant_id: int, row_id: int, submission: int
+    kind: RegistrationKind, tenant: int, row: int, submission: int
 ) -> None:
-    reference = RegistrationReference(
-        kind=kind, tenant_id=tenant_id, row_id=row_id, submission=submission
-    )
+    reference = RegistrationReference(kind=kind, tenant=tenant, row=row, submission=submission)
     assert parse_registration_reference(str(reference)) == reference
 
 

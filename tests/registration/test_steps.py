@@ -1,4 +1,4 @@
-"""The steps of a registration: nothing is asked for twice, whatever is lost and whoever dies."""
+"""The change of a registration: nothing is asked for twice, whatever is lost and whoever dies."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models.queries.registration.registrations import Steps
+from models.queries.registration.registrations import StateChange
 from models.rules.registration.lifecycle import RegistrationAction
 from models.rules.registration.vocabulary import (
     AssignmentState,
@@ -20,15 +20,15 @@ from models.rules.registration.vocabulary import (
 from models.session import Database
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.registration import (
-    Advanced,
     AssignmentRequest,
     BrandRequest,
     CampaignRequest,
     LookUpAnswer,
+    MoreCallsNeeded,
+    OperationStatus,
     PurchaseRequest,
     RegistryRequest,
     ReleaseRequest,
-    Stands,
     SubmitAnswer,
     UnassignmentRequest,
 )
@@ -56,17 +56,20 @@ async def test_a_brand_is_submitted_once_then_asked_about_until_it_is_approved(
 ) -> None:
     on: Harness = harness(PENDING, truths=[PENDING, DONE])
     brand = await on.brand()
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
-    assert (await on.ask(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.ASK
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.ASK
+    assert (await on.ask(BRAND, brand)).action is RegistrationAction.ASK
     last = await on.ask(BRAND, brand)
-    assert last == RegistrationResult(move=RegistrationAction.OVER, state="APPROVED")
+    assert last == RegistrationResult(action=RegistrationAction.OVER, state="APPROVED")
     row = await on.row(BRAND, brand)
     assert (row.vendor_id, row.reasons, row.taken_at) == ("v1", [], None)
     assert row.decided_at is not None
     [request] = on.registry.submitted
     assert isinstance(request, BrandRequest)
-    assert request.reference == f"hxr-brand-{on.owner.tenant_id}-{brand}-1"
+    assert (
+        request.reference
+        == f"hxr-brand-{on.owner.tenant_public_id}-{await on.shown('brand', brand)}-1"
+    )
     assert request.callback_url == f"http://us/webhooks/simulator/registrations/{request.reference}"
     assert [asked.taken for asked in on.registry.asked] == [True, True]
 
@@ -89,9 +92,9 @@ async def test_a_look_that_takes_long_says_that_it_goes_on(harness: Any) -> None
 async def test_a_lost_answer_is_looked_for_before_anything_is_submitted_again(harness: Any) -> None:
     on: Harness = harness(LOST, truths=[PENDING, DONE])
     brand = await on.brand()
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.RECONCILE
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.RECONCILE
-    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.RECONCILE
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.RECONCILE
+    assert (await on.reconcile(BRAND, brand)).action is RegistrationAction.ASK
     assert (await on.ask(BRAND, brand)).state == "APPROVED"
     assert len(on.registry.submitted) == 1
     assert [asked.taken for asked in on.registry.asked] == [False, True]
@@ -101,12 +104,12 @@ async def test_absence_is_believed_only_after_the_deadline_and_the_window(harnes
     on: Harness = harness(LOST, PENDING, absence_window=timedelta(seconds=30))
     brand = await on.brand()
     await on.submit(BRAND, brand)
-    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.RECONCILE
+    assert (await on.reconcile(BRAND, brand)).action is RegistrationAction.RECONCILE
     await on.expire(BRAND, brand, timedelta(seconds=29))
-    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.RECONCILE
+    assert (await on.reconcile(BRAND, brand)).action is RegistrationAction.RECONCILE
     await on.expire(BRAND, brand, timedelta(seconds=31))
-    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.SUBMIT
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.reconcile(BRAND, brand)).action is RegistrationAction.SUBMIT
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.ASK
     assert len({request.reference for request in on.registry.submitted}) == 1
 
 
@@ -117,8 +120,8 @@ async def test_no_truth_keeps_a_call_open_and_a_forgetful_registry_is_asked_on(
     on: Harness = harness(PENDING, truths=[truth])
     brand = await on.brand()
     await on.submit(BRAND, brand)
-    assert (await on.ask(BRAND, brand)).move is RegistrationAction.ASK
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.ask(BRAND, brand)).action is RegistrationAction.ASK
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.ASK
     assert len(on.registry.submitted) == 1
 
 
@@ -138,10 +141,10 @@ async def test_a_worker_that_wakes_late_changes_nothing_its_successor_wrote(harn
     sleeping = asyncio.create_task(late.submit(BRAND, brand))
     await frozen.wait()
     await on.expire(BRAND, brand, timedelta(seconds=1))
-    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.SUBMIT
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.reconcile(BRAND, brand)).action is RegistrationAction.SUBMIT
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.ASK
     thawed.set()
-    assert (await sleeping).move is RegistrationAction.ASK
+    assert (await sleeping).action is RegistrationAction.ASK
     assert (await on.row(BRAND, brand)).taken_at is not None
 
 
@@ -152,7 +155,7 @@ async def test_of_two_workers_at_once_one_makes_the_call(harness: Any) -> None:
         *(on.submit(RegistrationOperation.BUY, number) for _ in range(5))
     )
     assert len(on.registry.submitted) == 1
-    assert {result.move for result in results} <= {
+    assert {result.action for result in results} <= {
         RegistrationAction.OVER,
         RegistrationAction.RECONCILE,
     }
@@ -163,7 +166,7 @@ async def test_what_was_not_processed_is_tried_again_when_the_registry_said(harn
     on: Harness = harness(NotProcessed(reason="429", retry_after=wait), DONE)
     brand = await on.brand()
     result = await on.submit(BRAND, brand)
-    assert result.move is RegistrationAction.SUBMIT
+    assert result.action is RegistrationAction.SUBMIT
     assert result.until is not None
     assert abs(result.until - datetime.now(UTC) - wait) < timedelta(seconds=5)
     assert (await on.submit(BRAND, brand)).state == "APPROVED"
@@ -172,16 +175,16 @@ async def test_what_was_not_processed_is_tried_again_when_the_registry_said(harn
 async def test_a_registration_of_several_calls_remembers_each(harness: Any) -> None:
     first, second = {"bundle": "BU1"}, {"bundle": "BU1", "brand": "BN1"}
     on: Harness = harness(
-        Advanced(vendor_state=first),
+        MoreCallsNeeded(vendor_state=first),
         LOST,
-        Stands(standing=RegistryStatus.PENDING, vendor_id="BN1"),
-        truths=[Advanced(vendor_state=second)],
+        OperationStatus(status=RegistryStatus.PENDING, vendor_id="BN1"),
+        truths=[MoreCallsNeeded(vendor_state=second)],
     )
     brand = await on.brand()
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.SUBMIT
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.RECONCILE
-    assert (await on.reconcile(BRAND, brand)).move is RegistrationAction.SUBMIT
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.SUBMIT
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.RECONCILE
+    assert (await on.reconcile(BRAND, brand)).action is RegistrationAction.SUBMIT
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.ASK
     assert [request.vendor_state for request in on.registry.submitted] == [{}, first, second]
     row = await on.row(BRAND, brand)
     assert (row.vendor_state, row.vendor_id) == (second, "BN1")
@@ -191,11 +194,11 @@ async def test_what_had_to_be_waited_for_in_between_is_followed_by_the_next_call
     harness: Any,
 ) -> None:
     reviewed = {"bundle": "BU1", "reviewed": True}
-    on: Harness = harness(PENDING, DONE, truths=[PENDING, Advanced(vendor_state=reviewed)])
+    on: Harness = harness(PENDING, DONE, truths=[PENDING, MoreCallsNeeded(vendor_state=reviewed)])
     brand = await on.brand()
-    assert (await on.submit(BRAND, brand)).move is RegistrationAction.ASK
-    assert (await on.ask(BRAND, brand)).move is RegistrationAction.ASK
-    assert (await on.ask(BRAND, brand)).move is RegistrationAction.SUBMIT
+    assert (await on.submit(BRAND, brand)).action is RegistrationAction.ASK
+    assert (await on.ask(BRAND, brand)).action is RegistrationAction.ASK
+    assert (await on.ask(BRAND, brand)).action is RegistrationAction.SUBMIT
     assert (await on.submit(BRAND, brand)).state == "APPROVED"
     assert on.registry.submitted[1].vendor_state == reviewed
 
@@ -209,33 +212,36 @@ async def test_a_rejection_is_kept_with_its_reasons_and_warned_of_until_it_is_ap
     assert (await on.ask(BRAND, brand)).state == "REJECTED"
     row = await on.row(BRAND, brand)
     assert row.reasons == [{"code": "30794", "field": "ein", "message": REASON.message}]
-    assert await on.alerts() == [(f"brand-{brand}", True)]
+    assert await on.alerts() == [(f"brand-{await on.shown('brand', brand)}", True)]
 
-    assert await on.move(BRAND, brand, Steps(state=RegistrationState.PENDING))
+    assert await on.change_state(BRAND, brand, StateChange(state=RegistrationState.PENDING))
     await on.submit(BRAND, brand)
     assert (await on.ask(BRAND, brand)).state == "APPROVED"
-    assert await on.alerts() == [(f"brand-{brand}", False)]
+    assert await on.alerts() == [(f"brand-{await on.shown('brand', brand)}", False)]
     again = on.registry.submitted[1]
-    assert (again.reference, again.vendor_id) == (f"hxr-brand-{on.owner.tenant_id}-{brand}-2", "v1")
+    reference = f"hxr-brand-{on.owner.tenant_public_id}-{await on.shown('brand', brand)}-2"
+    assert (again.reference, again.vendor_id) == (reference, "v1")
 
 
 async def test_a_refusal_when_submitting_is_a_rejection(harness: Any) -> None:
     on: Harness = harness(REJECTED)
     campaign = await on.campaign()
     assert (await on.submit(CAMPAIGN, campaign)).state == "REJECTED"
-    assert await on.alerts() == [(f"campaign-{campaign}", True)]
+    assert await on.alerts() == [(f"campaign-{await on.shown('campaign', campaign)}", True)]
     [request] = on.registry.submitted
     assert isinstance(request, CampaignRequest)
     assert request.brand_vendor_id == "b1"
 
 
-async def test_a_row_without_the_errand_is_left_alone(harness: Any) -> None:
+async def test_a_row_without_the_operation_is_not_changed(harness: Any) -> None:
     on: Harness = harness(DONE)
     draft = await on.brand(RegistrationState.DRAFT)
     assert await on.submit(BRAND, draft) == RegistrationResult(
-        move=RegistrationAction.OVER, state="DRAFT"
+        action=RegistrationAction.OVER, state="DRAFT"
     )
-    assert await on.ask(BRAND, 10**12) == RegistrationResult(move=RegistrationAction.OVER, state="")
+    assert await on.ask(BRAND, 10**12) == RegistrationResult(
+        action=RegistrationAction.OVER, state=""
+    )
     assert (on.registry.submitted, on.registry.asked) == ([], [])
 
 
@@ -245,7 +251,7 @@ async def test_a_row_whose_registry_is_gone_waits_for_it(harness: Any) -> None:
     on.registry.name = "elsewhere"
     away = Harness(on.database, on.owner, on.registry)
     result = await away.submit(BRAND, brand)
-    assert (result.move, on.registry.submitted) == (RegistrationAction.SUBMIT, [])
+    assert (result.action, on.registry.submitted) == (RegistrationAction.SUBMIT, [])
     assert result.until is not None
 
 
@@ -280,12 +286,12 @@ async def test_a_failed_assignment_is_warned_of_and_may_be_tried_again(harness: 
         vendor_id="n1",
     )
     assert (await on.submit(RegistrationOperation.ASSIGN, number)).state == "FAILED"
-    assert await on.alerts() == [(f"number-{number}", True)]
-    assert await on.move(
-        RegistrationOperation.ASSIGN, number, Steps(assignment=AssignmentState.PENDING)
+    assert await on.alerts() == [(f"number-{await on.shown('messaging_number', number)}", True)]
+    assert await on.change_state(
+        RegistrationOperation.ASSIGN, number, StateChange(assignment=AssignmentState.PENDING)
     )
     assert (await on.submit(RegistrationOperation.ASSIGN, number)).state == "ASSIGNED"
-    assert await on.alerts() == [(f"number-{number}", False)]
+    assert await on.alerts() == [(f"number-{await on.shown('messaging_number', number)}", False)]
     request = on.registry.submitted[0]
     assert type(request) is AssignmentRequest
     assert (request.vendor_id, request.campaign_vendor_id) == ("n1", "c1")
@@ -294,15 +300,17 @@ async def test_a_failed_assignment_is_warned_of_and_may_be_tried_again(harness: 
 async def test_an_unassigned_number_is_released_and_forgotten_with_who_stood_in_its_line(
     harness: Any,
 ) -> None:
-    on: Harness = harness(DONE, Stands(standing=RegistryStatus.DONE))
+    on: Harness = harness(DONE, OperationStatus(status=RegistryStatus.DONE))
     number = await _bought(on)
     message = await make_message(on.database, new_message(on.owner))
     await _join_line(on, message)
-    await on.move(
-        RegistrationOperation.UNASSIGN, number, Steps(assignment=AssignmentState.UNASSIGNING)
+    await on.change_state(
+        RegistrationOperation.UNASSIGN, number, StateChange(assignment=AssignmentState.UNASSIGNING)
     )
 
-    assert (await on.submit(RegistrationOperation.UNASSIGN, number)).move is RegistrationAction.OVER
+    assert (
+        await on.submit(RegistrationOperation.UNASSIGN, number)
+    ).action is RegistrationAction.OVER
     row = await on.row(RegistrationOperation.RELEASE, number)
     assert (row.state, row.assignment, row.taken_at) == ("RELEASING", "UNASSIGNED", None)
     assert (await on.submit(RegistrationOperation.RELEASE, number)).state == "RELEASED"
@@ -317,10 +325,12 @@ async def test_an_unassigned_number_is_released_and_forgotten_with_who_stood_in_
 async def test_a_number_that_cannot_be_unassigned_is_kept(harness: Any) -> None:
     on: Harness = harness(DONE, REJECTED)
     number = await _bought(on)
-    await on.move(
-        RegistrationOperation.UNASSIGN, number, Steps(assignment=AssignmentState.UNASSIGNING)
+    await on.change_state(
+        RegistrationOperation.UNASSIGN, number, StateChange(assignment=AssignmentState.UNASSIGNING)
     )
-    assert (await on.submit(RegistrationOperation.UNASSIGN, number)).move is RegistrationAction.OVER
+    assert (
+        await on.submit(RegistrationOperation.UNASSIGN, number)
+    ).action is RegistrationAction.OVER
     row = await on.row(RegistrationOperation.UNASSIGN, number)
     assert (row.state, row.assignment) == ("ACTIVE", "UNASSIGN_FAILED")
     assert len(await _senders(on)) == 1
@@ -341,7 +351,7 @@ async def test_nothing_private_is_in_a_log_or_in_what_temporal_is_told(
 
 
 def _number(on: Harness) -> str:
-    return f"+1813{on.owner.tenant_id:07d}"
+    return f"+1813{on.owner.tenant_id % 10**7:07d}"
 
 
 async def _bought(on: Harness) -> int:
@@ -349,10 +359,10 @@ async def _bought(on: Harness) -> int:
     campaign = await on.campaign(RegistrationState.APPROVED, vendor_id="c1")
     number = await on.number(_number(on))
     assert (await on.submit(RegistrationOperation.BUY, number)).state == "ACTIVE"
-    await on.move(
+    await on.change_state(
         RegistrationOperation.ASSIGN,
         number,
-        Steps(assignment=AssignmentState.PENDING),
+        StateChange(assignment=AssignmentState.PENDING),
         campaign_id=campaign,
     )
     async with on.database.transaction() as db:

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from models.enums import DeliveryMode
-from models.queries.registration.registrations import Steps
-from models.queries.system.sweep_registrations import take_silent
+from models.queries.registration.registrations import StateChange
+from models.queries.system.sweep_registrations import take_stalled
 from models.rules.registration.lifecycle import REVIEW_EVERY, RegistrationAction
 from models.rules.registration.vocabulary import (
     AssignmentState,
@@ -21,22 +21,22 @@ from models.rules.registration.vocabulary import (
 from models.session import Database
 from models.tables.tenant import SenderNumber
 from providers.ports.messages import NotFound, Unanswered
-from providers.ports.registration import Reason, Stands
+from providers.ports.registration import OperationStatus, Reason
 from tests.factories import Owner
 from tests.registration.harness import Harness, ScriptedRegistry
 from tests.senders.test_choice import ask, switch
 
 BRAND, CAMPAIGN = RegistrationOperation.REGISTER_BRAND, RegistrationOperation.REGISTER_CAMPAIGN
 APPROVED, REJECTED = RegistrationState.APPROVED, RegistrationState.REJECTED
-SUSPENDED = Stands(
-    standing=RegistryStatus.REJECTED,
+SUSPENDED = OperationStatus(
+    status=RegistryStatus.REJECTED,
     vendor_id="v1",
     reasons=(Reason(code="SUSPENDED", field=None, message="The campaign was suspended."),),
 )
 EXPIRED = replace(
     SUSPENDED, reasons=(Reason(code="EXPIRED", field=None, message="The campaign expired."),)
 )
-STILL = Stands(standing=RegistryStatus.DONE, vendor_id="v1")
+STILL = OperationStatus(status=RegistryStatus.DONE, vendor_id="v1")
 
 
 async def registered(harness: Harness) -> tuple[int, int, str]:
@@ -79,7 +79,7 @@ async def due(harness: Harness) -> list[tuple[RegistrationKind, int]]:
     found = []
     for kind in (RegistrationKind.BRAND, RegistrationKind.CAMPAIGN):
         async with harness.database.transaction() as db:
-            rows = await take_silent(
+            rows = await take_stalled(
                 db,
                 kind=kind,
                 now=datetime.now(UTC),
@@ -94,7 +94,7 @@ async def due(harness: Harness) -> list[tuple[RegistrationKind, int]]:
 @pytest.mark.parametrize("answer", [SUSPENDED, EXPIRED], ids=["suspended", "expired"])
 @pytest.mark.parametrize("operation", [BRAND, CAMPAIGN])
 async def test_what_is_taken_back_is_rejected_alerted_and_stops_texts(
-    database: Database, owner: Owner, operation: RegistrationOperation, answer: Stands
+    database: Database, owner: Owner, operation: RegistrationOperation, answer: OperationStatus
 ) -> None:
     harness = Harness(database, owner, ScriptedRegistry(truths=[answer]))
     brand, campaign, number = await registered(harness)
@@ -102,28 +102,28 @@ async def test_what_is_taken_back_is_rejected_alerted_and_stops_texts(
     assert (await ask(database, owner)).sender == number
     await due(harness)
     row_id = brand if operation is BRAND else campaign
-    assert (await harness.submit(operation, row_id)).move is RegistrationAction.ASK
+    assert (await harness.submit(operation, row_id)).action is RegistrationAction.ASK
     result = await harness.ask(operation, row_id)
-    assert (result.move, result.state) == (RegistrationAction.OVER, "REJECTED")
+    assert (result.action, result.state) == (RegistrationAction.OVER, "REJECTED")
     row = await harness.row(operation, row_id)
     assert [reason["code"] for reason in row.reasons] == [answer.reasons[0].code]
     kind = "brand" if operation is BRAND else "campaign"
-    assert await harness.alerts() == [(f"{kind}-{row_id}", True)]
+    assert await harness.alerts() == [(f"{kind}-{await harness.shown(kind, row_id)}", True)]
     refused = await ask(database, owner)
     assert (refused.sender, refused.unregistered) == (None, True)
 
 
 @pytest.mark.parametrize("answer", [STILL, Unanswered(reason="down")], ids=["still", "silent"])
 async def test_a_review_that_finds_nothing_new_changes_nothing(
-    database: Database, owner: Owner, answer: Stands | Unanswered
+    database: Database, owner: Owner, answer: OperationStatus | Unanswered
 ) -> None:
     harness = Harness(database, owner, ScriptedRegistry(truths=[answer]))
     _, campaign, number = await registered(harness)
     await due(harness)
     result = await harness.ask(CAMPAIGN, campaign)
     row = await harness.row(CAMPAIGN, campaign)
-    over = isinstance(answer, Stands)
-    assert (row.state, result.move) == (
+    over = isinstance(answer, OperationStatus)
+    assert (row.state, result.action) == (
         APPROVED,
         RegistrationAction.OVER if over else RegistrationAction.ASK,
     )
@@ -183,7 +183,7 @@ async def test_texts_go_again_once_it_is_corrected_and_approved(
     await due(harness)
     await harness.ask(operation, row_id)
     assert (await ask(database, owner)).sender is None
-    await harness.move(operation, row_id, Steps(state=RegistrationState.PENDING))
+    await harness.change_state(operation, row_id, StateChange(state=RegistrationState.PENDING))
     await harness.submit(operation, row_id)
     assert (await harness.row(operation, row_id)).state == APPROVED
     assert (await ask(database, owner)).sender == number

@@ -1,4 +1,4 @@
-"""The net under registrations: what was submitted and is not carried gets its story."""
+"""The net under registrations: what was submitted and is not carried gets its workflow."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -33,11 +33,11 @@ async def harness(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterato
 
 
 async def sweep(harness: Harness, client: Client, *, most: int = 100) -> int:
-    """Do the chore once; return how many rows it took."""
-    chore = RegistrationSweep(harness.database, client, WAITS, grace=GRACE)
-    rows = await chore.take(datetime.now(UTC), most)
+    """Do the task once; return how many rows it took."""
+    task = RegistrationSweep(harness.database, client, WAITS, grace=GRACE)
+    rows = await task.take(datetime.now(UTC), most)
     for row in rows:
-        assert await chore.carry_on(row)
+        assert await task.resume(row)
     return len(rows)
 
 
@@ -49,9 +49,7 @@ async def runs(client: Client, workflow_id: str) -> bool:
     return described.status is WorkflowExecutionStatus.RUNNING
 
 
-async def test_each_silent_errand_gets_the_story_that_carries_it(
-    harness: Harness, client: Client
-) -> None:
+async def test_each_stalled_operation_gets_its_workflow(harness: Harness, client: Client) -> None:
     tenant = harness.owner.tenant_id
     past, later = datetime.now(UTC) - SECOND, datetime.now(UTC) + GRACE
     brand = await harness.brand(sweep_at=past)
@@ -70,9 +68,11 @@ async def test_each_silent_errand_gets_the_story_that_carries_it(
     }
     not_yet = await harness.number("+18132201003", sweep_at=later)
     assert await sweep(harness, client) == 4
-    for story, row in wanted.items():
-        assert await runs(client, f"{story}/{tenant}/{row}")
-    assert not await runs(client, f"buy-number/{tenant}/{not_yet}")
+    for workflow, row in wanted.items():
+        table = "brand" if workflow == "register-brand" else "messaging_number"
+        assert await runs(client, f"{workflow}/{tenant}/{await harness.shown(table, row)}")
+    unasked = await harness.shown("messaging_number", not_yet)
+    assert not await runs(client, f"buy-number/{tenant}/{unasked}")
     assert await sweep(harness, client) == 0
 
 
@@ -98,12 +98,14 @@ async def test_what_does_not_fit_into_one_turn_has_the_next(
     numbers = [await harness.number(f"+1813220300{n}", sweep_at=past) for n in range(3)]
     assert [await sweep(harness, client, most=2) for _ in range(3)] == [2, 2, 0]
     for row in numbers:
-        assert await runs(client, f"buy-number/{harness.owner.tenant_id}/{row}")
+        public_id = await harness.shown("messaging_number", row)
+        assert await runs(client, f"buy-number/{harness.owner.tenant_id}/{public_id}")
 
 
 async def test_a_story_that_runs_is_left_alone(harness: Harness, client: Client) -> None:
     brand = await harness.brand(sweep_at=datetime.now(UTC) - SECOND)
-    handle = client.get_workflow_handle(f"register-brand/{harness.owner.tenant_id}/{brand}")
+    workflow_id = f"register-brand/{harness.owner.tenant_id}/{await harness.shown('brand', brand)}"
+    handle = client.get_workflow_handle(workflow_id)
     assert await sweep(harness, client) == 1
     first = (await handle.describe()).run_id
     async with harness.database.transaction() as db:

@@ -110,7 +110,7 @@ def _due_soon(_: DispatchStep) -> DispatchResult:
 
 
 _DUE_LATE = DispatchResult(verdict=Verdict.LATER, until=datetime(2100, 1, 1, tzinfo=UTC))
-_IN_LINE = DispatchResult(verdict=Verdict.LINE, until=datetime(2100, 1, 1, tzinfo=UTC))
+_IN_LINE = DispatchResult(verdict=Verdict.QUEUED_FOR_SENDER, until=datetime(2100, 1, 1, tzinfo=UTC))
 _BUSY = DispatchResult(verdict=Verdict.BUSY, provider="simulator")
 _AWAY = ConnectionError("no database")
 
@@ -185,7 +185,7 @@ async def record(client: Client, name: str) -> dict[str, Any]:
         history = await _record_sender_queue(client)
     elif name in registrations.PATHS:
         serve = partial(_worker, client, workflows=WORKFLOWS)
-        history = await registrations.record_story(client, name, serve, _timers_set)
+        history = await registrations.record_workflow(client, name, serve, _timers_set)
     elif name == PROVISION:
         history = await _record_provision(client)
     elif name == CLOSING:
@@ -206,6 +206,7 @@ async def _record_send(client: Client, path: str, script: Script) -> dict[str, A
     send = SendStart(
         tenant_id=1,
         message_id=number,
+        public_id=10**15 + number,
         merchant_id=1,
         merchant="shop",
         channel=Channel.SMS,
@@ -251,7 +252,7 @@ async def _record_sweeper(client: Client) -> dict[str, Any]:
 
 async def _record_sender_queue(client: Client) -> dict[str, Any]:
     """Record a line that is let in, empties, fills once more while it is looked at, and ends."""
-    step = SenderQueueStep(tenant_id=1, sender_id=1, channel=Channel.SMS)
+    step = SenderQueueStep(tenant_id=1, sender_id=1, sender_public_id=1, channel=Channel.SMS)
     soon = SenderQueueResult(granted=2, next_in=timedelta(seconds=0.2))
     far = SenderQueueResult(granted=1, next_in=timedelta(hours=1))
     grant_sender_slots, _ = fake(
@@ -273,7 +274,7 @@ async def _record_sender_queue(client: Client) -> dict[str, Any]:
 
 async def _record_provision(client: Client) -> dict[str, Any]:
     """Record a directory that cannot be asked, then declines, and takes the user a minute later."""
-    user = ProvisionInput(tenant_id=1, credential_id=1, version=1)
+    user = ProvisionInput(tenant_id=1, credential_id=1, public_id=1, version=1)
     declined = ProvisionResult(outcome=Provisioned.DECLINED)
     stored = ProvisionResult(outcome=Provisioned.STORED)
     told, _ = fake(steps.provision_voice, _AWAY, declined, stored)

@@ -1,4 +1,4 @@
-"""The paths of the stories of 10DLC, for `tests.replay.record`."""
+"""The paths of the workflows of 10DLC, for `tests.replay.record`."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -41,17 +41,17 @@ class Script:
 
 def _not_processed(_: RegistrationStep) -> RegistrationResult:
     until_then = datetime.now(UTC) + timedelta(milliseconds=300)
-    return RegistrationResult(move=RegistrationAction.SUBMIT, state="PENDING", until=until_then)
+    return RegistrationResult(action=RegistrationAction.SUBMIT, state="PENDING", until=until_then)
 
 
 def _over(state: str) -> RegistrationResult:
-    return RegistrationResult(move=RegistrationAction.OVER, state=state)
+    return RegistrationResult(action=RegistrationAction.OVER, state=state)
 
 
 _BRAND: Final = RegistrationOperation.REGISTER_BRAND
 _AWAY: Final = ConnectionError("no database")
 
-STORIES: Final = {
+WORKFLOWS: Final = {
     "register-brand.approved": Script(registry_operation=_BRAND, submit=[ASK], ask=[ASK, APPROVED]),
     "register-brand.woken": Script(
         registry_operation=_BRAND, submit=[ASK], ask=[REJECTED], woken_after=[1]
@@ -93,22 +93,23 @@ STORIES: Final = {
         ask=[_over("RELEASED")],
     ),
 }
-"""Every path of the stories. A new branch is a new line here."""
+"""Every path of the workflows. A new branch is a new line here."""
 
-PATHS: Final = [*STORIES]
+PATHS: Final = [*WORKFLOWS]
 
 
-async def record_story(
+async def record_workflow(
     client: Client, name: str, serve: Serve, timers_set: TimersSet
 ) -> dict[str, Any]:
     """Play one path and return its history."""
-    script = STORIES[name]
+    script = WORKFLOWS[name]
     start = RegistrationStart(
         tenant_id=1,
         kind=RegistrationKind.BRAND
         if script.registry_operation is _BRAND
         else RegistrationKind.NUMBER,
-        row_id=list(STORIES).index(name) + 1,
+        row_id=list(WORKFLOWS).index(name) + 1,
+        public_id=10**15 + list(WORKFLOWS).index(name),
         registry_operation=script.registry_operation,
         merchant="shop",
     )

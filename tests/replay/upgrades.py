@@ -96,6 +96,7 @@ async def record_upgrade(
     upgrade = UpgradeStart(
         tenant_id=1,
         payment_id=list(UPGRADES).index(path) + 1,
+        public_id=10**15 + list(UPGRADES).index(path),
         merchant="shop",
         channel=Channel.SMS,
         scope="",

@@ -16,10 +16,10 @@ class SleepsFirst(SendMessage):
     """Waits before it hands over."""
 
     @workflow.run
-    async def run(self, order: SendInput) -> MessageStatus:
+    async def run(self, input: SendInput) -> MessageStatus:
         """Sleep, then go on as before."""
         await workflow.sleep(timedelta(seconds=1))
-        return await super().run(order)
+        return await super().run(input)
 
 
 @workflow.defn(name="send-message")
@@ -27,10 +27,10 @@ class SettlesFirst(SendMessage):
     """Settles before it hands over."""
 
     @workflow.run
-    async def run(self, order: SendInput) -> MessageStatus:
+    async def run(self, input: SendInput) -> MessageStatus:
         """Settle, then go on as before."""
         await self._settle(Ending.OVER)
-        return await super().run(order)
+        return await super().run(input)
 
 
 @workflow.defn(name="send-message")
@@ -38,12 +38,12 @@ class AsksAnotherStep(SendMessage):
     """Hands over by another step that answers alike."""
 
     @workflow.run
-    async def run(self, order: SendInput) -> MessageStatus:
+    async def run(self, input: SendInput) -> MessageStatus:
         """Go on as before, but for one step."""
-        return await super().run(order)
+        return await super().run(input)
 
     async def _dispatch(self) -> DispatchResult:
-        step = DispatchStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
+        step = DispatchStep(tenant_id=self._input.tenant_id, message_id=self._input.message_id)
         return await workflow.execute_local_activity(
             steps.dispatch_queued, step, **policies.DISPATCH
         )

@@ -24,11 +24,11 @@ from models.queries.messages import (
     dispatch,
     late_reports,
     receipts,
-    settleable,
     settlement,
+    settlement_facts,
 )
 from models.queries.messages.acceptance import AcceptedMessage
-from models.queries.messages.receipts import NewReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt
 from models.rules.messages.operations import SEND_EMAIL
 from models.rules.messages.settlement import end_by_report, end_unknown
 from models.session import Database
@@ -103,7 +103,7 @@ Action: TypeAlias = Send | Conclude | Again | Tell | Settle | Price | Close
 
 
 @dataclass
-class Story:
+class Scenario:
     """One tenant's days. Its clock stands still but between rounds."""
 
     database: Database
@@ -203,9 +203,9 @@ class Story:
         if number == 0:
             return
         report = NewReceipt(
-            tenant_id=self.owner.tenant_id,
-            message_id=message_id,
-            attempt=number,
+            attempt=AttemptKey(
+                tenant_id=self.owner.tenant_id, message_id=message_id, public_id=0, number=number
+            ),
             provider=provider,
             event_id=f"{message_id}-{number}-{action.status}",
             provider_message_id=f"{message_id}-{number}",
@@ -218,20 +218,22 @@ class Story:
 
     async def _settle(self, message_id: int, *, give_up: bool) -> None:
         async with self.database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self.owner.tenant_id, message_id=message_id
             )
             assert message is not None
             if message.completed:
                 await late_reports.apply_late_reports(
-                    db, message, self.now, tell_prices=TELL_PRICES
+                    db, message, self.now, price_reporters=TELL_PRICES
                 )
                 return
             end = end_by_report(message.facts)
             if end is None and give_up and message.facts.status is not MessageStatus.QUEUED:
                 end = end_unknown(message.facts)
             if end is not None:
-                await settlement.end_message(db, message, end, self.now, tell_prices=TELL_PRICES)
+                await settlement.end_message(
+                    db, message, end, self.now, price_reporters=TELL_PRICES
+                )
 
     async def _price(self, action: Price) -> None:
         rate = {
@@ -252,7 +254,14 @@ class Story:
     async def read(self, first: date, last: date) -> bytes:
         """Read a report; one that was FINAL once must be what it was, byte by byte."""
         reports = Reports(self.database, Clock(self.now))
-        caller = Caller(tenant_id=self.owner.tenant_id, key_id=0, merchant_id=None, merchant=None)
+        caller = Caller(
+            tenant_id=self.owner.tenant_id,
+            key_id=0,
+            merchant_id=None,
+            tenant_public_id=0,
+            merchant_public_id=None,
+            merchant=None,
+        )
         answer = await reports.usage(caller, UsageFilter(merchant_id=None, first=first, last=last))
         written = bytes(ExactJson(answer).body)
         was = self.final.get((first, last))

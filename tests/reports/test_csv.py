@@ -45,7 +45,14 @@ async def test_a_long_range_is_written_whole_and_its_columns_add_up_to_the_repor
             )
         ).all()
     reports = Reports(database, Clock(datetime(2026, 5, 1, 9, tzinfo=UTC)))
-    caller = Caller(tenant_id=owner.tenant_id, key_id=0, merchant_id=None, merchant=None)
+    caller = Caller(
+        tenant_id=owner.tenant_id,
+        key_id=0,
+        merchant_id=None,
+        tenant_public_id=0,
+        merchant_public_id=None,
+        merchant=None,
+    )
     wanted = UsageFilter(merchant_id=None, first=FIRST, last=LAST)
     written = [part async for part in usage_csv.write(await reports.lines(caller, wanted))]
     lines = list(csv.DictReader(StringIO("".join(written))))

@@ -84,8 +84,8 @@ async def test_a_report_names_every_kind_that_lacks_a_rate_however_many_records_
                 last=LAST,
                 today=NOW.date(),
             )
-        assert totals.openness is not None
-        named = [(one.provider, one.country) for one in totals.openness.unrated]
+        assert totals.open_days is not None
+        named = [(one.provider, one.country) for one in totals.open_days.unpriced]
         assert named == [("simulator", ""), ("twilio", "US")]
 
 

@@ -23,9 +23,9 @@ from tests.reports.histories import (
     Close,
     Conclude,
     Price,
+    Scenario,
     Send,
     Settle,
-    Story,
     Tell,
 )
 from tests.reports.sums import check_sums
@@ -82,36 +82,36 @@ ROUNDS = st.builds(
 async def live(database: Database, rounds: list[Round]) -> None:
     owner = await make_owner(database, sms_limit=1000)
     await born(database, owner, BEGIN - timedelta(days=2))
-    story = Story(database, owner, BEGIN)
+    scenario = Scenario(database, owner, BEGIN)
     for turn in rounds:
-        story.now += turn.passes
-        await asyncio.gather(story.at_once(turn.actions), look(story))
-        await look(story)
-    await story.act(Close())
-    for day in days_of(story):
-        await story.read(day, day)
-    await look(story)
+        scenario.now += turn.passes
+        await asyncio.gather(scenario.at_once(turn.actions), look(scenario))
+        await look(scenario)
+    await scenario.act(Close())
+    for day in days_of(scenario):
+        await scenario.read(day, day)
+    await look(scenario)
     await check_sums(database, owner)
-    await check_report(story)
-    check_final_days_make_the_final_month(story)
+    await check_report(scenario)
+    check_final_days_make_the_final_month(scenario)
 
 
-async def look(story: Story) -> None:
+async def look(scenario: Scenario) -> None:
     """Read all days so far, and those that are over longest: what is final there must stay."""
-    days = days_of(story)
-    await story.read(days[0] - timedelta(days=3), days[-1])
-    await story.read(days[0], days[-2])
-    await story.read(days[-3], days[-3])
+    days = days_of(scenario)
+    await scenario.read(days[0] - timedelta(days=3), days[-1])
+    await scenario.read(days[0], days[-2])
+    await scenario.read(days[-3], days[-3])
 
 
-def days_of(story: Story) -> list[date]:
+def days_of(scenario: Scenario) -> list[date]:
     first = BEGIN.date() - timedelta(days=2)
-    return [first + timedelta(days=n) for n in range((story.now.date() - first).days + 1)]
+    return [first + timedelta(days=n) for n in range((scenario.now.date() - first).days + 1)]
 
 
-async def check_report(story: Story) -> None:
+async def check_report(scenario: Scenario) -> None:
     """Add up records and corrections by hand, and compare with the report to the cent."""
-    async with story.database.read() as db:
+    async with scenario.database.read() as db:
         rows = await db.execute(
             text(
                 "SELECT day, channel, provider, cost + carrier_fee AS cost, markup"
@@ -119,7 +119,7 @@ async def check_report(story: Story) -> None:
                 " SELECT day, channel, provider, cost + carrier_fee, markup"
                 " FROM usage_correction WHERE tenant_id = :t"
             ),
-            {"t": story.owner.tenant_id},
+            {"t": scenario.owner.tenant_id},
         )
         sums: defaultdict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
         for row in rows:
@@ -128,16 +128,16 @@ async def check_report(story: Story) -> None:
     cents: defaultdict[str, Decimal] = defaultdict(Decimal)
     for (_, _, kind), amount in sums.items():
         cents[kind] += amount.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
-    days = days_of(story)
-    report = json.loads(await story.read(days[0], days[-1]), parse_float=Decimal)
+    days = days_of(scenario)
+    report = json.loads(await scenario.read(days[0], days[-1]), parse_float=Decimal)
     assert report["awsCost"] == cents["aws"]
     assert report["hqMarkup"] == cents["markup"]
     assert report["finalCharges"] == cents["aws"] + cents["other"] + cents["markup"]
 
 
-def check_final_days_make_the_final_month(story: Story) -> None:
+def check_final_days_make_the_final_month(scenario: Scenario) -> None:
     reports = {
-        span: json.loads(written, parse_float=Decimal) for span, written in story.final.items()
+        span: json.loads(written, parse_float=Decimal) for span, written in scenario.final.items()
     }
     for (first, last), month in reports.items():
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]

@@ -26,6 +26,7 @@ from tests.reports.usage_fixtures import (
     settle,
     try_message,
 )
+from tests.shown_ids import reference_of, shown
 
 DAY = date(2026, 4, 15)
 AT = datetime(2026, 4, 15, 12, tzinfo=UTC)
@@ -71,11 +72,11 @@ async def test_an_invoice_that_agrees_leaves_with_0(
 ) -> None:
     use = Use(day=DAY, units=2, cost=Decimal("0.0158"), carrier_fee=Decimal("0.006"))
     await sent(database, owner, use, "SM1")
-    second = await sent(database, owner, use)
+    reference = await reference_of(database, owner.tenant_id, await sent(database, owner, use))
     await sent(database, owner, Use(day=DAY, units=0))  # a call nobody answered
     run = await compare(
         "Message ID,Units,Cost,Carrier fee,Day\n"
-        f"SM1,2,0.0158,0.006,2026-04-15\nhx-{owner.tenant_id}-{second}-1,2.0,0.0218,,2026-04-16\n"
+        f"SM1,2,0.0158,0.006,2026-04-15\n{reference},2.0,0.0218,,2026-04-16\n"
     )
     assert run.exit_code == 0, run.output
     assert run.output.splitlines() == [
@@ -93,9 +94,11 @@ async def test_what_only_one_side_has_and_what_differs_is_told(
     twice, dear, unbilled = [await sent(database, owner, use, f"SM{n}") for n in range(3)]
     other = await make_owner(database)
     foreign = await sent(database, other, use, "SM9")
+    theirs = await reference_of(database, other.tenant_id, foreign)
+    twice, dear, unbilled = [await shown(database, "message", n) for n in (twice, dear, unbilled)]
     run = await compare(
         "sid,segments,price\nSM0,1,0.0079\nSM0,1,0.0079\nSM1,1,0.0080\nSM9,1,0.0079\n"
-        f"hx-{other.tenant_id}-{foreign}-1,1,0.0079\n",
+        f"{theirs},1,0.0079\n",
         *RANGE,
     )
     assert run.exit_code == 1
@@ -106,8 +109,7 @@ async def test_what_only_one_side_has_and_what_differs_is_told(
         "\tinvoice units 1, USD 0.008000",
         f"not invoiced\t{unbilled}\t-\t2026-04-15\tours units 1, USD 0.007900\tinvoice nothing",
         "unknown to us\t-\tSM9\t-\tours nothing\tinvoice units 1, USD 0.007900",
-        f"unknown to us\t-\thx-{other.tenant_id}-{foreign}-1\t-\tours nothing"
-        "\tinvoice units 1, USD 0.007900",
+        f"unknown to us\t-\t{theirs}\t-\tours nothing\tinvoice units 1, USD 0.007900",
         "invoice: 5 lines, 4 messages, units 5, USD 0.039600",
         "ours:    3 messages of 2026-04-01 to 2026-04-30 and what is invoiced,"
         " units 3, USD 0.023700",
@@ -142,7 +144,8 @@ async def test_of_a_corrected_unknown_the_units_it_costs_money_for_are_compared(
         record = await db.get(UsageRecord, (owner.tenant_id, message))
     assert record is not None
     assert (record.units, record.cost_units) == (0, 1)
-    invoice = f"id,units,cost\nhx-{owner.tenant_id}-{message}-1,1,0.0079\n"
+    reference = await reference_of(database, owner.tenant_id, message)
+    invoice = f"id,units,cost\n{reference},1,0.0079\n"
     run = await compare(invoice, *RANGE)
     assert run.exit_code == 0, run.output
 
@@ -197,6 +200,47 @@ async def test_corrections_are_part_of_what_we_recorded(
     assert near.exit_code == 0
 
 
+TWILIO_LOG = (
+    "From,To,Body,Status,SentDate,ApiVersion,NumSegments,ErrorCode,AccountSid,Sid,Direction,Price,"
+    "PriceUnit\n"
+    "+15005550006,+18135551234,Hi,delivered,{at},2010-04-01,2,,AC1,SM1,outbound-api,-0.0158,USD\n"
+    '+15005550006,+18135551234,"Hi, you",failed,{at},2010-04-01,1,30005,AC1,SM2,outbound-api,,USD\n'
+    "+18135551234,+15005550006,STOP,received,{at},2010-04-01,1,,AC1,SM3,inbound,-0.0079,USD\n"
+)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2026-04-15",
+        "2026-04-15T12:00:00Z",
+        "2026-04-15T23:30:00-07:00",
+        "2026-04-15 12:00:00 UTC",
+        "2026-04-15T12:00:00.123+00:00",
+        '"Wed, 15 Apr 2026 12:00:00 +0000"',
+        "",
+    ],
+)
+async def test_twilios_own_log_is_read_with_its_negative_prices(
+    database: Database, owner: Owner, compare: Compare, at: str
+) -> None:
+    use = Use(day=DAY, units=2, cost=Decimal("0.0158"), provider="twilio")
+    await sent(database, owner, use, "SM1")
+    run = await compare(TWILIO_LOG.format(at=at), *RANGE)
+    assert run.exit_code == 0, run.output
+    assert run.output.splitlines()[0] == "invoice: 1 lines, 1 messages, units 2, USD 0.015800"
+
+
+async def test_an_invoice_may_take_money_back_and_write_small_amounts_as_tables_do(
+    database: Database, owner: Owner, compare: Compare
+) -> None:
+    await sent(database, owner, Use(day=DAY, units=1, cost=Decimal("0.0079")), "SM1")
+    run = await compare(
+        "id,units,cost,currency,day\nSM1,1,1.58E-02,usd,2026-04-15\nSM1,0,-.0079,USD,2026-04-15,\n"
+    )
+    assert run.exit_code == 0, run.output
+
+
 @pytest.mark.parametrize(
     ("contents", "why"),
     [
@@ -211,6 +255,33 @@ async def test_corrections_are_part_of_what_we_recorded(
         ("id,units,cost\nSM1,1,1e99\n", "Line 2: cost"),
         ("id,units,cost\nSM\x001,1,1\n", "Line 2"),
         ("id,units,cost,day\nSM1,1,1,4/15/2026\n", "Line 2: "),
+        ("id,units,cost\nSM1,1,1_000.5\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,١.٥\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,１.5\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,0x1F\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,+-1\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1,1 000\n", "Line 2: cost"),
+        ('id,units,cost\nSM1,1,"1,5"\n', "Line 2: cost"),
+        ("id,units,cost\nSM1,1,0,0079\n", "Line 2 has more cells"),
+        ("id,units,cost\nSM1,1,\n", "Line 2: cost"),
+        ("id,units,cost,carrier fee\nSM1,1,1,1_0\n", "Line 2: cost"),
+        ("id,units,cost\nSM1,1_0,1\n", "Line 2: units"),
+        ("id,units,cost\nSM1,１,1\n", "Line 2: units"),
+        ("id,units,cost\nSM1,1.5,1\n", "Line 2: units"),
+        ("id,units,cost,day\nSM1,1,1,2026-04-155\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,2026-04-15 or so\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,2026-04-15/2026-04-16\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,2026-04-15T99:00\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,2026-02-30\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,2026-W16-3\n", "Line 2: day"),
+        ("id,units,cost,day\nSM1,1,1,٢٠٢٦-٠٤-١٥\n", "Line 2: day"),
+        ("id,units,cost,Cost\nSM1,1,1,2\n", "two columns for cost"),
+        ("id,units,price,amount\nSM1,1,1,2\n", "two columns for cost"),
+        ("id,units,num_segments,cost\nSM1,1,2,1\n", "two columns for units"),
+        ("id,sid,units,cost\nSM1,SM2,1,1\n", "two columns for id"),
+        ("id,units,cost,currency\nSM1,1,1,EUR\n", "Line 2: the currency"),
+        ("Sid,NumSegments,Price,PriceUnit\nSM1,1,-1,GBP\n", "Line 2: the currency"),
+        ("Sid,NumSegments,Price,PriceUnit\nSM1,1,0.0079,USD\n", "Line 2: price"),
         ('id,units,cost\n"SM1,1,1\n', "is not CSV"),
         (b"id,units,cost\n\xff,1,1\n", "is not UTF-8"),
     ],

@@ -13,7 +13,7 @@ from tests.fakes import fake
 from tests.workflows.harness import STRICT
 from workflows import steps
 from workflows.billing.close_days import CloseDays
-from workflows.billing.close_days_schedule import keep_closing_scheduled
+from workflows.billing.close_days_schedule import ensure_close_days_schedule
 from workflows.billing.close_days_types import CloseDaysResult, CloseDaysStep
 
 HOUR = timedelta(hours=1)
@@ -31,7 +31,10 @@ async def test_many_workers_make_one_schedule_five_minutes_past_every_hour(
     client: Client, schedule: str
 ) -> None:
     await asyncio.gather(
-        *(keep_closing_scheduled(client, HOUR, schedule_id=schedule, adjust=True) for _ in range(4))
+        *(
+            ensure_close_days_schedule(client, HOUR, schedule_id=schedule, adjust=True)
+            for _ in range(4)
+        )
     )
     there = (await client.get_schedule_handle(schedule).describe()).schedule
     (interval,) = there.spec.intervals
@@ -42,21 +45,21 @@ async def test_many_workers_make_one_schedule_five_minutes_past_every_hour(
 async def test_a_worker_that_starts_sets_its_own_pace_and_one_that_stands_by_does_not(
     client: Client, schedule: str
 ) -> None:
-    await keep_closing_scheduled(client, HOUR, schedule_id=schedule, adjust=True)
+    await ensure_close_days_schedule(client, HOUR, schedule_id=schedule, adjust=True)
     handle = client.get_schedule_handle(schedule)
     await handle.pause(note="an operator's word")
     minute = timedelta(minutes=1)
     for adjust, every in ((False, HOUR), (True, minute), (True, minute)):
-        await keep_closing_scheduled(client, minute, schedule_id=schedule, adjust=adjust)
+        await ensure_close_days_schedule(client, minute, schedule_id=schedule, adjust=adjust)
         there = (await handle.describe()).schedule
         assert there.spec.intervals[0].every == every
         assert there.state.paused
 
 
 async def test_a_schedule_that_was_lost_is_made_anew(client: Client, schedule: str) -> None:
-    await keep_closing_scheduled(client, HOUR, schedule_id=schedule, adjust=True)
+    await ensure_close_days_schedule(client, HOUR, schedule_id=schedule, adjust=True)
     await client.get_schedule_handle(schedule).delete()
-    await keep_closing_scheduled(client, HOUR, schedule_id=schedule, adjust=False)
+    await ensure_close_days_schedule(client, HOUR, schedule_id=schedule, adjust=False)
     there = (await client.get_schedule_handle(schedule).describe()).schedule
     assert there.spec.intervals[0].every == HOUR
 

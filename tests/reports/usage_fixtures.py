@@ -15,11 +15,11 @@ from models.queries.messages import (
     dispatch,
     late_reports,
     receipts,
-    settleable,
     settlement,
+    settlement_facts,
 )
-from models.queries.messages.receipts import NewReceipt
-from models.queries.messages.settleable import Settleable
+from models.queries.messages.receipts import AttemptKey, NewReceipt
+from models.queries.messages.settlement_facts import LockedMessage
 from models.rules.messages.settlement import end_by_report, end_unknown
 from models.session import Database, WriteSession
 from models.tables.usage import UsageRecord
@@ -146,9 +146,7 @@ async def claim(db: WriteSession, owner: Owner, message_id: int, at: datetime) -
 async def delivered(database: Database, owner: Owner, message_id: int, at: datetime) -> None:
     """Store a report that a message, tried once, arrived."""
     report = NewReceipt(
-        tenant_id=owner.tenant_id,
-        message_id=message_id,
-        attempt=1,
+        attempt=AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1),
         provider="simulator",
         event_id=f"{message_id}-delivered",
         provider_message_id=f"SM{message_id}",
@@ -176,11 +174,11 @@ async def give_up(db: WriteSession, owner: Owner, message_id: int, now: datetime
 async def correct(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
     """Take in what was reported after the end."""
     message = await _locked(db, owner, message_id)
-    await late_reports.apply_late_reports(db, message, now, tell_prices=frozenset())
+    await late_reports.apply_late_reports(db, message, now, price_reporters=frozenset())
 
 
-async def _locked(db: WriteSession, owner: Owner, message_id: int) -> Settleable:
-    message = await settleable.lock_for_settlement(
+async def _locked(db: WriteSession, owner: Owner, message_id: int) -> LockedMessage:
+    message = await settlement_facts.lock_for_settlement(
         db, tenant_id=owner.tenant_id, message_id=message_id
     )
     assert message is not None

@@ -35,7 +35,7 @@ from workflows.registration.types import RegistrationResult, RegistrationStep
 Row = Brand | Campaign | MessagingNumber
 
 
-class Desk:
+class CampaignHarness:
     """One merchant's rows, and the steps that carry them to a double of Twilio."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
@@ -89,11 +89,11 @@ class Desk:
         body = self._steps.submit
         for _ in range(100):
             result: RegistrationResult = await ActivityEnvironment().run(body, step)
-            if result.move is RegistrationAction.OVER:
+            if result.action is RegistrationAction.OVER:
                 return result.state
-            if result.move is RegistrationAction.ASK:
+            if result.action is RegistrationAction.ASK:
                 moved()
-            body = bodies[result.move]
+            body = bodies[result.action]
         raise AssertionError("it never ends")
 
 
@@ -107,8 +107,8 @@ _KINDS = {
 
 
 @pytest.fixture
-def harness(database: Database, owner: Owner) -> Desk:
-    return Desk(database, owner)
+def harness(database: Database, owner: Owner) -> CampaignHarness:
+    return CampaignHarness(database, owner)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Registered:
     number: str
 
 
-async def assigned(harness: Desk, *, message_class: str | None = None) -> Registered:
+async def assigned(harness: CampaignHarness, *, message_class: str | None = None) -> Registered:
     """Register a brand and a campaign, buy a number and assign it."""
 
     def decide() -> None:
@@ -165,7 +165,7 @@ async def assigned(harness: Desk, *, message_class: str | None = None) -> Regist
     return Registered(campaign_id=campaign_id, number_id=number_id, number=number)
 
 
-async def join(harness: Desk, campaign_id: int, area_code: str) -> Registered:
+async def join(harness: CampaignHarness, campaign_id: int, area_code: str) -> Registered:
     """Buy another number and assign it to the campaign."""
     number = f"+1{area_code}555{harness.owner.tenant_id % 10_000:04}"
     number_id = await harness.add(
@@ -183,7 +183,7 @@ async def join(harness: Desk, campaign_id: int, area_code: str) -> Registered:
 
 
 async def want(
-    harness: Desk, number_id: int, assignment: AssignmentState, campaign_id: int
+    harness: CampaignHarness, number_id: int, assignment: AssignmentState, campaign_id: int
 ) -> None:
     async with harness.database.transaction() as db:
         row = await db.get(MessagingNumber, (harness.owner.tenant_id, number_id))
@@ -192,7 +192,7 @@ async def want(
         row.taken_at = row.deadline = None
 
 
-async def sender(harness: Desk, number: str) -> SenderNumber:
+async def sender(harness: CampaignHarness, number: str) -> SenderNumber:
     async with harness.database.read() as db:
         found = await db.get(SenderNumber, number)
     assert found is not None
@@ -200,7 +200,7 @@ async def sender(harness: Desk, number: str) -> SenderNumber:
 
 
 async def test_a_number_sends_once_it_is_assigned_and_as_fast_as_its_campaign(
-    harness: Desk, database: Database, owner: Owner
+    harness: CampaignHarness, database: Database, owner: Owner
 ) -> None:
     await switch(database, owner, LIVE)
     known = await assigned(harness)
@@ -210,12 +210,14 @@ async def test_a_number_sends_once_it_is_assigned_and_as_fast_as_its_campaign(
     assert (await ask(database, owner)).sender == known.number
 
 
-async def test_what_the_registry_tells_of_a_campaign_goes_before(harness: Desk) -> None:
+async def test_what_the_registry_tells_of_a_campaign_goes_before(harness: CampaignHarness) -> None:
     known = await assigned(harness, message_class="C")
     assert (await sender(harness, known.number)).segments_per_second == Decimal(40)
 
 
-async def test_the_numbers_of_a_campaign_share_its_limit(harness: Desk, database: Database) -> None:
+async def test_the_numbers_of_a_campaign_share_its_limit(
+    harness: CampaignHarness, database: Database
+) -> None:
     first = await assigned(harness)
     second, third = [await join(harness, first.campaign_id, prefix) for prefix in ("214", "215")]
 
@@ -232,7 +234,7 @@ async def test_the_numbers_of_a_campaign_share_its_limit(harness: Desk, database
     assert await limits() == [Decimal(2), None, Decimal(2)]
 
 
-async def test_two_numbers_assigned_at_once_get_a_share_each(harness: Desk) -> None:
+async def test_two_numbers_assigned_at_once_get_a_share_each(harness: CampaignHarness) -> None:
     first = await assigned(harness)
     others = await asyncio.gather(
         *(join(harness, first.campaign_id, prefix) for prefix in ("214", "215", "216"))
@@ -242,7 +244,7 @@ async def test_two_numbers_assigned_at_once_get_a_share_each(harness: Desk) -> N
 
 
 async def test_a_number_that_is_to_be_unassigned_sends_no_more(
-    harness: Desk, database: Database, owner: Owner
+    harness: CampaignHarness, database: Database, owner: Owner
 ) -> None:
     await switch(database, owner, LIVE)
     known = await assigned(harness)
@@ -257,7 +259,7 @@ async def test_a_number_that_is_to_be_unassigned_sends_no_more(
 
 
 async def test_a_bought_number_does_not_send_before_it_is_assigned(
-    harness: Desk, database: Database, owner: Owner
+    harness: CampaignHarness, database: Database, owner: Owner
 ) -> None:
     await switch(database, owner, LIVE)
     number = f"+1213555{owner.tenant_id % 10_000:04}"
@@ -271,12 +273,12 @@ async def test_a_bought_number_does_not_send_before_it_is_assigned(
 
 
 async def test_anothers_number_is_neither_paced_nor_forgotten(
-    harness: Desk, database: Database
+    harness: CampaignHarness, database: Database
 ) -> None:
     known = await assigned(harness)
     before = await sender(harness, known.number)
     stranger = await make_owner(database)
-    theirs = Desk(database, stranger)
+    theirs = CampaignHarness(database, stranger)
     row = MessagingNumber(
         **theirs.common(), number=known.number, type=NumberType.LOCAL, state=NumberState.ACTIVE
     )
@@ -286,7 +288,9 @@ async def test_anothers_number_is_neither_paced_nor_forgotten(
     assert await sender(harness, known.number) == before
 
 
-async def test_a_correction_amends_what_is_at_twilio(harness: Desk, database: Database) -> None:
+async def test_a_correction_amends_what_is_at_twilio(
+    harness: CampaignHarness, database: Database
+) -> None:
     pending = RegistrationState.PENDING
     brand_id = await harness.add(
         Brand(**harness.common(), state=pending, profile=asdict(registry_fixtures.BRAND))

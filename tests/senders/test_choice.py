@@ -144,7 +144,7 @@ async def test_what_another_merchant_sent_the_recipient_counts_for_nothing(
     assert (await ask(database, other)).sender == theirs
 
 
-async def test_the_last_sender_is_found_by_index(database: Database, owner: Owner) -> None:
+async def test_the_last_sender_is_found_by_index(database: Database) -> None:
     statement = text(
         "EXPLAIN SELECT sender FROM message WHERE tenant_id = 1 AND merchant_id = 1"
         " AND contact_key = '+18135551234' AND channel IN ('SMS', 'VOICE') ORDER BY id DESC LIMIT 1"

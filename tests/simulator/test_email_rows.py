@@ -19,7 +19,7 @@ def told(reports: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.parametrize(
-    ("local", "course", "copies"),
+    ("local", "delivery", "copies"),
     [
         ("ann", [("delivered", None)], 1),
         ("bounce", [("bounced", "permanent")], 0),
@@ -31,18 +31,18 @@ async def test_an_accepted_email_takes_the_course_of_its_address(
     client: Client,
     listener: Listener,
     local: str,
-    course: list[tuple[str, str | None]],
+    delivery: list[tuple[str, str | None]],
     copies: int,
 ) -> None:
     order = client.email(to=address(local))
     id = await client.accepted(order)
 
-    reports = await listener.reports(id, len(course))
-    assert told(reports) == course
+    reports = await listener.reports(id, len(delivery))
+    assert told(reports) == delivery
     assert {report["recipient"] for report in reports} == {order["to"]}
     view = await client.view(id)
-    assert (view["status"], view["bounceType"]) == course[-1]
-    assert told(view["events"]) == course
+    assert (view["status"], view["bounceType"]) == delivery[-1]
+    assert told(view["events"]) == delivery
     assert len(await client.delivered(order["to"])) == copies
 
 

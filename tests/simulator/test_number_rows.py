@@ -27,7 +27,7 @@ def compose(client: Client, channel: str, ending: str) -> dict[str, Any]:
     return make(to=number(ending))
 
 
-def course(channel: str) -> list[str]:
+def delivery(channel: str) -> list[str]:
     """The statuses of a message or call that goes well."""
     return SMS if channel == "SMS" else CALL
 
@@ -43,8 +43,8 @@ async def test_an_ordinary_number_is_reached(
     order = compose(client, channel, "0000")
     id = await client.accepted(order)
 
-    reports = await listener.reports(id, len(course(channel)))
-    assert statuses(reports) == course(channel)
+    reports = await listener.reports(id, len(delivery(channel)))
+    assert statuses(reports) == delivery(channel)
     assert len({report["eventId"] for report in reports}) == len(reports)
     [copy] = await client.delivered(order["to"])
     assert copy == {
@@ -104,8 +104,8 @@ async def test_9004_is_sent_but_never_answered(
 
     assert len(await client.taken(order["reference"])) == 2
     assert len(await client.delivered(order["to"])) == 2
-    reports = await listener.reports(order["reference"], 2 * len(course(channel)))
-    assert sorted(statuses(reports)) == sorted(2 * course(channel))
+    reports = await listener.reports(order["reference"], 2 * len(delivery(channel)))
+    assert sorted(statuses(reports)) == sorted(2 * delivery(channel))
 
 
 async def test_9005_is_neither_sent_nor_answered_first(client: Client, channel: str) -> None:
@@ -128,8 +128,8 @@ async def test_9006_is_sent_although_the_answer_is_an_error(
 
     assert answer.status_code == 500
     [taken] = await client.taken(order["reference"])
-    reports = await listener.reports(taken["id"], len(course(channel)))
-    assert statuses(reports) == course(channel)
+    reports = await listener.reports(taken["id"], len(delivery(channel)))
+    assert statuses(reports) == delivery(channel)
     assert len(await client.delivered(order["to"])) == 1
 
 
@@ -150,8 +150,8 @@ async def test_9008_reports_everything_twice_under_the_same_event_id(
 ) -> None:
     id = await client.accepted(compose(client, channel, "9008"))
 
-    reports = await listener.reports(id, 2 * len(course(channel)))
-    assert statuses(reports) == [status for status in course(channel) for _ in range(2)]
+    reports = await listener.reports(id, 2 * len(delivery(channel)))
+    assert statuses(reports) == [status for status in delivery(channel) for _ in range(2)]
     assert reports[0::2] == reports[1::2]
 
 
@@ -160,12 +160,12 @@ async def test_9009_reports_the_end_before_the_rest(
 ) -> None:
     id = await client.accepted(compose(client, channel, "9009"))
 
-    *before, end = course(channel)
-    reports = await listener.reports(id, len(course(channel)))
+    *before, end = delivery(channel)
+    reports = await listener.reports(id, len(delivery(channel)))
     assert statuses(reports) == [end, *before]
     came = [posted.at for posted in listener.posted]
     assert 0.15 < came[1] - came[0] < 1.0
-    assert statuses((await client.view(id))["events"]) == course(channel)
+    assert statuses((await client.view(id))["events"]) == delivery(channel)
 
 
 async def test_9010_never_reports_but_tells_when_asked(
@@ -176,8 +176,8 @@ async def test_9010_never_reports_but_tells_when_asked(
 
     assert len(await client.delivered(order["to"])) == 1
     view = await client.view(id)
-    assert view["status"] == course(channel)[-1]
-    assert statuses(view["events"]) == course(channel)
+    assert view["status"] == delivery(channel)[-1]
+    assert statuses(view["events"]) == delivery(channel)
     assert listener.posted == []
 
 
@@ -189,7 +189,7 @@ async def test_9011_never_tells_more_than_that_it_is_under_way(
 
     assert len(await client.delivered(order["to"])) == 1
     view = await client.view(id)
-    assert view["status"] == course(channel)[0]
+    assert view["status"] == delivery(channel)[0]
     assert view["price"] is None
     assert [taken["status"] for taken in await client.taken(order["reference"])] == [view["status"]]
     assert listener.posted == []

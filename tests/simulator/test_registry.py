@@ -12,17 +12,17 @@ import pytest
 
 from simulator.registry.registry import Declined, Record, Registry, Request
 from simulator.registry.registry_inventory import NumberType, find_offer, stock
-from simulator.registry.registry_outcomes import Collection, Status, fate_of
+from simulator.registry.registry_outcomes import Collection, Status, decision_of
 from tests.simulator.harness import Client, Listener, Running, unique
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-class SilentCourier:
+class SilentWebhookSender:
     """Carries nothing."""
 
-    def carry(self, notices: Any, when_told: Any) -> None:
+    def send(self, webhooks: Any, on_delivered: Any) -> None:
         """Drop it."""
 
 
@@ -35,7 +35,7 @@ class NoJournal:
 
 @pytest.fixture
 def registry() -> Registry:
-    return Registry(NoJournal(), SilentCourier())  # type: ignore[arg-type]  # doubles
+    return Registry(NoJournal(), SilentWebhookSender())  # type: ignore[arg-type]  # doubles
 
 
 def take(registry: Registry, collection: Collection, at: datetime = NOW, **fields: Any) -> Record:
@@ -72,8 +72,8 @@ def test_a_legal_name_says_what_becomes_of_brand_and_campaigns(
     legal_name: str, brand: tuple[int, int], campaign: tuple[int, int]
 ) -> None:
     for collection, expected in ((Collection.BRANDS, brand), (Collection.CAMPAIGNS, campaign)):
-        fate = fate_of(collection, legal_name)
-        assert (fate.seconds, len(fate.reasons)) == expected
+        decision = decision_of(collection, legal_name)
+        assert (decision.seconds, len(decision.reasons)) == expected
 
 
 def test_a_brand_is_pending_then_decided_by_the_clock(registry: Registry) -> None:
@@ -108,7 +108,7 @@ def test_what_is_not_for_sale_is_declined(registry: Registry) -> None:
 
 
 def test_every_number_for_sale_is_valid_and_of_fiction_and_no_two_are_alike() -> None:
-    for type, expected in ((NumberType.LOCAL, 3_200), (NumberType.TOLL_FREE, 700)):
+    for type, expected in ((NumberType.LOCAL, 3_500), (NumberType.TOLL_FREE, 700)):
         numbers = [offer.number for offer in stock(None, type)]
         assert len(numbers) == len(set(numbers)) == expected
         some = numbers[::11]  # parsing takes time, and all are made alike

@@ -9,21 +9,21 @@ from tests.simulator.harness import Client, Listener, number
 
 
 @pytest.mark.parametrize(
-    ("ending", "course"),
+    ("ending", "delivery"),
     [("9101", ["busy"]), ("9102", ["ringing", "no-answer"]), ("9103", ["failed"])],
 )
 async def test_a_call_that_nobody_takes_reaches_nobody(
-    client: Client, listener: Listener, ending: str, course: list[str]
+    client: Client, listener: Listener, ending: str, delivery: list[str]
 ) -> None:
     order = client.call(to=number(ending))
     id = await client.accepted(order)
 
-    reports = await listener.reports(id, len(course))
-    assert [report["status"] for report in reports] == course
+    reports = await listener.reports(id, len(delivery))
+    assert [report["status"] for report in reports] == delivery
     assert reports[-1]["durationSeconds"] == 0
     assert await client.delivered(order["to"]) == []
     view = await client.view(id)
-    assert (view["status"], view["durationSeconds"], view["price"]) == (course[-1], 0, "0.0000")
+    assert (view["status"], view["durationSeconds"], view["price"]) == (delivery[-1], 0, "0.0000")
 
 
 @pytest.mark.parametrize("ending", ["9101", "9207"])

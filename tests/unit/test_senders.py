@@ -50,14 +50,27 @@ def pick(
     [
         (LONG, True),
         ("+15005550006", True),
+        ("+17875550123", True),  # Puerto Rico
+        ("+19390000123", True),  # Puerto Rico, not a number the library knows
+        ("+13405550123", True),  # US Virgin Islands
+        ("+16715550123", True),  # Guam
+        ("+16845550123", True),  # American Samoa
+        ("+16705550123", True),  # Northern Mariana Islands
+        ("+12645550123", False),  # Anguilla
+        ("+12845550123", False),  # British Virgin Islands
+        ("+18095550123", False),  # Dominican Republic
         (TOLL_FREE, False),
         ("+18005550123", False),
+        ("+18880000123", False),  # toll-free, not a number the library knows
         ("+14165550123", False),  # Toronto
-        ("+17875550123", False),  # Puerto Rico has a region of its own
+        ("+14160000123", False),  # Toronto, not a number the library knows
         (LONDON, False),
+        ("+4412345678", False),
     ],
 )
-def test_only_long_codes_of_the_us_need_registration(number: str, needed: bool) -> None:
+def test_only_long_codes_of_the_us_and_its_territories_need_registration(
+    number: str, needed: bool
+) -> None:
     assert needs_registration(number) is needed
 
 
@@ -66,15 +79,30 @@ def test_only_long_codes_of_the_us_need_registration(number: str, needed: bool) 
     [
         (LONG, NumberType.LOCAL),
         ("+18130000012", NumberType.LOCAL),  # not a number the library knows, perhaps a new one
+        ("+17875550123", NumberType.LOCAL),  # Puerto Rico
+        ("+19390000123", NumberType.LOCAL),
+        ("+13405550123", NumberType.LOCAL),  # US Virgin Islands
+        ("+16715550123", NumberType.LOCAL),  # Guam
+        ("+16845550123", NumberType.LOCAL),  # American Samoa
+        ("+16705550123", NumberType.LOCAL),  # Northern Mariana Islands
         (TOLL_FREE, NumberType.TOLL_FREE),
+        ("+18880000123", NumberType.TOLL_FREE),
         ("+14165550123", None),  # Toronto
+        ("+14160000123", None),
+        ("+16005550123", None),  # Canada, of no place
+        ("+17105550123", None),  # government
+        ("+17005550123", None),  # carriers
+        ("+15335550123", None),  # following a person
+        ("+14565550123", None),  # carriers, inbound international
+        ("+19115550123", None),  # emergency
+        ("+18095550123", None),  # Dominican Republic
         ("+18765550123", None),  # Jamaica
         ("+19005550123", None),  # premium rate
         ("+15005550006", None),  # personal
         (LONDON, None),
     ],
 )
-def test_only_local_and_toll_free_numbers_of_the_us_are_sold(
+def test_only_local_and_toll_free_numbers_of_the_us_and_its_territories_are_sold(
     number: str, type: NumberType | None
 ) -> None:
     assert us_type(number) is type

@@ -1,7 +1,7 @@
-"""Steps the tests of the registry share: a double, a registry on it, and what stands before."""
+"""Steps the tests of the registry share: a double, a registry on it, and what it needs."""
 
 from models.rules.registration.vocabulary import RegistryStatus
-from providers.ports.registration import Stands
+from providers.ports.registration import OperationStatus
 from providers.twilio.registry import TwilioRegistry
 from tests.vendors import registry_fixtures
 from tests.vendors.registry_fixtures import ask, carry, registry
@@ -18,22 +18,22 @@ def approve(twilio: TwilioDouble, kind: str, *, word: str = "twilio-approved") -
         found["status"] = word
 
 
-async def approved_brand(twilio: TwilioDouble, desk: TwilioRegistry) -> Stands:
-    request, stands = await carry(desk, registry_fixtures.brand())
+async def approved_brand(twilio: TwilioDouble, registry: TwilioRegistry) -> OperationStatus:
+    request, answer = await carry(registry, registry_fixtures.brand())
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
-    request, stands = await ask(desk, request)
+    request, answer = await ask(registry, request)
     approve(twilio, "BrandRegistrations", word="APPROVED")
-    request, stands = await ask(desk, request)
-    assert stands.standing is RegistryStatus.DONE
-    return stands
+    request, answer = await ask(registry, request)
+    assert answer.status is RegistryStatus.DONE
+    return answer
 
 
-async def approved_campaign(twilio: TwilioDouble, desk: TwilioRegistry) -> Stands:
-    request, stands = await carry(
-        desk, registry_fixtures.campaign(await approved_brand(twilio, desk))
+async def approved_campaign(twilio: TwilioDouble, registry: TwilioRegistry) -> OperationStatus:
+    request, answer = await carry(
+        registry, registry_fixtures.campaign(await approved_brand(twilio, registry))
     )
-    assert stands.standing is RegistryStatus.PENDING
+    assert answer.status is RegistryStatus.PENDING
     twilio.all("Usa2p")[0]["campaign_status"] = "VERIFIED"
-    _, stands = await ask(desk, request)
-    return stands
+    _, answer = await ask(registry, request)
+    return answer

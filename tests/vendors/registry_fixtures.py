@@ -1,4 +1,4 @@
-"""What the tests of Twilio's adapters ask for, and how they ask until something stands."""
+"""What the tests of Twilio's adapters ask for, and how they ask until something answer."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,16 +12,16 @@ from models.rules.registration.profiles import BrandProfile, CampaignProfile
 from models.rules.registration.vocabulary import EntityType, NumberType, UseCase, Vertical
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.registration import (
-    Advanced,
     AssignmentRequest,
     BrandRequest,
     CampaignRequest,
+    MoreCallsNeeded,
+    OperationStatus,
     PurchaseRequest,
     ReleaseRequest,
-    Stands,
     UnassignmentRequest,
 )
-from providers.twilio.brands import Office
+from providers.twilio.brands import OperatorProfile
 from providers.twilio.client import Account, Twilio
 from providers.twilio.registry import TwilioRegistry
 from providers.twilio.sip import TwilioSip
@@ -88,8 +88,10 @@ def client(
 
 
 def registry(twilio: Twilio) -> TwilioRegistry:
-    office = Office(primary_profile=PRIMARY, email="operator@example.com", inbound_url=INBOUND_URL)
-    return TwilioRegistry(twilio, office, timeout=SECONDS, absence_window=SECONDS)
+    operator = OperatorProfile(
+        primary_profile=PRIMARY, email="operator@example.com", inbound_url=INBOUND_URL
+    )
+    return TwilioRegistry(twilio, operator, timeout=SECONDS, absence_window=SECONDS)
 
 
 def directory(twilio: Twilio) -> TwilioSip:
@@ -114,14 +116,14 @@ def brand(profile: BrandProfile = BRAND, **more: Any) -> BrandRequest:
     return BrandRequest(**asked(**more), profile=profile)
 
 
-def campaign(brand: Stands, profile: CampaignProfile = CAMPAIGN, **more: Any) -> CampaignRequest:
+def campaign(
+    brand: OperationStatus, profile: CampaignProfile = CAMPAIGN, **more: Any
+) -> CampaignRequest:
     assert brand.vendor_id
     return CampaignRequest(
         **asked(**more),
         profile=profile,
-        brand_profile=BRAND,
         brand_vendor_id=brand.vendor_id,
-        brand_vendor_state=brand.vendor_state or {},
     )
 
 
@@ -133,15 +135,15 @@ def release(vendor_id: str | None, number: str = NUMBER) -> ReleaseRequest:
     return ReleaseRequest(**asked(vendor_id=vendor_id), number=number)
 
 
-def assignment(number: Stands, campaign: Stands) -> AssignmentRequest:
+def assignment(number: OperationStatus, campaign: OperationStatus) -> AssignmentRequest:
     return AssignmentRequest(**_assigned(number, campaign))
 
 
-def unassignment(number: Stands, campaign: Stands) -> UnassignmentRequest:
+def unassignment(number: OperationStatus, campaign: OperationStatus) -> UnassignmentRequest:
     return UnassignmentRequest(**_assigned(number, campaign))
 
 
-def _assigned(number: Stands, campaign: Stands) -> dict[str, Any]:
+def _assigned(number: OperationStatus, campaign: OperationStatus) -> dict[str, Any]:
     assert campaign.vendor_id
     return {
         **asked(vendor_id=number.vendor_id),
@@ -153,10 +155,10 @@ def _assigned(number: Stands, campaign: Stands) -> dict[str, Any]:
 
 async def carry(
     twilio: TwilioRegistry, request: Request, *, before: Callable[[], None] = lambda: None
-) -> tuple[Request, Stands]:
-    """Ask as the workflow does until the errand stands; `before` happens before every call.
+) -> tuple[Request, OperationStatus]:
+    """Ask as the workflow does until its status is known; `before` happens before every call.
 
-    Returned is the request as it would be asked next, and where it stands, with what is stored.
+    Returned is the request as it would be asked next, and where it answer, with what is stored.
     """
     lost = False
     for _ in range(200):
@@ -172,13 +174,13 @@ async def carry(
             answer = await twilio.submit(request)
         if isinstance(answer, Ambiguous):
             lost = True
-        elif isinstance(answer, Advanced):
+        elif isinstance(answer, MoreCallsNeeded):
             request = replace(request, vendor_state=answer.vendor_state)
-        elif isinstance(answer, Stands):
+        elif isinstance(answer, OperationStatus):
             return stored(request, answer)
         else:
             assert isinstance(answer, NotProcessed), answer
-    raise AssertionError("it never stands")
+    raise AssertionError("it never answer")
 
 
 def every_other(lose: Callable[[], None]) -> Callable[[], None]:
@@ -187,18 +189,18 @@ def every_other(lose: Callable[[], None]) -> Callable[[], None]:
     return lambda: lose() if next(calls) % 2 == 0 else None
 
 
-async def ask(twilio: TwilioRegistry, request: Request) -> tuple[Request, Stands]:
-    """Ask where a taken errand stands; go on with it if it can go on."""
+async def ask(twilio: TwilioRegistry, request: Request) -> tuple[Request, OperationStatus]:
+    """Poll a taken operation; go on with it if it can go on."""
     answer = await twilio.look_up(request)
-    if isinstance(answer, Advanced):
+    if isinstance(answer, MoreCallsNeeded):
         return await carry(twilio, replace(request, vendor_state=answer.vendor_state))
-    assert isinstance(answer, Stands), answer
+    assert isinstance(answer, OperationStatus), answer
     return stored(request, answer)
 
 
-def stored(request: Request, stands: Stands) -> tuple[Request, Stands]:
+def stored(request: Request, answer: OperationStatus) -> tuple[Request, OperationStatus]:
     """Put what an answer tells into the row, and read it back."""
-    state = request.vendor_state if stands.vendor_state is None else stands.vendor_state
-    vendor_id = stands.vendor_id or request.vendor_id
+    state = request.vendor_state if answer.vendor_state is None else answer.vendor_state
+    vendor_id = answer.vendor_id or request.vendor_id
     request = replace(request, vendor_state=state, vendor_id=vendor_id, taken=True)
-    return request, replace(stands, vendor_state=state, vendor_id=vendor_id)
+    return request, replace(answer, vendor_state=state, vendor_id=vendor_id)

@@ -11,8 +11,15 @@ import pytest
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers.ports.messages import Ambiguous, NotProcessed, Unanswered
-from providers.ports.registration import Reason, Stands
-from providers.twilio.client import Form, Lost, Refusal, Stopped, Twilio, Unprocessed
+from providers.ports.registration import NumberOffers, OperationStatus, Reason
+from providers.twilio.client import (
+    AmbiguousError,
+    Form,
+    NotProcessedError,
+    RequestRejected,
+    Twilio,
+    TwilioError,
+)
 from tests.vendors import registry_fixtures
 from tests.vendors.twilio_double import ACCOUNT, TOKEN
 
@@ -47,9 +54,9 @@ def error(status: int, code: int = 20001) -> httpx.Response:
     return httpx.Response(status, json={"code": code, "message": "no", "status": status})
 
 
-async def stopped(answer: httpx.Response | Exception, *, wrote: bool = True) -> Stopped:
+async def stopped(answer: httpx.Response | Exception, *, wrote: bool = True) -> TwilioError:
     client, _ = twilio(answer, wrote=wrote)
-    with pytest.raises(Stopped) as caught:
+    with pytest.raises(TwilioError) as caught:
         await client.create(client.api("Addresses"), {"Street": "1"}, not_after=NEVER_TOO_LATE)
     return caught.value
 
@@ -110,51 +117,84 @@ async def test_a_search_names_area_and_abilities() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("area_code", "country"),
+    [
+        (None, "US"),
+        ("787", "PR"),
+        ("939", "PR"),
+        ("340", "VI"),
+        ("671", "GU"),
+        ("684", "AS"),
+        ("670", "MP"),
+        ("416", "US"),
+        ("999", "US"),
+    ],
+)
+async def test_a_search_in_a_territory_asks_for_it_as_a_country(
+    area_code: str | None, country: str
+) -> None:
+    client, wire = twilio(httpx.Response(200, json={"available_phone_numbers": []}))
+    desk = registry_fixtures.registry(client)
+    await desk.search_numbers(area_code=area_code, type=NumberType.LOCAL, limit=10)
+    [request] = wire.asked
+    assert request.url.path.endswith(f"/AvailablePhoneNumbers/{country}/Local.json")
+
+
+async def test_a_territory_in_which_twilio_sells_no_numbers_offers_none() -> None:
+    client, _ = twilio(error(404, 20404))
+    desk = registry_fixtures.registry(client)
+    found = await desk.search_numbers(area_code="684", type=NumberType.LOCAL, limit=10)
+    assert found == NumberOffers(numbers=())
+    in_us = await desk.search_numbers(area_code="213", type=NumberType.LOCAL, limit=10)
+    assert not isinstance(in_us, NumberOffers)
+
+
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
 async def test_what_is_wrong_is_refused_with_twilios_code(status: int) -> None:
     refusal = await stopped(error(status, 21422))
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, RequestRejected)
     assert (refusal.status, refusal.code, refusal.message) == (status, "21422", "no")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"code": null}', b'{"code": "a b"}'])
 async def test_a_refusal_that_says_nothing_is_known_by_its_status(body: bytes) -> None:
     refusal = await stopped(httpx.Response(400, content=body))
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, RequestRejected)
     assert refusal.code == "400"
 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_fault_of_our_account_is_nobodys_rejection(status: int) -> None:
     answer = await stopped(error(status, 20003))
-    assert isinstance(answer, Unprocessed)
+    assert isinstance(answer, NotProcessedError)
     assert answer.reason == f"{status} 20003"
 
 
 async def test_too_many_requests_are_asked_again_later() -> None:
     answer = await stopped(httpx.Response(429, headers={"Retry-After": "7"}))
-    assert isinstance(answer, Unprocessed)
+    assert isinstance(answer, NotProcessedError)
     assert answer.retry_after == timedelta(seconds=7)
 
 
 @pytest.mark.parametrize("status", [301, 408, 500, 502, 503, 504])
 async def test_other_statuses_leave_it_open(status: int) -> None:
-    assert isinstance(await stopped(httpx.Response(status)), Lost)
+    assert isinstance(await stopped(httpx.Response(status)), AmbiguousError)
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"[]", b"[" * 100_000])
 async def test_a_success_that_cannot_be_read_leaves_it_open(body: bytes) -> None:
-    assert isinstance(await stopped(httpx.Response(201, content=body)), Lost)
+    assert isinstance(await stopped(httpx.Response(201, content=body)), AmbiguousError)
 
 
 async def test_before_the_first_byte_nothing_happened_after_it_anything_may_have() -> None:
-    assert isinstance(await stopped(httpx.ConnectError("no"), wrote=False), Unprocessed)
-    assert isinstance(await stopped(httpx.ReadTimeout("no")), Lost)
+    assert isinstance(await stopped(httpx.ConnectError("no"), wrote=False), NotProcessedError)
+    assert isinstance(await stopped(httpx.ReadTimeout("no")), AmbiguousError)
 
 
 async def test_a_question_that_is_not_answered_changed_nothing() -> None:
     client, _ = twilio(httpx.ReadTimeout("no"))
-    with pytest.raises(Unprocessed):
+    with pytest.raises(NotProcessedError):
         await client.find(client.messaging("Services/MG1"))
 
 
@@ -179,7 +219,9 @@ async def test_the_next_page_is_asked_for_where_the_first_was() -> None:
         return httpx.Response(200, json=pages[len(asked) - 1])
 
     client = registry_fixtures.client(httpx.MockTransport(answer))
-    found = [item["sid"] async for item in client.every(client.messaging("Services"), "services")]
+    found = [
+        item["sid"] async for item in client.list_items(client.messaging("Services"), "services")
+    ]
     assert found == ["1", "2"]
     assert {url.host for url in asked} == {"messaging.twilio.com"}
     assert asked[1].params["PageToken"] == "t"
@@ -188,16 +230,16 @@ async def test_the_next_page_is_asked_for_where_the_first_was() -> None:
 async def test_a_list_without_end_is_not_read_for_ever() -> None:
     page = {"services": [], "meta": {"next_page_url": "https://x/?Page=1"}}
     client = registry_fixtures.client(httpx.MockTransport(lambda _: httpx.Response(200, json=page)))
-    with pytest.raises(Unprocessed):
-        async for _ in client.every(client.messaging("Services"), "services"):
+    with pytest.raises(NotProcessedError):
+        async for _ in client.list_items(client.messaging("Services"), "services"):
             pass
 
 
 @pytest.mark.parametrize("page", [{}, {"services": None}, {"services": {}}])
 async def test_a_page_without_its_list_tells_nothing(page: dict[str, object]) -> None:
     client, _ = twilio(httpx.Response(200, json=page))
-    with pytest.raises(Unprocessed):
-        async for _ in client.every(client.messaging("Services"), "services"):
+    with pytest.raises(NotProcessedError):
+        async for _ in client.list_items(client.messaging("Services"), "services"):
             pass
 
 
@@ -206,8 +248,8 @@ async def test_at_the_edge_every_stop_is_a_closed_answer() -> None:
         client, _ = twilio(answer)
         return await registry_fixtures.registry(client).submit(registry_fixtures.brand())
 
-    assert await submit(error(400, 70002)) == Stands(
-        standing=RegistryStatus.REJECTED, reasons=(Reason(code="70002", field=None, message="no"),)
+    assert await submit(error(400, 70002)) == OperationStatus(
+        status=RegistryStatus.REJECTED, reasons=(Reason(code="70002", field=None, message="no"),)
     )
     assert await submit(error(401, 20003)) == NotProcessed(reason="401 20003")
     assert await submit(httpx.Response(500)) == Ambiguous(reason="500")

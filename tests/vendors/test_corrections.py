@@ -9,7 +9,12 @@ import pytest
 from models.rules.registration.profiles import BrandProfile
 from models.rules.registration.vocabulary import RegistryStatus, UseCase
 from providers.ports.messages import Ambiguous, NotFound
-from providers.ports.registration import Advanced, BrandRequest, CampaignRequest, Stands
+from providers.ports.registration import (
+    BrandRequest,
+    CampaignRequest,
+    MoreCallsNeeded,
+    OperationStatus,
+)
 from providers.twilio.registry import TwilioRegistry
 from tests.vendors import registry_fixtures
 from tests.vendors.approved_fixtures import approve, approved_brand, set_up
@@ -24,21 +29,21 @@ PEOPLE = {
 
 
 async def decided(
-    twilio: TwilioDouble, desk: TwilioRegistry, request: BrandRequest, word: str
-) -> Stands:
+    twilio: TwilioDouble, registry: TwilioRegistry, request: BrandRequest, word: str
+) -> OperationStatus:
     """Carry a brand through its reviews to the registry's word on it."""
-    request, stands = await carry(desk, request)
+    request, answer = await carry(registry, request)
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
-    request, stands = await ask(desk, request)
+    request, answer = await ask(registry, request)
     found = twilio.all("BrandRegistrations")
-    [ours] = [brand for brand in found if brand["sid"] == stands.vendor_id]
+    [ours] = [brand for brand in found if brand["sid"] == answer.vendor_id]
     ours["status"] = word
-    _, stands = await ask(desk, request)
-    return stands
+    _, answer = await ask(registry, request)
+    return answer
 
 
-def corrected(profile: BrandProfile, before: Stands) -> BrandRequest:
+def corrected(profile: BrandProfile, before: OperationStatus) -> BrandRequest:
     """Return what is asked for a rejected brand whose profile was changed."""
     return registry_fixtures.brand(
         profile, vendor_id=before.vendor_id, vendor_state=before.vendor_state
@@ -58,11 +63,11 @@ def held(twilio: TwilioDouble, kind: str, sid: str) -> Mapping[str, str]:
 async def test_another_kind_of_business_takes_its_own_path_from_the_start(
     first: BrandProfile, then: BrandProfile, type: str
 ) -> None:
-    twilio, desk = set_up()
-    before = await decided(twilio, desk, registry_fixtures.brand(first), "FAILED")
-    stands = await decided(twilio, desk, corrected(then, before), "APPROVED")
+    twilio, registry = set_up()
+    before = await decided(twilio, registry, registry_fixtures.brand(first), "FAILED")
+    answer = await decided(twilio, registry, corrected(then, before), "APPROVED")
     old, new = twilio.all("BrandRegistrations")
-    assert (stands.standing, stands.vendor_id) == (RegistryStatus.DONE, new["sid"])
+    assert (answer.status, answer.vendor_id) == (RegistryStatus.DONE, new["sid"])
     assert (old["status"], new["brand_type"]) == ("FAILED", type)
     profiles, products = twilio.all("CustomerProfiles"), twilio.all("TrustProducts")
     for bundles in (profiles, products):
@@ -73,35 +78,35 @@ async def test_another_kind_of_business_takes_its_own_path_from_the_start(
 
 
 async def test_who_goes_back_to_the_first_kind_amends_what_was_made_for_it() -> None:
-    twilio, desk = set_up()
-    first = await decided(twilio, desk, registry_fixtures.brand(), "FAILED")
-    second = await decided(twilio, desk, corrected(SOLE, first), "FAILED")
-    third = await decided(twilio, desk, corrected(BRAND, second), "APPROVED")
-    assert (third.standing, third.vendor_id) == (RegistryStatus.DONE, first.vendor_id)
+    twilio, registry = set_up()
+    first = await decided(twilio, registry, registry_fixtures.brand(), "FAILED")
+    second = await decided(twilio, registry, corrected(SOLE, first), "FAILED")
+    third = await decided(twilio, registry, corrected(BRAND, second), "APPROVED")
+    assert (third.status, third.vendor_id) == (RegistryStatus.DONE, first.vendor_id)
     assert len(twilio.all("BrandRegistrations")) == 2
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_change_of_kind_makes_nothing_twice_whatever_answer_is_lost(when: str) -> None:
-    twilio, desk = set_up()
-    before = await decided(twilio, desk, registry_fixtures.brand(), "FAILED")
+    twilio, registry = set_up()
+    before = await decided(twilio, registry, registry_fixtures.brand(), "FAILED")
 
     def lose() -> None:
         twilio.loses = when
 
-    await carry(desk, corrected(SOLE, before), before=every_other(lose))
+    await carry(registry, corrected(SOLE, before), before=every_other(lose))
     counted = Counter(d["policy_sid"] for d in twilio.all("CustomerProfiles"))
     assert list(counted.values()) == [1, 1]
     assert len(twilio.all("EndUsers")) == 3 + 2
 
 
 async def test_a_wrong_country_is_corrected_by_an_address_there() -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
     before = await decided(
-        twilio, desk, registry_fixtures.brand(replace(BRAND, country="CA")), "FAILED"
+        twilio, registry, registry_fixtures.brand(replace(BRAND, country="CA")), "FAILED"
     )
-    stands = await decided(twilio, desk, corrected(BRAND, before), "APPROVED")
-    assert (stands.standing, stands.vendor_id) == (RegistryStatus.DONE, before.vendor_id)
+    answer = await decided(twilio, registry, corrected(BRAND, before), "APPROVED")
+    assert (answer.status, answer.vendor_id) == (RegistryStatus.DONE, before.vendor_id)
     wrong, right = twilio.all("Addresses")
     assert (wrong["iso_country"], right["iso_country"]) == ("CA", "US")
     [document] = twilio.all("SupportingDocuments")
@@ -115,15 +120,15 @@ async def test_a_wrong_country_is_corrected_by_an_address_there() -> None:
 async def test_a_country_that_goes_and_comes_back_is_named_whatever_answer_is_lost(
     when: str,
 ) -> None:
-    twilio, desk = set_up()
-    stands = await decided(twilio, desk, registry_fixtures.brand(), "FAILED")
+    twilio, registry = set_up()
+    answer = await decided(twilio, registry, registry_fixtures.brand(), "FAILED")
 
     def lose() -> None:
         twilio.loses = when
 
     for country in ("CA", "US"):
-        request = corrected(replace(BRAND, country=country), stands)
-        request, stands = await carry(desk, request, before=every_other(lose))
+        request = corrected(replace(BRAND, country=country), answer)
+        request, answer = await carry(registry, request, before=every_other(lose))
         [document] = twilio.all("SupportingDocuments")
         where = {d["sid"]: d["iso_country"] for d in twilio.all("Addresses")}
         assert where[document["attributes"]["address_sids"]] == country
@@ -132,96 +137,98 @@ async def test_a_country_that_goes_and_comes_back_is_named_whatever_answer_is_lo
 
 
 async def test_an_address_that_stays_leaves_its_document_alone() -> None:
-    twilio, desk = set_up()
-    before = await decided(twilio, desk, registry_fixtures.brand(), "FAILED")
+    twilio, registry = set_up()
+    before = await decided(twilio, registry, registry_fixtures.brand(), "FAILED")
     asked = len(twilio.asked)
-    await decided(twilio, desk, corrected(replace(BRAND, ein="987654321"), before), "APPROVED")
+    await decided(twilio, registry, corrected(replace(BRAND, ein="987654321"), before), "APPROVED")
     assert not [path for _, path in twilio.asked[asked:] if "SupportingDocuments" in path]
 
 
 async def losing(
-    twilio: TwilioDouble, desk: TwilioRegistry, request: CampaignRequest
+    twilio: TwilioDouble, registry: TwilioRegistry, request: CampaignRequest
 ) -> CampaignRequest:
     """Take step after step until the campaign is made, and lose every answer; it then FAILED."""
     while True:
         twilio.loses = "after"
-        answer: object = await desk.submit(request)
+        answer: object = await registry.submit(request)
         use = request.profile.use_case
         made = [d for d in twilio.all("Usa2p") if d["us_app_to_person_usecase"] == use]
         if made:
             made[0]["campaign_status"] = "FAILED"
             return request
         if isinstance(answer, Ambiguous):
-            answer = await desk.look_up(request)
-        assert isinstance(answer, Advanced)
+            answer = await registry.look_up(request)
+        assert isinstance(answer, MoreCallsNeeded)
         request = replace(request, vendor_state=answer.vendor_state)
 
 
 async def test_a_campaign_rejected_before_its_lost_answer_is_looked_for_is_ours() -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
     request = await losing(
-        twilio, desk, registry_fixtures.campaign(await approved_brand(twilio, desk))
+        twilio, registry, registry_fixtures.campaign(await approved_brand(twilio, registry))
     )
-    found = await desk.look_up(request)
+    found = await registry.look_up(request)
     [made] = twilio.all("Usa2p")
-    assert isinstance(found, Stands)
+    assert isinstance(found, OperationStatus)
     assert found.vendor_id == made["sid"]
-    _, stands = await ask(desk, stored(request, found)[0])
-    assert (stands.standing, stands.vendor_id) == (RegistryStatus.REJECTED, made["sid"])
+    _, answer = await ask(registry, stored(request, found)[0])
+    assert (answer.status, answer.vendor_id) == (RegistryStatus.REJECTED, made["sid"])
 
 
 async def test_who_is_refused_a_second_campaign_looks_for_the_first() -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
     request = await losing(
-        twilio, desk, registry_fixtures.campaign(await approved_brand(twilio, desk))
+        twilio, registry, registry_fixtures.campaign(await approved_brand(twilio, registry))
     )
     twilio.refuses["Usa2p"] = (409, {"code": 21714, "message": "one only", "status": 409})
-    stands = await desk.submit(request)  # as after a look that came too early
-    assert isinstance(stands, Stands)
-    assert (stands.standing, stands.vendor_id) == (
+    answer = await registry.submit(request)  # as after a look that came too early
+    assert isinstance(answer, OperationStatus)
+    assert (answer.status, answer.vendor_id) == (
         RegistryStatus.PENDING,
         twilio.all("Usa2p")[0]["sid"],
     )
 
 
 async def test_a_campaign_that_twilio_refuses_and_has_not_is_rejected() -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
     twilio.refuses["Usa2p"] = (400, {"code": 21717, "message": "no", "status": 400})
-    _, stands = await carry(desk, registry_fixtures.campaign(await approved_brand(twilio, desk)))
-    assert (stands.standing, stands.vendor_id) == (RegistryStatus.REJECTED, None)
-    assert [reason.code for reason in stands.reasons] == ["21717"]
+    _, answer = await carry(
+        registry, registry_fixtures.campaign(await approved_brand(twilio, registry))
+    )
+    assert (answer.status, answer.vendor_id) == (RegistryStatus.REJECTED, None)
+    assert [reason.code for reason in answer.reasons] == ["21717"]
 
 
 async def test_a_campaign_made_anew_is_told_from_the_one_that_was_rejected() -> None:
-    twilio, desk = set_up()
-    brand = await approved_brand(twilio, desk)
-    request, _ = await carry(desk, registry_fixtures.campaign(brand))
+    twilio, registry = set_up()
+    brand = await approved_brand(twilio, registry)
+    request, _ = await carry(registry, registry_fixtures.campaign(brand))
     [first] = twilio.all("Usa2p")
     first["campaign_status"] = "FAILED"
-    _, stands = await ask(desk, request)
-    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+    _, answer = await ask(registry, request)
+    again = {"vendor_id": answer.vendor_id, "vendor_state": answer.vendor_state}
     other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
-    request = await losing(twilio, desk, registry_fixtures.campaign(brand, other, **again))
-    found = await desk.look_up(request)
+    request = await losing(twilio, registry, registry_fixtures.campaign(brand, other, **again))
+    found = await registry.look_up(request)
     [made] = twilio.all("Usa2p")
-    assert isinstance(found, Stands)
+    assert isinstance(found, OperationStatus)
     assert (found.vendor_id, made is first) == (made["sid"], False)
 
 
 @pytest.mark.parametrize(("word", "seen"), [("FAILED", False), ("IN_PROGRESS", True)])
 async def test_whether_a_campaign_was_amended_is_seen_by_its_status(word: str, seen: bool) -> None:
-    twilio, desk = set_up()
-    brand = await approved_brand(twilio, desk)
-    request, _ = await carry(desk, registry_fixtures.campaign(brand))
+    twilio, registry = set_up()
+    brand = await approved_brand(twilio, registry)
+    request, _ = await carry(registry, registry_fixtures.campaign(brand))
     [made] = twilio.all("Usa2p")
     made["campaign_status"] = "FAILED"
-    _, stands = await ask(desk, request)
+    _, answer = await ask(registry, request)
     request = registry_fixtures.campaign(
-        brand, vendor_id=stands.vendor_id, vendor_state=stands.vendor_state
+        brand, vendor_id=answer.vendor_id, vendor_state=answer.vendor_state
     )
-    while isinstance(answer := await desk.submit(request), Advanced):
-        request = replace(request, vendor_state=answer.vendor_state)
-        twilio.loses = "after" if "fixed" in answer.vendor_state["done"] else None
-    assert isinstance(answer, Ambiguous)
+    while isinstance(submitted := await registry.submit(request), MoreCallsNeeded):
+        request = replace(request, vendor_state=submitted.vendor_state)
+        twilio.loses = "after" if "fixed" in submitted.vendor_state["done"] else None
+    assert isinstance(submitted, Ambiguous)
     made["campaign_status"] = word
-    assert isinstance(await desk.look_up(request), NotFound) is not seen
+    assert isinstance(await registry.look_up(request), NotFound) is not seen

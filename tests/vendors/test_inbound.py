@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from pydantic import SecretStr
 
-from cli.worker.vendors import check_replies
+from cli.worker.composition import check_replies
 from models.enums import Channel, DeliveryMode
 from models.settings import IncompleteSettings, Settings
 from providers.inbound_verifiers import inbound_verifiers

@@ -4,7 +4,7 @@ import pytest
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers.ports.messages import NotFound
-from providers.ports.registration import AvailableNumber, Offered, Stands
+from providers.ports.registration import AvailableNumber, NumberOffers, OperationStatus
 from providers.ports.sip import SipAccount
 from tests.vendors import registry_fixtures
 from tests.vendors.approved_fixtures import approved_brand, approved_campaign, set_up
@@ -15,61 +15,63 @@ ACCOUNT = SipAccount(username="t1m2", realm="sip.example.com", password="Correct
 
 
 async def test_a_number_is_bought_assigned_taken_back_and_given_back() -> None:
-    twilio, desk = set_up()
-    campaign = await approved_campaign(twilio, desk)
-    _, number = await carry(desk, registry_fixtures.purchase())
+    twilio, registry = set_up()
+    campaign = await approved_campaign(twilio, registry)
+    _, number = await carry(registry, registry_fixtures.purchase())
     [ours] = twilio.all("IncomingPhoneNumbers")
     assert (ours["phone_number"], number.vendor_id) == (NUMBER, ours["sid"])
 
-    request, stands = await carry(desk, registry_fixtures.assignment(number, campaign))
-    assert stands.standing is RegistryStatus.DONE
+    request, answer = await carry(registry, registry_fixtures.assignment(number, campaign))
+    assert answer.status is RegistryStatus.DONE
     assert [d["sid"] for d in twilio.all("PhoneNumbers")] == [ours["sid"]]
-    assert (await ask(desk, request))[1].standing is RegistryStatus.DONE
+    assert (await ask(registry, request))[1].status is RegistryStatus.DONE
 
-    request, _ = await carry(desk, registry_fixtures.assignment(number, campaign))  # twice is once
-    _, stands = await carry(desk, registry_fixtures.unassignment(number, campaign))
-    assert (stands.standing, twilio.all("PhoneNumbers")) == (RegistryStatus.DONE, [])
+    request, _ = await carry(
+        registry, registry_fixtures.assignment(number, campaign)
+    )  # twice is once
+    _, answer = await carry(registry, registry_fixtures.unassignment(number, campaign))
+    assert (answer.status, twilio.all("PhoneNumbers")) == (RegistryStatus.DONE, [])
 
     for _ in range(2):
-        _, stands = await carry(desk, registry_fixtures.release(number.vendor_id))
-        assert (stands.standing, twilio.all("IncomingPhoneNumbers")) == (RegistryStatus.DONE, [])
+        _, answer = await carry(registry, registry_fixtures.release(number.vendor_id))
+        assert (answer.status, twilio.all("IncomingPhoneNumbers")) == (RegistryStatus.DONE, [])
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_lost_answer_to_a_purchase_never_buys_a_second_number(when: str) -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
     twilio.loses = when
-    _, stands = await carry(desk, registry_fixtures.purchase())
+    _, answer = await carry(registry, registry_fixtures.purchase())
     [ours] = twilio.all("IncomingPhoneNumbers")
-    assert (stands.standing, stands.vendor_id) == (RegistryStatus.DONE, ours["sid"])
+    assert (answer.status, answer.vendor_id) == (RegistryStatus.DONE, ours["sid"])
 
 
 async def test_a_purchase_that_took_effect_late_is_recognised_when_it_is_repeated() -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
     request = registry_fixtures.purchase()
-    await carry(desk, request)
-    stands = await desk.submit(request)  # as after a look-up that came too early
-    assert isinstance(stands, Stands)
-    assert (stands.standing, len(twilio.all("IncomingPhoneNumbers"))) == (RegistryStatus.DONE, 1)
+    await carry(registry, request)
+    answer = await registry.submit(request)  # as after a look-up that came too early
+    assert isinstance(answer, OperationStatus)
+    assert (answer.status, len(twilio.all("IncomingPhoneNumbers"))) == (RegistryStatus.DONE, 1)
 
 
 async def test_a_number_somebody_else_bought_first_is_rejected() -> None:
-    _, desk = set_up()
-    await carry(desk, registry_fixtures.purchase())
-    _, stands = await carry(desk, registry_fixtures.purchase())
-    assert stands.standing is RegistryStatus.REJECTED
-    assert [(r.code, r.field) for r in stands.reasons] == [("21422", "number")]
+    _, registry = set_up()
+    await carry(registry, registry_fixtures.purchase())
+    _, answer = await carry(registry, registry_fixtures.purchase())
+    assert answer.status is RegistryStatus.REJECTED
+    assert [(r.code, r.field) for r in answer.reasons] == [("21422", "number")]
 
 
 async def test_another_number_under_the_same_reference_is_not_the_one_wanted() -> None:
-    twilio, desk = set_up()
-    await carry(desk, registry_fixtures.purchase("+12135550199", reference="hxr-number-1-1-1"))
+    twilio, registry = set_up()
+    await carry(registry, registry_fixtures.purchase("+12135550199", reference="hxr-number-1-1-1"))
     request = registry_fixtures.purchase(reference="hxr-number-1-1-1")
-    assert isinstance(await desk.look_up(request), NotFound)
-    _, stands = await carry(desk, request)
-    assert stands.standing is RegistryStatus.DONE
+    assert isinstance(await registry.look_up(request), NotFound)
+    _, answer = await carry(registry, request)
+    assert answer.status is RegistryStatus.DONE
     bought = {d["sid"]: d["phone_number"] for d in twilio.all("IncomingPhoneNumbers")}
-    assert bought[stands.vendor_id] == NUMBER
+    assert bought[answer.vendor_id] == NUMBER
 
 
 async def test_two_installations_of_one_account_never_take_each_others_for_their_own() -> None:
@@ -80,19 +82,19 @@ async def test_two_installations_of_one_account_never_take_each_others_for_their
     reference = "hxr-number-1-1-1"
     await carry(theirs, registry_fixtures.purchase(reference=reference))
     assert isinstance(await ours.look_up(registry_fixtures.purchase(reference=reference)), NotFound)
-    _, stands = await carry(ours, registry_fixtures.purchase(reference=reference))
-    assert stands.standing is RegistryStatus.REJECTED
+    _, answer = await carry(ours, registry_fixtures.purchase(reference=reference))
+    assert answer.status is RegistryStatus.REJECTED
     found = await theirs.look_up(registry_fixtures.purchase(reference=reference))
-    assert isinstance(found, Stands)
-    assert found.standing is RegistryStatus.DONE
+    assert isinstance(found, OperationStatus)
+    assert found.status is RegistryStatus.DONE
 
 
 async def test_everything_an_installation_makes_begins_with_its_label() -> None:
     twilio = TwilioDouble()
     client = registry_fixtures.client(registry_fixtures.transport(twilio), label="staging")
-    desk = registry_fixtures.registry(client)
-    await approved_campaign(twilio, desk)
-    await carry(desk, registry_fixtures.purchase())
+    registry = registry_fixtures.registry(client)
+    await approved_campaign(twilio, registry)
+    await carry(registry, registry_fixtures.purchase())
     await registry_fixtures.directory(client).put(ACCOUNT)
     named = [name for form in twilio.told for name in form.get("FriendlyName", ())]
     assert len(named) == 10
@@ -102,28 +104,28 @@ async def test_everything_an_installation_makes_begins_with_its_label() -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_what_was_made_under_a_label_is_found_under_it(when: str) -> None:
     twilio = TwilioDouble()
-    desk = registry_fixtures.registry(
+    registry = registry_fixtures.registry(
         registry_fixtures.client(registry_fixtures.transport(twilio), label="staging")
     )
 
     def lose() -> None:
         twilio.loses = when
 
-    brand = await approved_brand(twilio, desk)
-    await carry(desk, registry_fixtures.brand(), before=every_other(lose))
-    await carry(desk, registry_fixtures.campaign(brand), before=every_other(lose))
+    brand = await approved_brand(twilio, registry)
+    await carry(registry, registry_fixtures.brand(), before=every_other(lose))
+    await carry(registry, registry_fixtures.campaign(brand), before=every_other(lose))
     counted = [len(twilio.all(kind)) for kind in ("CustomerProfiles", "Addresses", "Services")]
     assert counted == [2, 2, 1]
 
 
 async def test_numbers_for_sale_are_listed_as_many_as_were_asked_for() -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
     twilio.for_sale = [
         {"phone_number": f"+1213555010{n}", "locality": "Los Angeles", "region": "CA"}
         for n in range(5)
     ]
-    offered = await desk.search_numbers(area_code="213", type=NumberType.LOCAL, limit=2)
-    assert isinstance(offered, Offered)
+    offered = await registry.search_numbers(area_code="213", type=NumberType.LOCAL, limit=2)
+    assert isinstance(offered, NumberOffers)
     assert offered.numbers[0] == AvailableNumber(
         number="+12135550100", type=NumberType.LOCAL, locality="Los Angeles", region="CA"
     )

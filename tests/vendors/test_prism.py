@@ -10,7 +10,7 @@ import pytest
 
 from models.rules.registration.vocabulary import NumberType, RegistryStatus, UseCase
 from providers.ports.messages import NotFound
-from providers.ports.registration import Advanced, Offered, Stands
+from providers.ports.registration import MoreCallsNeeded, NumberOffers, OperationStatus
 from providers.ports.sip import SipAccount, Stored
 from providers.twilio.client import Twilio
 from tests.vendors import prism, registry_fixtures
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("prism")
 ACCOUNT = SipAccount(username="t1m2x", realm="sip.example.com", password="Correct1Horse2Battery")
 
 
-class Desk:
+class Adapters:
     """The adapters, speaking to a double through Prism."""
 
     def __init__(self, twilio: TwilioDouble, checked: Checked, address: str) -> None:
@@ -39,19 +39,19 @@ class Desk:
         for found in self.twilio.all(kind):
             found |= told
 
-    async def approved_brand(self, **changes: Any) -> Stands:
+    async def approved_brand(self, **changes: Any) -> OperationStatus:
         request, _ = await carry(self.registry, registry_fixtures.brand(replace(BRAND, **changes)))
         self.decide("CustomerProfiles", status="twilio-approved")
         self.decide("TrustProducts", status="twilio-approved")
         request, _ = await ask(self.registry, request)
         self.decide("BrandRegistrations", status="APPROVED")
-        _, stands = await ask(self.registry, request)
-        assert stands.standing is RegistryStatus.DONE
-        return stands
+        _, answer = await ask(self.registry, request)
+        assert answer.status is RegistryStatus.DONE
+        return answer
 
 
 @pytest.fixture(scope="module")
-async def desk() -> AsyncIterator[Desk]:
+async def adapters() -> AsyncIterator[Adapters]:
     """One Prism for all tests of this file; each asks for things of its own."""
     reason = prism.missing()
     if reason is not None:
@@ -60,116 +60,118 @@ async def desk() -> AsyncIterator[Desk]:
         pytest.skip(reason)
     twilio, checked = TwilioDouble(), Checked()
     async with prism.between(twilio) as address:
-        yield Desk(twilio, checked, address)
+        yield Adapters(twilio, checked, address)
     await checked.aclose()
 
 
-async def test_a_brand_from_the_first_bundle_to_its_correction(desk: Desk) -> None:
-    stands = await desk.approved_brand()
-    desk.decide("BrandRegistrations", status="FAILED", brand_feedback=["TAX_ID"])
-    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
-    _, stands = await carry(
-        desk.registry, registry_fixtures.brand(replace(BRAND, ein="987654321"), **again)
+async def test_a_brand_from_the_first_bundle_to_its_correction(adapters: Adapters) -> None:
+    answer = await adapters.approved_brand()
+    adapters.decide("BrandRegistrations", status="FAILED", brand_feedback=["TAX_ID"])
+    again = {"vendor_id": answer.vendor_id, "vendor_state": answer.vendor_state}
+    _, answer = await carry(
+        adapters.registry, registry_fixtures.brand(replace(BRAND, ein="987654321"), **again)
     )
-    assert stands.standing is RegistryStatus.PENDING
-    again["vendor_state"] = stands.vendor_state
-    _, stands = await carry(
-        desk.registry, registry_fixtures.brand(replace(BRAND, country="CA"), **again)
+    assert answer.status is RegistryStatus.PENDING
+    again["vendor_state"] = answer.vendor_state
+    _, answer = await carry(
+        adapters.registry, registry_fixtures.brand(replace(BRAND, country="CA"), **again)
     )
-    assert stands.standing is RegistryStatus.PENDING
+    assert answer.status is RegistryStatus.PENDING
 
 
-async def test_a_brand_of_a_sole_proprietor(desk: Desk) -> None:
-    _, stands = await carry(desk.registry, registry_fixtures.brand(SOLE))
-    assert stands.standing is RegistryStatus.PENDING
+async def test_a_brand_of_a_sole_proprietor(adapters: Adapters) -> None:
+    _, answer = await carry(adapters.registry, registry_fixtures.brand(SOLE))
+    assert answer.status is RegistryStatus.PENDING
 
 
-async def test_looking_for_every_answer_that_may_be_lost(desk: Desk) -> None:
+async def test_looking_for_every_answer_that_may_be_lost(adapters: Adapters) -> None:
     request = registry_fixtures.brand()
     for _ in range(2):  # until it waits for review, then until it is registered
-        while isinstance(answer := await desk.registry.submit(request), Advanced):
-            assert isinstance(await desk.registry.look_up(request), Advanced | NotFound)
+        while isinstance(answer := await adapters.registry.submit(request), MoreCallsNeeded):
+            assert isinstance(await adapters.registry.look_up(request), MoreCallsNeeded | NotFound)
             request = replace(request, vendor_state=answer.vendor_state)
-        assert isinstance(answer, Stands)
-        desk.decide("CustomerProfiles", status="twilio-approved")
-        desk.decide("TrustProducts", status="twilio-approved")
-    assert isinstance(answer, Stands)
+        assert isinstance(answer, OperationStatus)
+        adapters.decide("CustomerProfiles", status="twilio-approved")
+        adapters.decide("TrustProducts", status="twilio-approved")
+    assert isinstance(answer, OperationStatus)
     assert answer.vendor_id is not None
-    assert isinstance(await desk.registry.look_up(request), Stands)
-    brand = await desk.approved_brand()
+    assert isinstance(await adapters.registry.look_up(request), OperationStatus)
+    brand = await adapters.approved_brand()
     campaign = registry_fixtures.campaign(brand)
-    while isinstance(answer := await desk.registry.submit(campaign), Advanced):
-        assert isinstance(await desk.registry.look_up(campaign), Advanced)
+    while isinstance(answer := await adapters.registry.submit(campaign), MoreCallsNeeded):
+        assert isinstance(await adapters.registry.look_up(campaign), MoreCallsNeeded)
         campaign = replace(campaign, vendor_state=answer.vendor_state)
-    assert isinstance(await desk.registry.look_up(campaign), Stands)
+    assert isinstance(await adapters.registry.look_up(campaign), OperationStatus)
 
 
-async def test_a_campaign_its_correction_and_one_made_anew(desk: Desk) -> None:
-    brand = await desk.approved_brand()
-    request, _ = await carry(desk.registry, registry_fixtures.campaign(brand))
-    desk.decide("Usa2p", campaign_status="FAILED")
-    request, stands = await ask(desk.registry, request)
-    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+async def test_a_campaign_its_correction_and_one_made_anew(adapters: Adapters) -> None:
+    brand = await adapters.approved_brand()
+    request, _ = await carry(adapters.registry, registry_fixtures.campaign(brand))
+    adapters.decide("Usa2p", campaign_status="FAILED")
+    request, answer = await ask(adapters.registry, request)
+    again = {"vendor_id": answer.vendor_id, "vendor_state": answer.vendor_state}
     full = replace(
         CAMPAIGN,
         privacy_policy_url="https://gym.example.com/privacy",
         terms_url="https://gym.example.com/terms",
         age_gated=True,
     )
-    _, stands = await carry(desk.registry, registry_fixtures.campaign(brand, full, **again))
-    desk.decide("Usa2p", campaign_status="FAILED")
-    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+    _, answer = await carry(adapters.registry, registry_fixtures.campaign(brand, full, **again))
+    adapters.decide("Usa2p", campaign_status="FAILED")
+    again = {"vendor_id": answer.vendor_id, "vendor_state": answer.vendor_state}
     other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
-    _, stands = await carry(desk.registry, registry_fixtures.campaign(brand, other, **again))
-    assert stands.standing is RegistryStatus.PENDING
+    _, answer = await carry(adapters.registry, registry_fixtures.campaign(brand, other, **again))
+    assert answer.status is RegistryStatus.PENDING
 
 
-async def test_a_number_from_the_shop_window_to_its_return(desk: Desk) -> None:
-    brand = await desk.approved_brand()
-    _, campaign = await carry(desk.registry, registry_fixtures.campaign(brand))
-    desk.twilio.for_sale = [{"phone_number": NUMBER, "locality": "Los Angeles", "region": "CA"}]
+async def test_a_number_from_the_shop_window_to_its_return(adapters: Adapters) -> None:
+    brand = await adapters.approved_brand()
+    _, campaign = await carry(adapters.registry, registry_fixtures.campaign(brand))
+    adapters.twilio.for_sale = [{"phone_number": NUMBER, "locality": "Los Angeles", "region": "CA"}]
     for type, area_code in ((NumberType.LOCAL, "213"), (NumberType.TOLL_FREE, None)):
-        found = await desk.registry.search_numbers(area_code=area_code, type=type, limit=10)
-        assert isinstance(found, Offered)
-    purchase, number = await carry(desk.registry, registry_fixtures.purchase())
-    assert (await ask(desk.registry, purchase))[1].standing is RegistryStatus.DONE
-    assigned, _ = await carry(desk.registry, registry_fixtures.assignment(number, campaign))
-    assert (await ask(desk.registry, assigned))[1].standing is RegistryStatus.DONE
-    parted, _ = await carry(desk.registry, registry_fixtures.unassignment(number, campaign))
-    assert (await ask(desk.registry, parted))[1].standing is RegistryStatus.DONE
-    returned, _ = await carry(desk.registry, registry_fixtures.release(number.vendor_id))
-    assert (await ask(desk.registry, returned))[1].standing is RegistryStatus.DONE
+        found = await adapters.registry.search_numbers(area_code=area_code, type=type, limit=10)
+        assert isinstance(found, NumberOffers)
+    purchase, number = await carry(adapters.registry, registry_fixtures.purchase())
+    assert (await ask(adapters.registry, purchase))[1].status is RegistryStatus.DONE
+    assigned, _ = await carry(adapters.registry, registry_fixtures.assignment(number, campaign))
+    assert (await ask(adapters.registry, assigned))[1].status is RegistryStatus.DONE
+    parted, _ = await carry(adapters.registry, registry_fixtures.unassignment(number, campaign))
+    assert (await ask(adapters.registry, parted))[1].status is RegistryStatus.DONE
+    returned, _ = await carry(adapters.registry, registry_fixtures.release(number.vendor_id))
+    assert (await ask(adapters.registry, returned))[1].status is RegistryStatus.DONE
 
 
-async def test_a_sip_account_from_its_list_to_its_end(desk: Desk) -> None:
-    assert await desk.directory.put(ACCOUNT) == Stored()
-    assert await desk.directory.put(replace(ACCOUNT, password="Another1Horse2Battery")) == Stored()
-    assert await desk.directory.remove(ACCOUNT.username) == Stored()
+async def test_a_sip_account_from_its_list_to_its_end(adapters: Adapters) -> None:
+    assert await adapters.directory.put(ACCOUNT) == Stored()
+    assert (
+        await adapters.directory.put(replace(ACCOUNT, password="Another1Horse2Battery")) == Stored()
+    )
+    assert await adapters.directory.remove(ACCOUNT.username) == Stored()
 
 
-async def test_a_wrong_request_is_found_out(desk: Desk) -> None:
-    url = desk.client.messaging("a2p/BrandRegistrations")
+async def test_a_wrong_request_is_found_out(adapters: Adapters) -> None:
+    url = adapters.client.messaging("a2p/BrandRegistrations")
     with pytest.raises(Violation, match="A2PProfileBundleSid"):
-        await desk.client.create(
+        await adapters.client.create(
             url,
             {"CustomerProfileBundleSid": "nonsense"},
             not_after=datetime.max.replace(tzinfo=UTC),
         )
 
 
-async def test_a_misspelt_field_is_found_out(desk: Desk) -> None:
-    url = desk.client.api("IncomingPhoneNumbers")
+async def test_a_misspelt_field_is_found_out(adapters: Adapters) -> None:
+    url = adapters.client.api("IncomingPhoneNumbers")
     with pytest.raises(Violation, match="FriendlyNome"):
-        await desk.client.create(
+        await adapters.client.create(
             url,
             {"PhoneNumber": NUMBER, "FriendlyNome": "hx"},
             not_after=datetime.max.replace(tzinfo=UTC),
         )
 
 
-async def test_every_operation_that_is_described_was_asked_for(desk: Desk) -> None:
+async def test_every_operation_that_is_described_was_asked_for(adapters: Adapters) -> None:
     # Last in this file: what no test above has sent was not checked.
-    assert desk.checked.unasked == set()
+    assert adapters.checked.unasked == set()
 
 
 def test_the_description_holds_what_we_use_and_nothing_else() -> None:

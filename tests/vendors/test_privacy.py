@@ -3,11 +3,11 @@
 import pytest
 
 from models.rules.registration.vocabulary import RegistryStatus
-from providers.ports.registration import RegistryRequest, Stands
+from providers.ports.registration import OperationStatus, RegistryRequest
 from tests.vendors import registry_fixtures
 from tests.vendors.registry_fixtures import NUMBER
 
-KNOWN = Stands(standing=RegistryStatus.DONE, vendor_id="x1")
+KNOWN = OperationStatus(status=RegistryStatus.DONE, vendor_id="x1")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from models.rules.registration.vocabulary import EntityType, NumberType, RegistryStatus, UseCase
 from providers.ports.messages import NotFound, NotProcessed, Unanswered
-from providers.ports.registration import Advanced, Reason, Stands
+from providers.ports.registration import MoreCallsNeeded, OperationStatus, Reason
 from tests.vendors import registry_fixtures
 from tests.vendors.approved_fixtures import approve, approved_brand, set_up
 from tests.vendors.registry_fixtures import BRAND, CAMPAIGN, SOLE, ask, carry, every_other
@@ -21,29 +21,29 @@ ONCE = ("CustomerProfiles", "TrustProducts", "BrandRegistrations", "Addresses")
 
 
 async def test_a_brand_waits_for_its_bundles_and_then_for_the_registry() -> None:
-    twilio, desk = set_up()
-    request, stands = await carry(desk, registry_fixtures.brand())
-    assert (stands.standing, stands.vendor_id) == (RegistryStatus.PENDING, None)
+    twilio, registry = set_up()
+    request, answer = await carry(registry, registry_fixtures.brand())
+    assert (answer.status, answer.vendor_id) == (RegistryStatus.PENDING, None)
     assert {d["status"] for d in twilio.all("CustomerProfiles")} == {"pending-review"}
     assert twilio.all("BrandRegistrations") == []
 
     approve(twilio, "CustomerProfiles")
-    request, stands = await ask(desk, request)
+    request, answer = await ask(registry, request)
     assert twilio.all("BrandRegistrations") == []  # the other bundle is still in review
 
     approve(twilio, "TrustProducts")
-    request, stands = await ask(desk, request)
+    request, answer = await ask(registry, request)
     [registration] = twilio.all("BrandRegistrations")
-    assert (stands.standing, stands.vendor_id) == (RegistryStatus.PENDING, registration["sid"])
+    assert (answer.status, answer.vendor_id) == (RegistryStatus.PENDING, registration["sid"])
 
     registration["status"] = "APPROVED"
-    _, stands = await ask(desk, request)
-    assert stands.standing is RegistryStatus.DONE
+    _, answer = await ask(registry, request)
+    assert answer.status is RegistryStatus.DONE
 
 
 async def test_both_bundles_hold_what_twilio_wants_of_a_business() -> None:
-    twilio, desk = set_up()
-    await carry(desk, registry_fixtures.brand())
+    twilio, registry = set_up()
+    await carry(registry, registry_fixtures.brand())
     [profile], [product] = twilio.all("CustomerProfiles"), twilio.all("TrustProducts")
     made = {d["type"]: d["sid"] for k in ("EndUsers", "SupportingDocuments") for d in twilio.all(k)}
 
@@ -66,11 +66,11 @@ async def test_both_bundles_hold_what_twilio_wants_of_a_business() -> None:
 
 
 async def test_a_sole_proprietor_takes_twilios_own_path() -> None:
-    twilio, desk = set_up()
-    request, _ = await carry(desk, registry_fixtures.brand(SOLE))
+    twilio, registry = set_up()
+    request, _ = await carry(registry, registry_fixtures.brand(SOLE))
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
-    await ask(desk, request)
+    await ask(registry, request)
     types = {d["type"] for d in twilio.all("EndUsers")}
     assert types == {"starter_customer_profile_information", "sole_proprietor_information"}
     assert [d["brand_type"] for d in twilio.all("BrandRegistrations")] == ["SOLE_PROPRIETOR"]
@@ -78,29 +78,29 @@ async def test_a_sole_proprietor_takes_twilios_own_path() -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_whatever_answer_is_lost_nothing_is_made_twice(when: str) -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
 
     def lose() -> None:
         twilio.loses = when
 
-    request, _ = await carry(desk, registry_fixtures.brand(), before=every_other(lose))
+    request, _ = await carry(registry, registry_fixtures.brand(), before=every_other(lose))
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
-    request, _ = await ask_losing(desk, request, lose)
+    request, _ = await ask_losing(registry, request, lose)
     counted = Counter({kind: len(twilio.all(kind)) for kind in ONCE})
     assert counted == Counter(ONCE)
     assert len(twilio.all("EndUsers")) == 3
     assert len(twilio.all("EntityAssignments")) == 6
 
 
-async def ask_losing(desk: Any, request: Any, lose: Any) -> Any:
-    answer = await desk.look_up(request)
+async def ask_losing(registry: Any, request: Any, lose: Any) -> Any:
+    answer = await registry.look_up(request)
     request = replace(request, vendor_state=answer.vendor_state)
-    return await carry(desk, request, before=every_other(lose))
+    return await carry(registry, request, before=every_other(lose))
 
 
 async def test_what_a_bundle_lacks_is_told_by_field() -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
     twilio.refuses["Evaluations"] = (
         201,
         {
@@ -122,9 +122,9 @@ async def test_what_a_bundle_lacks_is_told_by_field() -> None:
             ],
         },
     )
-    _, stands = await carry(desk, registry_fixtures.brand())
-    assert stands.standing is RegistryStatus.REJECTED
-    assert stands.reasons == (
+    _, answer = await carry(registry, registry_fixtures.brand())
+    assert answer.status is RegistryStatus.REJECTED
+    assert answer.reasons == (
         Reason(code="22215", field="ein", message="The number of … is wrong."),
         Reason(code="22216", field=None, message="A document is missing."),
     )
@@ -132,23 +132,23 @@ async def test_what_a_bundle_lacks_is_told_by_field() -> None:
 
 
 async def test_a_rejected_brand_is_amended_and_not_made_again() -> None:
-    twilio, desk = set_up()
-    request, _ = await carry(desk, registry_fixtures.brand())
+    twilio, registry = set_up()
+    request, _ = await carry(registry, registry_fixtures.brand())
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
-    request, _ = await ask(desk, request)
+    request, _ = await ask(registry, request)
     [registration] = twilio.all("BrandRegistrations")
     registration |= {"status": "FAILED", "brand_feedback": ["TAX_ID"]}
-    request, stands = await ask(desk, request)
-    assert stands.standing is RegistryStatus.REJECTED
-    assert [(r.code, r.field) for r in stands.reasons] == [("TAX_ID", "ein")]
+    request, answer = await ask(registry, request)
+    assert answer.status is RegistryStatus.REJECTED
+    assert [(r.code, r.field) for r in answer.reasons] == [("TAX_ID", "ein")]
 
     corrected = registry_fixtures.brand(
         replace(BRAND, ein="987654321"),
-        vendor_id=stands.vendor_id,
-        vendor_state=stands.vendor_state,
+        vendor_id=answer.vendor_id,
+        vendor_state=answer.vendor_state,
     )
-    request, stands = await carry(desk, corrected)
+    request, answer = await carry(registry, corrected)
     assert registration["status"] == "PENDING"
     assert Counter({kind: len(twilio.all(kind)) for kind in ONCE}) == Counter(ONCE)
     business = next(d for d in twilio.all("EndUsers") if "business_name" in d["attributes"])
@@ -156,7 +156,7 @@ async def test_a_rejected_brand_is_amended_and_not_made_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "standing"),
+    ("word", "status"),
     [
         ("PENDING", RegistryStatus.PENDING),
         ("IN_REVIEW", RegistryStatus.PENDING),
@@ -168,70 +168,70 @@ async def test_a_rejected_brand_is_amended_and_not_made_again() -> None:
         ("SOMETHING_NEW", RegistryStatus.PENDING),
     ],
 )
-async def test_every_word_of_a_brand_means_something(word: str, standing: RegistryStatus) -> None:
-    twilio, desk = set_up()
-    request, _ = await carry(desk, registry_fixtures.brand())
+async def test_every_word_of_a_brand_means_something(word: str, status: RegistryStatus) -> None:
+    twilio, registry = set_up()
+    request, _ = await carry(registry, registry_fixtures.brand())
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
-    request, _ = await ask(desk, request)
+    request, _ = await ask(registry, request)
     twilio.all("BrandRegistrations")[0]["status"] = word
-    _, stands = await ask(desk, request)
-    assert stands.standing is standing
-    assert bool(stands.reasons) is (standing is RegistryStatus.REJECTED)
+    _, answer = await ask(registry, request)
+    assert answer.status is status
+    assert bool(answer.reasons) is (status is RegistryStatus.REJECTED)
 
 
 @pytest.mark.parametrize("kind", ["CustomerProfiles", "TrustProducts"])
 async def test_a_rejected_bundle_rejects_the_brand(kind: str) -> None:
-    twilio, desk = set_up()
-    request, _ = await carry(desk, registry_fixtures.brand())
+    twilio, registry = set_up()
+    request, _ = await carry(registry, registry_fixtures.brand())
     approve(twilio, "CustomerProfiles")
     approve(twilio, kind, word="twilio-rejected")
     twilio.all(kind)[0]["errors"] = [{"code": 18601}]
-    _, stands = await ask(desk, request)
-    assert stands.standing is RegistryStatus.REJECTED
-    assert [reason.code for reason in stands.reasons] == ["18601"]
+    _, answer = await ask(registry, request)
+    assert answer.status is RegistryStatus.REJECTED
+    assert [reason.code for reason in answer.reasons] == ["18601"]
 
 
 async def test_what_twilio_wants_beyond_the_registry_is_asked_for_before_any_call() -> None:
-    twilio, desk = set_up()
-    _, stands = await carry(
-        desk, registry_fixtures.brand(replace(BRAND, first_name=None, website=None))
+    twilio, registry = set_up()
+    _, answer = await carry(
+        registry, registry_fixtures.brand(replace(BRAND, first_name=None, website=None))
     )
-    assert stands.standing is RegistryStatus.REJECTED
-    assert [reason.field for reason in stands.reasons] == ["firstName", "website"]
+    assert answer.status is RegistryStatus.REJECTED
+    assert [reason.field for reason in answer.reasons] == ["firstName", "website"]
     assert twilio.asked == []
 
 
 async def test_a_campaign_gets_a_service_of_its_own_and_tells_its_throughput() -> None:
-    twilio, desk = set_up()
-    request, stands = await carry(
-        desk, registry_fixtures.campaign(await approved_brand(twilio, desk))
+    twilio, registry = set_up()
+    request, answer = await carry(
+        registry, registry_fixtures.campaign(await approved_brand(twilio, registry))
     )
-    assert stands.standing is RegistryStatus.PENDING
+    assert answer.status is RegistryStatus.PENDING
     [made] = twilio.all("Usa2p")
     made |= {"campaign_status": "VERIFIED", "rate_limits": {"att": {"msg_class": "T"}}}
-    _, stands = await ask(desk, request)
-    assert stands.standing is RegistryStatus.DONE
-    assert stands.segments_per_second == Decimal("1.250")
+    _, answer = await ask(registry, request)
+    assert answer.status is RegistryStatus.DONE
+    assert answer.segments_per_second == Decimal("1.250")
     assert len(twilio.all("Services")) == 1
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_campaign_is_registered_once_whatever_answer_is_lost(when: str) -> None:
-    twilio, desk = set_up()
-    brand = await approved_brand(twilio, desk)
+    twilio, registry = set_up()
+    brand = await approved_brand(twilio, registry)
 
     def lose() -> None:
         twilio.loses = when
 
-    await carry(desk, registry_fixtures.campaign(brand), before=every_other(lose))
+    await carry(registry, registry_fixtures.campaign(brand), before=every_other(lose))
     assert (len(twilio.all("Services")), len(twilio.all("Usa2p"))) == (1, 1)
 
 
 async def test_a_rejected_campaign_is_amended_where_that_is_possible() -> None:
-    twilio, desk = set_up()
-    brand = await approved_brand(twilio, desk)
-    request, _ = await carry(desk, registry_fixtures.campaign(brand))
+    twilio, registry = set_up()
+    brand = await approved_brand(twilio, registry)
+    request, _ = await carry(registry, registry_fixtures.campaign(brand))
     [made] = twilio.all("Usa2p")
     made |= {
         "campaign_status": "FAILED",
@@ -239,59 +239,59 @@ async def test_a_rejected_campaign_is_amended_where_that_is_possible() -> None:
             {"error_code": 30897, "fields": ["MESSAGE_FLOW"], "description": "Disallowed content."}
         ],
     }
-    request, stands = await ask(desk, request)
-    assert stands.reasons == (
+    request, answer = await ask(registry, request)
+    assert answer.reasons == (
         Reason(code="30897", field="messageFlow", message="Disallowed content."),
     )
-    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+    again = {"vendor_id": answer.vendor_id, "vendor_state": answer.vendor_state}
     words = replace(CAMPAIGN, description=CAMPAIGN.description + " No more than one a day.")
-    _, stands = await carry(desk, registry_fixtures.campaign(brand, words, **again))
+    _, answer = await carry(registry, registry_fixtures.campaign(brand, words, **again))
     assert [d["sid"] for d in twilio.all("Usa2p")] == [made["sid"]]
     assert made["description"] == words.description
 
 
 async def test_a_campaign_for_another_use_is_made_anew_in_the_same_service() -> None:
-    twilio, desk = set_up()
-    brand = await approved_brand(twilio, desk)
-    request, _ = await carry(desk, registry_fixtures.campaign(brand))
+    twilio, registry = set_up()
+    brand = await approved_brand(twilio, registry)
+    request, _ = await carry(registry, registry_fixtures.campaign(brand))
     [made] = twilio.all("Usa2p")
     made["campaign_status"] = "FAILED"
-    _, stands = await ask(desk, request)
-    again = {"vendor_id": stands.vendor_id, "vendor_state": stands.vendor_state}
+    _, answer = await ask(registry, request)
+    again = {"vendor_id": answer.vendor_id, "vendor_state": answer.vendor_state}
     other = replace(CAMPAIGN, use_case=UseCase.CUSTOMER_CARE)
-    _, stands = await carry(desk, registry_fixtures.campaign(brand, other, **again))
+    _, answer = await carry(registry, registry_fixtures.campaign(brand, other, **again))
     [remade] = twilio.all("Usa2p")
     assert remade["us_app_to_person_usecase"] == "CUSTOMER_CARE"
-    assert (stands.vendor_id, remade["sid"] == made["sid"]) == (remade["sid"], False)
+    assert (answer.vendor_id, remade["sid"] == made["sid"]) == (remade["sid"], False)
     assert len(twilio.all("Services")) == 1
 
 
 @pytest.mark.parametrize("type", list(EntityType))
 async def test_every_kind_of_business_can_be_described(type: EntityType) -> None:
-    _, desk = set_up()
+    _, registry = set_up()
     profile = replace(SOLE if type is EntityType.SOLE_PROPRIETOR else BRAND, entity_type=type)
-    _, stands = await carry(desk, registry_fixtures.brand(profile))
-    assert stands.standing is RegistryStatus.PENDING
+    _, answer = await carry(registry, registry_fixtures.brand(profile))
+    assert answer.status is RegistryStatus.PENDING
 
 
 async def test_nothing_is_written_after_the_deadline() -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
     late = registry_fixtures.purchase(not_after=datetime.now(UTC) - timedelta(seconds=1))
-    assert isinstance(await desk.submit(late), NotProcessed)
+    assert isinstance(await registry.submit(late), NotProcessed)
     assert twilio.asked == []
 
 
 async def test_what_was_never_asked_for_is_not_found() -> None:
-    _, desk = set_up()
+    _, registry = set_up()
     for request in (registry_fixtures.purchase(), registry_fixtures.brand()):
-        assert isinstance(await desk.look_up(request), NotFound)
+        assert isinstance(await registry.look_up(request), NotFound)
 
 
 async def test_a_registry_that_cannot_be_asked_tells_no_truth() -> None:
-    twilio, desk = set_up()
+    twilio, registry = set_up()
     twilio.handle_async_request = _down  # type: ignore[method-assign]
-    assert isinstance(await desk.look_up(registry_fixtures.purchase()), Unanswered)
-    offered = await desk.search_numbers(area_code=None, type=NumberType.TOLL_FREE, limit=1)
+    assert isinstance(await registry.look_up(registry_fixtures.purchase()), Unanswered)
+    offered = await registry.search_numbers(area_code=None, type=NumberType.TOLL_FREE, limit=1)
     assert isinstance(offered, Unanswered)
 
 
@@ -300,13 +300,15 @@ async def _down(request: Any) -> Any:
 
 
 async def test_lists_are_read_to_their_end() -> None:
-    twilio, desk = set_up()
-    wanted = registry_fixtures.campaign(Stands(standing=RegistryStatus.DONE, vendor_id="BN1"))
+    twilio, registry = set_up()
+    wanted = registry_fixtures.campaign(
+        OperationStatus(status=RegistryStatus.DONE, vendor_id="BN1")
+    )
     names = [*(f"other {n}" for n in range(1200)), wanted.reference]
     twilio.folders["/v1/Services"] = [
         {"sid": f"MG{n}", "friendly_name": name} for n, name in enumerate(names)
     ]
-    found = await desk.look_up(wanted)
-    assert isinstance(found, Advanced)
+    found = await registry.look_up(wanted)
+    assert isinstance(found, MoreCallsNeeded)
     assert found.vendor_state["sids"] == {"service": "MG1200"}
     assert len(twilio.asked) == 3

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from api.app import create_app
 from models.session import Database
 from models.settings import Settings
+from tests.api.container import restored
 from tests.api.doubles import Clock
 from tests.api.integrator import GYM, Integrator, make_integrator
 from tests.contacts import CONTACT_KEY_FILE
@@ -60,11 +61,10 @@ def harness(
     app: FastAPI, database: Database, settings: Settings, clock: Clock
 ) -> Iterator[Harness]:
     """The voice services, of which only the clock is a double."""
-    real = dict(app.state._state)
     harness = Harness(app, database, settings.voice_place, clock)
-    harness.serve()
-    yield harness
-    app.state._state.update(real)
+    with restored(app):
+        harness.serve()
+        yield harness
 
 
 @pytest.fixture

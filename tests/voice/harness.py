@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlmodel import col
 
-from api.services.voice.presence import PresenceBook
+from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import Push, VoiceProvisioning
 from models.queries.voice.sip_registrations import RegistrarTables
 from models.rules.voice.connection import VoicePlace
@@ -14,6 +14,7 @@ from models.rules.voice.sip import SipSecrets
 from models.session import Database
 from models.tables.voice import VoiceCredential
 from providers.kamailio import Kamailio
+from tests.api.container import put_in
 from tests.api.doubles import Clock
 from tests.api.integrator import Integrator
 
@@ -36,11 +37,11 @@ class Harness:
         """Serve voice as these settings say; with `push` by a directory that must be told."""
         place = place or self.place
         registrar = Kamailio(RegistrarTables(self.database).registered) if push is None else None
-        presence = PresenceBook(self.database, registrar, self.clock, expires=place.expires)
-        self.app.state.presence = presence
-        self.app.state.voice_provisioning = VoiceProvisioning(
+        presence = PresenceRecords(self.database, registrar, self.clock, expires=place.expires)
+        provisioning = VoiceProvisioning(
             self.database, place, SipSecrets(secret), presence, push, self.clock
         )
+        put_in(self.app, "voice", provisioning=provisioning, presence=presence)
 
     async def user(self, integrator: Integrator) -> VoiceCredential:
         """Return a tenant's one SIP user, as it is stored."""

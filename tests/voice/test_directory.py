@@ -20,7 +20,6 @@ from activities.voice.provisioning import Provisioning
 from api.workflow_starters import WorkflowStarter
 from cli.dev.postgres import EmbeddedPostgres
 from cli.worker.composition import assemble
-from cli.worker.vendors import Vendors
 from models.queries.voice import sip_users
 from models.rules.voice.sip import SipSecrets
 from models.rules.waits import SendWaits
@@ -29,6 +28,7 @@ from models.settings import IncompleteSettings, Settings
 from models.tables.voice import VoiceCredential
 from providers.ports.sip import Declined, DirectoryAnswer, SipAccount, Stored, Unreached
 from providers.routing import Routes
+from providers.vendors import Vendors
 from tests.contacts import CONTACT_KEYS
 from tests.factories import Owner, make_owner, unique
 from tests.stack import async_url, make_database
@@ -236,7 +236,9 @@ async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_hist
 ) -> None:
     user = await make_user(alone, await make_owner(alone))
     assert user.id is not None
-    handle = client.get_workflow_handle(names.provision_id(user.tenant_id, user.id, user.version))
+    handle = client.get_workflow_handle(
+        names.provision_id(user.tenant_id, user.public_id, user.version)
+    )
     await sweep(alone, client, "kamailio", MOMENT)
     await sweep(alone, client, "vendor", timedelta(minutes=1))
     with pytest.raises(RPCError, match="not found"):
@@ -253,7 +255,10 @@ async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_hist
     ):
         await sweep(alone, client, "vendor", MOMENT)
         order = ProvisionInput(
-            tenant_id=user.tenant_id, credential_id=user.id, version=user.version
+            tenant_id=user.tenant_id,
+            credential_id=user.id,
+            public_id=user.public_id,
+            version=user.version,
         )
         await WorkflowStarter(client, WAITS).provision(order)  # as the API does: it runs already
         async with asyncio.timeout(15):
@@ -266,11 +271,11 @@ async def test_what_was_never_started_is_swept_up_and_leaves_no_password_in_hist
     assert (await read(alone, user)).pushed_version == 1
 
 
-async def test_no_untold_user_hides_another(alone: Database, client: Client) -> None:
+async def test_no_unsynced_user_hides_another(alone: Database, client: Client) -> None:
     made = [await make_user(alone, await make_owner(alone)) for _ in range(3)]
-    chore = DirectorySweep(alone, client, grace=timedelta(0))
+    task = DirectorySweep(alone, client, grace=timedelta(0))
     now = datetime.now(UTC) + SECOND
-    turns = [await chore.take(now, 2) for _ in range(3)]
+    turns = [await task.take(now, 2) for _ in range(3)]
     ids = [user.id for user in made]
     assert [[user.credential_id for user in turn] for turn in turns] == [ids[:2], ids[2:], ids[:2]]
 

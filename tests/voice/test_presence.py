@@ -38,7 +38,7 @@ async def listed(integrator: Integrator, **query: str) -> list[dict[str, Any]]:
     return list(answer.json())
 
 
-async def test_what_was_posted_is_shown_in_both_places(gym: Integrator, clock: Clock) -> None:
+async def test_what_was_posted_is_shown_in_both_places(gym: Integrator) -> None:
     posted = await gym.post(PATH, await body(gym, state="AWAY"))
     assert posted.status_code == 200
     view = posted.json()

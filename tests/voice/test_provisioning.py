@@ -20,6 +20,7 @@ from models.session import Database
 from models.settings import Settings
 from tests.api.doubles import Clock
 from tests.api.integrator import GYM, Integrator, make_integrator, make_merchant
+from tests.shown_ids import shown as shown_id
 from tests.voice.harness import SECRET, TURN_SECRET, Harness
 from workflows.voice.types import ProvisionInput
 
@@ -71,15 +72,14 @@ async def test_a_merchants_key_is_shown_its_own_and_rotates_it(
     assert [answer.status_code for answer in answers] == [404] * 2
 
 
-async def test_it_tells_all_that_a_client_needs(
-    gym: Integrator, clock: Clock, harness: Harness
-) -> None:
+async def test_it_tells_all_that_a_client_needs(gym: Integrator, harness: Harness) -> None:
     shown = await provisioning(gym)
     user = await harness.user(gym)
+    merchant = await shown_id(harness.database, "merchant", user.merchant_id)
     assert shown["sip"] == {
         "domain": "sip.example.com",
         "registrar": "sip-1.example.com",
-        "username": f"t{gym.tenant_id}m{user.merchant_id}",
+        "username": f"t{gym.tenant_public_id:x}m{merchant:x}",
         "password": shown["sip"]["password"],
         "authRealm": "sip.example.com",
         "transports": ["UDP", "TCP", "TLS", "WSS"],
@@ -109,9 +109,7 @@ async def test_the_table_keeps_only_what_a_registrar_needs(
     assert (user.version, user.pushed_version, user.rotated_at) == (1, 0, None)
 
 
-async def test_many_first_calls_at_once_make_one_user(
-    gym: Integrator, database: Database, harness: Harness
-) -> None:
+async def test_many_first_calls_at_once_make_one_user(gym: Integrator, harness: Harness) -> None:
     shown = await asyncio.gather(*(provisioning(gym) for _ in range(12)))
     assert len({(s["sip"]["username"], s["sip"]["password"]) for s in shown}) == 1
     assert (await harness.user(gym)).version == 1
@@ -207,7 +205,7 @@ async def test_no_secret_is_stored_or_logged(
         for table in tables:
             rows = db.execute(sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(*table)))
             written += "".join(row for (row,) in rows)
-    assert f"t{gym.tenant_id}m" in written
+    assert f"t{gym.tenant_public_id:x}m" in written
     assert [secret for secret in secrets if secret in written] == []
 
 
@@ -242,7 +240,7 @@ async def test_the_browsers_token_names_its_owner_and_ends(
     assert {name: claims[name] for name in ("iss", "sub", "tenant", "merchant")} == {
         "iss": "hexavox",
         "sub": user.username,
-        "tenant": str(gym.tenant_id),
+        "tenant": str(gym.tenant_public_id),
         "merchant": "gym-a",
     }
     assert browser["tokenExpiresAt"] == until.strftime("%Y-%m-%dT%H:%M:%S.000Z")
@@ -298,7 +296,12 @@ async def test_a_directory_that_must_be_told_is_told_of_every_version(
     user = await harness.user(gym)
     assert user.id is not None
     assert told == [
-        ProvisionInput(tenant_id=gym.tenant_id, credential_id=user.id, version=version)
+        ProvisionInput(
+            tenant_id=gym.tenant_id,
+            credential_id=user.id,
+            public_id=user.public_id,
+            version=version,
+        )
         for version in (1, 2)
     ]
     await gym.post(ROTATE, GYM_A, key="k")

@@ -11,7 +11,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
 
 from tests.fakes import Activity
-from tests.workflows.harness import Harness, Staging
+from tests.workflows.harness import Harness, HarnessFactory
 from workflows.names import SEARCH_ATTRIBUTES
 from workflows.payloads import data_converter
 
@@ -37,7 +37,7 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture
-def harness(skipping: WorkflowEnvironment) -> Staging:
+def harness(skipping: WorkflowEnvironment) -> HarnessFactory:
     """Set a stage with fakes."""
 
     def set_up(*fakes: Activity, **options: Any) -> Harness:

@@ -47,7 +47,7 @@ WAITS = SendWaits(
 )
 """Those of production."""
 
-ORDER = SendInput(tenant_id=3, message_id=7, waits=WAITS)
+INPUT = SendInput(tenant_id=3, message_id=7, waits=WAITS)
 
 Send = WorkflowHandle[SendMessage, MessageStatus]
 
@@ -129,11 +129,11 @@ class Harness:
             **options,
         )
 
-    async def start(self, order: SendInput = ORDER) -> Send:
+    async def start(self, input: SendInput = INPUT) -> Send:
         """Start a send."""
         return await self.client.start_workflow(
             SendMessage.run,
-            order,
+            input,
             id=f"{self.queue}-send",
             task_queue=self.queue,
             task_timeout=timedelta(seconds=2),
@@ -145,9 +145,9 @@ class Harness:
         handle: Send = self.client.get_workflow_handle(f"{self.queue}-send")
         return handle
 
-    async def play(self, order: SendInput = ORDER) -> MessageStatus:
+    async def play(self, input: SendInput = INPUT) -> MessageStatus:
         """Carry a send to its end, skipping all waits."""
-        return await self.end_of(await self.start(order))
+        return await self.end_of(await self.start(input))
 
     async def end_of(self, send: Send) -> MessageStatus:
         """Wait for the end of a started send, skipping all waits."""
@@ -180,7 +180,7 @@ class Harness:
         return events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()
 
 
-Staging = Callable[..., Harness]
+HarnessFactory = Callable[..., Harness]
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

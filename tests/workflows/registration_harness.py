@@ -1,4 +1,4 @@
-"""Where the stories of 10DLC play with faked steps, on the stage of the sends."""
+"""Runs the registration workflows with fake activities, on the harness of the sends."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from models.rules.registration.lifecycle import RegistrationAction
 from models.rules.registration.vocabulary import RegistrationKind
 from models.rules.waits import RegistrationWaits
 from tests.fakes import fake
-from tests.workflows.harness import Harness, Staging, until
+from tests.workflows.harness import Harness, HarnessFactory, until
 from workflows import steps
 from workflows.registration.registration_base import RegistrationBase
 from workflows.registration.types import RegistrationInput, RegistrationResult
@@ -25,23 +25,23 @@ WAITS = RegistrationWaits(
 )
 """Those of production."""
 
-ORDER = RegistrationInput(tenant_id=3, kind=RegistrationKind.BRAND, row_id=7, waits=WAITS)
+INPUT = RegistrationInput(tenant_id=3, kind=RegistrationKind.BRAND, row_id=7, waits=WAITS)
 
-SUBMIT = RegistrationResult(move=RegistrationAction.SUBMIT, state="PENDING")
-RECONCILE = RegistrationResult(move=RegistrationAction.RECONCILE, state="PENDING")
-ASK = RegistrationResult(move=RegistrationAction.ASK, state="PENDING")
-APPROVED = RegistrationResult(move=RegistrationAction.OVER, state="APPROVED")
-REJECTED = RegistrationResult(move=RegistrationAction.OVER, state="REJECTED")
+SUBMIT = RegistrationResult(action=RegistrationAction.SUBMIT, state="PENDING")
+RECONCILE = RegistrationResult(action=RegistrationAction.RECONCILE, state="PENDING")
+ASK = RegistrationResult(action=RegistrationAction.ASK, state="PENDING")
+APPROVED = RegistrationResult(action=RegistrationAction.OVER, state="APPROVED")
+REJECTED = RegistrationResult(action=RegistrationAction.OVER, state="REJECTED")
 
 _PATIENCE = 15
-"""Seconds of the real clock after which a story is taken to hang."""
+"""Seconds of the real clock after which a run is taken to hang."""
 
 Answer = RegistrationResult | Exception | Callable[[Any], Any]
 
 
 @dataclass
-class Story:
-    """One story of a registration, and what its steps were asked."""
+class RegistrationRun:
+    """One run of a registration, and what its steps were asked."""
 
     harness: Harness
     client: Client
@@ -52,23 +52,23 @@ class Story:
 
     @property
     def handle(self) -> WorkflowHandle[Any, str]:
-        """The started story; only its own handle skips time while its end is awaited."""
+        """The started run; only its own handle skips time while its end is awaited."""
         assert self._handle is not None
         return self._handle
 
-    async def start(self, story: Any, order: RegistrationInput = ORDER) -> None:
+    async def start(self, workflow: Any, input: RegistrationInput = INPUT) -> None:
         """Start it."""
         self._handle = await self.client.start_workflow(
-            story.run,
-            order,
-            id=f"{self.harness.queue}-story",
+            workflow.run,
+            input,
+            id=f"{self.harness.queue}-run",
             task_queue=self.harness.queue,
             task_timeout=timedelta(seconds=2),
         )
 
-    async def play(self, story: Any, order: RegistrationInput = ORDER) -> str:
+    async def play(self, workflow: Any, input: RegistrationInput = INPUT) -> str:
         """Carry it to its end, skipping all waits."""
-        await self.start(story, order)
+        await self.start(workflow, input)
         return await self.end()
 
     async def end(self) -> str:
@@ -99,17 +99,17 @@ class Story:
 
 
 def scripted(
-    harness: Staging,
+    harness: HarnessFactory,
     client: Client,
     *,
     submit: list[Answer],
     reconcile: list[Answer] | None = None,
     ask: list[Answer] | None = None,
     **options: Any,
-) -> Story:
+) -> RegistrationRun:
     """Set a stage on which the steps answer as told."""
     submitting, submitted = fake(steps.submit_registration, *submit)
     reconciling, reconciled = fake(steps.reconcile_registration, *(reconcile or []))
     asking, asked = fake(steps.ask_registration, *(ask or []))
     played = harness(submitting, reconciling, asking, **options)
-    return Story(played, client, submitted, reconciled, asked)
+    return RegistrationRun(played, client, submitted, reconciled, asked)

@@ -24,13 +24,13 @@ from tests.fakes import (
     TOLD,
     fake,
 )
-from tests.workflows.harness import Staging
+from tests.workflows.harness import HarnessFactory
 from workflows import steps
 from workflows.messages.types import DispatchResult, DispatchStep, Ending, SettleStep, Verdict
 
 
 async def test_a_message_whose_report_is_stored_already_is_settled_at_once(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     dispatch, handed = fake(steps.dispatch, ACCEPTED_AND_REPORTED)
     settle, settled = fake(steps.settle, DELIVERED)
@@ -49,7 +49,7 @@ async def test_a_message_whose_report_is_stored_already_is_settled_at_once(
     ],
 )
 async def test_a_message_nobody_may_have_is_settled_with_the_reason(
-    harness: Staging, verdict: DispatchResult, ending: Ending, word: ErrorCode
+    harness: HarnessFactory, verdict: DispatchResult, ending: Ending, word: ErrorCode
 ) -> None:
     dispatch, _ = fake(steps.dispatch, verdict)
     settle, settled = fake(steps.settle, FAILED)
@@ -59,7 +59,9 @@ async def test_a_message_nobody_may_have_is_settled_with_the_reason(
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=ending, error_code=word)]
 
 
-async def test_a_message_that_is_over_takes_its_status_from_the_row(harness: Staging) -> None:
+async def test_a_message_that_is_over_takes_its_status_from_the_row(
+    harness: HarnessFactory,
+) -> None:
     dispatch, _ = fake(steps.dispatch, OVER)
     settle, settled = fake(steps.settle, CANCELED)
     async with harness(dispatch, settle) as send:
@@ -69,7 +71,7 @@ async def test_a_message_that_is_over_takes_its_status_from_the_row(harness: Sta
 
 
 async def test_a_message_for_a_later_day_waits_for_that_day(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     due = await skipping.get_current_time() + timedelta(days=30)
     dispatch, _ = fake(
@@ -83,7 +85,7 @@ async def test_a_message_for_a_later_day_waits_for_that_day(
 
 
 async def test_a_waiting_message_that_is_canceled_is_over_at_once(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     due = await skipping.get_current_time() + timedelta(days=30)
     dispatch, _ = fake(steps.dispatch, DispatchResult(verdict=Verdict.LATER, until=due), OVER)
@@ -98,7 +100,7 @@ async def test_a_waiting_message_that_is_canceled_is_over_at_once(
 
 
 async def test_a_cancel_that_comes_before_dispatch_returns_is_not_slept_over(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     due = await skipping.get_current_time() + timedelta(days=30)
 
@@ -115,7 +117,7 @@ async def test_a_cancel_that_comes_before_dispatch_returns_is_not_slept_over(
 
 
 async def test_being_woken_once_does_not_shorten_the_waits_that_follow(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     due = await skipping.get_current_time() + timedelta(days=1)
     later = DispatchResult(verdict=Verdict.LATER, until=due)
@@ -132,7 +134,7 @@ async def test_being_woken_once_does_not_shorten_the_waits_that_follow(
 
 @pytest.mark.parametrize("ago", [timedelta(0), timedelta(hours=1)], ids=["no date", "past date"])
 async def test_a_message_that_may_go_on_at_once_waits_a_moment_only(
-    harness: Staging, skipping: WorkflowEnvironment, ago: timedelta
+    harness: HarnessFactory, skipping: WorkflowEnvironment, ago: timedelta
 ) -> None:
     until = await skipping.get_current_time() - ago if ago else None
     dispatch, _ = fake(
@@ -148,7 +150,7 @@ async def test_a_message_that_may_go_on_at_once_waits_a_moment_only(
     assert lengths == [moment, moment]
 
 
-async def test_a_busy_provider_is_called_in_its_own_queue(harness: Staging) -> None:
+async def test_a_busy_provider_is_called_in_its_own_queue(harness: HarnessFactory) -> None:
     provider = f"slow-{uuid4()}"
     dispatch, handed = fake(steps.dispatch, DispatchResult(verdict=Verdict.BUSY, provider=provider))
     queued, in_line = fake(steps.dispatch_queued, ACCEPTED_AND_REPORTED)
@@ -160,7 +162,7 @@ async def test_a_busy_provider_is_called_in_its_own_queue(harness: Staging) -> N
 
 
 async def test_a_refusal_in_the_queue_of_a_busy_provider_counts_as_any_other(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     provider = f"slow-{uuid4()}"
     dispatch, _ = fake(steps.dispatch, DispatchResult(verdict=Verdict.BUSY, provider=provider))
@@ -172,7 +174,7 @@ async def test_a_refusal_in_the_queue_of_a_busy_provider_counts_as_any_other(
 
 
 async def test_a_busy_provider_without_a_name_is_tried_again_after_a_moment(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     dispatch, _ = fake(steps.dispatch, DispatchResult(verdict=Verdict.BUSY), ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
@@ -182,7 +184,7 @@ async def test_a_busy_provider_without_a_name_is_tried_again_after_a_moment(
 
 
 async def test_a_report_that_comes_before_dispatch_returns_is_not_waited_for(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     async def reported_meanwhile(_: DispatchStep) -> DispatchResult:
         await send.report()
@@ -196,7 +198,7 @@ async def test_a_report_that_comes_before_dispatch_returns_is_not_waited_for(
 
 
 async def test_a_report_that_comes_before_a_lost_answer_is_read_by_reconcile(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     async def reported_meanwhile(_: DispatchStep) -> DispatchResult:
         await send.report()
@@ -210,7 +212,7 @@ async def test_a_report_that_comes_before_a_lost_answer_is_read_by_reconcile(
     assert send.asked == ["dispatch", "reconcile", "settle"]
 
 
-async def test_a_signal_without_a_report_leads_to_waiting_again(harness: Staging) -> None:
+async def test_a_signal_without_a_report_leads_to_waiting_again(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, LATER, ACCEPTED)
     settle, _ = fake(steps.settle, NOT_YET, DELIVERED)
     poll, _ = fake(steps.poll, TOLD)
@@ -221,7 +223,7 @@ async def test_a_signal_without_a_report_leads_to_waiting_again(harness: Staging
     assert send.asked == ["dispatch", "dispatch", "settle", "poll", "settle"]
 
 
-async def test_a_dispatch_that_raises_is_tried_again(harness: Staging) -> None:
+async def test_a_dispatch_that_raises_is_tried_again(harness: HarnessFactory) -> None:
     dispatch, handed = fake(steps.dispatch, RuntimeError("no database"), ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
     async with harness(dispatch, settle) as send:
@@ -230,7 +232,7 @@ async def test_a_dispatch_that_raises_is_tried_again(harness: Staging) -> None:
     assert handed[0] == handed[1]
 
 
-async def test_trouble_becomes_timers_that_operators_see(harness: Staging) -> None:
+async def test_trouble_becomes_timers_that_operators_see(harness: HarnessFactory) -> None:
     """The SDK's core waits for nothing by itself: see `workflows.policies`."""
     away = ConnectionError("no database")
     dispatch, _ = fake(steps.dispatch, away, away, away, away, ACCEPTED_AND_REPORTED)

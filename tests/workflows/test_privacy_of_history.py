@@ -19,7 +19,7 @@ from tests.fakes import (
     UNCERTAIN,
     fake,
 )
-from tests.workflows.harness import Staging
+from tests.workflows.harness import HarnessFactory
 from workflows import steps
 from workflows.billing.types import PaymentProgress, UpgradeInput, UpgradeStep
 from workflows.messages.types import (
@@ -52,11 +52,11 @@ _KNOWN = {
     for field in fields(kind)
 }
 _ALLOWED = {
-    *("tenant_id", "merchant_id", "message_id", "waits"),
+    *("tenant_id", "merchant_id", "message_id", "public_id", "waits"),
     *("report_wait", "poll_first", "poll_longest", "reconcile_every", "reconcile_horizon"),
     *("verdict", "provider", "attempt", "until", "error_code", "reported"),
     *("finding", "ending", "status", "completed", "moved"),
-    *("payment_id", "accepted_at", "duty", "retry_after"),
+    *("payment_id", "accepted_at", "next_action", "retry_after"),
     *("news_wait", "retry_every", "horizon"),
 }
 _WORD = re.compile(r"[A-Z_]+|[a-z-]+")
@@ -67,7 +67,7 @@ def test_the_fields_that_enter_history_are_those_of_this_list() -> None:
     assert _KNOWN == _ALLOWED
 
 
-async def test_a_whole_history_holds_ids_words_and_times_only(harness: Staging) -> None:
+async def test_a_whole_history_holds_ids_words_and_times_only(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, LATER, AMBIGUOUS, ACCEPTED)
     reconcile, _ = fake(steps.reconcile, UNCERTAIN, ABSENT)
     poll, _ = fake(steps.poll, TOLD, TOLD)

@@ -10,12 +10,12 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from tests.fakes import fake
-from tests.workflows.harness import Harness, Staging
+from tests.workflows.harness import Harness, HarnessFactory
 from workflows import steps
 from workflows.voice.types import Provisioned, ProvisionInput, ProvisionResult, ProvisionStep
 from workflows.voice.workflow import TURNS, ProvisionVoice
 
-USER = ProvisionInput(tenant_id=3, credential_id=7, version=2)
+USER = ProvisionInput(tenant_id=3, credential_id=7, public_id=70, version=2)
 STORED = ProvisionResult(outcome=Provisioned.STORED)
 DECLINED = ProvisionResult(outcome=Provisioned.DECLINED)
 
@@ -36,7 +36,7 @@ async def waited(handle: WorkflowHandle[Any, Any]) -> list[timedelta]:
     ]
 
 
-async def test_it_is_over_when_the_directory_knows_the_user(harness: Staging) -> None:
+async def test_it_is_over_when_the_directory_knows_the_user(harness: HarnessFactory) -> None:
     told, asked = fake(steps.provision_voice, STORED)
     async with harness(told) as set_up, asyncio.timeout(15):
         handle = await start(set_up)
@@ -45,7 +45,9 @@ async def test_it_is_over_when_the_directory_knows_the_user(harness: Staging) ->
     assert asked == [ProvisionStep(tenant_id=3, credential_id=7)]
 
 
-async def test_while_it_declines_it_is_asked_after_longer_and_longer_gaps(harness: Staging) -> None:
+async def test_while_it_declines_it_is_asked_after_longer_and_longer_gaps(
+    harness: HarnessFactory,
+) -> None:
     told, _ = fake(steps.provision_voice, *[DECLINED] * 8, STORED)
     async with harness(told) as set_up, asyncio.timeout(15):
         handle = await start(set_up)
@@ -55,7 +57,7 @@ async def test_while_it_declines_it_is_asked_after_longer_and_longer_gaps(harnes
 
 
 async def test_one_that_declines_for_days_is_asked_in_runs_of_bounded_length(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     enough = ApplicationError("enough", non_retryable=True)
     told, asked = fake(steps.provision_voice, *[DECLINED] * TURNS, enough)

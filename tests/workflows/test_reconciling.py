@@ -23,7 +23,7 @@ from tests.fakes import (
     UNKNOWN,
     fake,
 )
-from tests.workflows.harness import WAITS, Staging
+from tests.workflows.harness import WAITS, HarnessFactory
 from workflows import steps
 from workflows.messages.types import (
     DispatchStep,
@@ -34,7 +34,7 @@ from workflows.messages.types import (
 )
 
 
-async def test_a_message_that_is_found_waits_for_its_report(harness: Staging) -> None:
+async def test_a_message_that_is_found_waits_for_its_report(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, looked = fake(steps.reconcile, FOUND)
     poll, _ = fake(steps.poll, TOLD)
@@ -47,7 +47,9 @@ async def test_a_message_that_is_found_waits_for_its_report(harness: Staging) ->
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.REPORTED)]
 
 
-async def test_a_message_that_is_found_with_its_report_is_settled_at_once(harness: Staging) -> None:
+async def test_a_message_that_is_found_with_its_report_is_settled_at_once(
+    harness: HarnessFactory,
+) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, _ = fake(steps.reconcile, FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
@@ -57,7 +59,7 @@ async def test_a_message_that_is_found_with_its_report_is_settled_at_once(harnes
     assert send.asked == ["dispatch", "reconcile", "settle"]
 
 
-async def test_only_a_message_that_is_surely_absent_is_sent_again(harness: Staging) -> None:
+async def test_only_a_message_that_is_surely_absent_is_sent_again(harness: HarnessFactory) -> None:
     dispatch, handed = fake(steps.dispatch, AMBIGUOUS, ACCEPTED_AND_REPORTED)
     reconcile, _ = fake(steps.reconcile, UNCERTAIN, UNCERTAIN, ABSENT)
     settle, _ = fake(steps.settle, DELIVERED)
@@ -67,7 +69,7 @@ async def test_only_a_message_that_is_surely_absent_is_sent_again(harness: Stagi
     assert len(handed) == 2
 
 
-async def test_an_absent_message_may_lose_its_answer_again(harness: Staging) -> None:
+async def test_an_absent_message_may_lose_its_answer_again(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS, AMBIGUOUS, REFUSED)
     reconcile, _ = fake(steps.reconcile, ABSENT, ABSENT)
     settle, _ = fake(steps.settle, FAILED)
@@ -77,7 +79,7 @@ async def test_an_absent_message_may_lose_its_answer_again(harness: Staging) -> 
 
 
 async def test_without_truth_nothing_is_sent_again_and_after_the_horizon_it_is_given_up(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     dispatch, handed = fake(steps.dispatch, AMBIGUOUS)
     reconcile, looked = fake(steps.reconcile, UNCERTAIN, repeat_last=True)
@@ -92,7 +94,7 @@ async def test_without_truth_nothing_is_sent_again_and_after_the_horizon_it_is_g
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.GIVEN_UP)]
 
 
-async def test_the_looks_into_a_lost_answer_grow_apart(harness: Staging) -> None:
+async def test_the_looks_into_a_lost_answer_grow_apart(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, _ = fake(steps.reconcile, *[UNCERTAIN] * 80, FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
@@ -106,7 +108,7 @@ async def test_the_looks_into_a_lost_answer_grow_apart(harness: Staging) -> None
     assert gaps == sorted(gaps)
 
 
-async def test_a_look_that_can_never_be_done_ends_at_the_horizon(harness: Staging) -> None:
+async def test_a_look_that_can_never_be_done_ends_at_the_horizon(harness: HarnessFactory) -> None:
     broken = ApplicationError("a bug", non_retryable=True)
     dispatch, handed = fake(steps.dispatch, AMBIGUOUS)
     reconcile, looked = fake(steps.reconcile, broken, repeat_last=True)
@@ -122,7 +124,7 @@ async def test_a_look_that_can_never_be_done_ends_at_the_horizon(harness: Stagin
 
 @pytest.mark.parametrize("truth", [UNCERTAIN, FOUND], ids=["uncertain", "found"])
 async def test_a_report_during_a_look_is_never_lost(
-    harness: Staging, truth: ReconcileResult
+    harness: HarnessFactory, truth: ReconcileResult
 ) -> None:
     async def reported_meanwhile(_: ReconcileStep) -> ReconcileResult:
         await send.report()
@@ -139,7 +141,7 @@ async def test_a_report_during_a_look_is_never_lost(
     assert len(looked) == 1 + len(again)
 
 
-async def test_a_report_between_two_looks_is_looked_at_at_once(harness: Staging) -> None:
+async def test_a_report_between_two_looks_is_looked_at_at_once(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, _ = fake(steps.reconcile, UNCERTAIN, FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)
@@ -153,7 +155,7 @@ async def test_a_report_between_two_looks_is_looked_at_at_once(harness: Staging)
 
 
 async def test_a_report_about_an_absent_attempt_does_not_hide_the_next_ones(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     async def reported_meanwhile(_: ReconcileStep) -> ReconcileResult:
         await send.report()
@@ -169,7 +171,7 @@ async def test_a_report_about_an_absent_attempt_does_not_hide_the_next_ones(
     assert handed == [DispatchStep(tenant_id=3, message_id=7)] * 2
 
 
-async def test_a_look_that_raises_is_taken_again(harness: Staging) -> None:
+async def test_a_look_that_raises_is_taken_again(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, AMBIGUOUS)
     reconcile, _ = fake(steps.reconcile, ConnectionError("no database"), FOUND_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)

@@ -7,12 +7,12 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from models.enums import MessageStatus
 from tests.fakes import ACCEPTED, DELIVERED, NOT_YET, SILENT, TOLD, UNKNOWN, fake
-from tests.workflows.harness import WAITS, Staging
+from tests.workflows.harness import WAITS, HarnessFactory
 from workflows import steps
 from workflows.messages.types import Ending, PollResult, PollStep, SettleStep
 
 
-async def test_a_report_ends_the_wait_and_settles(harness: Staging) -> None:
+async def test_a_report_ends_the_wait_and_settles(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     settle, settled = fake(steps.settle, DELIVERED)
     async with harness(dispatch, settle) as send:
@@ -25,7 +25,7 @@ async def test_a_report_ends_the_wait_and_settles(harness: Staging) -> None:
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.REPORTED)]
 
 
-async def test_a_provider_that_stays_silent_is_asked(harness: Staging) -> None:
+async def test_a_provider_that_stays_silent_is_asked(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, asked = fake(steps.poll, SILENT, SILENT, TOLD)
     settle, settled = fake(steps.settle, DELIVERED)
@@ -41,7 +41,9 @@ async def test_a_provider_that_stays_silent_is_asked(harness: Staging) -> None:
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.REPORTED)]
 
 
-async def test_silence_until_the_horizon_is_given_up_after_few_questions(harness: Staging) -> None:
+async def test_silence_until_the_horizon_is_given_up_after_few_questions(
+    harness: HarnessFactory,
+) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, asked = fake(steps.poll, SILENT, repeat_last=True)
     settle, settled = fake(steps.settle, UNKNOWN)
@@ -59,7 +61,7 @@ async def test_silence_until_the_horizon_is_given_up_after_few_questions(harness
     assert len(asked) == len(gaps) < 60
 
 
-async def test_a_report_during_a_question_is_not_lost(harness: Staging) -> None:
+async def test_a_report_during_a_question_is_not_lost(harness: HarnessFactory) -> None:
     async def reported_meanwhile(_: PollStep) -> PollResult:
         await send.report()
         return SILENT
@@ -73,7 +75,7 @@ async def test_a_report_during_a_question_is_not_lost(harness: Staging) -> None:
     assert [step.ending for step in settled] == [Ending.REPORTED]
 
 
-async def test_a_question_that_raises_is_asked_again(harness: Staging) -> None:
+async def test_a_question_that_raises_is_asked_again(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, _ = fake(steps.poll, ConnectionError("no database"), TOLD)
     settle, _ = fake(steps.settle, DELIVERED)
@@ -83,7 +85,7 @@ async def test_a_question_that_raises_is_asked_again(harness: Staging) -> None:
     assert send.asked == ["dispatch", "poll", "poll", "settle"]
 
 
-async def test_several_reports_are_settled_one_after_the_other(harness: Staging) -> None:
+async def test_several_reports_are_settled_one_after_the_other(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     settle, settled = fake(steps.settle, NOT_YET, NOT_YET, DELIVERED)
     async with harness(dispatch, settle) as send:
@@ -97,7 +99,7 @@ async def test_several_reports_are_settled_one_after_the_other(harness: Staging)
 
 
 async def test_a_message_that_is_not_over_yet_is_asked_about_until_the_horizon(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, asked = fake(steps.poll, TOLD, SILENT, repeat_last=True)

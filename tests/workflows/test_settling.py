@@ -14,12 +14,12 @@ from tests.fakes import (
     TOLD,
     fake,
 )
-from tests.workflows.harness import WAITS, Staging
+from tests.workflows.harness import WAITS, HarnessFactory
 from workflows import names, steps
 from workflows.messages.types import Ending, SettleResult, SettleStep
 
 
-async def test_the_outcome_is_a_search_attribute(harness: Staging) -> None:
+async def test_the_outcome_is_a_search_attribute(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, REFUSED)
     settle, _ = fake(steps.settle, FAILED)
     async with harness(dispatch, settle) as send:
@@ -28,7 +28,7 @@ async def test_the_outcome_is_a_search_attribute(harness: Staging) -> None:
     assert described.typed_search_attributes[names.OUTCOME] == "FAILED"
 
 
-async def test_what_is_not_settled_waits_for_the_next_report(harness: Staging) -> None:
+async def test_what_is_not_settled_waits_for_the_next_report(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, NOT_YET, DELIVERED)
     async with harness(dispatch, settle) as send:
@@ -40,7 +40,7 @@ async def test_what_is_not_settled_waits_for_the_next_report(harness: Staging) -
     assert send.asked == ["dispatch", "settle", "settle"]
 
 
-async def test_what_is_over_but_not_settled_is_asked_about(harness: Staging) -> None:
+async def test_what_is_over_but_not_settled_is_asked_about(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, OVER)
     settle, settled = fake(steps.settle, NOT_YET, DELIVERED)
     poll, _ = fake(steps.poll, TOLD)
@@ -50,7 +50,9 @@ async def test_what_is_over_but_not_settled_is_asked_about(harness: Staging) -> 
     assert [step.ending for step in settled] == [Ending.OVER, Ending.REPORTED]
 
 
-async def test_a_report_during_settle_that_did_not_end_it_is_settled_next(harness: Staging) -> None:
+async def test_a_report_during_settle_that_did_not_end_it_is_settled_next(
+    harness: HarnessFactory,
+) -> None:
     async def reported_meanwhile(_: SettleStep) -> SettleResult:
         await send.report()
         return NOT_YET
@@ -64,7 +66,7 @@ async def test_a_report_during_settle_that_did_not_end_it_is_settled_next(harnes
 
 
 async def test_a_report_during_the_last_settle_makes_it_run_twice_and_ends_once(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     async def reported_meanwhile(_: SettleStep) -> SettleResult:
         await send.report()
@@ -81,7 +83,7 @@ async def test_a_report_during_the_last_settle_makes_it_run_twice_and_ends_once(
     assert len(ends) == 1
 
 
-async def test_a_settle_that_raises_is_tried_again(harness: Staging) -> None:
+async def test_a_settle_that_raises_is_tried_again(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, REFUSED)
     settle, settled = fake(steps.settle, ConnectionError("no database"), FAILED)
     async with harness(dispatch, settle) as send:

@@ -14,12 +14,12 @@ from tests.fakes import (
     FOUND_AND_REPORTED,
     fake,
 )
-from tests.workflows.harness import Staging
+from tests.workflows.harness import HarnessFactory
 from workflows import steps
 from workflows.messages.types import DispatchResult, DispatchStep
 
 
-async def test_another_worker_takes_over_a_waiting_send(harness: Staging) -> None:
+async def test_another_worker_takes_over_a_waiting_send(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     settle, _ = fake(steps.settle, DELIVERED)
     send = harness(dispatch, settle, cached=0)
@@ -32,7 +32,9 @@ async def test_another_worker_takes_over_a_waiting_send(harness: Staging) -> Non
     assert send.asked == ["dispatch", "settle"]
 
 
-async def test_a_report_that_finds_no_worker_is_settled_by_the_next(harness: Staging) -> None:
+async def test_a_report_that_finds_no_worker_is_settled_by_the_next(
+    harness: HarnessFactory,
+) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     settle, _ = fake(steps.settle, DELIVERED)
     send = harness(dispatch, settle, cached=0)
@@ -46,7 +48,7 @@ async def test_a_report_that_finds_no_worker_is_settled_by_the_next(harness: Sta
 
 
 async def test_a_hand_over_that_hangs_while_its_worker_stops_is_reconciled(
-    harness: Staging,
+    harness: HarnessFactory,
 ) -> None:
     calling = asyncio.Event()
 

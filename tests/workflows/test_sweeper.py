@@ -12,16 +12,17 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from tests.fakes import fake
-from tests.workflows.harness import Staging
+from tests.workflows.harness import HarnessFactory
 from workflows import steps
-from workflows.system.sweeper import TURNS, Sweeper
+from workflows.system.sweeper import Sweeper
 from workflows.system.sweeper_types import SweepResult
+from workflows.system.turns import TURNS
 
 _ENOUGH = ApplicationError("enough", non_retryable=True)
 
 
 async def test_it_sweeps_again_when_the_last_sweep_said(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     gaps = [timedelta(minutes=5), timedelta(milliseconds=100), timedelta(minutes=1)]
     sweep, swept = fake(
@@ -37,7 +38,7 @@ async def test_it_sweeps_again_when_the_last_sweep_said(
 
 
 async def test_a_sweep_that_raises_is_tried_again(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     sweep, swept = fake(steps.sweep, ConnectionError("no database"), _ENOUGH)
     async with harness(sweep) as sweeping:
@@ -46,7 +47,7 @@ async def test_a_sweep_that_raises_is_tried_again(
 
 
 async def test_it_begins_a_new_run_before_its_history_grows_long(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     turn = SweepResult(started=0, applied=0, next_in=timedelta(seconds=2))
     sweep, swept = fake(steps.sweep, *[turn] * TURNS, _ENOUGH)

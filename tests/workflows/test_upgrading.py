@@ -10,7 +10,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from models.enums import PaymentStatus
 from tests.fakes import fake
-from tests.workflows.harness import Harness, Staging
+from tests.workflows.harness import Harness, HarnessFactory
 from tests.workflows.upgrade_harness import (
     FAILED,
     GRANTED,
@@ -38,7 +38,7 @@ def on(skipping: WorkflowEnvironment) -> On:
 
 
 async def test_money_that_is_taken_at_once_becomes_credits_without_a_wait(
-    harness: Staging, on: On
+    harness: HarnessFactory, on: On
 ) -> None:
     charge, charged = fake(steps.charge, TAKEN)
     grant, granted = fake(steps.grant, GRANTED)
@@ -50,21 +50,23 @@ async def test_money_that_is_taken_at_once_becomes_credits_without_a_wait(
     assert charged == granted == [UpgradeStep(tenant_id=3, payment_id=7)]
 
 
-async def test_a_declined_payment_is_over_at_once(harness: Staging, on: On) -> None:
+async def test_a_declined_payment_is_over_at_once(harness: HarnessFactory, on: On) -> None:
     charge, _ = fake(steps.charge, FAILED)
     async with harness(charge) as acts:
         assert await on(acts).play() is PaymentStatus.FAILED
     assert acts.asked == ["charge"]
 
 
-async def test_a_payment_that_was_over_before_is_left_alone(harness: Staging, on: On) -> None:
-    charge, _ = fake(steps.charge, stands(PaymentStatus.REFUNDED, GRANTED.duty))
+async def test_a_payment_that_was_over_before_is_left_alone(
+    harness: HarnessFactory, on: On
+) -> None:
+    charge, _ = fake(steps.charge, stands(PaymentStatus.REFUNDED, GRANTED.next_action))
     async with harness(charge) as acts:
         assert await on(acts).play() is PaymentStatus.REFUNDED
     assert acts.asked == ["charge"]
 
 
-async def test_news_end_the_wait_and_the_row_tells_them(harness: Staging, on: On) -> None:
+async def test_news_end_the_wait_and_the_row_tells_them(harness: HarnessFactory, on: On) -> None:
     charge, _ = fake(steps.charge, UNDER_WAY)
     await_payment, _ = fake(steps.await_payment, TAKEN)
     grant, _ = fake(steps.grant, GRANTED)
@@ -78,7 +80,7 @@ async def test_news_end_the_wait_and_the_row_tells_them(harness: Staging, on: On
     assert acts.asked == ["charge", "await_payment", "grant"]
 
 
-async def test_a_silent_gateway_is_asked_ever_more_seldom(harness: Staging, on: On) -> None:
+async def test_a_silent_gateway_is_asked_ever_more_seldom(harness: HarnessFactory, on: On) -> None:
     charge, _ = fake(steps.charge, UNDER_WAY)
     await_payment, _ = fake(steps.await_payment, *[UNDER_WAY] * 30, NEEDS_ACTION, TAKEN)
     grant, _ = fake(steps.grant, GRANTED)
@@ -90,7 +92,7 @@ async def test_a_silent_gateway_is_asked_ever_more_seldom(harness: Staging, on: 
     assert (gaps[0], gaps[1], gaps[-1]) == (WAITS.news_wait, WAITS.poll_first, WAITS.poll_longest)
 
 
-async def test_a_lost_answer_is_asked_for_again(harness: Staging, on: On) -> None:
+async def test_a_lost_answer_is_asked_for_again(harness: HarnessFactory, on: On) -> None:
     charge, _ = fake(steps.charge, UNANSWERED, UNANSWERED, TAKEN)
     grant, _ = fake(steps.grant, GRANTED)
     async with harness(charge, grant) as acts:
@@ -100,10 +102,14 @@ async def test_a_lost_answer_is_asked_for_again(harness: Staging, on: On) -> Non
     assert acts.asked == ["charge"] * 3 + ["grant"]
 
 
-async def test_the_gateways_wish_for_a_longer_pause_is_granted(harness: Staging, on: On) -> None:
+async def test_the_gateways_wish_for_a_longer_pause_is_granted(
+    harness: HarnessFactory, on: On
+) -> None:
     wish = timedelta(minutes=7)
     charge, _ = fake(
-        steps.charge, stands(PaymentStatus.PENDING, UNANSWERED.duty, retry_after=wish), FAILED
+        steps.charge,
+        stands(PaymentStatus.PENDING, UNANSWERED.next_action, retry_after=wish),
+        FAILED,
     )
     async with harness(charge) as acts:
         purchase = on(acts)
@@ -113,7 +119,7 @@ async def test_the_gateways_wish_for_a_longer_pause_is_granted(harness: Staging,
 
 @pytest.mark.parametrize("word", [UNDER_WAY, NEEDS_ACTION], ids=["processing", "action"])
 async def test_what_nobody_pays_is_called_off_after_the_horizon(
-    harness: Staging, on: On, word: object
+    harness: HarnessFactory, on: On, word: object
 ) -> None:
     charge, _ = fake(steps.charge, word)
     await_payment, followed = fake(steps.await_payment, word, repeat_last=True)
@@ -128,7 +134,7 @@ async def test_what_nobody_pays_is_called_off_after_the_horizon(
 
 
 async def test_a_gateway_out_of_reach_is_given_up_after_the_horizon(
-    harness: Staging, on: On
+    harness: HarnessFactory, on: On
 ) -> None:
     charge, tries = fake(steps.charge, UNANSWERED, repeat_last=True)
     cancel_charge, _ = fake(steps.cancel_charge, NOT_CANCELED, NOT_CANCELED, FAILED)
@@ -141,7 +147,7 @@ async def test_a_gateway_out_of_reach_is_given_up_after_the_horizon(
 
 
 async def test_money_that_is_found_when_calling_off_becomes_credits(
-    harness: Staging, on: On
+    harness: HarnessFactory, on: On
 ) -> None:
     charge, _ = fake(steps.charge, UNDER_WAY)
     await_payment, _ = fake(steps.await_payment, UNDER_WAY, repeat_last=True)
@@ -152,7 +158,9 @@ async def test_money_that_is_found_when_calling_off_becomes_credits(
     assert acts.asked[-2:] == ["cancel_charge", "grant"]
 
 
-async def test_an_order_older_than_the_horizon_is_never_charged(harness: Staging, on: On) -> None:
+async def test_an_order_older_than_the_horizon_is_never_charged(
+    harness: HarnessFactory, on: On
+) -> None:
     cancel_charge, _ = fake(steps.cancel_charge, FAILED)
     async with harness(cancel_charge) as acts:
         purchase = on(acts)
@@ -160,7 +168,9 @@ async def test_an_order_older_than_the_horizon_is_never_charged(harness: Staging
     assert acts.asked == ["cancel_charge"]
 
 
-async def test_credits_that_cannot_be_granted_are_paid_back(harness: Staging, on: On) -> None:
+async def test_credits_that_cannot_be_granted_are_paid_back(
+    harness: HarnessFactory, on: On
+) -> None:
     charge, _ = fake(steps.charge, TAKEN)
     grant, _ = fake(steps.grant, NOT_GRANTED)
     refund, _ = fake(steps.refund, REFUNDED)
@@ -172,7 +182,7 @@ async def test_credits_that_cannot_be_granted_are_paid_back(harness: Staging, on
 
 
 async def test_a_refund_is_tried_until_it_succeeds_however_long_that_takes(
-    harness: Staging, on: On
+    harness: HarnessFactory, on: On
 ) -> None:
     charge, _ = fake(steps.charge, NOT_GRANTED)
     refund, _ = fake(steps.refund, *[NOT_GRANTED] * 80, REFUNDED)
@@ -185,7 +195,7 @@ async def test_a_refund_is_tried_until_it_succeeds_however_long_that_takes(
     assert len(gaps) == 80
 
 
-async def test_a_step_that_raises_is_tried_again(harness: Staging, on: On) -> None:
+async def test_a_step_that_raises_is_tried_again(harness: HarnessFactory, on: On) -> None:
     away = ConnectionError("no database")
     charge, charged = fake(steps.charge, away, away, UNDER_WAY)
     await_payment, followed = fake(steps.await_payment, away, TAKEN)
@@ -197,7 +207,7 @@ async def test_a_step_that_raises_is_tried_again(harness: Staging, on: On) -> No
 
 
 async def test_a_payment_that_is_not_there_fails_the_workflow_for_everybody_to_see(
-    harness: Staging, on: On
+    harness: HarnessFactory, on: On
 ) -> None:
     missing = ApplicationError("details are in the worker's log", type="PaymentMissing")
     charge, charged = fake(steps.charge, missing)
@@ -207,7 +217,7 @@ async def test_a_payment_that_is_not_there_fails_the_workflow_for_everybody_to_s
     assert len(charged) == 1
 
 
-async def test_it_goes_on_from_history_alone(harness: Staging, on: On) -> None:
+async def test_it_goes_on_from_history_alone(harness: HarnessFactory, on: On) -> None:
     charge, _ = fake(steps.charge, UNANSWERED, UNDER_WAY)
     await_payment, _ = fake(steps.await_payment, UNDER_WAY, TAKEN)
     grant, _ = fake(steps.grant, NOT_GRANTED)

@@ -12,9 +12,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from tests.fakes import fake
-from tests.workflows.harness import Staging
+from tests.workflows.harness import HarnessFactory
 from workflows import steps
-from workflows.system.watcher import TURNS, Watcher
+from workflows.system.turns import TURNS
+from workflows.system.watcher import Watcher
 from workflows.system.watcher_types import WatchResult, WatchStep
 
 _ENOUGH = ApplicationError("enough", non_retryable=True)
@@ -22,7 +23,7 @@ FIRST, SECOND = WatchStep(), WatchStep(after_tenant=3, after_merchant=7)
 
 
 async def test_each_turn_goes_on_where_the_last_one_ended(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     turns = [
         WatchResult(moved=1, following=SECOND, next_in=timedelta(minutes=1)),
@@ -39,7 +40,7 @@ async def test_each_turn_goes_on_where_the_last_one_ended(
 
 
 async def test_a_new_run_goes_on_where_the_last_one_ended(
-    harness: Staging, skipping: WorkflowEnvironment
+    harness: HarnessFactory, skipping: WorkflowEnvironment
 ) -> None:
     turn = WatchResult(moved=0, following=SECOND, next_in=timedelta(seconds=2))
     watch, watched = fake(steps.watch, *[turn] * TURNS, _ENOUGH)

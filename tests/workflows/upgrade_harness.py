@@ -9,7 +9,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from models.enums import PaymentStatus
-from models.rules.billing.payments import Duty
+from models.rules.billing.payments import PaymentAction
 from models.rules.waits import PaymentWaits
 from tests.workflows.harness import Harness, until
 from workflows.billing.types import PaymentProgress, UpgradeInput
@@ -27,19 +27,19 @@ WAITS = PaymentWaits(
 Handle = WorkflowHandle[Upgrade, PaymentStatus]
 
 
-def stands(status: PaymentStatus, duty: Duty, **more: Any) -> PaymentProgress:
-    return PaymentProgress(status=status, duty=duty, **more)
+def stands(status: PaymentStatus, next_action: PaymentAction, **more: Any) -> PaymentProgress:
+    return PaymentProgress(status=status, next_action=next_action, **more)
 
 
-UNANSWERED = stands(PaymentStatus.PENDING, Duty.CHARGE)
-UNDER_WAY = stands(PaymentStatus.PENDING, Duty.AWAIT)
-NEEDS_ACTION = stands(PaymentStatus.REQUIRES_ACTION, Duty.AWAIT)
-NOT_CANCELED = stands(PaymentStatus.PENDING, Duty.CANCEL_CHARGE)
-TAKEN = stands(PaymentStatus.SUCCEEDED, Duty.GRANT)
-GRANTED = stands(PaymentStatus.SUCCEEDED, Duty.NOTHING, moved=True)
-NOT_GRANTED = stands(PaymentStatus.SUCCEEDED, Duty.REFUND, moved=True)
-FAILED = stands(PaymentStatus.FAILED, Duty.NOTHING, moved=True)
-REFUNDED = stands(PaymentStatus.REFUNDED, Duty.NOTHING, moved=True)
+UNANSWERED = stands(PaymentStatus.PENDING, PaymentAction.CHARGE)
+UNDER_WAY = stands(PaymentStatus.PENDING, PaymentAction.AWAIT)
+NEEDS_ACTION = stands(PaymentStatus.REQUIRES_ACTION, PaymentAction.AWAIT)
+NOT_CANCELED = stands(PaymentStatus.PENDING, PaymentAction.CANCEL_CHARGE)
+TAKEN = stands(PaymentStatus.SUCCEEDED, PaymentAction.GRANT)
+GRANTED = stands(PaymentStatus.SUCCEEDED, PaymentAction.NONE, moved=True)
+NOT_GRANTED = stands(PaymentStatus.SUCCEEDED, PaymentAction.REFUND, moved=True)
+FAILED = stands(PaymentStatus.FAILED, PaymentAction.NONE, moved=True)
+REFUNDED = stands(PaymentStatus.REFUNDED, PaymentAction.NONE, moved=True)
 
 
 class Purchase:

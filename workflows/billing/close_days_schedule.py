@@ -29,7 +29,7 @@ _SHORTEST: Final = timedelta(seconds=10)
 """Temporal looks no less far back for turns that were missed."""
 
 
-async def keep_closing_scheduled(
+async def ensure_close_days_schedule(
     client: Client, every: timedelta, *, schedule_id: str = names.CLOSE_DAYS_ID, adjust: bool
 ) -> None:
     """Make sure that days are closed again and again; every worker asks, one schedule is enough.

@@ -32,6 +32,7 @@ class UpgradeStart:
 
     tenant_id: int
     payment_id: int
+    public_id: int
     merchant: str
     channel: Channel
     scope: str
@@ -42,7 +43,7 @@ class UpgradeStart:
     def workflow_id(self) -> str:
         """The id under which every retry of this purchase meets."""
         return names.upgrade_workflow_id(
-            self.tenant_id, self.scope, self.idempotency_key, self.payment_id
+            self.tenant_id, self.scope, self.idempotency_key, self.public_id
         )
 
 
@@ -67,6 +68,7 @@ async def start_upgrade(
                 payment_id=upgrade.payment_id,
                 accepted_at=upgrade.accepted_at,
                 waits=waits,
+                public_id=upgrade.public_id,
             ),
             id=upgrade.workflow_id,
             task_queue=names.MONEY,
@@ -75,7 +77,7 @@ async def start_upgrade(
             id_reuse_policy=reuse,
             search_attributes=_search_attributes(upgrade),
             static_summary=f"{upgrade.channel} credits for {upgrade.merchant}, "
-            f"payment {upgrade.payment_id}",
+            f"payment {upgrade.public_id}",
             start_signal=Upgrade.payment_reported.__name__ if reported else None,
         )
     except WorkflowAlreadyStartedError:
@@ -100,7 +102,7 @@ def _search_attributes(upgrade: UpgradeStart) -> TypedSearchAttributes:
         SearchAttributePair(names.TENANT, upgrade.tenant_id),
         SearchAttributePair(names.MERCHANT, upgrade.merchant),
         SearchAttributePair(names.CHANNEL, str(upgrade.channel)),
-        SearchAttributePair(names.PAYMENT, upgrade.payment_id),
+        SearchAttributePair(names.PAYMENT, upgrade.public_id),
     ]
     if upgrade.idempotency_key is not None:
         pairs.append(SearchAttributePair(names.IDEMPOTENCY_KEY, upgrade.idempotency_key))

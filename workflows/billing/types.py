@@ -1,4 +1,4 @@
-"""What the purchase of credits tells Temporal: ids, words and times.
+"""Inputs and results of the upgrade workflow: ids, enum values and times.
 
 No payment method, amount or reference of the integrator's.
 """
@@ -7,37 +7,39 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.enums import PaymentStatus
-from models.rules.billing.payments import Duty
+from models.rules.billing.payments import PaymentAction
 from models.rules.waits import PaymentWaits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpgradeInput:
-    """One accepted order of credits to carry to its end."""
+    """One accepted purchase of credits."""
 
     tenant_id: int
     payment_id: int
     accepted_at: datetime
     waits: PaymentWaits
+    public_id: int = 0
+    """Of the payment, for logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpgradeStep:
-    """For which payment something is to be done."""
+    """The payment to act on."""
 
     tenant_id: int
     payment_id: int
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentProgress:
-    """How a payment stands after a step, and what is to be done next.
+    """State of a payment after an activity, and the next action.
 
-    `retry_after` is the gateway's own wish, if it gave one; `moved` says that this very call
-    changed the status.
+    `retry_after` is the gateway's, if it gave one; `moved` says that this call changed the status.
     """
 
     status: PaymentStatus
-    duty: Duty
+    next_action: PaymentAction
     retry_after: timedelta | None = None
     moved: bool = False

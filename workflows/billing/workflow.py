@@ -1,4 +1,4 @@
-"""The purchase of credits: from the order to credits, to nothing taken, or to money given back."""
+"""The workflow of a purchase of credits: granted, nothing charged, or refunded."""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -8,98 +8,100 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from models.enums import PaymentStatus
-    from models.rules.billing.payments import Duty
+    from models.rules.billing.payments import PaymentAction
     from workflows import names, policies, steps
     from workflows.billing.types import PaymentProgress, UpgradeInput, UpgradeStep
 
 
 @workflow.defn(name="upgrade")
 class Upgrade:
-    """Carry one payment to its end.
+    """Drive one payment to its terminal status.
 
-    charge → wait for the gateway's word → grant, or refund. The row in Postgres is the judge at
-    every step: each answers with what is to be done next.
+    charge → wait for the outcome → grant, or refund. The row in Postgres decides: each activity
+    returns the next action.
     """
 
     @workflow.init
-    def __init__(self, order: UpgradeInput) -> None:
-        self._order = order
-        self._waits = order.waits
-        self._step = UpgradeStep(tenant_id=order.tenant_id, payment_id=order.payment_id)
+    def __init__(self, input: UpgradeInput) -> None:
+        self._input = input
+        self._waits = input.waits
+        self._step = UpgradeStep(
+            tenant_id=input.tenant_id, payment_id=input.payment_id, public_id=input.public_id
+        )
         self._reported = False
 
     @workflow.run
-    async def run(self, order: UpgradeInput) -> PaymentStatus:
+    async def run(self, input: UpgradeInput) -> PaymentStatus:
         """Return the status the payment ended with."""
-        standing = await self._charge()
-        while standing.duty is not Duty.NOTHING:
-            standing = await self._do(standing)
-        workflow.upsert_search_attributes([names.OUTCOME.value_set(standing.status)])
-        return standing.status
+        progress = await self._charge()
+        while progress.next_action is not PaymentAction.NONE:
+            progress = await self._do(progress)
+        workflow.upsert_search_attributes([names.OUTCOME.value_set(progress.status)])
+        return progress.status
 
     @workflow.signal
     def payment_reported(self) -> None:
-        """Wake up: the row tells more than before."""
+        """End a wait: the row has changed."""
         self._reported = True
 
-    async def _do(self, standing: PaymentProgress) -> PaymentProgress:
-        """Do what is due, as long as that takes; return with what is due next."""
+    async def _do(self, progress: PaymentProgress) -> PaymentProgress:
+        """Perform the next action until it is another one; return that."""
         waits = self._waits
-        match standing.duty:
-            case Duty.CHARGE:
+        match progress.next_action:
+            case PaymentAction.CHARGE:
                 again = waits.retry_every
-                return await self._repeat(self._charge, standing, again, again, "wait to charge")
-            case Duty.AWAIT:
+                return await self._repeat(self._charge, progress, again, again, "wait to charge")
+            case PaymentAction.AWAIT:
                 first, then = waits.news_wait, waits.poll_first
-                return await self._repeat(self._ask, standing, first, then, "wait for the gateway")
-            case Duty.CANCEL_CHARGE:
+                return await self._repeat(self._ask, progress, first, then, "wait for the gateway")
+            case PaymentAction.CANCEL_CHARGE:
                 again = waits.retry_every
                 return await self._repeat(
-                    self._cancel_charge, standing, again, again, "wait to cancel"
+                    self._cancel_charge, progress, again, again, "wait to cancel"
                 )
-            case Duty.GRANT:
+            case PaymentAction.GRANT:
                 return await self._grant()
-            case Duty.REFUND:
-                standing, again = await self._refund(), waits.retry_every
-                return await self._repeat(self._refund, standing, again, again, "wait to refund")
-            case Duty.NOTHING:
-                return standing
+            case PaymentAction.REFUND:
+                progress, again = await self._refund(), waits.retry_every
+                return await self._repeat(self._refund, progress, again, again, "wait to refund")
+            case PaymentAction.NONE:
+                return progress
 
     async def _repeat(
         self,
         step: Callable[[], Awaitable[PaymentProgress]],
-        standing: PaymentProgress,
+        progress: PaymentProgress,
         first: timedelta,
         then: timedelta,
         summary: str,
     ) -> PaymentProgress:
-        """Wait and take a step, ever more seldom, until something else is due than before.
+        """Wait and repeat an activity, with growing gaps, until the next action is another one.
 
-        Nothing is in hand here but the order, so a long history may be cut off.
+        No state is held here besides the input, so it may continue as new.
         """
-        duty, since, wait = standing.duty, workflow.now(), first
-        while standing.duty is duty and duty is not Duty.NOTHING:
+        next_action, since, wait = progress.next_action, workflow.now(), first
+        while progress.next_action is next_action and next_action is not PaymentAction.NONE:
             if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(self._order)
-            await self._pause(max(wait, standing.retry_after or wait), summary)
-            standing = await step()
+                workflow.continue_as_new(self._input)
+            await self._pause(max(wait, progress.retry_after or wait), summary)
+            progress = await step()
             wait = min(max(then, (workflow.now() - since) / 4), self._waits.poll_longest)
-        return standing
+        return progress
 
     async def _charge(self) -> PaymentProgress:
-        """Ask the gateway to charge, unless the order is too old to surprise anybody with it."""
+        """Ask the gateway to charge, unless the purchase was accepted too long ago."""
         if self._past_horizon():
             return await self._cancel_charge()
         return await workflow.execute_local_activity(steps.charge, self._step, **policies.CHARGE)
 
     async def _ask(self) -> PaymentProgress:
-        """Learn what is known; if that is nothing new, ask the gateway; past the horizon end it."""
-        standing = await workflow.execute_activity(
+        """Read the state of the charge or ask the gateway; past the horizon, cancel the charge."""
+        progress = await workflow.execute_activity(
             steps.await_payment, self._step, **policies.AWAIT_PAYMENT
         )
-        if standing.duty is Duty.AWAIT and self._past_horizon():
+        if progress.next_action is PaymentAction.AWAIT and self._past_horizon():
             return await self._cancel_charge()
-        return standing
+        return progress
 
     async def _cancel_charge(self) -> PaymentProgress:
         return await workflow.execute_activity(
@@ -113,7 +115,7 @@ class Upgrade:
         return await workflow.execute_activity(steps.refund, self._step, **policies.REFUND)
 
     async def _pause(self, wait: timedelta, summary: str) -> None:
-        """Wait, unless there are news."""
+        """Wait; the signal ends it."""
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._reported, timeout=wait, timeout_summary=summary
@@ -121,4 +123,4 @@ class Upgrade:
         self._reported = False
 
     def _past_horizon(self) -> bool:
-        return workflow.now() - self._order.accepted_at >= self._waits.horizon
+        return workflow.now() - self._input.accepted_at >= self._waits.horizon

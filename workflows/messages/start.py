@@ -44,6 +44,7 @@ async def start_send(
                 message_id=send.message_id,
                 waits=waits,
                 merchant_id=send.merchant_id,
+                public_id=send.public_id,
             ),
             id=send.workflow_id,
             task_queue=names.MESSAGES,
@@ -52,7 +53,7 @@ async def start_send(
             id_reuse_policy=reuse,
             search_attributes=_search_attributes(send),
             static_summary=f"{send.type} by {send.channel} for "
-            f"{send.merchant or 'the tenant itself'}, message {send.message_id}",
+            f"{send.merchant or 'the tenant itself'}, message {send.public_id}",
             priority=Priority(
                 priority_key=names.priority_of(send.type),
                 fairness_key=f"{send.tenant_id}.{send.merchant_id}",
@@ -91,7 +92,7 @@ def _search_attributes(send: SendStart) -> TypedSearchAttributes:
     pairs: list[SearchAttributePair[int] | SearchAttributePair[str]] = [
         SearchAttributePair(names.TENANT, send.tenant_id),
         SearchAttributePair(names.CHANNEL, str(send.channel)),
-        SearchAttributePair(names.MESSAGE, send.message_id),
+        SearchAttributePair(names.MESSAGE, send.public_id),
     ]
     if send.merchant:
         pairs.append(SearchAttributePair(names.MERCHANT, send.merchant))

@@ -20,6 +20,8 @@ class SendInput:
     waits: SendWaits
     merchant_id: int = 0
     """0 for what belongs to the tenant itself, and for what was started before this was told."""
+    public_id: int = 0
+    """Of the message, for logs."""
 
 
 class Verdict(StrEnum):
@@ -32,8 +34,8 @@ class Verdict(StrEnum):
     """Policy or validity forbids it now."""
     LATER = "LATER"
     """Not due, not processed or not allowed yet; nothing was sent."""
-    LINE = "LINE"
-    """It stands in its sender's line and is woken when it is let in; `until` is for doubt only."""
+    QUEUED_FOR_SENDER = "QUEUED_FOR_SENDER"
+    """In its sender's queue; signaled when a slot is granted. `until`: if the signal is lost."""
     BUSY = "BUSY"
     """The provider's fast path is full; ask again on its own queue."""
     AMBIGUOUS = "AMBIGUOUS"
@@ -49,14 +51,15 @@ class DispatchStep:
     tenant_id: int
     message_id: int
     merchant_id: int = 0
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchResult:
     """What came of it.
 
-    `until` goes with LATER and LINE, `error_code` with REFUSED and BLOCKED. `reported` says that
-    a report is already stored, so nobody needs to wait for its signal.
+    `until` goes with LATER and QUEUED_FOR_SENDER, `error_code` with REFUSED and BLOCKED. `reported`
+    says that a report is already stored, so that its signal need not be awaited.
     """
 
     verdict: Verdict
@@ -81,6 +84,7 @@ class ReconcileStep:
 
     tenant_id: int
     message_id: int
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,7 @@ class PollStep:
 
     tenant_id: int
     message_id: int
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +112,7 @@ class PollResult:
 
 
 class Ending(StrEnum):
-    """Why the story of a message is over."""
+    """Why the workflow of a message is over."""
 
     REPORTED = "REPORTED"
     REFUSED = "REFUSED"
@@ -127,6 +132,7 @@ class SettleStep:
     ending: Ending
     error_code: ErrorCode | None = None
     merchant_id: int = 0
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

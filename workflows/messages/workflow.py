@@ -1,4 +1,4 @@
-"""The life of one accepted message."""
+"""The workflow of one accepted message."""
 
 import contextlib
 from datetime import datetime, timedelta
@@ -26,23 +26,23 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="send-message")
 class SendMessage:
-    """Carry one accepted message to exactly one end.
+    """Drive one accepted message to exactly one terminal status.
 
-    wait → dispatch → (reconcile) → wait for the report → settle. The row in Postgres is the judge
-    at every step; this is the hand that makes it move.
+    wait → dispatch → (reconcile) → wait for the report → settle. Every activity decides by the row
+    in Postgres, which is the source of truth.
     """
 
     @workflow.init
-    def __init__(self, order: SendInput) -> None:
-        self._order = order
-        self._waits = order.waits
+    def __init__(self, input: SendInput) -> None:
+        self._input = input
+        self._waits = input.waits
         self._reported = False
         self._row_changed = False
         self._taken_at: datetime | None = None
         self._error_code: ErrorCode | None = None
 
     @workflow.run
-    async def run(self, order: SendInput) -> MessageStatus:
+    async def run(self, input: SendInput) -> MessageStatus:
         """Return the status the message ended with."""
         ending = await self._deliver()
         settled = await self._settle(ending)
@@ -56,16 +56,16 @@ class SendMessage:
 
     @workflow.signal
     def delivery_reported(self) -> None:
-        """Wake up: a report is stored."""
+        """End the wait for a report: one is stored."""
         self._reported = True
 
     @workflow.signal
     def row_changed(self) -> None:
-        """Look at the row again: it was canceled, or its turn has come."""
+        """Read the row again: it was canceled, or a slot was granted."""
         self._row_changed = True
 
     async def _deliver(self) -> Ending:
-        """Dispatch until a provider surely has the message, or nobody may have it."""
+        """Dispatch until a provider has accepted the message, or none may."""
         while True:
             handed = await self._dispatch()
             match handed.verdict:
@@ -78,8 +78,8 @@ class SendMessage:
                     return Ending.OVER
                 case Verdict.LATER | Verdict.BUSY:
                     await self._pause(handed.until, "wait until due")
-                case Verdict.LINE:
-                    await self._pause(handed.until, "wait in line for the sender")
+                case Verdict.QUEUED_FOR_SENDER:
+                    await self._pause(handed.until, "queued for the sender")
                 case Verdict.AMBIGUOUS:
                     finding = await self._reconcile()
                     if finding is Finding.FOUND:
@@ -90,14 +90,15 @@ class SendMessage:
     async def _dispatch(self) -> DispatchResult:
         """Try once on the fast path; if the provider is busy, in its own queue.
 
-        Nothing is in hand here but the order, so a long history may be cut off.
+        No state is held here besides the input, so it may continue as new.
         """
         if workflow.info().is_continue_as_new_suggested():
-            workflow.continue_as_new(self._order)
+            workflow.continue_as_new(self._input)
         step = DispatchStep(
-            tenant_id=self._order.tenant_id,
-            message_id=self._order.message_id,
-            merchant_id=self._order.merchant_id,
+            tenant_id=self._input.tenant_id,
+            message_id=self._input.message_id,
+            merchant_id=self._input.merchant_id,
+            public_id=self._input.public_id,
         )
         handed = await workflow.execute_local_activity(steps.dispatch, step, **policies.DISPATCH)
         if handed.verdict is Verdict.BUSY and handed.provider is not None:
@@ -108,11 +109,15 @@ class SendMessage:
         return handed
 
     async def _reconcile(self) -> Finding:
-        """Ask for the truth of a lost answer until it is known or the horizon is reached."""
+        """Look up a lost answer until it is known or the horizon is reached."""
         since = workflow.now()
-        step = ReconcileStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
+        step = ReconcileStep(
+            tenant_id=self._input.tenant_id,
+            message_id=self._input.message_id,
+            public_id=self._input.public_id,
+        )
         while True:
-            self._reported = False  # what is stored by now, the step reads itself
+            self._reported = False  # the activity itself reads what is stored by now
             result = await self._ask_truth(step)
             self._reported = self._reported or result.reported
             if result.finding is not Finding.UNCERTAIN or self._past_horizon(since):
@@ -121,10 +126,14 @@ class SendMessage:
             await self._reported_within(self._gap(since, self._waits.reconcile_every))
 
     async def _report(self) -> Ending:
-        """Wait until what became of the message is stored, asking when nobody tells."""
+        """Wait until a final report is stored; poll the provider if none arrives."""
         since = self._taken_at = self._taken_at or workflow.now()
         patience = self._waits.report_wait
-        step = PollStep(tenant_id=self._order.tenant_id, message_id=self._order.message_id)
+        step = PollStep(
+            tenant_id=self._input.tenant_id,
+            message_id=self._input.message_id,
+            public_id=self._input.public_id,
+        )
         while not self._reported and not await self._reported_within(patience):
             if await self._ask_report(step):
                 break
@@ -135,14 +144,14 @@ class SendMessage:
         return Ending.REPORTED
 
     async def _ask_truth(self, step: ReconcileStep) -> ReconcileResult:
-        """Ask once; a step that cannot be done proves nothing, and the horizon comes anyway."""
+        """Look up once. A failed activity proves nothing; the horizon bounds the retries."""
         try:
             return await workflow.execute_activity(steps.reconcile, step, **policies.RECONCILE)
         except ActivityError:
             return ReconcileResult(finding=Finding.UNCERTAIN)
 
     async def _ask_report(self, step: PollStep) -> bool:
-        """Ask once; a step that cannot be done tells nothing, and the horizon comes anyway."""
+        """Poll once. A failed activity reports nothing; the horizon bounds the retries."""
         try:
             polled = await workflow.execute_activity(steps.poll, step, **policies.POLL)
         except ActivityError:
@@ -150,15 +159,16 @@ class SendMessage:
         return polled.reported
 
     async def _settle(self, ending: Ending) -> SettleResult:
-        """Write the end, or learn from the row how it ended."""
+        """Settle the message, or read how it was settled."""
         return await workflow.execute_local_activity(
             steps.settle,
             SettleStep(
-                tenant_id=self._order.tenant_id,
-                message_id=self._order.message_id,
+                tenant_id=self._input.tenant_id,
+                message_id=self._input.message_id,
                 ending=ending,
                 error_code=self._error_code,
-                merchant_id=self._order.merchant_id,
+                merchant_id=self._input.merchant_id,
+                public_id=self._input.public_id,
             ),
             **policies.SETTLE,
         )
@@ -173,7 +183,7 @@ class SendMessage:
         return True
 
     async def _pause(self, until: datetime | None, summary: str) -> None:
-        """Wait for the hour, at least a moment: a loop without a wait would never end."""
+        """Wait until a time or a signal, at least 100 ms, so that no loop spins."""
         shortest = timedelta(milliseconds=100)
         wait = shortest if until is None else max(until - workflow.now(), shortest)
         with contextlib.suppress(TimeoutError):
@@ -186,5 +196,5 @@ class SendMessage:
         return workflow.now() - since >= self._waits.reconcile_horizon
 
     def _gap(self, since: datetime, first: timedelta) -> timedelta:
-        """Grow with the time already spent, so that days of asking leave a short history."""
+        """Return a wait that grows with the time already spent, which keeps the history short."""
         return min(max(first, (workflow.now() - since) / 4), self._waits.poll_longest)

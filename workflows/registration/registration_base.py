@@ -1,4 +1,4 @@
-"""How an errand at the 10DLC registry is carried to its end: the part all its stories share."""
+"""Base of the workflows that carry out operations at the 10DLC registry."""
 
 import contextlib
 from datetime import datetime, timedelta
@@ -12,77 +12,76 @@ with workflow.unsafe.imports_passed_through():
     from workflows.registration.types import RegistrationInput, RegistrationResult, RegistrationStep
 
 _SHORTEST = timedelta(milliseconds=100)
-"""A loop without a wait would never end."""
+"""Shortest wait, so that no loop spins."""
 
 
 class RegistrationBase:
-    """submit → (reconcile) → ask until it is decided. The row says at every step what is next.
+    """submit → (reconcile) → ask until it is decided. The row determines the next action.
 
-    Nothing is in hand here but the order, so a long history may be cut off at any time.
+    No state is held here besides the input, so it may continue as new at any time.
     """
 
-    def __init__(self, order: RegistrationInput) -> None:
-        self._order = order
-        self._waits = order.waits
+    def __init__(self, input: RegistrationInput) -> None:
+        self._input = input
+        self._waits = input.waits
         self._changed = False
 
     @workflow.signal
     def changed(self) -> None:
-        """Look again: the registry has news, or the row was submitted anew."""
+        """Read the row again: a webhook came, or it was submitted again."""
         self._changed = True
 
     async def _run_all(self, *registry_operations: RegistrationOperation) -> str:
-        """Carry the errands in turn, and again if the row changed meanwhile; return its state."""
+        """Run the operations in turn, again if the row changed meanwhile; return its state."""
         while True:
             self._changed = False
             state = ""
             for registry_operation in registry_operations:
                 state = await self._run_one(registry_operation)
-            # Submitted anew while this was about to end: nobody else would carry it.
+            # Submitted again while this was about to end: no other workflow runs it.
             if not self._changed:
                 workflow.upsert_search_attributes([names.OUTCOME.value_set(state)])
                 return state
 
     async def _run_one(self, registry_operation: RegistrationOperation) -> str:
-        """Carry one errand until the row has it no more."""
+        """Run one operation until the row no longer has it."""
         step = RegistrationStep(
-            tenant_id=self._order.tenant_id,
-            kind=self._order.kind,
-            row_id=self._order.row_id,
+            tenant_id=self._input.tenant_id,
+            kind=self._input.kind,
+            row_id=self._input.row_id,
             registry_operation=registry_operation,
+            public_id=self._input.public_id,
         )
         result = await self._submit(step)
-        move, since = result.move, workflow.now()
-        while result.move is not RegistrationAction.OVER:
+        action, since = result.action, workflow.now()
+        while result.action is not RegistrationAction.OVER:
             if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(self._order)
-            if result.move is not move:
-                move, since = result.move, workflow.now()
-            result = await self._go_on(step, result, since)
+                workflow.continue_as_new(self._input)
+            if result.action is not action:
+                action, since = result.action, workflow.now()
+            result = await self._next_step(step, result, since)
         return result.state
 
-    async def _go_on(
+    async def _next_step(
         self, step: RegistrationStep, last: RegistrationResult, since: datetime
     ) -> RegistrationResult:
-        match last.move:
+        match last.action:
             case RegistrationAction.RECONCILE:
                 gap = self._gap(since, self._waits.reconcile_every)
                 # At first at once: an answer was lost just now.
                 if workflow.now() > since:
-                    await self._pause(gap, "wait to look again for a lost answer")
+                    await self._pause(gap, "wait to reconcile again")
                 return await workflow.execute_activity(
                     steps.reconcile_registration,
                     step,
-                    **policies.reconcile_registration(
-                        f"{step.registry_operation}: did the registry take it?"
-                    ),
+                    **policies.reconcile_registration(f"{step.registry_operation}: reconcile"),
                 )
             case RegistrationAction.ASK:
                 await self._pause(self._gap(since, self._waits.ask_first), "wait for the registry")
                 return await workflow.execute_activity(
                     steps.ask_registration,
                     step,
-                    **policies.registration(f"{step.registry_operation}: is it decided?"),
+                    **policies.registration(f"{step.registry_operation}: poll"),
                 )
             case _:
                 if last.until is not None:
@@ -98,7 +97,7 @@ class RegistrationBase:
         )
 
     async def _pause(self, patience: timedelta, summary: str) -> None:
-        """Wait, at least a moment; news end it."""
+        """Wait at least 100 ms; the signal ends it."""
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._changed,

@@ -1,4 +1,4 @@
-"""How a registration is started, the same way by whoever starts it: the API or the sweeper.
+"""Starts registration workflows, for the API and the sweeper.
 
 Not workflow code: it talks to the server through the client it is given.
 """
@@ -27,7 +27,7 @@ from workflows.registration.workflow import (
 
 _TASK_TIMEOUT: Final = timedelta(seconds=5)
 
-_STORIES: Final[Mapping[RegistrationOperation, tuple[str, Any]]] = {
+_WORKFLOWS: Final[Mapping[RegistrationOperation, tuple[str, Any]]] = {
     RegistrationOperation.REGISTER_BRAND: ("register-brand", RegisterBrand),
     RegistrationOperation.REGISTER_CAMPAIGN: ("register-campaign", RegisterCampaign),
     RegistrationOperation.BUY: ("buy-number", BuyNumber),
@@ -44,33 +44,35 @@ class RegistrationStart:
     tenant_id: int
     kind: RegistrationKind
     row_id: int
+    public_id: int
     registry_operation: RegistrationOperation
     merchant: str
 
     @property
     def workflow_id(self) -> str:
-        """The id under which everybody who starts this story meets."""
+        """The workflow id, which makes starting idempotent."""
         return names.registration_id(
-            _STORIES[self.registry_operation][0], self.tenant_id, self.row_id
+            _WORKFLOWS[self.registry_operation][0], self.tenant_id, self.public_id
         )
 
 
 async def start_registration(
     client: Client, registration: RegistrationStart, waits: RegistrationWaits, *, fresh: bool
 ) -> None:
-    """Make sure a row's story runs; a running one goes on.
+    """Start a row's workflow unless it runs.
 
     Args:
-        fresh: the row was submitted just now. A story about to end is kept by a signal, or
+        fresh: the row was submitted just now. A workflow about to end is kept by a signal, or
             another is started; without it nothing would be left in a running one's history.
     """
     await client.start_workflow(
-        _STORIES[registration.registry_operation][1].run,
+        _WORKFLOWS[registration.registry_operation][1].run,
         RegistrationInput(
             tenant_id=registration.tenant_id,
             kind=registration.kind,
             row_id=registration.row_id,
             waits=waits,
+            public_id=registration.public_id,
         ),
         id=registration.workflow_id,
         task_queue=names.REGISTRATION,
@@ -82,7 +84,7 @@ async def start_registration(
                 SearchAttributePair(names.MERCHANT, registration.merchant),
             ]
         ),
-        static_summary=f"{registration.kind} {registration.row_id} of {registration.merchant}",
+        static_summary=f"{registration.kind} {registration.public_id} of {registration.merchant}",
         start_signal=RegistrationBase.changed.__name__ if fresh else None,
     )
 

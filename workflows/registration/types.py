@@ -19,16 +19,19 @@ class RegistrationInput:
     kind: RegistrationKind
     row_id: int
     waits: RegistrationWaits
+    public_id: int = 0
+    """Of the row, for logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationStep:
-    """Which errand of which row; one that the row no longer has is over."""
+    """Which operation of which row; one that the row no longer has is over."""
 
     tenant_id: int
     kind: RegistrationKind
     row_id: int
     registry_operation: RegistrationOperation
+    public_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,6 @@ class RegistrationResult:
     `until` goes with SUBMIT: nothing was processed, and when to try again.
     """
 
-    move: RegistrationAction
+    action: RegistrationAction
     state: str
     until: datetime | None = None

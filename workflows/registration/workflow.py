@@ -1,7 +1,7 @@
-"""10DLC: how a merchant gets a brand, a campaign and a number that may send for it.
+"""The workflows that register a brand or a campaign, and buy, assign or release a number.
 
-One workflow per row and story. The row in Postgres is the judge at every step: a story started a
-second time, or whose row has moved on, ends at once.
+One workflow per row and operation. The row in Postgres decides at every step: a workflow that is
+started twice, or whose row has another operation by now, ends at once.
 """
 
 from temporalio import workflow
@@ -17,11 +17,11 @@ class RegisterBrand(RegistrationBase):
     """Carry a brand until it is approved or rejected."""
 
     @workflow.init
-    def __init__(self, order: RegistrationInput) -> None:
-        super().__init__(order)
+    def __init__(self, input: RegistrationInput) -> None:
+        super().__init__(input)
 
     @workflow.run
-    async def run(self, order: RegistrationInput) -> str:
+    async def run(self, input: RegistrationInput) -> str:
         """Return the state the brand ended with."""
         return await self._run_all(RegistrationOperation.REGISTER_BRAND)
 
@@ -31,11 +31,11 @@ class RegisterCampaign(RegistrationBase):
     """Carry a campaign until it is approved or rejected."""
 
     @workflow.init
-    def __init__(self, order: RegistrationInput) -> None:
-        super().__init__(order)
+    def __init__(self, input: RegistrationInput) -> None:
+        super().__init__(input)
 
     @workflow.run
-    async def run(self, order: RegistrationInput) -> str:
+    async def run(self, input: RegistrationInput) -> str:
         """Return the state the campaign ended with."""
         return await self._run_all(RegistrationOperation.REGISTER_CAMPAIGN)
 
@@ -45,11 +45,11 @@ class BuyNumber(RegistrationBase):
     """Buy one number, once."""
 
     @workflow.init
-    def __init__(self, order: RegistrationInput) -> None:
-        super().__init__(order)
+    def __init__(self, input: RegistrationInput) -> None:
+        super().__init__(input)
 
     @workflow.run
-    async def run(self, order: RegistrationInput) -> str:
+    async def run(self, input: RegistrationInput) -> str:
         """Return the state of the number."""
         return await self._run_all(RegistrationOperation.BUY)
 
@@ -59,11 +59,11 @@ class AssignNumber(RegistrationBase):
     """Have a number assigned to its campaign."""
 
     @workflow.init
-    def __init__(self, order: RegistrationInput) -> None:
-        super().__init__(order)
+    def __init__(self, input: RegistrationInput) -> None:
+        super().__init__(input)
 
     @workflow.run
-    async def run(self, order: RegistrationInput) -> str:
+    async def run(self, input: RegistrationInput) -> str:
         """Return the state of the assignment."""
         return await self._run_all(RegistrationOperation.ASSIGN)
 
@@ -73,10 +73,10 @@ class ReturnNumber(RegistrationBase):
     """Take a number from its campaign, then give it back."""
 
     @workflow.init
-    def __init__(self, order: RegistrationInput) -> None:
-        super().__init__(order)
+    def __init__(self, input: RegistrationInput) -> None:
+        super().__init__(input)
 
     @workflow.run
-    async def run(self, order: RegistrationInput) -> str:
+    async def run(self, input: RegistrationInput) -> str:
         """Return the state of the number."""
         return await self._run_all(RegistrationOperation.UNASSIGN, RegistrationOperation.RELEASE)

@@ -13,11 +13,11 @@ from workflows.senders.types import SenderQueueStep
 from workflows.senders.workflow import SenderQueue
 
 _TASK_TIMEOUT = timedelta(seconds=5)
-"""A killed worker holds a line up at most this long."""
+"""A killed worker delays a queue at most this long."""
 
 
 async def start_sender_queue(
-    client: Client, line: SenderQueueStep, *, message_queued: bool = False
+    client: Client, queue: SenderQueueStep, *, message_queued: bool = False
 ) -> None:
     """Start the workflow of a sender's queue unless it is running.
 
@@ -27,8 +27,8 @@ async def start_sender_queue(
     """
     await client.start_workflow(
         SenderQueue.run,
-        line,
-        id=names.sender_queue_id(line.tenant_id, line.sender_id, line.channel),
+        queue,
+        id=names.sender_queue_id(queue.tenant_id, queue.sender_public_id, queue.channel),
         task_queue=names.HOUSEKEEPING,
         task_timeout=_TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

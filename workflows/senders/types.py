@@ -10,11 +10,13 @@ from models.enums import Channel
 class SenderQueueStep:
     """Whose queue to grant slots to.
 
-    The row id is used because phone numbers must not enter workflow history.
+    The ids are used because phone numbers must not enter workflow history: that of the row for
+    statements, the public one for the id of the workflow.
     """
 
     tenant_id: int
     sender_id: int
+    sender_public_id: int
     channel: Channel
 
 

@@ -20,17 +20,17 @@ class SenderQueue:
     """
 
     @workflow.init
-    def __init__(self, line: SenderQueueStep) -> None:
-        self._line = line
+    def __init__(self, queue: SenderQueueStep) -> None:
+        self._queue = queue
         self._message_queued = False
 
     @workflow.run
-    async def run(self, line: SenderQueueStep) -> None:
+    async def run(self, queue: SenderQueueStep) -> None:
         """Take turn after turn."""
         for _ in range(TURNS):
             self._message_queued = False
             turn = await workflow.execute_local_activity(
-                steps.grant_sender_slots, self._line, **policies.GRANT_SENDER_SLOTS
+                steps.grant_sender_slots, self._queue, **policies.GRANT_SENDER_SLOTS
             )
             if turn.next_in is not None:
                 with contextlib.suppress(TimeoutError):
@@ -41,7 +41,7 @@ class SenderQueue:
                     )
             elif not self._message_queued:
                 return
-        workflow.continue_as_new(self._line)
+        workflow.continue_as_new(self._queue)
 
     @workflow.signal
     def message_queued(self) -> None:

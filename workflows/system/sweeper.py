@@ -1,12 +1,12 @@
 """The chores that keep promises when a process died at the wrong moment."""
 
+from datetime import timedelta
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows import policies, steps
-
-TURNS = 500
-"""Sweeps in one run, so that its history stays short."""
+    from workflows.system.turns import take_turns
 
 
 @workflow.defn(name="sweeper")
@@ -19,7 +19,9 @@ class Sweeper:
     @workflow.run
     async def run(self) -> None:
         """Start what was accepted but is not running, again and again."""
-        for _ in range(TURNS):
-            swept = await workflow.execute_activity(steps.sweep, **policies.SWEEP)
-            await workflow.sleep(swept.next_in)
+        await take_turns(self._turn)
         workflow.continue_as_new()
+
+    async def _turn(self) -> timedelta:
+        swept = await workflow.execute_activity(steps.sweep, **policies.SWEEP)
+        return swept.next_in

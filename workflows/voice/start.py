@@ -1,4 +1,4 @@
-"""How a directory's being told is started, the same way by the API or the sweeper.
+"""Starts the workflow that updates a SIP directory, for the API and the sweeper.
 
 Not workflow code: it talks to the server through the client it is given.
 """
@@ -13,20 +13,20 @@ from workflows.voice.types import ProvisionInput
 from workflows.voice.workflow import ProvisionVoice
 
 _TASK_TIMEOUT = timedelta(seconds=5)
-"""A killed worker costs a new password at most this."""
+"""A killed worker delays a new password at most this long."""
 
 
 async def start_provisioning(client: Client, user: ProvisionInput) -> None:
-    """Make sure a directory is told of a version of a SIP user. Twice is once."""
+    """Start the workflow of one version of a SIP user unless it runs. Idempotent."""
     await client.start_workflow(
         ProvisionVoice.run,
         user,
-        id=names.provision_id(user.tenant_id, user.credential_id, user.version),
+        id=names.provision_id(user.tenant_id, user.public_id, user.version),
         task_queue=names.REGISTRATION,
         task_timeout=_TASK_TIMEOUT,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         search_attributes=TypedSearchAttributes(
             [SearchAttributePair(names.TENANT, user.tenant_id)]
         ),
-        static_summary="tells the SIP directory of a new password",
+        static_summary="updates a password in the SIP directory",
     )

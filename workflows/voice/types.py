@@ -6,25 +6,26 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisionInput:
-    """One version of a SIP user that a directory must be told."""
+    """One version of a SIP user to be written to a directory."""
 
     tenant_id: int
     credential_id: int
+    public_id: int
     version: int
 
 
 class Provisioned(StrEnum):
-    """What came of telling the directory."""
+    """Outcome of the update."""
 
     STORED = "STORED"
-    """It knows this version or a later one."""
+    """The directory has this version or a later one."""
     DECLINED = "DECLINED"
-    """It will not until somebody changes something there."""
+    """The directory refuses it until its configuration is changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisionStep:
-    """Whom to tell the directory of; the row knows the version."""
+    """The SIP user to write; its row holds the current version."""
 
     tenant_id: int
     credential_id: int
@@ -32,6 +33,6 @@ class ProvisionStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisionResult:
-    """What came of it."""
+    """Outcome of one update."""
 
     outcome: Provisioned

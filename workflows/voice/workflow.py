@@ -1,4 +1,4 @@
-"""Telling a directory that a vendor keeps of a SIP user's new password."""
+"""The workflow that writes a SIP user's new password to a vendor's directory."""
 
 from datetime import timedelta
 
@@ -17,21 +17,21 @@ _LONGEST_GAP = timedelta(hours=1)
 
 @workflow.defn(name="provision-voice")
 class ProvisionVoice:
-    """Tell it until it knows. What stands in its way there, somebody must take away meanwhile.
+    """Retry until the directory has the password, or an operator fixes the directory.
 
-    A later version may overtake this one: the step tells whatever is current, so they agree.
+    A later version may overtake this one: the activity writes the current one, so they agree.
     """
 
     @workflow.run
     async def run(self, user: ProvisionInput) -> None:
-        """Ask again after longer and longer gaps while the directory declines."""
+        """Retry with increasing gaps while the directory declines."""
         step = ProvisionStep(tenant_id=user.tenant_id, credential_id=user.credential_id)
         gap = _FIRST_GAP
         for _ in range(TURNS):
-            told = await workflow.execute_activity(
+            result = await workflow.execute_activity(
                 steps.provision_voice, step, **policies.PROVISION_VOICE
             )
-            if told.outcome is Provisioned.STORED:
+            if result.outcome is Provisioned.STORED:
                 return
             await workflow.sleep(gap, summary="declined, ask again")
             gap = min(gap * 2, _LONGEST_GAP)

@@ -10,7 +10,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.bodies.body_size import in_words, largest_body
+from api.http.bodies.body_size import format_size, largest_body
 from models.errors import HexavoxError, PayloadTooLarge, UnsupportedMediaType
 
 READ_AND_DROPPED: Final = 8 * 1024 * 1024
@@ -119,4 +119,4 @@ def _check_coding(given: list[str]) -> None:
 
 
 def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"A body has at most {in_words(limit)} here.")
+    return PayloadTooLarge(f"A body has at most {format_size(limit)} here.")

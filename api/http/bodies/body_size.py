@@ -66,6 +66,6 @@ def is_chunked(headers: Headers) -> bool:
     return "transfer-encoding" in headers
 
 
-def in_words(size: int) -> str:
+def format_size(size: int) -> str:
     """Write a size as `64 KiB` or `4 MiB`."""
     return f"{size // MIB} MiB" if size >= MIB else f"{size // KIB} KiB"

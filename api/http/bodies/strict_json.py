@@ -40,15 +40,15 @@ class JsonRequest(Request):
             require_json(self.headers.get("content-type", ""))
             body = await self.body()
             check_size(body)
-            await give_way(body)
+            await yield_to_event_loop(body)
             document = read(body)
-            await give_way(body)
+            await yield_to_event_loop(body)
             check_values(document)
             self._json = document
         return self._json
 
 
-async def give_way(body: bytes) -> None:
+async def yield_to_event_loop(body: bytes) -> None:
     """Let other requests have their turn before the next step of a large document."""
     if len(body) > _LARGE:
         await asyncio.sleep(0)
@@ -86,7 +86,7 @@ def read(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}.") from error
     except RecursionError as error:
-        raise MalformedJson("The body is nested too deeply.") from error
+        raise MalformedJson(f"The body is nested more than {DEEPEST} levels deep.") from error
 
 
 def check_text(text: str, where: tuple[int | str, ...]) -> None:
@@ -161,17 +161,17 @@ def _fraction(digits: str) -> Decimal:
 def _check_length(digits: str) -> None:
     """Refuse a number that takes long to read and fits no field."""
     if len(digits) > _LONGEST_READ:
-        raise MalformedJson("A number is too long.")
+        raise MalformedJson(f"A number has more than {_LONGEST_NUMBER} characters.")
     if len(digits) > _LONGEST_NUMBER:
         raise _wrong(None, f"a number has more than {_LONGEST_NUMBER} characters")
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise MalformedJson(f"{word} is not JSON.")
+    raise MalformedJson(f"{word} is not JSON. Leave the field out, or send null or a number.")
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise MalformedJson("A name occurs twice in one object.")
+        raise MalformedJson("A field is given twice in one object. Send each field once.")
     return document

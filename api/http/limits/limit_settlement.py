@@ -27,7 +27,9 @@ async def keep_settling(limits: RequestLimits, database: Database) -> None:
             away = False
         except Exception as error:  # whatever it is, the next turn may succeed
             if not away:
-                log.warning("rate limits not shared", extra={"error": type(error).__name__})
+                log.warning(
+                    "rate limits could not be synchronized", extra={"error": type(error).__name__}
+                )
             away = True
 
 

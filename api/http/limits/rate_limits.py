@@ -15,7 +15,7 @@ MOST_BUCKETS: Final = 20_000
 _MOST_SETTLED: Final = 1000
 """Buckets in one statement."""
 
-_Whose: TypeAlias = tuple[int, int]
+_BucketKey: TypeAlias = tuple[int, int]
 """Tenant and key; key 0 is the tenant's own bucket."""
 
 
@@ -31,8 +31,8 @@ class RequestLimits:
         self.key = key
         self.tenant = tenant
         self._clock = clock
-        self._buckets: OrderedDict[_Whose, TokenBucket] = OrderedDict()
-        self._used: dict[_Whose, TokenBucket] = {}
+        self._buckets: OrderedDict[_BucketKey, TokenBucket] = OrderedDict()
+        self._used: dict[_BucketKey, TokenBucket] = {}
 
     def enter(
         self, tenant_id: int, key_id: int, headers: dict[str, str], cost: int = 1
@@ -101,7 +101,7 @@ class RequestLimits:
             if not bucket.unsettled:
                 del self._used[whose]
 
-    def _bucket(self, whose: _Whose, limit: Limit, now: float) -> TokenBucket:
+    def _bucket(self, whose: _BucketKey, limit: Limit, now: float) -> TokenBucket:
         bucket = self._buckets.get(whose)
         if bucket is None:
             if len(self._buckets) >= MOST_BUCKETS:

@@ -97,7 +97,7 @@ class BoundedProtocol(H11Protocol):
         """End a wait that took too long."""
         raise NotImplementedError
 
-    def _give_way(self) -> None:
+    def _evict(self) -> None:
         """Leave for a new connection, with an answer where one is possible."""
         raise NotImplementedError
 
@@ -148,7 +148,7 @@ class BoundedProtocol(H11Protocol):
         open_at = Counter(other._peer for other in staying)
         most = max(open_at[other._peer] for _, other in slow)
         crowd = [(since, other) for since, other in slow if open_at[other._peer] == most]
-        min(crowd, key=lambda one: one[0])[1]._give_way()
+        min(crowd, key=lambda one: one[0])[1]._evict()
         return True
 
     def _slow_since(self) -> float:

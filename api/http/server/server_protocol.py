@@ -234,7 +234,7 @@ class ApiProtocol(BoundedProtocol):
         elif self._phase is not Phase.LAST_ANSWER:
             self._enter(Phase.ANSWER)
 
-    def _give_way(self) -> None:
+    def _evict(self) -> None:
         if self._stall is not None:
             self._cut_off()
         elif self._phase is Phase.BODY:

@@ -7,10 +7,10 @@ from api.http.pagination import Page, Slice
 from api.schemas.alerts import AlertView
 from models.enums import AlertType, Channel
 from models.queries.alerts.alerts import list_alerts
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
 from models.session import Database
 from models.tables.alert import Alert
-from models.tables.base import row_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ class Alerts:
 
     async def list(self, caller: Caller, wanted: AlertFilter, page: Page) -> Slice[AlertView]:
         """Return alerts, the newest first."""
-        after = page.after_id()
         async with self._database.read() as db:
+            after = await find_cursor_row(db, Alert, caller.tenant_id, page.after_id())
             rows = await list_alerts(
                 db,
                 await narrow_scope(db, caller, wanted.merchant_id),
@@ -40,13 +40,13 @@ class Alerts:
                 after=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda row: (row_id(row[0].id),))
+        found = page.cut(rows, lambda row: row[0].public_id)
         return Slice([_view(alert, merchant) for alert, merchant in found.items], found.end)
 
 
 def _view(alert: Alert, merchant: str | None) -> AlertView:
     return AlertView(
-        id=str(alert.id),
+        id=str(alert.public_id),
         merchant_id=merchant,
         channel=Channel(alert.channel) if alert.channel else None,
         type=alert.type,

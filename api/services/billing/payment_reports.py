@@ -1,4 +1,4 @@
-"""What payment gateways report: verified, taken in once, and the payment's workflow woken."""
+"""Receives webhooks of payment gateways: verify, apply once, signal the payment's workflow."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -6,15 +6,21 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from api.services.provider_webhooks import verified
+from api.services.provider_webhooks import verify_webhook
 from api.workflow_starters import UpgradeStarter
 from models.database.transaction_limits import LockScope
 from models.errors import NotFound
 from models.metrics import CHARGE_MISMATCHES, PAYMENTS_ENDED
-from models.queries.billing.payment_events import ChargeEvent, StoredEvent, take_event
-from models.queries.billing.payments import AnotherCharge
+from models.queries.billing.payment_events import (
+    ChargeEvent,
+    PaymentKey,
+    StoredEvent,
+    find_named,
+    take_event,
+)
+from models.queries.billing.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch
-from models.rules.messages.reference import PaymentReference, parse_payment_reference
+from models.rules.messages.reference import parse_payment_reference
 from models.session import Database
 from providers.ports.payments import ChargeReport
 from workflows.names import upgrade_workflow_id
@@ -25,8 +31,8 @@ VerifyPayment = Callable[[Mapping[str, str], bytes], ChargeReport]
 """Headers and raw body → the report. Raises ForgedWebhook."""
 
 
-class PaymentNews:
-    """Takes news of charges in. Replaying one changes nothing."""
+class PaymentWebhooks:
+    """Receives events about charges. Idempotent."""
 
     def __init__(
         self,
@@ -46,22 +52,26 @@ class PaymentNews:
     async def take(
         self, gateway: str, reference: str, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Let one report take effect and wake whoever waits for it.
+        """Apply an event and signal the payment's workflow.
 
-        One of another charge than the payment's is dropped, counted and logged.
+        An event of another charge than the payment's is dropped, counted and logged.
 
         Raises:
             NotFound: no such gateway, or the reference is none of ours.
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        report = verified(self._verifiers, gateway, reference, headers, body)
+        report = verify_webhook(self._verifiers, gateway, reference, headers, body)
         named = parse_payment_reference(reference)
         if named is None:
             raise NotFound
-        await self._store(gateway, named, report)
+        async with self._database.read() as db:
+            key = await find_named(db, named)
+        if key is None:
+            raise NotFound
+        await self._store(gateway, key, report)
 
-    async def _store(self, gateway: str, named: PaymentReference, report: ChargeReport) -> None:
+    async def _store(self, gateway: str, key: PaymentKey, report: ChargeReport) -> None:
         event = ChargeEvent(
             event_id=report.event_id,
             charge_id=report.charge_id,
@@ -73,12 +83,12 @@ class PaymentNews:
         )
         try:
             try:
-                stored = await self._take_in(gateway, named, event)
+                stored = await self._take_in(gateway, key, event)
             except IntegrityError:  # a concurrent report took the charge or event
-                stored = await self._take_in(gateway, named, event)
-        except AnotherCharge as error:
+                stored = await self._take_in(gateway, key, event)
+        except ForeignCharge as error:
             CHARGE_MISMATCHES.labels(gateway, error.reason).inc()
-            _log_another(gateway, named, report, error.reason)
+            _log_another(gateway, report, error.reason)
             return
         if stored is None:
             raise NotFound
@@ -87,27 +97,24 @@ class PaymentNews:
         if not stored.completed:
             await self._starter.wake(
                 upgrade_workflow_id(
-                    named.tenant_id, stored.scope, stored.idempotency_key, named.payment_id
+                    key.tenant_id, stored.scope, stored.idempotency_key, stored.public_id
                 )
             )
 
     async def _take_in(
-        self, gateway: str, named: PaymentReference, event: ChargeEvent
+        self, gateway: str, key: PaymentKey, event: ChargeEvent
     ) -> StoredEvent | None:
-        async with self._database.transaction(LockScope(named.tenant_id)) as db:
+        async with self._database.transaction(LockScope(key.tenant_id)) as db:
             return await take_event(
-                db, named, gateway, event, now=self._clock(), grace=self._sweep_grace
+                db, key, gateway, event, now=self._clock(), grace=self._sweep_grace
             )
 
 
-def _log_another(
-    gateway: str, named: PaymentReference, report: ChargeReport, reason: ChargeMismatch
-) -> None:
+def _log_another(gateway: str, report: ChargeReport, reason: ChargeMismatch) -> None:
     log.error(
-        "the gateway tells of another charge than was ordered",
+        "the charge at the gateway does not match the payment",
         extra={
-            "tenant_id": named.tenant_id,
-            "payment_id": named.payment_id,
+            "reference": report.reference,
             "gateway": gateway,
             "reason": reason,
             "charge_id": report.charge_id,

@@ -1,7 +1,5 @@
 """Buying credits: one transaction writes the order down; then its workflow is started."""
 
-import base64
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,8 +22,9 @@ from models.errors import (
     ValidationFailed,
 )
 from models.queries.billing import upgrades
-from models.queries.billing.ledger import list_entries
+from models.queries.billing.ledger import FoundEntry, list_entries
 from models.queries.billing.upgrades import FoundUpgrade
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.session import Database, WriteSession
 from models.tables.base import row_id
@@ -35,7 +34,8 @@ from models.tables.payment import Payment
 from workflows.billing.start import UpgradeStart
 
 _TURNS = 3
-"""Of finding a reference free and then taken: each needs another request to fail meanwhile."""
+"""Of finding a reference free and then taken: each needs another request to fail meanwhile, or a
+public id that is drawn twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Billing:
             PriceMismatch.
         """
         async with self._database.transaction(
-            caller.lock_scope(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             outcome = await self._take(db, caller, order, request)
         found = outcome.body
@@ -91,11 +91,11 @@ class Billing:
         self, caller: Caller, merchant_id: str | None, page: Page
     ) -> Slice[MerchantUpgradeView]:
         """Return upgrades, the newest first."""
-        after = page.after_id()
         async with self._database.read() as db:
+            after = await find_cursor_row(db, Payment, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, merchant_id)
             rows = await upgrades.list_upgrades(db, scope, after=after, most=page.limit + 1)
-        found = page.cut(rows, lambda one: (row_id(one.payment.id),))
+        found = page.cut(rows, lambda one: one.payment.public_id)
         return Slice([_view(one) for one in found.items], found.end)
 
     async def list_ledger(
@@ -105,17 +105,17 @@ class Billing:
         merchant_id = wanted.merchant_id or caller.merchant
         if merchant_id is None:
             raise ValidationFailed("merchantId is required", (("merchantId", "is required"),))
-        after = page.after_id()
-        rows: list[LedgerEntry] = []
+        rows: list[FoundEntry] = []
         async with self._database.read() as db:
+            after = await find_cursor_row(db, LedgerEntry, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, merchant_id)
             for channel in Channel if wanted.channel is None else [wanted.channel]:
                 rows += await list_entries(
                     db, scope, channel=channel, after=after, most=page.limit + 1
                 )
-        rows.sort(key=lambda entry: row_id(entry.id), reverse=True)
-        found = page.cut(rows[: page.limit + 1], lambda entry: (row_id(entry.id),))
-        return Slice([_entry_view(entry) for entry in found.items], found.end)
+        rows.sort(key=lambda one: row_id(one.entry.id), reverse=True)
+        found = page.cut(rows[: page.limit + 1], lambda one: one.entry.public_id)
+        return Slice([_entry_view(one) for one in found.items], found.end)
 
     async def _take(
         self,
@@ -144,7 +144,9 @@ class Billing:
             payment_id = await self._insert(db, caller, merchant, order, request)
             if payment_id is not None:
                 return Accepted(await upgrades.get_upgrade(db, caller, payment_id))
-        raise TemporarilyUnavailable("Another request with this referenceId is under way.")
+        raise TemporarilyUnavailable(
+            "Another request with this referenceId is being processed. Repeat it later."
+        )
 
     async def _by_key(
         self, db: WriteSession, caller: Caller, request: IdempotentRequest
@@ -189,7 +191,6 @@ class Billing:
             upgrades.NewUpgrade(
                 tenant_id=caller.tenant_id,
                 merchant_id=row_id(merchant.id),
-                nonce=_nonce(),
                 reference_id=order.reference_id,
                 terms=_terms(order),
                 key_scope=request.scope,
@@ -199,11 +200,6 @@ class Billing:
                 sweep_at=now + self._sweep_grace,
             ),
         )
-
-
-def _nonce() -> str:
-    """Return what makes a payment's reference one that no other database has given out."""
-    return base64.b32encode(secrets.token_bytes(5)).decode().lower()
 
 
 def _terms(of: Payment | V1MerchantUpgradeRequest) -> dict[str, Any]:
@@ -222,6 +218,7 @@ def _start_of(found: FoundUpgrade) -> UpgradeStart:
     return UpgradeStart(
         tenant_id=found.payment.tenant_id,
         payment_id=row_id(found.payment.id),
+        public_id=found.payment.public_id,
         merchant=found.merchant,
         channel=found.payment.channel,
         scope=found.payment.scope,
@@ -238,25 +235,26 @@ def _view(found: FoundUpgrade) -> MerchantUpgradeView:
         units_requested=payment.units,
         amount_cents=payment.amount_cents,
         currency=payment.currency,
-        payment_id=_shown(row_id(payment.id)),
+        payment_id=_shown(payment.public_id),
         payment_status=payment.status,
         fulfilled=payment.fulfilled_at is not None,
         remaining_credits=found.credits,
     )
 
 
-def _entry_view(entry: LedgerEntry) -> LedgerEntryView:
+def _entry_view(found: FoundEntry) -> LedgerEntryView:
+    entry = found.entry
     return LedgerEntryView(
-        id=str(entry.id),
+        id=str(entry.public_id),
         type=entry.kind,
         units=entry.units,
         credit_units=entry.credit_units,
         balance=entry.balance,
-        message_id=None if entry.message_id is None else str(entry.message_id),
-        payment_id=None if entry.payment_id is None else _shown(entry.payment_id),
+        message_id=None if found.message is None else str(found.message),
+        payment_id=None if found.payment is None else _shown(found.payment),
         at=entry.at,
     )
 
 
-def _shown(payment_id: int) -> str:
-    return f"pay_{payment_id}"
+def _shown(public_id: int) -> str:
+    return f"pay_{public_id}"

@@ -49,7 +49,7 @@ class Reports:
                 last=wanted.last,
                 today=today,
             )
-        openness = totals.openness
+        openness = totals.open_days
         final = openness is None
         report = V1UsageReportResponse(
             since=wanted.first,

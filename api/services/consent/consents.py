@@ -9,14 +9,15 @@ from api.http.idempotency import IdempotentRequest, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
 from api.schemas.consents import ConsentChangeView, ConsentView, V1MerchantConsentRequest
-from api.services.consent.contacts import key_to_find, read_contact
+from api.services.consent.contacts import errors_name, key_to_find, read_contact
 from models.enums import Channel, ConsentStatus, SuppressionReason
 from models.queries.consent import suppression
-from models.queries.consent.consents import list_changes, list_consents, lock_contact, say
+from models.queries.consent.consents import list_changes, list_consents, lock_contact, write_consent
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.session import Database, WriteSession
 from models.tables.base import row_id
-from models.tables.consent import Consent
+from models.tables.consent import Consent, ConsentChange
 from models.tables.merchant import Merchant
 
 _THE_TENANT = 0
@@ -45,12 +46,12 @@ class Consents:
     ) -> Outcome[ConsentView]:
         """Record what a recipient said; from the commit on every send obeys it."""
         async with self._database.transaction(
-            caller.lock_scope(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
                 # Equal requests name the same contact: it is not kept a second time.
-                contact = read_contact(order.channel, order.contact)
+                contact = _read(order)
                 return Replayed(ConsentView.model_validate({**stored, "contact": contact}))
             merchant = await get_merchant(db, caller, order.merchant_id)
             view = await self._write(db, caller, merchant, order)
@@ -65,39 +66,41 @@ class Consents:
         A contact keeps its place whatever it says later: whoever reads page by page meets an
         opt-out made meanwhile, or the contact as it was before, but never misses it.
         """
-        key = None
+        contact_key = None
         if wanted.contact is not None:
-            key = key_to_find(wanted.contact, self._database.contact_keys)
-        after = page.after_id()
+            with errors_name("contact"):
+                contact_key = key_to_find(wanted.contact, self._database.contact_keys)
         async with self._database.read() as db:
+            after = await find_cursor_row(db, Consent, caller.tenant_id, page.after_id())
             rows = await list_consents(
                 db,
                 await narrow_scope(db, caller, wanted.merchant_id),
                 channel=wanted.channel,
                 status=wanted.status,
-                contact_key=key,
+                contact_key=contact_key,
                 after=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda row: (row_id(row[0].number),))
+        found = page.cut(rows, lambda row: row[0].public_id)
         return Slice([_view(consent, name) for consent, name in found.items], found.end)
 
     async def history(
         self, caller: Caller, merchant_id: str, channel: Channel, contact: str, page: Page
     ) -> Slice[ConsentChangeView]:
         """Return everything a contact said to a merchant on a channel, the last first."""
-        key = key_to_find(contact, self._database.contact_keys)
-        after = page.after_id()
+        with errors_name("contact"):
+            contact_key = key_to_find(contact, self._database.contact_keys)
         async with self._database.read() as db:
+            after = await find_cursor_row(db, ConsentChange, caller.tenant_id, page.after_id())
             rows = await list_changes(
                 db,
                 await narrow_scope(db, caller, merchant_id),
                 channel=channel,
-                contact_key=key,
+                contact_key=contact_key,
                 after=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda change: (row_id(change.id),))
+        found = page.cut(rows, lambda change: change.public_id)
         return Slice([ConsentChangeView.model_validate(row) for row in found.items], found.end)
 
     async def _write(
@@ -108,21 +111,23 @@ class Consents:
         order: V1MerchantConsentRequest,
     ) -> ConsentView:
         """Make it the contact's last word, alone with this contact."""
-        contact = read_contact(order.channel, order.contact)
-        key = self._database.contact_keys.key(order.channel, contact)
+        contact = _read(order)
+        contact_key = self._database.contact_keys.key(order.channel, contact)
         merchant_id = row_id(merchant.id)
-        await lock_contact(db, merchant.tenant_id, merchant_id, order.channel, key, shared=False)
+        await lock_contact(
+            db, merchant.tenant_id, merchant_id, order.channel, contact_key, shared=False
+        )
         now = self._clock()  # after the lock, so that the later word has the later time
-        said = _Said(
+        said = _ConsentWrite(
             tenant_id=merchant.tenant_id,
             merchant_id=merchant_id,
             channel=order.channel,
-            contact_key=key,
+            contact_key=contact_key,
             contact=contact,
             source=order.source,
             now=now,
         )
-        await say(db, **asdict(said), status=order.status)
+        await write_consent(db, **asdict(said), status=order.status)
         if order.status is ConsentStatus.OPT_IN:
             await _lift_bounces(db, caller, said)
         return ConsentView(
@@ -136,7 +141,7 @@ class Consents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
+class _ConsentWrite:
     """Who said something to whom, when and by what."""
 
     tenant_id: int
@@ -148,10 +153,10 @@ class _Said:
     now: datetime
 
 
-async def _lift_bounces(db: WriteSession, caller: Caller, said: _Said) -> None:
+async def _lift_bounces(db: WriteSession, caller: Caller, said: _ConsentWrite) -> None:
     """Take hard bounces back: whoever opts in says that the address works.
 
-    A complaint and a carrier opt-out only the recipient lifts. A tenant's key speaks for the
+    A complaint and a carrier opt-out only the recipient lifts. A tenant's API key speaks for the
     tenant's direct e-mail as well; the tenant's lock is always taken after a merchant's.
     """
     owners = [said.merchant_id]
@@ -166,6 +171,11 @@ async def _lift_bounces(db: WriteSession, caller: Caller, said: _Said) -> None:
             **asdict(replace(said, merchant_id=owner)),
             reasons=frozenset({SuppressionReason.HARD_BOUNCE}),
         )
+
+
+def _read(order: V1MerchantConsentRequest) -> str:
+    with errors_name("contact"):
+        return read_contact(order.channel, order.contact)
 
 
 def _view(consent: Consent, merchant: str) -> ConsentView:

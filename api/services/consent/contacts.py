@@ -1,14 +1,26 @@
 """Contacts as integrators write them: checked, and as they are kept and compared."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from email_validator import EmailNotValidError, validate_email
 
 from models.enums import Channel
-from models.errors import InvalidEmail
+from models.errors import InvalidEmail, InvalidPhoneNumber, MessageTooLong
 from models.rules.consent.contact_keys import ContactKeys
 from models.rules.consent.contacts import e164, merged_contact
 
 _LONGEST = 320
 """Characters of a merged address."""
+
+
+@contextmanager
+def errors_name(field: str) -> Iterator[None]:
+    """Let an error about a contact or a text inside the block name the field that it is about."""
+    try:
+        yield
+    except (InvalidPhoneNumber, InvalidEmail, MessageTooLong) as error:
+        raise type(error)(f"{field}: {error.detail}", ((field, error.detail),)) from error
 
 
 def read_contact(channel: Channel, given: str) -> str:
@@ -29,7 +41,20 @@ def contact_to_find(given: str) -> str:
     """
     if "@" in given:
         return merged_contact(Channel.EMAIL, given)
-    return e164("+" + given[1:] if given.startswith(" ") else given)
+    return e164(_with_plus(given))
+
+
+def sender_to_find(given: str) -> str:
+    """Return the sender of a text in a query: a phone number, or what a vendor named instead."""
+    number = _with_plus(given)
+    try:
+        return e164(number)
+    except InvalidPhoneNumber:
+        return given
+
+
+def _with_plus(given: str) -> str:
+    return "+" + given[1:] if given.startswith(" ") else given
 
 
 def key_to_find(given: str, keys: ContactKeys) -> str:
@@ -43,5 +68,8 @@ def _check_email(address: str) -> None:
         read = validate_email(address, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         raise InvalidEmail from error
-    if "." not in read.domain or len(merged_contact(Channel.EMAIL, address)) > _LONGEST:
+    # A program on the way could take a leading hyphen for the start of an option.
+    if "." not in read.domain or read.local_part.startswith("-"):
+        raise InvalidEmail
+    if len(merged_contact(Channel.EMAIL, address)) > _LONGEST:
         raise InvalidEmail

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from api.services.consent.inbound_conversation import Conversation
-from api.services.messages.start import start_of
+from api.services.messages.write import start_of
 from models.enums import Channel, MessageType
 from models.queries.consent import inbound_texts
 from models.queries.consent.inbound_texts import Addressee
@@ -50,7 +50,7 @@ class InboundAnswers:
         outcome = await acceptance.accept(db, message)
         if not isinstance(outcome, AcceptedMessage):  # the event was stored once, just now
             raise AssertionError(f"an answer was not accepted: {outcome}")
-        return start_of(message, outcome.message_id, merchant.external_id)
+        return start_of(message, outcome, merchant.external_id)
 
     def _message(
         self, talk: Conversation, merchant: Addressee, body: str, now: datetime
@@ -62,7 +62,7 @@ class InboundAnswers:
             channel=Channel.SMS,
             type=MessageType.TRANSACTIONAL,
             contact_key=talk.contact_key,
-            to_contact=talk.text.sender,
+            to_contact=talk.contact,
             sender=talk.text.number,
             body=body,
             attributes={},

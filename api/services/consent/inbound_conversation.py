@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from api.services.consent.inbound_reading import number_of
 from models.queries.consent.inbound_numbers import KnownNumber
 from models.queries.consent.inbound_texts import NewInbound
 from models.rules.consent.keywords import BUILT_IN, CampaignTexts, Reading, read_text
@@ -19,6 +20,8 @@ class Conversation:
     text: InboundText = field(repr=False)
     reading: Reading
     contact_key: str
+    contact: str = field(repr=False)
+    """The number to answer; empty if the sender is none (a short code, a name, withheld)."""
     registered: CampaignTexts | None
     """Of the number's campaign."""
     given_back: bool
@@ -37,6 +40,7 @@ class Conversation:
             text=text,
             reading=read_text(text.body, BUILT_IN if registered is None else registered.keywords),
             contact_key=contact_key,
+            contact=number_of(text.sender),
             registered=registered,
             given_back=number.given_back,
         )

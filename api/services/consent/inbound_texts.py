@@ -4,43 +4,43 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 from api.http.auth import Caller
 from api.http.pagination import Page, Slice
 from api.schemas.inbound import InboundMessageView
 from api.services.consent.inbound_answers import InboundAnswers
 from api.services.consent.inbound_conversation import Conversation
+from api.services.consent.inbound_reading import readable_text
 from api.workflow_starters import WorkflowStarter
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus, InboundKind, SuppressionReason
-from models.errors import Forbidden, InvalidPhoneNumber, MalformedJson, NotFound
+from models.errors import Forbidden, MalformedJson, NotFound
 from models.metrics import REPORT_MISMATCHES
 from models.queries.consent import inbound_texts
-from models.queries.consent.consents import lock_contact, say
+from models.queries.consent.consents import lock_contact, write_consent
 from models.queries.consent.inbound_numbers import KnownNumber, find_number
 from models.queries.consent.inbound_texts import Addressee, StoredInbound, Writers
 from models.queries.consent.suppression import lift
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
-from models.rules.consent.contacts import e164
 from models.rules.consent.keywords import is_stop_source, start_source, stop_source
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.identity import SendStart
 from models.session import Database, WriteSession
+from models.tables.inbound import InboundMessage
 from providers.inbound_verifiers import VerifyInbound
 from providers.ports.messages import ForgedWebhook, InboundText
 
 log = logging.getLogger(__name__)
 
-_LONGEST_EVENT_ID: Final = 128
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundFilter:
-    """Which texts are asked for; contacts in E.164 form."""
+    """Which texts are asked for; our number in E.164 form."""
 
     merchant_id: str | None
     sender: str | None = field(repr=False)
+    """A phone number, or a sender that is none as it was received."""
     number: str | None = field(repr=False)
 
 
@@ -78,11 +78,11 @@ class Inbox:
         if verify is None:
             raise NotFound
         try:
-            text = _readable(verify(headers, body))
+            text = readable_text(verify(headers, body))
         except ForgedWebhook as error:
             raise Forbidden("The signature is not valid.") from error
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise MalformedJson("Not an inbound text.") from error
+            raise MalformedJson("Signed, but the body is not an inbound text.") from error
         answer = await self._record(provider, text)
         if answer is not None:
             await self._starter.start(answer)
@@ -90,22 +90,23 @@ class Inbox:
     async def list(
         self, caller: Caller, wanted: InboundFilter, page: Page
     ) -> Slice[InboundMessageView]:
-        """Return texts, the newest first; a merchant's key sees those meant for it."""
-        after = page.after_id()
+        """Return texts, the newest first; a merchant's API key sees those meant for it."""
         async with self._database.read() as db:
+            after = await find_cursor_row(db, InboundMessage, caller.tenant_id, page.after_id())
             rows = await inbound_texts.list_inbound(
                 db,
                 await narrow_scope(db, caller, wanted.merchant_id),
-                contact_key=None if wanted.sender is None else self._key(wanted.sender),
+                contact_key=(
+                    None
+                    if wanted.sender is None
+                    else self._database.contact_keys.key_of_sender(wanted.sender)
+                ),
                 number=wanted.number,
                 before=after,
                 most=page.limit + 1,
             )
-        found = page.cut(rows, lambda row: (row.id,))
+        found = page.cut(rows, lambda row: row.public_id)
         return Slice([_view(row) for row in found.items], found.end)
-
-    def _key(self, number: str) -> str:
-        return self._database.contact_keys.key(Channel.SMS, number)
 
     async def _record(self, provider: str, text: InboundText) -> SendStart | None:
         """Store, obey and answer in one transaction; return the answer to start, if there is one.
@@ -117,10 +118,10 @@ class Inbox:
             number = await find_number(looking, text.number, self._clock())
         if number is None:
             raise NotFound
-        if not number.is_heard_by(provider):
+        if not number.is_received_by(provider):
             _note_foreign(provider, number)
             return None
-        key = self._key(text.sender)
+        key = self._database.contact_keys.key_of_sender(text.sender)
         talk = Conversation.read(provider, text, number, key)
         lock_scope = LockScope(talk.tenant_id, f"{text.number} {key}", "inbound")
         async with self._database.transaction(lock_scope) as db:
@@ -133,7 +134,7 @@ class Inbox:
         )
         named = talk.owner or next(iter(writers.sent), None)
         fresh = await inbound_texts.store(db, talk.row(named, self._clock()))
-        if not fresh or talk.reading.kind is InboundKind.OTHER:
+        if not (fresh and talk.contact) or talk.reading.kind is InboundKind.OTHER:
             return None
         merchants, writers = await _lock_merchants(db, talk, writers)
         sent = [talk.owner] if talk.owner else list(writers.sent)
@@ -149,7 +150,7 @@ class Inbox:
     async def _change(
         self, db: WriteSession, talk: Conversation, known: Sequence[Addressee], sent: Sequence[int]
     ) -> bool:
-        """Change consent as the text asks for; say whether anything changed."""
+        """Change consent as the text asks for; return whether anything changed."""
         match talk.reading.kind:
             case InboundKind.OPT_OUT:
                 leaving = [
@@ -173,8 +174,10 @@ class Inbox:
         To a merchant's own number it is an opt-in whatever was said before. One that was sent
         before an opt-out but came after it is out of date and changes nothing.
         """
-        key, number = talk.contact_key, talk.text.number
-        if await inbound_texts.opted_out_since(db, talk.tenant_id, number, key, talk.text.sent_at):
+        contact_key, number = talk.contact_key, talk.text.number
+        if await inbound_texts.opted_out_since(
+            db, talk.tenant_id, number, contact_key, talk.text.sent_at
+        ):
             return False
         moved = False
         for merchant in known:
@@ -194,8 +197,8 @@ class Inbox:
                     tenant_id=talk.tenant_id,
                     merchant_id=merchant.merchant_id,
                     channel=Channel.SMS,
-                    contact_key=key,
-                    contact=talk.text.sender,
+                    contact_key=contact_key,
+                    contact=talk.contact,
                     reasons=lifted,
                     source=start_source(number),
                     now=self._clock(),
@@ -211,13 +214,13 @@ class Inbox:
         status: ConsentStatus,
         source: str,
     ) -> None:
-        await say(
+        await write_consent(
             db,
             tenant_id=talk.tenant_id,
             merchant_id=merchant.merchant_id,
             channel=Channel.SMS,
             contact_key=talk.contact_key,
-            contact=talk.text.sender,
+            contact=talk.contact,
             status=status,
             source=source,
             now=self._clock(),  # after the lock, so that the later word has the later time
@@ -247,42 +250,18 @@ async def _lock_merchants(
     return sorted(locked), writers
 
 
-def _readable(text: InboundText) -> InboundText:
-    """Bring a text into the form that can be stored and compared.
-
-    What the database cannot hold (NUL, half a surrogate pair) becomes a replacement character.
-    """
-    if not 0 < len(text.event_id) <= _LONGEST_EVENT_ID or not text.event_id.isprintable():
-        raise ValueError("the event has no usable id")
-    whole = text.body.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return InboundText(
-        event_id=text.event_id,
-        sender=e164(text.sender),
-        number=_ours(text.number),
-        body=whole.replace("\0", "\N{REPLACEMENT CHARACTER}"),
-        sent_at=text.sent_at,
-    )
-
-
-def _ours(given: str) -> str:
-    try:
-        return e164(given)
-    except InvalidPhoneNumber as error:
-        raise NotFound from error
-
-
 def _note_foreign(provider: str, number: KnownNumber) -> None:
     """Count and log a text that another provider would have to pass on."""
     REPORT_MISMATCHES.labels(provider, Mismatch.PROVIDER).inc()
     log.warning(
-        "a text was passed on by another provider than its number's",
+        "an inbound text came from another provider than that of its number",
         extra={"tenant_id": number.tenant_id, "provider": provider},
     )
 
 
 def _view(row: StoredInbound) -> InboundMessageView:
     return InboundMessageView(
-        id=str(row.id),
+        id=str(row.public_id),
         sender=row.sender,
         number=row.number,
         body=row.body,

@@ -8,9 +8,11 @@ from api.services.messages.permission import UnsubscribeLinks
 from models.database.transaction_limits import LockScope
 from models.enums import Channel, ConsentStatus
 from models.errors import NotFound
-from models.queries.consent.consents import find_address, find_said, lock_contact, say
-from models.queries.tenants.merchants import find_display_name
-from models.session import Database, ReadSession, WriteSession
+from models.queries.consent.consents import find_address, find_consent, lock_contact, write_consent
+from models.queries.tenants.merchants import find_by_public_ids
+from models.session import Database
+from models.tables.base import row_id
+from models.tables.merchant import Merchant
 
 SOURCE: Final = "email:one-click"
 
@@ -27,20 +29,19 @@ class Unsubscribing:
 
     async def name(self, ticket: str) -> str:
         """Return whose mail a link is about; raises NotFound for one that is not ours."""
-        tenant_id, merchant_id, _ = self._read(ticket)
-        async with self._database.read() as db:
-            return await _name(db, tenant_id, merchant_id)
+        merchant, _ = await self._read(ticket)
+        return merchant.display_name
 
     async def opt_out(self, ticket: str) -> str:
         """Opt out and return whose mail stops; raises NotFound for a link that is not ours.
 
         Twice is once. From the commit on no attempt at this merchant's e-mail is made.
         """
-        tenant_id, merchant_id, key = self._read(ticket)
+        merchant, key = await self._read(ticket)
+        tenant_id, merchant_id = merchant.tenant_id, row_id(merchant.id)
         async with self._database.transaction(LockScope(tenant_id, merchant_id)) as db:
-            name = await _name(db, tenant_id, merchant_id)
             await lock_contact(db, tenant_id, merchant_id, Channel.EMAIL, key, shared=False)
-            said = await find_said(
+            said = await find_consent(
                 db,
                 tenant_id=tenant_id,
                 merchant_id=merchant_id,
@@ -48,7 +49,7 @@ class Unsubscribing:
                 contact_key=key,
             )
             if said is not ConsentStatus.OPT_OUT:
-                await say(
+                await write_consent(
                     db,
                     tenant_id=tenant_id,
                     merchant_id=merchant_id,
@@ -61,17 +62,16 @@ class Unsubscribing:
                     source=SOURCE,
                     now=self._clock(),
                 )
-            return name
+            return merchant.display_name
 
-    def _read(self, ticket: str) -> tuple[int, int, str]:
+    async def _read(self, ticket: str) -> tuple[Merchant, str]:
+        """Return whose mail a link is about, and the key of the contact that holds it."""
         named = self._links.read(ticket)
         if named is None:
             raise NotFound
-        return named
-
-
-async def _name(db: ReadSession | WriteSession, tenant_id: int, merchant_id: int) -> str:
-    name = await find_display_name(db, tenant_id, merchant_id)
-    if name is None:
-        raise NotFound
-    return name
+        tenant, merchant, key = named
+        async with self._database.read() as db:
+            found = await find_by_public_ids(db, tenant, merchant)
+        if found is None:
+            raise NotFound
+        return found, key

@@ -17,8 +17,7 @@ from api.services.messages.admission import Admission
 from api.services.messages.drafts import Draft, direct_draft, email_draft, sms_draft, voice_draft
 from api.services.messages.permission import Permissions
 from api.services.messages.same_key_requests import KeyLocks
-from api.services.messages.start import start_of
-from api.services.messages.write import write_message
+from api.services.messages.write import start_of, write_message
 from api.workflow_starters import WorkflowStarter
 from models import logs
 from models.enums import Channel, MessageStatus
@@ -48,7 +47,7 @@ FARTHEST: Final = timedelta(days=30)
 class AnsweredMessage:
     """The message that a request to send is answered with."""
 
-    message_id: int
+    public_id: int
     merchant: str
     """Empty for direct e-mail of the tenant itself."""
     channel: Channel
@@ -183,17 +182,17 @@ class Sending:
             message = await self._permitted(caller, draft, request)
             work = f"{draft.operation} {message.channel}"
             lock_scope = caller.lock_scope(draft.merchant, work)
-            message_id = await write_message(self._database, message, lock_scope)
+            written = await write_message(self._database, message, lock_scope)
         waiting = message.due_at > message.accepted_at
         return _Written(
-            start_of(message, message_id, draft.merchant or ""),
+            start_of(message, written, draft.merchant or ""),
             MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
         )
 
     async def _start(self, written: _Written) -> AnsweredMessage:
         """Start the workflow of a new message."""
         send = written.send
-        logs.message_id.set(send.message_id)
+        logs.message_id.set(send.public_id)
         logs.workflow_id.set(send.workflow_id)
         await self._starter.start(send)
         return _answered(send, written.status)
@@ -245,7 +244,7 @@ class Sending:
         if known is None:
             return None
         request.check_same(known.fingerprint)
-        logs.message_id.set(known.send.message_id)
+        logs.message_id.set(known.send.public_id)
         if not known.completed:
             await self._starter.start(known.send)
         return Replayed(_answered(known.send, known.status))
@@ -253,7 +252,7 @@ class Sending:
 
 def _answered(send: SendStart, status: MessageStatus) -> AnsweredMessage:
     return AnsweredMessage(
-        message_id=send.message_id, merchant=send.merchant, channel=send.channel, status=status
+        public_id=send.public_id, merchant=send.merchant, channel=send.channel, status=status
     )
 
 
@@ -262,7 +261,7 @@ def due_at(send_at: datetime | None, now: datetime) -> datetime:
     if send_at is None or send_at <= now:
         return now
     if send_at > now + FARTHEST:
-        raise ValidationFailed(errors=(("sendAt", f"at most {FARTHEST.days} days ahead"),))
+        raise ValidationFailed(errors=(("sendAt", f"must be at most {FARTHEST.days} days ahead"),))
     return send_at
 
 

@@ -132,7 +132,9 @@ class Admission:
             try:
                 await act()
             except Exception as error:
-                log.warning("the load is not known", extra={"reason": type(error).__name__})
+                log.warning(
+                    "the load sample is not available", extra={"reason": type(error).__name__}
+                )
             await asyncio.sleep(_EVERY)
 
     async def look(self) -> None:

@@ -9,9 +9,10 @@ from api.services.messages.read import Messages, read_message_id
 from api.workflow_starters import WorkflowStarter
 from models.enums import MessageStatus
 from models.errors import MessageNotFound, NotCancelable
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.queries.messages.read import find_message
 from models.session import Database
+from models.tables.base import row_id
 from workflows.messages.start import SendSignal
 
 
@@ -39,15 +40,17 @@ class Canceling:
         named = read_message_id(message_id)
         async with self._database.transaction(caller.lock_scope()) as db:
             found = await find_message(db, caller, named)
-            locked = await settleable.lock_for_settlement(
-                db, tenant_id=caller.tenant_id, message_id=named
+            if found is None:
+                raise MessageNotFound
+            message, _ = found
+            locked = await settlement_facts.lock_for_settlement(
+                db, tenant_id=caller.tenant_id, message_id=row_id(message.id)
             )
-            if found is None or locked is None:
+            if locked is None:
                 raise MessageNotFound
             canceled = await settlement.cancel_message(db, locked, self._clock())
             if not canceled and locked.facts.status is not MessageStatus.CANCELED:
                 raise NotCancelable
-        message, _ = found
         if canceled:
             await self._starter.wake(message.identity.workflow_id, SendSignal.ROW_CHANGED)
         return await self._messages.get(caller, message_id)

@@ -45,20 +45,20 @@ class CancelRequests:
         try:
             view = await self._canceling.cancel(caller, message_id)
         except (MessageNotFound, NotCancelable):
-            await self._let_go(caller, request)
+            await self._release(caller, request)
             raise
         return Replayed(view) if known else Accepted(view)
 
     async def _bind(self, caller: Caller, message_id: str, request: IdempotentRequest) -> bool:
         """Bind the key to the message; tell whether it was bound to it before."""
-        async with self._database.transaction(caller.lock_scope(work=request.operation)) as db:
+        async with self._database.transaction(caller.lock_scope(work=request.route)) as db:
             if await find_answer(db, caller, request) is not None:
                 return True
             await store_answer(db, caller, request, _Bound(message_id=message_id), self._clock())
             return False
 
-    async def _let_go(self, caller: Caller, request: IdempotentRequest) -> None:
+    async def _release(self, caller: Caller, request: IdempotentRequest) -> None:
         if request.key is None:
             return
-        async with self._database.transaction(caller.lock_scope(work=request.operation)) as db:
+        async with self._database.transaction(caller.lock_scope(work=request.route)) as db:
             await forget_answer(db, caller, request)

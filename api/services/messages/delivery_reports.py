@@ -1,13 +1,13 @@
-"""What providers report: verified, stored once, and the message's workflow woken."""
+"""Receives delivery reports: verify, store once, signal the message's workflow."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from api.services.provider_webhooks import verified
+from api.services.provider_webhooks import verify_webhook
 from api.workflow_starters import WorkflowStarter
 from models.errors import NotFound
-from models.queries.messages.receipts import NewReceipt
-from models.queries.messages.report_intake import take_report
+from models.queries.messages.receipts import NewReceipt, find_named
+from models.queries.messages.report_intake import note_mismatch, take_report
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.reference import parse_reference
 from models.session import Database
@@ -40,7 +40,7 @@ class Receipts:
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        report = verified(self._verifiers, provider, reference, headers, body)
+        report = verify_webhook(self._verifiers, provider, reference, headers, body)
         if report is not None:
             await self._store(provider, report)
 
@@ -48,7 +48,12 @@ class Receipts:
         named = parse_reference(report.reference)
         if named is None:
             raise NotFound
-        receipt = NewReceipt.about(named, provider, report)
+        async with self._database.read() as db:
+            attempt = await find_named(db, named)
+        if attempt is None:
+            note_mismatch(provider, Mismatch.ATTEMPT, named)
+            return
+        receipt = NewReceipt.about(attempt, provider, report)
         stored = await take_report(self._database, receipt, datetime.now(UTC))
         # No error: the provider would only repeat it.
         if isinstance(stored, Mismatch):

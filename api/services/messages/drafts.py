@@ -8,11 +8,11 @@ from typing import Any, Final
 from api.schemas.email import V1EmailSendRequest, V1OmniEmailSendRequest
 from api.schemas.messages import V1OmniSmsSendRequest
 from api.schemas.voice import V1OmniVoiceSendRequest, V1TtsCallRequest
-from api.services.consent.contacts import read_contact
+from api.services.consent.contacts import errors_name, read_contact
 from models.enums import Channel, MessageType
 from models.errors import ChannelNotAllowed, ValidationFailed
 from models.rules.consent.contact_keys import ContactKeys
-from models.rules.consent.contacts import e164, merged_contact
+from models.rules.consent.contacts import merged_contact
 from models.rules.messages.channels import email, sms, voice
 from models.rules.messages.operations import (
     SEND_DIRECT_EMAIL,
@@ -52,7 +52,9 @@ class Draft:
 
 def sms_draft(order: V1OmniSmsSendRequest) -> Draft:
     """Read an SMS; raises InvalidPhoneNumber, MessageTooLong."""
-    to = e164(order.to)
+    to = _recipient(Channel.SMS, order.to)
+    with errors_name("message"):
+        units = sms.held(order.message)
     return Draft(
         operation=SEND_SMS,
         merchant=order.merchant_id,
@@ -60,7 +62,7 @@ def sms_draft(order: V1OmniSmsSendRequest) -> Draft:
         type=order.type,
         to=[to],
         body=order.message,
-        units=sms.held(order.message),
+        units=units,
         send_at=order.send_at,
         valid_for=_seconds(order.valid_for_seconds),
         attributes=order.metadata or {},
@@ -73,8 +75,10 @@ def voice_draft(order: V1OmniVoiceSendRequest) -> Draft:
     A marketing call needs an opt-out on the call itself (47 CFR 64.1200(b)(3)), which there is not.
     """
     if order.type is MessageType.MARKETING:
-        raise ChannelNotAllowed("MARKETING cannot be sent by voice.")
-    to = e164(order.to)
+        raise ChannelNotAllowed(
+            "MARKETING cannot be sent by voice. Use SMS or /api/v1/messages/email."
+        )
+    to = _recipient(Channel.VOICE, order.to)
     details: dict[str, Any] = {
         "record": order.record,
         "ringSeconds": order.timeout_seconds,
@@ -112,7 +116,7 @@ def email_draft(order: V1OmniEmailSendRequest) -> Draft:
         merchant=order.merchant_id,
         channel=Channel.EMAIL,
         type=order.type,
-        to=[read_contact(Channel.EMAIL, order.to)],
+        to=[_recipient(Channel.EMAIL, order.to)],
         body=_body(order.body),
         details={"subject": order.subject, "replyTo": _address(order.reply_to)},
         units=email.held(1),
@@ -128,9 +132,11 @@ def direct_draft(order: V1EmailSendRequest, own_merchant: str | None) -> Draft:
     Raises InvalidEmail, ValidationFailed, and ChannelNotAllowed for MARKETING.
     """
     if order.type is MessageType.MARKETING:
-        raise ChannelNotAllowed("MARKETING needs /messages/email, where it can be unsubscribed.")
+        raise ChannelNotAllowed(
+            "MARKETING is sent by /api/v1/messages/email, with a link to unsubscribe."
+        )
     given = [order.to] if isinstance(order.to, str) else order.to
-    contacts = [read_contact(Channel.EMAIL, to) for to in given]
+    contacts = [_recipient(Channel.EMAIL, to) for to in given]
     recipients = list({merged_contact(Channel.EMAIL, to): to for to in contacts}.values())
     return Draft(
         operation=SEND_DIRECT_EMAIL,
@@ -152,12 +158,20 @@ def direct_draft(order: V1EmailSendRequest, own_merchant: str | None) -> Draft:
 
 def _body(body: str) -> str:
     if len(body.encode()) > LARGEST_BODY:
-        raise ValidationFailed(errors=(("body", f"at most {LARGEST_BODY} bytes"),))
+        raise ValidationFailed(
+            errors=(("body", f"must have at most {LARGEST_BODY} bytes in UTF-8"),)
+        )
     return body
 
 
+def _recipient(channel: Channel, given: str) -> str:
+    with errors_name("to"):
+        return read_contact(channel, given)
+
+
 def _address(given: str | None) -> str | None:
-    return None if given is None else read_contact(Channel.EMAIL, given)
+    with errors_name("replyTo"):
+        return None if given is None else read_contact(Channel.EMAIL, given)
 
 
 def _seconds(value: int | None) -> timedelta | None:

@@ -72,7 +72,7 @@ class Permissions:
             contact_keys=contact_keys,
             sender=sender,
             due_at=_in_daytime(found, draft, wanted_at),
-            details=self._links(caller, found.merchant_id, draft, contact_keys[0]),
+            details=self._links(caller, found.merchant_public_id, draft, contact_keys[0]),
         )
 
     async def _for_tenant(
@@ -94,25 +94,28 @@ class Permissions:
         )
 
     def _links(
-        self, caller: Caller, merchant_id: int, draft: Draft, contact_key: str
+        self, caller: Caller, merchant: int, draft: Draft, contact_key: str
     ) -> dict[str, str]:
         if draft.channel is not Channel.EMAIL or draft.type is not MessageType.MARKETING:
             return {}
-        link = self._unsubscribe.link(caller.tenant_id, merchant_id, contact_key)
+        link = self._unsubscribe.link(caller.tenant_public_id, merchant, contact_key)
         return {"unsubscribeUrl": link}
 
 
 class UnsubscribeLinks:
-    """Links that opt one address out of one merchant's e-mail, and that nobody can make up."""
+    """Links that opt one address out of one merchant's e-mail, and that nobody can make up.
+
+    Tenant and merchant are named by their public ids.
+    """
 
     def __init__(self, public_url: str, secret: str) -> None:
         self._public_url = public_url.rstrip("/")
         self._secret = secret.encode()
 
-    def link(self, tenant_id: int, merchant_id: int, contact_key: str) -> str:
+    def link(self, tenant: int, merchant: int, contact_key: str) -> str:
         """Return the address to put into a mail's List-Unsubscribe header (RFC 8058)."""
-        token = self.token(tenant_id, merchant_id, contact_key)
-        return f"{self._public_url}/unsubscribe/{tenant_id}-{merchant_id}-{contact_key}-{token}"
+        token = self.token(tenant, merchant, contact_key)
+        return f"{self._public_url}/unsubscribe/{tenant}-{merchant}-{contact_key}-{token}"
 
     def read(self, ticket: str) -> tuple[int, int, str] | None:
         """Return tenant, merchant and contact key of a link that is ours; None otherwise."""
@@ -124,9 +127,9 @@ class UnsubscribeLinks:
         good = hmac.compare_digest(token.encode(), self.token(*named).encode())
         return named if good else None
 
-    def token(self, tenant_id: int, merchant_id: int, contact_key: str) -> str:
+    def token(self, tenant: int, merchant: int, contact_key: str) -> str:
         """Sign who is opted out of what."""
-        text = f"unsubscribe\x1f{tenant_id}\x1f{merchant_id}\x1f{contact_key}"
+        text = f"unsubscribe\x1f{tenant}\x1f{merchant}\x1f{contact_key}"
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
@@ -143,7 +146,9 @@ async def _address(db: ReadSession, caller: Caller, draft: Draft) -> str | None:
     """Return the address a mail is sent from; one that was asked for must be the tenant's."""
     address = await send_policy.find_address(db, tenant_id=caller.tenant_id, wanted=draft.sender)
     if address is None and draft.sender is not None:
-        raise ValidationFailed(errors=(("from", "is not an address configured for you"),))
+        raise ValidationFailed(
+            errors=(("from", "must be one of the tenant's addresses; ask the operator"),)
+        )
     return address
 
 

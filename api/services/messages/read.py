@@ -10,9 +10,9 @@ from api.http.pagination import Page, Slice
 from api.schemas.messages import MessageView
 from api.schemas.money import MessagePrice
 from api.schemas.voice import VoiceTtsCallView
-from api.services.consent.contacts import key_to_find
+from api.services.consent.contacts import errors_name, key_to_find
 from api.services.messages.trail import trail
-from models.enums import Channel, MessageStatus
+from models.enums import FINAL_REPORT, Channel, MessageStatus
 from models.errors import MessageNotFound
 from models.queries.messages.read import (
     CallLabels,
@@ -26,13 +26,15 @@ from models.queries.messages.read import (
     list_messages,
     list_receipts,
 )
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
+from models.rules.messages.channels import voice
 from models.session import Database, ReadSession
 from models.tables.base import row_id
 from models.tables.message import Attempt, Message, Receipt
 
-_LONGEST_ID = 18
-"""Digits; no row has more."""
+_LONGEST_ID = 16
+"""Digits; no public id has more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +79,9 @@ class Messages:
 
     async def list(self, caller: Caller, wanted: MessageFilter, page: Page) -> Slice[MessageView]:
         """Return messages, the newest first."""
-        criteria, after = self._criteria(wanted), page.after_id()
+        criteria = self._criteria(wanted)
         async with self._database.read() as db:
+            after = await find_cursor_row(db, Message, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, wanted.merchant_id)
             rows = await list_messages(db, scope, criteria, after=after, most=page.limit + 1)
             found = _cut(page, rows)
@@ -88,13 +91,13 @@ class Messages:
         self, caller: Caller, wanted: CallFilter, page: Page
     ) -> Slice[VoiceTtsCallView]:
         """Return every call, whichever way it was asked for, the newest first."""
-        after = page.after_id()
         labels = CallLabels(
             tenant_id=wanted.tenant_id,
             source_system=wanted.source_system,
             use_case=wanted.use_case,
         )
         async with self._database.read() as db:
+            after = await find_cursor_row(db, Message, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, wanted.merchant_id)
             rows = await list_calls(db, scope, labels, after=after, most=page.limit + 1)
             found = _cut(page, rows)
@@ -117,7 +120,8 @@ class Messages:
         """Return what the rows are held against; an address is looked for among all recipients."""
         key = None
         if wanted.to is not None:
-            key = key_to_find(wanted.to, self._database.contact_keys)
+            with errors_name("to"):
+                key = key_to_find(wanted.to, self._database.contact_keys)
         is_address = wanted.to is not None and "@" in wanted.to
         return MessageCriteria(
             channel=wanted.channel,
@@ -130,14 +134,14 @@ class Messages:
 
 
 def read_message_id(given: str) -> int:
-    """Return the id a path names; raise MessageNotFound if no message can have it."""
+    """Return the public id that a path names; raise MessageNotFound if no message can have it."""
     if not (given.isascii() and given.isdecimal()) or len(given) > _LONGEST_ID:
         raise MessageNotFound
     return int(given)
 
 
 def _cut(page: Page, rows: Sequence[Found]) -> Slice[Found]:
-    return page.cut(rows, lambda row: (row_id(row[0].id),))
+    return page.cut(rows, lambda row: row[0].public_id)
 
 
 async def _views(db: ReadSession, caller: Caller, found: Sequence[Found]) -> list[MessageView]:
@@ -163,7 +167,7 @@ def _view(
     receipts: Sequence[Receipt],
 ) -> MessageView:
     return MessageView(
-        message_id=str(message.id),
+        message_id=str(message.public_id),
         merchant_id=merchant,
         channel=message.channel,
         type=message.type,
@@ -171,7 +175,7 @@ def _view(
         recipients=message.details.get("to") or [message.to_contact],
         sender=message.sender,
         status=message.status,
-        units=message.units,
+        units=_units(message, receipts),
         billed_units=message.billed_units,
         price=None if price is None else _price_view(price),
         attempts=message.attempts,
@@ -185,6 +189,18 @@ def _view(
         sent_at=message.sent_at,
         completed_at=message.completed_at,
         events=trail(message, attempts, receipts),
+    )
+
+
+def _units(message: Message, receipts: Sequence[Receipt]) -> int:
+    """Return what a message costs when billed; for a call that has ended, what it came to."""
+    if message.channel != Channel.VOICE or message.completed_at is None:
+        return message.units
+    final = next((receipt for receipt in receipts if receipt.status in FINAL_REPORT), None)
+    return voice.came_to(
+        billed=message.billed_units,
+        held=message.units,
+        reported_seconds=None if final is None else final.duration_seconds,
     )
 
 

@@ -10,7 +10,9 @@ from typing import Final
 from models.database.limits import KEY_WAIT
 from models.errors import TemporarilyUnavailable
 
-UNDER_WAY: Final = "The first request with this key is still under way."
+UNDER_WAY: Final = (
+    "The first request with this Idempotency-Key is still being processed. Repeat it later."
+)
 
 
 @dataclass(slots=True)

@@ -55,7 +55,9 @@ class StartedMessages:
             try:
                 await self.write_down()
             except Exception as error:
-                log.warning("starts are not noted", extra={"reason": type(error).__name__})
+                log.warning(
+                    "workflow starts could not be stored", extra={"reason": type(error).__name__}
+                )
 
     async def write_down(self) -> None:
         """Put off the sweeper's look at what was started a while ago and has no attempt yet."""
@@ -66,6 +68,6 @@ class StartedMessages:
             ids.append((started.tenant_id, started.message_id))
         if ids:
             async with self._database.statement() as db:
-                await sweep_messages.look_again(
+                await sweep_messages.reschedule(
                     db, ids, datetime.now(UTC) + self._grace, later=True
                 )

@@ -1,36 +1,61 @@
-"""Writes a message that may be sent, together with its hold, in one transaction."""
+"""Writes a message that may be sent, with its hold, and tells how its workflow is started."""
 
+import logging
 from time import monotonic
-from typing import assert_never
+from typing import Final, assert_never
 
 from sqlalchemy.exc import DBAPIError
 
 from api.services.messages.same_key_requests import UNDER_WAY
-from models.database.faults import LOCKED, state_of
+from models.database.faults import LOCKED, drew_known_id, state_of
 from models.database.limits import KEY_WAIT
 from models.database.transaction_limits import LockScope
 from models.errors import InsufficientCredits, TemporarilyUnavailable
+from models.queries.alerts import threshold_alerts
+from models.queries.alerts.threshold_alerts import Account
 from models.queries.messages import acceptance
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
+from models.rules.messages.identity import SendStart
 from models.session import Database
 
+log = logging.getLogger(__name__)
 
-async def write_message(database: Database, message: NewMessage, lock_scope: LockScope) -> int:
-    """Write a message with its hold, and return its id.
+_MOST_DRAWS: Final = 4
+"""Of public ids for one message. With 10^9 messages a tenant, one in 4 million is drawn twice."""
 
-    One with a key waits longer for a lock, for another request with the key may hold it.
+
+async def write_message(
+    database: Database, message: NewMessage, lock_scope: LockScope
+) -> AcceptedMessage:
+    """Write a message with its hold, and return its ids.
+
+    One with a key waits longer for a lock, for another request with the key may hold it. If the
+    random public id is taken, the message is written again with another one.
 
     Raises:
         InsufficientCredits: allowance and credits do not cover it.
         TemporarilyUnavailable: its key is taken.
         DBAPIError: the database failed; after a lost connection the message may be written.
     """
+    try:
+        return await _write_with_patience(database, message, lock_scope)
+    except InsufficientCredits:
+        await _warn_of_held_credits(database, message, lock_scope)
+        raise
+
+
+async def _write_with_patience(
+    database: Database, message: NewMessage, lock_scope: LockScope
+) -> AcceptedMessage:
     give_up_at = monotonic() + KEY_WAIT.total_seconds()
-    wait_when_locked = False
+    wait_when_locked, draws = False, 1
     while True:
         try:
             return await _write(database, message, lock_scope, wait_when_locked=wait_when_locked)
         except DBAPIError as error:
+            if drew_known_id(error) and draws < _MOST_DRAWS:
+                draws += 1
+                continue
             locked = state_of(error) == LOCKED
             if not locked or message.idempotency_key is None or monotonic() > give_up_at:
                 raise
@@ -39,13 +64,13 @@ async def write_message(database: Database, message: NewMessage, lock_scope: Loc
 
 async def _write(
     database: Database, message: NewMessage, lock_scope: LockScope, *, wait_when_locked: bool
-) -> int:
+) -> AcceptedMessage:
     """Write it down with its hold, or leave no trace of it and raise why."""
     async with database.transaction(lock_scope, wait_when_locked=wait_when_locked) as db:
         outcome = await acceptance.accept(db, message)
         match outcome:
             case AcceptedMessage():
-                return outcome.message_id
+                return outcome
             case NotFunded():
                 raise InsufficientCredits(
                     f"Units needed: {message.units}, available: {outcome.available}."
@@ -57,3 +82,42 @@ async def _write(
             case _:
                 assert_never(outcome)
     raise TemporarilyUnavailable(UNDER_WAY)
+
+
+async def _warn_of_held_credits(
+    database: Database, message: NewMessage, lock_scope: LockScope
+) -> None:
+    """Warn the merchant if a send was refused while credits are held.
+
+    The answer is the refusal, whether or not the warning can be written.
+    """
+    if message.merchant_id is None:
+        return
+    account = Account(
+        tenant_id=message.tenant_id, merchant_id=message.merchant_id, channel=message.channel
+    )
+    now = message.accepted_at
+    try:
+        async with database.read() as read:
+            unreported = await threshold_alerts.is_refusal_unreported(read, account, now)
+        if unreported:
+            async with database.transaction(lock_scope) as db:
+                await threshold_alerts.credits_refused(db, account, now)
+    except (TemporarilyUnavailable, DBAPIError) as error:
+        log.warning("the alert for a refused send was not written: %s", type(error).__name__)
+
+
+def start_of(message: NewMessage, accepted: AcceptedMessage, merchant: str) -> SendStart:
+    """Return what Temporal is told; `merchant` is empty for the tenant itself."""
+    return SendStart(
+        tenant_id=message.tenant_id,
+        message_id=accepted.message_id,
+        public_id=accepted.public_id,
+        merchant_id=message.merchant_id or 0,
+        merchant=merchant,
+        channel=message.channel,
+        type=message.type,
+        operation=message.operation,
+        scope=message.scope,
+        idempotency_key=message.idempotency_key,
+    )

@@ -1,50 +1,32 @@
 """The brand of a merchant: written while it is a draft or rejected, submitted, read."""
 
-from collections.abc import Callable
 from dataclasses import asdict, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from api.http.auth import Caller
-from api.http.idempotency import IdempotentRequest, find_answer, store_answer
-from api.http.outcomes import Accepted, Outcome, Replayed
-from api.registration_starter import RegistrationStarter
+from api.http.idempotency import IdempotentRequest, store_answer
+from api.http.outcomes import Outcome
 from api.schemas.messaging import V1MerchantMessagingBrandRequest, V1MerchantMessagingBrandView
-from api.services.registration.scope import Scope, find_scope, set_going
+from api.services.registration.actions import RegistrationActions
+from api.services.registration.scope import Scope, find_scope
 from models.errors import ValidationFailed
-from models.queries.registration.merchant_registrations import find_brand, write_registration
-from models.queries.registration.registrations import Steps, move
+from models.queries.registration.merchant_registrations import find_brand
 from models.registration_errors import BrandNotEditable, BrandNotFound
 from models.rules.registration.checks import check_brand
 from models.rules.registration.lifecycle import EDITABLE
 from models.rules.registration.profiles import BrandProfile
 from models.rules.registration.vocabulary import RegistrationState
-from models.session import Database, WriteSession
+from models.session import WriteSession
 from models.tables.base import row_id
 from models.tables.messaging import Brand
-from providers.registries import Registries
 
 _MASKED = 4
 """Last characters of a tax number that are shown."""
 
 
-class Brands:
+class Brands(RegistrationActions):
     """The actions on brands."""
-
-    def __init__(
-        self,
-        database: Database,
-        registries: Registries,
-        starter: RegistrationStarter,
-        clock: Callable[[], datetime],
-        *,
-        look_after: timedelta,
-    ) -> None:
-        self._database = database
-        self._registries = registries
-        self._starter = starter
-        self._clock = clock
-        self._look_after = look_after
 
     async def write(
         self,
@@ -60,11 +42,7 @@ class Brands:
         Raises:
             ValidationFailed, MerchantNotFound, BrandNotEditable.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
-            stored = await find_answer(db, caller, request)
-            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+        async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
             brand = await find_brand(db, scope.rows, locked=True)
             if stored is None:
                 profile = _read(order)
@@ -72,9 +50,7 @@ class Brands:
                 brand = await self._write(db, scope, brand, profile, order.submit, now)
                 await store_answer(db, caller, request, brand_view(brand, scope), now)
             view = _answered(brand, scope, stored)
-        merchant = scope.merchant.external_id
-        await set_going(self._starter, brand, merchant, fresh=stored is None)
-        return Accepted(view) if stored is None else Replayed(view)
+        return await self._answer(brand, scope, view, fresh=stored is None)
 
     async def get(self, caller: Caller, merchant_id: str) -> V1MerchantMessagingBrandView:
         """Return the brand; raises BrandNotFound."""
@@ -106,14 +82,13 @@ class Brands:
             )
         else:
             if brand.state not in EDITABLE:
-                raise BrandNotEditable(f"The brand is {brand.state}.")
+                raise BrandNotEditable(
+                    f"The brand is {brand.state}; only a DRAFT or REJECTED one can be changed."
+                )
             brand.profile = asdict(profile)
             brand.revision += 1
             brand.updated_at = now
-        following = RegistrationState.PENDING if submit else RegistrationState.DRAFT
-        if move(brand, Steps(state=following), now=now, look_after=self._look_after) and submit:
-            brand.submitted_at = now
-        await write_registration(db, brand)
+        await self._write_down(db, brand, submit=submit, now=now)
         return brand
 
 
@@ -125,7 +100,7 @@ def brand_view(brand: Brand, scope: Scope) -> V1MerchantMessagingBrandView:
         {
             **brand.profile,
             "ein": masked,
-            "brand_id": str(brand.id),
+            "brand_id": str(brand.public_id),
             "merchant_id": scope.merchant.external_id,
             "status": brand.state,
             "reasons": brand.reasons,
@@ -147,7 +122,8 @@ def _answered(
 ) -> V1MerchantMessagingBrandView:
     """Answer with the brand, or with what was answered before if it was written anew since."""
     if brand is not None and (
-        stored is None or (str(brand.id), brand.revision) == (stored["brandId"], stored["revision"])
+        stored is None
+        or (str(brand.public_id), brand.revision) == (stored["brandId"], stored["revision"])
     ):
         return brand_view(brand, scope)
     return V1MerchantMessagingBrandView.model_validate(stored)

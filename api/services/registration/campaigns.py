@@ -1,30 +1,29 @@
 """The campaigns of a merchant: only under its approved brand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from api.http.auth import Caller
-from api.http.idempotency import IdempotentRequest, find_answer, store_answer
-from api.http.outcomes import Accepted, Outcome, Replayed
+from api.http.idempotency import IdempotentRequest, store_answer
+from api.http.outcomes import Outcome
 from api.http.pagination import Page, Slice
-from api.registration_starter import RegistrationStarter
 from api.schemas.messaging import (
     V1MerchantMessagingCampaignRequest,
     V1MerchantMessagingCampaignView,
 )
+from api.services.registration.actions import RegistrationActions
 from api.services.registration.brands import profile_of
-from api.services.registration.scope import Scope, find_scope, set_going
+from api.services.registration.scope import Scope, find_scope
 from models.errors import ValidationFailed
 from models.queries.registration.merchant_registrations import (
     find_brand,
     find_campaign,
     has_campaign,
     list_campaigns,
-    write_registration,
 )
-from models.queries.registration.registrations import Steps, move
+from models.queries.tenants.cursors import find_cursor_row
 from models.registration_errors import (
     BrandNotApproved,
     CampaignNotEditable,
@@ -35,29 +34,13 @@ from models.rules.registration.checks import Wrong, check_campaign, check_texts
 from models.rules.registration.lifecycle import EDITABLE
 from models.rules.registration.profiles import CampaignProfile
 from models.rules.registration.vocabulary import EntityType, RegistrationState
-from models.session import Database, WriteSession
+from models.session import WriteSession
 from models.tables.base import row_id
 from models.tables.messaging import Brand, Campaign
-from providers.registries import Registries
 
 
-class Campaigns:
+class Campaigns(RegistrationActions):
     """The actions on campaigns."""
-
-    def __init__(
-        self,
-        database: Database,
-        registries: Registries,
-        starter: RegistrationStarter,
-        clock: Callable[[], datetime],
-        *,
-        look_after: timedelta,
-    ) -> None:
-        self._database = database
-        self._registries = registries
-        self._starter = starter
-        self._clock = clock
-        self._look_after = look_after
 
     async def write(
         self,
@@ -74,23 +57,19 @@ class Campaigns:
             ValidationFailed, MerchantNotFound, BrandNotApproved, CampaignNotFound,
             CampaignNotEditable, SoleProprietorLimit.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
-            stored = await find_answer(db, caller, request)
-            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+        async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
             campaign: Campaign | None
+            brand: Brand | None
             if stored is None:
                 now = self._clock()
-                campaign = await self._write(db, scope, order, now)
-                view = campaign_view(campaign, scope)
+                brand, campaign = await self._write(db, scope, order, now)
+                view = campaign_view(campaign, brand, scope)
                 await store_answer(db, caller, request, view, now)
             else:
                 campaign = await find_campaign(db, scope.rows, int(stored["campaignId"]))
-                view = _answered(campaign, scope, stored)
-        merchant = scope.merchant.external_id
-        await set_going(self._starter, campaign, merchant, fresh=stored is None)
-        return Accepted(view) if stored is None else Replayed(view)
+                brand = await find_brand(db, scope.rows)
+                view = _answered(campaign, brand, scope, stored)
+        return await self._answer(campaign, scope, view, fresh=stored is None)
 
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
@@ -98,9 +77,11 @@ class Campaigns:
         """Return the campaigns of a merchant, the newest first."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
-            rows = await list_campaigns(db, scope.rows, after=page.after_id(), most=page.limit + 1)
-        found = page.cut(rows, lambda campaign: (row_id(campaign.id),))
-        return Slice([campaign_view(campaign, scope) for campaign in found.items], found.end)
+            after = await find_cursor_row(db, Campaign, caller.tenant_id, page.after_id())
+            rows = await list_campaigns(db, scope.rows, after=after, most=page.limit + 1)
+            brand = await find_brand(db, scope.rows)
+        found = page.cut(rows, lambda campaign: campaign.public_id)
+        return Slice([campaign_view(campaign, brand, scope) for campaign in found.items], found.end)
 
     async def _write(
         self,
@@ -108,7 +89,8 @@ class Campaigns:
         scope: Scope,
         order: V1MerchantMessagingCampaignRequest,
         now: datetime,
-    ) -> Campaign:
+    ) -> tuple[Brand, Campaign]:
+        """Return the campaign as it is written, and the brand it is of."""
         profile = _profile(order)
         _refuse(check_campaign(profile))
         brand = await find_brand(db, scope.rows)
@@ -122,16 +104,14 @@ class Campaigns:
         else:
             campaign = await get_campaign(db, scope, order.campaign_id, locked=True)
             if campaign.state not in EDITABLE:
-                raise CampaignNotEditable(f"The campaign is {campaign.state}.")
+                raise CampaignNotEditable(
+                    f"The campaign is {campaign.state}; only DRAFT and REJECTED can be changed."
+                )
             campaign.profile = asdict(profile)
             campaign.revision += 1
             campaign.updated_at = now
-        following = RegistrationState.PENDING if order.submit else RegistrationState.DRAFT
-        steps = Steps(state=following)
-        if move(campaign, steps, now=now, look_after=self._look_after) and order.submit:
-            campaign.submitted_at = now
-        await write_registration(db, campaign)
-        return campaign
+        await self._write_down(db, campaign, submit=order.submit, now=now)
+        return brand, campaign
 
 
 async def _check_room(db: WriteSession, scope: Scope, brand: Brand) -> None:
@@ -152,14 +132,18 @@ async def get_campaign(
     return campaign
 
 
-def campaign_view(campaign: Campaign, scope: Scope) -> V1MerchantMessagingCampaignView:
-    """Show a campaign."""
+def campaign_view(
+    campaign: Campaign, brand: Brand | None, scope: Scope
+) -> V1MerchantMessagingCampaignView:
+    """Show a campaign; a merchant has one brand at a registry, and campaigns only of that."""
+    assert brand is not None
+    assert brand.id == campaign.brand_id
     return V1MerchantMessagingCampaignView.model_validate(
         {
             **campaign.profile,
-            "campaign_id": str(campaign.id),
+            "campaign_id": str(campaign.public_id),
             "merchant_id": scope.merchant.external_id,
-            "brand_id": str(campaign.brand_id),
+            "brand_id": str(brand.public_id),
             "status": campaign.state,
             "reasons": campaign.reasons,
             "revision": campaign.revision,
@@ -184,12 +168,12 @@ def _new(scope: Scope, brand: Brand, profile: CampaignProfile, now: datetime) ->
 
 
 def _answered(
-    campaign: Campaign | None, scope: Scope, stored: dict[str, Any]
+    campaign: Campaign | None, brand: Brand | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingCampaignView:
     """Answer with the campaign, or with what was answered before if it was written anew since."""
     if campaign is None or campaign.revision != stored["revision"]:
         return V1MerchantMessagingCampaignView.model_validate(stored)
-    return campaign_view(campaign, scope)
+    return campaign_view(campaign, brand, scope)
 
 
 def _profile(order: V1MerchantMessagingCampaignRequest) -> CampaignProfile:

@@ -1,14 +1,13 @@
 """Numbers of a merchant: found, bought, assigned to a campaign, given back."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from api.http.auth import Caller
-from api.http.idempotency import IdempotentRequest, find_answer, store_answer
-from api.http.outcomes import Accepted, Outcome, Replayed
+from api.http.idempotency import IdempotentRequest, store_answer
+from api.http.outcomes import Outcome
 from api.http.pagination import Page, Slice
-from api.registration_starter import RegistrationStarter
 from api.schemas.messaging_numbers import (
     AvailableNumberView,
     V1MerchantMessagingAssignmentRequest,
@@ -16,21 +15,24 @@ from api.schemas.messaging_numbers import (
     V1MerchantMessagingNumberRequest,
     V1MerchantMessagingNumberView,
 )
+from api.services.registration.actions import RegistrationActions
 from api.services.registration.brands import profile_of
 from api.services.registration.campaigns import get_campaign
-from api.services.registration.scope import Scope, find_scope, set_going
+from api.services.registration.scope import Scope, find_scope
 from models.errors import InvalidPhoneNumber, TemporarilyUnavailable, ValidationFailed
 from models.queries.registration.merchant_registrations import (
     find_brand,
+    find_campaign_ids,
     find_latest_purchase,
     find_number,
     has_assigned_number,
     insert_number,
     list_numbers,
 )
-from models.queries.registration.registrations import Steps, move
+from models.queries.registration.registrations import StateChange, change_state
 from models.queries.senders.number_claims import claim_number
 from models.queries.senders.senders import forget_campaign
+from models.queries.tenants.cursors import find_cursor_row
 from models.registration_errors import (
     AssignmentPending,
     CampaignNotApproved,
@@ -51,30 +53,14 @@ from models.rules.registration.vocabulary import (
     RegistrationState,
 )
 from models.rules.senders.sender_choice import us_type
-from models.session import Database, WriteSession
+from models.session import WriteSession
 from models.tables.base import row_id
 from models.tables.messaging import Campaign, MessagingNumber
-from providers.ports.registration import Offered
-from providers.registries import Registries
+from providers.ports.registration import NumberOffers
 
 
-class MessagingNumbers:
+class MessagingNumbers(RegistrationActions):
     """The actions on numbers."""
-
-    def __init__(
-        self,
-        database: Database,
-        registries: Registries,
-        starter: RegistrationStarter,
-        clock: Callable[[], datetime],
-        *,
-        look_after: timedelta,
-    ) -> None:
-        self._database = database
-        self._registries = registries
-        self._starter = starter
-        self._clock = clock
-        self._look_after = look_after
 
     async def available(
         self, caller: Caller, merchant_id: str, area_code: str | None, type: NumberType, limit: int
@@ -83,8 +69,8 @@ class MessagingNumbers:
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
         found = await scope.registry.search_numbers(area_code=area_code, type=type, limit=limit)
-        if not isinstance(found, Offered):
-            raise TemporarilyUnavailable("The registry cannot be asked now.")
+        if not isinstance(found, NumberOffers):
+            raise TemporarilyUnavailable("The registry does not answer. Repeat the request later.")
         return [AvailableNumberView.model_validate(number) for number in found.numbers]
 
     async def buy(
@@ -100,22 +86,17 @@ class MessagingNumbers:
             ValidationFailed: no number of the US.
             MerchantNotFound, NumberTaken.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
-            stored = await find_answer(db, caller, request)
-            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+        async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
             number: MessagingNumber | None
             if stored is None:
                 now = self._clock()
                 number = await self._request(db, scope, order.number, now)
-                view = number_view(number, scope)
+                view = number_view(number, {}, scope)
                 await store_answer(db, caller, request, view, now)
             else:
                 number = await find_number(db, scope.rows, int(stored["numberId"]))
-                view = _number_answered(number, scope, stored)
-        await self._set_going(number, scope, fresh=stored is None)
-        return Accepted(view) if stored is None else Replayed(view)
+                view = await _number_answered(db, number, scope, stored)
+        return await self._answer(number, scope, view, fresh=stored is None)
 
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
@@ -123,9 +104,11 @@ class MessagingNumbers:
         """Return the numbers of a merchant, the newest first."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
-            rows = await list_numbers(db, scope.rows, after=page.after_id(), most=page.limit + 1)
-        found = page.cut(rows, lambda number: (row_id(number.id),))
-        return Slice([number_view(number, scope) for number in found.items], found.end)
+            after = await find_cursor_row(db, MessagingNumber, caller.tenant_id, page.after_id())
+            rows = await list_numbers(db, scope.rows, after=after, most=page.limit + 1)
+            campaigns = await find_campaign_ids(db, scope.rows, rows)
+        found = page.cut(rows, lambda number: number.public_id)
+        return Slice([number_view(number, campaigns, scope) for number in found.items], found.end)
 
     async def assign(
         self,
@@ -141,25 +124,20 @@ class MessagingNumbers:
             MerchantNotFound, NumberNotFound, CampaignNotFound, NumberNotActive,
             NumberNotAssignable, NumberAlreadyAssigned, CampaignNotApproved, SoleProprietorLimit.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
-            stored = await find_answer(db, caller, request)
-            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+        async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
             row: MessagingNumber | None
             if stored is None:
                 now = self._clock()
                 row = await _lock_number(db, scope, number)
-                await self._assign(db, scope, row, order.campaign_id, now)
-                view = assignment_view(row, scope)
+                campaign = await self._assign(db, scope, row, order.campaign_id, now)
+                view = assignment_view(row, campaign.public_id, scope)
                 await store_answer(db, caller, request, view, now)
             else:
                 row = await find_number(db, scope.rows, int(stored["numberId"]))
-                view = _assignment_answered(row, scope, stored)
-        await self._set_going(row, scope, fresh=stored is None)
-        return Accepted(view) if stored is None else Replayed(view)
+                view = await _assignment_answered(db, row, scope, stored)
+        return await self._answer(row, scope, view, fresh=stored is None)
 
-    async def give_back(
+    async def release(
         self, caller: Caller, merchant_id: str, number: str, request: IdempotentRequest
     ) -> Outcome[V1MerchantMessagingNumberView]:
         """Unassign a number, then release it; one on its way or gone is answered as it is.
@@ -167,26 +145,21 @@ class MessagingNumbers:
         Raises:
             MerchantNotFound, NumberNotFound, NumberNotActive, AssignmentPending.
         """
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
-            stored = await find_answer(db, caller, request)
-            scope = await find_scope(db, self._registries, caller, merchant_id, locked=True)
+        async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
             row: MessagingNumber | None
             if stored is None:
                 now = self._clock()
                 row = await _lock_number(db, scope, number)
-                self._give_back(row, now)
+                self._release(row, now)
                 await db.flush()
                 if row.assignment == AssignmentState.UNASSIGNING:
                     await forget_campaign(db, row)
-                view = number_view(row, scope)
+                view = number_view(row, await find_campaign_ids(db, scope.rows, [row]), scope)
                 await store_answer(db, caller, request, view, now)
             else:
                 row = await find_number(db, scope.rows, int(stored["numberId"]))
-                view = _number_answered(row, scope, stored)
-        await self._set_going(row, scope, fresh=stored is None)
-        return Accepted(view) if stored is None else Replayed(view)
+                view = await _number_answered(db, row, scope, stored)
+        return await self._answer(row, scope, view, fresh=stored is None)
 
     async def _request(
         self, db: WriteSession, scope: Scope, number: str, now: datetime
@@ -212,38 +185,36 @@ class MessagingNumbers:
 
     async def _assign(
         self, db: WriteSession, scope: Scope, row: MessagingNumber, campaign_id: str, now: datetime
-    ) -> None:
+    ) -> Campaign:
         campaign = await get_campaign(db, scope, campaign_id)
         if row.state != NumberState.ACTIVE:
-            raise NumberNotActive(f"The number is {row.state}.")
+            raise NumberNotActive(f"The number is {row.state}; it must be ACTIVE.")
         if row.type != NumberType.LOCAL:
             raise NumberNotAssignable
         if row.assignment in HELD:
-            raise NumberAlreadyAssigned(f"Its assignment is {row.assignment}.")
+            raise NumberAlreadyAssigned(f"The assignment of the number is {row.assignment}.")
         if campaign.state != RegistrationState.APPROVED:
-            raise CampaignNotApproved(f"The campaign is {campaign.state}.")
+            raise CampaignNotApproved(f"The campaign is {campaign.state}; it must be APPROVED.")
         await _check_room(db, scope, campaign)
         row.campaign_id = campaign.id
-        steps = Steps(assignment=AssignmentState.PENDING)
-        move(row, steps, now=now, look_after=self._look_after)
+        change = StateChange(assignment=AssignmentState.PENDING)
+        change_state(row, change, now=now, look_after=self._look_after)
         await db.flush()
+        return campaign
 
-    def _give_back(self, row: MessagingNumber, now: datetime) -> None:
+    def _release(self, row: MessagingNumber, now: datetime) -> None:
         if row.state in (NumberState.REQUESTED, NumberState.FAILED):
-            raise NumberNotActive(f"The number is {row.state}.")
+            raise NumberNotActive(f"The number is {row.state}; it must be ACTIVE.")
         if row.assignment == AssignmentState.PENDING:
             raise AssignmentPending
-        unassign = Steps(assignment=AssignmentState.UNASSIGNING)
-        release = Steps(state=NumberState.RELEASING)
-        move(
+        unassign = StateChange(assignment=AssignmentState.UNASSIGNING)
+        release = StateChange(state=NumberState.RELEASING)
+        change_state(
             row,
             unassign if row.assignment in HELD else release,
             now=now,
             look_after=self._look_after,
         )
-
-    async def _set_going(self, row: MessagingNumber | None, scope: Scope, *, fresh: bool) -> None:
-        await set_going(self._starter, row, scope.merchant.external_id, fresh=fresh)
 
 
 async def _check_room(db: WriteSession, scope: Scope, campaign: Campaign) -> None:
@@ -267,15 +238,17 @@ async def _lock_number(db: WriteSession, scope: Scope, number: str) -> Messaging
     return row
 
 
-def number_view(row: MessagingNumber, scope: Scope) -> V1MerchantMessagingNumberView:
-    """Show a number."""
+def number_view(
+    row: MessagingNumber, campaigns: Mapping[int, int], scope: Scope
+) -> V1MerchantMessagingNumberView:
+    """Show a number; `campaigns` has the public id of its campaign by the id of the row."""
     return V1MerchantMessagingNumberView(
-        number_id=str(row.id),
+        number_id=str(row.public_id),
         merchant_id=scope.merchant.external_id,
         number=row.number,
         type=row.type,
         status=row.state,
-        campaign_id=None if row.campaign_id is None else str(row.campaign_id),
+        campaign_id=None if row.campaign_id is None else str(campaigns[row.campaign_id]),
         assignment_status=row.assignment,
         reasons=row.reasons,
         bought_at=row.bought_at,
@@ -285,14 +258,16 @@ def number_view(row: MessagingNumber, scope: Scope) -> V1MerchantMessagingNumber
     )
 
 
-def assignment_view(row: MessagingNumber, scope: Scope) -> V1MerchantMessagingAssignmentView:
-    """Show the assignment of a number that has one."""
+def assignment_view(
+    row: MessagingNumber, campaign: int, scope: Scope
+) -> V1MerchantMessagingAssignmentView:
+    """Show the assignment of a number that has one; `campaign` is the campaign's public id."""
     assert row.assignment is not None
     return V1MerchantMessagingAssignmentView(
         merchant_id=scope.merchant.external_id,
         number=row.number,
-        number_id=str(row.id),
-        campaign_id=str(row.campaign_id),
+        number_id=str(row.public_id),
+        campaign_id=str(campaign),
         status=row.assignment,
         reasons=row.reasons,
         assigned_at=row.assigned_at,
@@ -300,28 +275,31 @@ def assignment_view(row: MessagingNumber, scope: Scope) -> V1MerchantMessagingAs
     )
 
 
-def _number_answered(
-    row: MessagingNumber | None, scope: Scope, stored: dict[str, Any]
+async def _number_answered(
+    db: WriteSession, row: MessagingNumber | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingNumberView:
     """Answer with the number as it stands; with what was answered before if it is out of sight."""
     if row is None:
         return V1MerchantMessagingNumberView.model_validate(stored)
-    return number_view(row, scope)
+    return number_view(row, await find_campaign_ids(db, scope.rows, [row]), scope)
 
 
-def _assignment_answered(
-    row: MessagingNumber | None, scope: Scope, stored: dict[str, Any]
+async def _assignment_answered(
+    db: WriteSession, row: MessagingNumber | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingAssignmentView:
     """Answer with the assignment as it stands, unless the number has another campaign by now."""
-    if row is None or str(row.campaign_id) != stored["campaignId"]:
+    campaign = None
+    if row is not None and row.campaign_id is not None:
+        campaign = (await find_campaign_ids(db, scope.rows, [row]))[row.campaign_id]
+    if row is None or campaign is None or str(campaign) != stored["campaignId"]:
         return V1MerchantMessagingAssignmentView.model_validate(stored)
-    return assignment_view(row, scope)
+    return assignment_view(row, campaign, scope)
 
 
 def _type_of(number: str) -> NumberType:
     """Say what kind of US number it is; 10DLC knows no others."""
     type = us_type(number)
     if type is None:
-        reason = "must be a local or toll-free number of the US"
+        reason = "must be a local or toll-free number of the US or one of its territories"
         raise ValidationFailed(f"number {reason}", (("number", reason),))
     return type

@@ -1,28 +1,28 @@
-"""What registries post: verified, then only a wake-up; row and registry say the rest."""
+"""Receives webhooks of registries: verifies them and signals the workflow of the operation."""
 
 from collections.abc import Callable, Mapping
 
-from api.registration_starter import RegistrationStarter
-from api.services.provider_webhooks import verified
+from api.services.provider_webhooks import verify_webhook
 from api.services.registration.scope import start_of
+from api.workflow_starters import RegistrationStarter
 from models.errors import NotFound
 from models.queries.registration import registrations
 from models.rules.registration.lifecycle import parse_registration_reference
 from models.session import Database
-from providers.ports.registration import RegistryNews
+from providers.ports.registration import RegistryEvent
 
-VerifyNews = Callable[[Mapping[str, str], bytes], RegistryNews | None]
+VerifyEvent = Callable[[Mapping[str, str], bytes], RegistryEvent | None]
 """Headers and raw body → the operation reported on; None if not ours. Raises ForgedWebhook."""
 
 
-class RegistrationNews:
+class RegistrationWebhooks:
     """Wakes whoever waits for a registry. Replaying news asks once more, and changes nothing."""
 
     def __init__(
         self,
         database: Database,
         starter: RegistrationStarter,
-        verifiers: Mapping[str, VerifyNews],
+        verifiers: Mapping[str, VerifyEvent],
     ) -> None:
         self._database = database
         self._starter = starter
@@ -31,14 +31,14 @@ class RegistrationNews:
     async def take(
         self, provider: str, reference: str, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Wake the story of an operation, if it still has one.
+        """Wake the workflow of an operation, if it still has one.
 
         Raises:
             NotFound: no such provider, or the reference is none of ours.
             Forbidden: the signature is wrong, or it belongs to another reference.
             MalformedJson: the body cannot be read although its signature is right.
         """
-        if verified(self._verifiers, provider, reference, headers, body) is not None:
+        if verify_webhook(self._verifiers, provider, reference, headers, body) is not None:
             await self._wake(provider, reference)
 
     async def _wake(self, provider: str, reference: str) -> None:
@@ -46,9 +46,7 @@ class RegistrationNews:
         if named is None:
             raise NotFound
         async with self._database.read() as db:
-            row = await registrations.find_row(
-                db, kind=named.kind, tenant_id=named.tenant_id, row_id=named.row_id
-            )
+            row = await registrations.find_named(db, named)
         if row is None or row.provider != provider or named.submission > row.submission:
             raise NotFound
         start = start_of(row, "")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from api.http.auth import Caller
-from api.registration_starter import RegistrationStarter
+from api.workflow_starters import RegistrationStarter
 from models.errors import TemporarilyUnavailable
 from models.queries.registration import registrations
 from models.queries.registration.registrations import Row
@@ -61,12 +61,14 @@ async def find_scope(
     mode = await find_delivery_mode(db, caller.tenant_id)
     registry = None if mode is None else registries.of_mode(mode)
     if registry is None:
-        raise TemporarilyUnavailable("No registry is set up for this tenant.")
+        raise TemporarilyUnavailable(
+            "No registry is configured for this tenant's delivery mode. Ask the operator."
+        )
     return Scope(caller=caller, merchant=merchant, registry=registry)
 
 
 def start_of(row: Row, merchant: str) -> RegistrationStart | None:
-    """Return how a row's story is started; None while it asks nothing of the registry."""
+    """Return how a row's workflow is started; None while it asks nothing of the registry."""
     registry_operation = registrations.registry_operation_of(row)
     if registry_operation is None:
         return None
@@ -74,12 +76,13 @@ def start_of(row: Row, merchant: str) -> RegistrationStart | None:
         tenant_id=row.tenant_id,
         kind=registrations.kind_of(row),
         row_id=row_id(row.id),
+        public_id=row.public_id,
         registry_operation=registry_operation,
         merchant=merchant,
     )
 
 
-async def set_going(
+async def start_registration_of(
     starter: RegistrationStarter, row: Row | None, merchant: str, *, fresh: bool
 ) -> None:
     """Start what a row asks for, if anything, once its transaction is committed."""

@@ -9,6 +9,7 @@ from api.services.registration.scope import find_scope
 from models.queries.registration.merchant_registrations import (
     AssignedLimits,
     find_brand,
+    find_campaign_ids,
     find_campaign_states,
     find_number_states,
     list_campaigns,
@@ -34,9 +35,10 @@ class MessagingStatus:
         """Return the compliance view of a merchant."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
-            brand = await find_brand(db, scope.rows)
             campaigns = await list_campaigns(db, scope.rows, most=_MOST)
+            brand = await find_brand(db, scope.rows)
             numbers = await list_taken_numbers(db, scope.rows, most=_MOST)
+            campaign_ids = await find_campaign_ids(db, scope.rows, numbers)
             # What is decided looks at all rows, however many; what is shown are the newest.
             words = (
                 None if brand is None else RegistrationState(brand.state),
@@ -49,8 +51,8 @@ class MessagingStatus:
             a2p_allowed=may_send(*words),
             missing=list(missing(*words)),
             brand=None if brand is None else brand_view(brand, scope),
-            campaigns=[campaign_view(campaign, scope) for campaign in campaigns],
-            numbers=[number_view(number, scope) for number in numbers],
+            campaigns=[campaign_view(campaign, brand, scope) for campaign in campaigns],
+            numbers=[number_view(number, campaign_ids, scope) for number in numbers],
             throughput=_throughput(limits),
         )
 

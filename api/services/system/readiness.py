@@ -2,11 +2,11 @@
 
 import asyncio
 from importlib.resources import files
-from time import monotonic
 from typing import Final
 
 from sqlalchemy.exc import ProgrammingError
 
+from api.shared_calls import SharedCalls
 from models.errors import TemporarilyUnavailable
 from models.queries.system.readiness import ServerState, read_server_state
 from models.session import Database
@@ -27,27 +27,14 @@ class Readiness:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._looking: asyncio.Task[None] | None = None
-        self._kept_until = 0.0
+        self._checks = SharedCalls[str, None](kept_for=KEPT_FOR)
         self._needed = (files("models") / "migrations" / "HEAD").read_text().strip()
 
     async def check(self) -> None:
         """Return if requests can be served, else raise; many who ask at once share one look."""
-        looking = self._looking
-        if looking is None or (looking.done() and self._kept_until < monotonic()):
-            looking = self._looking = asyncio.create_task(self._check_database())
-            looking.add_done_callback(self._keep)
-        # Shielded: the others go on waiting when the first one's client goes away.
-        await asyncio.shield(looking)
+        await self._checks.get("database", self._check_database)
         if self._database.full:
             raise TemporarilyUnavailable("The database has no room for a write.")
-
-    def _keep(self, looking: asyncio.Task[None]) -> None:
-        if looking.cancelled():
-            self._looking = None
-            return
-        looking.exception()  # those who wait raise it; perhaps nobody waits any more
-        self._kept_until = monotonic() + KEPT_FOR
 
     async def _check_database(self) -> None:
         try:

@@ -18,6 +18,7 @@ from api.schemas.merchants import (
 )
 from models.enums import Channel
 from models.errors import Forbidden, ValidationFailed
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.merchants import (
     Units,
     find_credits,
@@ -45,9 +46,11 @@ class Merchants:
     ) -> Outcome[MerchantView]:
         """Create a merchant or change what the order names of it."""
         if caller.merchant_id is not None:
-            raise Forbidden("A merchant's own key may not write merchants.")
+            raise Forbidden(
+                "A merchant's own key may not write merchants. Use a key of the tenant."
+            )
         async with self._database.transaction(
-            caller.lock_scope(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
@@ -73,10 +76,10 @@ class Merchants:
 
     async def list(self, caller: Caller, page: Page) -> Slice[MerchantView]:
         """Return merchants, the newest first."""
-        after = page.after_id()
         async with self._database.read() as db:
+            after = await find_cursor_row(db, Merchant, caller.tenant_id, page.after_id())
             rows = await list_merchants(db, caller, after=after, most=page.limit + 1)
-            found = page.cut(rows, lambda merchant: (row_id(merchant.id),))
+            found = page.cut(rows, lambda merchant: merchant.public_id)
             return Slice(await _views(db, caller, found.items, self._clock()), found.end)
 
     async def settings(self, caller: Caller, merchant_id: str) -> MerchantSettingsView:
@@ -94,9 +97,7 @@ class Merchants:
         """Change the settings that the order names."""
         if caller.merchant_id is not None:
             raise Forbidden("A merchant's own key may not write merchants.")
-        async with self._database.transaction(
-            caller.lock_scope(merchant_id, request.operation)
-        ) as db:
+        async with self._database.transaction(caller.lock_scope(merchant_id, request.route)) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
                 return Replayed(MerchantSettingsView.model_validate(stored))
@@ -145,9 +146,9 @@ def _check_hours(merchant: Merchant) -> None:
     """Raise unless the hours narrow what the law allows, and leave something of it."""
     wrong = []
     if merchant.marketing_from is not None and merchant.marketing_from < FEDERAL.opens:
-        wrong.append(("marketingFrom", f"not before {FEDERAL.opens:%H:%M}"))
+        wrong.append(("marketingFrom", f"must not be before {FEDERAL.opens:%H:%M}"))
     if merchant.marketing_until is not None and merchant.marketing_until > FEDERAL.closes:
-        wrong.append(("marketingUntil", f"not after {FEDERAL.closes:%H:%M}"))
+        wrong.append(("marketingUntil", f"must not be after {FEDERAL.closes:%H:%M}"))
     try:
         narrowed(FEDERAL, merchant.marketing_from, merchant.marketing_until)
     except NoSuchHour:
@@ -159,6 +160,7 @@ def _check_hours(merchant: Merchant) -> None:
 def _settings_view(merchant: Merchant) -> MerchantSettingsView:
     return MerchantSettingsView(
         merchant_id=merchant.external_id,
+        timezone=merchant.timezone,
         marketing_from=merchant.marketing_from,
         marketing_until=merchant.marketing_until,
         marketing_timezones=merchant.marketing_timezones,

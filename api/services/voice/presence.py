@@ -10,6 +10,7 @@ from api.http.pagination import Page, Slice
 from api.schemas.voice_provisioning import V1VoiceSipPresenceRequest, VoiceSipPresenceView
 from models.enums import PresenceState
 from models.errors import VoiceUserNotFound
+from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import get_merchant, narrow_scope
 from models.queries.voice.presence import User, find_posted, list_users, write_posted
 from models.queries.voice.sip_users import find_user
@@ -18,16 +19,16 @@ from models.session import Database, WriteSession
 from models.tables.base import row_id
 from models.tables.merchant import Merchant
 from models.tables.voice import VoiceCredential, VoicePresence
-from providers.ports.sip import Registration, TellsRegistrations
+from providers.ports.sip import Registration, ReportsRegistrations
 
 
-class PresenceBook:
+class PresenceRecords:
     """The actions on presence; `registrar` is one that can be asked who is registered."""
 
     def __init__(
         self,
         database: Database,
-        registrar: TellsRegistrations | None,
+        registrar: ReportsRegistrations | None,
         clock: Callable[[], datetime],
         *,
         expires: timedelta,
@@ -42,7 +43,7 @@ class PresenceBook:
     ) -> Outcome[VoiceSipPresenceView]:
         """Note what a client tells of a user."""
         async with self._database.transaction(
-            caller.lock_scope(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
@@ -64,11 +65,11 @@ class PresenceBook:
         self, caller: Caller, merchant_id: str | None, page: Page
     ) -> Slice[VoiceSipPresenceView]:
         """Return the presence of SIP users, the newest user first."""
-        after = page.after_id()
         async with self._database.read() as db:
+            after = await find_cursor_row(db, VoiceCredential, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, merchant_id)
             users = await list_users(db, scope, after=after, most=page.limit + 1)
-        found = page.cut(users, lambda row: (row_id(row[0].id),))
+        found = page.cut(users, lambda row: row[0].public_id)
         return Slice(await self._views(found.items), found.end)
 
     async def of_user(self, user: VoiceCredential, merchant: Merchant) -> VoiceSipPresenceView:

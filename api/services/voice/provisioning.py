@@ -17,7 +17,7 @@ from api.schemas.voice_provisioning import (
     VoiceIceServer,
     VoiceSip,
 )
-from api.services.voice.presence import PresenceBook
+from api.services.voice.presence import PresenceRecords
 from models.queries.tenants.visibility import get_merchant
 from models.queries.voice import sip_users
 from models.rules.voice.connection import CODECS, VoicePlace
@@ -49,7 +49,7 @@ class VoiceProvisioning:
         database: Database,
         place: VoicePlace,
         secrets: SipSecrets,
-        presence: PresenceBook,
+        presence: PresenceRecords,
         push: Push | None,
         clock: Callable[[], datetime],
     ) -> None:
@@ -70,7 +70,7 @@ class VoiceProvisioning:
         if user is None or not sip_users.is_current(user, self._secrets, self._place.realm):
             async with self._database.transaction(caller.lock_scope(merchant_id)) as db:
                 user, _ = await self._current(db, merchant)
-        return await self._show(user, merchant)
+        return await self._show(caller, user, merchant)
 
     async def rotate(
         self, caller: Caller, order: V1VoiceRotateRequest, request: IdempotentRequest
@@ -81,7 +81,7 @@ class VoiceProvisioning:
         kept, and the password is derived again.
         """
         async with self._database.transaction(
-            caller.lock_scope(order.merchant_id, request.operation)
+            caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             stored = await find_answer(db, caller, request)
             merchant = await get_merchant(db, caller, order.merchant_id)
@@ -93,7 +93,7 @@ class VoiceProvisioning:
                 user.rotated_at = now
                 kept = Rotated(credential_id=row_id(user.id), version=user.version)
                 await store_answer(db, caller, request, kept, now)
-        view = await self._show(user, merchant)
+        view = await self._show(caller, user, merchant)
         return Accepted(view) if stored is None else Replayed(view)
 
     async def _current(self, db: WriteSession, merchant: Merchant) -> tuple[VoiceCredential, bool]:
@@ -116,19 +116,22 @@ class VoiceProvisioning:
         sip_users.renew(user, self._secrets, realm, now)
         return user, True
 
-    async def _show(self, user: VoiceCredential, merchant: Merchant) -> V1VoiceProvisioningResponse:
+    async def _show(
+        self, caller: Caller, user: VoiceCredential, merchant: Merchant
+    ) -> V1VoiceProvisioningResponse:
         if self._push is not None and user.pushed_version < user.version:
             await self._push(
                 ProvisionInput(
                     tenant_id=user.tenant_id,
                     credential_id=row_id(user.id),
+                    public_id=user.public_id,
                     version=user.version,
                 )
             )
         return V1VoiceProvisioningResponse(
             merchant_id=merchant.external_id,
             sip=self._sip(user),
-            browser=self._browser(user, merchant),
+            browser=self._browser(caller, user, merchant),
             codecs=list(CODECS),
             presence=await self._presence.of_user(user, merchant),
         )
@@ -146,14 +149,14 @@ class VoiceProvisioning:
             expires_seconds=int(place.expires.total_seconds()),
         )
 
-    def _browser(self, user: VoiceCredential, merchant: Merchant) -> VoiceBrowser:
+    def _browser(self, caller: Caller, user: VoiceCredential, merchant: Merchant) -> VoiceBrowser:
         now = self._clock().replace(microsecond=0)
         until = now + self._place.token_lifetime
         claims = {
             "iss": _ISSUER,
             "sub": user.username,
             "aud": self._place.domain,
-            "tenant": str(user.tenant_id),
+            "tenant": str(caller.tenant_public_id),
             "merchant": merchant.external_id,
             "iat": now,
             "exp": until,

@@ -1,14 +1,15 @@
-"""Warning of what a merchant has used and what it has left, at the moment a mark is reached.
+"""Alerts about used allowance and remaining credits, raised when a threshold is crossed.
 
-Who captures or holds units knows what they were before and after, and comes here only when a mark
-lies between. It holds the row of the month, or of the credits, so of many that are at it together
+Who captures units knows what they were before and after, and comes here only when a threshold lies
+between. It holds the row of the month, or of the credits, so of many that are at it together
 one crosses. What is read here is read anew: a limit or an upgrade may have changed while that lock
 was waited for.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
 
 from sqlalchemy import Row, text
 
@@ -17,18 +18,22 @@ from models.queries.alerts.alerts import raise_alert, resolve_alerts
 from models.queries.billing.allowances import limit_of
 from models.rules.alerts.thresholds import (
     CREDITS,
+    LOW_ALONE,
     USAGE,
     Funds,
-    Mark,
-    Marks,
-    credit_marks,
+    ThresholdAlert,
+    ThresholdAlerts,
+    credit_alerts,
     credits_crossed,
-    tell,
+    message_of,
+    usage_alerts,
     usage_crossed,
-    usage_marks,
 )
 from models.rules.billing.periods import first_day, month_of
 from models.session import ReadSession, WriteSession
+
+_REFUSALS_COUNT_AGAIN_AFTER: Final = timedelta(minutes=1)
+"""Refused sends within it write nothing, so that a loop of them costs a read each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -46,16 +51,16 @@ class AccountBalances:
 
     account: Account
     funds: Funds
-    open: Marks
+    open: ThresholdAlerts
     past: bool
     """A warning of an earlier month is still open."""
 
     @property
-    def wanted(self) -> Marks:
+    def wanted(self) -> ThresholdAlerts:
         """What is to be warned of."""
         funds = self.funds
-        usage = usage_marks(funds.used, funds.allowance)
-        return usage | credit_marks(funds.available, funds.upgrade, self.open)
+        usage = usage_alerts(funds.used, funds.allowance)
+        return usage | credit_alerts(funds, self.open)
 
     @property
     def settled(self) -> bool:
@@ -63,11 +68,12 @@ class AccountBalances:
         return not self.past and self.wanted == self.open
 
 
-_STANDINGS = text(
+_BALANCES = text(
     f"""
     SELECT m.tenant_id, m.id AS merchant_id, wanted.channel,
            {limit_of("wanted.channel")} AS allowance,
            COALESCE(month.used, 0) AS used, COALESCE(credits.available, 0) AS available,
+           COALESCE(credits.held, 0) AS held,
            (SELECT e.units FROM ledger_entry e
              WHERE e.tenant_id = m.tenant_id AND e.merchant_id = m.id
                AND e.channel = wanted.channel AND e.kind = 'TOPUP'
@@ -96,7 +102,7 @@ async def read_balances(
     """Return how accounts stand; those of no merchant are left out."""
     month = month_of(now)
     rows = await db.execute(
-        _STANDINGS,
+        _BALANCES,
         {
             "tenants": [account.tenant_id for account in accounts],
             "merchants": [account.merchant_id for account in accounts],
@@ -110,7 +116,7 @@ async def read_balances(
 
 def _balances(row: Row[tuple[object, ...]], month: str) -> AccountBalances:
     open = [
-        (Mark(AlertType(type), threshold), past and type == AlertType.USAGE_THRESHOLD)
+        (ThresholdAlert(AlertType(type), threshold), past and type == AlertType.USAGE_THRESHOLD)
         for type, threshold, past in row.open or ()
     ]
     return AccountBalances(
@@ -122,9 +128,10 @@ def _balances(row: Row[tuple[object, ...]], month: str) -> AccountBalances:
             allowance=row.allowance,
             used=row.used,
             available=row.available,
+            held=row.held,
             upgrade=row.upgrade,
         ),
-        open=frozenset(mark for mark, past in open if not past),
+        open=frozenset(alert for alert, past in open if not past),
         past=any(past for _, past in open),
     )
 
@@ -137,25 +144,65 @@ def beginning_of(month: str) -> datetime:
 async def allowance_used(
     db: WriteSession, account: Account, *, before: int, after: int, now: datetime
 ) -> None:
-    """Warn of the marks that a capture reached; the caller holds the row of this month."""
-    for standing in await read_balances(db, [account], now):
-        reached = usage_crossed(before, after, standing.funds.allowance)
+    """Raise the alerts of thresholds a capture crossed; the caller locks the month's row."""
+    for balances in await read_balances(db, [account], now):
+        reached = usage_crossed(before, after, balances.funds.allowance)
         if reached:
-            await _end_past(db, standing, now)
-        await _raise(db, standing, reached, now)
+            await _end_past(db, balances, now)
+        await _raise(db, balances, reached, now)
 
 
-async def credits_held(
+async def credits_captured(
     db: WriteSession, account: Account, *, before: int, after: int, now: datetime
 ) -> None:
-    """Warn of the marks that a hold reached; the caller holds the row of the credits.
+    """Raise the alerts of thresholds a capture crossed; the caller locks the credits' row.
 
-    What a release gives back is looked at by the next turn of the watcher, not here: holds and
-    releases around a mark are one warning.
+    `before` and `after` are remaining credits, available or held.
     """
-    for standing in await read_balances(db, [account], now):
-        reached = credits_crossed(before, after, standing.funds.upgrade)
-        await _raise(db, standing, reached, now)
+    for balances in await read_balances(db, [account], now):
+        reached = credits_crossed(before, after, balances.funds.upgrade)
+        await _raise(db, balances, reached, now)
+        await _resolve(db, balances, (balances.open - balances.wanted) & LOW_ALONE, now)
+
+
+async def credits_refused(db: WriteSession, account: Account, now: datetime) -> None:
+    """Warn that a send was refused for credits of which the rest is held.
+
+    The alert counts such refusals while it is open, at most one a minute.
+    """
+    await _lock_credits(db, account)
+    for balances in await read_balances(db, [account], now):
+        if balances.funds.upgrade is not None and balances.funds.held > 0:
+            await _raise(db, balances, LOW_ALONE, now)
+
+
+_UNREPORTED = text(
+    """
+    SELECT EXISTS (
+        SELECT 1 FROM credit_account ca
+         WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id AND channel = :channel
+           AND held > 0
+           AND NOT EXISTS (
+                SELECT 1 FROM alert a
+                 WHERE a.tenant_id = ca.tenant_id AND a.merchant_id = ca.merchant_id
+                   AND a.channel = ca.channel AND a.type = 'LOW_CREDITS'
+                   AND a.resolved_at IS NULL AND a.raised_at > :since))
+    """
+)
+
+
+async def is_refusal_unreported(db: ReadSession, account: Account, now: datetime) -> bool:
+    """Say whether credits are held and low credits were not warned of within the last minute."""
+    found = await db.scalar(
+        _UNREPORTED,
+        {
+            "tenant_id": account.tenant_id,
+            "merchant_id": account.merchant_id,
+            "channel": account.channel,
+            "since": now - _REFUSALS_COUNT_AGAIN_AFTER,
+        },
+    )
+    return bool(found)
 
 
 async def credits_changed(
@@ -172,8 +219,8 @@ async def credits_changed(
     row of the credits is locked.
     """
     account = Account(tenant_id=tenant_id, merchant_id=merchant_id, channel=channel)
-    for standing in await read_balances(db, [account], now):
-        await _align(db, standing, CREDITS, now)
+    for balances in await read_balances(db, [account], now):
+        await _align(db, balances, CREDITS, now)
 
 
 _LOCK_MONTHS = text(
@@ -204,13 +251,21 @@ async def limits_changed(
         Account(tenant_id=tenant_id, merchant_id=merchant_id, channel=channel)
         for channel in sorted(Channel)
     ]
-    for standing in sorted(await read_balances(db, accounts, now), key=lambda s: s.account):
-        await _align(db, standing, USAGE, now)
+    for balances in sorted(await read_balances(db, accounts, now), key=lambda s: s.account):
+        await _align(db, balances, USAGE, now)
 
 
 async def align(db: WriteSession, account: Account, now: datetime) -> bool:
     """Raise and resolve whatever is to be; False if nothing was, for somebody else was faster."""
     await _lock_months(db, account.tenant_id, account.merchant_id, [account.channel], now)
+    await _lock_credits(db, account)
+    all_balances = await read_balances(db, [account], now)
+    for balances in all_balances:
+        await _align(db, balances, USAGE | CREDITS, now)
+    return not all(balances.settled for balances in all_balances)
+
+
+async def _lock_credits(db: WriteSession, account: Account) -> None:
     await db.execute(
         _LOCK_CREDITS,
         {
@@ -219,10 +274,6 @@ async def align(db: WriteSession, account: Account, now: datetime) -> bool:
             "channel": account.channel,
         },
     )
-    standings = await read_balances(db, [account], now)
-    for standing in standings:
-        await _align(db, standing, USAGE | CREDITS, now)
-    return not all(standing.settled for standing in standings)
 
 
 async def _lock_months(
@@ -239,44 +290,46 @@ async def _lock_months(
     )
 
 
-async def _align(db: WriteSession, standing: AccountBalances, about: Marks, now: datetime) -> None:
-    """Make what is open what is wanted, of the marks that the held locks are about."""
-    if standing.past and about & USAGE:
-        await _end_past(db, standing, now)
-    await _raise(db, standing, (standing.wanted - standing.open) & about, now)
-    await _resolve(db, standing, (standing.open - standing.wanted) & about, now)
+async def _align(
+    db: WriteSession, balances: AccountBalances, about: ThresholdAlerts, now: datetime
+) -> None:
+    """Raise and resolve alerts until the open ones are the wanted ones, within the held locks."""
+    if balances.past and about & USAGE:
+        await _end_past(db, balances, now)
+    await _raise(db, balances, (balances.wanted - balances.open) & about, now)
+    await _resolve(db, balances, (balances.open - balances.wanted) & about, now)
 
 
 async def _raise(
-    db: WriteSession, standing: AccountBalances, marks: Collection[Mark], now: datetime
+    db: WriteSession, balances: AccountBalances, alerts: Collection[ThresholdAlert], now: datetime
 ) -> None:
-    account = standing.account
-    for mark in sorted(marks):
+    account = balances.account
+    for alert in sorted(alerts):
         await raise_alert(
             db,
             tenant_id=account.tenant_id,
             merchant_id=account.merchant_id,
             channel=account.channel,
-            type=mark.type,
-            threshold=mark.threshold,
-            severity=mark.severity,
-            message=tell(mark, account.channel, standing.funds),
+            type=alert.type,
+            threshold=alert.threshold,
+            severity=alert.severity,
+            message=message_of(alert, account.channel, balances.funds),
             now=now,
         )
 
 
 async def _resolve(
-    db: WriteSession, standing: AccountBalances, marks: Collection[Mark], now: datetime
+    db: WriteSession, balances: AccountBalances, alerts: Collection[ThresholdAlert], now: datetime
 ) -> None:
-    account = standing.account
-    for mark in sorted(marks):
+    account = balances.account
+    for alert in sorted(alerts):
         await resolve_alerts(
             db,
             tenant_id=account.tenant_id,
             merchant_id=account.merchant_id,
             channel=account.channel,
-            type=mark.type,
-            thresholds=[mark.threshold],
+            type=alert.type,
+            thresholds=[alert.threshold],
             now=now,
         )
 
@@ -290,16 +343,16 @@ _END_PAST = text(
 )
 
 
-async def _end_past(db: WriteSession, standing: AccountBalances, now: datetime) -> None:
+async def _end_past(db: WriteSession, balances: AccountBalances, now: datetime) -> None:
     """Resolve the warnings of earlier months, so that those of this one are new."""
-    account = standing.account
+    account = balances.account
     await db.execute(
         _END_PAST,
         {
             "tenant_id": account.tenant_id,
             "merchant_id": account.merchant_id,
             "channel": account.channel,
-            "since": beginning_of(standing.funds.month),
+            "since": beginning_of(balances.funds.month),
             "now": now,
         },
     )

@@ -7,14 +7,17 @@ from sqlalchemy import text
 from models.enums import AlertSeverity, AlertType
 from models.queries.alerts.alerts import raise_alert
 from models.queries.alerts.threshold_alerts import Account
-from models.rules.alerts.thresholds import tell_unknown
+from models.rules.alerts.thresholds import unknown_message
 from models.session import WriteSession
 
 
 async def warn_of_unknown(
-    db: WriteSession, account: Account, *, message_id: int, now: datetime
+    db: WriteSession, account: Account, *, public_id: int, now: datetime
 ) -> None:
-    """Count one more message that ended UNKNOWN without a provider that surely took it."""
+    """Count one more message that ended UNKNOWN without a provider that surely took it.
+
+    `public_id` is that of the message: the tenant reads it.
+    """
     await raise_alert(
         db,
         tenant_id=account.tenant_id,
@@ -22,7 +25,7 @@ async def warn_of_unknown(
         channel=account.channel,
         type=AlertType.DELIVERY_UNKNOWN,
         severity=AlertSeverity.WARNING,
-        message=tell_unknown(message_id),
+        message=unknown_message(public_id),
         now=now,
     )
 
@@ -61,7 +64,9 @@ _TOLD = text(
 )
 
 
-async def truth_told(db: WriteSession, account: Account, *, since: datetime, now: datetime) -> None:
+async def resolve_unknown(
+    db: WriteSession, account: Account, *, since: datetime, now: datetime
+) -> None:
     """Take a message that was UNKNOWN `since` then out of the warning, if it is of this one."""
     await db.execute(
         _TOLD,

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from models.enums import AlertSeverity, AlertType, Channel
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
 from models.queries.alerts.threshold_alerts import Account, beginning_of
-from models.rules.alerts.thresholds import UNKNOWN_FOR, is_degraded, tell_degraded
+from models.rules.alerts.thresholds import UNKNOWN_FOR, degraded_message, is_degraded
 from models.rules.billing.periods import month_of
 from models.session import ReadSession, WriteSession
 
@@ -143,7 +143,7 @@ async def align_health(db: WriteSession, health: Health, now: datetime) -> bool:
             type=AlertType.PROVIDER_DEGRADED,
             severity=AlertSeverity.CRITICAL,
             subject=health.provider,
-            message=tell_degraded(health.provider, health.attempts, health.failed),
+            message=degraded_message(health.provider, health.attempts, health.failed),
             now=now,
         )
     else:

@@ -48,7 +48,8 @@ class Difference:
     """One message on which the two sides disagree. `id` is the invoice's, empty if it has none."""
 
     kind: Literal["not invoiced", "unknown to us", "differs"]
-    message_id: int | None
+    message: int | None
+    """The public id of the message."""
     id: str
     day: date | None
     units: int | None
@@ -100,10 +101,14 @@ _KNOWN: Final = text(
                AND (CAST(:provider AS text) IS NULL OR record.provider = :provider)
              UNION
             SELECT named.id, record.message_id
-              FROM (SELECT id, CAST(split_part(id, '-', 3) AS bigint) AS message_id FROM invoice
-                     WHERE id ~ CAST(:reference AS text)) AS named
+              FROM (SELECT id, CAST(split_part(id, '-', 2) AS bigint) AS tenant,
+                           CAST(split_part(id, '-', 3) AS bigint) AS message FROM invoice
+                     WHERE id ~ '^hx-[0-9]{1,16}-[0-9]{1,16}-[0-9]{1,4}$') AS named
+              JOIN tenant ON tenant.id = :tenant_id AND tenant.public_id = named.tenant
+              JOIN message ON message.tenant_id = :tenant_id
+                          AND message.public_id = named.message
               JOIN usage_record record ON record.tenant_id = :tenant_id
-                                      AND record.message_id = named.message_id
+                                      AND record.message_id = message.id
              WHERE CAST(:provider AS text) IS NULL OR record.provider = :provider) AS found
         ON found.id = invoice.id
      GROUP BY invoice.id
@@ -145,12 +150,15 @@ _COMPARED: Final = text(
 _DIFFERENCES: Final = text(
     """
     SELECT * FROM (
-        SELECT compared.*,
+        SELECT compared.*, message.public_id,
                CASE WHEN message_id IS NULL THEN 'unknown to us'
-                    WHEN id IS NULL AND (units > 0 OR cost <> 0) THEN 'not invoiced'
-                    WHEN units <> invoiced_units OR abs(cost - invoiced_cost) > :tolerance
+                    WHEN compared.id IS NULL AND (compared.units > 0 OR cost <> 0)
+                    THEN 'not invoiced'
+                    WHEN compared.units <> invoiced_units OR abs(cost - invoiced_cost) > :tolerance
                     THEN 'differs' END AS kind
-          FROM compared) AS told
+          FROM compared
+          LEFT JOIN message ON message.tenant_id = :tenant_id
+                           AND message.id = compared.message_id) AS told
      WHERE kind IS NOT NULL
      ORDER BY kind, day, message_id, id
     """
@@ -201,9 +209,7 @@ async def compare(db: WriteSession, scope: Scope) -> Sums:
         "first": scope.first,
         "last": scope.last,
     }
-    await db.execute(
-        _KNOWN, {**facts, "reference": f"^hx-{scope.tenant_id}-[0-9]{{1,18}}-[0-9]{{1,4}}$"}
-    )
+    await db.execute(_KNOWN, facts)
     await db.execute(_COMPARED, facts)
     row: Any = (await db.execute(_SUMS)).one()
     return Sums(
@@ -216,12 +222,16 @@ async def compare(db: WriteSession, scope: Scope) -> Sums:
     )
 
 
-async def differences(db: WriteSession, tolerance: Decimal) -> AsyncIterator[Difference]:
+async def differences(
+    db: WriteSession, tenant_id: int, tolerance: Decimal
+) -> AsyncIterator[Difference]:
     """Yield every message on which both sides disagree, by kind, day and message."""
-    async for row in await db.stream(_DIFFERENCES, {"tolerance": tolerance}):
+    async for row in await db.stream(
+        _DIFFERENCES, {"tenant_id": tenant_id, "tolerance": tolerance}
+    ):
         yield Difference(
             kind=row.kind,
-            message_id=row.message_id,
+            message=row.public_id,
             id=row.id or "",
             day=row.day,
             units=row.units,

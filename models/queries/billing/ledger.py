@@ -1,6 +1,7 @@
 """Movements of units, as a caller reads them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlmodel import col
 
@@ -10,6 +11,15 @@ from models.session import ReadSession
 from models.tables.ledger import LedgerEntry
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundEntry:
+    """A movement, and the public id of the message or payment that caused it."""
+
+    entry: LedgerEntry
+    message: int | None
+    payment: int | None
+
+
 async def list_entries(
     db: ReadSession,
     scope: CallerScope,
@@ -17,7 +27,7 @@ async def list_entries(
     channel: Channel,
     after: int | None,
     most: int,
-) -> Sequence[LedgerEntry]:
+) -> Sequence[FoundEntry]:
     """Return the movements on a channel, the newest first; of one merchant by their index.
 
     `after` is the id of the one to go on behind.
@@ -26,4 +36,6 @@ async def list_entries(
     if after is not None:
         statement = statement.where(col(LedgerEntry.id) < after)
     newest = statement.order_by(col(LedgerEntry.id).desc()).limit(most)
-    return (await db.scalars(newest)).all()
+    return [
+        FoundEntry(entry=row[0], message=row[1], payment=row[2]) for row in await db.execute(newest)
+    ]

@@ -1,4 +1,4 @@
-"""What gateways told: stored once, in the transaction in which it takes effect."""
+"""Events of payment gateways, each stored once in the transaction that applies it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,17 +7,17 @@ from sqlalchemy import text
 
 from models.enums import ChargeState, PaymentStatus
 from models.queries.billing import payments
-from models.queries.billing.payments import AnotherCharge
+from models.queries.billing.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch
 from models.rules.messages.reference import PaymentReference
-from models.session import WriteSession
+from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeEvent:
-    """One thing a gateway told of a charge, under our reference.
+    """An event about a charge, under the payment's reference.
 
-    `event_id` is the gateway's own and unique per event: the same event told twice is one.
+    `event_id` is the gateway's own and unique per event; duplicates are ignored.
     """
 
     event_id: str
@@ -31,13 +31,38 @@ class ChargeEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """How a payment stands after news of it, with what finds its workflow."""
+    """State of a payment after an event, with what identifies its workflow."""
 
     completed: bool
     ended: PaymentStatus | None
-    """What it ended with, if it was this news that ended it."""
+    """The status it ended with, if this event ended it."""
+    public_id: int
     scope: str
     idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentKey:
+    """The payment that a reference names, by the keys of its row."""
+
+    tenant_id: int
+    payment_id: int
+
+
+_NAMED = text(
+    """
+    SELECT p.tenant_id, p.id FROM tenant t
+      JOIN payment p ON p.tenant_id = t.id AND p.public_id = :payment
+     WHERE t.public_id = :tenant
+    """
+)
+
+
+async def find_named(db: ReadSession, reference: PaymentReference) -> PaymentKey | None:
+    """Return the payment that a reference names; None if there is none."""
+    named = {"tenant": reference.tenant, "payment": reference.payment}
+    row = (await db.execute(_NAMED, named)).one_or_none()
+    return None if row is None else PaymentKey(tenant_id=row.tenant_id, payment_id=row.id)
 
 
 _STORE = text(
@@ -52,56 +77,54 @@ _STORE = text(
     """
 )
 
-_TOLD_OF = text(
+_KNOWN_FOR = text(
     """
     SELECT payment_id FROM payment_event
      WHERE tenant_id = :tenant_id AND gateway = :gateway AND event_id = :event_id
     """
 )
 
-_STANDS = text(
+_TOUCH = text(
     """
     UPDATE payment
        SET sweep_at = LEAST(sweep_at, CAST(:now AS timestamptz) + CAST(:grace AS interval))
      WHERE tenant_id = :tenant_id AND id = :payment_id
-    RETURNING completed_at IS NOT NULL AS completed, status, scope, idempotency_key
+    RETURNING completed_at IS NOT NULL AS completed, status, public_id, scope, idempotency_key
     """
 )
 
 
 async def take_event(
     db: WriteSession,
-    reference: PaymentReference,
+    key: PaymentKey,
     gateway: str,
     event: ChargeEvent,
     *,
     now: datetime,
     grace: timedelta,
 ) -> StoredEvent | None:
-    """Store an event and let it take effect, both or neither; a known one changes nothing.
+    """Store an event and apply it, atomically; a known one changes nothing.
 
-    `grace` is how long the sweeper leaves the payment to its workflow. None if the reference names
-    no payment that this gateway was asked for.
+    `grace` is how long the sweeper leaves the payment to its workflow. None if this gateway was
+    not asked for the payment.
 
     Raises:
-        AnotherCharge: the charge or the event is not the payment's; nothing was stored.
+        ForeignCharge: the charge or the event is not the payment's; nothing was stored.
     """
-    ids = {"tenant_id": reference.tenant_id, "payment_id": reference.payment_id}
-    payment = await payments.find_payment(
-        db, reference.tenant_id, reference.payment_id, locked=True
-    )
-    if payment is None or payment.gateway != gateway or payment.reference != reference:
+    ids = {"tenant_id": key.tenant_id, "payment_id": key.payment_id}
+    payment = await payments.get_payment(db, key.tenant_id, key.payment_id, locked=True)
+    if payment.gateway != gateway:
         return None
     if not payment.is_for(event.amount_cents, event.currency):
-        raise AnotherCharge(ChargeMismatch.AMOUNT)
+        raise ForeignCharge(ChargeMismatch.AMOUNT)
     if payment.charge_id not in (None, event.charge_id):
-        raise AnotherCharge(ChargeMismatch.CHARGE_ID)
-    told_of = await db.scalar(
-        _TOLD_OF,
-        {"tenant_id": reference.tenant_id, "gateway": gateway, "event_id": event.event_id},
+        raise ForeignCharge(ChargeMismatch.CHARGE_ID)
+    known_for = await db.scalar(
+        _KNOWN_FOR,
+        {"tenant_id": key.tenant_id, "gateway": gateway, "event_id": event.event_id},
     )
-    if told_of not in (None, reference.payment_id):
-        raise AnotherCharge(ChargeMismatch.EVENT)
+    if known_for not in (None, key.payment_id):
+        raise ForeignCharge(ChargeMismatch.EVENT)
     stored = await db.scalar(
         _STORE,
         {
@@ -117,7 +140,7 @@ async def take_event(
     )
     changed = False
     if stored is not None:
-        changed = await payments.take_news(
+        changed = await payments.apply_charge_state(
             db,
             payment,
             charge_id=event.charge_id,
@@ -125,10 +148,11 @@ async def take_event(
             provider_code=event.provider_code,
             now=now,
         )
-    row = (await db.execute(_STANDS, {**ids, "now": now, "grace": grace})).one()
+    row = (await db.execute(_TOUCH, {**ids, "now": now, "grace": grace})).one()
     return StoredEvent(
         completed=row.completed,
         ended=PaymentStatus(row.status) if changed and row.completed else None,
+        public_id=row.public_id,
         scope=row.scope,
         idempotency_key=row.idempotency_key,
     )

@@ -1,7 +1,6 @@
-"""A payment's row: locked, asked for, told of, granted, given back. One door for each step.
+"""Reads and changes the row of a payment, one function per state change.
 
-Every function that changes a payment takes it locked and names what it changes; whoever comes
-second finds it changed. Locks are taken in the order of this house: payment, credits, alerts.
+Every function that changes a payment takes it locked. Lock order: payment, credits, alerts.
 """
 
 from collections.abc import Mapping
@@ -27,11 +26,11 @@ from models.queries.alerts.threshold_alerts import credits_changed
 from models.rules.billing.payments import (
     Change,
     ChargeMismatch,
-    Duty,
+    PaymentAction,
     PaymentFacts,
     change_by,
-    duty_of,
     may_step,
+    next_action_of,
 )
 from models.rules.billing.periods import month_of
 from models.rules.messages.reference import PaymentReference
@@ -41,11 +40,12 @@ from models.tables.payment import Payment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRow:
-    """A payment as it stands, with what is needed to act for it."""
+    """A payment's row, with what its next action needs."""
 
     tenant_id: int
     payment_id: int
-    nonce: str
+    tenant_public_id: int
+    public_id: int
     merchant_id: int
     delivery_mode: DeliveryMode
     merchant_active: bool
@@ -63,29 +63,29 @@ class PaymentRow:
 
     @property
     def reference(self) -> PaymentReference:
-        """What it is called at the gateway."""
-        return PaymentReference(
-            tenant_id=self.tenant_id, payment_id=self.payment_id, nonce=self.nonce
-        )
+        """Its reference at the gateway."""
+        return PaymentReference(tenant=self.tenant_public_id, payment=self.public_id)
 
     def is_for(self, amount_cents: int, currency: str) -> bool:
-        """Say whether a charge of so much is the one that was ordered."""
+        """Tell whether a charge has this payment's amount and currency."""
         return (amount_cents, currency) == (self.amount_cents, self.currency)
 
     @property
-    def duty(self) -> Duty:
-        """What is to be done next."""
-        return duty_of(self.facts)
+    def next_action(self) -> PaymentAction:
+        """The next action."""
+        return next_action_of(self.facts)
 
 
 _FIND = """
-    SELECT p.tenant_id, p.id, p.nonce, p.merchant_id, p.delivery_mode, m.active, p.channel,
-           p.units, p.amount_cents, p.currency, p.payment_method_id, p.gateway, p.account,
+    SELECT p.tenant_id, p.id, t.public_id AS tenant_public_id, p.public_id,
+           p.merchant_id, p.delivery_mode, m.active, p.channel, p.units, p.amount_cents,
+           p.currency, p.payment_method_id, p.gateway, p.account,
            p.charge_id,
            p.deadline, p.status, p.completed_at IS NOT NULL AS completed,
            p.given_up_at IS NOT NULL AS given_up, p.fulfilled_at IS NOT NULL AS fulfilled,
            p.refund_due_at IS NOT NULL AS refund_due
       FROM payment p
+      JOIN tenant t ON t.id = p.tenant_id
       JOIN merchant m ON m.tenant_id = p.tenant_id AND m.id = p.merchant_id
      WHERE p.tenant_id = :tenant_id AND p.id = :payment_id
 """
@@ -93,12 +93,16 @@ _LOOK = text(_FIND)
 _LOCK = text(_FIND + " FOR NO KEY UPDATE OF p")
 
 
+class StepNotAllowed(Exception):
+    """The status of a payment may not go to that one: a bug, never business."""
+
+
 class PaymentMissing(Exception):
     """There is no such payment: a bug, never business."""
 
 
-class AnotherCharge(Exception):
-    """A gateway told, under a payment's reference, of a charge that is not this payment's."""
+class ForeignCharge(Exception):
+    """A gateway reported, under a payment's reference, a charge that is not this payment's."""
 
     def __init__(self, reason: ChargeMismatch) -> None:
         super().__init__(reason)
@@ -108,7 +112,7 @@ class AnotherCharge(Exception):
 async def find_payment(
     db: AsyncSession, tenant_id: int, payment_id: int, *, locked: bool = False
 ) -> PaymentRow | None:
-    """Return a payment; locked, nobody else moves it until the transaction ends."""
+    """Return a payment; locked, no other transaction changes it."""
     statement = _LOCK if locked else _LOOK
     found = await db.execute(statement, {"tenant_id": tenant_id, "payment_id": payment_id})
     row = found.one_or_none()
@@ -117,7 +121,8 @@ async def find_payment(
     return PaymentRow(
         tenant_id=row.tenant_id,
         payment_id=row.id,
-        nonce=row.nonce,
+        tenant_public_id=row.tenant_public_id,
+        public_id=row.public_id,
         merchant_id=row.merchant_id,
         delivery_mode=DeliveryMode(row.delivery_mode),
         merchant_active=row.active,
@@ -154,18 +159,18 @@ async def get_payment(
 async def claim_charge(
     db: WriteSession, payment: PaymentRow, *, gateway: str, deadline: datetime
 ) -> None:
-    """Note that the gateway is about to be asked; from here on it may have taken the money."""
+    """Note that the gateway is about to be called; from here on it may have charged."""
     latest = max(deadline, payment.deadline or deadline)  # clocks differ
     await _write(db, payment, {"gateway": gateway, "deadline": latest})
 
 
 async def give_up(db: WriteSession, payment: PaymentRow, now: datetime) -> None:
-    """Let nobody ask for the charge any more; what was asked for is called off."""
+    """Mark a payment as given up: no charge is requested any more, a pending one is canceled."""
     if not payment.facts.given_up:
         await _write(db, payment, {"given_up_at": now})
 
 
-async def take_news(
+async def apply_charge_state(
     db: WriteSession,
     payment: PaymentRow,
     *,
@@ -174,15 +179,15 @@ async def take_news(
     provider_code: str | None,
     now: datetime,
 ) -> bool:
-    """Let the gateway's word take effect; say whether it changed the status. Idempotent.
+    """Apply a charge's state; tell whether it changed the status. Idempotent.
 
     Raises:
-        AnotherCharge: it is the charge of another payment.
+        ForeignCharge: it is the charge of another payment.
         IntegrityError: at the same moment it became another payment's; repeated in another
             transaction, this is seen.
     """
     if charge_id != payment.charge_id and await _is_elsewhere(db, payment, charge_id):
-        raise AnotherCharge(ChargeMismatch.CHARGE_ID)
+        raise ForeignCharge(ChargeMismatch.CHARGE_ID)
     change = change_by(payment.facts, state)
     if change is None:
         if payment.charge_id is None:
@@ -209,7 +214,7 @@ async def _is_elsewhere(db: WriteSession, payment: PaymentRow, charge_id: str) -
 async def fail(
     db: WriteSession, payment: PaymentRow, failure: PaymentFailure, now: datetime
 ) -> None:
-    """End a payment for which surely no money was taken."""
+    """Fail a payment that was surely not charged."""
     if may_step(payment.facts.status, PaymentStatus.FAILED):
         await _change(db, payment, Change(status=PaymentStatus.FAILED, failure=failure), now, {})
 
@@ -247,7 +252,7 @@ _GRANT = text(
 
 
 async def grant(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
-    """Grant the credits of money that was taken: account, ledger and payment in one statement.
+    """Grant the credits of a charged payment: account, ledger and payment in one statement.
 
     False if there is nothing to grant, because it was granted or is to be refunded.
     """
@@ -281,19 +286,19 @@ async def grant(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
     return True
 
 
-async def owe_refund(
+async def schedule_refund(
     db: WriteSession, payment: PaymentRow, failure: PaymentFailure, now: datetime
 ) -> None:
-    """Decide that money that was taken buys nothing: from here on no credits come for it."""
-    if payment.duty is Duty.GRANT:
+    """Mark a charged payment for a refund: no credits are granted for it any more."""
+    if payment.next_action is PaymentAction.GRANT:
         await _write(db, payment, {"refund_due_at": now, "failure": failure})
 
 
-async def give_back(
+async def record_refund(
     db: WriteSession, payment: PaymentRow, refund_id: str | None, now: datetime
 ) -> bool:
-    """Write down that the money was given back; False if it was before."""
-    if payment.duty is not Duty.REFUND:
+    """Store that the charge was refunded; False if it was before."""
+    if payment.next_action is not PaymentAction.REFUND:
         return False
     await _write(
         db,
@@ -327,13 +332,22 @@ async def _change(
             channel=payment.channel,
             type=AlertType.PAYMENT_FAILED,
             severity=AlertSeverity.WARNING,
-            message=f"Payment pay_{payment.payment_id} for {payment.units} {payment.channel} units"
+            message=f"Payment pay_{payment.public_id} for {payment.units} {payment.channel} units"
             f" failed: {change.failure}.",
             now=now,
         )
 
 
 async def _write(db: WriteSession, payment: PaymentRow, changes: Mapping[str, Any]) -> None:
+    """Write columns of a locked payment; the only place that writes a payment's status.
+
+    Raises:
+        StepNotAllowed: a bug.
+    """
+    status = payment.facts.status
+    following = changes.get("status", status)
+    if following is not status and not may_step(status, following):
+        raise StepNotAllowed
     await db.execute(
         update(Payment)
         .where(col(Payment.tenant_id) == payment.tenant_id, col(Payment.id) == payment.payment_id)

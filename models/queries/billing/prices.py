@@ -1,13 +1,13 @@
 """The price list: versions are added, never changed; an order asks for the one in force."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import text
 
 from models.enums import Channel
+from models.queries.billing.versions import Imported, add_versions, lock_versions
 from models.rules.billing.csv_file import BadLine
 from models.rules.billing.price_file import PriceLine
 from models.rules.billing.prices import Offer
@@ -83,21 +83,7 @@ async def has_custom_prices(db: ReadSession | WriteSession, tenant_id: int) -> b
     return bool(await db.scalar(_CUSTOM, {"tenant_id": tenant_id}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
-    """What became of the lines of a file."""
-
-    added: int
-    unchanged: int
-    """Lines that say what is in force already: nothing was added for them."""
-    refused: Sequence[BadLine]
-    """If there are any, the transaction must be rolled back."""
-
-
 _LOCK = text("LOCK TABLE price IN SHARE ROW EXCLUSIVE MODE")
-
-# Who waited for the lock gets the time after the wait, so that no version is older than another.
-_NOW = text("SELECT clock_timestamp()")
 
 _TENANTS = text("SELECT id, name FROM tenant WHERE name = ANY(CAST(:names AS text[]))")
 
@@ -124,9 +110,7 @@ async def lock_prices(db: WriteSession) -> datetime:
 
     Orders do not wait: they see the list as it was before or as it is after.
     """
-    await db.execute(_LOCK)
-    now: datetime = (await db.execute(_NOW)).scalar_one()
-    return now
+    return await lock_versions(db, _LOCK)
 
 
 async def add_prices(db: WriteSession, *, lines: Sequence[PriceLine], now: datetime) -> Imported:
@@ -139,20 +123,14 @@ async def add_prices(db: WriteSession, *, lines: Sequence[PriceLine], now: datet
     ]
     if refused:
         return Imported(added=0, unchanged=0, refused=refused)
-    added = unchanged = 0
-    for line in sorted(lines, key=lambda line: line.valid_from):
-        tenant_id = EVERYBODY if line.tenant is None else tenants[line.tenant]
-        row: dict[str, Any] = {**asdict(line), "tenant_id": tenant_id, "now": now}
-        known = (await db.execute(_VERSION, row)).one_or_none()
-        if known is not None and known.amount_cents == line.amount_cents:
-            unchanged += 1
-        elif known is not None and known.valid_from == line.valid_from:
-            reason = "there is another version from that very moment on"
-            refused.append(BadLine(number=line.number, reason=reason))
-        else:
-            await db.execute(_ADD, row)
-            added += 1
-    return Imported(added=added, unchanged=unchanged, refused=refused)
+    return await add_versions(
+        db,
+        ((EVERYBODY if line.tenant is None else tenants[line.tenant], line) for line in lines),
+        find=_VERSION,
+        add=_ADD,
+        says=("amount_cents",),
+        now=now,
+    )
 
 
 async def _tenants(db: WriteSession, lines: Sequence[PriceLine]) -> Mapping[str, int]:

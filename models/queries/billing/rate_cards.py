@@ -1,32 +1,16 @@
 """Rate cards: versions are added, never changed."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 
-from models.rules.billing.csv_file import BadLine
+from models.queries.billing.versions import Imported, add_versions, lock_versions
 from models.rules.billing.rate_file import RateLine
 from models.session import ReadSession, WriteSession
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
-    """What became of the lines of a file."""
-
-    added: int
-    unchanged: int
-    """Lines that say what is in force already: nothing was added for them."""
-    refused: Sequence[BadLine]
-    """If there are any, the transaction must be rolled back."""
-
-
 _LOCK = text("LOCK TABLE rate IN SHARE ROW EXCLUSIVE MODE")
-
-# Who waited for the lock gets the time after the wait, so that no version is older than another.
-_NOW = text("SELECT clock_timestamp()")
 
 _IN_FORCE = text(
     """
@@ -50,34 +34,21 @@ _ADD = text(
 
 async def lock_rates(db: WriteSession) -> datetime:
     """Let nobody else change rate cards until the transaction ends; return the time."""
-    await db.execute(_LOCK)
-    now: datetime = (await db.execute(_NOW)).scalar_one()
-    return now
+    return await lock_versions(db, _LOCK)
 
 
 async def add_rates(
     db: WriteSession, *, tenant_id: int, lines: Sequence[RateLine], now: datetime
 ) -> Imported:
     """Add a version for every line that says something new; the caller holds the lock."""
-    added = unchanged = 0
-    refused = []
-    for line in sorted(lines, key=lambda line: line.valid_from):
-        row: dict[str, Any] = {**asdict(line), "tenant_id": tenant_id, "now": now}
-        known = (await db.execute(_IN_FORCE, row)).one_or_none()
-        if known is not None and _says(known) == _says(line):
-            unchanged += 1
-        elif known is not None and known.valid_from == line.valid_from:
-            reason = "there is another version from that very moment on"
-            refused.append(BadLine(number=line.number, reason=reason))
-        else:
-            await db.execute(_ADD, row)
-            added += 1
-    return Imported(added=added, unchanged=unchanged, refused=refused)
-
-
-def _says(version: Any) -> tuple[Any, ...]:
-    names = ("unit_cost", "carrier_fee", "markup_basis_points", "markup_flat")
-    return tuple(getattr(version, name) for name in names)
+    return await add_versions(
+        db,
+        ((tenant_id, line) for line in lines),
+        find=_IN_FORCE,
+        add=_ADD,
+        says=("unit_cost", "carrier_fee", "markup_basis_points", "markup_flat"),
+        now=now,
+    )
 
 
 _LIST = text(

@@ -21,7 +21,7 @@ from models.session import WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Booked:
+class PostedUsage:
     """How a message's usage record stands."""
 
     provider: str
@@ -35,12 +35,12 @@ class Booked:
         return self.priced_by is PriceSource.VENDOR and self.gap is not None
 
 
-def read_booked(found: Sequence[Any] | None) -> Booked | None:
+def read_posted(found: Sequence[Any] | None) -> PostedUsage | None:
     """Return a record that was read as [provider, cost_units, priced_by, gap]."""
     if found is None:
         return None
     provider, units, priced_by, gap = found
-    return Booked(
+    return PostedUsage(
         provider=provider,
         cost_units=units,
         priced_by=None if priced_by is None else PriceSource(priced_by),

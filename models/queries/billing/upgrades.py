@@ -76,7 +76,6 @@ class NewUpgrade:
 
     tenant_id: int
     merchant_id: int
-    nonce: str
     reference_id: str
     terms: Mapping[str, Any] = field(repr=False)
     key_scope: str
@@ -87,13 +86,15 @@ class NewUpgrade:
 
 
 async def insert_upgrade(db: WriteSession, new: NewUpgrade) -> int | None:
-    """Write the payment and return its id; None if another with its reference was first."""
+    """Write the payment and return its id.
+
+    None if another with its reference was first, or the public id that it drew is taken.
+    """
     statement = (
         insert(Payment)
         .values(
             tenant_id=new.tenant_id,
             delivery_mode=mode_of(new.tenant_id),
-            nonce=new.nonce,
             merchant_id=new.merchant_id,
             reference_id=new.reference_id,
             **new.terms,

@@ -12,7 +12,7 @@ from models.enums import Channel, UnpricedReason
 from models.queries.billing.day_closing import SINCE, unsettled
 from models.queries.billing.unpriced import unpriced_kinds
 from models.queries.tenants.visibility import CallerScope
-from models.rules.billing.freshness import Openness, Unpriced
+from models.rules.billing.freshness import OpenDays, Unpriced
 from models.session import ReadSession
 
 
@@ -20,7 +20,7 @@ from models.session import ReadSession
 class Totals:
     """What a range of days adds up to, every amount in whole cents.
 
-    `openness` is None if every day of it is closed.
+    `open_days` is None if every day of it is closed.
     """
 
     sms: int
@@ -29,7 +29,7 @@ class Totals:
     provider_cost: Decimal
     """Of all providers but AWS."""
     markup: Decimal
-    openness: Openness | None
+    open_days: OpenDays | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ def _totals(one: bool) -> TextClause:
                    {unsettled("CAST(:first AS date)", "CAST(:last AS date)")}
                    AND {_mine("m.merchant_id", one)}) END AS unsettled,
                CASE WHEN earliest IS NOT NULL
-                    THEN ({_unpriced(UnpricedReason.RATE_MISSING, one)}) END AS unrated,
+                    THEN ({_unpriced(UnpricedReason.RATE_MISSING, one)}) END AS unpriced,
                CASE WHEN earliest IS NOT NULL
                     THEN ({_unpriced(UnpricedReason.VENDOR_PRICE, one)}) END AS awaited
           FROM totals, opened
@@ -187,22 +187,22 @@ async def total(
         aws_cost=row.aws_cost,
         provider_cost=row.provider_cost,
         markup=row.markup,
-        openness=_openness(row),
+        open_days=_openness(row),
     )
 
 
-def _openness(row: Row[Any]) -> Openness | None:
+def _openness(row: Row[Any]) -> OpenDays | None:
     if row.earliest is None:
         return None
-    unrated = [
+    unpriced = [
         Unpriced(channel=Channel(channel), provider=provider, country=country)
-        for channel, provider, country in row.unrated or ()
+        for channel, provider, country in row.unpriced or ()
     ]
-    return Openness(
+    return OpenDays(
         earliest=row.earliest,
         latest=row.latest,
         unsettled=row.unsettled,
-        unrated=unrated,
+        unpriced=unpriced,
         awaited=sorted({provider for _, provider, _ in row.awaited or ()}),
     )
 

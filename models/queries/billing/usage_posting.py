@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from models.enums import MessageStatus
 from models.queries.billing.usage_days import lock_day
-from models.queries.messages.settleable import Settleable
+from models.queries.messages.settlement_facts import LockedMessage
 from models.rules.billing.periods import day_of
 from models.rules.billing.pricing import billed_by_aws
 from models.rules.messages.settlement import End
@@ -51,14 +51,14 @@ TOO_LATE: Final = """
              WHERE usage_closing.tenant_id = :tenant_id)"""
 
 
-async def lock_days(db: WriteSession, message: Settleable, days: set[date]) -> None:
+async def lock_days(db: WriteSession, message: LockedMessage, days: set[date]) -> None:
     """Lock what may be written to and was not locked with the message: midnight has passed."""
-    for day in sorted(days - message.known.days):
+    for day in sorted(days - message.days):
         await lock_day(db, tenant_id=message.tenant_id, day=day, alone=False)
 
 
 def usage_of(
-    message: Settleable, end: End, now: datetime, tell_prices: Collection[str]
+    message: LockedMessage, end: End, now: datetime, price_reporters: Collection[str]
 ) -> dict[str, Any]:
     """Return what the usage record says of an end; without a provider there is none.
 
@@ -66,12 +66,12 @@ def usage_of(
     holds.
     """
     provider = end.provider or ""
-    awaited = provider in tell_prices and end.status is not MessageStatus.UNKNOWN
+    awaited = provider in price_reporters and end.status is not MessageStatus.UNKNOWN
     price = message.price(provider, end.cost_units, awaited=awaited)
     return {
         "day": end.day,
         "today": day_of(now),
-        "country": message.known.country,
+        "country": message.country,
         "cost_units": end.cost_units,
         "cost": price.cost,
         "carrier_fee": price.carrier_fee,

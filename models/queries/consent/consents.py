@@ -20,7 +20,7 @@ from models.tables.consent import Consent, ConsentChange
 CONTACT_LOCK: Final = """
     hashtextextended(concat_ws(chr(31), 'consent', CAST(:tenant_id AS bigint), merchant_id, channel,
                                contact_key), 0)"""
-"""SQL of the key of a contact's lock, also for a statement that takes it on its way."""
+"""SQL of the id of a contact's advisory lock, also for a statement that takes it on its way."""
 
 _CONTACT = """
     FROM (SELECT CAST(:merchant_id AS bigint) AS merchant_id, CAST(:channel AS text) AS channel,
@@ -76,7 +76,7 @@ _SAY = text(
 )
 
 
-async def say(
+async def write_consent(
     db: WriteSession,
     *,
     tenant_id: int,
@@ -116,7 +116,7 @@ _SAID = text(
 )
 
 
-async def find_said(
+async def find_consent(
     db: WriteSession, *, tenant_id: int, merchant_id: int, channel: Channel, contact_key: str
 ) -> ConsentStatus | None:
     """Return what a contact last said to a merchant; None if it never said anything."""

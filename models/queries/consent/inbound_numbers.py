@@ -27,10 +27,10 @@ class KnownNumber:
     given_back: bool = False
     """It was the merchant's: an opt-out is obeyed, nothing is sent from it."""
 
-    def is_heard_by(self, provider: str) -> bool:
+    def is_received_by(self, provider: str) -> bool:
         """Say whether a provider may pass on what is sent to it.
 
-        A tenant in LIVE mode hears nothing from the simulator.
+        A tenant in LIVE mode receives nothing from the simulator.
         """
         return self.provider in (None, provider) and (
             provider != SANDBOX or self.delivery_mode is DeliveryMode.SIMULATOR

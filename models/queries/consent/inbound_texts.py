@@ -198,7 +198,7 @@ async def count_answers(
 class StoredInbound:
     """A text as it was stored."""
 
-    id: int
+    public_id: int
     merchant: str | None
     kind: InboundKind
     sender: str = field(repr=False)
@@ -210,7 +210,8 @@ class StoredInbound:
 
 _LIST = text(
     """
-    SELECT i.id, merchant.external_id, i.kind, i.sender, i.number, i.body, i.sent_at, i.received_at
+    SELECT i.public_id, merchant.external_id, i.kind, i.sender, i.number, i.body, i.sent_at,
+           i.received_at
       FROM inbound_message i
       LEFT JOIN merchant ON merchant.tenant_id = i.tenant_id AND merchant.id = i.merchant_id
      WHERE i.tenant_id = :tenant_id
@@ -243,7 +244,7 @@ async def list_inbound(
     }
     return [
         StoredInbound(
-            id=row.id,
+            public_id=row.public_id,
             merchant=row.external_id,
             kind=InboundKind(row.kind),
             sender=row.sender,

@@ -18,6 +18,7 @@ class SendPolicy:
     """A merchant, as far as sending to some contacts goes."""
 
     merchant_id: int
+    merchant_public_id: int
     active: bool
     timezone: str
     marketing_from: time | None
@@ -35,8 +36,8 @@ class SendPolicy:
 # A merchant's own numbers are those that exist in its tenant's mode:
 # `models.rules.senders.sender_choice.exists`.
 _SEND_POLICY = """
-    SELECT merchant.id, merchant.active, merchant.timezone, merchant.marketing_from,
-           merchant.marketing_until, merchant.marketing_timezones,
+    SELECT merchant.id, merchant.public_id, merchant.active, merchant.timezone,
+           merchant.marketing_from, merchant.marketing_until, merchant.marketing_timezones,
            (SELECT array_agg(status) FROM consent
              WHERE consent.tenant_id = merchant.tenant_id AND consent.merchant_id = merchant.id
                AND consent.channel = :channel
@@ -93,6 +94,7 @@ async def find_policy(
     senders = _senders(row)
     return SendPolicy(
         merchant_id=row.id,
+        merchant_public_id=row.public_id,
         active=row.active,
         timezone=row.timezone,
         marketing_from=row.marketing_from,

@@ -5,14 +5,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.enums import Channel, MessageStatus, MessageType
-from models.queries.alerts.threshold_alerts import Account, credits_held
 from models.queries.billing.allowances import LIMIT
 from models.queries.messages.identity import START, start_of
-from models.rules.alerts.thresholds import credits_crossed
 from models.rules.messages.identity import SendKey, SendStart
 from models.session import ReadSession, WriteSession
 
@@ -50,7 +48,7 @@ class NewMessage:
     funded: bool = True
     """False: nothing is held; it is only metered."""
     further_keys: Sequence[str] = ()
-    """Of the recipients after the first, for direct e-mail."""
+    """Contact keys of the recipients after the first, for direct e-mail."""
     month: str
     accepted_at: datetime
     due_at: datetime
@@ -63,11 +61,12 @@ class AcceptedMessage:
     """The message is written and its units are held."""
 
     message_id: int
+    public_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyTaken:
-    """Another request with the same key was first."""
+    """Another request with the same Idempotency-Key was first."""
 
     written: bool
     """Something was written before that was seen: the transaction must be rolled back."""
@@ -120,7 +119,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "scope": ":scope",
     "idempotency_key": ":idempotency_key",
     "fingerprint": ":fingerprint",
-    "status": ":status",
+    "status": "CASE WHEN :scheduled THEN 'SCHEDULED' ELSE 'QUEUED' END",
     "attempts": "0",
     "units": ":units",
     "billed_units": "0",
@@ -176,7 +175,7 @@ _ACCEPT = text(
         {_insert(held_allowance="funded.drawn", held_credits=":units - funded.drawn")}
           FROM funded
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
-        RETURNING id
+        RETURNING id, public_id
     ), entry AS (
         INSERT INTO ledger_entry
                (tenant_id, merchant_id, channel, kind, units, credit_units, balance, month,
@@ -185,14 +184,9 @@ _ACCEPT = text(
                funded.balance, :month, accepted.id, :accepted_at
           FROM accepted, funded
     )
-    SELECT (SELECT id FROM accepted) AS id, (SELECT balance FROM funded) AS balance,
+    SELECT (SELECT id FROM accepted) AS id, (SELECT public_id FROM accepted) AS public_id,
+           (SELECT balance FROM funded) AS balance,
            EXISTS (SELECT 1 FROM taken) AS taken,
-           (SELECT :units - drawn FROM funded) AS credits,
-           CASE WHEN (SELECT drawn FROM funded) < :units
-                THEN (SELECT units FROM ledger_entry
-                       WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
-                         AND channel = :channel AND kind = 'TOPUP'
-                       ORDER BY id DESC LIMIT 1) END AS upgrade,
            (SELECT drawn FROM month) + (SELECT available FROM credit_account
              WHERE tenant_id = :tenant_id AND merchant_id = :merchant_id
                AND channel = :channel) AS available
@@ -204,16 +198,17 @@ _METER = text(
     WITH accepted AS (
         {_insert(held_allowance="0", held_credits="0")}
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
-        RETURNING id
+        RETURNING id, public_id
     )
-    SELECT id FROM accepted
+    SELECT id, public_id FROM accepted
     """  # noqa: S608 - every value is a parameter
 ).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
 
 _FURTHER = text(
     """
     INSERT INTO message_recipient (tenant_id, contact_key, message_id)
-    SELECT :tenant_id, key, :message_id FROM unnest(CAST(:keys AS text[])) AS key
+    SELECT :tenant_id, contact_key, :message_id
+      FROM unnest(CAST(:contact_keys AS text[])) AS contact_key
     ON CONFLICT DO NOTHING
     """
 )
@@ -233,34 +228,18 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
             if row.balance is None:
                 return NotFunded(available=row.available or 0)
             return KeyTaken(written=True)
-        message_id: int = row.id
     else:
-        row = None
-        found = await db.scalar(_METER, _values(message))
-        if found is None:
+        metered = (await db.execute(_METER, _values(message))).one_or_none()
+        if metered is None:
             return KeyTaken(written=False)
-        message_id = found
+        row = metered
     if message.further_keys:
-        keys = {"keys": list(message.further_keys), "message_id": message_id}
-        await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **keys})
-    if row is not None:
-        await _warn(db, message, row)
-    return AcceptedMessage(message_id=message_id)
-
-
-async def _warn(db: WriteSession, message: NewMessage, row: Row[Any]) -> None:
-    """Warn if the hold made credits low, or took the last; alerts are locked last."""
-    before = row.balance + row.credits
-    if message.merchant_id is not None and credits_crossed(before, row.balance, row.upgrade):
-        account = Account(
-            tenant_id=message.tenant_id, merchant_id=message.merchant_id, channel=message.channel
-        )
-        now = message.accepted_at
-        await credits_held(db, account, before=before, after=row.balance, now=now)
+        further = {"contact_keys": list(message.further_keys), "message_id": row.id}
+        await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **further})
+    return AcceptedMessage(message_id=row.id, public_id=row.public_id)
 
 
 def _values(message: NewMessage) -> dict[str, Any]:
-    waiting = message.due_at > message.accepted_at
     return {
         "tenant_id": message.tenant_id,
         "merchant_id": message.merchant_id,
@@ -276,7 +255,7 @@ def _values(message: NewMessage) -> dict[str, Any]:
         "scope": message.scope,
         "idempotency_key": message.idempotency_key,
         "fingerprint": message.fingerprint,
-        "status": MessageStatus.SCHEDULED if waiting else MessageStatus.QUEUED,
+        "scheduled": message.due_at > message.accepted_at,
         "units": message.units,
         "funded": message.funded,
         "month": message.month,

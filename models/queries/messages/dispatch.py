@@ -19,7 +19,7 @@ from models.enums import (
 from models.queries.consent.consents import CONTACT_LOCK, lock_contact
 from models.queries.consent.send_policy import together
 from models.queries.senders import senders
-from models.queries.senders.sender_queue import Clock, Pace, fresh_pace, pace_of
+from models.queries.senders.sender_queue import Clock, Pace, SenderQueueKey, fresh_pace, pace_of
 from models.rules.accounts.names import DEFAULT_ACCOUNT
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
 from models.rules.messages.dispatch_decision import Candidate
@@ -43,6 +43,8 @@ class Dispatchable:
     """A message under its lock, with everything a dispatch needs to know."""
 
     candidate: Candidate
+    tenant_public_id: int
+    public_id: int
     merchant_id: int
     """0 for what belongs to the tenant itself."""
     channel: Channel
@@ -84,6 +86,7 @@ _READ = text(
     """
     SELECT m.status, m.completed_at IS NOT NULL AS completed, m.type, m.channel, m.due_at,
            m.expires_at, m.units, m.to_contact, m.sender, m.body, m.details, m.operation,
+           m.public_id, tenant.public_id AS tenant_public_id,
            COALESCE(merchant.active, TRUE) AS active, merchant.timezone,
            merchant.marketing_from, merchant.marketing_until, merchant.marketing_timezones,
            m.delivery_mode,
@@ -111,15 +114,17 @@ _READ = text(
              WHERE f.tenant_id = m.tenant_id AND f.message_id = m.id
                AND f.step = 'dispatch') AS failures,
            m.merchant_id, merchant.external_id AS merchant, number.merchant_id AS owner_id,
-           number.registered_at, number.id AS sender_id, number.provider AS sender_provider,
-           number.claimed_at, place.queued_at, place.granted_at,
+           number.registered_at, number.id AS sender_id,
+           number.public_id AS sender_public_id, number.provider AS sender_provider,
+           number.claimed_at, entry.queued_at, entry.granted_at,
            clock_timestamp() AS now,
            CASE m.channel WHEN 'SMS' THEN number.segments_per_second
                           WHEN 'VOICE' THEN number.calls_per_second END AS per_second
       FROM message m
+      JOIN tenant ON tenant.id = m.tenant_id
       LEFT JOIN merchant ON merchant.tenant_id = m.tenant_id AND merchant.id = m.merchant_id
       LEFT JOIN sender_number number ON number.number = m.sender AND number.tenant_id = m.tenant_id
-      LEFT JOIN sender_queue place ON place.tenant_id = m.tenant_id AND place.message_id = m.id
+      LEFT JOIN sender_queue entry ON entry.tenant_id = m.tenant_id AND entry.message_id = m.id
      WHERE m.tenant_id = :tenant_id AND m.id = :message_id
     """
 )
@@ -160,6 +165,8 @@ async def lock_for_dispatch(
     )
     return Dispatchable(
         candidate=_candidate(row, attempts, contacts=len(keys), sender=sender),
+        tenant_public_id=row.tenant_public_id,
+        public_id=row.public_id,
         merchant_id=locked.merchant_id,
         channel=channel,
         type=MessageType(row.type),
@@ -200,15 +207,21 @@ async def _find_sender(
     pace = pace_of(row, tenant_id=tenant_id, channel=channel, read_since=read_since)
     if fits or not _may_move(row, attempts):
         return _Sender(address=row.sender, fits=fits, pace=pace)
-    other = await senders.choose_anew(db, **ids, merchant=row.merchant, channel=channel, key=key)
+    other = await senders.choose_another_sender(
+        db, **ids, merchant=row.merchant, channel=channel, key=key
+    )
     if other is None:
         return _Sender(address=row.sender, fits=False, pace=pace)
+    queue = SenderQueueKey(
+        tenant_id=tenant_id,
+        sender_id=other.sender_id,
+        sender_public_id=other.sender_public_id,
+        channel=channel,
+    )
     pace = fresh_pace(
-        other.sender_id,
+        queue,
         other.per_second,
         units=row.units,
-        tenant_id=tenant_id,
-        channel=channel,
         clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
     )
     return _Sender(address=other.number, fits=True, pace=pace)
@@ -265,6 +278,7 @@ _CLAIM = text(
                account = :account, ready_at = NULL,
                sweep_at = CAST(:now AS timestamptz) + CAST(:grace AS interval)
          WHERE tenant_id = :tenant_id AND id = :message_id
+           AND status IN ('QUEUED', 'SCHEDULED', 'SENDING')
         RETURNING 1
     )
     INSERT INTO attempt
@@ -273,8 +287,13 @@ _CLAIM = text(
     SELECT :tenant_id, :message_id, :number, :provider, :account, 'REQUESTED', :now, :deadline,
            FALSE
       FROM claimed
+    RETURNING number
     """
 )
+
+
+class NotClaimable(Exception):
+    """The status of a message allows no call to a provider: a bug, never business."""
 
 
 async def claim(
@@ -291,8 +310,11 @@ async def claim(
     """Write down that a provider is about to be called; the caller holds the message's lock.
 
     The sweeper leaves the message alone for the grace.
+
+    Raises:
+        NotClaimable: a bug.
     """
-    await db.execute(
+    claimed = await db.scalar(
         _CLAIM,
         {
             "tenant_id": tenant_id,
@@ -305,3 +327,5 @@ async def claim(
             "grace": grace,
         },
     )
+    if claimed is None:
+        raise NotClaimable

@@ -8,7 +8,8 @@ from models.enums import Channel, MessageType
 from models.rules.messages.identity import MessageIdentity, SendStart
 
 IDENTITY: Final = (
-    "m.tenant_id, m.id AS message_id, COALESCE(m.merchant_id, 0) AS merchant_id,"
+    "m.tenant_id, m.id AS message_id, m.public_id,"
+    " COALESCE(m.merchant_id, 0) AS merchant_id,"
     " m.operation, m.scope, m.idempotency_key"
 )
 """SQL of the columns that `identity_of` reads; the message is `m`."""
@@ -22,6 +23,7 @@ def identity_of(row: Row[Any]) -> MessageIdentity:
     return MessageIdentity(
         tenant_id=row.tenant_id,
         message_id=row.message_id,
+        public_id=row.public_id,
         merchant_id=row.merchant_id,
         operation=row.operation,
         scope=row.scope,
@@ -34,6 +36,7 @@ def start_of(row: Row[Any]) -> SendStart:
     return SendStart(
         tenant_id=row.tenant_id,
         message_id=row.message_id,
+        public_id=row.public_id,
         merchant_id=row.merchant_id,
         operation=row.operation,
         scope=row.scope,

@@ -5,14 +5,15 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from models.enums import MessageStatus
-from models.queries.alerts.unknown_deliveries import find_untaken, truth_told
+from models.enums import TERMINAL, MessageStatus
+from models.queries.alerts.unknown_deliveries import find_untaken, resolve_unknown
 from models.queries.billing.repricing import Repriced, reprice
 from models.queries.billing.usage_days import DayIsClosed
 from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usage_of
-from models.queries.messages.settleable import Settleable
+from models.queries.messages.settlement_facts import LockedMessage
+from models.queries.messages.status_steps import may_step
 from models.rules.billing.periods import day_of
-from models.rules.messages.settlement import End, correction, price_told
+from models.rules.messages.settlement import End, correction, reported_price
 from models.session import WriteSession
 
 _CORRECT = text(
@@ -21,7 +22,8 @@ _CORRECT = text(
         UPDATE message
            SET status = :status, error_code = :error_code, provider_code = :provider_code,
                provider = COALESCE(:provider, provider), corrected_at = :now
-         WHERE tenant_id = :tenant_id AND id = :message_id AND status = 'UNKNOWN'
+         WHERE tenant_id = :tenant_id AND id = :message_id
+           AND {may_step([MessageStatus.UNKNOWN], TERMINAL)}
            AND corrected_at IS NULL
         RETURNING id
     ), {USED}
@@ -40,10 +42,10 @@ _APPLIED = text(
 
 async def apply_late_reports(
     db: WriteSession,
-    message: Settleable,
+    message: LockedMessage,
     now: datetime,
     *,
-    tell_prices: Collection[str] = (),
+    price_reporters: Collection[str] = (),
 ) -> MessageStatus:
     """Let reports about a message that has ended correct an UNKNOWN, once; return its status.
 
@@ -71,26 +73,28 @@ async def apply_late_reports(
                 "provider_code": end.provider_code,
                 "provider": end.provider,
                 "captured": end.captured,
-                **usage_of(message, end, now, tell_prices),
+                **usage_of(message, end, now, price_reporters),
                 "now": now,
             },
         )
         if too_late:
             raise DayIsClosed
-    await _book_news(db, message, end, now)
+    await _post_corrections(db, message, end, now)
     await close_receipts(db, message, now)
     if untaken_since is not None:
-        await truth_told(db, message.account, since=untaken_since, now=now)
+        await resolve_unknown(db, message.account, since=untaken_since, now=now)
     return message.facts.status if end is None else end.status
 
 
-async def _book_news(db: WriteSession, message: Settleable, end: End | None, now: datetime) -> None:
+async def _post_corrections(
+    db: WriteSession, message: LockedMessage, end: End | None, now: datetime
+) -> None:
     """Price a message anew whose usage record is older than what is known of its cost."""
-    booked = message.known.booked
+    booked = message.booked
     if booked is None:
         return
     units = booked.cost_units if end is None else max(booked.cost_units, end.cost_units)
-    if units == booked.cost_units and price_told(message.facts, booked.provider) is None:
+    if units == booked.cost_units and reported_price(message.facts, booked.provider) is None:
         return
     price = message.price(booked.provider, units, awaited=booked.awaited)
     wanted = Repriced(
@@ -99,7 +103,7 @@ async def _book_news(db: WriteSession, message: Settleable, end: End | None, now
     await reprice(db, tenant_id=message.tenant_id, wanted=[wanted], now=now)
 
 
-async def close_receipts(db: WriteSession, message: Settleable, now: datetime) -> None:
+async def close_receipts(db: WriteSession, message: LockedMessage, now: datetime) -> None:
     """Mark the reports among the facts as read; whatever they could change is in the row.
 
     One that was stored since then stays open: its effect is not.
@@ -109,7 +113,7 @@ async def close_receipts(db: WriteSession, message: Settleable, now: datetime) -
         {
             "tenant_id": message.tenant_id,
             "message_id": message.message_id,
-            "receipts": list(message.known.receipts),
+            "receipts": list(message.receipts),
             "now": now,
         },
     )

@@ -11,8 +11,10 @@ from sqlmodel import col
 
 from models.enums import Channel, MessageStatus, ReportStatus, UnpricedReason, UsageState
 from models.queries.tenants.visibility import CallerScope, visible_messages
+from models.rules.messages.reference import Reference
 from models.session import ReadSession, WriteSession
 from models.tables.message import Attempt, Message, MessageRecipient, Receipt, call_label
+from models.tables.tenant import Tenant
 from models.tables.usage import UsageCorrection, UsageRecord
 
 _VOICE = literal_column(f"'{Channel.VOICE}'", String)
@@ -58,10 +60,10 @@ class Price:
 
 
 async def find_message(
-    db: ReadSession | WriteSession, scope: CallerScope, message_id: int
+    db: ReadSession | WriteSession, scope: CallerScope, public_id: int
 ) -> Found | None:
-    """Return a message that the caller may see."""
-    statement = visible_messages(scope).where(col(Message.id) == message_id)
+    """Return a message that the caller may see, by its public id."""
+    statement = visible_messages(scope).where(col(Message.public_id) == public_id)
     row = (await db.execute(statement)).one_or_none()
     return None if row is None else (row[0], row[1])
 
@@ -143,6 +145,18 @@ async def find_answered_attempt(db: ReadSession, tenant_id: int, message_id: int
         .limit(1)
     )
     return (await db.scalars(statement)).one_or_none()
+
+
+async def find_reference(db: ReadSession, attempt: Attempt) -> Reference:
+    """Return the reference under which a provider knows an attempt."""
+    row = (
+        await db.execute(
+            select(col(Tenant.public_id), col(Message.public_id))
+            .join(Message, col(Message.tenant_id) == col(Tenant.id))
+            .where(col(Tenant.id) == attempt.tenant_id, col(Message.id) == attempt.message_id)
+        )
+    ).one()
+    return Reference(tenant=row[0], message=row[1], attempt=attempt.number)
 
 
 async def find_prices(

@@ -19,21 +19,54 @@ from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewReceipt(DeliveryEvent):
-    """One report about one attempt."""
+class AttemptKey:
+    """The attempt that a reference names, by the keys of its row."""
 
     tenant_id: int
     message_id: int
-    attempt: int
+    public_id: int
+    """Of the message."""
+    number: int
+
+
+_NAMED = text(
+    """
+    SELECT m.tenant_id, m.id FROM tenant t
+      JOIN message m ON m.tenant_id = t.id AND m.public_id = :message
+     WHERE t.public_id = :tenant
+    """
+)
+
+
+async def find_named(db: ReadSession, reference: Reference) -> AttemptKey | None:
+    """Return the attempt that a reference names; None if there is no such message.
+
+    Whether the message has an attempt of this number is known once a report is stored.
+    """
+    named = {"tenant": reference.tenant, "message": reference.message}
+    row = (await db.execute(_NAMED, named)).one_or_none()
+    if row is None:
+        return None
+    return AttemptKey(
+        tenant_id=row.tenant_id,
+        message_id=row.id,
+        public_id=reference.message,
+        number=reference.attempt,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewReceipt(DeliveryEvent):
+    """One report about one attempt."""
+
+    attempt: AttemptKey
     provider: str
 
     @classmethod
-    def about(cls, reference: Reference, provider: str, told: DeliveryEvent) -> Self:
-        """Return what was told, as a receipt about the attempt that a reference names."""
+    def about(cls, attempt: AttemptKey, provider: str, told: DeliveryEvent) -> Self:
+        """Return what was told, as a receipt about an attempt."""
         return cls(
-            tenant_id=reference.tenant_id,
-            message_id=reference.message_id,
-            attempt=reference.attempt,
+            attempt=attempt,
             provider=provider,
             **{name.name: getattr(told, name.name) for name in fields(DeliveryEvent)},
         )
@@ -146,9 +179,9 @@ async def store(
         await db.execute(
             _STORE,
             {
-                "tenant_id": receipt.tenant_id,
-                "message_id": receipt.message_id,
-                "attempt": receipt.attempt,
+                "tenant_id": receipt.attempt.tenant_id,
+                "message_id": receipt.attempt.message_id,
+                "attempt": receipt.attempt.number,
                 "provider": receipt.provider,
                 "event_id": receipt.event_id,
                 "provider_message_id": receipt.provider_message_id,
@@ -174,7 +207,7 @@ async def store(
         contact = receipt.recipient or row.to_contact
         await suppress(
             db,
-            tenant_id=receipt.tenant_id,
+            tenant_id=receipt.attempt.tenant_id,
             merchant_id=row.merchant_id,
             channel=Channel(row.channel),
             # Without a name it is about the only recipient; of several it is a mismatch.
@@ -202,16 +235,19 @@ class AskableAttempt:
     state: AttemptState
     deadline: datetime
     reported: bool
+    reference: Reference
 
 
 _ASKABLE = text(
     """
-    SELECT a.number, a.provider, a.state, a.deadline,
+    SELECT a.number, a.provider, a.state, a.deadline, m.public_id, t.public_id AS tenant,
            EXISTS (SELECT 1 FROM receipt r
                     WHERE r.tenant_id = a.tenant_id AND r.message_id = a.message_id
                       AND r.applied_at IS NULL
                       AND r.status IN ('DELIVERED', 'UNDELIVERED', 'FAILED')) AS reported
       FROM attempt a
+      JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
+      JOIN tenant t ON t.id = a.tenant_id
      WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id
      ORDER BY a.state IN ('REQUESTED', 'AMBIGUOUS') DESC, a.state = 'ACCEPTED' DESC, a.number DESC
      LIMIT 1
@@ -234,6 +270,7 @@ async def find_askable(
         state=AttemptState(row.state),
         deadline=row.deadline,
         reported=row.reported,
+        reference=Reference(tenant=row.tenant, message=row.public_id, attempt=row.number),
     )
 
 

@@ -2,14 +2,16 @@
 
 import logging
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
 from models.database.transaction_limits import LockScope
 from models.metrics import REPORT_MISMATCHES
 from models.queries.messages import receipts
-from models.queries.messages.receipts import NewReceipt, StoredReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt, StoredReceipt
 from models.rules.messages.delivery_events import Mismatch
+from models.rules.messages.reference import Reference
 from models.session import Database
 
 log = logging.getLogger(__name__)
@@ -24,13 +26,7 @@ async def take_report(
     except IntegrityError:  # the id became another attempt's meanwhile: now that is seen
         stored = await _store(database, receipt, now)
     if isinstance(stored, Mismatch):
-        note_mismatch(
-            tenant_id=receipt.tenant_id,
-            message_id=receipt.message_id,
-            attempt=receipt.attempt,
-            provider=receipt.provider,
-            reason=stored,
-        )
+        note_mismatch(receipt.provider, stored, receipt.attempt)
     return stored
 
 
@@ -39,23 +35,24 @@ async def _store(
 ) -> StoredReceipt | Mismatch:
     # One that suppresses takes several statements, any other just one.
     alone = receipt.suppresses is None
-    lock_scope = LockScope(receipt.tenant_id)
+    lock_scope = LockScope(receipt.attempt.tenant_id)
     async with database.statement(lock_scope) if alone else database.transaction(lock_scope) as db:
         return await receipts.store(db, receipt, database.contact_keys, now)
 
 
-def note_mismatch(
-    *, tenant_id: int, message_id: int, attempt: int, provider: str, reason: Mismatch
-) -> None:
+def note_mismatch(provider: str, reason: Mismatch, about: AttemptKey | Reference) -> None:
     """Count and log that a provider told of an attempt what does not belong to it."""
     REPORT_MISMATCHES.labels(provider, reason).inc()
+    match about:
+        case AttemptKey():
+            named: dict[str, Any] = {
+                "tenant_id": about.tenant_id,
+                "message_id": about.public_id,
+                "attempt": about.number,
+            }
+        case Reference():
+            named = {"reference": str(about)}
     log.warning(
-        "what a provider tells does not belong to its attempt",
-        extra={
-            "tenant_id": tenant_id,
-            "message_id": message_id,
-            "attempt": attempt,
-            "provider": provider,
-            "reason": reason,
-        },
+        "a report does not match its attempt",
+        extra={**named, "provider": provider, "reason": reason},
     )

@@ -6,14 +6,15 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from models.enums import WAITING, MessageStatus
-from models.queries.alerts.threshold_alerts import allowance_used
+from models.enums import OPEN, TERMINAL, WAITING, MessageStatus
+from models.queries.alerts.threshold_alerts import allowance_used, credits_captured
 from models.queries.alerts.unknown_deliveries import warn_of_unknown
 from models.queries.billing.allowances import LIMIT
 from models.queries.billing.usage_days import DayIsClosed
 from models.queries.billing.usage_posting import TOO_LATE, USED, lock_days, usage_of
-from models.queries.messages.settleable import Settleable
-from models.rules.alerts.thresholds import usage_crossed
+from models.queries.messages.settlement_facts import LockedMessage
+from models.queries.messages.status_steps import may_step
+from models.rules.alerts.thresholds import credits_crossed, usage_crossed
 from models.rules.billing.periods import day_of, month_of
 from models.rules.messages.settlement import End
 from models.session import WriteSession
@@ -41,7 +42,7 @@ _END = text(
           FROM month
          WHERE ca.tenant_id = :tenant_id AND ca.merchant_id = :merchant_id
            AND ca.channel = :channel
-        RETURNING ca.available
+        RETURNING ca.available, ca.held
     ), ended AS (
         UPDATE message
            SET status = :status, error_code = :error_code, provider_code = :provider_code,
@@ -50,6 +51,7 @@ _END = text(
           FROM unsettled LEFT JOIN account ON TRUE
          WHERE tenant_id = :tenant_id AND id = :message_id
            AND (account.available IS NOT NULL OR NOT unsettled.funded)
+           AND {may_step(OPEN, TERMINAL)}
         RETURNING id
     ), entries AS (
         INSERT INTO ledger_entry
@@ -71,6 +73,7 @@ _END = text(
     SELECT EXISTS (SELECT 1 FROM unsettled) AS moved, EXISTS (SELECT 1 FROM ended) AS booked,
            {TOO_LATE} AS too_late,
            (SELECT used FROM month) AS used,
+           (SELECT available + held FROM account) AS remaining,
            (SELECT {LIMIT}
               FROM merchant WHERE tenant_id = :tenant_id AND id = :merchant_id) AS allowance
     """  # noqa: S608 - every value is a parameter
@@ -78,21 +81,21 @@ _END = text(
 
 
 class LedgerBroken(Exception):
-    """A message has no account or month to settle with: a bug, never business."""
+    """A message has nothing to settle with, or may not take this step: a bug, never business."""
 
 
 async def end_message(
     db: WriteSession,
-    message: Settleable,
+    message: LockedMessage,
     end: End,
     now: datetime,
     *,
-    tell_prices: Collection[str] = (),
+    price_reporters: Collection[str] = (),
 ) -> bool:
     """End a message; False if it had ended before, and then nothing moves. Twice is once.
 
     Captured units use up the allowance part of the hold first; the rest goes back to the pot, and
-    to the month, it came from. `tell_prices` are the providers whose own price is waited for.
+    to the month, it came from. `price_reporters` are the providers whose own price is waited for.
 
     Raises:
         LedgerBroken: a bug.
@@ -115,7 +118,7 @@ async def end_message(
                 "error_code": end.error_code,
                 "provider_code": end.provider_code,
                 "provider": end.provider,
-                **usage_of(message, end, now, tell_prices),
+                **usage_of(message, end, now, price_reporters),
                 "now": now,
                 "held_allowance": message.held_allowance,
                 "held_credits": message.held_credits,
@@ -124,7 +127,7 @@ async def end_message(
                 "captured_credits": captured_credits,
                 "released": message.facts.units - end.captured,
                 "released_credits": message.held_credits - captured_credits,
-                "receipts": list(message.known.receipts),
+                "receipts": list(message.receipts),
             },
         )
     ).one()
@@ -133,23 +136,33 @@ async def end_message(
     if row.moved and row.too_late:
         raise DayIsClosed
     if row.booked:
-        await _warn(db, message, end, row, captured_allowance, now)
+        await _warn(db, message, end, row, (captured_allowance, captured_credits), now)
     return bool(row.moved)
 
 
 async def _warn(
-    db: WriteSession, message: Settleable, end: End, row: Row[Any], captured: int, now: datetime
+    db: WriteSession,
+    message: LockedMessage,
+    end: End,
+    row: Row[Any],
+    captured: tuple[int, int],
+    now: datetime,
 ) -> None:
     """Warn of what this end brought about; alerts are locked last."""
+    of_allowance, of_credits = captured
     if row.used is not None and message.month == month_of(now):
-        before = row.used - captured
+        before = row.used - of_allowance
         if usage_crossed(before, row.used, row.allowance):
             await allowance_used(db, message.account, before=before, after=row.used, now=now)
+    if of_credits and row.remaining is not None:
+        before = row.remaining + of_credits
+        if credits_crossed(before, row.remaining, message.upgrade):
+            await credits_captured(db, message.account, before=before, after=row.remaining, now=now)
     if end.status is MessageStatus.UNKNOWN and end.provider is None:
-        await warn_of_unknown(db, message.account, message_id=message.message_id, now=now)
+        await warn_of_unknown(db, message.account, public_id=message.public_id, now=now)
 
 
-async def cancel_message(db: WriteSession, message: Settleable, now: datetime) -> bool:
+async def cancel_message(db: WriteSession, message: LockedMessage, now: datetime) -> bool:
     """Cancel a message that still waits, releasing its hold; False if it no longer waits.
 
     The caller holds its lock, as a dispatch does when it takes it to SENDING: one winner.

@@ -52,7 +52,7 @@ _PUT_OFF: Final = text(
 )
 
 
-async def put_off(
+async def postpone(
     db: WriteSession, *, tenant_id: int, message_id: int, ready_at: datetime | None
 ) -> None:
     """Note that a worker has looked at a message, so that the message is not late for now.

@@ -27,7 +27,8 @@ from models.rules.registration.vocabulary import (
     RegistrationState,
 )
 from models.session import ReadSession, WriteSession
-from models.tables.messaging import Brand, Campaign, MessagingNumber
+from models.tables.base import row_id
+from models.tables.messaging import NUMBER_IS_TAKEN, Brand, Campaign, MessagingNumber
 from models.tables.tenant import SenderNumber
 
 
@@ -48,13 +49,25 @@ async def write_registration(db: WriteSession, row: Brand | Campaign) -> None:
 
 
 async def find_campaign(
-    db: AsyncSession, scope: RegistryScope, campaign_id: int, *, locked: bool = False
+    db: AsyncSession, scope: RegistryScope, public_id: int, *, locked: bool = False
 ) -> Campaign | None:
-    """Return a campaign by its id."""
-    statement = visible_campaigns(scope).where(col(Campaign.id) == campaign_id)
+    """Return a campaign by its public id."""
+    statement = visible_campaigns(scope).where(col(Campaign.public_id) == public_id)
     if locked:
         statement = statement.with_for_update()
     return (await db.scalars(statement)).one_or_none()
+
+
+async def find_campaign_ids(
+    db: AsyncSession, scope: RegistryScope, numbers: Sequence[MessagingNumber]
+) -> dict[int, int]:
+    """Return the public ids of the campaigns of numbers, by the ids of their rows."""
+    wanted = {number.campaign_id for number in numbers if number.campaign_id is not None}
+    if not wanted:
+        return {}
+    named = visible_campaigns(scope).with_only_columns(col(Campaign.id), col(Campaign.public_id))
+    rows = await db.execute(named.where(col(Campaign.id).in_(wanted)))
+    return {row_id(id): public_id for id, public_id in rows}
 
 
 async def has_campaign(db: AsyncSession, scope: RegistryScope) -> bool:
@@ -83,10 +96,10 @@ async def find_campaign_states(
 
 
 async def find_number(
-    db: AsyncSession, scope: RegistryScope, number_id: int
+    db: AsyncSession, scope: RegistryScope, public_id: int
 ) -> MessagingNumber | None:
-    """Return a purchase of a number by its id."""
-    statement = visible_numbers(scope).where(col(MessagingNumber.id) == number_id)
+    """Return a purchase of a number by its public id."""
+    statement = visible_numbers(scope).where(col(MessagingNumber.public_id) == public_id)
     return (await db.scalars(statement)).one_or_none()
 
 
@@ -142,7 +155,7 @@ async def insert_number(
             created_at=now,
             updated_at=now,
         )
-        .on_conflict_do_nothing()
+        .on_conflict_do_nothing(index_elements=["tenant_id", "number"], index_where=NUMBER_IS_TAKEN)
         .returning(MessagingNumber)
     )
 

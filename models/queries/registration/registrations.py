@@ -1,4 +1,4 @@
-"""Brands, campaigns and numbers on their way through the registry: one door, one lock at a time."""
+"""State changes of brands, campaigns and numbers, each under the lock of its row."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -37,6 +37,7 @@ from models.rules.registration.vocabulary import (
 )
 from models.session import ReadSession, WriteSession
 from models.tables.messaging import Brand, Campaign, MessagingNumber
+from models.tables.tenant import Tenant
 
 Row: TypeAlias = Brand | Campaign | MessagingNumber
 
@@ -59,7 +60,7 @@ def kind_of(row: Row) -> RegistrationKind:
 
 
 def registry_operation_of(row: Row) -> RegistrationOperation | None:
-    """Return what a row asks of the registry."""
+    """Return the operation that a row's state asks for."""
     if isinstance(row, MessagingNumber):
         return operation_of_number(NumberState(row.state), assignment_of(row.assignment))
     return operation_of_registration(
@@ -67,12 +68,26 @@ def registry_operation_of(row: Row) -> RegistrationOperation | None:
     )
 
 
-def reference_of(row: Row) -> RegistrationReference:
+async def get_reference(db: WriteSession, row: Row) -> RegistrationReference:
     """Return the name under which the registry knows the row's operation."""
-    assert row.id is not None
+    tenant = await db.get_one(Tenant, row.tenant_id)
     return RegistrationReference(
-        kind=kind_of(row), tenant_id=row.tenant_id, row_id=row.id, submission=row.submission
+        kind=kind_of(row),
+        tenant=tenant.public_id,
+        row=row.public_id,
+        submission=row.submission,
     )
+
+
+async def find_named(db: ReadSession, reference: RegistrationReference) -> Row | None:
+    """Return the row that a reference names, whichever operation of it is meant."""
+    table = _TABLES[reference.kind]
+    statement = (
+        select(table)
+        .join(Tenant, col(Tenant.id) == col(table.tenant_id))
+        .where(col(Tenant.public_id) == reference.tenant, col(table.public_id) == reference.row)
+    )
+    return cast(Row | None, (await db.scalars(statement)).one_or_none())
 
 
 async def lock_row(
@@ -84,21 +99,12 @@ async def lock_row(
     return cast(Row | None, (await db.scalars(statement.with_for_update())).one_or_none())
 
 
-async def find_row(
-    db: ReadSession, *, kind: RegistrationKind, tenant_id: int, row_id: int
-) -> Row | None:
-    """Return a row as it is now."""
-    table = _TABLES[kind]
-    statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)
-    return cast(Row | None, (await db.scalars(statement)).one_or_none())
+Snapshot: TypeAlias = tuple[object, ...]
+"""The state of a row before a call: if it differs afterwards, the row was changed meanwhile."""
 
 
-Stood: TypeAlias = tuple[object, ...]
-"""How a row stood: another one means that somebody carried it on."""
-
-
-def stood(row: Row) -> Stood:
-    """Return all that a call's outcome depends on, or may change, as it is now."""
+def snapshot(row: Row) -> Snapshot:
+    """Return all that a call's outcome depends on or may change."""
     return (
         registry_operation_of(row),
         row.submission,
@@ -118,7 +124,7 @@ def state_of(row: Row, registry_operation: RegistrationOperation) -> str:
 
 
 async def find_facts(db: WriteSession, row: Row) -> RegistryRequestFacts:
-    """Return what a row's operation needs, of what it stands under too."""
+    """Return what the request of a row's operation needs, its parent's data included."""
     parent: Brand | Campaign | None = None
     if isinstance(row, Campaign):
         parent = await db.get_one(Brand, (row.tenant_id, row.brand_id))
@@ -134,33 +140,32 @@ async def find_facts(db: WriteSession, row: Row) -> RegistryRequestFacts:
         type=None if number is None else NumberType(number.type),
         parent_vendor_id=None if parent is None else parent.vendor_id,
         parent_vendor_state={} if parent is None else parent.vendor_state,
-        parent_profile=None if parent is None else parent.profile,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Steps:
-    """The states a row is to take; None leaves one as it is."""
+class StateChange:
+    """The states a row is to get; None keeps the current one."""
 
     state: RegistrationState | NumberState | None = None
     assignment: AssignmentState | None = None
 
 
-def move(row: Row, steps: Steps, *, now: datetime, look_after: timedelta) -> bool:
-    """Take a locked row to other states, if its rules allow all of them; say whether it moved.
+def change_state(row: Row, change: StateChange, *, now: datetime, look_after: timedelta) -> bool:
+    """Change the states of a locked row if its rules allow all of them; tell whether they did.
 
-    The one door: an operation that begins gets a reference of its own and is looked after from
-    `look_after` on; one that ends leaves the row in peace.
+    The only place that does so. An operation that begins gets its own reference and is swept
+    after `look_after`; a row whose operation ended is swept no more.
     """
-    if not _allowed(row, steps):
+    if not _allowed(row, change):
         return False
     before = registry_operation_of(row)
-    if steps.state is not None:
-        row.state = steps.state
+    if change.state is not None:
+        row.state = change.state
         if not isinstance(row, MessagingNumber):
             row.review_since = None
-    if steps.assignment is not None and isinstance(row, MessagingNumber):
-        row.assignment = steps.assignment
+    if change.assignment is not None and isinstance(row, MessagingNumber):
+        row.assignment = change.assignment
     registry_operation = registry_operation_of(row)
     row.updated_at = now
     if registry_operation is not None and registry_operation is not before:
@@ -168,76 +173,77 @@ def move(row: Row, steps: Steps, *, now: datetime, look_after: timedelta) -> boo
         row.reasons = []
     if registry_operation is not before:
         row.deadline = row.taken_at = row.lost_at = None
-        row.sweep_at = None if registry_operation is None else now + look_after
-    if row.state == RegistrationState.APPROVED:
-        row.sweep_at = now + REVIEW_EVERY
+        row.sweep_at = now + look_after
+    if registry_operation is None:
+        approved = row.state == RegistrationState.APPROVED
+        row.sweep_at = now + REVIEW_EVERY if approved else None
     return True
 
 
-def _allowed(row: Row, steps: Steps) -> bool:
-    if steps.state is None and steps.assignment is None:
+def _allowed(row: Row, change: StateChange) -> bool:
+    if change.state is None and change.assignment is None:
         return False
     if isinstance(row, MessagingNumber):
         state, assignment = NumberState(row.state), assignment_of(row.assignment)
         return (
-            steps.state is None
+            change.state is None
             or (
-                isinstance(steps.state, NumberState)
-                and may_step_number(state, assignment, steps.state)
+                isinstance(change.state, NumberState)
+                and may_step_number(state, assignment, change.state)
             )
-        ) and (steps.assignment is None or may_assign(assignment, state, steps.assignment))
+        ) and (change.assignment is None or may_assign(assignment, state, change.assignment))
     return (
-        steps.assignment is None
-        and isinstance(steps.state, RegistrationState)
-        and may_step(RegistrationState(row.state), steps.state)
+        change.assignment is None
+        and isinstance(change.state, RegistrationState)
+        and may_step(RegistrationState(row.state), change.state)
     )
 
 
 async def conclude(
     db: WriteSession,
     row: Row,
-    standing: RegistryStatus,
+    status: RegistryStatus,
     *,
     reasons: Sequence[dict[str, Any]],
     now: datetime,
     look_after: timedelta,
 ) -> bool:
-    """Write what the registry decided about a locked row's operation; say whether it moved.
+    """Store the registry's decision about a locked row's operation; tell whether it changed.
 
-    What it decides about an operation that the row no longer has changes nothing. Alerts are locked
+    A decision about an operation that the row no longer has changes nothing. Alerts are locked
     last.
     """
     registry_operation = registry_operation_of(row)
-    if registry_operation is None or standing is RegistryStatus.PENDING:
+    if registry_operation is None or status is RegistryStatus.PENDING:
         return False
     if isinstance(row, MessagingNumber):
-        moved = await _conclude_number(db, row, registry_operation, standing, now, look_after)
-    elif row.state == RegistrationState.APPROVED and standing is RegistryStatus.DONE:
+        moved = await _conclude_number(db, row, registry_operation, status, now, look_after)
+    elif row.state == RegistrationState.APPROVED and status is RegistryStatus.DONE:
         _end_review(row, now)
         return False
     else:
-        moved = await _conclude_registration(db, row, standing, now, look_after)
+        moved = await _conclude_registration(db, row, status, now, look_after)
     if moved:
-        row.reasons = [] if standing is RegistryStatus.DONE else list(reasons)
+        row.reasons = [] if status is RegistryStatus.DONE else list(reasons)
         await db.flush()
-        await _tell(db, row, registry_operation, standing, now)
+        await _update_alert(db, row, registry_operation, status, now)
     return moved
 
 
 async def _conclude_registration(
     db: WriteSession,
     row: Brand | Campaign,
-    standing: RegistryStatus,
+    status: RegistryStatus,
     now: datetime,
     look_after: timedelta,
 ) -> bool:
     """Approve or reject a brand or campaign; its assigned numbers send only while both are."""
-    ended = Steps(state=REGISTRATION_ENDS[standing])
-    if not move(row, ended, now=now, look_after=look_after):
+    ended = StateChange(state=REGISTRATION_ENDS[status])
+    if not change_state(row, ended, now=now, look_after=look_after):
         return False
     row.decided_at = now
     await db.flush()
-    if standing is RegistryStatus.DONE:
+    if status is RegistryStatus.DONE:
         await resume_numbers(db, row, now=now)
     else:
         await stop_numbers(db, row)
@@ -253,12 +259,12 @@ def _end_review(row: Brand | Campaign, now: datetime) -> None:
 _UNKNOWN: Final = {
     "code": "UNKNOWN_AT_REGISTRY",
     "field": None,
-    "message": "The registry had taken it, and knows nothing of it any more.",
+    "message": "The registry had accepted it and does not find it any more.",
 }
 
 
 async def give_up(db: WriteSession, row: Row, *, now: datetime, look_after: timedelta) -> bool:
-    """Reject a locked row's operation that the registry has forgotten; say whether it moved.
+    """Reject a locked row's operation that the registry lost; tell whether it changed.
 
     A brand or campaign may be corrected and submitted as a new one: there is nothing to amend.
     """
@@ -273,17 +279,17 @@ async def _conclude_number(
     db: WriteSession,
     row: MessagingNumber,
     registry_operation: RegistrationOperation,
-    standing: RegistryStatus,
+    status: RegistryStatus,
     now: datetime,
     look_after: timedelta,
 ) -> bool:
-    end = NUMBER_ENDS[registry_operation, standing]
-    ended = Steps(state=end.state, assignment=end.assignment)
-    if not move(row, ended, now=now, look_after=look_after):
+    end = NUMBER_ENDS[registry_operation, status]
+    ended = StateChange(state=end.state, assignment=end.assignment)
+    if not change_state(row, ended, now=now, look_after=look_after):
         return False
     if end.then is not None:
-        move(row, Steps(state=end.then), now=now, look_after=look_after)
-    match registry_operation, standing:
+        change_state(row, StateChange(state=end.then), now=now, look_after=look_after)
+    match registry_operation, status:
         case RegistrationOperation.BUY, RegistryStatus.DONE:
             row.bought_at = now
             await number_claims.add_sender(db, row, now=now)
@@ -303,19 +309,19 @@ _SUBJECTS: Final = {
     RegistrationOperation.REGISTER_CAMPAIGN: "Campaign {id}",
     RegistrationOperation.ASSIGN: "The assignment of number {id}",
 }
-"""What compliance is about; that a number could not be bought is no such thing."""
+"""What a compliance alert is about; a failed purchase of a number raises none."""
 
 
-async def _tell(
+async def _update_alert(
     db: WriteSession,
     row: Row,
     registry_operation: RegistrationOperation,
-    standing: RegistryStatus,
+    status: RegistryStatus,
     now: datetime,
 ) -> None:
-    """Warn of a rejection; an approval, or giving the number back, resolves the warning."""
-    subject = f"{kind_of(row)}-{row.id}"
-    if standing is RegistryStatus.DONE:
+    """Raise an alert on a rejection; an approval or a release of the number resolves it."""
+    subject = f"{kind_of(row)}-{row.public_id}"
+    if status is RegistryStatus.DONE:
         await resolve_alerts(
             db,
             tenant_id=row.tenant_id,
@@ -335,7 +341,7 @@ async def _tell(
         tenant_id=row.tenant_id,
         type=AlertType.COMPLIANCE_REJECTED,
         severity=AlertSeverity.CRITICAL,
-        message=f"{named.format(id=row.id)} was rejected: {codes}."[:500],
+        message=f"{named.format(id=row.public_id)} was rejected: {codes}."[:500],
         now=now,
         merchant_id=row.merchant_id,
         channel=Channel.SMS,

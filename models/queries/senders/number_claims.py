@@ -75,10 +75,10 @@ async def add_sender(db: WriteSession, row: MessagingNumber, *, now: datetime) -
 
 
 async def remove_sender(db: WriteSession, row: MessagingNumber, *, claimed: bool = False) -> None:
-    """Forget the number: whoever has it next must not get what is meant for the merchant.
+    """Delete the sender: its next owner must not receive what is meant for the merchant.
 
-    The sender is locked before its line, as by whoever sends. With `claimed` it goes only if it was
-    never more than that.
+    The sender is locked before its queue, in the lock order of a send. With `claimed` it is deleted
+    only if it was claimed and never bought.
     """
     statement = select(SenderNumber).where(_owned(row))
     if claimed:

@@ -1,4 +1,4 @@
-"""Changing how fast a number sends, while it does."""
+"""Changes the rate limits of a number while it sends."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from models.enums import Channel
 from models.rules.senders import pacing
 from models.session import WriteSession
 
-# The lock that whoever books a moment takes. Of all tenants: a number belongs to one only.
+# The lock that reserving a slot takes. Of all tenants: a number belongs to one only.
 _LOCK = text(
     """
     SELECT tenant_id, id, segments_per_second, calls_per_second
@@ -45,9 +45,9 @@ _SET = {
 async def limit(db: WriteSession, number: str, rates: dict[Channel, Decimal | None]) -> bool:
     """Set a number's limits, None for none; return whether there is such a number.
 
-    The next free moment was booked at the old pace and is forgotten, but for those who were let in
-    and have not called yet: the lane is free after the last of them. The same limit once more
-    changes nothing.
+    The next free slot was computed with the old limit and is reset, except for slots that are
+    granted and still ahead: the sender is free after the last of them. Idempotent: setting the same
+    limit again changes nothing.
     """
     locked = (await db.execute(_LOCK, {"number": number})).one_or_none()
     if locked is None:

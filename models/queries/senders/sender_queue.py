@@ -1,7 +1,7 @@
-"""Booking a sender's moments, and the line of those who wait for one.
+"""Reserves slots of rate-limited senders and keeps the queue of the messages that wait for one.
 
-Rows are locked in the order: message, sender, place. Who gives up a place needs no sender for it,
-and the pump, which begins with the sender, needs no message.
+Lock order: message, sender, queue entry. Deleting an entry needs no lock on the sender. Granting
+slots begins with the sender and needs no lock on a message.
 """
 
 import time
@@ -18,20 +18,21 @@ from models.enums import Channel, MessageType
 from models.queries.messages.identity import IDENTITY, identity_of
 from models.rules.messages.identity import MessageIdentity
 from models.rules.senders import pacing
-from models.rules.senders.pacing import Lane, Place, Way
+from models.rules.senders.pacing import QueueEntry, SenderState, SlotAction
 from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One sender's lane on one channel; no phone number, so that it may be shown."""
+class SenderQueueKey:
+    """A sender on one channel. Holds the row id, because phone numbers must not be logged."""
 
     tenant_id: int
     sender_id: int
+    sender_public_id: int
     channel: Channel
 
     def ids(self) -> dict[str, Any]:
-        """What its statements are told."""
+        """Return the parameters that its SQL statements take."""
         return {
             "tenant_id": self.tenant_id,
             "sender_id": self.sender_id,
@@ -40,66 +41,67 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """A booked moment by this process's own clock (`time.monotonic`), whatever its time of day."""
+class Slot:
+    """A reserved slot in `time.monotonic` seconds of this process, whatever its time of day."""
 
     opens: float
     closes: float
-    """After this it is missed: others' calls may fall together with a late one."""
+    """A call after this may coincide with the call of the next slot: the slot is missed."""
 
     @property
     def wait(self) -> timedelta:
-        """How long until it opens."""
+        """Return how long until it opens."""
         return timedelta(seconds=max(self.opens - time.monotonic(), 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """The database's time, and between which times of our own clock it was read.
+    """The database's time, and this process's monotonic times before and after it was read.
 
-    It is one for all workers, while theirs may differ; and a worker that was stopped while it read
-    knows.
+    The database's clock is one for all workers, while theirs may differ. A worker that was stopped
+    while it read sees that in the difference.
     """
 
     now: datetime
     before: float
     after: float
 
-    def moment(self, at: datetime) -> Moment:
-        """Translate a moment: never early, and missed if it may be too late."""
+    def slot(self, at: datetime) -> Slot:
+        """Convert a slot's time: it never opens early, and is missed if it may be too late."""
         wait = (at - self.now).total_seconds()
-        return Moment(
-            opens=self.after + wait, closes=self.before + wait + pacing.LATE.total_seconds()
+        return Slot(
+            opens=self.after + wait,
+            closes=self.before + wait + pacing.SLOT_TOLERANCE.total_seconds(),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How a message is paced: only those of limited senders are, or who still stand in line."""
+    """What pacing needs of a message: only if its sender has a limit or it is still queued."""
 
-    line: Line
+    queue: SenderQueueKey
     units: int
-    place: Place | None
+    entry: QueueEntry | None
     clock: Clock
     """When the message was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Booking:
-    """A message's turn, and what the one who waits for it needs to know.
+class Reservation:
+    """What a message does next, and its slot if it has one.
 
-    `first`: nobody else stands in this line, so a pump may be needed. It is said as often as the
-    message asks, lest a lost signal leaves it standing alone.
+    `first`: no other message is queued, so the queue's workflow may not run. Repeated each time the
+    message is dispatched, because the signal of the first time may be lost.
     """
 
-    way: Way
-    moment: Moment | None
+    action: SlotAction
+    slot: Slot | None
     now: datetime
     queued_at: datetime
     first: bool = False
 
 
-_LOCK = text(
+_LOCK_SENDER = text(
     """
     SELECT CASE CAST(:channel AS varchar)
                 WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second,
@@ -112,32 +114,34 @@ _LOCK = text(
 )
 
 # A statement of its own: it must see what was committed while the lock was waited for.
-_LOOK = text(
+_READ_STATE = text(
     """
     SELECT clock_timestamp() AS now,
            EXISTS (SELECT 1 FROM sender_queue
                     WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
                       AND granted_at IS NULL
-                      AND message_id IS DISTINCT FROM CAST(:besides AS bigint)) AS crowded
+                      AND message_id IS DISTINCT FROM CAST(:besides AS bigint)) AS has_queue
     """
 )
 
-_BOOK = text(
+_RESERVE = text(
     """
     UPDATE sender_number
-       SET next_segment_at = CASE booked.channel WHEN 'VOICE' THEN next_segment_at
-                                  ELSE booked.free_at END,
-           next_call_at = CASE booked.channel WHEN 'VOICE' THEN booked.free_at
+       SET next_segment_at = CASE reserved.channel WHEN 'VOICE' THEN next_segment_at
+                                  ELSE reserved.free_at END,
+           next_call_at = CASE reserved.channel WHEN 'VOICE' THEN reserved.free_at
                                ELSE next_call_at END
       FROM (SELECT CAST(:channel AS varchar) AS channel,
-                   CAST(:free_at AS timestamptz) AS free_at) AS booked
+                   CAST(:free_at AS timestamptz) AS free_at) AS reserved
      WHERE tenant_id = :tenant_id AND id = :sender_id
     """
 )
 
-_LEAVE = text("DELETE FROM sender_queue WHERE tenant_id = :tenant_id AND message_id = :message_id")
+_DEQUEUE = text(
+    "DELETE FROM sender_queue WHERE tenant_id = :tenant_id AND message_id = :message_id"
+)
 
-_JOIN = text(
+_ENQUEUE = text(
     """
     WITH new AS (
         SELECT CAST(:tenant_id AS bigint) AS tenant_id, CAST(:message_id AS bigint) AS message_id,
@@ -165,7 +169,7 @@ _JOIN = text(
 )
 
 
-async def take_turn(
+async def reserve_slot(
     db: WriteSession,
     pace: Pace,
     *,
@@ -173,68 +177,70 @@ async def take_turn(
     merchant_id: int,
     type: MessageType,
     priority: int,
-) -> Booking:
-    """Book a moment, take the one that was granted, or stand in line.
+) -> Reservation:
+    """Reserve a slot, use the one that was granted, or queue the message.
 
-    The caller holds the message's lock, and calls the provider only if the turn says CALL.
+    The caller holds the message's lock, and calls the provider only if the action is CALL.
     """
-    ids = pace.line.ids()
-    lane, clock = Lane(now=pace.clock.now, limit=None, free_at=None), pace.clock
-    if not pacing.fresh(pace.place, lane.now):
-        lane, clock = await _lock_lane(db, pace.line, besides=message_id)
-    turn = pacing.take_turn(lane, pace.place, type=type, units=pace.units)
-    if turn.free_at is not None:
-        await db.execute(_BOOK, {**ids, "free_at": turn.free_at})
-    if turn.way is Way.CALL:
+    ids = pace.queue.ids()
+    sender, clock = SenderState(now=pace.clock.now, limit=None, free_at=None), pace.clock
+    if not pacing.has_usable_slot(pace.entry, sender.now):
+        sender, clock = await _lock_sender(db, pace.queue, besides=message_id)
+    decision = pacing.decide_slot(sender, pace.entry, type=type, units=pace.units)
+    if decision.free_at is not None:
+        await db.execute(_RESERVE, {**ids, "free_at": decision.free_at})
+    if decision.action is SlotAction.CALL:
         await leave(db, pace, message_id=message_id)
-    elif pace.place is None or turn.free_at is not None:
-        place = {
+    elif pace.entry is None or decision.free_at is not None:
+        entry = {
             "message_id": message_id,
             "priority": priority,
             "merchant_id": merchant_id,
             "units": pace.units,
-            "now": lane.now,
-            "granted_at": turn.moment,
+            "now": sender.now,
+            "granted_at": decision.slot,
         }
-        await db.execute(_JOIN, {**ids, **place})
-    return Booking(
-        way=turn.way,
-        moment=None if turn.moment is None else clock.moment(turn.moment),
-        now=lane.now,
-        queued_at=lane.now if pace.place is None else pace.place.queued_at,
-        first=turn.way is Way.STAND and not lane.crowded,
+        await db.execute(_ENQUEUE, {**ids, **entry})
+    return Reservation(
+        action=decision.action,
+        slot=None if decision.slot is None else clock.slot(decision.slot),
+        now=sender.now,
+        queued_at=sender.now if pace.entry is None else pace.entry.queued_at,
+        first=decision.action is SlotAction.QUEUE and not sender.has_queue,
     )
 
 
-async def book_another(db: WriteSession, pace: Pace) -> Moment:
-    """Book the next moment for a message that missed its own."""
-    lane, clock = await _lock_lane(db, pace.line)
-    free_at = lane.next_moment + pacing.gap(pace.units, lane.limit)
-    await db.execute(_BOOK, {**pace.line.ids(), "free_at": free_at})
-    return clock.moment(lane.next_moment)
+async def reserve_next_slot(db: WriteSession, pace: Pace) -> Slot:
+    """Reserve the next slot for a message that missed its own."""
+    sender, clock = await _lock_sender(db, pace.queue)
+    free_at = sender.next_slot + pacing.gap(pace.units, sender.limit)
+    await db.execute(_RESERVE, {**pace.queue.ids(), "free_at": free_at})
+    return clock.slot(sender.next_slot)
 
 
 async def leave(db: WriteSession, pace: Pace | None, *, message_id: int) -> None:
-    """Give up a message's place, if it has one."""
-    if pace is not None and pace.place is not None:
-        await db.execute(_LEAVE, {"tenant_id": pace.line.tenant_id, "message_id": message_id})
+    """Delete a message's queue entry, if it has one."""
+    if pace is not None and pace.entry is not None:
+        await db.execute(_DEQUEUE, {"tenant_id": pace.queue.tenant_id, "message_id": message_id})
 
 
-async def _lock_lane(
-    db: WriteSession, line: Line, *, besides: int | None = None
-) -> tuple[Lane, Clock]:
-    """Lock a lane and read it; `besides` is a message that does not count as a crowd.
+async def _lock_sender(
+    db: WriteSession, queue: SenderQueueKey, *, besides: int | None = None
+) -> tuple[SenderState, Clock]:
+    """Lock a sender and read its state; `besides` is a message that does not count as queued.
 
     Raises NoResultFound if the sender is gone; a message that is dispatched again gets another.
     """
-    locked = (await db.execute(_LOCK, line.ids())).one()
+    locked = (await db.execute(_LOCK_SENDER, queue.ids())).one()
     before = time.monotonic()
-    seen = (await db.execute(_LOOK, {**line.ids(), "besides": besides})).one()
-    lane = Lane(now=seen.now, limit=locked.per_second, free_at=locked.free_at, crowded=seen.crowded)
-    return lane, Clock(now=seen.now, before=before, after=time.monotonic())
+    seen = (await db.execute(_READ_STATE, {**queue.ids(), "besides": besides})).one()
+    sender = SenderState(
+        now=seen.now, limit=locked.per_second, free_at=locked.free_at, has_queue=seen.has_queue
+    )
+    return sender, Clock(now=seen.now, before=before, after=time.monotonic())
 
 
-_WITHDRAW = text(
+_EXPIRE_GRANTS = text(
     """
     UPDATE sender_queue SET granted_at = NULL
      WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
@@ -242,39 +248,39 @@ _WITHDRAW = text(
     """
 )
 
-_NEXT = text(
+_NEXT_QUEUED = text(
     f"""
-    SELECT {IDENTITY}, place.units, m.completed_at IS NOT NULL AS completed
+    SELECT {IDENTITY}, entry.units, m.completed_at IS NOT NULL AS completed
       FROM (SELECT tenant_id, message_id, units, priority, turn, seq FROM sender_queue
              WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
                AND granted_at IS NULL
-             ORDER BY priority, turn, seq LIMIT :most) AS place
-      JOIN message m ON m.tenant_id = place.tenant_id AND m.id = place.message_id
-     ORDER BY place.priority, place.turn, place.seq
+             ORDER BY priority, turn, seq LIMIT :most) AS entry
+      JOIN message m ON m.tenant_id = entry.tenant_id AND m.id = entry.message_id
+     ORDER BY entry.priority, entry.turn, entry.seq
     """  # noqa: S608 - every value is a parameter
 )
 
 _GRANT = text(
     """
-    UPDATE sender_queue SET granted_at = given.moment
-      FROM unnest(CAST(:message_ids AS bigint[]), CAST(:moments AS timestamptz[]))
-           AS given (message_id, moment)
+    UPDATE sender_queue SET granted_at = given.slot
+      FROM unnest(CAST(:message_ids AS bigint[]), CAST(:slots AS timestamptz[]))
+           AS given (message_id, slot)
      WHERE sender_queue.tenant_id = :tenant_id AND sender_queue.message_id = given.message_id
     """
 )
 
-_DROP = text(
+_DELETE = text(
     """
     DELETE FROM sender_queue
      WHERE tenant_id = :tenant_id AND message_id = ANY(CAST(:message_ids AS bigint[]))
     """
 )
 
-_LEFT = text(
+_REMAINING = text(
     """
     SELECT EXISTS (SELECT 1 FROM sender_queue
                     WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
-                      AND granted_at IS NULL) AS crowded,
+                      AND granted_at IS NULL) AS has_queue,
            (SELECT min(granted_at) FROM sender_queue
              WHERE tenant_id = :tenant_id AND sender_id = :sender_id AND channel = :channel
                AND granted_at IS NOT NULL) AS first_grant
@@ -283,58 +289,67 @@ _LEFT = text(
 
 
 async def grant_slots(
-    db: WriteSession, line: Line
+    db: WriteSession, queue: SenderQueueKey
 ) -> tuple[Sequence[MessageIdentity], timedelta | None]:
-    """Let in what fits the near future; return whom, and how long until the next turn.
+    """Grant the slots of the next half second; return to whom, and how long until the next turn.
 
-    The wait is None once nobody is left, as in the line of a sender that is gone. Moments nobody
-    came for are offered anew, places of messages that have ended are given up.
+    The wait is None once no message is left, as for a sender that is gone. Slots that were not used
+    are granted again; entries of messages that have ended are deleted.
     """
-    ids = line.ids()
+    ids = queue.ids()
     try:
-        lane, _ = await _lock_lane(db, line)
+        sender, _ = await _lock_sender(db, queue)
     except NoResultFound:
         return [], None
-    await db.execute(_WITHDRAW, {**ids, "before": lane.now - pacing.UNCLAIMED})
-    found = (await db.execute(_NEXT, {**ids, "most": pacing.most_to_let_in(lane.limit)})).all()
-    over = [row.message_id for row in found if row.completed]
-    if over:
-        await db.execute(_DROP, {"tenant_id": line.tenant_id, "message_ids": over})
+    await db.execute(_EXPIRE_GRANTS, {**ids, "before": sender.now - pacing.UNUSED_AFTER})
+    found = (await db.execute(_NEXT_QUEUED, {**ids, "most": pacing.max_grants(sender.limit)})).all()
+    ended = [row.message_id for row in found if row.completed]
+    if ended:
+        await db.execute(_DELETE, {"tenant_id": queue.tenant_id, "message_ids": ended})
     waiting = [row for row in found if not row.completed]
-    moments, free_at = pacing.let_in(lane, [row.units for row in waiting])
-    let_in = waiting[: len(moments)]
-    if let_in:
-        granted = {"message_ids": [row.message_id for row in let_in], "moments": moments}
-        await db.execute(_GRANT, {"tenant_id": line.tenant_id, **granted})
-        await db.execute(_BOOK, {**ids, "free_at": free_at})
-    left = (await db.execute(_LEFT, ids)).one()
-    wait = pacing.next_turn(lane, free_at, crowded=left.crowded, first_grant=left.first_grant)
-    return [identity_of(row) for row in let_in], wait
+    slots, free_at = pacing.grant_slots(sender, [row.units for row in waiting])
+    granted = waiting[: len(slots)]
+    if granted:
+        ids_and_slots = {"message_ids": [row.message_id for row in granted], "slots": slots}
+        await db.execute(_GRANT, {"tenant_id": queue.tenant_id, **ids_and_slots})
+        await db.execute(_RESERVE, {**ids, "free_at": free_at})
+    left = (await db.execute(_REMAINING, ids)).one()
+    wait = pacing.next_grant_in(
+        sender, free_at, has_queue=left.has_queue, first_grant=left.first_grant
+    )
+    return [identity_of(row) for row in granted], wait
 
 
-# Steps from line to line by index, so that its cost grows with their number, not their length.
-_BUSY = text(
+# Steps from queue to queue by index, so that its cost grows with their number, not their length.
+_NONEMPTY_QUEUES = text(
     """
-    WITH RECURSIVE line AS (
+    WITH RECURSIVE queue AS (
         (SELECT tenant_id, sender_id, channel FROM sender_queue
           ORDER BY tenant_id, sender_id, channel LIMIT 1)
         UNION ALL
-        SELECT following.* FROM line, LATERAL (
+        SELECT following.* FROM queue, LATERAL (
             SELECT tenant_id, sender_id, channel FROM sender_queue s
              WHERE (s.tenant_id, s.sender_id, s.channel)
-                   > (line.tenant_id, line.sender_id, line.channel)
+                   > (queue.tenant_id, queue.sender_id, queue.channel)
              ORDER BY tenant_id, sender_id, channel LIMIT 1) AS following
     )
-    SELECT tenant_id, sender_id, channel FROM line
+    SELECT queue.tenant_id, queue.sender_id, queue.channel, sender.public_id
+      FROM queue JOIN sender_number sender ON sender.tenant_id = queue.tenant_id
+                                         AND sender.id = queue.sender_id
     """
 )
 
 
-async def find_lines(db: ReadSession) -> Sequence[Line]:
-    """Return every line of all tenants that somebody stands in."""
+async def nonempty_queues(db: ReadSession) -> Sequence[SenderQueueKey]:
+    """Return every sender queue of all tenants that holds a message."""
     return [
-        Line(tenant_id=row.tenant_id, sender_id=row.sender_id, channel=Channel(row.channel))
-        for row in await db.execute(_BUSY)
+        SenderQueueKey(
+            tenant_id=row.tenant_id,
+            sender_id=row.sender_id,
+            sender_public_id=row.public_id,
+            channel=Channel(row.channel),
+        )
+        for row in await db.execute(_NONEMPTY_QUEUES)
     ]
 
 
@@ -342,32 +357,31 @@ def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel, read_since: floa
     """Read how a message is paced from what a dispatch reads of it; None if it is not."""
     if row.sender_id is None or (row.per_second is None and row.queued_at is None):
         return None
-    place = None
+    entry = None
     if row.queued_at is not None:
-        place = Place(queued_at=row.queued_at, granted_at=row.granted_at)
+        entry = QueueEntry(queued_at=row.queued_at, granted_at=row.granted_at)
     return Pace(
-        line=Line(tenant_id=tenant_id, sender_id=row.sender_id, channel=channel),
+        queue=SenderQueueKey(
+            tenant_id=tenant_id,
+            sender_id=row.sender_id,
+            sender_public_id=row.sender_public_id,
+            channel=channel,
+        ),
         units=pacing.paced_units(channel, row.units),
-        place=place,
+        entry=entry,
         clock=Clock(now=row.now, before=read_since, after=time.monotonic()),
     )
 
 
 def fresh_pace(
-    sender_id: int,
-    per_second: Decimal | None,
-    *,
-    units: int,
-    tenant_id: int,
-    channel: Channel,
-    clock: Clock,
+    queue: SenderQueueKey, per_second: Decimal | None, *, units: int, clock: Clock
 ) -> Pace | None:
     """Return how a message is paced that was just given another sender; None if it is not."""
     if per_second is None:
         return None
     return Pace(
-        line=Line(tenant_id=tenant_id, sender_id=sender_id, channel=channel),
-        units=pacing.paced_units(channel, units),
-        place=None,
+        queue=queue,
+        units=pacing.paced_units(queue.channel, units),
+        entry=None,
         clock=clock,
     )

@@ -24,6 +24,7 @@ class NewSender:
 
     number: str = field(repr=False)
     sender_id: int
+    sender_public_id: int
     per_second: Decimal | None
 
 
@@ -53,20 +54,21 @@ _MOVE = text(
     WITH moved AS (
         UPDATE message SET sender = :sender
          WHERE tenant_id = :tenant_id AND id = :message_id
-    ), left_line AS (
+    ), left_queue AS (
         DELETE FROM sender_queue WHERE tenant_id = :tenant_id AND message_id = :message_id
     )
-    SELECT id, CASE CAST(:channel AS varchar)
-                    WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second
+    SELECT id, public_id,
+           CASE CAST(:channel AS varchar)
+                WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second
       FROM sender_number WHERE tenant_id = :tenant_id AND number = :sender
     """
 )
 
 
-async def choose_anew(
+async def choose_another_sender(
     db: WriteSession, *, tenant_id: int, message_id: int, merchant: str, channel: Channel, key: str
 ) -> NewSender | None:
-    """Give a waiting message another sender, and its place in the old one's line up.
+    """Give a waiting message another sender, and delete its entry in the old one's queue.
 
     The caller holds the message's lock, and no attempt of it may be open or accepted: then nothing
     was sent from the old number, and a STOP to it is not about this message. None if the merchant
@@ -81,7 +83,12 @@ async def choose_anew(
     row = (await db.execute(_MOVE, {**ids, "sender": found.sender})).one_or_none()
     if row is None:  # it was taken away between the two statements
         return None
-    return NewSender(number=found.sender, sender_id=row.id, per_second=row.per_second)
+    return NewSender(
+        number=found.sender,
+        sender_id=row.id,
+        sender_public_id=row.public_id,
+        per_second=row.per_second,
+    )
 
 
 _REGISTER = text(

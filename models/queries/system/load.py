@@ -15,6 +15,7 @@ from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.enums import MessageType
+from models.queries.system.waiting_pairs import WAITING_PAIRS
 from models.rules.messages.admission import SHARED_BY, Load, Waiting
 from models.rules.messages.priorities import priority_of
 from models.session import ReadSession, WriteSession
@@ -98,18 +99,8 @@ _TAKE_LEASE: Final = text(
 
 # Steps from tenant to tenant by index; of each it reads as many entries as are counted at most.
 _WAITING: Final = text(
-    """
-    WITH RECURSIVE pair AS (
-        (SELECT type, tenant_id FROM message
-          WHERE completed_at IS NULL AND ready_at IS NOT NULL
-          ORDER BY type, tenant_id LIMIT 1)
-        UNION ALL
-        SELECT following.* FROM pair, LATERAL (
-            SELECT type, tenant_id FROM message m
-             WHERE completed_at IS NULL AND ready_at IS NOT NULL
-               AND (m.type, m.tenant_id) > (pair.type, pair.tenant_id)
-             ORDER BY type, tenant_id LIMIT 1) AS following
-    )
+    f"""
+    WITH RECURSIVE {WAITING_PAIRS}
     SELECT pair.type, pair.tenant_id, due.waiting,
            ARRAY(SELECT extract(epoch FROM CAST(:now AS timestamptz) - ready_at)::float8
                    FROM unnest(due.oldest) AS ready_at) AS ages
@@ -122,12 +113,12 @@ _WAITING: Final = text(
                AND ready_at <= :now
              ORDER BY ready_at LIMIT :most) AS first) AS due
      WHERE due.waiting > 0
-    """
+    """  # noqa: S608 - every value is a parameter
 )
 
 # What has an attempt, by one index, and what has none, by the other.
 _OPEN: Final = text(
-    """
+    f"""
     WITH RECURSIVE tried AS (
         (SELECT tenant_id FROM message WHERE completed_at IS NULL AND attempts > 0
           ORDER BY tenant_id LIMIT 1)
@@ -136,17 +127,7 @@ _OPEN: Final = text(
             SELECT tenant_id FROM message m
              WHERE completed_at IS NULL AND attempts > 0 AND m.tenant_id > tried.tenant_id
              ORDER BY tenant_id LIMIT 1) AS following
-    ), pair AS (
-        (SELECT type, tenant_id FROM message
-          WHERE completed_at IS NULL AND ready_at IS NOT NULL
-          ORDER BY type, tenant_id LIMIT 1)
-        UNION ALL
-        SELECT following.* FROM pair, LATERAL (
-            SELECT type, tenant_id FROM message m
-             WHERE completed_at IS NULL AND ready_at IS NOT NULL
-               AND (m.type, m.tenant_id) > (pair.type, pair.tenant_id)
-             ORDER BY type, tenant_id LIMIT 1) AS following
-    ), counted AS (
+    ), {WAITING_PAIRS}, counted AS (
         SELECT tenant_id, open FROM tried, LATERAL (
             SELECT count(*) AS open FROM (
                 SELECT 1 FROM message m
@@ -162,7 +143,7 @@ _OPEN: Final = text(
     )
     SELECT tenant_id, sum(open) AS open FROM counted
      GROUP BY tenant_id HAVING sum(open) * 2 >= :limit
-    """
+    """  # noqa: S608 - every value is a parameter
 )
 
 _STORE: Final = text(

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from models.enums import MessageType
 from models.queries.messages.identity import START, start_of
+from models.queries.system.waiting_pairs import WAITING_PAIRS
 from models.rules.messages.identity import SendStart
 from models.rules.messages.priorities import priority_of
 from models.session import ReadSession, WriteSession
@@ -15,7 +16,7 @@ from models.session import ReadSession, WriteSession
 # one that is not due yet is left alone until it is.
 _SWEEP = text(
     f"""
-    WITH silent AS (
+    WITH stalled AS (
         SELECT tenant_id, id, merchant_id FROM message
          WHERE completed_at IS NULL AND sweep_at <= :now
          ORDER BY sweep_at LIMIT :most FOR UPDATE SKIP LOCKED
@@ -24,16 +25,16 @@ _SWEEP = text(
        SET sweep_at = GREATEST(m.due_at, :now)
                     + LEAST(GREATEST(CAST(:grace AS interval), (:now - m.due_at) / 2),
                             CAST(:longest AS interval))
-      FROM silent
-      LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
-                        AND merchant.id = silent.merchant_id
-     WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
+      FROM stalled
+      LEFT JOIN merchant ON merchant.tenant_id = stalled.tenant_id
+                        AND merchant.id = stalled.merchant_id
+     WHERE m.tenant_id = stalled.tenant_id AND m.id = stalled.id
     RETURNING {START}
     """  # noqa: S608 - every value is a parameter
 )
 
 
-async def take_silent(
+async def take_stalled(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
 ) -> Sequence[SendStart]:
     """Return messages of all tenants to look after now, and set when each is looked after next."""
@@ -46,17 +47,7 @@ async def take_silent(
 # index, so that many of one cost others nothing.
 _SWEEP_UNSTARTED = text(
     f"""
-    WITH RECURSIVE pair AS (
-        (SELECT type, tenant_id FROM message
-          WHERE completed_at IS NULL AND ready_at IS NOT NULL
-          ORDER BY type, tenant_id LIMIT 1)
-        UNION ALL
-        SELECT following.* FROM pair, LATERAL (
-            SELECT type, tenant_id FROM message m
-             WHERE completed_at IS NULL AND ready_at IS NOT NULL
-               AND (m.type, m.tenant_id) > (pair.type, pair.tenant_id)
-             ORDER BY type, tenant_id LIMIT 1) AS following
-    ), chosen AS (
+    WITH RECURSIVE {WAITING_PAIRS}, chosen AS (
         SELECT pair.tenant_id, first.id, urgency.priority, first.turn
           FROM pair
           JOIN unnest(CAST(:types AS varchar[]), CAST(:priorities AS int[]))
@@ -67,7 +58,7 @@ _SWEEP_UNSTARTED = text(
                AND ready_at <= :now AND sweep_at <= :now
              ORDER BY ready_at, id LIMIT :most) AS first
          ORDER BY urgency.priority, first.turn LIMIT :most
-    ), silent AS (
+    ), stalled AS (
         SELECT m.tenant_id, m.id, m.merchant_id, chosen.priority, chosen.turn
           FROM chosen JOIN message m ON m.tenant_id = chosen.tenant_id AND m.id = chosen.id
          WHERE m.completed_at IS NULL AND m.sweep_at <= :now
@@ -76,11 +67,11 @@ _SWEEP_UNSTARTED = text(
         UPDATE message m
            SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - m.due_at) / 2),
                                        CAST(:longest AS interval))
-          FROM silent
-          LEFT JOIN merchant ON merchant.tenant_id = silent.tenant_id
-                            AND merchant.id = silent.merchant_id
-         WHERE m.tenant_id = silent.tenant_id AND m.id = silent.id
-        RETURNING {START}, silent.priority, silent.turn
+          FROM stalled
+          LEFT JOIN merchant ON merchant.tenant_id = stalled.tenant_id
+                            AND merchant.id = stalled.merchant_id
+         WHERE m.tenant_id = stalled.tenant_id AND m.id = stalled.id
+        RETURNING {START}, stalled.priority, stalled.turn
     )
     SELECT * FROM taken ORDER BY priority, turn, message_id
     """  # noqa: S608 - every value is a parameter
@@ -126,7 +117,7 @@ _LOOK_AGAIN = text(
 )
 
 
-async def look_again(
+async def reschedule(
     db: WriteSession, messages: Collection[tuple[int, int]], sweep_at: datetime, *, later: bool
 ) -> None:
     """Set when the sweeper looks after messages that have no attempt yet.

@@ -11,14 +11,15 @@ from models.session import WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SilentPayment:
-    """A payment that is not completed and has been silent long enough to look after.
+class StalledPayment:
+    """A payment that is not completed and has been stalled long enough to look after.
 
     `told`: its row knows of money that its workflow may not have heard of.
     """
 
     tenant_id: int
     payment_id: int
+    public_id: int
     merchant: str
     channel: Channel
     scope: str
@@ -30,7 +31,7 @@ class SilentPayment:
 # The gap grows with the age, as it does for messages.
 _SWEEP = text(
     """
-    WITH silent AS (
+    WITH stalled AS (
         SELECT tenant_id, id FROM payment
          WHERE completed_at IS NULL AND sweep_at <= :now
          ORDER BY sweep_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
@@ -38,24 +39,25 @@ _SWEEP = text(
     UPDATE payment p
        SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - p.accepted_at) / 2),
                                    CAST(:longest AS interval))
-      FROM silent, merchant m
-     WHERE p.tenant_id = silent.tenant_id AND p.id = silent.id
+      FROM stalled, merchant m
+     WHERE p.tenant_id = stalled.tenant_id AND p.id = stalled.id
        AND m.tenant_id = p.tenant_id AND m.id = p.merchant_id
-    RETURNING p.tenant_id, p.id, m.external_id, p.channel, p.scope, p.idempotency_key,
+    RETURNING p.tenant_id, p.id, p.public_id, m.external_id, p.channel, p.scope, p.idempotency_key,
               p.accepted_at, p.taken_at IS NOT NULL AS told
     """
 )
 
 
-async def take_silent_payments(
+async def take_stalled_payments(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
-) -> Sequence[SilentPayment]:
+) -> Sequence[StalledPayment]:
     """Return payments of all tenants to look after now, and set when each is looked after next."""
     rows = await db.execute(_SWEEP, {"now": now, "grace": grace, "longest": longest, "most": most})
     return [
-        SilentPayment(
+        StalledPayment(
             tenant_id=row.tenant_id,
             payment_id=row.id,
+            public_id=row.public_id,
             merchant=row.external_id,
             channel=Channel(row.channel),
             scope=row.scope,

@@ -19,12 +19,13 @@ from models.session import WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SilentRegistration:
-    """A row whose errand has been silent long enough to look after."""
+class StalledRegistration:
+    """A row whose operation has been stalled long enough to look after."""
 
     tenant_id: int
     kind: RegistrationKind
     row_id: int
+    public_id: int
     registry_operation: RegistrationOperation
     merchant: str
 
@@ -35,19 +36,19 @@ _REVIEW: Final = """,
            taken_at = CASE WHEN r.state = 'APPROVED' THEN COALESCE(r.taken_at, :now)
                            ELSE r.taken_at END"""
 
-# The gap grows with the time since the errand began or moved, as that of messages.
+# The gap grows with the time since the operation began or moved, as that of messages.
 _SWEEP: Final = """
-    WITH silent AS (
+    WITH stalled AS (
         SELECT tenant_id, id FROM {table}
          WHERE sweep_at <= :now ORDER BY sweep_at LIMIT :most FOR UPDATE SKIP LOCKED
     )
     UPDATE {table} r
        SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - r.updated_at) / 2),
                                    CAST(:longest AS interval)){review}
-      FROM silent, merchant
-     WHERE r.tenant_id = silent.tenant_id AND r.id = silent.id
+      FROM stalled, merchant
+     WHERE r.tenant_id = stalled.tenant_id AND r.id = stalled.id
        AND merchant.tenant_id = r.tenant_id AND merchant.id = r.merchant_id
-    RETURNING r.tenant_id, r.id, merchant.external_id AS merchant, r.state,
+    RETURNING r.tenant_id, r.id, r.public_id, merchant.external_id AS merchant, r.state,
               {assignment} AS assignment
     """
 _SWEEPS: Final = {
@@ -61,7 +62,7 @@ _SWEEPS: Final = {
 }
 
 
-async def take_silent(
+async def take_stalled(
     db: WriteSession,
     *,
     kind: RegistrationKind,
@@ -69,7 +70,7 @@ async def take_silent(
     grace: timedelta,
     longest: timedelta,
     most: int,
-) -> Sequence[SilentRegistration]:
+) -> Sequence[StalledRegistration]:
     """Return rows of all tenants to look after now, and set when each is looked after next."""
     rows = await db.execute(
         _SWEEPS[kind], {"now": now, "grace": grace, "longest": longest, "most": most}
@@ -83,10 +84,11 @@ async def take_silent(
         )
         if registry_operation is not None:
             found.append(
-                SilentRegistration(
+                StalledRegistration(
                     tenant_id=row.tenant_id,
                     kind=kind,
                     row_id=row.id,
+                    public_id=row.public_id,
                     registry_operation=registry_operation,
                     merchant=row.merchant,
                 )

@@ -1,46 +1,67 @@
 """API keys: looked up by their hash, made, revoked and listed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlmodel import col
 
 from models.session import ReadSession, WriteSession
-from models.tables.base import row_id
 from models.tables.merchant import Merchant
-from models.tables.tenant import ApiKey
+from models.tables.tenant import ApiKey, Tenant
 
 _OWNER = (col(Merchant.tenant_id) == col(ApiKey.tenant_id)) & (
     col(Merchant.id) == col(ApiKey.merchant_id)
 )
 
 
-async def find_live_key(db: ReadSession, key_hash: str) -> tuple[ApiKey, str | None] | None:
-    """Return a key that is not revoked, with its merchant's name in the contract."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveKey:
+    """A key that is not revoked, with the public ids of its owners.
+
+    `merchant` is the merchant's name in the contract.
+    """
+
+    key: ApiKey
+    tenant_public_id: int
+    merchant_public_id: int | None
+    merchant: str | None
+
+
+async def find_live_key(db: ReadSession, key_hash: str) -> LiveKey | None:
+    """Return the key of a hash, unless it is revoked."""
     statement = (
-        select(ApiKey, col(Merchant.external_id))
+        select(
+            ApiKey,
+            col(Tenant.public_id),
+            col(Merchant.public_id),
+            col(Merchant.external_id),
+        )
+        .join(Tenant, col(Tenant.id) == col(ApiKey.tenant_id))
         .outerjoin(Merchant, _OWNER)
         .where(col(ApiKey.key_hash) == key_hash, col(ApiKey.revoked_at).is_(None))
     )
     row = (await db.execute(statement)).one_or_none()
-    return None if row is None else (row[0], row[1])
+    if row is None:
+        return None
+    return LiveKey(key=row[0], tenant_public_id=row[1], merchant_public_id=row[2], merchant=row[3])
 
 
 async def add_key(db: WriteSession, key: ApiKey) -> int:
-    """Keep a new key and return its id."""
+    """Keep a new key and return its public id."""
     db.add(key)
     await db.flush()
-    return row_id(key.id)
+    return key.public_id
 
 
-async def revoke_key(db: WriteSession, tenant_id: int, key_id: int, *, now: datetime) -> bool:
+async def revoke_key(db: WriteSession, tenant_id: int, public_id: int, *, now: datetime) -> bool:
     """Revoke a tenant's key; False if it has no such key, or it is revoked."""
     statement = (
         update(ApiKey)
         .where(
             col(ApiKey.tenant_id) == tenant_id,
-            col(ApiKey.id) == key_id,
+            col(ApiKey.public_id) == public_id,
             col(ApiKey.revoked_at).is_(None),
         )
         .values(revoked_at=now)

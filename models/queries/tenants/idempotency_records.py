@@ -1,4 +1,4 @@
-"""The stored answers of keyed requests, and the lock that a key is."""
+"""The stored answers of requests with an Idempotency-Key, and the lock of each."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,39 +29,52 @@ _LOCK = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordKey:
-    """What identifies a record: one key of one scope, for one operation."""
+    """What identifies a record: an Idempotency-Key on one route, in one scope of a tenant."""
 
     tenant_id: int
-    operation: str
+    route: str
+    """Method and template of the path."""
     scope: str
     idempotency_key: str
 
 
-async def lock_key(db: WriteSession, key: RecordKey) -> None:
-    """Wait until nobody else is at work with this key, and keep others out until the end."""
+async def lock_record(db: WriteSession, record_key: RecordKey) -> None:
+    """Wait until no other transaction has this record, and keep others out until the end."""
     name = "\x1f".join(
-        ("idempotency", str(key.tenant_id), key.operation, key.scope, key.idempotency_key)
+        (
+            "idempotency",
+            str(record_key.tenant_id),
+            record_key.route,
+            record_key.scope,
+            record_key.idempotency_key,
+        )
     )
     await db.execute(_LOCK, {"name": name, "patience": f"{KEY_WAIT.total_seconds()}s"})
 
 
-async def find_record(db: WriteSession, key: RecordKey) -> IdempotencyRecord | None:
-    """Return what is kept of a key, if anything."""
+async def find_record(db: WriteSession, record_key: RecordKey) -> IdempotencyRecord | None:
+    """Return the record, if there is one."""
     return await db.get(
-        IdempotencyRecord, (key.tenant_id, key.operation, key.scope, key.idempotency_key)
+        IdempotencyRecord,
+        (record_key.tenant_id, record_key.route, record_key.scope, record_key.idempotency_key),
     )
 
 
 async def add_record(
-    db: WriteSession, key: RecordKey, *, fingerprint: str, answer: dict[str, Any], now: datetime
+    db: WriteSession,
+    record_key: RecordKey,
+    *,
+    fingerprint: str,
+    answer: dict[str, Any],
+    now: datetime,
 ) -> None:
-    """Keep the answer of a key."""
+    """Keep an answer."""
     db.add(
         IdempotencyRecord(
-            tenant_id=key.tenant_id,
-            operation=key.operation,
-            scope=key.scope,
-            idempotency_key=key.idempotency_key,
+            tenant_id=record_key.tenant_id,
+            route=record_key.route,
+            scope=record_key.scope,
+            idempotency_key=record_key.idempotency_key,
             fingerprint=fingerprint,
             answer=answer,
             created_at=now,
@@ -70,14 +83,14 @@ async def add_record(
     await db.flush()
 
 
-async def delete_record(db: WriteSession, key: RecordKey, *, fingerprint: str) -> None:
-    """Forget a key of a request, so that it may be used for another one."""
+async def delete_record(db: WriteSession, record_key: RecordKey, *, fingerprint: str) -> None:
+    """Delete the record of a request, so that its Idempotency-Key may be used for another one."""
     await db.execute(
         delete(IdempotencyRecord).where(
-            col(IdempotencyRecord.tenant_id) == key.tenant_id,
-            col(IdempotencyRecord.operation) == key.operation,
-            col(IdempotencyRecord.scope) == key.scope,
-            col(IdempotencyRecord.idempotency_key) == key.idempotency_key,
+            col(IdempotencyRecord.tenant_id) == record_key.tenant_id,
+            col(IdempotencyRecord.route) == record_key.route,
+            col(IdempotencyRecord.scope) == record_key.scope,
+            col(IdempotencyRecord.idempotency_key) == record_key.idempotency_key,
             col(IdempotencyRecord.fingerprint) == fingerprint,
         )
     )

@@ -17,6 +17,7 @@ from models.session import ReadSession, WriteSession
 from models.tables.base import row_id
 from models.tables.ledger import AllowanceMonth, CreditAccount
 from models.tables.merchant import Merchant
+from models.tables.tenant import Tenant
 
 _AT_FIRST: Mapping[str, Any] = {
     "active": True,
@@ -58,16 +59,14 @@ async def find_merchant_id(
     return found
 
 
-async def find_display_name(
-    db: ReadSession | WriteSession, tenant_id: int, merchant_id: int
-) -> str | None:
-    """Return the name under which recipients know a merchant."""
-    name: str | None = await db.scalar(
-        select(col(Merchant.display_name)).where(
-            col(Merchant.tenant_id) == tenant_id, col(Merchant.id) == merchant_id
-        )
+async def find_by_public_ids(db: ReadSession, tenant: int, merchant: int) -> Merchant | None:
+    """Return the merchant that a link names by the public ids of its tenant and itself."""
+    statement = (
+        select(Merchant)
+        .join(Tenant, col(Tenant.id) == col(Merchant.tenant_id))
+        .where(col(Tenant.public_id) == tenant, col(Merchant.public_id) == merchant)
     )
-    return name
+    return (await db.scalars(statement)).one_or_none()
 
 
 async def write_merchant(

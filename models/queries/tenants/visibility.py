@@ -151,9 +151,22 @@ def visible_payments(scope: CallerScope) -> Select[Payment, str, int]:
     return _visible(statement, scope, Payment.tenant_id, Payment.merchant_id)
 
 
-def visible_ledger(scope: CallerScope) -> Select[LedgerEntry]:
-    """Movements of units."""
-    return _visible(select(LedgerEntry), scope, LedgerEntry.tenant_id, LedgerEntry.merchant_id)
+def visible_ledger(scope: CallerScope) -> Select[LedgerEntry, int | None, int | None]:
+    """Movements of units, each with the public id of the message or payment that caused it."""
+    statement = (
+        select(LedgerEntry, col(Message.public_id), col(Payment.public_id))
+        .outerjoin(
+            Message,
+            (col(Message.tenant_id) == col(LedgerEntry.tenant_id))
+            & (col(Message.id) == col(LedgerEntry.message_id)),
+        )
+        .outerjoin(
+            Payment,
+            (col(Payment.tenant_id) == col(LedgerEntry.tenant_id))
+            & (col(Payment.id) == col(LedgerEntry.payment_id)),
+        )
+    )
+    return _visible(statement, scope, LedgerEntry.tenant_id, LedgerEntry.merchant_id)
 
 
 def visible_brands(scope: RegistryScope) -> Select[Brand]:

@@ -4,23 +4,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from models.rules.voice.sip import SipSecrets, digest_ha1, username_of
 from models.session import ReadSession, WriteSession
+from models.tables.base import NEW_PUBLIC_ID
 from models.tables.voice import VoiceCredential
 
 _FIRST = 1
 
+_DRAW = text(
+    f"""
+    SELECT {NEW_PUBLIC_ID} AS drawn, t.public_id AS tenant, m.public_id AS merchant
+      FROM tenant t JOIN merchant m ON m.tenant_id = t.id AND m.id = :merchant_id
+     WHERE t.id = :tenant_id
+    """  # noqa: S608 - every value is a parameter
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UntoldUser:
-    """A version of a SIP user that a directory was not told of yet."""
+class UnsyncedUser:
+    """A version of a SIP user that is not written to the directory yet."""
 
     tenant_id: int
     credential_id: int
+    public_id: int
     version: int
 
 
@@ -48,8 +58,8 @@ async def find_user_by_id(
     return (await db.scalars(statement)).one_or_none()
 
 
-async def note_told(db: WriteSession, user: VoiceCredential) -> bool:
-    """Note that a directory knows the user's version; False if it is not the current one by now."""
+async def mark_synced(db: WriteSession, user: VoiceCredential) -> bool:
+    """Note that the directory has the user's version; False if it is no longer current."""
     statement = (
         update(VoiceCredential)
         .where(
@@ -74,17 +84,17 @@ async def make_user(
 ) -> VoiceCredential | None:
     """Make a merchant's SIP user; None if it has one. Of two at once one makes it.
 
-    The id is drawn first: the password is derived from it.
+    The public id is drawn first: the password is derived from it.
     """
-    drawn = await db.scalar(select(func.nextval(func.pg_get_serial_sequence(_TABLE, "id"))))
-    assert drawn is not None
-    username = username_of(tenant_id, merchant_id)
-    password = secrets.password(tenant_id=tenant_id, credential_id=drawn, version=_FIRST)
+    owner = {"tenant_id": tenant_id, "merchant_id": merchant_id}
+    row = (await db.execute(_DRAW, owner)).one()
+    username = username_of(row.tenant, row.merchant)
+    password = secrets.password(tenant_id=tenant_id, user=row.drawn, version=_FIRST)
     statement = (
         insert(VoiceCredential)
         .values(
             tenant_id=tenant_id,
-            id=drawn,
+            public_id=row.drawn,
             merchant_id=merchant_id,
             username=username,
             realm=realm,
@@ -100,17 +110,17 @@ async def make_user(
     return (await db.scalars(statement)).one_or_none()
 
 
-async def find_untold(
-    db: ReadSession, *, before: datetime, after: UntoldUser | None, most: int
-) -> Sequence[UntoldUser]:
-    """Return users of all tenants whose version of before then no directory was told of.
+async def find_unsynced(
+    db: ReadSession, *, before: datetime, after: UnsyncedUser | None, most: int
+) -> Sequence[UnsyncedUser]:
+    """Return users of all tenants whose version is older than `before` and not in the directory.
 
-    They come in the order of their keys; `after` names one that was returned, to go on behind it.
+    Ordered by key; `after` is the last one of the previous page.
     """
     tenant, user = col(VoiceCredential.tenant_id), col(VoiceCredential.id)
     key = tuple_(tenant, user)
     statement = (
-        select(tenant, user, col(VoiceCredential.version))
+        select(tenant, user, col(VoiceCredential.public_id), col(VoiceCredential.version))
         .where(
             col(VoiceCredential.pushed_version) < col(VoiceCredential.version),
             col(VoiceCredential.changed_at) < before,
@@ -121,16 +131,17 @@ async def find_untold(
     if after is not None:
         statement = statement.where(key > (after.tenant_id, after.credential_id))
     return [
-        UntoldUser(tenant_id=tenant_id, credential_id=credential_id, version=version)
-        for tenant_id, credential_id, version in await db.execute(statement)
+        UnsyncedUser(
+            tenant_id=tenant_id, credential_id=credential_id, public_id=public_id, version=version
+        )
+        for tenant_id, credential_id, public_id, version in await db.execute(statement)
         if credential_id is not None
     ]
 
 
 def password_of(user: VoiceCredential, secrets: SipSecrets) -> str:
     """Return the password of the user's version."""
-    assert user.id is not None
-    return secrets.password(tenant_id=user.tenant_id, credential_id=user.id, version=user.version)
+    return secrets.password(tenant_id=user.tenant_id, user=user.public_id, version=user.version)
 
 
 def is_current(user: VoiceCredential, secrets: SipSecrets, realm: str) -> bool:
@@ -145,6 +156,3 @@ def renew(user: VoiceCredential, secrets: SipSecrets, realm: str, now: datetime)
     user.realm = realm
     user.ha1 = digest_ha1(user.username, realm, password_of(user, secrets))
     user.changed_at = now
-
-
-_TABLE = str(VoiceCredential.__tablename__)

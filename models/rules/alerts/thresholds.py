@@ -1,7 +1,8 @@
-"""When a merchant is warned of what it has used and what it has left. Pure.
+"""Thresholds of used allowance and remaining credits that raise an alert. Pure.
 
 Source: CONTRACT, Billing. Usage is what this month's sends captured of the allowance: it only
-grows, so a warning ends with the month or with a higher limit. Credits are those available now.
+grows, so a warning ends with the month or with a higher limit. Credits are what is not captured
+yet, available or held: a hold that is released later is nothing to warn of.
 """
 
 from collections.abc import Collection
@@ -12,7 +13,7 @@ from typing import Final
 from models.enums import AlertSeverity, AlertType, Channel
 
 UNKNOWN_FOR: Final = timedelta(hours=24)
-"""So long without another, and the warning of lost deliveries ends."""
+"""The alert about lost deliveries is resolved after this long without another."""
 
 _DEGRADED_FROM: Final = 10
 """Attempts; fewer say nothing about a provider."""
@@ -25,8 +26,8 @@ _UNITS: Final = {
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Mark:
-    """One thing to warn of; sorted, so that several are always locked in one order."""
+class ThresholdAlert:
+    """Identity of one alert; sortable, so that several are always locked in one order."""
 
     type: AlertType
     threshold: int = 0
@@ -34,18 +35,25 @@ class Mark:
 
     @property
     def severity(self) -> AlertSeverity:
-        """How soon somebody should look."""
+        """Severity of the alert."""
         used_up = self.type is AlertType.CREDITS_EXHAUSTED or self.threshold == 100
         return AlertSeverity.CRITICAL if used_up else AlertSeverity.WARNING
 
 
-Marks = frozenset[Mark]
+ThresholdAlerts = frozenset[ThresholdAlert]
 
-USAGE: Final[Marks] = frozenset(Mark(AlertType.USAGE_THRESHOLD, percent) for percent in (80, 100))
-LOW: Final = Mark(AlertType.LOW_CREDITS, 10)
-EXHAUSTED: Final = Mark(AlertType.CREDITS_EXHAUSTED)
-CREDITS: Final[Marks] = frozenset({LOW, EXHAUSTED})
-NONE: Final[Marks] = frozenset()
+USAGE: Final[ThresholdAlerts] = frozenset(
+    ThresholdAlert(AlertType.USAGE_THRESHOLD, percent) for percent in (80, 100)
+)
+LOW: Final = ThresholdAlert(AlertType.LOW_CREDITS, 10)
+EXHAUSTED: Final = ThresholdAlert(AlertType.CREDITS_EXHAUSTED)
+CREDITS: Final[ThresholdAlerts] = frozenset({LOW, EXHAUSTED})
+LOW_ALONE: Final[ThresholdAlerts] = frozenset({LOW})
+EXHAUSTED_ALONE: Final[ThresholdAlerts] = frozenset({EXHAUSTED})
+NONE: Final[ThresholdAlerts] = frozenset()
+
+_ENOUGH: Final = 15
+"""Percent of the last upgrade that must be available for low credits to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,55 +67,73 @@ class Funds:
     used: int
     """Captured of it; what is held is not used yet."""
     available: int
-    """Credits."""
+    """Credits that a send may hold."""
+    held: int
+    """Credits that sends hold."""
     upgrade: int | None
     """Credits of the last upgrade; None: there never was one."""
 
+    @property
+    def remaining(self) -> int:
+        """Credits that are not captured."""
+        return self.available + self.held
 
-def usage_marks(used: int, allowance: int) -> Marks:
-    """Return which marks are reached; none while nothing was used, whatever the allowance."""
+
+def usage_alerts(used: int, allowance: int) -> ThresholdAlerts:
+    """Return the alerts of a usage; none while nothing was used, whatever the allowance."""
     if used <= 0:
         return NONE
-    return frozenset(mark for mark in USAGE if used * 100 >= allowance * mark.threshold)
+    return frozenset(alert for alert in USAGE if used * 100 >= allowance * alert.threshold)
 
 
-def credit_marks(available: int, upgrade: int | None, open: Collection[Mark] = NONE) -> Marks:
+def credit_alerts(funds: Funds, open: Collection[ThresholdAlert] = NONE) -> ThresholdAlerts:
     """Return what is to be warned of; `open` is what is warned of already.
 
-    Credits are exhausted at 0, and stay so until they are no longer low: what is released and held
-    again around 0 is one warning.
+    Credits are low once less than 10 % of the last upgrade remains, and stay so until 15 % is
+    available: held credits may be released, but cannot fund a send. Exhausted replaces low.
     """
-    if upgrade is None or available * 100 >= upgrade * LOW.threshold:
+    upgrade = funds.upgrade
+    if upgrade is None:
         return NONE
-    if available <= 0 or EXHAUSTED in open:
-        return CREDITS
-    return frozenset({LOW})
+    reached = _alerts_at(funds.remaining, upgrade)
+    if reached or LOW not in open:
+        return reached
+    return NONE if funds.available * 100 >= upgrade * _ENOUGH else LOW_ALONE
 
 
-def usage_crossed(before: int, after: int, allowance: int) -> Marks:
-    """Return the marks that a capture reached."""
-    return usage_marks(after, allowance) - usage_marks(before, allowance)
+def _is_low(units: int, upgrade: int) -> bool:
+    return units * 100 < upgrade * LOW.threshold
 
 
-def credits_crossed(before: int, after: int, upgrade: int | None) -> Marks:
-    """Return the marks that a hold reached."""
-    return credit_marks(after, upgrade) - credit_marks(before, upgrade)
+def usage_crossed(before: int, after: int, allowance: int) -> ThresholdAlerts:
+    """Return the alerts of the thresholds that a capture crossed."""
+    return usage_alerts(after, allowance) - usage_alerts(before, allowance)
 
 
-def tell(mark: Mark, channel: Channel, funds: Funds) -> str:
-    """Say a warning in words that the merchant may read."""
+def credits_crossed(before: int, after: int, upgrade: int | None) -> ThresholdAlerts:
+    """Return the alerts a capture raises; `before` and `after` are remaining credits."""
+    return _alerts_at(after, upgrade) - _alerts_at(before, upgrade)
+
+
+def _alerts_at(remaining: int, upgrade: int | None) -> ThresholdAlerts:
+    if upgrade is None:
+        return NONE
+    if remaining <= 0:
+        return EXHAUSTED_ALONE
+    return LOW_ALONE if _is_low(remaining, upgrade) else NONE
+
+
+def message_of(alert: ThresholdAlert, channel: Channel, funds: Funds) -> str:
+    """Return the text of an alert."""
     units = _UNITS[channel]
-    match mark.type:
+    match alert.type:
         case AlertType.USAGE_THRESHOLD:
             return (
-                f"{mark.threshold} % of the allowance of {funds.month} is used: "
+                f"{alert.threshold} % of the allowance of {funds.month} is used: "
                 f"{funds.used} of {funds.allowance} {units}."
             )
         case AlertType.LOW_CREDITS:
-            return (
-                f"Credits for {funds.available} {units} are left, less than {mark.threshold} % of "
-                f"the last upgrade ({funds.upgrade})."
-            )
+            return _low_credits_message(units, funds)
         case _:
             return (
                 f"No credits for {units} are left; a send that the month's allowance does not "
@@ -115,8 +141,15 @@ def tell(mark: Mark, channel: Channel, funds: Funds) -> str:
             )
 
 
-def tell_unknown(message_id: int) -> str:
-    """Say that nobody knows whether a message went out."""
+def _low_credits_message(units: str, funds: Funds) -> str:
+    left = f"Credits for {funds.remaining} {units} are left, {funds.held} of them held"
+    if funds.upgrade is not None and _is_low(funds.remaining, funds.upgrade):
+        return f"{left}: less than {LOW.threshold} % of the last upgrade ({funds.upgrade})."
+    return f"{left} for messages that are not settled: a send that needed more was refused."
+
+
+def unknown_message(message_id: int) -> str:
+    """Return the text of the alert about a message that ended UNKNOWN."""
     return (
         f"Message {message_id} ended UNKNOWN: no provider confirmed in time that it has taken it. "
         "What was held for it is released."
@@ -124,16 +157,15 @@ def tell_unknown(message_id: int) -> str:
 
 
 def is_degraded(attempts: int, failed: int, *, known: bool) -> bool:
-    """Say whether a provider fails a tenant: in half of its attempts or more.
+    """Tell whether a provider is degraded: half of a tenant's attempts or more failed.
 
-    Where that is `known`, the few attempts of messages that back off tell it as well; without any
-    attempt nothing fails.
+    While an alert is open (`known`), few attempts suffice, because messages back off.
     """
     return failed * 2 >= attempts >= (1 if known else _DEGRADED_FROM)
 
 
-def tell_degraded(provider: str, attempts: int, failed: int) -> str:
-    """Say that a provider keeps failing."""
+def degraded_message(provider: str, attempts: int, failed: int) -> str:
+    """Return the text of the alert about a degraded provider."""
     return (
         f"Provider {provider} failed in {failed} of the last {attempts} attempts. "
         "What it did not take is tried again."

@@ -7,7 +7,7 @@ from typing import Final
 
 from models.enums import Channel
 
-_TOLD: Final = 3
+_MAX_NAMED: Final = 3
 """Rates that are missing, named one by one; the rest is counted."""
 
 
@@ -21,38 +21,38 @@ class Unpriced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Openness:
+class OpenDays:
     """Days of a range that are not closed, and what is known to hold them open."""
 
     earliest: date
     latest: date
     unsettled: bool
     """A message has not ended that a provider took, or may have taken."""
-    unrated: Sequence[Unpriced]
+    unpriced: Sequence[Unpriced]
     awaited: Sequence[str]
     """Providers whose own prices are not in yet."""
 
 
-def reason(openness: Openness, *, last: date, today: date) -> str:
+def reason(open_days: OpenDays, *, last: date, today: date) -> str:
     """Say what keeps a range that ends with `last` from being final: all that is known."""
-    known = [*_unsettled(openness), *_unrated(openness.unrated), *_awaited(openness.awaited)]
-    return " ".join(known) or _open_day(openness, last, today)
+    known = [*_unsettled(open_days), *_unpriced(open_days.unpriced), *_awaited(open_days.awaited)]
+    return " ".join(known) or _open_day(open_days, last, today)
 
 
-def _unsettled(openness: Openness) -> Sequence[str]:
-    if not openness.unsettled:
+def _unsettled(open_days: OpenDays) -> Sequence[str]:
+    if not open_days.unsettled:
         return []
     return ["Provider finalization still pending for one or more messages."]
 
 
-def _unrated(unrated: Sequence[Unpriced]) -> Sequence[str]:
-    if not unrated:
+def _unpriced(unpriced: Sequence[Unpriced]) -> Sequence[str]:
+    if not unpriced:
         return []
     named = [
         f"{kind.channel} by {kind.provider}{kind.country and f' to {kind.country}'}"
-        for kind in unrated[:_TOLD]
+        for kind in unpriced[:_MAX_NAMED]
     ]
-    more = len(unrated) - len(named)
+    more = len(unpriced) - len(named)
     return [f"No rate covers {', '.join(named)}{f' and {more} more' if more else ''}."]
 
 
@@ -62,9 +62,9 @@ def _awaited(providers: Sequence[str]) -> Sequence[str]:
     return [f"Prices are still awaited from {', '.join(providers)}."]
 
 
-def _open_day(openness: Openness, last: date, today: date) -> str:
+def _open_day(open_days: OpenDays, last: date, today: date) -> str:
     if last >= today:
         return f"The last day of the range, {last}, is not over yet (UTC)."
-    if openness.earliest == openness.latest:
-        return f"{openness.latest} is over, but not closed yet."
-    return f"{openness.earliest} and later days are over, but not all closed yet."
+    if open_days.earliest == open_days.latest:
+        return f"{open_days.latest} is over, but not closed yet."
+    return f"{open_days.earliest} and later days are over, but not all closed yet."

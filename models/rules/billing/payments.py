@@ -1,4 +1,4 @@
-"""Buying credits: the one table of steps a payment may take, and what is to be done next. Pure."""
+"""State machine of a payment for credits, and the next action of each state. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,10 @@ STEPS: Final[dict[S, frozenset[S]]] = {
     S.FAILED: frozenset({S.REFUNDED}),
     S.REFUNDED: frozenset(),
 }
-"""FAILED becomes REFUNDED when a gateway takes money after all; nothing else moves backwards."""
+"""FAILED becomes REFUNDED when a gateway charges after all."""
+
+STARTS: Final = frozenset({S.PENDING})
+"""A payment is ordered as this."""
 
 _OPEN: Final = frozenset({S.PENDING, S.REQUIRES_ACTION})
 
@@ -26,40 +29,40 @@ _FAILURES: Final = {
 
 
 class ChargeMismatch(StrEnum):
-    """Why news of a charge are not believed although their signature is right."""
+    """Why a correctly signed event about a charge is rejected."""
 
     AMOUNT = "AMOUNT"
-    """Amount or currency are not those of the order."""
+    """Amount or currency are not those of the payment."""
     CHARGE_ID = "CHARGE_ID"
     """The payment has another charge, or the charge belongs to another payment."""
     EVENT = "EVENT"
-    """The event was told before, of another payment."""
+    """The event was received before, for another payment."""
 
 
-class Duty(StrEnum):
-    """What is to be done next for a payment."""
+class PaymentAction(StrEnum):
+    """The next action for a payment."""
 
     CHARGE = "CHARGE"
-    """Ask the gateway to charge; after a lost answer look first, then ask with the same key."""
+    """Ask the gateway to charge; after a lost answer look it up, then retry with the same key."""
     AWAIT = "AWAIT"
-    """The gateway has it: wait for its word."""
+    """The gateway has the charge: wait for its outcome."""
     CANCEL_CHARGE = "CANCEL_CHARGE"
-    """Nothing came in time: cancel the charge, or learn that it succeeded meanwhile."""
+    """No outcome in time: cancel the charge, or learn that it succeeded meanwhile."""
     GRANT = "GRANT"
-    """The money was taken: grant the credits."""
+    """Charged: grant the credits."""
     REFUND = "REFUND"
-    """The money was taken and no credits will come: give it back."""
-    NOTHING = "NOTHING"
-    """It is over."""
+    """Charged, but no credits will be granted: refund."""
+    NONE = "NONE"
+    """The payment has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFacts:
-    """A payment as its row has it."""
+    """The state of a payment's row."""
 
     status: S
     known: bool = False
-    """The gateway has told of the charge."""
+    """The gateway has reported the charge."""
     given_up: bool = False
     fulfilled: bool = False
     refund_due: bool = False
@@ -67,12 +70,12 @@ class PaymentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What news make of a payment."""
+    """What an event changes of a payment."""
 
     status: S
     failure: PaymentFailure | None = None
     taken: bool = False
-    """These news say that the money was taken."""
+    """The event says that the money was charged."""
     refund_due: bool = False
 
 
@@ -81,28 +84,28 @@ def may_step(current: S, following: S) -> bool:
     return following in STEPS[current]
 
 
-def duty_of(facts: PaymentFacts) -> Duty:
-    """Return what is to be done next; a refund that is due is due whatever else is true."""
+def next_action_of(facts: PaymentFacts) -> PaymentAction:
+    """Return the next action; a refund that is due comes first."""
     match facts.status:
         case S.REFUNDED:
-            return Duty.NOTHING
+            return PaymentAction.NONE
         case _ if facts.refund_due:
-            return Duty.REFUND
+            return PaymentAction.REFUND
         case S.FAILED:
-            return Duty.NOTHING
+            return PaymentAction.NONE
         case S.SUCCEEDED:
-            return Duty.NOTHING if facts.fulfilled else Duty.GRANT
+            return PaymentAction.NONE if facts.fulfilled else PaymentAction.GRANT
         case _ if facts.given_up:
-            return Duty.CANCEL_CHARGE
+            return PaymentAction.CANCEL_CHARGE
         case _:
-            return Duty.AWAIT if facts.known else Duty.CHARGE
+            return PaymentAction.AWAIT if facts.known else PaymentAction.CHARGE
 
 
 def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
-    """Return what the gateway's word changes; None if nothing, because it is old or too late.
+    """Return what a charge's state changes; None if nothing, because it is old or too late.
 
-    Money that was taken stays taken, whatever is told afterwards. Money that is taken after the
-    payment has failed buys nothing, because whoever ordered has been told so: it is given back.
+    A successful charge stays successful, whatever is reported afterwards. A charge that succeeds
+    after the payment has failed buys nothing, because the customer was told so: it is refunded.
     """
     if state is ChargeState.SUCCEEDED:
         if facts.status in _OPEN:
@@ -113,9 +116,9 @@ def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
     if facts.status not in _OPEN:
         return None
     if state in _FAILURES:
-        called_off = facts.given_up and state is ChargeState.CANCELED
+        expired = facts.given_up and state is ChargeState.CANCELED
         return Change(
-            status=S.FAILED, failure=PaymentFailure.EXPIRED if called_off else _FAILURES[state]
+            status=S.FAILED, failure=PaymentFailure.EXPIRED if expired else _FAILURES[state]
         )
     if state is ChargeState.NEEDS_ACTION and facts.status is S.PENDING:
         return Change(status=S.REQUIRES_ACTION)

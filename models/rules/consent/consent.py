@@ -39,7 +39,8 @@ def refusal(code: ErrorCode) -> PolicyForbids:
     """Return the error that tells a caller at acceptance what later would end a message."""
     if code is ErrorCode.OUTSIDE_HOURS:
         return ChannelNotAllowed(
-            "No hour between marketingFrom and marketingUntil fits every time zone the recipient "
-            "may be in. Widen them, or name one of the zones in marketingTimezones."
+            "MARKETING by SMS needs an hour within the merchant's marketing hours that is allowed "
+            "in every time zone the recipient may be in. Widen marketingFrom and marketingUntil, "
+            "or name one of the zones in marketingTimezones."
         )
     return _REFUSALS[code]()

@@ -11,6 +11,7 @@ from binascii import Error as NotBase64
 from typing import Final
 
 from models.enums import Channel
+from models.errors import InvalidPhoneNumber
 from models.rules.consent.contacts import merged_contact
 
 SECRET_BYTES: Final = 32
@@ -19,6 +20,7 @@ SECRET_BYTES: Final = 32
 _LINE: Final = re.compile(r"([1-9][0-9]{0,3}):([A-Za-z0-9+/]+={0,2})")
 _PHONE: Final = "phone"
 _EMAIL: Final = "email"
+_NO_NUMBER: Final = "sender"
 
 
 class BadContactKey(ValueError):
@@ -64,6 +66,17 @@ class ContactKeys:
     def key_of_any(self, contact: str) -> str:
         """Return the key of a contact of whatever kind: one with an @ is an address."""
         return self.key(Channel.EMAIL if "@" in contact else Channel.SMS, contact)
+
+    def key_of_sender(self, sender: str) -> str:
+        """Return the key of whoever wrote a text: a number's, else one of the text as it is.
+
+        Nothing can be sent to a short code or a name, so no contact has such a key.
+        """
+        try:
+            return self.key(Channel.SMS, sender)
+        except InvalidPhoneNumber:
+            text = f"{_NO_NUMBER}\x1f{sender}"
+            return f"{self.version}.{_hexadecimal(self._contacts, text)}"
 
     def fingerprint(self, text: str) -> str:
         """Return the fingerprint of a request: 64 hexadecimal digits."""

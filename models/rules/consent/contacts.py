@@ -1,19 +1,28 @@
 """Phone numbers and e-mail addresses: what is valid, and what counts as the same contact."""
 
-import contextlib
 import re
 import string
 import unicodedata
+from typing import Final
 
+import idna
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
 
 from models.enums import Channel
 from models.errors import InvalidPhoneNumber
+from models.rules.consent.numbering_plans import current_form, one_form
 
 _WRITTEN = re.compile(r"\+[0-9 ().\-/]+")
 _E164_LONGEST = 16
 """A plus sign and 15 digits (ITU-T E.164)."""
+_NORTH_AMERICA: Final = 1
+_NANP: Final = re.compile(r"\+1([2-9][0-9]{2}){2}[0-9]{4}")
+"""Area code, exchange, line (North American Numbering Plan: NPA and NXX begin with 2 to 9)."""
+_LONGEST_DOMAIN: Final = 253
+"""Characters of a domain as text (RFC 1035, section 2.3.4)."""
+_PUNYCODE: Final = "xn--"
+_ASCII_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def e164(given: str) -> str:
@@ -22,33 +31,75 @@ def e164(given: str) -> str:
     Separators are dropped: spaces, parentheses, dots, hyphens and slashes, as ASCII has them.
 
     A number must be *possible*, not *valid*: numbering plans change faster than libraries, fiction
-    ranges such as +44 7700 900xxx are used in tests, and the carrier has the last word.
+    ranges such as +44 7700 900xxx are used in tests, and the carrier has the last word. It must be
+    possible from abroad: without its area code it names nobody. A form that its plan gave up is
+    returned as the form that replaced it (`numbering_plans`).
     """
     text = given.strip(string.whitespace)
     # The library would also read vanity letters (+1800FLOWERS) and extensions.
     if not _WRITTEN.fullmatch(text) or len(text) > 2 * _E164_LONGEST:
-        raise InvalidPhoneNumber("A phone number is written in E.164: + and country code first.")
-    try:
-        number = phonenumbers.parse(text, None)
-    except NumberParseException as error:
-        raise InvalidPhoneNumber("The phone number cannot be read.") from error
-    if number.extension or not phonenumbers.is_possible_number(number):
-        raise InvalidPhoneNumber("No such phone number is possible in that country.")
+        raise InvalidPhoneNumber(
+            "must be in E.164 form, + and country code first, such as +12015550123"
+        )
+    number = _parsed(text)
+    written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if (current := current_form(written)) != written:
+        number = _parsed(current)
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+        raise InvalidPhoneNumber("lacks its area code")
+    if number.extension or possible != ValidationResult.IS_POSSIBLE:
+        raise InvalidPhoneNumber("has too many or too few digits for its country")
     formatted = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if number.country_code == _NORTH_AMERICA and not _NANP.fullmatch(formatted):
+        raise InvalidPhoneNumber(
+            "has an area code or exchange that begins with 0 or 1, which +1 does not have"
+        )
     if len(formatted) > _E164_LONGEST:  # some numbering plans of the library know longer ones
-        raise InvalidPhoneNumber("A phone number has at most 15 digits.")
+        raise InvalidPhoneNumber("must have at most 15 digits")
     return formatted
+
+
+def _parsed(text: str) -> PhoneNumber:
+    try:
+        return phonenumbers.parse(text, None)
+    except NumberParseException as error:
+        raise InvalidPhoneNumber(
+            "must begin with + and an existing country code, such as +12015550123"
+        ) from error
 
 
 def merged_contact(channel: Channel, contact: str) -> str:
     """Return the form in which two ways of writing the same contact are equal.
 
-    Of an address neither case counts, nor how an accented letter is composed (Unicode NFC), nor
-    how an international domain is written (RFC 5890).
+    Raises InvalidPhoneNumber.
     """
-    if channel is not Channel.EMAIL:
-        return e164(contact)
-    local, at, domain = unicodedata.normalize("NFC", contact.strip()).rpartition("@")
-    with contextlib.suppress(UnicodeError):  # longer than a name may be: compared as written
-        domain = domain.encode("idna").decode("ascii")
-    return unicodedata.normalize("NFC", f"{local}{at}{domain}".casefold())
+    return one_form(e164(contact)) if channel is not Channel.EMAIL else _merged_address(contact)
+
+
+def _merged_address(address: str) -> str:
+    """Return an e-mail address with its domain in ASCII and its local part in lower case.
+
+    Of the local part only the case of ASCII letters is ignored, and how an accented letter is
+    composed (Unicode NFC): what else a mail system takes for equal, only that system knows
+    (RFC 5321, section 2.4). Text that is no address is merged too.
+    """
+    local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
+    return f"{local.translate(_ASCII_LOWER)}{at}{_ascii_domain(domain)}"
+
+
+def _ascii_domain(domain: str) -> str:
+    """Return a domain as DNS has it: UTS #46, non-transitional, then IDNA 2008 (RFC 5891).
+
+    So ß, final sigma and the joiners stay letters of their own: straße.example is not
+    strasse.example. What is no domain is compared as written, but for the case of ASCII letters.
+    """
+    written = domain.translate(_ASCII_LOWER)
+    # IDNA takes time quadratic in the length of a label.
+    if len(domain) > _LONGEST_DOMAIN or (domain.isascii() and _PUNYCODE not in written):
+        return written
+    try:
+        mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
+        return ".".join(idna.alabel(label).decode("ascii") for label in mapped.split("."))
+    except UnicodeError:  # IDNAError is one
+        return written

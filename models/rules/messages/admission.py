@@ -150,7 +150,7 @@ def refuse_for_lag(
         count = sum(n for priority, n in waiting.items() if priority <= threshold.priority)
         if count >= threshold.count:
             return Refusal(
-                detail="Messages wait longer than they should, and many of them are yours.",
+                detail="Messages wait too long for a worker, and many are yours. Send more slowly.",
                 retry_after=threshold.retry_after,
             )
     return None
@@ -161,6 +161,6 @@ def refuse_for_limit(open_messages: int, limit: int) -> Refusal | None:
     if open_messages < limit:
         return None
     return Refusal(
-        detail=f"{limit} messages may be open at once: accepted, and not yet ended.",
+        detail=f"A tenant may have {limit} open messages: accepted, and not in a final status.",
         retry_after=_RETRY_OF_LIMIT,
     )

@@ -75,9 +75,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The move, with the time to wait until or the word that blocks."""
+    """The action, with the time to wait until or the word that blocks."""
 
-    move: DispatchAction
+    action: DispatchAction
     until: datetime | None = None
     error_code: ErrorCode | None = None
 
@@ -90,45 +90,45 @@ def decide(candidate: Candidate, now: datetime) -> Decision:
         or _too_late(candidate, now)
         or _not_yet(candidate, now)
         or _forbidden(candidate, now)
-        or Decision(move=DispatchAction.CLAIM)
+        or Decision(action=DispatchAction.CLAIM)
     )
 
 
 def _under_way(candidate: Candidate) -> Decision | None:
     """Answer for what has ended, is taken, or may be."""
     if candidate.completed or candidate.status in TERMINAL:
-        return Decision(move=DispatchAction.OVER)
+        return Decision(action=DispatchAction.OVER)
     if AttemptState.ACCEPTED in candidate.attempts:
-        return Decision(move=DispatchAction.REPORT)
+        return Decision(action=DispatchAction.REPORT)
     if any(state in OPEN_ATTEMPT for state in candidate.attempts):
         # Also when it was reported on: reconciling reads that, and writes down that it was taken.
-        return Decision(move=DispatchAction.RECONCILE)
+        return Decision(action=DispatchAction.RECONCILE)
     if candidate.told:
-        return Decision(move=DispatchAction.REPORT)
+        return Decision(action=DispatchAction.REPORT)
     if candidate.refused is not None:
-        return Decision(move=DispatchAction.BLOCK, error_code=candidate.refused)
+        return Decision(action=DispatchAction.BLOCK, error_code=candidate.refused)
     return None
 
 
 def _unprocessable(candidate: Candidate) -> Decision | None:
     if candidate.failures < MOST_FAILURES:
         return None
-    return Decision(move=DispatchAction.BLOCK, error_code=ErrorCode.UNPROCESSABLE)
+    return Decision(action=DispatchAction.BLOCK, error_code=ErrorCode.UNPROCESSABLE)
 
 
 def _too_late(candidate: Candidate, now: datetime) -> Decision | None:
     if candidate.expires_at is not None and now >= candidate.expires_at:
-        return Decision(move=DispatchAction.BLOCK, error_code=ErrorCode.EXPIRED)
+        return Decision(action=DispatchAction.BLOCK, error_code=ErrorCode.EXPIRED)
     if now >= candidate.due_at + HELD_BACK_AT_MOST:
         held_back = not candidate.merchant_active and not candidate.exempt
         word = ErrorCode.MERCHANT_INACTIVE if held_back else ErrorCode.EXPIRED
-        return Decision(move=DispatchAction.BLOCK, error_code=word)
+        return Decision(action=DispatchAction.BLOCK, error_code=word)
     return None
 
 
 def _not_yet(candidate: Candidate, now: datetime) -> Decision | None:
     until = max(candidate.due_at, _after_absences(candidate) or candidate.due_at)
-    return Decision(move=DispatchAction.WAIT, until=until) if now < until else None
+    return Decision(action=DispatchAction.WAIT, until=until) if now < until else None
 
 
 def _after_absences(candidate: Candidate) -> datetime | None:
@@ -148,21 +148,23 @@ def _forbidden(candidate: Candidate, now: datetime) -> Decision | None:
         return _hold_back(candidate, now)
     forbidden = consent_forbids(candidate.type, candidate.consent, suppressed=candidate.suppressed)
     if forbidden is not None:
-        return Decision(move=DispatchAction.BLOCK, error_code=forbidden)
+        return Decision(action=DispatchAction.BLOCK, error_code=forbidden)
     if not candidate.sender_fits:
         return _no_sender()
     return _in_daytime(candidate.hours, now)
 
 
 def _no_sender() -> Decision:
-    return Decision(move=DispatchAction.BLOCK, error_code=ErrorCode.SENDER_NOT_REGISTERED)
+    return Decision(action=DispatchAction.BLOCK, error_code=ErrorCode.SENDER_NOT_REGISTERED)
 
 
 def _hold_back(candidate: Candidate, now: datetime) -> Decision:
     # Growing with the wait, so that a merchant that is off for weeks leaves a short history.
     again = now + min(max(_LOOK_AGAIN, (now - candidate.due_at) / 20), _LOOK_AGAIN_SELDOM)
     last = candidate.due_at + HELD_BACK_AT_MOST
-    return Decision(move=DispatchAction.WAIT, until=min(again, candidate.expires_at or last, last))
+    return Decision(
+        action=DispatchAction.WAIT, until=min(again, candidate.expires_at or last, last)
+    )
 
 
 def _in_daytime(hours: MarketingHours | None, now: datetime) -> Decision | None:
@@ -171,5 +173,5 @@ def _in_daytime(hours: MarketingHours | None, now: datetime) -> Decision | None:
     try:
         allowed = hours.next_allowed(now)
     except NoSuchHour:
-        return Decision(move=DispatchAction.BLOCK, error_code=ErrorCode.OUTSIDE_HOURS)
-    return Decision(move=DispatchAction.WAIT, until=allowed) if allowed > now else None
+        return Decision(action=DispatchAction.BLOCK, error_code=ErrorCode.OUTSIDE_HOURS)
+    return Decision(action=DispatchAction.WAIT, until=allowed) if allowed > now else None

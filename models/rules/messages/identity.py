@@ -14,7 +14,7 @@ class SendKey:
     operation: str
     """A word of `models.rules.messages.operations`."""
     scope: str
-    """Row id of the merchant for a merchant's own key, else empty."""
+    """Public id of the merchant for a merchant's API key, else empty."""
     idempotency_key: str
 
 
@@ -24,6 +24,9 @@ class MessageIdentity:
 
     tenant_id: int
     message_id: int
+    """Of its row, for statements and steps."""
+    public_id: int
+    """Random; what integrators and Temporal's search know it by."""
     merchant_id: int
     """0 for direct e-mail of the tenant itself."""
     operation: str
@@ -34,7 +37,7 @@ class MessageIdentity:
     def workflow_id(self) -> str:
         """The id of its workflow: every retry of its request meets there."""
         return keyed_workflow_id(
-            self.operation, self.tenant_id, self.scope, self.idempotency_key, self.message_id
+            self.operation, self.tenant_id, self.scope, self.idempotency_key, self.public_id
         )
 
 

@@ -18,6 +18,9 @@ STEPS: Final[dict[S, frozenset[S]]] = {
 }
 """UNKNOWN may be corrected once, by a report that comes late; nothing else moves backwards."""
 
+STARTS: Final = frozenset({S.QUEUED, S.SCHEDULED})
+"""A message is accepted as one of these."""
+
 _ENDS: Final[dict[ReportStatus, S]] = {
     ReportStatus.DELIVERED: S.DELIVERED,
     ReportStatus.UNDELIVERED: S.UNDELIVERED,

@@ -30,7 +30,7 @@ class Segmentation:
 def segment(text: str) -> Segmentation:
     """Count the segments of a text; raise MessageTooLong above MOST_SEGMENTS."""
     if len(text) > _LONGEST_TEXT:
-        raise MessageTooLong(f"A message has at most {MOST_SEGMENTS} segments.")
+        raise MessageTooLong(f"must have at most {MOST_SEGMENTS} segments")
     if is_gsm7(text):
         encoding, alone, each = Encoding.GSM_7, 160, 153
         sizes = [2 if character in EXTENSION else 1 for character in text]
@@ -39,7 +39,7 @@ def segment(text: str) -> Segmentation:
         sizes = [2 if character > "\uffff" else 1 for character in text]
     count = 1 if sum(sizes) <= alone else _packed(sizes, each)
     if count > MOST_SEGMENTS:
-        raise MessageTooLong(f"{count} segments are needed, {MOST_SEGMENTS} are allowed.")
+        raise MessageTooLong(f"needs {count} segments, and {MOST_SEGMENTS} are allowed")
     return Segmentation(segments=count, encoding=encoding)
 
 

@@ -35,7 +35,7 @@ class End:
 
 def end_by_report(facts: Facts) -> End | None:
     """Return the end that the channel reads from the reports; None while they do not tell it."""
-    word = RULES[facts.channel].last_word(facts)
+    word = RULES[facts.channel].final_report(facts)
     if word is None:
         return None
     attempt = next(a for a in facts.attempts if a.number == word.report.attempt)
@@ -107,7 +107,7 @@ def correction(facts: Facts, today: date) -> End | None:
     )
 
 
-def price_told(facts: Facts, provider: str) -> Decimal | None:
+def reported_price(facts: Facts, provider: str) -> Decimal | None:
     """Return what a provider last said the message costs; None if it never did."""
     theirs = {attempt.number for attempt in facts.attempts if attempt.provider == provider}
     told = [r.price for r in facts.reports if r.attempt in theirs and r.price is not None]

@@ -48,7 +48,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastWord:
+class FinalReport:
     """What reports add up to: the status, the units used, and the report that decided."""
 
     status: MessageStatus

@@ -55,27 +55,27 @@ def _by_entity(profile: BrandProfile) -> Iterator[Wrong]:
 
 def _by_country(profile: BrandProfile) -> Iterator[Wrong]:
     if profile.country not in COUNTRIES:
-        yield "country", "is no ISO 3166-1 code of two capital letters"
+        yield "country", "must be an ISO 3166-1 code of two capital letters, such as US"
     if profile.country != "US":
         return
     if profile.ein is not None and not _US_EIN.fullmatch(profile.ein):
-        yield "ein", "must have 9 digits in the US"
+        yield "ein", "must have 9 digits in the US, such as 12-3456789"
     if profile.state not in US_STATES:
         yield "state", "must be the two capital letters of a state or territory in the US"
     if not _US_POSTAL_CODE.fullmatch(profile.postal_code):
-        yield "postalCode", "must have 5 digits in the US"
+        yield "postalCode", "must have 5 digits in the US, such as 33602"
 
 
 def _pairs(profile: BrandProfile) -> Iterator[Wrong]:
     if (profile.alt_business_id is None) != (profile.alt_business_id_type is None):
         missing = "altBusinessId" if profile.alt_business_id is None else "altBusinessIdType"
-        yield missing, "goes with the other one"
+        yield missing, "is required with the other of the pair"
     if profile.entity_type is not EntityType.PUBLIC_PROFIT and (
         (profile.stock_symbol is None) != (profile.stock_exchange is None)
     ):
         yield (
             "stockExchange" if profile.stock_exchange is None else "stockSymbol",
-            ("goes with the other one"),
+            ("is required with the other of the pair"),
         )
 
 
@@ -90,7 +90,7 @@ def _sub_use_cases(profile: CampaignProfile) -> Iterator[Wrong]:
     if len(given) < least:
         yield "subUseCases", f"{profile.use_case} needs at least {least}"
     if given and not least:
-        yield "subUseCases", "go with MIXED and LOW_VOLUME only"
+        yield "subUseCases", "are allowed for MIXED and LOW_VOLUME only"
     if len(set(given)) < len(given):
         yield "subUseCases", "must each be named once"
     if set(given) & _LEAST_SUB_USE_CASES.keys():
@@ -100,9 +100,12 @@ def _sub_use_cases(profile: CampaignProfile) -> Iterator[Wrong]:
 def _keywords(profile: CampaignProfile) -> Iterator[Wrong]:
     for name in ("opt_in_keywords", "opt_out_keywords", "help_keywords"):
         if len(",".join(getattr(profile, name))) > LONGEST_KEYWORDS:
-            yield _camel(name), f"at most {LONGEST_KEYWORDS} characters together"
+            yield (
+                _camel(name),
+                f"must have at most {LONGEST_KEYWORDS} characters together, commas included",
+            )
     if profile.opt_in_keywords and profile.opt_in_message is None:
-        yield "optInMessage", "is required where there are opt-in keywords"
+        yield "optInMessage", "is required with optInKeywords"
     yield from _meanings(profile)
 
 

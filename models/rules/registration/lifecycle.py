@@ -1,7 +1,7 @@
-"""The only tables of steps that brands, campaigns, numbers and assignments may take.
+"""State machines of brands, campaigns, numbers and assignments.
 
-A row has at most one errand at the registry: its state names it. What is to be done for it next
-follows from the row alone, so whoever takes over from a dead worker does the right thing.
+A row has at most one operation at the registry: its state determines it. The next action follows
+from the row alone, so another worker can take over after a crash.
 """
 
 import re
@@ -50,6 +50,9 @@ ASSIGNMENT_STEPS: Final[Mapping[A | None, frozenset[A]]] = {
     A.UNASSIGNED: frozenset(),
 }
 """None: no campaign was named yet."""
+
+STARTS: Final = frozenset({R.DRAFT, N.REQUESTED})
+"""A brand or campaign begins as a draft, a number as one that is to be bought."""
 
 EDITABLE: Final = frozenset({R.DRAFT, R.REJECTED})
 """The merchant may write it."""
@@ -107,12 +110,12 @@ def operation_of_number(state: N, assignment: A | None) -> RegistrationOperation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberEnd:
-    """Where a number's errand leads: the states to take, None leaves one as it is."""
+    """The states a number's operation leads to; None keeps the current one."""
 
     state: N | None = None
     assignment: A | None = None
     then: N | None = None
-    """The next errand's state, taken in the same transaction."""
+    """The next operation's state, taken in the same transaction."""
 
 
 REGISTRATION_ENDS: Final[Mapping[RegistryStatus, R]] = {
@@ -138,11 +141,11 @@ NUMBER_ENDS: Final[Mapping[tuple[RegistrationOperation, RegistryStatus], NumberE
 
 
 class RegistrationAction(StrEnum):
-    """What is to be done next for a row's errand."""
+    """What is to be done next for a row's operation."""
 
     SUBMIT = "SUBMIT"
     RECONCILE = "RECONCILE"
-    """A call may have been made whose outcome is not written: never call again blind."""
+    """A call may have been made whose outcome is not stored: look up before another call."""
     ASK = "ASK"
     """The registry has it: ask how far it is."""
     OVER = "OVER"
@@ -156,13 +159,13 @@ def next_registration_action(
     deadline: datetime | None,
     taken: bool,
 ) -> RegistrationAction:
-    """Say what comes next for an errand, as its row stands.
+    """Return the next action of an operation, by the state of its row.
 
     Args:
-        wanted: the errand somebody carries.
-        current: the errand the row has now.
+        wanted: the operation the workflow runs.
+        current: the operation the row has now.
         deadline: of the call whose outcome is not written, if there is one.
-        taken: the registry surely has the errand.
+        taken: the registry surely has the operation.
     """
     if wanted is not current:
         return RegistrationAction.OVER
@@ -171,20 +174,23 @@ def next_registration_action(
     return RegistrationAction.SUBMIT if deadline is None else RegistrationAction.RECONCILE
 
 
-_SHAPE: Final = re.compile(r"hxr-(brand|campaign|number)-(\d{1,18})-(\d{1,18})-(\d{1,9})", re.ASCII)
+_SHAPE: Final = re.compile(r"hxr-(brand|campaign|number)-(\d{1,16})-(\d{1,16})-(\d{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationReference:
-    """One errand, under the name by which the registry knows it: unique for ever."""
+    """The unique name under which the registry knows one operation.
+
+    `tenant` and `row` are their public ids.
+    """
 
     kind: RegistrationKind
-    tenant_id: int
-    row_id: int
+    tenant: int
+    row: int
     submission: int
 
     def __str__(self) -> str:
-        return f"hxr-{self.kind}-{self.tenant_id}-{self.row_id}-{self.submission}"
+        return f"hxr-{self.kind}-{self.tenant}-{self.row}-{self.submission}"
 
 
 def parse_registration_reference(text: str) -> RegistrationReference | None:
@@ -195,7 +201,7 @@ def parse_registration_reference(text: str) -> RegistrationReference | None:
     kind, tenant, row, submission = match.groups()
     return RegistrationReference(
         kind=RegistrationKind(kind),
-        tenant_id=int(tenant),
-        row_id=int(row),
+        tenant=int(tenant),
+        row=int(row),
         submission=int(submission),
     )

@@ -89,7 +89,7 @@ class CampaignProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRequestFacts:
-    """What a row knows that its errand needs.
+    """What a row knows that its operation needs.
 
     `parent_*` are those of what it stands under: a campaign's brand, an assignment's campaign.
     """
@@ -102,4 +102,3 @@ class RegistryRequestFacts:
     type: NumberType | None = None
     parent_vendor_id: str | None = None
     parent_vendor_state: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    parent_profile: Mapping[str, Any] | None = field(default=None, repr=False)

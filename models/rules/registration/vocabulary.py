@@ -59,7 +59,7 @@ class RegistrationOperation(StrEnum):
 
 
 class RegistryStatus(StrEnum):
-    """How far the registry is with an errand."""
+    """How far the registry is with an operation."""
 
     PENDING = "PENDING"
     DONE = "DONE"

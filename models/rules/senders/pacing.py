@@ -1,7 +1,7 @@
-"""How fast a sender may send: moments, gaps and turns. Pure: the caller holds the sender's lock.
+"""Reserves send slots of a rate-limited sender. Pure: the caller holds the sender's row lock.
 
-A sender's lane knows the next free moment. Who books it moves it on by the gap of what is sent, so
-that no second holds more than nine tenths of the limit and one message.
+A sender has a next free slot per channel. Each reservation moves it on by the gap of what is sent,
+so that no second holds more than nine tenths of the limit and one message.
 """
 
 from collections.abc import Iterable
@@ -13,167 +13,179 @@ from typing import Final
 
 from models.enums import Channel, MessageType
 
-NEAR: Final = timedelta(seconds=0.5)
-"""A moment this near is waited for on the spot; nobody is let in further ahead."""
+INLINE_WAIT: Final = timedelta(seconds=0.5)
+"""The dispatch waits inline for a slot at most this far ahead; none is granted further ahead."""
 
-LEAD: Final = timedelta(seconds=0.35)
-"""A moment is told this long before it comes, where that can be chosen."""
+GRANT_LEAD: Final = timedelta(seconds=0.35)
+"""Slots are granted this long before they begin, if the workflow of the queue can choose."""
 
-LATE: Final = timedelta(seconds=0.1)
-"""Who is this late books another moment: so little that the headroom covers it."""
+SLOT_TOLERANCE: Final = timedelta(seconds=0.1)
+"""A message this late reserves another slot. The headroom below covers a smaller delay."""
 
-PATIENT: Final = timedelta(seconds=1)
-"""Who was late waits this long on the spot for the other moment, lest it is late again."""
+LATE_INLINE_WAIT: Final = timedelta(seconds=1)
+"""The dispatch waits inline this long for the slot that replaces a missed one."""
 
-COME_BACK: Final = timedelta(seconds=0.4)
-"""Who keeps a moment that is far comes back this long before it."""
+RETURN_LEAD: Final = timedelta(seconds=0.4)
+"""A message that keeps a distant slot is dispatched again this long before it."""
 
-UNCLAIMED: Final = timedelta(seconds=15)
-"""A moment nobody came for is offered again after this."""
+UNUSED_AFTER: Final = timedelta(seconds=15)
+"""A granted slot that is not used within this time is granted again."""
 
-MOST_AT_ONCE: Final = 200
-"""Let in by one turn of the pump, however high the limit."""
+MAX_GRANTS: Final = 200
+"""Slots granted in one turn of the queue's workflow, however high the limit."""
 
 _HEADROOM: Final = Decimal("0.9")
-"""Of the limit is used: the way to the provider is not always equally long."""
+"""The share of the limit that is used, because the latency to the provider varies."""
 
 _LONGEST_PAUSE: Final = timedelta(seconds=5)
 
-_ASK_AGAIN: Final = timedelta(seconds=60)
-_ASK_AGAIN_LONGEST: Final = timedelta(hours=1)
+_RECHECK: Final = timedelta(seconds=60)
+_LONGEST_RECHECK: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """A sender's lane on one channel, under its lock."""
+class SenderState:
+    """A sender's limit and next free slot on one channel, read under its row lock."""
 
     now: datetime
     """By the database's clock: it is one for all workers."""
     limit: Decimal | None
     """Segments or calls a second; None after it was taken away."""
     free_at: datetime | None
-    crowded: bool = False
-    """Somebody stands in line."""
+    has_queue: bool = False
+    """Another message is queued and has no slot yet."""
 
     @property
-    def next_moment(self) -> datetime:
-        """The moment the next booking gets."""
+    def next_slot(self) -> datetime:
+        """When the next slot to be reserved begins."""
         if self.free_at is None or self.limit is None:
             return self.now
         return max(self.free_at, self.now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a message stands: in line, or let in at a moment of its own."""
+class QueueEntry:
+    """A message's row in the sender queue; `granted_at` is set once it has a slot."""
 
     queued_at: datetime
     granted_at: datetime | None
 
 
-class Way(StrEnum):
-    """What a message does when it comes to its sender's lane."""
+class SlotAction(StrEnum):
+    """What a message that may be sent now does about its sender's limit."""
 
     CALL = "CALL"
-    """Wait for the moment on the spot, then call the provider."""
+    """Wait for the slot inline, then call the provider."""
     RETURN = "RETURN"
-    """Keep the moment, and come back shortly before it."""
-    STAND = "STAND"
-    """Stand in line."""
+    """Keep the slot, and be dispatched again shortly before it."""
+    QUEUE = "QUEUE"
+    """Wait in the sender queue until a slot is granted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """The way, with its moment; `free_at` is set if the moment was booked just now."""
+class SlotDecision:
+    """The action, with the slot's time; `free_at` is set if the slot was reserved just now."""
 
-    way: Way
-    moment: datetime | None = None
+    action: SlotAction
+    slot: datetime | None = None
     free_at: datetime | None = None
 
 
 def paced_units(channel: Channel, units: int) -> int:
-    """Return what a message takes of its lane: the segments of an SMS, one call."""
+    """Return what a message takes of its sender's limit: the segments of an SMS, one call."""
     return max(units, 1) if channel is Channel.SMS else 1
 
 
 def gap(units: int, limit: Decimal | None) -> timedelta:
-    """Return how long a lane is taken by so many units."""
+    """Return how long a sender is occupied by so many units."""
     if limit is None:
         return timedelta(0)
     micros = Decimal(units) * 1_000_000 / (limit * _HEADROOM)
     return timedelta(microseconds=int(micros.to_integral_value(ROUND_CEILING)))
 
 
-def fresh(place: Place | None, now: datetime) -> bool:
-    """Tell whether a place holds a moment that can still be used."""
-    return place is not None and place.granted_at is not None and now <= place.granted_at + LATE
-
-
-def take_turn(lane: Lane, place: Place | None, *, type: MessageType, units: int) -> Turn:
-    """Say what a message does that may be sent now.
-
-    An OTP passes the line by, and so does who was let in before: they book the next moment, however
-    far. All others book it only if nobody stands in line and it is near.
-    """
-    granted_at = None if place is None else place.granted_at
-    if granted_at is not None and fresh(place, lane.now):
-        return Turn(way=_way(granted_at, lane.now, NEAR), moment=granted_at)
-    moment = lane.next_moment
-    if type is not MessageType.OTP and granted_at is None:
-        stands = place is not None or lane.crowded or moment > lane.now + NEAR
-        if stands and lane.limit is not None:
-            return Turn(way=Way.STAND)
-    near = NEAR if granted_at is None else PATIENT
-    return Turn(
-        way=_way(moment, lane.now, near), moment=moment, free_at=moment + gap(units, lane.limit)
+def has_usable_slot(entry: QueueEntry | None, now: datetime) -> bool:
+    """Tell whether a queue entry has a slot that is not missed yet."""
+    return (
+        entry is not None
+        and entry.granted_at is not None
+        and now <= entry.granted_at + SLOT_TOLERANCE
     )
 
 
-def _way(moment: datetime, now: datetime, near: timedelta) -> Way:
-    return Way.CALL if moment <= now + near else Way.RETURN
+def decide_slot(
+    sender: SenderState, entry: QueueEntry | None, *, type: MessageType, units: int
+) -> SlotDecision:
+    """Decide how a message that may be sent now gets its slot.
+
+    An OTP is never queued, nor is a message that missed a granted slot: they reserve the next
+    slot, however far ahead. All others reserve it only if no message is queued and it is near.
+    """
+    granted_at = None if entry is None else entry.granted_at
+    if granted_at is not None and has_usable_slot(entry, sender.now):
+        return SlotDecision(action=_action(granted_at, sender.now, INLINE_WAIT), slot=granted_at)
+    slot = sender.next_slot
+    if type is not MessageType.OTP and granted_at is None:
+        queues = entry is not None or sender.has_queue or slot > sender.now + INLINE_WAIT
+        if queues and sender.limit is not None:
+            return SlotDecision(action=SlotAction.QUEUE)
+    longest_wait = INLINE_WAIT if granted_at is None else LATE_INLINE_WAIT
+    return SlotDecision(
+        action=_action(slot, sender.now, longest_wait),
+        slot=slot,
+        free_at=slot + gap(units, sender.limit),
+    )
 
 
-def most_to_let_in(limit: Decimal | None) -> int:
-    """Return how many at most can fit the near future: so many are looked at."""
+def _action(slot: datetime, now: datetime, longest_wait: timedelta) -> SlotAction:
+    return SlotAction.CALL if slot <= now + longest_wait else SlotAction.RETURN
+
+
+def max_grants(limit: Decimal | None) -> int:
+    """Return how many slots one turn may grant, which is how many queued messages it reads."""
     if limit is None:
-        return MOST_AT_ONCE
-    fitting = int(limit * Decimal(NEAR.total_seconds())) + 1
-    return min(fitting, MOST_AT_ONCE)
+        return MAX_GRANTS
+    fitting = int(limit * Decimal(INLINE_WAIT.total_seconds())) + 1
+    return min(fitting, MAX_GRANTS)
 
 
-def let_in(lane: Lane, waiting: Iterable[int]) -> tuple[list[datetime], datetime]:
-    """Give moments to those who fit the near future, in their order.
+def grant_slots(sender: SenderState, queued: Iterable[int]) -> tuple[list[datetime], datetime]:
+    """Grant the slots of the next half second to queued messages, in their order.
 
     Args:
-        waiting: units of each who stands in line, the next one first.
+        sender: the sender under its lock.
+        queued: units of each queued message, the next one first.
 
     Returns:
-        The moments of the first of them, and when the lane is free again.
+        The slots of the first of them, and when the sender is free again.
     """
-    moments: list[datetime] = []
-    free_at = lane.next_moment
-    for units in waiting:
-        if free_at > lane.now + NEAR:
+    slots: list[datetime] = []
+    free_at = sender.next_slot
+    for units in queued:
+        if free_at > sender.now + INLINE_WAIT:
             break
-        moments.append(free_at)
-        free_at += gap(units, lane.limit)
-    return moments, free_at
+        slots.append(free_at)
+        free_at += gap(units, sender.limit)
+    return slots, free_at
 
 
-def next_turn(
-    lane: Lane, free_at: datetime, *, crowded: bool, first_grant: datetime | None
+def next_grant_in(
+    sender: SenderState, free_at: datetime, *, has_queue: bool, first_grant: datetime | None
 ) -> timedelta | None:
-    """Return when the pump looks again: None if there is nobody left to look after."""
+    """Return when slots are granted next; None if no message is queued or holds a slot."""
     shortest = timedelta(milliseconds=50)
-    if crowded:
+    if has_queue:
         # Never long: the limit may be raised meanwhile.
-        return min(max(free_at - LEAD - lane.now, shortest), _LONGEST_PAUSE)
+        return min(max(free_at - GRANT_LEAD - sender.now, shortest), _LONGEST_PAUSE)
     if first_grant is not None:
-        return max(first_grant + UNCLAIMED - lane.now, shortest)
+        return max(first_grant + UNUSED_AFTER - sender.now, shortest)
     return None
 
 
-def ask_again(queued_at: datetime, now: datetime, expires_at: datetime | None) -> datetime:
-    """Return when a message in line asks unasked, ever more seldom: its signal may be lost."""
-    wait = min(max(_ASK_AGAIN, now - queued_at), _ASK_AGAIN_LONGEST)
+def recheck_at(queued_at: datetime, now: datetime, expires_at: datetime | None) -> datetime:
+    """Return when a queued message is dispatched again without a signal, which may be lost.
+
+    The intervals grow with the time in the queue.
+    """
+    wait = min(max(_RECHECK, now - queued_at), _LONGEST_RECHECK)
     return now + wait if expires_at is None else min(now + wait, expires_at)

@@ -3,28 +3,19 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
-
-import phonenumbers
-from phonenumbers import PhoneNumberType
 
 from models.enums import Channel, DeliveryMode
 from models.rules.registration.vocabulary import NumberType
+from models.rules.senders.north_america import (
+    area_code_of,
+    is_geographic,
+    is_toll_free,
+    is_us,
+)
 
 SANDBOX: Final = "simulator"
 """The provider whose numbers exist in SIMULATOR mode, and only there."""
-
-_LOCALS: Final = frozenset(
-    {
-        PhoneNumberType.FIXED_LINE,
-        PhoneNumberType.MOBILE,
-        PhoneNumberType.FIXED_LINE_OR_MOBILE,
-        PhoneNumberType.UNKNOWN,
-    }
-)
-_US: Final = "US"
-_NORTH_AMERICA: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,34 +49,25 @@ def exists(provider: str | None, mode: DeliveryMode) -> bool:
 def us_type(number: str) -> NumberType | None:
     """Say as what a number is sold in the US; None if it is another country's, or no such thing.
 
-    What the library does not know counts as local: the registry has the last word.
+    Numbers of the US territories are sold as those of the US; numbers of services, of persons and
+    of the government (+1 500, +1 710, +1 900 …) are not sold.
     """
-    parsed = phonenumbers.parse(number, None)
-    if parsed.country_code != _NORTH_AMERICA or _region(parsed) != _US:
+    area_code = area_code_of(number)
+    if area_code is None:
         return None
-    type = phonenumbers.number_type(parsed)
-    if type == PhoneNumberType.TOLL_FREE:
+    if is_toll_free(area_code):
         return NumberType.TOLL_FREE
-    return NumberType.LOCAL if type in _LOCALS else None
+    return NumberType.LOCAL if is_geographic(area_code) and is_us(area_code) else None
 
 
-@lru_cache(maxsize=4096)
 def needs_registration(number: str) -> bool:
     """Say whether carriers want texts from this number registered: it is a US long code.
 
-    Toll-free numbers are verified in another way, other countries know no 10DLC.
+    Those of the territories are. Toll-free numbers are verified in another way; Canada and other
+    countries know no 10DLC.
     """
-    parsed = phonenumbers.parse(number, None)
-    if parsed.country_code != _NORTH_AMERICA:
-        return False
-    if phonenumbers.number_type(parsed) == PhoneNumberType.TOLL_FREE:
-        return False
-    return _region(parsed) == _US
-
-
-def _region(parsed: phonenumbers.PhoneNumber) -> str:
-    """Return whose number of North America it is; of no place (+1 500 …) the main country's."""
-    return phonenumbers.region_code_for_number(parsed) or _US
+    area_code = area_code_of(number)
+    return area_code is not None and not is_toll_free(area_code) and is_us(area_code)
 
 
 def may_send(number: OwnNumber, *, channel: Channel, mode: DeliveryMode) -> bool:

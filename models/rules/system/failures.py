@@ -15,6 +15,10 @@ _BY_INPUT_NAMED: Final = frozenset({"DataError", "IntegrityError", "MultipleResu
 """Without an SQLSTATE: found by the driver, such as NUL in a text, or rows that do not fit.
 NoResultFound is none: a row was deleted meanwhile, and a retry does without it."""
 
+PUBLIC_ID_CONSTRAINT: Final = "_public_id"
+"""How the constraints end that keep public ids unique (`models.tables.base`). A row that draws a
+taken one was refused by chance: tried again, it draws another."""
+
 _INFRASTRUCTURE_LIBRARIES: Final = frozenset(
     {"asyncio", "anyio", "grpc", "httpcore", "httpx", "psycopg", "psycopg_pool", "sqlalchemy"}
     | {"ssl", "temporalio"}
@@ -85,8 +89,14 @@ def _by_database(error: BaseException) -> bool | None:
         return caused_by_input(original)  # raised while a parameter was written
     state = getattr(original, "sqlstate", None)
     if state:
-        return str(state)[:2] in _BY_INPUT
+        return str(state)[:2] in _BY_INPUT and not _by_chance(original)
     return type(error).__name__ in _BY_INPUT_NAMED
+
+
+def _by_chance(error: BaseException) -> bool:
+    """Say whether a row was refused because the random public id that it drew is taken."""
+    constraint = getattr(getattr(error, "diag", None), "constraint_name", None)
+    return str(constraint).endswith(PUBLIC_ID_CONSTRAINT)
 
 
 def _is_of(error: BaseException, libraries: frozenset[str]) -> bool:

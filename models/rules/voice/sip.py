@@ -15,9 +15,12 @@ _MIXED = "Hx1"
 _PASSWORD_BYTES = 16
 
 
-def username_of(tenant_id: int, merchant_id: int) -> str:
-    """Return a merchant's SIP username: letters and digits, unique whatever the realm."""
-    return f"t{tenant_id}m{merchant_id}"
+def username_of(tenant: int, merchant: int) -> str:
+    """Return a merchant's SIP username: letters and digits, unique whatever the realm.
+
+    The public ids are written in hexadecimal: vendors take 32 characters at most.
+    """
+    return f"t{tenant:x}m{merchant:x}"
 
 
 def digest_ha1(username: str, realm: str, password: str) -> str:
@@ -35,9 +38,13 @@ class SipSecrets:
     def __init__(self, server_secret: str) -> None:
         self._secret = server_secret.encode()
 
-    def password(self, *, tenant_id: int, credential_id: int, version: int) -> str:
-        """Return the password of one version of a credential: the same whenever it is asked for."""
-        text = f"{tenant_id}\x1f{credential_id}\x1f{version}"
+    def password(self, *, tenant_id: int, user: int, version: int) -> str:
+        """Return the password of one version of a credential: the same whenever it is asked for.
+
+        `user` is the credential's public id: in a database that was made anew, with the same
+        secret, nobody gets a password that somebody else had in the former one.
+        """
+        text = f"{tenant_id}\x1f{user}\x1f{version}"
         digest = hmac.new(self._key(_PASSWORD), text.encode(), hashlib.sha256).digest()
         drawn = b32encode(digest[:_PASSWORD_BYTES]).decode().rstrip("=").lower()
         return f"{_MIXED}{drawn}"

@@ -1,7 +1,7 @@
 """A gateway's charge pays one payment, never two."""
 
 from models.enums import ChargeState, PaymentStatus
-from models.rules.billing.payments import Duty
+from models.rules.billing.payments import PaymentAction
 from models.session import Database
 from providers.ports.payments import Charge
 from tests.activities.gateways import OwnGateway, PaymentHarness
@@ -18,6 +18,6 @@ async def test_an_answer_with_the_charge_of_another_payment_changes_nothing(
     harness.gateway.answers.append(
         Charge(charge_id=theirs, state=ChargeState.SUCCEEDED, amount_cents=10, currency="USD")
     )
-    standing = await harness.take("charge", second)
-    assert (standing.status, standing.duty) == (PaymentStatus.PENDING, Duty.CHARGE)
+    progress = await harness.take("charge", second)
+    assert (progress.status, progress.next_action) == (PaymentStatus.PENDING, PaymentAction.CHARGE)
     assert (await harness.row(second)).charge_id is None

@@ -49,7 +49,7 @@ async def test_no_credits_come_for_money_that_is_to_be_given_back(harness: Payme
     read = await paid(harness)
     now = datetime.now(UTC)
     async with harness.database.transaction() as db:
-        await payments.owe_refund(db, read, PaymentFailure.MERCHANT_INACTIVE, now)
+        await payments.schedule_refund(db, read, PaymentFailure.MERCHANT_INACTIVE, now)
         assert await payments.grant(db, read, now) is False
     assert await granted(harness) == []
 

@@ -1,11 +1,13 @@
 """What a gateway reports of a payment: believed once, and only about its own charge."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from models.enums import ChargeState, PaymentStatus
-from models.rules.billing.payments import Duty
+from models.queries.billing.payment_events import find_named
+from models.rules.billing.payments import PaymentAction
 from models.session import Database
 from providers.ports.messages import NotFound
 from tests.activities.gateways import BUSY, OwnGateway, PaymentHarness
@@ -69,7 +71,10 @@ async def test_news_of_an_unknown_payment_or_another_gateway_are_refused(
 ) -> None:
     payment_id = await harness.order()
     assert await harness.tell(payment_id, ChargeState.SUCCEEDED) is None  # never asked for
-    assert await harness.tell(payment_id + 1_000_000, ChargeState.SUCCEEDED) is None
+    reference = await harness.reference(payment_id)
+    async with harness.database.read() as db:
+        assert await find_named(db, replace(reference, payment=reference.payment ^ 1)) is None
+        assert await find_named(db, replace(reference, tenant=reference.tenant ^ 1)) is None
     await harness.take("charge", payment_id)
     gateway.name = "another"
     assert await harness.tell(payment_id, ChargeState.FAILED) is None
@@ -102,11 +107,11 @@ async def test_a_charge_that_nobody_ordered_is_neither_believed_nor_canceled(
     gateway.state, gateway.tells = state, tells
     payment_id = await harness.order()
     for step in ("charge", "charge", "cancel_charge"):
-        standing = await harness.take(step, payment_id)
-    assert (standing.status, standing.duty) == (PENDING, Duty.CANCEL_CHARGE)
+        progress = await harness.take(step, payment_id)
+    assert (progress.status, progress.next_action) == (PENDING, PaymentAction.CANCEL_CHARGE)
     assert gateway.calls == ["charge", "look_up", "look_up"]
     assert (await harness.row(payment_id)).charge_id is None
-    assert caplog.messages.count("the gateway tells of another charge than was ordered") == 3
+    assert caplog.messages.count("the charge at the gateway does not match the payment") == 3
 
 
 def replace_sweep(row: object) -> dict[str, object]:

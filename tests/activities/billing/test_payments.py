@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.enums import ChargeState, DeliveryMode, PaymentStatus
-from models.rules.billing.payments import Duty
+from models.rules.billing.payments import PaymentAction
 from models.session import Database
 from providers.ports.messages import NotFound
 from providers.ports.payments import Refunded, RefundRefused
@@ -60,8 +60,12 @@ async def test_a_step_that_runs_twice_moves_nothing_the_second_time(
         "cancel_charge",
         "refund",
     ):
-        standing = await harness.take(step, payment_id)
-    assert (standing.status, standing.duty, standing.moved) == (SUCCEEDED, Duty.NOTHING, False)
+        progress = await harness.take(step, payment_id)
+    assert (progress.status, progress.next_action, progress.moved) == (
+        SUCCEEDED,
+        PaymentAction.NONE,
+        False,
+    )
     assert gateway.calls == ["charge"]
     assert await harness.broken_laws() == []
 
@@ -72,7 +76,7 @@ async def test_many_at_once_charge_and_grant_once(
     payment_id = await harness.order()
     await asyncio.gather(*(harness.take("charge", payment_id) for _ in range(10)))
     granted = await asyncio.gather(*(harness.take("grant", payment_id) for _ in range(10)))
-    assert sum(standing.moved for standing in granted) == 1
+    assert sum(progress.moved for progress in granted) == 1
     assert len(gateway.states) == 1
     assert await harness.broken_laws() == []
 
@@ -83,9 +87,9 @@ async def test_a_lost_answer_is_looked_up_before_anything_is_asked_again(
     gateway.answers = [LOST]
     payment_id = await harness.order()
     first = await harness.take("charge", payment_id)
-    assert (first.status, first.duty) == (PENDING, Duty.CHARGE)
+    assert (first.status, first.next_action) == (PENDING, PaymentAction.CHARGE)
     second = await harness.take("charge", payment_id)
-    assert (second.status, second.duty) == (SUCCEEDED, Duty.GRANT)
+    assert (second.status, second.next_action) == (SUCCEEDED, PaymentAction.GRANT)
     assert gateway.calls == ["charge", "look_up"]
 
 
@@ -95,8 +99,8 @@ async def test_what_surely_was_not_charged_is_asked_for_with_the_same_key(
     gateway.answers = [BUSY]
     payment_id = await harness.order()
     first = await harness.take("charge", payment_id)
-    assert (first.duty, first.retry_after) == (Duty.CHARGE, BUSY.retry_after)
-    assert (await harness.take("charge", payment_id)).duty is Duty.GRANT
+    assert (first.next_action, first.retry_after) == (PaymentAction.CHARGE, BUSY.retry_after)
+    assert (await harness.take("charge", payment_id)).next_action is PaymentAction.GRANT
     assert gateway.calls == ["charge", "look_up", "charge"]
     assert len({request.reference for request in gateway.requests}) == 1
 
@@ -107,7 +111,7 @@ async def test_without_truth_nothing_is_asked_for(
     gateway.answers, gateway.truths = [LOST], [UNREACHABLE]
     payment_id = await harness.order()
     await harness.take("charge", payment_id)
-    assert (await harness.take("charge", payment_id)).duty is Duty.CHARGE
+    assert (await harness.take("charge", payment_id)).next_action is PaymentAction.CHARGE
     assert gateway.calls == ["charge", "look_up"]
 
 
@@ -129,9 +133,12 @@ async def test_a_payment_whose_gateway_is_gone_waits_for_it_to_come_back(
     payment_id = await harness.order()
     await harness.take("charge", payment_id)
     gateway.name = "renamed"
-    for step, duty in (("charge", Duty.CHARGE), ("cancel_charge", Duty.CANCEL_CHARGE)):
-        standing = await harness.take(step, payment_id)
-        assert (standing.status, standing.duty) == (PENDING, duty)
+    for step, next_action in (
+        ("charge", PaymentAction.CHARGE),
+        ("cancel_charge", PaymentAction.CANCEL_CHARGE),
+    ):
+        progress = await harness.take(step, payment_id)
+        assert (progress.status, progress.next_action) == (PENDING, next_action)
     gateway.name = "own"
     assert await harness.carry(payment_id) is SUCCEEDED
     assert await harness.broken_laws() == []
@@ -149,7 +156,7 @@ async def test_a_failure_is_written_down_with_an_alert_that_names_no_method(
     assert await harness.carry(payment_id) is FAILED
     row = await harness.row(payment_id)
     assert (row.failure, row.completed_at is not None) == (failure, True)
-    message = f"Payment pay_{payment_id} for 5 SMS units failed: {failure}."
+    message = f"Payment pay_{row.public_id} for 5 SMS units failed: {failure}."
     assert await harness.alerts() == [(message, 1, True)]
     assert await harness.broken_laws() == []
 
@@ -170,11 +177,11 @@ async def test_a_charge_under_way_is_followed_until_it_ends(
 ) -> None:
     gateway.state = ChargeState.PROCESSING
     payment_id = await harness.order()
-    assert (await harness.take("charge", payment_id)).duty is Duty.AWAIT
-    assert (await harness.take("await_payment", payment_id)).duty is Duty.AWAIT
+    assert (await harness.take("charge", payment_id)).next_action is PaymentAction.AWAIT
+    assert (await harness.take("await_payment", payment_id)).next_action is PaymentAction.AWAIT
     [reference] = gateway.states
     gateway.states[reference] = ChargeState.SUCCEEDED
-    assert (await harness.take("await_payment", payment_id)).duty is Duty.GRANT
+    assert (await harness.take("await_payment", payment_id)).next_action is PaymentAction.GRANT
 
 
 async def test_news_are_in_the_row_before_anybody_asks(
@@ -187,7 +194,7 @@ async def test_news_are_in_the_row_before_anybody_asks(
     gateway.states[reference] = ChargeState.SUCCEEDED
     assert await harness.tell(payment_id, ChargeState.SUCCEEDED) is not None
     calls = list(gateway.calls)
-    assert (await harness.take("await_payment", payment_id)).duty is Duty.GRANT
+    assert (await harness.take("await_payment", payment_id)).next_action is PaymentAction.GRANT
     assert gateway.calls == calls
 
 
@@ -198,7 +205,9 @@ async def test_what_is_called_off_is_canceled_and_asked_for_no_more(
     payment_id = await harness.order()
     assert (await harness.take("charge", payment_id)).status is PaymentStatus.REQUIRES_ACTION
     gateway.answers = [LOST]
-    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.CANCEL_CHARGE
+    assert (
+        await harness.take("cancel_charge", payment_id)
+    ).next_action is PaymentAction.CANCEL_CHARGE
     assert (await harness.take("cancel_charge", payment_id)).status is FAILED
     assert (await harness.row(payment_id)).failure == "EXPIRED"
     assert gateway.calls == ["charge", "look_up", "cancel", "look_up"]
@@ -214,7 +223,7 @@ async def test_money_taken_while_it_is_called_off_becomes_credits(
     [reference] = gateway.states
     gateway.truths = [replace(gateway._tell(reference))]  # the look-up is a moment too early
     gateway.states[reference] = ChargeState.SUCCEEDED
-    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.GRANT
+    assert (await harness.take("cancel_charge", payment_id)).next_action is PaymentAction.GRANT
     assert (await harness.take("grant", payment_id)).status is SUCCEEDED
     assert await harness.broken_laws() == []
 
@@ -234,10 +243,14 @@ async def test_absence_is_believed_only_after_the_deadline_and_the_window(
     gateway.answers = [BUSY]
     payment_id = await harness.order()
     await harness.take("charge", payment_id)
-    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.CANCEL_CHARGE
+    assert (
+        await harness.take("cancel_charge", payment_id)
+    ).next_action is PaymentAction.CANCEL_CHARGE
     await harness.outlive(payment_id)
     gateway.absence_window = timedelta(seconds=30)
-    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.CANCEL_CHARGE
+    assert (
+        await harness.take("cancel_charge", payment_id)
+    ).next_action is PaymentAction.CANCEL_CHARGE
     gateway.absence_window = timedelta(0)
     assert (await harness.take("cancel_charge", payment_id)).status is FAILED
     assert "charge" not in gateway.calls[1:]
@@ -250,8 +263,10 @@ async def test_a_request_under_way_while_it_is_called_off_is_not_taken_for_absen
     gateway.truths = [NotFound()]  # the gateway has not read it yet
     payment_id = await harness.order()
     await harness.take("charge", payment_id)
-    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.CANCEL_CHARGE
-    assert (await harness.take("cancel_charge", payment_id)).duty is Duty.GRANT
+    assert (
+        await harness.take("cancel_charge", payment_id)
+    ).next_action is PaymentAction.CANCEL_CHARGE
+    assert (await harness.take("cancel_charge", payment_id)).next_action is PaymentAction.GRANT
 
 
 async def test_an_inactive_merchants_money_is_given_back_and_never_becomes_credits(
@@ -260,12 +275,12 @@ async def test_an_inactive_merchants_money_is_given_back_and_never_becomes_credi
     payment_id = await harness.order()
     await harness.take("charge", payment_id)
     await harness.switch(active=False)
-    assert (await harness.take("grant", payment_id)).duty is Duty.REFUND
+    assert (await harness.take("grant", payment_id)).next_action is PaymentAction.REFUND
     await harness.switch(active=True)
-    assert (await harness.take("grant", payment_id)).duty is Duty.REFUND
+    assert (await harness.take("grant", payment_id)).next_action is PaymentAction.REFUND
     gateway.answers = [LOST, BUSY]
     for _ in range(2):
-        assert (await harness.take("refund", payment_id)).duty is Duty.REFUND
+        assert (await harness.take("refund", payment_id)).next_action is PaymentAction.REFUND
     assert (await harness.take("refund", payment_id)).status is REFUNDED
     row = await harness.row(payment_id)
     assert (row.failure, row.failed_at, row.fulfilled_at) == ("MERCHANT_INACTIVE", None, None)
@@ -281,7 +296,7 @@ async def test_money_that_was_given_back_by_hand_is_given_back(
     await harness.switch(active=False)
     await harness.take("grant", payment_id)
     gateway.answers = [RefundRefused(provider_code="50409"), Refunded(refund_id=None)]
-    assert (await harness.take("refund", payment_id)).duty is Duty.REFUND
+    assert (await harness.take("refund", payment_id)).next_action is PaymentAction.REFUND
     assert (await harness.take("refund", payment_id)).status is REFUNDED
 
 

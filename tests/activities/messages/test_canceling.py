@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from models.enums import MessageStatus
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.session import Database
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
@@ -16,7 +16,7 @@ ROUNDS = 150
 
 async def _cancel(database: Database, owner: Owner, message_id: int) -> bool:
     async with database.transaction() as db:
-        message = await settleable.lock_for_settlement(
+        message = await settlement_facts.lock_for_settlement(
             db, tenant_id=owner.tenant_id, message_id=message_id
         )
         assert message is not None

@@ -78,7 +78,7 @@ async def test_a_request_names_its_attempt_and_ends_with_it(
     began = datetime.now(UTC)
     await harness.dispatch(message_id)
     request = provider.sent[0]
-    reference = f"hx-{owner.tenant_id}-{message_id}-1"
+    reference = await harness.reference(message_id)
     assert request == SmsRequest(
         to=TO,
         sender=owner.sender,

@@ -9,9 +9,8 @@ import pytest
 from models.enums import AttemptState, MessageStatus, ReportStatus
 from models.queries.messages import conclude as concluding
 from models.queries.messages import receipts
-from models.queries.messages.receipts import NewReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt
 from models.rules.messages.delivery_events import Mismatch
-from models.rules.messages.reference import Reference
 from models.session import Database
 from providers.ports.messages import Found, Report
 from tests.activities.doubles import AMBIGUOUS, FOUND, OWN, Scripted, own_id, report
@@ -62,7 +61,7 @@ async def test_a_finding_with_the_id_of_another_message_proves_nothing(
     harness = Harness(database, owner, provider)
     first = await harness.accept()
     await harness.dispatch(first)
-    theirs = Found(provider_message_id=own_id(f"hx-{owner.tenant_id}-{first}-1"))
+    theirs = Found(provider_message_id=own_id(await harness.reference(first)))
     harness = Harness(database, owner, Scripted(AMBIGUOUS, truths=[theirs]))
     second = await harness.accept()
     assert (await harness.dispatch(second)).verdict is Verdict.AMBIGUOUS
@@ -89,10 +88,10 @@ async def test_of_two_attempts_that_are_told_one_id_at_once_the_second_is_not_be
     first, second = await harness.accept(), await harness.accept()
     for message_id in (first, second):
         await harness.crash(message_id, deadline_in=timedelta(0), provider="one")
-    reference = Reference(tenant_id=owner.tenant_id, message_id=first, attempt=1)
+    attempt = AttemptKey(tenant_id=owner.tenant_id, message_id=first, public_id=0, number=1)
     delivered = replace(DELIVERED, provider_message_id="same")
     async with database.transaction() as db:
-        told = NewReceipt.about(reference, "one", delivered)
+        told = NewReceipt.about(attempt, "one", delivered)
         await receipts.store(db, told, CONTACT_KEYS, datetime.now(UTC))
         telling = asyncio.create_task(
             harness.tell(second, ReportStatus.DELIVERED, event_id="e2", id="same")
@@ -109,7 +108,7 @@ async def test_a_report_that_is_committed_while_absence_waits_for_its_lock_wins(
     harness = Harness(database, owner, Scripted())
     message_id = await harness.accept()
     await harness.crash(message_id, deadline_in=timedelta(0), provider="one")
-    reference = Reference(tenant_id=owner.tenant_id, message_id=message_id, attempt=1)
+    attempt = AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1)
 
     async def conclude() -> AttemptState:
         async with database.transaction() as db:
@@ -124,7 +123,7 @@ async def test_a_report_that_is_committed_while_absence_waits_for_its_lock_wins(
         return concluded.state
 
     async with database.transaction() as db:
-        told = NewReceipt.about(reference, "one", DELIVERED)
+        told = NewReceipt.about(attempt, "one", DELIVERED)
         await receipts.store(db, told, CONTACT_KEYS, datetime.now(UTC))
         concluding_it = asyncio.create_task(conclude())
         await until(lambda: waits_for_a_lock(harness, "WITH told AS"))

@@ -10,7 +10,7 @@ from models.enums import AttemptState, Channel, ReportStatus
 from models.queries.messages import conclude as concluding
 from models.queries.messages import inline_report_wait, receipts
 from models.queries.messages.inline_report_wait import AwaitedAttempt
-from models.queries.messages.receipts import NewReceipt, StoredReceipt
+from models.queries.messages.receipts import AttemptKey, NewReceipt, StoredReceipt
 from models.rules.messages.delivery_events import Mismatch
 from models.session import Database, WriteSession
 from tests.activities.doubles import AMBIGUOUS, Scripted
@@ -63,16 +63,19 @@ async def conclude(
 
 async def stored_now(db: WriteSession, awaited_inline: AwaitedAttempt) -> StoredReceipt | Mismatch:
     """Store the last report about an attempt."""
-    report = last_word(awaited_inline)
+    report = final_report(awaited_inline)
     return await receipts.store(db, report, CONTACT_KEYS, datetime.now(UTC))
 
 
-def last_word(awaited_inline: AwaitedAttempt) -> NewReceipt:
+def final_report(awaited_inline: AwaitedAttempt) -> NewReceipt:
     """Return the report that a message has arrived."""
     return NewReceipt(
-        tenant_id=awaited_inline.tenant_id,
-        message_id=awaited_inline.message_id,
-        attempt=awaited_inline.attempt,
+        attempt=AttemptKey(
+            tenant_id=awaited_inline.tenant_id,
+            message_id=awaited_inline.message_id,
+            public_id=0,
+            number=awaited_inline.attempt,
+        ),
         provider="one",
         event_id=f"e{awaited_inline.message_id}",
         provider_message_id="m1",
@@ -92,7 +95,7 @@ async def test_a_report_within_the_moment_is_seen_and_needs_no_signal(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    harness = Harness(database, owner, provider, patience=PATIENCE)
+    harness = Harness(database, owner, provider, report_timeout=PATIENCE)
     message_id = await harness.accept()
     dispatching = asyncio.create_task(harness.dispatch(message_id))
     await provider.called()
@@ -105,7 +108,7 @@ async def test_a_report_within_the_moment_is_seen_and_needs_no_signal(
 async def test_a_report_after_the_moment_is_nobodys_but_the_signals(
     database: Database, owner: Owner
 ) -> None:
-    harness = Harness(database, owner, Scripted(), patience=PATIENCE)
+    harness = Harness(database, owner, Scripted(), report_timeout=PATIENCE)
     message_id = await harness.accept()
     handed = await harness.dispatch(message_id)
     assert (handed.verdict, handed.reported) == (Verdict.ACCEPTED, False)
@@ -114,7 +117,7 @@ async def test_a_report_after_the_moment_is_nobodys_but_the_signals(
 
 
 async def test_a_lost_answer_is_not_attended(database: Database, owner: Owner) -> None:
-    harness = Harness(database, owner, Scripted(AMBIGUOUS), patience=PATIENCE)
+    harness = Harness(database, owner, Scripted(AMBIGUOUS), report_timeout=PATIENCE)
     message_id = await harness.accept()
     assert (await harness.dispatch(message_id)).verdict is Verdict.AMBIGUOUS
     assert await report_wait_until(harness, message_id) is None
@@ -123,8 +126,8 @@ async def test_a_lost_answer_is_not_attended(database: Database, owner: Owner) -
 async def test_no_report_falls_between_the_last_look_and_the_signal(
     database: Database, owner: Owner
 ) -> None:
-    patience = timedelta(milliseconds=100)
-    harness = Harness(database, owner, Scripted(), patience=patience, slots=1000)
+    report_timeout = timedelta(milliseconds=100)
+    harness = Harness(database, owner, Scripted(), report_timeout=report_timeout, slots=1000)
 
     async def race(around: float) -> tuple[DispatchResult, StoredReceipt]:
         message_id = await harness.accept()
@@ -211,7 +214,7 @@ async def test_a_report_that_comes_while_the_answer_is_written_down_is_looked_fo
 
 
 async def test_a_mail_to_several_is_never_attended(database: Database, owner: Owner) -> None:
-    harness = Harness(database, owner, Scripted(), patience=PATIENCE)
+    harness = Harness(database, owner, Scripted(), report_timeout=PATIENCE)
     message_id = await harness.accept()
     async with database.transaction() as db:
         await db.execute(
@@ -226,7 +229,7 @@ async def test_a_mail_to_several_is_never_attended(database: Database, owner: Ow
 
 
 async def test_the_line_of_a_busy_provider_is_not_held_up(database: Database, owner: Owner) -> None:
-    harness = Harness(database, owner, Scripted(), patience=PATIENCE)
+    harness = Harness(database, owner, Scripted(), report_timeout=PATIENCE)
     message_id = await harness.accept()
     await harness.dispatch(message_id, queued=True)
     assert await report_wait_until(harness, message_id) is None
@@ -241,9 +244,9 @@ async def test_a_route_that_reports_late_is_only_tried_now_and_then(
     attempt = await accepted_attempt(harness)
     for _ in range(15):
         await inline_report_wait.await_report(attempt, slow, timedelta(milliseconds=1))
-    tried = [inline_report_wait.patience_with(slow) is not None for _ in range(100)]
+    tried = [inline_report_wait.timeout_for(slow) is not None for _ in range(100)]
     assert sum(tried) == 5
-    assert inline_report_wait.patience_with(fast) is not None
+    assert inline_report_wait.timeout_for(fast) is not None
 
 
 async def test_a_route_that_became_fast_is_attended_again(database: Database, owner: Owner) -> None:
@@ -256,12 +259,12 @@ async def test_a_route_that_became_fast_is_attended_again(database: Database, ow
     await told_after(harness, attempt.message_id, 0)
     for _ in range(10):
         assert await inline_report_wait.await_report(attempt, route, timedelta(seconds=2))
-    assert all(inline_report_wait.patience_with(route) is not None for _ in range(100))
+    assert all(inline_report_wait.timeout_for(route) is not None for _ in range(100))
 
 
 async def test_zero_patience_attends_nothing(database: Database) -> None:
     inline_report_wait = InlineReportWait(database, timedelta(0))
-    assert inline_report_wait.patience_with(("one", Channel.SMS)) is None
+    assert inline_report_wait.timeout_for(("one", Channel.SMS)) is None
 
 
 async def test_what_was_reported_before_it_was_taken_is_not_attended(
@@ -269,7 +272,7 @@ async def test_what_was_reported_before_it_was_taken_is_not_attended(
 ) -> None:
     provider = Scripted()
     provider.may_answer.clear()
-    harness = Harness(database, owner, provider, patience=PATIENCE)
+    harness = Harness(database, owner, provider, report_timeout=PATIENCE)
     message_id = await harness.accept()
     dispatching = asyncio.create_task(harness.dispatch(message_id))
     await provider.called()

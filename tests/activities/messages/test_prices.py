@@ -96,7 +96,7 @@ def books(database: Database, owner: Owner) -> Books:
 @pytest.fixture
 def telling(database: Database, owner: Owner) -> Books:
     """The same with a provider that tells its prices."""
-    return Books(database, owner, Scripted(tells_price=True))
+    return Books(database, owner, Scripted(reports_price=True))
 
 
 def today() -> date:

@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from models.enums import ErrorCode, MessageStatus, ReportStatus
-from models.queries.messages import late_reports, settleable, settlement
+from models.queries.messages import late_reports, settlement, settlement_facts
 from models.rules.messages.settlement import End, end_by_report
 from models.session import Database
 from tests.activities.doubles import AMBIGUOUS, REFUSED_EVERYWHERE, Scripted
@@ -157,7 +157,7 @@ async def test_a_report_that_comes_while_settling_stays_open(
     if ending is Ending.OVER:  # the other door: it has ended before, and is looked at again
         await harness.settle(message_id, Ending.GIVEN_UP)
     async with database.transaction() as db:
-        message = await settleable.lock_for_settlement(
+        message = await settlement_facts.lock_for_settlement(
             db, tenant_id=owner.tenant_id, message_id=message_id
         )
         assert message is not None
@@ -186,7 +186,7 @@ async def test_whoever_ends_a_message_by_what_it_read_before_moves_nothing(
     await harness.tell(message_id, R.DELIVERED)
     now = datetime.now(UTC)
     async with database.transaction() as db:
-        read = await settleable.lock_for_settlement(
+        read = await settlement_facts.lock_for_settlement(
             db, tenant_id=owner.tenant_id, message_id=message_id
         )
         assert read is not None

@@ -209,7 +209,7 @@ async def test_settling_is_tried_for_ever_ever_more_seldom_and_never_fails_a_mes
     assert await harness.units() == (1, 0)
     assert await harness.failures(message_id) == [("settle", 7, "DataError")]
     assert FAILURES.labels("settle")._value.get() == before + 7
-    assert [r.levelname for r in caplog.records if r.msg == "step failed by its message"] == (
+    assert [r.levelname for r in caplog.records if r.msg == "step failed because of its input"] == (
         ["ERROR"] * 7
     )
 

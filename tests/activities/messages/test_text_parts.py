@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from activities.messages.text_parts import TextParts, Unprepared
+from activities.messages.text_parts import NeedsTextPart, TextParts
 from models.enums import Channel, MessageStatus
 from models.session import Database
 from providers.email_text.text_part import QUICK
@@ -149,7 +149,7 @@ async def test_many_merchants_of_one_tenant_hold_few_steps_and_all_tenants_not_a
 
     async def ask(one: Owner, merchant: int) -> str | datetime:
         step = DispatchStep(tenant_id=one.tenant_id, message_id=message_ids[one.tenant_id])
-        return await parts.make(step, Unprepared(merchant_id=merchant, urgent=False, html="x"))
+        return await parts.make(step, NeedsTextPart(merchant_id=merchant, urgent=False, html="x"))
 
     message_ids = {one.tenant_id: await mail(database, one, "x") for one in owners}
     held = []
@@ -211,7 +211,7 @@ async def make(
     parts: TextParts, owner: Owner, message_id: int, html: str, *, urgent: bool = False
 ) -> str | datetime:
     step = DispatchStep(tenant_id=owner.tenant_id, message_id=message_id)
-    mail = Unprepared(merchant_id=owner.merchant_id, urgent=urgent, html=html)
+    mail = NeedsTextPart(merchant_id=owner.merchant_id, urgent=urgent, html=html)
     return await parts.make(step, mail)
 
 

@@ -1,4 +1,4 @@
-"""Sweeping: what is due and silent gets its workflow, what was reported gets its effect."""
+"""Sweeping: what is due and stalled gets its workflow, what was reported gets its effect."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from activities.system.sweep_messages import Chore, Sweeping
+from activities.system.sweep_messages import Sweeping, SweepTask
 from cli.dev.postgres import EmbeddedPostgres
 from models.database.limits import HOUSEKEEPING
 from models.enums import MessageStatus, ReportStatus
@@ -59,26 +59,25 @@ async def harness(alone: Database) -> Harness:
     return Harness(alone, await make_owner(alone), Scripted())
 
 
-def sweeping(harness: Harness, client: Client, *, chores: Sequence[Chore[int]] = ()) -> Sweeping:
+def sweeping(harness: Harness, client: Client, *, tasks: Sequence[SweepTask[int]] = ()) -> Sweeping:
     routes = Routes([], {})
-    return Sweeping(
-        harness.database, client, WAITS, routes, every=EVERY, grace=GRACE, chores=chores
-    )
+    return Sweeping(harness.database, client, WAITS, routes, every=EVERY, grace=GRACE, tasks=tasks)
 
 
 async def sweep(harness: Harness, client: Client) -> SweepResult:
     return await ActivityEnvironment().run(sweeping(harness, client).sweep)
 
 
-async def silent(harness: Harness, *, since: timedelta, key: str | None = None) -> int:
+async def stalled(harness: Harness, *, since: timedelta, key: str | None = None) -> int:
     """Accept a message that is to be looked after since a while (or not yet)."""
     message = new_message(harness.owner, key=key)
     due = replace(message, sweep_at=datetime.now(UTC) - since)
     return await make_message(harness.database, due)
 
 
-def id_of(harness: Harness, message_id: int, key: str | None = None) -> str:
-    return keyed_workflow_id("send-sms", harness.owner.tenant_id, "", key, message_id)
+async def id_of(harness: Harness, message_id: int, key: str | None = None) -> str:
+    public_id = (await harness.message(message_id)).public_id
+    return keyed_workflow_id("send-sms", harness.owner.tenant_id, "", key, public_id)
 
 
 async def runs(client: Client, workflow_id: str) -> bool:
@@ -92,23 +91,23 @@ async def runs(client: Client, workflow_id: str) -> bool:
 
 async def test_only_what_is_due_and_silent_is_started(harness: Harness, client: Client) -> None:
     key = unique("key")
-    due = await silent(harness, since=SECOND, key=key)
-    unkeyed = await silent(harness, since=SECOND)
-    not_yet = await silent(harness, since=-timedelta(minutes=1))
-    ended = await silent(harness, since=SECOND)
+    due = await stalled(harness, since=SECOND, key=key)
+    unkeyed = await stalled(harness, since=SECOND)
+    not_yet = await stalled(harness, since=-timedelta(minutes=1))
+    ended = await stalled(harness, since=SECOND)
     await harness.settle(ended, Ending.BLOCKED)
     swept = await sweep(harness, client)
     assert swept == SweepResult(started=2, applied=0, next_in=EVERY)
-    assert await runs(client, id_of(harness, due, key))
-    assert await runs(client, id_of(harness, unkeyed))
-    assert not await runs(client, id_of(harness, not_yet))
-    assert not await runs(client, id_of(harness, ended))
+    assert await runs(client, await id_of(harness, due, key))
+    assert await runs(client, await id_of(harness, unkeyed))
+    assert not await runs(client, await id_of(harness, not_yet))
+    assert not await runs(client, await id_of(harness, ended))
 
 
 async def test_what_was_looked_after_is_left_alone_for_a_while(
     harness: Harness, client: Client
 ) -> None:
-    message_id = await silent(harness, since=SECOND)
+    message_id = await stalled(harness, since=SECOND)
     before = datetime.now(UTC)
     assert (await sweep(harness, client)).started == 1
     next_look = (await harness.message(message_id)).sweep_at
@@ -130,19 +129,19 @@ async def test_the_older_a_message_the_rarer_it_is_looked_after(
 
 
 async def test_two_sweepers_start_a_message_once(harness: Harness, client: Client) -> None:
-    ids = [await silent(harness, since=SECOND) for _ in range(10)]
+    ids = [await stalled(harness, since=SECOND) for _ in range(10)]
     swept = await asyncio.gather(*(sweep(harness, client) for _ in range(4)))
     assert sum(turn.started for turn in swept) == 10
     for message_id in ids:
-        assert await runs(client, id_of(harness, message_id))
+        assert await runs(client, await id_of(harness, message_id))
 
 
 async def test_a_message_whose_workflow_runs_is_left_to_it(
     harness: Harness, client: Client
 ) -> None:
-    message_id = await silent(harness, since=SECOND)
+    message_id = await stalled(harness, since=SECOND)
     await sweep(harness, client)
-    handle = client.get_workflow_handle(id_of(harness, message_id))
+    handle = client.get_workflow_handle(await id_of(harness, message_id))
     first = (await handle.describe()).run_id
     await _due_again(harness)
     assert (await sweep(harness, client)).started == 1
@@ -152,21 +151,21 @@ async def test_a_message_whose_workflow_runs_is_left_to_it(
 async def test_a_workflow_that_was_terminated_is_started_anew(
     harness: Harness, client: Client
 ) -> None:
-    message_id = await silent(harness, since=SECOND)
+    message_id = await stalled(harness, since=SECOND)
     await sweep(harness, client)
-    await client.get_workflow_handle(id_of(harness, message_id)).terminate()
+    await client.get_workflow_handle(await id_of(harness, message_id)).terminate()
     await _due_again(harness)
     assert (await sweep(harness, client)).started == 1
-    assert await runs(client, id_of(harness, message_id))
+    assert await runs(client, await id_of(harness, message_id))
 
 
 async def test_an_open_report_wakes_its_workflow(harness: Harness, client: Client) -> None:
-    message_id = await silent(harness, since=SECOND)
+    message_id = await stalled(harness, since=SECOND)
     await sweep(harness, client)
     await harness.dispatch(message_id)
     await harness.tell(message_id, ReportStatus.DELIVERED, received=datetime.now(UTC) - 2 * GRACE)
     assert (await sweep(harness, client)).applied == 1
-    history = await client.get_workflow_handle(id_of(harness, message_id)).fetch_history()
+    history = await client.get_workflow_handle(await id_of(harness, message_id)).fetch_history()
     signals = [
         event.workflow_execution_signaled_event_attributes.signal_name
         for event in history.events
@@ -258,10 +257,10 @@ async def test_a_finished_workflow_that_left_its_message_open_is_counted(
     harness: Harness, client: Client
 ) -> None:
     key, queue = unique("key"), unique("queue")
-    message_id = await silent(harness, since=SECOND, key=key)
+    message_id = await stalled(harness, since=SECOND, key=key)
     async with Worker(client, task_queue=queue, workflows=[OverAtOnce]):
         await client.execute_workflow(
-            OverAtOnce.run, id=id_of(harness, message_id, key), task_queue=queue
+            OverAtOnce.run, id=await id_of(harness, message_id, key), task_queue=queue
         )
     before = REGISTRY.get_sample_value("hexavox_stranded_messages_total") or 0
     assert (await sweep(harness, client)).started == 0
@@ -283,21 +282,21 @@ async def test_every_chore_is_done_and_one_that_fails_keeps_no_other_from_its_tu
         async def take(self, now: datetime, most: int) -> list[int]:
             raise ConnectionError("no database")
 
-        async def carry_on(self, row: int, /) -> bool:
+        async def resume(self, row: int, /) -> bool:
             raise AssertionError
 
     class Noting:
         async def take(self, now: datetime, most: int) -> list[int]:
             return [1, 2, 3]
 
-        async def carry_on(self, row: int, /) -> bool:
+        async def resume(self, row: int, /) -> bool:
             done.append(row)
             if row == 2:
                 raise ConnectionError("no Temporal")
             return True
 
-    chores: list[Chore[int]] = [Noting(), Broken(), Noting()]
-    body = sweeping(harness, client, chores=chores).sweep
+    tasks: list[SweepTask[int]] = [Noting(), Broken(), Noting()]
+    body = sweeping(harness, client, tasks=tasks).sweep
     swept = await ActivityEnvironment().run(body)
     assert swept == SweepResult(started=4, applied=0, next_in=EVERY)
     assert sorted(done) == [1, 1, 2, 2, 3, 3]
@@ -310,8 +309,8 @@ async def test_a_chore_that_has_more_to_do_than_a_turn_holds_goes_on_at_once(
         async def take(self, now: datetime, most: int) -> list[int]:
             return [0] * most
 
-        async def carry_on(self, row: int, /) -> bool:
+        async def resume(self, row: int, /) -> bool:
             return False
 
-    swept = await ActivityEnvironment().run(sweeping(harness, client, chores=[Endless()]).sweep)
+    swept = await ActivityEnvironment().run(sweeping(harness, client, tasks=[Endless()]).sweep)
     assert (swept.started, swept.next_in < SECOND) == (0, True)

@@ -10,8 +10,8 @@ from temporalio.worker import Worker
 
 from activities.system.sweep_payments import PaymentSweep
 from models.enums import ChargeState, PaymentStatus
-from models.queries.system.sweep_payments import SilentPayment
-from models.rules.billing.payments import Duty
+from models.queries.system.sweep_payments import StalledPayment
+from models.rules.billing.payments import PaymentAction
 from models.rules.waits import PaymentWaits
 from models.session import Database
 from tests.activities.gateways import OwnGateway, PaymentHarness
@@ -38,7 +38,7 @@ def sweep(database: Database, client: Client) -> PaymentSweep:
     return PaymentSweep(database, client, WAITS, grace=GRACE)
 
 
-async def mine(harness: PaymentHarness, sweep: PaymentSweep) -> list[SilentPayment]:
+async def mine(harness: PaymentHarness, sweep: PaymentSweep) -> list[StalledPayment]:
     """Take those of the test's own tenant; the others are nobody's any more."""
     found = await sweep.take(datetime.now(UTC), 10_000)
     return [payment for payment in found if payment.tenant_id == harness.owner.tenant_id]
@@ -53,9 +53,10 @@ async def test_what_is_silent_is_taken_once_and_left_alone_for_a_while(
     await harness.carry(over)
     [taken] = await mine(harness, sweep)
     row = await harness.row(payment_id)
-    assert taken == SilentPayment(
+    assert taken == StalledPayment(
         tenant_id=harness.owner.tenant_id,
         payment_id=payment_id,
+        public_id=row.public_id,
         merchant=harness.owner.merchant,
         channel=row.channel,
         scope="",
@@ -70,11 +71,11 @@ async def test_what_is_silent_is_taken_once_and_left_alone_for_a_while(
 async def test_a_payment_without_a_workflow_gets_one(
     harness: PaymentHarness, sweep: PaymentSweep, client: Client
 ) -> None:
-    payment_id = await harness.order()
+    await harness.order()
     [payment] = await mine(harness, sweep)
-    assert await sweep.carry_on(payment)
-    assert await sweep.carry_on(payment), "one that runs is left to it"
-    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment_id)
+    assert await sweep.resume(payment)
+    assert await sweep.resume(payment), "one that runs is left to it"
+    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment.public_id)
     described = await client.get_workflow_handle(id).describe()
     assert described.workflow_type == "upgrade"
     assert described.status is WorkflowExecutionStatus.RUNNING
@@ -92,8 +93,8 @@ async def test_a_running_workflow_is_told_what_the_row_knows(
     await harness.tell(payment_id, ChargeState.SUCCEEDED)
     [payment] = await mine(harness, sweep)
     assert payment.told
-    await sweep.carry_on(payment)
-    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment_id)
+    await sweep.resume(payment)
+    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment.public_id)
     events = (await client.get_workflow_handle(id).fetch_history()).events
     signaled = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
     assert [event.event_type for event in events].count(signaled) == 1
@@ -102,18 +103,18 @@ async def test_a_running_workflow_is_told_what_the_row_knows(
 async def test_a_payment_that_money_opened_again_starts_anew_though_its_workflow_had_ended(
     harness: PaymentHarness, sweep: PaymentSweep, client: Client
 ) -> None:
-    payment_id = await harness.order()
+    await harness.order()
     [payment] = await mine(harness, sweep)
-    over = PaymentProgress(status=PaymentStatus.FAILED, duty=Duty.NOTHING)
+    over = PaymentProgress(status=PaymentStatus.FAILED, next_action=PaymentAction.NONE)
     charge, _ = fake(steps.charge, over, repeat_last=True)
     worker = Worker(client, task_queue=names.MONEY, workflows=[Upgrade], activities=[charge])
     handle = client.get_workflow_handle(
-        names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment_id)
+        names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment.public_id)
     )
     async with worker:
-        await sweep.carry_on(payment)
+        await sweep.resume(payment)
         assert await handle.result() == PaymentStatus.FAILED
         first = (await handle.describe()).run_id
-        assert await sweep.carry_on(replace(payment, told=True))
+        assert await sweep.resume(replace(payment, told=True))
         assert await handle.result() == PaymentStatus.FAILED
     assert (await handle.describe()).run_id != first

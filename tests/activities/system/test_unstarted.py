@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.system.sweep_messages import Sweeping
 from models.enums import MessageType, ReportStatus
-from models.queries.system.sweep_messages import look_again, take_unstarted
+from models.queries.system.sweep_messages import reschedule, take_unstarted
 from providers.routing import Routes
 from tests.activities.doubles import Scripted
 from tests.activities.harness import Harness
@@ -44,6 +44,21 @@ async def taken(harness: Harness, most: int) -> list[int]:
             db, now=datetime.now(UTC), grace=GRACE, longest=10 * GRACE, most=most
         )
     return [message.message_id for message in found]
+
+
+def sweeping(
+    harness: Harness, client: Client, *, every: timedelta, look_every: timedelta
+) -> Sweeping:
+    """A sweeper that looks for what is not started between its turns."""
+    return Sweeping(
+        harness.database,
+        client,
+        WAITS,
+        Routes([], {}),
+        every=every,
+        grace=GRACE,
+        look_every=look_every,
+    )
 
 
 async def test_otps_are_started_first_then_by_urgency(harness: Harness) -> None:
@@ -87,7 +102,7 @@ async def test_a_message_that_is_due_later_is_started_in_time_if_nobody_did(
         harness.database, replace(later, sweep_at=datetime.now(UTC) - SECOND)
     )
     assert (await sweep(harness, client)).started == 1
-    assert await runs(client, id_of(harness, message_id))
+    assert await runs(client, await id_of(harness, message_id))
 
 
 async def test_a_claim_is_left_alone_for_the_grace(harness: Harness) -> None:
@@ -117,8 +132,8 @@ async def test_what_was_started_and_waits_for_a_worker_is_left_alone(harness: Ha
     later = soon + 2 * timedelta(minutes=1)
     tenant = harness.owner.tenant_id
     async with harness.database.transaction() as db:
-        await look_again(db, [(tenant, waiting), (tenant, tried)], later, later=True)
-        await look_again(db, [(tenant, waiting)], soon, later=True)
+        await reschedule(db, [(tenant, waiting), (tenant, tried)], later, later=True)
+        await reschedule(db, [(tenant, waiting)], soon, later=True)
     assert (await harness.message(waiting)).sweep_at == later
     assert (await harness.message(tried)).sweep_at == of_attempt
 
@@ -134,21 +149,12 @@ async def test_what_temporal_would_not_take_has_its_next_turn_soon(harness: Harn
 async def test_between_full_turns_it_looks_again_for_what_is_not_started(
     harness: Harness, client: Client
 ) -> None:
-    routes = Routes([], {})
-    watching = Sweeping(
-        harness.database,
-        client,
-        WAITS,
-        routes,
-        every=2 * SECOND,
-        grace=GRACE,
-        look_every=SECOND / 10,
-    )
+    watching = sweeping(harness, client, every=2 * SECOND, look_every=SECOND / 10)
     under_way = asyncio.create_task(ActivityEnvironment().run(watching.sweep))
     await asyncio.sleep(0.5)  # its full turn is over, or finds it as well
     message_id = await unstarted(harness, MessageType.OTP)
     assert (await under_way).started == 1
-    assert await runs(client, id_of(harness, message_id))
+    assert await runs(client, await id_of(harness, message_id))
 
 
 async def test_a_turn_that_was_full_is_followed_at_once_and_not_by_the_watch(
@@ -172,15 +178,7 @@ async def test_a_turn_that_was_full_is_followed_at_once_and_not_by_the_watch(
             ),
             {"t": harness.owner.tenant_id},
         )
-    watching = Sweeping(
-        harness.database,
-        client,
-        WAITS,
-        Routes([], {}),
-        every=timedelta(hours=1),
-        grace=GRACE,
-        look_every=SECOND,
-    )
+    watching = sweeping(harness, client, every=timedelta(hours=1), look_every=SECOND)
     async with asyncio.timeout(15):
         swept = await ActivityEnvironment().run(watching.sweep)
     assert swept.next_in < SECOND
@@ -192,15 +190,7 @@ async def test_a_turn_that_was_full_is_followed_at_once_and_not_by_the_watch(
 async def test_a_worker_that_shuts_down_is_not_held_up_by_the_watch(
     harness: Harness, client: Client
 ) -> None:
-    watching = Sweeping(
-        harness.database,
-        client,
-        WAITS,
-        Routes([], {}),
-        every=timedelta(hours=1),
-        grace=GRACE,
-        look_every=SECOND,
-    )
+    watching = sweeping(harness, client, every=timedelta(hours=1), look_every=SECOND)
     environment = ActivityEnvironment()
     under_way = asyncio.create_task(environment.run(watching.sweep))
     await asyncio.sleep(0.2)

@@ -8,11 +8,13 @@ import pytest
 
 from models.enums import AlertSeverity, AlertType, Channel, MessageStatus
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.rules.billing.periods import day_of
 from models.rules.messages.settlement import End
 from models.session import Database
 from tests.api.integrator import GYM, SMS, Integrator, make_merchant
+from tests.factories import claim_once
+from tests.shown_ids import row_of
 
 NOON = datetime(2026, 4, 16, 12, tzinfo=UTC)
 
@@ -45,7 +47,8 @@ async def deliver(database: Database, tenant_id: int, message_id: int) -> None:
     """End a message with its units used."""
     now = datetime.now(UTC)
     async with database.transaction() as db:
-        message = await settleable.lock_for_settlement(
+        await claim_once(db, tenant_id, message_id, now)
+        message = await settlement_facts.lock_for_settlement(
             db, tenant_id=tenant_id, message_id=message_id
         )
         assert message is not None
@@ -192,7 +195,8 @@ async def test_alerts_are_walked_whole_while_new_ones_arrive(
         assert following is None or "open=true" in following
         await warn(database, integrator.tenant_id, subject=f"late{len(seen)}")
     assert len(seen) == 5
-    assert seen == sorted(seen, key=int, reverse=True)
+    rows = [await row_of(database, "alert", alert) for alert in seen]
+    assert rows == sorted(rows, reverse=True)
 
 
 async def test_lowering_and_raising_a_limit_moves_the_warning_with_it(
@@ -201,7 +205,8 @@ async def test_lowering_and_raising_a_limit_moves_the_warning_with_it(
     sent = await gym.post("/messages/sms", SMS)
     await gym.post("/merchants", {**GYM, "smsLimit": 1})
     assert await types(gym) == []  # held is not used
-    await deliver(database, gym.tenant_id, int(sent.json()["messageId"]))
+    message_id = await row_of(database, "message", sent.json()["messageId"])
+    await deliver(database, gym.tenant_id, message_id)
     assert await types(gym, open="true") == ["USAGE_THRESHOLD"] * 2
     await gym.post("/merchants", {"merchantId": "gym-a", "displayName": "Gym A"})
     assert len(await types(gym, open="true")) == 2

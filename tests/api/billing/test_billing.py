@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from api.services.billing.upgrades import Billing
 from models.session import Database
+from tests.api.container import put_in, restored
 from tests.api.doubles import Clock, FakeUpgradeStarter
 from tests.api.integrator import GYM, Integrator, make_merchant
 from tests.factories import add_price, make_owner
@@ -43,10 +44,10 @@ def counter(
     app: FastAPI, database: Database, upgrades: FakeUpgradeStarter, clock: Clock
 ) -> Iterator[None]:
     """The real service, of which only Temporal and the clock are doubles."""
-    real = app.state.billing
-    app.state.billing = Billing(database, upgrades, sweep_grace=timedelta(minutes=1), clock=clock)
-    yield
-    app.state.billing = real
+    billing = Billing(database, upgrades, sweep_grace=timedelta(minutes=1), clock=clock)
+    with restored(app):
+        put_in(app, "billing", upgrades=billing)
+        yield
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ async def test_the_guides_upgrade_is_answered_as_the_guide_says(
     assert payment_id.startswith("pay_")
     [start] = upgrades.started
     assert start.workflow_id == f"upgrade/{gym.tenant_id}/upgrade-key"
-    assert start.payment_id == int(payment_id.removeprefix("pay_"))
+    assert start.public_id == int(payment_id.removeprefix("pay_"))
     assert "pm_123" not in repr(start)
 
 
@@ -241,7 +242,7 @@ async def test_a_reference_belongs_to_one_merchant(gym: Integrator, database: Da
 
 
 async def test_an_inactive_merchant_buys_nothing_but_hears_of_what_it_bought(
-    gym: Integrator, database: Database
+    gym: Integrator,
 ) -> None:
     first = await gym.post("/billing/upgrade", UPGRADE, key="k")
     await gym.post("/merchants", {**GYM, "active": False})
@@ -312,7 +313,7 @@ async def test_the_ledger_is_shown_page_by_page_and_by_channel(
     owner = await make_owner(database)
     for units in (5, 6, 7):
         await grant(database, owner, units)
-    who = Integrator(client, owner.tenant_id, 0, owner.headers)
+    who = Integrator(client, owner.tenant_id, owner.tenant_public_id, 0, owner.headers)
     shown: list[int] = []
     answer = await who.get("/billing/ledger", merchantId=owner.merchant, limit="2")
     shown += [entry["balance"] for entry in answer.json()]
@@ -339,7 +340,7 @@ async def test_a_ledger_is_asked_for_by_merchant_and_known_words(
     assert (response.status_code, response.json()["code"]) == (400, "VALIDATION_FAILED")
 
 
-async def test_the_payment_method_is_shown_nowhere(gym: Integrator, database: Database) -> None:
+async def test_the_payment_method_is_shown_nowhere(gym: Integrator) -> None:
     secret = {**UPGRADE, "paymentMethodId": "pm_never_shown"}
     answers = [
         await gym.post("/billing/upgrade", secret, key="k"),

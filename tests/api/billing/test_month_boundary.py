@@ -1,5 +1,6 @@
 """The monthly allowance at midnight of the first: a send is of the month it was accepted in."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,11 +10,14 @@ from sqlalchemy import text
 
 from api.services.tenants.merchants import Merchants
 from models.enums import MessageStatus
-from models.queries.messages import settleable, settlement
+from models.queries.messages import settlement, settlement_facts
 from models.rules.messages.settlement import End
 from models.session import Database
+from tests.api.container import services_of
 from tests.api.doubles import Clock
 from tests.api.integrator import SMS, Integrator
+from tests.factories import claim_once
+from tests.shown_ids import row_of
 
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
 BEFORE, AFTER = MIDNIGHT - timedelta(milliseconds=1), MIDNIGHT
@@ -29,10 +33,13 @@ class Month:
         self._clock = clock
 
     async def sent(self, at: datetime) -> tuple[int, int]:
-        """Send one SMS of one unit; return the status of the answer and the message's id."""
+        """Send one SMS of one unit; return the status of the answer and the message's row."""
         self._clock.now = at
         response = await self._gym.post("/messages/sms", SMS)
-        return response.status_code, int(response.json().get("messageId", 0))
+        if response.status_code != 200:
+            return response.status_code, 0
+        row = await row_of(self._database, "message", response.json()["messageId"])
+        return response.status_code, row
 
     async def end(self, message_id: int, at: datetime, *, captured: int) -> bool:
         """End a message: delivered, or failed with its hold released."""
@@ -45,7 +52,9 @@ class Month:
                 day=at.date(),
             )
         async with self._database.transaction() as db:
-            message = await settleable.lock_for_settlement(
+            if captured:
+                await claim_once(db, self._gym.tenant_id, message_id, at, provider="simulator")
+            message = await settlement_facts.lock_for_settlement(
                 db, tenant_id=self._gym.tenant_id, message_id=message_id
             )
             assert message is not None
@@ -67,7 +76,7 @@ class Month:
 
 @pytest.fixture
 async def month(gym: Integrator, app: FastAPI, database: Database, clock: Clock) -> Month:
-    app.state.merchants = Merchants(database, clock)
+    app.state.services = replace(services_of(app), merchants=Merchants(database, clock))
     limit: dict[str, Any] = {"merchantId": "gym-a", "displayName": "Gym A", "smsLimit": 3}
     assert (await gym.post("/merchants", limit)).status_code == 200
     return Month(gym, database, clock)

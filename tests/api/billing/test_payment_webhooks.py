@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,13 +16,16 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from api.services.billing.payment_reports import PaymentNews
+from api.services.billing.payment_reports import PaymentWebhooks
 from models.enums import ChargeState
+from models.rules.messages.reference import PaymentReference, parse_payment_reference
 from models.session import Database
 from providers.simulator import payments
 from tests.activities.gateways import LOST, OwnGateway, PaymentHarness
+from tests.api.container import put_in, restored
 from tests.api.doubles import FakeUpgradeStarter
-from tests.factories import Owner
+from tests.factories import Owner, make_owner
+from tests.shown_ids import row_of
 
 SECRET = "for-tests-only-too"
 
@@ -29,16 +33,17 @@ SECRET = "for-tests-only-too"
 @pytest.fixture
 def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
     """Where woken workflows are written down, behind the real service."""
-    real, starter = app.state.payment_news, FakeUpgradeStarter()
-    app.state.payment_news = PaymentNews(
+    starter = FakeUpgradeStarter()
+    news = PaymentWebhooks(
         database,
         starter,
         {"simulator": payments.verifier(SECRET)},
         sweep_grace=timedelta(seconds=5),
         clock=lambda: datetime.now(UTC),
     )
-    yield starter
-    app.state.payment_news = real
+    with restored(app):
+        put_in(app, "billing", payment_webhooks=news)
+        yield starter
 
 
 @pytest.fixture
@@ -74,8 +79,8 @@ def news(reference: str, **changed: Any) -> dict[str, Any]:
     }
 
 
-def payment_of(reference: str) -> int:
-    return int(reference.split("-")[2])
+async def payment_of(harness: PaymentHarness, reference: str) -> int:
+    return await row_of(harness.database, "payment", reference.split("-")[2])
 
 
 async def post(
@@ -111,7 +116,7 @@ async def test_news_take_effect_and_wake_the_workflow(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str, upgrades: FakeUpgradeStarter
 ) -> None:
     assert (await post(client, reference, news(reference))).status_code == 204
-    row = await harness.row(payment_of(reference))
+    row = await harness.row(await payment_of(harness, reference))
     assert (row.status, row.taken_at is not None, row.completed_at) == ("SUCCEEDED", True, None)
     assert row.sweep_at <= datetime.now(UTC) + timedelta(seconds=5)
     assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_id}/k"]
@@ -122,7 +127,7 @@ async def test_telling_it_again_changes_nothing(
 ) -> None:
     body = news(reference)
     await post(client, reference, body)
-    await harness.take("grant", payment_of(reference))
+    await harness.take("grant", await payment_of(harness, reference))
     before = await everything(harness)
     row_changed = len(upgrades.row_changed)
     answers = await asyncio.gather(*(post(client, reference, body) for _ in range(10)))
@@ -138,7 +143,8 @@ async def test_a_payment_that_news_end_is_counted_once(
     before = failures_counted()
     for event in ("1", "1", "2"):
         await post(client, reference, news(reference, status="failed", eventId=event))
-    assert (await harness.take("await_payment", payment_of(reference))).moved is False
+    payment_id = await payment_of(harness, reference)
+    assert (await harness.take("await_payment", payment_id)).moved is False
     assert failures_counted() == before + 1
 
 
@@ -186,7 +192,7 @@ async def test_news_of_a_charge_that_nobody_ordered_are_dropped(
     assert (await post(client, reference, news(reference, **changed))).status_code == 204
     assert await everything(harness) == before
     assert (dropped("AMOUNT"), upgrades.row_changed) == (counted + 1, [])
-    assert "the gateway tells of another charge than was ordered" in caplog.messages
+    assert "the charge at the gateway does not match the payment" in caplog.messages
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
@@ -228,11 +234,11 @@ async def test_a_charge_that_another_payment_takes_at_the_same_moment_is_dropped
     await harness.take("charge", other)
     unpaid = str(await harness.reference(other))
     counted = dropped("CHARGE_ID")
-    charge = f"ch-new-{reference}"
+    charge, payment_id = f"ch-new-{reference}", await payment_of(harness, reference)
     async with harness.database.transaction() as db:
         await db.execute(
             text("UPDATE payment SET charge_id = :c WHERE tenant_id = :t AND id = :p"),
-            {"c": charge, "t": harness.owner.tenant_id, "p": payment_of(reference)},
+            {"c": charge, "t": harness.owner.tenant_id, "p": payment_id},
         )
         told = asyncio.create_task(post(client, unpaid, news(unpaid, chargeId=charge)))
         async with asyncio.timeout(5):
@@ -254,7 +260,10 @@ async def test_news_of_an_old_charge_under_the_same_ids_are_404(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     before = await everything(harness)
-    for old in (reference.rpartition("-")[0], f"{reference[:-8]}aaaaaaaa"):
+    owner, row_id = harness.owner, await payment_of(harness, reference)
+    by_rows = PaymentReference(tenant=owner.tenant_id, payment=row_id)
+    by_row = PaymentReference(tenant=owner.tenant_public_id, payment=row_id)
+    for old in (str(by_rows), str(by_row), f"hxp-{owner.tenant_id}-{row_id}-aaaaaaaa"):
         assert (await post(client, old, news(old))).status_code == 404
     assert await everything(harness) == before
 
@@ -269,10 +278,12 @@ async def test_a_report_about_a_message_is_no_news_of_a_charge(
 
 
 async def test_news_for_nobody_are_404(
-    client: httpx.AsyncClient, harness: PaymentHarness, reference: str, database: Database
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
-    nobody = str(await harness.reference(10**17))
-    assert (await post(client, nobody, news(nobody))).status_code == 404
+    named = parse_payment_reference(reference)
+    assert named is not None
+    for nobody in (replace(named, payment=named.payment ^ 1), replace(named, tenant=1)):
+        assert (await post(client, str(nobody), news(str(nobody)))).status_code == 404
     assert (await post(client, reference, news(reference), gateway="other")).status_code == 404
     never_asked = str(await harness.reference(await harness.order()))
     assert (await post(client, never_asked, news(never_asked))).status_code == 404
@@ -319,7 +330,9 @@ async def test_a_body_that_is_no_news_is_400(
 async def test_news_of_another_tenants_payment_reach_only_that_one(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str, database: Database
 ) -> None:
-    crossed = reference.replace(str(harness.owner.tenant_id), str(harness.owner.tenant_id + 1), 1)
+    stranger = await make_owner(database)
+    own = str(harness.owner.tenant_public_id)
+    crossed = reference.replace(own, str(stranger.tenant_public_id), 1)
     assert (await post(client, crossed, news(crossed))).status_code == 404
     async with database.read() as db:
         found = await db.execute(

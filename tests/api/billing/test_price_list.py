@@ -17,6 +17,7 @@ from models.enums import Channel
 from models.queries.billing import prices
 from models.rules.billing.price_file import read_prices
 from models.session import Database
+from tests.api.container import put_in, restored
 from tests.api.doubles import FakeUpgradeStarter
 from tests.api.integrator import GYM, Integrator, make_integrator, make_merchant, make_tenant
 from tests.factories import add_price, unique
@@ -38,15 +39,15 @@ EVERYBODY = 0
 @pytest.fixture(autouse=True)
 def counter(app: FastAPI, database: Database) -> Iterator[None]:
     """The real service, of which only Temporal is a double."""
-    real = app.state.billing
-    app.state.billing = Billing(
+    billing = Billing(
         database,
         FakeUpgradeStarter(),
         sweep_grace=timedelta(minutes=1),
         clock=lambda: datetime.now(UTC),
     )
-    yield
-    app.state.billing = real
+    with restored(app):
+        put_in(app, "billing", upgrades=billing)
+        yield
 
 
 @pytest.fixture

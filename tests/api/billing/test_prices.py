@@ -11,6 +11,7 @@ from models.enums import Channel, PriceSource, UnpricedReason, UsageState
 from models.session import Database
 from models.tables.usage import UsageCorrection, UsageRecord
 from tests.api.integrator import Integrator, make_merchant, make_message
+from tests.shown_ids import shown
 
 DAY = date(2026, 4, 16)
 Recorded = Callable[..., Awaitable[str]]
@@ -45,7 +46,7 @@ def recorded(database: Database, integrator: Integrator) -> Recorded:
             await db.flush()
             for cost in corrections:
                 db.add(UsageCorrection(**common, **where, cost=Decimal(cost), posted_at=now))
-        return str(message)
+        return str(await shown(database, "message", message))
 
     return add
 
@@ -95,4 +96,4 @@ async def test_what_nobody_knows_the_price_of_has_none(
 async def test_what_has_not_ended_has_no_price(integrator: Integrator, database: Database) -> None:
     merchant = await make_merchant(database, integrator.tenant_id)
     message = await make_message(database, integrator.tenant_id, merchant)
-    assert await price(integrator, str(message)) is None
+    assert await price(integrator, str(await shown(database, "message", message))) is None

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from api.services.billing.usage_reports import Reports
 from models.enums import Channel, UnpricedReason
 from models.session import Database
+from tests.api.container import put_in, restored
 from tests.api.doubles import Clock
 from tests.api.integrator import Integrator, make_merchant
 from tests.factories import Owner
@@ -31,9 +32,9 @@ MAIL = partial(Use, channel=Channel.EMAIL, provider="ses", country="")
 async def reader(app: FastAPI, client: httpx.AsyncClient, database: Database, owner: Owner) -> Any:
     """A tenant whose first day is the 14th, since it was made on the next, reads on the 16th."""
     await born(database, owner, datetime(2026, 4, 15, 8, tzinfo=UTC))
-    real, app.state.reports = app.state.reports, Reports(database, Clock(NOW))
-    yield Integrator(client, owner.tenant_id, 0, owner.headers)
-    app.state.reports = real
+    with restored(app):
+        put_in(app, "billing", reports=Reports(database, Clock(NOW)))
+        yield Integrator(client, owner.tenant_id, owner.tenant_public_id, 0, owner.headers)
 
 
 async def test_without_credentials_both_are_401(client: httpx.AsyncClient) -> None:
@@ -198,7 +199,7 @@ async def test_one_merchant_is_reported_alone(
 
 
 async def test_another_tenant_sees_nothing_of_it(
-    reader: Integrator, stranger: Integrator, database: Database, owner: Owner
+    stranger: Integrator, database: Database, owner: Owner
 ) -> None:
     await book(database, owner, Use(day=D14, cost=Decimal("1.25")))
     report = (await stranger.get("/reports/usage", **APRIL)).json()

@@ -88,10 +88,13 @@ async def test_an_address_is_one_contact_in_any_case_and_kept_as_given(gym: Inte
     [
         ({"contact": "8135551234"}, "INVALID_PHONE_NUMBER"),
         ({"contact": "+1"}, "INVALID_PHONE_NUMBER"),
+        ({"contact": "+15551234"}, "INVALID_PHONE_NUMBER"),
+        ({"contact": "+18131551234"}, "INVALID_PHONE_NUMBER"),
         ({"contact": "a@b.example"}, "INVALID_PHONE_NUMBER"),
         ({"channel": "EMAIL"}, "INVALID_EMAIL"),
         ({"channel": "EMAIL", "contact": "a@b@c.example"}, "INVALID_EMAIL"),
         ({"channel": "EMAIL", "contact": "a@nowhere"}, "INVALID_EMAIL"),
+        ({"channel": "EMAIL", "contact": "-a@b.example"}, "INVALID_EMAIL"),
         ({"channel": "FAX"}, "VALIDATION_FAILED"),
         ({"status": "MAYBE"}, "VALIDATION_FAILED"),
         ({"source": ""}, "VALIDATION_FAILED"),

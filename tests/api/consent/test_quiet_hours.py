@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.session import Database
 from tests.api.doubles import Clock
 from tests.api.integrator import CONSENT, EMAIL, SMS, Integrator
 
@@ -80,9 +79,7 @@ async def test_what_is_no_marketing_goes_at_night(
     assert (status, send_at) == ("QUEUED", None)
 
 
-async def test_a_mail_rings_nobody(
-    consenting: Integrator, clock: Clock, database: Database
-) -> None:
+async def test_a_mail_rings_nobody(consenting: Integrator, clock: Clock) -> None:
     clock.now = NIGHT
     answer = await consenting.post("/messages/email", {**EMAIL, "type": "MARKETING"})
     assert answer.json()["status"] == "QUEUED"

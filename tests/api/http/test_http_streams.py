@@ -14,7 +14,7 @@ from models.logs import Formatter
 from models.session import Database
 from providers.ports.messages import Recording
 from tests.api.calls import make_call
-from tests.api.doubles import FakeKeeper
+from tests.api.doubles import FakeRecordingProvider
 from tests.api.integrator import Integrator
 from tests.api.raw_http import Client
 
@@ -98,7 +98,7 @@ def is_killed(client: Client) -> None:
 async def test_a_listener_who_leaves_ends_the_stream(
     gym: Integrator,
     database: Database,
-    keeper: FakeKeeper,
+    recording_provider: FakeRecordingProvider,
     port: int,
     lines: list[dict[str, str]],
     end: Listening,
@@ -106,7 +106,7 @@ async def test_a_listener_who_leaves_ends_the_stream(
     fails: bool,
 ) -> None:
     tape = Tape(size, fails)
-    keeper.answer = Recording(length=None, chunks=tape.play())
+    recording_provider.answer = Recording(length=None, chunks=tape.play())
     call = await make_call(database, gym)
     credentials = "".join(f"{name}: {value}\r\n" for name, value in gym.headers.items())
     lines.clear()
@@ -127,13 +127,13 @@ async def test_a_listener_who_leaves_ends_the_stream(
 async def test_a_body_that_breaks_while_it_is_answered_ends_the_connection(
     gym: Integrator,
     database: Database,
-    keeper: FakeKeeper,
+    recording_provider: FakeRecordingProvider,
     port: int,
     lines: list[dict[str, str]],
     broken: bytes,
 ) -> None:
     tape = Tape(10, fails=False)
-    keeper.answer = Recording(length=None, chunks=tape.play())
+    recording_provider.answer = Recording(length=None, chunks=tape.play())
     call = await make_call(database, gym)
     credentials = "".join(f"{name}: {value}\r\n" for name, value in gym.headers.items())
     with Client(port) as client:
@@ -153,13 +153,13 @@ async def test_a_body_that_breaks_while_it_is_answered_ends_the_connection(
 async def test_head_of_a_recording_does_not_play_it(
     gym: Integrator,
     database: Database,
-    keeper: FakeKeeper,
+    recording_provider: FakeRecordingProvider,
     port: int,
     lines: list[dict[str, str]],
     fails: bool,
 ) -> None:
     tape = Tape(10, fails)
-    keeper.answer = Recording(length=12345, chunks=tape.play())
+    recording_provider.answer = Recording(length=12345, chunks=tape.play())
     call = await make_call(database, gym)
     credentials = "".join(f"{name}: {value}\r\n" for name, value in gym.headers.items())
     with Client(port) as client:

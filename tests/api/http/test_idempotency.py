@@ -15,6 +15,7 @@ from models.tables.consent import ConsentChange
 from models.tables.idempotency import IdempotencyRecord
 from tests.api.doubles import FakeSending
 from tests.api.integrator import CONSENT, GYM, SMS, Integrator, make_merchant
+from tests.shown_ids import shown
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
 
@@ -82,7 +83,7 @@ async def test_the_order_of_names_does_not_matter(integrator: Integrator) -> Non
     assert response.headers["Idempotency-Replayed"] == "true"
 
 
-async def test_keys_belong_to_tenant_merchant_and_operation(
+async def test_keys_belong_to_tenant_merchant_and_route(
     integrator: Integrator, stranger: Integrator, database: Database, merchant_key: MerchantKey
 ) -> None:
     own = await make_merchant(database, integrator.tenant_id)
@@ -99,13 +100,13 @@ async def test_keys_belong_to_tenant_merchant_and_operation(
     ] * 4
     async with database.read() as db:
         rows = await db.execute(
-            select(col(IdempotencyRecord.operation), col(IdempotencyRecord.scope))
+            select(col(IdempotencyRecord.route), col(IdempotencyRecord.scope))
             .where(col(IdempotencyRecord.tenant_id) == integrator.tenant_id)
-            .order_by(col(IdempotencyRecord.operation), col(IdempotencyRecord.scope))
+            .order_by(col(IdempotencyRecord.route), col(IdempotencyRecord.scope))
         )
     assert [tuple(row) for row in rows] == [
         ("POST /api/v1/consents", ""),
-        ("POST /api/v1/consents", str(own)),
+        ("POST /api/v1/consents", str(await shown(database, "merchant", own))),
         ("POST /api/v1/merchants", ""),
     ]
 
@@ -126,7 +127,7 @@ async def test_a_send_is_asked_for_with_what_identifies_it(
     await integrator.post("/messages/sms", SMS, key="quoted")
     first, second = sending.requests
     assert first == second
-    assert (first.operation, first.scope, first.key) == ("POST /api/v1/messages/sms", "", "quoted")
+    assert (first.route, first.scope, first.key) == ("POST /api/v1/messages/sms", "", "quoted")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -38,7 +39,7 @@ async def wire(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def caller(wire: httpx.AsyncClient, integrator: Integrator) -> Integrator:
     """The integrator, over the wire."""
-    return Integrator(wire, integrator.tenant_id, integrator.key_id, integrator.headers)
+    return replace(integrator, client=wire)
 
 
 def _chunks(size: int) -> Iterator[bytes]:
@@ -169,7 +170,7 @@ async def test_who_never_stops_is_cut_off() -> None:
     assert (sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]) == (413, True)
 
 
-async def test_a_client_that_goes_away_is_no_error(app: FastAPI, wire: httpx.AsyncClient) -> None:
+async def test_a_client_that_goes_away_is_no_error(wire: httpx.AsyncClient) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.base_url.port)
     writer.write(b"POST /api/v1/merchants HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{")
     await writer.drain()

@@ -7,6 +7,7 @@ import pytest
 
 from models.session import Database
 from tests.api.integrator import CONSENT, GYM, Integrator, make_merchant, make_message
+from tests.shown_ids import row_of
 
 
 async def _walk(integrator: Integrator, first: str) -> list[dict[str, object]]:
@@ -65,7 +66,7 @@ async def test_messages_are_walked_whole_while_new_ones_arrive(
     await make_message(database, integrator.tenant_id, merchant)
     rest = await _walk(integrator, first.links["next"]["url"])
     found = [message["messageId"] for message in [*first.json(), *rest]]
-    assert found == [str(number) for number in reversed(made)]
+    assert [await row_of(database, "message", one) for one in found] == made[::-1]
 
 
 @pytest.mark.parametrize("limit", ["5", "6"])

@@ -49,7 +49,8 @@ async def test_a_bug_is_a_500_with_an_id_and_nothing_else(
         "type": "urn:hexavox:problem:INTERNAL_ERROR",
         "title": "Something went wrong on our side",
         "status": 500,
-        "detail": "Something went wrong on our side",
+        "detail": "An unexpected error occurred. Repeat the request with the same "
+        "Idempotency-Key; if it fails again, report the requestId.",
         "code": "INTERNAL_ERROR",
         "requestId": response.headers["X-Request-Id"],
     }

@@ -169,3 +169,11 @@ def test_what_raises_compliance_rejected_is_told_as_it_is(document: dict[str, An
     told = str(document["components"]["schemas"]["AlertView"]["properties"]["type"])
     assert "the assignment of a number was rejected" in told
     assert "a number purchase that FAILED raises no alert" in told
+
+
+def test_a_range_of_messages_takes_a_day_or_a_time(document: dict[str, Any]) -> None:
+    parameters = document["paths"]["/api/v1/messages"]["get"]["parameters"]
+    schemas = {parameter["name"]: parameter["schema"] for parameter in parameters}
+    for name in ("from", "until"):
+        formats = [kind.get("format") for kind in schemas[name]["anyOf"]]
+        assert formats[:2] == ["date", "date-time"], schemas[name]

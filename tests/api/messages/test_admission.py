@@ -20,6 +20,7 @@ from models.errors import TooManyOpen
 from models.rules.messages.admission import FEW
 from models.rules.messages.identity import SendStart
 from models.session import Database
+from tests.api.container import put_in
 from tests.api.doubles import Clock, FakeStarter
 from tests.api.integrator import DIRECT, EMAIL, SMS, VOICE, Integrator
 from tests.contacts import CONTACT_KEYS
@@ -35,7 +36,7 @@ BODIES = [
 
 
 class Time:
-    """Stands where it is put."""
+    """Returns a time that tests set."""
 
     now = 0.0
 
@@ -49,7 +50,7 @@ def limited(
     harness: None, app: FastAPI, database: Database, starter: FakeStarter, clock: Clock
 ) -> None:
     """Let every tenant have one open message, no more."""
-    app.state.sending = Sending(
+    sending = Sending(
         database,
         starter,
         Permissions(database, UnsubscribeLinks("http://api.test", "only-for-tests-too")),
@@ -57,6 +58,7 @@ def limited(
         start_within=timedelta(seconds=2),
         clock=clock,
     )
+    put_in(app, "messages", sending=sending)
 
 
 @pytest.mark.parametrize(("path", "body"), BODIES, ids=[path for path, _ in BODIES])
@@ -253,6 +255,7 @@ def _start(owner: Owner, message_id: int) -> SendStart:
     return SendStart(
         tenant_id=owner.tenant_id,
         message_id=message_id,
+        public_id=10**15 + message_id,
         merchant_id=owner.merchant_id,
         merchant=owner.merchant,
         channel=message.channel,

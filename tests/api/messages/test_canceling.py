@@ -14,6 +14,7 @@ from models.session import Database
 from models.tables.ledger import AllowanceMonth, LedgerEntry
 from tests.api.doubles import FakeStarter
 from tests.api.integrator import SMS, Integrator, make_merchant, make_message
+from tests.shown_ids import row_of, shown
 from workflows.messages.start import SendSignal
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
@@ -71,12 +72,13 @@ async def test_what_waits_is_canceled_and_its_hold_released(
         "CANCELED",
         "Canceled before it was sent.",
     )
+    message_id = await row_of(database, "message", waiting)
     async with database.read() as db:
         kinds = await db.scalars(
             select(col(LedgerEntry.kind))
             .where(
                 col(LedgerEntry.tenant_id) == gym.tenant_id,
-                col(LedgerEntry.message_id) == int(waiting),
+                col(LedgerEntry.message_id) == message_id,
             )
             .order_by(col(LedgerEntry.id))
         )
@@ -137,7 +139,7 @@ async def test_a_refused_cancel_leaves_its_key_free(
 ) -> None:
     merchant = await make_merchant(database, gym.tenant_id, "m")
     over = await make_message(database, gym.tenant_id, merchant, status=MessageStatus.DELIVERED)
-    assert (await cancel(gym, over, key="c")).status_code == 409
+    assert (await cancel(gym, await shown(database, "message", over), key="c")).status_code == 409
     assert (await cancel(gym, "123456789", key="c")).status_code == 404
     answer = await cancel(gym, waiting, key="c")
     assert (answer.status_code, "Idempotency-Replayed" in answer.headers) == (200, False)
@@ -151,7 +153,7 @@ async def test_what_no_longer_waits_is_409(
 ) -> None:
     merchant = await make_merchant(database, gym.tenant_id, "m")
     message = await make_message(database, gym.tenant_id, merchant, status=status)
-    answer = await cancel(gym, message)
+    answer = await cancel(gym, await shown(database, "message", message))
     assert (answer.status_code, answer.json()["code"]) == (409, "NOT_CANCELABLE")
 
 

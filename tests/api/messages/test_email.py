@@ -39,7 +39,9 @@ OPTED_OUT = {**CONSENT, "channel": "EMAIL", "contact": MEMBER, "status": "OPT_OU
 async def row_of(database: Database, message_id: str) -> Message:
     """Read what was written down."""
     async with database.read() as db:
-        return (await db.scalars(select(Message).where(col(Message.id) == int(message_id)))).one()
+        return (
+            await db.scalars(select(Message).where(col(Message.public_id) == int(message_id)))
+        ).one()
 
 
 async def test_without_credentials_everything_is_401(client: httpx.AsyncClient) -> None:
@@ -169,7 +171,7 @@ async def test_marketing_is_refused_on_the_direct_route_alone(gym: Integrator) -
     assert (await gym.post("/messages/email", {**EMAIL, "type": "MARKETING"})).status_code == 200
 
 
-async def test_from_must_be_an_address_of_the_tenant(gym: Integrator, database: Database) -> None:
+async def test_from_must_be_an_address_of_the_tenant(gym: Integrator) -> None:
     answer = await gym.post("/email/send", {**DIRECT, "from": "ceo@bank.example"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "from")
     for wanted, used in (
@@ -264,7 +266,7 @@ async def test_the_trail_tells_what_became_of_each_recipient(
     who: dict[str, Any] = {
         "tenant_id": gym.tenant_id,
         "provider": "simulator",
-        "message_id": int(sent),
+        "message_id": (await row_of(database, sent)).id,
     }
     at = datetime.now(UTC) + timedelta(seconds=1)
     async with database.transaction() as db:
@@ -312,7 +314,7 @@ async def test_one_key_is_one_mail_however_often_it_is_asked(
     other = await gym.post("/email/send", {**DIRECT, "to": "x@example.com"}, key="k")
     assert again.json() == first.json()
     assert (again.headers["Idempotency-Replayed"], other.status_code) == ("true", 422)
-    assert {start.message_id for start in starter.started} == {int(first.json()["messageId"])}
+    assert {start.public_id for start in starter.started} == {int(first.json()["messageId"])}
     assert MessageStatus(first.json()["status"]) is MessageStatus.QUEUED
 
 

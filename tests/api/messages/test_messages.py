@@ -15,6 +15,7 @@ from models.tables.message import Attempt, Receipt
 from tests.api.doubles import FakeSending
 from tests.api.integrator import SMS, Integrator, make_merchant, make_message
 from tests.contacts import key_of
+from tests.shown_ids import shown
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
 NOON = datetime(2026, 4, 16, 12, 0, tzinfo=UTC)
@@ -33,7 +34,8 @@ async def test_another_tenants_message_is_404_and_in_no_list(
     integrator: Integrator, stranger: Integrator, database: Database
 ) -> None:
     merchant = await make_merchant(database, integrator.tenant_id)
-    message = await make_message(database, integrator.tenant_id, merchant)
+    row = await make_message(database, integrator.tenant_id, merchant)
+    message = await shown(database, "message", row)
     response = await stranger.get(f"/messages/{message}")
     assert (response.status_code, response.json()["code"]) == (404, "MESSAGE_NOT_FOUND")
     assert (await stranger.get("/messages")).json() == []
@@ -166,7 +168,8 @@ async def test_a_message_is_told_with_its_whole_story(
                 look_at=NOON + timedelta(seconds=5),
             )
         )
-    view = (await integrator.get(f"/messages/{message}")).json()
+    public_id = await shown(database, "message", message)
+    view = (await integrator.get(f"/messages/{public_id}")).json()
     assert [(e["status"], e["attempt"], e["at"][17:19]) for e in view.pop("events")] == [
         ("QUEUED", None, "00"),
         ("SENDING", 1, "01"),
@@ -176,7 +179,7 @@ async def test_a_message_is_told_with_its_whole_story(
         ("UNDELIVERED", 2, "05"),
     ]
     assert view == {
-        "messageId": str(message),
+        "messageId": str(public_id),
         "merchantId": "gym-a",
         "channel": "SMS",
         "type": "OTP",
@@ -214,7 +217,8 @@ async def test_an_end_no_provider_told_is_in_the_story(
         error_code=ErrorCode.EXPIRED,
         completed_at=NOON + timedelta(hours=2),
     )
-    view = (await integrator.get(f"/messages/{message}")).json()
+    public_id = await shown(database, "message", message)
+    view = (await integrator.get(f"/messages/{public_id}")).json()
     assert view["sendAt"] == "2026-04-16T13:00:00.000Z"
     assert [(e["status"], e["detail"]) for e in view["events"]] == [
         ("QUEUED", "Accepted."),
@@ -247,6 +251,14 @@ async def test_filters_narrow_the_list(integrator: Integrator, database: Databas
         ({"from": "2026-04-15", "until": "2026-04-15"}, 1),
         ({"from": "2026-04-15T12:00:00Z", "until": "2026-04-15T12:00:00Z"}, 1),
         ({"from": "2026-04-15T14:00:01+02:00"}, 2),
+        ({"until": "9999-12-31"}, 4),
+        ({"from": "9999-12-31"}, 0),
+        ({"from": "9999-12-31", "until": "9999-12-31"}, 0),
+        ({"until": "9999-12-31T23:59:59.999999Z"}, 4),
+        ({"until": "9999-12-31T23:59:59Z"}, 4),
+        ({"from": "0001-01-01"}, 4),
+        ({"from": "0001-01-01T00:00:00Z", "until": "9999-12-31"}, 4),
+        ({"until": "0001-01-01"}, 0),
     ):
         assert len((await integrator.get("/messages", **query)).json()) == count, query
 
@@ -258,7 +270,11 @@ async def test_filters_narrow_the_list(integrator: Integrator, database: Databas
         {"from": "yesterday"},
         {"from": "2026-04-31"},
         {"until": "2026-04-16T12:00:00"},
-        {"until": "9999-12-31"},
+        {"until": "10000-01-01"},
+        {"until": "9999-12-32"},
+        {"until": "9999-12-31T23:59:59-05:00"},
+        {"from": "9999-12-31", "until": "9999-12-30"},
+        {"from": "0000-01-01"},
         {"from": "0001-01-01T00:00:00+14:00"},
         {"from": "2026-W16-4"},
     ],
@@ -273,8 +289,10 @@ async def test_a_merchants_key_sees_only_its_own(
 ) -> None:
     own = await make_merchant(database, integrator.tenant_id, "own")
     other = await make_merchant(database, integrator.tenant_id, "other")
-    mine = await make_message(database, integrator.tenant_id, own)
-    theirs = await make_message(database, integrator.tenant_id, other)
+    mine, theirs = [
+        await shown(database, "message", await make_message(database, integrator.tenant_id, of))
+        for of in (own, other)
+    ]
     key = await merchant_key(integrator.tenant_id, own)
     assert [m["messageId"] for m in (await key.get("/messages")).json()] == [str(mine)]
     assert (await key.get(f"/messages/{theirs}")).status_code == 404

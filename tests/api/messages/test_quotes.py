@@ -136,7 +136,7 @@ async def test_quoting_leaves_nothing_behind(
         for table in ("message", "ledger_entry", "allowance_month", "idempotency_record"):
             rows = f"SELECT count(*) FROM {table} WHERE tenant_id = :t"
             if table == "idempotency_record":
-                rows += " AND operation LIKE '%quote%'"
+                rows += " AND route LIKE '%quote%'"
             assert await db.scalar(text(rows), {"t": gym.tenant_id}) == 0, table
 
 

@@ -93,7 +93,7 @@ class CountedDatabase(Database):
             yield cast(WriteSession, CountedSession(db, self.statements))
 
 
-class Desk:
+class SendHarness:
     """The real service on a counted database, for one merchant."""
 
     def __init__(self, database: CountedDatabase, gym: Integrator) -> None:
@@ -108,7 +108,14 @@ class Desk:
             start_within=timedelta(minutes=1),
             clock=Clock(),
         )
-        self.caller = Caller(tenant_id=gym.tenant_id, key_id=0, merchant_id=None, merchant=None)
+        self.caller = Caller(
+            tenant_id=gym.tenant_id,
+            tenant_public_id=0,
+            key_id=0,
+            merchant_id=None,
+            merchant_public_id=None,
+            merchant=None,
+        )
 
     async def send(
         self, request: IdempotentRequest, order: V1OmniSmsSendRequest = ORDER
@@ -118,33 +125,33 @@ class Desk:
 
 
 def request_of(key: str | None, fingerprint: str = "f" * 64) -> IdempotentRequest:
-    operation = "POST /api/v1/messages/sms"
-    return IdempotentRequest(operation=operation, scope="", key=key, fingerprint=fingerprint)
+    route = "POST /api/v1/messages/sms"
+    return IdempotentRequest(route=route, scope="", key=key, fingerprint=fingerprint)
 
 
 @pytest.fixture
-async def desk(database_url: str, gym: Integrator) -> AsyncIterator[Desk]:
+async def send_harness(database_url: str, gym: Integrator) -> AsyncIterator[SendHarness]:
     """A service whose permissions refuse what they are told to refuse."""
     database = CountedDatabase(database_url, pool_size=3, contact_keys=CONTACT_KEYS)
     database.statements = []
-    yield Desk(database, gym)
+    yield SendHarness(database, gym)
     await database.close()
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: type(reason).__name__)
 async def test_any_reason_beside_a_used_key_is_a_replay_or_the_reuse_of_a_key(
-    desk: Desk, reason: HexavoxError | DBAPIError
+    send_harness: SendHarness, reason: HexavoxError | DBAPIError
 ) -> None:
     used = request_of("used")
-    first = await desk.send(used)
+    first = await send_harness.send(used)
     assert isinstance(first, Accepted)
-    desk.permissions.reason = reason
-    assert await desk.send(used) == Replayed(first.body)
+    send_harness.permissions.reason = reason
+    assert await send_harness.send(used) == Replayed(first.body)
     with pytest.raises(IdempotencyKeyReused):
-        await desk.send(replace(used, fingerprint="0" * 64))
+        await send_harness.send(replace(used, fingerprint="0" * 64))
     for unused in (request_of("unused"), request_of(None)):
         with pytest.raises(type(reason)) as refused:
-            await desk.send(unused)
+            await send_harness.send(unused)
         assert refused.value is reason
 
 
@@ -158,48 +165,48 @@ async def test_any_reason_beside_a_used_key_is_a_replay_or_the_reuse_of_a_key(
     keyed=st.booleans(),
 )
 async def test_the_key_decides_before_the_reason_does(
-    desk: Desk,
+    send_harness: SendHarness,
     reason: HexavoxError | DBAPIError | None,
     order: V1OmniSmsSendRequest,
     known: str | None,
     keyed: bool,
 ) -> None:
     key = unique("key")
-    desk.permissions.reason = None
-    first = None if known is None else await desk.send(request_of(key, known))
-    desk.permissions.reason = reason
+    send_harness.permissions.reason = None
+    first = None if known is None else await send_harness.send(request_of(key, known))
+    send_harness.permissions.reason = reason
     request = request_of(key if keyed else None)
     refused = reason is not None or order is INVALID_ORDER
     if keyed and known == request.fingerprint:
         assert first is not None
-        assert await desk.send(request, order) == Replayed(first.body)
+        assert await send_harness.send(request, order) == Replayed(first.body)
     elif keyed and known is not None:
         with pytest.raises(IdempotencyKeyReused):
-            await desk.send(request, order)
+            await send_harness.send(request, order)
     elif refused:
         with pytest.raises((HexavoxError, DBAPIError)) as raised:
-            await desk.send(request, order)
+            await send_harness.send(request, order)
         assert not isinstance(raised.value, IdempotencyKeyReused) or raised.value is reason
     else:
-        assert isinstance(await desk.send(request, order), Accepted)
+        assert isinstance(await send_harness.send(request, order), Accepted)
 
 
 @pytest.mark.parametrize("key", ["new", None])
 async def test_a_first_use_is_one_look_at_policy_and_one_statement_that_accepts(
-    desk: Desk, key: str | None
+    send_harness: SendHarness, key: str | None
 ) -> None:
-    assert isinstance(await desk.send(request_of(key)), Accepted)
-    policy, accepting = desk.database.statements
+    assert isinstance(await send_harness.send(request_of(key)), Accepted)
+    policy, accepting = send_harness.database.statements
     assert "INSERT" not in policy
     assert "INSERT INTO message" in accepting
 
 
 async def test_a_replay_costs_one_statement_more_and_a_refusal_without_key_none(
-    desk: Desk,
+    send_harness: SendHarness,
 ) -> None:
-    await desk.send(request_of("once"))
-    assert isinstance(await desk.send(request_of("once")), Replayed)
-    assert len(desk.database.statements) == 3
+    await send_harness.send(request_of("once"))
+    assert isinstance(await send_harness.send(request_of("once")), Replayed)
+    assert len(send_harness.database.statements) == 3
     with pytest.raises(HexavoxError):
-        await desk.send(request_of(None), INVALID_ORDER)
-    assert desk.database.statements == []
+        await send_harness.send(request_of(None), INVALID_ORDER)
+    assert send_harness.database.statements == []

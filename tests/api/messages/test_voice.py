@@ -1,17 +1,19 @@
 """Calls: asked for within limits, told state by state, played back to their owner alone."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy import text
 
 from models.enums import Channel, MessageStatus
 from models.session import Database
 from providers.ports.messages import Unanswered
 from tests.api.calls import make_call
-from tests.api.doubles import FakeKeeper, FakeSending, FakeStarter
+from tests.api.doubles import FakeRecordingProvider, FakeSending, FakeStarter
 from tests.api.integrator import EMAIL, GYM, VOICE, Integrator, make_merchant, make_message
 
 MerchantKey = Callable[[int, int], Awaitable[Integrator]]
@@ -29,14 +31,17 @@ async def test_without_credentials_everything_is_401(client: httpx.AsyncClient) 
 
 
 async def test_another_tenants_call_is_404_and_in_no_list(
-    gym: Integrator, stranger: Integrator, database: Database, keeper: FakeKeeper
+    gym: Integrator,
+    stranger: Integrator,
+    database: Database,
+    recording_provider: FakeRecordingProvider,
 ) -> None:
     call = await make_call(database, gym)
     answer = await stranger.get(f"/messages/{call}/recording")
     assert (answer.status_code, answer.json()["code"]) == (404, "MESSAGE_NOT_FOUND")
     assert (await stranger.get("/voice/tts-calls")).json() == []
     assert (await stranger.post("/messages/voice", VOICE)).status_code == 404
-    assert keeper.asked == []
+    assert recording_provider.asked == []
 
 
 async def test_another_merchants_recording_is_404(
@@ -94,6 +99,48 @@ async def test_the_minutes_of_the_longest_call_are_held(gym: Integrator) -> None
     assert (view["units"], view["billedUnits"]) == (2, 0)
 
 
+@pytest.mark.parametrize(
+    ("status", "billed", "completed", "units"),
+    [
+        ("DELIVERED", 2, True, 2),
+        ("DELIVERED", 0, True, 2),
+        ("UNDELIVERED", 0, True, 0),
+        ("FAILED", 0, True, 0),
+        ("CANCELED", 0, True, 0),
+        ("UNKNOWN", 0, True, 0),
+        ("SENT", 0, False, 5),
+    ],
+)
+async def test_the_units_of_an_ended_call_are_what_it_came_to(
+    gym: Integrator,
+    database: Database,
+    status: str,
+    billed: int,
+    completed: bool,
+    units: int,
+) -> None:
+    call = await make_call(
+        database,
+        gym,
+        status=MessageStatus(status),
+        units=5,
+        held_allowance=5,
+        billed_units=billed,
+        completed_at=datetime(2026, 4, 16, 12, 5, tzinfo=UTC) if completed else None,
+    )
+    views = [
+        (await gym.get(f"/messages/{call}")).json(),
+        (await gym.get("/messages", channel="VOICE")).json()[0],
+        (await gym.get("/voice/tts-calls")).json()[0],
+    ]
+    assert [(view["units"], view["billedUnits"]) for view in views] == [(units, billed)] * 3
+    async with database.read() as db:
+        held = await db.scalar(
+            text("SELECT units FROM message WHERE public_id = :id"), {"id": call}
+        )
+    assert held == 5
+
+
 async def test_calls_beyond_the_allowance_are_402(gym: Integrator) -> None:
     await gym.post("/merchants", {**GYM, "voiceMinutesLimit": 4})
     answer = await gym.post("/messages/voice", VOICE)  # five minutes by default
@@ -111,7 +158,7 @@ async def test_a_labelled_call_is_answered_as_a_view_and_replayed(
     assert (again.json(), again.headers["Idempotency-Replayed"]) == (first.json(), "true")
     other = await gym.post("/voice/tts-calls", {**VOICE, **LABELS, "useCase": "x"}, key="k")
     assert other.status_code == 422
-    assert {start.message_id for start in starter.started} == {int(first.json()["messageId"])}
+    assert {start.public_id for start in starter.started} == {int(first.json()["messageId"])}
 
 
 async def test_every_call_is_listed_and_labels_narrow(gym: Integrator) -> None:
@@ -158,22 +205,22 @@ async def test_the_trail_tells_the_states_of_a_call(gym: Integrator, database: D
 
 
 async def test_a_recorded_call_is_played_back(
-    gym: Integrator, database: Database, keeper: FakeKeeper
+    gym: Integrator, database: Database, recording_provider: FakeRecordingProvider
 ) -> None:
     call = await make_call(database, gym)
     answer = await gym.get(f"/messages/{call}/recording")
-    assert (answer.status_code, answer.content) == (200, keeper.content)
+    assert (answer.status_code, answer.content) == (200, recording_provider.content)
     assert answer.headers["content-type"] == "audio/wav"
-    assert answer.headers["content-length"] == str(len(keeper.content))
+    assert answer.headers["content-length"] == str(len(recording_provider.content))
     assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_a_call_whose_answer_was_lost_is_found_by_its_reference(
-    gym: Integrator, database: Database, keeper: FakeKeeper
+    gym: Integrator, database: Database, recording_provider: FakeRecordingProvider
 ) -> None:
     call = await make_call(database, gym, provider_id=None)
-    keeper.reference = f"hx-{gym.tenant_id}-{call}-1"
-    assert (await gym.get(f"/messages/{call}/recording")).content == keeper.content
+    recording_provider.reference = f"hx-{gym.tenant_public_id}-{call}-1"
+    assert (await gym.get(f"/messages/{call}/recording")).content == recording_provider.content
 
 
 @pytest.mark.parametrize(
@@ -201,9 +248,9 @@ async def test_a_mail_has_no_recording(gym: Integrator) -> None:
 
 
 async def test_while_the_provider_is_away_it_is_503(
-    gym: Integrator, database: Database, keeper: FakeKeeper
+    gym: Integrator, database: Database, recording_provider: FakeRecordingProvider
 ) -> None:
-    keeper.answer = Unanswered(reason="ConnectError")
+    recording_provider.answer = Unanswered(reason="ConnectError")
     call = await make_call(database, gym)
     answer = await gym.get(f"/messages/{call}/recording")
     assert (answer.status_code, answer.json()["code"]) == (503, "TEMPORARILY_UNAVAILABLE")

@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from sqlalchemy import event, update
 from sqlmodel import col
 
-from api.http.auth import Authenticator
 from models.session import Database
 from models.tables.tenant import ApiKey
+from tests.api.container import services_of
 from tests.api.integrator import Integrator
 
 PATH = "/api/v1/merchants"
@@ -46,7 +46,7 @@ async def test_missing_unknown_wrong_and_revoked_get_one_and_the_same_answer(
 async def test_a_hot_key_costs_no_query_and_is_dead_soon_after_its_revocation(
     app: FastAPI, integrator: Integrator, database: Database
 ) -> None:
-    authenticator: Authenticator = app.state.authenticator
+    authenticator = services_of(app).authenticator
     queries: list[str] = []
     engine = authenticator._database.engine.sync_engine
 

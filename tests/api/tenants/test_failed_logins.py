@@ -14,13 +14,13 @@ from fastapi import FastAPI
 from sqlalchemy import event
 
 from api.app import create_app
-from api.http.auth import Authenticator
 from api.http.limits.address_buckets import MOST_ADDRESSES, AddressBuckets, client_address
 from models.rules.tenants.credentials import hash_credential, new_credentials
 from models.rules.tenants.token_bucket import Limit
 from models.session import Database
 from models.settings import Settings
 from models.tables.tenant import ApiKey
+from tests.api.container import services_of
 from tests.api.integrator import Integrator, make_integrator, make_tenant
 
 PATH = "/api/v1/merchants"
@@ -47,7 +47,7 @@ async def calling(app: FastAPI, address: str) -> AsyncIterator[httpx.AsyncClient
 @contextmanager
 def look_ups(app: FastAPI) -> Iterator[list[str]]:
     """Write down every query for a key."""
-    authenticator: Authenticator = app.state.authenticator
+    authenticator = services_of(app).authenticator
     engine = authenticator._database.engine.sync_engine
     queries: list[str] = []
 
@@ -86,9 +86,7 @@ async def test_of_many_who_use_a_key_at_once_one_looks_it_up(
     assert len(queries) == 1
 
 
-async def test_who_waits_goes_on_when_the_first_one_goes_away(
-    app: FastAPI, integrator: Integrator
-) -> None:
+async def test_who_waits_goes_on_when_the_first_one_goes_away(integrator: Integrator) -> None:
     first = asyncio.create_task(integrator.get("/merchants"))
     second = asyncio.create_task(integrator.get("/merchants"))
     await asyncio.sleep(0)
@@ -126,7 +124,7 @@ async def test_who_tries_keys_is_stopped_before_postgres_and_others_are_not(
         assert refused[0].headers["Retry-After"] == "1"
         assert refused[0].headers["RateLimit-Policy"] == '"failed-logins";q=3;w=3'
         # A pair that was used before passes, from the same address and when it is looked up anew.
-        known = app.state.authenticator._known
+        known = services_of(app).authenticator._known
         key_hash = hash_credential(neighbour.headers["X-API-KEY"])
         known[key_hash] = replace(known[key_hash], until=0.0)
         assert (await neighbour.get("/merchants")).status_code == 200

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import httpx
+import pytest
 from sqlalchemy import func, select
 from sqlmodel import col
 
@@ -135,3 +136,13 @@ async def test_a_merchants_key_reads_its_own_merchant_and_writes_none(
     assert (await key.get("/merchants/other")).status_code == 404
     refused = await key.post("/merchants", {"merchantId": "own", "displayName": "Mine"})
     assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize(
+    "zone", ["America/New_York", "UTC", "Etc/GMT+5", "EST5EDT", "Asia/Calcutta", "Europe/Kyiv"]
+)
+async def test_every_name_of_the_iana_database_is_a_timezone(
+    integrator: Integrator, zone: str
+) -> None:
+    answer = await integrator.post("/merchants", {**GYM, "timezone": zone})
+    assert answer.status_code == 200

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from api.app import PUBLIC
 from api.services.billing.upgrades import Billing
 from models.session import Database
+from tests.api.container import put_in, restored
 from tests.api.doubles import Clock, FakeUpgradeStarter
 from tests.api.integrator import DIRECT, Integrator, make_integrator, make_senders
 from tests.api.registrar import FakeRegistrationStarter, Registrar, refused
@@ -44,12 +45,10 @@ UNNAMED = [route for route, recipe in RECIPES.items() if recipe.optional]
 @pytest.fixture
 def counter(app: FastAPI, database: Database, clock: Clock) -> Iterator[None]:
     """The real purchases, of which only Temporal and the clock are doubles."""
-    real = app.state.billing
-    app.state.billing = Billing(
-        database, FakeUpgradeStarter(), sweep_grace=timedelta(minutes=1), clock=clock
-    )
-    yield
-    app.state.billing = real
+    billing = Billing(database, FakeUpgradeStarter(), sweep_grace=timedelta(minutes=1), clock=clock)
+    with restored(app):
+        put_in(app, "billing", upgrades=billing)
+        yield
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ MerchantKey = Callable[[int, int], Awaitable[Integrator]]
 PATH = "/merchants/gym-a/settings"
 NONE = {
     "merchantId": "gym-a",
+    "timezone": "America/New_York",
     "marketingFrom": None,
     "marketingUntil": None,
     "marketingTimezones": None,
@@ -60,11 +61,17 @@ async def test_absent_ones_stay_and_null_takes_one_back(tenant: Integrator) -> N
         "helpText": "Call us.",
         "supportContact": "813-555-0100",
     }
-    assert (await tenant.post(PATH, all_of_them)).json() == {"merchantId": "gym-a", **all_of_them}
+    assert (await tenant.post(PATH, all_of_them)).json() == {**NONE, **all_of_them}
     await tenant.post(PATH, {})
     await tenant.post(PATH, {"marketingFrom": None})
     settings = (await tenant.get(PATH)).json()
-    assert settings == {"merchantId": "gym-a", **all_of_them, "marketingFrom": None}
+    assert settings == {**NONE, **all_of_them, "marketingFrom": None}
+
+
+async def test_the_timezone_of_the_merchant_is_shown(tenant: Integrator) -> None:
+    await tenant.post("/merchants", {**GYM, "timezone": "Africa/Casablanca"})
+    assert (await tenant.get(PATH)).json() == {**NONE, "timezone": "Africa/Casablanca"}
+    assert (await tenant.post(PATH, {})).json() == {**NONE, "timezone": "Africa/Casablanca"}
 
 
 @pytest.mark.parametrize(

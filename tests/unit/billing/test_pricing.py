@@ -16,7 +16,7 @@ OURS, DEFAULTS = 7, 0
 
 AMOUNTS = st.integers(0, 10**12 - 1).map(lambda micros: Decimal(micros).scaleb(-6))
 UNITS = st.integers(0, 10_000)
-TOLD = st.none() | st.decimals(0, 10**6, allow_nan=False, places=9)
+REPORTED = st.none() | st.decimals(0, 10**6, allow_nan=False, places=9)
 
 
 def card(
@@ -85,7 +85,7 @@ def test_half_a_millionth_goes_to_the_even_one(basis_points: int, markup: str) -
     assert kept(Decimal("0.0000015")) == Decimal("0.000002")
 
 
-@given(UNITS, CARDS, TOLD, st.booleans())
+@given(UNITS, CARDS, REPORTED, st.booleans())
 def test_every_amount_is_exact_but_for_one_rounding(
     units: int, given: Card, told: Decimal | None, awaited: bool
 ) -> None:
@@ -100,7 +100,7 @@ def test_every_amount_is_exact_but_for_one_rounding(
         assert amount == amount.quantize(Decimal("0.000001"), rounding=ROUND_HALF_EVEN)
 
 
-@given(UNITS, st.none() | CARDS, TOLD, st.booleans())
+@given(UNITS, st.none() | CARDS, REPORTED, st.booleans())
 def test_a_price_is_final_unless_it_names_what_is_missing(
     units: int, given: Card | None, told: Decimal | None, awaited: bool
 ) -> None:

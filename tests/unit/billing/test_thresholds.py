@@ -1,4 +1,4 @@
-"""When is what warned of: marks, and what lies between two of them."""
+"""When is what warned of: alerts, and what lies between two of them."""
 
 import pytest
 from hypothesis import given
@@ -12,13 +12,13 @@ from models.rules.alerts.thresholds import (
     NONE,
     USAGE,
     Funds,
-    Mark,
-    credit_marks,
+    ThresholdAlert,
+    credit_alerts,
     credits_crossed,
     is_degraded,
-    tell,
+    message_of,
+    usage_alerts,
     usage_crossed,
-    usage_marks,
 )
 
 UNITS = st.integers(0, 10_000)
@@ -26,7 +26,7 @@ AT_80, AT_100 = sorted(USAGE)
 
 
 @pytest.mark.parametrize(
-    ("used", "allowance", "marks"),
+    ("used", "allowance", "alerts"),
     [
         (0, 10, NONE),
         (7, 10, NONE),
@@ -42,33 +42,72 @@ AT_80, AT_100 = sorted(USAGE)
     ],
 )
 def test_usage_is_warned_of_at_80_and_100_percent(
-    used: int, allowance: int, marks: frozenset[Mark]
+    used: int, allowance: int, alerts: frozenset[ThresholdAlert]
 ) -> None:
-    assert usage_marks(used, allowance) == marks
+    assert usage_alerts(used, allowance) == alerts
+
+
+def credit_funds(available: int, held: int, upgrade: int | None) -> Funds:
+    return Funds(
+        month="2026-04", allowance=0, used=0, available=available, held=held, upgrade=upgrade
+    )
 
 
 @pytest.mark.parametrize(
-    ("available", "upgrade", "marks"),
+    ("available", "held", "upgrade", "alerts"),
     [
-        (0, None, NONE),
-        (5, None, NONE),
-        (100, 1000, NONE),
-        (99, 1000, {LOW}),
-        (1, 1000, {LOW}),
-        (0, 1000, CREDITS),
-        (1, 9, NONE),
-        (0, 1, CREDITS),
+        (0, 0, None, NONE),
+        (5, 0, None, NONE),
+        (0, 5, None, NONE),
+        (100, 0, 1000, NONE),
+        (99, 0, 1000, {LOW}),
+        (1, 0, 1000, {LOW}),
+        (0, 0, 1000, {EXHAUSTED}),
+        (1, 0, 9, NONE),
+        (0, 0, 1, {EXHAUSTED}),
+        (0, 100, 1000, NONE),
+        (0, 99, 1000, {LOW}),
+        (0, 1, 1000, {LOW}),
+        (50, 50, 1000, NONE),
+        (0, 5, 20, NONE),
     ],
 )
-def test_credits_are_low_under_a_tenth_of_the_last_upgrade_and_exhausted_at_nothing(
-    available: int, upgrade: int | None, marks: frozenset[Mark]
+def test_credits_are_low_and_exhausted_by_what_is_available_or_held(
+    available: int, held: int, upgrade: int | None, alerts: frozenset[ThresholdAlert]
 ) -> None:
-    assert credit_marks(available, upgrade) == marks
+    assert credit_alerts(credit_funds(available, held, upgrade)) == alerts
 
 
-def test_exhausted_credits_stay_so_until_they_are_no_longer_low() -> None:
-    assert credit_marks(99, 1000, {EXHAUSTED}) == CREDITS
-    assert credit_marks(100, 1000, {EXHAUSTED}) == NONE
+@pytest.mark.parametrize(
+    ("available", "held", "open", "alerts"),
+    [
+        (100, 0, {LOW}, {LOW}),
+        (149, 0, {LOW}, {LOW}),
+        (150, 0, {LOW}, NONE),
+        (149, 0, NONE, NONE),
+        (149, 1, {LOW}, {LOW}),
+        (150, 900, {LOW}, NONE),
+        (0, 1000, {LOW}, {LOW}),
+        (0, 1000, NONE, NONE),
+        (1, 0, {EXHAUSTED}, {LOW}),
+        (120, 0, {EXHAUSTED}, NONE),
+        (0, 0, {LOW}, {EXHAUSTED}),
+        (0, 0, {EXHAUSTED}, {EXHAUSTED}),
+    ],
+)
+def test_low_credits_stay_so_until_15_percent_is_available(
+    available: int, held: int, open: frozenset[ThresholdAlert], alerts: frozenset[ThresholdAlert]
+) -> None:
+    assert credit_alerts(credit_funds(available, held, 1000), open) == alerts
+
+
+@given(UNITS, UNITS, UNITS, st.sampled_from([NONE, {LOW}, {EXHAUSTED}]))
+def test_a_hold_or_its_release_alone_never_raises_a_mark(
+    available: int, held: int, upgrade: int, open: frozenset[ThresholdAlert]
+) -> None:
+    before = credit_alerts(credit_funds(available, held, upgrade), open)
+    after = credit_alerts(credit_funds(available + held, 0, upgrade), before)
+    assert after <= before
 
 
 @given(UNITS, UNITS, UNITS)
@@ -76,7 +115,7 @@ def test_a_mark_of_usage_is_crossed_once_on_the_way(first: int, second: int, lim
     at_once = usage_crossed(0, first + second, limit)
     in_steps = [usage_crossed(0, first, limit), usage_crossed(first, first + second, limit)]
     assert not in_steps[0] & in_steps[1]
-    assert in_steps[0] | in_steps[1] == at_once == usage_marks(first + second, limit)
+    assert in_steps[0] | in_steps[1] == at_once == usage_alerts(first + second, limit)
 
 
 @given(UNITS, UNITS, UNITS, st.integers(1, 10_000))
@@ -86,12 +125,12 @@ def test_a_mark_of_credits_is_crossed_once_on_the_way_down(
     top, middle = rest + first + second, rest + second
     steps = [credits_crossed(top, middle, upgrade), credits_crossed(middle, rest, upgrade)]
     assert not steps[0] & steps[1]
-    assert steps[0] | steps[1] == credits_crossed(top, rest, upgrade)
+    assert credits_crossed(top, rest, upgrade) == (steps[1] or steps[0] - steps[1])
 
 
 @given(UNITS, UNITS, UNITS)
 def test_a_higher_limit_never_reaches_a_mark(used: int, limit: int, more: int) -> None:
-    assert usage_marks(used, limit + more) <= usage_marks(used, limit)
+    assert usage_alerts(used, limit + more) <= usage_alerts(used, limit)
 
 
 @pytest.mark.parametrize(
@@ -113,21 +152,31 @@ def test_a_provider_is_degraded_while_half_of_its_attempts_fail(
     assert is_degraded(attempts, failed, known=known) is degraded
 
 
+def test_low_credits_of_which_the_rest_is_held_are_told_as_a_refusal() -> None:
+    told = message_of(LOW, Channel.VOICE, credit_funds(0, 60, 60))
+    assert told == (
+        "Credits for 60 call minutes are left, 60 of them held for messages that are not settled: "
+        "a send that needed more was refused."
+    )
+
+
 @pytest.mark.parametrize("channel", Channel)
-@pytest.mark.parametrize("mark", sorted(USAGE | CREDITS))
-def test_every_warning_is_told_in_its_numbers(mark: Mark, channel: Channel) -> None:
-    funds = Funds(month="2026-04", allowance=5000, used=4100, available=7, upgrade=300)
-    told = tell(mark, channel, funds)
+@pytest.mark.parametrize("alert", sorted(USAGE | CREDITS))
+def test_every_warning_is_told_in_its_numbers(alert: ThresholdAlert, channel: Channel) -> None:
+    funds = Funds(month="2026-04", allowance=5000, used=4100, available=5, held=2, upgrade=300)
+    told = message_of(alert, channel, funds)
     numbers = {
-        AlertType.USAGE_THRESHOLD: (f"{mark.threshold} %", "2026-04", "4100 of 5000"),
-        AlertType.LOW_CREDITS: ("for 7", "10 %", "(300)"),
+        AlertType.USAGE_THRESHOLD: (f"{alert.threshold} %", "2026-04", "4100 of 5000"),
+        AlertType.LOW_CREDITS: ("for 7", "2 of them held", "10 %", "(300)"),
         AlertType.CREDITS_EXHAUSTED: ("No credits",),
     }
-    assert all(number in told for number in numbers[mark.type])
+    assert all(number in told for number in numbers[alert.type])
     assert len(told) <= 500
 
 
 def test_what_is_used_up_is_critical() -> None:
-    severities = {mark: mark.severity for mark in sorted(USAGE | CREDITS)}
-    critical = {mark for mark, severity in severities.items() if severity is AlertSeverity.CRITICAL}
+    severities = {alert: alert.severity for alert in sorted(USAGE | CREDITS)}
+    critical = {
+        alert for alert, severity in severities.items() if severity is AlertSeverity.CRITICAL
+    }
     assert critical == {AT_100, EXHAUSTED}

@@ -2,6 +2,7 @@
 
 import re
 
+import phonenumbers
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -60,6 +61,76 @@ def test_a_possible_number_is_told_in_e164(given_: str, number: str) -> None:
 def test_what_is_no_number_is_refused(given_: str) -> None:
     with pytest.raises(InvalidPhoneNumber):
         e164(given_)
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [
+        "+15551234",  # within an area code
+        "+1 555 0123",
+        "+4420794601",  # within London
+        "+91 2345 678",  # within an Indian one
+        "+57 312 3456",  # within Colombia's
+        "+54 4123 4567",  # within Buenos Aires
+        "+7 123 4567",  # within a Russian area code
+        "+10135551234",  # no area code begins with 0
+        "+11135551234",  # nor with 1
+        "+1 (013) 555-1234",
+        "+18130551234",  # no exchange begins with 0
+        "+18131551234",  # nor with 1
+        "+17871551234",  # Puerto Rico keeps the same plan
+        "+14160551234",  # and Canada
+        "+18000551234",  # and toll-free
+    ],
+)
+def test_what_nobody_reaches_from_abroad_is_refused(given_: str) -> None:
+    with pytest.raises(InvalidPhoneNumber):
+        e164(given_)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+15005550000",  # magic numbers: Twilio's, and those of our simulator
+        "+15005550006",
+        "+15005559014",
+        "+18135550199",
+        "+18135559207",
+        "+19115551234",  # N11 as an area code: the carrier has the last word
+        "+17875551234",
+        "+14165551234",
+        "+18005550100",
+        "+12025550123",
+        "+447700900123",
+    ],
+)
+def test_documented_numbers_are_not_refused(number: str) -> None:
+    assert e164(number) == number
+
+
+@pytest.mark.parametrize("code", sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
+def test_in_no_country_is_a_length_for_local_calls_only_taken(code: int) -> None:
+    local = phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY
+    for length in range(2, 13):
+        number = f"+{code}{'5' * length}"
+        try:
+            taken = e164(number)
+        except InvalidPhoneNumber:
+            continue
+        parsed = phonenumbers.parse(taken)
+        assert phonenumbers.is_possible_number_with_reason(parsed) != local
+
+
+@given(st.from_regex(r"\+1[0-9]{10}", fullmatch=True))
+def test_a_north_american_number_is_taken_if_area_code_and_exchange_begin_with_2_to_9(
+    number: str,
+) -> None:
+    right = re.fullmatch(r"\+1([2-9]\d\d){2}\d{4}", number, re.ASCII) is not None
+    try:
+        taken = e164(number) == number
+    except InvalidPhoneNumber:
+        taken = False
+    assert taken is right
 
 
 @given(

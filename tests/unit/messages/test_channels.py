@@ -50,25 +50,37 @@ def facts(
 def test_a_call_is_paid_by_the_started_minute(seconds: int, minutes: int) -> None:
     assert voice.minutes(seconds) == minutes
     answered = facts(Channel.VOICE, report(ReportStatus.DELIVERED, seconds=seconds), units=60)
-    assert RULES[Channel.VOICE].last_word(answered).used == minutes  # type: ignore[union-attr]
+    assert RULES[Channel.VOICE].final_report(answered).used == minutes  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("status", [ReportStatus.UNDELIVERED, ReportStatus.FAILED])
 def test_a_call_nobody_answered_costs_nothing(status: ReportStatus) -> None:
-    word = RULES[Channel.VOICE].last_word(facts(Channel.VOICE, report(status, seconds=0), units=5))
+    word = RULES[Channel.VOICE].final_report(
+        facts(Channel.VOICE, report(status, seconds=0), units=5)
+    )
     assert word is not None
     assert word.used == 0
 
 
 def test_a_call_never_costs_more_than_was_held() -> None:
     long = facts(Channel.VOICE, report(ReportStatus.DELIVERED, seconds=400), units=5)
-    assert RULES[Channel.VOICE].last_word(long).used == 5  # type: ignore[union-attr]
+    assert RULES[Channel.VOICE].final_report(long).used == 5  # type: ignore[union-attr]
 
 
 def test_minutes_nobody_told_are_not_billed() -> None:
     assert RULES[Channel.VOICE].taken(facts(Channel.VOICE, units=5)) == 0
     assert RULES[Channel.SMS].taken(facts(Channel.SMS, units=3)) == 3
     assert RULES[Channel.EMAIL].taken(facts(Channel.EMAIL, units=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("billed", "seconds", "units"),
+    [(2, 70, 2), (0, 70, 2), (0, 0, 0), (0, None, 0), (0, 400, 5), (3, None, 3), (0, 60, 1)],
+)
+def test_a_call_comes_to_its_minutes_billed_or_not(
+    billed: int, seconds: int | None, units: int
+) -> None:
+    assert voice.came_to(billed=billed, held=5, reported_seconds=seconds) == units
 
 
 def test_each_channel_holds_its_own_unit() -> None:
@@ -83,8 +95,8 @@ def test_a_mail_ends_when_the_last_word_on_each_recipient_is_in() -> None:
     bob = report(ReportStatus.UNDELIVERED, recipient="bob@example.com")
     waiting = facts(Channel.EMAIL, ann, ann, units=2, recipients=[*ANN, "bob@example.com"])
     ended = facts(Channel.EMAIL, ann, bob, units=2, recipients=[*ANN, "bob@example.com"])
-    assert RULES[Channel.EMAIL].last_word(waiting) is None
-    word = RULES[Channel.EMAIL].last_word(ended)
+    assert RULES[Channel.EMAIL].final_report(waiting) is None
+    word = RULES[Channel.EMAIL].final_report(ended)
     assert word is not None
     assert (word.status, word.used, word.report) == (MessageStatus.UNDELIVERED, 2, bob)
 
@@ -93,7 +105,7 @@ def test_a_soft_bounce_and_a_complaint_are_not_the_last_word() -> None:
     soft = report(ReportStatus.SENT, recipient="ann@example.com")
     done = report(ReportStatus.DELIVERED, recipient="ann@example.com")
     angry = report(ReportStatus.COMPLAINED, recipient="ann@example.com")
-    assert RULES[Channel.EMAIL].last_word(facts(Channel.EMAIL, soft, units=1)) is None
-    word = RULES[Channel.EMAIL].last_word(facts(Channel.EMAIL, soft, done, angry, units=1))
+    assert RULES[Channel.EMAIL].final_report(facts(Channel.EMAIL, soft, units=1)) is None
+    word = RULES[Channel.EMAIL].final_report(facts(Channel.EMAIL, soft, done, angry, units=1))
     assert word is not None
     assert word.status is MessageStatus.DELIVERED

@@ -62,64 +62,64 @@ def candidate(
 SENDING = MessageStatus.SENDING
 BLOCK = DispatchAction.BLOCK
 TABLE = [
-    (candidate(), Decision(move=DispatchAction.CLAIM)),
-    (candidate(SENDING, A.NOT_PROCESSED), Decision(move=DispatchAction.CLAIM)),
-    (candidate(SENDING, A.REFUSED, A.ABSENT), Decision(move=DispatchAction.CLAIM)),
-    (candidate(SENDING, A.REQUESTED), Decision(move=DispatchAction.RECONCILE)),
-    (candidate(SENDING, A.AMBIGUOUS), Decision(move=DispatchAction.RECONCILE)),
-    (candidate(SENDING, A.REFUSED, A.ACCEPTED), Decision(move=DispatchAction.REPORT)),
-    (candidate(SENDING, A.ABSENT, told=True), Decision(move=DispatchAction.REPORT)),
-    (candidate(MessageStatus.CANCELED), Decision(move=DispatchAction.OVER)),
-    (candidate(completed=True), Decision(move=DispatchAction.OVER)),
-    (candidate(due_at=NOW + SECOND), Decision(move=DispatchAction.WAIT, until=NOW + SECOND)),
-    (candidate(failures=4), Decision(move=DispatchAction.CLAIM)),
-    (candidate(failures=5), Decision(move=BLOCK, error_code=ErrorCode.UNPROCESSABLE)),
+    (candidate(), Decision(action=DispatchAction.CLAIM)),
+    (candidate(SENDING, A.NOT_PROCESSED), Decision(action=DispatchAction.CLAIM)),
+    (candidate(SENDING, A.REFUSED, A.ABSENT), Decision(action=DispatchAction.CLAIM)),
+    (candidate(SENDING, A.REQUESTED), Decision(action=DispatchAction.RECONCILE)),
+    (candidate(SENDING, A.AMBIGUOUS), Decision(action=DispatchAction.RECONCILE)),
+    (candidate(SENDING, A.REFUSED, A.ACCEPTED), Decision(action=DispatchAction.REPORT)),
+    (candidate(SENDING, A.ABSENT, told=True), Decision(action=DispatchAction.REPORT)),
+    (candidate(MessageStatus.CANCELED), Decision(action=DispatchAction.OVER)),
+    (candidate(completed=True), Decision(action=DispatchAction.OVER)),
+    (candidate(due_at=NOW + SECOND), Decision(action=DispatchAction.WAIT, until=NOW + SECOND)),
+    (candidate(failures=4), Decision(action=DispatchAction.CLAIM)),
+    (candidate(failures=5), Decision(action=BLOCK, error_code=ErrorCode.UNPROCESSABLE)),
     (
         candidate(SENDING, A.ABSENT, failures=6, active=False),
-        Decision(move=BLOCK, error_code=ErrorCode.UNPROCESSABLE),
+        Decision(action=BLOCK, error_code=ErrorCode.UNPROCESSABLE),
     ),
-    (candidate(SENDING, A.REQUESTED, failures=99), Decision(move=DispatchAction.RECONCILE)),
-    (candidate(SENDING, A.ACCEPTED, failures=99), Decision(move=DispatchAction.REPORT)),
-    (candidate(MessageStatus.CANCELED, failures=99), Decision(move=DispatchAction.OVER)),
-    (candidate(expires_at=NOW), Decision(move=BLOCK, error_code=ErrorCode.EXPIRED)),
-    (candidate(expires_at=NOW + SECOND), Decision(move=DispatchAction.CLAIM)),
+    (candidate(SENDING, A.REQUESTED, failures=99), Decision(action=DispatchAction.RECONCILE)),
+    (candidate(SENDING, A.ACCEPTED, failures=99), Decision(action=DispatchAction.REPORT)),
+    (candidate(MessageStatus.CANCELED, failures=99), Decision(action=DispatchAction.OVER)),
+    (candidate(expires_at=NOW), Decision(action=BLOCK, error_code=ErrorCode.EXPIRED)),
+    (candidate(expires_at=NOW + SECOND), Decision(action=DispatchAction.CLAIM)),
     (
         candidate(SENDING, A.AMBIGUOUS, expires_at=NOW - SECOND),
-        Decision(move=DispatchAction.RECONCILE),
+        Decision(action=DispatchAction.RECONCILE),
     ),
     (
         candidate(consent=ConsentStatus.OPT_OUT),
-        Decision(move=BLOCK, error_code=ErrorCode.CONSENT_OPTED_OUT),
+        Decision(action=BLOCK, error_code=ErrorCode.CONSENT_OPTED_OUT),
     ),
     (
         candidate(type=MessageType.MARKETING),
-        Decision(move=BLOCK, error_code=ErrorCode.CONSENT_REQUIRED),
+        Decision(action=BLOCK, error_code=ErrorCode.CONSENT_REQUIRED),
     ),
     (
         candidate(type=MessageType.MARKETING, consent=ConsentStatus.OPT_IN),
-        Decision(move=DispatchAction.CLAIM),
+        Decision(action=DispatchAction.CLAIM),
     ),
-    (candidate(active=False), Decision(move=DispatchAction.WAIT, until=NOW + 5 * SECOND)),
+    (candidate(active=False), Decision(action=DispatchAction.WAIT, until=NOW + 5 * SECOND)),
     (
         candidate(active=False, due_at=NOW - timedelta(days=20)),
-        Decision(move=DispatchAction.WAIT, until=NOW + timedelta(hours=1)),
+        Decision(action=DispatchAction.WAIT, until=NOW + timedelta(hours=1)),
     ),
     (
         candidate(due_at=NOW - HELD_BACK_AT_MOST),
-        Decision(move=BLOCK, error_code=ErrorCode.EXPIRED),
+        Decision(action=BLOCK, error_code=ErrorCode.EXPIRED),
     ),
     (
         candidate(SENDING, A.REFUSED, refused=ErrorCode.BAD_DESTINATION),
-        Decision(move=BLOCK, error_code=ErrorCode.BAD_DESTINATION),
+        Decision(action=BLOCK, error_code=ErrorCode.BAD_DESTINATION),
     ),
-    (candidate(SENDING, A.ABSENT, last_finished_at=NOW), Decision(move=DispatchAction.CLAIM)),
+    (candidate(SENDING, A.ABSENT, last_finished_at=NOW), Decision(action=DispatchAction.CLAIM)),
     (
         candidate(SENDING, A.ABSENT, A.ABSENT, A.ABSENT, last_finished_at=NOW),
-        Decision(move=DispatchAction.WAIT, until=NOW + 4 * SECOND),
+        Decision(action=DispatchAction.WAIT, until=NOW + 4 * SECOND),
     ),
     (
         candidate(active=False, due_at=NOW - HELD_BACK_AT_MOST),
-        Decision(move=BLOCK, error_code=ErrorCode.MERCHANT_INACTIVE),
+        Decision(action=BLOCK, error_code=ErrorCode.MERCHANT_INACTIVE),
     ),
 ]
 
@@ -132,15 +132,15 @@ def test_a_message_that_stands_so_is_decided_so(standing: Candidate, decision: D
 def test_an_inactive_merchant_is_never_waited_for_beyond_thirty_days_or_the_expiry() -> None:
     long_ago = NOW - HELD_BACK_AT_MOST + timedelta(hours=1)
     decision = decide(candidate(active=False, due_at=long_ago), NOW)
-    assert decision == Decision(move=DispatchAction.WAIT, until=NOW + timedelta(hours=1))
+    assert decision == Decision(action=DispatchAction.WAIT, until=NOW + timedelta(hours=1))
     brief = candidate(active=False, expires_at=NOW + SECOND)
-    assert decide(brief, NOW) == Decision(move=DispatchAction.WAIT, until=NOW + SECOND)
+    assert decide(brief, NOW) == Decision(action=DispatchAction.WAIT, until=NOW + SECOND)
 
 
 def test_a_merchant_that_is_active_again_is_noticed_within_a_twentieth_of_the_wait() -> None:
     for waited, least in ((0, 5), (60, 5), (100, 5), (3600, 180), (86400, 3600)):
         held = candidate(active=False, due_at=NOW - waited * SECOND)
-        assert decide(held, NOW) == Decision(move=DispatchAction.WAIT, until=NOW + least * SECOND)
+        assert decide(held, NOW) == Decision(action=DispatchAction.WAIT, until=NOW + least * SECOND)
 
 
 MOMENTS = st.timedeltas(timedelta(days=-40), timedelta(days=40)).map(lambda gap: NOW + gap)
@@ -160,7 +160,7 @@ CANDIDATES = st.builds(
 
 @given(CANDIDATES)
 def test_nothing_is_claimed_that_may_be_out_or_must_not_go(standing: Candidate) -> None:
-    if decide(standing, NOW).move is not DispatchAction.CLAIM:
+    if decide(standing, NOW).action is not DispatchAction.CLAIM:
         return
     assert not OPEN_ATTEMPT.intersection(standing.attempts)
     assert AttemptState.ACCEPTED not in standing.attempts
@@ -176,16 +176,16 @@ def test_nothing_is_claimed_that_may_be_out_or_must_not_go(standing: Candidate) 
 @given(CANDIDATES)
 def test_a_decision_names_what_its_reader_needs(standing: Candidate) -> None:
     decision = decide(standing, NOW)
-    assert (decision.until is not None) is (decision.move is DispatchAction.WAIT)
+    assert (decision.until is not None) is (decision.action is DispatchAction.WAIT)
     assert decision.until is None or decision.until > NOW
-    assert (decision.error_code is not None) is (decision.move is DispatchAction.BLOCK)
+    assert (decision.error_code is not None) is (decision.action is DispatchAction.BLOCK)
 
 
 @given(CANDIDATES)
 def test_an_open_attempt_is_never_passed_over_while_the_message_lives(standing: Candidate) -> None:
     alive = not standing.completed and standing.status not in TERMINAL
     if alive and OPEN_ATTEMPT.intersection(standing.attempts):
-        assert decide(standing, NOW).move in {DispatchAction.RECONCILE, DispatchAction.REPORT}
+        assert decide(standing, NOW).action in {DispatchAction.RECONCILE, DispatchAction.REPORT}
 
 
 @pytest.mark.parametrize("active", [True, False])
@@ -195,6 +195,6 @@ def test_the_one_answer_to_a_text_is_held_by_nothing_that_was_said(
     active: bool, suppressed: bool, consent: ConsentStatus | None
 ) -> None:
     answer = replace(candidate(active=active, consent=consent), exempt=True, suppressed=suppressed)
-    assert decide(answer, NOW) == Decision(move=DispatchAction.CLAIM)
-    no_sender = Decision(move=BLOCK, error_code=ErrorCode.SENDER_NOT_REGISTERED)
+    assert decide(answer, NOW) == Decision(action=DispatchAction.CLAIM)
+    no_sender = Decision(action=BLOCK, error_code=ErrorCode.SENDER_NOT_REGISTERED)
     assert decide(replace(answer, sender_fits=False), NOW) == no_sender

@@ -11,7 +11,7 @@ from api.start_queue import (
     SLOTS,
     SLOTS_FOR_OTP,
     SLOTS_OF_TENANT,
-    Reach,
+    Reachability,
     StartQueue,
 )
 from models.enums import Channel, MessageType
@@ -22,9 +22,11 @@ OTP, BULK = MessageType.OTP, MessageType.MARKETING
 
 
 def send(tenant: int = 1, type: MessageType = OTP) -> SendStart:
+    message_id = next(_ids)
     return SendStart(
         tenant_id=tenant,
-        message_id=next(_ids),
+        message_id=message_id,
+        public_id=10**15 + message_id,
         merchant_id=1,
         merchant="gym-a",
         channel=Channel.SMS,
@@ -83,7 +85,7 @@ def full(server: Server, *, tenants: tuple[int, ...] = (91, 92, 93)) -> list[Sen
 async def test_a_start_is_waited_for() -> None:
     started: list[SendStart] = []
     server = Server(open=True)
-    queue = StartQueue(server.start, Reach(), on_started=started.append)
+    queue = StartQueue(server.start, Reachability(), on_started=started.append)
     wanted = send()
     await queue.start(wanted)
     assert server.begun == started == [wanted]
@@ -91,7 +93,7 @@ async def test_a_start_is_waited_for() -> None:
 
 async def test_bulk_leaves_slots_to_otps() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reach(), patience=30)
+    queue = StartQueue(server.start, Reachability(), patience=30)
     tasks = ask(queue, *full(server))
     await settle()
     assert len(server.begun) == SLOTS - SLOTS_FOR_OTP
@@ -105,7 +107,7 @@ async def test_bulk_leaves_slots_to_otps() -> None:
 async def test_one_tenants_starts_leave_slots_to_others() -> None:
     server = Server()
     server.mute.add(1)
-    queue = StartQueue(server.start, Reach(), patience=30)
+    queue = StartQueue(server.start, Reachability(), patience=30)
     tasks = ask(queue, *(send(1) for _ in range(SLOTS)))
     await settle()
     assert len(server.begun) == SLOTS_OF_TENANT
@@ -119,7 +121,7 @@ async def test_one_tenants_starts_leave_slots_to_others() -> None:
 
 async def test_one_tenants_bulk_leaves_slots_to_its_own_otps() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reach(), patience=30)
+    queue = StartQueue(server.start, Reachability(), patience=30)
     tasks = ask(queue, *(send(1, BULK) for _ in range(SLOTS)))
     await settle()
     assert len(server.begun) == BULK_OF_TENANT
@@ -132,7 +134,7 @@ async def test_one_tenants_bulk_leaves_slots_to_its_own_otps() -> None:
 
 async def test_what_is_urgent_goes_first_and_tenants_take_turns() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reach(), patience=30)
+    queue = StartQueue(server.start, Reachability(), patience=30)
     tasks = ask(queue, *full(server))
     tasks += ask(queue, *(send(tenant) for tenant in (81, 82, 83, 84)))
     await settle()
@@ -148,7 +150,7 @@ async def test_what_is_urgent_goes_first_and_tenants_take_turns() -> None:
 
 async def test_who_has_waited_long_enough_leaves_its_start_to_the_sweeper() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reach(), patience=0.05)
+    queue = StartQueue(server.start, Reachability(), patience=0.05)
     first = full(server)
     await asyncio.gather(*(queue.start(each) for each in first))
     assert len(server.begun) == SLOTS - SLOTS_FOR_OTP
@@ -160,7 +162,7 @@ async def test_who_has_waited_long_enough_leaves_its_start_to_the_sweeper() -> N
 async def test_a_start_that_is_under_way_goes_on_although_nobody_waits() -> None:
     started: list[SendStart] = []
     server = Server()
-    queue = StartQueue(server.start, Reach(), on_started=started.append, patience=0.05)
+    queue = StartQueue(server.start, Reachability(), on_started=started.append, patience=0.05)
     slow = send()
     await queue.start(slow)
     assert started == []
@@ -170,7 +172,7 @@ async def test_a_start_that_is_under_way_goes_on_although_nobody_waits() -> None
 
 async def test_a_request_that_is_cut_off_leaves_no_place_behind() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reach(), patience=30)
+    queue = StartQueue(server.start, Reachability(), patience=30)
     tasks = ask(queue, *full(server))
     gone = ask(queue, *(send(7, BULK) for _ in range(5)))
     await settle()
@@ -184,7 +186,7 @@ async def test_a_request_that_is_cut_off_leaves_no_place_behind() -> None:
 
 async def test_a_full_queue_leaves_the_least_urgent_to_the_sweeper() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reach(), patience=30)
+    queue = StartQueue(server.start, Reachability(), patience=30)
     tasks = ask(queue, *full(server))
     await settle()
     room = MOST_PENDING - (len(tasks) - len(server.begun))
@@ -206,7 +208,7 @@ async def test_a_start_that_fails_is_left_to_the_sweeper_and_skips_no_other(
     error: Exception,
 ) -> None:
     server = Server(open=True)
-    queue = StartQueue(server.start, Reach())
+    queue = StartQueue(server.start, Reachability())
     server.error = error
     await queue.start(send(1))
     server.error = None
@@ -216,7 +218,7 @@ async def test_a_start_that_fails_is_left_to_the_sweeper_and_skips_no_other(
 
 
 class Time:
-    """Stands where it is put."""
+    """Returns a time that tests set."""
 
     now = 0.0
 
@@ -228,7 +230,7 @@ async def test_while_temporal_is_away_one_request_asks_now_and_then_and_others_d
     None
 ):
     time, server = Time(), Server(open=True)
-    queue = StartQueue(server.start, Reach(time))
+    queue = StartQueue(server.start, Reachability(time))
     server.error = RuntimeError("no connection")
     for time.now in (1, 2, 3, 4, 5):
         await queue.start(send())
@@ -244,18 +246,18 @@ async def test_while_temporal_is_away_one_request_asks_now_and_then_and_others_d
 
 async def test_time_outs_among_answers_are_no_outage() -> None:
     time = Time()
-    reach = Reach(time)
+    reachability = Reachability(time)
     for second in range(100):
         time.now = second
-        reach.failed()
-        reach.failed()
-        assert reach.may_ask()
-        reach.answered()
+        reachability.failed()
+        reachability.failed()
+        assert reachability.may_ask()
+        reachability.answered()
 
 
 async def test_nothing_begins_once_it_is_closed() -> None:
     server = Server()
-    queue = StartQueue(server.start, Reach(), patience=60)
+    queue = StartQueue(server.start, Reachability(), patience=60)
     tasks = ask(queue, *full(server), *(send() for _ in range(SLOTS)))
     await settle()
     begun = len(server.begun)

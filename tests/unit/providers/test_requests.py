@@ -32,7 +32,7 @@ def test_marketing_mail_can_be_unsubscribed_by_its_headers() -> None:
 
 def test_a_mail_carries_its_text_part_or_its_subject_if_it_says_nothing() -> None:
     assert email(text="Hi there").text == "Hi there"
-    assert email('<img src="poster.png">', text="").text == "Hello"
+    assert email('<img src="webhook_client.png">', text="").text == "Hello"
 
 
 def test_one_mail_goes_to_all_its_recipients() -> None:

@@ -20,7 +20,7 @@ class Vendor:
     name: str
     channels: frozenset[Channel] = frozenset({Channel.SMS})
     proof: Proof = Proof.REFERENCE
-    tells_price: bool = False
+    reports_price: bool = False
     timeout: timedelta = timedelta(seconds=1)
     absence_window: timedelta = timedelta(seconds=1)
 

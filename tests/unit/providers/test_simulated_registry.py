@@ -19,18 +19,18 @@ from providers.ports.registration import (
     BrandRequest,
     CampaignRequest,
     LookUpAnswer,
-    Offered,
+    NumberOffers,
+    OperationStatus,
     PurchaseRequest,
     Reason,
-    RegistryNews,
+    RegistryEvent,
     RegistryRequest,
     ReleaseRequest,
-    Stands,
     SubmitAnswer,
     UnassignmentRequest,
 )
 from providers.simulator.messages import SIGNATURE_HEADER
-from providers.simulator.registry import SimulatedRegistry, news_verifier
+from providers.simulator.registry import SimulatedRegistry, event_verifier
 from tests.registration.test_checks import BRAND, CAMPAIGN
 
 COMMON: dict[str, Any] = {
@@ -42,9 +42,7 @@ BRAND_REQUEST = BrandRequest(**COMMON, profile=BRAND)
 CAMPAIGN_REQUEST = CampaignRequest(
     **COMMON,
     profile=CAMPAIGN,
-    brand_profile=BRAND,
     brand_vendor_id="b1",
-    brand_vendor_state={},
 )
 PURCHASE = PurchaseRequest(**COMMON, number="+18132201000", type=NumberType.LOCAL)
 OF_A_CAMPAIGN: dict[str, Any] = {
@@ -91,14 +89,14 @@ def registry(
         (RELEASE, "releases", {"numberId": "n1"}),
     ],
 )
-async def test_each_errand_is_posted_under_our_reference(
+async def test_each_operation_is_posted_under_our_reference(
     request_: RegistryRequest, path: str, fields: dict[str, Any]
 ) -> None:
     asked: list[httpx.Request] = []
     answer = httpx.Response(202, json={**ITEM, "status": "done"})
     stands = await registry(answer, asked).submit(request_)
-    assert isinstance(stands, Stands)
-    assert stands.standing is RegistryStatus.DONE
+    assert isinstance(stands, OperationStatus)
+    assert stands.status is RegistryStatus.DONE
     # An assignment has no id of ours: the number keeps its own.
     keeps = path in ("brands", "campaigns", "numbers")
     assert stands.vendor_id == ("reg_1" if keeps else None)
@@ -114,12 +112,12 @@ async def test_each_errand_is_posted_under_our_reference(
     [
         (
             httpx.Response(202, json=ITEM),
-            Stands(standing=RegistryStatus.PENDING, vendor_id="reg_1"),
+            OperationStatus(status=RegistryStatus.PENDING, vendor_id="reg_1"),
         ),
         (
             httpx.Response(422, json={"code": 30950, "message": "not approved"}),
-            Stands(
-                standing=RegistryStatus.REJECTED,
+            OperationStatus(
+                status=RegistryStatus.REJECTED,
                 reasons=(Reason(code="30950", field=None, message="not approved"),),
             ),
         ),
@@ -155,8 +153,8 @@ async def test_what_an_answer_means(answer: httpx.Response, expected: SubmitAnsw
             httpx.Response(
                 200, json={"items": [{"id": "b1", "status": "rejected", "reasons": [REASON]}]}
             ),
-            Stands(
-                standing=RegistryStatus.REJECTED,
+            OperationStatus(
+                status=RegistryStatus.REJECTED,
                 vendor_id="b1",
                 reasons=(Reason(code="30794", field="ein", message="No such EIN."),),
             ),
@@ -181,7 +179,7 @@ async def test_numbers_for_sale_are_read_and_trouble_is_no_truth() -> None:
     offer = AvailableNumber(
         number="+18132201000", type=NumberType.LOCAL, locality="Tampa", region="FL"
     )
-    assert found == Offered(numbers=(offer,))
+    assert found == NumberOffers(numbers=(offer,))
     assert dict(asked[0].url.params) == {"type": "LOCAL", "limit": "5", "areaCode": "813"}
     away = registry(httpx.ReadTimeout("no"))
     none = await away.search_numbers(area_code=None, type=NumberType.LOCAL, limit=5)
@@ -195,9 +193,9 @@ def signed(body: bytes, secret: str = SECRET, age: int = 0) -> dict[str, str]:
 
 
 def test_only_signed_and_fresh_news_are_believed() -> None:
-    read = news_verifier(SECRET)
+    read = event_verifier(SECRET)
     body = json.dumps({"type": "registration", "reference": "hxr-brand-1-2-3"}).encode()
-    assert read(signed(body), body) == RegistryNews(reference="hxr-brand-1-2-3")
+    assert read(signed(body), body) == RegistryEvent(reference="hxr-brand-1-2-3")
     other = json.dumps({"type": "inbound", "reference": "x"}).encode()
     assert read(signed(other), other) is None
     for headers in ({}, signed(body, "another"), signed(body, age=301), signed(other)):

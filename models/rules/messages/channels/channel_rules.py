@@ -6,23 +6,23 @@ from typing import Final
 
 from models.enums import Channel
 from models.rules.messages.channels import email, sms, voice
-from models.rules.messages.settlement_facts import Facts, LastWord
+from models.rules.messages.settlement_facts import Facts, FinalReport
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelRules:
     """How a channel's reports are read.
 
-    `last_word` is the end they add up to, None while they do not; `taken` the units of a message
+    `final_report` is the end they add up to, None while they do not; `taken` the units of a message
     that a provider took without anybody telling the end.
     """
 
-    last_word: Callable[[Facts], LastWord | None]
+    final_report: Callable[[Facts], FinalReport | None]
     taken: Callable[[Facts], int]
 
 
 RULES: Final = {
-    Channel.SMS: ChannelRules(sms.last_word, sms.taken),
-    Channel.VOICE: ChannelRules(voice.last_word, voice.taken),
-    Channel.EMAIL: ChannelRules(email.last_word, email.taken),
+    Channel.SMS: ChannelRules(sms.final_report, sms.taken),
+    Channel.VOICE: ChannelRules(voice.final_report, voice.taken),
+    Channel.EMAIL: ChannelRules(email.final_report, email.taken),
 }

@@ -2,7 +2,7 @@
 
 from models.enums import FINAL_REPORT, MessageStatus
 from models.rules.messages.lifecycle import status_of
-from models.rules.messages.settlement_facts import Facts, LastWord, ReportFact
+from models.rules.messages.settlement_facts import Facts, FinalReport, ReportFact
 
 
 def held(recipients: int) -> int:
@@ -15,7 +15,7 @@ def taken(facts: Facts) -> int:
     return facts.units
 
 
-def last_word(facts: Facts) -> LastWord | None:
+def final_report(facts: Facts) -> FinalReport | None:
     """Return the end of the whole mail: UNDELIVERED if any recipient bounced."""
     words: dict[str, ReportFact] = {}
     for report in facts.reports:
@@ -28,4 +28,4 @@ def last_word(facts: Facts) -> LastWord | None:
         (word for word in words.values() if status_of(word.status) is not MessageStatus.DELIVERED),
         next(iter(words.values())),
     )
-    return LastWord(status=status_of(last.status), used=facts.units, report=last)
+    return FinalReport(status=status_of(last.status), used=facts.units, report=last)

@@ -3,7 +3,7 @@
 from models.enums import FINAL_REPORT
 from models.rules.messages.lifecycle import status_of
 from models.rules.messages.segments import segment
-from models.rules.messages.settlement_facts import Facts, LastWord
+from models.rules.messages.settlement_facts import Facts, FinalReport
 
 
 def held(text: str) -> int:
@@ -16,9 +16,9 @@ def taken(facts: Facts) -> int:
     return facts.units
 
 
-def last_word(facts: Facts) -> LastWord | None:
+def final_report(facts: Facts) -> FinalReport | None:
     """Return the end the first final report makes; what is said after it changes nothing."""
     for report in facts.reports:
         if report.status in FINAL_REPORT:
-            return LastWord(status=status_of(report.status), used=facts.units, report=report)
+            return FinalReport(status=status_of(report.status), used=facts.units, report=report)
     return None

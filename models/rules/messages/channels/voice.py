@@ -2,7 +2,7 @@
 
 from models.enums import FINAL_REPORT
 from models.rules.messages.lifecycle import status_of
-from models.rules.messages.settlement_facts import Facts, LastWord
+from models.rules.messages.settlement_facts import Facts, FinalReport
 
 _MINUTE = 60
 
@@ -22,7 +22,16 @@ def taken(facts: Facts) -> int:
     return 0
 
 
-def last_word(facts: Facts) -> LastWord | None:
+def came_to(*, billed: int, held: int, reported_seconds: int | None) -> int:
+    """Return the units of a call that has ended: its minutes, whether or not they were billed.
+
+    `reported_seconds` is the duration of the first final report, None without one. A report that
+    comes after the hold was released bills none of them (CONTRACT, Messages).
+    """
+    return billed or min(minutes(reported_seconds or 0), held)
+
+
+def final_report(facts: Facts) -> FinalReport | None:
     """Return the end the first final report makes.
 
     The provider was told to end the call at the longest duration, so more minutes than are held
@@ -31,5 +40,5 @@ def last_word(facts: Facts) -> LastWord | None:
     for report in facts.reports:
         if report.status in FINAL_REPORT:
             used = min(minutes(report.duration_seconds or 0), facts.units)
-            return LastWord(status=status_of(report.status), used=used, report=report)
+            return FinalReport(status=status_of(report.status), used=used, report=report)
     return None

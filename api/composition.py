@@ -1,0 +1,266 @@
+"""The services of the API, put together from settings, connections and a clock."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from temporalio.client import Client
+
+from api.http.auth import Authenticator
+from api.http.limits.failed_logins import FailedLogins
+from api.http.limits.rate_limits import RequestLimits
+from api.http.prebuilt import Prebuilt
+from api.services.alerts.alerts import Alerts
+from api.services.billing.payment_reports import PaymentWebhooks
+from api.services.billing.upgrades import Billing
+from api.services.billing.usage_reports import Reports
+from api.services.consent.consents import Consents
+from api.services.consent.inbound_texts import Inbox
+from api.services.consent.unsubscribe import Unsubscribing
+from api.services.messages.accept import Sending
+from api.services.messages.admission import Admission
+from api.services.messages.cancel import Canceling
+from api.services.messages.cancel_requests import CancelRequests
+from api.services.messages.delivery_reports import Receipts
+from api.services.messages.permission import Permissions, UnsubscribeLinks
+from api.services.messages.quote import Quoting
+from api.services.messages.read import Messages
+from api.services.messages.recordings import Recordings
+from api.services.messages.started import StartedMessages
+from api.services.registration.brands import Brands
+from api.services.registration.campaigns import Campaigns
+from api.services.registration.numbers import MessagingNumbers
+from api.services.registration.registry_reports import RegistrationWebhooks
+from api.services.registration.status import MessagingStatus
+from api.services.system.readiness import Readiness
+from api.services.tenants.merchants import Merchants
+from api.services.voice.presence import PresenceRecords
+from api.services.voice.provisioning import VoiceProvisioning
+from api.workflow_starters import RegistrationStarter, UpgradeStarter, WorkflowStarter
+from models.queries.voice.sip_registrations import RegistrarTables
+from models.rules.consent.contact_keys import ContactKeys
+from models.rules.voice.sip import SipSecrets
+from models.session import Database
+from models.settings import Settings
+from providers import kamailio
+from providers.provider_preferences import asked_first
+from providers.vendors import Vendors, Verifiers
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageServices:
+    """Sends: accepted, read, canceled, priced, and what providers report of them."""
+
+    sending: Sending
+    reads: Messages
+    canceling: CancelRequests
+    quoting: Quoting
+    recordings: Recordings
+    receipts: Receipts
+    admission: Admission
+    started: StartedMessages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentServices:
+    """What recipients said, texted and clicked."""
+
+    consents: Consents
+    inbox: Inbox
+    unsubscribing: Unsubscribing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingServices:
+    """Credits and their ledger, payments, usage."""
+
+    upgrades: Billing
+    payment_webhooks: PaymentWebhooks
+    reports: Reports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationServices:
+    """10DLC."""
+
+    brands: Brands
+    campaigns: Campaigns
+    numbers: MessagingNumbers
+    status: MessagingStatus
+    news: RegistrationWebhooks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceServices:
+    """SIP users."""
+
+    provisioning: VoiceProvisioning
+    presence: PresenceRecords
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starters:
+    """What starts and wakes workflows."""
+
+    sends: WorkflowStarter
+    upgrades: UpgradeStarter
+    registrations: RegistrationStarter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """All that the routes of one application ask for; the only attribute of its state."""
+
+    portal: Mapping[str, Prebuilt]
+    """The pages of the developer guide, by path."""
+    contact_keys: ContactKeys
+    authenticator: Authenticator
+    limits: RequestLimits
+    readiness: Readiness
+    merchants: Merchants
+    alerts: Alerts
+    messages: MessageServices
+    consent: ConsentServices
+    billing: BillingServices
+    registration: RegistrationServices
+    voice: VoiceServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connections:
+    """What services are built on besides the settings."""
+
+    database: Database
+    vendors: Vendors
+    verifiers: Verifiers
+    starters: Starters
+    started: StartedMessages
+    """Where started sends are noted."""
+
+
+def open_starters(settings: Settings, temporal: Client, started: StartedMessages) -> Starters:
+    """Build what starts workflows; `started` is told of every send that is running."""
+    return Starters(
+        sends=WorkflowStarter(temporal, settings.send_waits, started.note),
+        upgrades=UpgradeStarter(temporal, settings.payment_waits),
+        registrations=RegistrationStarter(temporal, settings.registration_waits),
+    )
+
+
+def build_services(
+    settings: Settings,
+    connections: Connections,
+    server_secret: str,
+    *,
+    portal: Mapping[str, Prebuilt],
+    clock: Clock,
+) -> Services:
+    """Build every service; nothing is opened and nothing runs yet."""
+    database = connections.database
+    links = UnsubscribeLinks(settings.public_url, server_secret)
+    return Services(
+        portal=portal,
+        contact_keys=database.contact_keys,
+        authenticator=Authenticator(database, FailedLogins(settings.failed_login_limit)),
+        limits=RequestLimits(key=settings.key_limit, tenant=settings.tenant_limit),
+        readiness=Readiness(database),
+        merchants=Merchants(database, clock),
+        alerts=Alerts(database),
+        messages=_messages(settings, connections, links, clock),
+        consent=_consent(settings, connections, links, clock),
+        billing=_billing(settings, connections, clock),
+        registration=_registration(settings, connections, clock),
+        voice=_voice(settings, connections, SipSecrets(server_secret), clock),
+    )
+
+
+def _messages(
+    settings: Settings, connections: Connections, links: UnsubscribeLinks, clock: Clock
+) -> MessageServices:
+    database, starter = connections.database, connections.starters.sends
+    permissions = Permissions(database, links)
+    admission = Admission(database, limit=settings.open_limit, lag_allowed=settings.lag_allowed)
+    reads = Messages(database)
+    canceling = Canceling(database, starter, reads, clock)
+    return MessageServices(
+        sending=Sending(
+            database,
+            starter,
+            permissions,
+            admission=admission,
+            start_within=settings.start_within,
+            clock=clock,
+        ),
+        reads=reads,
+        canceling=CancelRequests(database, canceling, clock),
+        quoting=Quoting(database, permissions, asked_first(), clock),
+        recordings=Recordings(database, connections.vendors.recordings),
+        receipts=Receipts(database, starter, connections.verifiers.reports),
+        admission=admission,
+        started=connections.started,
+    )
+
+
+def _consent(
+    settings: Settings, connections: Connections, links: UnsubscribeLinks, clock: Clock
+) -> ConsentServices:
+    database = connections.database
+    return ConsentServices(
+        consents=Consents(database, clock),
+        inbox=Inbox(
+            database,
+            connections.starters.sends,
+            connections.verifiers.inbound_texts,
+            start_within=settings.start_within,
+            clock=clock,
+        ),
+        unsubscribing=Unsubscribing(database, links, clock),
+    )
+
+
+def _billing(settings: Settings, connections: Connections, clock: Clock) -> BillingServices:
+    database, starter = connections.database, connections.starters.upgrades
+    grace = settings.sweep_grace
+    return BillingServices(
+        upgrades=Billing(database, starter, sweep_grace=grace, clock=clock),
+        payment_webhooks=PaymentWebhooks(
+            database, starter, connections.verifiers.payments, sweep_grace=grace, clock=clock
+        ),
+        reports=Reports(database, clock),
+    )
+
+
+def _registration(
+    settings: Settings, connections: Connections, clock: Clock
+) -> RegistrationServices:
+    database, registries = connections.database, connections.vendors.registries
+    starter, look_after = connections.starters.registrations, settings.sweep_grace
+    return RegistrationServices(
+        brands=Brands(database, registries, starter, clock, look_after=look_after),
+        campaigns=Campaigns(database, registries, starter, clock, look_after=look_after),
+        numbers=MessagingNumbers(database, registries, starter, clock, look_after=look_after),
+        status=MessagingStatus(database, registries),
+        news=RegistrationWebhooks(database, starter, connections.verifiers.registrations),
+    )
+
+
+def _voice(
+    settings: Settings, connections: Connections, secrets: SipSecrets, clock: Clock
+) -> VoiceServices:
+    """Build what serves SIP users and their presence.
+
+    Our own registrar reads the tables and tells who is registered; any other is told, by a
+    workflow, and tells us nothing.
+    """
+    database, starter = connections.database, connections.starters.sends
+    ours = settings.voice_directory == kamailio.NAME
+    registrar = kamailio.Kamailio(RegistrarTables(database).registered) if ours else None
+    place = settings.voice_place
+    presence = PresenceRecords(database, registrar, clock, expires=place.expires)
+    push = None if ours else starter.provision
+    return VoiceServices(
+        provisioning=VoiceProvisioning(database, place, secrets, presence, push, clock),
+        presence=presence,
+    )

@@ -1,0 +1,192 @@
+"""A message that is to be ended or corrected: locked, with its attempts, reports and prices."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, ReportStatus
+from models.queries.alerts.threshold_alerts import Account
+from models.queries.billing.applicable_rates import AS_JSON, CARDS, read_cards
+from models.queries.billing.repricing import PostedUsage, read_posted
+from models.queries.billing.usage_days import KEY
+from models.rules.billing.pricing import Card, Price, choose, country_of, price
+from models.rules.messages.settlement import reported_price
+from models.rules.messages.settlement_facts import AttemptFact, Facts, ReportFact
+from models.session import WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedMessage:
+    """A message under its row lock, with its hold and what the tables say of it at that moment."""
+
+    tenant_id: int
+    message_id: int
+    public_id: int
+    merchant_id: int
+    """0 for what belongs to the tenant itself."""
+    funded: bool
+    completed: bool
+    month: str
+    held_allowance: int
+    held_credits: int
+    upgrade: int | None
+    """Units of the merchant's last upgrade; None if it holds no credits, or none was bought."""
+    accepted_at: datetime
+    facts: Facts
+    receipts: tuple[int, ...]
+    """Ids of the receipts among the facts: only these may be closed, later ones are still open."""
+    country: str
+    cards: tuple[Card, ...]
+    """Those that may price it, of every provider that was called for it."""
+    booked: PostedUsage | None
+    """Its usage record, if it has one."""
+    days: frozenset[date]
+    """Locked, so that none of them closes before this transaction ends."""
+
+    def price(self, provider: str, units: int, *, awaited: bool) -> Price:
+        """Return what units of it cost with a provider; `awaited` if that tells its price."""
+        theirs = [card for card in self.cards if card.provider == provider]
+        return price(
+            units,
+            choose(theirs, self.accepted_at),
+            told=reported_price(self.facts, provider),
+            awaited=awaited,
+        )
+
+    @property
+    def account(self) -> Account:
+        """Whose units it holds."""
+        return Account(
+            tenant_id=self.tenant_id, merchant_id=self.merchant_id, channel=self.facts.channel
+        )
+
+
+_LOCK = text(
+    """
+    SELECT public_id, COALESCE(merchant_id, 0) AS merchant_id, channel, status, funded, month,
+           units, completed_at IS NOT NULL AS completed, held_allowance, held_credits,
+           corrected_at IS NOT NULL AS corrected, accepted_at,
+           contact_key, to_contact,
+           ARRAY(SELECT r.contact_key FROM message_recipient r
+                  WHERE message.channel = 'EMAIL' AND r.tenant_id = message.tenant_id
+                    AND r.message_id = message.id
+                    AND r.contact_key <> message.contact_key) AS further_keys,
+           CASE WHEN held_credits > 0
+                THEN (SELECT e.units FROM ledger_entry e
+                       WHERE e.tenant_id = message.tenant_id
+                         AND e.merchant_id = message.merchant_id
+                         AND e.channel = message.channel AND e.kind = 'TOPUP'
+                       ORDER BY e.id DESC LIMIT 1) END AS upgrade
+      FROM message WHERE tenant_id = :tenant_id AND id = :message_id
+       FOR NO KEY UPDATE
+    """
+)
+
+# A statement of its own: it must see what was committed while the lock was waited for. On its way
+# it locks every day that may be written to, the earliest first.
+_FACTS = text(
+    f"""
+    SELECT (SELECT json_agg(json_build_array(number, provider, state, requested_at, provider_code)
+                            ORDER BY number)
+              FROM attempt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS attempts,
+           (SELECT json_agg(json_build_array(attempt, status, error_code, provider_code,
+                                             contact_key, duration_seconds, CAST(price AS text))
+                            ORDER BY id)
+              FROM receipt WHERE tenant_id = :tenant_id AND message_id = :message_id) AS reports,
+           ARRAY(SELECT id FROM receipt
+                  WHERE tenant_id = :tenant_id AND message_id = :message_id) AS receipts,
+           (SELECT {AS_JSON}
+              FROM (SELECT DISTINCT tenant_id, CAST(:channel AS text) AS channel, provider,
+                           CAST(:country AS text) AS country,
+                           CAST(:accepted_at AS timestamptz) AS accepted_at,
+                           statement_timestamp() AS now
+                      FROM attempt
+                     WHERE tenant_id = :tenant_id AND message_id = :message_id) wanted,
+                   {CARDS}) AS cards,
+           (SELECT json_build_array(provider, cost_units, priced_by, gap)
+              FROM usage_record
+             WHERE tenant_id = :tenant_id AND message_id = :message_id) AS booked,
+           (SELECT array_agg(day)
+              FROM (SELECT day, pg_advisory_xact_lock_shared({KEY})
+                      FROM (SELECT CAST(requested_at AT TIME ZONE 'UTC' AS date) AS day
+                              FROM attempt
+                             WHERE tenant_id = :tenant_id AND message_id = :message_id
+                            UNION
+                            SELECT day FROM usage_record
+                             WHERE tenant_id = :tenant_id AND message_id = :message_id
+                            UNION
+                            SELECT CAST(statement_timestamp() AT TIME ZONE 'UTC' AS date)
+                             ORDER BY day) wanted) locked) AS days
+    """  # noqa: S608 - every value is a parameter
+)
+
+
+async def lock_for_settlement(
+    db: WriteSession, *, tenant_id: int, message_id: int
+) -> LockedMessage | None:
+    """Lock a message and read its settlement facts; None if there is no such row.
+
+    The days that its end may be written to are locked as well: none of them closes meanwhile.
+    """
+    ids = {"tenant_id": tenant_id, "message_id": message_id}
+    row = (await db.execute(_LOCK, ids)).one_or_none()
+    if row is None:
+        return None
+    channel = Channel(row.channel)
+    country = country_of(channel, row.to_contact)
+    named = {"channel": channel, "country": country, "accepted_at": row.accepted_at}
+    found = (await db.execute(_FACTS, {**ids, **named})).one()
+    return LockedMessage(
+        tenant_id=tenant_id,
+        message_id=message_id,
+        public_id=row.public_id,
+        merchant_id=row.merchant_id,
+        funded=row.funded,
+        completed=row.completed,
+        month=row.month,
+        held_allowance=row.held_allowance,
+        held_credits=row.held_credits,
+        upgrade=row.upgrade,
+        accepted_at=row.accepted_at,
+        facts=_facts(channel, row, found),
+        receipts=tuple(found.receipts),
+        country=country,
+        cards=read_cards(found.cards),
+        booked=read_posted(found.booked),
+        days=frozenset(found.days),
+    )
+
+
+def _facts(channel: Channel, row: Row[Any], found: Row[Any]) -> Facts:
+    return Facts(
+        channel=channel,
+        recipients=[row.contact_key, *row.further_keys],
+        status=MessageStatus(row.status),
+        units=row.units,
+        corrected=row.corrected,
+        attempts=tuple(
+            AttemptFact(
+                number=number,
+                provider=provider,
+                state=AttemptState(state),
+                requested_at=datetime.fromisoformat(requested_at),
+                provider_code=code,
+            )
+            for number, provider, state, requested_at, code in found.attempts or ()
+        ),
+        reports=tuple(
+            ReportFact(
+                attempt=attempt,
+                status=ReportStatus(status),
+                error_code=None if error_code is None else ErrorCode(error_code),
+                provider_code=code,
+                recipient=recipient,
+                duration_seconds=seconds,
+                price=None if price is None else Decimal(price),
+            )
+            for attempt, status, error_code, code, recipient, seconds, price in found.reports or ()
+        ),
+    )

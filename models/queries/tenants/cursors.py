@@ -1,0 +1,61 @@
+"""Where a page of a list begins: a cursor has the public id of the last row of the page before."""
+
+from typing import TypeAlias
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from models.errors import ValidationFailed
+from models.tables.alert import Alert
+from models.tables.consent import Consent, ConsentChange
+from models.tables.inbound import InboundMessage
+from models.tables.ledger import LedgerEntry
+from models.tables.merchant import Merchant
+from models.tables.message import Message
+from models.tables.messaging import Campaign, MessagingNumber
+from models.tables.payment import Payment
+from models.tables.voice import VoiceCredential
+
+Listed: TypeAlias = (
+    type[Alert]
+    | type[Campaign]
+    | type[Consent]
+    | type[ConsentChange]
+    | type[InboundMessage]
+    | type[LedgerEntry]
+    | type[Merchant]
+    | type[Message]
+    | type[MessagingNumber]
+    | type[Payment]
+    | type[VoiceCredential]
+)
+
+
+async def find_cursor_row(
+    db: AsyncSession, table: Listed, tenant_id: int, public_id: int | None
+) -> int | None:
+    """Return the number by which a list is sorted, of the row that a cursor names.
+
+    None if there is no cursor. Lists are sorted by the ids of their rows, which tell how many there
+    are; so a cursor has the public id instead.
+
+    Raises:
+        ValidationFailed: the tenant has no such row.
+    """
+    if public_id is None:
+        return None
+    order = table.number if issubclass(table, Consent) else table.id
+    number: int | None = await db.scalar(
+        select(col(order)).where(
+            col(table.tenant_id) == tenant_id, col(table.public_id) == public_id
+        )
+    )
+    if number is None:
+        raise unknown_cursor()
+    return number
+
+
+def unknown_cursor() -> ValidationFailed:
+    """Return the error for a cursor that we never gave."""
+    return ValidationFailed("cursor is not one of ours", (("cursor", "is not one of ours"),))

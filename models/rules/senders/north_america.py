@@ -1,0 +1,68 @@
+"""What a number of the North American Numbering Plan is, by its area code.
+
+The area code decides and not the whole number: numbers of new exchanges are unknown to
+`phonenumbers` for months, and the registry has the last word on them.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+import phonenumbers
+
+from models.rules.consent.area_codes import is_placeless
+
+COUNTRY_CODE: Final = 1
+_MAIN: Final = "US"
+
+US_TERRITORIES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "PR": frozenset({"787", "939"}),
+        "VI": frozenset({"340"}),
+        "GU": frozenset({"671"}),
+        "AS": frozenset({"684"}),
+        "MP": frozenset({"670"}),
+    }
+)
+"""Territory (ISO 3166-1) → area codes. Their long codes are sold and registered as US numbers.
+
+Source: NANPA, geographic area codes by location; FCC, 47 CFR 52.5(c): the United States include
+its territories.
+"""
+
+_TERRITORY_OF: Final = {code: place for place, codes in US_TERRITORIES.items() for code in codes}
+
+TOLL_FREE: Final = frozenset({"800", "822", "833", "844", "855", "866", "877", "888"})
+"""Toll-free area codes. Source: 47 CFR 52.101(e) and NANPA; 822 is reserved for the next relief."""
+
+
+def area_code_of(number: str) -> str | None:
+    """Return the area code of a number in E.164; None if it is not of North America."""
+    return number[2:5] if number.startswith("+1") and len(number) == 12 else None
+
+
+def is_toll_free(area_code: str) -> bool:
+    """Say whether calls to an area code are free; such numbers are verified, not registered."""
+    return area_code in TOLL_FREE
+
+
+def is_geographic(area_code: str) -> bool:
+    """Say whether an area code names an area: not a service, a person or a government network."""
+    return not is_placeless(area_code) and not is_toll_free(area_code)
+
+
+@lru_cache(maxsize=1000)
+def region_of(area_code: str) -> str:
+    """Return whose an area code is, by ISO 3166-1; the US where that is not known."""
+    if area_code in _TERRITORY_OF:
+        return _TERRITORY_OF[area_code]
+    any_number = phonenumbers.PhoneNumber(
+        country_code=COUNTRY_CODE, national_number=int(f"{area_code}2345678")
+    )
+    return phonenumbers.region_code_for_number(any_number) or _MAIN
+
+
+def is_us(area_code: str) -> bool:
+    """Say whether an area code is of the US or one of its territories, or not known."""
+    return region_of(area_code) == _MAIN or area_code in _TERRITORY_OF

@@ -1,0 +1,101 @@
+"""The providers of an installation, built here alone: API and worker get the same adapters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol, TypedDict
+
+import httpx
+
+from models.enums import DeliveryMode
+from providers.inbound_verifiers import InboundSettings, VerifyInbound, inbound_verifiers
+from providers.ports.messages import RecordingProvider, Report
+from providers.ports.payments import ChargeReport, Gateways
+from providers.ports.registration import RegistryEvent
+from providers.ports.sip import VoiceDirectory
+from providers.provider_preferences import ORDER
+from providers.registries import Registries, by_mode
+from providers.routing import Routes
+from providers.simulator import messages, payments, registry
+from providers.simulator.messages import Simulator
+from providers.simulator.payments import SimulatedPayments
+from providers.simulator.registry import SimulatedRegistry
+from providers.twilio.setup import open_directory, open_registry
+
+_SIMULATOR_TIMEOUT: Final = timedelta(seconds=2)
+
+
+class VendorSettings(InboundSettings, Protocol):
+    """What an installation says of its providers."""
+
+    @property
+    def simulator_url(self) -> str: ...
+    @property
+    def simulator_signing(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendors:
+    """Every provider that is called, by what for."""
+
+    routes: Routes
+    gateways: Gateways = field(default_factory=lambda: Gateways({}))
+    registries: Registries = field(default_factory=lambda: Registries([], {}))
+    directories: Sequence[VoiceDirectory] = ()
+    recordings: Mapping[str, RecordingProvider] = field(default_factory=dict)
+    """Those that keep recordings of calls, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifiers:
+    """How webhooks are verified and read, by the name of the provider that posts them.
+
+    Each takes headers and raw body, and raises ForgedWebhook for a signature that is not valid.
+    """
+
+    reports: Mapping[str, Callable[[Mapping[str, str], bytes], Report | None]]
+    inbound_texts: Mapping[str, VerifyInbound]
+    payments: Mapping[str, Callable[[Mapping[str, str], bytes], ChargeReport]]
+    registrations: Mapping[str, Callable[[Mapping[str, str], bytes], RegistryEvent | None]]
+
+
+def open_vendors(settings: VendorSettings, http: httpx.AsyncClient) -> Vendors:
+    """Build every adapter on one HTTP client: the simulator's always, others as settings name."""
+    simulator = _simulator_options(settings)
+    carrier = Simulator(http, settings.simulator_url, **simulator)
+    gateway = SimulatedPayments(http, settings.simulator_url, **simulator)
+    simulated = SimulatedRegistry(http, settings.simulator_url, **simulator)
+    directory = open_directory(settings, http)
+    return Vendors(
+        routes=Routes([carrier], ORDER),
+        gateways=Gateways({DeliveryMode.SIMULATOR: gateway}),
+        registries=by_mode(simulated, open_registry(settings, http)),
+        directories=[] if directory is None else [directory],
+        recordings={} if settings.simulator_secret is None else {carrier.name: carrier},
+    )
+
+
+def open_verifiers(settings: VendorSettings, clock: Callable[[], datetime]) -> Verifiers:
+    """Build what verifies the webhooks of every provider that has a secret here."""
+    secret = settings.simulator_signing
+    return Verifiers(
+        reports={} if secret is None else {messages.NAME: messages.verifier(secret)},
+        inbound_texts=inbound_verifiers(settings, clock),
+        payments={} if secret is None else {messages.NAME: payments.verifier(secret)},
+        registrations={} if secret is None else {messages.NAME: registry.event_verifier(secret)},
+    )
+
+
+class _SimulatorOptions(TypedDict):
+    timeout: timedelta
+    absence_window: timedelta
+    secret: str | None
+
+
+def _simulator_options(settings: VendorSettings) -> _SimulatorOptions:
+    """Return what every adapter of the simulator is told."""
+    return {
+        "timeout": min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
+        "absence_window": settings.absence_window,
+        "secret": settings.simulator_signing,
+    }

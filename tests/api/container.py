@@ -1,0 +1,33 @@
+"""Doubles in place of services: put into a running application's container, and taken out again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from fastapi import FastAPI
+
+from api.composition import Services
+
+
+def services_of(app: FastAPI) -> Services:
+    """Return the container of a running application."""
+    services: Services = app.state.services
+    return services
+
+
+def put_in(app: FastAPI, domain: str, **doubles: Any) -> None:
+    """Serve these in place of a domain's services of the same names."""
+    services = services_of(app)
+    changed = replace(getattr(services, domain), **doubles)
+    app.state.services = replace(services, **{domain: changed})
+
+
+@contextmanager
+def restored(app: FastAPI) -> Iterator[None]:
+    """Take out whatever is put in meanwhile."""
+    real = services_of(app)
+    try:
+        yield
+    finally:
+        app.state.services = real
