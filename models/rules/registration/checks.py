@@ -1,6 +1,6 @@
-"""What The Campaign Registry wants of fields together; of each alone, the request's schema says.
+"""Checks across fields by the rules of The Campaign Registry; schemas check single fields.
 
-Fields are named as in the contract, so that a form can show what is wrong.
+Fields have the names of the API contract, so that a form can show the errors.
 """
 
 import re
@@ -13,7 +13,7 @@ from models.rules.registration.profiles import BrandProfile, CampaignProfile
 from models.rules.registration.vocabulary import EntityType, UseCase
 
 Wrong: TypeAlias = tuple[str, str]
-"""The name of a field, and what is wrong with it."""
+"""Field name and error."""
 
 MOST_SUB_USE_CASES: Final = 5
 _LEAST_SUB_USE_CASES: Final = {UseCase.MIXED: 2, UseCase.LOW_VOLUME: 1}
@@ -27,7 +27,7 @@ _CONTACT: Final = re.compile(
     r"|(?:\+?\d[\s().-]*){7,15}",
     re.IGNORECASE,
 )
-"""An e-mail address, a web address or a telephone number."""
+"""Matches an e-mail address, a web address or a telephone number."""
 
 _NOTHING_MORE: Final = re.compile(
     r"\b(no (more|further|longer)|not (receive|get|be sent)|won'?t (receive|get)|unsubscribed"
@@ -37,7 +37,7 @@ _NOTHING_MORE: Final = re.compile(
 
 
 def check_brand(profile: BrandProfile) -> Sequence[Wrong]:
-    """Return what is wrong with a brand; nothing if it may be submitted."""
+    """Return the errors of a brand; none if it may be submitted."""
     return [*_by_entity(profile), *_by_country(profile), *_pairs(profile)]
 
 
@@ -80,7 +80,7 @@ def _pairs(profile: BrandProfile) -> Iterator[Wrong]:
 
 
 def check_campaign(profile: CampaignProfile) -> Sequence[Wrong]:
-    """Return what is wrong with a campaign, whoever's it is."""
+    """Return the errors of a campaign that do not depend on its brand."""
     return [*_sub_use_cases(profile), *_keywords(profile)]
 
 
@@ -130,9 +130,10 @@ def _meanings(profile: CampaignProfile) -> Iterator[Wrong]:
 
 
 def check_texts(profile: CampaignProfile, brand: BrandProfile) -> Sequence[Wrong]:
-    """Return what carriers would miss in the answers to STOP, HELP and opt-in (CTIA 2023).
+    """Return the errors in the answers to STOP, HELP and opt-in (CTIA 2023).
 
-    All name the brand; that to STOP says that nothing more will come, that to HELP whom to ask.
+    Each answer must name the brand. The answer to STOP must say that no more messages come, the
+    answer to HELP must contain a contact.
     """
     names = [name for name in (brand.display_name, brand.legal_name) if name]
     wrong: list[Wrong] = []
