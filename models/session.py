@@ -185,7 +185,7 @@ class Database:
 
     @property
     def full(self) -> bool:
-        """Whether the server recently had no disk space or memory for a write."""
+        """Whether a write recently failed because of a full disk or an I/O error."""
         return self._trouble.full
 
     async def renew(self) -> None:

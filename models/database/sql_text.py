@@ -64,7 +64,7 @@ def sql_text(statement: TextClause) -> SqlText | None:
 
 
 def _without_indentation(words: str) -> str:
-    """Strip indentation: the driver prepares no statement of more than 4,096 bytes."""
+    """Strip indentation: the driver caches its parsing only of statements up to 4,096 bytes."""
     lines = words.splitlines()
     if any(line.count("'") % 2 for line in lines):
         return words  # a literal may span lines

@@ -20,7 +20,7 @@ from models.rules.consent.quiet_hours import NoSuchHour
 from models.rules.system.failures import MOST_FAILURES
 
 HELD_BACK_AT_MOST = timedelta(days=30)
-"""How long past its due time a message of an inactive merchant is held back; then it ends."""
+"""No message is sent later than this past its due time; an inactive merchant's waits until then."""
 
 _LOOK_AGAIN = timedelta(seconds=5)
 _LOOK_AGAIN_SELDOM = timedelta(hours=1)
