@@ -1,6 +1,6 @@
-"""What The Campaign Registry wants of fields together; of each alone, the request's schema says.
+"""Checks across fields by the rules of The Campaign Registry; schemas check single fields.
 
-Fields are named as in the contract, so that a form can show what is wrong.
+Fields have the names of the API contract, so that a form can show the errors.
 """
 
 import re
@@ -13,7 +13,7 @@ from models.rules.registration.profiles import BrandProfile, CampaignProfile
 from models.rules.registration.vocabulary import EntityType, UseCase
 
 Wrong: TypeAlias = tuple[str, str]
-"""The name of a field, and what is wrong with it."""
+"""Field name and error."""
 
 MOST_SUB_USE_CASES: Final = 5
 _LEAST_SUB_USE_CASES: Final = {UseCase.MIXED: 2, UseCase.LOW_VOLUME: 1}
@@ -24,7 +24,7 @@ _US_POSTAL_CODE: Final = re.compile(r"\d{5}([ -]?\d{4})?", re.ASCII)
 
 
 def check_brand(profile: BrandProfile) -> Sequence[Wrong]:
-    """Return what is wrong with a brand; nothing if it may be submitted."""
+    """Return the errors of a brand; none if it may be submitted."""
     return [*_by_entity(profile), *_by_country(profile), *_pairs(profile)]
 
 
@@ -71,7 +71,7 @@ def _pairs(profile: BrandProfile) -> Iterator[Wrong]:
 
 
 def check_campaign(profile: CampaignProfile) -> Sequence[Wrong]:
-    """Return what is wrong with a campaign, whoever's it is."""
+    """Return the errors of a campaign that do not depend on its brand."""
     return [*_sub_use_cases(profile), *_keywords(profile)]
 
 

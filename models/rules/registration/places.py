@@ -1,4 +1,4 @@
-"""Countries and states, by their two letters."""
+"""Two-letter codes of countries and US states."""
 
 from typing import Final
 
@@ -15,8 +15,8 @@ COUNTRIES: Final = frozenset(phonenumbers.SUPPORTED_REGIONS) - {"AC", "TA", "XK"
 }
 """The 249 codes that ISO 3166-1 alpha-2 assigns.
 
-They are the countries of `phonenumbers`, without three that only are reserved or in private use,
-and with those that have no numbering plan.
+These are the countries of `phonenumbers`, without three codes that are only reserved or in private
+use, and with those that have no numbering plan.
 """
 
 _USPS: Final = (
@@ -25,7 +25,7 @@ _USPS: Final = (
     " AS FM GU MH MP PR PW VI"
     " AA AE AP"
 )
-"""States and the capital's district, territories, military mail (USPS Publication 28, app. B)."""
+"""States and DC, territories, military mail (USPS Publication 28, app. B)."""
 
 US_STATES: Final = frozenset(_USPS.split())
 
