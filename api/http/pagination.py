@@ -38,7 +38,7 @@ class Page:
     def after_id(self) -> int | None:
         """Return the public id after which the page begins; None for the first page.
 
-        Raises the error for an invalid cursor if the API did not issue it.
+        Raises ValidationFailed for a cursor that the API did not issue.
         """
         return None if self.cursor is None else _decode(self.cursor)
 

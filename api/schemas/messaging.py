@@ -35,7 +35,7 @@ def _address(given: str) -> str:
 
 
 def _digits(given: str) -> str:
-    """Read a tax number; in the US it is often written with a hyphen."""
+    """Parse a tax number; in the US it is often written with a hyphen."""
     return given.replace("-", "")
 
 

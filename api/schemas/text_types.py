@@ -1,4 +1,6 @@
-"""Types of texts that people read or hear: something must be visible, and one line is one line."""
+"""Types of texts that people read or hear. They require a visible character; OneLine has no
+breaks.
+"""
 
 import re
 from typing import Annotated, Final
@@ -16,7 +18,7 @@ _INVISIBLE: Final = (
 )
 _VISIBLE: Final = re.compile(f"[^{_INVISIBLE}]")
 _SEARCHED: Final = 512 * 1024
-"""Characters of the longest text that is taken (an e-mail's body): 10 ms, where 4 MiB take 80."""
+"""Characters of the longest accepted text (an e-mail's body): 10 ms, where 4 MiB take 80."""
 
 
 def _says_something(text: str) -> str:
@@ -26,7 +28,7 @@ def _says_something(text: str) -> str:
 
 
 Visible = AfterValidator(_says_something)
-"""Refuses a text of white space and invisible characters only."""
+"""Refuses text that has only white space and invisible characters."""
 
 OneLine = Annotated[str, StringConstraints(min_length=1, pattern=ONE_LINE), Visible]
 """A name or a subject."""
