@@ -67,9 +67,7 @@ class Reachability:
         self._probed_at = clock()
 
     def may_ask(self) -> bool:
-        """Return whether to call Temporal; while it is unreachable, one caller per probe interval
-        may.
-        """
+        """Return whether to call Temporal; when it is unreachable, true once per probe interval."""
         now = self._clock()
         if self._failures < self._FAILURES or now - self._answered_at < self._SILENCE:
             return True

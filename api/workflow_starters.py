@@ -1,6 +1,4 @@
-"""Starts and signals workflows from the API. A failure only causes delay: the sweeper repeats
-it.
-"""
+"""Starts and signals workflows from the API; the sweeper repeats what fails."""
 
 import asyncio
 import logging

@@ -34,9 +34,7 @@ def migrate() -> None:
 
 
 def upgrade(url: str, pauses: tuple[float, ...] = _PAUSES) -> None:
-    """Migrate; while a table is locked, retry with a short lock timeout so that other queries
-    proceed.
-    """
+    """Migrate; retry with a short lock timeout while a table is locked, so that queries proceed."""
     for pause in pauses:
         try:
             command.upgrade(alembic_config(url), "head")

@@ -145,9 +145,7 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Store the transport. (uvloop's transports are not instances of asyncio's, hence the
-        cast.)
-        """
+        """Store the transport. (uvloop's transports are not asyncio's classes, hence the cast.)"""
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -196,9 +194,7 @@ def _read_answer(received: bytes) -> tuple[int, bool] | None:
 
 
 def _content_length(head: bytes, status: int) -> int | None:
-    """Return the length of the body if it is unambiguous, else None: the connection is not
-    reused.
-    """
+    """Return the length of the body, or None if it is ambiguous and the connection must close."""
     if status in (204, 304):
         return 0
     for line in head.split(b"\r\n")[1:]:

@@ -62,8 +62,8 @@ class _Known:
     until: float
 
     def has(self, secret_hash: str) -> bool:
-        """Return whether the secret is right. A key's secret never changes, so a wrong one needs no
-        look-up.
+        """Return whether the secret is right; a wrong one needs no look-up, because secrets never
+        change.
         """
         return same_hash(secret_hash, self.secret_hash)
 

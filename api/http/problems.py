@@ -154,9 +154,7 @@ async def _known(request: Request, error: HexavoxError) -> Response:
 
 
 def _is_named(step: int | str) -> bool:
-    """Return whether a path step is a field of the request; pydantic adds the names of union
-    members.
-    """
+    """Return whether a path step is a field; pydantic adds the names of union members."""
     return isinstance(step, int) or not _KIND_TRIED.match(step)
 
 

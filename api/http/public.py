@@ -26,7 +26,7 @@ PREFIX = "/api/v1"
 
 
 class PublicRoute(APIRoute):
-    """A route of the public contract. It checks credentials, rate limits, query and body in this
+    """A route of the public contract: checks credentials, rate limits, query and body in this
     order.
     """
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class RequestLog:
-    """The outermost middleware: sets the request id, turns an exception into a 500, writes the log
+    """The outermost middleware: sets the request id, maps exceptions to 500, writes the log
     line.
     """
 

@@ -1,5 +1,6 @@
-"""Routes of the developer portal: guide, interactive documentation, downloads. No asset is
-external.
+"""Routes of the developer portal: guide, interactive documentation, downloads.
+
+All assets are served from here.
 """
 
 from fastapi import APIRouter, Request

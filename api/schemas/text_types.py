@@ -1,6 +1,4 @@
-"""Types of texts that people read or hear. They require a visible character; OneLine has no
-breaks.
-"""
+"""Types of texts that people read or hear; each requires a visible character."""
 
 import re
 from typing import Annotated, Final

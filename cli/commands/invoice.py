@@ -85,9 +85,7 @@ def _amount(given: str) -> Decimal:
 
 
 def _told(difference: Difference) -> str:
-    """Format a difference: kind, message, the invoice's id, day, our amount, the invoice's
-    amount.
-    """
+    """Format a difference: kind, message, the invoice's id, day, our cost, the invoice's cost."""
     cells = (
         difference.kind,
         difference.message or "-",

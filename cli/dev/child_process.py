@@ -22,7 +22,7 @@ _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
 class ProgramFailedError(RuntimeError):
-    """A program ended, or did not respond, before it was ready; the message has its last log
+    """A program ended or did not respond before it was ready; the message has its last log
     lines.
     """
 
@@ -99,9 +99,7 @@ class Program:
             )
 
     def wait_until(self, ready: Callable[[], bool], within: float) -> None:
-        """Return once `ready` is true; raise with the last log lines if that is impossible or
-        late.
-        """
+        """Return once `ready` is true; raise with the last log lines if it fails or is too late."""
         deadline = monotonic() + within
         while not ready():
             if not self.running():

@@ -92,7 +92,7 @@ def _check_settings(settings: DevSettings) -> None:
 
 
 def our_command() -> list[str]:
-    """Return the command that runs `hexavox`: its console script, so that `ps` shows it, or the
+    """Return the command that runs `hexavox`: its console script, which `ps` shows, or the
     module.
     """
     script = Path(sys.executable).with_name("hexavox")

@@ -94,8 +94,8 @@ class DevSettings:
         return self.data_dir / "logs" / f"{name}.log"
 
     def check_ports(self, patience: float = 2) -> None:
-        """Raise PortTakenError for a port in use; children of a killed start may need a moment to
-        end.
+        """Raise PortTakenError for a port in use after `patience`; a killed start may need to end
+        first.
         """
         for name, port in self._own_ports():
             deadline = monotonic() + patience
@@ -127,8 +127,7 @@ class DevSettings:
     def environment(
         self, process: str, *, database_url: str, temporal_address: str
     ) -> dict[str, str]:
-        """Return the environment of a process: what it needs, without secrets that it does not
-        need.
+        """Return the environment of a process, without secrets that it does not need.
 
         Secrets, profile and public address in the caller's own environment are kept.
         """

@@ -104,9 +104,7 @@ class EmbeddedPostgres:
             self.discard()
 
     def start(self, within: float = 60) -> None:
-        """Start and wait until it responds; the timeout is long, because crash recovery may take
-        long.
-        """
+        """Start and wait until it responds; the timeout allows for crash recovery."""
         for attempts_left in (2, 1, 0):
             self.launch()
             try:

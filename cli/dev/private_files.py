@@ -48,8 +48,7 @@ def private_folder(path: Path, variable: str) -> None:
 
 
 def close_to_others(path: Path, variable: str) -> None:
-    """Remove all access of others from a file, or a folder and its contents; missing ones are
-    ignored.
+    """Remove all access of others from a file, or a folder and its contents, if it exists.
 
     A symbolic link of our own is left alone. Raises BadFolderError for anything that another user
     owns, who could read it whatever its mode.

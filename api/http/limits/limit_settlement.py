@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 
 
 async def keep_settling(limits: RequestLimits, database: Database) -> None:
-    """Settle due buckets in a loop. While Postgres is unreachable each process uses its last
-    share.
+    """Settle due buckets in a loop.
+
+    While Postgres is unreachable each process uses its last share.
     """
     away = False
     while True:

@@ -121,11 +121,11 @@ class BoundedProtocol(H11Protocol):
         return self._timer.when() if self._timer is not None else float("inf")
 
     def _make_room(self) -> bool:
-        """Close another connection: the one idle longest, or else a slow one. Return whether one
-        was found.
+        """Close another connection, an idle or a slow one; return whether one was found.
 
-        Of the slow ones it is the oldest at the address with the most connections, so that one
-        address cannot lock out the others. All clients behind a proxy count as one address.
+        The connection that is idle longest is closed first. Otherwise it is the oldest slow one at
+        the address with the most connections, so that one address cannot lock out the others. All
+        clients behind a proxy count as one address.
 
         The search runs only at the limit, so no ordered index is maintained.
         """

@@ -55,8 +55,7 @@ class _Second:
 
 
 class Admission:
-    """Refuses sends of tenants at their limit of open messages, or with many waiting under
-    overload.
+    """Refuses sends of tenants with too many open messages, or with many waiting under overload.
 
     It queries the database once a second, not per request. The number of a tenant's open messages
     is the last count, plus what this process has accepted since, plus what it is about to write.

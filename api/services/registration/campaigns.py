@@ -135,9 +135,7 @@ async def get_campaign(
 def campaign_view(
     campaign: Campaign, brand: Brand | None, scope: Scope
 ) -> V1MerchantMessagingCampaignView:
-    """Return the view of a campaign. A merchant has one brand per registry, and all its
-    campaigns.
-    """
+    """Return the view of a campaign, which belongs to the merchant's only brand at the registry."""
     assert brand is not None
     assert brand.id == campaign.brand_id
     return V1MerchantMessagingCampaignView.model_validate(

@@ -16,7 +16,7 @@ VerifyEvent = Callable[[Mapping[str, str], bytes], RegistryEvent | None]
 
 
 class RegistrationWebhooks:
-    """Signals the workflows of registry operations. A repeated webhook only causes another
+    """Signals the workflows of registry operations; a repeated webhook only causes another
     query.
     """
 
