@@ -125,7 +125,7 @@ class CreateAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateAddress:
-    """Update the address that the document of a corrected brand references.
+    """Make the document of a corrected brand reference its address, if it references another.
 
     Its `sid` is that of the referenced address. A document created in this operation has the right
     one.
