@@ -253,17 +253,18 @@ class _CampaignFields(RequestBody):
     )
     opt_in_keywords: Keywords = Field(
         default_factory=list,
-        description="Keywords that opt in. Default: none.",
+        description="Keywords that opt in, beside START, YES and UNSTOP. Default: none.",
         examples=[["START"]],
     )
     opt_out_keywords: Keywords = Field(
         default_factory=lambda: ["STOP"],
-        description="Keywords that opt out. Default: STOP.",
+        description="Keywords that opt out when they are texted to a number of the campaign, "
+        "beside the built-in ones. The list must contain STOP. Default: STOP.",
         examples=[["STOP"]],
     )
     help_keywords: Keywords = Field(
         default_factory=lambda: ["HELP"],
-        description="Keywords that request help. Default: HELP.",
+        description="Keywords that request help, beside HELP and INFO. Default: HELP.",
         examples=[["HELP"]],
     )
     opt_in_message: Answer | None = Field(

@@ -3,7 +3,7 @@
 from datetime import datetime, time
 from typing import ClassVar
 
-from sqlalchemy import ForeignKeyConstraint, String, Time, UniqueConstraint
+from sqlalchemy import ARRAY, ForeignKeyConstraint, String, Time, UniqueConstraint
 from sqlmodel import Field
 
 from models.tables.base import (
@@ -15,6 +15,8 @@ from models.tables.base import (
     timestamp,
     unique_public_id,
 )
+
+_Zones = ARRAY(String(64))
 
 
 class Merchant(Table, table=True):
@@ -45,6 +47,18 @@ class Merchant(Table, table=True):
         description="Narrows the hours of MARKETING, in the recipient's local time.",
     )
     marketing_until: time | None = Field(default=None, sa_type=Time, nullable=True)
+    marketing_timezones: list[str] | None = Field(
+        default=None,
+        sa_type=_Zones,
+        nullable=True,
+        description="Zones that decide where no hour fits all zones of a number.",
+    )
     help_text: str | None = Field(default=None, sa_type=String(320), nullable=True)
+    support_contact: str | None = Field(
+        default=None,
+        sa_type=String(100),
+        nullable=True,
+        description="How recipients reach the merchant; named in the default answer to HELP.",
+    )
     created_at: datetime = timestamp()
     updated_at: datetime = timestamp()

@@ -105,6 +105,9 @@ class Brand(Registered, table=True):
     )
     submitted_at: datetime | None = optional_timestamp()
     decided_at: datetime | None = optional_timestamp()
+    review_since: datetime | None = optional_timestamp(
+        description="While the registry is asked whether what it approved still is."
+    )
 
 
 class Campaign(Registered, table=True):
@@ -136,6 +139,9 @@ class Campaign(Registered, table=True):
     )
     submitted_at: datetime | None = optional_timestamp()
     decided_at: datetime | None = optional_timestamp()
+    review_since: datetime | None = optional_timestamp(
+        description="While the registry is asked whether what it approved still is."
+    )
 
 
 class MessagingNumber(Registered, table=True):
@@ -162,6 +168,13 @@ class MessagingNumber(Registered, table=True):
             "number",
             unique=True,
             postgresql_where=NUMBER_IS_TAKEN,
+        ),
+        # An inbound text finds the last owner of a number that was given back, of all tenants.
+        Index(
+            "ix_messaging_number_given_back",
+            "number",
+            "released_at",
+            postgresql_where=text("state = 'RELEASED'"),
         ),
         Index("ix_messaging_number_merchant", "tenant_id", "merchant_id", "id"),
         Index("ix_messaging_number_sweep", "sweep_at", postgresql_where=_SILENT),

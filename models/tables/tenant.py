@@ -6,8 +6,10 @@ from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -16,9 +18,11 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlmodel import Field
 
 from models.enums import DeliveryMode
+from models.rules.senders.sender_choice import needs_registration
 from models.tables.base import (
     Table,
     identity,
@@ -78,6 +82,12 @@ class ApiKey(Table, table=True):
     revoked_at: datetime | None = optional_timestamp()
 
 
+def _needs_registration(context: DefaultExecutionContext) -> bool:
+    """Judge the number of a row that is inserted."""
+    values: dict[str, str] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return needs_registration(values["number"])
+
+
 class SenderNumber(Table, table=True):
     """A number messages are sent from: of one merchant, or of the tenant's shared pool.
 
@@ -89,7 +99,13 @@ class SenderNumber(Table, table=True):
     __table_args__ = (
         unique_public_id(),
         UniqueConstraint("tenant_id", "id"),
-        Index("ix_sender_number_merchant", "tenant_id", "merchant_id"),
+        Index("ix_sender_number_merchant", "tenant_id", "merchant_id", "ready", "ring"),
+        Index(
+            "ix_sender_number_pool",
+            "tenant_id",
+            "ring",
+            postgresql_where=text("merchant_id IS NULL AND provider IS NULL"),
+        ),
         CheckConstraint("segments_per_second > 0 AND calls_per_second > 0", name="limits"),
         CheckConstraint(
             "claimed_at IS NULL OR (provider IS NOT NULL AND merchant_id IS NOT NULL)", name="claim"
@@ -121,6 +137,25 @@ class SenderNumber(Table, table=True):
     next_call_at: datetime | None = optional_timestamp()
     registered_at: datetime | None = optional_timestamp(
         description="Since when it is assigned to an approved campaign, or vouched for."
+    )
+    needs_registration: bool | None = Field(
+        default=None,
+        sa_column=Column(
+            Boolean, default=_needs_registration, server_default=text("true"), nullable=False
+        ),
+        description="Carriers take texts from it only once it is registered.",
+    )
+    ready: bool | None = Field(
+        default=None,
+        sa_column=Column(
+            Boolean, Computed("registered_at IS NOT NULL OR NOT needs_registration", persisted=True)
+        ),
+        description="Carriers take texts from it.",
+    )
+    ring: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger, Computed("hashtextextended(number, 0)", persisted=True)),
+        description="Its place among all numbers, by which one is chosen.",
     )
     created_at: datetime = timestamp()
 

@@ -107,6 +107,8 @@ def test_rules_of_the_us_bind_nobody_elsewhere() -> None:
 MIXED = replace(CAMPAIGN, use_case=UseCase.MIXED)
 LOW_VOLUME = replace(CAMPAIGN, use_case=UseCase.LOW_VOLUME)
 TWO = (UseCase.MARKETING, UseCase.TWO_FACTOR)
+IN = replace(CAMPAIGN, opt_in_message="Gym A: welcome back")
+BAJA = ("STOP", "Baja")
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,8 @@ TWO = (UseCase.MARKETING, UseCase.TWO_FACTOR)
         replace(LOW_VOLUME, sub_use_cases=TWO[:1]),
         replace(CAMPAIGN, opt_in_keywords=("START",), opt_in_message="Gym A: welcome"),
         replace(CAMPAIGN, help_keywords=("A" * 127, "B" * 127)),
+        replace(CAMPAIGN, opt_out_keywords=("baja", "Stop", "SALIR", "END")),
+        replace(IN, opt_in_keywords=("ALTA", "START"), help_keywords=("AYUDA", "INFO")),
     ],
 )
 def test_a_campaign_that_is_right_may_be_submitted(campaign: CampaignProfile) -> None:
@@ -131,7 +135,20 @@ def test_a_campaign_that_is_right_may_be_submitted(campaign: CampaignProfile) ->
         (replace(CAMPAIGN, sub_use_cases=TWO), "subUseCases"),
         (replace(MIXED, sub_use_cases=(TWO[0], TWO[0])), "subUseCases"),
         (replace(MIXED, sub_use_cases=(TWO[0], UseCase.MIXED)), "subUseCases"),
-        (replace(CAMPAIGN, opt_out_keywords=("A" * 128, "B" * 127)), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=("STOP", "A" * 123, "B" * 127)), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=()), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=("BAJA", "QUIT")), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=("STOPALL",)), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=("STOP", "YES")), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=("STOP", "info")), "optOutKeywords"),
+        (replace(IN, opt_in_keywords=("JOIN", "Stop")), "optInKeywords"),
+        (replace(IN, opt_in_keywords=("cancel",)), "optInKeywords"),
+        (replace(IN, opt_in_keywords=("BAJA",), opt_out_keywords=BAJA), "optInKeywords"),
+        (replace(IN, opt_in_keywords=("ALTA", "HELP")), "optInKeywords"),
+        (replace(CAMPAIGN, help_keywords=("HELP", "STOP")), "helpKeywords"),
+        (replace(CAMPAIGN, help_keywords=("baja",), opt_out_keywords=BAJA), "helpKeywords"),
+        (replace(CAMPAIGN, help_keywords=("START",)), "helpKeywords"),
+        (replace(IN, opt_in_keywords=("JOIN",), help_keywords=("join",)), "helpKeywords"),
         (replace(CAMPAIGN, opt_in_keywords=("START",)), "optInMessage"),
     ],
 )

@@ -163,5 +163,7 @@ def _settings_view(merchant: Merchant) -> MerchantSettingsView:
         timezone=merchant.timezone,
         marketing_from=merchant.marketing_from,
         marketing_until=merchant.marketing_until,
+        marketing_timezones=merchant.marketing_timezones,
         help_text=merchant.help_text,
+        support_contact=merchant.support_contact,
     )

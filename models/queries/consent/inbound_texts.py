@@ -1,4 +1,4 @@
-"""Inbound texts: whose number it is, who wrote from it, what was said and answered."""
+"""Inbound texts: who wrote to their senders, what was said and answered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,31 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, text
 
-from models.enums import ConsentStatus, DeliveryMode, InboundKind, SuppressionReason
+from models.enums import ConsentStatus, InboundKind, SuppressionReason
 from models.queries.tenants.visibility import CallerScope
 from models.rules.messages.operations import ANSWER_INBOUND
-from models.rules.senders.sender_choice import SANDBOX
 from models.session import ReadSession, WriteSession
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownNumber:
-    """A number of ours, of one merchant or (None) of the tenant's shared pool."""
-
-    tenant_id: int
-    merchant_id: int | None
-    provider: str | None
-    """The registry it was bought at; None: an operator added it."""
-    delivery_mode: DeliveryMode
-
-    def is_received_by(self, provider: str) -> bool:
-        """Say whether a provider may pass on what is sent to it.
-
-        A tenant in LIVE mode hears nothing from the simulator.
-        """
-        return self.provider in (None, provider) and (
-            provider != SANDBOX or self.delivery_mode is DeliveryMode.SIMULATOR
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,32 +38,10 @@ class Addressee:
     external_id: str
     display_name: str
     help_text: str | None
+    support_contact: str | None
     consent: ConsentStatus | None
     source: str | None
     suppressions: frozenset[SuppressionReason]
-
-
-# Of all tenants: a webhook knows nothing but the number, and a number belongs to one tenant only.
-_NUMBER = text(
-    """
-    SELECT number.tenant_id, number.merchant_id, number.provider, tenant.delivery_mode
-      FROM sender_number number JOIN tenant ON tenant.id = number.tenant_id
-     WHERE number.number = :number
-    """
-)
-
-
-async def find_number(db: ReadSession | WriteSession, number: str) -> KnownNumber | None:
-    """Return whose number it is; None if it is none of ours."""
-    row = (await db.execute(_NUMBER, {"number": number})).one_or_none()
-    if row is None:
-        return None
-    return KnownNumber(
-        tenant_id=row.tenant_id,
-        merchant_id=row.merchant_id,
-        provider=row.provider,
-        delivery_mode=DeliveryMode(row.delivery_mode),
-    )
 
 
 async def lock_conversation(
@@ -162,7 +119,7 @@ async def store(db: WriteSession, inbound: NewInbound) -> bool:
 _ADDRESSEES = text(
     """
     SELECT merchant.id, merchant.external_id, merchant.display_name, merchant.help_text,
-           c.status, c.source,
+           merchant.support_contact, c.status, c.source,
            (SELECT array_agg(s.reason) FROM suppression s
              WHERE s.tenant_id = merchant.tenant_id AND s.merchant_id = merchant.id
                AND s.channel = 'SMS' AND s.contact_key = :contact) AS suppressions
@@ -190,6 +147,7 @@ def _addressee(row: Row[Any]) -> Addressee:
         external_id=row.external_id,
         display_name=row.display_name,
         help_text=row.help_text,
+        support_contact=row.support_contact,
         consent=None if row.status is None else ConsentStatus(row.status),
         source=row.source,
         suppressions=frozenset(SuppressionReason(word) for word in row.suppressions or ()),

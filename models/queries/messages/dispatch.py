@@ -88,7 +88,8 @@ _READ = text(
            m.expires_at, m.units, m.to_contact, m.sender, m.body, m.details, m.operation,
            m.public_id, tenant.public_id AS tenant_public_id,
            COALESCE(merchant.active, TRUE) AS active, merchant.timezone,
-           merchant.marketing_from, merchant.marketing_until, m.delivery_mode,
+           merchant.marketing_from, merchant.marketing_until, merchant.marketing_timezones,
+           m.delivery_mode,
            (SELECT array_agg(c.status) FROM consent c
              WHERE c.tenant_id = m.tenant_id AND c.merchant_id = m.merchant_id
                AND c.channel = m.channel
@@ -247,6 +248,7 @@ def _candidate(
             merchant_zone=row.timezone,
             opens=row.marketing_from,
             closes=row.marketing_until,
+            named_zones=row.marketing_timezones or (),
         )
     return Candidate(
         status=MessageStatus(row.status),

@@ -12,10 +12,12 @@ from sqlmodel import col
 from models.enums import AlertSeverity, AlertType, Channel
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
 from models.queries.senders import number_claims
+from models.queries.senders.campaign_numbers import resume_numbers, stop_numbers
 from models.queries.senders.senders import pace_by_campaign
 from models.rules.registration.lifecycle import (
     NUMBER_ENDS,
     REGISTRATION_ENDS,
+    REVIEW_EVERY,
     RegistrationReference,
     may_assign,
     may_step,
@@ -61,7 +63,9 @@ def registry_operation_of(row: Row) -> RegistrationOperation | None:
     """Return the operation that a row's state asks for."""
     if isinstance(row, MessagingNumber):
         return operation_of_number(NumberState(row.state), assignment_of(row.assignment))
-    return operation_of_registration(kind_of(row), RegistrationState(row.state))
+    return operation_of_registration(
+        kind_of(row), RegistrationState(row.state), reviewed=row.review_since is not None
+    )
 
 
 async def get_reference(db: WriteSession, row: Row) -> RegistrationReference:
@@ -158,6 +162,8 @@ def change_state(row: Row, change: StateChange, *, now: datetime, look_after: ti
     before = registry_operation_of(row)
     if change.state is not None:
         row.state = change.state
+        if not isinstance(row, MessagingNumber):
+            row.review_since = None
     if change.assignment is not None and isinstance(row, MessagingNumber):
         row.assignment = change.assignment
     registry_operation = registry_operation_of(row)
@@ -167,7 +173,10 @@ def change_state(row: Row, change: StateChange, *, now: datetime, look_after: ti
         row.reasons = []
     if registry_operation is not before:
         row.deadline = row.taken_at = row.lost_at = None
-        row.sweep_at = None if registry_operation is None else now + look_after
+        row.sweep_at = now + look_after
+    if registry_operation is None:
+        approved = row.state == RegistrationState.APPROVED
+        row.sweep_at = now + REVIEW_EVERY if approved else None
     return True
 
 
@@ -209,16 +218,42 @@ async def conclude(
         return False
     if isinstance(row, MessagingNumber):
         moved = await _conclude_number(db, row, registry_operation, status, now, look_after)
+    elif row.state == RegistrationState.APPROVED and status is RegistryStatus.DONE:
+        _end_review(row, now)
+        return False
     else:
-        ended = StateChange(state=REGISTRATION_ENDS[status])
-        moved = change_state(row, ended, now=now, look_after=look_after)
-        if moved:
-            row.decided_at = now
+        moved = await _conclude_registration(db, row, status, now, look_after)
     if moved:
         row.reasons = [] if status is RegistryStatus.DONE else list(reasons)
         await db.flush()
         await _update_alert(db, row, registry_operation, status, now)
     return moved
+
+
+async def _conclude_registration(
+    db: WriteSession,
+    row: Brand | Campaign,
+    status: RegistryStatus,
+    now: datetime,
+    look_after: timedelta,
+) -> bool:
+    """Approve or reject a brand or campaign; its assigned numbers send only while both are."""
+    ended = StateChange(state=REGISTRATION_ENDS[status])
+    if not change_state(row, ended, now=now, look_after=look_after):
+        return False
+    row.decided_at = now
+    await db.flush()
+    if status is RegistryStatus.DONE:
+        await resume_numbers(db, row, now=now)
+    else:
+        await stop_numbers(db, row)
+    return True
+
+
+def _end_review(row: Brand | Campaign, now: datetime) -> None:
+    """Note that what was approved still is; the row is asked about again later."""
+    row.review_since = row.deadline = row.taken_at = row.lost_at = None
+    row.sweep_at = now + REVIEW_EVERY
 
 
 _UNKNOWN: Final = {

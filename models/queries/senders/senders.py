@@ -11,7 +11,7 @@ from sqlmodel import col
 from models.enums import Channel, DeliveryMode
 from models.queries.consent import send_policy
 from models.queries.senders import number_limits
-from models.rules.registration.vocabulary import EntityType, UseCase
+from models.rules.registration.vocabulary import EntityType, RegistrationState, UseCase
 from models.rules.senders.campaign_throughput import by_default, shares
 from models.rules.senders.sender_choice import OwnNumber, exists, may_send
 from models.session import WriteSession
@@ -93,7 +93,7 @@ async def choose_another_sender(
 
 _REGISTER = text(
     """
-    UPDATE sender_number SET registered_at = COALESCE(registered_at, :now)
+    UPDATE sender_number SET registered_at = COALESCE(registered_at, CAST(:now AS timestamptz))
      WHERE tenant_id = :tenant_id AND number = :number AND merchant_id = :merchant_id
     RETURNING id
     """
@@ -116,7 +116,8 @@ async def pace_by_campaign(db: WriteSession, row: MessagingNumber, *, now: datet
     """
     await db.flush()
     campaign = await _lock_campaign(db, row)
-    if await db.scalar(_REGISTER, {**_owned(row), "now": now}) is None:
+    registered_at = now if await _is_approved(db, campaign) else None
+    if await db.scalar(_REGISTER, {**_owned(row), "now": registered_at}) is None:
         return False
     if campaign is None:
         return await number_limits.limit(db, row.number, {Channel.SMS: None})
@@ -136,6 +137,22 @@ async def forget_campaign(db: WriteSession, row: MessagingNumber) -> bool:
     if campaign is not None:
         await _share(db, campaign, besides=row.id)
     return await number_limits.limit(db, row.number, {Channel.SMS: None})
+
+
+async def _is_approved(db: WriteSession, campaign: Campaign | None) -> bool:
+    """Say whether a locked campaign and its brand are approved; neither may be rejected meanwhile.
+
+    The registry may take an approval back while a number is being assigned.
+    """
+    if campaign is None:
+        return True
+    statement = (
+        select(col(Brand.state))
+        .where(col(Brand.tenant_id) == campaign.tenant_id, col(Brand.id) == campaign.brand_id)
+        .with_for_update(read=True)
+    )
+    states = {campaign.state, await db.scalar(statement)}
+    return states == {RegistrationState.APPROVED}
 
 
 async def _lock_campaign(db: WriteSession, row: MessagingNumber) -> Campaign | None:

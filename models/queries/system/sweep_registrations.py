@@ -30,6 +30,12 @@ class StalledRegistration:
     merchant: str
 
 
+# What was approved and is due is asked about again: whether it still is.
+_REVIEW: Final = """,
+           review_since = CASE WHEN r.state = 'APPROVED' THEN COALESCE(r.review_since, :now) END,
+           taken_at = CASE WHEN r.state = 'APPROVED' THEN COALESCE(r.taken_at, :now)
+                           ELSE r.taken_at END"""
+
 # The gap grows with the time since the operation began or moved, as that of messages.
 _SWEEP: Final = """
     WITH stalled AS (
@@ -38,7 +44,7 @@ _SWEEP: Final = """
     )
     UPDATE {table} r
        SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - r.updated_at) / 2),
-                                   CAST(:longest AS interval))
+                                   CAST(:longest AS interval)){review}
       FROM stalled, merchant
      WHERE r.tenant_id = stalled.tenant_id AND r.id = stalled.id
        AND merchant.tenant_id = r.tenant_id AND merchant.id = r.merchant_id
@@ -46,10 +52,12 @@ _SWEEP: Final = """
               {assignment} AS assignment
     """
 _SWEEPS: Final = {
-    RegistrationKind.BRAND: text(_SWEEP.format(table="brand", assignment="NULL")),
-    RegistrationKind.CAMPAIGN: text(_SWEEP.format(table="campaign", assignment="NULL")),
+    RegistrationKind.BRAND: text(_SWEEP.format(table="brand", assignment="NULL", review=_REVIEW)),
+    RegistrationKind.CAMPAIGN: text(
+        _SWEEP.format(table="campaign", assignment="NULL", review=_REVIEW)
+    ),
     RegistrationKind.NUMBER: text(
-        _SWEEP.format(table="messaging_number", assignment="r.assignment")
+        _SWEEP.format(table="messaging_number", assignment="r.assignment", review="")
     ),
 }
 
@@ -72,7 +80,7 @@ async def take_stalled(
         registry_operation = (
             operation_of_number(NumberState(row.state), assignment_of(row.assignment))
             if kind is RegistrationKind.NUMBER
-            else operation_of_registration(kind, RegistrationState(row.state))
+            else operation_of_registration(kind, RegistrationState(row.state), reviewed=True)
         )
         if registry_operation is not None:
             found.append(

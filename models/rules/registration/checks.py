@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
+from models.rules.consent.keywords import BUILT_IN, fold
 from models.rules.registration.places import COUNTRIES, US_STATES
 from models.rules.registration.profiles import BrandProfile, CampaignProfile
 from models.rules.registration.vocabulary import EntityType, UseCase
@@ -105,6 +106,27 @@ def _keywords(profile: CampaignProfile) -> Iterator[Wrong]:
             )
     if profile.opt_in_keywords and profile.opt_in_message is None:
         yield "optInMessage", "is required with optInKeywords"
+    yield from _meanings(profile)
+
+
+def _meanings(profile: CampaignProfile) -> Iterator[Wrong]:
+    """Find lists without STOP, and words that would ask for two things at once."""
+    out, into, help = (
+        set(map(fold, words))
+        for words in (profile.opt_out_keywords, profile.opt_in_keywords, profile.help_keywords)
+    )
+    if "stop" not in out:
+        yield "optOutKeywords", "must contain STOP"
+    if out & (BUILT_IN.opt_in | BUILT_IN.help):
+        yield "optOutKeywords", "must contain no word that opts in or asks for help"
+    if into & (out | BUILT_IN.opt_out):
+        yield "optInKeywords", "must contain no word that opts out"
+    if into & BUILT_IN.help:
+        yield "optInKeywords", "must contain no word that asks for help"
+    if help & (out | BUILT_IN.opt_out):
+        yield "helpKeywords", "must contain no word that opts out"
+    if help & (into - BUILT_IN.help | BUILT_IN.opt_in):
+        yield "helpKeywords", "must contain no word that opts in"
 
 
 def check_texts(profile: CampaignProfile, brand: BrandProfile) -> Sequence[Wrong]:

@@ -7,7 +7,7 @@ from the row alone, so another worker can take over after a crash.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -24,9 +24,12 @@ REGISTRATION_STEPS: Final[Mapping[R, frozenset[R]]] = {
     R.DRAFT: frozenset({R.PENDING}),
     R.PENDING: frozenset({R.APPROVED, R.REJECTED}),
     R.REJECTED: frozenset({R.DRAFT, R.PENDING}),
-    R.APPROVED: frozenset(),
+    R.APPROVED: frozenset({R.REJECTED}),
 }
-"""Of a brand or a campaign."""
+"""Of a brand or a campaign. The registry may take an approval back: suspended, expired."""
+
+REVIEW_EVERY: Final = timedelta(hours=24)
+"""How often the registry is asked whether what it approved still is."""
 
 NUMBER_STEPS: Final[Mapping[N, frozenset[N]]] = {
     N.REQUESTED: frozenset({N.ACTIVE, N.FAILED}),
@@ -75,9 +78,14 @@ def may_assign(current: A | None, state: N, following: A) -> bool:
     return state is N.ACTIVE and following in ASSIGNMENT_STEPS[current]
 
 
-def operation_of_registration(kind: RegistrationKind, state: R) -> RegistrationOperation | None:
-    """Return what a brand or campaign asks of the registry; None while it asks nothing."""
-    if state is not R.PENDING:
+def operation_of_registration(
+    kind: RegistrationKind, state: R, *, reviewed: bool = False
+) -> RegistrationOperation | None:
+    """Return what a brand or campaign asks of the registry; None while it asks nothing.
+
+    An approved one is `reviewed` while the registry is asked whether it still is.
+    """
+    if state is not R.PENDING and not (state is R.APPROVED and reviewed):
         return None
     brand = kind is RegistrationKind.BRAND
     return (

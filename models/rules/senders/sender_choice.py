@@ -83,8 +83,9 @@ def choose(
     """Return the number to send from; None if there is none that may be used.
 
     A merchant with numbers of its own uses these and never the pool. A recipient hears from the
-    same number as long as it may be used. For a new recipient the number is that of the highest
-    hash (rendezvous): another number more or less moves only those it is about.
+    same number as long as it may be used. `senders` may hold only a few candidates of each kind
+    (`models.queries.senders.candidates`). Among several the number is that of the highest hash
+    (rendezvous): another number more or less moves only those it is about.
     """
     usable = _usable(senders, channel=channel, mode=mode)
     if not usable:
