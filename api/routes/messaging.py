@@ -1,4 +1,4 @@
-"""Merchant messaging and 10DLC: brand, campaigns, numbers, assignment, and where all stand."""
+"""Routes of 10DLC registration: brand, campaigns, numbers, assignment and status."""
 
 from typing import Annotated
 

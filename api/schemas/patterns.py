@@ -1,4 +1,4 @@
-"""The patterns of text fields, and how each is told to a client whose value does not match it."""
+"""Patterns of text fields, and the error text for a value that does not match."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,9 +7,13 @@ MERCHANT_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 AREA_CODE: Final = r"^[2-9][0-9]{2}$"
 NOT_BLANK: Final = r"\S"
 ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
-"""No control character, line break or change of direction: mail systems read them differently."""
+"""No control character, line break or change of direction: mail systems interpret them
+differently.
+"""
 SPEECH: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-"""Speech has a direction of its own, and right-to-left texts mark theirs."""
+"""Directional marks are allowed: they do not affect speech, and right-to-left texts contain
+them.
+"""
 SITE: Final = r"^([Hh][Tt][Tt][Pp][Ss]?://)?[^\s/?#@:]+\.[^\s/?#@:]+(:[0-9]{1,5})?([/?#]\S*)?$"
 TAX_NUMBER: Final = r"^[A-Za-z0-9]([ .-]*[A-Za-z0-9])*$"
 KEYWORD: Final = r"^[A-Za-z0-9]{1,255}$"
@@ -41,5 +45,5 @@ _FORMS: Final[Mapping[str, str]] = {
 
 
 def form_of(pattern: str) -> str:
-    """Return the form that a pattern demands, in words that complete a field's name."""
+    """Return the requirement of a pattern as text that completes the name of a field."""
     return _FORMS.get(pattern, f"must match {pattern}")

@@ -1,4 +1,4 @@
-"""Types of texts that people read or hear: something must be visible, and one line is one line."""
+"""Types of texts that people read or hear; each requires a visible character."""
 
 import re
 from typing import Annotated, Final
@@ -17,7 +17,7 @@ _INVISIBLE: Final = (
 _VISIBLE: Final = re.compile(f"[^{_INVISIBLE}]")
 _INVISIBLE_RUN: Final = re.compile(f"[{_INVISIBLE}]+")
 _SEARCHED: Final = 512 * 1024
-"""Characters of the longest text that is taken (an e-mail's body): 10 ms, where 4 MiB take 80."""
+"""Characters of the longest accepted text (an e-mail's body): 10 ms, where 4 MiB take 80."""
 
 
 def _says_something(text: str) -> str:
@@ -38,7 +38,7 @@ def visible_length(least: int) -> AfterValidator:
 
 
 Visible = AfterValidator(_says_something)
-"""Refuses a text of white space and invisible characters only."""
+"""Refuses text that has only white space and invisible characters."""
 
 OneLine = Annotated[str, StringConstraints(min_length=1, pattern=ONE_LINE), Visible]
 """A name or a subject."""

@@ -1,4 +1,4 @@
-"""The campaigns of a merchant: only under its approved brand."""
+"""The campaigns of a merchant, which require its approved brand."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -41,7 +41,7 @@ from models.tables.messaging import Brand, Campaign
 
 
 class Campaigns(RegistrationActions):
-    """The actions on campaigns."""
+    """Actions on campaigns."""
 
     async def write(
         self,
@@ -50,9 +50,9 @@ class Campaigns(RegistrationActions):
         order: V1MerchantMessagingCampaignRequest,
         request: IdempotentRequest,
     ) -> Outcome[V1MerchantMessagingCampaignView]:
-        """Make a campaign or correct one, and submit it unless it is to stay a draft.
+        """Create or correct a campaign, and submit it unless it stays a draft.
 
-        A repeated request is answered with the campaign as it stands, unless it was written since.
+        A repeated request returns the current campaign, unless it was written again since.
 
         Raises:
             ValidationFailed, MerchantNotFound, BrandNotApproved, CampaignNotFound,
@@ -75,7 +75,7 @@ class Campaigns(RegistrationActions):
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
     ) -> Slice[V1MerchantMessagingCampaignView]:
-        """Return the campaigns of a merchant, the newest first."""
+        """Return a page of the merchant's campaigns, newest first."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
             after = await find_cursor_row(db, Campaign, caller.tenant_id, page.after_id())
@@ -91,7 +91,7 @@ class Campaigns(RegistrationActions):
         order: V1MerchantMessagingCampaignRequest,
         now: datetime,
     ) -> tuple[Brand, Campaign]:
-        """Return the campaign as it is written, and the brand it is of."""
+        """Return the written campaign and its brand."""
         profile = _profile(order)
         _refuse(check_campaign(profile))
         brand = await find_brand(db, scope.rows)
@@ -136,7 +136,7 @@ async def get_campaign(
 def campaign_view(
     campaign: Campaign, brand: Brand | None, scope: Scope
 ) -> V1MerchantMessagingCampaignView:
-    """Show a campaign; a merchant has one brand at a registry, and campaigns only of that."""
+    """Return the view of a campaign, which belongs to the merchant's only brand at the registry."""
     assert brand is not None
     assert brand.id == campaign.brand_id
     return V1MerchantMessagingCampaignView.model_validate(
@@ -176,7 +176,7 @@ def _new(scope: Scope, brand: Brand, profile: CampaignProfile, now: datetime) ->
 def _answered(
     campaign: Campaign | None, brand: Brand | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingCampaignView:
-    """Answer with the campaign, or with what was answered before if it was written anew since."""
+    """Return the campaign, or the stored answer if the campaign was written again since."""
     if campaign is None or campaign.revision != stored["revision"]:
         return V1MerchantMessagingCampaignView.model_validate(stored)
     return campaign_view(campaign, brand, scope)
