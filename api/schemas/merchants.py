@@ -28,8 +28,8 @@ _HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 def _iana_zones() -> Set[str]:
     """Return the names of the IANA database, links included.
 
-    `zoneinfo.available_timezones` would also give what else lies in the machine's folder, such as
-    `localtime`. `Factory` stands for a zone that was not set.
+    `zoneinfo.available_timezones` would also list other files of the system's folder, such as
+    `localtime`. `Factory` means that no zone was set.
     """
     return frozenset(files("tzdata").joinpath("zones").read_text().split()) - {"Factory"}
 
@@ -50,7 +50,7 @@ def _zone_of_a_country(name: str) -> str:
 
 
 def _only_hours_and_minutes(given: Any) -> Any:
-    # pydantic would also take seconds, fractions, zones and plain numbers.
+    # pydantic would also accept seconds, fractions, zones and plain numbers.
     if isinstance(given, time) or (isinstance(given, str) and _HOUR.fullmatch(given)):
         return given
     raise ValueError("must be a time of day such as 09:30")

@@ -1,4 +1,4 @@
-"""Answers to STOP, START and HELP: ordinary messages that hold nothing."""
+"""Answers to STOP, START and HELP: ordinary messages that hold no units."""
 
 from datetime import datetime, timedelta
 
@@ -24,7 +24,7 @@ from models.session import WriteSession
 
 
 class InboundAnswers:
-    """Writes answers in the transaction that obeys the text."""
+    """Writes answers in the transaction that processes the text."""
 
     def __init__(self, contact_keys: ContactKeys, start_within: timedelta) -> None:
         self._contact_keys = contact_keys
@@ -33,7 +33,7 @@ class InboundAnswers:
     async def write(
         self, db: WriteSession, talk: Conversation, merchant: Addressee, now: datetime
     ) -> SendStart | None:
-        """Write the answer, unless this contact was given too many of late."""
+        """Write the answer, unless this contact has received too many recently."""
         body = answer_to(
             talk.reading.kind,
             merchant.display_name,
@@ -48,7 +48,7 @@ class InboundAnswers:
             return None
         message = self._message(talk, merchant, body, now)
         outcome = await acceptance.accept(db, message)
-        if not isinstance(outcome, AcceptedMessage):  # the event was stored once, just now
+        if not isinstance(outcome, AcceptedMessage):  # each event is stored once, so its key is new
             raise AssertionError(f"an answer was not accepted: {outcome}")
         return start_of(message, outcome, merchant.external_id)
 

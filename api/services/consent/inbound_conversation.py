@@ -1,4 +1,4 @@
-"""One text of a recipient to one of our numbers, read."""
+"""A parsed inbound text with its contact and number."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ from providers.ports.messages import InboundText
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """One text, read, between one contact and one number of ours."""
+    """One parsed text from one contact to one of our numbers."""
 
     tenant_id: int
     owner: int | None
@@ -21,17 +21,19 @@ class Conversation:
     reading: Reading
     contact_key: str
     contact: str = field(repr=False)
-    """The number to answer; empty if the sender is none (a short code, a name, withheld)."""
+    """The number to answer; empty if the sender is not a number (a short code, a name,
+    withheld).
+    """
     registered: CampaignTexts | None
-    """Of the number's campaign."""
+    """Keywords and answers of the number's campaign."""
     given_back: bool
-    """The number is the owner's no more: consent is changed, nothing is answered."""
+    """The number was released by its owner: consent is changed, no answer is sent."""
 
     @classmethod
     def read(
         cls, provider: str, text: InboundText, number: KnownNumber, contact_key: str
     ) -> "Conversation":
-        """Read a text by our words and those registered for the number."""
+        """Parse a text with our keywords and those registered for the number."""
         registered = number.registered
         return cls(
             tenant_id=number.tenant_id,
@@ -46,7 +48,7 @@ class Conversation:
         )
 
     def row(self, merchant_id: int | None, now: datetime) -> NewInbound:
-        """Return the text as it is stored, meant for a merchant."""
+        """Return the row of the text, addressed to a merchant."""
         return NewInbound(
             tenant_id=self.tenant_id,
             merchant_id=merchant_id,

