@@ -39,8 +39,7 @@ _CLOSEST: Final = """(
 # `numbers` is the condition on the numbers. After the last position the ring wraps around.
 
 _HEARD: Final = "(SELECT * FROM sender_number WHERE number = heard.last OFFSET 0)"
-"""Looked up by primary key: OFFSET prevents the planner from reading all of the merchant's numbers.
-"""
+"""Found by primary key: OFFSET prevents a scan of all of the merchant's numbers."""
 
 _OWN_CANDIDATES: Final = """(
     SELECT number.number, number.registered_at FROM {heard} AS number

@@ -12,8 +12,7 @@ from typing import Final
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 NORTH_AMERICA: Final = ("America/St_Johns", "Pacific/Honolulu")
-"""The outermost zones of the United States, Canada and the Caribbean, without the Pacific islands.
-"""
+"""The outermost zones of the United States, Canada and the Caribbean; no Pacific islands."""
 
 _OVERLAYS: Final[dict[str, str]] = {
     # Overlays of an area that spans zones; the table has only some of its zones.

@@ -203,9 +203,7 @@ def start_source(number: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignTexts:
-    """Texts registered with a number's campaign: additional keywords, and answers that replace
-    ours.
-    """
+    """Texts registered with a number's campaign: more keywords, and answers that replace ours."""
 
     keywords: Keywords
     opt_out_message: str

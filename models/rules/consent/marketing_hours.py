@@ -24,9 +24,7 @@ class MarketingHours:
     opens: time | None
     closes: time | None
     named_zones: Sequence[str] = ()
-    """Zones that decide for numbers whose zones share no hour of the window; the first match
-    counts.
-    """
+    """Zones that decide for numbers whose zones share no hour; the first match counts."""
 
     def next_allowed(self, now: datetime) -> datetime:
         """Return the first allowed time from now on; raises NoSuchHour if there is none."""
