@@ -26,7 +26,8 @@ def username_of(tenant: int, merchant: int) -> str:
 def digest_ha1(username: str, realm: str, password: str) -> str:
     """Return HA1, which a registrar stores instead of a password (RFC 2617, 3.2.2.2).
 
-    SIP clients require MD5 (RFC 3261, 22.4). The password has 128 random bits, which cannot be guessed.
+    SIP clients require MD5 (RFC 3261, 22.4). The password has 128 random bits, so it cannot be
+    guessed.
     """
     text = f"{username}:{realm}:{password}"
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
