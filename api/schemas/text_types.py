@@ -15,6 +15,7 @@ _INVISIBLE: Final = (
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _VISIBLE: Final = re.compile(f"[^{_INVISIBLE}]")
+_INVISIBLE_RUN: Final = re.compile(f"[{_INVISIBLE}]+")
 _SEARCHED: Final = 512 * 1024
 """Characters of the longest accepted text (an e-mail's body): 10 ms, where 4 MiB take 80."""
 
@@ -23,6 +24,17 @@ def _says_something(text: str) -> str:
     if not _VISIBLE.search(text, 0, _SEARCHED):
         raise ValueError("must hold a visible character, such as a letter or an emoji")
     return text
+
+
+def visible_length(least: int) -> AfterValidator:
+    """Return what refuses a text of fewer characters, runs of invisible ones counted as one."""
+
+    def check(text: str) -> str:
+        if len(_INVISIBLE_RUN.sub(" ", text).strip()) < least:
+            raise ValueError(f"must have at least {least} characters besides white space")
+        return text
+
+    return AfterValidator(check)
 
 
 Visible = AfterValidator(_says_something)

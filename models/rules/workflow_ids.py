@@ -1,10 +1,10 @@
-"""The workflow ids under which the retries of one request meet."""
+"""Workflow ids of requests; every retry of a request gets the same id."""
 
 from hashlib import sha256
 from typing import Final
 
 _LONGEST_ID: Final = 255
-"""Temporal's SQL schema holds no more."""
+"""Limit of Temporal's SQL schema."""
 
 _HASHED: Final = "sha256:"
 
@@ -12,12 +12,12 @@ _HASHED: Final = "sha256:"
 def keyed_workflow_id(
     operation: str, tenant_id: int, scope: str, idempotency_key: str | None, public_id: int
 ) -> str:
-    """Return the workflow id of a row that was written for a request.
+    """Return the workflow id of a row that was created by a request.
 
     Args:
-        operation: what was asked, a word of `models.rules.messages.operations`.
+        operation: a value of `models.rules.messages.operations`.
         scope: public id of the merchant for a merchant's API key, else empty.
-        idempotency_key: the caller's; without one the public id of the row stands for it.
+        idempotency_key: the caller's; None uses the public id of the row instead.
     """
     if idempotency_key is None:
         return f"{operation}-unkeyed/{tenant_id}/{public_id}"

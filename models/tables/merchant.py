@@ -1,4 +1,4 @@
-"""The businesses a tenant sends for."""
+"""Table of merchants."""
 
 from datetime import datetime, time
 from typing import ClassVar
@@ -20,7 +20,7 @@ _Zones = ARRAY(String(64))
 
 
 class Merchant(Table, table=True):
-    """One business, with what it may send in a month without buying credits."""
+    """One business that a tenant sends for, with its monthly allowances."""
 
     __tablename__: ClassVar[str] = "merchant"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Who may call us."""
+"""Tables of tenants, their API keys and their senders."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -42,7 +42,7 @@ class Tenant(Table, table=True):
     __table_args__ = (
         UniqueConstraint("public_id"),
         UniqueConstraint("name"),
-        # What rows with a delivery mode of their own refer to; the mode itself never changes.
+        # Referenced by rows with a delivery mode; the mode never changes.
         UniqueConstraint("id", "delivery_mode"),
         one_of("delivery_mode", DeliveryMode),
     )
@@ -60,12 +60,12 @@ class Tenant(Table, table=True):
 
 
 class ApiKey(Table, table=True):
-    """One pair of key and secret, of a tenant or of one of its merchants. Only hashes are kept."""
+    """A key and secret of a tenant or of one of its merchants. Only hashes are stored."""
 
     __tablename__: ClassVar[str] = "api_key"
     __table_args__ = (
         unique_public_id(),
-        # Unique across tenants: a caller is known by the key alone.
+        # Unique across tenants: a caller is identified by the key alone.
         UniqueConstraint("key_hash"),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
@@ -89,10 +89,10 @@ def _needs_registration(context: DefaultExecutionContext) -> bool:
 
 
 class SenderNumber(Table, table=True):
-    """A number messages are sent from: of one merchant, or of the tenant's shared pool.
+    """A number that messages are sent from, of one merchant or of the tenant's shared pool.
 
-    Without a limit it sends as fast as it can. `id` stands for it where no number may be seen. A
-    number that is being bought is claimed: it finds its tenant, and nothing is sent from it yet.
+    Without a limit there is no pacing. `id` replaces the number where it must not be visible. A
+    number that is being bought is claimed: it already identifies its tenant, but is not sent from.
     """
 
     __tablename__: ClassVar[str] = "sender_number"
@@ -114,7 +114,7 @@ class SenderNumber(Table, table=True):
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
     )
 
-    # Alone the key, across tenants: an inbound message finds its tenant by it.
+    # Primary key across tenants: an inbound message finds its tenant by the number.
     number: str = Field(primary_key=True, sa_type=String(16))
     tenant_id: int = Field(sa_type=BigInteger)
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
@@ -161,7 +161,7 @@ class SenderNumber(Table, table=True):
 
 
 class SenderAddress(Table, table=True):
-    """An address a tenant's e-mail is sent from."""
+    """An address that a tenant's e-mail is sent from."""
 
     __tablename__: ClassVar[str] = "sender_address"
     __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),)

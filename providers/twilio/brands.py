@@ -257,8 +257,8 @@ def _address(profile: BrandProfile) -> dict[str, str]:
         "CustomerName": profile.legal_name or profile.display_name,
         "Street": profile.street,
         "City": profile.city,
-        "Region": profile.state,
-        "PostalCode": profile.postal_code,
+        "Region": profile.state or "",
+        "PostalCode": profile.postal_code or "",
         "IsoCountry": profile.country,
     }
 

@@ -7,7 +7,10 @@ from typing import Any
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, store_answer
 from api.http.outcomes import Outcome
-from api.schemas.messaging import V1MerchantMessagingBrandRequest, V1MerchantMessagingBrandView
+from api.schemas.messaging_brands import (
+    V1MerchantMessagingBrandRequest,
+    V1MerchantMessagingBrandView,
+)
 from api.services.registration.actions import RegistrationActions
 from api.services.registration.scope import Scope, find_scope
 from models.errors import ValidationFailed

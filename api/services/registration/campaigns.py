@@ -9,7 +9,7 @@ from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, store_answer
 from api.http.outcomes import Outcome
 from api.http.pagination import Page, Slice
-from api.schemas.messaging import (
+from api.schemas.messaging_campaigns import (
     V1MerchantMessagingCampaignRequest,
     V1MerchantMessagingCampaignView,
 )
@@ -30,7 +30,8 @@ from models.registration_errors import (
     CampaignNotFound,
     SoleProprietorLimit,
 )
-from models.rules.registration.checks import Wrong, check_campaign, check_texts
+from models.rules.registration.campaign_texts import check_texts, warnings_of
+from models.rules.registration.checks import Wrong, check_campaign
 from models.rules.registration.lifecycle import EDITABLE
 from models.rules.registration.profiles import CampaignProfile
 from models.rules.registration.vocabulary import EntityType, RegistrationState
@@ -146,12 +147,17 @@ def campaign_view(
             "brand_id": str(brand.public_id),
             "status": campaign.state,
             "reasons": campaign.reasons,
+            "warnings": [asdict(warning) for warning in warnings_of(_stored_profile(campaign))],
             "revision": campaign.revision,
             "submitted_at": campaign.submitted_at,
             "decided_at": campaign.decided_at,
             "updated_at": campaign.updated_at,
         }
     )
+
+
+def _stored_profile(campaign: Campaign) -> CampaignProfile:
+    return CampaignProfile(**campaign.profile)
 
 
 def _new(scope: Scope, brand: Brand, profile: CampaignProfile, now: datetime) -> Campaign:

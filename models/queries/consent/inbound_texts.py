@@ -15,7 +15,7 @@ from models.session import ReadSession, WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewInbound:
-    """One text to one of our numbers."""
+    """One text to a number of a tenant."""
 
     tenant_id: int
     merchant_id: int | None
@@ -32,7 +32,7 @@ class NewInbound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressee:
-    """A merchant a text may be meant for, and how the sender stands with it."""
+    """A merchant that a text may be addressed to, and the sender's consent and suppressions."""
 
     merchant_id: int
     external_id: str
@@ -47,9 +47,9 @@ class Addressee:
 async def lock_conversation(
     db: WriteSession, tenant_id: int, number: str, contact_key: str
 ) -> None:
-    """Take the texts of one contact to one number one after the other.
+    """Serialize the texts of one contact to one number until the transaction ends.
 
-    Always taken before the locks on what the contact said (`lock_contact`).
+    Lock order: before the locks of the contact's consent (`lock_contact`).
     """
     name = f"inbound\x1f{tenant_id}\x1f{number}\x1f{contact_key}"
     await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
@@ -73,13 +73,13 @@ class Writers:
     """The merchants with a message from a number to a contact."""
 
     sent: Sequence[int]
-    """Those of which an attempt is committed, the last first."""
+    """Those with a committed attempt, the latest first."""
     every: Sequence[int]
-    """And those whose message still waits."""
+    """All of them, including those whose message still waits."""
 
 
 async def find_writers(db: WriteSession, tenant_id: int, number: str, contact_key: str) -> Writers:
-    """Return who wrote, or is about to write, to a contact from a number; answers do not count."""
+    """Return the merchants with messages from a number to a contact; answers do not count."""
     rows = (
         await db.execute(
             _WRITERS,
@@ -111,7 +111,7 @@ _STORE = text(
 
 
 async def store(db: WriteSession, inbound: NewInbound) -> bool:
-    """Store a text once; False if its event was stored before."""
+    """Store a text once; False if its event was already stored."""
     values = {name: getattr(inbound, name) for name in NewInbound.__slots__}
     return await db.scalar(_STORE, values) is not None
 
@@ -134,7 +134,7 @@ _ADDRESSEES = text(
 async def find_addressees(
     db: WriteSession, tenant_id: int, merchants: Sequence[int], contact_key: str
 ) -> dict[int, Addressee]:
-    """Return merchants by id; to change anything, the contact's locks must be held."""
+    """Return merchants by id; to change consent, the caller must hold the contact's locks."""
     rows = await db.execute(
         _ADDRESSEES, {"tenant_id": tenant_id, "merchants": list(merchants), "contact": contact_key}
     )
@@ -166,7 +166,7 @@ _OVERTAKEN = text(
 async def opted_out_since(
     db: WriteSession, tenant_id: int, number: str, contact_key: str, sent_at: datetime
 ) -> bool:
-    """Say whether the contact texted an opt-out after a moment, by the provider's clock."""
+    """Return whether the contact texted an opt-out after a time, by the provider's clock."""
     values = {"tenant_id": tenant_id, "number": number, "contact": contact_key, "sent_at": sent_at}
     return bool(await db.scalar(_OVERTAKEN, values))
 
@@ -183,7 +183,7 @@ _ANSWERS = text(
 async def count_answers(
     db: WriteSession, tenant_id: int, number: str, contact_key: str, since: datetime
 ) -> int:
-    """Return how many answers a contact was given from a number since a moment."""
+    """Return how many answers a contact got from a number since a time."""
     values = {
         "tenant_id": tenant_id,
         "number": number,
@@ -196,7 +196,7 @@ async def count_answers(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredInbound:
-    """A text as it was stored."""
+    """A stored text."""
 
     public_id: int
     merchant: str | None
@@ -233,7 +233,7 @@ async def list_inbound(
     before: int | None,
     most: int,
 ) -> Sequence[StoredInbound]:
-    """Return texts, the newest first; None narrows nothing."""
+    """Return texts, the newest first; None means any."""
     values = {
         "tenant_id": scope.tenant_id,
         "merchant_id": scope.merchant_id,

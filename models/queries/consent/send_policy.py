@@ -1,4 +1,4 @@
-"""What decides whether somebody may send to a contact."""
+"""Reads the facts that decide whether a merchant may send to contacts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from models.session import ReadSession, WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendPolicy:
-    """A merchant, as far as sending to some contacts goes."""
+    """Facts about a merchant and the contacts of one send."""
 
     merchant_id: int
     merchant_public_id: int
@@ -25,12 +25,12 @@ class SendPolicy:
     marketing_until: time | None
     marketing_timezones: Sequence[str]
     consent: ConsentStatus | None
-    """Of all contacts together: OPT_OUT if one said so, OPT_IN if each did."""
+    """Of all contacts together: OPT_OUT if one opted out, OPT_IN if all opted in."""
     suppressed: bool
     sender: str | None
-    """Of SMS and calls: the number to send from, if there is one that may be used."""
+    """For SMS and calls: the number to send from; None if none may be used."""
     unregistered: bool = False
-    """If there is none: the merchant has numbers of its own, but none may be used yet."""
+    """The merchant has numbers of its own, but none may be used yet."""
 
 
 # A merchant's own numbers are those that exist in its tenant's mode:
@@ -75,7 +75,7 @@ async def find_policy(
     channel: Channel,
     contact_keys: Sequence[str],
 ) -> SendPolicy | None:
-    """Return what decides about a send; None if the tenant has no such merchant."""
+    """Return the facts that decide about a send; None if the tenant has no such merchant."""
     row = (
         await db.execute(
             POLICY,
@@ -134,7 +134,7 @@ _SUPPRESSED = text(
 async def suppressed_anywhere(
     db: ReadSession, *, tenant_id: int, channel: Channel, contact_keys: Sequence[str]
 ) -> bool:
-    """Say whether a contact is suppressed for anybody of the tenant."""
+    """Return whether a contact is suppressed for any merchant of the tenant."""
     found = await db.scalar(
         _SUPPRESSED, {"tenant_id": tenant_id, "channel": channel, "keys": list(contact_keys)}
     )
@@ -152,13 +152,13 @@ _ADDRESS = text(
 
 
 async def find_address(db: ReadSession, *, tenant_id: int, wanted: str | None) -> str | None:
-    """Return the tenant's address that is wanted, or its first; None if it has none such."""
+    """Return the wanted sender address of the tenant, or its first; None if it has none."""
     found: str | None = await db.scalar(_ADDRESS, {"tenant_id": tenant_id, "wanted": wanted})
     return found
 
 
 def together(consents: Sequence[str], contacts: int) -> ConsentStatus | None:
-    """Return what several contacts said as one: a single OPT_OUT outweighs everything."""
+    """Return the joint consent of several contacts; one OPT_OUT outweighs everything."""
     if ConsentStatus.OPT_OUT in consents:
         return ConsentStatus.OPT_OUT
     return ConsentStatus.OPT_IN if len(consents) == contacts else None

@@ -1,4 +1,4 @@
-"""Finding submitted brands, campaigns and numbers that nobody may be carrying."""
+"""Finds submitted brands, campaigns and numbers that may have no running workflow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StalledRegistration:
-    """A row whose operation has been stalled long enough to look after."""
+    """A row whose operation is due for sweeping."""
 
     tenant_id: int
     kind: RegistrationKind
@@ -36,7 +36,7 @@ _REVIEW: Final = """,
            taken_at = CASE WHEN r.state = 'APPROVED' THEN COALESCE(r.taken_at, :now)
                            ELSE r.taken_at END"""
 
-# The gap grows with the time since the operation began or moved, as that of messages.
+# The interval grows with the time since the operation's last change, as for messages.
 _SWEEP: Final = """
     WITH stalled AS (
         SELECT tenant_id, id FROM {table}
@@ -71,7 +71,7 @@ async def take_stalled(
     longest: timedelta,
     most: int,
 ) -> Sequence[StalledRegistration]:
-    """Return rows of all tenants to look after now, and set when each is looked after next."""
+    """Return rows of all tenants that are due for sweeping, and schedule their next sweep."""
     rows = await db.execute(
         _SWEEPS[kind], {"now": now, "grace": grace, "longest": longest, "most": most}
     )
