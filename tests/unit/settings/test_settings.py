@@ -1,4 +1,4 @@
-"""Settings: two profiles, and every secret distinct."""
+"""Settings: two profiles, and every setting can be overridden."""
 
 from datetime import timedelta
 from typing import Any
