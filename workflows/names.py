@@ -1,6 +1,7 @@
 """Every name that Temporal keeps: workflow ids, task queues, search attributes, priorities.
 
-Ids of rows in them are public ids; only a tenant, the operator's own, has its number.
+Ids of rows in them are public ids. Only a tenant has its number, in `HexavoxTenant` and in the ids
+of workflows that have another public id.
 
 A registered name is never changed; a new one is added beside it.
 """
@@ -67,7 +68,10 @@ def priority_of(message_type: MessageType) -> int:
 
 
 def upgrade_workflow_id(
-    tenant_id: int, scope: str, idempotency_key: str | None, public_id: int
+    tenant: int, scope: str, idempotency_key: str | None, public_id: int
 ) -> str:
-    """Return the workflow id under which the retries of one purchase meet."""
-    return keyed_workflow_id(UPGRADE, tenant_id, scope, idempotency_key, public_id)
+    """Return the workflow id under which the retries of one purchase meet.
+
+    `tenant` is the public id of the tenant.
+    """
+    return keyed_workflow_id(UPGRADE, tenant, scope, idempotency_key, public_id)

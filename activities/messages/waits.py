@@ -28,7 +28,11 @@ async def note_wait(
     ready_at = now + _BUSY_AT_MOST if result.verdict is Verdict.BUSY else result.until
     if ready_at is None:
         await waiting.postpone(
-            db, tenant_id=step.tenant_id, message_id=step.message_id, ready_at=None
+            db,
+            tenant_id=step.tenant_id,
+            message_id=step.message_id,
+            public_id=step.public_id,
+            ready_at=None,
         )
         return
     # Whose turn comes by a signal, a lost workflow would miss it.

@@ -40,6 +40,7 @@ _PUT_OFF: Final = text(
     WITH quiet AS (
         SELECT tenant_id, id FROM message
          WHERE tenant_id = :tenant_id AND id = :message_id
+           AND CAST(:public_id AS bigint) IN (0, public_id)
            AND completed_at IS NULL AND attempts = 0 AND ready_at IS NOT NULL
            FOR NO KEY UPDATE SKIP LOCKED
     )
@@ -53,7 +54,12 @@ _PUT_OFF: Final = text(
 
 
 async def postpone(
-    db: WriteSession, *, tenant_id: int, message_id: int, ready_at: datetime | None
+    db: WriteSession,
+    *,
+    tenant_id: int,
+    message_id: int,
+    ready_at: datetime | None,
+    public_id: int = 0,
 ) -> None:
     """Note that a worker has looked at a message, so that the message is not late for now.
 
@@ -62,6 +68,7 @@ async def postpone(
 
     Args:
         ready_at: when a worker is to look at it next; None if none is.
+        public_id: a row that has another one is left alone; 0 for whatever it has.
     """
-    ids = {"tenant_id": tenant_id, "message_id": message_id}
+    ids = {"tenant_id": tenant_id, "message_id": message_id, "public_id": public_id}
     await db.execute(_PUT_OFF, {**ids, "ready_at": ready_at})

@@ -87,11 +87,16 @@ async def find_named(db: ReadSession, reference: RegistrationReference) -> Row |
 
 
 async def lock_row(
-    db: WriteSession, *, kind: RegistrationKind, tenant_id: int, row_id: int
+    db: WriteSession, *, kind: RegistrationKind, tenant_id: int, row_id: int, public_id: int = 0
 ) -> Row | None:
-    """Return a row that nobody else changes until the transaction ends."""
+    """Return a row that nobody else changes until the transaction ends.
+
+    With a public id, a row that has another one is none: it belongs to another database's workflow.
+    """
     table = _TABLES[kind]
     statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)
+    if public_id:
+        statement = statement.where(col(table.public_id) == public_id)
     return cast(Row | None, (await db.scalars(statement.with_for_update())).one_or_none())
 
 

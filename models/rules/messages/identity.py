@@ -23,6 +23,7 @@ class MessageIdentity:
     """A message, whose it is, and the request that it was accepted for."""
 
     tenant_id: int
+    tenant_public_id: int
     message_id: int
     """Of its row, for statements and steps."""
     public_id: int
@@ -37,7 +38,11 @@ class MessageIdentity:
     def workflow_id(self) -> str:
         """The id of its workflow: every retry of its request meets there."""
         return keyed_workflow_id(
-            self.operation, self.tenant_id, self.scope, self.idempotency_key, self.public_id
+            self.operation,
+            self.tenant_public_id,
+            self.scope,
+            self.idempotency_key,
+            self.public_id,
         )
 
 
