@@ -1,4 +1,4 @@
-"""The `hexavox` command: every process and every operator's tool."""
+"""The `hexavox` command: all processes and operator commands."""
 
 import os
 import sys
@@ -36,8 +36,8 @@ app.add_typer(voice.app, name="voice")
 def main() -> NoReturn:
     """Run the command line, and end the process with its exit code.
 
-    The interpreter is not finalized: threads of Temporal's core may ask for the GIL while it is,
-    and CPython then aborts the process (SIGABRT) after all work is done.
+    The interpreter is not finalized: threads of Temporal's core may request the GIL meanwhile, and
+    CPython then aborts the process (SIGABRT) after all work is done.
     """
     try:
         app()

@@ -1,6 +1,6 @@
 """Activities of a payment: charge, await, cancel, grant and refund.
 
-No connection is held while the gateway is called. Every request that moves money has an
+No database connection is held during a gateway call. Every request that moves money has an
 idempotency key, so that it can be repeated.
 """
 
@@ -36,12 +36,12 @@ _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
 
 NoChange: TypeAlias = NotProcessed | Ambiguous | NotFound | Unanswered | RefundRefused
-"""Answers of a gateway that change nothing."""
+"""Gateway answers that change nothing."""
 
 _Answer = TypeVar("_Answer", bound=ChargeAnswer | ChargeLookUp)
 
 _UNPAID = frozenset({PaymentAction.CHARGE, PaymentAction.AWAIT, PaymentAction.CANCEL_CHARGE})
-"""No money was taken yet, as far as the row knows."""
+"""Actions while the row shows no successful charge."""
 
 
 async def _get(
@@ -66,8 +66,8 @@ class Payments:
     async def charge(self, step: UpgradeStep) -> PaymentProgress:
         """Ask the gateway to charge.
 
-        If it was asked before, the charge is looked up first, and the request repeated with
-        the same key if there is none. Nothing is requested once the payment was given up.
+        After an earlier request the charge is looked up first, and the request is repeated with the
+        same key only if there is none. Nothing is requested after the payment was given up.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await _get(db, step, locked=True)
@@ -102,10 +102,10 @@ class Payments:
 
     @activity.defn(name="cancel_charge")
     async def cancel_charge(self, step: UpgradeStep) -> PaymentProgress:
-        """Give the payment up: cancel its charge, or learn that the money was taken meanwhile.
+        """Give the payment up: cancel its charge, or find out that it succeeded meanwhile.
 
-        Absence is concluded only by a look-up that began after the last deadline for asking and
-        the gateway's window: until then a request may still be on its way.
+        Absence is concluded only by a look-up that began after the last request's deadline and the
+        gateway's absence window: until then a request may still arrive.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await _get(db, step, locked=True)
@@ -148,7 +148,7 @@ class Payments:
 
     @activity.defn(name="refund")
     async def refund(self, step: UpgradeStep) -> PaymentProgress:
-        """Ask the gateway to refund; its idempotency key makes that happen once."""
+        """Ask the gateway to refund; the idempotency key makes it refund at most once."""
         async with self._database.read() as db:
             payment = await _get(db, step)
         if payment.next_action is not PaymentAction.REFUND:
@@ -168,7 +168,7 @@ class Payments:
             return await self._progress_after(db, payment)
 
     async def _without_gateway(self, db: WriteSession, payment: PaymentRow) -> PaymentProgress:
-        """Fail a payment without a gateway, unless one was asked to charge before."""
+        """Fail a payment that has no gateway, unless a gateway was already asked to charge."""
         if payment.gateway is None:
             await payments.fail(db, payment, PaymentFailure.NO_GATEWAY, _now())
         else:
@@ -178,7 +178,7 @@ class Payments:
     async def _apply(
         self, step: UpgradeStep, answer: ChargeAnswer | ChargeLookUp
     ) -> PaymentProgress:
-        """Apply the gateway's answer; one without a charge leaves the row as it is."""
+        """Apply the gateway's answer; an answer without a charge changes nothing."""
         if not isinstance(answer, Charge):
             _log_unanswered(step, answer)
             return await self._read_progress(step, answer)
@@ -221,7 +221,7 @@ class Payments:
         )
 
     def _gateway_of(self, payment: PaymentRow) -> PaymentGateway | None:
-        """Return the gateway that was asked to charge, or would be."""
+        """Return the gateway that was asked to charge, or that would be asked."""
         if payment.gateway is not None:
             return self._gateways.find(payment.gateway)
         return self._gateways.of(payment.delivery_mode)
@@ -246,7 +246,7 @@ async def _look_up(gateway: PaymentGateway, payment: PaymentRow) -> ChargeLookUp
 
 
 def _of(payment: PaymentRow, answer: _Answer) -> _Answer | Unanswered:
-    """Return an answer, or Unanswered if it is about the charge of another payment."""
+    """Return the answer, or Unanswered if it is about another payment's charge."""
     if not isinstance(answer, Charge) or payment.is_for(answer.amount_cents, answer.currency):
         return answer
     _log_another(payment, answer)

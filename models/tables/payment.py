@@ -1,4 +1,4 @@
-"""Buying credits: what was ordered, and what the gateway said."""
+"""Tables of purchases of credits and of the gateway's events."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -29,11 +29,11 @@ from models.tables.base import (
 
 
 class Payment(Table, table=True):
-    """One order of credits, paid or not; the row that answers a replayed Idempotency-Key.
+    """One purchase of credits, paid or not; the row that answers a replayed Idempotency-Key.
 
-    A reference of the integrator's belongs to one payment of a merchant, until that has failed.
-    `completed_at` is set when its workflow has nothing left to do, and taken back if the gateway
-    takes money after all.
+    An integrator's reference belongs to one payment of a merchant, unless that payment failed.
+    `completed_at` is set when its workflow has no work left, and cleared if the gateway charges
+    after all.
     """
 
     __tablename__: ClassVar[str] = "payment"
@@ -61,7 +61,7 @@ class Payment(Table, table=True):
             unique=True,
             postgresql_where=text("failed_at IS NULL"),
         ),
-        # A gateway's charge pays one payment, never two.
+        # A gateway's charge pays for one payment.
         Index(
             "ux_payment_charge",
             "tenant_id",
@@ -125,7 +125,7 @@ class Payment(Table, table=True):
 
 
 class PaymentEvent(Table, table=True):
-    """One thing a gateway told, stored once, in the transaction in which it took effect."""
+    """One event of a gateway, stored once, in the transaction that applied it."""
 
     __tablename__: ClassVar[str] = "payment_event"
     __table_args__ = (

@@ -160,14 +160,14 @@ async def broken_laws(ask: Callable[..., Awaitable[list[Any]]], tenant: int) -> 
 async def _copies(integrator: Integrator) -> list[str]:
     """Hold the copies that reached people against the statuses."""
     tenant = integrator.owner.tenant_id
-    [(own,)] = await integrator.harness.rows(
+    [(named,)] = await integrator.harness.rows(
         "SELECT public_id FROM tenant WHERE id = :tenant", tenant=tenant
     )
     copies: Counter[int] = Counter()
     for copy in await integrator.harness.deliveries():
         reference = parse_reference(copy["reference"])
         assert reference is not None, copy
-        if reference.tenant == own:
+        if reference.tenant == named:
             copies[reference.message] += 1
     messages: list[Any] = await integrator.harness.rows(
         "SELECT public_id, status FROM message WHERE tenant_id = :tenant", tenant=tenant

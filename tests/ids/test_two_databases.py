@@ -225,20 +225,24 @@ async def test_the_steps_of_the_old_messages_workflow_leave_the_new_message_alon
     dispatching = Dispatching(
         untouched.database, routes, public_url="http://us/", slots=20, inline_report_wait=wait
     )
-    truth, settlement = (kind(untouched.database, routes) for kind in (Reconciliation, Settlement))
-    send = await old.start()
-    ids = {
-        "tenant_id": send.tenant_id,
-        "message_id": send.message_id,
-        "public_id": send.public_id,
-    }
-    run = ActivityEnvironment().run
-    handed = await run(dispatching.dispatch, DispatchStep(**ids))
+    truth = Reconciliation(untouched.database, routes)
+    settlement = Settlement(untouched.database, routes)
+    send, run = await old.start(), ActivityEnvironment().run
+    ids = {"tenant_id": send.tenant_id, "message_id": send.message_id}
+    handed = await run(dispatching.dispatch, DispatchStep(**ids, public_id=send.public_id))
     assert (handed.verdict, provider.sent) == (Verdict.OVER, [])
-    assert (await run(truth.reconcile, ReconcileStep(**ids))).finding is Finding.ABSENT  # type: ignore[union-attr]
-    assert not (await run(truth.poll, PollStep(**ids))).reported  # type: ignore[union-attr]
+    found = await run(truth.reconcile, ReconcileStep(**ids, public_id=send.public_id))
+    assert found.finding is Finding.ABSENT
+    polled = await run(truth.poll, PollStep(**ids, public_id=send.public_id))
+    assert not polled.reported
     for ending in Ending:
-        settled = await run(settlement.settle, SettleStep(**ids, ending=ending))  # type: ignore[union-attr]
+        step = SettleStep(
+            tenant_id=send.tenant_id,
+            message_id=send.message_id,
+            public_id=send.public_id,
+            ending=ending,
+        )
+        settled = await run(settlement.settle, step)
         assert (settled.status, settled.completed) == (MessageStatus.UNKNOWN, True)
     assert provider.asked == []
 

@@ -302,6 +302,18 @@ async def test_help_is_answered_by_the_merchants_text_or_ours(
     assert "Gym A" in answer.body
 
 
+async def test_help_names_the_way_to_reach_the_merchant(inbound: InboundHarness) -> None:
+    await inbound.writes()
+    async with inbound.database.transaction() as db:
+        await db.execute(
+            text("UPDATE merchant SET support_contact = '813-555-0100' WHERE id = :m"),
+            {"m": inbound.owner.merchant_id},
+        )
+    await inbound.texts("HELP")
+    [answer] = await inbound.answers()
+    assert ("Gym A" in answer.body, "813-555-0100" in answer.body) == (True, True)
+
+
 async def test_help_after_stop_is_still_answered(inbound: InboundHarness) -> None:
     await inbound.writes()
     await inbound.texts("STOP")

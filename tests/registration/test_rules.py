@@ -79,9 +79,12 @@ def test_a_brand_takes_only_the_steps_of_its_table(wanted: list[RegistrationStat
         assert moved == (following in REGISTRATION_STEPS[before])
         assert brand.state == (following if moved else before)
         submitted += moved and following is RegistrationState.PENDING
-        # Every operation has a reference of its own, and is looked after as long as it is open.
+        # Every operation has a reference of its own, and is looked after as long as it is open;
+        # what is approved is asked about again.
         assert brand.submission == submitted
-        assert (brand.sweep_at is not None) == (brand.state is RegistrationState.PENDING)
+        assert (brand.sweep_at is not None) == (
+            brand.state in (RegistrationState.PENDING, RegistrationState.APPROVED)
+        )
 
 
 @given(st.lists(st.tuples(st.none() | st.sampled_from(NumberState), assignments), max_size=15))

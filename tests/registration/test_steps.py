@@ -62,7 +62,7 @@ async def test_a_brand_is_submitted_once_then_asked_about_until_it_is_approved(
     last = await on.ask(BRAND, brand)
     assert last == RegistrationResult(action=RegistrationAction.OVER, state="APPROVED")
     row = await on.row(BRAND, brand)
-    assert (row.vendor_id, row.reasons, row.sweep_at) == ("v1", [], None)
+    assert (row.vendor_id, row.reasons, row.taken_at) == ("v1", [], None)
     assert row.decided_at is not None
     [request] = on.registry.submitted
     assert isinstance(request, BrandRequest)

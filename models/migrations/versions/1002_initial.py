@@ -288,7 +288,9 @@ def _create_merchant() -> None:
         sa.Column("timezone", sa.String(length=64), nullable=False),
         sa.Column("marketing_from", sa.Time(), nullable=True),
         sa.Column("marketing_until", sa.Time(), nullable=True),
+        sa.Column("marketing_timezones", sa.ARRAY(sa.String(length=64)), nullable=True),
         sa.Column("help_text", sa.String(length=320), nullable=True),
+        sa.Column("support_contact", sa.String(length=100), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
@@ -469,6 +471,7 @@ def _create_brand() -> None:
         sa.Column("profile", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("review_since", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('DRAFT', 'PENDING', 'APPROVED', 'REJECTED')", name=op.f("ck_brand_state")
         ),
@@ -884,6 +887,21 @@ def _create_sender_number() -> None:
         sa.Column("calls_per_second", sa.Numeric(precision=9, scale=3), nullable=True),
         sa.Column("next_call_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "needs_registration", sa.Boolean(), server_default=sa.text("true"), nullable=False
+        ),
+        sa.Column(
+            "ready",
+            sa.Boolean(),
+            sa.Computed("registered_at IS NOT NULL OR NOT needs_registration", persisted=True),
+            nullable=True,
+        ),
+        sa.Column(
+            "ring",
+            sa.BigInteger(),
+            sa.Computed("hashtextextended(number, 0)", persisted=True),
+            nullable=True,
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "claimed_at IS NULL OR (provider IS NOT NULL AND merchant_id IS NOT NULL)",
@@ -905,7 +923,17 @@ def _create_sender_number() -> None:
         ),
     )
     op.create_index(
-        "ix_sender_number_merchant", "sender_number", ["tenant_id", "merchant_id"], unique=False
+        "ix_sender_number_merchant",
+        "sender_number",
+        ["tenant_id", "merchant_id", "ready", "ring"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_sender_number_pool",
+        "sender_number",
+        ["tenant_id", "ring"],
+        unique=False,
+        postgresql_where=sa.text("merchant_id IS NULL AND provider IS NULL"),
     )
 
 
@@ -1021,6 +1049,7 @@ def _create_campaign() -> None:
         sa.Column("segments_per_second", sa.Numeric(precision=9, scale=3), nullable=True),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("review_since", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('DRAFT', 'PENDING', 'APPROVED', 'REJECTED')", name=op.f("ck_campaign_state")
         ),
@@ -1402,6 +1431,13 @@ def _create_messaging_number() -> None:
         sa.UniqueConstraint(
             "tenant_id", "public_id", name=op.f("uq_messaging_number_tenant_id_public_id")
         ),
+    )
+    op.create_index(
+        "ix_messaging_number_given_back",
+        "messaging_number",
+        ["number", "released_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'RELEASED'"),
     )
     op.create_index(
         "ix_messaging_number_merchant",

@@ -31,11 +31,11 @@ class ChargeEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """State of a payment after an event, with what identifies its workflow."""
+    """State of a payment after an event, with the identity of its workflow."""
 
     completed: bool
     ended: PaymentStatus | None
-    """The status it ended with, if this event ended it."""
+    """The terminal status, if this event ended the payment."""
     tenant_public_id: int
     public_id: int
     scope: str
@@ -44,7 +44,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentKey:
-    """The payment that a reference names, by the keys of its row."""
+    """Row keys of the payment that a reference names."""
 
     tenant_id: int
     payment_id: int
@@ -106,11 +106,11 @@ async def take_event(
 ) -> StoredEvent | None:
     """Store an event and apply it, atomically; a known one changes nothing.
 
-    `grace` is how long the sweeper leaves the payment to its workflow. None if this gateway was
-    not asked for the payment.
+    The sweeper leaves the payment to its workflow for `grace`. None if this gateway was not asked
+    to charge the payment.
 
     Raises:
-        ForeignCharge: the charge or the event is not the payment's; nothing was stored.
+        ForeignCharge: the charge or the event belongs to another payment; nothing was stored.
     """
     ids = {"tenant_id": key.tenant_id, "payment_id": key.payment_id}
     payment = await payments.get_payment(db, key.tenant_id, key.payment_id, locked=True)

@@ -1,6 +1,6 @@
 """Reads and changes the row of a payment, one function per state change.
 
-Every function that changes a payment takes it locked. Lock order: payment, credits, alerts.
+Functions that change a payment require its lock. Lock order: payment, credits, alerts.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ from models.tables.payment import Payment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRow:
-    """A payment's row, with what its next action needs."""
+    """A payment's row, with the data for its next action."""
 
     tenant_id: int
     payment_id: int
@@ -67,7 +67,7 @@ class PaymentRow:
         return PaymentReference(tenant=self.tenant_public_id, payment=self.public_id)
 
     def is_for(self, amount_cents: int, currency: str) -> bool:
-        """Tell whether a charge has this payment's amount and currency."""
+        """Return whether a charge has this payment's amount and currency."""
         return (amount_cents, currency) == (self.amount_cents, self.currency)
 
     @property
@@ -94,15 +94,15 @@ _LOCK = text(_FIND + " FOR NO KEY UPDATE OF p")
 
 
 class StepNotAllowed(Exception):
-    """The status of a payment may not go to that one: a bug, never business."""
+    """The status of a payment may not change to that one: a bug."""
 
 
 class PaymentMissing(Exception):
-    """There is no such payment: a bug, never business."""
+    """There is no such payment: a bug."""
 
 
 class ForeignCharge(Exception):
-    """A gateway reported, under a payment's reference, a charge that is not this payment's."""
+    """A gateway reported, under a payment's reference, a charge of another payment."""
 
     def __init__(self, reason: ChargeMismatch) -> None:
         super().__init__(reason)
@@ -112,7 +112,7 @@ class ForeignCharge(Exception):
 async def find_payment(
     db: AsyncSession, tenant_id: int, payment_id: int, *, locked: bool = False
 ) -> PaymentRow | None:
-    """Return a payment; locked, no other transaction changes it."""
+    """Return a payment; None if there is none."""
     statement = _LOCK if locked else _LOOK
     found = await db.execute(statement, {"tenant_id": tenant_id, "payment_id": payment_id})
     row = found.one_or_none()
@@ -149,7 +149,7 @@ async def find_payment(
 async def get_payment(
     db: AsyncSession, tenant_id: int, payment_id: int, *, locked: bool = False
 ) -> PaymentRow:
-    """Return a payment that must be there, or raise PaymentMissing."""
+    """Return a payment; raises PaymentMissing if there is none."""
     payment = await find_payment(db, tenant_id, payment_id, locked=locked)
     if payment is None:
         raise PaymentMissing
@@ -172,7 +172,7 @@ async def get_named_payment(
 async def claim_charge(
     db: WriteSession, payment: PaymentRow, *, gateway: str, deadline: datetime
 ) -> None:
-    """Note that the gateway is about to be called; from here on it may have charged."""
+    """Record that the gateway is about to be called; from then on it may have charged."""
     latest = max(deadline, payment.deadline or deadline)  # clocks differ
     await _write(db, payment, {"gateway": gateway, "deadline": latest})
 
@@ -192,12 +192,12 @@ async def apply_charge_state(
     provider_code: str | None,
     now: datetime,
 ) -> bool:
-    """Apply a charge's state; tell whether it changed the status. Idempotent.
+    """Apply a charge's state; return whether the status changed. Idempotent.
 
     Raises:
-        ForeignCharge: it is the charge of another payment.
-        IntegrityError: at the same moment it became another payment's; repeated in another
-            transaction, this is seen.
+        ForeignCharge: the charge belongs to another payment.
+        IntegrityError: another payment got the charge concurrently; a retry then raises
+            ForeignCharge.
     """
     if charge_id != payment.charge_id and await _is_elsewhere(db, payment, charge_id):
         raise ForeignCharge(ChargeMismatch.CHARGE_ID)
@@ -227,7 +227,7 @@ async def _is_elsewhere(db: WriteSession, payment: PaymentRow, charge_id: str) -
 async def fail(
     db: WriteSession, payment: PaymentRow, failure: PaymentFailure, now: datetime
 ) -> None:
-    """Fail a payment that was surely not charged."""
+    """Fail a payment that was certainly not charged."""
     if may_step(payment.facts.status, PaymentStatus.FAILED):
         await _change(db, payment, Change(status=PaymentStatus.FAILED, failure=failure), now, {})
 
@@ -267,7 +267,7 @@ _GRANT = text(
 async def grant(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
     """Grant the credits of a charged payment: account, ledger and payment in one statement.
 
-    False if there is nothing to grant, because it was granted or is to be refunded.
+    False if there is nothing to grant, because it was granted or will be refunded.
     """
     moved = await db.scalar(
         _GRANT,
@@ -302,7 +302,7 @@ async def grant(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
 async def schedule_refund(
     db: WriteSession, payment: PaymentRow, failure: PaymentFailure, now: datetime
 ) -> None:
-    """Mark a charged payment for a refund: no credits are granted for it any more."""
+    """Mark a charged payment for a refund; no credits are granted for it any more."""
     if payment.next_action is PaymentAction.GRANT:
         await _write(db, payment, {"refund_due_at": now, "failure": failure})
 
@@ -310,7 +310,7 @@ async def schedule_refund(
 async def record_refund(
     db: WriteSession, payment: PaymentRow, refund_id: str | None, now: datetime
 ) -> bool:
-    """Store that the charge was refunded; False if it was before."""
+    """Store that the charge was refunded; False if that was already stored."""
     if payment.next_action is not PaymentAction.REFUND:
         return False
     await _write(

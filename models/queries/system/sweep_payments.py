@@ -1,4 +1,4 @@
-"""Finding payments that nobody may be working on."""
+"""Finds payments that may have no running workflow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StalledPayment:
-    """A payment that is not completed and has been stalled long enough to look after.
+    """An uncompleted payment that is due for sweeping.
 
-    `told`: its row knows of money that its workflow may not have heard of.
+    `told`: its row knows of a charge that its workflow may not know of.
     """
 
     tenant_id: int
@@ -29,7 +29,7 @@ class StalledPayment:
     told: bool
 
 
-# The gap grows with the age, as it does for messages.
+# The interval grows with the age, as for messages.
 _SWEEP = text(
     """
     WITH stalled AS (
@@ -54,7 +54,7 @@ _SWEEP = text(
 async def take_stalled_payments(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
 ) -> Sequence[StalledPayment]:
-    """Return payments of all tenants to look after now, and set when each is looked after next."""
+    """Return payments of all tenants that are due for sweeping, and schedule their next sweep."""
     rows = await db.execute(_SWEEP, {"now": now, "grace": grace, "longest": longest, "most": most})
     return [
         StalledPayment(

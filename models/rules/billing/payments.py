@@ -14,10 +14,10 @@ STEPS: Final[dict[S, frozenset[S]]] = {
     S.FAILED: frozenset({S.REFUNDED}),
     S.REFUNDED: frozenset(),
 }
-"""FAILED becomes REFUNDED when a gateway charges after all."""
+"""Allowed status steps. FAILED becomes REFUNDED if the gateway charges after all."""
 
 STARTS: Final = frozenset({S.PENDING})
-"""A payment is ordered as this."""
+"""Initial statuses."""
 
 _OPEN: Final = frozenset({S.PENDING, S.REQUIRES_ACTION})
 
@@ -43,15 +43,17 @@ class PaymentAction(StrEnum):
     """The next action for a payment."""
 
     CHARGE = "CHARGE"
-    """Ask the gateway to charge; after a lost answer look it up, then retry with the same key."""
+    """Ask the gateway to charge. After a lost answer look the charge up, then retry with the same
+    key.
+    """
     AWAIT = "AWAIT"
     """The gateway has the charge: wait for its outcome."""
     CANCEL_CHARGE = "CANCEL_CHARGE"
-    """No outcome in time: cancel the charge, or learn that it succeeded meanwhile."""
+    """No outcome before the deadline: cancel the charge, or find out that it succeeded."""
     GRANT = "GRANT"
     """Charged: grant the credits."""
     REFUND = "REFUND"
-    """Charged, but no credits will be granted: refund."""
+    """Charged, but credits cannot be granted: refund."""
     NONE = "NONE"
     """The payment has ended."""
 
@@ -62,7 +64,7 @@ class PaymentFacts:
 
     status: S
     known: bool = False
-    """The gateway has reported the charge."""
+    """The gateway is known to have the charge."""
     given_up: bool = False
     fulfilled: bool = False
     refund_due: bool = False
@@ -70,17 +72,17 @@ class PaymentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What an event changes of a payment."""
+    """The change that an event makes to a payment."""
 
     status: S
     failure: PaymentFailure | None = None
     taken: bool = False
-    """The event says that the money was charged."""
+    """The money was charged."""
     refund_due: bool = False
 
 
 def may_step(current: S, following: S) -> bool:
-    """Say whether a payment may go from one status to the other."""
+    """Return whether a payment may go from one status to the other."""
     return following in STEPS[current]
 
 
@@ -102,10 +104,10 @@ def next_action_of(facts: PaymentFacts) -> PaymentAction:
 
 
 def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
-    """Return what a charge's state changes; None if nothing, because it is old or too late.
+    """Return the change that a charge's state makes; None if the state is outdated or too late.
 
-    A successful charge stays successful, whatever is reported afterwards. A charge that succeeds
-    after the payment has failed buys nothing, because the customer was told so: it is refunded.
+    A successful charge stays successful, whatever is reported later. A charge that succeeds after
+    the payment FAILED is refunded, because the customer was already told that the payment failed.
     """
     if state is ChargeState.SUCCEEDED:
         if facts.status in _OPEN:

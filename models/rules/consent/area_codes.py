@@ -1,4 +1,4 @@
-"""Every time zone a phone number's area may lie in, where a plain look-up names only one.
+"""Every time zone a North American area code may lie in, where a plain look-up names only one.
 
 `phonenumbers` answers with the zone most of a block lies in, and knows overlays in part only. So
 the zones of an area code are the union over all its blocks, joined with what the table lacks. A
@@ -77,18 +77,6 @@ def zones_of_area_code(area_code: str) -> frozenset[str]:
         return frozenset()
     base = _OVERLAYS.get(area_code, area_code)
     return _blocks(f"1{area_code}") | _blocks(f"1{base}") | frozenset(_ALSO.get(base, ()))
-
-
-@lru_cache(maxsize=4096)
-def zones_under(prefix: str) -> frozenset[str]:
-    """Return all zones of the numbers that begin so (country code first, without a plus sign).
-
-    These are the zones of every block inside the prefix, and of the block the prefix is inside.
-    """
-    inside = _blocks(prefix)
-    around = (prefix[:length] for length in range(len(prefix), 0, -1))
-    block = next((block for block in around if block in TIMEZONE_DATA), None)
-    return inside | frozenset(TIMEZONE_DATA[block] if block is not None else ())
 
 
 @lru_cache(maxsize=4096)

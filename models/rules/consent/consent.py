@@ -40,6 +40,7 @@ def refusal(code: ErrorCode) -> PolicyForbids:
     if code is ErrorCode.OUTSIDE_HOURS:
         return ChannelNotAllowed(
             "MARKETING by SMS needs an hour within the merchant's marketing hours that is allowed "
-            "in every time zone the recipient may be in. Widen marketingFrom and marketingUntil."
+            "in every time zone the recipient may be in. Widen marketingFrom and marketingUntil, "
+            "or name one of the zones in marketingTimezones."
         )
     return _REFUSALS[code]()

@@ -1,7 +1,7 @@
 """What an inbound text asks for, and what it is answered with."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -39,6 +39,16 @@ class Keywords:
         if folded in self.opt_in:
             return InboundKind.OPT_IN
         return InboundKind.HELP if folded in self.help else InboundKind.OTHER
+
+    def besides(
+        self, *, opt_out: Iterable[str], opt_in: Iterable[str], help: Iterable[str]
+    ) -> "Keywords":
+        """Return these words and further ones, given in any form."""
+        return Keywords(
+            opt_out=self.opt_out.union(map(fold, opt_out)),
+            opt_in=self.opt_in.union(map(fold, opt_in)),
+            help=self.help.union(map(fold, help)),
+        )
 
 
 BUILT_IN: Final = Keywords(
@@ -190,20 +200,48 @@ def start_source(number: str) -> str:
     return f"sms:START:{number}"
 
 
-def answer_to(kind: InboundKind, name: str, help_text: str | None) -> str | None:
-    """Return what a recipient is answered in the name of a merchant; None for an ordinary text."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignTexts:
+    """What is registered with the campaign of a number: words beside ours, answers for ours."""
+
+    keywords: Keywords
+    opt_out_message: str
+    opt_in_message: str | None
+    """None where the campaign has no opt-in by text."""
+    help_message: str
+
+
+def answer_to(
+    kind: InboundKind,
+    name: str,
+    help_text: str | None,
+    *,
+    support_contact: str | None = None,
+    registered: CampaignTexts | None = None,
+) -> str | None:
+    """Return what a recipient is answered in the name of a merchant; None for an ordinary text.
+
+    The answer registered with the number's campaign goes first, for carriers test for it; then the
+    merchant's own `help_text`. `support_contact` is how recipients reach the merchant.
+    """
     match kind:
         case InboundKind.OPT_OUT:
-            return (
+            return (registered and registered.opt_out_message) or (
                 f"{name}: You have opted out and will receive no more messages from us. "
                 "Reply START to opt back in."
             )
         case InboundKind.OPT_IN:
-            return f"{name}: You have opted back in. Reply HELP for help, STOP to opt out."
+            return (registered and registered.opt_in_message) or (
+                f"{name}: You have opted back in. Reply HELP for help, STOP to opt out."
+            )
         case InboundKind.HELP:
-            return help_text or (
-                f"{name}: You get messages from us at this number. For help, please contact "
-                f"{name}. Reply STOP to opt out."
+            return (
+                (registered and registered.help_message)
+                or help_text
+                or (
+                    f"{name}: You get messages from us at this number. For help, please contact "
+                    f"{support_contact or name}. Reply STOP to opt out."
+                )
             )
         case InboundKind.OTHER:
             return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -12,10 +12,13 @@ from models.rules.consent.area_codes import (
     NORTH_AMERICA,
     is_placeless,
     zones_of_area_code,
-    zones_under,
 )
+from models.rules.consent.country_zones import zones_abroad
 
-_LOOK_AHEAD = timedelta(days=366)
+_DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(days=7)
+"""No zone changes its clocks and changes them back within one."""
+_LOOK_AHEAD: Final = timedelta(days=366)
 """Zones that share no hour of the window today may share one after a clock change."""
 
 
@@ -56,8 +59,7 @@ def zones_of(e164: str, otherwise: str) -> tuple[str, ...]:
     """Return every zone the recipient may be in; `otherwise` for a number that names no place.
 
     The number is one that `contacts.e164` returned. A North American area code nobody has told us
-    of gets the continent's outermost zones. Elsewhere the area code decides, and without one (most
-    mobile numbers) the whole country.
+    of gets the continent's outermost zones. Elsewhere a number may be anywhere in its country.
     """
     number = phonenumbers.parse(e164, None)
     if number.country_code == 1:
@@ -65,9 +67,7 @@ def zones_of(e164: str, otherwise: str) -> tuple[str, ...]:
         if is_placeless(area_code):
             return (otherwise,)
         return tuple(sorted(zones_of_area_code(area_code) or NORTH_AMERICA))
-    length = phonenumbers.length_of_geographical_area_code(number)
-    area = phonenumbers.national_significant_number(number)[:length]
-    return tuple(sorted(zones_under(f"{number.country_code}{area}"))) or (otherwise,)
+    return tuple(sorted(zones_abroad(number))) or (otherwise,)
 
 
 def next_allowed(now: datetime, zones: Sequence[str], window: Window) -> datetime:
@@ -75,18 +75,50 @@ def next_allowed(now: datetime, zones: Sequence[str], window: Window) -> datetim
 
     Raises NoSuchHour if there is none within a year.
     """
-    if not zones:
+    return next_in_all(now, [(zone, window) for zone in zones])
+
+
+def next_in_all(now: datetime, wanted: Sequence[tuple[str, Window]]) -> datetime:
+    """Return the first moment from now on that is inside each window in its zone, in UTC.
+
+    Raises NoSuchHour if there is none within a year.
+    """
+    if not wanted:
         raise ValueError("Somewhere the recipient must be.")
-    clocks = [ZoneInfo(zone) for zone in zones]
+    clocks = [(ZoneInfo(zone), window) for zone, window in wanted]
     moment = now.astimezone(UTC)
     horizon = moment + _LOOK_AHEAD
     while moment < horizon:
+        if not _may_share_an_hour(moment, clocks):
+            moment += _WEEK
+            continue
         # No zone allows anything before its own next moment, so nothing before the latest of them.
-        following = max(_next_in(zone, moment, window) for zone in clocks)
+        following = max(_next_in(zone, moment, window) for zone, window in clocks)
         if following == moment:
             return moment
         moment = following
-    raise NoSuchHour(f"{', '.join(zones)} are never all inside {window.opens}–{window.closes}.")
+    raise NoSuchHour(f"No hour is inside the windows in all of {', '.join(z for z, _ in wanted)}.")
+
+
+def _may_share_an_hour(moment: datetime, clocks: Sequence[tuple[ZoneInfo, Window]]) -> bool:
+    """Say whether the windows may overlap within a week; False is certain, and quickly found.
+
+    As the offsets are, each window begins once a day. If all of them overlap, they do so from the
+    beginning of one of them.
+    """
+    later = moment + _WEEK
+    begins: set[tuple[timedelta, timedelta]] = set()
+    for zone, window in clocks:
+        offset = moment.astimezone(zone).utcoffset() or timedelta()
+        if later.astimezone(zone).utcoffset() != offset:
+            return True  # clocks are changed: to be looked at closely
+        opens, closes = _since_midnight(window.opens), _since_midnight(window.closes)
+        begins.add((opens - offset, closes - opens))
+    return any(all((one - other) % _DAY < long for other, long in begins) for one, _ in begins)
+
+
+def _since_midnight(clock: time) -> timedelta:
+    return datetime.combine(date.min, clock) - datetime.combine(date.min, time())
 
 
 def _next_in(zone: ZoneInfo, moment: datetime, window: Window) -> datetime:
