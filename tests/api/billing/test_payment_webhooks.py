@@ -119,7 +119,7 @@ async def test_news_take_effect_and_wake_the_workflow(
     row = await harness.row(await payment_of(harness, reference))
     assert (row.status, row.taken_at is not None, row.completed_at) == ("SUCCEEDED", True, None)
     assert row.sweep_at <= datetime.now(UTC) + timedelta(seconds=5)
-    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_id}/k"]
+    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_public_id}/k"]
 
 
 async def test_telling_it_again_changes_nothing(
