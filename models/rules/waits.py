@@ -32,6 +32,10 @@ class PaymentWaits:
     """Between two tries to charge, call off or refund, growing likewise."""
     horizon: timedelta
     """After this, from acceptance, without money the charge is called off."""
+    mismatch_wait: timedelta = timedelta(hours=1)
+    """For the right amount, after another was charged; then that is refunded."""
+    refund_wait: timedelta = timedelta(hours=72)
+    """For a refund, from when it is due; then an operator is alerted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
