@@ -10,7 +10,7 @@ import httpx
 from models.enums import DeliveryMode
 from providers.inbound_verifiers import InboundSettings, VerifyInbound, inbound_verifiers
 from providers.ports.messages import RecordingProvider, Report
-from providers.ports.payments import PaymentReport, Gateways
+from providers.ports.payments import Gateways, PaymentReport
 from providers.ports.registration import RegistryEvent
 from providers.ports.sip import VoiceDirectory
 from providers.provider_preferences import ORDER

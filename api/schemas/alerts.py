@@ -28,8 +28,9 @@ class AlertView(View):
         "does not make it; the operator has to. PAYMENT_DISPUTED: the payment of an upgrade was "
         "refunded or disputed at the payment gateway, or another amount was taken that is not "
         "refunded; each upgrade has its own alert of these two types. COMPLIANCE_REJECTED: a "
-        "brand, a campaign or the assignment of a number was rejected; a number purchase that FAILED raises no alert and is "
-        "shown by `GET /messaging/numbers`. WEBHOOK_FAILING: not raised yet.",
+        "brand, a campaign or the assignment of a number was rejected; a number purchase that "
+        "FAILED raises no alert and is shown by `GET /messaging/numbers`. "
+        "WEBHOOK_FAILING: not raised yet.",
         examples=["USAGE_THRESHOLD"],
     )
     threshold: int | None = Field(
