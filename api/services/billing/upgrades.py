@@ -260,7 +260,7 @@ def _view(found: FoundUpgrade) -> MerchantUpgradeView:
 
 def _detail_view(found: FoundUpgrade) -> UpgradeDetailView:
     payment = found.payment
-    acts = payment.status is PaymentStatus.REQUIRES_ACTION
+    acts = payment.status == PaymentStatus.REQUIRES_ACTION
     return UpgradeDetailView(
         **dict(_view(found)),
         next_action_url=payment.next_action_url if acts else None,

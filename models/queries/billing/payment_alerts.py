@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from models.enums import AlertSeverity, AlertType, Channel, PaymentFailure
+from models.enums import AlertSeverity, AlertType, Channel, PaymentFailure, ReversalState
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
 from models.queries.billing.payment_rows import PaymentRow
 from models.session import WriteSession
@@ -42,8 +42,11 @@ async def resolve_failed(db: WriteSession, payment: PaymentRow, now: datetime) -
 
 
 async def raise_stuck(db: WriteSession, payment: PaymentRow, now: datetime) -> None:
-    """Alert that a refund is owed and not made: of a charge that does not fit, as disputed."""
-    if payment.captured_cents is None:
+    """Alert that a refund is owed and not made: of a disputed or another charge, as disputed."""
+    if payment.dispute is ReversalState.DISPUTED:
+        what = "is disputed by the payer, so it is not refunded"
+        await raise_disputed(db, payment, what, now)
+    elif payment.captured_cents is None:
         what = "is owed a refund that the gateway does not make"
         await _raise(db, payment, AlertType.REFUND_STUCK, AlertSeverity.CRITICAL, what, now)
     else:

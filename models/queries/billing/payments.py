@@ -281,6 +281,12 @@ async def retry_refund(db: WriteSession, payment: PaymentRow, now: datetime) -> 
     return True
 
 
+async def close_matter(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
+    """Resolve a payment's own alerts; True if a stuck refund is thereby stated to be made."""
+    await payment_alerts.resolve(db, payment, now)
+    return payment.facts.refund_stuck and await record_refund(db, payment, None, now)
+
+
 async def write_reversal(db: WriteSession, payment: PaymentRow, changes: Mapping[str, Any]) -> None:
     """Write what a gateway reported of a charge after it succeeded; never the status."""
     await _write(db, payment, changes)
