@@ -15,7 +15,7 @@ from models.enums import OPEN_CHARGE, PaymentFailure
 from models.queries.billing import payments
 from models.queries.billing.payments import ForeignCharge, PaymentRow
 from models.rules.billing.payments import PaymentAction
-from models.session import Database, WriteSession
+from models.session import Database, ReadSession, WriteSession
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.payments import (
     Charge,
@@ -44,6 +44,14 @@ _UNPAID = frozenset({PaymentAction.CHARGE, PaymentAction.AWAIT, PaymentAction.CA
 """Actions while the row shows no successful charge."""
 
 
+async def _get(
+    db: ReadSession | WriteSession, step: UpgradeStep, *, locked: bool = False
+) -> PaymentRow:
+    return await payments.get_named_payment(
+        db, step.tenant_id, step.payment_id, step.public_id, locked=locked
+    )
+
+
 class Payments:
     """Advances a payment. Every activity is idempotent: the row decides the next action, and the
     gateway moves money once per key.
@@ -62,7 +70,7 @@ class Payments:
         same key only if there is none. Nothing is requested after the payment was given up.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
-            payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
+            payment = await _get(db, step, locked=True)
             if payment.next_action is not PaymentAction.CHARGE:
                 return _progress(payment)
             gateway = self._gateway_of(payment)
@@ -81,7 +89,7 @@ class Payments:
     async def await_payment(self, step: UpgradeStep) -> PaymentProgress:
         """Read the state of a charge; if it is still open, ask the gateway."""
         async with self._database.read() as db:
-            payment = await payments.get_payment(db, step.tenant_id, step.payment_id)
+            payment = await _get(db, step)
         gateway = self._gateway_of(payment)
         if payment.next_action is not PaymentAction.AWAIT:
             return _progress(payment)
@@ -100,7 +108,7 @@ class Payments:
         gateway's absence window: until then a request may still arrive.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
-            payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
+            payment = await _get(db, step, locked=True)
             if payment.next_action not in _UNPAID:
                 return _progress(payment)
             await payments.give_up(db, payment, _now())
@@ -129,7 +137,7 @@ class Payments:
         Both are decided under the payment's lock, so that only one of them happens.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
-            payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
+            payment = await _get(db, step, locked=True)
             if payment.next_action is PaymentAction.GRANT:
                 if payment.merchant_active:
                     await payments.grant(db, payment, _now())
@@ -142,7 +150,7 @@ class Payments:
     async def refund(self, step: UpgradeStep) -> PaymentProgress:
         """Ask the gateway to refund; the idempotency key makes it refund at most once."""
         async with self._database.read() as db:
-            payment = await payments.get_payment(db, step.tenant_id, step.payment_id)
+            payment = await _get(db, step)
         if payment.next_action is not PaymentAction.REFUND:
             return _progress(payment)
         gateway = self._gateway_of(payment)
@@ -155,7 +163,7 @@ class Payments:
             _log_refund(step, answer)
             return _progress(payment, answer)
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
-            payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
+            payment = await _get(db, step, locked=True)
             await payments.record_refund(db, payment, answer.refund_id, _now())
             return await self._progress_after(db, payment)
 
@@ -176,9 +184,7 @@ class Payments:
             return await self._read_progress(step, answer)
         try:
             async with self._database.transaction(LockScope(step.tenant_id)) as db:
-                payment = await payments.get_payment(
-                    db, step.tenant_id, step.payment_id, locked=True
-                )
+                payment = await _get(db, step, locked=True)
                 await payments.apply_charge_state(
                     db,
                     payment,
@@ -194,7 +200,7 @@ class Payments:
 
     async def _conclude_absent(self, step: UpgradeStep) -> PaymentProgress:
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
-            payment = await payments.get_payment(db, step.tenant_id, step.payment_id, locked=True)
+            payment = await _get(db, step, locked=True)
             if payment.next_action is PaymentAction.CANCEL_CHARGE and payment.charge_id is None:
                 await payments.fail(db, payment, PaymentFailure.EXPIRED, _now())
             return await self._progress_after(db, payment)
@@ -203,9 +209,7 @@ class Payments:
         self, step: UpgradeStep, answer: NoChange | None = None
     ) -> PaymentProgress:
         async with self._database.read() as db:
-            return _progress(
-                await payments.get_payment(db, step.tenant_id, step.payment_id), answer
-            )
+            return _progress(await _get(db, step), answer)
 
     async def _progress_after(self, db: WriteSession, before: PaymentRow) -> PaymentProgress:
         """Return a payment's progress after this transaction's changes."""

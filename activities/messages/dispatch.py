@@ -151,7 +151,10 @@ class Dispatching:
     ) -> Claimed | Queued | NeedsTextPart | DispatchResult:
         """Write the attempt as REQUESTED, or return why there is none."""
         found = await dispatching.lock_for_dispatch(
-            db, tenant_id=step.tenant_id, message_id=step.message_id
+            db,
+            tenant_id=step.tenant_id,
+            message_id=step.message_id,
+            public_id=step.public_id,
         )
         if found is None:
             return DispatchResult(verdict=Verdict.OVER)

@@ -31,6 +31,7 @@ class UpgradeStart:
     """Data of a purchase that is passed to Temporal: ids, enum values and times only."""
 
     tenant_id: int
+    tenant_public_id: int
     payment_id: int
     public_id: int
     merchant: str
@@ -43,7 +44,7 @@ class UpgradeStart:
     def workflow_id(self) -> str:
         """The workflow id; every retry of this purchase gets the same one."""
         return names.upgrade_workflow_id(
-            self.tenant_id, self.scope, self.idempotency_key, self.public_id
+            self.tenant_public_id, self.scope, self.idempotency_key, self.public_id
         )
 
 

@@ -97,7 +97,10 @@ class PaymentWebhooks:
         if not stored.completed:
             await self._starter.wake(
                 upgrade_workflow_id(
-                    key.tenant_id, stored.scope, stored.idempotency_key, stored.public_id
+                    stored.tenant_public_id,
+                    stored.scope,
+                    stored.idempotency_key,
+                    stored.public_id,
                 )
             )
 

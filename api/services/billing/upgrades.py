@@ -83,7 +83,7 @@ class Billing:
             outcome = await self._take(db, caller, order, request)
         found = outcome.body
         if found.payment.completed_at is None:
-            await self._starter.start(_start_of(found))
+            await self._starter.start(_start_of(caller, found))
         view = _view(found)
         return Accepted(view) if isinstance(outcome, Accepted) else Replayed(view)
 
@@ -214,9 +214,10 @@ def _terms(of: Payment | V1MerchantUpgradeRequest) -> dict[str, Any]:
     }
 
 
-def _start_of(found: FoundUpgrade) -> UpgradeStart:
+def _start_of(caller: Caller, found: FoundUpgrade) -> UpgradeStart:
     return UpgradeStart(
         tenant_id=found.payment.tenant_id,
+        tenant_public_id=caller.tenant_public_id,
         payment_id=row_id(found.payment.id),
         public_id=found.payment.public_id,
         merchant=found.merchant,

@@ -36,6 +36,7 @@ class StoredEvent:
     completed: bool
     ended: PaymentStatus | None
     """The terminal status, if this event ended the payment."""
+    tenant_public_id: int
     public_id: int
     scope: str
     idempotency_key: str | None
@@ -152,6 +153,7 @@ async def take_event(
     return StoredEvent(
         completed=row.completed,
         ended=PaymentStatus(row.status) if changed and row.completed else None,
+        tenant_public_id=payment.tenant_public_id,
         public_id=row.public_id,
         scope=row.scope,
         idempotency_key=row.idempotency_key,

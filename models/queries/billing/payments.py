@@ -156,6 +156,19 @@ async def get_payment(
     return payment
 
 
+async def get_named_payment(
+    db: AsyncSession, tenant_id: int, payment_id: int, public_id: int, *, locked: bool = False
+) -> PaymentRow:
+    """Return a payment of which a workflow knows row and public id, or raise PaymentMissing.
+
+    A row with another public id belongs to the workflow of another database. 0: not known.
+    """
+    payment = await get_payment(db, tenant_id, payment_id, locked=locked)
+    if public_id not in (0, payment.public_id):
+        raise PaymentMissing
+    return payment
+
+
 async def claim_charge(
     db: WriteSession, payment: PaymentRow, *, gateway: str, deadline: datetime
 ) -> None:

@@ -91,11 +91,17 @@ async def find_named(db: ReadSession, reference: RegistrationReference) -> Row |
 
 
 async def lock_row(
-    db: WriteSession, *, kind: RegistrationKind, tenant_id: int, row_id: int
+    db: WriteSession, *, kind: RegistrationKind, tenant_id: int, row_id: int, public_id: int = 0
 ) -> Row | None:
-    """Lock and return a row; None if there is none."""
+    """Lock and return a row; None if there is none.
+
+    With a public id, a row that has another one counts as none: the workflow that asks was started
+    for another database.
+    """
     table = _TABLES[kind]
     statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)
+    if public_id:
+        statement = statement.where(col(table.public_id) == public_id)
     return cast(Row | None, (await db.scalars(statement.with_for_update())).one_or_none())
 
 
