@@ -159,9 +159,9 @@ async def get_payment(
 async def get_named_payment(
     db: AsyncSession, tenant_id: int, payment_id: int, public_id: int, *, locked: bool = False
 ) -> PaymentRow:
-    """Return a payment of which a workflow knows row and public id, or raise PaymentMissing.
+    """Return the payment of a workflow by row id and public id; raises PaymentMissing.
 
-    A row with another public id belongs to the workflow of another database. 0: not known.
+    A row with another public id belongs to a workflow of another database. 0: unknown.
     """
     payment = await get_payment(db, tenant_id, payment_id, locked=locked)
     if public_id not in (0, payment.public_id):
