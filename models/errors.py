@@ -206,6 +206,13 @@ class MessageNotFound(NotThere):
     title = "No such message"
 
 
+class PaymentNotFound(NotThere):
+    """No upgrade of this key has that id."""
+
+    code = "PAYMENT_NOT_FOUND"
+    title = "No such upgrade"
+
+
 class RecordingNotFound(NotThere):
     """The message is not a call that was recorded, answered and has ended."""
 

@@ -1,7 +1,9 @@
 """Names that Temporal stores: workflow ids, task queues, search attributes, priorities.
 
-Row ids in them are public ids; only tenants, which operators create, appear by row id. A registered
-name is never changed; a new one is added beside it.
+Row ids in them are public ids. Only tenants, which operators create, appear by row id: in
+`HexavoxTenant` and in workflow ids that have another public id.
+
+A registered name is never changed; a new one is added beside it.
 """
 
 from typing import Final
@@ -66,7 +68,10 @@ def priority_of(message_type: MessageType) -> int:
 
 
 def upgrade_workflow_id(
-    tenant_id: int, scope: str, idempotency_key: str | None, public_id: int
+    tenant: int, scope: str, idempotency_key: str | None, public_id: int
 ) -> str:
-    """Return the workflow id of a purchase; retries with the same key get the same id."""
-    return keyed_workflow_id(UPGRADE, tenant_id, scope, idempotency_key, public_id)
+    """Return the workflow id of a purchase; retries with the same key get the same id.
+
+    `tenant` is the public id of the tenant.
+    """
+    return keyed_workflow_id(UPGRADE, tenant, scope, idempotency_key, public_id)

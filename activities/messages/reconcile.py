@@ -34,7 +34,7 @@ class Reconciliation:
         deadline and the provider's absence window, and a provider that can prove absence.
         Idempotent: the state of an attempt that is no longer open is returned unchanged.
         """
-        attempt = await self._askable(step.tenant_id, step.message_id)
+        attempt = await self._askable(step)
         if attempt is None:
             return ReconcileResult(finding=Finding.ABSENT)
         if attempt.state not in OPEN_ATTEMPT:
@@ -64,17 +64,22 @@ class Reconciliation:
 
         Idempotent: a report is stored once by the provider's event id.
         """
-        attempt = await self._askable(step.tenant_id, step.message_id)
+        attempt = await self._askable(step)
         if attempt is None:
             return PollResult(reported=False)
         if not attempt.reported:
             await self._ask(step, attempt)
-            attempt = await self._askable(step.tenant_id, step.message_id)
+            attempt = await self._askable(step)
         return PollResult(reported=attempt is not None and attempt.reported)
 
-    async def _askable(self, tenant_id: int, message_id: int) -> AskableAttempt | None:
+    async def _askable(self, step: ReconcileStep | PollStep) -> AskableAttempt | None:
         async with self._database.read() as db:
-            return await receipts.find_askable(db, tenant_id=tenant_id, message_id=message_id)
+            return await receipts.find_askable(
+                db,
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                public_id=step.public_id,
+            )
 
     def _absence_is_sure(self, attempt: AskableAttempt, asked_at: datetime) -> bool:
         provider = self._routes.find(attempt.provider)

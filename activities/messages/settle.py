@@ -39,7 +39,10 @@ class Settlement:
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "settle")
         async with self._database.transaction(lock_scope) as db:
             message = await settlement_facts.lock_for_settlement(
-                db, tenant_id=step.tenant_id, message_id=step.message_id
+                db,
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                public_id=step.public_id,
             )
             if message is None:
                 return SettleResult(status=MessageStatus.UNKNOWN, completed=True)

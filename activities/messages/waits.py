@@ -28,7 +28,11 @@ async def note_wait(
     ready_at = now + _BUSY_AT_MOST if result.verdict is Verdict.BUSY else result.until
     if ready_at is None:
         await waiting.postpone(
-            db, tenant_id=step.tenant_id, message_id=step.message_id, ready_at=None
+            db,
+            tenant_id=step.tenant_id,
+            message_id=step.message_id,
+            public_id=step.public_id,
+            ready_at=None,
         )
         return
     # A message that waits for a signal would wait forever if its workflow were lost.

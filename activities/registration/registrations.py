@@ -123,7 +123,11 @@ class Registering:
 
     async def _lock(self, db: WriteSession, step: RegistrationStep) -> Row | None:
         return await registrations.lock_row(
-            db, kind=step.kind, tenant_id=step.tenant_id, row_id=step.row_id
+            db,
+            kind=step.kind,
+            tenant_id=step.tenant_id,
+            row_id=step.row_id,
+            public_id=step.public_id,
         )
 
     async def _call(

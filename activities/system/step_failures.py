@@ -85,8 +85,7 @@ class _Counting(ActivityInboundInterceptor):
         )
 
     async def _postpone(self, step: DispatchStep, gap: timedelta | None) -> None:
-        """Exclude a failed message from the lag until its next try has ended, or permanently for
-        None.
+        """Exclude a failed message from the lag until its next try has ended, or for good if None.
 
         Otherwise one stuck message would look like overloaded workers.
         """
@@ -94,7 +93,11 @@ class _Counting(ActivityInboundInterceptor):
         try:
             async with asyncio.timeout(_PUT_OFF_PATIENCE), self._database.statement() as db:
                 await waiting.postpone(
-                    db, tenant_id=step.tenant_id, message_id=step.message_id, ready_at=ready_at
+                    db,
+                    tenant_id=step.tenant_id,
+                    message_id=step.message_id,
+                    public_id=step.public_id,
+                    ready_at=ready_at,
                 )
         except Exception as error:
             log.warning("a wait could not be stored", extra={"reason": type(error).__name__})

@@ -42,6 +42,7 @@ class PaymentSweep:
             self._client,
             UpgradeStart(
                 tenant_id=payment.tenant_id,
+                tenant_public_id=payment.tenant_public_id,
                 payment_id=payment.payment_id,
                 public_id=payment.public_id,
                 merchant=payment.merchant,

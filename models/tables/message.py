@@ -185,13 +185,13 @@ class Message(Table, table=True):
         description="When a worker is to look at it, which so far has no attempt; null once it has."
     )
 
-    @property
-    def identity(self) -> MessageIdentity:
-        """Identity of the message; raises ValueError for a row that is not stored yet."""
+    def identity(self, tenant_public_id: int) -> MessageIdentity:
+        """Return its identity; raises ValueError for a row that is not stored yet."""
         if self.id is None:
             raise ValueError("the message is not stored yet")
         return MessageIdentity(
             tenant_id=self.tenant_id,
+            tenant_public_id=tenant_public_id,
             message_id=self.id,
             public_id=self.public_id,
             merchant_id=self.merchant_id or 0,

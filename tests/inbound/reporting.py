@@ -88,7 +88,7 @@ class Reporting:
             found += await self.rows(
                 f"SELECT to_jsonb(t) - 'sweep_at' FROM {table} t WHERE tenant_id = :t ORDER BY 1"
             )
-        tenant = f"/{self.inbound.owner.tenant_id}"
+        tenant = f"/{self.inbound.owner.tenant_public_id}"
         return [*found, [one for one in self.inbound.started.row_changed if tenant in one]]
 
     async def reported(self, message_id: int) -> list[tuple[str, str | None]]:

@@ -87,5 +87,6 @@ async def test_every_reader_of_a_message_gets_the_same_identity(
     assert [one for one in unstarted if one.tenant_id == owner.tenant_id] == [started]
     row = await stored(database, owner, accepted.message_id)
     names = [field.name for field in fields(MessageIdentity)]
-    assert all(getattr(row.identity, name) == getattr(started, name) for name in names)
-    assert row.identity.workflow_id == started.workflow_id
+    identity = row.identity(owner.tenant_public_id)
+    assert all(getattr(identity, name) == getattr(started, name) for name in names)
+    assert identity.workflow_id == started.workflow_id

@@ -188,6 +188,7 @@ class SenderHarness:
     async def _start(self, client: Client, owner: Owner, message_id: int, **wanted: Any) -> None:
         send = SendStart(
             tenant_id=owner.tenant_id,
+            tenant_public_id=owner.tenant_public_id,
             message_id=message_id,
             public_id=next(k for k, v in self.provider.messages.items() if v == message_id),
             merchant_id=owner.merchant_id,

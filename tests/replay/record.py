@@ -205,6 +205,7 @@ async def _record_send(client: Client, path: str, script: Script) -> dict[str, A
     number = list(SENDS).index(path) + 1
     send = SendStart(
         tenant_id=1,
+        tenant_public_id=10**15,
         message_id=number,
         public_id=10**15 + number,
         merchant_id=1,

@@ -95,6 +95,7 @@ async def record_upgrade(
     script = UPGRADES[path]
     upgrade = UpgradeStart(
         tenant_id=1,
+        tenant_public_id=10**15,
         payment_id=list(UPGRADES).index(path) + 1,
         public_id=10**15 + list(UPGRADES).index(path),
         merchant="shop",

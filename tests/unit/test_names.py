@@ -17,10 +17,11 @@ KEYS = st.text(string.ascii_letters + string.digits + string.punctuation, min_si
 
 
 def send_workflow_id(
-    operation: str, tenant_id: int, scope: str, key: str | None, public_id: int
+    operation: str, tenant: int, scope: str, key: str | None, public_id: int
 ) -> str:
     return MessageIdentity(
-        tenant_id=tenant_id,
+        tenant_id=1,
+        tenant_public_id=tenant,
         message_id=1,
         public_id=public_id,
         merchant_id=1,

@@ -31,6 +31,7 @@ class UpgradeStart:
     """Data of a purchase that is passed to Temporal: ids, enum values and times only."""
 
     tenant_id: int
+    tenant_public_id: int
     payment_id: int
     public_id: int
     merchant: str
@@ -43,7 +44,7 @@ class UpgradeStart:
     def workflow_id(self) -> str:
         """The workflow id; every retry of this purchase gets the same one."""
         return names.upgrade_workflow_id(
-            self.tenant_id, self.scope, self.idempotency_key, self.public_id
+            self.tenant_public_id, self.scope, self.idempotency_key, self.public_id
         )
 
 
@@ -55,8 +56,7 @@ async def start_upgrade(
     reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
     reported: bool = False,
 ) -> bool:
-    """Start the workflow of a purchase; False if it has already completed. Idempotent by workflow
-    id.
+    """Start a purchase's workflow; False if it has already completed. Idempotent by workflow id.
 
     Args:
         reported: the row may be newer than what a running workflow knows, so that one is signaled.

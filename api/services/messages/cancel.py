@@ -52,5 +52,6 @@ class Canceling:
             if not canceled and locked.facts.status is not MessageStatus.CANCELED:
                 raise NotCancelable
         if canceled:
-            await self._starter.wake(message.identity.workflow_id, SendSignal.ROW_CHANGED)
+            identity = message.identity(caller.tenant_public_id)
+            await self._starter.wake(identity.workflow_id, SendSignal.ROW_CHANGED)
         return await self._messages.get(caller, message_id)

@@ -62,6 +62,7 @@ class AcceptedMessage:
 
     message_id: int
     public_id: int
+    tenant_public_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +135,9 @@ _COLUMNS: Final[Mapping[str, str]] = {
 """Columns of a new message, except for its hold, and the SQL of their values."""
 
 
+_TENANT: Final = "(SELECT public_id FROM tenant WHERE id = :tenant_id)"
+
+
 def _insert(*, held_allowance: str, held_credits: str) -> str:
     """Return the INSERT of a message up to its FROM clause; the arguments are SQL."""
     columns = {**_COLUMNS, "held_allowance": held_allowance, "held_credits": held_credits}
@@ -185,6 +189,7 @@ _ACCEPT = text(
           FROM accepted, funded
     )
     SELECT (SELECT id FROM accepted) AS id, (SELECT public_id FROM accepted) AS public_id,
+           {_TENANT} AS tenant_public_id,
            (SELECT balance FROM funded) AS balance,
            EXISTS (SELECT 1 FROM taken) AS taken,
            (SELECT drawn FROM month) + (SELECT available FROM credit_account
@@ -200,7 +205,7 @@ _METER = text(
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
         RETURNING id, public_id
     )
-    SELECT id, public_id FROM accepted
+    SELECT id, public_id, {_TENANT} AS tenant_public_id FROM accepted
     """  # noqa: S608 - every value is a parameter
 ).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
 
@@ -236,7 +241,9 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
     if message.further_keys:
         further = {"contact_keys": list(message.further_keys), "message_id": row.id}
         await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **further})
-    return AcceptedMessage(message_id=row.id, public_id=row.public_id)
+    return AcceptedMessage(
+        message_id=row.id, public_id=row.public_id, tenant_public_id=row.tenant_public_id
+    )
 
 
 def _values(message: NewMessage) -> dict[str, Any]:

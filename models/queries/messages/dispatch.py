@@ -72,6 +72,7 @@ _LOCK = text(
         SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, contact_key
           FROM message
          WHERE tenant_id = :tenant_id AND id = :message_id
+           AND CAST(:public_id AS bigint) IN (0, public_id)
            FOR NO KEY UPDATE
     )
     SELECT held.*, pg_advisory_xact_lock_shared({CONTACT_LOCK}),
@@ -132,15 +133,18 @@ _READ = text(
 
 
 async def lock_for_dispatch(
-    db: WriteSession, *, tenant_id: int, message_id: int
+    db: WriteSession, *, tenant_id: int, message_id: int, public_id: int = 0
 ) -> Dispatchable | None:
     """Lock a message and read it; None if there is no such row.
+
+    With a public id, a row that has another one counts as none: the workflow that asks was started
+    for another database.
 
     Its contacts are locked too, shared; an opt-out takes the exclusive lock. So either the attempt
     is committed first, or the opt-out is seen here.
     """
     ids = {"tenant_id": tenant_id, "message_id": message_id}
-    locked = (await db.execute(_LOCK, ids)).one_or_none()
+    locked = (await db.execute(_LOCK, {**ids, "public_id": public_id})).one_or_none()
     if locked is None:
         return None
     channel = Channel(locked.channel)

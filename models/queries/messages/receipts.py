@@ -249,6 +249,7 @@ _ASKABLE = text(
       JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
       JOIN tenant t ON t.id = a.tenant_id
      WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id
+       AND CAST(:public_id AS bigint) IN (0, m.public_id)
      ORDER BY a.state IN ('REQUESTED', 'AMBIGUOUS') DESC, a.state = 'ACCEPTED' DESC, a.number DESC
      LIMIT 1
     """
@@ -256,12 +257,15 @@ _ASKABLE = text(
 
 
 async def find_askable(
-    db: ReadSession, *, tenant_id: int, message_id: int
+    db: ReadSession, *, tenant_id: int, message_id: int, public_id: int = 0
 ) -> AskableAttempt | None:
-    """Return the attempt that the provider can be asked about; None if there is none."""
-    row = (
-        await db.execute(_ASKABLE, {"tenant_id": tenant_id, "message_id": message_id})
-    ).one_or_none()
+    """Return the attempt that the provider can be asked about; None if there is none.
+
+    With a public id, a row that has another one counts as none: the workflow that asks was started
+    for another database.
+    """
+    ids = {"tenant_id": tenant_id, "message_id": message_id, "public_id": public_id}
+    row = (await db.execute(_ASKABLE, ids)).one_or_none()
     if row is None:
         return None
     return AskableAttempt(

@@ -81,6 +81,7 @@ _LOCK = text(
                          AND e.channel = message.channel AND e.kind = 'TOPUP'
                        ORDER BY e.id DESC LIMIT 1) END AS upgrade
       FROM message WHERE tenant_id = :tenant_id AND id = :message_id
+       AND CAST(:public_id AS bigint) IN (0, public_id)
        FOR NO KEY UPDATE
     """
 )
@@ -125,14 +126,16 @@ _FACTS = text(
 
 
 async def lock_for_settlement(
-    db: WriteSession, *, tenant_id: int, message_id: int
+    db: WriteSession, *, tenant_id: int, message_id: int, public_id: int = 0
 ) -> LockedMessage | None:
     """Lock a message and read its settlement facts; None if there is no such row.
 
+    With a public id, a row that has another one counts as none: the workflow that asks was started
+    for another database.
     The days that its end may be written to are locked too, so that none is closed meanwhile.
     """
     ids = {"tenant_id": tenant_id, "message_id": message_id}
-    row = (await db.execute(_LOCK, ids)).one_or_none()
+    row = (await db.execute(_LOCK, {**ids, "public_id": public_id})).one_or_none()
     if row is None:
         return None
     channel = Channel(row.channel)

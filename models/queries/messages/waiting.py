@@ -40,6 +40,7 @@ _PUT_OFF: Final = text(
     WITH quiet AS (
         SELECT tenant_id, id FROM message
          WHERE tenant_id = :tenant_id AND id = :message_id
+           AND CAST(:public_id AS bigint) IN (0, public_id)
            AND completed_at IS NULL AND attempts = 0 AND ready_at IS NOT NULL
            FOR NO KEY UPDATE SKIP LOCKED
     )
@@ -53,7 +54,12 @@ _PUT_OFF: Final = text(
 
 
 async def postpone(
-    db: WriteSession, *, tenant_id: int, message_id: int, ready_at: datetime | None
+    db: WriteSession,
+    *,
+    tenant_id: int,
+    message_id: int,
+    ready_at: datetime | None,
+    public_id: int = 0,
 ) -> None:
     """Record that a worker has processed a message, so that it does not count as late.
 
@@ -62,6 +68,7 @@ async def postpone(
 
     Args:
         ready_at: when a worker should process it next; None if none should.
+        public_id: a row that has another one is left unchanged; 0 matches every row.
     """
-    ids = {"tenant_id": tenant_id, "message_id": message_id}
+    ids = {"tenant_id": tenant_id, "message_id": message_id, "public_id": public_id}
     await db.execute(_PUT_OFF, {**ids, "ready_at": ready_at})

@@ -91,17 +91,22 @@ async def find_named(db: ReadSession, reference: RegistrationReference) -> Row |
 
 
 async def lock_row(
-    db: WriteSession, *, kind: RegistrationKind, tenant_id: int, row_id: int
+    db: WriteSession, *, kind: RegistrationKind, tenant_id: int, row_id: int, public_id: int = 0
 ) -> Row | None:
-    """Lock and return a row; None if there is none."""
+    """Lock and return a row; None if there is none.
+
+    With a public id, a row that has another one counts as none: the workflow that asks was started
+    for another database.
+    """
     table = _TABLES[kind]
     statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)
+    if public_id:
+        statement = statement.where(col(table.public_id) == public_id)
     return cast(Row | None, (await db.scalars(statement.with_for_update())).one_or_none())
 
 
 Snapshot: TypeAlias = tuple[object, ...]
-"""State of a row before a call; a difference afterwards means that the row was changed meanwhile.
-"""
+"""State of a row before a call; if it differs afterwards, the row was changed meanwhile."""
 
 
 def snapshot(row: Row) -> Snapshot:
@@ -156,7 +161,8 @@ def change_state(row: Row, change: StateChange, *, now: datetime, look_after: ti
     """Change the states of a locked row if the rules allow all of them; return whether they did.
 
     The only place that changes states. A new operation gets its own reference and is swept after
-    `look_after`; a row whose operation ended is not swept any more.
+    `look_after`. A row without an operation is not swept, except that an approved brand or campaign
+    is reviewed after `REVIEW_EVERY`.
     """
     if not _allowed(row, change):
         return False
@@ -209,7 +215,7 @@ async def conclude(
     now: datetime,
     look_after: timedelta,
 ) -> bool:
-    """Store the registry's decision about a locked row's operation; return whether the row changed.
+    """Store the registry's decision about a locked row's operation; return whether it changed.
 
     A decision about an operation that the row no longer has changes nothing. Alerts are locked
     last.
@@ -238,7 +244,7 @@ async def _conclude_registration(
     now: datetime,
     look_after: timedelta,
 ) -> bool:
-    """Approve or reject a brand or campaign; its assigned numbers send only while both are."""
+    """Approve or reject a brand or campaign, and resume or stop its assigned numbers."""
     ended = StateChange(state=REGISTRATION_ENDS[status])
     if not change_state(row, ended, now=now, look_after=look_after):
         return False
@@ -252,7 +258,7 @@ async def _conclude_registration(
 
 
 def _end_review(row: Brand | Campaign, now: datetime) -> None:
-    """Note that what was approved still is; the row is asked about again later."""
+    """End a review that confirmed the approval; the next one is due after `REVIEW_EVERY`."""
     row.review_since = row.deadline = row.taken_at = row.lost_at = None
     row.sweep_at = now + REVIEW_EVERY
 

@@ -18,6 +18,7 @@ class StalledPayment:
     """
 
     tenant_id: int
+    tenant_public_id: int
     payment_id: int
     public_id: int
     merchant: str
@@ -42,7 +43,9 @@ _SWEEP = text(
       FROM stalled, merchant m
      WHERE p.tenant_id = stalled.tenant_id AND p.id = stalled.id
        AND m.tenant_id = p.tenant_id AND m.id = p.merchant_id
-    RETURNING p.tenant_id, p.id, p.public_id, m.external_id, p.channel, p.scope, p.idempotency_key,
+    RETURNING p.tenant_id,
+              (SELECT public_id FROM tenant WHERE tenant.id = p.tenant_id) AS tenant_public_id,
+              p.id, p.public_id, m.external_id, p.channel, p.scope, p.idempotency_key,
               p.accepted_at, p.taken_at IS NOT NULL AS told
     """
 )
@@ -56,6 +59,7 @@ async def take_stalled_payments(
     return [
         StalledPayment(
             tenant_id=row.tenant_id,
+            tenant_public_id=row.tenant_public_id,
             payment_id=row.id,
             public_id=row.public_id,
             merchant=row.external_id,

@@ -23,6 +23,7 @@ class MessageIdentity:
     """Ids and owner of a message, and the request that created it."""
 
     tenant_id: int
+    tenant_public_id: int
     message_id: int
     """Row id, for statements and activities."""
     public_id: int
@@ -37,7 +38,11 @@ class MessageIdentity:
     def workflow_id(self) -> str:
         """Id of its workflow; every retry of its request gets the same id."""
         return keyed_workflow_id(
-            self.operation, self.tenant_id, self.scope, self.idempotency_key, self.public_id
+            self.operation,
+            self.tenant_public_id,
+            self.scope,
+            self.idempotency_key,
+            self.public_id,
         )
 
 

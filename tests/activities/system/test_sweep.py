@@ -77,7 +77,7 @@ async def stalled(harness: Harness, *, since: timedelta, key: str | None = None)
 
 async def id_of(harness: Harness, message_id: int, key: str | None = None) -> str:
     public_id = (await harness.message(message_id)).public_id
-    return keyed_workflow_id("send-sms", harness.owner.tenant_id, "", key, public_id)
+    return keyed_workflow_id("send-sms", harness.owner.tenant_public_id, "", key, public_id)
 
 
 async def runs(client: Client, workflow_id: str) -> bool:

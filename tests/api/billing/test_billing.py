@@ -95,7 +95,7 @@ async def test_the_guides_upgrade_is_answered_as_the_guide_says(
     }
     assert payment_id.startswith("pay_")
     [start] = upgrades.started
-    assert start.workflow_id == f"upgrade/{gym.tenant_id}/upgrade-key"
+    assert start.workflow_id == f"upgrade/{gym.tenant_public_id}/upgrade-key"
     assert start.public_id == int(payment_id.removeprefix("pay_"))
     assert "pm_123" not in repr(start)
 

@@ -254,6 +254,7 @@ def _start(owner: Owner, message_id: int) -> SendStart:
     message = new_message(owner)
     return SendStart(
         tenant_id=owner.tenant_id,
+        tenant_public_id=owner.tenant_public_id,
         message_id=message_id,
         public_id=10**15 + message_id,
         merchant_id=owner.merchant_id,

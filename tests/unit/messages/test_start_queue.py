@@ -25,6 +25,7 @@ def send(tenant: int = 1, type: MessageType = OTP) -> SendStart:
     message_id = next(_ids)
     return SendStart(
         tenant_id=tenant,
+        tenant_public_id=10**15 + tenant,
         message_id=message_id,
         public_id=10**15 + message_id,
         merchant_id=1,
