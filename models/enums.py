@@ -82,7 +82,7 @@ class ConsentStatus(StrEnum):
 
 
 class SuppressionReason(StrEnum):
-    """Why a merchant must not send to a contact on a channel, whatever the contact said."""
+    """Why a merchant must not send to a contact on a channel, regardless of consent."""
 
     HARD_BOUNCE = "HARD_BOUNCE"
     COMPLAINT = "COMPLAINT"

@@ -50,9 +50,7 @@ class Formatter(JsonFormatter):
         super().add_fields(log_data, record, message_dict)
 
     def formatException(self, ei: Any) -> str:
-        """Return types and locations of an exception and its causes; messages may hold private
-        data.
-        """
+        """Return types and locations of an exception and its causes, without their messages."""
         lines: list[str] = []
         error: BaseException | None = ei[1]
         while error is not None:

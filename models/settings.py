@@ -96,10 +96,10 @@ class ServingSettings(EnvironmentSettings):
     log_level: LogLevel = "INFO"
 
     def check_for_serving(self) -> None:
-        """Check that production has a public URL; raises IncompleteSettings. Commands do not need
-        one.
+        """Check that production has a public URL; raises IncompleteSettings.
 
         With the default, reports and unsubscribe links would point to the reader's own computer.
+        Operators' commands do not need one.
         """
         if self.profile is Profile.PRODUCTION and "public_url" not in self.model_fields_set:
             raise IncompleteSettings(

@@ -84,9 +84,7 @@ class Closing:
         return Turn(closed=outcomes.count(True), held=outcomes.count(False))
 
     async def _price(self, tenant_id: int, now: datetime) -> None:
-        """Price messages that had no card, and accept the card's price after the vendor's is
-        overdue.
-        """
+        """Price messages that had no card; accept the card's price if the vendor's is late."""
         priced = 1
         while priced:
             async with self._database.transaction() as db:

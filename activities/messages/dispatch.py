@@ -328,9 +328,7 @@ class Dispatching:
         return self._verdict(claimed, answer, concluded)
 
     def _report_timeout(self, claimed: Claimed) -> timedelta | None:
-        """Return how long to wait for the report inline; None for several recipients, who have one
-        each.
-        """
+        """Return how long to wait inline for the report; None for several recipients."""
         if claimed.found.details.get("to"):
             return None
         return self._inline_report_wait.timeout_for(claimed.route)

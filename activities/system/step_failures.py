@@ -85,8 +85,7 @@ class _Counting(ActivityInboundInterceptor):
         )
 
     async def _postpone(self, step: DispatchStep, gap: timedelta | None) -> None:
-        """Exclude a failed message from the lag until its next try has ended, or permanently for
-        None.
+        """Exclude a failed message from the lag until its next try has ended, or for good if None.
 
         Otherwise one stuck message would look like overloaded workers.
         """

@@ -101,9 +101,7 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
             self.patience = before
 
     def heard_something(self) -> bool:
-        """Return whether an idle connection is readable, which nearly always means that it was
-        closed.
-        """
+        """Return whether an idle connection is readable, which mostly means that it was closed."""
         poll = select.poll()
         poll.register(self.pgconn.socket, select.POLLIN | select.POLLHUP | select.POLLERR)
         return bool(poll.poll(0))

@@ -89,9 +89,7 @@ class _Slots:
 
 
 class TransactionLimits:
-    """The slots of this process. Its memory is bounded by running, waiting and recently blocked
-    scopes.
-    """
+    """The slots of this process; memory is bounded by running, waiting and blocked scopes."""
 
     def __init__(
         self, pool_size: int, limits: DatabaseLimits, clock: Callable[[], float] = monotonic

@@ -20,8 +20,7 @@ from models.tables.base import (
 
 
 class Alert(Table, table=True):
-    """One alert, open until its cause is gone; raising an open alert again only increments its
-    count.
+    """One alert, open until its cause is gone; raising it again only increments its count.
 
     `merchant_id` 0 means the tenant itself, an empty `channel` none. `subject` distinguishes alerts
     of one type: a provider, a month. It holds no private data.

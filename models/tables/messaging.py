@@ -169,7 +169,7 @@ class MessagingNumber(Registered, table=True):
             unique=True,
             postgresql_where=NUMBER_IS_TAKEN,
         ),
-        # An inbound text finds the last owner of a number that was given back, of all tenants.
+        # An inbound text finds the last owner of a released number, over all tenants.
         Index(
             "ix_messaging_number_given_back",
             "number",

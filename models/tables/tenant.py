@@ -83,7 +83,7 @@ class ApiKey(Table, table=True):
 
 
 def _needs_registration(context: DefaultExecutionContext) -> bool:
-    """Judge the number of a row that is inserted."""
+    """Compute the column from the number of the inserted row."""
     values: dict[str, str] = context.get_current_parameters()  # type: ignore[no-untyped-call]
     return needs_registration(values["number"])
 

@@ -1,4 +1,4 @@
-"""A payment gateway of the test's own: it honours keys, loses answers on demand, and remembers."""
+"""A payment gateway for tests: idempotent by key, loses responses on demand, records calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,8 +41,10 @@ class Died(Exception):
 
 @dataclass
 class OwnGateway:
-    """Charges once per key. `answers` are given instead of the truth, one per call, while there
-    are any; a call that is answered LOST has had its effect all the same.
+    """Charges once per key.
+
+    `answers` replace the real responses, one per call, while there are any. A call answered LOST
+    has had its effect.
     """
 
     state: ChargeState = ChargeState.SUCCEEDED
@@ -56,9 +58,9 @@ class OwnGateway:
     refunds: dict[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     tells: tuple[int, str] | None = None
-    """Of every charge, instead of what was asked for."""
+    """Reported for every charge, instead of the requested amount."""
     dies: str | None = None
-    """The moment at which the process ends, once: before or after which call."""
+    """When the process ends, once: before or after which call."""
 
     async def charge(self, request: ChargeRequest) -> ChargeAnswer:
         self._reachability("before charge")
@@ -121,7 +123,7 @@ class OwnGateway:
 
 
 class PaymentHarness:
-    """One tenant's payments, the steps about them, and a gateway."""
+    """One tenant's payments, the steps on them, and a gateway."""
 
     def __init__(self, database: Database, owner: Owner, gateway: OwnGateway) -> None:
         self.database = database
@@ -133,7 +135,7 @@ class PaymentHarness:
     async def order(
         self, *, units: int = 5, key: str | None = None, reference: str | None = None
     ) -> int:
-        """Write an order down; return its id."""
+        """Insert an upgrade; return its id."""
         now = datetime.now(UTC)
         async with self.database.transaction() as db:
             payment = Payment(
@@ -160,7 +162,7 @@ class PaymentHarness:
             return payment.id
 
     async def take(self, step: str, payment_id: int) -> PaymentProgress:
-        """Take one step by its name."""
+        """Run one step by name."""
         body = getattr(self.payments, step)
         progress: PaymentProgress = await ActivityEnvironment().run(
             body, UpgradeStep(tenant_id=self.owner.tenant_id, payment_id=payment_id)
@@ -168,7 +170,7 @@ class PaymentHarness:
         return progress
 
     async def carry(self, payment_id: int) -> PaymentStatus:
-        """Do what is due until that is nothing, as the workflow does without its waits."""
+        """Run due steps until none is left, as the workflow does, without its waits."""
         progress = await self.take("charge", payment_id)
         steps = {
             PaymentAction.CHARGE: "charge",
@@ -185,7 +187,7 @@ class PaymentHarness:
     async def tell(
         self, payment_id: int, state: ChargeState, *, event_id: str | None = None
     ) -> StoredEvent | None:
-        """Report something about a charge, as the webhook does."""
+        """Report a charge, as the webhook does."""
         key = PaymentKey(tenant_id=self.owner.tenant_id, payment_id=payment_id)
         event = ChargeEvent(
             event_id=event_id or unique("evt"),
@@ -207,7 +209,7 @@ class PaymentHarness:
             )
 
     async def reference(self, payment_id: int) -> PaymentReference:
-        """Return what a payment is called at the gateway."""
+        """Return the gateway's reference of a payment."""
         found = await self.rows(
             "SELECT t.public_id AS tenant, p.public_id AS payment"
             "  FROM payment p JOIN tenant t ON t.id = p.tenant_id"
@@ -217,7 +219,7 @@ class PaymentHarness:
         return PaymentReference(tenant=found[0].tenant, payment=found[0].payment)
 
     async def switch(self, *, active: bool) -> None:
-        """Switch the merchant on or off."""
+        """Activate or deactivate the merchant."""
         async with self.database.transaction() as db:
             await db.execute(
                 text("UPDATE merchant SET active = :active WHERE tenant_id = :t AND id = :m"),
@@ -225,7 +227,7 @@ class PaymentHarness:
             )
 
     async def outlive(self, payment_id: int) -> None:
-        """Let the last deadline for asking pass."""
+        """Let the last deadline of requests pass."""
         async with self.database.transaction() as db:
             await db.execute(
                 text("UPDATE payment SET deadline = :past WHERE tenant_id = :t AND id = :p"),
@@ -244,7 +246,7 @@ class PaymentHarness:
         return row
 
     async def alerts(self) -> list[tuple[str, int, bool]]:
-        """Return message, count and openness of every alert."""
+        """Return message, count and state of every alert."""
         found = await self.rows(
             "SELECT message, count, resolved_at IS NULL AS open FROM alert WHERE tenant_id = :t"
             " ORDER BY id"
@@ -257,7 +259,7 @@ class PaymentHarness:
             return (await db.execute(text(sql), ids)).all()
 
     async def broken_laws(self) -> list[str]:
-        """Return in words how money and credits disagree, at any moment."""
+        """Return every inconsistency between payments and credits; must be empty at any time."""
         payments = await self.rows("SELECT * FROM payment WHERE tenant_id = :t")
         entries = await self.rows(
             "SELECT payment_id, kind, units FROM ledger_entry WHERE tenant_id = :t ORDER BY id"

@@ -1,4 +1,4 @@
-"""What a recipient gets who texts a registered keyword, over the whole system."""
+"""The answer to a registered keyword, on the whole system."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Buying credits: every row of the table of payment methods, held against gateway and ledger."""
+"""Upgrades: every row of the table of payment methods, compared with gateway and ledger."""
 
 import asyncio
 from collections import Counter
@@ -23,17 +23,17 @@ ROWS = {
     "pm_timeout_charged": ("succeeded", "SUCCEEDED"),
     "pm_fails_later": ("failed", "FAILED"),
 }
-"""Method → how the one charge stands in the end, and the payment."""
+"""Method → final state of the only charge, and of the payment."""
 
 
 @pytest.fixture
 async def buyer(harness: Harness) -> Buyer:
-    """Somebody whose merchant has no allowance: what it sends, it has bought."""
+    """A buyer whose merchant has no allowance, so that it sends from credits only."""
     return Buyer(await harness.integrator(sms_limit=0))
 
 
 async def alerts(buyer: Buyer) -> list[tuple[str, str, int, bool]]:
-    """Return type, channel, count and whether it is open, of every alert."""
+    """Return type, channel, count and state of every alert."""
     return await buyer.integrator.harness.rows(
         "SELECT type, channel, count, resolved_at IS NULL FROM alert WHERE tenant_id = :tenant"
         " ORDER BY id",

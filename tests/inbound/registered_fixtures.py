@@ -1,4 +1,4 @@
-"""Numbers that were bought and assigned to a campaign, with its registered words and answers."""
+"""Numbers assigned to a campaign with registered keywords and answers."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ async def register(
     released_ago: timedelta | None = None,
     **changed: Any,
 ) -> None:
-    """Assign a merchant's number to an approved campaign; `changed` is changed of its profile."""
+    """Assign a merchant's number to an approved campaign; `changed` overrides its profile."""
     of, now = owner or inbound.owner, datetime.now(UTC)
     common: dict[str, Any] = {
         "tenant_id": of.tenant_id,

@@ -1,4 +1,4 @@
-"""A STOP to a number that was given back is obeyed for 90 days; nothing is sent from it."""
+"""A STOP to a released number is applied for 90 days; nothing is sent from it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from tests.inbound.registered_fixtures import register
 
 
 async def given_back(inbound: InboundHarness, ago: timedelta) -> str:
-    """Return a number that the merchant owned and gave back."""
+    """Return a number that the merchant owned and released."""
     number = await inbound.own_number()
     await register(
         inbound,

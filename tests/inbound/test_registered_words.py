@@ -1,4 +1,4 @@
-"""Keywords and answers registered with a campaign count on its numbers."""
+"""Keywords and answers registered with a campaign apply to its numbers."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.inbound.registered_fixtures import PROFILE, register
 async def own_number_of(
     inbound: InboundHarness, assignment: AssignmentState = AssignmentState.ASSIGNED
 ) -> str:
-    """Return a number of the merchant, assigned to its campaign, from which it wrote."""
+    """Return a number of the merchant, assigned to its campaign, that it has sent from."""
     number = await inbound.own_number()
     await register(inbound, number, assignment=assignment)
     return number

@@ -1,4 +1,4 @@
-"""What a text asks for, by the whole of it."""
+"""Keywords match the whole text only."""
 
 import pytest
 from hypothesis import given

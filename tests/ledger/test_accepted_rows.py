@@ -1,4 +1,4 @@
-"""An accepted message: every field in its row, and one identity for whoever reads it."""
+"""An accepted message: every field is in its row, and its identity is the same for all readers."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace

@@ -1,7 +1,7 @@
-"""Random scenarios of a payment: in whatever order events come, money and credits agree.
+"""Random histories of a payment: in any order of events, charges and credits agree.
 
-The gateway moves on when it likes, loses answers, is busy, tells old news and tells them again;
-steps run in any order and many at once; the merchant is switched off and on.
+The gateway changes state at any time, loses responses, is busy, and reports old and repeated
+states. Steps run in any order and concurrently; the merchant is deactivated and activated.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from tests.factories import make_owner
 
 AT_ONCE = 5
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "12"))
-"""Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
+"""Times AT_ONCE histories; a longer search has more, with random seeds."""
 
 Step = Literal["charge", "await_payment", "cancel_charge", "grant", "refund"]
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Run a step, several times at once."""
+    """Run a step, several times concurrently."""
 
     step: Step
     times: int
@@ -35,14 +35,14 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The gateway moves a charge that is open on."""
+    """The gateway changes the state of an open charge."""
 
     state: ChargeState
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """The gateway tells what once was true of its charge, maybe for the second time."""
+    """The gateway reports an earlier state of its charge, possibly again."""
 
     age: int
     times: int
@@ -50,7 +50,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The next answers are lost, refused or not to be had."""
+    """The next responses are lost, refused or unavailable."""
 
     lost: bool
     unreachable: bool
@@ -58,7 +58,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The merchant is switched on or off."""
+    """The merchant is activated or deactivated."""
 
     active: bool
 
@@ -108,7 +108,7 @@ class Scenario:
         await self._look()
 
     async def _look(self) -> None:
-        """Note what the gateway has, and that the status went no forbidden way."""
+        """Record the gateway's state, and check that the status took permitted steps only."""
         for state in self._till.gateway.states.values():
             if state not in self._seen[-1:]:
                 self._seen.append(state)
@@ -122,7 +122,7 @@ class Scenario:
 
 
 def _passed(before: PaymentStatus, after: PaymentStatus) -> bool:
-    """Say whether steps that ran at once may have taken two."""
+    """Return whether concurrent steps may have taken two transitions."""
     return any(may_step(before, between) and may_step(between, after) for between in PaymentStatus)
 
 
@@ -136,7 +136,7 @@ async def live(database: Database, begins: ChargeState, actions: list[Action]) -
         await scenario.act(action)
         assert await harness.broken_laws() == []
     harness.gateway.answers, harness.gateway.truths = [], []
-    if harness.gateway.state in OPEN_CHARGE:  # should it be asked only now
+    if harness.gateway.state in OPEN_CHARGE:  # in case it is requested only now
         harness.gateway.state = ChargeState.SUCCEEDED
     for reference, state in harness.gateway.states.items():
         if state in OPEN_CHARGE:

@@ -1,4 +1,4 @@
-"""Faults in what is charged, granted and given back."""
+"""Faults in charges, grants and refunds."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What the registry wants of fields together, each rule by itself."""
+"""Rules of the registry across fields, each tested separately."""
 
 from dataclasses import replace
 

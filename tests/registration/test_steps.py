@@ -1,4 +1,4 @@
-"""The change of a registration: nothing is asked for twice, whatever is lost and whoever dies."""
+"""Registration steps: nothing is requested twice, whatever is lost or crashes."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ LOST = Ambiguous(reason="ReadTimeout")
 
 @pytest.fixture
 def harness(database: Database, owner: Owner) -> Any:
-    """Set a stage with a registry."""
+    """A harness with a registry."""
 
     def set_up(*answers: SubmitAnswer, **options: Any) -> Harness:
         return Harness(database, owner, ScriptedRegistry(*answers, **options))
@@ -355,7 +355,7 @@ def _number(on: Harness) -> str:
 
 
 async def _bought(on: Harness) -> int:
-    """Return a number that was bought, and assigned to a campaign."""
+    """Return a bought number that is assigned to a campaign."""
     campaign = await on.campaign(RegistrationState.APPROVED, vendor_id="c1")
     number = await on.number(_number(on))
     assert (await on.submit(RegistrationOperation.BUY, number)).state == "ACTIVE"

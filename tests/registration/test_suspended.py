@@ -1,4 +1,4 @@
-"""What the registry takes back after it approved: the merchant is told, and sends no more."""
+"""Approvals that the registry revokes: the merchant gets an alert, and cannot send any more."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ STILL = OperationStatus(status=RegistryStatus.DONE, vendor_id="v1")
 
 
 async def registered(harness: Harness) -> tuple[int, int, str]:
-    """Return brand, campaign and the number assigned to it, all approved and sent from."""
+    """Return an approved brand, campaign and assigned number that was sent from."""
     brand = await harness.brand(APPROVED, vendor_id="b1", sweep_at=None)
     campaign = await harness.campaign(APPROVED, vendor_id="c1", sweep_at=None)
     number = f"+1212{harness.owner.tenant_id:07d}"
@@ -66,7 +66,7 @@ async def registered(harness: Harness) -> tuple[int, int, str]:
 
 
 async def due(harness: Harness) -> list[tuple[RegistrationKind, int]]:
-    """Let the time of the next review come; return what the sweeper hands on."""
+    """Let the next review be due; return what the sweeper passes on."""
     async with harness.database.transaction() as db:
         for table in ("brand", "campaign"):
             await db.execute(

@@ -24,7 +24,7 @@ MANY = 1_000
 async def fill(
     database: Database, owner: Owner, count: int, *, own: bool, registered: bool = False
 ) -> list[str]:
-    """Give a merchant, or its tenant's pool, many US numbers."""
+    """Add many US numbers to a merchant, or to its tenant's pool."""
     now = datetime.now(UTC)
     first = 12_120_000_000 + owner.tenant_id % 10_000 * 100_000
     numbers = [f"+{first + n}" for n in range(count)]
@@ -46,7 +46,7 @@ async def fill(
 
 
 def rows_of(plan: dict[str, Any]) -> int:
-    """Return how many rows of `sender_number` a plan read, also those that it threw away."""
+    """Return how many rows of `sender_number` a plan read, including filtered ones."""
     here = 0
     if plan.get("Relation Name") == "sender_number":
         read = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)

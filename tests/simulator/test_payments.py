@@ -1,4 +1,4 @@
-"""The payment gateway: every row of the table, keys that are charged once, refunds, webhooks."""
+"""The payment gateway: every row of the table, idempotency keys, refunds, webhooks."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ from tests.simulator.harness import SECRET, Client, Listener, Running, unique
 
 
 def order(client: Client, method: str = "pm_123", **changed: Any) -> dict[str, Any]:
-    """Compose a valid charge, changed as told."""
+    """Return a valid charge with changes."""
     return {
         "reference": unique("pay"),
         "amountCents": 4900,
@@ -35,7 +35,7 @@ async def found(client: Client, reference: str) -> list[dict[str, Any]]:
 
 
 async def listed(client: Client, reference: str, kind: str = "payments") -> list[dict[str, Any]]:
-    """Return what the tester's lists show of a reference."""
+    """Return the tester's lists for a reference."""
     listing = (await client.http.get(f"/{kind}")).json()
     assert listing["count"] == len(listing["items"])
     return [item for item in listing["items"] if item["reference"] == reference]

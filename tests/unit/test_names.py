@@ -1,4 +1,4 @@
-"""References that travel to providers, and ids under which retries meet."""
+"""References sent to providers, and ids that make retries idempotent."""
 
 import string
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Texts that Twilio passes on: its own signature vectors, what they say, and who must be heard."""
+"""Inbound texts at Twilio: Twilio's signature vectors, parsing, and required settings."""
 
 import hmac
 import time
@@ -62,7 +62,7 @@ def test_a_signature_is_that_of_twilios_own_examples(
 def signed(
     form: Mapping[str, str], *, url: str = URL, token: str = TOKEN
 ) -> tuple[dict[str, str], bytes]:
-    """Sign a form by the rule, by other means than the code under test."""
+    """Sign a form by an independent implementation."""
     told = url + "".join(name + form[name] for name in sorted(form))
     digest = hmac.new(token.encode(), told.encode(), sha1).digest()
     return {SIGNATURE_HEADER: b64encode(digest).decode()}, urlencode(form).encode()

@@ -56,8 +56,7 @@ async def start_upgrade(
     reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
     reported: bool = False,
 ) -> bool:
-    """Start the workflow of a purchase; False if it has already completed. Idempotent by workflow
-    id.
+    """Start a purchase's workflow; False if it has already completed. Idempotent by workflow id.
 
     Args:
         reported: the row may be newer than what a running workflow knows, so that one is signaled.

@@ -36,8 +36,7 @@ class Verdict(StrEnum):
     LATER = "LATER"
     """Not due, not processed or not allowed yet; nothing was sent."""
     QUEUED_FOR_SENDER = "QUEUED_FOR_SENDER"
-    """In its sender's queue. A signal comes when a slot is granted; `until` covers a lost signal.
-    """
+    """Queued for its sender; signaled when a slot is granted. `until` covers a lost signal."""
     BUSY = "BUSY"
     """The provider's fast path is full: retry on the provider's own task queue."""
     AMBIGUOUS = "AMBIGUOUS"

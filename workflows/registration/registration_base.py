@@ -107,7 +107,5 @@ class RegistrationBase:
         self._changed = False
 
     def _gap(self, since: datetime, first: timedelta) -> timedelta:
-        """Return a wait that grows with the elapsed time, so that days of polling keep the history
-        short.
-        """
+        """Return a wait that grows with the elapsed time, to keep the history short."""
         return min(max(first, (workflow.now() - since) / 4), self._waits.ask_longest)

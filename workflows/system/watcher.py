@@ -12,9 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="watcher")
 class Watcher:
-    """Watches indefinitely, some merchants per turn: one long-lived workflow, started by every
-    worker.
-    """
+    """Watches indefinitely, some merchants per turn: one workflow, started by every worker."""
 
     @workflow.init
     def __init__(self, step: WatchStep) -> None:

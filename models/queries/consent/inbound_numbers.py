@@ -1,4 +1,4 @@
-"""Numbers that recipients text: whose they are, and what is registered for them."""
+"""Looks up the number that a recipient texted: its owner, and its campaign's registered texts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from models.session import ReadSession, WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownNumber:
-    """A number of ours, of one merchant or (None) of the tenant's shared pool."""
+    """A sender number of one merchant or (None) of the tenant's shared pool."""
 
     tenant_id: int
     merchant_id: int | None
@@ -23,21 +23,21 @@ class KnownNumber:
     """The registry it was bought at; None: an operator added it."""
     delivery_mode: DeliveryMode
     registered: CampaignTexts | None = None
-    """Of the campaign that the number is assigned to."""
+    """Texts of the campaign that the number is assigned to; None if there is none."""
     given_back: bool = False
-    """It was the merchant's: an opt-out is obeyed, nothing is sent from it."""
+    """The number was released: opt-outs to it are processed, nothing is sent from it."""
 
     def is_received_by(self, provider: str) -> bool:
-        """Say whether a provider may pass on what is sent to it.
+        """Return whether a provider may deliver texts to this number.
 
-        A tenant in LIVE mode receives nothing from the simulator.
+        A tenant in LIVE mode accepts none from the simulator.
         """
         return self.provider in (None, provider) and (
             provider != SANDBOX or self.delivery_mode is DeliveryMode.SIMULATOR
         )
 
 
-# Of all tenants: a webhook knows nothing but the number, and a number belongs to one tenant only.
+# Over all tenants: a webhook knows only the number, and a number belongs to one tenant.
 _NUMBER = text(
     """
     SELECT number.tenant_id, number.merchant_id, number.provider, tenant.delivery_mode,
@@ -56,9 +56,9 @@ _NUMBER = text(
 
 
 _GIVEN_BACK_WITHIN: Final = timedelta(days=90)
-"""For how long an opt-out that is sent to a number that was given back is obeyed."""
+"""How long after a number's release opt-outs to it are processed."""
 
-# Of all tenants as well: the number's last owner is meant.
+# Over all tenants as well: the number's last owner counts.
 _GIVEN_BACK = text(
     """
     SELECT bought.tenant_id, bought.merchant_id, bought.provider, tenant.delivery_mode,
@@ -76,7 +76,7 @@ _GIVEN_BACK = text(
 async def find_number(
     db: ReadSession | WriteSession, number: str, now: datetime
 ) -> KnownNumber | None:
-    """Return whose number it is, or was until it was given back; None if it is none of ours."""
+    """Return the owner of a number, or the last owner of a released one; None if unknown."""
     row = (await db.execute(_NUMBER, {"number": number})).one_or_none()
     given_back = row is None
     if row is None:

@@ -1,4 +1,4 @@
-"""Inbound texts: who wrote to their senders, what was said and answered."""
+"""Queries for inbound texts: storage, addressed merchants, and answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

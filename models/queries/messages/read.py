@@ -89,9 +89,7 @@ async def list_calls(
     after: int | None,
     most: int,
 ) -> Sequence[Found]:
-    """Return calls with these labels, the newest first; `after` is the last id of the previous
-    page.
-    """
+    """Return calls with these labels, the newest first; `after` is the previous page's last id."""
     statement = visible_messages(scope).where(col(Message.channel) == _VOICE)
     wanted = {
         call_label("tenantId"): labels.tenant_id,

@@ -106,8 +106,7 @@ async def lock_row(
 
 
 Snapshot: TypeAlias = tuple[object, ...]
-"""State of a row before a call; a difference afterwards means that the row was changed meanwhile.
-"""
+"""State of a row before a call; if it differs afterwards, the row was changed meanwhile."""
 
 
 def snapshot(row: Row) -> Snapshot:
@@ -162,7 +161,8 @@ def change_state(row: Row, change: StateChange, *, now: datetime, look_after: ti
     """Change the states of a locked row if the rules allow all of them; return whether they did.
 
     The only place that changes states. A new operation gets its own reference and is swept after
-    `look_after`; a row whose operation ended is not swept any more.
+    `look_after`. A row without an operation is not swept, except that an approved brand or campaign
+    is reviewed after `REVIEW_EVERY`.
     """
     if not _allowed(row, change):
         return False
@@ -215,7 +215,7 @@ async def conclude(
     now: datetime,
     look_after: timedelta,
 ) -> bool:
-    """Store the registry's decision about a locked row's operation; return whether the row changed.
+    """Store the registry's decision about a locked row's operation; return whether it changed.
 
     A decision about an operation that the row no longer has changes nothing. Alerts are locked
     last.
@@ -244,7 +244,7 @@ async def _conclude_registration(
     now: datetime,
     look_after: timedelta,
 ) -> bool:
-    """Approve or reject a brand or campaign; its assigned numbers send only while both are."""
+    """Approve or reject a brand or campaign, and resume or stop its assigned numbers."""
     ended = StateChange(state=REGISTRATION_ENDS[status])
     if not change_state(row, ended, now=now, look_after=look_after):
         return False
@@ -258,7 +258,7 @@ async def _conclude_registration(
 
 
 def _end_review(row: Brand | Campaign, now: datetime) -> None:
-    """Note that what was approved still is; the row is asked about again later."""
+    """End a review that confirmed the approval; the next one is due after `REVIEW_EVERY`."""
     row.review_since = row.deadline = row.taken_at = row.lost_at = None
     row.sweep_at = now + REVIEW_EVERY
 

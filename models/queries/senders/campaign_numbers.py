@@ -1,4 +1,4 @@
-"""The numbers assigned to campaigns: they text only while campaign and brand are approved."""
+"""Stops and resumes the numbers assigned to campaigns: both campaign and brand must be approved."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from sqlalchemy import text
 from models.session import WriteSession
 from models.tables.messaging import Brand, Campaign
 
-# By number, so that two campaigns' senders are always locked in one order.
+# Ordered by number, so that senders are always locked in one order.
 _LOCK = text(
     """
     SELECT own.number
@@ -35,15 +35,15 @@ _WRITE = text(
 
 
 async def stop_numbers(db: WriteSession, row: Brand | Campaign) -> None:
-    """Let no number assigned to a campaign, or to the campaigns of a brand, send for it any more.
+    """Stop sending SMS from the numbers assigned to a campaign, or to the campaigns of a brand.
 
-    What waits to be sent from one is given another number when it is dispatched, or FAILED.
+    Messages that wait for one of them get another number when they are dispatched, or end FAILED.
     """
     await _write(db, row, registered_at=None)
 
 
 async def resume_numbers(db: WriteSession, row: Brand | Campaign, *, now: datetime) -> None:
-    """Let the assigned numbers send of which both campaign and brand are approved."""
+    """Resume the assigned numbers whose campaign and brand are both approved."""
     await _write(db, row, registered_at=now)
 
 

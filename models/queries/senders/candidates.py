@@ -1,10 +1,10 @@
-"""The few numbers among which a sender is chosen, however many a merchant or its pool has.
+"""SQL of the few numbers from which a sender is chosen, independent of the size of the pool.
 
-Each number has a place on a ring of 64-bit hashes (`sender_number.ring`). A merchant and contact
-point to 21 places; the number that follows one of them most closely is chosen. This is multi-probe
+Each number has a position on a ring of 64-bit hashes (`sender_number.ring`). A merchant and contact
+give 21 positions; the number that follows one of them most closely is chosen. This is multi-probe
 consistent hashing (Appleton and O'Reilly 2015, arXiv:1505.00062): numbers are used about equally
-often, a number more or less moves only those that it is about, and each point reads one row of an
-index. The texts are parts of `models.queries.consent.send_policy.POLICY`.
+often, adding or removing a number affects only its own contacts, and each position reads one index
+row. The texts are parts of `models.queries.consent.send_policy.POLICY`.
 """
 
 from typing import Final
@@ -36,10 +36,10 @@ _CLOSEST: Final = """(
               + CASE WHEN following.ring < point.place THEN 18446744073709551616 ELSE 0 END,
               following.number
      LIMIT 1)"""
-# `numbers` says which numbers count. The one that follows the last place is the first one.
+# `numbers` is the condition on the numbers. After the last position the ring wraps around.
 
 _HEARD: Final = "(SELECT * FROM sender_number WHERE number = heard.last OFFSET 0)"
-"""By its key: OFFSET keeps the planner from reading all numbers of the merchant instead."""
+"""Found by primary key: OFFSET prevents a scan of all of the merchant's numbers."""
 
 _OWN_CANDIDATES: Final = """(
     SELECT number.number, number.registered_at FROM {heard} AS number
@@ -60,10 +60,11 @@ _POOL_CANDIDATES: Final = """ARRAY(
 OWN_CANDIDATES: Final = _OWN_CANDIDATES.format(
     own=_OWN, heard=_HEARD, closest=_CLOSEST.format(numbers=f"{_OWN} AND number.ready = side.ready")
 )
-"""Of a merchant: what the contact heard from last, one number that carriers take texts from, and
-one that waits for its registration."""
+"""Of a merchant: the last sender to the contact, one number that carriers accept texts from, and
+one that still waits for its registration.
+"""
 
 POOL_CANDIDATES: Final = _POOL_CANDIDATES.format(
     pool=_POOL, heard=_HEARD, closest=_CLOSEST.format(numbers=_POOL)
 )
-"""Of a tenant's pool: what the contact heard from last, and one number."""
+"""Of a tenant's pool: the last sender to the contact, and one number."""

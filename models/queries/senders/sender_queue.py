@@ -292,8 +292,7 @@ _REMAINING = text(
 async def grant_slots(
     db: WriteSession, queue: SenderQueueKey
 ) -> tuple[Sequence[MessageIdentity], timedelta | None]:
-    """Grant the slots of the next half second; return the messages, and the wait until the next
-    turn.
+    """Grant the slots of the next half second; return the messages and the wait until the next.
 
     The wait is None once no message is left, or if the sender was removed. Unused slots are granted
     again; entries of messages that have ended are deleted.

@@ -140,9 +140,10 @@ async def forget_campaign(db: WriteSession, row: MessagingNumber) -> bool:
 
 
 async def _is_approved(db: WriteSession, campaign: Campaign | None) -> bool:
-    """Say whether a locked campaign and its brand are approved; neither may be rejected meanwhile.
+    """Return whether a locked campaign and its brand are approved; locks the brand too.
 
-    The registry may take an approval back while a number is being assigned.
+    The lock prevents a rejection meanwhile: the registry may withdraw an approval while a number is
+    being assigned.
     """
     if campaign is None:
         return True

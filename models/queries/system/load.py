@@ -162,9 +162,7 @@ _STORE_OPEN: Final = text(
 
 
 async def take_sample(db: WriteSession, *, every: timedelta) -> bool:
-    """Take a sample if the latest is older than `every` and no other process does; return whether
-    it did.
-    """
+    """Take a sample if the latest is older than `every`; return whether this process took it."""
     lease = (await db.execute(_TAKE_LEASE, {"every": every})).one_or_none()
     if lease is None:
         return False

@@ -1,4 +1,4 @@
-"""Finds submitted brands, campaigns and numbers that may have no running workflow."""
+"""Finds brands, campaigns and numbers that may have no running workflow, or are due for review."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class StalledRegistration:
     merchant: str
 
 
-# What was approved and is due is asked about again: whether it still is.
+# An approved row that is due is reviewed: the registry is asked whether the approval still holds.
 _REVIEW: Final = """,
            review_since = CASE WHEN r.state = 'APPROVED' THEN COALESCE(r.review_since, :now) END,
            taken_at = CASE WHEN r.state = 'APPROVED' THEN COALESCE(r.taken_at, :now)

@@ -38,9 +38,7 @@ _SETTLE = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """Requests that one process served from one bucket since its last settlement; key 0: the
-    tenant.
-    """
+    """Requests that a process served from one bucket since it last settled; key 0: the tenant."""
 
     tenant_id: int
     key_id: int

@@ -23,9 +23,7 @@ Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallerScope:
-    """The rows that a caller may read: those of a tenant, or of one merchant if `merchant_id` is
-    set.
-    """
+    """The rows that a caller may read: a tenant's, or with `merchant_id` those of one merchant."""
 
     tenant_id: int
     merchant_id: int | None

@@ -42,8 +42,7 @@ class RegistrarTables:
         self._prepared = False
 
     async def registered(self, usernames: Collection[str], now: datetime) -> Sequence[Registered]:
-        """Return those of the named users who are registered at `now`; none if there is no
-        registrar.
+        """Return the named users who are registered at `now`; none if there is no registrar.
 
         User names contain the tenant, so a query by names of one tenant returns no other tenant's
         rows.

@@ -43,9 +43,7 @@ class PaymentAction(StrEnum):
     """The next action for a payment."""
 
     CHARGE = "CHARGE"
-    """Ask the gateway to charge. After a lost answer look the charge up, then retry with the same
-    key.
-    """
+    """Ask the gateway to charge; after a lost answer look it up, then retry with the same key."""
     AWAIT = "AWAIT"
     """The gateway has the charge: wait for its outcome."""
     CANCEL_CHARGE = "CANCEL_CHARGE"

@@ -68,8 +68,7 @@ class ContactKeys:
         return self.key(Channel.EMAIL if "@" in contact else Channel.SMS, contact)
 
     def key_of_sender(self, sender: str) -> str:
-        """Return the key of the sender of an inbound text: of its number, else of the text as it
-        is.
+        """Return the key of the sender of a text: of its number, else of the text as it is.
 
         Short codes and alphanumeric names cannot be recipients, so no contact has such a key.
         """

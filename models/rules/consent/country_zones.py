@@ -1,7 +1,7 @@
 """The time zones of each country, from tzdata's zone1970.tab.
 
-`phonenumbers` has a table of its own for numbers, which is wrong for some countries (Morocco) and
-names one zone of several for others, so it is not asked outside North America (area_codes.py).
+`phonenumbers` has its own table of zones by number, which is wrong for some countries (Morocco) and
+has only one of several zones for others. So it is used only for North America (area_codes.py).
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,16 @@ _NOT_LISTED: Final[Mapping[str, frozenset[str]]] = {
     "TA": frozenset({"Africa/Abidjan"}),
     "XK": frozenset({"Europe/Belgrade"}),
 }
-"""Codes that are not ISO 3166's: Ascension and Tristan da Cunha keep Saint Helena's clocks, Kosovo
-keeps Serbia's (the comment on Europe/Belgrade in tzdata's file `europe`)."""
+"""Codes outside ISO 3166: Ascension and Tristan da Cunha use Saint Helena's time, Kosovo uses
+Serbia's (the comment on Europe/Belgrade in tzdata's file `europe`).
+"""
 
 
 def zones_abroad(number: phonenumbers.PhoneNumber) -> frozenset[str]:
-    """Return all zones of a number's country; none if it is of no country (+800, +870).
+    """Return all zones of a number's country; none if it has no country (+800, +870).
 
-    A number that is of no country that shares its code, by the numbering plans, may be of any.
+    If several countries share the country code and the numbering plans assign the number to none,
+    the zones of all of them are returned.
     """
     country = phonenumbers.region_code_for_number(number)
     shared = phonenumbers.region_codes_for_country_code(number.country_code or 0)
@@ -33,7 +35,7 @@ def zones_abroad(number: phonenumbers.PhoneNumber) -> frozenset[str]:
 
 
 def all_zones() -> frozenset[str]:
-    """Return every zone that some country has."""
+    """Return the zones of all countries."""
     return frozenset().union(*_zones_by_country().values())
 
 

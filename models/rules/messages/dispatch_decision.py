@@ -28,9 +28,7 @@ _LOOK_AGAIN_SELDOM = timedelta(hours=1)
 
 _BACK_OFF_FIRST = timedelta(seconds=2)
 _BACK_OFF_LONGEST = timedelta(minutes=5)
-"""First and longest back-off after calls that never arrived: 30 days of retries stay under 9,999
-attempts.
-"""
+"""First and longest back-off after calls that never arrived; 30 days are under 9,999 attempts."""
 
 
 class DispatchAction(StrEnum):
@@ -60,8 +58,7 @@ class Candidate:
     """States of all attempts, oldest first."""
     suppressed: bool = False
     exempt: bool = False
-    """The confirmation of an opt-out, or the answer to HELP: exempt from consent and suppression.
-    """
+    """The confirmation of an opt-out or the answer to HELP: exempt from consent."""
     hours: MarketingHours | None = None
     """Set if the message may be sent only in the recipient's daytime."""
     last_finished_at: datetime | None = None

@@ -1,5 +1,4 @@
-"""References passed to providers and returned by them; they name a tenant and an attempt or
-payment.
+"""References for providers and gateways; they name a tenant and an attempt or payment.
 
 They consist of public ids, which are random: a new database does not reuse a reference under which
 a provider still knows a message or charge of the previous database.

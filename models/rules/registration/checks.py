@@ -101,7 +101,7 @@ def _keywords(profile: CampaignProfile) -> Iterator[Wrong]:
 
 
 def _meanings(profile: CampaignProfile) -> Iterator[Wrong]:
-    """Find lists without STOP, and words that would ask for two things at once."""
+    """Find lists without STOP, and keywords with two meanings."""
     out, into, help = (
         set(map(fold, words))
         for words in (profile.opt_out_keywords, profile.opt_in_keywords, profile.help_keywords)

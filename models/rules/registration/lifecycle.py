@@ -26,10 +26,10 @@ REGISTRATION_STEPS: Final[Mapping[R, frozenset[R]]] = {
     R.REJECTED: frozenset({R.DRAFT, R.PENDING}),
     R.APPROVED: frozenset({R.REJECTED}),
 }
-"""Of a brand or a campaign. The registry may take an approval back: suspended, expired."""
+"""Steps of a brand or a campaign. The registry may withdraw an approval: suspended, expired."""
 
 REVIEW_EVERY: Final = timedelta(hours=24)
-"""How often the registry is asked whether what it approved still is."""
+"""How often the registry is asked whether an approval still holds."""
 
 NUMBER_STEPS: Final[Mapping[N, frozenset[N]]] = {
     N.REQUESTED: frozenset({N.ACTIVE, N.FAILED}),
@@ -74,18 +74,16 @@ def may_step_number(current: N, assignment: A | None, following: N) -> bool:
 
 
 def may_assign(current: A | None, state: N, following: A) -> bool:
-    """Return whether an assignment may change from one state to the other; the number must be
-    ACTIVE.
-    """
+    """Return whether an assignment of an ACTIVE number may change from one state to the other."""
     return state is N.ACTIVE and following in ASSIGNMENT_STEPS[current]
 
 
 def operation_of_registration(
     kind: RegistrationKind, state: R, *, reviewed: bool = False
 ) -> RegistrationOperation | None:
-    """Return what a brand or campaign asks of the registry; None while it asks nothing.
+    """Return the operation of a brand or campaign in this state; None if it has none.
 
-    An approved one is `reviewed` while the registry is asked whether it still is.
+    An approved one is `reviewed` while the registry is asked whether the approval still holds.
     """
     if state is not R.PENDING and not (state is R.APPROVED and reviewed):
         return None

@@ -81,12 +81,12 @@ def may_send(number: OwnNumber, *, channel: Channel, mode: DeliveryMode) -> bool
 def choose(
     senders: Senders, *, channel: Channel, mode: DeliveryMode, merchant_id: int, contact: str
 ) -> str | None:
-    """Return the number to send from; None if there is none that may be used.
+    """Return the number to send from; None if none may be used.
 
-    A merchant with numbers of its own uses these and never the pool. A recipient hears from the
-    same number as long as it may be used. `senders` may hold only a few candidates of each kind
-    (`models.queries.senders.candidates`). Among several the number is that of the highest hash
-    (rendezvous): another number more or less moves only those it is about.
+    A merchant with numbers of its own uses only these, never the pool. A recipient gets messages
+    from the same number as long as it may be used. `senders` may hold only a few candidates of each
+    kind (`models.queries.senders.candidates`). Of several the number with the highest hash is used
+    (rendezvous hashing), so adding or removing a number affects only its own recipients.
     """
     usable = _usable(senders, channel=channel, mode=mode)
     if not usable:

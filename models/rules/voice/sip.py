@@ -1,6 +1,4 @@
-"""Credentials of SIP clients: usernames derived from ids, and derived passwords that are not
-stored.
-"""
+"""Credentials of SIP clients: usernames and passwords are derived; passwords are not stored."""
 
 import hashlib
 import hmac
@@ -26,10 +24,10 @@ def username_of(tenant: int, merchant: int) -> str:
 
 
 def digest_ha1(username: str, realm: str, password: str) -> str:
-    """Return HA1, which a registrar stores instead of a password (RFC 2617, 3.2.2.2; RFC 3261,
-    22.4).
+    """Return HA1, which a registrar stores instead of a password (RFC 2617, 3.2.2.2).
 
-    SIP clients require MD5. The password has 128 random bits, which cannot be guessed.
+    SIP clients require MD5 (RFC 3261, 22.4). The password has 128 random bits, so it cannot be
+    guessed.
     """
     text = f"{username}:{realm}:{password}"
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,4 +1,4 @@
-"""What grants credits asks by itself: its caller may have read the payment long ago."""
+"""Granting credits checks the payment itself: its caller may have read it long ago."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ def harness(database: Database, owner: Owner) -> PaymentHarness:
 
 
 async def paid(harness: PaymentHarness) -> PaymentRow:
-    """Return a payment of which the money was taken, as it was read then."""
+    """Return a payment with the money taken, as it was read then."""
     payment_id = await harness.order()
     await harness.take("charge", payment_id)
     await harness.tell(payment_id, ChargeState.SUCCEEDED)
@@ -71,7 +71,9 @@ async def test_no_credits_come_for_money_that_was_not_taken(
 async def test_the_deadline_of_a_charge_never_moves_back(
     harness: PaymentHarness, moved_by: timedelta
 ) -> None:
-    """Another worker, whose clock is slow, must not make absence sure too early."""
+    """A worker with a slow clock must not move the deadline back, or absence is concluded too
+    early.
+    """
     payment_id = await harness.order()
     first = datetime.now(UTC) + timedelta(minutes=5)
     for deadline in (first, first + moved_by):

@@ -1,4 +1,4 @@
-"""What a gateway reports of a payment: believed once, and only about its own charge."""
+"""Reports of payment gateways are applied once, and only to the payment of their own charge."""
 
 import asyncio
 from dataclasses import replace
@@ -34,7 +34,7 @@ async def test_money_that_comes_after_the_failure_is_given_back(
     reference = "spring"
     payment_id = await harness.order(reference=reference)
     assert await harness.carry(payment_id) is FAILED
-    again = await harness.order(reference=reference)  # the reference was free
+    again = await harness.order(reference=reference)  # a failed payment frees its reference
     [key] = gateway.states
     gateway.states[key] = ChargeState.SUCCEEDED
     await harness.tell(payment_id, ChargeState.SUCCEEDED)
@@ -70,7 +70,8 @@ async def test_news_of_an_unknown_payment_or_another_gateway_are_refused(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     payment_id = await harness.order()
-    assert await harness.tell(payment_id, ChargeState.SUCCEEDED) is None  # never asked for
+    # the charge was never requested
+    assert await harness.tell(payment_id, ChargeState.SUCCEEDED) is None
     reference = await harness.reference(payment_id)
     async with harness.database.read() as db:
         assert await find_named(db, replace(reference, payment=reference.payment ^ 1)) is None
@@ -83,7 +84,7 @@ async def test_news_of_an_unknown_payment_or_another_gateway_are_refused(
 async def test_an_old_charge_under_the_same_ids_is_not_this_payments_money(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
-    """A database that was restored gives out the id of a payment that was paid already."""
+    """A restored database issues the id of a payment that was paid already."""
     payment_id = await harness.order()
     old = f"hxp-{harness.owner.tenant_id}-{payment_id}"
     gateway.states[old] = gateway.state = ChargeState.SUCCEEDED

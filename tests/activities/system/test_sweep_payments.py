@@ -1,4 +1,4 @@
-"""Sweeping payments: what was ordered and is not carried on gets its workflow, whatever died."""
+"""Sweeping payments: an unfinished payment gets its workflow, whatever failed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ def sweep(database: Database, client: Client) -> PaymentSweep:
 
 
 async def mine(harness: PaymentHarness, sweep: PaymentSweep) -> list[StalledPayment]:
-    """Take those of the test's own tenant; the others are nobody's any more."""
+    """Return only those of the test's own tenant."""
     found = await sweep.take(datetime.now(UTC), 10_000)
     return [payment for payment in found if payment.tenant_id == harness.owner.tenant_id]
 

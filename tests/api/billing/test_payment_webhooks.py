@@ -1,4 +1,4 @@
-"""News of charges: none can be forged, and telling one again changes nothing."""
+"""Webhooks of charges: forged ones are refused, repeated ones change nothing."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ SECRET = "for-tests-only-too"
 
 @pytest.fixture
 def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
-    """Where woken workflows are written down, behind the real service."""
+    """Records signalled workflows, behind the real service."""
     starter = FakeUpgradeStarter()
     news = PaymentWebhooks(
         database,
@@ -48,7 +48,7 @@ def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
 
 @pytest.fixture
 async def harness(database: Database, owner: Owner) -> PaymentHarness:
-    """Payments at the simulator, as it were."""
+    """Payments at the simulator's gateway."""
     return PaymentHarness(
         database, owner, OwnGateway(state=ChargeState.PROCESSING, name="simulator")
     )
@@ -56,7 +56,7 @@ async def harness(database: Database, owner: Owner) -> PaymentHarness:
 
 @pytest.fixture
 async def reference(harness: PaymentHarness, upgrades: FakeUpgradeStarter) -> str:
-    """A charge that is under way."""
+    """A pending charge."""
     payment_id = await harness.order(key="k")
     await harness.take("charge", payment_id)
     [request] = harness.gateway.requests
@@ -64,7 +64,7 @@ async def reference(harness: PaymentHarness, upgrades: FakeUpgradeStarter) -> st
 
 
 def news(reference: str, **changed: Any) -> dict[str, Any]:
-    """Compose what the simulator tells."""
+    """Build a webhook of the simulator."""
     return {
         "eventId": f"evt-{reference}",
         "type": "charge",
@@ -103,7 +103,7 @@ async def post(
 
 
 async def everything(harness: PaymentHarness) -> list[Any]:
-    """Return all rows that news could change."""
+    """Return all rows that a webhook could change."""
     found: list[Any] = []
     for table in ("payment", "payment_event", "ledger_entry", "credit_account", "alert"):
         found += await harness.rows(

@@ -1,4 +1,4 @@
-"""Marketing by SMS waits for the recipient's daytime; everything else goes at once."""
+"""Marketing by SMS waits for the recipient's daytime; other messages are sent at once."""
 
 from datetime import UTC, datetime
 
@@ -23,7 +23,7 @@ async def consenting(gym: Integrator) -> Integrator:
 
 
 async def send(integrator: Integrator, order: object) -> tuple[str, str | None, str | None]:
-    """Send; return status, sendAt and expiresAt as they are told afterwards."""
+    """Send; return status, sendAt and expiresAt of the message."""
     answer = await integrator.post("/messages/sms", order)
     assert answer.status_code == 200, answer.text
     view = (await integrator.get(f"/messages/{answer.json()['messageId']}")).json()
@@ -66,7 +66,7 @@ async def test_a_wish_for_the_night_is_moved_into_the_day(
     sent = await send(
         consenting, {**OFFER, "sendAt": "2026-04-17T03:00:00Z", "validForSeconds": 60}
     )
-    # Worth sending for a minute of the night: it is told as it is, and will expire.
+    # It would expire during the night: the times are returned unchanged, and it will expire.
     assert sent == ("SCHEDULED", "2026-04-17T12:00:00.000Z", "2026-04-17T03:01:00.000Z")
 
 
@@ -94,7 +94,7 @@ async def test_what_lies_too_far_ahead_is_400(consenting: Integrator, clock: Clo
 
 
 async def opted_in(integrator: Integrator, contact: str) -> dict[str, object]:
-    """Have somebody opt in; return an offer to them."""
+    """Opt a recipient in; return an offer to it."""
     await integrator.post("/consents", {**CONSENT, "channel": "SMS", "contact": contact})
     return {**OFFER, "to": contact}
 

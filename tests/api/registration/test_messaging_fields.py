@@ -1,4 +1,4 @@
-"""Every field of a brand and a campaign: what is taken, and what is refused by its name."""
+"""Every field of a brand and a campaign: accepted values, and refusals with the field's name."""
 
 from typing import Any
 

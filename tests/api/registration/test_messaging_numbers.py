@@ -1,4 +1,4 @@
-"""Messaging numbers: bought once, assigned to one approved campaign, given back in order."""
+"""Numbers: bought once, assigned to one approved campaign, released in order."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A merchant's settings: they narrow the marketing hours, and never widen them."""
+"""A merchant's settings: they can narrow the marketing hours, and never widen them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

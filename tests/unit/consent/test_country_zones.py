@@ -1,4 +1,4 @@
-"""Outside North America a recipient may be in every zone that tzdata gives the number's country."""
+"""Outside North America a recipient may be in any zone that tzdata lists for the country."""
 
 from datetime import UTC, datetime, time, timedelta
 from importlib.resources import files
@@ -13,14 +13,14 @@ from models.rules.consent.quiet_hours import FEDERAL, NoSuchHour, narrowed, next
 MERCHANT = "America/Denver"
 NOON = narrowed(FEDERAL, time(12), time(13))
 NOT_LISTED = {
-    "AC": ["Africa/Abidjan"],  # Ascension and Tristan da Cunha keep Saint Helena's clocks
+    "AC": ["Africa/Abidjan"],  # Ascension and Tristan da Cunha use Saint Helena's zone
     "TA": ["Africa/Abidjan"],
     "XK": ["Europe/Belgrade"],  # Kosovo
 }
 
 
 def listed() -> dict[str, list[str]]:
-    """Read the table by itself, as a second opinion on how it is read."""
+    """Parse the table independently of the code under test."""
     zones: dict[str, list[str]] = dict(NOT_LISTED)
     table = (files("tzdata") / "zoneinfo" / "zone1970.tab").read_text("utf-8")
     for line in table.splitlines():
@@ -32,7 +32,7 @@ def listed() -> dict[str, list[str]]:
 
 
 def examples(region: str) -> list[str]:
-    """Return a number of every kind the country has."""
+    """Return a number of every type of the country."""
     kinds = [
         phonenumbers.PhoneNumberType.MOBILE,
         phonenumbers.PhoneNumberType.FIXED_LINE,
@@ -47,7 +47,7 @@ def examples(region: str) -> list[str]:
 
 
 NEVER_NAMED = {"EH": "MA", "MF": "GP"}
-"""Countries whose numbers the numbering plans do not tell from another one's, and that one."""
+"""Countries whose numbers the numbering plans assign to another one, and that one."""
 ABROAD = sorted(
     region
     for region in phonenumbers.SUPPORTED_REGIONS - NEVER_NAMED.keys()
@@ -130,7 +130,7 @@ def test_where_no_hour_fits_a_country_the_merchant_may_name_one_of_its_zones() -
         hours(RUSSIAN).next_allowed(MONDAY)
     zone = ZoneInfo(MOSCOW)
     answer = hours(RUSSIAN, MOSCOW, opens=11, closes=14).next_allowed(MONDAY)
-    # 08:00 to 21:00 everywhere else still holds: at 11:00 in Moscow it is 20:00 in Kamchatka.
+    # 08:00 to 21:00 everywhere else still applies: at 11:00 in Moscow it is 20:00 in Kamchatka.
     assert answer.astimezone(zone) == datetime(2027, 6, 7, 11, tzinfo=zone)
     assert answer.astimezone(ZoneInfo("Asia/Kamchatka")).hour == 20
 

@@ -1,4 +1,4 @@
-"""Whether a message may be handed over now: table first, then every candidate there can be."""
+"""Whether a message may be dispatched now: the table first, then every possible input."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The configuration: two profiles, and every single thing its own."""
+"""Settings: two profiles, and every setting can be overridden."""
 
 from datetime import timedelta
 from typing import Any
@@ -62,7 +62,7 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Nothing set but the database."""
+    """Only the database is set."""
     monkeypatch.setenv("DATABASE_URL", URL)
     return monkeypatch
 
@@ -101,7 +101,7 @@ def test_production_is_not_served_without_a_public_address(
     environment.setenv("HEXAVOX_PROFILE", "demo")
     Settings().check_for_serving()
     environment.setenv("HEXAVOX_PROFILE", "production")
-    environment.setenv("HEXAVOX_PUBLIC_URL", "http://127.0.0.1:8000")  # said, so meant
+    environment.setenv("HEXAVOX_PUBLIC_URL", "http://127.0.0.1:8000")  # set explicitly
     Settings().check_for_serving()
 
 
