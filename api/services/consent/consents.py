@@ -156,8 +156,9 @@ class _ConsentWrite:
 async def _lift_bounces(db: WriteSession, caller: Caller, said: _ConsentWrite) -> None:
     """Take hard bounces back: whoever opts in says that the address works.
 
-    A complaint and a carrier opt-out only the recipient lifts. A tenant's API key speaks for the
-    tenant's direct e-mail as well; the tenant's lock is always taken after a merchant's.
+    Only the recipient's START lifts a carrier opt-out, and nothing lifts a complaint. A tenant's
+    API key speaks for the tenant's direct e-mail as well; the tenant's lock is always taken after
+    a merchant's.
     """
     owners = [said.merchant_id]
     if caller.merchant_id is None:
