@@ -1,4 +1,4 @@
-"""The HTTP application, put together from the settings."""
+"""Builds the HTTP application from the settings."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ PUBLIC = (
     voice_provisioning.router,
     messaging.router,
 )
-"""In the order of the catalogue; /messages/inbound comes before /messages/{messageId}."""
+"""In the order of the specification; /messages/inbound must precede /messages/{messageId}."""
 
 HIDDEN = (
     webhooks.router,
@@ -67,11 +67,13 @@ HIDDEN = (
     health.router,
     unsubscribe.router,
 )
-"""Not part of the public contract. Routes are tried in turn: reports, the most frequent, first."""
+"""Not part of the public contract. Routes are matched in order, so the most frequent, delivery
+reports, come first.
+"""
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application; connections are opened when it starts."""
+    """Build the application; it opens its connections in its lifespan."""
     if settings.server_secret is None:
         raise RuntimeError("HEXAVOX_SERVER_SECRET is not set: it signs what the API hands out.")
     server_secret = settings.server_secret.get_secret_value()
@@ -91,7 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=openapi.operation_id,
-        redirect_slashes=False,  # a redirected POST is too often repeated as a GET
+        redirect_slashes=False,  # clients often repeat a redirected POST as a GET
     )
     problems.install(app)
     openapi.install(app)
@@ -106,9 +108,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RefusalDelay, limit=settings.refusal_limit)
     app.add_middleware(RequestLog)
     if settings.trusted_proxies:
-        # The address is then that of the last hop that is none of them, read from the right.
+        # Takes the client's address from X-Forwarded-For: the rightmost hop that is not a trusted
+        # proxy.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
-    # What was added last is outermost.
+    # The middleware added last is the outermost.
     return app
 
 
@@ -119,9 +122,9 @@ async def _open_services(
     server_secret: str,
     specification: dict[str, Any],
 ) -> Services:
-    """Open the connections, build the services on them and run what is done regularly.
+    """Open the connections, build the services and start the background tasks.
 
-    All of it ends with the stack.
+    The exit stack closes all of it.
     """
     database = Database(
         settings.async_database_url,
@@ -154,7 +157,7 @@ async def _open_services(
 
 
 async def _end(task: asyncio.Task[None]) -> None:
-    """End what runs beside the requests, and wait until it has."""
+    """Cancel a background task and wait until it has ended."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

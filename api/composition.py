@@ -1,4 +1,4 @@
-"""The services of the API, put together from settings, connections and a clock."""
+"""Builds the services of the API from settings, connections and a clock."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageServices:
-    """Sends: accepted, read, canceled, priced, and what providers report of them."""
+    """Services of messages: accept, read, cancel, quote, and delivery reports."""
 
     sending: Sending
     reads: Messages
@@ -66,7 +66,7 @@ class MessageServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentServices:
-    """What recipients said, texted and clicked."""
+    """Services of consent, inbound texts and unsubscribe links."""
 
     consents: Consents
     inbox: Inbox
@@ -75,7 +75,7 @@ class ConsentServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillingServices:
-    """Credits and their ledger, payments, usage."""
+    """Services of upgrades, the ledger, payment webhooks and usage reports."""
 
     upgrades: Billing
     payment_webhooks: PaymentWebhooks
@@ -84,7 +84,7 @@ class BillingServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationServices:
-    """10DLC."""
+    """Services of 10DLC registration."""
 
     brands: Brands
     campaigns: Campaigns
@@ -95,7 +95,7 @@ class RegistrationServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceServices:
-    """SIP users."""
+    """Services of SIP users and presence."""
 
     provisioning: VoiceProvisioning
     presence: PresenceRecords
@@ -103,7 +103,7 @@ class VoiceServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starters:
-    """What starts and wakes workflows."""
+    """Start and signal workflows."""
 
     sends: WorkflowStarter
     upgrades: UpgradeStarter
@@ -112,10 +112,10 @@ class Starters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """All that the routes of one application ask for; the only attribute of its state."""
+    """Every service that routes use; the only attribute of the application's state."""
 
     portal: Mapping[str, Prebuilt]
-    """The pages of the developer guide, by path."""
+    """Pages of the developer guide, by path."""
     contact_keys: ContactKeys
     authenticator: Authenticator
     limits: RequestLimits
@@ -139,11 +139,11 @@ class Connections:
     verifiers: Verifiers
     starters: Starters
     started: StartedMessages
-    """Where started sends are noted."""
+    """Records sends whose workflow was started."""
 
 
 def open_starters(settings: Settings, temporal: Client, started: StartedMessages) -> Starters:
-    """Build what starts workflows; `started` is told of every send that is running."""
+    """Build the workflow starters; `started` records every send whose workflow runs."""
     return Starters(
         sends=WorkflowStarter(temporal, settings.send_waits, started.note),
         upgrades=UpgradeStarter(temporal, settings.payment_waits),
@@ -159,7 +159,7 @@ def build_services(
     portal: Mapping[str, Prebuilt],
     clock: Clock,
 ) -> Services:
-    """Build every service; nothing is opened and nothing runs yet."""
+    """Build every service. It opens no connection and starts no task."""
     database = connections.database
     links = UnsubscribeLinks(settings.public_url, server_secret)
     return Services(
@@ -252,10 +252,10 @@ def _registration(
 def _voice(
     settings: Settings, connections: Connections, secrets: SipSecrets, clock: Clock
 ) -> VoiceServices:
-    """Build what serves SIP users and their presence.
+    """Build the services of SIP users and presence.
 
-    Our own registrar reads the tables and tells who is registered; any other is told, by a
-    workflow, and tells us nothing.
+    The built-in registrar reads our tables, and its registrations can be queried. An external
+    directory is updated by a workflow and reports no registrations.
     """
     database, starter = connections.database, connections.starters.sends
     ours = settings.voice_directory == kamailio.NAME

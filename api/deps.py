@@ -1,6 +1,6 @@
-"""What routes ask for, as annotated types.
+"""Dependencies of routes, as annotated types.
 
-They are `async` although most wait for nothing: FastAPI sends every other kind to a thread.
+They are `async` although most await nothing: FastAPI runs a synchronous dependency in a thread.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ from models.errors import InvalidCredentials
 
 async def _caller(request: Request) -> Caller:
     caller = trace_of(request.scope).caller
-    if caller is None:  # the route does not stand behind the gate in api.http.public
+    if caller is None:  # the route does not use PublicRoute of api.http.public
         raise InvalidCredentials
     return caller
 
@@ -115,7 +115,7 @@ MessagePath = Annotated[
 
 
 def _service(pick: Callable[[Services], object]) -> Any:
-    """Depend on one service of the application's container."""
+    """Return a dependency on one service of the application's container."""
 
     async def picked(request: Request) -> object:
         return pick(_services(request))

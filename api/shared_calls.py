@@ -1,4 +1,4 @@
-"""One call whose result all callers share that ask for it at the same time."""
+"""Coalesces concurrent calls: callers with the same key share one call and its result."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -11,8 +11,8 @@ Result = TypeVar("Result")
 class SharedCalls(Generic[Key, Result]):
     """Makes one call per key at a time.
 
-    Whoever asks while it runs, or within `kept_for` seconds after it ended, gets its result, or the
-    exception that it raised. Nothing is kept longer.
+    A caller that asks while it runs, or within `kept_for` seconds after its end, gets its result or
+    its exception. Nothing is kept longer.
     """
 
     def __init__(self, *, kept_for: float = 0.0) -> None:
@@ -20,12 +20,12 @@ class SharedCalls(Generic[Key, Result]):
         self._tasks: dict[Key, asyncio.Task[Result]] = {}
 
     async def get(self, key: Key, call: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """Return the result of the call of this key; `call` is made if there is none."""
+        """Return the result of the call with this key; `call` is made if there is none."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.create_task(call())
             task.add_done_callback(lambda ended: self._keep(key, ended))
-        # Shielded: the others go on waiting when the first one's client goes away.
+        # Shielded: the other callers keep waiting if the first one is cancelled.
         return await asyncio.shield(task)
 
     def _keep(self, key: Key, ended: asyncio.Task[Result]) -> None:
@@ -34,4 +34,4 @@ class SharedCalls(Generic[Key, Result]):
         else:
             ended.get_loop().call_later(self._kept_for, self._tasks.pop, key)
         if not ended.cancelled():
-            ended.exception()  # those who wait raise it; perhaps nobody waits any more
+            ended.exception()  # marks the exception as retrieved if no caller waits any more

@@ -1,4 +1,4 @@
-"""The API's starts of workflows: in order of urgency, few at a time, none waited for long."""
+"""Queues workflow starts of the API by priority, with few at a time and a bounded wait."""
 
 import asyncio
 import logging
@@ -24,16 +24,16 @@ STARTS: Final = Counter(
 )
 
 SLOTS: Final = 16
-"""Starts under way at once."""
+"""Concurrent starts."""
 
 SLOTS_FOR_OTP: Final = 4
-"""Of these, kept for OTPs."""
+"""Slots reserved for OTPs."""
 
 SLOTS_OF_TENANT: Final = 8
-"""At most, so that one tenant's slow starts hold up nobody else's."""
+"""Maximum slots of one tenant, so that its slow starts do not delay other tenants."""
 
 BULK_OF_TENANT: Final = 6
-"""At most of it for what is no OTP, so that it does not hold up the tenant's own OTPs."""
+"""Maximum slots of one tenant for sends other than OTPs, so that they do not delay its own OTPs."""
 
 MOST_PENDING: Final = 500
 
@@ -41,18 +41,18 @@ _PATIENCE: Final = 1.0
 """Seconds a request waits for its start."""
 
 _LONGEST_CALL: Final = 3.0
-"""Seconds a start may take after all; `rpc_timeout` alone lets a dead server take nine."""
+"""Timeout of a start in seconds; with `rpc_timeout` alone an unreachable server takes nine."""
 
 _OTP: Final = 1
 
 Failure = (TimeoutError, RPCError, RuntimeError)
-"""What the client raises if the server cannot be reached."""
+"""Exceptions of the Temporal client if the server cannot be reached."""
 
 
 class Reachability:
-    """Whether Temporal answers. While it does not, it is asked twice a second, by one request.
+    """Circuit breaker for Temporal. While it is open, one request probes twice a second.
 
-    It is away after three failures in a row with no answer for a second: one slow call is no
+    It opens after three failures in a row with no response for a second: one slow call is not an
     outage.
     """
 
@@ -67,7 +67,7 @@ class Reachability:
         self._probed_at = clock()
 
     def may_ask(self) -> bool:
-        """Tell whether to ask now; while Temporal is away, one caller at a time is told so."""
+        """Return whether to call Temporal; when it is unreachable, true once per probe interval."""
         now = self._clock()
         if self._failures < self._FAILURES or now - self._answered_at < self._SILENCE:
             return True
@@ -77,12 +77,12 @@ class Reachability:
         return True
 
     def answered(self) -> None:
-        """Note that it answered."""
+        """Record a successful call."""
         self._failures = 0
         self._answered_at = self._clock()
 
     def failed(self) -> None:
-        """Note that it did not, or not in time."""
+        """Record a failed or timed-out call."""
         self._failures += 1
         self._probed_at = self._clock()
 
@@ -96,7 +96,7 @@ class _Pending:
 
 
 class StartQueue:
-    """Starts that wait for a slot: the most urgent first, of equals one of each tenant in turn."""
+    """Queue of starts that wait for a slot: by priority, then round-robin over tenants."""
 
     def __init__(
         self,
@@ -117,9 +117,10 @@ class StartQueue:
         self._closed = False
 
     async def start(self, send: SendStart) -> None:
-        """Start a send, or leave it to the sweeper; it never raises.
+        """Start a send, or leave it to the sweeper; never raises.
 
-        It returns within the patience. A start that is under way by then goes on.
+        It returns after `patience` seconds at the latest. A start that is still running then
+        continues.
         """
         if self._closed or not self._reachability.may_ask():
             STARTS.labels("away").inc()
@@ -139,8 +140,8 @@ class StartQueue:
             self._give_up(entry)
 
     async def close(self) -> None:
-        """Let go of what is under way, and leave what waits to the sweeper."""
-        self._closed = True  # a cancelled start gives its slot back, which nobody is to take
+        """Cancel running starts and leave queued ones to the sweeper."""
+        self._closed = True  # a cancelled start frees its slot, which must not be reused
         for tenants in self._pending.values():
             for waiting in tenants.values():
                 for entry in waiting:
@@ -155,7 +156,7 @@ class StartQueue:
         self._count += 1
 
     def _give_up(self, entry: _Pending) -> None:
-        """Take an entry out that nobody waits for any more, unless it has begun."""
+        """Remove an entry whose caller has stopped waiting, unless it has begun."""
         if entry.begun or entry.given_up:
             return
         self._remove(entry)
@@ -171,7 +172,10 @@ class StartQueue:
             del tenants[entry.send.tenant_id]
 
     def _displace(self, priority: int) -> bool:
-        """Leave the newest of the least urgent to the sweeper, if it is less urgent than this."""
+        """Drop the newest entry of the lowest priority if that is lower than `priority`.
+
+        The sweeper starts the dropped send. Returns whether an entry was dropped.
+        """
         lowest = max((p for p, tenants in self._pending.items() if tenants), default=priority)
         if lowest <= priority:
             return False
@@ -192,7 +196,7 @@ class StartQueue:
             task.add_done_callback(self._tasks.discard)
 
     def _next(self) -> _Pending | None:
-        """Take the next one for which there is a slot out of the queue."""
+        """Remove and return the next entry for which a slot is free."""
         free = SLOTS - sum(self._under_way.values())
         for priority in sorted(self._pending):
             kept, most = (
@@ -207,7 +211,7 @@ class StartQueue:
                 entry = waiting.popleft()
                 self._count -= 1
                 del tenants[tenant]
-                if waiting:  # its turn comes again after the others'
+                if waiting:  # reinserted last: round-robin over tenants
                     tenants[tenant] = waiting
                 return entry
         return None

@@ -1,4 +1,4 @@
-"""The API's hand on Temporal: it may fail, and then nothing is lost but a moment."""
+"""Starts and signals workflows from the API; the sweeper repeats what fails."""
 
 import asyncio
 import logging
@@ -19,18 +19,20 @@ from workflows.voice.types import ProvisionInput
 log = logging.getLogger(__name__)
 
 _PATIENCE = 1.0
-"""Seconds a request waits for Temporal. `rpc_timeout` alone lets a dead server take nine."""
+"""Seconds a request waits for Temporal; with `rpc_timeout` alone an unreachable server takes
+nine.
+"""
 
 
 class Bounded:
-    """Asks Temporal within bounds; the sweeper makes up for what could not be asked."""
+    """Calls Temporal with a timeout and the circuit breaker; the sweeper repeats what fails."""
 
     @cached_property
     def _reachability(self) -> Reachability:
         return Reachability()
 
     async def _ask(self, call: Callable[[], Awaitable[object]]) -> None:
-        """Make one call, unless Temporal is away; a failure is only noted."""
+        """Make one call unless Temporal is unreachable; failures are logged, not raised."""
         if not self._reachability.may_ask():
             return
         try:
@@ -43,7 +45,7 @@ class Bounded:
 
 
 class WorkflowStarter(Bounded):
-    """Starts and wakes the workflows of sends."""
+    """Starts and signals the workflows of sends."""
 
     def __init__(
         self,
@@ -57,51 +59,55 @@ class WorkflowStarter(Bounded):
         )
 
     async def start(self, send: SendStart) -> None:
-        """Start the workflow of a send; running, finished and out of reach are all fine."""
+        """Start the workflow of a send. Idempotent; an unreachable server is not an error."""
         await self._queue.start(send)
 
     async def close(self) -> None:
-        """Let go of the starts that are under way; the sweeper makes up for them."""
+        """Cancel running starts; the sweeper repeats them."""
         await self._queue.close()
 
     async def wake(self, workflow_id: str, news: SendSignal) -> None:
-        """Signal a send; nobody there is fine: the sweeper looks after it."""
+        """Signal a send. A missing workflow is not an error: the sweeper handles the message."""
         await self._ask(lambda: wake_send(self._client, workflow_id, news))
 
     async def provision(self, user: ProvisionInput) -> None:
-        """Start what tells a directory of a SIP user; running and out of reach are fine."""
+        """Start the workflow that updates the SIP directory. Idempotent; failures are not
+        raised.
+        """
         await self._ask(lambda: start_provisioning(self._client, user))
 
 
 class UpgradeStarter(Bounded):
-    """Starts and wakes the workflows of upgrades."""
+    """Starts and signals the workflows of upgrades."""
 
     def __init__(self, client: Client, waits: PaymentWaits) -> None:
         self._client = client
         self._waits = waits
 
     async def start(self, upgrade: UpgradeStart) -> None:
-        """Start the workflow of an upgrade; running, finished and out of reach are all fine."""
+        """Start the workflow of an upgrade. Idempotent; an unreachable server is not an error."""
         await self._ask(lambda: start_upgrade(self._client, upgrade, self._waits))
 
     async def wake(self, workflow_id: str) -> None:
-        """Signal an upgrade; nobody there is fine: the sweeper looks after it."""
+        """Signal an upgrade. A missing workflow is not an error: the sweeper handles the
+        upgrade.
+        """
         await self._ask(lambda: wake_upgrade(self._client, workflow_id))
 
 
 class RegistrationStarter(Bounded):
-    """Starts and wakes the stories of brands, campaigns and numbers."""
+    """Starts and signals the workflows of brands, campaigns and numbers."""
 
     def __init__(self, client: Client, waits: RegistrationWaits) -> None:
         self._client = client
         self._waits = waits
 
     async def start(self, registration: RegistrationStart, *, fresh: bool) -> None:
-        """Make sure a story runs; `fresh` if its row was submitted just now."""
+        """Ensure that a workflow runs; `fresh` if its row was submitted by this request."""
         await self._ask(
             lambda: start_registration(self._client, registration, self._waits, fresh=fresh)
         )
 
     async def wake(self, workflow_id: str) -> None:
-        """Tell a story that there is news; nobody there is fine."""
+        """Signal a workflow that its row changed. A missing workflow is not an error."""
         await self._ask(lambda: wake_registration(self._client, workflow_id))

@@ -1,4 +1,4 @@
-"""Run the benchmarks that are named, or all: `python -m bench [name …]`."""
+"""Runs the named benchmarks, or all: `python -m bench [name …]`."""
 
 import argparse
 
@@ -10,7 +10,7 @@ NAMES = ("lifecycles", "reports", "ledger", "overload", "hostile")
 
 
 def main() -> None:
-    """Measure and print; always ends well, because figures are no verdicts."""
+    """Measure and print; always exits with 0, because results are not asserted."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--rounds", type=int, default=3, help="of each kind, in turns")

@@ -1,7 +1,7 @@
-"""What one hostile client does to the API: each attack is a loop of requests, bounded in time.
+"""Load of one hostile client: each attack is a loop of requests for a bounded time.
 
 Every attack runs in a process of its own (`python -m bench.attacks`), against 127.0.0.1 only, so
-that it takes none of the victim's interpreter.
+that it does not share the interpreter of the measured client.
 """
 
 import json
@@ -18,12 +18,12 @@ HOST: Final = "127.0.0.1"
 MIB: Final = 1024 * 1024
 
 _PATIENCE: Final = 5.0
-"""Seconds the attacker waits for one answer."""
+"""Seconds the attacker waits for one response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attacker:
-    """Who attacks: a tenant of its own, with a key that works."""
+    """The attacking tenant, with a valid key."""
 
     port: int
     key: str
@@ -32,18 +32,18 @@ class Attacker:
 
 
 Requests: TypeAlias = Iterator[list[bytes]]
-"""Requests in parts, each part written at once."""
+"""Requests as lists of parts; each part is written at once."""
 
 
 def post(path: str, body: bytes, headers: dict[str, str], kind: str = "application/json") -> bytes:
-    """Write a whole request."""
+    """Format a whole request."""
     lines = [f"POST {path} HTTP/1.1", f"Host: {HOST}", f"Content-Type: {kind}"]
     lines += [f"Content-Length: {len(body)}", *(f"{n}: {v}" for n, v in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def get(path: str, headers: dict[str, str]) -> bytes:
-    """Write a whole request without a body."""
+    """Format a whole request without a body."""
     lines = [f"GET {path} HTTP/1.1", f"Host: {HOST}", *(f"{n}: {v}" for n, v in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode()
 
@@ -141,7 +141,7 @@ def _readiness(_who: Attacker) -> Requests:
 
 
 def _heavy_email(who: Attacker) -> Requests:
-    """Ten e-mails whose text part is slow to make; a worker has to send them."""
+    """Ten e-mails whose text part is expensive to generate; a worker must send them."""
     html = "<table><tr><td>" + "lorem ipsum " * 18_300 + "</td></tr>"
     html += "<tr><td>b</td></tr>" * 2200 + "</table>"
     document = {
@@ -157,12 +157,12 @@ def _heavy_email(who: Attacker) -> Requests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
-    """One way to be hostile; `item` is where issue 11 tells of it."""
+    """One kind of attack; `item` is its number in issue 11."""
 
     item: str
     requests: Callable[[Attacker], Requests]
     idle: int = 0
-    """Connections that are opened beside it and say half a request."""
+    """Additional connections that send half a request and then nothing."""
 
 
 ATTACKS: Final[dict[str, Attack]] = {
@@ -184,11 +184,11 @@ ATTACKS: Final[dict[str, Attack]] = {
     "/readyz": Attack(item="A8", requests=_readiness),
     "e-mail tables": Attack(item="A1", requests=_heavy_email),
 }
-"""The last one keeps workers busy after its end, so nothing comes after it."""
+"""The last one keeps workers busy after its end, so it must stay last."""
 
 
 def attack(name: str, who: Attacker, seconds: float) -> int:
-    """Loop until the time is over; return how many requests were answered."""
+    """Attack for `seconds`; return the number of answered requests."""
     until = time.monotonic() + seconds
     chosen = ATTACKS[name]
     idle = [_half_a_request(who.port) for _ in range(chosen.idle)]
@@ -218,7 +218,7 @@ def _half_a_request(port: int) -> socket.socket:
 
 
 def _ask(connection: socket.socket, parts: list[bytes]) -> bool:
-    """Send one request and read its answer; return whether the connection can be used again."""
+    """Send one request and read its response; return whether the connection can be reused."""
     with suppress(OSError):
         for part in parts:
             connection.sendall(part)
@@ -247,7 +247,7 @@ def _read_answer(connection: socket.socket) -> bool:
 
 
 def main() -> None:
-    """Attack as told by the arguments and print how many requests were answered."""
+    """Run the attack that the arguments name and print the number of answered requests."""
     name, port, key, secret, merchant, seconds = sys.argv[1:]
     who = Attacker(port=int(port), key=key, secret=secret, merchant=merchant)
     print(attack(name, who, float(seconds)))

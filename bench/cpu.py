@@ -1,4 +1,4 @@
-"""Where the processor's time goes: seconds used by each process and its children (Linux)."""
+"""CPU time in seconds of each process and its children (Linux)."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,13 +8,13 @@ _PROC = Path("/proc")
 
 
 class Cpu:
-    """Reads the clocks of named processes; elsewhere than on Linux it knows nothing."""
+    """Reads the CPU times of named processes; on other systems than Linux it returns nothing."""
 
     def __init__(self, processes: Mapping[str, int]) -> None:
         self._processes = {**processes, "bench": os.getpid()}
 
     def seconds(self) -> dict[str, float]:
-        """Return the processor seconds each process has used so far."""
+        """Return the CPU seconds that each process has used so far."""
         if not _PROC.is_dir():
             return {}
         table = dict(_read())
@@ -23,7 +23,7 @@ class Cpu:
             name: sum(
                 ticks
                 for number, (parent, ticks) in table.items()
-                # Postgres works in its children; ours have none that count.
+                # Postgres works in child processes; the children of our processes are negligible.
                 if number == pid or (name == "postgres" and parent == pid)
             )
             / tick
@@ -32,7 +32,7 @@ class Cpu:
 
 
 def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """Return the seconds used between two readings."""
+    """Return the CPU seconds used between two readings."""
     return {name: after[name] - before[name] for name in after}
 
 
@@ -43,6 +43,6 @@ def _read() -> Iterator[tuple[int, tuple[int, int]]]:
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:
-            continue  # it has just ended
+            continue  # the process has just ended
         # proc(5): state ppid … utime stime cutime cstime, from field 3 on
         yield int(folder.name), (int(fields[1]), sum(int(field) for field in fields[11:15]))

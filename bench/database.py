@@ -1,4 +1,4 @@
-"""A durable Postgres of the benchmark's own, and what fills it."""
+"""A durable Postgres for the benchmarks, and its data."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -14,19 +14,20 @@ from tests.contacts import CONTACT_KEYS
 from tests.stack import async_url, make_database
 
 ANALYZE: Final = "ANALYZE"
-"""What autovacuum does within a minute or two; until then each plan that is kept was made for empty
-tables, where all indexes look alike."""
+"""Autovacuum does this within a minute or two. Until then cached plans were made for empty tables,
+for which all indexes cost the same.
+"""
 
 
 async def analyze(database: Database) -> None:
-    """Let the plans of a new database be those of one in use."""
+    """Analyze, so that plans are those of a database in use."""
     async with database.statement() as db:
         await db.execute(text(ANALYZE))
 
 
 @asynccontextmanager
 async def durable(*, pool_size: int = 20) -> AsyncIterator[Database]:
-    """Bring one up, migrated, and take it away afterwards."""
+    """Start a migrated server, and remove it afterwards."""
     async with AsyncExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="hexavox-bench-")))
         postgres = held.enter_context(EmbeddedPostgres(folder / "postgres"))

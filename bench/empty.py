@@ -1,4 +1,4 @@
-"""The yardstick: a workflow that does nothing, and a worker that serves it."""
+"""The baseline: a workflow that does nothing, and its worker."""
 
 import asyncio
 import sys
@@ -20,7 +20,7 @@ NOBODYS_QUEUE: Final = "bench-nobody"
 
 @workflow.defn(name="bench-empty")
 class Empty:
-    """End at once."""
+    """Completes at once."""
 
     @workflow.run
     async def run(self) -> None:
@@ -29,16 +29,16 @@ class Empty:
 
 @workflow.defn(name="bench-empty-alike")
 class EmptyAlike:
-    """End at once, and leave an outcome to be found by, as a send does."""
+    """Completes at once and sets the search attribute of the outcome, as a send does."""
 
     @workflow.run
     async def run(self) -> None:
-        """Do nothing but that."""
+        """Set the attribute and return."""
         workflow.upsert_search_attributes([names.OUTCOME.value_set("DELIVERED")])
 
 
 async def execute_alike(client: Client) -> None:
-    """Execute it with everything a send is started with: attributes, summary, priority."""
+    """Execute it with the start options of a send: attributes, summary, priority."""
     key = uuid4().hex
     await client.execute_workflow(
         EmptyAlike.run,
@@ -60,7 +60,7 @@ async def execute_alike(client: Client) -> None:
 
 
 async def serve(address: str) -> None:
-    """Serve the empty workflow with the settings that the real worker has."""
+    """Run the worker of the empty workflow with the settings of the real worker."""
     client = await Client.connect(address, data_converter=data_converter)
     async with Worker(
         client,

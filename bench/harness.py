@@ -1,4 +1,4 @@
-"""The whole system on embedded parts, every part a process of its own, and who sends by it."""
+"""The whole system on embedded servers, with one process per service, and a sending tenant."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ from workflows.payloads import data_converter
 
 @dataclass(frozen=True, kw_only=True)
 class Harness:
-    """Everything, running."""
+    """The running system."""
 
     stack: Stack
     look: psycopg.AsyncConnection
@@ -35,7 +35,7 @@ class Harness:
     cpu: Cpu
 
     async def ended(self, messages: list[int]) -> list[int]:
-        """Return which of these messages have reached their end; one cheap look at the rows."""
+        """Return which of these messages have ended, by a cheap query."""
         rows = await self.look.execute(
             "SELECT id FROM message WHERE tenant_id = %s AND id = ANY(%s)"
             " AND completed_at IS NOT NULL",
@@ -46,10 +46,10 @@ class Harness:
 
 @asynccontextmanager
 async def running(*, waits: Mapping[str, str] | None = None) -> AsyncIterator[Harness]:
-    """Bring everything up on a durable Postgres, and take it away afterwards.
+    """Start the system on a durable Postgres, and remove it afterwards.
 
     Args:
-        waits: environment of the processes, where it is not that of tests.
+        waits: environment of the processes where it differs from that of tests.
     """
     async with AsyncExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="hexavox-bench-")))
@@ -79,7 +79,7 @@ async def running(*, waits: Mapping[str, str] | None = None) -> AsyncIterator[Ha
 
 
 async def make_bench_owner(url: str) -> Owner:
-    """Make a tenant that may send as much as it likes."""
+    """Create a tenant without limits."""
     database = Database(async_url(url), contact_keys=CONTACT_KEYS)
     try:
         return await make_owner(database, sms_limit=1_000_000)

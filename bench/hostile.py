@@ -1,7 +1,7 @@
-"""One hostile client beside one victim: how much slower the victim's requests become.
+"""Measures how much one hostile client slows down the requests of another tenant.
 
-In each round the victim, another tenant, sends OTPs at a steady pace, first alone and then beside
-the attack; the ratio of both medians is what counts. Limits are the defaults.
+In each round the victim sends OTPs at a steady rate, first alone and then during the attack; the
+result is the ratio of both medians. Limits are the defaults.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from tests.stack import ROOT
 
 WANTED: Final = 3.0
 _PACE: Final = 0.1
-"""Seconds between two of the victim's requests."""
+"""Seconds between two requests of the victim."""
 
 _PATIENCE: Final = 30.0
-"""Seconds after a round in which its messages may still end."""
+"""Seconds after a round within which its messages may end."""
 
 
 TWILIO: Final = {
@@ -35,12 +35,14 @@ TWILIO: Final = {
     "HEXAVOX_TWILIO_PRIMARY_PROFILE": "BU" + "0" * 32,
     "HEXAVOX_TWILIO_NOTIFY_EMAIL": "nobody@example.com",
 }
-"""With an account the API has an address for its forms. No tenant uses it, so nobody asks it."""
+"""An account makes the API open its webhook for forms. No tenant uses the account, so no request is
+sent with it.
+"""
 
 
 @dataclass(slots=True)
 class _Round:
-    """What the victim saw, in seconds."""
+    """Times that the victim measured, in seconds."""
 
     accepted: list[float] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
@@ -48,16 +50,16 @@ class _Round:
 
 
 def default_limits() -> dict[str, str]:
-    """Return the environment that undoes what tests set: the limits as they are by default."""
+    """Return the environment that restores the default limits, which tests change."""
     fields = Settings.model_fields
     return {f"HEXAVOX_{name.upper()}": str(fields[name].default) for name in NO_LIMITS}
 
 
 async def measure(rounds: int, seconds: float, names: Sequence[str] = ()) -> None:
-    """Measure every attack, or those that are named, and print a table."""
+    """Measure the named attacks, or all, and print a table."""
     async with running(waits={**default_limits(), **TWILIO}) as harness:
         attacker = await make_bench_owner(harness.stack.database_url)
-        await _observe(harness, seconds)  # warm
+        await _observe(harness, seconds)  # warm-up
         print(
             f"\none hostile client beside one victim, {rounds} rounds of {seconds:.1f} s each way"
         )
@@ -97,7 +99,7 @@ async def _one(harness: Harness, attacker: Owner, name: str, rounds: int, second
 
 
 def _ratios(quiet: Sequence[list[float]], beside: Sequence[list[float]]) -> list[float]:
-    """Return the ratio of the medians of each round; of a round in which nothing came, infinity."""
+    """Return the ratio of the medians of each round; infinity for a round without responses."""
     return [
         statistics.median(after or [float("inf")]) / statistics.median(before or [float("inf")])
         for before, after in zip(quiet, beside, strict=True)
@@ -117,7 +119,7 @@ async def _start(
 
 
 async def _observe(harness: Harness, seconds: float) -> _Round:
-    """Send at a steady pace, however long each takes; return what came of it."""
+    """Send at a steady rate, independent of response times; return the measured times."""
     seen = _Round()
     until = time.monotonic() + seconds
     async with asyncio.TaskGroup() as tasks:

@@ -1,7 +1,7 @@
-"""Holds on one hot merchant beside a bare UPDATE of one row, which is the best any ledger can do.
+"""Measures holds on one hot merchant relative to a bare UPDATE of one row, the upper bound.
 
-Both are measured in turns in the same run, by as many at once, through the same driver on the same
-durable Postgres: look at the ratio.
+Both alternate in the same run, with the same concurrency, driver and durable Postgres. Only the
+ratio is meaningful.
 """
 
 import statistics
@@ -24,7 +24,7 @@ _BARE = text(
 
 
 async def measure(rounds: int, seconds: float) -> None:
-    """Measure both in turns, print a table."""
+    """Measure both alternately and print a table."""
     async with durable() as database:
         owner = await make_owner(database, sms_limit=100_000_000)
 
@@ -36,7 +36,7 @@ async def measure(rounds: int, seconds: float) -> None:
             async with database.transaction() as db:
                 await db.execute(_BARE, {"t": owner.tenant_id, "m": owner.merchant_id})
 
-        await rate(hold, 1, concurrent=CONCURRENT)  # warm
+        await rate(hold, 1, concurrent=CONCURRENT)  # warm-up
         await rate(update, 1, concurrent=CONCURRENT)
         await analyze(database)
         print(f"\none hot merchant, {CONCURRENT} at once, rounds of {seconds:.0f} s    per second")
@@ -52,7 +52,7 @@ async def measure(rounds: int, seconds: float) -> None:
 
 
 async def _check(database: Database, owner: Owner) -> None:
-    """A fast ledger that is wrong is worth nothing: what is held is what was accepted."""
+    """Check that the held amount equals the accepted amount: a wrong ledger may be fast."""
     async with database.read() as db:
         held, accepted, entered = (
             await db.execute(

@@ -1,7 +1,7 @@
-"""Full SMS lifecycles beside empty workflows, and accepting beside a bare StartWorkflow.
+"""Compares SMS lifecycles with empty workflows, and accepting with a bare StartWorkflow.
 
-Both pairs are measured in turns in the same run on the same Temporal server, because figures of
-different moments, or machines, tell nothing about each other: look at the ratios.
+Both pairs alternate in the same run on the same Temporal server, because results of different times
+or machines cannot be compared. Only the ratios are meaningful.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _PATH = "/api/v1/messages/sms"
 
 
 async def measure(rounds: int, seconds: float, calls: int) -> None:
-    """Bring everything up, measure both pairs, print a table of each."""
+    """Start the system, measure both pairs and print a table of each."""
     async with running() as harness:
         watch = Watch(harness)
         async with asyncio.TaskGroup() as tasks:
@@ -39,7 +39,7 @@ async def measure(rounds: int, seconds: float, calls: int) -> None:
 
 
 class Watch:
-    """Notices the ends of messages with one query every 30 ms, whoever waits for how many."""
+    """Detects the ends of messages with one query every 30 ms for all waiters."""
 
     def __init__(self, harness: Harness) -> None:
         self._house = harness
@@ -51,7 +51,7 @@ class Watch:
         await event.wait()
 
     async def run(self) -> None:
-        """Look again and again."""
+        """Poll in a loop."""
         while True:
             await asyncio.sleep(0.03)
             if self._open:
@@ -60,7 +60,7 @@ class Watch:
 
 
 async def throughput(harness: Harness, watch: Watch, rounds: int, seconds: float) -> None:
-    """Print how many of each are done in a second."""
+    """Print the throughput of each per second."""
 
     async def lifecycle() -> None:
         await watch.end_of(await _send(harness))
@@ -71,7 +71,7 @@ async def throughput(harness: Harness, watch: Watch, rounds: int, seconds: float
     async def empty_alike() -> None:
         await execute_alike(harness.client)
 
-    await rate(lifecycle, 2, concurrent=CONCURRENT)  # warm
+    await rate(lifecycle, 2, concurrent=CONCURRENT)  # warm-up
     await rate(empty, 2, concurrent=CONCURRENT)
     await rate(empty_alike, 2, concurrent=CONCURRENT)
     await harness.look.execute(ANALYZE)
@@ -107,7 +107,7 @@ async def throughput(harness: Harness, watch: Watch, rounds: int, seconds: float
 
 
 async def latency(harness: Harness, watch: Watch, calls: int) -> None:
-    """Print how long one call of each takes while nothing else is under way."""
+    """Print the latency of one call of each without concurrent load."""
     address = urlsplit(harness.stack.api_url)
     assert address.hostname is not None
     connection = http.client.HTTPConnection(address.hostname, address.port)
@@ -121,7 +121,7 @@ async def latency(harness: Harness, watch: Watch, calls: int) -> None:
             "Idempotency-Key": uuid4().hex,
         }
         began = time.perf_counter()
-        # Blocking on purpose: nothing else runs in this process while it is measured.
+        # Blocking on purpose: nothing else runs in this process during the measurement.
         connection.request("POST", _PATH, body, headers)
         answer = connection.getresponse().read()
         accepting.append(time.perf_counter() - began)

@@ -1,7 +1,7 @@
-"""More sends than can be carried: what is still finished, and how another tenant's OTPs fare.
+"""Measures throughput under overload, and the latency of another tenant's OTPs.
 
-The peak and the overload are measured in turns in the same run, because figures of different
-moments, or machines, tell nothing about each other: look at the ratio.
+Peak and overload alternate in the same run, because results of different times or machines cannot
+be compared. Only the ratio is meaningful.
 """
 
 import asyncio
@@ -36,14 +36,14 @@ OTP_WANTED = 3.0
 _PATH = "/api/v1/messages/sms"
 _WARM = 3.0
 LOST = (OSError, asyncio.IncompleteReadError)
-"""What a connection raises that the server closed."""
+"""Raised for a connection that the server has closed."""
 
 _NO_ANSWER = 0
 _BETWEEN_OTPS = 0.25
 _BETWEEN_TRIES = 1.0
 _MOST_TRIES = 10
 _DRAINED_WITHIN = 120
-"""Seconds in which what is open at the end of a round must have ended before the next begins."""
+"""Seconds within which the open messages of a round must end before the next round begins."""
 
 _COLUMNS = (
     *("peak/s", "finished/s", "ratio", "accepted/s", "refused/s", "failed/s", "open"),
@@ -55,14 +55,14 @@ _FLOODED = ("OTP", "TRANSACTIONAL", "NOTIFICATION", "REMINDER")
 
 @dataclass(kw_only=True)
 class Flood:
-    """What the clients of one round were told."""
+    """Responses that the clients of one round got."""
 
     statuses: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What one round showed; rates are per second, times in seconds."""
+    """Results of one round; rates are per second, times in seconds."""
 
     peak: float
     finished: float
@@ -71,16 +71,16 @@ class Round:
     failed: float
     open_at_end: int
     otps: Sequence[float]
-    """From asking to being handed over, of each OTP of the other tenant."""
+    """Time from the request to the hand-over to the provider, for each OTP of the other tenant."""
 
     @property
     def ratio(self) -> float:
-        """What is finished under overload, of what can be."""
+        """Completed messages under overload as a fraction of the peak."""
         return self.finished / self.peak
 
 
 async def measure(rounds: int, seconds: float) -> None:
-    """Bring everything up, overload it, print a line per round and the range of each figure."""
+    """Start the system, overload it, print a line per round and the range of each figure."""
     async with running() as harness:
         other = await _make_other(harness)
         async with other:
@@ -104,7 +104,7 @@ async def measure(rounds: int, seconds: float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Other:
-    """A tenant that sends little while another sends too much."""
+    """A tenant that sends little during the overload."""
 
     owner: Owner
     wire: Wire
@@ -160,7 +160,7 @@ def _print_parts(seconds: float, used: Mapping[str, float], answered: Mapping[st
 
 
 async def _peak(harness: Harness, seconds: float) -> float:
-    """Return how many lifecycles are done in a second when each client waits for the end."""
+    """Return the lifecycles per second when each client waits for the end."""
     since, until = await _now(harness), time.monotonic() + seconds
     watch = Watch(harness)
 
@@ -183,7 +183,7 @@ async def _peak(harness: Harness, seconds: float) -> float:
 
 
 async def _flood(harness: Harness, flood: Flood, until: float, keys: "count[int]") -> None:
-    """Post again as soon as there is an answer, whatever it says."""
+    """Post again after each response, whatever its status."""
     while time.monotonic() < until:
         order = _order(harness.owner, _FLOODED[next(keys) % len(_FLOODED)])
         try:
@@ -197,7 +197,7 @@ async def _flood(harness: Harness, flood: Flood, until: float, keys: "count[int]
 
 
 async def _ask_politely(other: Other, until: float) -> dict[str, float]:
-    """Send an OTP every so often; return how long each was tried until it was taken, by its key."""
+    """Send an OTP at intervals; return by key how long each took to be accepted."""
     answered: dict[str, float] = {}
 
     async def ask() -> None:
@@ -209,7 +209,7 @@ async def _ask_politely(other: Other, until: float) -> dict[str, float]:
                 print(f"      an OTP was answered {refused.status}")
                 await asyncio.sleep(_BETWEEN_TRIES)
             except LOST:
-                pass  # a kept connection was closed; the key makes it safe to ask again
+                pass  # a kept connection was closed; the Idempotency-Key makes the retry safe
             else:
                 break
         answered[key] = time.monotonic() - began
@@ -222,9 +222,9 @@ async def _ask_politely(other: Other, until: float) -> dict[str, float]:
 
 
 async def _waits_of(harness: Harness, other: Other, answered: dict[str, float]) -> list[float]:
-    """Return how long each OTP took, from the request to its hand-over to the provider.
+    """Return the time of each OTP from the request to its hand-over to the provider.
 
-    A request that is answered late was perhaps accepted late: its time to the answer counts too.
+    A late response may mean late acceptance, so the time to the response counts too.
     """
     deadline = time.monotonic() + _DRAINED_WITHIN
     while True:
@@ -269,7 +269,7 @@ async def _one(
 
 
 async def _drain(harness: Harness) -> None:
-    """Let what is open end, within bounds, so that the next round measures itself."""
+    """Wait, within a bound, until open messages have ended, so that rounds are independent."""
     for _ in range(2 * _DRAINED_WITHIN):
         if not await _open(harness):
             return

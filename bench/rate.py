@@ -1,4 +1,4 @@
-"""Measures how often an action ends in a second."""
+"""Measures how often an action completes per second."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def rate(action: Callable[[], Awaitable[None]], seconds: float, *, concurrent: int) -> float:
-    """Repeat an action for so long, `concurrent` at once; return how many ended in a second."""
+    """Repeat an action for `seconds` with `concurrent` tasks; return the completions per second."""
     ends: list[float] = []
     began = time.monotonic()
 

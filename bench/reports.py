@@ -1,9 +1,9 @@
-"""The usage report of a month over a million records beside one over ten thousand.
+"""Compares the usage report of a month over a million records with one over ten thousand.
 
-Two tenants in one database, among a thousand others, measured in turns: look at the ratios. Some
-three in ten of the records wait for a vendor's price, one in five hundred for a rate. The
-plans are printed too: a report that reads a table from end to end would grow with it. Of the
-messages only some are there, and those under way: no report reads the others.
+Two tenants in one database, among a thousand others, are measured alternately; only the ratios are
+meaningful. About three in ten records wait for a vendor's price, one in five hundred for a rate.
+The plans are printed too, because a report with a sequential scan would grow with the table. Only
+some messages exist, and those in progress: no report reads the others.
 """
 
 import json
@@ -93,14 +93,14 @@ _MESSAGES = """
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """One tenant's times of one question, in ms."""
+    """Times of one report of one tenant, in ms."""
 
     p50: float
     p95: float
 
 
 async def measure(calls: int) -> None:
-    """Fill a database, measure the reports of both tenants in turns, print a table."""
+    """Fill a database, measure the reports of both tenants alternately, print a table."""
     async with durable(pool_size=5) as database:
         owners = await _fill(database)
         reports = Reports(database, lambda: NOW)
@@ -119,7 +119,7 @@ async def _fill(database: Database) -> list[Owner]:
         await db.execute(text(_OTHERS))
         await db.execute(text("UPDATE tenant SET created_at = '2026-01-01'"))
         await db.execute(text(_CLOSED))
-        # Records without messages: only for what is measured here.
+        # Disables foreign keys: the records have no messages.
         await db.execute(text("SET LOCAL session_replication_role = replica"))
         for owner, records in zip(owners, SIZES.values(), strict=True):
             ids = {"t": owner.tenant_id, "m": owner.merchant_id}
@@ -136,7 +136,7 @@ async def _fill(database: Database) -> list[Owner]:
 async def _time(
     reports: Reports, owners: list[Owner], span: tuple[date, date], calls: int, *, csv: bool = False
 ) -> list[Timed]:
-    """Ask in turns, so that whatever else happens on this machine happens to both."""
+    """Alternate between the owners, so that other load affects both."""
     wanted = UsageFilter(merchant_id=None, first=span[0], last=span[1])
     times: list[list[float]] = [[] for _ in owners]
     for _ in range(calls):
@@ -172,7 +172,7 @@ async def _compare(name: str, timed: list[Timed]) -> None:
 
 
 async def _explain(database: Database, owner: Owner) -> None:
-    """Print how Postgres finds the rows of the larger tenant's reports."""
+    """Print the plans of the larger tenant's reports."""
     months = {"today": NOW.date(), "first": APRIL[0], "last": APRIL[1]}
     may = {**months, "first": MAY[0], "last": MAY[1]}
     merchant = {**may, "merchant_id": owner.merchant_id}
@@ -195,7 +195,7 @@ async def _explain(database: Database, owner: Owner) -> None:
 
 
 def _scans(plan: Any) -> list[str]:
-    """Return every way a table is read in a plan."""
+    """Return every scan node of a plan."""
     if isinstance(plan, list):
         return [scan for part in plan for scan in _scans(part)]
     if not isinstance(plan, dict):

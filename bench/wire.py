@@ -1,6 +1,6 @@
-"""A client that takes little of the two cores it shares with what it measures.
+"""A minimal HTTP client, because it shares two cores with the system it measures.
 
-The yardstick's own client is compiled; the usual Python ones cost more than the simulator.
+The client of the baseline is compiled; the usual Python clients cost more than the simulator.
 """
 
 import asyncio
@@ -17,17 +17,17 @@ Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Refused(Exception):
-    """An answer that is not 200; carries it whole."""
+    """A response other than 200, with its content."""
 
     @property
     def status(self) -> int:
-        """What was answered."""
+        """Return the status."""
         return int(str(self).split(maxsplit=2)[1])
 
 
 @dataclass(slots=True)
 class Wire:
-    """Posts JSON to one server, on connections that it keeps."""
+    """Posts JSON to one server over persistent connections."""
 
     host: str
     port: int
@@ -35,7 +35,7 @@ class Wire:
     _idle: list[Connection] = field(default_factory=list)
 
     async def post(self, path: str, key: str, body: bytes) -> bytes:
-        """Post under an Idempotency-Key; return the answer's body. Raises Refused."""
+        """Post under an Idempotency-Key; return the response body. Raises Refused."""
         reader, writer = await self._connection()
         writer.write(self._head(path, key, len(body)) + body)
         head = await reader.readuntil(b"\r\n\r\n")
@@ -46,7 +46,7 @@ class Wire:
         return answer
 
     async def post_patiently(self, path: str, key: str, body: bytes) -> bytes:
-        """Post, and while too much is asked for (429) post again, as a client should."""
+        """Post, and repeat after 429 as a client should."""
         while True:
             try:
                 return await self.post(path, key, body)
@@ -58,13 +58,13 @@ class Wire:
     async def _connection(self) -> Connection:
         while self._idle:
             reader, writer = self._idle.pop()
-            if not reader.at_eof():  # the server closes what nobody used for some seconds
+            if not reader.at_eof():  # the server closes connections that were idle for some seconds
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(self.host, self.port)
 
     def close(self) -> None:
-        """Close what is not in use."""
+        """Close idle connections."""
         for _, writer in self._idle:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""`python -m cli` is the `hexavox` command."""
+"""Makes `python -m cli` the `hexavox` command."""
 
 from cli.main import main
 

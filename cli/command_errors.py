@@ -1,7 +1,7 @@
 """Prints configuration and connection errors as one line, without stack trace or value.
 
-Exit code 2: the configuration is wrong, and the same start would fail again. Exit code 1: something
-outside is not there. Exit code 3: another version made the database.
+Exit code 2: the configuration is wrong, and the same start would fail again. Exit code 1: an
+external service is unreachable. Exit code 3: another version created the database.
 """
 
 from typing import Any, Final
@@ -14,15 +14,15 @@ _CONNECTION_STATES: Final = ("08", "28", "3D", "57P")
 
 
 OTHER_VERSION: Final = 3
-"""Exit code: another version made the database."""
+"""Exit code: another version created the database."""
 
 
 class OutOfReach(Exception):
-    """Something outside is not there; the message names the variable that says where it is."""
+    """An external service is unreachable; the message names the variable with its address."""
 
 
 class Commands(TyperGroup):
-    """The commands, none of which shows a stack trace for an operator's mistake."""
+    """The commands; an operator's mistake is reported without a stack trace."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -39,7 +39,7 @@ class Commands(TyperGroup):
 
 
 def explain(error: Exception) -> tuple[str, int] | None:
-    """Return what to tell and the exit code; None for an error that is ours."""
+    """Return the message and the exit code; None for a programming error."""
     from models.configuration.environment_settings import BadSettings
     from models.database.schema_version import UnknownSchemaVersion
 
@@ -67,7 +67,7 @@ def _explain_database(error: Exception) -> str | None:
     state = cause.sqlstate or ""
     if state and not state.startswith(_CONNECTION_STATES):
         return f"the database at DATABASE_URL refused a statement, with SQLSTATE {state}"
-    # The driver's text is looked at and not shown: it names user and host.
+    # The driver's message is only inspected, not printed: it contains user and host.
     text = str(cause)
     if "authentication failed" in text or "no password supplied" in text:
         return "the server at DATABASE_URL refuses this user or password"

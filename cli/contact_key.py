@@ -1,4 +1,4 @@
-"""Checks at the start of a process that its contact key is the database's."""
+"""Checks at startup that the contact key is that of the database."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 def require_contact_key(settings: "Settings") -> None:
     """Raise BadSettings if there is no key, or the database was written with another one.
 
-    A database that does not answer or is not migrated yet is checked by every connection later.
+    If the database does not respond or is not migrated yet, every connection checks it later.
     """
     import asyncio
 

@@ -1,4 +1,4 @@
-"""Bringing the schema up to date."""
+"""Migrates the database schema."""
 
 import logging
 import time
@@ -14,11 +14,11 @@ from models.database.faults import LOCKED, state_of
 log = logging.getLogger(__name__)
 
 _PAUSES: Final = (1, 2, 4, 8, 15, 30, 30, 30)
-"""Seconds between two tries to get the locks of a migration."""
+"""Seconds between two attempts to get the locks of a migration."""
 
 
 def alembic_config(url: str) -> Config:
-    """Return Alembic's configuration for a database; ours needs no ini file."""
+    """Return Alembic's configuration for a database; there is no ini file."""
     config = Config()
     config.set_main_option("script_location", str(files("models") / "migrations"))
     config.attributes["url"] = url
@@ -26,7 +26,7 @@ def alembic_config(url: str) -> Config:
 
 
 def migrate() -> None:
-    """Bring the database's schema to this version. Safe to run by several at once."""
+    """Migrate the database to this version. Safe to run concurrently."""
     from cli.read_settings import read_settings
     from models.settings import Settings
 
@@ -34,7 +34,7 @@ def migrate() -> None:
 
 
 def upgrade(url: str, pauses: tuple[float, ...] = _PAUSES) -> None:
-    """Migrate; a table that is in use is waited for in short tries, between which others pass."""
+    """Migrate; retry with a short lock timeout while a table is locked, so that queries proceed."""
     for pause in pauses:
         try:
             command.upgrade(alembic_config(url), "head")

@@ -1,4 +1,4 @@
-"""Whether a server may listen where it is message to, asked before it starts."""
+"""Checks before a server starts that it may listen at its configured address."""
 
 import errno
 import socket
@@ -7,7 +7,7 @@ from cli.command_errors import OutOfReach
 
 
 def check_listens(host: str, port: int, host_variable: str, port_variable: str) -> None:
-    """Raise OutOfReach, with the variable to change, if nobody may listen there."""
+    """Raise OutOfReach, with the variable to change, if the address cannot be bound."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError:

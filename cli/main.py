@@ -1,4 +1,4 @@
-"""The `hexavox` command: every process and every operator's tool."""
+"""The `hexavox` command: all processes and operator commands."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import typer
 
 from cli import database, processes
 from cli.command_errors import Commands
-from cli.commands import invoice, keys, numbers, prices, rates, tenants, voice
+from cli.commands import invoice, keys, numbers, payments, prices, rates, tenants, voice
 
 app = typer.Typer(
     name="hexavox",
@@ -27,6 +27,7 @@ app.command("migrate")(database.migrate)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="key")
 app.add_typer(numbers.app, name="number")
+app.add_typer(payments.app, name="payment")
 app.add_typer(rates.app, name="rates")
 app.add_typer(prices.app, name="prices")
 app.add_typer(invoice.app, name="invoice")
@@ -36,8 +37,8 @@ app.add_typer(voice.app, name="voice")
 def main() -> NoReturn:
     """Run the command line, and end the process with its exit code.
 
-    The interpreter is not finalized: threads of Temporal's core may ask for the GIL while it is,
-    and CPython then aborts the process (SIGABRT) after all work is done.
+    The interpreter is not finalized: threads of Temporal's core may request the GIL meanwhile, and
+    CPython then aborts the process (SIGABRT) after all work is done.
     """
     try:
         app()

@@ -9,15 +9,15 @@ _AUTOGROUP: Final = Path("/proc/self/autogroup")
 
 
 def lower_priority(nice: int) -> None:
-    """Lower this process's priority by so many steps of nice(1); anybody may do so.
+    """Increase this process's niceness by `nice`, as nice(1); needs no privileges.
 
-    Where Linux shares the processors by session first (autogroup, sched(7)), the priority within a
-    session tells nothing to others: the session's own is lowered as well, if this process leads it.
+    Where Linux schedules by session first (autogroup, sched(7)), niceness only counts within the
+    session. If this process leads its session, the session's niceness is set as well.
     """
     if not nice:
         return
     lowered = os.nice(nice)
     if os.getsid(0) != os.getpid():
         return
-    with suppress(OSError):  # not Linux, switched off, or asked twice within a moment
+    with suppress(OSError):  # not Linux, disabled, or rate limited by the kernel
         _AUTOGROUP.write_text(str(lowered))

@@ -1,4 +1,4 @@
-"""The long-running processes, each a command of its own in production as under `hexavox dev`."""
+"""The long-running processes, each a command of its own in production and under `hexavox dev`."""
 
 import asyncio
 import gc
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 
 
 _ALLOCATIONS_PER_COLLECTION = 50_000
-"""Python's own few hundred cost the API and a worker a tenth of their time (`make bench`): almost
-everything they make is freed by its reference count."""
+"""CPython's default of a few hundred costs the API and a worker a tenth of their time (`make
+bench`): almost all their objects are freed by reference count.
+"""
 
 
 def _collect_seldom() -> None:
-    """Let the collector look rarely, and never at what the imports made."""
+    """Run the garbage collector rarely, and exempt the objects of imported modules."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS_PER_COLLECTION, 20, 50)
 
 
 def dev() -> None:
-    """Run everything on embedded parts, under one supervisor."""
+    """Run everything on embedded servers under one supervisor."""
     from cli.dev.command import run_dev
 
     raise typer.Exit(run_dev())
@@ -64,7 +65,7 @@ def api() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # seen to by the application, and only for proxies that are trusted
+        proxy_headers=False,  # handled by the application, for trusted proxies only
         timeout_graceful_shutdown=5,
     )
 
@@ -75,7 +76,7 @@ def worker(
         typer.Option(help="Task queue to serve; may be repeated. All of them unless told."),
     ] = None,
 ) -> None:
-    """Carry out workflows and their steps."""
+    """Run workflows and activities."""
     import uvloop
 
     from cli.worker.process import run_worker
@@ -107,7 +108,7 @@ def replay(
     ] = None,
     limit: Annotated[int, typer.Option(help="How many of the server's newest at most.")] = 200,
 ) -> None:
-    """Replay workflow histories against this code, to see whether it may be deployed."""
+    """Replay workflow histories to check that this code may be deployed."""
     from cli.commands.replay import replay_histories
     from cli.read_settings import check_temporal
 
@@ -118,7 +119,7 @@ def replay(
 
 
 def _settings() -> "Settings":
-    """Read the settings of a process that serves messages, and make its logs."""
+    """Read the settings of a process that serves messages, and configure logging."""
     from cli.read_settings import check_temporal, read_settings
     from models.logs import configure_logging
     from models.settings import Settings

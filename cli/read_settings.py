@@ -17,24 +17,24 @@ Kind = TypeVar("Kind", bound=EnvironmentSettings)
 
 OTHERS: Final = frozenset(
     f"HEXAVOX_{name}"
-    # `hexavox dev`, what it writes to dev.env, `hexavox voice`, docker-compose.yml, tests
+    # Of `hexavox dev`, dev.env, `hexavox voice`, docker-compose.yml and tests.
     for name in (
         *("DATA_DIR", "TEMPORAL_PORT", "TEMPORAL_UI_PORT"),
         *("URL", "API_KEY", "API_SECRET", "TEMPORAL_UI_URL"),
         *("KAMAILIO_PASSWORD", "VERSION", "PRISM"),
     )
 )
-"""Variables of ours that are read elsewhere."""
+"""Variables of ours that other code reads."""
 
 
 def read_settings(kind: type[Kind], **fixed: Any) -> Kind:
-    """Read the environment; `fixed` fields are not looked up there. Raises BadSettings."""
+    """Read the environment except for the `fixed` fields. Raises BadSettings."""
     warn_of_typos()
     return kind.read(**fixed)
 
 
 def check_temporal() -> None:
-    """Raise BadSettings if Temporal's SDK could not use what the environment says."""
+    """Raise BadSettings if Temporal's SDK cannot use the environment."""
     TemporalSettings.read()
     try:
         ClientConfig.load_client_connect_config()
@@ -47,13 +47,13 @@ def check_temporal() -> None:
 
 @cache  # once per process
 def warn_of_typos() -> None:
-    """Print a line for every variable that looks like ours and is not."""
+    """Print a line for every unknown variable with our prefix."""
     for line in typos(os.environ):
         sys.stderr.write(f"hexavox: {line}\n")
 
 
 def typos(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each unknown variable, with the one that was probably meant."""
+    """Yield a line for each unknown variable, with the most similar known one."""
     ours = {*OTHERS, *Settings.variables().values(), *SimulatorSettings.variables().values()}
     temporals = set(TemporalSettings.variables().values())
     for name in sorted(environ):
@@ -65,7 +65,7 @@ def typos(environ: Mapping[str, str]) -> Iterator[str]:
             meant = bare if bare in ours | temporals else nearest(upper, ours)
             yield f"{name} is unknown and has no effect" + _instead(meant)
         elif upper.startswith("TEMPORAL_") and (meant := nearest(upper, temporals)):
-            yield f"{name} is perhaps misspelt" + _instead(meant)  # it may be another program's
+            yield f"{name} is perhaps misspelt" + _instead(meant)  # another program may use it
 
 
 def _instead(meant: str | None) -> str:

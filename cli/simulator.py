@@ -1,4 +1,4 @@
-"""`hexavox simulator`: its settings, its private folder, its server."""
+"""`hexavox simulator`: runs the simulator with its settings and its private folder."""
 
 import os
 
@@ -15,7 +15,7 @@ from simulator.server import serve
 
 
 def serve_simulator(*, in_production: bool) -> None:
-    """Serve until told to stop. Raises BadSettings and OutOfReach."""
+    """Serve until stopped. Raises BadSettings and OutOfReach."""
     settings = read_settings(SimulatorSettings)
     if settings.profile is Profile.PRODUCTION and not in_production:
         raise BadSettings(

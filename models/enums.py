@@ -1,4 +1,4 @@
-"""The closed sets of values (enums), grouped by domain. Standard library only."""
+"""Enums shared by all layers, grouped by domain. Standard library only."""
 
 from enum import StrEnum
 from typing import Final
@@ -37,7 +37,7 @@ class MessageStatus(StrEnum):
 
 
 WAITING: Final = frozenset({MessageStatus.QUEUED, MessageStatus.SCHEDULED})
-"""Nothing was handed to a provider yet."""
+"""The message was not handed to a provider yet."""
 
 TERMINAL: Final = frozenset(
     {
@@ -48,10 +48,10 @@ TERMINAL: Final = frozenset(
         MessageStatus.UNKNOWN,
     }
 )
-"""Nothing more happens by itself; only UNKNOWN may be corrected, once."""
+"""The status is final; only UNKNOWN may be corrected, once."""
 
 OPEN: Final = frozenset(MessageStatus) - TERMINAL
-"""The message has not ended."""
+"""The message is not terminal."""
 
 
 class ErrorCode(StrEnum):
@@ -82,7 +82,7 @@ class ConsentStatus(StrEnum):
 
 
 class SuppressionReason(StrEnum):
-    """Why a merchant must not send to a contact on a channel, whatever the contact said."""
+    """Why a merchant must not send to a contact on a channel, regardless of consent."""
 
     HARD_BOUNCE = "HARD_BOUNCE"
     COMPLAINT = "COMPLAINT"
@@ -118,13 +118,13 @@ class AttemptState(StrEnum):
     """What is known of one call to a provider."""
 
     REQUESTED = "REQUESTED"
-    """Committed before the call; whoever finds it without an outcome must reconcile."""
+    """Committed before the call; without an outcome it must be reconciled."""
     ACCEPTED = "ACCEPTED"
     REFUSED = "REFUSED"
     NOT_PROCESSED = "NOT_PROCESSED"
     AMBIGUOUS = "AMBIGUOUS"
     ABSENT = "ABSENT"
-    """It was ambiguous, and the provider surely never took it."""
+    """It was ambiguous, and the provider certainly never accepted it."""
 
 
 OPEN_ATTEMPT: Final = frozenset({AttemptState.REQUESTED, AttemptState.AMBIGUOUS})
@@ -132,20 +132,20 @@ OPEN_ATTEMPT: Final = frozenset({AttemptState.REQUESTED, AttemptState.AMBIGUOUS}
 
 
 class ReportStatus(StrEnum):
-    """What a provider says of a message it took."""
+    """Status that a provider reports for a message that it accepted."""
 
     SENT = "SENT"
     DELIVERED = "DELIVERED"
     UNDELIVERED = "UNDELIVERED"
     FAILED = "FAILED"
     COMPLAINED = "COMPLAINED"
-    """A delivered mail was called spam: it stays delivered, the recipient is suppressed."""
+    """A delivered e-mail was reported as spam: it stays delivered, the recipient is suppressed."""
 
 
 FINAL_REPORT: Final = frozenset(
     {ReportStatus.DELIVERED, ReportStatus.UNDELIVERED, ReportStatus.FAILED}
 )
-"""After one of these the provider has nothing more to say."""
+"""No other status follows one of these."""
 
 
 class LedgerKind(StrEnum):
@@ -164,34 +164,40 @@ class PaymentStatus(StrEnum):
 
     PENDING = "PENDING"
     REQUIRES_ACTION = "REQUIRES_ACTION"
-    """Whoever pays must do something first."""
+    """The customer must act first."""
     SUCCEEDED = "SUCCEEDED"
-    """The money was taken."""
+    """The charge succeeded."""
     FAILED = "FAILED"
-    """No money was taken."""
+    """Nothing was charged."""
     REFUNDED = "REFUNDED"
-    """The money was taken and given back; no credits were granted."""
+    """The charge was refunded; no credits were granted."""
 
 
 class PaymentFailure(StrEnum):
-    """Why a purchase came to nothing."""
+    """Why a purchase failed."""
 
     DECLINED = "DECLINED"
     """The payment method was declined."""
     CHARGE_FAILED = "CHARGE_FAILED"
-    """The gateway tried, and failed."""
+    """The gateway failed to charge."""
     CANCELED = "CANCELED"
     """The charge was canceled at the gateway, not by us."""
     EXPIRED = "EXPIRED"
-    """Nothing came of it in time, so it was called off."""
+    """It had no outcome in time and was canceled."""
     NO_GATEWAY = "NO_GATEWAY"
-    """Nobody here takes money for this tenant."""
+    """No gateway is configured for this tenant."""
+    AMOUNT_MISMATCH = "AMOUNT_MISMATCH"
+    """The gateway charged another amount or currency than was ordered."""
+    FOREIGN_CHARGE = "FOREIGN_CHARGE"
+    """The gateway reports only the charge of another payment."""
+    REVERSED = "REVERSED"
+    """The charge was refunded or disputed at the gateway before the credits were granted."""
     MERCHANT_INACTIVE = "MERCHANT_INACTIVE"
-    """The merchant was switched off before the credits were granted."""
+    """The merchant was deactivated before the credits were granted."""
 
 
 class ChargeState(StrEnum):
-    """What a gateway says of a charge."""
+    """State of a charge at the gateway."""
 
     PROCESSING = "PROCESSING"
     NEEDS_ACTION = "NEEDS_ACTION"
@@ -202,7 +208,7 @@ class ChargeState(StrEnum):
 
 
 OPEN_CHARGE: Final = frozenset({ChargeState.PROCESSING, ChargeState.NEEDS_ACTION})
-"""Money may still be taken."""
+"""The charge may still succeed."""
 
 
 class UsageState(StrEnum):
@@ -213,12 +219,12 @@ class UsageState(StrEnum):
 
 
 class PriceSource(StrEnum):
-    """Whose figure the cost of a message is, or will be once its gap is closed."""
+    """Source of a message's cost, also while the cost is not known yet."""
 
     CARD = "CARD"
-    """The rate card's."""
+    """The rate card."""
     VENDOR = "VENDOR"
-    """The provider's own, as it reported it."""
+    """The price that the provider reported."""
 
 
 class UnpricedReason(StrEnum):
@@ -227,7 +233,18 @@ class UnpricedReason(StrEnum):
     RATE_MISSING = "RATE_MISSING"
     """No rate card covers it."""
     VENDOR_PRICE = "VENDOR_PRICE"
-    """The provider reports prices, and this one is not in yet."""
+    """The provider reports prices, and this one has not arrived yet."""
+
+
+class ReversalState(StrEnum):
+    """What a gateway reports of a charge after it succeeded."""
+
+    REFUNDED = "REFUNDED"
+    """All or a part of it was refunded."""
+    DISPUTED = "DISPUTED"
+    """The payer disputes it; the gateway may have taken the money back."""
+    DISPUTE_WON = "DISPUTE_WON"
+    DISPUTE_LOST = "DISPUTE_LOST"
 
 
 class AlertType(StrEnum):
@@ -241,6 +258,8 @@ class AlertType(StrEnum):
     PAYMENT_FAILED = "PAYMENT_FAILED"
     COMPLIANCE_REJECTED = "COMPLIANCE_REJECTED"
     WEBHOOK_FAILING = "WEBHOOK_FAILING"
+    REFUND_STUCK = "REFUND_STUCK"
+    PAYMENT_DISPUTED = "PAYMENT_DISPUTED"
 
 
 class AlertSeverity(StrEnum):

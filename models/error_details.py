@@ -1,6 +1,7 @@
-"""The detail of an error that is raised without one: what is wrong, and what to do next.
+"""Default details of errors: what is wrong, and what to do next.
 
-By code, because errors that share a code mean the same to a caller. Standard library only.
+They are keyed by code, because errors with the same code mean the same to a caller. Standard
+library only.
 """
 
 from collections.abc import Mapping

@@ -32,7 +32,7 @@ from models.error_details import DEFAULT_DETAILS
 
 
 class HexavoxError(Exception):
-    """Base of all errors. Raised by itself it is a fault of the server; a retry is safe."""
+    """Base of all errors. Raised itself, it is a fault of the server; a retry is safe."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"
@@ -49,7 +49,7 @@ class HexavoxError(Exception):
 
 
 class BadRequest(HexavoxError):
-    """The body, query, path or a header is wrong; sending it again will not help.
+    """The body, query, path or a header is invalid; a retry does not help.
 
     Attributes:
         errors: field name and message pairs, so that a form can show them.
@@ -65,7 +65,7 @@ class BadRequest(HexavoxError):
 
 
 class ValidationFailed(BadRequest):
-    """A field is missing, unknown or out of its range."""
+    """A field is missing, unknown or out of range."""
 
 
 class MalformedJson(BadRequest):
@@ -90,7 +90,7 @@ class InvalidEmail(BadRequest):
 
 
 class InvalidDateRange(BadRequest):
-    """The dates are malformed or the wrong way round."""
+    """The dates are malformed or in the wrong order."""
 
     code = "INVALID_DATE_RANGE"
     title = "Not a usable date range"
@@ -104,7 +104,7 @@ class MessageTooLong(BadRequest):
 
 
 class PriceMismatch(BadRequest):
-    """The purchase does not match the price list; the detail tells the right amount."""
+    """The purchase does not match the price list; the detail has the right amount."""
 
     code = "PRICE_MISMATCH"
     title = "Not a price of the price list"
@@ -127,7 +127,7 @@ class InsufficientCredits(HexavoxError):
 
 
 class PolicyForbids(HexavoxError):
-    """Policy does not allow this; the cause must change before it is sent again."""
+    """Policy forbids this; a retry does not help until the cause has changed."""
 
     status = 403
     code = "FORBIDDEN"
@@ -139,7 +139,7 @@ class Forbidden(PolicyForbids):
 
 
 class ChannelNotAllowed(PolicyForbids):
-    """This kind of message may not go out on this channel."""
+    """This type of message is not allowed on this channel."""
 
     code = "CHANNEL_NOT_ALLOWED"
     title = "Not allowed on this channel"
@@ -153,7 +153,7 @@ class ConsentOptedOut(PolicyForbids):
 
 
 class ConsentRequired(PolicyForbids):
-    """MARKETING needs an OPT_IN on record first."""
+    """MARKETING needs a recorded OPT_IN."""
 
     code = "CONSENT_REQUIRED"
     title = "The recipient has not opted in"
@@ -167,14 +167,14 @@ class RecipientSuppressed(PolicyForbids):
 
 
 class MerchantInactive(PolicyForbids):
-    """The merchant is switched off."""
+    """The merchant is inactive."""
 
     code = "MERCHANT_INACTIVE"
     title = "The merchant is inactive"
 
 
 class SenderNotRegistered(PolicyForbids):
-    """The merchant has no sender that may be used."""
+    """The merchant has no usable sender."""
 
     code = "SENDER_NOT_REGISTERED"
     title = "No registered sender"
@@ -206,15 +206,22 @@ class MessageNotFound(NotThere):
     title = "No such message"
 
 
+class PaymentNotFound(NotThere):
+    """No upgrade of this key has that id."""
+
+    code = "PAYMENT_NOT_FOUND"
+    title = "No such upgrade"
+
+
 class RecordingNotFound(NotThere):
-    """The message is no call that was recorded and has been answered and ended."""
+    """The message is not a call that was recorded, answered and has ended."""
 
     code = "RECORDING_NOT_FOUND"
     title = "No recording"
 
 
 class VoiceUserNotFound(NotThere):
-    """The merchant has no SIP user of that name; its first provisioning makes one."""
+    """The merchant has no SIP user of that name; the first provisioning creates it."""
 
     code = "VOICE_USER_NOT_FOUND"
     title = "No such SIP user"
@@ -259,7 +266,7 @@ class ReferenceReused(WrongState):
 
 
 class PayloadTooLarge(HexavoxError):
-    """The body is larger than its route takes."""
+    """The body exceeds the limit of its route."""
 
     status = 413
     code = "PAYLOAD_TOO_LARGE"
@@ -270,7 +277,7 @@ class UnsupportedMediaType(HexavoxError):
     """The body is not sent as JSON, or it is compressed.
 
     Attributes:
-        coding: whether it is the Content-Encoding that is not taken.
+        coding: whether the Content-Encoding is not supported.
     """
 
     status = 415
@@ -307,10 +314,10 @@ class RateLimited(HexavoxError):
 
 
 class TooManyOpen(HexavoxError):
-    """Too many messages of the tenant are open, or wait while the system is behind.
+    """Too many messages of the tenant are open, or wait while the workers are behind.
 
     Attributes:
-        retry_after: seconds until the next send may be taken.
+        retry_after: seconds until the next send may be accepted.
     """
 
     status = 429

@@ -1,7 +1,7 @@
-"""Structured logs, the same for every process: one JSON object a line, facts and never contents.
+"""Structured logs of every process: one JSON object per line, without message contents.
 
-Phone numbers, addresses, bodies and secrets are never logged. Exceptions therefore show their
-types and where they were raised, not their messages: a database driver quotes values in those.
+Phone numbers, addresses, bodies and secrets are never logged. Exceptions therefore show their types
+and where they were raised, not their messages: a database driver quotes values in those.
 """
 
 import logging
@@ -27,7 +27,7 @@ _OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 
 
 class Formatter(JsonFormatter):
-    """One line per event, with the ids of whatever is being worked on."""
+    """One JSON line per event, with the ids of the current request, message and workflow."""
 
     def __init__(self) -> None:
         super().__init__(reserved_attrs=[*RESERVED_ATTRS, "color_message"])
@@ -38,7 +38,7 @@ class Formatter(JsonFormatter):
         record: logging.LogRecord,
         message_dict: dict[str, Any],
     ) -> None:
-        """Put time, level and event first, then the ids, then the facts of the event."""
+        """Write time, level and event first, then the ids, then the event's own fields."""
         log_data["at"] = datetime.fromtimestamp(record.created, UTC).isoformat(
             timespec="milliseconds"
         )
@@ -50,7 +50,7 @@ class Formatter(JsonFormatter):
         super().add_fields(log_data, record, message_dict)
 
     def formatException(self, ei: Any) -> str:
-        """Show types and places of an exception and its causes; messages may hold private data."""
+        """Return types and locations of an exception and its causes, without their messages."""
         lines: list[str] = []
         error: BaseException | None = ei[1]
         while error is not None:
@@ -64,10 +64,10 @@ class Formatter(JsonFormatter):
 
 
 def configure_logging(level: str) -> None:
-    """Send everything, uvicorn's own lines included, to stderr as JSON.
+    """Send all logs, including uvicorn's, to stderr as JSON.
 
-    uvicorn's access log is silenced: it prints raw queries, which may name a contact. Give uvicorn
-    `log_config=None`, or it undoes this.
+    uvicorn's access log is silenced: it prints raw queries, which may contain a contact. Pass
+    uvicorn `log_config=None`, or it replaces this configuration.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter())

@@ -1,4 +1,4 @@
-"""What is counted in more than one process: workers and the API see different parts of it."""
+"""Metrics that several kinds of process count; each sees a part of the events."""
 
 from typing import Final
 
@@ -7,14 +7,14 @@ from prometheus_client import Counter
 PAYMENTS_ENDED: Final = Counter(
     "hexavox_payments_ended", "Purchases of credits by the status they ended with", ["status"]
 )
-"""Counted by whoever committed the end: of the API, news of a charge that came to nothing."""
+"""Counted by the process that committed the end; the API counts charges reported as failed."""
 
 REPORT_MISMATCHES: Final = Counter(
     "hexavox_report_mismatches",
     "Reports, answers and texts that were signed and not believed, by what does not belong",
     ["provider", "reason"],
 )
-"""Counted where it is found out: webhooks by the API, polled reports by workers."""
+"""Counted where it is detected: webhooks by the API, polled reports by workers."""
 
 CHARGE_MISMATCHES: Final = Counter(
     "hexavox_charge_mismatches",

@@ -1,4 +1,4 @@
-"""What a caller may be told went wrong with 10DLC registration. Standard library only."""
+"""Errors of 10DLC registration that are returned to API callers. Standard library only."""
 
 from models.errors import NotThere, WrongState
 
@@ -25,70 +25,70 @@ class NumberNotFound(NotThere):
 
 
 class BrandNotEditable(WrongState):
-    """The brand is with the registry, or approved: only a draft or a rejected one is written."""
+    """The brand is under review or approved; only a draft or a rejected brand can be changed."""
 
     code = "BRAND_NOT_EDITABLE"
     title = "The brand cannot be changed now"
 
 
 class BrandNotApproved(WrongState):
-    """Campaigns stand under an approved brand."""
+    """A campaign needs an approved brand."""
 
     code = "BRAND_NOT_APPROVED"
     title = "The brand is not approved"
 
 
 class CampaignNotEditable(WrongState):
-    """The campaign is with the registry, or approved."""
+    """The campaign is under review or approved."""
 
     code = "CAMPAIGN_NOT_EDITABLE"
     title = "The campaign cannot be changed now"
 
 
 class CampaignNotApproved(WrongState):
-    """Numbers are assigned to approved campaigns."""
+    """Numbers can be assigned only to approved campaigns."""
 
     code = "CAMPAIGN_NOT_APPROVED"
     title = "The campaign is not approved"
 
 
 class NumberTaken(WrongState):
-    """The number is in use already, or being bought."""
+    """The number is in use or is being bought."""
 
     code = "NUMBER_TAKEN"
     title = "The number is taken"
 
 
 class NumberNotActive(WrongState):
-    """The number is not the merchant's yet, or no longer."""
+    """The number is not active yet, or was released."""
 
     code = "NUMBER_NOT_ACTIVE"
     title = "The number is not active"
 
 
 class NumberNotAssignable(WrongState):
-    """Only local numbers are assigned to 10DLC campaigns."""
+    """Only local numbers can be assigned to 10DLC campaigns."""
 
     code = "NUMBER_NOT_ASSIGNABLE"
     title = "This kind of number is not assigned to campaigns"
 
 
 class NumberAlreadyAssigned(WrongState):
-    """The number has a campaign, or is on its way to or from one."""
+    """The number has a campaign, or is being assigned or unassigned."""
 
     code = "NUMBER_ALREADY_ASSIGNED"
     title = "The number is assigned already"
 
 
 class AssignmentPending(WrongState):
-    """The number is being assigned; it can be given back once that is decided."""
+    """The number is being assigned; it can be released after that is decided."""
 
     code = "ASSIGNMENT_PENDING"
     title = "The assignment is not decided yet"
 
 
 class SoleProprietorLimit(WrongState):
-    """A sole proprietor has one campaign, and one number for it."""
+    """A sole proprietor may have one campaign with one number."""
 
     code = "SOLE_PROPRIETOR_LIMIT"
     title = "A sole proprietor has one campaign and one number"

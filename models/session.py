@@ -1,4 +1,4 @@
-"""Database sessions. A reader cannot write by accident: the type checker sees two kinds."""
+"""Database sessions. The type checker separates readers from writers, so a reader cannot write."""
 
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Mapping
@@ -27,11 +27,11 @@ _NOTHING: Final = text("SELECT 1")
 
 
 class _Session(AsyncSession):
-    """SQLAlchemy's session on one connection; a plain SQL text goes straight to the driver.
+    """SQLAlchemy's session on one connection; plain SQL texts go straight to the driver.
 
-    Both ways lead through the same transaction, so they may be mixed. What was added is flushed
-    before a text only if somebody flushes it, as with SQLAlchemy alone. Of a text without rows the
-    result is empty, and how many rows it changed is not known: ask by RETURNING.
+    Both paths use the same transaction, so they may be mixed. As with SQLAlchemy alone, pending
+    objects are not flushed before a text. A text without rows has an empty result without a row
+    count; use RETURNING.
     """
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -55,22 +55,22 @@ class _Session(AsyncSession):
         return (await self.execute(statement, params, **options)).scalars()
 
     async def end(self) -> None:
-        """Let go of what was loaded; the connection goes on."""
+        """Release the loaded objects; the connection stays open."""
         if self.in_transaction():
             await self.close()
 
     async def flush_all(self) -> None:
-        """Write what was added or changed, if anything was."""
+        """Flush pending inserts, updates and deletes, if any."""
         if self.new or self.dirty or self.deleted:
             await self.flush()
 
     def _prepared(self, statement: Any, params: Any, options: Mapping[str, Any]) -> SqlText | None:
-        """Return what the driver is told; None for whatever SQLAlchemy has to see to."""
+        """Return the text for the driver; None if SQLAlchemy has to execute the statement."""
         one = params is None or isinstance(params, Mapping)
         if not isinstance(statement, TextClause) or not one or options:
             return None
         if self._connection.invalidated or (self._begun and not self._connection.in_transaction()):
-            return None  # it connects again, or says that the transaction is over
+            return None  # SQLAlchemy reconnects, or raises because the transaction has ended
         return sql_text(statement)
 
     async def _tell_driver(self, told: SqlText, params: Mapping[str, Any]) -> Result[Any]:
@@ -79,31 +79,31 @@ class _Session(AsyncSession):
         try:
             return await told.execute(driver, params)
         except CancelledError as cancelled:
-            # As SQLAlchemy does: nobody knows what the server is still at.
+            # As SQLAlchemy does: the state of the server is unknown.
             await self._connection.invalidate(cancelled)
             raise
         except DBAPIError as error:
             if fault_of(error) is Fault.ENDED:
                 await self._connection.invalidate(error)
             elif error.connection_invalidated:
-                # SQLAlchemy is to notice: it parts with every connection that is as old.
+                # Let SQLAlchemy notice the fault: it invalidates all connections of the same age.
                 with suppress(SQLAlchemyError):
                     await self._connection.execute(_NOTHING)
             raise
 
 
 ReadSession = NewType("ReadSession", AsyncSession)
-"""For looking only, each statement by itself. What it must not do is write."""
+"""For reads, each statement in its own transaction. It must not write."""
 
 WriteSession = NewType("WriteSession", AsyncSession)
-"""One transaction, committed by whoever opened it; services never commit."""
+"""One transaction, committed by the code that opened it; services never commit."""
 
 
 class Database:
-    """The connection pool of one process, within the limits of what the process does.
+    """Connection pool of one process, with limits by the kind of process.
 
-    A transaction that may have to wait for rows of a merchant or a tenant names it as its
-    `lock_scope`, so that not every connection waits for the same lock.
+    A transaction that may have to wait for row locks of a merchant or a tenant names it as its
+    `lock_scope`, so that not all connections wait for the same lock.
     """
 
     def __init__(
@@ -117,16 +117,16 @@ class Database:
         self._contact_keys = contact_keys
         self._trouble = WriteTrouble()
         self._transaction_limits = TransactionLimits(pool_size, limits)
-        # READ COMMITTED: every rule here re-reads under the row lock it holds.
+        # READ COMMITTED is enough: every rule re-reads under the row lock it holds.
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5,
-            # The connection used last has its statements prepared and its caches warm.
+            # The most recently used connection has prepared statements and warm caches.
             pool_use_lifo=True,
             pool_pre_ping=False,  # see models/database/idle_check.py
-            hide_parameters=True,  # in errors: they are texts and contacts
+            hide_parameters=True,  # errors would otherwise contain texts and contacts
             isolation_level="READ COMMITTED",
             connect_args={
                 **connect_options(url, limits),
@@ -138,19 +138,19 @@ class Database:
         check_idle_connections(self.engine)
         event.listen(self.engine.sync_engine, "handle_error", _keep_others)
 
-        # A single statement needs no transaction around it, and so no BEGIN and COMMIT.
+        # A single statement needs no explicit transaction, which saves BEGIN and COMMIT.
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def contact_keys(self) -> ContactKeys:
-        """What makes the contact keys that this database compares; it is checked on connecting."""
+        """Makes the contact keys that this database compares; verified on connecting."""
         if self._contact_keys is None:
             raise RuntimeError("this process was given no contact key")
         return self._contact_keys
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        """Open a session for queries; it takes its connection at once."""
+        """Open a session for queries; it acquires its connection immediately."""
         async with self._single.connect() as connection, _session(connection) as session:
             yield ReadSession(session)
 
@@ -160,8 +160,8 @@ class Database:
     ) -> AsyncIterator[WriteSession]:
         """Open one transaction: committed when the block ends, rolled back when it raises.
 
-        It waits for a slot of the scope, then takes its connection at once. With
-        `wait_when_locked` it waits for the slot even while the scope is known to be locked.
+        It waits for a slot of the scope, then acquires its connection. With `wait_when_locked` it
+        waits for the slot even while the scope is known to be locked.
         """
         async with (
             self._transaction_limits.slot(lock_scope, wait_when_locked=wait_when_locked),
@@ -171,11 +171,11 @@ class Database:
             async with _session(connection) as session:
                 yield WriteSession(session)
                 await session.flush_all()
-            await transaction.commit()  # raises if it was rolled back on the way
+            await transaction.commit()  # raises if it was rolled back meanwhile
 
     @asynccontextmanager
     async def statement(self, lock_scope: LockScope | None = None) -> AsyncIterator[WriteSession]:
-        """Open a session for one statement that is a transaction by itself: no BEGIN, no COMMIT."""
+        """Open a session for one statement in autocommit mode: no BEGIN, no COMMIT."""
         async with (
             self._transaction_limits.slot(lock_scope),
             self._single.connect() as connection,
@@ -185,11 +185,11 @@ class Database:
 
     @property
     def full(self) -> bool:
-        """Whether the server had no room for a write a moment ago."""
+        """Whether a write recently failed because of a full disk or an I/O error."""
         return self._trouble.full
 
     async def renew(self) -> None:
-        """Part with every connection, at the latest when it is given back; open new ones."""
+        """Replace every connection; those in use are closed when they are returned."""
         await self.engine.dispose()
 
     async def close(self) -> None:
@@ -198,17 +198,17 @@ class Database:
 
 
 def _keep_others(context: ExceptionContext) -> None:
-    """Keep the pool's other connections when a fault is of one backend only."""
+    """Keep the pool's other connections when a fault concerns only one backend."""
     if fault_of(context.original_exception) is Fault.ENDED:
         context.invalidate_pool_on_disconnect = False
 
 
 def connect_options(url: str, limits: DatabaseLimits) -> dict[str, Any]:
-    """Return what the driver is told besides the address; what the address itself says wins."""
+    """Return the driver's connection options; those in the URL take precedence."""
     given = make_url(url).query
     options: dict[str, Any] = {"connect_timeout": round(CONNECT.total_seconds()), **TCP}
     options = {name: value for name, value in options.items() if name not in given}
-    # The server takes the last word on each setting.
+    # The server uses the last value of each setting.
     options["options"] = f"{limits.server_options} {given.get('options', '')}".strip()
     return options
 

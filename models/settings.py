@@ -1,7 +1,7 @@
-"""The configuration, read from the environment once, at the edge.
+"""The configuration, read once from the environment at process start.
 
-Production waits are the defaults; `HEXAVOX_PROFILE=demo` shortens them so that every path can be
-watched. Any single one can be set by its own variable. Where Temporal is, its own SDK reads:
+Defaults suit production; `HEXAVOX_PROFILE=demo` shortens the waits so that every path can be
+watched. Each wait has a variable of its own. Temporal's SDK reads its own variables:
 TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_CLIENT_CERT_PATH and so on.
 """
 
@@ -47,11 +47,11 @@ from models.rules.waits import PaymentWaits, RegistrationWaits, SendWaits
 
 
 class IncompleteSettings(BadSettings):
-    """What a process needs is not set; the message says what."""
+    """A setting that a process needs is missing; the message names it."""
 
 
 class Profile(StrEnum):
-    """Which set of waits and safety checks applies."""
+    """Selects a set of waits and safety checks."""
 
     PRODUCTION = "production"
     DEMO = "demo"
@@ -69,6 +69,8 @@ _DEMO_WAITS: dict[str, float] = {
     "payment_poll_longest": 1,
     "payment_retry_every": 1,
     "payment_horizon": 60,
+    "payment_mismatch_wait": 5,
+    "payment_refund_wait": 60,
     "sweep_every": 2,
     "sweep_grace": 8,
     "registration_ask_first": 1,
@@ -82,7 +84,7 @@ _DEMO_WAITS: dict[str, float] = {
 
 
 class ServingSettings(EnvironmentSettings):
-    """What every process that serves is told."""
+    """Settings of every serving process."""
 
     model_config = SettingsConfigDict(env_prefix="HEXAVOX_")
 
@@ -96,9 +98,10 @@ class ServingSettings(EnvironmentSettings):
     log_level: LogLevel = "INFO"
 
     def check_for_serving(self) -> None:
-        """Refuse to serve production without an address of its own; operators' commands need none.
+        """Check that production has a public URL; raises IncompleteSettings.
 
-        With the default, reports and unsubscribe links would lead to wherever they are opened.
+        With the default, reports and unsubscribe links would point to the reader's own computer.
+        Operators' commands do not need one.
         """
         if self.profile is Profile.PRODUCTION and "public_url" not in self.model_fields_set:
             raise IncompleteSettings(
@@ -108,7 +111,7 @@ class ServingSettings(EnvironmentSettings):
 
 
 class Settings(ServingSettings, RequestLimitSettings):
-    """What the API, the workers and operators' commands are told."""
+    """Settings of the API, the workers and operators' commands."""
 
     model_config = SettingsConfigDict(env_prefix="HEXAVOX_")
 
@@ -204,6 +207,8 @@ class Settings(ServingSettings, RequestLimitSettings):
     payment_horizon: Duration = Field(
         default=timedelta(hours=24), description="Then a charge nothing came of is called off."
     )
+    payment_mismatch_wait: Duration = timedelta(hours=1)
+    payment_refund_wait: Duration = timedelta(hours=72)
     sweep_every: Duration = timedelta(seconds=30)
     sweep_grace: Duration = timedelta(seconds=60)
     start_within: Duration = Field(
@@ -278,7 +283,7 @@ class Settings(ServingSettings, RequestLimitSettings):
     def contact_keys(self) -> ContactKeys:
         """Read the key file.
 
-        Raises IncompleteSettings if none is named, BadSettings if it holds no key.
+        Raises IncompleteSettings if none is configured, BadSettings if it contains no valid key.
         """
         if self.contact_key_file is None:
             raise IncompleteSettings(
@@ -294,12 +299,12 @@ class Settings(ServingSettings, RequestLimitSettings):
 
     @property
     def simulator_signing(self) -> str | None:
-        """The secret shared with the simulator, if there is one here."""
+        """The secret shared with the simulator; None if there is none."""
         return None if self.simulator_secret is None else self.simulator_secret.get_secret_value()
 
     @property
     def send_waits(self) -> SendWaits:
-        """The waits that a send takes along."""
+        """Waits that are passed to each send."""
         return SendWaits(
             report_wait=self.report_wait,
             poll_first=self.poll_first,
@@ -310,7 +315,7 @@ class Settings(ServingSettings, RequestLimitSettings):
 
     @property
     def registration_waits(self) -> RegistrationWaits:
-        """The waits that a registration takes along."""
+        """Waits that are passed to each registration."""
         return RegistrationWaits(
             ask_first=self.registration_ask_first,
             ask_longest=self.registration_ask_longest,
@@ -319,7 +324,7 @@ class Settings(ServingSettings, RequestLimitSettings):
 
     @property
     def voice_place(self) -> VoicePlace:
-        """Where SIP clients and browsers are told to connect; what is unset follows the domain."""
+        """Connection data for SIP clients and browsers; unset values follow from the domain."""
         registrar = self.sip_registrar or self.sip_domain
         turn_urls = self.turn_urls
         if turn_urls is None:
@@ -341,16 +346,18 @@ class Settings(ServingSettings, RequestLimitSettings):
 
     @property
     def payment_waits(self) -> PaymentWaits:
-        """The waits that a purchase of credits takes along."""
+        """Waits that are passed to each purchase of credits."""
         return PaymentWaits(
             news_wait=self.payment_news_wait,
             poll_first=self.payment_poll_first,
             poll_longest=self.payment_poll_longest,
             retry_every=self.payment_retry_every,
             horizon=self.payment_horizon,
+            mismatch_wait=self.payment_mismatch_wait,
+            refund_wait=self.payment_refund_wait,
         )
 
     @property
     def async_database_url(self) -> str:
-        """The database address in the form SQLAlchemy's psycopg driver takes."""
+        """The database URL for SQLAlchemy's psycopg driver."""
         return sqlalchemy_url(self.database_url.get_secret_value())

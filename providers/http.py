@@ -1,4 +1,4 @@
-"""One HTTP client for all vendors, and what a failed call means for the message it carried."""
+"""The shared HTTP client of all vendors, and the classification of failed calls."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -10,16 +10,16 @@ from providers.ports.messages import Ambiguous, NotProcessed
 
 _CONNECT_SECONDS: Final = 2.0
 _COUNTED_DIGITS: Final = 9
-"""Of a number in a header: more make it no more true, only harder to read."""
+"""Digits of a number in a header that are read; the delay is capped anyway."""
 _WRITE_STARTS: Final = ("http11.send_request_headers.started", "http2.send_request_headers.started")
 
 
 class DeadlinePassed(Exception):
-    """The call came to its turn after its deadline; no byte was written."""
+    """The deadline passed before the call got a connection; no byte was written."""
 
 
 def new_client(timeout: timedelta, *, connections: int = 200) -> httpx.AsyncClient:
-    """Open a client whose calls take at most `timeout`; it follows no redirects."""
+    """Open a client whose calls take at most `timeout`; it does not follow redirects."""
     return httpx.AsyncClient(
         timeout=httpx.Timeout(timeout.total_seconds(), connect=_CONNECT_SECONDS),
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=50),
@@ -31,11 +31,11 @@ def new_client(timeout: timedelta, *, connections: int = 200) -> httpx.AsyncClie
 async def deliver(
     client: httpx.AsyncClient, request: httpx.Request, *, not_after: datetime, timeout: timedelta
 ) -> httpx.Response | NotProcessed | Ambiguous:
-    """Send a request that must not be sent twice, and never start writing it after `not_after`.
+    """Send a request that must not be sent twice; never start writing it after `not_after`.
 
-    What failed before the first byte went out is NotProcessed; whatever fails after it, a time-out
-    of the whole call included, is Ambiguous: the vendor may have read it. Cancellation passes
-    through, and leaves an attempt without an outcome, which means the same.
+    A failure before the first byte is NotProcessed. A later failure, including a timeout of the
+    whole call, is Ambiguous: the vendor may have read the request. Cancellation propagates and
+    leaves an attempt without an outcome, which counts as ambiguous too.
     """
     wrote = False
 
@@ -56,7 +56,7 @@ async def deliver(
 
 
 def retry_after(response: httpx.Response) -> timedelta | None:
-    """Read a Retry-After header given in seconds (RFC 9110 §10.2.3)."""
+    """Parse a Retry-After header given in seconds (RFC 9110 §10.2.3)."""
     value = response.headers.get("Retry-After", "")
     if not (value.isascii() and value.isdigit()):
         return None

@@ -1,4 +1,4 @@
-"""Who passes on what recipients write: without that no STOP would ever be heard."""
+"""Verifiers of inbound text webhooks, by provider; a STOP arrives only from these providers."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ VerifyInbound: TypeAlias = Callable[[Mapping[str, str], bytes], InboundText]
 
 
 class InboundSettings(TwilioSettings, Protocol):
-    """What an installation says of those it hears."""
+    """Settings of the providers that post inbound texts."""
 
     @property
     def simulator_secret(self) -> Secret | None: ...
@@ -23,7 +23,7 @@ class InboundSettings(TwilioSettings, Protocol):
 def inbound_verifiers(
     settings: InboundSettings, clock: Callable[[], datetime]
 ) -> dict[str, VerifyInbound]:
-    """Return how the texts of each provider that has a secret here are verified and read."""
+    """Return the verifier of each provider whose secret is configured."""
     verifiers: dict[str, VerifyInbound] = {}
     if settings.simulator_secret is not None:
         secret = settings.simulator_secret.get_secret_value()

@@ -1,6 +1,6 @@
-"""Kamailio on our own database: it reads who may register, and writes down who has.
+"""Kamailio on our database: it reads accounts from a view and writes registrations to a table.
 
-A view of our table is its list of accounts, so there is nothing to tell it.
+It needs no updates, because the view selects from our own table.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -13,7 +13,7 @@ NAME: Final = "kamailio"
 
 
 class Location(Protocol):
-    """What it wrote of one user."""
+    """A registration that Kamailio wrote."""
 
     @property
     def username(self) -> str:
@@ -22,22 +22,22 @@ class Location(Protocol):
 
     @property
     def contact(self) -> str:
-        """Where the user is reached."""
+        """The contact URI."""
         ...
 
     @property
     def user_agent(self) -> str | None:
-        """The client, as it calls itself."""
+        """The client's User-Agent."""
         ...
 
     @property
     def expires_at(self) -> datetime:
-        """Until when, unless it registers again."""
+        """When the registration expires."""
         ...
 
     @property
     def updated_at(self) -> datetime:
-        """When it registered last."""
+        """When the user registered last."""
         ...
 
 
@@ -45,7 +45,7 @@ Locate = Callable[[Collection[str], datetime], Awaitable[Sequence[Location]]]
 
 
 class Kamailio:
-    """A registrar whose notes are in our reach."""
+    """A registrar with registrations that can be read."""
 
     name = NAME
     timeout = timedelta(0)
@@ -54,11 +54,11 @@ class Kamailio:
         self._locate = locate
 
     async def put(self, account: SipAccount) -> DirectoryAnswer:
-        """Do nothing: its view shows the account since the row was committed."""
+        """Do nothing: the view shows the account once its row is committed."""
         return Stored()
 
     async def remove(self, username: str) -> DirectoryAnswer:
-        """Do nothing, likewise."""
+        """Do nothing, for the same reason."""
         return Stored()
 
     async def registrations(

@@ -1,4 +1,4 @@
-"""What a message of each channel asks of a provider."""
+"""Builds the provider request of a message."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -10,10 +10,10 @@ from providers.ports.messages import EmailRequest, Envelope, SendRequest, SmsReq
 def request_for(
     channel: Channel, envelope: Envelope, body: str, details: Mapping[str, Any], text: str
 ) -> SendRequest:
-    """Build the request of a message from its row: the text, and what only its channel has.
+    """Build the request of a message from its row and the fields of its channel.
 
-    `text` is the text part of an e-mail. One that says nothing, such as that of a lone image, is
-    replaced by the subject: mail with an empty text part is taken for spam.
+    `text` is the text part of an e-mail. An empty one, such as that of a single image, is replaced
+    by the subject: spam filters penalize an empty text part.
     """
     fields = _fields(envelope)
     if channel is Channel.EMAIL:
@@ -58,7 +58,7 @@ def _email(
         html=body,
         text=text,
         reply_to=details.get("replyTo"),
-        # RFC 8058: both together let a mail client unsubscribe with one click.
+        # RFC 8058: both headers are required for one-click unsubscribe.
         headers={}
         if unsubscribe is None
         else {

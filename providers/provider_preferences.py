@@ -1,4 +1,4 @@
-"""Which carriers there are, in order of preference: workers hand over by it, quotes price by it."""
+"""Order of preference of providers; dispatching and quotes both use it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,17 +7,17 @@ from models.enums import Channel, DeliveryMode
 from providers.simulator import messages
 
 ORDER: Final[Mapping[DeliveryMode, Sequence[str]]] = {DeliveryMode.SIMULATOR: (messages.NAME,)}
-"""Names of carriers, by who uses them."""
+"""Names of providers by delivery mode, preferred ones first."""
 
 CHANNELS: Final[Mapping[str, frozenset[Channel]]] = {messages.NAME: messages.Simulator.channels}
-"""What each carries."""
+"""Channels of each provider."""
 
 
 def asked_first(
     order: Mapping[DeliveryMode, Sequence[str]] = ORDER,
     channels: Mapping[str, frozenset[Channel]] = CHANNELS,
 ) -> dict[DeliveryMode, dict[Channel, str]]:
-    """Return who is asked first, by delivery mode and channel; nobody where nobody carries it."""
+    """Return the preferred provider by delivery mode and channel, where there is one."""
     return {
         mode: {
             channel: next(name for name in names if channel in channels[name])

@@ -25,7 +25,7 @@ def registry_request(
     callback_url: str,
     not_after: datetime,
 ) -> RegistryRequest:
-    """Build the request of an operation from what its row knows."""
+    """Build the request of an operation from the fields of its row."""
     common: dict[str, Any] = {
         "reference": reference,
         "callback_url": callback_url,

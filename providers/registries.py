@@ -1,4 +1,4 @@
-"""Which registry a tenant's brands, campaigns and numbers are at."""
+"""Selects the registry of a tenant's brands, campaigns and numbers."""
 
 from collections.abc import Collection, Mapping
 
@@ -16,16 +16,16 @@ class Registries:
         self._by_mode = by_mode
 
     def find(self, name: str) -> Registry | None:
-        """Return the adapter of a name; None if this process has none."""
+        """Return the adapter with a name; None if this process has none."""
         return self._registries.get(name)
 
     def of_mode(self, mode: DeliveryMode) -> Registry | None:
-        """Return where tenants of this mode register; None if there is nothing for them."""
+        """Return the registry of tenants in this mode; None if there is none."""
         return self._registries.get(self._by_mode.get(mode, ""))
 
 
 def by_mode(simulated: Registry, live: Registry | None) -> Registries:
-    """Return the registries of an installation: the simulator's, and a real one if it has one."""
+    """Return the registries by delivery mode: the simulator's, and the live one if configured."""
     if live is None:
         return Registries([simulated], {DeliveryMode.SIMULATOR: simulated.name})
     return Registries(

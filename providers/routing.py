@@ -1,4 +1,4 @@
-"""Which provider carries a message next."""
+"""Selects the provider of the next attempt."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from providers.ports.messages import MessageProvider
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastAttempt:
-    """What an earlier attempt of the same message came to."""
+    """An earlier attempt of the same message and its outcome."""
 
     provider: str
     state: AttemptState
@@ -28,30 +28,30 @@ class Routes:
 
     @property
     def providers(self) -> Collection[MessageProvider]:
-        """All of them."""
+        """All providers."""
         return self._providers.values()
 
     @property
     def price_reporters(self) -> frozenset[str]:
-        """Names of those whose own price is waited for."""
+        """Names of providers whose reported price replaces the rate card's."""
         return frozenset(p.name for p in self._providers.values() if p.reports_price)
 
     def find(self, name: str) -> MessageProvider | None:
-        """Return the adapter of a name; None if this worker has none."""
+        """Return the adapter with a name; None if this worker has none."""
         return self._providers.get(name)
 
     def able(self, mode: DeliveryMode, channel: Channel) -> Sequence[MessageProvider]:
-        """Return who carries a channel in a mode, in order of preference."""
+        """Return the providers of a channel in a mode, in order of preference."""
         named = [self._providers[name] for name in self._order.get(mode, ())]
         return [provider for provider in named if channel in provider.channels]
 
     def following(
         self, mode: DeliveryMode, channel: Channel, past: Sequence[PastAttempt]
     ) -> MessageProvider | None:
-        """Return who tries next: none that refused it, and the least tried one first.
+        """Return the provider of the next attempt: of those that have not refused, the least tried.
 
-        So a provider that did not process it gives way to the next, and is asked again when all
-        were asked as often.
+        After NotProcessed the next provider is tried, and the first one again when all were tried
+        equally often.
         """
         refused = {attempt.provider for attempt in past if attempt.state is AttemptState.REFUSED}
         able = [provider for provider in self.able(mode, channel) if provider.name not in refused]

@@ -1,4 +1,4 @@
-"""The providers of an installation, built here alone: API and worker get the same adapters."""
+"""Builds all providers of an installation, so that API and worker use the same adapters."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import httpx
 from models.enums import DeliveryMode
 from providers.inbound_verifiers import InboundSettings, VerifyInbound, inbound_verifiers
 from providers.ports.messages import RecordingProvider, Report
-from providers.ports.payments import ChargeReport, Gateways
+from providers.ports.payments import Gateways, PaymentReport
 from providers.ports.registration import RegistryEvent
 from providers.ports.sip import VoiceDirectory
 from providers.provider_preferences import ORDER
@@ -26,7 +26,7 @@ _SIMULATOR_TIMEOUT: Final = timedelta(seconds=2)
 
 
 class VendorSettings(InboundSettings, Protocol):
-    """What an installation says of its providers."""
+    """Settings of the providers."""
 
     @property
     def simulator_url(self) -> str: ...
@@ -36,31 +36,31 @@ class VendorSettings(InboundSettings, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendors:
-    """Every provider that is called, by what for."""
+    """All provider adapters, by purpose."""
 
     routes: Routes
     gateways: Gateways = field(default_factory=lambda: Gateways({}))
     registries: Registries = field(default_factory=lambda: Registries([], {}))
     directories: Sequence[VoiceDirectory] = ()
     recordings: Mapping[str, RecordingProvider] = field(default_factory=dict)
-    """Those that keep recordings of calls, by name."""
+    """Providers that store recordings of calls, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifiers:
-    """How webhooks are verified and read, by the name of the provider that posts them.
+    """Verifiers of webhooks by provider name.
 
-    Each takes headers and raw body, and raises ForgedWebhook for a signature that is not valid.
+    Each takes headers and raw body, and raises ForgedWebhook for an invalid signature.
     """
 
     reports: Mapping[str, Callable[[Mapping[str, str], bytes], Report | None]]
     inbound_texts: Mapping[str, VerifyInbound]
-    payments: Mapping[str, Callable[[Mapping[str, str], bytes], ChargeReport]]
+    payments: Mapping[str, Callable[[Mapping[str, str], bytes], PaymentReport]]
     registrations: Mapping[str, Callable[[Mapping[str, str], bytes], RegistryEvent | None]]
 
 
 def open_vendors(settings: VendorSettings, http: httpx.AsyncClient) -> Vendors:
-    """Build every adapter on one HTTP client: the simulator's always, others as settings name."""
+    """Build every adapter on one HTTP client: the simulator's always, others if configured."""
     simulator = _simulator_options(settings)
     carrier = Simulator(http, settings.simulator_url, **simulator)
     gateway = SimulatedPayments(http, settings.simulator_url, **simulator)
@@ -76,7 +76,7 @@ def open_vendors(settings: VendorSettings, http: httpx.AsyncClient) -> Vendors:
 
 
 def open_verifiers(settings: VendorSettings, clock: Callable[[], datetime]) -> Verifiers:
-    """Build what verifies the webhooks of every provider that has a secret here."""
+    """Build the webhook verifiers of every provider whose secret is configured."""
     secret = settings.simulator_signing
     return Verifiers(
         reports={} if secret is None else {messages.NAME: messages.verifier(secret)},
@@ -93,7 +93,7 @@ class _SimulatorOptions(TypedDict):
 
 
 def _simulator_options(settings: VendorSettings) -> _SimulatorOptions:
-    """Return what every adapter of the simulator is told."""
+    """Return the common options of the simulator's adapters."""
     return {
         "timeout": min(settings.provider_timeout, _SIMULATOR_TIMEOUT),
         "absence_window": settings.absence_window,

@@ -1,8 +1,8 @@
-"""Who may ask the simulator for what.
+"""Access control of the simulator.
 
-It shows everybody's texts and signs webhooks to any address, so it must not do so for a page in
-somebody's browser. Every request is checked for its `Host`, its `Origin` and its content type;
-then a call of the vendor's API must be signed and one of the console carry the token. Reading needs
+It shows all texts and signs webhooks to any address, so a web page in a user's browser must not be
+able to use it. Every request is checked for its `Host`, its `Origin` and its content type. A call
+of the vendor's API must also be signed, and one of the console must have the token. Reading needs
 neither while the simulator listens on the loopback interface only. `/healthz` is open.
 """
 
@@ -24,7 +24,7 @@ from simulator.signing import HEADER, verify_request
 
 SHORTEST_SECRET: Final = 16
 LARGEST_BODY: Final = 8 * 1024 * 1024
-"""Bytes; the largest mail, HTML and text, with every character escaped."""
+"""Bytes; the largest e-mail, HTML and text, with every character escaped."""
 
 _TOO_LARGE: Final = problem(413, Code.TOO_LARGE, "the body is too large")
 _NO_TOKEN: Final = problem(
@@ -40,9 +40,9 @@ _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """The secrets, and the names the simulator goes by.
+    """The secrets and the host names of the simulator.
 
-    `bound_to` is the address it listens at, `url` where adapters reach it.
+    `bound_to` is the address it listens on, `url` the address that adapters use.
     """
 
     signing_secret: str
@@ -51,13 +51,13 @@ class Access:
     url: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse secrets that can be guessed."""
+        """Raise ValueError for a short secret."""
         if min(len(self.signing_secret), len(self.token)) < SHORTEST_SECRET:
             raise ValueError(f"a secret has {SHORTEST_SECRET} characters or more")
 
     @property
     def reading_is_open(self) -> bool:
-        """Tell whether only this machine can reach the simulator."""
+        """Return whether only this machine can reach the simulator."""
         if self.bound_to == "localhost":
             return True
         try:
@@ -67,26 +67,26 @@ class Access:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every host name that a request may be addressed to, in lower case."""
+        """Accepted host names, in lower case."""
         named = {self.bound_to, urlsplit(self.url or "").hostname or ""}
         return _LOOPBACK_NAMES | {name.lower() for name in named if name}
 
     def bears_token(self, headers: Headers) -> bool:
-        """Tell whether a request carries the console's token."""
+        """Return whether a request has the console's token."""
         scheme, _, given = headers.get("authorization", "").partition(" ")
         fits = hmac.compare_digest(given.strip().encode(), self.token.encode())
         return fits and scheme.lower() == "bearer"
 
 
 class SameSite:
-    """ASGI middleware in front of everything: no request that a page of another site made."""
+    """ASGI middleware for all routes: refuses requests from pages of other sites."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._names = access.names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse or pass on."""
+        """Handle or refuse a request."""
         app = self._app
         if scope["type"] == "http" and scope["path"] != "/healthz":
             app = self._refusal(scope["method"], Headers(scope=scope)) or app
@@ -107,14 +107,14 @@ class SameSite:
 
 
 class VendorCall:
-    """ASGI middleware in front of the vendor's API: what an adapter asks is signed."""
+    """ASGI middleware of the vendor's API: requires a signature."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse or pass on; the body that was read is given again."""
+        """Handle or refuse a request; the body that was read is passed on."""
         headers = Headers(scope=scope)
         reading = scope["method"] in _READS
         if reading and (self._access.reading_is_open or self._access.bears_token(headers)):
@@ -137,14 +137,14 @@ class VendorCall:
 
 
 class ConsoleCall:
-    """ASGI middleware in front of the simulator's own API: what changes something has the token."""
+    """ASGI middleware of the simulator's own API: requires the token for changes."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse or pass on."""
+        """Handle or refuse a request."""
         open = scope["method"] in _READS and self._access.reading_is_open
         if not open and not self._access.bears_token(Headers(scope=scope)):
             await _NO_TOKEN(scope, receive, send)
@@ -157,26 +157,26 @@ class ConsoleCall:
 
 
 def vendor_checks(access: Access) -> Sequence[Middleware]:
-    """Return what stands in front of the vendor's API."""
+    """Return the middleware of the vendor's API."""
     return [Middleware(VendorCall, access)]
 
 
 def console_checks(access: Access) -> Sequence[Middleware]:
-    """Return what stands in front of the console."""
+    """Return the middleware of the console."""
     return [Middleware(ConsoleCall, access)]
 
 
 def _host_name(host: str) -> str:
-    """Return the name in a Host header, in lower case; empty if there is none."""
+    """Return the name in a Host header, in lower case; empty if missing."""
     found = _HOST.fullmatch(host)
     return "" if found is None else found[1].strip("[]").lower()
 
 
 def _same_site(method: str, host: str, headers: Headers) -> bool:
-    """Tell whether the request came from no page, from one of ours, or by a link that was opened.
+    """Return whether a request comes from no page, from one of ours, or from a followed link.
 
-    Browsers name the page's site in `Origin` whenever they send something or would let the page
-    read the answer, and in `Sec-Fetch-Site` always.
+    Browsers send the page's site in `Origin` whenever they send a body or would let the page read
+    the response, and in `Sec-Fetch-Site` always.
     """
     own = {f"{scheme}://{host.lower()}" for scheme in ("http", "https")}
     if any(origin.lower() not in own for origin in headers.getlist("origin")):
@@ -191,7 +191,7 @@ def _has_body(headers: Headers) -> bool:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Read a body; None if it is too large, or if the client went away."""
+    """Read a body; None if it is too large, or if the client disconnected."""
     parts: list[bytes] = []
     size, more = 0, True
     while more:
@@ -207,7 +207,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the whole body once, then whatever comes next."""
+    """Return a `receive` that yields the whole body once, then the messages that follow."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def give() -> Message:

@@ -1,8 +1,8 @@
-"""What a client hears, including the answers that are none.
+"""Responses of the simulator, including missing ones.
 
-`Silence` and `Reset` are ordinary Starlette responses as far as a route is concerned; they send
-nothing and hold or break the connection instead. How a connection is broken is the business of
-`server`, which hands each request a function for it.
+For a route `Silence` and `Reset` are ordinary Starlette responses; they send nothing and hold or
+break the connection instead. `server` implements the reset and passes each request a function for
+it.
 """
 
 import asyncio
@@ -16,28 +16,28 @@ from simulator.messages.vocabulary import Code
 
 SILENCE_SECONDS = 30.0
 RESET_CONNECTION = "reset_connection"
-"""Key in the ASGI `state` of a request under which `server` puts the function."""
+"""Key of that function in the ASGI `state` of a request."""
 
 
 class Json(Response):
-    """A JSON answer, written compactly by the standard library."""
+    """A compact JSON response."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Encode."""
+        """Encode the content."""
         return json.dumps(content, separators=(",", ":")).encode()
 
 
 def problem(
     status: int, code: Code, message: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """Answer with an error in the vendor's form."""
+    """Return an error response in the vendor's form."""
     return Json({"code": code, "message": message}, status_code=status, headers=headers)
 
 
 class Reset(Response):
-    """Break the connection with a TCP reset where an answer was due."""
+    """Resets the TCP connection instead of responding."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Reset, then wait until the server has noticed."""
@@ -46,14 +46,14 @@ class Reset(Response):
 
 
 class Silence(Response):
-    """Keep the client waiting until it hangs up, half a minute passes or the server stops."""
+    """Sends no response until the client disconnects, 30 seconds pass or the server stops."""
 
     def __init__(self, closing: asyncio.Event) -> None:
         super().__init__()
         self._closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hold the request open without a word."""
+        """Hold the request open."""
         hung_up = asyncio.ensure_future(_disconnect(receive))
         closing = asyncio.ensure_future(self._closing.wait())
         try:

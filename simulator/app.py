@@ -1,4 +1,4 @@
-"""Puts the simulator together: `create_app` builds every part once and wires the routes."""
+"""Builds the simulator: `create_app` builds every part once and wires the routes."""
 
 import asyncio
 import contextlib
@@ -37,10 +37,10 @@ def create_app(
     charge_delay: float = LATER_SECONDS,
     inbound_url: str | None = None,
 ) -> Starlette:
-    """Build a simulator with a state of its own, kept in `data_dir` if one is given.
+    """Build a simulator with a state of its own, stored in `data_dir` if given.
 
     Run it with `simulator.server`: only that server can reset connections. Setting
-    `app.state.closing` ends the requests that are kept waiting for an answer.
+    `app.state.closing` ends the requests that wait without a response.
     """
     closing = asyncio.Event()
     journal = Journal(data_dir)
@@ -86,7 +86,7 @@ async def _malformed(request: Request, error: Exception) -> Response:
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
-    """Answer for paths and methods there are none of."""
+    """Return the response for unknown paths and methods."""
     assert isinstance(error, HTTPException)
     code = Code.NOT_FOUND if error.status_code == 404 else Code.MALFORMED
     return problem(error.status_code, code, error.detail, dict(error.headers or {}))

@@ -1,13 +1,13 @@
-"""Time as the simulator tells it: aware, UTC, written with milliseconds and a Z."""
+"""Timestamps of the simulator: aware, UTC, written with milliseconds and a Z."""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Read the clock."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 def iso(moment: datetime) -> str:
-    """Write a UTC moment as ISO 8601."""
+    """Format a UTC moment as ISO 8601."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

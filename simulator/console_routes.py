@@ -1,4 +1,4 @@
-"""The simulator's own API: see what arrived, play a person who answers, cause trouble."""
+"""The simulator's own API: read deliveries, send inbound messages, inject faults."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from simulator.messages.views import delivery_view
 
 
 class ConsoleRoutes:
-    """Handlers for tests, demos and integrators; faults never strike here."""
+    """Handlers for tests, demos and integrators; faults never affect them."""
 
     def __init__(self, carrier: Carrier, inbox: Inbox, switch: FaultSwitch) -> None:
         self._carrier = carrier
@@ -26,7 +26,7 @@ class ConsoleRoutes:
         self._switch = switch
 
     def routes(self, console: Sequence[Middleware]) -> list[Route]:
-        """List the routes, all but one behind the console's checks."""
+        """Return the routes; all but /healthz require the console's checks."""
         routes = (
             ("/deliveries", self.deliveries, ["GET"]),
             ("/inbound", self.inbound, ["POST"]),
@@ -39,11 +39,11 @@ class ConsoleRoutes:
         ]
 
     async def health(self, request: Request) -> Response:
-        """Say that the server runs."""
+        """Return 200 while the server runs."""
         return Json({"status": "ok"})
 
     async def deliveries(self, request: Request) -> Response:
-        """List the copies that reached a person; without `to`, that reached anybody.
+        """List the delivered copies, of one recipient if `to` is given.
 
         `limit` shows the newest few only; `count` still counts all.
         """
@@ -54,18 +54,18 @@ class ConsoleRoutes:
         return Json({"count": len(copies), "items": items})
 
     async def inbound(self, request: Request) -> Response:
-        """Have a person send an SMS."""
+        """Send an SMS as a recipient."""
         event_id = self._inbox.receive(await _fields(request), utc_now())
         return Json({"eventId": event_id, "status": "accepted"}, status_code=202)
 
     async def inbound_url(self, request: Request) -> Response:
-        """Show or set where inbound messages are posted."""
+        """Show or set the webhook URL of inbound messages."""
         if request.method == "POST":
             self._inbox.redirect(await _fields(request))
         return Json({"url": self._inbox.url})
 
     async def faults(self, request: Request) -> Response:
-        """Show, change or clear the faults in force."""
+        """Show, change or clear the injected faults."""
         if request.method == "DELETE":
             self._switch.faults = Faults()
         elif request.method == "POST":
@@ -74,13 +74,13 @@ class ConsoleRoutes:
 
 
 def _recipient(request: Request) -> str | None:
-    """Read `to`; a plus sign typed as it is arrives as a blank, which no number begins with."""
+    """Parse `to`; an unencoded plus sign is decoded as a space, which begins no number."""
     to = request.query_params.get("to")
     return "+" + to.lstrip() if to and to.startswith(" ") else to
 
 
 def _limit(request: Request) -> int | None:
-    """Read `limit`, the number of items wanted."""
+    """Parse `limit`, the maximum number of items."""
     limit = request.query_params.get("limit")
     if limit is None:
         return None

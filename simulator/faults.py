@@ -1,7 +1,7 @@
-"""Trouble on demand: slow answers, random failures, a vendor that is down.
+"""Injected faults: slow responses, random failures, an unavailable vendor.
 
-Faults strike the vendor's own API before it looks at a request, so nothing that was hit by one
-was ever accepted. Reports under way, `/deliveries` and `/faults` itself are not touched.
+Faults apply to the vendor's API before it inspects a request, so a request that failed was never
+accepted. Scheduled reports, `/deliveries` and `/faults` itself are not affected.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ _UNAVAILABLE = problem(503, Code.UNAVAILABLE, "the service is unavailable")
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The trouble in force; the defaults are none."""
+    """The current faults; the defaults are none."""
 
     latency_ms: float = 0
     error_rate: float = 0
     down: bool = False
 
     def document(self) -> dict[str, Any]:
-        """Render as the API shows it."""
+        """Return the JSON view."""
         return {"latencyMs": self.latency_ms, "errorRate": self.error_rate, "down": self.down}
 
     def changed(self, fields: Mapping[str, Any]) -> "Faults":
-        """Apply the named fields; those left out stay as they are.
+        """Return a copy with the named fields changed.
 
         Raises:
             Malformed: an unknown field, or a value out of its range.
@@ -60,21 +60,21 @@ def _within(fields: Mapping[str, Any], name: str, default: float, most: float) -
 
 
 class FaultSwitch:
-    """Holds the faults in force, for the console to set and the gate to obey."""
+    """Holds the current faults; the console sets them and `FaultGate` applies them."""
 
     def __init__(self) -> None:
         self.faults = Faults()
 
 
 class FaultGate:
-    """ASGI middleware in front of every route of the vendor's API."""
+    """ASGI middleware of every route of the vendor's API."""
 
     def __init__(self, app: ASGIApp, switch: FaultSwitch) -> None:
         self._app = app
         self._switch = switch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait, refuse or let through."""
+        """Delay, refuse or handle a request."""
         if self._switch.faults.latency_ms:
             await asyncio.sleep(self._switch.faults.latency_ms / 1000)
         app = _UNAVAILABLE if _strikes(self._switch.faults) else self._app

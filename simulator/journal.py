@@ -1,8 +1,8 @@
-"""The simulator's memory on disk: one SQLite table of small documents.
+"""Persists the simulator's state: one SQLite table of small documents.
 
-With a data folder, everything the carrier has to remember is put here and read back at the next
-start. A thread of its own writes what has gathered, one transaction for all of it, so that the
-event loop never waits for a disk. Without a data folder nothing is kept and nothing is done.
+With a data folder the carrier's state is written here and read back at the next start. A writer
+thread commits pending writes in one transaction, so that the event loop never waits for the disk.
+Without a data folder nothing is stored.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.02
-"""How long writes gather; an accepted message is on disk long before its first report."""
+"""Seconds that writes are batched; an accepted message is on disk long before its first report."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (
@@ -28,8 +28,8 @@ CREATE TABLE IF NOT EXISTS record (
 ) WITHOUT ROWID
 """
 
-# One statement for a whole batch: sqlite3 lets go of the interpreter lock once per statement
-# executed, and taking it back from a busy event loop costs far more than the insert itself.
+# One statement for a whole batch: sqlite3 releases the GIL once per executed statement, and taking
+# it back from a busy event loop costs far more than the insert itself.
 _PUT = """
 INSERT OR REPLACE INTO record (kind, id, document)
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
@@ -38,7 +38,7 @@ FROM json_each(?)
 
 
 class Kind(StrEnum):
-    """What a record is about."""
+    """Kind of a record."""
 
     MESSAGE = "message"
     INBOUND = "inbound"
@@ -51,7 +51,7 @@ class Kind(StrEnum):
 
 
 class Journal:
-    """Remembers documents by kind and id; the last one put under a name wins."""
+    """Stores documents by kind and id; the last write wins."""
 
     def __init__(self, data_dir: Path | None) -> None:
         self._path = None if data_dir is None else data_dir / "simulator.sqlite3"
@@ -61,7 +61,7 @@ class Journal:
         self._writer: threading.Thread | None = None
 
     def open(self) -> None:
-        """Create the file where there is none and start the writer."""
+        """Create the file if missing and start the writer."""
         if self._path is None:
             return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,21 +72,21 @@ class Journal:
         self._writer.start()
 
     def _close_to_others(self, path: Path) -> None:
-        """Let nobody else read the file; SQLite gives the files beside it the same mode."""
+        """Make the file private; SQLite gives its auxiliary files the same mode."""
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
         for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
             if file.exists():
                 file.chmod(0o600)
 
     def put(self, kind: Kind, id: str, document: dict[str, Any]) -> None:
-        """Remember a document; returns at once, the writer follows within moments."""
+        """Store a document; returns at once, the writer commits it soon after."""
         if self._writer is None:
             return
         self._pending.append((kind, id, document))
         self._wanted.set()
 
     def load(self, kind: Kind) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Read back all documents of a kind, in no particular order."""
+        """Read all documents of a kind, in no particular order."""
         if self._path is None:
             return
         with self._connection() as db:
@@ -95,7 +95,7 @@ class Journal:
             yield id, json.loads(document)
 
     async def close(self) -> None:
-        """Write what is still in memory and stop the writer."""
+        """Write pending documents and stop the writer."""
         if self._writer is None:
             return
         writer, self._writer = self._writer, None
@@ -113,7 +113,7 @@ class Journal:
             self._flush(db)
 
     def _flush(self, db: sqlite3.Connection) -> None:
-        """Write what has gathered; on failure it stays, for the next attempt."""
+        """Write pending documents; on failure they stay pending for the next attempt."""
         batch = self._pending[:]
         if not batch:
             return

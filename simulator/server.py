@@ -1,8 +1,7 @@
-"""Runs the simulator under uvicorn, with the two things a vendor gone wrong needs.
+"""Runs the simulator under uvicorn, with connection resets and a bounded shutdown.
 
-A connection can be reset at the TCP level, which no ASGI application can do by itself: every
-request carries a function for it in its ASGI state. And the server stops within two seconds
-although requests are kept waiting on purpose.
+An ASGI application cannot reset a TCP connection, so every request has a function for it in its
+ASGI state. The server stops within two seconds although some requests wait without a response.
 """
 
 import asyncio
@@ -32,41 +31,43 @@ KEEP_ALIVE_SECONDS = 60
 GRACE_SECONDS = 1
 
 _GC_THRESHOLDS = (20_000, 50, 1000)
-"""Messages are kept for good and hold no cycles: looking for some, often, only costs pauses."""
+"""Messages are never freed and hold no cycles: frequent garbage collections would only cause
+pauses.
+"""
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class ResettableProtocol(HttpProtocol):
-    """uvicorn's HTTP protocol, whose requests know how to reset their connection."""
+    """uvicorn's HTTP protocol, with a connection reset for its requests."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Give the requests of this connection the function."""
+        """Pass the reset function to the requests of this connection."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, RESET_CONNECTION: self._reset_connection}
 
     def _reset_connection(self) -> None:
-        """Close without lingering: the kernel drops what is unsent and answers with RST."""
+        """Close with SO_LINGER 0: the kernel drops unsent data and sends RST."""
         connection = self.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.transport.abort()
 
 
 class SimulatorServer(uvicorn.Server):
-    """A uvicorn server that lets go of the requests kept waiting before it stops."""
+    """A uvicorn server that ends the requests without a response before it stops."""
 
     def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Release what hangs, then stop as usual."""
+        """End the waiting requests, then shut down."""
         self._app.state.closing.set()
         await super().shutdown(sockets)
 
 
 def build_server(app: Starlette, *, host: str, port: int) -> SimulatorServer:
-    """Configure a server for an application made by `create_app`; port 0 takes a free one."""
+    """Configure a server for an application of `create_app`; port 0 uses a free one."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -90,7 +91,7 @@ def serve(
     data_dir: Path | None,
     inbound_url: str | None = None,
 ) -> None:
-    """Run a simulator until it is told to stop."""
+    """Run a simulator until it is stopped."""
     gc.set_threshold(*_GC_THRESHOLDS)
     app = create_app(access=access, data_dir=data_dir, inbound_url=inbound_url)
     with contextlib.suppress(KeyboardInterrupt):

@@ -1,7 +1,7 @@
-"""How webhooks, and an adapter's calls, are signed: HMAC-SHA256 with one shared secret.
+"""Signatures of webhooks and of adapter calls: HMAC-SHA256 with one shared secret.
 
-A webhook's signature is over time and body; that of a call also over method and target, so that
-neither can stand in for the other: no JSON document begins with a method.
+A webhook's signature covers time and body; that of a call also method and target. Neither can
+replace the other, because no JSON document begins with a method.
 """
 
 import hashlib
@@ -21,9 +21,9 @@ def signature(secret: str, body: bytes, timestamp: int | None = None) -> str:
 
 
 def verify_request(secret: str, given: str, method: str, target: bytes, body: bytes) -> bool:
-    """Tell whether a call is signed by this secret, at most five minutes ago.
+    """Return whether a call was signed with this secret at most five minutes ago.
 
-    `target` is path and query as they were sent; signed is `t.METHOD target\\n` and the body.
+    `target` is path and query as sent; the signed text is `t.METHOD target\\n` and the body.
     """
     fields = dict(part.partition("=")[::2] for part in given.split(","))
     t = fields.get("t", "")

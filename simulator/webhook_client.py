@@ -1,8 +1,8 @@
-"""The smallest HTTP client that can post a webhook fast.
+"""A minimal HTTP client for webhooks.
 
-A report costs one POST whose answer matters only by its status. A full client spends several
-times as much on that as the simulator spends on all the rest, on cores it shares with the
-system under test; so this one keeps connections alive, reads the status line, and is done.
+A report is one POST of which only the status matters. A full client would use several times the CPU
+of the rest of the simulator, on cores that it shares with the system under test. This one keeps
+connections alive and parses only the status line and what it needs to reuse the connection.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ CONNECTIONS_PER_ORIGIN = 200
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL, taken apart once."""
+    """A parsed URL."""
 
     host: str
     port: int
@@ -29,13 +29,13 @@ class Target:
 
     @property
     def origin(self) -> tuple[str, int, bool]:
-        """What connections can be shared by."""
+        """Key by which connections are shared."""
         return self.host, self.port, self.secure
 
 
 @lru_cache(maxsize=1024)
 def target(url: str) -> Target:
-    """Take an absolute http(s) URL apart."""
+    """Parse an absolute http(s) URL."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -52,11 +52,11 @@ class WebhookClient:
         self._tls: ssl.SSLContext | None = None
 
     async def post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        """Post once and return the status of the answer.
+        """Post once and return the status of the response.
 
         Raises:
-            OSError: no connection, or it broke before an answer came.
-            TimeoutError: no answer within five seconds.
+            OSError: no connection, or it broke before a response came.
+            TimeoutError: no response within five seconds.
         """
         to = target(url)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -85,7 +85,8 @@ class WebhookClient:
             try:
                 return await self._ask(connection, origin, request)
             except _Stale:
-                continue  # the peer hung up while we were idle: nothing was read, ask afresh
+                # the peer closed the idle connection before it read anything: retry on a new one
+                continue
         _, connection = await asyncio.get_running_loop().create_connection(
             _Connection, to.host, to.port, ssl=self._context() if to.secure else None
         )
@@ -107,12 +108,12 @@ class WebhookClient:
 
 
 class _Stale(ConnectionError):
-    """A kept-alive connection was closed before it answered anything."""
+    """A kept-alive connection was closed before any response."""
 
 
 @dataclass(slots=True)
 class _Origin:
-    """Connections to one host and port, and the right to use one."""
+    """Connections to one host and port, and their semaphore."""
 
     idle: deque["_Connection"] = field(default_factory=deque)
     slots: asyncio.Semaphore = field(
@@ -131,24 +132,24 @@ class _Connection(asyncio.Protocol):
         self._used = False
 
     async def ask(self, request: bytes) -> int:
-        """Send one request and await the status of its answer."""
+        """Send one request and await the status of its response."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.closed = True
         if self._transport is not None:
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin. (uvloop's transports are no instances of asyncio's classes, hence the cast.)"""
+        """Store the transport. (uvloop's transports are not asyncio's classes, hence the cast.)"""
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits; a connection that had served before may simply have been stale."""
+        """Fail the pending request; as stale if the connection was reused and nothing arrived."""
         self.closed = True
         if self._answer is not None and not self._answer.done():
             stale = self._used and not self._buffer
@@ -157,7 +158,7 @@ class _Connection(asyncio.Protocol):
             )
 
     def data_received(self, data: bytes) -> None:
-        """Collect until the answer is complete, or until it is not worth waiting for more."""
+        """Buffer data until the response is complete or cannot be parsed."""
         self._buffer += data
         if self._answer is None or self._answer.done():
             return
@@ -177,7 +178,7 @@ class _Connection(asyncio.Protocol):
 
 
 def _read_answer(received: bytes) -> tuple[int, bool] | None:
-    """Read the status and whether the connection can be used again; None: not all there yet."""
+    """Parse the status and whether the connection can be reused; None if incomplete."""
     head, found, body = received.partition(b"\r\n\r\n")
     if not found:
         return None
@@ -193,7 +194,7 @@ def _read_answer(received: bytes) -> tuple[int, bool] | None:
 
 
 def _content_length(head: bytes, status: int) -> int | None:
-    """The length of the body if it is told plainly; otherwise the connection is not kept."""
+    """Return the length of the body, or None if it is ambiguous and the connection must close."""
     if status in (204, 304):
         return 0
     for line in head.split(b"\r\n")[1:]:

@@ -1,7 +1,7 @@
 """Sends webhooks to callback URLs: signed, in order, repeated until answered.
 
-The reports of one message go out one after the other, each after the one before was answered or
-has failed once; a failed one is then repeated on its own, with the same event id and a fresh
+The reports of one message are sent one after the other, each after the previous one was answered or
+has failed once. A failed one is then retried separately, with the same event id and a fresh
 signature, for a minute.
 """
 
@@ -27,7 +27,7 @@ LONGEST_PAUSE_SECONDS = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """One payload for one URL, sent from `due` on; `times` > 1 sends duplicates on purpose."""
+    """One payload for one URL, sent at `due`; `times` > 1 sends duplicates on purpose."""
 
     url: str
     payload: dict[str, Any]
@@ -44,11 +44,11 @@ class WebhookSender:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def send(self, webhooks: Sequence[Webhook], on_delivered: Callable[[], None]) -> None:
-        """Send these in order; call back once each was answered or given up."""
+        """Send these in order; call back when each was answered or given up."""
         self._start(self._send_in_order(webhooks, on_delivered))
 
     async def close(self) -> None:
-        """Cancel what is still being sent; what must survive is in the journal."""
+        """Cancel what is still being sent; unsent webhooks are in the journal."""
         tasks = list(self._tasks)
         for work in tasks:
             work.cancel()
@@ -76,7 +76,7 @@ class WebhookSender:
         on_delivered()
 
     async def _retry(self, url: str, body: bytes) -> None:
-        """Repeat a failed webhook with growing pauses until a minute has passed."""
+        """Retry a failed webhook with back-off for a minute."""
         give_up = time.monotonic() + REPEAT_FOR_SECONDS
         pause = FIRST_PAUSE_SECONDS
         while time.monotonic() + pause < give_up:
@@ -87,11 +87,11 @@ class WebhookSender:
         log.warning("webhook given up after a minute", extra={"url": url})
 
     async def _post(self, url: str, body: bytes) -> bool:
-        """Post once; return whether the answer was a 2xx."""
+        """Post once; return whether the response was a 2xx."""
         try:
             status = await self._webhook_client.post(
                 url, body, {HEADER: signature(self._secret, body)}
             )
-        except (OSError, UnicodeError):  # no way there, no answer in time, no such host name
+        except (OSError, UnicodeError):  # unreachable, timed out, or an invalid host name
             return False
         return 200 <= status < 300

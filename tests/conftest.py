@@ -1,6 +1,6 @@
-"""The real parts every test may use: one Postgres and one Temporal server per test process.
+"""Shared servers of the tests: one Postgres and one Temporal server per test process.
 
-Tests share them and never clean up: each works under a tenant of its own.
+Tests share them and never clean up: each uses a tenant of its own.
 """
 
 import os
@@ -24,7 +24,7 @@ from tests.stack import async_url
 from workflows.client import register_search_attributes
 from workflows.payloads import data_converter
 
-# No example fails by the clock: the machine may be busy.
+# No example has a time limit: the machine may be busy.
 hypothesis.register_profile("steady", deadline=None)
 hypothesis.load_profile("steady")
 
@@ -33,8 +33,8 @@ hypothesis.load_profile("steady")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of an xdist_group on one worker.
 
-    xdist 3.8 writes the group where pytest 9.2 no longer looks: every worker would bring up stacks
-    of its own.
+    xdist 3.8 stores the group where pytest 9.2 no longer reads it; without this every worker would
+    start stacks of its own.
     """
     for item in items:
         group = item.get_closest_marker("xdist_group")
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment() -> None:
-    """Keep the settings of whoever runs the tests out of them."""
+    """Remove the caller's settings from the environment."""
     for name in list(os.environ):
         if name.startswith(("HEXAVOX_", "TEMPORAL_")) or name == "DATABASE_URL":
             del os.environ[name]
@@ -52,14 +52,14 @@ def clean_environment() -> None:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A server without durability: quick, and gone afterwards."""
+    """A fast server without durability, removed afterwards."""
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def database_url(postgres: EmbeddedPostgres) -> str:
-    """A database made by the real migrations; a plain postgresql:// address."""
+    """URL of a migrated database, in plain postgresql:// form."""
     command.upgrade(alembic_config(async_url(postgres.url)), "head")
     mark_row_ids(postgres.url)
     return postgres.url
@@ -75,13 +75,13 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def owner(database: Database) -> Owner:
-    """A tenant of the test's own, with one merchant and a sender number."""
+    """A tenant of the test, with one merchant and a sender number."""
     return await make_owner(database)
 
 
 @pytest.fixture(scope="session")
 def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTemporal]:
-    """A server of which every setting is that of `hexavox dev`."""
+    """A server with the settings of `hexavox dev`."""
     folder: Path = tmp_path_factory.mktemp("temporal")
     with EmbeddedTemporal(database=folder / "temporal.db") as server:
         yield server

@@ -1,4 +1,4 @@
-"""The contact key of the tests, and the keys that contacts have under it."""
+"""The contact key of the tests."""
 
 from pathlib import Path
 from typing import Final

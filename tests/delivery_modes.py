@@ -1,4 +1,4 @@
-"""Tenants of another delivery mode than that of the fixtures."""
+"""Tenants in another delivery mode than the fixtures'."""
 
 from sqlalchemy import text
 
@@ -14,9 +14,9 @@ _TABLES = {
 
 
 async def make_over(db: WriteSession, tenant_id: int, mode: DeliveryMode) -> None:
-    """Make a fixture's tenant one that was created in another mode, with all its rows.
+    """Move a fixture's tenant to another mode, with all its rows.
 
-    The database refuses this: it is done as the superuser, without triggers and foreign keys.
+    The database refuses this, so it is done as superuser, without triggers and foreign keys.
     """
     await db.execute(text("SET LOCAL session_replication_role = replica"))
     for table, column in _TABLES.items():

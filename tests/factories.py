@@ -1,4 +1,4 @@
-"""Rows to test with: keyword-only, sane defaults, a tenant of its own for every test."""
+"""Rows for tests: keyword-only, with defaults, and a tenant of its own for every test."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ NO_LIMITS: Final[dict[str, Any]] = dict.fromkeys(
     + ["failed_login_rate", "failed_login_burst", "refusal_rate", "refusal_burst"],
     1_000_000,
 )
-"""Settings under which a test suite is not taken for a flood."""
+"""Settings under which a test suite exceeds no rate limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Owner:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What an integrator sends to be known."""
+        """The headers that authenticate the integrator."""
         return {"X-API-KEY": self.api_key, "X-API-SECRET": self.api_secret}
 
 
@@ -76,7 +76,7 @@ async def make_owner(
 ) -> Owner:
     """Create a tenant with one merchant, its accounts, a sender and a key.
 
-    It may buy credits at any price, unless a test is about the price list.
+    It may buy credits at any price, except in tests of the price list.
     """
     now = datetime.now(UTC)
     name, external_id = unique("tenant"), unique("merchant")
@@ -167,7 +167,7 @@ async def make_owner(
 async def make_paid(
     db: WriteSession, tenant_id: int, merchant_id: int, units: int, *, fulfilled: bool = True
 ) -> int:
-    """Add a payment for SMS credits that no gateway here was asked for; return its id."""
+    """Add a payment of SMS credits without a gateway; return its id."""
     now = datetime.now(UTC)
     payment = Payment(
         delivery_mode=DeliveryMode.SIMULATOR,
@@ -241,7 +241,7 @@ class _NotAccepted(Exception):
 async def try_accept(
     database: Database, message: NewMessage
 ) -> AcceptedMessage | KeyTaken | NotFunded:
-    """Accept a message as the API does: all of it, or nothing is left behind."""
+    """Accept a message as the API does, in one transaction."""
     try:
         async with database.transaction() as db:
             outcome = await acceptance.accept(db, message)
@@ -262,7 +262,7 @@ async def make_message(database: Database, message: NewMessage) -> int:
 async def claim_once(
     db: WriteSession, tenant_id: int, message_id: int, at: datetime, *, provider: str = "p"
 ) -> None:
-    """Lock a message and claim it for its first attempt, unless somebody did or it has ended."""
+    """Lock a message and claim it for its first attempt, unless it is claimed or has ended."""
     ids = {"tenant_id": tenant_id, "message_id": message_id}
     status = await db.scalar(
         text(
@@ -278,7 +278,7 @@ async def claim_once(
 
 
 async def say(database: Database, owner: Owner, *, contact: str, status: ConsentStatus) -> None:
-    """Write down a consent for SMS, as if it had been there before."""
+    """Insert a consent for SMS, as of an earlier time."""
     now = datetime.now(UTC)
     async with database.transaction() as db:
         db.add(
@@ -309,7 +309,7 @@ async def add_card(
     flat: str = "0",
     valid_in_days: float = -1000,
 ) -> Rate:
-    """Add a version to a rate card, behind the importer's back: it may be older than today."""
+    """Insert a version of a rate card directly, so that it may lie in the past."""
     now = datetime.now(UTC)
     rate = Rate(
         tenant_id=tenant_id,
@@ -338,7 +338,7 @@ async def add_price(
     currency: str = "USD",
     valid_in_days: float = -1000,
 ) -> None:
-    """Add a version to the price list of a tenant, behind the importer's back; 0 is everybody."""
+    """Insert a version of a tenant's price list directly; tenant 0 is all tenants."""
     now = datetime.now(UTC)
     async with database.transaction() as db:
         db.add(
@@ -355,7 +355,7 @@ async def add_price(
 
 
 async def load_sample(database: Database) -> None:
-    """Import the sample's rate card as the defaults of every tenant, as `hexavox dev` does."""
+    """Import the sample rate card as the default of all tenants, as `hexavox dev` does."""
     async with database.transaction() as db:
         now = await lock_rates(db)
         lines, bad = read_rates(RATES.read_text(), now)

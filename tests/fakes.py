@@ -1,4 +1,4 @@
-"""Stand-ins for steps: a fake answers what the test says and remembers what it was asked."""
+"""Fakes of workflow steps: scripted answers, and a record of the inputs."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -67,11 +67,11 @@ def fake(
 def fake(
     step: Callable[..., Awaitable[Any]], *answers: Any, repeat_last: bool = False
 ) -> tuple[Activity, list[Any]]:
-    """Return an activity that goes by the step's name, and the list of what it is asked.
+    """Return an activity with the step's name, and the list of its inputs.
 
     An answer is a value to return, an exception to raise, or a function of the step's input that
-    returns either way. With `repeat_last` the last one is given for ever; otherwise a call too
-    many fails the workflow for good, so that no test waits for it.
+    returns either. With `repeat_last` the last one is repeated; otherwise a call too many fails the
+    workflow non-retryably, so that no test waits for it.
     """
     name = name_of(step)
     asked: list[Any] = []
@@ -93,11 +93,12 @@ def fake(
             raise given
         return given
 
-    # Without __dict__: it holds the step's own definition. The wrapped signature gives the types.
+    # Without __dict__, which holds the step's own definition. The wrapped signature gives the
+    # types.
     return activity.defn(name=name)(wraps(step, updated=())(answer)), asked
 
 
 def name_of(step: Callable[..., Any]) -> str:
-    """Return the name under which Temporal knows a step or its fake."""
+    """Return the Temporal name of a step or its fake."""
     definition = activity._Definition.must_from_callable(step)
     return cast(str, definition.name)

@@ -1,4 +1,4 @@
-"""Messages of every shape that has recipients: an SMS, a call, and mails to one or several."""
+"""Messages of every shape that has recipients: an SMS, a call, and e-mails to one or several."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,11 +17,11 @@ from tests.factories import Owner, make_message, new_message
 
 RECIPIENTS = ("maria@example.com", "john@example.com", "ann@example.com")
 THE_TENANT = 0
-"""Whose suppressions hold for the tenant's own mail."""
+"""Merchant id of suppressions that apply to the tenant's own e-mail."""
 
 
 class AllChannels(Scripted):
-    """A provider that carries everything."""
+    """A provider that supports all channels."""
 
     channels = frozenset(Channel)
 
@@ -66,7 +66,7 @@ async def accept(database: Database, message: NewMessage) -> int:
 async def opt_out(
     db: WriteSession, owner: Owner, contact: str, channel: Channel = Channel.EMAIL
 ) -> None:
-    """Write an opt-out down as the API does, in a transaction of the caller's."""
+    """Write an opt-out as the API does, in a transaction of the caller's."""
     await lock_contact(
         db, owner.tenant_id, owner.merchant_id, channel, key_of(contact), shared=False
     )
@@ -80,7 +80,7 @@ async def said(
     status: ConsentStatus,
     channel: Channel = Channel.EMAIL,
 ) -> None:
-    """Write down what a contact says."""
+    """Write a contact's consent."""
     await write_consent(
         db,
         tenant_id=owner.tenant_id,

@@ -1,4 +1,4 @@
-"""Brands and campaigns as integrators write them; each is right as it is."""
+"""Valid brands and campaigns as request bodies."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that can go mute: what it is sent is taken and never passed on."""
+"""A TCP proxy that can stop forwarding: it accepts data and never passes it on."""
 
 import asyncio
 from contextlib import suppress
@@ -9,8 +9,8 @@ from typing import Self
 class Proxy:
     """Listens on a port of its own and forwards to another on this machine.
 
-    Connections that were open while it was mute stay mute for ever, as behind a firewall that has
-    forgotten them: no byte, no FIN and no RST comes any more.
+    Connections that were open while it was muted stay dead for ever, as behind a firewall that has
+    dropped their state: no byte, no FIN and no RST arrives any more.
     """
 
     def __init__(self, port: int) -> None:
@@ -18,9 +18,9 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._mute = False
         self.asked = 0
-        """How often a client has said something."""
+        """Number of requests from clients."""
         self.unanswered: bytes | None = None
-        """The connection that next says this is passed no answer any more."""
+        """The connection that sends this next gets no response."""
         self._forwarding: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -42,13 +42,13 @@ class Proxy:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port it listens on."""
         assert self._server is not None
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     def mute(self) -> None:
-        """Forward nothing any more, for every connection there is or will be."""
+        """Stop forwarding on all current and future connections."""
         self._mute = True
         for task in self._forwarding:
             task.cancel()

@@ -1,4 +1,4 @@
-"""The secrets that tests share. None is shorter than 16 characters, or settings refuse it."""
+"""Secrets of the tests, of at least 16 characters as settings require."""
 
 from typing import Final
 

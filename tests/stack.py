@@ -1,4 +1,4 @@
-"""The whole system as processes of its own: simulator, worker and API on a real database."""
+"""The whole system as separate processes: simulator, worker and API on a real database."""
 
 import os
 import signal
@@ -37,6 +37,7 @@ SHORT_WAITS = {
     "HEXAVOX_PAYMENT_POLL_LONGEST": "PT0.5S",
     "HEXAVOX_PAYMENT_RETRY_EVERY": "PT0.3S",
     "HEXAVOX_PAYMENT_HORIZON": "PT6S",
+    "HEXAVOX_PAYMENT_MISMATCH_WAIT": "PT2S",
     "HEXAVOX_LAG_ALLOWED": "PT60S",  # a slow machine refuses nothing
     "HEXAVOX_SWEEP_EVERY": "PT1S",
     "HEXAVOX_SWEEP_GRACE": "PT2S",
@@ -46,7 +47,7 @@ SHORT_WAITS = {
 
 
 def free_port() -> int:
-    """Return a loopback port nobody listens on."""
+    """Return a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -59,9 +60,9 @@ def async_url(url: str) -> str:
 
 
 def make_database(server: EmbeddedPostgres, name: str) -> str:
-    """Create and migrate a database that only one stack uses; return its address.
+    """Create and migrate a database for one stack; return its URL.
 
-    A stack looks after every row it finds, so it must never share one with other tests.
+    A stack processes every row it finds, so it must not share a database with other tests.
     """
     url = server.url.rpartition("/")[0] + "/" + name
     with psycopg.connect(server.url, autocommit=True) as db:
@@ -73,7 +74,7 @@ def make_database(server: EmbeddedPostgres, name: str) -> str:
 
 @dataclass
 class Stack:
-    """The processes, each of which a test may kill and start again."""
+    """The processes; a test may kill and restart each."""
 
     database_url: str
     temporal_address: str
@@ -98,7 +99,7 @@ class Stack:
         trace: TracebackType | None,
     ) -> None:
         for process in self.processes.values():
-            process.send_signal(signal.SIGCONT)  # a frozen one could not end
+            process.send_signal(signal.SIGCONT)  # a frozen process cannot end
             process.terminate()
         for process in self.processes.values():
             try:
@@ -121,11 +122,11 @@ class Stack:
 
     @property
     def console_headers(self) -> dict[str, str]:
-        """What a request that changes something at the simulator's console carries."""
+        """The authorization of requests to the simulator's console."""
         return {"Authorization": f"Bearer {SIMULATOR_TOKEN}"}
 
     def environment(self, name: str = "worker") -> dict[str, str]:
-        """Return what a process is told; of several workers each has a port of its own."""
+        """Return the environment of a process; each of several workers has a port of its own."""
         worker = name if name in self.ports else "worker"
         return {
             "PATH": os.environ["PATH"],
@@ -148,7 +149,7 @@ class Stack:
     def start(self, name: str, *, wait: bool = True) -> None:
         """Start a process; its output goes to `<name>.log`.
 
-        What follows a dash tells it from others of its kind: `worker-2` is a second worker.
+        A suffix after a dash distinguishes several of a kind: `worker-2` is a second worker.
         """
         self.ports.setdefault(name, free_port())
         log = (self.folder / f"{name}.log").open("ab")
@@ -164,7 +165,7 @@ class Stack:
             self.await_ready(name)
 
     def await_ready(self, name: str, *, seconds: float = 40) -> None:
-        """Wait until a process answers."""
+        """Wait until a process responds."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.processes[name].poll() is not None:
@@ -178,26 +179,26 @@ class Stack:
         raise AssertionError(f"{name} did not come up:\n{self.log(name)[-3000:]}")
 
     def kill(self, name: str) -> None:
-        """End a process at once, as a crash does."""
+        """Kill a process, as a crash does."""
         self.processes[name].send_signal(signal.SIGKILL)
         self.processes[name].wait()
 
     def runs(self, name: str) -> bool:
-        """Tell whether a process is there."""
+        """Return whether a process exists."""
         return name in self.processes and self.processes[name].poll() is None
 
     def stop(self, name: str) -> None:
-        """End a process politely, as a deployment does."""
+        """Terminate a process gracefully, as a deployment does."""
         process = self.processes.pop(name)
         process.terminate()
         process.wait(15)
 
     def freeze(self, name: str) -> None:
-        """Stop a process in its tracks."""
+        """Suspend a process (SIGSTOP)."""
         self.processes[name].send_signal(signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
-        """Let a frozen process go on."""
+        """Resume a suspended process (SIGCONT)."""
         self.processes[name].send_signal(signal.SIGCONT)
 
     def log(self, name: str) -> str:
@@ -205,7 +206,7 @@ class Stack:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def deliveries(self, to: str) -> list[dict[str, Any]]:
-        """Return the copies that really reached a person."""
+        """Return the copies that reached a recipient."""
         answer = httpx.get(
             f"{self.simulator_url}/deliveries", params={"to": to}, timeout=5, trust_env=False
         )

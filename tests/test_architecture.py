@@ -1,4 +1,4 @@
-"""The structural promises: what a newcomer may rely on without reading everything."""
+"""Structural rules of the code base."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ HEAVY = ("sqlalchemy", "sqlmodel", "psycopg", "pydantic", "httpx", "fastapi", "s
 
 
 def modules(*folders: str) -> list[Path]:
-    """Every Python file below these folders, each of which must have some."""
+    """Return every Python file below these folders, each of which must have some."""
     found = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in folders}
     assert [folder for folder, paths in found.items() if not paths] == []
     return [path for paths in found.values() for path in paths]
@@ -32,7 +32,7 @@ CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "perf_counte
 
 
 def clocks_read_at_import(tree: ast.AST) -> Iterator[str]:
-    """Yield the calls of a clock that are made when a module is imported.
+    """Yield the calls of a clock that run when a module is imported.
 
     Decorators and defaults of functions are evaluated then, their bodies are not.
     """
@@ -56,7 +56,7 @@ def _is_clock(called: ast.expr) -> bool:
 
 
 def imports_that_build_statements(tree: ast.AST) -> Iterator[str]:
-    """Yield what is imported of SQLAlchemy or SQLModel, but for the errors that are handled."""
+    """Yield imports of SQLAlchemy or SQLModel, except for errors that are handled."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):

@@ -1,7 +1,7 @@
-"""How a process reaches Temporal. Not workflow code.
+"""Connects a process to Temporal. Not workflow code.
 
 Address, namespace, API key and mTLS come from Temporal's own environment variables or profile file,
-so that its command line tool and this system are configured alike.
+so its command line tool and this system share their configuration.
 """
 
 import logging
@@ -22,7 +22,7 @@ from workflows.payloads import data_converter
 log = logging.getLogger(__name__)  # noqa: TID251 - this is not workflow code
 
 _NOT_OURS_TO_MAKE = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
-"""How Temporal Cloud, and servers that are kept by others, answer who manages them."""
+"""Errors of Temporal Cloud and other managed servers that do not allow these calls."""
 
 
 async def connect(
@@ -30,9 +30,9 @@ async def connect(
     lazy: bool = False,
     runtime: Runtime | None = None,
 ) -> Client:
-    """Return a client; a lazy one connects at its first call, so a dead server stops nobody."""
+    """Return a client. A lazy client connects at its first call, so startup needs no server."""
     config = ClientConfig.load_client_connect_config()
-    if not config.get("namespace"):  # set to nothing is not set
+    if not config.get("namespace"):  # an empty value counts as unset
         config.pop("namespace", None)
     config.setdefault("target_host", "127.0.0.1:7233")
     return await Client.connect(
@@ -44,9 +44,10 @@ async def connect(
 
 
 async def register_search_attributes(client: Client) -> None:
-    """Make our search attributes known to the server; those it has are left alone.
+    """Register our search attributes on the server; existing ones are left unchanged.
 
-    Temporal Cloud does not let us: there they are made in its console, and this only warns.
+    Temporal Cloud does not allow this: there they are created in its console, and this only logs a
+    warning.
     """
     try:
         await _register_missing(client)

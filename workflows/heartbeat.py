@@ -15,7 +15,7 @@ _BEAT_SECONDS: Final = 1.0
 
 @asynccontextmanager
 async def heartbeats() -> AsyncIterator[None]:
-    """Send a heartbeat every second, so that a killed worker is soon noticed."""
+    """Send a heartbeat every second, so that a killed worker is detected soon."""
 
     async def beat() -> None:
         while True:

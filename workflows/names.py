@@ -1,6 +1,7 @@
-"""Every name that Temporal keeps: workflow ids, task queues, search attributes, priorities.
+"""Names that Temporal stores: workflow ids, task queues, search attributes, priorities.
 
-Ids of rows in them are public ids; only a tenant, the operator's own, has its number.
+Row ids in them are public ids. Only tenants, which operators create, appear by row id: in
+`HexavoxTenant` and in workflow ids that have another public id.
 
 A registered name is never changed; a new one is added beside it.
 """
@@ -31,17 +32,17 @@ SEARCH_ATTRIBUTES: Final = (TENANT, MERCHANT, CHANNEL, MESSAGE, PAYMENT, OUTCOME
 
 SWEEPER_ID: Final = "sweeper"
 CLOSE_DAYS_ID: Final = "close-days"
-"""Of the schedule; its workflows are called so too, with their time behind it."""
+"""Id of the schedule, and prefix of its workflow ids, which end with a time."""
 WATCHER_ID: Final = "watcher"
 
 
 def provider_queue(provider: str) -> str:
-    """Return the task queue on which a busy provider is called with slots of its own."""
+    """Return the task queue for calls to a provider whose fast path is full."""
     return f"provider-{provider}"
 
 
 def sender_queue_id(tenant_id: int, sender: int, channel: Channel) -> str:
-    """Return the workflow id of a sender's queue: at most one runs at a time.
+    """Return the workflow id of a sender's queue; at most one such workflow runs at a time.
 
     `sender` is the public id of its number.
     """
@@ -49,12 +50,12 @@ def sender_queue_id(tenant_id: int, sender: int, channel: Channel) -> str:
 
 
 def registration_id(workflow: str, tenant_id: int, public_id: int) -> str:
-    """Return the workflow id of a row's workflow: there is never a second one at the same time."""
+    """Return the workflow id of a registration; at most one such workflow runs at a time."""
     return f"{workflow}/{tenant_id}/{public_id}"
 
 
 def provision_id(tenant_id: int, user: int, version: int) -> str:
-    """Return the workflow id under which one version of a SIP user reaches its directory.
+    """Return the workflow id that writes one version of a SIP user to its directory.
 
     `user` is the public id of its credential.
     """
@@ -62,12 +63,15 @@ def provision_id(tenant_id: int, user: int, version: int) -> str:
 
 
 def priority_of(message_type: MessageType) -> int:
-    """Return the priority key of a message: 1 goes first."""
+    """Return the priority key of a message type; 1 is the highest priority."""
     return priorities.priority_of(message_type)
 
 
 def upgrade_workflow_id(
-    tenant_id: int, scope: str, idempotency_key: str | None, public_id: int
+    tenant: int, scope: str, idempotency_key: str | None, public_id: int
 ) -> str:
-    """Return the workflow id under which the retries of one purchase meet."""
-    return keyed_workflow_id(UPGRADE, tenant_id, scope, idempotency_key, public_id)
+    """Return the workflow id of a purchase; retries with the same key get the same id.
+
+    `tenant` is the public id of the tenant.
+    """
+    return keyed_workflow_id(UPGRADE, tenant, scope, idempotency_key, public_id)

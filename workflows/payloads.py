@@ -1,4 +1,4 @@
-"""How what workflows are given and return becomes JSON, and back. Not workflow code."""
+"""Data converter for workflow payloads. Not workflow code."""
 
 from typing import Final
 
@@ -9,10 +9,10 @@ _SHARED: Final = tuple(PydanticPayloadConverter().converters.values())
 
 
 class _SharedPayloadConverter(CompositePayloadConverter):
-    """Pydantic's converter, with one store of type adapters for the whole process.
+    """Pydantic's converter with one cache of type adapters for the whole process.
 
-    The SDK makes a converter for every workflow and every step of it. With a store of its own each
-    would build the schema of every type anew, which takes longer than to read a payload by it.
+    The SDK creates a converter for every workflow and activity. With a cache of its own each would
+    build the schema of every type again, which takes longer than reading a payload.
     """
 
     def __init__(self) -> None:
@@ -20,4 +20,4 @@ class _SharedPayloadConverter(CompositePayloadConverter):
 
 
 data_converter: Final = DataConverter(payload_converter_class=_SharedPayloadConverter)
-"""For whoever talks to Temporal; what it writes is what `pydantic_data_converter` writes."""
+"""For every Temporal client; writes the same as `pydantic_data_converter`."""

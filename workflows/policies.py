@@ -1,8 +1,8 @@
 """Timeouts and retry policies of every activity, in one table.
 
-Failures of infrastructure are retried for ever: no policy limits the number of attempts, and where
+Infrastructure failures are retried indefinitely: no policy limits the number of attempts, and where
 one limits the total time, the workflow schedules the activity again. A failed local activity is
-retried after a timer that operators can see.
+retried after a timer, which is visible to operators.
 """
 
 from datetime import timedelta
@@ -23,33 +23,33 @@ _RETRY_PAYMENTS: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     backoff_coefficient=2,
     maximum_interval=timedelta(seconds=30),
-    non_retryable_error_types=["PaymentMissing"],  # no such row: somebody has to look
+    non_retryable_error_types=["PaymentMissing"],  # no such row: needs an operator
 )
 
 
 def gap_after(attempt: int) -> timedelta:
-    """Return how long `_RETRY` waits after so many tries."""
+    """Return the back-off of `_RETRY` after this many attempts."""
     assert _RETRY.maximum_interval is not None
     return min(_RETRY.initial_interval * (1 << min(attempt - 1, 16)), _RETRY.maximum_interval)
 
 
 _SCHEDULE_TIMEOUT: Final = timedelta(minutes=5)
-"""An activity that fails this long returns to the workflow, which then checks its horizon."""
+"""An activity that fails for this long returns to the workflow, which checks its horizon."""
 
 _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
-"""A killed worker delays an activity that sends heartbeats at most this long."""
+"""Longest delay of an activity that sends heartbeats when its worker is killed."""
 
 _NO_LOCAL_RETRIES: Final = timedelta(milliseconds=1)
-"""A failed local activity is retried by a timer of its workflow, not by the SDK's core.
+"""Makes the workflow retry a failed local activity by a timer instead of the SDK's core.
 
-The core (SDK 1.35) would wait itself and return the activity to its worker. It panics if that was
-shut down meanwhile, and again when the timeout of the first attempt, which it does not cancel, has
-passed. Zero means no value, and the core's default is a minute.
+The core (SDK 1.35) would wait itself and return the activity to its worker. It panics if the worker
+was shut down meanwhile, and again when the timeout of the first attempt, which it does not cancel,
+expires. Zero means no value, and the core's default is a minute.
 """
 
 DISPATCH_BUDGET: Final = timedelta(seconds=20)
-"""10 s for HTTP, 1 s to conclude, the rest for what is waited for before the claim: connections,
-locks, the text part of an e-mail. Nothing is claimed that the call might carry beyond this.
+"""10 s for HTTP, 1 s to conclude, the rest for waits before the claim: connections, locks,
+rendering the text part of an e-mail. A claim is refused if the call could exceed this budget.
 """
 DISPATCH_QUEUED_BUDGET: Final = timedelta(seconds=15)
 DISPATCH: Final = LocalActivityConfig(
@@ -75,7 +75,7 @@ SETTLE: Final = LocalActivityConfig(
     retry_policy=_RETRY,
 )
 SWEEP: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=90),  # it watches for half a minute
+    start_to_close_timeout=timedelta(seconds=90),  # it polls for half a minute
     heartbeat_timeout=_HEARTBEAT_TIMEOUT,
     retry_policy=_RETRY,
     summary="sweep",
@@ -140,9 +140,9 @@ def dispatch_queued(provider: str) -> ActivityConfig:
 
 
 def reconcile_registration(summary: str) -> ActivityConfig:
-    """Return the options of reconciling an operation: it may read long lists, page by page.
+    """Return the options of reconciling an operation, which may read long lists page by page.
 
-    It sends heartbeats, so that a killed worker is noticed all the same.
+    It sends heartbeats, so that a killed worker is detected nevertheless.
     """
     return ActivityConfig(
         start_to_close_timeout=timedelta(minutes=10),
@@ -153,9 +153,9 @@ def reconcile_registration(summary: str) -> ActivityConfig:
 
 
 def registration(summary: str) -> ActivityConfig:
-    """Return the options of one call to a registry: it has 10 s for HTTP.
+    """Return the options of one call to a registry, which has 10 s for HTTP.
 
-    A worker that is killed during it is noticed when the timeout has passed.
+    Without heartbeats, a killed worker is detected when the timeout expires.
     """
     return ActivityConfig(
         start_to_close_timeout=timedelta(seconds=12), retry_policy=_RETRY, summary=summary

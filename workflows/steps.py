@@ -1,7 +1,7 @@
-"""Names and signatures of every step a workflow may ask for; the bodies are in `activities`.
+"""Names and signatures of all activities; the bodies are in `activities`.
 
-Workflows call these, so they need no import of anything that does I/O, and the type checker sees
-both sides.
+Workflows refer to these, so they import nothing that does I/O, and the type checker checks both
+sides.
 """
 
 from temporalio import activity
@@ -33,7 +33,7 @@ async def dispatch(step: DispatchStep) -> DispatchResult:
 
 @activity.defn(name="dispatch_queued")
 async def dispatch_queued(step: DispatchStep) -> DispatchResult:
-    """Do the same on the provider's own queue, where waiting starves nobody else."""
+    """Dispatch on the provider's own task queue, where waiting does not block other providers."""
     raise NotImplementedError
 
 
@@ -45,19 +45,19 @@ async def reconcile(step: ReconcileStep) -> ReconcileResult:
 
 @activity.defn(name="poll")
 async def poll(step: PollStep) -> PollResult:
-    """Ask the provider what became of a message it took."""
+    """Ask the provider for the delivery status of a message that it accepted."""
     raise NotImplementedError
 
 
 @activity.defn(name="settle")
 async def settle(step: SettleStep) -> SettleResult:
-    """Write the end: status, capture or release, usage record and day totals."""
+    """Write the terminal status, the capture or release, the usage record and the day totals."""
     raise NotImplementedError
 
 
 @activity.defn(name="sweep")
 async def sweep() -> SweepResult:
-    """Start what was accepted but is not running, apply reports that found nobody."""
+    """Start accepted work that has no running workflow, and apply reports that matched no row."""
     raise NotImplementedError
 
 
@@ -81,31 +81,31 @@ async def reconcile_registration(step: RegistrationStep) -> RegistrationResult:
 
 @activity.defn(name="ask_registration")
 async def ask_registration(step: RegistrationStep) -> RegistrationResult:
-    """Ask how far the registry is, and write what it decided."""
+    """Poll the registry for its decision, and store it."""
     raise NotImplementedError
 
 
 @activity.defn(name="provision_voice")
 async def provision_voice(step: ProvisionStep) -> ProvisionResult:
-    """Tell the SIP directory a user's current password."""
+    """Write a user's current password to the SIP directory."""
     raise NotImplementedError
 
 
 @activity.defn(name="close_days")
 async def close_days(step: CloseDaysStep) -> CloseDaysResult:
-    """Price what lacks a price, and close the days that nothing holds open, of some tenants."""
+    """Price unpriced messages, and close the days of some tenants that nothing keeps open."""
     raise NotImplementedError
 
 
 @activity.defn(name="watch")
 async def watch(step: WatchStep) -> WatchResult:
-    """Resolve alerts whose cause is gone, raise those that nobody did."""
+    """Resolve alerts whose cause is gone, and raise missing ones."""
     raise NotImplementedError
 
 
 @activity.defn(name="charge")
 async def charge(step: UpgradeStep) -> PaymentProgress:
-    """Have the gateway take the money, after a lost answer only once it was asked for the truth."""
+    """Charge the payment at the gateway; after a lost answer, look the charge up first."""
     raise NotImplementedError
 
 
@@ -117,17 +117,17 @@ async def await_payment(step: UpgradeStep) -> PaymentProgress:
 
 @activity.defn(name="cancel_charge")
 async def cancel_charge(step: UpgradeStep) -> PaymentProgress:
-    """Cancel a charge nothing came of, or learn that the money was taken meanwhile."""
+    """Cancel a charge without an outcome, or find out that it succeeded meanwhile."""
     raise NotImplementedError
 
 
 @activity.defn(name="grant")
 async def grant(step: UpgradeStep) -> PaymentProgress:
-    """Grant the credits of money that was taken, or decide that it is given back."""
+    """Grant the credits of a successful charge, or mark it for a refund."""
     raise NotImplementedError
 
 
 @activity.defn(name="refund")
 async def refund(step: UpgradeStep) -> PaymentProgress:
-    """Have the gateway give the money back."""
+    """Refund the charge at the gateway."""
     raise NotImplementedError

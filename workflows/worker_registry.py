@@ -1,4 +1,4 @@
-"""Every workflow a worker serves, by task queue."""
+"""Workflows that a worker runs, by task queue."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Closing days: what lacks a price is priced, then every day that nothing holds open is closed."""
+"""Closes days: prices unpriced messages, then closes every day that nothing keeps open."""
 
 import logging
 import time
@@ -20,10 +20,10 @@ from workflows.billing.close_days_types import CloseDaysResult, CloseDaysStep
 log = logging.getLogger(__name__)
 
 _MOST = 200
-"""Tenants of one batch."""
+"""Tenants per batch."""
 
 _LONGEST_SECONDS = 60.0
-"""A batch ends early after so long, so that its step has time for whoever has many days."""
+"""A batch ends early after this, so that its activity has time for a tenant with many days."""
 
 
 def _now() -> datetime:
@@ -32,16 +32,16 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What a tenant's turn did."""
+    """Result of processing one tenant."""
 
     closed: int = 0
     held: int = 0
 
 
 class Closing:
-    """Closes days. Each in a transaction of its own, so whatever dies between two has closed one.
+    """Closes days, each in its own transaction, so that a crash loses no closed day.
 
-    Twice is once: what is closed is not due any more.
+    Idempotent: a closed day is not due any more.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Closing:
 
     @activity.defn(name="close_days")
     async def close_days(self, step: CloseDaysStep) -> CloseDaysResult:
-        """Give some tenants their turn; one that fails keeps no other from it."""
+        """Process some tenants; the failure of one does not affect the others."""
         async with self._database.read() as db:
             tenants = await day_closing.find_tenants(db, after=step.after, most=self._most)
         result, began = CloseDaysResult(), time.monotonic()
@@ -61,7 +61,7 @@ class Closing:
             try:
                 turn = await self.close_tenant(tenant_id)
             except Exception as error:
-                if concerns_everybody(error):  # else it is the tenant's own
+                if concerns_everybody(error):  # otherwise it is the tenant's own failure
                     raise
                 log.exception("days could not be closed", extra={"tenant_id": tenant_id})
                 result = replace(result, failed=result.failed + 1)
@@ -75,7 +75,7 @@ class Closing:
         return replace(result, after=tenants[-1] if full else None)
 
     async def close_tenant(self, tenant_id: int) -> Turn:
-        """Price what can be priced by now, and close what is due of one tenant."""
+        """Price what can be priced, and close the due days of one tenant."""
         now = self._clock()
         await self._price(tenant_id, now)
         async with self._database.read() as db:
@@ -84,7 +84,7 @@ class Closing:
         return Turn(closed=outcomes.count(True), held=outcomes.count(False))
 
     async def _price(self, tenant_id: int, now: datetime) -> None:
-        """Price what had no card, and let the card's figure hold where it waited long enough."""
+        """Price messages that had no card; accept the card's price if the vendor's is late."""
         priced = 1
         while priced:
             async with self._database.transaction() as db:
@@ -104,11 +104,11 @@ class Closing:
         return held is None
 
     async def _close_alone(self, tenant_id: int, day: date, now: datetime) -> str | None:
-        """Close a day that nothing seems to hold; under its lock it is looked at again."""
+        """Close a day that seems closable; it is checked again under its lock."""
         try:
             async with self._database.transaction() as db:
                 return await day_closing.close_day(db, tenant_id=tenant_id, day=day, now=now)
         except DBAPIError as error:
             if state_of(error) != LOCKED:
                 raise
-            return "BEING_WRITTEN"  # by somebody slow, or frozen
+            return "BEING_WRITTEN"  # by a slow or frozen process

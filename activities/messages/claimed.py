@@ -14,19 +14,19 @@ from workflows.messages.types import DispatchResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A committed attempt: from here on the provider may have the message."""
+    """A committed attempt: from its commit on the provider may have the message."""
 
     provider: MessageProvider
     number: int
     found: Dispatchable
     deadline: datetime
     slot: Slot | None
-    """The reserved slot of its sender, if that has a limit."""
+    """The reserved slot, if its sender is rate-limited."""
     request: SendRequest = field(repr=False)
 
     @property
     def route(self) -> Route:
-        """Return provider and channel, by which delays of reports are measured."""
+        """Return provider and channel, by which the delay of reports is measured."""
         return self.provider.name, self.found.channel
 
 
@@ -40,7 +40,7 @@ class Queued:
 
 
 def reference_of(found: Dispatchable, number: int) -> Reference:
-    """Return what an attempt is called at its provider."""
+    """Return the reference of an attempt at its provider."""
     return Reference(tenant=found.tenant_public_id, message=found.public_id, attempt=number)
 
 

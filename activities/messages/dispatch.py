@@ -42,7 +42,7 @@ _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
 
 _SLOT_MISSED = NotProcessed(reason="its slot was missed")
-"""A worker was stopped for so long that its sender's next slot is far."""
+"""The worker was stopped for so long that the sender's next slot is far ahead."""
 
 _BACK_OFF_FIRST = timedelta(seconds=1)
 _BACK_OFF_LONGEST = timedelta(minutes=5)
@@ -51,7 +51,7 @@ _BACK_OFF_LONGEST = timedelta(minutes=5)
 def _check_time(claimed: Claimed, ends: float) -> None:
     """Raise TransientError, which rolls the claim back, if the call might exceed the timeout.
 
-    An activity that times out amid the call leaves an attempt that is reconciled for minutes.
+    An activity that times out during the call leaves an attempt that takes minutes to reconcile.
     """
     wait = timedelta(0) if claimed.slot is None else claimed.slot.wait
     needed = wait + claimed.provider.timeout + _MARGIN
@@ -84,14 +84,14 @@ class Dispatching:
     async def dispatch(self, step: DispatchStep) -> DispatchResult:
         """Dispatch the message on the fast path, or return BUSY.
 
-        Where reports come fast it waits for this one inline, so that the message ends at once.
-        Safe to run twice: the second run finds the first one's attempt and says AMBIGUOUS.
+        Where reports arrive fast, it waits for the report inline, so that the message ends at once.
+        Safe to run twice: the second run finds the first one's attempt and returns AMBIGUOUS.
         """
         return await self._hand_over(step, fast=True)
 
     @activity.defn(name="dispatch_queued")
     async def dispatch_queued(self, step: DispatchStep) -> DispatchResult:
-        """Dispatch it however busy the fast path is: the provider's queue has its own workers."""
+        """Dispatch regardless of the fast path: the provider's task queue has its own workers."""
         return await self._hand_over(step, fast=False)
 
     async def _hand_over(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
@@ -116,10 +116,10 @@ class Dispatching:
         """Claim, call and conclude.
 
         Args:
-            step: which message.
-            ends: when the step is cut off, in monotonic seconds.
+            step: the message.
+            ends: end of the activity's budget, in seconds of the monotonic clock.
             fast: take a slot of the fast path.
-            text: the text part of an e-mail if it was made before.
+            text: the text part of an e-mail, if it was already rendered.
         """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "dispatch")
         with ExitStack() as held:
@@ -141,7 +141,7 @@ class Dispatching:
                 held.close()  # while waiting, it must not occupy a call of the fast path
                 if not await self._wait_for_slot(claimed, claimed.slot):
                     return await self._conclude(step, claimed, _SLOT_MISSED, await_report=False)
-                if fast:  # the sender's slot is now, even if the fast path is full
+                if fast:  # the sender's slot is due now, even if the fast path is full
                     self._slots.take(claimed.provider.name, held)
             answer = await claimed.provider.send(claimed.request)
         return await self._conclude(step, claimed, answer, await_report=fast)
@@ -149,9 +149,12 @@ class Dispatching:
     async def _claim(
         self, db: WriteSession, step: DispatchStep, held: ExitStack | None, text: str | None
     ) -> Claimed | Queued | NeedsTextPart | DispatchResult:
-        """Commit the attempt as REQUESTED, or say why there is none."""
+        """Write the attempt as REQUESTED, or return why there is none."""
         found = await dispatching.lock_for_dispatch(
-            db, tenant_id=step.tenant_id, message_id=step.message_id
+            db,
+            tenant_id=step.tenant_id,
+            message_id=step.message_id,
+            public_id=step.public_id,
         )
         if found is None:
             return DispatchResult(verdict=Verdict.OVER)
@@ -208,7 +211,7 @@ class Dispatching:
             found=found,
             deadline=deadline,
             slot=slot,
-            # Before the claim: a message no request can be made of has no attempt.
+            # Before the claim: if building the request fails, there is no attempt.
             request=request_of(
                 found,
                 public_url=self._public_url,
@@ -258,7 +261,7 @@ class Dispatching:
         return reservation.slot
 
     async def _ensure_granting(self, entry: Queued) -> DispatchResult:
-        """Start the queue's workflow unless it runs. If this fails, the activity is retried."""
+        """Start the queue's workflow unless it is running. On failure the activity is retried."""
         queue = entry.queue
         await start_sender_queue(
             activity.client(),
@@ -273,7 +276,7 @@ class Dispatching:
         return entry.result
 
     async def _wait_for_slot(self, claimed: Claimed, slot: Slot) -> bool:
-        """Wait for the slot, reserving another each time it is missed; False if that is too far."""
+        """Wait for the slot, replacing a missed one; False if the next one is too far ahead."""
         assert claimed.found.pace is not None
         while True:
             await asyncio.sleep(slot.wait.total_seconds())
@@ -287,7 +290,7 @@ class Dispatching:
     async def _conclude(
         self, step: DispatchStep, claimed: Claimed, answer: Answer, *, await_report: bool
     ) -> DispatchResult:
-        """Write what came of the call; if this fails, the attempt stays open and is reconciled."""
+        """Store the outcome of the call; on failure the attempt stays open and is reconciled."""
         accepted = answer if isinstance(answer, Accepted) else None
         refused = answer if isinstance(answer, Refused) else None
         now = datetime.now(UTC)
@@ -329,13 +332,13 @@ class Dispatching:
         return self._verdict(claimed, answer, concluded)
 
     def _report_timeout(self, claimed: Claimed) -> timedelta | None:
-        """Return how long to wait for the report, if at all: several recipients have several."""
+        """Return how long to wait inline for the report; None for several recipients."""
         if claimed.found.details.get("to"):
             return None
         return self._inline_report_wait.timeout_for(claimed.route)
 
     async def _suppress(self, db: WriteSession, step: DispatchStep, claimed: Claimed) -> None:
-        """Remember that the carrier knows of an opt-out, so that nobody tries again."""
+        """Store a suppression, because the carrier blocks an opted-out recipient."""
         channel = claimed.found.channel
         await suppress(
             db,
@@ -374,7 +377,7 @@ class Dispatching:
                 return DispatchResult(verdict=Verdict.AMBIGUOUS, provider=provider, attempt=number)
 
     def _after_refusal(self, claimed: Claimed, answer: Refused) -> DispatchResult:
-        """Let the next provider try, unless it would refuse as well."""
+        """Use the next provider, unless it would refuse as well."""
         final = answer.everywhere or self._following(claimed, AttemptState.REFUSED) is None
         return DispatchResult(
             verdict=Verdict.REFUSED if final else Verdict.LATER,
@@ -384,7 +387,7 @@ class Dispatching:
         )
 
     def _next_try(self, claimed: Claimed, answer: NotProcessed) -> datetime | None:
-        """Go on at once with a provider that was asked less often, else back off."""
+        """Retry at once with a provider that has fewer attempts, else back off."""
         following = self._following(claimed, AttemptState.NOT_PROCESSED)
         if following is not None and following is not claimed.provider:
             return None

@@ -1,4 +1,4 @@
-"""What decisions and answers mean for the attempt, the log and the workflow."""
+"""Maps decisions and provider answers to attempt states, log lines and workflow results."""
 
 import logging
 from typing import assert_never
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def state_of(answer: Answer) -> AttemptState:
-    """Return how an attempt stands after a provider's answer."""
+    """Return the attempt's state after a provider's answer."""
     match answer:
         case Accepted():
             return AttemptState.ACCEPTED
@@ -28,7 +28,7 @@ def state_of(answer: Answer) -> AttemptState:
 
 
 def log_answer(answer: Answer, *, provider: str, attempt: int) -> None:
-    """Log what operators should know of an answer; what went well is silent."""
+    """Log an answer for operators; an accepted message is not logged."""
     facts = {"attempt": attempt, "provider": provider}
     match answer:
         case Accepted():
@@ -51,7 +51,7 @@ def log_answer(answer: Answer, *, provider: str, attempt: int) -> None:
 
 
 def without_claim(decision: Decision, found: Dispatchable) -> DispatchResult:
-    """Return what the workflow is told where no attempt is made."""
+    """Return the workflow's result when no attempt is made."""
     match decision.action:
         case DispatchAction.OVER:
             return DispatchResult(verdict=Verdict.OVER)

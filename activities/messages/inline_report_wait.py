@@ -1,8 +1,8 @@
 """Waits inline for the report of a message that a provider has just accepted.
 
-A workflow that waits for a report costs a timer, a signal and a second workflow task. Where reports
-come within a fraction of a second, the dispatch activity polls for the report itself, with one
-query for all messages that wait.
+A workflow that waits for a report needs a timer, a signal and a second workflow task. Where reports
+arrive within a fraction of a second, the dispatch activity polls for the report itself, with one
+query for all waiting messages.
 """
 
 import asyncio
@@ -21,24 +21,24 @@ from models.session import Database
 log = logging.getLogger(__name__)
 
 Route: TypeAlias = tuple[str, Channel]
-"""Provider and channel: reports of calls come later than those of texts."""
+"""Provider and channel: reports of calls arrive later than those of texts."""
 
 _POLL_SECONDS: Final = 0.08
 """Seconds between two polls, for all waiting messages together."""
 
 _LEAST_SHARE: Final = 0.3
-"""Least share of reports that come in time; below it a route is only sampled."""
+"""Least share of reports that arrive in time; below it a route is only sampled."""
 
 _SMOOTHING: Final = 0.9
 """Weight of the past in the moving average of a route's share."""
 
 _SAMPLE_EVERY: Final = 20
-"""One of so many messages of a slow route is waited for, to notice that it became fast."""
+"""One of this many messages of a slow route is waited for, to notice when it gets fast."""
 
 
 @dataclass(slots=True)
 class _ReportSpeed:
-    """Moving average of the share of a route's reports that came in time."""
+    """Moving average of the share of a route's reports that arrived in time."""
 
     share: float = 1.0
     passed: int = 0
@@ -55,7 +55,7 @@ class _ReportSpeed:
 
 @dataclass(slots=True)
 class InlineReportWait:
-    """Polls for reports in place of workflows that would otherwise wait; disabled by zero timeout.
+    """Polls for reports on behalf of workflows that would otherwise wait; zero timeout disables it.
 
     While an attempt is awaited inline, a report does not signal its workflow;
     `inline_report_wait.leave` ends that in the transaction of the last poll, so no report is lost.
@@ -76,7 +76,7 @@ class InlineReportWait:
     async def await_report(
         self, awaited_inline: AwaitedAttempt, route: Route, timeout: timedelta
     ) -> bool:
-        """Tell whether a final report is stored, waiting at most `timeout`."""
+        """Return whether a final report is stored; waits at most `timeout`."""
         stored = self._waiting[awaited_inline] = asyncio.Event()
         if self._polling is None or self._polling.done():
             self._polling = asyncio.create_task(self._poll())

@@ -1,17 +1,17 @@
-"""The bulkhead: how many calls one provider may have in flight on the fast path."""
+"""Bulkhead: limits the concurrent calls to one provider on the fast path."""
 
 from contextlib import ExitStack
 
 
 class Slots:
-    """Calls in flight per provider in this process: one slow vendor must not stop the others."""
+    """Counts calls in flight per provider, so that a slow provider does not block others."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._taken: dict[str, int] = {}
 
     def take(self, provider: str, held: ExitStack) -> bool:
-        """Occupy a slot until `held` is closed; False if there is none left."""
+        """Take a slot until `held` is closed; False if none is free."""
         taken = self._taken.get(provider, 0)
         if taken >= self._most:
             return False

@@ -1,4 +1,4 @@
-"""Finding the truth: whether a provider took a message, and what became of it."""
+"""Reconciles lost answers: whether a provider accepted a message, and its delivery status."""
 
 import logging
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Reconciliation:
-    """Asks stored reports first, then the provider."""
+    """Reads stored reports first, then asks the provider."""
 
     def __init__(self, database: Database, routes: Routes) -> None:
         self._database = database
@@ -28,13 +28,13 @@ class Reconciliation:
 
     @activity.defn(name="reconcile")
     async def reconcile(self, step: ReconcileStep) -> ReconcileResult:
-        """Say whether the provider has the message whose answer was lost.
+        """Find out whether the provider has the message whose answer was lost.
 
-        FOUND may be concluded at any time. ABSENT only by a look-up that began after the attempt's
-        deadline and the provider's window, where absence can be proven at all. Safe to run twice:
-        an attempt that is no longer open keeps its word.
+        FOUND may be concluded at any time. ABSENT requires a look-up that began after the attempt's
+        deadline and the provider's absence window, and a provider that can prove absence.
+        Idempotent: the state of an attempt that is no longer open is returned unchanged.
         """
-        attempt = await self._askable(step.tenant_id, step.message_id)
+        attempt = await self._askable(step)
         if attempt is None:
             return ReconcileResult(finding=Finding.ABSENT)
         if attempt.state not in OPEN_ATTEMPT:
@@ -60,21 +60,26 @@ class Reconciliation:
 
     @activity.defn(name="poll")
     async def poll(self, step: PollStep) -> PollResult:
-        """Ask what became of a message that was taken, and store what is told.
+        """Ask for the delivery status of an accepted message, and store the reports.
 
-        Safe to run twice: a report is stored once by the provider's event id.
+        Idempotent: a report is stored once by the provider's event id.
         """
-        attempt = await self._askable(step.tenant_id, step.message_id)
+        attempt = await self._askable(step)
         if attempt is None:
             return PollResult(reported=False)
         if not attempt.reported:
             await self._ask(step, attempt)
-            attempt = await self._askable(step.tenant_id, step.message_id)
+            attempt = await self._askable(step)
         return PollResult(reported=attempt is not None and attempt.reported)
 
-    async def _askable(self, tenant_id: int, message_id: int) -> AskableAttempt | None:
+    async def _askable(self, step: ReconcileStep | PollStep) -> AskableAttempt | None:
         async with self._database.read() as db:
-            return await receipts.find_askable(db, tenant_id=tenant_id, message_id=message_id)
+            return await receipts.find_askable(
+                db,
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                public_id=step.public_id,
+            )
 
     def _absence_is_sure(self, attempt: AskableAttempt, asked_at: datetime) -> bool:
         provider = self._routes.find(attempt.provider)
@@ -85,9 +90,9 @@ class Reconciliation:
     async def _ask(
         self, step: ReconcileStep | PollStep, attempt: AskableAttempt
     ) -> Found | NotFound | Unanswered:
-        """Ask the provider, and store every report it gives."""
+        """Ask the provider, and store every report that it returns."""
         provider = self._routes.find(attempt.provider)
-        if provider is None:  # it was taken out of this installation with messages under way
+        if provider is None:  # it is not configured any more, but messages are still open
             truth: Found | NotFound | Unanswered = Unanswered(reason="no such provider any more")
         else:
             truth = await provider.look_up(str(attempt.reference))
@@ -103,9 +108,9 @@ class Reconciliation:
         return truth
 
     async def _store(self, receipt: NewReceipt) -> None:
-        """Store a report; one that cannot be stored hides neither the others nor the message."""
+        """Store a report; one that cannot be stored must not block the others or the message."""
         try:
-            # A transaction each: one that suppresses must hold no lock of another.
+            # One transaction each: one that suppresses must hold no lock of another report.
             await take_report(self._database, receipt, datetime.now(UTC))
         except Exception as error:
             if not caused_by_input(error):

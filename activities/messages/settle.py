@@ -1,4 +1,4 @@
-"""Settling: one transaction that ends a message, books its units and closes its reports."""
+"""Ends messages: one transaction writes the status, posts the units and closes the reports."""
 
 import logging
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Settlement:
-    """The one door through which messages end."""
+    """The only place where messages end."""
 
     def __init__(self, database: Database, routes: Routes) -> None:
         self._database = database
@@ -32,14 +32,17 @@ class Settlement:
 
     @activity.defn(name="settle")
     async def settle(self, step: SettleStep) -> SettleResult:
-        """Debit what was used, release the rest, finalize the usage record.
+        """Capture the used units, release the rest, write the usage record.
 
-        Twice is once: a message that has ended is only ever corrected, and that once.
+        Idempotent: an ended message is only ever corrected, at most once.
         """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "settle")
         async with self._database.transaction(lock_scope) as db:
             message = await settlement_facts.lock_for_settlement(
-                db, tenant_id=step.tenant_id, message_id=step.message_id
+                db,
+                tenant_id=step.tenant_id,
+                message_id=step.message_id,
+                public_id=step.public_id,
             )
             if message is None:
                 return SettleResult(status=MessageStatus.UNKNOWN, completed=True)
@@ -48,7 +51,7 @@ class Settlement:
     async def _settle_locked(
         self, db: WriteSession, message: LockedMessage, step: SettleStep, now: datetime
     ) -> SettleResult:
-        """End, correct or leave a message whose lock is held."""
+        """End, correct or leave a message; the caller holds its lock."""
         if message.completed:
             status = await late_reports.apply_late_reports(
                 db, message, now, price_reporters=self._price_reporters
@@ -70,13 +73,13 @@ class Settlement:
 
 
 def _end(message: LockedMessage, step: SettleStep) -> End | None:
-    """Return the end that the facts make; a stored report outweighs what the workflow thinks."""
+    """Return the end by the facts; a stored report takes precedence over the workflow's result."""
     reported = end_by_report(message.facts)
     if reported is not None:
         return reported
     match step.ending:
         case Ending.REFUSED | Ending.BLOCKED if may_be_taken(message.facts):
-            # Another worker's attempt is under way meanwhile: it decides.
+            # Another worker made an attempt meanwhile, which decides.
             return None
         case Ending.REFUSED | Ending.BLOCKED:
             return end_refused(message.facts, step.error_code or ErrorCode.PROVIDER_REFUSED)

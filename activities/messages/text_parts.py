@@ -1,4 +1,4 @@
-"""Makes the text parts of e-mails: small ones inline, large ones in one thread, fairly."""
+"""Renders the text parts of e-mails: small ones inline, large ones fairly in one thread."""
 
 import asyncio
 import random
@@ -22,35 +22,36 @@ _MAX_PER_MERCHANT: Final = 4
 
 _MAX_PER_TENANT: Final = 8
 _MAX_PER_PROCESS: Final = 16
-"""E-mails of one tenant, and of all, that wait in a worker, OTPs included: each holds one of its
-steps at once, 30 or 100 of them, and other messages need those."""
+"""E-mails of one tenant, and of all tenants, that wait in a worker, OTPs included. Each occupies
+one of the 30 or 100 activity slots, which other messages need.
+"""
 
 _MAX_WAIT: Final = timedelta(seconds=3)
-"""Longest wait of an activity for the thread: it occupies a slot of the worker."""
+"""Longest wait of an activity for the thread, because it occupies a slot of the worker."""
 
 _SPACING: Final = timedelta(milliseconds=500)
 _LONGEST: Final = timedelta(minutes=1)
-"""Retries of refused e-mails are spaced out, within a minute."""
+"""Retries of rejected e-mails are spaced out within a minute."""
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _STEP: Final = "text_part"
 
 _MAX_UNFINISHED: Final = 2
-"""After so many conversions that ended with their process, the parser is not used again."""
+"""After this many conversions that crashed the process, the parser is not used again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeedsTextPart:
-    """An e-mail that cannot be claimed yet: making its text part takes long."""
+    """An e-mail that cannot be claimed yet, because rendering its text part takes long."""
 
     merchant_id: int
     urgent: bool
-    """An OTP: its retry is not queued behind the merchant's other mail."""
+    """An OTP: its retry is not queued behind the merchant's other e-mails."""
     html: str = field(repr=False)
 
 
 def quick_text(found: Dispatchable) -> str | None:
-    """Return the text part of a small e-mail, nothing for another channel, None if it takes long.
+    """Return the text part of a small e-mail; empty for other channels, None if it takes long.
 
     It takes a few milliseconds at most.
     """
@@ -66,11 +67,11 @@ class _MerchantQueue:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
     retry_at: datetime = _LONG_AGO
-    """When the last refused one is retried."""
+    """When the last rejected one is retried."""
 
 
 class TextParts:
-    """Makes the text parts of large e-mails in one thread, where merchants take turns."""
+    """Renders the text parts of large e-mails in one thread, in which merchants alternate."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class TextParts:
         self._queues: dict[Owner, _MerchantQueue] = {}
 
     async def make(self, step: DispatchStep, mail: NeedsTextPart) -> str | datetime:
-        """Return the text part, or when to retry because too many others wait."""
+        """Return the text part, or the time to retry because too many others wait."""
         queue = self._queue_of((step.tenant_id, mail.merchant_id))
         if self._is_full(step.tenant_id) or queue.waiting >= _MAX_PER_MERCHANT * (
             2 if mail.urgent else 1
@@ -106,7 +107,7 @@ class TextParts:
             queue.waiting -= 1
 
     def _is_full(self, tenant_id: int) -> bool:
-        """Tell whether the limit of the tenant or of the process is reached."""
+        """Return whether the limit of the tenant or of the process is reached."""
         waiting = [(tenant, queue.waiting) for (tenant, _), queue in self._queues.items()]
         return (
             sum(number for _, number in waiting) >= _MAX_PER_PROCESS
@@ -122,10 +123,10 @@ class TextParts:
         return self._queues.setdefault(owner, _MerchantQueue())
 
     async def _convert(self, step: DispatchStep, html: str) -> str:
-        """Convert in a thread; what ended this process before is only scanned.
+        """Convert in a thread; e-mails that crashed the process before are only scanned.
 
-        The conversion is counted before it begins, because nobody can count it once the process
-        is gone. Cancelled, the thread ends by itself within its budget.
+        The conversion is counted before it begins, because a crash leaves no one to count it. After
+        a cancellation the thread ends by itself within its budget.
         """
         tenant_id, message_id = step.tenant_id, step.message_id
         async with self._database.statement() as db:
@@ -148,7 +149,7 @@ class TextParts:
 
 
 def _retry_at(queue: _MerchantQueue, mail: NeedsTextPart) -> datetime:
-    """Return when a refused e-mail is retried: after those that were refused before."""
+    """Return when a rejected e-mail is retried: after those that were rejected before."""
     now = datetime.now(UTC)
     wait = timedelta(seconds=1 + random.random())  # noqa: S311 - no secret
     if mail.urgent:

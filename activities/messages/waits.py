@@ -1,4 +1,4 @@
-"""Writing down what a message that was not claimed waits for, so that nobody takes it for late."""
+"""Records what a message that was not claimed waits for, so that it does not count as late."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,29 +9,33 @@ from workflows import policies
 from workflows.messages.types import DispatchResult, DispatchStep, Verdict
 
 _BUSY_AT_MOST: Final = timedelta(hours=1)
-"""After so long in the queue of a busy provider a message is late like any other."""
+"""After this long in the queue of a busy provider a message counts as late."""
 
 _LOOK: Final = timedelta(minutes=10)
-"""So often the sweeper looks after a message that waits for its turn."""
+"""How often the sweeper checks a message that waits for a slot."""
 
 
 async def note_wait(
     db: WriteSession, step: DispatchStep, result: DispatchResult, grace: timedelta
 ) -> None:
-    """Note until when a message that was not claimed waits; its lock is held.
+    """Record until when a message that was not claimed waits; the caller holds its lock.
 
-    In the queue of a busy provider it waits for that provider alone: the load of all others is
-    none of its business. What is about to end, or is under way, waits for no worker: if its end
-    cannot be committed, it must not pass for a lag of everybody.
+    In a busy provider's queue it waits for that provider only, and does not count in the load of
+    the workers. A message that is about to end or under way waits for no worker: if it cannot be
+    settled, it must not count as a lag of all messages.
     """
     now = datetime.now(UTC)
     ready_at = now + _BUSY_AT_MOST if result.verdict is Verdict.BUSY else result.until
     if ready_at is None:
         await waiting.postpone(
-            db, tenant_id=step.tenant_id, message_id=step.message_id, ready_at=None
+            db,
+            tenant_id=step.tenant_id,
+            message_id=step.message_id,
+            public_id=step.public_id,
+            ready_at=None,
         )
         return
-    # Whose turn comes by a signal, a lost workflow would miss it.
+    # A message that waits for a signal would wait forever if its workflow were lost.
     looked_at = min(ready_at, now + _LOOK) if result.verdict is not Verdict.LATER else ready_at
     await waiting.wait(
         db,
@@ -43,7 +47,7 @@ async def note_wait(
 
 
 async def note_preparation(db: WriteSession, step: DispatchStep) -> None:
-    """Note that a message waits inside its step, for its text part; its lock is held."""
+    """Record that a message waits for its text part; the caller holds its lock."""
     await waiting.postpone(
         db,
         tenant_id=step.tenant_id,

@@ -33,12 +33,12 @@ _MARGIN: Final = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
 
 _NO_REGISTRY: Final = timedelta(minutes=5)
-"""Until a row is tried again whose registry was taken out of this installation."""
+"""Wait before a retry when the row's registry is not configured any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """A call to be made, with a snapshot of its row: concluded only if that is unchanged."""
+    """A call to be made and a snapshot of its row; it is concluded only if the row is unchanged."""
 
     registry: Registry
     request: RegistryRequest
@@ -68,7 +68,7 @@ class Registering:
     async def submit(self, step: RegistrationStep) -> RegistrationResult:
         """Make the next call of an operation, once its deadline is committed.
 
-        Safe to run twice: the second run finds the deadline of the first and says RECONCILE.
+        Safe to run twice: the second run finds the first one's deadline and returns RECONCILE.
         """
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             row = await self._lock(db, step)
@@ -87,20 +87,20 @@ class Registering:
 
     @activity.defn(name="reconcile_registration")
     async def reconcile(self, step: RegistrationStep) -> RegistrationResult:
-        """Find out whether the call without an outcome was made; only if surely not, free it.
+        """Find out whether the call without an outcome was made; allow a retry only if it was not.
 
-        It may take minutes: a vendor may show what was made only in a list of everything.
-        Safe to run twice: a call that is concluded is looked into no more.
+        It may take minutes: some vendors show new objects only in a list of everything. Idempotent:
+        a concluded call is not looked up again.
         """
         async with heartbeats():
             return await self._look_up(step, RegistrationAction.RECONCILE)
 
     @activity.defn(name="ask_registration")
     async def ask(self, step: RegistrationStep) -> RegistrationResult:
-        """Ask how far the registry is, and write what it decided.
+        """Poll the registry for its decision, and store it.
 
-        Idempotent: a decision about an operation that the row no longer has, or that another step
-        has advanced in the meantime, changes nothing.
+        Idempotent: a decision about an operation that the row no longer has, or that another
+        activity advanced in the meantime, changes nothing.
         """
         return await self._look_up(step, RegistrationAction.ASK)
 
@@ -123,7 +123,11 @@ class Registering:
 
     async def _lock(self, db: WriteSession, step: RegistrationStep) -> Row | None:
         return await registrations.lock_row(
-            db, kind=step.kind, tenant_id=step.tenant_id, row_id=step.row_id
+            db,
+            kind=step.kind,
+            tenant_id=step.tenant_id,
+            row_id=step.row_id,
+            public_id=step.public_id,
         )
 
     async def _call(
@@ -152,7 +156,7 @@ class Registering:
     async def _conclude(
         self, step: RegistrationStep, call: _Call, answer: SubmitAnswer | LookUpAnswer
     ) -> RegistrationResult:
-        """Write the outcome of a call, unless the row changed meanwhile.
+        """Store the outcome of a call, unless the row changed meanwhile.
 
         If this fails, the call stays open and is reconciled.
         """
@@ -167,7 +171,7 @@ class Registering:
     async def _write(
         self, db: WriteSession, row: Row, answer: SubmitAnswer | LookUpAnswer, now: datetime
     ) -> datetime | None:
-        """Write an answer into its locked row; return when to try again, if nothing was done."""
+        """Write an answer into the locked row; return when to retry, if nothing was processed."""
         match answer:
             case OperationStatus():
                 _store_status(row, answer, now)
@@ -181,7 +185,7 @@ class Registering:
                 )
             case MoreCallsNeeded():
                 row.vendor_state = dict(answer.vendor_state)
-                # A call is wanted again, even after it waited.
+                # The next call is needed, even if the operation was already being polled.
                 row.deadline = row.taken_at = row.lost_at = None
             case NotProcessed():
                 row.deadline = None
@@ -195,7 +199,7 @@ class Registering:
         return None
 
     async def _write_lost(self, db: WriteSession, row: Row, now: datetime) -> None:
-        """Note that the registry no longer finds an operation; after `lost_after` it is rejected.
+        """Mark an operation that the registry no longer finds; after `lost_after` it is rejected.
 
         It is not submitted again automatically: what the registry cannot find may still cost money.
         """
@@ -234,7 +238,7 @@ def _result(
 
 
 def _store_status(row: Row, answer: OperationStatus, now: datetime) -> None:
-    """Store the registry's status in the row: from now on the registry has the operation."""
+    """Store the registry's status in the row; from then on the registry has the operation."""
     row.vendor_id = answer.vendor_id or row.vendor_id
     if answer.vendor_state is not None:
         row.vendor_state = dict(answer.vendor_state)
@@ -245,10 +249,10 @@ def _store_status(row: Row, answer: OperationStatus, now: datetime) -> None:
 
 
 def _proves_absence(call: _Call, asked_at: datetime) -> bool:
-    """Tell whether a look-up that began at `asked_at` and found nothing may be stored.
+    """Return whether "not found" from a look-up that began at `asked_at` may be stored.
 
     For a call without an outcome it must begin after the deadline and the absence window. For an
-    operation that was taken it only marks the row as lost.
+    accepted operation it only marks the row as lost.
     """
     return call.deadline is None or asked_at >= call.deadline + call.registry.absence_window
 

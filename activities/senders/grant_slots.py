@@ -16,7 +16,7 @@ from workflows.senders.types import SenderQueueResult, SenderQueueStep
 
 
 class SenderSlots:
-    """Reserves slots for queued messages, as a dispatch does for those that need not wait."""
+    """Reserves slots for queued messages, as a dispatch does for messages that need not wait."""
 
     def __init__(self, database: Database, client: Client) -> None:
         self._database = database
@@ -24,7 +24,7 @@ class SenderSlots:
 
     @activity.defn(name="grant_sender_slots")
     async def grant_sender_slots(self, step: SenderQueueStep) -> SenderQueueResult:
-        """Grant the slots of one turn. Run twice, the second grants what fits besides the first.
+        """Grant the slots of one turn. A second run grants further slots, within the limit.
 
         If the worker crashes before it signals, the slot is granted again after a while.
         """
@@ -40,7 +40,7 @@ class SenderSlots:
         return SenderQueueResult(granted=len(granted), next_in=next_in)
 
     async def _wake(self, granted: Sequence[MessageIdentity]) -> None:
-        """Signal their workflows; the sweeper starts one that is not running."""
+        """Signal the workflows of the messages; the sweeper starts those that are not running."""
         await asyncio.gather(
             *(
                 wake_send(self._client, message.workflow_id, SendSignal.ROW_CHANGED)

@@ -1,4 +1,4 @@
-"""The loop of housekeeping steps: act on every item, whatever becomes of the others."""
+"""Loop of housekeeping activities: processes every item, even if others fail."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 async def act_on_each(
     act: Callable[[Item], Awaitable[bool]], items: Sequence[Item], *, at_once: int
 ) -> int:
-    """Act on every item, `at_once` at a time; return how many of them changed.
+    """Process every item, `at_once` at a time; return how many of them changed.
 
     An item that fails is logged and does not stop the others: a later turn takes it again.
     """

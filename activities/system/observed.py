@@ -1,4 +1,4 @@
-"""What operators see of a step: ids on every log line, its duration in /metrics."""
+"""Observability of activities: ids on every log line, duration in /metrics."""
 
 import time
 from typing import Any, Final
@@ -53,7 +53,7 @@ class _Observing(ActivityInboundInterceptor):
 
 
 def _message_of(step: Any) -> int | None:
-    """Return the public id of the message that a step is about, if it is about one."""
+    """Return the public id of the message that an activity is about; None if there is none."""
     return (step.public_id or None) if hasattr(step, "message_id") else None
 
 

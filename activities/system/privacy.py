@@ -1,7 +1,7 @@
-"""Keeps private data out of Temporal: of an unexpected error only its type is told.
+"""Keeps private data out of Temporal: of an unexpected error only the type is recorded.
 
-A database driver quotes values in its messages, and the failure of an activity is written into
-history for everybody who may read the Temporal UI.
+A database driver quotes values in its messages, and the failure of an activity becomes part of the
+history, which everyone with access to the Temporal UI can read.
 """
 
 import logging

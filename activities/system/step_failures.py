@@ -1,6 +1,6 @@
-"""Counts steps of a send that fail by the message itself, and ends what would fail for ever.
+"""Counts failures of a send's activities caused by the message, and ends hopeless messages.
 
-The count is written in a transaction of its own, because the step's transaction is rolled back.
+The count is written in its own transaction, because the activity's transaction is rolled back.
 """
 
 import asyncio
@@ -36,13 +36,13 @@ FAILURES: Final = Counter(
 )
 
 _PUT_OFF_PATIENCE: Final = 1.0
-"""Seconds: the step has failed, and who waits for it shall learn so."""
+"""Timeout in seconds; the failure must be reported to the workflow soon."""
 
 SendStep: TypeAlias = DispatchStep | ReconcileStep | PollStep | SettleStep
 
 
 class CountedFailures(Interceptor):
-    """Wraps the steps of a send; every other activity passes."""
+    """Wraps the activities of a send; all others pass unchanged."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -76,7 +76,7 @@ class _Counting(ActivityInboundInterceptor):
             if handed is not None:
                 return handed
         if isinstance(step, ReconcileStep | PollStep):
-            # The workflow asks anew until its horizon, with growing gaps.
+            # The workflow repeats the activity until its horizon, with growing gaps.
             raise ApplicationError(f"{reason}; details are in the worker's log", type=reason)
         raise ApplicationError(
             f"{reason}; details are in the worker's log",
@@ -85,21 +85,25 @@ class _Counting(ActivityInboundInterceptor):
         )
 
     async def _postpone(self, step: DispatchStep, gap: timedelta | None) -> None:
-        """Take a message that failed out of the lag until its next try is over, or for good.
+        """Exclude a failed message from the lag until its next try has ended, or for good if None.
 
-        Else one message that cannot move would look like workers that are behind.
+        Otherwise one stuck message would look like overloaded workers.
         """
         ready_at = None if gap is None else datetime.now(UTC) + gap + policies.DISPATCH_BUDGET
         try:
             async with asyncio.timeout(_PUT_OFF_PATIENCE), self._database.statement() as db:
                 await waiting.postpone(
-                    db, tenant_id=step.tenant_id, message_id=step.message_id, ready_at=ready_at
+                    db,
+                    tenant_id=step.tenant_id,
+                    message_id=step.message_id,
+                    public_id=step.public_id,
+                    ready_at=ready_at,
                 )
         except Exception as error:
             log.warning("a wait could not be stored", extra={"reason": type(error).__name__})
 
     async def _note(self, step: SendStep, error: Exception) -> NotedFailure | None:
-        """Count a failure; None if that is not possible, then the step is tried again."""
+        """Count a failure; None if that is not possible: then the activity is retried."""
         name = _name_of(step)
         FAILURES.labels(name).inc()
         try:
@@ -126,15 +130,15 @@ class _Counting(ActivityInboundInterceptor):
 
 
 def _name_of(step: SendStep) -> str:
-    """Return what a step is counted under: the queued hand-over is the same step."""
+    """Return the name that a failure is counted under; both dispatch activities share one."""
     name = activity.info().activity_type
     return "dispatch" if isinstance(step, DispatchStep) else name
 
 
 def _without_dispatch(noted: NotedFailure) -> DispatchResult | None:
-    """Return what the workflow does instead of trying again; None if it tries again.
+    """Return the result that replaces a retry; None if the activity is retried.
 
-    What a provider has or may have is never ended here.
+    A message that a provider has or may have is never ended here.
     """
     if noted.open:
         return DispatchResult(verdict=Verdict.AMBIGUOUS)

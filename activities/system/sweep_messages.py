@@ -37,29 +37,29 @@ STRANDED: Final = Counter(
 )
 
 _MOST = 200
-"""Messages of one turn; a full turn is followed by the next at once."""
+"""Messages per turn; after a full turn the next one follows immediately."""
 
 START_LOOK_EVERY: Final = timedelta(seconds=1)
-"""How often the sweeper looks for what is due and not started, between its turns."""
+"""How often the sweeper checks for due messages that were not started, between its turns."""
 
 _LONGEST_WATCH: Final = timedelta(seconds=30)
-"""Of one step: `policies.SWEEP` gives it 90 s."""
+"""Of one activity, which has 90 s (`policies.SWEEP`)."""
 
 _STARTS_AT_ONCE: Final = 10
 
 _REPORTS_AT_ONCE: Final = 20
-"""More would wait for a connection longer than they may."""
+"""More would exceed the pool's timeout for a connection."""
 
 _START_PATIENCE: Final = 3.0
-"""Seconds that one start may take; then Temporal is left alone for the rest of the turn."""
+"""Timeout of one start in seconds; then the rest of the turn makes no calls to Temporal."""
 
 _START_AGAIN: Final = timedelta(seconds=2)
-"""After this a message that could not be started has its next turn."""
+"""When a message that could not be started is taken again."""
 
 _AWAY: Final = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED}
 )
-"""What Temporal answers when it cannot take anything, whatever it is."""
+"""Errors of a Temporal server that accepts no calls at all."""
 
 _AT_ONCE: Final = timedelta(milliseconds=100)
 
@@ -77,7 +77,7 @@ class SweepTask(Protocol[Item]):
         ...
 
     async def resume(self, row: Item, /) -> bool:
-        """Do what one of them needs; return whether that changed anything."""
+        """Process one row; return whether that changed anything."""
         ...
 
 
@@ -112,7 +112,7 @@ def _is_away(error: Exception) -> bool:
 
 
 class Sweeping:
-    """Looks after rows that may have no running workflow. Idempotent."""
+    """Restarts rows that may have no running workflow. Idempotent."""
 
     def __init__(
         self,
@@ -139,10 +139,10 @@ class Sweeping:
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
-        """Take one turn, then look for what is not started until it is time for the next turn.
+        """Run one turn, then look for unstarted messages until the next turn is due.
 
-        A turn that took as many rows as it may is followed by the next at once. Without
-        `look_every` the step is one turn.
+        A full turn is followed by the next one immediately. Without `look_every` the activity is
+        one turn.
         """
         if self._look_every is None:
             return await self._turn()
@@ -155,7 +155,7 @@ class Sweeping:
         return SweepResult(started=started, applied=swept.applied, next_in=_AT_ONCE)
 
     async def _watch(self, until: float, every: float) -> int:
-        """Start what is due and not started, again and again; return how many were started."""
+        """Repeatedly start due messages that were not started; return how many."""
         started = 0
         while (left := until - monotonic()) > 0:
             try:
@@ -174,7 +174,7 @@ class Sweeping:
             )
 
     async def _turn(self) -> SweepResult:
-        """Start stalled messages and sender queues, apply open reports, do every other task."""
+        """Start stalled messages and sender queues, apply open reports, run every other task."""
         now = datetime.now(UTC)
         unstarted = await self._take_unstarted(now)
         async with self._database.transaction() as db:
@@ -203,10 +203,10 @@ class Sweeping:
         )
 
     async def _start_all(self, messages: Sequence[SendStart]) -> int:
-        """Start messages in their order, few at a time; return how many were started.
+        """Start messages in order, a few at a time; return how many were started.
 
-        One that fails keeps no other from its turn. If Temporal is away, the rest is left for the
-        next turn.
+        The failure of one does not affect the others. If Temporal is unavailable, the rest is left
+        for the next turn.
         """
         coming, failed, started = iter(messages), [], 0
 
@@ -241,7 +241,7 @@ class Sweeping:
                 await sweep_messages.reschedule(db, ids, sweep_at, later=False)
 
     async def _start_sender_queue(self, queue: SenderQueueKey) -> bool:
-        """Start the workflow of a queue that holds messages; a running one is left alone."""
+        """Start the workflow of a nonempty sender queue unless it is running."""
         await start_sender_queue(
             self._client,
             SenderQueueStep(
@@ -254,7 +254,7 @@ class Sweeping:
         return True
 
     async def _start(self, message: SendStart) -> bool:
-        """Start a message's workflow; a running one is left alone, a failed one starts anew."""
+        """Start a message's workflow unless it is running; a failed one is started again."""
         started = await start_send(
             self._client,
             message,
@@ -263,7 +263,8 @@ class Sweeping:
         )
         if not started and await self._is_open(message):
             STRANDED.inc()
-            async with self._database.statement() as db:  # no worker will take it: it is not late
+            # no worker will take it, so it must not count as late
+            async with self._database.statement() as db:
                 await waiting.postpone(
                     db,
                     tenant_id=message.tenant_id,
@@ -277,14 +278,14 @@ class Sweeping:
         return started
 
     async def _is_open(self, message: SendStart) -> bool:
-        """Look again: it may have ended while its workflow was being started."""
+        """Check again: it may have ended while its workflow was being started."""
         async with self._database.read() as db:
             return await sweep_messages.is_open(
                 db, tenant_id=message.tenant_id, message_id=message.message_id
             )
 
     async def _apply(self, receipt: OpenReceipt) -> bool:
-        """Wake the message's workflow, or where it is over apply the report here."""
+        """Signal the message's workflow, or apply the report here if the workflow has completed."""
         identity = receipt.message
         if not receipt.completed:
             await wake_send(self._client, identity.workflow_id, SendSignal.REPORTED)

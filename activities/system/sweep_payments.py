@@ -1,4 +1,4 @@
-"""Sweeping payments: what was ordered is carried on, whatever died between."""
+"""Sweeps payments: starts the workflows of open payments that have none."""
 
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ _LONGEST_GAP = timedelta(minutes=10)
 
 
 class PaymentSweep:
-    """Looks after payments that nobody may be working on. Doing so twice changes nothing."""
+    """Restarts payments that may have no running workflow. Idempotent."""
 
     def __init__(
         self, database: Database, client: Client, waits: PaymentWaits, *, grace: timedelta
@@ -25,7 +25,7 @@ class PaymentSweep:
         self._grace = grace
 
     async def take(self, now: datetime, most: int) -> list[StalledPayment]:
-        """Return payments whose turn it is, and set their next one."""
+        """Return the payments that are due, and set when they are due next."""
         async with self._database.transaction() as db:
             return list(
                 await take_stalled_payments(
@@ -34,14 +34,15 @@ class PaymentSweep:
             )
 
     async def resume(self, payment: StalledPayment) -> bool:
-        """Start a payment's workflow; a running one is left alone, or told what its row knows.
+        """Start a payment's workflow; a running one is only signaled, if its row has changed.
 
-        One that had ended starts anew: money that came after the end has opened the row again.
+        A completed workflow is started again: a charge after its end reopened the row.
         """
         return await start_upgrade(
             self._client,
             UpgradeStart(
                 tenant_id=payment.tenant_id,
+                tenant_public_id=payment.tenant_public_id,
                 payment_id=payment.payment_id,
                 public_id=payment.public_id,
                 merchant=payment.merchant,

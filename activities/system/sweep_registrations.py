@@ -15,7 +15,7 @@ _LONGEST_GAP: Final = timedelta(hours=1)
 
 
 class RegistrationSweep:
-    """Looks after brands, campaigns and numbers that may have no running workflow. Idempotent."""
+    """Restarts brands, campaigns and numbers that may have no running workflow. Idempotent."""
 
     def __init__(
         self, database: Database, client: Client, waits: RegistrationWaits, *, grace: timedelta
@@ -41,7 +41,7 @@ class RegistrationSweep:
         return taken
 
     async def resume(self, row: StalledRegistration) -> bool:
-        """Start a row's workflow; a running one is left alone."""
+        """Start a row's workflow unless it is running."""
         await start_registration(
             self._client,
             RegistrationStart(

@@ -12,9 +12,9 @@ from workflows.voice.types import ProvisionInput
 
 
 class DirectorySweep:
-    """Looks after SIP users whose directory may lack the current version. Idempotent.
+    """Restarts updates of SIP users whose directory may lack the current version. Idempotent.
 
-    Only for a vendor's directory: one that reads our tables needs no update.
+    It is used only for a vendor's directory: one that reads our tables needs no update.
     """
 
     def __init__(self, database: Database, client: Client, *, grace: timedelta) -> None:
@@ -24,9 +24,9 @@ class DirectorySweep:
         self._last: UnsyncedUser | None = None
 
     async def take(self, now: datetime, most: int) -> list[UnsyncedUser]:
-        """Return users whose turn it is: those behind the last ones, or after all the first.
+        """Return the due users after the previous page, or from the start after the last page.
 
-        A directory that is out of reach leaves many unsynced; they are taken page by page.
+        An unreachable directory leaves many users unsynced; they are taken page by page.
         """
         async with self._database.read() as db:
             unsynced = await sip_users.find_unsynced(
@@ -36,7 +36,7 @@ class DirectorySweep:
         return list(unsynced)
 
     async def resume(self, user: UnsyncedUser) -> bool:
-        """Start the telling of a user's password; a running one is left alone."""
+        """Start the update of a user's password unless it is running."""
         await start_provisioning(
             self._client,
             ProvisionInput(

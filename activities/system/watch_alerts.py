@@ -1,4 +1,4 @@
-"""Watching: alerts are resolved once their cause is gone, and what a process missed is raised."""
+"""Resolves alerts whose cause is gone, and raises those that a process missed."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,14 +17,14 @@ from workflows.system.watcher_types import WatchResult, WatchStep
 Item = TypeVar("Item")
 
 _MERCHANTS = 300
-"""Of one turn; all are looked at in turn."""
+"""Merchants per turn; successive turns cover all."""
 
 _MOST = 1000
-"""Alerts that time resolves in one turn."""
+"""Alerts that are resolved by age per turn."""
 
 
 class Watching:
-    """Looks at what may be warned of. Doing so twice changes nothing."""
+    """Checks the conditions of alerts. Idempotent."""
 
     def __init__(
         self,
@@ -41,9 +41,9 @@ class Watching:
 
     @activity.defn(name="watch")
     async def watch(self, step: WatchStep) -> WatchResult:
-        """Resolve what is over, and hold the next merchants' alerts against what is so.
+        """Resolve alerts that are over, and align the next merchants' alerts with their balances.
 
-        Twice is once: an alert is raised if it is not open, and resolved if it is.
+        Idempotent: an alert is raised only if it is not open, and resolved only if it is.
         """
         now = datetime.now(UTC)
         after = (step.after_tenant, step.after_merchant)
@@ -60,7 +60,7 @@ class Watching:
         return WatchResult(moved=moved, following=self._following(merchants), next_in=self._every)
 
     def _following(self, merchants: Sequence[Place]) -> WatchStep:
-        """Go on after the last merchant; after a turn that was not full, from the beginning."""
+        """Continue after the last merchant; after a turn that was not full, from the start."""
         if len(merchants) < self._merchants:
             return WatchStep()
         tenant_id, merchant_id = merchants[-1]
@@ -72,7 +72,7 @@ class Watching:
         items: Sequence[Item],
         now: datetime,
     ) -> int:
-        """Act on every item, each in a transaction of its own, and count what moved."""
+        """Process every item in its own transaction, and count the changes."""
 
         async def in_transaction(item: Item) -> bool:
             async with self._database.transaction() as db:

@@ -27,7 +27,7 @@ _SUBJECT = "sip-directory"
 
 
 class Provisioning:
-    """Updates one directory."""
+    """Updates one SIP directory."""
 
     def __init__(
         self, database: Database, directory: VoiceDirectory, secrets: SipSecrets | None
@@ -38,10 +38,11 @@ class Provisioning:
 
     @activity.defn(name="provision_voice")
     async def provision_voice(self, step: ProvisionStep) -> ProvisionResult:
-        """Write the current password, and again if it was rotated meanwhile.
+        """Write the current password; repeat if it was rotated meanwhile.
 
-        Safe to run twice and concurrently: each reads the row after it wrote, so the last write is
-        the current version, and no version is put again once a later one was seen.
+        Safe to run twice and concurrently: each run reads the row after its write, so the last
+        write has the current version, and an older version is never written after a later one was
+        read.
         """
         while (user := await self._find(step)) is not None:
             answer = await self._directory.put(self._account(user))
@@ -69,7 +70,7 @@ class Provisioning:
             )
 
     def _account(self, user: VoiceCredential) -> SipAccount:
-        """Derive the password anew; a secret other than the API's would make a wrong one."""
+        """Derive the password again; fails if the server secret differs from the API's."""
         if self._secrets is None or not is_current(user, self._secrets, user.realm):
             raise ApplicationError(
                 "HEXAVOX_SERVER_SECRET is not the API's, or not set", type="ServerSecretDiffers"
@@ -81,7 +82,7 @@ class Provisioning:
         )
 
     async def _settled(self, user: VoiceCredential) -> bool:
-        """Note that the directory knows this version; False if it is no longer the current one."""
+        """Record that the directory has this version; False if it is not the current one."""
         async with self._database.transaction() as db:
             if not await mark_synced(db, user):
                 return False

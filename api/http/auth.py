@@ -1,4 +1,4 @@
-"""Who is calling: a key and a secret become a Caller, or one and the same refusal."""
+"""Authenticates requests: an API key and its secret become a Caller, or InvalidCredentials."""
 
 import asyncio
 from collections import OrderedDict
@@ -22,25 +22,25 @@ API_KEY_HEADER = "X-API-KEY"
 SECRET_HEADER = "X-API-SECRET"  # noqa: S105 - the header's name
 
 _FRESH_FOR: Final = 2.0
-"""Seconds; a revoked key must be dead within five."""
+"""Seconds that a known key is cached; a revoked key must stop working within five."""
 
 _UNKNOWN_FOR: Final = 1.0
-"""Seconds; a key that was just created must work soon although it was tried before."""
+"""Seconds that an unknown key is cached; short, because a key may be tried before it is created."""
 
 _MOST_KEYS: Final = 10_000
 
 _MOST_LOOKUPS: Final = 4
-"""At once: whoever tries keys may not take all connections to Postgres."""
+"""Concurrent look-ups, so that clients that guess keys cannot take every database connection."""
 
 _PATIENCE: Final = 5.0
-"""Seconds to wait for one's turn to look a key up; as long as for a connection."""
+"""Seconds to wait for a look-up slot; the same as the wait for a database connection."""
 
 Fact = TypeVar("Fact")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller(CallerScope):
-    """Whose data a request may touch: a tenant's, or only one merchant's of it."""
+    """The authenticated caller and the scope of its data: a tenant, or one merchant of it."""
 
     key_id: int
     tenant_public_id: int
@@ -48,9 +48,9 @@ class Caller(CallerScope):
     merchant: str | None
 
     def lock_scope(self, merchant: str | None = None, work: str = "") -> LockScope:
-        """Return in which lane a transaction about a merchant, or the tenant itself, takes turns.
+        """Return the scope of the lock that a transaction about a merchant or the tenant takes.
 
-        A merchant's own key stays in that merchant's, whatever name it asks for.
+        A merchant-scoped key always locks its own merchant, whichever merchant the request names.
         """
         return LockScope(self.tenant_id, self.merchant or merchant, work)
 
@@ -62,17 +62,18 @@ class _Known:
     until: float
 
     def has(self, secret_hash: str) -> bool:
-        """Tell whether the secret is right. It never changes: a wrong one needs no look-up."""
+        """Return whether the secret is right; a wrong one needs no look-up, because secrets never
+        change.
+        """
         return same_hash(secret_hash, self.secret_hash)
 
 
 class Authenticator:
-    """Knows the keys in use, and for a moment those that are none.
+    """Authenticates keys, with a cache of known and of unknown ones.
 
-    A key in use is looked up again after two seconds, so that a revocation is noticed. One that is
-    unknown is looked up at most once a second, and for an address that keeps naming unknown keys no
-    further one is looked up. A right pair that was used here before always passes, whatever others
-    try.
+    A known key is looked up again after two seconds, so that a revocation takes effect. An unknown
+    key is looked up at most once a second. An address that exceeds its limit of unknown keys gets
+    no more look-ups. A cached key with the right secret is accepted whatever other clients do.
     """
 
     def __init__(self, database: Database, failures: FailedLogins) -> None:
@@ -84,15 +85,16 @@ class Authenticator:
         self._lookups = asyncio.Semaphore(_MOST_LOOKUPS)
 
     async def authenticate(self, request: Request, headers: dict[str, str]) -> Caller:
-        """Return who calls, or raise InvalidCredentials: one answer whatever is wrong.
+        """Return the caller. The error is the same whichever part of the credentials is wrong.
 
         Args:
-            request: only its headers and its client's address are looked at.
-            headers: those of the answer, whatever it will be.
+            request: only its headers and its client's address are read.
+            headers: headers of the response, whatever its status.
 
         Raises:
             InvalidCredentials: missing, unknown, revoked or wrong.
             RateLimited: this address has failed too often.
+            TemporarilyUnavailable: no look-up slot was free in time.
         """
         key = _credential(request, API_KEY_HEADER)
         if not key:
@@ -107,7 +109,7 @@ class Authenticator:
             known, looked_up = await self._find(key_hash), True
         elif known is not None and known.until < monotonic() and known.has(secret_hash):
             known, looked_up = await self._find(key_hash), True
-        # An unknown key takes the same comparison as a known one.
+        # An unknown key is compared as well, so that both take the same time.
         if not same_hash(secret_hash, known.secret_hash if known else "") or known is None:
             self._failures.count(address, headers, looked_up=looked_up)
             raise InvalidCredentials
@@ -117,7 +119,7 @@ class Authenticator:
         return self._unknown.get(key_hash, 0.0) > monotonic()
 
     async def _find(self, key_hash: str) -> _Known | None:
-        """Look a live key up; of many who ask for one at once only the first does."""
+        """Look a live key up; concurrent requests for the same key share one look-up."""
         return await self._asking.get(key_hash, lambda: self._look_up(key_hash))
 
     async def _look_up(self, key_hash: str) -> _Known | None:
@@ -151,16 +153,16 @@ class Authenticator:
 
 
 def _credential(request: Request, header: str) -> str:
-    """Return what a header says, without the whitespace around it (RFC 9110, 5.5).
+    """Return a header's value without surrounding whitespace (RFC 9110, 5.5).
 
-    A header that is given twice says nothing: two proxies may read it differently.
+    A header that is given twice counts as missing: two proxies may read it differently.
     """
     given = request.headers.getlist(header)
     return given[0].strip(" \t") if len(given) == 1 else ""
 
 
 def _remember(known: OrderedDict[str, Fact], key_hash: str, fact: Fact) -> None:
-    """Remember something of a key, and forget what was learnt longest ago."""
+    """Cache a value for a key and evict the oldest one beyond the limit."""
     known[key_hash] = fact
     known.move_to_end(key_hash)
     if len(known) > _MOST_KEYS:

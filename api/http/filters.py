@@ -1,4 +1,4 @@
-"""Filters of lists, as annotated types. They are `async` for the reason given in api.deps."""
+"""Query filters of lists, as annotated types. They are `async` for the reason given in api.deps."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -218,18 +218,18 @@ WantedUsage = Annotated[UsageFilter, Depends(_usage_filter)]
 
 
 def _day(name: str, given: str) -> date:
-    """Return the UTC day that is written."""
+    """Parse a UTC day."""
     try:
         if _DAY.fullmatch(given):
             return date.fromisoformat(given)
-    except ValueError:  # no such day
+    except ValueError:  # not a valid day
         pass
     reason = "must be a day, such as 2026-04-16"
     raise InvalidDateRange(f"{name} {reason}.", ((name, reason),))
 
 
 def _true_or_false(given: Any) -> Any:
-    """Take the two words only: pydantic would also read 1, on and yes."""
+    """Accept only `true` and `false`: pydantic would also accept 1, on and yes."""
     if given not in ("true", "false"):
         raise ValueError("must be true or false")
     return given == "true"
@@ -262,10 +262,10 @@ WantedMovements = Annotated[LedgerFilter, Depends(_ledger_filter)]
 
 
 def _span(name: str, given: str | None) -> tuple[datetime | None, datetime | None]:
-    """Return where a day or moment begins and ends; both are meant inclusively."""
+    """Return the interval of a day or moment; both bounds are inclusive."""
     if given is None:
         return None, None
-    text = given.replace(" ", "+")  # an unencoded plus sign in a query arrives as a space
+    text = given.replace(" ", "+")  # an unencoded plus sign in a query is decoded as a space
     try:
         if _DAY.fullmatch(text):
             begin = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
@@ -273,12 +273,12 @@ def _span(name: str, given: str | None) -> tuple[datetime | None, datetime | Non
         if WITH_ZONE.fullmatch(text):
             moment = datetime.fromisoformat(text).astimezone(UTC)
             return moment, _after(moment, _ONE_MICROSECOND)
-    except (ValueError, OverflowError):  # no such day
+    except (ValueError, OverflowError):  # not a valid day
         pass
     reason = "must be a day (2026-04-16) or a time with a time zone (2026-04-16T13:20:00Z)"
     raise InvalidDateRange(f"{name} {reason}.", ((name, reason),))
 
 
 def _after(moment: datetime, span: timedelta) -> datetime:
-    """Return the end of a span; the last day there is ends with the last moment."""
+    """Return the end of an interval; it is capped at the largest datetime."""
     return moment + min(span, _END_OF_TIME - moment)

@@ -1,20 +1,20 @@
-"""HEAD is answered like GET, without the body (RFC 9110, 9.3.2)."""
+"""Answers HEAD like GET, without the body (RFC 9110, 9.3.2)."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """Asks the application with GET and keeps the body back.
+    """Calls the application with GET and drops the body.
 
-    The answer is over with its headers: whoever streams a body is then told that the client is
-    gone, and stops.
+    The response ends with its headers: a streaming endpoint is then told that the client
+    disconnected, and stops.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Handle a request."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
@@ -36,6 +36,6 @@ class HeadAsGet:
         except Exception:
             if not answered:
                 raise
-            # The rest of an answer that nobody wants was broken off.
+            # The application's error after the headers were sent concerns only the dropped body.
         finally:
             scope["method"] = "HEAD"

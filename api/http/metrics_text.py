@@ -1,4 +1,4 @@
-"""The metrics as Prometheus reads them, written at most once a second."""
+"""Renders the Prometheus metrics at most once a second."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -8,11 +8,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 KEPT_FOR: Final = 1.0
-"""Seconds. To write them all takes the event loop some 13 ms, and anybody may ask."""
+"""Seconds. Rendering takes the event loop about 13 ms, and the endpoint needs no credentials."""
 
 
 class MetricsText:
-    """The metrics of this process."""
+    """The metrics of this process, cached."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class MetricsText:
         self._kept_until = float("-inf")
 
     def response(self) -> Response:
-        """Answer with the metrics of now or of a moment ago."""
+        """Return the metrics, at most one second old."""
         if self._clock() >= self._kept_until:
             self._text = self._write()
             self._kept_until = self._clock() + KEPT_FOR

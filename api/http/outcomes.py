@@ -1,4 +1,4 @@
-"""What a keyed action did: it was carried out now, or its Idempotency-Key was used before."""
+"""Outcome of a keyed action: carried out by this request, or a replay."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar

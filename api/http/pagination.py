@@ -1,4 +1,4 @@
-"""Lists, page by page: an opaque cursor, and a Link header while there is more."""
+"""Pages of lists: an opaque cursor, and a Link header while there are more items."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Item]):
-    """Some items of a list; `end` is the public id of the last one if there are more."""
+    """A page of items; `end` is the public id of the last one if there are more."""
 
     items: Sequence[Item]
     end: int | None
@@ -29,37 +29,38 @@ class Slice(Generic[Item]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Which part of a list is asked for."""
+    """Limit and cursor of the requested page."""
 
     limit: int
     cursor: str | None
     url: URL
 
     def after_id(self) -> int | None:
-        """Return the public id of the row to go on behind; None for the first page.
+        """Return the public id after which the page begins; None for the first page.
 
-        A cursor that we never gave is refused.
+        Raises ValidationFailed for a cursor that the API did not issue.
         """
         return None if self.cursor is None else _decode(self.cursor)
 
     def cut(self, rows: Sequence[Item], public_id: Callable[[Item], int]) -> Slice[Item]:
-        """Make a slice of rows that were asked for one more than the limit."""
+        """Cut a page from rows that were queried with one more than the limit."""
         kept = rows[: self.limit]
         more = len(rows) > self.limit
         return Slice(kept, public_id(kept[-1]) if more else None)
 
     def show(self, found: Slice[Item], response: Response) -> list[Item]:
-        """Answer with a slice; the link to the next one keeps the other query parameters."""
+        """Return the page; its Link header keeps the other query parameters."""
         if found.end is not None:
             following = self.url.include_query_params(cursor=encode(found.end))
-            # Relative (RFC 8288, 3.1): the address we see may be a proxy's, or whatever Host said.
+            # Relative (RFC 8288, 3.1): the host seen here may be a proxy's, or whatever Host
+            # contained.
             target = f"{following.path}?{following.query}"
             response.headers["Link"] = f'<{target}>; rel="next"'
         return list(found.items)
 
 
 def encode(public_id: int) -> str:
-    """Write the public id of a row as a cursor."""
+    """Encode the public id of a row as a cursor."""
     return urlsafe_b64encode(str(public_id).encode()).decode().rstrip("=")
 
 

@@ -1,4 +1,4 @@
-"""Documents that are made once and served from memory, with an entity tag (RFC 9110, 8.8.3)."""
+"""Static documents, built once and served from memory with an entity tag (RFC 9110, 8.8.3)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 _PIECE: Final = 64 * 1024
-"""Bytes written at once: a client that reads slowly holds this much of a document, not all."""
+"""Bytes per write: a slow client then buffers this much of a document, not all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prebuilt:
-    """A document and the headers it is served with."""
+    """A document and its response headers."""
 
     body: bytes
     etag: str
@@ -23,28 +23,28 @@ class Prebuilt:
 
     @classmethod
     def make(cls, body: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> Self:
-        """Name the document by its content."""
+        """Build a document; its entity tag is a hash of its content."""
         etag = f'"{sha256(body).hexdigest()[:32]}"'
         own = {
             "Content-Type": media_type,
             "ETag": etag,
-            "Cache-Control": "no-cache",  # keep it, and ask whether it is still the same
+            "Cache-Control": "no-cache",  # clients may store it but must revalidate
             "X-Content-Type-Options": "nosniff",
         }
         return cls(body=body, etag=etag, headers={**own, **(headers or {})})
 
     def answer(self, request: Request) -> Response:
-        """Answer with the document, or with 304 to a client that has it."""
+        """Return the document, or 304 if the client has this version."""
         if _names(", ".join(request.headers.getlist("if-none-match")), self.etag):
             return Response(status_code=304, headers=self.headers)
         return _InPieces(self.body, headers=dict(self.headers))
 
 
 class _InPieces(Response):
-    """A large body, written piece by piece as the client takes it."""
+    """A large body, written in pieces with flow control."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the response."""
         await send(
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         )
@@ -56,8 +56,8 @@ class _InPieces(Response):
 
 
 def _names(if_none_match: str, etag: str) -> bool:
-    """Say whether a list of entity tags holds this one; compared weakly (RFC 9110, 13.1.2).
+    """Return whether an If-None-Match list contains this tag, compared weakly (RFC 9110, 13.1.2).
 
-    A tag includes its quotes, so that it cannot be a part of another one: no list is taken apart.
+    A substring search is enough: a tag includes its quotes, so it cannot be part of another one.
     """
     return etag in if_none_match or if_none_match.strip() == "*"

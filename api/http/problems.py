@@ -1,4 +1,4 @@
-"""The one place where an error becomes an answer (RFC 9457, application/problem+json)."""
+"""Maps every error to a problem response (RFC 9457, application/problem+json)."""
 
 import logging
 import re
@@ -49,7 +49,7 @@ ANY = (
     HeadersTooLarge,
     TemporarilyUnavailable,
 )
-"""What every public route may answer."""
+"""Errors of every public route."""
 
 WRITE = (
     *ANY,
@@ -59,7 +59,7 @@ WRITE = (
     UnsupportedMediaType,
     IdempotencyKeyReused,
 )
-"""What every public route with a body may answer."""
+"""Errors of every public route with a body."""
 
 _BY_STATUS: dict[int, type[HexavoxError]] = {
     404: NotFound,
@@ -72,13 +72,13 @@ log = logging.getLogger(__name__)
 
 
 class ProblemResponse(JSONResponse):
-    """A problem on its way out."""
+    """A problem response."""
 
     media_type = MEDIA_TYPE
 
 
 def render(request: Request, error: HexavoxError) -> Response:
-    """Answer with a known error."""
+    """Return the response of a known error."""
     trace = trace_of(request.scope)
     trace.problem = error.code
     problem = Problem(
@@ -98,7 +98,7 @@ def render(request: Request, error: HexavoxError) -> Response:
 
 
 def of(*errors: type[HexavoxError]) -> dict[int | str, dict[str, Any]]:
-    """Describe errors for a route's `responses=`, one example for every code."""
+    """Return errors in the form of a route's `responses=`, with one example per code."""
     grouped: defaultdict[int, list[type[HexavoxError]]] = defaultdict(list)
     for error in dict.fromkeys(errors):
         grouped[error.status].append(error)
@@ -128,11 +128,11 @@ _PLAIN = {
         "must be a time that exists, in ISO 8601 with a time zone, such as 2026-04-16T13:20:00Z",
     ),
 }
-"""Where the messages of the validation library say less than these."""
+"""Replacements for messages of pydantic that are less specific."""
 
 
 def install(app: FastAPI) -> None:
-    """Make the application answer every error in this one way."""
+    """Install the error handlers."""
     handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
         HexavoxError: _known,
         RequestValidationError: _invalid,
@@ -145,7 +145,7 @@ def install(app: FastAPI) -> None:
 
 
 def field_name(path: tuple[int | str, ...]) -> str:
-    """Write where something is in a document, in the names of the contract."""
+    """Format a location in a document as a field path in the names of the contract."""
     return ".".join(str(step) for step in path)[:_LONGEST_NAME]
 
 
@@ -154,22 +154,22 @@ async def _known(request: Request, error: HexavoxError) -> Response:
 
 
 def _is_named(step: int | str) -> bool:
-    """Say whether a step of a path is the caller's: the library adds the kinds it tried."""
+    """Return whether a path step is a field; pydantic adds the names of union members."""
     return isinstance(step, int) or not _KIND_TRIED.match(step)
 
 
 def _where(entry: Mapping[str, Any]) -> str:
-    """Name what an entry of the validation library is about."""
+    """Return the field path of a pydantic error."""
     if entry["type"].startswith("union_tag_"):
         return str(entry["ctx"]["discriminator"]).strip("'")
     first, *path = entry["loc"]
-    if len(path) > 1 and path[0] in set(Channel):  # which of the channels' bodies was tried
+    if len(path) > 1 and path[0] in set(Channel):  # the discriminator of the union over channels
         path = path[1:]
     return field_name(tuple(filter(_is_named, path))) or str(first)
 
 
 def _reason(entry: Mapping[str, Any]) -> str:
-    """Say what a value must be, for an entry of the validation library."""
+    """Return the requirement that a value violates, for a pydantic error."""
     if entry["type"] == "string_pattern_mismatch":
         return form_of(str(entry["ctx"]["pattern"]))
     return _PLAIN.get(entry["type"], str(entry["msg"]).removeprefix("Value error, "))
@@ -198,10 +198,10 @@ async def _http(request: Request, error: HTTPException) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """Return every method of the path asked for.
+    """Return every method of the requested path.
 
-    Each of them is a route of its own, and the framework names only those of the first. A path
-    that is written out (`/messages/sms`) is not taken for one with a parameter.
+    Each method is a route of its own, and the framework lists only those of the first. A literal
+    path (`/messages/sms`) takes precedence over one with a parameter.
     """
     routes = [
         (len(route.param_convertors), route.methods)
@@ -216,7 +216,7 @@ def _methods(request: Request) -> set[str]:
 async def _database_failed(request: Request, error: DBAPIError | PoolTimeoutError) -> Response:
     fault = fault_of(error)
     if fault is None:
-        raise error  # a bug of ours
+        raise error  # a programming error, answered with 500
     kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
     log.error("database unavailable", extra={"error": kind, "fault": fault.name})
     return render(request, TemporarilyUnavailable())

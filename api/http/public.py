@@ -1,7 +1,7 @@
-"""The gate every public route stands behind, so that none can be forgotten.
+"""Checks that every public route runs before its handler: authentication, rate limits, query.
 
-It is part of the route, not a dependency: FastAPI reads and parses the body before it calls the
-first dependency, and a stranger is to be told nothing but that he is one.
+They are part of the route class, not a dependency: FastAPI parses the body before it calls the
+first dependency, and unauthenticated callers must get 401 and nothing else.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
@@ -29,10 +29,12 @@ PREFIX = "/api/v1"
 
 
 class PublicRoute(APIRoute):
-    """A route of the public contract: credentials, then rate, then the query, then the body."""
+    """A route of the public contract: checks credentials, rate limits, query and body in this
+    order.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Put the gate before what FastAPI does."""
+        """Wrap FastAPI's handler in the checks."""
         answer: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
         flat = get_flat_params(self.dependant)
         has_body = self.body_field is not None
@@ -64,7 +66,7 @@ class PublicRoute(APIRoute):
 
 
 def public_router(path: str, tag: str) -> APIRouter:
-    """Open a router of the public contract."""
+    """Return a router of the public contract."""
     return APIRouter(prefix=PREFIX + path, tags=[tag], route_class=PublicRoute, responses=of(*ANY))
 
 
@@ -80,7 +82,7 @@ class UsedKeys(Protocol):
 
 
 class Gate(Protocol):
-    """What every request of the public contract passes, of the application's services."""
+    """The services that the checks of public routes use."""
 
     @property
     def authenticator(self) -> Authenticator: ...
@@ -107,7 +109,7 @@ async def _admit(request: Request) -> Caller:
 
 
 async def _read_chunked(request: Request, caller: Caller) -> JsonRequest:
-    """Read a body of unannounced size, and charge what came of it, even if not all came."""
+    """Read a body of unknown size and charge its cost, even if reading fails."""
     size = 0
 
     async def counting() -> Message:
@@ -142,7 +144,7 @@ async def _check_key(reading: JsonRequest, caller: Caller) -> None:
 
 
 def _check_query(request: Request, known: frozenset[str]) -> None:
-    """Refuse what would otherwise be silently ignored: unknown names and second values."""
+    """Refuse unknown and repeated query parameters, which would otherwise be ignored silently."""
     seen: set[str] = set()
     for name, value in request.query_params.multi_items():
         check_text(name, ("query",))

@@ -1,4 +1,4 @@
-"""One id and one log line for every request, and nobody's data in either."""
+"""Assigns a request id and writes one log line per request, without personal data."""
 
 import logging
 import re
@@ -17,13 +17,15 @@ from models.logs import request_id
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}", re.ASCII)
 _CLIENT_WENT_AWAY = 499
-"""What nginx calls it; only ever seen in logs and metrics."""
+"""Nginx's status for a client that disconnected; appears only in logs and metrics."""
 
 log = logging.getLogger(__name__)
 
 
 class RequestLog:
-    """Outermost of our layers: names the request, turns a bug into a 500, writes the log line."""
+    """The outermost middleware: sets the request id, maps exceptions to 500, writes the log
+    line.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -70,16 +72,17 @@ class RequestLog:
         except ClientDisconnect:
             return
         except Exception as error:
-            if gone:  # what was under way was broken off, and says so in its own words
+            if gone:  # the request was aborted, and its own error is logged
                 trace_of(scope).broken_off = type(error).__name__
                 return
-            if isinstance(error, HexavoxError):  # the server's word on a body that a layer read
+            # an error of the body, raised by the server and read by a middleware
+            if isinstance(error, HexavoxError):
                 answer = error
             else:
                 log.exception("request failed", extra={"route": template_of(scope)})
                 answer = HexavoxError()
             if started:
-                raise  # the server cuts the connection: half an answer must not look whole
+                raise  # the server aborts the connection: a partial response must not look complete
             await render(Request(scope), answer)(scope, receive, send)
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told: how many requests, how long, how many sends."""
+"""Prometheus metrics of requests: count, duration and sends by outcome."""
 
 from prometheus_client import Counter, Histogram
 
@@ -30,14 +30,14 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 
 
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
-    """Count one answered request; made-up methods share one label."""
+    """Count one answered request; unknown methods share one label."""
     method = method if method in _METHODS else "OTHER"
     REQUESTS.labels(method, route, str(status)).inc()
     DURATION.labels(method, route).observe(seconds)
 
 
 def count_send(method: str, route: str, *, problem: str | None, replayed: bool) -> None:
-    """Count a send by its outcome, if the request is one that sends."""
+    """Count a send by its outcome; other requests are ignored."""
     channel = _SEND_ROUTES.get(route)
     if channel is not None and method == "POST":
         SENDS.labels(channel.value, problem or ("replayed" if replayed else "accepted")).inc()

@@ -1,4 +1,4 @@
-"""What one request gathers on its way: for its log line, its metrics and its answer's headers."""
+"""Data collected during one request for its log line, metrics and response headers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,21 +12,21 @@ _KEY = "hexavox.trace"
 
 @dataclass(slots=True)
 class Trace:
-    """Facts about one request; never contents."""
+    """Metadata of one request, without contents."""
 
     request_id: str
     caller: Caller | None = None
     problem: str | None = None
     replayed: bool = False
     broken_off: str | None = None
-    """The kind of error that ended it after its client was gone."""
+    """The type of the error that aborted it after its client disconnected."""
     headers: dict[str, str] = field(default_factory=dict)
-    """Added to the answer, whatever it will be."""
+    """Headers of the response, whatever its status."""
     at_end: list[Callable[[], None]] = field(default_factory=list)
-    """Called when the answer was sent, could not be, or is about to be delayed."""
+    """Called when the response is sent, has failed, or is about to be delayed."""
 
     def end(self) -> None:
-        """Call each of `at_end` once."""
+        """Call each function of `at_end` once."""
         while self.at_end:
             self.at_end.pop(0)()
 
@@ -52,5 +52,7 @@ def find_trace(scope: Scope) -> Trace | None:
 
 
 def template_of(scope: Scope) -> str:
-    """Return the route's template, such as /api/v1/merchants/{merchantId}; never the raw path."""
+    """Return the route's template, such as /api/v1/merchants/{merchantId}; never the actual
+    path.
+    """
     return getattr(scope.get("route"), "path", "") or "unmatched"

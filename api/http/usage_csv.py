@@ -1,4 +1,4 @@
-"""Usage as CSV (RFC 4180)."""
+"""Writes usage as CSV (RFC 4180)."""
 
 import csv
 from collections.abc import AsyncIterator, Sequence
@@ -26,10 +26,10 @@ COLUMNS: Final = (
 
 
 async def write(batches: AsyncIterator[Sequence[DayLine]]) -> AsyncIterator[str]:
-    """Write lines as they come, under the names of the columns.
+    """Yield the header and the rows as text.
 
-    No cell can be read as a formula: ids of merchants begin with a letter or a digit, and all else
-    is a number, a day or a word of ours.
+    No cell can be interpreted as a formula: merchant ids begin with a letter or a digit, and all
+    other cells are numbers, days or enum values.
     """
     yield _rows([COLUMNS])
     async for lines in batches:

@@ -1,7 +1,6 @@
-"""The portal's pages: what is general comes from files, what can go stale is generated.
+"""Builds the developer portal: static text from files, everything else from the specification.
 
-All of them are made once, when the application starts: made for every request, the YAML alone
-would keep every other client waiting for half a second.
+The pages are built once at startup: writing the YAML blocks the event loop for half a second.
 """
 
 import json
@@ -32,15 +31,15 @@ Document = dict[str, Any]
 
 
 class _PlainDumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Writes everything out: tools that read specifications often know no aliases."""
+    """Writes no YAML aliases: some tools that read specifications do not support them."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Say that nothing is written as a reference to an earlier place."""
+        """Return True, so that every value is written in full."""
         return True
 
 
 def build_portal(document: Document, public_url: str) -> Mapping[str, Prebuilt]:
-    """Make every page of the portal, by its path, for the server at this address."""
+    """Build every page of the portal by path; `public_url` is the address of this server."""
     base_url = public_url.rstrip("/")
     described = {**document, "servers": [{"url": base_url, "description": "This server"}]}
     as_json = json.dumps(described, ensure_ascii=False, separators=(",", ":"))
@@ -112,7 +111,7 @@ def _errors() -> Iterator[str]:
 
 
 def _every(kind: type[errors.HexavoxError]) -> Iterator[type[errors.HexavoxError]]:
-    """Walk the tree; a class that only groups others shares its code with one of them."""
+    """Return all errors with a code; abstract classes share their code with a subclass."""
     seen: set[str] = set()
     waiting = [kind]
     while waiting:

@@ -1,4 +1,4 @@
-"""The two pages behind an unsubscribe link; neither tells whose address it is."""
+"""The two pages of an unsubscribe link; neither shows the recipient's address."""
 
 from html import escape
 from pathlib import Path
@@ -18,13 +18,13 @@ HEADERS: Final = {
 
 
 def question(merchant: str) -> str:
-    """Return the page that asks whether it is meant."""
+    """Return the confirmation page."""
     text = f"You will get no more e-mail from {merchant}."
     return _fill("Unsubscribe", text, _FORM)
 
 
 def done(merchant: str) -> str:
-    """Return the page that says that it is done."""
+    """Return the page after the opt-out."""
     return _fill("You are unsubscribed", f"You will get no more e-mail from {merchant}.", "")
 
 

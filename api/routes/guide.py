@@ -1,4 +1,7 @@
-"""The developer portal: guide, interactive documentation, downloads. Everything is served here."""
+"""Routes of the developer portal: guide, interactive documentation, downloads.
+
+All assets are served from here.
+"""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -11,31 +14,31 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def guide(request: Request, portal: Portal) -> Response:
-    """Show the developer guide, with commands that work against this very server."""
+    """Return the developer guide, with commands that address this server."""
     return _page(request, portal)
 
 
 @router.get("/swagger-ui")
 async def swagger_ui(request: Request, portal: Portal) -> Response:
-    """Show the interactive documentation."""
+    """Return the interactive documentation."""
     return _page(request, portal)
 
 
 @router.get("/v3/api-docs")
 async def specification(request: Request, portal: Portal) -> Response:
-    """Give the specification as JSON."""
+    """Return the specification as JSON."""
     return _page(request, portal)
 
 
 @router.get("/v3/api-docs.yaml")
 async def specification_as_yaml(request: Request, portal: Portal) -> Response:
-    """Give the specification as YAML."""
+    """Return the specification as YAML."""
     return _page(request, portal)
 
 
 @router.get("/assets/{name}")
 async def asset(name: str, request: Request, portal: Portal) -> Response:
-    """Give a file that the pages load."""
+    """Return a file that the pages load."""
     return _page(request, portal)
 
 

@@ -1,4 +1,4 @@
-"""For orchestrators and Prometheus; not part of the public contract."""
+"""Routes for orchestrators and Prometheus; not part of the public contract."""
 
 from fastapi import APIRouter, Response
 
@@ -11,18 +11,18 @@ _metrics = MetricsText()
 
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """Say that the process is alive."""
+    """Liveness: the process runs."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
 async def readyz(readiness: Ready) -> dict[str, str]:
-    """Say that requests can be served; 503 while the database does not answer or is older."""
+    """Readiness: 503 while the database does not respond, is read-only or has an older schema."""
     await readiness.check()
     return {"status": "ready"}
 
 
 @router.get("/metrics")
 async def metrics() -> Response:
-    """Show the counters."""
+    """Return the Prometheus metrics."""
     return _metrics.response()

@@ -1,4 +1,4 @@
-"""Outbound messages: asking for one, and reading what became of it."""
+"""Routes of outbound messages: send, quote, read, cancel and recordings."""
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse

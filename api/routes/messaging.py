@@ -1,4 +1,4 @@
-"""Merchant messaging and 10DLC: brand, campaigns, numbers, assignment, and where all stand."""
+"""Routes of 10DLC registration: brand, campaigns, numbers, assignment and status."""
 
 from typing import Annotated
 
@@ -19,9 +19,11 @@ from api.http import problems
 from api.http.idempotency import answer_with
 from api.http.pagination import DEFAULT_LIMIT
 from api.http.public import public_router
-from api.schemas.messaging import (
+from api.schemas.messaging_brands import (
     V1MerchantMessagingBrandRequest,
     V1MerchantMessagingBrandView,
+)
+from api.schemas.messaging_campaigns import (
     V1MerchantMessagingCampaignRequest,
     V1MerchantMessagingCampaignView,
 )

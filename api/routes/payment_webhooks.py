@@ -1,4 +1,4 @@
-"""Where payment gateways report what became of a charge. Not part of the public API."""
+"""Webhook of payment gateways. Not part of the public API."""
 
 from fastapi import APIRouter, Request
 
@@ -13,5 +13,5 @@ router = APIRouter(prefix="/webhooks", include_in_schema=False)
 async def take_payment_news(
     gateway: str, reference: str, request: Request, webhooks: PaymentWebhookActions
 ) -> None:
-    """Take in what a gateway reports of one charge."""
+    """Receive a gateway's report about one charge."""
     await webhooks.take(gateway, reference, request.headers, await request.body())

@@ -1,7 +1,7 @@
-"""Where the unsubscribe link of a mail leads. Not part of the public API, and no key is asked for.
+"""Routes of unsubscribe links. Not part of the public API; the ticket is the only credential.
 
-Mail programs POST by themselves when their user says so (RFC 8058); a person who follows the link
-sees a button. A GET changes nothing: scanners follow every link of a mail.
+Mail programs POST when the user clicks unsubscribe (RFC 8058); a person who opens the link sees a
+button. GET changes nothing, because scanners follow every link of an e-mail.
 """
 
 from fastapi import APIRouter
@@ -15,13 +15,13 @@ router = APIRouter(prefix="/unsubscribe", include_in_schema=False)
 
 @router.get("/{ticket}")
 async def ask(ticket: str, actions: UnsubscribeActions) -> HTMLResponse:
-    """Ask whether it is meant."""
+    """Return the confirmation page."""
     page = unsubscribe_page.question(await actions.name(ticket))
     return HTMLResponse(page, headers=unsubscribe_page.HEADERS)
 
 
 @router.post("/{ticket}")
 async def unsubscribe(ticket: str, actions: UnsubscribeActions) -> HTMLResponse:
-    """Opt out; whatever the body says, and as often as it is asked."""
+    """Opt out. Idempotent; the request body is ignored."""
     page = unsubscribe_page.done(await actions.opt_out(ticket))
     return HTMLResponse(page, headers=unsubscribe_page.HEADERS)

@@ -1,4 +1,4 @@
-"""Where providers report what became of a message, and pass on what recipients write.
+"""Webhooks of providers: delivery reports, inbound texts and registry decisions.
 
 Not part of the public API.
 """
@@ -11,11 +11,11 @@ from api.http.bodies.body_size import WEBHOOK, body_up_to
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
 
 
-# Before the reports: no reference of ours is spelled like this.
+# Declared before the route of reports, which would match it too; no reference is `inbound`.
 @router.post("/{provider}/inbound", status_code=204)
 @body_up_to(WEBHOOK)
 async def take_inbound(provider: str, request: Request, inbox: InboxActions) -> None:
-    """Store one text from a recipient and do what it asks for."""
+    """Store an inbound text and process its keyword."""
     await inbox.take(provider, request.headers, await request.body())
 
 
@@ -24,7 +24,7 @@ async def take_inbound(provider: str, request: Request, inbox: InboxActions) -> 
 async def take_registration_news(
     provider: str, reference: str, request: Request, news: RegistrationWebhookActions
 ) -> None:
-    """Wake whoever waits for a registry's decision."""
+    """Signal the workflow that waits for a registry's decision."""
     await news.take(provider, reference, request.headers, await request.body())
 
 

@@ -1,4 +1,4 @@
-"""What all bodies share: camelCase, strict requests, responses without defaults."""
+"""Common to all bodies: camelCase, strict requests, responses without defaults."""
 
 import re
 from datetime import UTC, datetime
@@ -30,19 +30,19 @@ class Schema(BaseModel):
 
 
 class RequestBody(Schema):
-    """What integrators send: an unknown field is an error, a number is not a string."""
+    """Base of requests: unknown fields are errors, and a number is not accepted as a string."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class View(Schema):
-    """What we answer: every field is always there. Read from a row, or from a stored answer."""
+    """Base of responses: every field is always present. Built from a row or a stored response."""
 
     model_config = ConfigDict(from_attributes=True, validate_by_name=True, validate_by_alias=True)
 
 
 def instant(moment: datetime) -> str:
-    """Write a moment as ISO 8601 in UTC with milliseconds and Z."""
+    """Format a moment as ISO 8601 in UTC with milliseconds and Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -58,7 +58,7 @@ Instant = Annotated[
     PlainSerializer(instant, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""A moment in an answer."""
+"""A moment in a response."""
 
 GivenInstant = Annotated[
     AwareDatetime,
@@ -68,4 +68,4 @@ GivenInstant = Annotated[
 """A moment in a request."""
 
 MerchantId = Annotated[str, StringConstraints(pattern=MERCHANT_ID)]
-"""The integrator's own name of a merchant."""
+"""The integrator's identifier of a merchant."""

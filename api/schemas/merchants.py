@@ -19,6 +19,7 @@ from pydantic import (
 
 from api.schemas.base import MerchantId, RequestBody, View
 from api.schemas.text_types import OneLine, Visible
+from models.rules.consent.country_zones import all_zones
 
 _MOST_UNITS = 2_147_483_647
 _HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
@@ -27,8 +28,8 @@ _HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 def _iana_zones() -> Set[str]:
     """Return the names of the IANA database, links included.
 
-    `zoneinfo.available_timezones` would also give what else lies in the machine's folder, such as
-    `localtime`. `Factory` stands for a zone that was not set.
+    `zoneinfo.available_timezones` would also list other files of the system's folder, such as
+    `localtime`. `Factory` means that no zone was set.
     """
     return frozenset(files("tzdata").joinpath("zones").read_text().split()) - {"Factory"}
 
@@ -42,8 +43,14 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _zone_of_a_country(name: str) -> str:
+    if name not in all_zones():
+        raise ValueError("must be a time zone of tzdata's zone1970.tab, such as Europe/Moscow")
+    return name
+
+
 def _only_hours_and_minutes(given: Any) -> Any:
-    # pydantic would also take seconds, fractions, zones and plain numbers.
+    # pydantic would also accept seconds, fractions, zones and plain numbers.
     if isinstance(given, time) or (isinstance(given, str) and _HOUR.fullmatch(given)):
         return given
     raise ValueError("must be a time of day such as 09:30")
@@ -57,7 +64,11 @@ Hour = Annotated[
     PlainSerializer(lambda hour: hour.strftime("%H:%M"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": _HOUR.pattern}),
 ]
+NamedZones = Annotated[
+    list[Annotated[str, AfterValidator(_zone_of_a_country)]], Field(min_length=1, max_length=20)
+]
 HelpText = Annotated[str, StringConstraints(min_length=1, max_length=320), Visible]
+SupportContact = Annotated[OneLine, StringConstraints(max_length=100)]
 
 
 class V1MerchantUpsertRequest(RequestBody):
@@ -149,11 +160,25 @@ class V1MerchantSettingsRequest(RequestBody):
         "It must lie within 08:00–21:00. Default: 21:00.",
         examples=["19:30"],
     )
+    marketing_timezones: NamedZones | None = Field(
+        default=None,
+        description="IANA time zones, at most 20. MARKETING by SMS goes out at an hour that fits "
+        "every zone in which the recipient may be. If none does, the first of these zones that is "
+        "one of them decides; if there is none either, the message is refused. Default: none.",
+        examples=[["Europe/Moscow"]],
+    )
     help_text: HelpText | None = Field(
         default=None,
         description="Answer to HELP by SMS, at most 320 characters. By default the answer names "
-        "the merchant.",
+        "the merchant and its `supportContact`. On numbers of a 10DLC campaign the campaign's "
+        "`helpMessage` is the answer.",
         examples=["Gym A: call 813-555-0100 or write to desk@example.com. Reply STOP to opt out."],
+    )
+    support_contact: SupportContact | None = Field(
+        default=None,
+        description="How recipients reach the merchant: a phone number, e-mail or web address, at "
+        "most 100 characters on one line. The default answer to HELP names it. Default: none.",
+        examples=["813-555-0100"],
     )
 
 
@@ -176,7 +201,18 @@ class MerchantSettingsView(View):
         "21:00.",
         examples=["19:30"],
     )
+    marketing_timezones: list[str] | None = Field(
+        description="Time zones that decide for MARKETING by SMS where no hour fits every zone in "
+        "which the recipient may be. Null: none.",
+        examples=[["Europe/Moscow"]],
+    )
     help_text: str | None = Field(
-        description="Answer to HELP by SMS. Null: the default answer, which names the merchant.",
+        description="Answer to HELP by SMS. Null: the default answer, which names the merchant and "
+        "its `supportContact`.",
         examples=["Gym A: call 813-555-0100 or write to desk@example.com. Reply STOP to opt out."],
+    )
+    support_contact: str | None = Field(
+        description="How recipients reach the merchant, named in the default answer to HELP. Null: "
+        "none.",
+        examples=["813-555-0100"],
     )

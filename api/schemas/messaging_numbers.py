@@ -5,12 +5,9 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.schemas.base import Instant, RequestBody, View
-from api.schemas.messaging import (
-    MessagingReason,
-    Phone,
-    V1MerchantMessagingBrandView,
-    V1MerchantMessagingCampaignView,
-)
+from api.schemas.messaging_brands import V1MerchantMessagingBrandView
+from api.schemas.messaging_campaigns import V1MerchantMessagingCampaignView
+from api.schemas.messaging_types import MessagingReason, Phone
 from api.schemas.patterns import CAMPAIGN_ID
 from models.rules.registration.vocabulary import AssignmentState, NumberState, NumberType
 

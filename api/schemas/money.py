@@ -13,7 +13,7 @@ Amount = Annotated[
     PlainSerializer(lambda amount: f"{amount:.6f}", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d+\.\d{6}$"}),
 ]
-"""Exact: a string, so that no reader makes a float of it."""
+"""Exact: a string, so that clients do not parse it as a float."""
 
 
 class MessagePrice(View):

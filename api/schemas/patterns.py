@@ -1,4 +1,4 @@
-"""The patterns of text fields, and how each is told to a client whose value does not match it."""
+"""Patterns of text fields, and the error text for a value that does not match."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,11 +7,15 @@ MERCHANT_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 AREA_CODE: Final = r"^[2-9][0-9]{2}$"
 NOT_BLANK: Final = r"\S"
 ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
-"""No control character, line break or change of direction: mail systems read them differently."""
+"""No control character, line break or change of direction: mail systems interpret them
+differently.
+"""
 SPEECH: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-"""Speech has a direction of its own, and right-to-left texts mark theirs."""
-SITE: Final = r"^(https?://)?([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}(:[0-9]{1,5})?(/\S*)?$"
-TAX_NUMBER: Final = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
+"""Directional marks are allowed: they do not affect speech, and right-to-left texts contain
+them.
+"""
+SITE: Final = r"^([Hh][Tt][Tt][Pp][Ss]?://)?[^\s/?#@:]+\.[^\s/?#@:]+(:[0-9]{1,5})?([/?#]\S*)?$"
+TAX_NUMBER: Final = r"^[A-Za-z0-9]([ .-]*[A-Za-z0-9])*$"
 KEYWORD: Final = r"^[A-Za-z0-9]{1,255}$"
 COUNTRY: Final = r"^[A-Z]{2}$"
 STOCK_SYMBOL: Final = r"^[A-Z0-9.]{1,10}$"
@@ -28,7 +32,8 @@ _FORMS: Final[Mapping[str, str]] = {
     ONE_LINE: "must be one line without control characters, such as Payment reminder",
     SPEECH: "must have no control characters and line breaks, such as Your code is 1 2 3",
     SITE: "must be a web address without spaces, such as https://gym-a.example.com",
-    TAX_NUMBER: "must be letters, digits and hyphens, such as 12-3456789",
+    TAX_NUMBER: "must be letters and digits, grouped by spaces, dots or hyphens, "
+    "such as 12-3456789",
     KEYWORD: "must be 1 to 255 letters and digits without spaces, such as STOP",
     COUNTRY: "must be an ISO 3166 country code of two capital letters, such as US",
     STOCK_SYMBOL: "must be 1 to 10 capital letters, digits and dots, such as GYMA",
@@ -40,5 +45,5 @@ _FORMS: Final[Mapping[str, str]] = {
 
 
 def form_of(pattern: str) -> str:
-    """Return the form that a pattern demands, in words that complete a field's name."""
+    """Return the requirement of a pattern as text that completes the name of a field."""
     return _FORMS.get(pattern, f"must match {pattern}")

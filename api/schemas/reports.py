@@ -15,7 +15,7 @@ Cents = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 
 
 def _may_be_absent(schema: JsonDict) -> None:
-    """Tell of no default: where the field is not asked for, it is not there at all."""
+    """Remove the default from the schema: the field is absent unless it is requested."""
     schema.pop("default", None)
 
 

@@ -1,4 +1,4 @@
-"""Types of texts that people read or hear: something must be visible, and one line is one line."""
+"""Types of texts that people read or hear; each requires a visible character."""
 
 import re
 from typing import Annotated, Final
@@ -15,8 +15,9 @@ _INVISIBLE: Final = (
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _VISIBLE: Final = re.compile(f"[^{_INVISIBLE}]")
+_INVISIBLE_RUN: Final = re.compile(f"[{_INVISIBLE}]+")
 _SEARCHED: Final = 512 * 1024
-"""Characters of the longest text that is taken (an e-mail's body): 10 ms, where 4 MiB take 80."""
+"""Characters of the longest accepted text (an e-mail's body): 10 ms, where 4 MiB take 80."""
 
 
 def _says_something(text: str) -> str:
@@ -25,8 +26,19 @@ def _says_something(text: str) -> str:
     return text
 
 
+def visible_length(least: int) -> AfterValidator:
+    """Return what refuses a text of fewer characters, runs of invisible ones counted as one."""
+
+    def check(text: str) -> str:
+        if len(_INVISIBLE_RUN.sub(" ", text).strip()) < least:
+            raise ValueError(f"must have at least {least} characters besides white space")
+        return text
+
+    return AfterValidator(check)
+
+
 Visible = AfterValidator(_says_something)
-"""Refuses a text of white space and invisible characters only."""
+"""Refuses text that has only white space and invisible characters."""
 
 OneLine = Annotated[str, StringConstraints(min_length=1, pattern=ONE_LINE), Visible]
 """A name or a subject."""

@@ -1,4 +1,4 @@
-"""`hexavox invoice compare`: a provider's invoice against our own records."""
+"""`hexavox invoice compare`: compares a provider's invoice with the recorded prices."""
 
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -43,9 +43,9 @@ def compare(
         str, typer.Option(help="Costs that differ by no more are taken as equal, USD a message.")
     ] = "0",
 ) -> None:
-    """Compare a provider's invoice with what was recorded.
+    """Compare a provider's invoice with the recorded prices.
 
-    Leaves with 0 if both agree, 1 if they differ, 2 if the file cannot be used.
+    Exits with 0 if they agree, 1 if they differ, 2 if the file is unusable.
     """
     allowed = _amount(tolerance)
 
@@ -85,7 +85,7 @@ def _amount(given: str) -> Decimal:
 
 
 def _told(difference: Difference) -> str:
-    """Write one difference: kind, message, the invoice's id, day, then ours and the invoice's."""
+    """Format a difference: kind, message, the invoice's id, day, our cost, the invoice's cost."""
     cells = (
         difference.kind,
         difference.message or "-",

@@ -1,4 +1,4 @@
-"""A provider's invoice as CSV: read line by line, whatever its size; a doubtful line is refused."""
+"""Reads a provider's invoice as CSV, line by line; an ambiguous line is an error."""
 
 import csv
 import re
@@ -20,10 +20,10 @@ _NAMES: Final[Mapping[str, Sequence[str]]] = {
     "currency": ("currency", "priceunit"),
     "direction": ("direction",),
 }
-"""What a column may be called, without case, spaces, dashes and underscores."""
+"""Accepted names of columns, without case, spaces, dashes and underscores."""
 
 _TWILIO_LOG: Final = frozenset({"sid", "numsegments", "price", "priceunit"})
-"""Columns of Twilio's message log, in which prices are negative and inbound texts are included."""
+"""Columns of Twilio's message log, which has negative prices and includes inbound texts."""
 
 _NEEDED: Final = ("id", "units", "cost")
 _UNITS: Final = re.compile(r"\d{1,9}(\.0+)?", re.ASCII)
@@ -33,21 +33,21 @@ _TIME: Final = re.compile(
     r"([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,6})?)?)?(?: ?(Z|UTC|[+-]\d{2}:?\d{2}))?",
     re.ASCII,
 )
-"""A day, or a time that may name its zone."""
+"""A day, or a time with an optional zone."""
 _MAIL_TIME: Final = re.compile(
     r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4}", re.ASCII
 )
-"""A time as Twilio's API writes it (RFC 2822)."""
+"""A time in the format of Twilio's API (RFC 2822)."""
 _LARGEST: Final = Decimal(10) ** 11
 _LONGEST_ID: Final = 255
 
 
 class UnusableInvoice(Exception):
-    """The file is no invoice we can read; the message says where and why."""
+    """The file cannot be read as an invoice; the message states the line and the reason."""
 
 
 def read_invoice(path: Path) -> Iterator[InvoiceLine]:
-    """Yield the lines of an invoice; raises UnusableInvoice at the first that is doubtful."""
+    """Yield the lines of an invoice; raises UnusableInvoice at the first ambiguous one."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, strict=True)
@@ -67,7 +67,7 @@ def read_invoice(path: Path) -> Iterator[InvoiceLine]:
 
 
 def _columns(header: Sequence[str]) -> Mapping[str, int]:
-    """Return where each column is that we know."""
+    """Return the index of each known column."""
     found = {}
     for meaning, names in _NAMES.items():
         places = [place for place, name in enumerate(header) if name in names]
@@ -88,8 +88,8 @@ def _columns(header: Sequence[str]) -> Mapping[str, int]:
 def _cells(
     row: Sequence[str], columns: Mapping[str, int], width: int, number: int
 ) -> Mapping[str, str]:
-    """Return the cells that we know by their meaning; none of an empty line."""
-    # A cost of 0,0079 without quotes are two cells: it would be read as 0.
+    """Return the known cells by meaning; none for an empty line."""
+    # An unquoted cost of 0,0079 is split into two cells and would be read as 0.
     if any(cell.strip() for cell in row[width:]):
         raise UnusableInvoice(f"Line {number} has more cells than the first line.")
     try:
@@ -99,7 +99,7 @@ def _cells(
 
 
 def _bills_nothing(cells: Mapping[str, str]) -> bool:
-    """Tell whether a line of Twilio's log has no price or is an inbound text, which is free."""
+    """Return whether a line of Twilio's log has no price or is an inbound text, which is free."""
     return not cells["cost"] or cells.get("direction") == "inbound"
 
 
@@ -139,7 +139,7 @@ def _amount(given: str) -> Decimal:
 
 
 def _day(given: str) -> date | None:
-    """Return the UTC day of a date or time, which is in UTC if it names no zone; None for none."""
+    """Return the UTC day of a date or time; without a zone it is UTC. None if the cell is empty."""
     if not given:
         return None
     try:
@@ -149,6 +149,6 @@ def _day(given: str) -> date | None:
             day, time, zone = match[1], match[2] or " 00:00", match[5] or "Z"
             moment = datetime.fromisoformat(f"{day}{time}{zone.replace('UTC', 'Z')}")
             return moment.astimezone(UTC).date()
-    except (ValueError, OverflowError):  # no such day
+    except (ValueError, OverflowError):  # not a valid day
         pass
     raise ValueError("day is not a day such as 2026-04-15, or a time that begins so")

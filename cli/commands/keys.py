@@ -27,7 +27,7 @@ def create(
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Create a key. Its secret is shown this once."""
+    """Create a key. Its secret is shown only now."""
     credentials = new_credentials()
 
     async def action(db: WriteSession) -> int:
@@ -75,7 +75,7 @@ def revoke(tenant: TenantOption, key_id: Annotated[int, typer.Argument()]) -> No
 
 @app.command("list")
 def list_keys(tenant: TenantOption) -> None:
-    """List a tenant's keys, never the secrets."""
+    """List a tenant's keys, without secrets."""
 
     async def action(db: WriteSession) -> Sequence[tuple[ApiKey, str | None]]:
         return await api_keys.list_keys(db, await get_tenant(db, tenant))

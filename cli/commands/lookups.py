@@ -1,4 +1,4 @@
-"""What operators call by name."""
+"""Looks up tenants and merchants that operators name."""
 
 from typing import Annotated
 

@@ -80,7 +80,7 @@ def add(
         bool, typer.Option("--registered", help="It is registered for 10DLC elsewhere.")
     ] = False,
 ) -> None:
-    """Give a tenant, or one merchant of it, a number to send from."""
+    """Add a sender number to a tenant, or to one of its merchants."""
     wanted = _number(number)
     rates = _rates(segments_per_second, calls_per_second)
 
@@ -109,7 +109,7 @@ def limit(
     segments_per_second: SegmentsOption = None,
     calls_per_second: CallsOption = None,
 ) -> None:
-    """Limit how fast a number sends; it holds within seconds, for those in line as well."""
+    """Set the rate limits of a number; takes effect within seconds, also for queued messages."""
     wanted = _number(number)
     rates = _rates(segments_per_second, calls_per_second)
     if not rates:
@@ -124,7 +124,7 @@ def limit(
 
 
 def _rates(segments: str | None, calls: str | None) -> dict[Channel, Decimal | None]:
-    """Return the limits that were given."""
+    """Return the given limits by channel."""
     given = {Channel.SMS: segments, Channel.VOICE: calls}
     return {channel: _rate(rate) for channel, rate in given.items() if rate is not None}
 

@@ -1,4 +1,4 @@
-"""One transaction for an operator's command."""
+"""Runs an operator's command in one transaction."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

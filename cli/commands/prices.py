@@ -21,7 +21,7 @@ app = typer.Typer(help="What credits cost.", no_args_is_help=True)
 
 
 class _Refused(Exception):
-    """Leaves the transaction without a trace."""
+    """Rolls the transaction back."""
 
     def __init__(self, lines: list[BadLine]) -> None:
         self.lines = lines
@@ -34,12 +34,12 @@ def import_prices(
         bool, typer.Option("--if-none", help="Do nothing if there is a price list already.")
     ] = False,
 ) -> None:
-    """Add versions to the price list: every line of a file, or none.
+    """Add versions to the price list: all lines of a file, or none.
 
-    Columns: channel, units, amount (as the currency is written: 49.00 USD, 4900 JPY; none: not sold
-    any more), currency (ISO 4217), validFrom (ISO 8601 with time zone), tenant (its name, or all).
-    A validFrom that is empty or has passed means now, an empty tenant means all. A line that says
-    what is in force already adds nothing.
+    Columns: channel, units, amount (as the currency is written: 49.00 USD, 4900 JPY; none: no
+    longer sold), currency (ISO 4217), validFrom (ISO 8601 with time zone), tenant (its name, or
+    all). A validFrom that is empty or in the past means now, an empty tenant means all. A line that
+    equals the version in force adds nothing.
     """
     text = read_text(file)
 
@@ -88,7 +88,7 @@ def list_prices(
 
 @app.command("sample")
 def sample() -> None:
-    """Print a sample file, to be changed and imported."""
+    """Print a sample file to edit and import."""
     typer.echo(PRICES.read_text(encoding="utf-8"), nl=False)
 
 

@@ -27,7 +27,7 @@ WhoseOption = Annotated[
 
 
 class _Refused(Exception):
-    """Leaves the transaction without a trace."""
+    """Rolls the transaction back."""
 
     def __init__(self, lines: list[BadLine]) -> None:
         self.lines = lines
@@ -41,12 +41,12 @@ def import_rates(
         bool, typer.Option("--if-none", help="Do nothing if there is a card already.")
     ] = False,
 ) -> None:
-    """Add versions to a rate card: every line of a file, or none.
+    """Add versions to a rate card: all lines of a file, or none.
 
     Columns: channel, provider, country (ISO 3166; empty: any), unitCost, carrierFee,
-    markupBasisPoints, markupFlat (USD a unit), validFrom (ISO 8601 with time zone). A validFrom
-    that is empty or has passed means now. A line that says what is in force already adds nothing.
-    Messages that had no card and have one now are priced at once.
+    markupBasisPoints, markupFlat (USD per unit), validFrom (ISO 8601 with time zone). A validFrom
+    that is empty or in the past means now. A line that equals the version in force adds nothing.
+    Messages that lacked a rate and now have one are priced at once.
     """
     text = read_text(file)
 
@@ -76,7 +76,7 @@ def import_rates(
 
 @app.command("list")
 def list_rates(tenant: WhoseOption = None) -> None:
-    """List every version of a rate card: that of a tenant, or the defaults."""
+    """List every version of a tenant's rate card, or of the defaults."""
 
     async def action(db: WriteSession) -> list[str]:
         rows = await rate_cards.list_rates(
@@ -95,7 +95,7 @@ def list_rates(tenant: WhoseOption = None) -> None:
 
 @app.command("sample")
 def sample() -> None:
-    """Print a sample file, to be changed and imported."""
+    """Print a sample file to edit and import."""
     typer.echo(RATES.read_text(encoding="utf-8"), nl=False)
 
 
@@ -104,9 +104,9 @@ async def _whose(db: WriteSession, tenant: str | None) -> int:
 
 
 def _price(tenant_id: int) -> int:
-    """Price what the new versions cover, a part at a time; return how many messages that were.
+    """Price the messages that the new versions cover, in batches; return their number.
 
-    Whatever stops it, the hourly closing goes on.
+    If this is interrupted, the hourly closing continues it.
     """
     tenants = [tenant_id] if tenant_id != DEFAULTS else in_transaction(rate_cards.tenants_with_gaps)
     return sum(_price_all(tenant) for tenant in tenants)

@@ -1,4 +1,4 @@
-"""Replaying histories: does this code still make the decisions that were made?"""
+"""Replays workflow histories to check that this code makes the same decisions."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -32,7 +32,7 @@ async def running(limit: int) -> AsyncIterator[WorkflowHistory]:
 
 
 async def replay_histories(folder: Path | None, limit: int) -> int:
-    """Replay them, print a line each that fails, and return how many did."""
+    """Replay histories, print a line for each failure, and return the number of failures."""
     console = Console()
     replayer = Replayer(workflows=WORKFLOWS, data_converter=data_converter)
     tried = failed = 0

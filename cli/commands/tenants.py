@@ -28,7 +28,7 @@ def create(
     ] = DeliveryMode.SIMULATOR,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Create a tenant with a sender number in its pool; one that exists is left as it is."""
+    """Create a tenant with a sender number in its pool; an existing one is unchanged."""
     if not _NAME.fullmatch(name):
         raise typer.BadParameter("A name has lower case letters, digits and dashes, 64 at most.")
     if name == EVERY_TENANT:
@@ -55,7 +55,7 @@ def change(
         ),
     ] = None,
 ) -> None:
-    """Change what holds for a tenant; what is not named stays as it is."""
+    """Change settings of a tenant; options that are not given are unchanged."""
     if custom_prices is None:
         raise typer.BadParameter("Say what is to be changed: --custom-prices, for example.")
 

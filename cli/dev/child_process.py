@@ -1,4 +1,4 @@
-"""Runs one child process: it logs to a file, and ends when this process ends."""
+"""Runs one child process, which logs to a file and ends when this process ends."""
 
 import os
 import signal
@@ -16,13 +16,15 @@ from cli.dev.private_files import open_private
 PARENT_DEATH = str(Path(__file__).with_name("parent_death.py"))
 LARGEST_LOG = 10_000_000
 
-# The kernel ties a child to the *thread* that forked it, so all children come from one thread
+# The kernel ties a child to the *thread* that forked it, so all children are forked by one thread
 # that lives as long as this process; a caller's own thread may end early.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
 class ProgramFailedError(RuntimeError):
-    """A program ended, or stayed silent, before it was ready; the message holds its last lines."""
+    """A program ended or did not respond before it was ready; the message has its last log
+    lines.
+    """
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,15 @@ class Program:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of the last run; None while it runs or before it did."""
+        """The exit code of the last run; None while it runs or before its first run."""
         return self._process.poll() if self._process else None
 
     def running(self) -> bool:
-        """Tell whether the process is there."""
+        """Return whether the process exists."""
         return self._process is not None and self._process.poll() is None
 
     def launch(self) -> None:
-        """Start the process without waiting for anything it does; a former one ends first."""
+        """Start the process without waiting for it; an earlier run is ended first."""
         self.stop()
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
@@ -91,13 +93,13 @@ class Program:
                 stderr=subprocess.STDOUT,
                 env=self._env,
                 cwd="/" if self._user else None,
-                umask=0o077,  # what it writes is for nobody else
-                # Ctrl-C on the terminal is for us; we stop the children in order.
+                umask=0o077,  # its files are private
+                # Ctrl-C on the terminal must reach only us; we stop the children in order.
                 start_new_session=True,
             )
 
     def wait_until(self, ready: Callable[[], bool], within: float) -> None:
-        """Return once `ready` says so; raise with the last log lines if that won't happen."""
+        """Return once `ready` is true; raise with the last log lines if it fails or is too late."""
         deadline = monotonic() + within
         while not ready():
             if not self.running():
@@ -107,7 +109,7 @@ class Program:
             sleep(0.05)
 
     def stop(self) -> None:
-        """Ask it to end, ask again, then kill; harmless if it does not run."""
+        """Send the stop signals in turn, then kill; no effect if it does not run."""
         if self._process is None:
             return
         for stop_signal in self._farewells:
@@ -122,7 +124,7 @@ class Program:
             self._process.wait()
 
     def last_lines(self, count: int = 20) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as log:

@@ -1,4 +1,4 @@
-"""`hexavox dev`: the whole system on one machine, from one command, under one supervisor."""
+"""`hexavox dev`: runs the whole system on one machine under a supervisor."""
 
 import os
 import sys
@@ -39,12 +39,12 @@ EXPECTED = (
 
 
 def run_dev(command: Sequence[str] = ()) -> int:
-    """Bring everything up, say where it is, and keep it up until asked to stop.
+    """Start everything, print the addresses, and supervise until asked to stop.
 
-    `command` stands in for `hexavox` in tests. Raises BadSettings.
+    `command` replaces `hexavox` in tests. Raises BadSettings.
     """
     console = Console(highlight=False)
-    os.umask(0o077)  # what we and our children write is for nobody else
+    os.umask(0o077)  # files of this process and its children are private
     try:
         settings = DevSettings.read(os.environ)
         _check_settings(settings)
@@ -75,7 +75,7 @@ def run_dev(command: Sequence[str] = ()) -> int:
 
 
 def _check_settings(settings: DevSettings) -> None:
-    """Raise BadSettings for what any of the processes would refuse, before any is started."""
+    """Raise BadSettings for what any of the processes would refuse, before one is started."""
     fixed: dict[str, object] = {
         "api_port": settings.api_port,
         "profile": os.environ.get("HEXAVOX_PROFILE") or Profile.DEMO,
@@ -92,13 +92,15 @@ def _check_settings(settings: DevSettings) -> None:
 
 
 def our_command() -> list[str]:
-    """How to run `hexavox`: by its console script, so that `ps` shows it, else as a module."""
+    """Return the command that runs `hexavox`: its console script, which `ps` shows, or the
+    module.
+    """
     script = Path(sys.executable).with_name("hexavox")
     return [str(script)] if script.exists() else [sys.executable, "-m", "cli"]
 
 
 class DevStart:
-    """One start, from nothing to everything answering."""
+    """One start, until all services respond."""
 
     def __init__(
         self, settings: DevSettings, supervisor: Supervisor, command: Sequence[str]
@@ -111,7 +113,7 @@ class DevStart:
         self._temporal_ui_url = ""
 
     def run(self, console: Console) -> None:
-        """Start what can start at once, then what needs it; end with the table."""
+        """Start independent services concurrently, then dependent ones; then print the table."""
         began = monotonic()
         postgres, temporal = self._start_engines()
         self._supervisor.wait_ready(*(engine for engine in (postgres, temporal) if engine))
@@ -136,7 +138,7 @@ class DevStart:
         self._show(console, monotonic() - began)
 
     def _start_engines(self) -> tuple[EmbeddedPostgres | None, EmbeddedTemporal | None]:
-        """Start Postgres and Temporal, unless the environment names others."""
+        """Start Postgres and Temporal, unless the environment configures others."""
         postgres, temporal = None, None
         if self._settings.database_url is None:
             folder = self._settings.data_dir / "postgres"
@@ -156,7 +158,7 @@ class DevStart:
     def _child(self, name: str, question: str, env: dict[str, str]) -> Child:
         argv = [*self._command, name]
         if name == "simulator" and env["HEXAVOX_PROFILE"].strip().lower() == Profile.PRODUCTION:
-            argv.append("--in-production")  # whoever starts this asks for all of it
+            argv.append("--in-production")  # `hexavox dev` opts in to all of its services
         return Child(name, argv, env=env, log=self._settings.log(name), ready=_answers(question))
 
     def _migrate(self, env: dict[str, str]) -> None:
@@ -170,11 +172,13 @@ class DevStart:
             raise ProgramFailedError(f"the database could not be migrated: {error}") from error
 
     def _find_key(self, env: dict[str, str], api: Service, others: tuple[Service, ...]) -> DemoKey:
-        """The kept key if the API still knows it, else a new one; all services answer then."""
+        """Return the stored key if the API accepts it, else a new one; all services respond
+        then.
+        """
         kept = kept_key(self._dev_env)
         with ThreadPoolExecutor(max_workers=1) as aside:
             made: Future[DemoKey] | None = None
-            if kept is None:  # make it while the API starts
+            if kept is None:  # create it while the API starts
                 made = aside.submit(make_key, self._command, env)
             self._supervisor.wait_ready(api, *others)
             if made is not None:
@@ -214,7 +218,7 @@ class DevStart:
 
 
 def _other_version(folder: Path) -> str:
-    """What to do about a data folder that another version made."""
+    """Return the instructions for a data folder that another version created."""
     shown = _shown(folder)
     return (
         f"another version of HexaVox made the data in {shown}, and this one cannot read them;"
@@ -236,6 +240,6 @@ def _answers(url: str) -> Callable[[], bool]:
 
 
 def _shown(path: Path) -> str:
-    """The path as one would type it here."""
+    """Return the path relative to the current folder if possible."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,4 +1,4 @@
-"""The demo tenant and its key, and the file a shell can `source` to use them."""
+"""Creates the demo tenant and its key, and the file that a shell can `source` to use them."""
 
 import json
 import shlex
@@ -15,24 +15,24 @@ TENANT = "demo"
 
 
 class DemoFailedError(RuntimeError):
-    """The demo tenant or its key could not be made."""
+    """The demo tenant or its key could not be created."""
 
 
 @dataclass(frozen=True)
 class DemoKey:
-    """What an integrator signs requests with."""
+    """The credentials that an integrator sends."""
 
     api_key: str
     api_secret: str
 
     def works(self, api_url: str) -> bool:
-        """Tell whether the API knows this key; its database may have been made anew since."""
+        """Return whether the API accepts this key; its database may have been created anew."""
         headers = {"X-API-KEY": self.api_key, "X-API-SECRET": self.api_secret}
         return status_of(f"{api_url}/api/v1/merchants?limit=1", headers, within=10) != 401
 
 
 def kept_key(dev_env: Path) -> DemoKey | None:
-    """The key an earlier start wrote down."""
+    """Return the key that an earlier start stored."""
     if not dev_env.exists():
         return None
     words = shlex.split(dev_env.read_text(), comments=True)
@@ -42,7 +42,7 @@ def kept_key(dev_env: Path) -> DemoKey | None:
 
 
 def make_key(command: Sequence[str], env: Mapping[str, str]) -> DemoKey:
-    """Make the demo tenant, a rate card and a price list if they are missing, and a new key."""
+    """Create the demo tenant, a rate card and a price list if missing, and a new key."""
     _ask([*command, "tenant", "create", TENANT, "--json"], env)
     _run([*command, "rates", "import", "--if-none", str(RATES)], env)
     _run([*command, "prices", "import", "--if-none", str(PRICES)], env)
@@ -51,7 +51,7 @@ def make_key(command: Sequence[str], env: Mapping[str, str]) -> DemoKey:
 
 
 def write_down(dev_env: Path, values: Mapping[str, str]) -> None:
-    """Write the file of `export` lines, for nobody else to read."""
+    """Write the private file of `export` lines."""
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in values.items()]
     write_private(dev_env, "".join(lines))
 
@@ -59,7 +59,7 @@ def write_down(dev_env: Path, values: Mapping[str, str]) -> None:
 def write_operator(
     script: Path, command: Sequence[str], database_url: str, temporal_address: str
 ) -> None:
-    """Write the operator's command for this very start: it knows the embedded servers.
+    """Write the operator's command of this start: a script that knows the embedded servers.
 
     A file to source would leave their addresses in a shell that later starts something else.
     """
@@ -70,7 +70,7 @@ def write_operator(
 
 
 def _ask(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
-    """Run a command of ours and return the JSON object it prints."""
+    """Run a `hexavox` command and return the JSON object it prints."""
     try:
         answer: dict[str, str] = json.loads(_run(command, env))
     except ValueError as error:
@@ -79,7 +79,7 @@ def _ask(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _run(command: Sequence[str], env: Mapping[str, str]) -> str:
-    """Run a command of ours and return what it prints."""
+    """Run a `hexavox` command and return its output."""
     done = subprocess.run(
         command,
         env=env,
@@ -91,7 +91,7 @@ def _run(command: Sequence[str], env: Mapping[str, str]) -> str:
     )
     if done.returncode == 0:
         return done.stdout
-    # The answer itself stays unsynced: it may hold a secret.
+    # The output itself is not shown: it may contain a secret.
     raise DemoFailedError(
         f"`{shlex.join(command)}` ended with exit code {done.returncode}:\n{done.stderr.strip()}"
     )

@@ -1,4 +1,4 @@
-"""Settings of a development start: read from the environment, and passed on to its children."""
+"""Settings of a development start: read from the environment, and passed to its children."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -30,21 +30,21 @@ OUR_FILES = (
     ),
     *("temporal.db*", "postgres", "postgres/lock", "postgres/location", "postgres/password"),
 )
-"""In the data folder; Postgres sees to its cluster itself."""
+"""Files in the data folder; Postgres manages its own."""
 DEFAULT_PORTS = {API_PORT: 8000, TEMPORAL_PORT: 7233, TEMPORAL_UI_PORT: 8233, SIMULATOR_PORT: 8090}
 
 
 class BadDevSettingsError(BadSettings):
-    """The environment asks for something that cannot be; the message names the variable."""
+    """The environment contains an invalid value; the message names the variable."""
 
 
 class PortTakenError(RuntimeError):
-    """Somebody else listens on one of our ports; the message names its variable."""
+    """A port is in use; the message names its variable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DevSettings:
-    """Folder, ports and outside servers of one development start."""
+    """Folder, ports and external servers of a development start."""
 
     data_dir: Path
     api_port: int
@@ -57,7 +57,7 @@ class DevSettings:
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> "DevSettings":
-        """Read the variables of a development start; unset and empty mean the default."""
+        """Read the variables of a development start; unset and empty ones get the default."""
         ports = {name: _port(env, name) for name in DEFAULT_PORTS}
         for port in ports.values():
             twins = [name for name in ports if ports[name] == port]
@@ -90,11 +90,13 @@ class DevSettings:
         return f"http://{LOOPBACK}:{self.worker_health_port}/healthz"
 
     def log(self, name: str) -> Path:
-        """The file a child's output goes to."""
+        """Return the log file of a child."""
         return self.data_dir / "logs" / f"{name}.log"
 
     def check_ports(self, patience: float = 2) -> None:
-        """Refuse a port somebody listens on; children of a killed start may need a moment."""
+        """Raise PortTakenError for a port in use after `patience`; a killed start may need to end
+        first.
+        """
         for name, port in self._own_ports():
             deadline = monotonic() + patience
             while is_taken(port):
@@ -113,11 +115,11 @@ class DevSettings:
             yield TEMPORAL_UI_PORT, self.temporal_ui_port
 
     def make_folder(self) -> None:
-        """Make the data folder, or close an earlier start's to everybody else."""
+        """Create the data folder, or make an existing one private."""
         private_folder(self.data_dir, DATA_DIR)
 
     def close_files(self) -> None:
-        """Take others' rights from what an earlier start left; the caller holds the lock."""
+        """Make files of an earlier start private; the caller holds the lock."""
         for name in OUR_FILES:
             for path in self.data_dir.glob(name):
                 close_to_others(path, DATA_DIR)
@@ -125,9 +127,9 @@ class DevSettings:
     def environment(
         self, process: str, *, database_url: str, temporal_address: str
     ) -> dict[str, str]:
-        """Return what a process of ours is told: what it needs, and no secret that it does not.
+        """Return the environment of a process, without secrets that it does not need.
 
-        What the caller's own environment says about secrets, profile and public address stays.
+        Secrets, profile and public address in the caller's own environment are kept.
         """
         fixed = {
             "DATABASE_URL": database_url,
@@ -143,7 +145,7 @@ class DevSettings:
 
     @property
     def simulator_token(self) -> str:
-        """What changes something at the simulator's console."""
+        """Return the token of requests that change the simulator's state."""
         return {**self._defaults(), **_given()}["HEXAVOX_SIMULATOR_TOKEN"]
 
     def _defaults(self) -> dict[str, str]:
@@ -161,7 +163,7 @@ class DevSettings:
 
 
 def _given() -> dict[str, str]:
-    """What the caller's environment says; set to nothing is not set."""
+    """Return the caller's variables; empty ones count as unset."""
     return {name: value for name, value in os.environ.items() if value}
 
 

@@ -1,4 +1,4 @@
-"""`make migration`: draft the next migration by comparing the tables with a migrated database."""
+"""`make migration`: drafts the next migration by comparing the tables with a migrated database."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from models import migrations
 def draft(message: str) -> None:
     """Write the migration under the next number, and that number to HEAD.
 
-    HEAD makes two migrations drafted in parallel conflict in git, where it is noticed.
+    HEAD makes two migrations that were drafted in parallel conflict in git.
     """
     folder = Path(migrations.__path__[0])
     head = folder / "HEAD"

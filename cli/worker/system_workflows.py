@@ -33,7 +33,7 @@ async def start_system_workflows(client: Client, close_every: timedelta, *, adju
 
 
 async def keep_system_workflows(client: Client, close_every: timedelta) -> None:
-    """Start the system workflows again and again, in case Temporal loses its data meanwhile."""
+    """Start the system workflows periodically, in case Temporal has lost its data."""
     while True:
         await asyncio.sleep(_RECHECK_SECONDS)
         try:
@@ -44,7 +44,7 @@ async def keep_system_workflows(client: Client, close_every: timedelta) -> None:
 
 
 async def start_sweeper(client: Client) -> None:
-    """Start the sweeper unless it runs."""
+    """Start the sweeper unless it runs already."""
     await client.start_workflow(
         Sweeper.run,
         id=names.SWEEPER_ID,
@@ -55,7 +55,7 @@ async def start_sweeper(client: Client) -> None:
 
 
 async def start_watcher(client: Client) -> None:
-    """Start the watcher unless it runs."""
+    """Start the watcher unless it runs already."""
     await client.start_workflow(
         Watcher.run,
         WatchStep(),

@@ -1,6 +1,6 @@
-"""Base of all settings: read from the environment, with one line of error text per mistake.
+"""Base of all settings: reads the environment and reports one line per mistake.
 
-No value is ever shown: it may be a secret, or one put under the wrong name.
+Values are never shown: they may be secrets, or secrets set under the wrong name.
 """
 
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from models.configuration.setting_forms import form_of
 
 
 class BadSettings(Exception):
-    """Settings that cannot be meant; the message has one line for each, without its value."""
+    """Invalid settings; the message has one line for each, without its value."""
 
 
 class EnvironmentSettings(BaseSettings):
-    """Settings read from environment variables; an empty one counts as not set."""
+    """Settings read from environment variables; an empty variable counts as unset."""
 
     model_config = SettingsConfigDict(
         extra="ignore",
         env_ignore_empty=True,
         populate_by_name=True,
-        hide_input_in_errors=True,  # it would show secrets
+        hide_input_in_errors=True,  # errors would otherwise show secrets
     )
 
     @classmethod
@@ -37,7 +37,8 @@ class EnvironmentSettings(BaseSettings):
             return cls(**fixed)
         except ValidationError as error:
             message = "\n".join(dict.fromkeys(_mistakes(cls, error)))
-        except SettingsError as error:  # not the JSON that a type of several parts is read as
+        # a compound value is not the JSON that pydantic-settings expects
+        except SettingsError as error:
             message = str(error).splitlines()[0]
         raise BadSettings(message)
 
@@ -48,7 +49,7 @@ class EnvironmentSettings(BaseSettings):
 
 
 def nearest(name: str, known: set[str]) -> str | None:
-    """Return the known variable that a misspelt one is most like; None if none is alike."""
+    """Return the known variable most similar to a misspelt one; None if none is similar."""
     found = get_close_matches(name, sorted(known), n=1, cutoff=0.8)
     return found[0] if found else None
 
@@ -56,7 +57,7 @@ def nearest(name: str, known: set[str]) -> str | None:
 def _mistakes(kind: type[EnvironmentSettings], error: ValidationError) -> Iterator[str]:
     fields = {variable: name for name, variable in kind.variables().items()}
     for mistake in error.errors(include_url=False, include_input=False):
-        if not mistake["loc"]:  # about several fields at once: a sentence of ours
+        if not mistake["loc"]:  # about several fields: the text is our own
             yield mistake["msg"].removeprefix("Value error, ")
             continue
         where = str(mistake["loc"][0])

@@ -1,4 +1,4 @@
-"""The settings of request limits: rates, concurrency, failed logins, trusted proxies."""
+"""Settings of request limits: rates, concurrency, failed logins, trusted proxies."""
 
 from typing import Self
 
@@ -9,7 +9,7 @@ from models.configuration.setting_types import Networks
 from models.rules.tenants.token_bucket import Limit
 
 _MOST = 1_000_000
-"""Of any rate, burst or concurrency; more is a mistake."""
+"""Upper limit of every rate, burst and concurrency; a higher value is a mistake."""
 
 _LIMIT_VARIABLES = {
     "key": ("RATE_BURST", "RATE_LIMIT"),
@@ -17,14 +17,14 @@ _LIMIT_VARIABLES = {
     "failed-logins": ("FAILED_LOGIN_BURST", "FAILED_LOGIN_RATE"),
     "refusals": ("REFUSAL_BURST", "REFUSAL_RATE"),
 }
-"""Limit → the variables of its burst and its rate."""
+"""Limit → variables of its burst and its rate."""
 
 
 class RequestLimitSettings(EnvironmentSettings):
     """Part of `models.settings.Settings`.
 
-    Rates of requests are of all API processes together; concurrency, failed logins and refusals are
-    of each.
+    Request rates apply to all API processes together; concurrency, failed logins and refusals to
+    each process.
     """
 
     rate_limit: int = Field(default=50, ge=1, le=_MOST, description="Requests a second per key.")
@@ -65,7 +65,7 @@ class RequestLimitSettings(EnvironmentSettings):
 
     @property
     def key_limit(self) -> Limit:
-        """What one key may ask."""
+        """Limits of one key."""
         return Limit(
             name="key",
             rate=self.rate_limit,
@@ -75,7 +75,7 @@ class RequestLimitSettings(EnvironmentSettings):
 
     @property
     def tenant_limit(self) -> Limit:
-        """What all keys of a tenant may ask together."""
+        """Limits of all keys of a tenant together."""
         return Limit(
             name="tenant",
             rate=self.tenant_rate_limit,
@@ -85,12 +85,12 @@ class RequestLimitSettings(EnvironmentSettings):
 
     @property
     def failed_login_limit(self) -> Limit:
-        """How often one address may present wrong credentials."""
+        """Failed logins allowed per client address."""
         return Limit(
             name="failed-logins", rate=self.failed_login_rate, burst=self.failed_login_burst
         )
 
     @property
     def refusal_limit(self) -> Limit:
-        """How many refusals one address gets without delay."""
+        """Refusals per client address that are not delayed."""
         return Limit(name="refusals", rate=self.refusal_rate, burst=self.refusal_burst)

@@ -1,7 +1,7 @@
-"""How the value of a setting is written, in words that complete "HEXAVOX_… must be …".
+"""Describes the valid form of a setting, as the end of "HEXAVOX_… must be …".
 
-A mistake in a setting is told by its variable and this form alone: the value may be a secret that
-was put under the wrong name. A plain `int`, `float`, `bool` or enum needs no form of its own.
+Errors show only the variable and this form, never the value, which may be a secret set under the
+wrong name. Plain `int`, `float`, `bool` and enums need no form of their own.
 """
 
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from pydantic.fields import FieldInfo
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a value is written."""
+    """Description of the valid form of a value."""
 
     words: str
 
 
 def form_of(field: FieldInfo) -> str:
-    """Return how the value of a setting is written.
+    """Return the valid form of a setting's value.
 
-    Raises LookupError for a type without one: take a type of models/configuration/setting_types.py.
+    Raises LookupError for a type without one; use a type of models/configuration/setting_types.py.
     """
     metadata = [*field.metadata, *_nested(field.annotation)]
     for item in metadata:
@@ -48,7 +48,7 @@ def _nested(annotation: Any) -> Iterator[Any]:
 
 
 def _plain(annotation: Any) -> Iterator[Any]:
-    """Yield the types that a value may have, without None and metadata."""
+    """Yield the types of a value, without None and metadata."""
     if get_origin(annotation) is Annotated:
         yield from _plain(get_args(annotation)[0])
     elif _is_union(annotation):

@@ -1,6 +1,6 @@
-"""Types of settings, each with a form in words for whoever gets one wrong.
+"""Types of settings, each with a description of its valid form for error messages.
 
-A validator's own message is never shown, for it may hold the value.
+A validator's own message is never shown, because it may contain the value.
 """
 
 import re
@@ -17,7 +17,7 @@ from pydantic_settings import NoDecode
 from models.configuration.setting_forms import Form
 
 SHORTEST_SECRET: Final = 16
-"""Characters."""
+"""In characters."""
 
 
 _CLOSED_OPTIONS: Final = {
@@ -33,19 +33,19 @@ _CLOSED_OPTIONS: Final = {
         "prefer-standby",
     ),
 }
-"""Options of libpq that take one of these words; libpq itself looks at them when it connects."""
+"""Valid values of libpq options, which libpq itself checks only on connecting."""
 
 
 def _split(given: str, schemes: tuple[str, ...]) -> SplitResult:
-    """Parse an address with a host; ValueError if it is none, or holds a blank."""
+    """Parse an address with a host; raises ValueError if it is invalid or contains a blank."""
     parts = _parts(given, schemes)
-    if parts.port == 0:  # `port` itself raises for anything else that is no port
+    if parts.port == 0:  # reading `port` raises for any other invalid port
         raise ValueError("port 0")
     return parts
 
 
 def _parts(given: str, schemes: tuple[str, ...]) -> SplitResult:
-    """Parse an address, whatever its host; ValueError if it is none, or holds a blank."""
+    """Parse an address with any host; raises ValueError if it is invalid or contains a blank."""
     parts = urlsplit(given)
     if parts.scheme not in schemes or not given.isprintable() or " " in given:
         raise ValueError("no such scheme, or a character that no address has")
@@ -53,7 +53,7 @@ def _parts(given: str, schemes: tuple[str, ...]) -> SplitResult:
 
 
 def _web_address(*schemes: str, path: bool) -> Callable[[str], str]:
-    """Return a check for addresses without credentials, query or fragment."""
+    """Return a validator for addresses without credentials, query or fragment."""
 
     def check(given: str) -> str:
         parts = _split(given.strip(), schemes)
@@ -80,23 +80,24 @@ def _host(given: str) -> str:
 
 
 def _database(given: SecretStr) -> SecretStr:
-    """Check the address of a database, and write its scheme as libpq knows it."""
+    """Validate a database URL, and normalize its scheme for libpq."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
     text = given.get_secret_value().strip()
     parts = _parts(text, ("postgresql", "postgres", "postgresql+psycopg"))
-    for host in parts.netloc.rpartition("@")[2].split(","):  # libpq takes several
+    for host in parts.netloc.rpartition("@")[2].split(","):  # libpq allows several
         _split(f"postgresql://{host}", ("postgresql",))
     plain = "postgresql://" + text.partition("://")[2]
     try:
         known = conninfo_to_dict(plain)
     except ProgrammingError:
-        raise ValueError("libpq does not understand it") from None  # its message has the value
+        # libpq's message contains the value
+        raise ValueError("libpq does not understand it") from None
     for option, values in _CLOSED_OPTIONS.items():
         if str(known.get(option, values[0])) not in values:
             raise ValueError(f"{option} has no such value")
-    # A password's own @, / or # would end up in the path or behind it.
+    # An unescaped @, / or # in the password would end up in the path or after it.
     if not known.get("host") or set("/@#") & set(parts.path[1:]) or parts.fragment:
         raise ValueError("no host, or a character that must be written as %XX")
     return SecretStr(plain)
@@ -122,7 +123,7 @@ def _pem(given: SecretStr) -> SecretStr:
 
 
 def _seconds(given: Any) -> Any:
-    """Read a bare number as seconds; other spellings are ISO 8601 durations (PT1.5S)."""
+    """Parse a bare number as seconds; other forms are ISO 8601 durations (PT1.5S)."""
     try:
         return timedelta(seconds=float(given))
     except (TypeError, ValueError, OverflowError):
@@ -130,7 +131,7 @@ def _seconds(given: Any) -> Any:
 
 
 def _words(given: Any) -> Any:
-    """Read a text as a list, its words parted by commas."""
+    """Split a text at commas."""
     if isinstance(given, str):
         return tuple(word.strip() for word in given.split(",") if word.strip())
     return given
@@ -138,7 +139,7 @@ def _words(given: Any) -> Any:
 
 def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
     for network in given:
-        ip_network(network)  # raises ValueError for what is none
+        ip_network(network)  # raises ValueError
     return given
 
 
@@ -189,7 +190,7 @@ _LONGEST: Final = timedelta(days=3650)
 _DURATION: Final = "seconds (5, 0.5), ISO 8601 (PT30S) or HH:MM:SS"
 
 IgnoreCase: Final = BeforeValidator(_lower)
-"""For an enum of lower-case words."""
+"""For enums with lower-case values."""
 
 Duration = Annotated[
     timedelta,
@@ -288,7 +289,7 @@ Transports = Annotated[
     tuple[str, ...],
     NoDecode,
     BeforeValidator(_words),
-    BeforeValidator(_upper),  # the last one is the first to run
+    BeforeValidator(_upper),  # the last BeforeValidator runs first
     Field(min_length=1),
     AfterValidator(_each("UDP|TCP|TLS|WSS")),
     Form("some of UDP, TCP, TLS, WSS, parted by commas"),

@@ -1,4 +1,4 @@
-"""What the simulator's process is told: no database, no Temporal and no secret but its own two."""
+"""Settings of the simulator process: no database, no Temporal, and only its own two secrets."""
 
 from pydantic import Field
 

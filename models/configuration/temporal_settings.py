@@ -1,4 +1,4 @@
-"""Temporal's own variables, checked: its SDK reads them itself, mistakes included."""
+"""Validates Temporal's own environment variables; its SDK reads them without validation."""
 
 from typing import Self
 
@@ -10,7 +10,7 @@ from models.configuration.setting_types import ApiKey, Domain, Endpoint, File, N
 
 
 class TemporalSettings(EnvironmentSettings):
-    """Where Temporal is and how to get in, as `workflows/client.py` will find it."""
+    """Address and credentials of Temporal, as `workflows/client.py` will use them."""
 
     model_config = SettingsConfigDict(env_prefix="TEMPORAL_")
 

@@ -23,30 +23,30 @@ from models.rules.consent.contact_keys import ContactKeys
 _Result = TypeVar("_Result")
 
 _INTERVAL: Final = 0.1
-"""Seconds; the driver's own, at which it looks whether a socket was closed."""
+"""Seconds; the driver's interval for checking whether a socket was closed."""
 
 _CANCELING: Final = 1.0
-"""Seconds that may be spent on telling the server that nobody wants the answer any more."""
+"""Timeout in seconds for canceling a query on the server."""
 
 _FULL_FOR: Final = 5.0
-"""Seconds for which a server that had no room is taken to have none."""
+"""Seconds for which a server counts as full after an error that said so."""
 
 
 class WriteTrouble:
-    """Remembers when the server last had no room: only writing tells."""
+    """Remembers when the server was last full; only writes detect it."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._full_at: float | None = None
 
     def note(self, fault: Fault | None) -> None:
-        """Take notice of what an error meant."""
+        """Record a fault."""
         if fault is Fault.FULL:
             self._full_at = self._clock()
 
     @property
     def full(self) -> bool:
-        """Whether the server had no room a moment ago; over by itself, as the trouble may be."""
+        """Whether the server was full within the last few seconds; resets by itself."""
         return self._full_at is not None and self._clock() - self._full_at < _FULL_FOR
 
 
@@ -58,18 +58,18 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
     """Closes itself when the server does not answer in time, and after a fault of the server."""
 
     patience: timedelta | None = None
-    """How long an answer may take."""
+    """Timeout of an answer."""
     trouble: WriteTrouble | None = None
     key_checked: bool = True
-    """False while the database is not migrated: such a connection is used once."""
+    """False while the database is not migrated: such a connection is used only once."""
 
     async def wait(
         self, gen: PQGen[_Result], interval: float = _INTERVAL, timeout: float | None = None
     ) -> _Result:
         """Run one exchange with the server.
 
-        Raises ServerUnresponsive and closes the connection when no answer comes. A cancelled
-        exchange closes it as well: its answer would be read as that of the next one.
+        Raises ServerUnresponsive and closes the connection when no answer arrives. A canceled
+        exchange closes it too, because its answer would be read as that of the next exchange.
         """
         bound = timeout
         if bound is None and self.patience is not None:
@@ -93,7 +93,7 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
 
     @contextmanager
     def within(self, patience: timedelta) -> Iterator[Self]:
-        """Wait for answers only so long inside the block."""
+        """Limit the wait for answers inside the block."""
         before, self.patience = self.patience, patience
         try:
             yield self
@@ -101,7 +101,7 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
             self.patience = before
 
     def heard_something(self) -> bool:
-        """Say whether an idle connection has something to read: nearly always its end."""
+        """Return whether an idle connection is readable, which mostly means that it was closed."""
         poll = select.poll()
         poll.register(self.pgconn.socket, select.POLLIN | select.POLLHUP | select.POLLERR)
         return bool(poll.poll(0))
@@ -124,10 +124,10 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
 def connector(
     patience: timedelta, trouble: WriteTrouble, contact_keys: ContactKeys | None = None
 ) -> Callable[..., Awaitable[Connection]]:
-    """Return what opens such connections; it takes what `psycopg.connect` takes.
+    """Return a factory of such connections; it takes the arguments of `psycopg.connect`.
 
-    With contact keys each new connection is checked: its address may lead to another database than
-    before. It raises ContactKeyDiffers then.
+    With contact keys, the key is checked on each new connection, because the address may lead to
+    another database than before. Raises ContactKeyDiffers.
     """
 
     async def connect(*words: Any, **options: Any) -> Connection:

@@ -1,4 +1,4 @@
-"""Makes sure that a process has the contact key that the rows of its database were written with.
+"""Verifies that a process has the contact key that its database was written with.
 
 With another key no opt-out would be found. The table holds a value derived from the key; the first
 process that connects stores it.
@@ -17,7 +17,7 @@ _STORE: Final = b"INSERT INTO contact_key VALUES (TRUE, %s, %s) ON CONFLICT DO N
 class ContactKeyDiffers(psycopg.OperationalError):
     """The rows of the database were written with another contact key.
 
-    An OperationalError, so that it counts as a fault of the database and never of a message.
+    It is an OperationalError, so that it counts as a fault of the database and never of a message.
     """
 
 
@@ -26,7 +26,7 @@ async def check_contact_key(
 ) -> bool:
     """Compare the key with the stored check value, which the first caller stores.
 
-    The connection is in no transaction, before and after.
+    The connection must not be in a transaction, and is not in one afterwards.
 
     Returns:
         False if the database is not migrated yet, so that there is nothing to compare.

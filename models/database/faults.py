@@ -23,8 +23,9 @@ class Fault(Enum):
     """The connection or its server is going away. The connection is closed, and the pool discards
     all connections that are as old, because they lead to the same server."""
     ENDED = auto()
-    """This connection's backend is over, or too large; the server and all others are well. Only
-    this connection is closed."""
+    """This connection's backend ended or is out of memory; the server and all others are fine. Only
+    this connection is closed.
+    """
     READ_ONLY = auto()
     """The server accepts no writes: a standby, or the former primary after a failover. Handled as
     LOST. Readiness finds out by asking the server."""
@@ -42,8 +43,8 @@ _BY_STATE: Final = {
     "40P01": Fault.BUSY,  # deadlock_detected
     "53000": Fault.BUSY,  # insufficient_resources
     "53100": Fault.FULL,  # disk_full
-    "53200": Fault.ENDED,  # out_of_memory: the backend may be what is too large
-    "53300": Fault.BUSY,  # too_many_connections: there is none to close
+    "53200": Fault.ENDED,  # the backend itself may be too large
+    "53300": Fault.BUSY,  # there is no connection to close
     "53400": Fault.BUSY,  # configuration_limit_exceeded: temporary files, for example
     "55006": Fault.BUSY,  # object_in_use
     "55P03": Fault.BUSY,  # lock_not_available: lock_timeout
@@ -58,7 +59,7 @@ _BY_STATE: Final = {
 }
 
 _BY_CLASS: Final = {"08": Fault.LOST}
-"""Connection exceptions."""
+"""Class 08: connection exceptions."""
 
 _CLOSING: Final = frozenset({Fault.LOST, Fault.ENDED, Fault.READ_ONLY})
 
@@ -68,15 +69,15 @@ LOCKED: Final = "55P03"
 
 
 def state_of(error: BaseException) -> str | None:
-    """Return the SQLSTATE of an error of SQLAlchemy or of the driver, if it has one."""
+    """Return the SQLSTATE of an error of SQLAlchemy or of the driver; None if it has none."""
     original = error.orig if isinstance(error, DBAPIError) else error
     return original.sqlstate if isinstance(original, psycopg.Error) else None
 
 
 def drew_known_id(error: BaseException) -> bool:
-    """Say whether a row was refused because the random public id that it drew is taken.
+    """Return whether a row was rejected because its random public id is taken.
 
-    Nothing was written: the whole transaction, carried out again, draws another id.
+    Nothing was written: a retry of the whole transaction draws another id.
     """
     original = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(original, psycopg.errors.UniqueViolation):
@@ -85,29 +86,29 @@ def drew_known_id(error: BaseException) -> bool:
 
 
 def fault_of(error: BaseException) -> Fault | None:
-    """Return what an error of SQLAlchemy or of the driver means; None for a bug of ours."""
+    """Return the fault of an error of SQLAlchemy or of the driver; None for a bug in our code."""
     if isinstance(error, PoolTimeoutError):
         return Fault.BUSY
     original = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(original, psycopg.Error):
         return None
     state = original.sqlstate
-    if state is None:  # not the server's word but the driver's: no connection, or none any more
+    if state is None:  # raised by the driver, not the server: there is no connection
         told = isinstance(original, psycopg.OperationalError | psycopg.InterfaceError)
         return Fault.LOST if told else None
     if drew_known_id(original):
         return Fault.BUSY
     fault = _BY_STATE.get(state) or _BY_CLASS.get(state[:2])
     if fault is None and isinstance(original, psycopg.OperationalError):
-        return Fault.BUSY  # a server's trouble that nobody has named yet
+        return Fault.BUSY  # a server error that is missing in the table
     return fault
 
 
 def closes(fault: Fault | None) -> bool:
-    """Say whether a connection that met this is not to be used again."""
+    """Return whether a connection must be closed after this fault."""
     return fault in _CLOSING
 
 
 def concerns_everybody(error: BaseException) -> bool:
-    """Say whether the server or the pool is in trouble, and not just one transaction."""
+    """Return whether the server or the pool is at fault, not just one transaction."""
     return isinstance(error, PoolTimeoutError) or fault_of(error) in _OF_THE_SERVER

@@ -19,7 +19,7 @@ _SINCE: Final = "hexavox.idle_since"
 
 
 def check_idle_connections(engine: AsyncEngine) -> None:
-    """Make the pool of an engine check what it hands out."""
+    """Make an engine's pool check connections on checkout."""
     dialect = engine.sync_engine.dialect
 
     def rest(connection: Any, record: Any) -> None:
@@ -28,7 +28,7 @@ def check_idle_connections(engine: AsyncEngine) -> None:
     def take(connection: Any, record: Any, proxy: Any) -> None:
         since = record.info.get(_SINCE)
         if since is None:
-            return  # it was opened this moment
+            return  # it was opened just now
         driver = cast(Connection, connection.driver_connection)
         if not driver.key_checked:
             raise InvalidatePoolError
@@ -39,7 +39,7 @@ def check_idle_connections(engine: AsyncEngine) -> None:
             with driver.within(PING):
                 dialect.do_ping(connection)
         except dialect.loaded_dbapi.Error as error:
-            # All others are as old, and lead to the same server.
+            # All other connections are as old, and lead to the same server.
             raise InvalidatePoolError from error
 
     event.listen(engine.sync_engine, "checkin", rest)

@@ -14,41 +14,42 @@ def _seconds(number: float) -> timedelta:
 
 
 _MUTE: Final = _seconds(1)
-"""How much longer than `statement_timeout` the client waits before it gives the server up."""
+"""How much longer than `statement_timeout` the client waits for the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseLimits:
-    """The limits of one kind of work. The first four are the server's, set on every connection."""
+    """Timeouts of one role. The first four are set on the server for every connection."""
 
     lock: timedelta
     """For a row or an advisory lock that another transaction holds: SQLSTATE 55P03."""
     statement: timedelta
-    """For one statement, its wait for locks included: SQLSTATE 57014."""
+    """For one statement, including its wait for locks: SQLSTATE 57014."""
     idle_in_transaction: timedelta
     """Between two statements of a transaction. The server ends the connection of a frozen client,
-    and whoever waits for its locks goes on: SQLSTATE 25P03."""
+    which releases its locks: SQLSTATE 25P03.
+    """
     transaction: timedelta
     """For a whole transaction: SQLSTATE 25P04."""
     waiting: int = 200
-    """Transactions of one merchant, and of one tenant, that wait for a slot in this process."""
+    """Transactions of one merchant, and of one tenant, that may wait for a slot in this process."""
     slot_wait: timedelta = timedelta(seconds=5)
-    """How long one of them waits."""
+    """Longest wait for a slot."""
 
     @property
     def answer(self) -> timedelta:
-        """How long the client waits for an answer before it gives the connection up."""
+        """How long the client waits for an answer before it closes the connection."""
         return self.statement + _MUTE
 
     @property
     def server_options(self) -> str:
-        """The server's part, as libpq's connection option `options` takes it."""
+        """The server's timeouts in the format of libpq's connection option `options`."""
         limits = {
             "lock_timeout": self.lock,
             "statement_timeout": self.statement,
             "idle_in_transaction_session_timeout": self.idle_in_transaction,
             "transaction_timeout": self.transaction,
-            # A backend whose client is gone stops waiting, and lets go of its locks.
+            # A backend whose client is gone stops waiting and releases its locks.
             "client_connection_check_interval": _seconds(2),
         }
         return " ".join(
@@ -63,12 +64,13 @@ API: Final = DatabaseLimits(
     idle_in_transaction=_seconds(4),
     transaction=_seconds(15),
 )
-"""A caller waits. A twin of an Idempotency-Key waits longer for a lock: see `KEY_WAIT`."""
+"""Short, because a caller waits. Requests with the same Idempotency-Key wait longer: `KEY_WAIT`."""
 
 KEY_WAIT: Final = _seconds(7)
 """How long a request waits for another one with its Idempotency-Key. Longer than a frozen process
 can hold a transaction (`API.idle_in_transaction`) and than it can wait for a lock, and shorter than
-a statement may take."""
+the statement timeout.
+"""
 
 WORKER: Final = DatabaseLimits(
     lock=_seconds(3),
@@ -76,7 +78,7 @@ WORKER: Final = DatabaseLimits(
     idle_in_transaction=_seconds(4),
     transaction=_seconds(15),
 )
-"""A step has 10 seconds or more (`workflows/policies.py`), and is tried again."""
+"""An activity has 10 seconds or more (`workflows/policies.py`), and is retried."""
 
 HOUSEKEEPING: Final = DatabaseLimits(
     lock=_seconds(3),
@@ -92,10 +94,10 @@ OPERATOR: Final = DatabaseLimits(
     idle_in_transaction=_seconds(60),
     transaction=timedelta(minutes=30),
 )
-"""A command of an operator, who sees it fail."""
+"""For operators' commands, which report their failure."""
 
 MIGRATION: Final = DatabaseLimits(
-    # Whoever comes after a migration that waits for a table's lock waits behind it.
+    # Short: all later statements on a table queue behind a migration that waits for its lock.
     lock=_seconds(3),
     statement=timedelta(hours=2),
     idle_in_transaction=timedelta(minutes=5),
@@ -103,13 +105,13 @@ MIGRATION: Final = DatabaseLimits(
 )
 
 CONNECT: Final = _seconds(4)
-"""For one connection to one host, TCP, TLS and log-in together."""
+"""For one connection to one host: TCP, TLS and log-in together."""
 
 PING: Final = _seconds(1)
-"""For a connection that was idle to show that it still works."""
+"""For the ping of a connection that was idle."""
 
 IDLE_UNCHECKED: Final = _seconds(5)
-"""A connection that was idle for longer is asked before it is used."""
+"""A connection that was idle for longer is pinged before it is used."""
 
 TCP: Final = {
     "keepalives": 1,
@@ -118,5 +120,6 @@ TCP: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 8000,
 }
-"""libpq's names. A peer whose kernel does not answer any more is given up within 8 to 11 seconds;
-one whose kernel does, by `DatabaseLimits.answer`."""
+"""In libpq's names. A peer whose kernel does not respond is given up within 8 to 11 seconds; one
+whose kernel does respond, by `DatabaseLimits.answer`.
+"""

@@ -1,10 +1,10 @@
-"""Refuses a database whose schema another version made."""
+"""Rejects a database whose schema was made by an unknown version."""
 
 from collections.abc import Collection
 
 
 class UnknownSchemaVersion(Exception):
-    """The database's revision is none of this version's migrations."""
+    """The database's revision is not among this version's migrations."""
 
     def __init__(self, revision: str) -> None:
         super().__init__(
@@ -16,7 +16,7 @@ class UnknownSchemaVersion(Exception):
 
 
 def refuse_unknown(found: Collection[str], known: Collection[str]) -> None:
-    """Raise UnknownSchemaVersion for a revision that is not known; an empty database has none."""
+    """Raise UnknownSchemaVersion for an unknown revision; an empty database has none."""
     for revision in found:
         if revision not in known:
             raise UnknownSchemaVersion(revision)

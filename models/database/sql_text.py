@@ -1,7 +1,7 @@
-"""SQL text as the driver takes it: what SQLAlchemy makes of a statement, made once.
+"""Compiles SQL text for the driver once and caches the result.
 
-Through SQLAlchemy each execution of a `text()` costs more than the driver's own part in it, to come
-to the same words every time (decision 33).
+Executing a `text()` through SQLAlchemy costs more than the driver's own part, and compiles to the
+same SQL every time (decision 33).
 """
 
 from collections.abc import Callable, Mapping
@@ -21,18 +21,18 @@ Driver: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 _DIALECT: Final = PGDialectAsync_psycopg()  # type: ignore[no-untyped-call]
 
 _MOST: Final = 1024
-"""Statements that are remembered; ours are constants, and fewer."""
+"""Size of the cache; our statements are constants, and fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlText:
-    """A statement in the driver's spelling, and how values of some types are to be written."""
+    """A compiled statement, and the converters of its parameters."""
 
     words: str
     writers: Mapping[str, Callable[[Any], Any]]
 
     async def execute(self, driver: Driver, parameters: Mapping[str, Any]) -> Result[Any]:
-        """Execute it; raises what SQLAlchemy would, but never with the parameters in it."""
+        """Execute it; raises the errors of SQLAlchemy, but never with the parameters in them."""
         values = parameters
         if self.writers:
             values = {**parameters, **self._written(parameters)}
@@ -51,7 +51,7 @@ class SqlText:
 
 @lru_cache(_MOST)
 def sql_text(statement: TextClause) -> SqlText | None:
-    """Return a statement as the driver takes it; None if a parameter has a default or is spread."""
+    """Return the compiled statement; None if a parameter has a default or is expanding."""
     compiled = statement.compile(dialect=_DIALECT)
     writers = {}
     for name, parameter in compiled.binds.items():
@@ -64,7 +64,7 @@ def sql_text(statement: TextClause) -> SqlText | None:
 
 
 def _without_indentation(words: str) -> str:
-    """Shorten a statement: the driver parses one of more than 4,096 bytes anew each time."""
+    """Strip indentation: the driver caches its parsing only of statements up to 4,096 bytes."""
     lines = words.splitlines()
     if any(line.count("'") % 2 for line in lines):
         return words  # a literal may span lines

@@ -1,6 +1,6 @@
 """Limits how many transactions of one merchant, and of one tenant, run at once in this process.
 
-A semaphore per merchant, taken before a connection: if somebody has locked a merchant's row, a few
+A semaphore per merchant is acquired before a connection: if a merchant's row is locked, a few
 connections wait for it and the others stay available. A circuit breaker refuses further
 transactions of that merchant until one succeeds.
 """
@@ -18,27 +18,28 @@ from models.database.limits import DatabaseLimits
 from models.errors import TemporarilyUnavailable
 
 _BLOCKED_FOR: Final = 60.0
-"""Seconds for which a scope that met a lock is taken to meet it again, unless one gets through."""
+"""Seconds for which the circuit breaker of a scope stays open, unless a transaction succeeds."""
 
 _FULL: Final = "Too many requests about this merchant are waiting for one another."
 _LOCKED: Final = "Another transaction keeps this merchant locked."
 
 
 class LockScope(NamedTuple):
-    """Whose row locks a transaction may have to wait for. Without a merchant: the tenant's own.
+    """The owner of the row locks that a transaction may have to wait for.
 
-    A merchant is given by its name or by its row id; the two are different scopes.
+    Without a merchant it is the tenant itself. A merchant is given by name or by row id; the two
+    are different scopes.
     """
 
     tenant_id: int
     merchant: int | str | None = None
     work: str = ""
-    """The kind of transaction: each has a circuit breaker of its own, as it locks other rows."""
+    """Kind of transaction. Each has its own circuit breaker, because it locks other rows."""
 
 
 @dataclass(slots=True)
 class _Slots:
-    """The slots of one scope, while anybody has one or waits for one."""
+    """The slots of one scope, while any is taken or waited for."""
 
     at_once: int
     free: int
@@ -46,7 +47,7 @@ class _Slots:
     waiting_when_locked: set[asyncio.Future[None]] = field(default_factory=set)
 
     async def wait(self, within: float, *, wait_when_locked: bool) -> None:
-        """Wait behind whoever waits already; raises TemporarilyUnavailable."""
+        """Wait behind earlier waiters; raises TemporarilyUnavailable."""
         slot = asyncio.get_running_loop().create_future()
         self.waiting.append(slot)
         if wait_when_locked:
@@ -64,7 +65,7 @@ class _Slots:
             self.waiting_when_locked.discard(slot)
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Pass the slot to the next waiter."""
         while self.waiting:
             slot = self.waiting.popleft()
             if not slot.done():
@@ -73,14 +74,14 @@ class _Slots:
         self.free += 1
 
     def refuse(self) -> None:
-        """Refuse all but those that wait when locked."""
+        """Refuse all waiters except those with `wait_when_locked`."""
         for slot in self.waiting:
             if slot not in self.waiting_when_locked and not slot.done():
                 slot.set_exception(TemporarilyUnavailable(_LOCKED))
         self.waiting = deque(slot for slot in self.waiting if not slot.done())
 
     def _withdraw(self, slot: asyncio.Future[None]) -> None:
-        """Give up waiting; a slot that came at this very moment goes to the next."""
+        """Stop waiting; a slot that was granted at the same moment is passed on."""
         if slot in self.waiting:
             self.waiting.remove(slot)
         elif slot.done() and not slot.cancelled() and slot.exception() is None:
@@ -88,7 +89,7 @@ class _Slots:
 
 
 class TransactionLimits:
-    """The slots of this process. Its memory is bounded by what runs, waits or was just blocked."""
+    """The slots of this process; memory is bounded by running, waiting and blocked scopes."""
 
     def __init__(
         self, pool_size: int, limits: DatabaseLimits, clock: Callable[[], float] = monotonic
@@ -100,25 +101,24 @@ class TransactionLimits:
         self._clock = clock
         self._slots: dict[LockScope, _Slots] = {}
         self._blocked: dict[LockScope, float] = {}
-        """Until when, the earliest first."""
+        """End of each block, the earliest first."""
 
     @asynccontextmanager
     async def slot(
         self, lock_scope: LockScope | None, *, wait_when_locked: bool = False
     ) -> AsyncIterator[None]:
-        """Wait for a slot, and keep it inside the block; None needs none.
+        """Wait for a slot and hold it inside the block; None needs none.
 
-        After a transaction about a merchant waited too long for a lock, the others of its scope are
-        refused but for one at a time, until one gets through. `wait_when_locked` is not refused.
-
-        Raises TemporarilyUnavailable.
+        After a transaction of a scope timed out on a lock, the others of the scope are refused
+        except for one at a time, until one succeeds. `wait_when_locked` is not refused. Raises
+        TemporarilyUnavailable.
         """
         if lock_scope is None:
             yield
             return
         tenant = LockScope(lock_scope.tenant_id)
         inner = lock_scope != tenant
-        # The merchant's slot first: who waits for it keeps nobody of the same tenant waiting.
+        # The merchant's slot first, so that waiting for it does not occupy a slot of the tenant.
         entered = await self._enter(lock_scope, wait_when_locked=wait_when_locked)
         try:
             outer = await self._enter(tenant, wait_when_locked=wait_when_locked) if inner else None
@@ -137,11 +137,11 @@ class TransactionLimits:
 
     @property
     def remembered(self) -> int:
-        """How many scopes are kept in memory."""
+        """Number of scopes in memory."""
         return len(self._slots) + len(self._blocked)
 
     async def _enter(self, lock_scope: LockScope, *, wait_when_locked: bool) -> _Slots:
-        """Take a slot; return what it is given back to."""
+        """Take a slot; return the slots it must be released to."""
         slots = self._slots.get(lock_scope)
         if slots is None:
             at_once = self._of_a_tenant if lock_scope.merchant is None else self._of_a_merchant
@@ -165,20 +165,20 @@ class TransactionLimits:
         self._forget_unused(lock_scope, slots)
 
     def _forget_unused(self, lock_scope: LockScope, slots: _Slots) -> None:
-        """Forget slots that nobody has or waits for, unless others took their place already.
+        """Remove slots that are neither taken nor waited for, unless they were already replaced.
 
-        Whoever was refused or gave up comes here a moment after whoever had the last slot, and the
-        next one may have entered in between.
+        A refused or canceled waiter gets here after the last slot was released, and another
+        transaction may have entered in between.
         """
         if slots.free == slots.at_once and self._slots.get(lock_scope) is slots:
             del self._slots[lock_scope]
 
     def _learn(self, lock_scope: LockScope, error: Exception | None) -> None:
-        """Remember whether a transaction met a lock or got through."""
+        """Record whether a transaction timed out on a lock or succeeded."""
         if error is not None and state_of(error) == LOCKED:
             self._block(lock_scope)
         elif self._blocked and (error is None or fault_of(error) is None):
-            self._blocked.pop(lock_scope, None)  # refused by us, perhaps, but not by a lock
+            self._blocked.pop(lock_scope, None)  # perhaps it failed, but not because of a lock
 
     def _is_blocked(self, lock_scope: LockScope) -> bool:
         now = self._clock()
@@ -187,9 +187,9 @@ class TransactionLimits:
         return lock_scope in self._blocked
 
     def _block(self, lock_scope: LockScope) -> None:
-        self._is_blocked(lock_scope)  # forgets what is over
+        self._is_blocked(lock_scope)  # removes expired blocks
         if lock_scope.merchant is None:
-            return  # many merchants meet there
+            return  # it is shared by many merchants
         self._blocked.pop(lock_scope, None)
         self._blocked[lock_scope] = self._clock() + _BLOCKED_FOR
         self._slots[lock_scope].refuse()

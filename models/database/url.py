@@ -1,4 +1,4 @@
-"""The address of the database: from the form that libpq takes to that of SQLAlchemy."""
+"""Converts a database URL from libpq's form to SQLAlchemy's."""
 
 import re
 from typing import Final
@@ -18,10 +18,10 @@ _DEFAULT_PORT: Final = "5432"
 
 
 def sqlalchemy_url(url: str) -> str:
-    """Return the address of a database as SQLAlchemy's psycopg driver takes it.
+    """Return the URL for SQLAlchemy's psycopg driver.
 
-    Of several hosts (`postgresql://user:password@a:5432,b:5432/name`) the first that takes writes
-    is wanted, unless the address says otherwise by `target_session_attrs`.
+    Of several hosts (`postgresql://user:password@a:5432,b:5432/name`) the first one that accepts
+    writes is used, unless the URL sets `target_session_attrs`.
     """
     parts = _LIBPQ.fullmatch(url)
     if parts is None:

@@ -1,4 +1,4 @@
-"""How long a send, a purchase of credits and a registration wait for what."""
+"""Waits and horizons of sends, purchases of credits and registrations."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,40 +6,44 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendWaits:
-    """The waits of one send. They come with its order, so that its history explains itself."""
+    """Waits of one send. They are part of the workflow's input, so its history explains itself."""
 
     report_wait: timedelta
-    """For a report, before the provider is asked."""
+    """For a report, before the provider is polled."""
     poll_first: timedelta
-    """Between two questions, growing with the time already spent."""
+    """Between two polls; grows with the elapsed time."""
     poll_longest: timedelta
     reconcile_every: timedelta
-    """Between two looks into a lost answer, growing likewise."""
+    """Between two reconciliations of a lost answer; grows likewise."""
     reconcile_horizon: timedelta
-    """After this without truth the message ends UNKNOWN."""
+    """A message whose outcome is still unknown after this ends UNKNOWN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentWaits:
-    """The waits of one purchase of credits. They come with its order, likewise."""
+    """Waits of one purchase of credits; part of the workflow's input."""
 
     news_wait: timedelta
-    """For the gateway's webhook, before the gateway is asked."""
+    """For the gateway's webhook, before the gateway is polled."""
     poll_first: timedelta
-    """Between two questions, growing with the time already spent."""
+    """Between two polls; grows with the elapsed time."""
     poll_longest: timedelta
     retry_every: timedelta
-    """Between two tries to charge, call off or refund, growing likewise."""
+    """Between two tries to charge, cancel or refund; grows likewise."""
     horizon: timedelta
-    """After this, from acceptance, without money the charge is called off."""
+    """Since acceptance. A charge without an outcome is then canceled."""
+    mismatch_wait: timedelta = timedelta(hours=1)
+    """For the right amount, after another was charged; then that is refunded."""
+    refund_wait: timedelta = timedelta(hours=72)
+    """For a refund, from when it is due; then an operator is alerted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationWaits:
-    """The waits of one registration; they come with its order, as those of a send."""
+    """Waits of one registration; part of the workflow's input."""
 
     ask_first: timedelta
-    """Between two questions, growing with the time already spent: registrations take days."""
+    """Between two polls; grows with the elapsed time, because registrations take days."""
     ask_longest: timedelta
     reconcile_every: timedelta
-    """Between two looks into a lost answer, growing likewise."""
+    """Between two reconciliations of a lost answer; grows likewise."""

@@ -1,4 +1,4 @@
-"""What a tenant is warned of."""
+"""Table of alerts."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -20,10 +20,10 @@ from models.tables.base import (
 
 
 class Alert(Table, table=True):
-    """One warning, open until its cause is gone; raised again while open it only counts.
+    """One alert, open until its cause is gone; raising it again only increments its count.
 
-    `merchant_id` 0 stands for the tenant itself, an empty `channel` for none. `subject` tells
-    apart what else may be warned of side by side: a provider, a month. Never anything private.
+    `merchant_id` 0 means the tenant itself, an empty `channel` none. `subject` distinguishes alerts
+    of one type: a provider, a month. It holds no private data.
     """
 
     __tablename__: ClassVar[str] = "alert"

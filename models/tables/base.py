@@ -1,4 +1,4 @@
-"""What every table shares: names for constraints, column kinds, guards for enums."""
+"""Common parts of all tables: constraint names, column types, enum checks."""
 
 from enum import StrEnum
 from typing import Any, Final
@@ -28,20 +28,23 @@ metadata = MetaData(
 
 
 class Table(SQLModel):
-    """Base of all tables. SQLModel validates nothing in tables: CHECK constraints do."""
+    """Base of all tables. SQLModel does not validate table classes; CHECK constraints do."""
 
     metadata = metadata
 
 
 def one_of(column: str, words: type[StrEnum], *, optional: bool = False) -> CheckConstraint:
-    """Guard a text column with the words of an enum (native enum types migrate badly)."""
+    """Return a check that a text column holds a value of an enum.
+
+    Native enum types are hard to migrate.
+    """
     listed = ", ".join(f"'{word.value}'" for word in words)
     null = f"{column} IS NULL OR " if optional else ""
     return CheckConstraint(f"{null}{column} IN ({listed})", name=column)
 
 
 def not_negative(*columns: str) -> CheckConstraint:
-    """Guard counters that must never fall below zero."""
+    """Return a check that counters are not negative."""
     return CheckConstraint(" AND ".join(f"{c} >= 0" for c in columns), name="not_negative")
 
 
@@ -51,7 +54,7 @@ def tenant_key() -> Any:
 
 
 def identity() -> Any:
-    """A number given by the database; composite keys get none unasked."""
+    """Identity column; SQLModel adds none to composite keys by itself."""
     return Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
 
 
@@ -63,9 +66,9 @@ NEW_PUBLIC_ID: Final = (
 
 
 def public_id_column() -> Any:
-    """A random id that stands for the row wherever an id is shown outside.
+    """A random id, used wherever the row's id is shown outside.
 
-    The database gives it, whatever statement inserts the row. 52 bits are exact in a JSON number.
+    The database generates it for every inserted row. 52 bits are exact in a JSON number.
     """
     return Field(
         default=None,
@@ -74,9 +77,9 @@ def public_id_column() -> Any:
 
 
 def unique_public_id() -> UniqueConstraint:
-    """Guard the public ids of a tenant.
+    """Return the unique constraint of a tenant's public ids.
 
-    A clash is told by `models.database.faults.drew_known_id`: another try draws another id.
+    `models.database.faults.drew_known_id` recognizes a violation; a retry draws another id.
     """
     return UniqueConstraint("tenant_id", "public_id")
 
@@ -87,16 +90,16 @@ def contact_key_column(**kwargs: Any) -> Any:
 
 
 def timestamp(**kwargs: Any) -> Any:
-    """A moment, always with its time zone."""
+    """A timestamp with time zone."""
     return Field(sa_type=DateTime(timezone=True), **kwargs)
 
 
 def optional_timestamp(**kwargs: Any) -> Any:
-    """A moment that may not have come yet."""
+    """A nullable timestamp with time zone."""
     return Field(default=None, sa_type=DateTime(timezone=True), nullable=True, **kwargs)
 
 
 def row_id(number: int | None) -> int:
-    """The id of a row that is in the database; before that it has none."""
+    """Return the id of a stored row."""
     assert number is not None
     return number

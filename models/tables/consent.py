@@ -1,4 +1,4 @@
-"""Who said what about hearing from whom."""
+"""Tables of consent and suppression."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -28,7 +28,7 @@ from models.tables.base import (
 
 
 class Consent(Table, table=True):
-    """What a recipient last said to a merchant on a channel."""
+    """Current consent of a recipient, per merchant and channel."""
 
     __tablename__: ClassVar[str] = "consent"
     __table_args__ = (
@@ -59,7 +59,7 @@ class Consent(Table, table=True):
 
 
 class ConsentChange(Table, table=True):
-    """One thing a recipient said, for ever: the proof of consent."""
+    """One change of consent, never deleted: the proof of consent."""
 
     __tablename__: ClassVar[str] = "consent_change"
     __table_args__ = (
@@ -90,9 +90,9 @@ class ConsentChange(Table, table=True):
 
 
 class Suppression(Table, table=True):
-    """A contact a merchant must not send to: a hard bounce, a complaint or a carrier opt-out.
+    """A contact that a merchant must not send to: a hard bounce, a complaint or a carrier opt-out.
 
-    `merchant_id` 0 stands for the tenant itself: what bounced of its direct e-mail.
+    `merchant_id` 0 means the tenant itself, for bounces of its direct e-mail.
     """
 
     __tablename__: ClassVar[str] = "suppression"
@@ -113,9 +113,9 @@ class Suppression(Table, table=True):
 
 
 class ContactKeyCheck(Table, table=True):
-    """Which contact key the rows of this database were written with: one row, or none yet.
+    """The contact key that the rows of this database were written with: at most one row.
 
-    Of all tenants: an installation has one key.
+    It is shared by all tenants, because an installation has one key.
     """
 
     __tablename__: ClassVar[str] = "contact_key"

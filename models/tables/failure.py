@@ -1,4 +1,4 @@
-"""Steps that fail by the message they work on."""
+"""Table of steps that failed because of their message."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -10,7 +10,7 @@ from models.tables.base import Table, tenant_key, timestamp
 
 
 class StepFailure(Table, table=True):
-    """How often one step of a message has failed by its input, without a success in between."""
+    """Number of consecutive failures of one step caused by its message."""
 
     __tablename__: ClassVar[str] = "step_failure"
     __table_args__ = (

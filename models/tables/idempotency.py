@@ -1,4 +1,4 @@
-"""Requests that were answered, so that a late retry gets the same answer."""
+"""Table of answered requests, so that a late retry gets the same answer."""
 
 from datetime import datetime
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""What recipients write to us."""
+"""Table of inbound messages."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -20,10 +20,10 @@ from models.tables.base import (
 
 
 class InboundMessage(Table, table=True):
-    """One text a recipient sent to one of a tenant's numbers, stored once by its event id.
+    """One text that a recipient sent to a number of a tenant, stored once per event id.
 
-    `merchant_id` is the merchant it is meant for: the owner of the number, or on a shared number
-    the one that wrote to the sender last; None if nobody did.
+    `merchant_id` is the addressed merchant: the owner of the number, or on a shared number the
+    merchant that last sent to this sender; None if no merchant did.
     """
 
     __tablename__: ClassVar[str] = "inbound_message"

@@ -1,4 +1,4 @@
-"""Units: who has how many, and every movement that made it so."""
+"""Tables of units: balances and every movement."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -28,7 +28,7 @@ from models.tables.base import (
 
 
 class CreditAccount(Table, table=True):
-    """Bought units of a merchant on a channel: available ones, and those held for sends."""
+    """Purchased units of a merchant on a channel: available ones, and those held for sends."""
 
     __tablename__: ClassVar[str] = "credit_account"
     __table_args__ = (
@@ -50,10 +50,10 @@ class CreditAccount(Table, table=True):
 
 
 class AllowanceMonth(Table, table=True):
-    """What a merchant's sends of one month took on a channel.
+    """Units that a merchant's sends of one month used on a channel.
 
-    `used` and `held` draw on the month's allowance; `credits_used` is what the same sends captured
-    from credits, so that used + credits_used is the `*Used` counter of the contract.
+    `used` and `held` count against the month's allowance. `credits_used` is what the same sends
+    captured from credits, so used + credits_used is the `*Used` counter of the contract.
     """
 
     __tablename__: ClassVar[str] = "allowance_month"
@@ -73,10 +73,10 @@ class AllowanceMonth(Table, table=True):
 
 
 class LedgerEntry(Table, table=True):
-    """One movement of units, for ever. Unique per cause, so that every action counts once.
+    """One movement of units, never deleted. Unique per cause, so that each action counts once.
 
-    `units` is the size of the movement; `credit_units` the part of it from or to credits, the rest
-    is the allowance of `month`. `balance` is the credits available after it.
+    `units` is the size of the movement. `credit_units` is the part from or to credits; the rest is
+    from or to the allowance of `month`. `balance` is the available credits afterwards.
     """
 
     __tablename__: ClassVar[str] = "ledger_entry"

@@ -1,4 +1,4 @@
-"""What the API processes know together of the load."""
+"""Table of the load sample, shared by the API processes."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -11,9 +11,9 @@ from models.tables.base import Table, timestamp
 
 
 class LoadSample(Table, table=True):
-    """The latest sample of the load, of all tenants: one row, written once a second.
+    """The latest load sample of all tenants: one row, written once a second.
 
-    It holds ids and counts only. Whoever locks the row takes the sample.
+    It holds ids and counts only. The process that locks the row takes the sample.
     """
 
     __tablename__: ClassVar[str] = "load_sample"

@@ -1,9 +1,9 @@
-"""The businesses a tenant sends for."""
+"""Table of merchants."""
 
 from datetime import datetime, time
 from typing import ClassVar
 
-from sqlalchemy import ForeignKeyConstraint, String, Time, UniqueConstraint
+from sqlalchemy import ARRAY, ForeignKeyConstraint, String, Time, UniqueConstraint
 from sqlmodel import Field
 
 from models.tables.base import (
@@ -16,9 +16,11 @@ from models.tables.base import (
     unique_public_id,
 )
 
+_Zones = ARRAY(String(64))
+
 
 class Merchant(Table, table=True):
-    """One business, with what it may send in a month without buying credits."""
+    """One business that a tenant sends for, with its monthly allowances."""
 
     __tablename__: ClassVar[str] = "merchant"
     __table_args__ = (
@@ -45,6 +47,18 @@ class Merchant(Table, table=True):
         description="Narrows the hours of MARKETING, in the recipient's local time.",
     )
     marketing_until: time | None = Field(default=None, sa_type=Time, nullable=True)
+    marketing_timezones: list[str] | None = Field(
+        default=None,
+        sa_type=_Zones,
+        nullable=True,
+        description="Zones that decide where no hour fits all zones of a number.",
+    )
     help_text: str | None = Field(default=None, sa_type=String(320), nullable=True)
+    support_contact: str | None = Field(
+        default=None,
+        sa_type=String(100),
+        nullable=True,
+        description="How recipients reach the merchant; named in the default answer to HELP.",
+    )
     created_at: datetime = timestamp()
     updated_at: datetime = timestamp()

@@ -1,4 +1,4 @@
-"""Sends, the calls made for them, and what providers said."""
+"""Tables of messages, attempts and receipts."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -45,9 +45,9 @@ from models.tables.base import (
 
 
 def call_label(name: Literal["tenantId", "sourceSystem", "useCase"]) -> str:
-    """Return the SQL of a label that calls are found by, as its index has it.
+    """Return the SQL of a label by which calls are searched, as in its index.
 
-    Without parameters: an index on an expression is used only for that very expression.
+    It has no parameters: an index on an expression is used only for the identical expression.
     """
     return f"details #>> '{{labels,{name}}}'"
 
@@ -55,8 +55,8 @@ def call_label(name: Literal["tenantId", "sourceSystem", "useCase"]) -> str:
 class Message(Table, table=True):
     """One accepted send; the row that answers a replayed Idempotency-Key.
 
-    `held_allowance` and `held_credits` say what its hold took from which pot, in `month`, the
-    month of acceptance. `completed_at` is set when its workflow has nothing left to do.
+    `held_allowance` and `held_credits` are the parts of its hold in `month`, the month of
+    acceptance. `completed_at` is set when its workflow has no work left.
     """
 
     __tablename__: ClassVar[str] = "message"
@@ -103,7 +103,7 @@ class Message(Table, table=True):
             )
         ),
         Index("ix_message_sweep", "sweep_at", postgresql_where=text("completed_at IS NULL")),
-        # Over all tenants: the type first, because the sweeper goes by urgency.
+        # Over all tenants: the type first, because the sweeper works by priority.
         Index(
             "ix_message_ready",
             "type",
@@ -188,13 +188,13 @@ class Message(Table, table=True):
         description="When a worker is to look at it, which so far has no attempt; null once it has."
     )
 
-    @property
-    def identity(self) -> MessageIdentity:
-        """What identifies it; raises ValueError for a row that is not stored yet."""
+    def identity(self, tenant_public_id: int) -> MessageIdentity:
+        """Return its identity; raises ValueError for a row that is not stored yet."""
         if self.id is None:
             raise ValueError("the message is not stored yet")
         return MessageIdentity(
             tenant_id=self.tenant_id,
+            tenant_public_id=tenant_public_id,
             message_id=self.id,
             public_id=self.public_id,
             merchant_id=self.merchant_id or 0,
@@ -205,7 +205,7 @@ class Message(Table, table=True):
 
 
 class MessageRecipient(Table, table=True):
-    """A further recipient of a direct e-mail, so that it is found by any of its addresses."""
+    """A further recipient of a direct e-mail, so that it is found by each of its addresses."""
 
     __tablename__: ClassVar[str] = "message_recipient"
     __table_args__ = (
@@ -219,7 +219,7 @@ class MessageRecipient(Table, table=True):
 
 
 class Attempt(Table, table=True):
-    """One call to a provider, committed as REQUESTED before a byte goes out."""
+    """One call to a provider, committed as REQUESTED before a byte is sent."""
 
     __tablename__: ClassVar[str] = "attempt"
     __table_args__ = (
@@ -227,7 +227,7 @@ class Attempt(Table, table=True):
         one_of("state", AttemptState),
         one_of("error_code", ErrorCode, optional=True),
         CheckConstraint("number >= 1", name="number"),
-        # What a provider calls a message proves one attempt, never two.
+        # A provider's message id belongs to one attempt.
         Index(
             "ux_attempt_provider_message",
             "tenant_id",
@@ -237,7 +237,7 @@ class Attempt(Table, table=True):
             unique=True,
             postgresql_where=text("provider_message_id IS NOT NULL"),
         ),
-        # Over all tenants: the watcher looks at what was attempted lately.
+        # Over all tenants: the watcher reads recent attempts.
         Index("ix_attempt_requested", "requested_at"),
     )
 
@@ -271,7 +271,7 @@ class Attempt(Table, table=True):
 
 
 class Receipt(Table, table=True):
-    """One thing a provider reported, stored once; open until its effect is in the message."""
+    """One report of a provider, stored once; open until it is applied to the message."""
 
     __tablename__: ClassVar[str] = "receipt"
     __table_args__ = (

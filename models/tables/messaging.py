@@ -1,8 +1,8 @@
-"""10DLC brands, campaigns and numbers.
+"""Tables of 10DLC brands, campaigns and numbers.
 
 A row has at most one operation at the registry at a time. `submission` counts them and is part of
-the reference under which the registry knows each. `deadline` is set while a call may have been
-made whose outcome is not stored: it is looked up before another call. `taken_at` is set once the
+the reference under which the registry knows each. `deadline` is set while a call may have been made
+whose outcome is not stored: it is looked up before another call. `taken_at` is set once the
 registry has accepted the operation, `lost_at` while it does not find it nevertheless.
 """
 
@@ -46,11 +46,11 @@ from models.tables.base import (
 _SILENT = text("sweep_at IS NOT NULL")
 _TAKEN = ", ".join(f"'{state}'" for state in sorted(TAKEN))
 NUMBER_IS_TAKEN: Final = text(f"state IN ({_TAKEN})")
-"""Of a purchase: the number is the merchant's, or being bought for it."""
+"""The number belongs to the merchant, or is being bought for it."""
 
 
 class Registered(Table):
-    """What all rows have that are known to a registry."""
+    """Columns of all rows that are registered at a registry."""
 
     tenant_id: int = tenant_key()
     merchant_id: int = Field(sa_type=BigInteger)
@@ -84,7 +84,7 @@ class Registered(Table):
 
 
 class Brand(Registered, table=True):
-    """Who a merchant is to the carriers: one per merchant and registry."""
+    """Legal data of a merchant for the carriers: one per merchant and registry."""
 
     __tablename__: ClassVar[str] = "brand"
     __table_args__ = (
@@ -105,10 +105,13 @@ class Brand(Registered, table=True):
     )
     submitted_at: datetime | None = optional_timestamp()
     decided_at: datetime | None = optional_timestamp()
+    review_since: datetime | None = optional_timestamp(
+        description="While the registry is asked whether what it approved still is."
+    )
 
 
 class Campaign(Registered, table=True):
-    """What a merchant sends, and how recipients came to agree to it; always of its brand."""
+    """Content and opt-in of a merchant's messages; belongs to its brand."""
 
     __tablename__: ClassVar[str] = "campaign"
     __table_args__ = (
@@ -136,14 +139,17 @@ class Campaign(Registered, table=True):
     )
     submitted_at: datetime | None = optional_timestamp()
     decided_at: datetime | None = optional_timestamp()
+    review_since: datetime | None = optional_timestamp(
+        description="While the registry is asked whether what it approved still is."
+    )
 
 
 class MessagingNumber(Registered, table=True):
-    """A number a merchant bought, and the campaign it sends for.
+    """A number that a merchant bought, and its campaign.
 
-    While it is the merchant's, or being bought, `sender_number` has it too: that is what messages
-    are sent from and what inbound texts are found by. `assignment` is None until a campaign was
-    named.
+    While it belongs to the merchant or is being bought, `sender_number` has it too: messages are
+    sent from that row, and inbound texts find their tenant by it. `assignment` is None until the
+    number is first assigned to a campaign.
     """
 
     __tablename__: ClassVar[str] = "messaging_number"
@@ -162,6 +168,13 @@ class MessagingNumber(Registered, table=True):
             "number",
             unique=True,
             postgresql_where=NUMBER_IS_TAKEN,
+        ),
+        # An inbound text finds the last owner of a released number, over all tenants.
+        Index(
+            "ix_messaging_number_given_back",
+            "number",
+            "released_at",
+            postgresql_where=text("state = 'RELEASED'"),
         ),
         Index("ix_messaging_number_merchant", "tenant_id", "merchant_id", "id"),
         Index("ix_messaging_number_sweep", "sweep_at", postgresql_where=_SILENT),

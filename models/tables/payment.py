@@ -1,4 +1,4 @@
-"""Buying credits: what was ordered, and what the gateway said."""
+"""Tables of purchases of credits and of the gateway's events."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -14,7 +14,14 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from models.enums import Channel, ChargeState, DeliveryMode, PaymentFailure, PaymentStatus
+from models.enums import (
+    Channel,
+    ChargeState,
+    DeliveryMode,
+    PaymentFailure,
+    PaymentStatus,
+    ReversalState,
+)
 from models.rules.accounts.names import DEFAULT_ACCOUNT
 from models.tables.base import (
     Table,
@@ -27,13 +34,16 @@ from models.tables.base import (
     unique_public_id,
 )
 
+_DISPUTES = ", ".join(f"'{s.value}'" for s in ReversalState if s is not ReversalState.REFUNDED)
+_EVENTS = ", ".join(f"'{s.value}'" for s in (*ChargeState, *ReversalState))
+
 
 class Payment(Table, table=True):
-    """One order of credits, paid or not; the row that answers a replayed Idempotency-Key.
+    """One purchase of credits, paid or not; the row that answers a replayed Idempotency-Key.
 
-    A reference of the integrator's belongs to one payment of a merchant, until that has failed.
-    `completed_at` is set when its workflow has nothing left to do, and taken back if the gateway
-    takes money after all.
+    An integrator's reference belongs to one payment of a merchant, unless that payment failed.
+    `completed_at` is set when its workflow has no work left, and cleared if the gateway charges
+    after all.
     """
 
     __tablename__: ClassVar[str] = "payment"
@@ -46,7 +56,16 @@ class Payment(Table, table=True):
         one_of("channel", Channel),
         one_of("status", PaymentStatus),
         one_of("failure", PaymentFailure, optional=True),
+        CheckConstraint(
+            f"dispute IS NULL OR dispute IN ({_DISPUTES}) AND disputed_at IS NOT NULL",
+            name="dispute",
+        ),
         CheckConstraint("units > 0 AND amount_cents > 0", name="positive"),
+        CheckConstraint("refunded_cents >= 0", name="refunded_cents"),
+        CheckConstraint(
+            "refund_stuck_at IS NULL OR (refund_due_at IS NOT NULL AND completed_at IS NOT NULL)",
+            name="refund_stuck",
+        ),
         CheckConstraint(
             "fulfilled_at IS NULL OR (status = 'SUCCEEDED' AND refund_due_at IS NULL)",
             name="fulfilled",
@@ -61,7 +80,7 @@ class Payment(Table, table=True):
             unique=True,
             postgresql_where=text("failed_at IS NULL"),
         ),
-        # A gateway's charge pays one payment, never two.
+        # A gateway's charge pays for one payment.
         Index(
             "ux_payment_charge",
             "tenant_id",
@@ -109,6 +128,20 @@ class Payment(Table, table=True):
     )
     charge_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
     refund_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
+    next_action_url: str | None = Field(
+        default=None, sa_type=String(2048), nullable=True, description="Where the payer must act."
+    )
+    captured_cents: int | None = Field(
+        default=None,
+        sa_type=BigInteger,
+        nullable=True,
+        description="What the gateway charged, if it is not what was ordered.",
+    )
+    captured_currency: str | None = Field(default=None, sa_type=String(3), nullable=True)
+    refunded_cents: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
+    )
+    dispute: ReversalState | None = Field(default=None, sa_type=String(16), nullable=True)
 
     accepted_at: datetime = timestamp()
     deadline: datetime | None = optional_timestamp(
@@ -116,22 +149,33 @@ class Payment(Table, table=True):
     )
     given_up_at: datetime | None = optional_timestamp(description="No charge is asked for since.")
     taken_at: datetime | None = optional_timestamp(description="When we learnt of the money.")
+    mismatch_at: datetime | None = optional_timestamp(
+        description="When the gateway first reported another amount or currency as charged."
+    )
+    disputed_at: datetime | None = optional_timestamp(
+        description="The gateway's time of the newest report about a dispute."
+    )
     failed_at: datetime | None = optional_timestamp(description="Frees the reference, for good.")
     fulfilled_at: datetime | None = optional_timestamp()
-    refund_due_at: datetime | None = optional_timestamp(description="No credits come since.")
+    refund_due_at: datetime | None = optional_timestamp(
+        description="No credits come since; set anew when an operator has the refund retried."
+    )
+    refund_stuck_at: datetime | None = optional_timestamp(
+        description="The refund is still owed, and waits for an operator."
+    )
     refunded_at: datetime | None = optional_timestamp()
     completed_at: datetime | None = optional_timestamp()
     sweep_at: datetime = timestamp(description="When the sweeper looks after it next.")
 
 
 class PaymentEvent(Table, table=True):
-    """One thing a gateway told, stored once, in the transaction in which it took effect."""
+    """One event of a gateway, stored once, in the transaction that applied it."""
 
     __tablename__: ClassVar[str] = "payment_event"
     __table_args__ = (
         UniqueConstraint("tenant_id", "gateway", "event_id"),
         ForeignKeyConstraint(["tenant_id", "payment_id"], ["payment.tenant_id", "payment.id"]),
-        one_of("state", ChargeState),
+        CheckConstraint(f"state IN ({_EVENTS})", name="state"),
         Index("ix_payment_event_payment", "tenant_id", "payment_id", "id"),
     )
 
@@ -140,7 +184,7 @@ class PaymentEvent(Table, table=True):
     gateway: str = Field(sa_type=String(32))
     event_id: str = Field(sa_type=String(128))
     payment_id: int = Field(sa_type=BigInteger)
-    state: ChargeState = Field(sa_type=String(16))
+    state: ChargeState | ReversalState = Field(sa_type=String(16))
     charge_id: str = Field(sa_type=String(128))
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
     reported_at: datetime = timestamp(description="The gateway's own time.")

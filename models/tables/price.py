@@ -1,4 +1,4 @@
-"""What credits cost."""
+"""Table of the prices of credits."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -11,10 +11,10 @@ from models.tables.base import Table, one_of, tenant_key, timestamp
 
 
 class Price(Table, table=True):
-    """What an order of so many units must cost, from a moment on until a newer version.
+    """Price of a pack of units, from `valid_from` until a newer version.
 
-    `tenant_id` 0 stands for every tenant, so it refers to none. Without an amount the units are
-    not sold in this currency any more.
+    `tenant_id` 0 means every tenant, so there is no foreign key. Without an amount the units are no
+    longer sold in this currency.
     """
 
     __tablename__: ClassVar[str] = "price"

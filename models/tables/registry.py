@@ -1,4 +1,4 @@
-"""Every table, imported once, so that migrations see the whole schema."""
+"""Imports every table, so that migrations see the whole schema."""
 
 from models.tables import (
     alert,
@@ -44,6 +44,6 @@ TABLES = (
 CROSS_TENANT = frozenset(
     {"tenant", "sender_number", "load_sample", "contact_key", "alembic_version"}
 )
-"""Tables whose primary key does not begin with `tenant_id`, and why, is told in each."""
+"""Tables whose primary key does not begin with `tenant_id`; each explains why."""
 
 __all__ = ["CROSS_TENANT", "TABLES", "metadata"]

@@ -1,4 +1,4 @@
-"""What is left of each caller's rate, shared by all API processes."""
+"""Table of the callers' rate limits, shared by all API processes."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -12,7 +12,7 @@ from models.tables.base import Table, tenant_key, timestamp
 class RequestBucket(Table, table=True):
     """The token bucket of one API key, or of a tenant (`key_id` 0).
 
-    Unlogged, and empty after a crash of the server: a missing bucket is a full one.
+    The table is unlogged, and empty after a crash of the server: a missing bucket counts as full.
     """
 
     __tablename__: ClassVar[str] = "request_bucket"

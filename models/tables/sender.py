@@ -1,4 +1,4 @@
-"""Who waits for a sender's turn."""
+"""Table of the queues of rate-limited senders."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -23,11 +23,11 @@ _WAITING = text("granted_at IS NULL")
 
 
 class SenderQueueEntry(Table, table=True):
-    """A message in its sender's queue; `granted_at` is the time of its slot, once it has one.
+    """A message in its sender's queue; `granted_at` is the time of its slot, once granted.
 
     The queue is ordered by priority, then by `turn`, then by `seq`. `turn` makes merchants
     alternate (fair queueing): a merchant's first message gets the turn of the queue's head, each
-    later one that plus the units queued before it. So the next message is found by index.
+    later one that plus the units queued before it. So an index finds the next message.
     """
 
     __tablename__: ClassVar[str] = "sender_queue"

@@ -1,4 +1,4 @@
-"""Who may call us."""
+"""Tables of tenants, their API keys and their senders."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -6,8 +6,10 @@ from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -16,9 +18,11 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlmodel import Field
 
 from models.enums import DeliveryMode
+from models.rules.senders.sender_choice import needs_registration
 from models.tables.base import (
     Table,
     identity,
@@ -38,7 +42,7 @@ class Tenant(Table, table=True):
     __table_args__ = (
         UniqueConstraint("public_id"),
         UniqueConstraint("name"),
-        # What rows with a delivery mode of their own refer to; the mode itself never changes.
+        # Referenced by rows with a delivery mode; the mode never changes.
         UniqueConstraint("id", "delivery_mode"),
         one_of("delivery_mode", DeliveryMode),
     )
@@ -56,12 +60,12 @@ class Tenant(Table, table=True):
 
 
 class ApiKey(Table, table=True):
-    """One pair of key and secret, of a tenant or of one of its merchants. Only hashes are kept."""
+    """A key and secret of a tenant or of one of its merchants. Only hashes are stored."""
 
     __tablename__: ClassVar[str] = "api_key"
     __table_args__ = (
         unique_public_id(),
-        # Unique across tenants: a caller is known by the key alone.
+        # Unique across tenants: a caller is identified by the key alone.
         UniqueConstraint("key_hash"),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
@@ -78,18 +82,30 @@ class ApiKey(Table, table=True):
     revoked_at: datetime | None = optional_timestamp()
 
 
-class SenderNumber(Table, table=True):
-    """A number messages are sent from: of one merchant, or of the tenant's shared pool.
+def _needs_registration(context: DefaultExecutionContext) -> bool:
+    """Compute the column from the number of the inserted row."""
+    values: dict[str, str] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return needs_registration(values["number"])
 
-    Without a limit it sends as fast as it can. `id` stands for it where no number may be seen. A
-    number that is being bought is claimed: it finds its tenant, and nothing is sent from it yet.
+
+class SenderNumber(Table, table=True):
+    """A number that messages are sent from, of one merchant or of the tenant's shared pool.
+
+    Without a limit there is no pacing. `id` replaces the number where it must not be visible. A
+    number that is being bought is claimed: it already identifies its tenant, but is not sent from.
     """
 
     __tablename__: ClassVar[str] = "sender_number"
     __table_args__ = (
         unique_public_id(),
         UniqueConstraint("tenant_id", "id"),
-        Index("ix_sender_number_merchant", "tenant_id", "merchant_id"),
+        Index("ix_sender_number_merchant", "tenant_id", "merchant_id", "ready", "ring"),
+        Index(
+            "ix_sender_number_pool",
+            "tenant_id",
+            "ring",
+            postgresql_where=text("merchant_id IS NULL AND provider IS NULL"),
+        ),
         CheckConstraint("segments_per_second > 0 AND calls_per_second > 0", name="limits"),
         CheckConstraint(
             "claimed_at IS NULL OR (provider IS NOT NULL AND merchant_id IS NOT NULL)", name="claim"
@@ -98,7 +114,7 @@ class SenderNumber(Table, table=True):
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
     )
 
-    # Alone the key, across tenants: an inbound message finds its tenant by it.
+    # Primary key across tenants: an inbound message finds its tenant by the number.
     number: str = Field(primary_key=True, sa_type=String(16))
     tenant_id: int = Field(sa_type=BigInteger)
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
@@ -122,11 +138,30 @@ class SenderNumber(Table, table=True):
     registered_at: datetime | None = optional_timestamp(
         description="Since when it is assigned to an approved campaign, or vouched for."
     )
+    needs_registration: bool | None = Field(
+        default=None,
+        sa_column=Column(
+            Boolean, default=_needs_registration, server_default=text("true"), nullable=False
+        ),
+        description="Carriers take texts from it only once it is registered.",
+    )
+    ready: bool | None = Field(
+        default=None,
+        sa_column=Column(
+            Boolean, Computed("registered_at IS NOT NULL OR NOT needs_registration", persisted=True)
+        ),
+        description="Carriers take texts from it.",
+    )
+    ring: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger, Computed("hashtextextended(number, 0)", persisted=True)),
+        description="Its place among all numbers, by which one is chosen.",
+    )
     created_at: datetime = timestamp()
 
 
 class SenderAddress(Table, table=True):
-    """An address a tenant's e-mail is sent from."""
+    """An address that a tenant's e-mail is sent from."""
 
     __tablename__: ClassVar[str] = "sender_address"
     __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),)

@@ -1,4 +1,4 @@
-"""What was used, per message and per day."""
+"""Tables of usage and cost, per message and per day."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from models.tables.base import Table, identity, not_negative, one_of, tenant_key
 
 
 def _amount(**kwargs: Any) -> Any:
-    """An exact amount of USD, kept to six decimals."""
+    """An exact amount of USD with six decimals."""
     return Field(
         default=Decimal(0),
         sa_type=Numeric(18, 6),
@@ -22,7 +22,7 @@ def _amount(**kwargs: Any) -> Any:
 
 
 class UsageRecord(Table, table=True):
-    """What one message used; FINAL once no report can change it but a correction."""
+    """Usage of one message; once FINAL, only a correction can change its cost."""
 
     __tablename__: ClassVar[str] = "usage_record"
     __table_args__ = (
@@ -83,9 +83,9 @@ class UsageRecord(Table, table=True):
 
 
 class UsageDay(Table, table=True):
-    """A day's totals, moved in the transaction that writes each record: reports read these.
+    """Totals of a day, updated in the transaction that writes each record. Reports read these.
 
-    `merchant_id` 0 stands for the tenant itself, for whom direct e-mail is metered.
+    `merchant_id` 0 means the tenant itself, for its direct e-mail.
     """
 
     __tablename__: ClassVar[str] = "usage_day"
@@ -110,9 +110,9 @@ class UsageDay(Table, table=True):
 
 
 class UsageCorrection(Table, table=True):
-    """What became known of a message after its day was closed, posted to the day it did.
+    """A cost that became known after the message's day was closed, posted to a later day.
 
-    Amounts are differences and may be negative; the record itself stays as it was closed.
+    Amounts are differences and may be negative; the usage record itself does not change.
     """
 
     __tablename__: ClassVar[str] = "usage_correction"
@@ -139,7 +139,7 @@ class UsageCorrection(Table, table=True):
 
 
 class UsageClosing(Table, table=True):
-    """A UTC day of a tenant that is closed: nothing is written to it any more."""
+    """A closed UTC day of a tenant: no writes to it are allowed."""
 
     __tablename__: ClassVar[str] = "usage_closing"
     __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),)
@@ -150,11 +150,11 @@ class UsageClosing(Table, table=True):
 
 
 class Rate(Table, table=True):
-    """What a unit costs and what is added, from a moment on until a newer version.
+    """Price of a unit, from `valid_from` until a newer version.
 
-    `tenant_id` 0 holds the defaults, so it refers to no tenant; an empty `country` is any. The
-    markup of a message is its cost and carrier fee × basis points / 10,000, and `markup_flat` for
-    each unit.
+    `tenant_id` 0 holds the defaults, so there is no foreign key; an empty `country` means any. The
+    markup of a message is its cost and carrier fee × basis points / 10,000, plus `markup_flat` per
+    unit.
     """
 
     __tablename__: ClassVar[str] = "rate"

@@ -1,4 +1,4 @@
-"""Who may register by SIP, and what is said of their presence."""
+"""Tables of SIP users and their posted presence."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -28,10 +28,10 @@ from models.tables.base import (
 
 
 class VoiceCredential(Table, table=True):
-    """A merchant's SIP user. Its password is derived from id and version, and stored nowhere.
+    """A merchant's SIP user. Its password is derived from id and version, and not stored.
 
-    The name is made of the public ids of tenant and merchant, so it is unique across tenants
-    without an index that spans them.
+    The name consists of the public ids of tenant and merchant, so it is unique across tenants
+    without a unique index that spans them.
     """
 
     __tablename__: ClassVar[str] = "voice_credential"
@@ -41,7 +41,7 @@ class VoiceCredential(Table, table=True):
         ForeignKeyConstraint(["tenant_id", "merchant_id"], ["merchant.tenant_id", "merchant.id"]),
         CheckConstraint("username ~ '^t[0-9a-f]+m[0-9a-f]+$'", name="username"),
         CheckConstraint("version >= 1", name="version"),
-        # A registrar knows a name only, and carries no tenant in what it asks.
+        # A registrar knows only the name, and its queries have no tenant.
         Index("ix_voice_credential_username", "username"),
         Index(
             "ix_voice_credential_unpushed",
@@ -67,7 +67,7 @@ class VoiceCredential(Table, table=True):
 
 
 class VoicePresence(Table, table=True):
-    """What was last posted of a SIP user; it lapses to OFFLINE, which is seen when it is read."""
+    """The last posted presence of a SIP user. Expiry is checked on reading: then it is OFFLINE."""
 
     __tablename__: ClassVar[str] = "voice_presence"
     __table_args__ = (

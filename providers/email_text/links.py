@@ -1,4 +1,4 @@
-"""Which targets of links a text part names, and how they are written."""
+"""Selects and formats the link targets that the text part of an e-mail shows."""
 
 import re
 from typing import Final
@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 _IGNORED_SCHEMES: Final = frozenset(
     {"about", "blob", "cid", "data", "file", "javascript", "mid", "vbscript"}
 )
-"""Targets that lead nowhere outside the HTML part."""
+"""Schemes of targets that are meaningful only inside the HTML part."""
 
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE | re.ASCII)
 _STRIPPED: Final = "".join(map(chr, range(0x21)))
@@ -16,26 +16,26 @@ _ESCAPED: Final = {ord(" "): "%20", ord("<"): "%3C", ord(">"): "%3E"}
 
 _LONGEST_BASE: Final = 2_000
 _BASE_ADDS_AT_MOST: Final = 64 * 1024
-"""Characters that a base address may add to one text part in total."""
+"""Maximum characters that a base address may add to one text part in total."""
 
 _LEAST_PREFIXES: Final = ("https://", "http://", "mailto:", "tel:", "sms:")
 
 
 class Targets:
-    """Writes the targets of one document, relative to its base address if it names one."""
+    """Formats the targets of one document, resolved against its base address if there is one."""
 
     def __init__(self) -> None:
         self._base = ""
         self._may_add = _BASE_ADDS_AT_MOST
 
     def set_base(self, href: str) -> None:
-        """Take the address of a `<base>`; the first one counts."""
+        """Set the address of a `<base>`; only the first one counts."""
         href = href.strip(_STRIPPED)
         if not self._base and len(href) <= _LONGEST_BASE and href.startswith(("https:", "http:")):
             self._base = href
 
     def written(self, href: str) -> str:
-        """Return a target as the text names it; empty if it leads nowhere."""
+        """Return a target as shown in the text; empty if it leads nowhere."""
         target = href.strip(_STRIPPED).translate(_REMOVED)
         scheme = _SCHEME.match(target)
         if target.startswith("#") or (scheme and scheme[1].lower() in _IGNORED_SCHEMES):
@@ -61,7 +61,7 @@ class Targets:
 
 
 def names_target(shown: str, target: str) -> bool:
-    """Say whether the text of a link already is its target."""
+    """Return whether the text of a link is its target."""
     shown = shown.strip()
     forms = {target}
     for prefix in _LEAST_PREFIXES:

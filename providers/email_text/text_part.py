@@ -11,43 +11,44 @@ from lxml import etree
 from providers.email_text.writer import TextWriter
 
 QUICK: Final = 16 * 1024
-"""Characters of HTML that are converted in a few milliseconds, whatever they are."""
+"""Characters of HTML that are converted within a few milliseconds, whatever their content."""
 
 _SLICE: Final = 512
-"""Characters fed to the parser at once, so that others run in between."""
+"""Characters per call of the parser, so that other threads run in between."""
 
 _BUDGET: Final = 1.0
-"""Seconds of CPU after which the parser is given up: it compares each stray end tag with all open
-elements."""
+"""Seconds of CPU after which the parser is stopped: it compares each stray end tag with all open
+elements.
+"""
 
 _PATIENCE: Final = 3.0
-"""Seconds of the clock after which it is given up on a busy machine: a step has 12."""
+"""Seconds of wall-clock time after which it is stopped on a busy machine; an activity has 12."""
 
 
 class _TooSlow(Exception):
-    """The parser used up its time."""
+    """The parser exceeded its time."""
 
 
 def text_part(html: str) -> str:
-    """Return what an HTML document says, with the targets of its links; empty if it says nothing.
+    """Return the text of an HTML document with its link targets; empty if there is none.
 
-    The text is at most as long as the document and its link targets. Layout is ignored. What the
-    parser cannot read is read by a simple scan. It may take seconds of CPU: more than `QUICK`
-    characters belong into a thread. It lets other threads run all the time.
+    The text is at most as long as the document and its link targets. Layout is ignored. If the
+    parser fails, a simple scan is used. The call may take seconds of CPU: run it in a thread for
+    more than `QUICK` characters. Other threads can run all the time.
     """
     html = html.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
     try:
         text = _parsed(html, numbered=True)
         if len(text) > len(html):
             text = _parsed(html, numbered=False)
-    except Exception:  # whatever is wrong with it, a message is sent with a text part
+    except Exception:  # any parser error: the message still gets a text part
         text = scanned(html)
     return text
 
 
 def _parsed(html: str, *, numbered: bool) -> str:
     writer = TextWriter(numbered=numbered)
-    # huge_tree: else what is nested more than 256 levels deep is lost. No tree is made.
+    # huge_tree: otherwise content nested more than 256 levels deep is lost. No tree is built.
     parser = etree.HTMLParser(target=_Target(writer), huge_tree=True)
     ends, at_the_latest = time.thread_time() + _BUDGET, time.monotonic() + _PATIENCE
     for begin in range(0, len(html), _SLICE):
@@ -59,7 +60,7 @@ def _parsed(html: str, *, numbered: bool) -> str:
 
 
 class _Target:
-    """What the parser tells, handed to the writer."""
+    """Passes the parser's events to the writer."""
 
     def __init__(self, writer: TextWriter) -> None:
         self.start = writer.start
@@ -73,7 +74,7 @@ class _Target:
         """Ignore a processing instruction."""
 
     def close(self) -> None:
-        """End; the text is asked of the writer."""
+        """End of the document; the text is read from the writer."""
 
 
 _TAG: Final = re.compile(
@@ -87,13 +88,13 @@ _RAW_ENDS: Final = {
     tag: re.compile(f"</{tag}", re.IGNORECASE) for tag in ("script", "style", "title")
 }
 _ENDLESS: Final = re.compile(r"&#(?:[0-9]{8,}|x[0-9a-f]{7,});?", re.IGNORECASE)
-"""References to no character; the standard library fails on one of thousands of digits."""
+"""Invalid character references; the standard library fails on one of thousands of digits."""
 
 _VOID: Final = frozenset({"area", "base", "br", "hr", "img", "input"})
 
 
 def scanned(html: str) -> str:
-    """Return what a document says by looking at one tag after the other, whatever their order."""
+    """Return the text of a document by scanning its tags in order, without checking nesting."""
     writer = TextWriter(numbered=False)
     for token in _tokens(html):
         if isinstance(token, str):
@@ -108,7 +109,7 @@ def scanned(html: str) -> str:
             for found in _ATTRIBUTE.finditer(token["rest"])
         }
         if tag == "a":
-            writer.end("a")  # an open one ends here, as in a browser
+            writer.end("a")  # closes an open link, as in a browser
         writer.start(tag, attributes)
         if tag in _VOID:
             writer.end(tag)
@@ -121,7 +122,7 @@ def _unescaped(text: str) -> str:
 
 
 def _tokens(html: str) -> Iterator[str | re.Match[str]]:
-    """Yield text and tags; comments, scripts and styles are left out."""
+    """Yield text and tags, without comments, scripts and styles."""
     at = 0
     while at < len(html):
         found = _TAG.search(html, at)

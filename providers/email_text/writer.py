@@ -11,38 +11,38 @@ _PARAGRAPHS: Final = frozenset(
     {"blockquote", "dl", "fieldset", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ol", "p"}
     | {"pre", "ul"}
 )
-"""Elements with an empty line around them."""
+"""Elements separated by an empty line."""
 
 _LINES: Final = frozenset(
     {"address", "article", "aside", "body", "caption", "center", "dd", "details", "div", "dt"}
     | {"figcaption", "footer", "form", "header", "legend", "li", "main", "menu", "nav", "option"}
     | {"section", "summary", "table", "tbody", "tfoot", "thead", "tr"}
 )
-"""Elements on lines of their own."""
+"""Elements that start on a new line."""
 
 _UNSEEN: Final = frozenset(
     {"iframe", "noembed", "noframes", "script", "style", "template", "title"}
 )
-"""Elements whose content nobody is shown."""
+"""Elements whose content is not displayed."""
 
 _INVISIBLE: Final = dict.fromkeys(
     (*range(0x09), 0x0B, *range(0x0E, 0x20), 0x7F, 0xAD, 0x34F, 0x200B, 0x2060, 0xFEFF)
 )
-"""Control characters, and those that mails pad their preview with."""
+"""Control characters, and invisible ones that e-mails use to pad their preview."""
 
 _STYLE_READ: Final = 2_000
-"""Characters of a style attribute that are read to see whether the element is hidden."""
+"""Characters of a style attribute that are inspected to detect a hidden element."""
 
 _COMPARED: Final = 64
-"""Characters that the text of a link may be longer than its target and still be compared to it."""
+"""A link's text is compared with its target if it is at most this many characters longer."""
 
 _LONGEST_NUMBER: Final = 6
-"""Digits of the number a list may begin with."""
+"""Maximum digits of the first number of a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """An open link: its target, and what was written when it began."""
+    """An open link: its target, and the length of the text when it began."""
 
     target: str
     parts: int
@@ -50,7 +50,7 @@ class _Link:
 
 
 class _Row(Enum):
-    """What was written of a table's row."""
+    """Content of the current row of a table."""
 
     EMPTY = 0
     ONE_LINE = 1
@@ -58,10 +58,10 @@ class _Row(Enum):
 
 
 class TextWriter:
-    """Collects text. Its time and size are linear in the document's.
+    """Collects text in time and size linear in the document.
 
-    No element makes more characters than its tag has, apart from what a link target gains by the
-    base address and the numbers of a list, which `numbered` leaves out.
+    No element adds more characters than its tag has, except for link targets with the base address,
+    and list numbers, which `numbered` omits.
     """
 
     def __init__(self, *, numbered: bool = True) -> None:
@@ -76,19 +76,19 @@ class TextWriter:
         """Depth within a hidden element."""
         self._preformatted = 0
         self._rows: list[_Row] = []
-        """The row of every open table."""
+        """The current row of every open table."""
         self._in_line = False
-        """Nothing is written of a cell yet that goes on the line of the cell before it."""
+        """The current cell continues the line of the previous one and has no text yet."""
         self._lists: list[int | None] = []
-        """The next number of every open list; None where it has bullets."""
+        """The next number of every open list; None for bullet lists."""
         self._links: list[_Link] = []
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """Begin an element. Every one is ended, also one without content."""
+        """Begin an element. `end` is called for every element, also for void ones."""
         if self._hidden or tag in _UNSEEN or _is_hidden(attributes):
             self._hidden += 1
             return
-        if tag == "table":  # one within a cell has lines of its own
+        if tag == "table":  # a table within a cell has lines of its own
             self._in_line = False
         self._break(tag)
         self._begin_block(tag)
@@ -166,11 +166,11 @@ class TextWriter:
             self._gap = " "
 
     def finish(self) -> str:
-        """Return the text."""
+        """Return the collected text."""
         return "".join(self._parts).strip()
 
     def _begin_cell(self) -> None:
-        """Go on in the line of the cells before, unless they are blocks of text themselves."""
+        """Continue the line of the previous cells, unless they contain blocks of text."""
         self._gap = "\t"
         if self._rows and self._rows[-1] is _Row.ONE_LINE:
             self._newlines, self._in_line = 0, True
@@ -184,7 +184,7 @@ class TextWriter:
         if self._in_line:
             return
         if tag in _PARAGRAPHS:
-            # A list within a list is no paragraph of its own.
+            # A nested list is not a separate paragraph.
             nested = tag in ("ol", "ul") and bool(self._lists)
             self._newlines = max(self._newlines, 1 if nested else 2)
         elif tag in _LINES:
@@ -217,7 +217,7 @@ class TextWriter:
                 self._gap = line
 
     def _replaced(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """Write what stands for an image, an area of one, or a button."""
+        """Write the text alternative of an image, an image map area or a button."""
         word = attributes.get("alt", "")
         if tag == "input":
             kind = attributes.get("type", "").lower()
@@ -237,7 +237,7 @@ class TextWriter:
             self._close_link(mark)
 
     def _close_link(self, link: _Link) -> None:
-        """Name a link's target after its text, unless the text is the target."""
+        """Append a link's target to its text, unless the text is the target."""
         written = self._size - link.size
         if not link.target:
             return
@@ -266,7 +266,7 @@ def _first_number(attributes: Mapping[str, str]) -> int:
 
 
 def _is_hidden(attributes: Mapping[str, str]) -> bool:
-    """Say whether an element is there for no reader, such as the preview text of a mail."""
+    """Return whether an element is hidden, such as the preview text of an e-mail."""
     if "hidden" in attributes:
         return True
     style = attributes.get("style")

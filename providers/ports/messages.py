@@ -1,4 +1,4 @@
-"""What every vendor's adapter looks like from inside, and the closed set of its answers.
+"""The port of message providers, and the closed set of their answers.
 
 An adapter never retries and never raises for a business outcome: the workflow decides what an
 answer means for the message.
@@ -16,19 +16,21 @@ from models.rules.messages.delivery_events import DeliveryEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What every request to a provider carries. Contacts and texts are in no repr, so in no log."""
+    """Common fields of all requests. Contacts and texts are excluded from repr, so from logs."""
 
     to: str = field(repr=False)
     sender: str = field(repr=False)
     reference: str
     callback_url: str
     not_after: datetime
-    """The attempt's deadline: vendors that take one are told, the adapter keeps it for all."""
+    """The attempt's deadline. It is passed to vendors that support one; the adapter always enforces
+    it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmsRequest(Envelope):
-    """One SMS to hand over."""
+    """One SMS to send."""
 
     body: str = field(repr=False)
 
@@ -40,16 +42,16 @@ class VoiceRequest(Envelope):
     text: str = field(repr=False)
     record: bool
     ring_seconds: int
-    """How long it rings before nobody answered."""
+    """Seconds it rings until the call counts as unanswered."""
     longest_seconds: int
-    """When the provider ends the call: no more minutes than these are held."""
+    """When the provider ends the call: only the minutes of this duration are held."""
     language: str | None = None
     voice: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailRequest(Envelope):
-    """One e-mail to hand over, to one recipient or a list of them."""
+    """One e-mail to send, to one recipient or a list of them."""
 
     recipients: tuple[str, ...] = field(repr=False)
     subject: str = field(repr=False)
@@ -64,16 +66,16 @@ SendRequest: TypeAlias = SmsRequest | VoiceRequest | EmailRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The provider has taken it."""
+    """The provider has accepted the message."""
 
     provider_message_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The provider surely did not and will not take it.
+    """The provider has definitely refused the message.
 
-    `everywhere` says that another provider would refuse it as well (the number is wrong, the
+    `everywhere` states that another provider would refuse it as well (the number is wrong, the
     recipient has opted out).
     """
 
@@ -84,9 +86,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotProcessed:
-    """The provider surely did nothing with it; it may be tried again.
+    """The provider has definitely not processed the message; it may be sent again.
 
-    `reason` is ours and goes to the log; `provider_code` is the provider's own, if it gave one.
+    `reason` is ours and is logged; `provider_code` is the provider's own, if there is one.
     """
 
     reason: str
@@ -96,7 +98,7 @@ class NotProcessed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ambiguous:
-    """The provider may or may not have taken it: time-out, reset, or an error after the write."""
+    """The provider may have accepted it: timeout, reset, or an error after the write."""
 
     reason: str
     provider_code: str | None = None
@@ -107,22 +109,23 @@ Answer: TypeAlias = Accepted | Refused | NotProcessed | Ambiguous
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report(DeliveryEvent):
-    """What a provider says of a message it took, under our reference."""
+    """A provider's status report of an accepted message, under our reference."""
 
     reference: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundText:
-    """A text somebody sent to one of our numbers, as the provider tells it.
+    """A text sent to one of our numbers, as the provider reports it.
 
-    `event_id` is the provider's own and unique per text: the same text told twice is one.
+    `event_id` is the provider's own and unique per text, so repeated reports are detected.
     """
 
     event_id: str
     sender: str = field(repr=False)
-    """As the provider has it, a phone number in E.164 form; it may be a short code, a name or
-    nothing."""
+    """As the provider reports it: a phone number in E.164 form, or a short code, a name or
+    nothing.
+    """
     number: str = field(repr=False)
     body: str = field(repr=False)
     sent_at: datetime
@@ -130,7 +133,7 @@ class InboundText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The provider has it, and this is what it tells of it."""
+    """The provider has the message, with this status."""
 
     provider_message_id: str
     reports: tuple[Report, ...] = ()
@@ -138,12 +141,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotFound:
-    """The provider does not know it (yet): absence only once the fence has passed."""
+    """The provider does not have the message; proves absence only after the absence window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unanswered:
-    """The provider could not be asked."""
+    """The provider did not respond."""
 
     reason: str
 
@@ -153,10 +156,10 @@ LookUp: TypeAlias = Found | NotFound | Unanswered
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A recorded call on its way, as WAV: whoever got it reads it to its end or lets go of it."""
+    """A stream of a recorded call, as WAV. The receiver must read it to its end or close it."""
 
     length: int | None
-    """Bytes, if the provider says how many."""
+    """Bytes, if the provider states them."""
     chunks: AsyncIterator[bytes] = field(repr=False)
 
 
@@ -164,14 +167,14 @@ Playback: TypeAlias = Recording | NotFound | Unanswered
 
 
 class Proof(StrEnum):
-    """How an adapter can tell whether a message was taken after its answer was lost."""
+    """How an adapter can determine after a lost answer whether a message was accepted."""
 
     REFERENCE = "REFERENCE"
-    """A look-up by our own reference: provable both ways."""
+    """By a look-up of our own reference: proves presence and absence."""
     LISTING = "LISTING"
-    """By comparing what the provider lists: absence is an inference after a window."""
+    """By comparison with the provider's list: absence is inferred after a window."""
     NONE = "NONE"
-    """Only a report on our callback address proves anything; absence never."""
+    """Only a report to our callback URL proves acceptance; absence cannot be proven."""
 
 
 class ForgedWebhook(Exception):
@@ -179,52 +182,52 @@ class ForgedWebhook(Exception):
 
 
 class MessageProvider(Protocol):
-    """A vendor that carries messages."""
+    """A vendor that sends messages."""
 
     @property
     def name(self) -> str:
-        """The word for this provider in rows, routes and task queues."""
+        """The provider's name in rows, routes and task queues."""
         ...
 
     @property
     def channels(self) -> frozenset[Channel]:
-        """What it carries."""
+        """Supported channels."""
         ...
 
     @property
     def proof(self) -> Proof:
-        """What can be proven here after a lost answer."""
+        """What can be proven after a lost answer."""
         ...
 
     @property
     def reports_price(self) -> bool:
-        """Whether it tells what each message costs, with a report or when asked."""
+        """Whether it reports the price of each message, in a report or a look-up."""
         ...
 
     @property
     def timeout(self) -> timedelta:
-        """The budget of one call."""
+        """Timeout of one call."""
         ...
 
     @property
     def absence_window(self) -> timedelta:
-        """How long after an attempt's deadline its absence is sure."""
+        """How long after an attempt's deadline NotFound proves absence."""
         ...
 
     async def send(self, request: SendRequest) -> Answer:
-        """Hand one message over; never writes after the request's deadline."""
+        """Send one message; never writes after the request's deadline."""
         ...
 
     async def look_up(self, reference: str) -> LookUp:
-        """Ask whether, and how far, the message of a reference came."""
+        """Return the status of the message with a reference."""
         ...
 
 
 class RecordingProvider(Protocol):
-    """A vendor that plays recorded calls back."""
+    """A vendor that provides recordings of calls."""
 
     async def look_up(self, reference: str) -> LookUp:
-        """Ask for the vendor's own id of a call whose answer was lost."""
+        """Return the status and the vendor's id of a call whose answer was lost."""
         ...
 
     async def recording(self, provider_message_id: str) -> Playback:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
-from models.enums import ChargeState, DeliveryMode
+from models.enums import ChargeState, DeliveryMode, ReversalState
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 
 
@@ -41,6 +41,8 @@ class Charge:
     currency: str
     """ISO 4217, in capitals."""
     provider_code: str | None = None
+    next_action_url: str | None = None
+    """Where the payer completes a charge that needs action."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,27 @@ class ChargeReport(Charge):
     event_id: str
     reference: str
     reported_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReversalReport:
+    """A webhook's event about a charge after it succeeded, under our reference.
+
+    `refunded_cents` is all that was refunded of the charge so far, whoever had it refunded, in
+    `currency`; 0 if the event is about a dispute.
+    """
+
+    event_id: str
+    reference: str
+    charge_id: str
+    state: ReversalState
+    refunded_cents: int
+    currency: str
+    reported_at: datetime
+
+
+PaymentReport: TypeAlias = ChargeReport | ReversalReport
+"""What a gateway's webhook may tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

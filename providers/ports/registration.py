@@ -3,13 +3,13 @@
 A registry registers brands and campaigns, sells numbers, and assigns them to campaigns. Each such
 request is an operation. An adapter is stateless and performs an operation in three steps:
 
-1. `submit` makes at most **one** call that changes something at the vendor. Where the vendor wants
+1. `submit` makes at most **one** call that changes something at the vendor. Where the vendor needs
    several (bundles, then a registration), each is one `submit`: the adapter answers
    `MoreCallsNeeded` with its state, which is stored with the row and passed to the next `submit`.
-2. After an ambiguous answer, `look_up` tells by our reference whether that one call happened. Only
-   if it answers NotFound, after the call's deadline and the adapter's absence window, `submit` is
-   called again. So the reference (or a name derived from it) must be part of every call that
-   changes something: it is unique per operation.
+2. After an ambiguous answer, `look_up` determines by our reference whether that call happened.
+   `submit` is called again only if `look_up` answers NotFound after the call's deadline and the
+   adapter's absence window. So the reference (or a name derived from it) must be part of every
+   call that changes something: it is unique per operation.
 3. From then on `look_up` returns the operation's status, until it is DONE or REJECTED.
 
 An adapter never retries, and never raises for a business outcome.
@@ -26,12 +26,12 @@ from models.rules.registration.vocabulary import NumberType, RegistryStatus
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 
 VendorState: TypeAlias = Mapping[str, Any]
-"""The adapter's own state, as JSON: stored with the row, passed back with every call."""
+"""The adapter's own state, as JSON: stored with the row and passed with every call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryCall:
-    """What every request to a registry carries. Numbers and profiles are in no repr."""
+    """Common fields of all requests. Numbers and profiles are excluded from repr."""
 
     reference: str
     """Unique per operation: the vendor's idempotency key, or the friendly name to find it by."""
@@ -41,7 +41,9 @@ class RegistryCall:
     """The call's deadline: no byte of a call that changes something is written after it."""
     vendor_id: str | None = None
     """The vendor's id, once an `OperationStatus` had one. Of a corrected brand or campaign it is
-    that of the rejected registration: a vendor that can amends it instead of making another."""
+    that of the rejected registration: a vendor that supports it amends it instead of creating
+    another one.
+    """
     vendor_state: VendorState = field(default_factory=dict, repr=False)
     taken: bool = False
     """The vendor has accepted the operation: `look_up` may use `vendor_id`."""
@@ -81,12 +83,12 @@ class AssignmentRequest(RegistryCall):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnassignmentRequest(AssignmentRequest):
-    """Take that back. DONE as well if it was not assigned."""
+    """Remove an assignment. DONE as well if there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRequest(RegistryCall):
-    """Give a bought number (`vendor_id`) back. DONE as well if it is no longer ours."""
+    """Release a bought number (`vendor_id`). DONE as well if it is not ours any more."""
 
     number: str = field(repr=False)
 
@@ -103,10 +105,10 @@ RegistryRequest: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why something was rejected, so that a form can show it.
+    """A reason of a rejection, for display next to a form field.
 
-    `code` is the registry's own; `field` the contract's name of a field (ein, legalName,
-    samples …), or None where no single one is at fault. `message` must hold nothing private.
+    `code` is the registry's own; `field` is the contract's name of a field (ein, legalName, samples
+    …), or None if no single field is the cause. `message` must contain no personal data.
     """
 
     code: str
@@ -118,7 +120,7 @@ class Reason:
 class OperationStatus:
     """The vendor has the operation, with this status.
 
-    A refusal on submit is REJECTED, perhaps without an id. None for `vendor_id` or `vendor_state`
+    A refusal on submit is REJECTED, possibly without an id. None for `vendor_id` or `vendor_state`
     keeps the stored value.
     """
 
@@ -127,14 +129,14 @@ class OperationStatus:
     vendor_state: VendorState | None = field(default=None, repr=False)
     reasons: tuple[Reason, ...] = ()
     segments_per_second: Decimal | None = None
-    """Of an approved campaign: the limit of all its numbers together, if reported."""
+    """Of an approved campaign: the combined limit of all its numbers, if reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoreCallsNeeded:
-    """One call of several is done; store the state and call `submit` again.
+    """One of several calls is done; store the state and call `submit` again.
 
-    While the vendor must be waited for in between, the answer is `OperationStatus` PENDING.
+    While the vendor is processing in between, the answer is `OperationStatus` PENDING.
     """
 
     vendor_state: VendorState = field(repr=False)
@@ -146,7 +148,7 @@ LookUpAnswer: TypeAlias = OperationStatus | MoreCallsNeeded | NotFound | Unanswe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvailableNumber:
-    """A number that can be bought now."""
+    """A number on sale."""
 
     number: str
     type: NumberType
@@ -157,7 +159,7 @@ class AvailableNumber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberOffers:
-    """The numbers that can be bought, possibly none."""
+    """The numbers on sale, possibly none."""
 
     numbers: tuple[AvailableNumber, ...]
 
@@ -177,17 +179,17 @@ class Registry(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in rows; brands and numbers at one registry are unknown to another."""
+        """Its name in rows; brands and numbers are specific to one registry."""
         ...
 
     @property
     def timeout(self) -> timedelta:
-        """The budget of one call."""
+        """Timeout of one call."""
         ...
 
     @property
     def absence_window(self) -> timedelta:
-        """How long after a call's deadline NotFound is sure."""
+        """How long after a call's deadline NotFound proves absence."""
         ...
 
     async def submit(self, request: RegistryRequest) -> SubmitAnswer:
@@ -195,11 +197,11 @@ class Registry(Protocol):
         ...
 
     async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
-        """Return an operation's status, by the vendor's id if it is taken, else by reference."""
+        """Return an operation's status, by the vendor's id if it is accepted, else by reference."""
         ...
 
     async def search_numbers(
         self, *, area_code: str | None, type: NumberType, limit: int
     ) -> SearchAnswer:
-        """List numbers that can be bought now."""
+        """List numbers on sale."""
         ...

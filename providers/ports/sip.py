@@ -1,7 +1,7 @@
-"""What a SIP registrar looks like from inside: where credentials go, and who is registered.
+"""The port of SIP registrars: a directory of accounts, and current registrations.
 
-A registrar that reads our own tables takes nothing; one that a vendor keeps must be told. An
-adapter never retries and never raises for a business outcome: the workflow decides.
+A registrar that reads our own tables needs no updates; a vendor's directory does. An adapter never
+retries and never raises for a business outcome: the workflow decides.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,9 +12,9 @@ from typing import Protocol, TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipAccount:
-    """What a SIP client registers with. The password is in no repr, so in no log.
+    """An account of a SIP client. The password is excluded from repr, so from logs.
 
-    It has 29 letters and digits, both cases among them: what vendors ask of one at least.
+    It has 29 letters and digits in both cases, which satisfies the rules of the vendors.
     """
 
     username: str
@@ -24,19 +24,19 @@ class SipAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """The directory knows it now, whatever it knew before."""
+    """The directory has this account, or no longer has it if it was removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declined:
-    """The directory understood and will not do it until somebody changes something there."""
+    """The directory refuses; retrying is useless until an operator changes something there."""
 
     provider_code: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreached:
-    """It is not known that the directory did it; doing it again is safe."""
+    """The outcome is unknown; repeating the call is safe."""
 
     reason: str
     provider_code: str | None = None
@@ -48,7 +48,7 @@ DirectoryAnswer: TypeAlias = Stored | Declined | Unreached
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """One user's latest registration; the contact is in no repr, so in no log."""
+    """A user's latest registration; the contact is excluded from repr, so from logs."""
 
     contact: str = field(repr=False)
     user_agent: str | None
@@ -57,32 +57,32 @@ class Registration:
 
 
 class VoiceDirectory(Protocol):
-    """A registrar's list of those who may register."""
+    """A registrar's directory of accounts."""
 
     @property
     def name(self) -> str:
-        """The word for this directory in settings and logs."""
+        """The directory's name in settings and logs."""
         ...
 
     @property
     def timeout(self) -> timedelta:
-        """The budget of one call."""
+        """Timeout of one call."""
         ...
 
     async def put(self, account: SipAccount) -> DirectoryAnswer:
-        """Add an account, or give a known username a new password. Twice is once."""
+        """Add an account, or change the password of an existing username. Idempotent."""
         ...
 
     async def remove(self, username: str) -> DirectoryAnswer:
-        """Take an account away; one that is not there is Stored as well."""
+        """Remove an account; Stored as well if it does not exist."""
         ...
 
 
 class ReportsRegistrations(Protocol):
-    """A registrar that can be asked who is registered with it now."""
+    """A registrar whose current registrations can be queried."""
 
     async def registrations(
         self, usernames: Collection[str], now: datetime
     ) -> Mapping[str, Registration]:
-        """Return those of the named users who are registered at `now`, by username."""
+        """Return the registrations of the named users that are valid at `now`, by username."""
         ...

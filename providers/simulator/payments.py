@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import AfterValidator, Field
 
-from models.enums import ChargeState
+from models.enums import ChargeState, ReversalState
 from providers import http
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
 from providers.ports.payments import (
@@ -17,9 +17,11 @@ from providers.ports.payments import (
     ChargeLookUp,
     ChargeReport,
     ChargeRequest,
+    PaymentReport,
     RefundAnswer,
     Refunded,
     RefundRefused,
+    ReversalReport,
 )
 from providers.simulator.calls import NOT_PROCESSED, SimulatorAdapter
 from providers.simulator.messages import verified
@@ -46,6 +48,13 @@ _STATES: Final[dict[str, ChargeState]] = {
 }
 """What the simulator calls it → what it means."""
 
+_REVERSALS: Final[dict[str, ReversalState]] = {
+    "refunded": ReversalState.REFUNDED,
+    "disputed": ReversalState.DISPUTED,
+    "dispute_won": ReversalState.DISPUTE_WON,
+    "dispute_lost": ReversalState.DISPUTE_LOST,
+}
+
 _ALREADY_REFUNDED: Final = 50410
 
 _CHARGE_EVENTS: Final = frozenset(
@@ -61,6 +70,7 @@ class _Terms(Payload):
     amount_cents: int = Field(ge=0, le=2**63 - 1)
     currency: Annotated[str, Field(max_length=3), AfterValidator(printable)]
     error_code: Code | None = None
+    next_action_url: Annotated[str, Field(max_length=2048), AfterValidator(printable)] | None = None
 
 
 class _Charge(_Terms):
@@ -82,6 +92,19 @@ class _Event(_Terms):
     event_id: Id
     charge_id: Id
     reference: str
+    at: Moment
+
+
+class _Reversal(Payload):
+    """What became of a charge after it succeeded, as it is posted to us."""
+
+    type: Literal["reversal"]
+    event_id: Id
+    charge_id: Id
+    reference: str
+    status: Literal["refunded", "disputed", "dispute_won", "dispute_lost"]
+    refunded_cents: int = Field(ge=0, le=2**63 - 1)
+    currency: Annotated[str, Field(max_length=3), AfterValidator(printable)]
     at: Moment
 
 
@@ -151,14 +174,14 @@ class SimulatedPayments(SimulatorAdapter):
         )
 
 
-def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], ChargeReport]:
+def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], PaymentReport]:
     """Return how to verify and read a webhook: headers and raw body → what it tells of a charge.
 
     It raises ForgedWebhook when the signature is missing, wrong or older than five minutes, and
     ValueError, KeyError or TypeError for a body that is something else.
     """
 
-    def read(headers: Mapping[str, str], body: bytes) -> ChargeReport:
+    def read(headers: Mapping[str, str], body: bytes) -> PaymentReport:
         return _report(verified(secret, headers, body))
 
     return read
@@ -209,10 +232,22 @@ def _charge(item: _Charge) -> Charge:
         amount_cents=item.amount_cents,
         currency=item.currency,
         provider_code=item.error_code,
+        next_action_url=item.next_action_url,
     )
 
 
-def _report(document: object) -> ChargeReport:
+def _report(document: object) -> PaymentReport:
+    if isinstance(document, dict) and document.get("type") == "reversal":
+        reversal = read_payload(_Reversal, document)
+        return ReversalReport(
+            event_id=reversal.event_id,
+            reference=reversal.reference,
+            charge_id=reversal.charge_id,
+            state=_REVERSALS[reversal.status],
+            refunded_cents=reversal.refunded_cents,
+            currency=reversal.currency,
+            reported_at=reversal.at,
+        )
     event = read_payload(_Event, document)
     return ChargeReport(
         charge_id=event.charge_id,
@@ -220,6 +255,7 @@ def _report(document: object) -> ChargeReport:
         amount_cents=event.amount_cents,
         currency=event.currency,
         provider_code=event.error_code,
+        next_action_url=event.next_action_url,
         event_id=event.event_id,
         reference=event.reference,
         reported_at=event.at,

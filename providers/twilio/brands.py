@@ -1,14 +1,14 @@
-"""Registering a brand at Twilio: two bundles in the Trust Hub, then the registration itself.
+"""Registers a brand at Twilio: two bundles in the Trust Hub, then the registration.
 
-| Twilio's brand status | stands |
+| Twilio's brand status | our status |
 |---|---|
 | PENDING, IN_REVIEW | PENDING |
 | APPROVED | DONE |
 | FAILED, SUSPENDED, DELETION_PENDING, DELETION_FAILED | REJECTED, with its errors or feedback |
 
-A bundle that is draft, pending-review or in-review leaves the brand PENDING, a rejected one rejects
-it. A corrected brand keeps its bundles and its registration: they are amended, never made twice.
-One that changes between a business and a sole proprietor begins anew on the other path, since
+A bundle that is draft, pending-review or in-review leaves the brand PENDING; a rejected one rejects
+it. A corrected brand keeps its bundles and its registration: they are amended, never created twice.
+One that changes between a business and a sole proprietor starts again on the other path, since
 neither a bundle's policy nor a registration's type can be changed.
 """
 
@@ -60,9 +60,10 @@ _STATUSES: Final[dict[str, RegistryStatus]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """Which of Twilio's policies a brand is registered under; they are the same for everybody.
+    """The Twilio policies of one kind of brand; they are the same for all accounts.
 
-    What is made on one path never serves the other, so the names of its steps begin with it.
+    Objects of one path are never used on the other, so the names of its steps begin with its
+    prefix.
     """
 
     profile_policy: str
@@ -71,12 +72,12 @@ class Path:
     prefix: str = ""
 
     def step(self, name: str) -> str:
-        """Return the name of a step of this path, which is stored: never changed."""
+        """Return the stored name of a step of this path; it must never change."""
         return f"{self.prefix}{name}"
 
     @property
     def brand(self) -> str:
-        """The step that registers."""
+        """Name of the registration step."""
         return self.step("brand")
 
 
@@ -95,20 +96,20 @@ _SOLE: Final = Path(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorProfile:
-    """The operator of this installation, as Twilio knows it."""
+    """The operator of this installation at Twilio."""
 
     primary_profile: str
-    """Its own approved customer profile (BU…): every merchant's names it."""
+    """Its own approved customer profile (BU…), which every merchant's profile references."""
     email: str
-    """Where Twilio writes to about bundles."""
+    """Where Twilio sends e-mail about bundles."""
     inbound_url: str
-    """Where Twilio passes on texts to the numbers that are bought."""
+    """Webhook URL of inbound texts to bought numbers."""
 
 
 async def submit(
     twilio: Twilio, operator: OperatorProfile, request: BrandRequest
 ) -> OperationStatus | MoreCallsNeeded:
-    """Take the next step of a registration."""
+    """Run the next step of a registration."""
     lacking = missing(request.profile)
     if lacking:
         return OperationStatus(status=RegistryStatus.REJECTED, reasons=lacking)
@@ -119,7 +120,7 @@ async def submit(
 async def look_up(
     twilio: Twilio, operator: OperatorProfile, request: BrandRequest
 ) -> OperationStatus | MoreCallsNeeded | NotFound:
-    """Say whether the last step was taken, or how the registration stands."""
+    """Return the outcome of the last step if its answer was lost, or the registration's status."""
     path = _path(request)
     steps = _steps(twilio, operator, path, request.profile)
     if not (request.taken and complete(request, steps)):
@@ -150,7 +151,7 @@ def _path(request: BrandRequest) -> Path:
 def _steps(
     twilio: Twilio, operator: OperatorProfile, path: Path, profile: BrandProfile
 ) -> Sequence[Step]:
-    """Return the steps of a registration in their order; what they are named is stored."""
+    """Return the steps of a registration in order; their names are stored."""
     bundle, product = path.step("profile"), path.step("product")
     address, document = f"address {profile.country}", path.step("document")
     who = _party_steps(twilio, path, profile)
@@ -194,7 +195,7 @@ def _steps(
 
 
 def _party_steps(twilio: Twilio, path: Path, profile: BrandProfile) -> Sequence[Step]:
-    """Return the steps that say who the business is and who speaks for it."""
+    """Return the steps that describe the business and its representative."""
     sole = path is _SOLE
     speaks = WriteEntity(
         twilio=twilio,
@@ -220,7 +221,7 @@ def _party_steps(twilio: Twilio, path: Path, profile: BrandProfile) -> Sequence[
 def _product(
     twilio: Twilio, operator: OperatorProfile, path: Path, profile: BrandProfile
 ) -> Sequence[Step]:
-    """Return the steps of the trust product, which names the customer profile."""
+    """Return the steps of the trust product, which references the customer profile."""
     sole = path is _SOLE
     product, messaging = path.step("product"), path.step("messaging")
     return (
@@ -256,15 +257,15 @@ def _address(profile: BrandProfile) -> dict[str, str]:
         "CustomerName": profile.legal_name or profile.display_name,
         "Street": profile.street,
         "City": profile.city,
-        "Region": profile.state,
-        "PostalCode": profile.postal_code,
+        "Region": profile.state or "",
+        "PostalCode": profile.postal_code or "",
         "IsoCountry": profile.country,
     }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterBrandStep:
-    """Register the brand, which costs a fee, or submit its rejected registration again."""
+    """Register the brand, which costs a fee, or resubmit its rejected registration."""
 
     twilio: Twilio
     path: Path

@@ -1,7 +1,7 @@
-"""What Twilio calls a business: our brand profile in its words.
+"""Maps a brand profile to Twilio's description of a business.
 
-Twilio asks for a legal form where The Campaign Registry asks for an entity type. It is read from
-the legal name, as it stands there by law; what names none is a corporation.
+Twilio requires a legal form where The Campaign Registry requires an entity type. It is read from
+the legal name, which must state it by law; without one the business is a corporation.
 """
 
 import re
@@ -64,7 +64,9 @@ _NEEDED_OF_A_BUSINESS: Final = (
 
 
 def missing(profile: BrandProfile) -> tuple[Reason, ...]:
-    """Return what Twilio needs beyond the registry itself and the brand does not say."""
+    """Return a reason for each field that Twilio requires beyond the registry and the brand
+    lacks.
+    """
     sole = profile.entity_type is EntityType.SOLE_PROPRIETOR
     needed = _NEEDED if sole else (*_NEEDED, *_NEEDED_OF_A_BUSINESS)
     return tuple(
@@ -75,7 +77,7 @@ def missing(profile: BrandProfile) -> tuple[Reason, ...]:
 
 
 def business(profile: BrandProfile) -> dict[str, str]:
-    """Describe the business itself."""
+    """Return the business's attributes."""
     us = profile.country == "US"
     return {
         "business_name": profile.legal_name or profile.display_name,
@@ -91,7 +93,7 @@ def business(profile: BrandProfile) -> dict[str, str]:
 
 
 def person(profile: BrandProfile, *, sole: bool) -> dict[str, str]:
-    """Describe who speaks for the business."""
+    """Return the attributes of the authorized representative."""
     known = {
         "first_name": profile.first_name or "",
         "last_name": profile.last_name or "",
@@ -102,7 +104,7 @@ def person(profile: BrandProfile, *, sole: bool) -> dict[str, str]:
 
 
 def messaging_profile(profile: BrandProfile) -> dict[str, str]:
-    """Describe the business as a sender."""
+    """Return the business's attributes as a sender."""
     described = {"company_type": _COMPANY_TYPES[profile.entity_type]}
     if profile.entity_type is EntityType.PUBLIC_PROFIT:
         described["stock_ticker"] = profile.stock_symbol or ""
@@ -112,7 +114,10 @@ def messaging_profile(profile: BrandProfile) -> dict[str, str]:
 
 
 def owner(profile: BrandProfile) -> dict[str, str]:
-    """Describe a sole proprietor as a sender; the registry texts a code to the mobile number."""
+    """Return a sole proprietor's attributes as a sender.
+
+    The registry texts a code to the mobile number.
+    """
     return {
         "brand_name": profile.display_name,
         "vertical": profile.vertical,

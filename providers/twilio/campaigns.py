@@ -1,14 +1,13 @@
-"""Registering a campaign at Twilio: a Messaging Service of its own, then the campaign in it.
+"""Registers a campaign at Twilio: a Messaging Service, then the campaign in it.
 
-| Twilio's campaign status | stands |
+| Twilio's campaign status | our status |
 |---|---|
 | PENDING, IN_PROGRESS | PENDING |
 | VERIFIED | DONE |
 | FAILED, SUSPENDED, EXPIRED, DELETED | REJECTED, with its errors |
 
-A rejected campaign that was corrected is amended in place, unless something changed that Twilio
-does not let change (use case, keywords, their answers, how one subscribes): then it is deleted and
-made anew in the same service.
+A corrected campaign is amended in place, unless a field changed that Twilio cannot amend (use case,
+keywords, their answers, the opt-in flow): then it is deleted and created again in the same service.
 """
 
 import hashlib
@@ -49,20 +48,20 @@ _STATUSES: Final[dict[str, RegistryStatus]] = {
 
 
 def service_of(state: VendorState) -> str | None:
-    """Return the Messaging Service of a campaign, from what is stored with it."""
+    """Return the Messaging Service of a campaign, from the stored state."""
     sid: str | None = (state.get("sids") or {}).get(_SERVICE)
     return sid
 
 
 async def submit(twilio: Twilio, request: CampaignRequest) -> OperationStatus | MoreCallsNeeded:
-    """Take the next step of a registration."""
+    """Run the next step of a registration."""
     return await advance(request, _steps(twilio, request), last=CAMPAIGN)
 
 
 async def look_up(
     twilio: Twilio, request: CampaignRequest
 ) -> OperationStatus | MoreCallsNeeded | NotFound:
-    """Say whether the last step was taken, or how the campaign stands."""
+    """Return the outcome of the last step if its answer was lost, or the campaign's status."""
     steps = _steps(twilio, request)
     if not (request.taken and complete(request, steps)):
         return await look_up_step(request, steps, last=CAMPAIGN)
@@ -72,7 +71,7 @@ async def look_up(
 
 
 def _steps(twilio: Twilio, request: CampaignRequest) -> Sequence[Step]:
-    """Return the steps of a registration in their order; what they are named is stored."""
+    """Return the steps of a registration in order; their names are stored."""
     return (
         CreateService(twilio=twilio),
         DeleteRejected(twilio=twilio, fixed=_digest(request.profile), rejected=request.vendor_id),
@@ -108,9 +107,9 @@ def _campaigns(twilio: Twilio, service: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateService:
-    """Make the Messaging Service that a campaign and its numbers belong to.
+    """Create the Messaging Service of a campaign and its numbers.
 
-    Its own features that change a message or choose a number are off: both are ours to do.
+    Its features that change a message or choose a number are disabled: HexaVox does both.
     """
 
     twilio: Twilio
@@ -145,9 +144,9 @@ class CreateService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteRejected:
-    """Delete a rejected campaign that cannot be amended to what is wanted now.
+    """Delete a rejected campaign that cannot be amended to the corrected one.
 
-    Its `sid` is no id of Twilio's but a digest of what cannot be amended.
+    Its `sid` is not an id of Twilio but a digest of the fields that cannot be amended.
     """
 
     twilio: Twilio
@@ -172,7 +171,7 @@ class DeleteRejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterCampaignStep:
-    """Register the campaign, which costs a fee, or amend the rejected one that is still there."""
+    """Register the campaign, which costs a fee, or amend the rejected one if it still exists."""
 
     twilio: Twilio
     profile: CampaignProfile
@@ -199,7 +198,7 @@ class RegisterCampaignStep:
         try:
             made = await self.twilio.create(url, form, not_after=not_after)
         except RequestRejected:
-            # A service has one campaign: perhaps ours, by a call whose answer was lost.
+            # A service has one campaign: it may be ours, from a call whose answer was lost.
             ours = await self.find_outcome(progress)
             if ours is None:
                 raise
@@ -214,15 +213,15 @@ class RegisterCampaignStep:
         return None
 
     def _is_ours(self, campaign: Mapping[str, Any]) -> bool:
-        """Say whether it is the one to be made, which may be decided by now, or is amended."""
+        """Return whether it is the campaign of this step; it may be amended or decided already."""
         if campaign.get("sid") == self.rejected:
             return _operation_status(campaign).status is not RegistryStatus.REJECTED
-        # Nobody else uses the service; what may be left in it is what an earlier operation deleted.
+        # Only we use the service; a deleted campaign in it is from an earlier operation.
         return self.rejected is None or campaign.get("campaign_status") != "DELETED"
 
 
 async def _is_there(twilio: Twilio, progress: Progress, rejected: str | None) -> bool:
-    """Say whether there is a rejected campaign to amend or to delete."""
+    """Return whether there is a rejected campaign to amend or to delete."""
     if rejected is None:
         return False
     url = _campaigns(twilio, progress.sids[_SERVICE])
@@ -230,7 +229,7 @@ async def _is_there(twilio: Twilio, progress: Progress, rejected: str | None) ->
 
 
 def _amendable(profile: CampaignProfile) -> dict[str, Any]:
-    """Return what Twilio lets change in a campaign it rejected."""
+    """Return the fields that Twilio can amend in a rejected campaign."""
     form: dict[str, Any] = {
         "Description": profile.description,
         "MessageFlow": profile.message_flow,
@@ -248,7 +247,7 @@ def _amendable(profile: CampaignProfile) -> dict[str, Any]:
 
 
 def _lasting(profile: CampaignProfile) -> dict[str, Any]:
-    """Return what Twilio keeps as it was first said."""
+    """Return the fields that Twilio cannot amend."""
     form: dict[str, Any] = {
         "SubscriberOptIn": bool(profile.opt_in_keywords),
         "OptOutMessage": profile.opt_out_message,

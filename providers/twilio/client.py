@@ -1,17 +1,17 @@
-"""Client of Twilio's REST APIs: authentication, forms, pages, and what each answer means.
+"""Client of Twilio's REST APIs: authentication, forms, pagination, classification of responses.
 
-A step of an adapter makes several requests, so a failure is raised inside this package and turned
-into a closed answer at its edge (`registry.py`, `sip.py`).
+A step of an adapter makes several requests, so a failure is raised inside this package and
+converted to one of the port's answers in `registry.py` and `sip.py`.
 
-| answer | means |
+| response | meaning |
 |---|---|
-| 2xx | its document |
-| 404 to a GET | there is none |
-| 400, 404, 409, 422 | `RequestRejected` with Twilio's code: the request stays wrong |
-| 401, 403 | `NotProcessedError`: the account is at fault, not the request; an operator must look |
+| 2xx | the document |
+| 404 to a GET | does not exist |
+| 400, 404, 409, 422 | `RequestRejected` with Twilio's code: a retry would fail again |
+| 401, 403 | `NotProcessedError`: the account is the cause, not the request; needs an operator |
 | 429 | `NotProcessedError`, with its Retry-After |
 | a failure before the first byte | `NotProcessedError` |
-| 5xx, other statuses, timeout, reset, unreadable body | `AmbiguousError`: it may have happened |
+| 5xx, other statuses, timeout, reset, unreadable body | `AmbiguousError`: may have been done |
 
 A failed GET changed nothing, so it is never `AmbiguousError`, but `NotProcessedError`.
 """
@@ -30,10 +30,10 @@ Form: TypeAlias = Mapping[str, str | bool | int | Sequence[str]]
 
 _PAGE_SIZE: Final = 500
 _MOST_PAGES: Final = 200
-"""Of one list: a server that always names another page is not believed."""
+"""Maximum pages of one list, in case a server always returns a next page."""
 _CODE: Final = 64
 _MESSAGE: Final = 500
-"""Characters of Twilio's words that are kept."""
+"""Characters of Twilio's error message that are kept."""
 
 _WRONG: Final = frozenset({400, 404, 409, 422})
 _OURS: Final = frozenset({401, 403})
@@ -41,12 +41,12 @@ _OURS: Final = frozenset({401, 403})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Whose Twilio account it is, and where Twilio's three APIs are."""
+    """The Twilio account, and the URLs of Twilio's three APIs."""
 
     sid: str
     token: str = field(repr=False)
     label: str | None = None
-    """Which of several installations this is that share the account."""
+    """Distinguishes installations that share the account."""
     api_url: str = "https://api.twilio.com"
     messaging_url: str = "https://messaging.twilio.com"
     trusthub_url: str = "https://trusthub.twilio.com"
@@ -62,7 +62,7 @@ class TwilioError(Exception):
 
 
 class RequestRejected(TwilioError):
-    """The request is wrong. `message` is Twilio's own, for a form: never for a log."""
+    """The request is wrong. `message` is Twilio's own, for a form only; it must not be logged."""
 
     def __init__(self, *, status: int, code: str, message: str) -> None:
         super().__init__(code)
@@ -72,7 +72,7 @@ class RequestRejected(TwilioError):
 
 
 class NotProcessedError(TwilioError):
-    """Nothing happened. `reason` may be logged."""
+    """Nothing was done. `reason` may be logged."""
 
     def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
         super().__init__(reason)
@@ -81,7 +81,7 @@ class NotProcessedError(TwilioError):
 
 
 class AmbiguousError(TwilioError):
-    """Something may have happened. `reason` may be logged."""
+    """The request may have been carried out. `reason` may be logged."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -98,31 +98,31 @@ class Twilio:
         self._timeout = timeout
 
     def named(self, name: str) -> str:
-        """Return the friendly name of something of ours: its label first, if there is one.
+        """Return a friendly name, with the label as prefix if there is one.
 
         References are unique in one database only.
         """
         return f"{self._account.label} {name}" if self._account.label else name
 
     def api(self, path: str) -> str:
-        """Return an address of the account's own API (numbers, addresses, SIP)."""
+        """Return a URL of the account's own API (numbers, addresses, SIP)."""
         base = self._account.api_url.rstrip("/")
         return f"{base}/2010-04-01/Accounts/{self._account.sid}/{path}.json"
 
     def messaging(self, path: str) -> str:
-        """Return an address of the messaging API (services, brands, campaigns)."""
+        """Return a URL of the messaging API (services, brands, campaigns)."""
         return f"{self._account.messaging_url.rstrip('/')}/v1/{path}"
 
     def trusthub(self, path: str) -> str:
-        """Return an address of the Trust Hub (profiles, end users, evaluations)."""
+        """Return a URL of the Trust Hub (profiles, end users, evaluations)."""
         return f"{self._account.trusthub_url.rstrip('/')}/v1/{path}"
 
     async def create(self, url: str, form: Form, *, not_after: datetime) -> dict[str, Any]:
-        """Post a form; return the document of what was made or changed."""
+        """Post a form; return the document that was created or changed."""
         return _document(await self._ask("POST", url, not_after, data=_encoded(form)))
 
     async def find(self, url: str) -> dict[str, Any] | None:
-        """Return the document at an address; None if there is none."""
+        """Return the document at a URL; None if it does not exist."""
         try:
             return await self._get(url)
         except RequestRejected as refusal:
@@ -131,7 +131,7 @@ class Twilio:
             raise
 
     async def remove(self, url: str, *, not_after: datetime) -> None:
-        """Delete what is at an address; that nothing is there is as good."""
+        """Delete the document at a URL; it is no error if it does not exist."""
         try:
             await self._ask("DELETE", url, not_after)
         except RequestRejected as refusal:
@@ -141,7 +141,7 @@ class Twilio:
     async def list_items(
         self, url: str, key: str, wanted: Form | None = None, *, page: int = _PAGE_SIZE
     ) -> AsyncIterator[dict[str, Any]]:
-        """Go through a list, so many at a time; `key` names the list in its document."""
+        """Yield the items of a list, `page` per request; `key` is its name in the document."""
         query = httpx.QueryParams(_encoded({**(wanted or {}), "PageSize": page}))
         for _ in range(_MOST_PAGES):
             shown = await self._get(url, params=query)
@@ -168,7 +168,7 @@ class Twilio:
     ) -> httpx.Response:
         request = self._http.build_request(method, url, **content)
         request.headers["Accept"] = "application/json"
-        next(self._auth.auth_flow(request))  # writes the header
+        next(self._auth.auth_flow(request))  # sets the authorization header
         answer = await http.deliver(
             self._http,
             request,
@@ -184,10 +184,10 @@ class Twilio:
 
 
 def text(document: Mapping[str, Any], key: str) -> str:
-    """Return a word of a document that must be there.
+    """Return a required string of a document.
 
     Raises:
-        AmbiguousError: it is not; the answer cannot be read.
+        AmbiguousError: it is missing, so the response cannot be interpreted.
     """
     word = document.get(key)
     if not isinstance(word, str) or not word:
@@ -207,7 +207,7 @@ def _text(value: str | bool | int) -> str:
 
 
 def _next_page(page: Mapping[str, Any]) -> httpx.QueryParams | None:
-    """Return the query of the next page; where it is is not left to the answer."""
+    """Return the query of the next page; the host and path in the response are not used."""
     meta = page.get("meta")
     address = page.get("next_page_uri") or (isinstance(meta, dict) and meta.get("next_page_url"))
     if not isinstance(address, str) or not address:
@@ -243,7 +243,7 @@ def _accepted(response: httpx.Response) -> httpx.Response:
 
 
 def _error(response: httpx.Response) -> tuple[str, str]:
-    """Return Twilio's own code and words; the status where it gave no code."""
+    """Return Twilio's own code and message; the status if there is no code."""
     try:
         told = response.json()
         code, message = told.get("code"), told.get("message")

@@ -1,16 +1,17 @@
-"""Numbers at Twilio: which are for sale, buying, giving back, letting one send for a campaign.
+"""Numbers at Twilio: search, purchase, release, assignment to a campaign.
 
-| errand | one call | how it is seen that it was done |
+| operation | one call | proof that it was done |
 |---|---|---|
-| buy | purchase of this very number, our reference as its friendly name | by both |
-| give back | deletion | by the number: it is not ours any more |
-| assign | the number joins the campaign's Messaging Service | it is in the service |
-| unassign | it leaves the service | it is not in the service |
+| buy | purchase of this number, our reference as its friendly name | number and name |
+| release | deletion | the number is not ours any more |
+| assign | adds the number to the campaign's Messaging Service | it is in the service |
+| unassign | removes it from the service | it is not in the service |
 
-Texts to a bought number are passed on to us from the start, not only once it may send.
+Inbound texts to a bought number are forwarded from the start, not only once it may send.
 
-A number is bought by name, never "any of that area", so a purchase that is repeated can never be a
-second number: Twilio refuses to sell one twice. Who is refused looks whether it is ours by then.
+A number is bought by its digits, never "any of that area", so a repeated purchase cannot buy a
+second one: Twilio refuses to sell a number twice. After a refusal the adapter checks whether the
+number is already ours.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ from providers.twilio.reasons import of_refusal
 
 _OURS: Final = "IncomingPhoneNumbers"
 _ALREADY_IN_SERVICE: Final = frozenset({"21710"})
-"""Of this service; in another one it is 21712, which is a refusal."""
+"""Error of Twilio for this service; for another service it is 21712, which is a refusal."""
 
 _KINDS: Final[dict[NumberType, str]] = {
     NumberType.LOCAL: "Local",
@@ -50,9 +51,9 @@ _DONE: Final = OperationStatus(status=RegistryStatus.DONE)
 async def search(
     twilio: Twilio, *, area_code: str | None, type: NumberType, limit: int
 ) -> NumberOffers:
-    """List numbers for sale in the US and its territories that carry SMS and calls.
+    """List numbers on sale in the US and its territories that support SMS and calls.
 
-    Twilio lists a territory as a country of its own; where it sells none, nothing is offered.
+    Twilio lists a territory as a country of its own; where it sells none, the result is empty.
     """
     wanted: dict[str, str | bool] = {"SmsEnabled": True, "VoiceEnabled": True}
     if area_code is not None:
@@ -81,9 +82,10 @@ def _available(number: Mapping[str, Any], type: NumberType) -> AvailableNumber:
 
 
 async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> OperationStatus:
-    """Buy a number, and have texts to it passed on: a STOP must reach us from its first day.
+    """Buy a number with a webhook for inbound texts: a STOP must arrive from the first day.
 
-    What is not taken there is posted there once more; otherwise Twilio would give it up.
+    The fallback URL is the same, so that a failed webhook is posted once more before Twilio drops
+    it.
     """
     form = {
         "PhoneNumber": request.number,
@@ -96,7 +98,7 @@ async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Ope
     try:
         bought = await twilio.create(twilio.api(_OURS), form, not_after=request.not_after)
     except RequestRejected as refusal:
-        # Refused as sold: perhaps to us, by a call whose answer was lost.
+        # Refused as sold: it may be ours, from a call whose answer was lost.
         ours = await _bought(twilio, request)
         reasons = of_refusal(refusal, field="number")
         return ours or OperationStatus(status=RegistryStatus.REJECTED, reasons=reasons)
@@ -104,7 +106,7 @@ async def buy(twilio: Twilio, request: PurchaseRequest, inbound_url: str) -> Ope
 
 
 async def look_up_purchase(twilio: Twilio, request: PurchaseRequest) -> OperationStatus | NotFound:
-    """Say whether this very number is ours, under our reference."""
+    """Return DONE if this number is ours under our reference."""
     return await _bought(twilio, request) or NotFound()
 
 
@@ -119,7 +121,7 @@ async def _bought(twilio: Twilio, request: PurchaseRequest) -> OperationStatus |
 
 
 async def release(twilio: Twilio, request: ReleaseRequest) -> OperationStatus:
-    """Give a number back; one that is not ours is given back already."""
+    """Release a number; one that is not ours counts as released."""
     sid = request.vendor_id or await _sid(twilio, request.number)
     if sid is not None:
         await twilio.remove(twilio.api(f"{_OURS}/{sid}"), not_after=request.not_after)
@@ -127,7 +129,7 @@ async def release(twilio: Twilio, request: ReleaseRequest) -> OperationStatus:
 
 
 async def look_up_release(twilio: Twilio, request: ReleaseRequest) -> OperationStatus | NotFound:
-    """Say whether a number is not ours any more."""
+    """Return DONE if a number is not ours any more."""
     return _DONE if await _sid(twilio, request.number) is None else NotFound()
 
 
@@ -140,7 +142,7 @@ async def _sid(twilio: Twilio, number: str) -> str | None:
 
 
 async def assign(twilio: Twilio, request: AssignmentRequest) -> OperationStatus:
-    """Let a number join the service of its campaign."""
+    """Add a number to the service of its campaign."""
     service = service_of(request.campaign_vendor_state)
     if service is None or request.vendor_id is None:
         return _unknown()
@@ -158,14 +160,14 @@ async def assign(twilio: Twilio, request: AssignmentRequest) -> OperationStatus:
 async def look_up_assignment(
     twilio: Twilio, request: AssignmentRequest
 ) -> OperationStatus | NotFound:
-    """Say whether a number is in the service of its campaign."""
+    """Return DONE if a number is in the service of its campaign."""
     if await _in_service(twilio, request):
         return _DONE
     return _unknown() if request.taken else NotFound()
 
 
 async def unassign(twilio: Twilio, request: UnassignmentRequest) -> OperationStatus:
-    """Let a number leave the service of its campaign."""
+    """Remove a number from the service of its campaign."""
     service = service_of(request.campaign_vendor_state)
     if service is not None and request.vendor_id is not None:
         url = twilio.messaging(f"Services/{service}/PhoneNumbers/{request.vendor_id}")
@@ -176,7 +178,7 @@ async def unassign(twilio: Twilio, request: UnassignmentRequest) -> OperationSta
 async def look_up_unassignment(
     twilio: Twilio, request: UnassignmentRequest
 ) -> OperationStatus | NotFound:
-    """Say whether a number has left the service of its campaign."""
+    """Return DONE if a number is not in the service of its campaign."""
     return NotFound() if await _in_service(twilio, request) else _DONE
 
 
@@ -189,7 +191,7 @@ async def _in_service(twilio: Twilio, request: AssignmentRequest) -> bool:
 
 
 def _unknown() -> OperationStatus:
-    """Reject an assignment that Twilio does not know, so that somebody looks."""
+    """Reject an assignment that Twilio does not know; an operator must look at it."""
     reason = Reason(
         code="NOT_IN_SERVICE",
         field="number",

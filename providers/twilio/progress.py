@@ -1,4 +1,4 @@
-"""Runs an operation of several calls: each step changes one thing and is stored before the next."""
+"""Runs an operation of several calls: each step changes one thing, and its outcome is stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,19 +18,19 @@ from providers.ports.registration import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A step is done; `sid` is Twilio's id of what it made."""
+    """The step is done; `sid` is Twilio's id of the created object."""
 
     sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InReview:
-    """A step waits for Twilio's review."""
+    """The step waits for Twilio's review."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A step was rejected, and with it the operation."""
+    """The step was rejected, and so is the operation."""
 
     reasons: tuple[Reason, ...]
 
@@ -40,9 +40,9 @@ Outcome: TypeAlias = Done | InReview | Rejected
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far an operation is; what was made belongs to the row, what was done to this operation.
+    """Progress of an operation: the row's created objects, and the steps this operation has done.
 
-    So a corrected brand keeps its bundles, and every step is gone through once more.
+    So a corrected brand keeps its bundles, and runs every step again.
     """
 
     reference: str
@@ -51,7 +51,7 @@ class Progress:
 
     @classmethod
     def of(cls, request: RegistryCall) -> "Progress":
-        """Read what is stored with the row."""
+        """Read the stored state of the row."""
         state: Any = request.vendor_state
         sids = {str(name): str(sid) for name, sid in (state.get("sids") or {}).items()}
         same = state.get("reference") == request.reference
@@ -62,7 +62,7 @@ class Progress:
         )
 
     def after(self, step: str, outcome: Done) -> "Progress":
-        """Return the progress once a step is done."""
+        """Return the progress after a step is done."""
         made = {} if outcome.sid is None else {step: outcome.sid}
         return Progress(
             reference=self.reference, sids={**self.sids, **made}, done=(*self.done, step)
@@ -70,7 +70,7 @@ class Progress:
 
     @property
     def state(self) -> VendorState:
-        """What is to be stored with the row."""
+        """The state to store with the row."""
         return {"reference": self.reference, "sids": self.sids, "done": list(self.done)}
 
 
@@ -79,14 +79,14 @@ class Step(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in the progress, which is stored: never changed."""
+        """Its stored name; it must never change."""
         ...
 
     async def run(self, progress: Progress, not_after: datetime) -> Outcome:
-        """Perform it by at most one call that changes something.
+        """Run the step with at most one call that changes something.
 
         Raises:
-            TwilioError: it was not done, or it is not known.
+            TwilioError: it was not done, or the outcome is unknown.
         """
         ...
 
@@ -98,9 +98,9 @@ class Step(Protocol):
 async def advance(
     request: RegistryCall, steps: Sequence[Step], *, last: str
 ) -> OperationStatus | MoreCallsNeeded:
-    """Run only the next step, so that reconciling a lost answer knows which step it was.
+    """Run only the next step, so that a reconciliation knows which step's answer was lost.
 
-    `last` made what the operation is for.
+    The result of step `last` is the object that the operation creates.
     """
     progress = Progress.of(request)
     step = next((step for step in steps if step.name not in progress.done), None)
@@ -115,7 +115,7 @@ async def advance(
 async def look_up_step(
     request: RegistryCall, steps: Sequence[Step], *, last: str
 ) -> OperationStatus | MoreCallsNeeded | NotFound:
-    """Look for the step that may have been done although its answer was lost."""
+    """Check whether the next step was done although its answer was lost."""
     progress = Progress.of(request)
     step = next((step for step in steps if step.name not in progress.done), None)
     if step is None:
@@ -129,7 +129,7 @@ async def look_up_step(
 
 
 def complete(request: RegistryCall, steps: Sequence[Step]) -> bool:
-    """Say whether every step of an operation is done."""
+    """Return whether every step of an operation is done."""
     done = Progress.of(request).done
     return all(step.name in done for step in steps)
 

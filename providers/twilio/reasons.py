@@ -1,4 +1,4 @@
-"""Why Twilio rejected something, in the form a form can show."""
+"""Converts Twilio's rejections to reasons for display in a form."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from providers.ports.registration import Reason
 from providers.twilio.client import RequestRejected
 
 _FIELDS: Final[dict[str, str]] = {
-    # What a profile's evaluation and a brand's feedback call it.
+    # Names in a profile's evaluation and in a brand's feedback.
     "business_name": "legalName",
     "brand_name": "displayName",
     "business_type": "entityType",
@@ -37,7 +37,7 @@ _FIELDS: Final[dict[str, str]] = {
     "stock_exchange": "stockExchange",
     "nonprofit": "entityType",
     "government_entity": "entityType",
-    # What a campaign's review calls it.
+    # Names in a campaign's review.
     "use_case": "useCase",
     "us_app_to_person_usecase": "useCase",
     "use_case_description": "description",
@@ -59,7 +59,7 @@ _FIELDS: Final[dict[str, str]] = {
     "privacy_policy_url": "privacyPolicyUrl",
     "terms_and_conditions_url": "termsUrl",
 }
-"""Twilio's name of a field, in lower case → the contract's."""
+"""Twilio's name of a field, in lower case → the contract's name."""
 
 _FEEDBACK: Final[dict[str, str]] = {
     "TAX_ID": "The tax number does not match the records of the registry.",
@@ -76,7 +76,7 @@ _MESSAGE: Final = 500
 
 
 def reason(code: object, field: object, message: object) -> Reason:
-    """Return one reason; contacts that Twilio repeats in its words are blotted out."""
+    """Return one reason; contacts in Twilio's message are redacted."""
     words = _CONTACT.sub("…", str(message or "")).strip()
     return Reason(
         code=str(code or "REJECTED")[:_CODE],
@@ -86,13 +86,13 @@ def reason(code: object, field: object, message: object) -> Reason:
 
 
 def of_refusal(refusal: RequestRejected, *, field: str | None = None) -> tuple[Reason, ...]:
-    """Return why a request was refused."""
+    """Return the reason of a rejected request."""
     told = reason(refusal.code, None, refusal.message)
     return (Reason(code=told.code, field=field, message=told.message),)
 
 
 def of_evaluation(evaluation: Mapping[str, Any]) -> tuple[Reason, ...]:
-    """Return what a bundle lacks, by Twilio's evaluation of it."""
+    """Return the missing requirements of a bundle, from Twilio's evaluation of it."""
     return _some(
         reason(
             invalid.get("error_code"), invalid.get("object_field"), invalid.get("failure_reason")
@@ -104,7 +104,7 @@ def of_evaluation(evaluation: Mapping[str, Any]) -> tuple[Reason, ...]:
 
 
 def of_errors(document: Mapping[str, Any]) -> tuple[Reason, ...]:
-    """Return the errors listed in a bundle, a brand or a campaign; a brand's feedback as well."""
+    """Return the errors of a bundle, a brand or a campaign; for a brand, its feedback as well."""
     found = [
         reason(
             error.get("error_code") or error.get("code"),
@@ -126,7 +126,7 @@ def of_errors(document: Mapping[str, Any]) -> tuple[Reason, ...]:
 
 
 def _alone(failed: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """Return a failed requirement as its own reason, if no field of it is named."""
+    """Return a failed requirement as its own reason, if it names no field."""
     return () if _documents(failed.get("invalid")) else (failed,)
 
 
@@ -137,5 +137,5 @@ def _documents(given: Any) -> list[Mapping[str, Any]]:
 
 
 def _some(found: Iterable[Reason]) -> tuple[Reason, ...]:
-    """Return each reason once, and always one."""
+    """Return the reasons without duplicates, and at least one."""
     return tuple(dict.fromkeys(found))[:_MOST] or (reason(None, None, None),)

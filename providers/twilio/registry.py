@@ -1,4 +1,4 @@
-"""Twilio as a 10DLC registry: the edge where what stopped a call becomes a closed answer."""
+"""Twilio as a 10DLC registry: converts errors of calls to the port's answers."""
 
 from datetime import timedelta
 from typing import Final, assert_never
@@ -33,10 +33,10 @@ NAME: Final = "twilio"
 
 
 class TwilioRegistry:
-    """Registers brands and campaigns and deals in numbers at Twilio; news come by polling only.
+    """Registers brands and campaigns and buys numbers at Twilio; decisions are polled.
 
-    Twilio posts a bundle's status to an address of ours, but neither a brand's nor a campaign's, so
-    nothing is gained by listening: every look-up asks.
+    Twilio offers webhooks for the status of bundles, but not of brands or campaigns, so every
+    look-up is a query.
     """
 
     name: Final = NAME
@@ -66,7 +66,7 @@ class TwilioRegistry:
             return Ambiguous(reason=stopped.reason)
 
     async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
-        """Say where an operation stands."""
+        """Return the status of an operation."""
         try:
             return await self._look_up(request)
         except RequestRejected as refusal:
@@ -77,7 +77,7 @@ class TwilioRegistry:
     async def search_numbers(
         self, *, area_code: str | None, type: NumberType, limit: int
     ) -> SearchAnswer:
-        """List numbers that can be bought now."""
+        """List numbers on sale."""
         try:
             return await numbers.search(self._twilio, area_code=area_code, type=type, limit=limit)
         except TwilioError as stopped:
@@ -119,7 +119,7 @@ class TwilioRegistry:
 
 
 def type_of(stopped: TwilioError) -> str:
-    """Return what may be logged of why a call was stopped."""
+    """Return the loggable reason of an error."""
     return (
         stopped.reason if isinstance(stopped, NotProcessedError | AmbiguousError) else str(stopped)
     )

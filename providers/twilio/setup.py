@@ -1,4 +1,4 @@
-"""Putting Twilio's adapters together from whatever holds their settings."""
+"""Builds Twilio's adapters from settings."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -15,15 +15,15 @@ from providers.twilio.sip import TwilioSip
 
 
 class Secret(Protocol):
-    """A value that shows itself only when asked to."""
+    """Interface of a secret setting."""
 
     def get_secret_value(self) -> str:
-        """Return it."""
+        """Return the secret."""
         ...
 
 
 class TwilioSettings(Protocol):
-    """What an installation says of its Twilio account; without an account id it has none."""
+    """Settings of the Twilio account; without an account id Twilio is not used."""
 
     @property
     def twilio_account_sid(self) -> str | None: ...
@@ -52,7 +52,7 @@ class TwilioSettings(Protocol):
 
 
 def open_registry(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioRegistry | None:
-    """Return Twilio as a registry; None if this installation has no account there."""
+    """Return Twilio as a registry; None if no account is configured."""
     twilio = _client(settings, http)
     if twilio is None or not (settings.twilio_primary_profile and settings.twilio_notify_email):
         return None
@@ -69,7 +69,7 @@ def open_registry(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioRe
 def open_inbound(
     settings: TwilioSettings, clock: Callable[[], datetime]
 ) -> Callable[[Mapping[str, str], bytes], InboundText] | None:
-    """Return how texts to numbers at Twilio are verified and read; None without an account."""
+    """Return the verifier of inbound texts at Twilio; None without an account."""
     if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
         return None
     token = settings.twilio_auth_token.get_secret_value()
@@ -77,7 +77,7 @@ def open_inbound(
 
 
 def open_directory(settings: TwilioSettings, http: httpx.AsyncClient) -> TwilioSip | None:
-    """Return Twilio as a directory of SIP users; None without an account or a SIP domain there."""
+    """Return Twilio as a directory of SIP users; None without an account or a SIP domain."""
     twilio = _client(settings, http)
     if twilio is None or settings.twilio_sip_domain is None:
         return None

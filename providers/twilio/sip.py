@@ -1,8 +1,8 @@
-"""Twilio's SIP credential lists as a voice directory: who may call and register at a SIP domain.
+"""Twilio's SIP credential lists as a voice directory of a SIP domain.
 
-All accounts are kept in one list of ours, which is mapped to the domain twice, for calls and for
-registrations. Twilio takes usernames of up to 32 characters, and passwords of 12 or more with a
-digit and both cases.
+All accounts are in one list, which is mapped to the domain twice, for calls and for registrations.
+Twilio accepts usernames of up to 32 characters, and passwords of 12 or more with a digit and both
+cases.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,19 +25,19 @@ _USES: Final = ("Calls", "Registrations")
 
 
 class TwilioSip:
-    """Keeps SIP accounts at Twilio. Every step looks before it makes, so twice is once."""
+    """Manages SIP accounts at Twilio. Idempotent: every step checks the current state first."""
 
     name: Final = NAME
 
     def __init__(self, twilio: Twilio, domain: str, *, timeout: timedelta) -> None:
-        """Serve the SIP domain of this id (SD…)."""
+        """Use the SIP domain with this id (SD…)."""
         self.timeout = timeout
         self._twilio = twilio
         self._domain = domain
         self._list: str | None = None
 
     async def put(self, account: SipAccount) -> DirectoryAnswer:
-        """Add an account, or give a known username a new password."""
+        """Add an account, or change the password of an existing username."""
         try:
             await self._in_list(partial(self._store, account))
         except RequestRejected as refusal:
@@ -49,7 +49,7 @@ class TwilioSip:
         return Stored()
 
     async def remove(self, username: str) -> DirectoryAnswer:
-        """Take an account away, if it is there."""
+        """Remove an account if it exists."""
         try:
             await self._in_list(partial(self._drop, username))
         except RequestRejected as refusal:
@@ -61,7 +61,7 @@ class TwilioSip:
         return Stored()
 
     async def _in_list(self, act: Callable[[str], Awaitable[None]]) -> None:
-        """Do something in our list; once more in another if the one we knew is gone."""
+        """Run an action on our list; if the cached list is gone, run it once more on a new one."""
         kept = await self._ready_list()
         try:
             await act(kept)
@@ -77,7 +77,7 @@ class TwilioSip:
             await self._twilio.remove(known, not_after=self._deadline())
 
     async def _store(self, account: SipAccount, kept: str) -> None:
-        """Add the account; who is refused because it is there changes its password."""
+        """Add the account; if Twilio refuses because it exists, change its password."""
         form = {"Username": account.username, "Password": account.password}
         url = self._twilio.api(f"{_LISTS}/{kept}/Credentials")
         try:
@@ -90,7 +90,7 @@ class TwilioSip:
             await self._twilio.create(known, password, not_after=self._deadline())
 
     async def _find(self, kept: str, username: str) -> str | None:
-        """Return the address of a username's credential."""
+        """Return the URL of a username's credential; None if there is none."""
         url = self._twilio.api(f"{_LISTS}/{kept}/Credentials")
         async for credential in self._twilio.list_items(url, "credentials"):
             if credential.get("username") == username:
@@ -99,14 +99,14 @@ class TwilioSip:
         return None
 
     async def _ready_list(self) -> str:
-        """Return our credential list, made and mapped to the domain at the first need."""
+        """Return our credential list, created and mapped to the domain on first use."""
         if self._list is None:
             kept = await self._oldest_list()
             if kept is None:
                 url = self._twilio.api(_LISTS)
                 form = {"FriendlyName": self._twilio.named(_LIST_NAME)}
                 await self._twilio.create(url, form, not_after=self._deadline())
-                # Two workers may have made one each: all agree on the first.
+                # Two workers may have created one each: all use the oldest.
                 kept = await self._oldest_list()
             if kept is None:
                 raise AmbiguousError("no credential list")
@@ -125,7 +125,7 @@ class TwilioSip:
         return text(min(ours, key=_age), "sid") if ours else None
 
     async def _map(self, kept: str, use: str) -> None:
-        """Let the domain believe the list."""
+        """Map the list to the domain unless it is mapped."""
         url = self._twilio.api(f"SIP/Domains/{self._domain}/Auth/{use}/CredentialListMappings")
         async for mapping in self._twilio.list_items(url, "contents"):
             if mapping.get("sid") == kept:

@@ -1,8 +1,9 @@
-"""The Trust Hub: what Twilio wants to know of a business before its brand is registered.
+"""The Trust Hub: objects that Twilio requires before it registers a brand.
 
-A secondary customer profile holds who the business is, who speaks for it and where it is, and names
-the operator's own approved profile. A trust product holds what kind of sender it is. Both are
-bundles: things are made, assigned to the bundle, evaluated, and the bundle is handed in for review.
+A secondary customer profile contains the business, its representative and its address, and
+references the operator's own approved profile. A trust product describes the kind of sender. Both
+are bundles: objects are created and assigned to the bundle, which is evaluated and then submitted
+for review.
 """
 
 import json
@@ -26,7 +27,7 @@ _APPROVED: Final = "twilio-approved"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateBundle:
-    """Make an empty bundle; a row keeps its own over every correction."""
+    """Create an empty bundle; a row keeps its bundle when it is corrected."""
 
     twilio: Twilio
     name: str
@@ -55,7 +56,7 @@ class CreateBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteEntity:
-    """Make an end user or a supporting document, or bring the one there is up to date."""
+    """Create an end user or a supporting document, or update the existing one."""
 
     twilio: Twilio
     name: str
@@ -64,7 +65,7 @@ class WriteEntity:
     type: str
     attributes: Callable[[Progress], Mapping[str, str]]
     lasting: bool = False
-    """What it says does not change when a brand is corrected."""
+    """Its content does not change when a brand is corrected."""
 
     async def run(self, progress: Progress, not_after: datetime) -> Outcome:
         attributes = {"Attributes": json.dumps(dict(self.attributes(progress)))}
@@ -81,7 +82,7 @@ class WriteEntity:
 
     async def find_outcome(self, progress: Progress) -> Outcome | None:
         if self.name in progress.sids:
-            return None  # to say the same once more changes nothing
+            return None  # unchanged: no call needed
         named = _named(self, progress)
         async for found in self.twilio.list_items(self.twilio.trusthub(self.resource), "results"):
             if found.get("friendly_name") == named:
@@ -91,9 +92,10 @@ class WriteEntity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateAddress:
-    """Make the business's address, or bring it up to date.
+    """Create the business's address, or update it.
 
-    Twilio never changes an address's country, so `name` tells it: another country is another one.
+    Twilio cannot change the country of an address, so `name` includes it: a new country gets a new
+    address.
     """
 
     twilio: Twilio
@@ -123,9 +125,10 @@ class CreateAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateAddress:
-    """Let a document name the address of a corrected brand, if it names another.
+    """Make the document of a corrected brand reference its address, if it references another.
 
-    Its `sid` is that of the address which is named. A document just made names the right one.
+    Its `sid` is that of the referenced address. A document created in this operation has the right
+    one.
     """
 
     twilio: Twilio
@@ -145,12 +148,12 @@ class UpdateAddress:
         return Done(sid=wanted)
 
     async def find_outcome(self, progress: Progress) -> Outcome | None:
-        return None  # to say the same once more changes nothing
+        return None  # unchanged: no call needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assign:
-    """Put something into a bundle; what lies in it stays there."""
+    """Assign an object to a bundle, unless it is assigned."""
 
     twilio: Twilio
     kind: str
@@ -183,7 +186,7 @@ class Assign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluate:
-    """Let Twilio check a bundle for completeness; it may be checked as often as one likes."""
+    """Run Twilio's completeness check of a bundle; it can be repeated."""
 
     twilio: Twilio
     kind: str
@@ -207,7 +210,7 @@ class Evaluate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitBundle:
-    """Hand a bundle in for review, unless it is in review or approved."""
+    """Submit a bundle for review, unless it is in review or approved."""
 
     twilio: Twilio
     kind: str
@@ -232,7 +235,7 @@ class SubmitBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitReview:
-    """Wait until a bundle is approved: a brand is registered under approved ones only."""
+    """Wait until a bundle is approved, which the registration requires."""
 
     twilio: Twilio
     kind: str
@@ -253,7 +256,7 @@ class AwaitReview:
         match bundle.get("status"):
             case "twilio-approved":
                 return Done()
-            case "twilio-rejected" | None:  # None: it was deleted by hand
+            case "twilio-rejected" | None:  # None: it was deleted manually
                 return Rejected(reasons=of_errors(bundle))
             case _:
                 return InReview()

@@ -1,7 +1,7 @@
-"""The carrier: takes messages, remembers them, has their delivery reported.
+"""The carrier: accepts messages, stores them, and schedules their reports.
 
-All state is here, indexed for the questions asked of it. Whether a request is taken at all is
-decided by the outcome table; what then becomes of the message follows from `timeline`.
+It holds all state, with an index per query. The outcome table decides whether a request is
+accepted; `timeline` determines what happens to the message afterwards.
 """
 
 import random
@@ -22,7 +22,7 @@ from simulator.webhook_sender import Webhook, WebhookSender
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a submission fared: the row that decided it, and the message if one was taken."""
+    """Result of a submission: the deciding row, and the message if it was accepted."""
 
     outcome: Outcome
     message: Message | None
@@ -30,7 +30,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One copy of a message, reaching a person at this moment."""
+    """A copy of a message that reaches a recipient at `at`."""
 
     message: Message
     recipient: str
@@ -38,7 +38,7 @@ class Copy:
 
 
 class Carrier:
-    """Every message taken, and every copy that reaches a person."""
+    """All accepted messages and their copies."""
 
     def __init__(
         self, journal: Journal, webhook_sender: WebhookSender, report_delay: tuple[float, float]
@@ -53,7 +53,7 @@ class Carrier:
         self._failed_once: set[str] = set()
 
     def restore(self) -> None:
-        """Take up where an earlier run left off, reports not yet told included."""
+        """Restore the state of an earlier run, including unsent reports."""
         self._failed_once = {
             address for address, turn in self._journal.load(Kind.TURN) if turn["failedOnce"]
         }
@@ -65,11 +65,11 @@ class Carrier:
                 self._report(message)
 
     def pause_before(self, submission: Submission) -> float:
-        """Seconds the carrier takes before it looks at this submission."""
+        """Return the seconds that the carrier waits before it handles this submission."""
         return max(outcome.pause_seconds for outcome in _outcomes(submission))
 
     def take(self, submission: Submission, now: datetime) -> Verdict:
-        """Take the message or not, as the table says; a taken one is delivered and reported."""
+        """Accept or refuse a message by the table; an accepted one is delivered and reported."""
         outcomes = _outcomes(submission)
         for outcome in outcomes:
             if outcome.answer is Answer.REFUSED:
@@ -88,15 +88,15 @@ class Carrier:
         return Verdict(_answering(outcomes), message)
 
     def find(self, id: str) -> Message | None:
-        """Look a message up by its id."""
+        """Return a message by id."""
         return self._messages.get(id)
 
     def with_reference(self, reference: str) -> Sequence[Message]:
-        """List what was taken under a client's reference, oldest first."""
+        """Return the messages with a client's reference, oldest first."""
         return self._by_reference.get(reference, ())
 
     def copies(self, recipient: str | None, now: datetime) -> list[Copy]:
-        """List what has reached a person by now (or anybody), newest last."""
+        """Return the copies delivered so far, to one recipient or all, newest last."""
         known = (
             self._copies
             if recipient is None
@@ -107,9 +107,9 @@ class Carrier:
         return arrived
 
     def _fail_first(self, submission: Submission, outcomes: Sequence[Outcome]) -> Outcome | None:
-        """Find the row that fails this request, if it is a number's turn to fail.
+        """Return the row that fails this request, if it is a number's turn to fail.
 
-        With several recipients a request that fails uses up nobody's turn to succeed.
+        If a request with several recipients fails, the turns of the others are unchanged.
         """
         fickle = {
             address.lower(): outcome
@@ -150,7 +150,7 @@ def _outcomes(submission: Submission) -> list[Outcome]:
 
 
 def _answering(outcomes: Sequence[Outcome]) -> Outcome:
-    """The row that decides what the client hears about a message that was taken."""
+    """Return the row that determines the response to an accepted message."""
     for outcome in outcomes:
         if outcome.answer is not Answer.ACCEPTED and not outcome.first_only:
             return outcome

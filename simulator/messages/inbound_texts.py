@@ -1,4 +1,4 @@
-"""Messages from people: an inbound SMS becomes a signed webhook."""
+"""Inbound SMS: posts them as signed webhooks."""
 
 import uuid
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _URL_SETTING = "inbound-url"
 
 
 class Inbox:
-    """Passes inbound messages on to the URL named in the call or else the configured one."""
+    """Posts inbound messages to the URL in the call, or else to the configured one."""
 
     def __init__(self, journal: Journal, webhook_sender: WebhookSender, url: str | None) -> None:
         self._journal = journal
@@ -23,7 +23,7 @@ class Inbox:
         self.url = url
 
     def restore(self) -> None:
-        """Take up where an earlier run left off; a URL set then gives way to one given now."""
+        """Restore the state of an earlier run; a URL that is given now takes precedence."""
         told = {id for id, _ in self._journal.load(Kind.REPORTED)}
         settings = dict(self._journal.load(Kind.SETTING))
         if self.url is None and _URL_SETTING in settings:
@@ -33,15 +33,15 @@ class Inbox:
                 self._run_one(record["url"], record["payload"], utc_now())
 
     def redirect(self, fields: Mapping[str, Any]) -> None:
-        """Set the URL for inbound messages from now on."""
+        """Set the URL of inbound messages."""
         self.url = required_url(fields, "url")
         self._journal.put(Kind.SETTING, _URL_SETTING, {"url": self.url})
 
     def receive(self, fields: Mapping[str, Any], now: datetime) -> str:
-        """Pass one inbound message on and return its event id.
+        """Schedule the webhook of an inbound message and return its event id.
 
         Raises:
-            Malformed: a field is missing, or there is no URL to pass it on to.
+            Malformed: a field is missing, or there is no URL.
         """
         payload = {
             "eventId": f"evt_{uuid.uuid4().hex}",
@@ -65,7 +65,7 @@ class Inbox:
 
 
 def _body(fields: Mapping[str, Any]) -> str:
-    """An inbound message may be empty, as people's messages may."""
+    """Parse the body; an inbound message may be empty."""
     body = fields.get("body")
     if not isinstance(body, str):
         raise Malformed("body must be a string")

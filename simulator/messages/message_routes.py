@@ -1,4 +1,4 @@
-"""The vendor's API for messages, as an adapter sees it: submit, look up, fetch a recording."""
+"""The vendor's message API for adapters: submit, look up, fetch a recording."""
 
 import asyncio
 import io
@@ -26,14 +26,14 @@ _REFUSALS = {
 
 
 class MessageRoutes:
-    """Handlers over one carrier; `closing` ends the answers that never come."""
+    """Handlers of one carrier; `closing` ends the requests that wait without a response."""
 
     def __init__(self, carrier: Carrier, closing: asyncio.Event) -> None:
         self._carrier = carrier
         self._closing = closing
 
     def routes(self, vendor: Sequence[Middleware]) -> list[Route]:
-        """List the routes, each behind the checks and faults of the vendor's API."""
+        """Return the routes with the checks and faults of the vendor's API."""
         return [
             Route("/messages", self.submit, methods=["POST"], middleware=vendor),
             Route("/messages", self.search, methods=["GET"], middleware=vendor),
@@ -42,7 +42,7 @@ class MessageRoutes:
         ]
 
     async def submit(self, request: Request) -> Response:
-        """Take one message, or fail to in the way its destination stands for."""
+        """Accept one message, or fail as its destination prescribes."""
         try:
             submission = parse_submission(decode(await request.body()))
         except BadDestination as error:
@@ -56,7 +56,7 @@ class MessageRoutes:
         return self._answer(self._carrier.take(submission, now))
 
     async def search(self, request: Request) -> Response:
-        """Tell what was taken under a reference; nothing means it never arrived."""
+        """Return the messages with a reference; an empty list means that none was accepted."""
         reference = request.query_params.get("reference")
         if not reference:
             return problem(400, Code.MALFORMED, "reference is required")
@@ -65,14 +65,14 @@ class MessageRoutes:
         return Json(listing([message_view(message, now) for message in found]))
 
     async def show(self, request: Request) -> Response:
-        """Tell where one message stands."""
+        """Return the current state of one message."""
         message = self._carrier.find(request.path_params["id"])
         if message is None:
             return problem(404, Code.NOT_FOUND, "no such message")
         return Json(message_view(message, utc_now()))
 
     async def recording(self, request: Request) -> Response:
-        """Play back a recorded call, once it is over."""
+        """Return the recording of a call after its end."""
         message = self._carrier.find(request.path_params["id"])
         if message is not None and message.submission.record:
             known = known_events(message, utc_now())
@@ -108,7 +108,7 @@ def _accepted(verdict: Verdict) -> Response:
 
 
 def _silence() -> bytes:
-    """One second of silence: telephone quality, mono, 16 bit."""
+    """Return one second of silence: telephone quality, mono, 16 bit."""
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setnchannels(1)

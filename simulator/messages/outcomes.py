@@ -1,7 +1,7 @@
-"""The outcome table: which number or address makes what happen.
+"""The outcome table: numbers and addresses with their outcomes.
 
-Hold this file against SIMULATOR.md line by line. A row is data; what a row *means* is decided
-in `carrier` (is it taken?), `timeline` (what becomes of it?) and `answers` (what is heard?).
+It corresponds to SIMULATOR.md line by line. A row is data; `carrier` (is it accepted?), `timeline`
+(what happens to it?) and `answers` (what is the response?) interpret it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from simulator.messages.vocabulary import Channel, Code
 
 
 class Answer(Enum):
-    """What the client hears when it submits a message."""
+    """The response to a submission."""
 
     ACCEPTED = auto()
     REFUSED = auto()
@@ -48,12 +48,12 @@ class Outcome:
     """One row of the table; the defaults are the row "anything not below".
 
     Attributes:
-        answer: what the submitting client hears.
+        answer: the response to the submission.
         code: error code of a refusal or of an undelivered message.
-        first_only: fail once per number and send nothing, then succeed once, then start anew.
-        pause_seconds: time the carrier takes before it accepts.
-        conceals_end: a look-up never tells more than that the message is under way.
-        talk_seconds: how long an answered call lasts, if it may.
+        first_only: fail once per number and send nothing, then succeed once, then start again.
+        pause_seconds: delay before the carrier accepts.
+        conceals_end: a look-up never shows a final status.
+        talk_seconds: duration of an answered call, if its maximum permits.
     """
 
     answer: Answer = Answer.ACCEPTED
@@ -92,7 +92,7 @@ CALLS: dict[str, Outcome] = {
     "9103": Outcome(delivery=DeliveryOutcome.FAILED, code=Code.CALL_FAILED),
     **{f"92{nn:02d}": Outcome(talk_seconds=nn * 10) for nn in range(100)},
 }
-"""Last four digits of `to` that mean something to voice only."""
+"""Last four digits of `to` that apply to voice only."""
 
 MAILBOXES: dict[str, Outcome] = {
     "bounce": Outcome(delivery=DeliveryOutcome.BOUNCED),
@@ -108,7 +108,7 @@ _VOICE = NUMBERS | CALLS
 
 
 def outcome_for(channel: Channel, address: str) -> Outcome:
-    """Look up the row for one destination; addresses without a row behave ordinarily."""
+    """Return the row of a destination; addresses without a row have the default outcome."""
     match channel:
         case Channel.SMS:
             return NUMBERS.get(address[-4:], ORDINARY)

@@ -1,4 +1,4 @@
-"""What the simulated vendor charges, and how many parts an SMS is cut into."""
+"""Prices of the simulated vendor, and the number of segments of an SMS."""
 
 from decimal import Decimal
 
@@ -17,7 +17,7 @@ _GSM7_ESCAPED = frozenset("\f^{}\\[~]|€")
 
 
 def segments(body: str) -> int:
-    """Count the parts of an SMS: 160 or 153 septets in GSM-7, else 70 or 67 UTF-16 units."""
+    """Count the segments of an SMS: 160 or 153 septets in GSM-7, else 70 or 67 UTF-16 units."""
     characters = set(body)
     if characters <= _GSM7 | _GSM7_ESCAPED:
         size = len(body) + sum(character in _GSM7_ESCAPED for character in body)
@@ -29,7 +29,7 @@ def segments(body: str) -> int:
 
 
 def price(submission: Submission, status: Status, duration_seconds: int | None) -> Decimal | None:
-    """Tell the final price in USD, or None while the message is still under way."""
+    """Return the final price in USD, or None while the message has no final status."""
     match status:
         case Status.ACCEPTED | Status.SENT | Status.RINGING | Status.ANSWERED:
             return None

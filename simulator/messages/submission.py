@@ -1,7 +1,7 @@
-"""What a client hands in: the body of `POST /messages`, checked and typed.
+"""Parses and validates the body of `POST /messages`.
 
-Unknown fields are ignored, as vendors do. A field of the wrong shape makes the request
-`Malformed` (400); a destination that is no number or address makes it a `BadDestination` (422).
+Unknown fields are ignored, as vendors do. An invalid field makes the request `Malformed` (400); a
+destination that is neither a number nor an address makes it a `BadDestination` (422).
 """
 
 import json
@@ -23,16 +23,16 @@ DEFAULT_MAX_DURATION_SECONDS = 4 * 60 * 60
 
 
 class Malformed(ValueError):
-    """The request cannot be understood; the text says which field and why."""
+    """The request is invalid; the text names the field and the reason."""
 
 
 class BadDestination(ValueError):
-    """`to` is not a telephone number in E.164 form or not an e-mail address."""
+    """`to` is neither a telephone number in E.164 form nor an e-mail address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One understood request to send."""
+    """One valid request to send."""
 
     channel: Channel
     to: tuple[str, ...]
@@ -51,13 +51,13 @@ class Submission:
 
     @property
     def content(self) -> str:
-        """What the person reads or hears; of an e-mail, subject and body."""
+        """The content that the recipient gets; of an e-mail, subject and body."""
         if self.channel is not Channel.EMAIL:
             return self.body
         return f"{self.subject or ''}\n\n{self.body or self.html or ''}"
 
     def document(self) -> dict[str, Any]:
-        """Render the submission so that `parse_submission` reads it back unchanged."""
+        """Return the JSON that `parse_submission` reads back unchanged."""
         document: dict[str, Any] = {
             "channel": self.channel,
             "to": list(self.to) if self.channel is Channel.EMAIL else self.to[0],
@@ -84,11 +84,11 @@ class Submission:
 
 
 def parse_submission(fields: Mapping[str, Any]) -> Submission:
-    """Read the fields of a decoded JSON body.
+    """Parse the fields of a decoded JSON body.
 
     Raises:
-        Malformed: a field is missing or has the wrong shape.
-        BadDestination: `to` could never be reached by this channel.
+        Malformed: a field is missing or invalid.
+        BadDestination: `to` is not valid for this channel.
     """
     channel = _channel(fields)
     html = optional_text(fields, "html")
@@ -111,7 +111,7 @@ def parse_submission(fields: Mapping[str, Any]) -> Submission:
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """Decode a body and insist on a JSON object."""
+    """Decode a body; it must be a JSON object."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,9 +1,9 @@
-"""What becomes of a taken message, as a pure function of the message.
+"""Computes everything that happens to an accepted message, as a pure function of the message.
 
-Nothing about a message's decision is ever stored or changed: from the submission, the moment of
-acceptance and the drawn delay follow all events, when each is reported, and which copies reach a
-person. A look-up merely asks which events lie in the past. So a restart loses nothing; a kill may
-lose what was taken in the moment before, which the journal had not written yet.
+No event is stored or changed: the submission, the time of acceptance and the drawn delay determine
+all events, when each is reported, and which copies reach a recipient. A look-up selects the events
+that lie in the past. So a restart loses nothing; a kill may lose the most recent messages, which
+the journal had not written yet.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from simulator.messages.submission import Submission, parse_submission
 from simulator.messages.vocabulary import BounceType, Channel, Code, Status
 
 LATE_REPORT = timedelta(milliseconds=200)
-"""How far the overtaken reports trail behind in a row with reports out of order."""
+"""Delay of the overtaken reports in a row with reports out of order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message the carrier has taken; `delay` seconds later its delivery is run."""
+    """An accepted message; its delivery ends `delay` seconds after acceptance."""
 
     id: str
     submission: Submission
@@ -29,7 +29,7 @@ class Message:
     delay: float
 
     def document(self) -> dict[str, Any]:
-        """Render the message so that `from_document` reads it back unchanged."""
+        """Return the JSON that `from_document` reads back unchanged."""
         return {
             "submission": self.submission.document(),
             "acceptedAt": self.accepted_at.isoformat(),
@@ -49,7 +49,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened to a message, for one recipient."""
+    """An event of a message, for one recipient."""
 
     id: str
     status: Status
@@ -62,7 +62,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An event that is to be told to the callback URL, from `due` on, `times` times."""
+    """An event that is posted to the callback URL at `due`, `times` times."""
 
     event: Event
     due: datetime
@@ -71,7 +71,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One stop of a delivery: reached after this share of the message's delay."""
+    """One step of a delivery, after a share of the message's delay."""
 
     status: Status
     share: float
@@ -112,7 +112,7 @@ _UNDER_WAY = frozenset({Status.SENT, Status.RINGING})
 
 
 def events(message: Message) -> list[Event]:
-    """All that happens to the message, oldest first, whether it has happened yet or not."""
+    """Return all events of the message, past and future, oldest first."""
     found = [
         _event(message, recipient, outcome, step, f"{message.id}_{row}_{stop}")
         for row, recipient in enumerate(message.submission.to)
@@ -125,7 +125,7 @@ def events(message: Message) -> list[Event]:
 
 
 def known_events(message: Message, now: datetime) -> list[Event]:
-    """The events a look-up tells at this moment."""
+    """Return the events that a look-up shows at this moment."""
     concealed = _outcome(message).conceals_end
     return [
         event
@@ -135,7 +135,7 @@ def known_events(message: Message, now: datetime) -> list[Event]:
 
 
 def reports(message: Message) -> list[Report]:
-    """The events that are told to the callback URL, in the order in which they are posted."""
+    """Return the reported events, in the order in which they are posted."""
     happened = events(message)
     match _outcome(message).reporting:
         case Reporting.IN_ORDER:
@@ -149,12 +149,12 @@ def reports(message: Message) -> list[Report]:
 
 
 def reached(message: Message) -> list[Event]:
-    """The moments at which a copy reaches a person, one for each such recipient."""
+    """Return the events at which a copy reaches a recipient, one per recipient reached."""
     return [event for event in events(message) if event.status in _REACHED]
 
 
 def _outcome(message: Message) -> Outcome:
-    """The row of the first recipient; rows that differ here exist for numbers only."""
+    """Return the row of the first recipient; only numbers have rows with different timelines."""
     return outcome_for(message.submission.channel, message.submission.to[0])
 
 
@@ -181,7 +181,7 @@ def _event(message: Message, recipient: str, outcome: Outcome, step: _Step, id: 
 
 
 def _duration(submission: Submission, outcome: Outcome, status: Status) -> int | None:
-    """How long the call lasted, known at its end; it never outlasts its maximum."""
+    """Return the duration of a call at its end; it never exceeds its maximum."""
     if submission.channel is not Channel.VOICE:
         return None
     if status is Status.COMPLETED:

@@ -1,4 +1,4 @@
-"""How messages, events and copies look in JSON."""
+"""JSON views of messages, events and copies."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from simulator.messages.vocabulary import BounceType, Channel, Status
 
 
 def message_view(message: Message, now: datetime) -> dict[str, Any]:
-    """Tell what a look-up tells: the events so far and the status they lead to."""
+    """Return the view of a look-up: past events and the status they result in."""
     submission = message.submission
     happened = known_events(message, now)
     last = _decisive(message, happened)
@@ -39,7 +39,7 @@ def message_view(message: Message, now: datetime) -> dict[str, Any]:
 
 
 def report_payload(message: Message, event: Event) -> dict[str, Any]:
-    """Compose the body of a report."""
+    """Return the body of a report."""
     is_email = message.submission.channel is Channel.EMAIL
     return {
         "eventId": event.id,
@@ -57,7 +57,7 @@ def report_payload(message: Message, event: Event) -> dict[str, Any]:
 
 
 def delivery_view(message: Message, recipient: str, at: datetime) -> dict[str, Any]:
-    """Show one copy as it reached a person."""
+    """Return the view of one delivered copy."""
     return {
         "id": message.id,
         "channel": message.submission.channel,
@@ -70,7 +70,7 @@ def delivery_view(message: Message, recipient: str, at: datetime) -> dict[str, A
 
 
 def listing(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Wrap items as every list of this API is wrapped."""
+    """Return items in the envelope of every list of this API."""
     return {"count": len(items), "items": items}
 
 
@@ -89,7 +89,7 @@ def _event_view(message: Message, event: Event) -> dict[str, Any]:
 
 
 def _price(message: Message, event: Event) -> str | None:
-    """The price of the whole message, told with each event that is the last for a recipient."""
+    """Return the price of the whole message, included in the last event of each recipient."""
     if event.bounce_type is BounceType.TRANSIENT:
         return None
     cost = price(message.submission, event.status, event.duration_seconds)
@@ -97,10 +97,10 @@ def _price(message: Message, event: Event) -> str | None:
 
 
 def _decisive(message: Message, happened: Sequence[Event]) -> Event | None:
-    """The event that gives the message its status.
+    """Return the event that determines the status of the message.
 
-    With several recipients that is nothing until each of them had one, and then the worst of
-    their last ones: a permanent bounce before a complaint before the rest.
+    With several recipients that is None until each of them has an event, and then the worst of
+    their last ones: a permanent bounce, then a complaint, then the rest.
     """
     if len(message.submission.to) == 1:
         return happened[-1] if happened else None

@@ -1,10 +1,10 @@
-"""The words the simulated vendor uses on the wire, and nothing else."""
+"""Enum values of the simulated vendor's API."""
 
 from enum import IntEnum, StrEnum
 
 
 class Channel(StrEnum):
-    """How a message travels."""
+    """Channel of a message."""
 
     SMS = "SMS"
     VOICE = "VOICE"
@@ -12,7 +12,7 @@ class Channel(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a message stands; which of these occur depends on the channel."""
+    """Status of a message; which ones occur depends on the channel."""
 
     ACCEPTED = "accepted"
     # SMS
@@ -34,14 +34,14 @@ class Status(StrEnum):
 
 
 class BounceType(StrEnum):
-    """Whether a bounced e-mail is lost for good or will be tried again."""
+    """Whether a bounced e-mail is final or will be retried."""
 
     PERMANENT = "permanent"
     TRANSIENT = "transient"
 
 
 class Code(IntEnum):
-    """Error codes, numbered as the large carriers number theirs."""
+    """Error codes, with the numbers that the large carriers use."""
 
     MALFORMED = 20001
     UNAUTHENTICATED = 20003
@@ -62,6 +62,7 @@ class Code(IntEnum):
     MAILBOX_UNKNOWN = 40550
     NOT_CHARGED = 50409
     ALREADY_REFUNDED = 50410
+    REFUND_REFUSED = 50411
     # 10DLC
     TAX_ID_MISMATCH = 30794
     WEBSITE_UNREACHABLE = 30796

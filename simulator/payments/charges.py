@@ -28,6 +28,15 @@ class ChargeStatus(StrEnum):
     CANCELED = "canceled"
 
 
+class Reversal(StrEnum):
+    """What becomes of a charge after it succeeded."""
+
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+
+
 OPEN = frozenset({ChargeStatus.PROCESSING, ChargeStatus.REQUIRES_ACTION})
 """Money may still be taken; such a charge can be canceled."""
 
@@ -47,6 +56,14 @@ class Method:
     last: ChargeStatus | None = None
     silent: bool = False
     """The charge is made, but the answer never comes."""
+    extra_cents: int = 0
+    """Charged on top of what was asked for."""
+    refundable: bool = True
+    """Whether a refund that is asked for is made."""
+    reversals: tuple[Reversal, ...] = ()
+    """What the gateway does by itself once the charge succeeded, one after the other."""
+    refunded_percent: int = 100
+    """Of the charge, by the reversal `refunded`."""
 
 
 ORDINARY = Method()
@@ -58,6 +75,14 @@ METHODS: dict[str, Method] = {
     "pm_action_abandoned": Method(first=ChargeStatus.REQUIRES_ACTION),
     "pm_timeout_charged": Method(silent=True),
     "pm_fails_later": Method(first=ChargeStatus.PROCESSING, last=ChargeStatus.FAILED),
+    "pm_other_amount": Method(extra_cents=1),
+    "pm_other_amount_kept": Method(extra_cents=1, refundable=False),
+    "pm_refund_refused": Method(refundable=False),
+    "pm_refunded_later": Method(reversals=(Reversal.REFUNDED,)),
+    "pm_partly_refunded_later": Method(reversals=(Reversal.REFUNDED,), refunded_percent=50),
+    "pm_disputed": Method(reversals=(Reversal.DISPUTED,)),
+    "pm_dispute_won": Method(reversals=(Reversal.DISPUTED, Reversal.DISPUTE_WON)),
+    "pm_dispute_lost": Method(reversals=(Reversal.DISPUTED, Reversal.DISPUTE_LOST)),
 }
 """What a paymentMethodId stands for."""
 
@@ -99,6 +124,11 @@ class Charge:
     later: float
     canceled_at: datetime | None = None
 
+    @property
+    def amount_cents(self) -> int:
+        """What is charged, which is not always what was asked for."""
+        return self.order.amount_cents + self.order.method.extra_cents
+
     def document(self) -> dict[str, Any]:
         """Render the charge so that `from_document` reads it back unchanged."""
         return {
@@ -128,25 +158,48 @@ class Event:
     """A status a charge takes, and when."""
 
     id: str
-    status: ChargeStatus
+    status: ChargeStatus | Reversal
     at: datetime
 
 
 def events(charge: Charge) -> list[Event]:
     """All that happens to a charge, oldest first, whether it has happened yet or not."""
+    return [Event(f"evt_{charge.id}_{status}", status, at) for status, at in _steps(charge)]
+
+
+def _steps(charge: Charge) -> list[tuple[ChargeStatus, datetime]]:
     method = charge.order.method
     steps = [(method.first, charge.made_at)]
     if charge.canceled_at is not None:
         steps.append((ChargeStatus.CANCELED, charge.canceled_at))
     elif method.last is not None:
         steps.append((method.last, charge.made_at + timedelta(seconds=charge.later)))
-    return [Event(f"evt_{charge.id}_{status}", status, at) for status, at in steps]
+    return steps
+
+
+def reversals(charge: Charge) -> list[Event]:
+    """All that the gateway does to a charge once it succeeded, oldest first."""
+    last = _steps(charge)[-1]
+    if last[0] is not ChargeStatus.SUCCEEDED:
+        return []
+    return [
+        Event(f"evt_{charge.id}_{status}", status, last[1] + timedelta(seconds=n * charge.later))
+        for n, status in enumerate(charge.order.method.reversals, start=1)
+    ]
+
+
+def reversed_cents(charge: Charge, now: datetime) -> int:
+    """Tell how much of a charge the gateway has refunded by itself."""
+    done = [event.status for event in reversals(charge) if event.at <= now]
+    if Reversal.REFUNDED not in done:
+        return 0
+    return charge.amount_cents * charge.order.method.refunded_percent // 100
 
 
 def status_at(charge: Charge, now: datetime) -> ChargeStatus:
     """Tell where a charge stands."""
-    first, *later = events(charge)
-    return next((event.status for event in reversed(later) if event.at <= now), first.status)
+    first, *later = _steps(charge)
+    return next((status for status, at in reversed(later) if at <= now), first[0])
 
 
 def parse_charge_request(fields: Mapping[str, Any]) -> ChargeRequest:

@@ -19,7 +19,10 @@ from simulator.payments.charges import (
     ChargeRequest,
     ChargeStatus,
     Event,
+    Reversal,
     events,
+    reversals,
+    reversed_cents,
     status_at,
 )
 from simulator.webhook_sender import Webhook, WebhookSender
@@ -27,6 +30,10 @@ from simulator.webhook_sender import Webhook, WebhookSender
 
 class KeyReused(Exception):
     """The idempotency key belongs to a different request."""
+
+
+class RefundRefused(Exception):
+    """The payment method stands for a charge that is not refunded."""
 
 
 class NotRefundable(Exception):
@@ -158,8 +165,10 @@ class Gateway:
             if known.charge_id != charge.id:
                 raise KeyReused
             return known
-        if status_at(charge, now) is not ChargeStatus.SUCCEEDED or self.refunded(charge):
+        if status_at(charge, now) is not ChargeStatus.SUCCEEDED or self.refunded(charge, now):
             raise NotRefundable
+        if not charge.order.method.refundable:
+            raise RefundRefused
         refund = Refund(
             id=f"re_{uuid.uuid4().hex}",
             key=key,
@@ -171,9 +180,10 @@ class Gateway:
         self._give_back(refund)
         return refund
 
-    def refunded(self, charge: Charge) -> bool:
+    def refunded(self, charge: Charge, now: datetime) -> bool:
         """Say whether the money of a charge was given back."""
-        return charge.id in self._refunded
+        by_itself = reversed_cents(charge, now) >= charge.amount_cents
+        return by_itself or charge.id in self._refunded
 
     def charges(self) -> list[Charge]:
         """List all charges, newest last."""
@@ -193,7 +203,7 @@ class Gateway:
         self._refunded.add(refund.charge_id)
 
     def _tell_later(self, charge: Charge) -> None:
-        for event in events(charge):
+        for event in [*events(charge), *reversals(charge)]:
             if event.status is not ChargeStatus.PROCESSING and event.id not in self._reported:
                 self._reported.add(event.id)
                 task = asyncio.get_running_loop().create_task(self._tell(charge.id, event))
@@ -206,7 +216,7 @@ class Gateway:
         due = event.at + delay
         await asyncio.sleep(max(0.0, (due - utc_now()).total_seconds()))
         charge = self._charges[id]
-        if event in events(charge):
+        if event in [*events(charge), *reversals(charge)]:
             webhook = Webhook(charge.order.callback_url, event_payload(charge, event), due)
             self._webhook_sender.send(
                 [webhook], partial(self._journal.put, Kind.REPORTED, event.id, {})
@@ -216,7 +226,8 @@ class Gateway:
 def charge_view(charge: Charge, now: datetime) -> dict[str, Any]:
     """Show a charge as the vendor's API does."""
     status = status_at(charge, now)
-    return {**payment_view(charge, now), "errorCode": ERRORS.get(status)}
+    shown = {**payment_view(charge, now), "errorCode": ERRORS.get(status)}
+    return shown | {"nextActionUrl": _action_url(charge, status)}
 
 
 def payment_view(charge: Charge, now: datetime) -> dict[str, Any]:
@@ -224,7 +235,7 @@ def payment_view(charge: Charge, now: datetime) -> dict[str, Any]:
     return {
         "id": charge.id,
         "reference": charge.order.reference,
-        "amountCents": charge.order.amount_cents,
+        "amountCents": charge.amount_cents,
         "currency": charge.order.currency,
         "status": status_at(charge, now),
         "at": iso(charge.made_at),
@@ -232,11 +243,12 @@ def payment_view(charge: Charge, now: datetime) -> dict[str, Any]:
 
 
 def refund_view(refund: Refund, charge: Charge) -> dict[str, Any]:
-    """Show a refund; all of a charge is given back, at once."""
+    """Show a refund; all of a charge that is left is given back, at once."""
+    left = charge.amount_cents - reversed_cents(charge, refund.made_at)
     return {
         "id": refund.id,
         "reference": refund.reference,
-        "amountCents": charge.order.amount_cents,
+        "amountCents": left,
         "currency": charge.order.currency,
         "status": "succeeded",
         "at": iso(refund.made_at),
@@ -245,14 +257,26 @@ def refund_view(refund: Refund, charge: Charge) -> dict[str, Any]:
 
 def event_payload(charge: Charge, event: Event) -> dict[str, Any]:
     """Compose the body of a webhook."""
-    return {
+    told = {
         "eventId": event.id,
-        "type": "charge",
         "chargeId": charge.id,
         "reference": charge.order.reference,
-        "amountCents": charge.order.amount_cents,
         "currency": charge.order.currency,
         "status": event.status,
-        "errorCode": ERRORS.get(event.status),
         "at": iso(event.at),
     }
+    if isinstance(event.status, Reversal):
+        refunded = event.status is Reversal.REFUNDED
+        cents = reversed_cents(charge, event.at) if refunded else 0
+        return told | {"type": "reversal", "refundedCents": cents}
+    return told | {
+        "type": "charge",
+        "amountCents": charge.amount_cents,
+        "errorCode": ERRORS.get(event.status),
+        "nextActionUrl": _action_url(charge, event.status),
+    }
+
+
+def _action_url(charge: Charge, status: ChargeStatus) -> str | None:
+    acts = status is ChargeStatus.REQUIRES_ACTION
+    return f"https://payments.example/actions/{charge.id}" if acts else None

@@ -18,6 +18,7 @@ from simulator.payments.gateway import (
     Gateway,
     KeyReused,
     NotRefundable,
+    RefundRefused,
     charge_view,
     payment_view,
     refund_view,
@@ -92,6 +93,8 @@ class PaymentRoutes:
             refund = self._gateway.refund(key, charge, utc_now())
         except KeyReused:
             return _key_reused()
+        except RefundRefused:
+            return problem(409, Code.REFUND_REFUSED, "the charge is not refunded")
         except NotRefundable:
             return self._not_refundable(charge)
         return Json(refund_view(refund, charge))
@@ -111,7 +114,7 @@ class PaymentRoutes:
         return Json(listing(items))
 
     def _not_refundable(self, charge: Charge) -> Response:
-        if self._gateway.refunded(charge):
+        if self._gateway.refunded(charge, utc_now()):
             return problem(409, Code.ALREADY_REFUNDED, "the charge is refunded already")
         return problem(409, Code.NOT_CHARGED, "the charge has taken no money")
 

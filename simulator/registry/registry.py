@@ -1,8 +1,8 @@
-"""The 10DLC registry: takes brands, campaigns, purchases and assignments, and decides in time.
+"""The 10DLC registry: accepts brands, campaigns, purchases and assignments, and decides later.
 
-Whatever is taken is known by the client's reference: the same reference twice is one request. A
-request's status follows from the clock; nothing is changed when it is decided. Only a rejected
-brand or campaign may be sent in again under its id, with a new reference.
+Requests are idempotent by the client's reference. The status of a request is computed from the
+clock; no decision is stored. Only a rejected brand or campaign may be submitted again under its id,
+with a new reference.
 """
 
 import uuid
@@ -21,7 +21,7 @@ from simulator.webhook_sender import Webhook, WebhookSender
 
 
 class Declined(Exception):
-    """The registry will not take a request; the code says why."""
+    """The registry refuses a request; the code states the reason."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class Declined(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One understood request, whatever it asks for."""
+    """One valid request of any collection."""
 
     collection: Collection
     reference: str
@@ -40,12 +40,12 @@ class Request:
     brand: str | None = None
     campaign: str | None = None
     number: str | None = None
-    """E.164 of what is bought, else the id of what was."""
+    """E.164 of the number to buy, else the id of the purchase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One request that was taken; of an amended one, as it was sent in last."""
+    """One accepted request; of an amended one, the latest submission."""
 
     id: str
     request: Request
@@ -53,14 +53,14 @@ class Record:
     turn: int = 1
 
     def status(self, now: datetime) -> Status:
-        """Say how far it is."""
+        """Return the status at `now`."""
         decision = decision_of(self.request.collection, self.request.legal_name)
         if now < self.at + timedelta(seconds=decision.seconds):
             return Status.PENDING
         return Status.REJECTED if decision.reasons else Status.DONE
 
     def document(self) -> dict[str, Any]:
-        """Render the record so that `from_document` reads it back unchanged."""
+        """Return the JSON that `from_document` reads back unchanged."""
         fields = {name: getattr(self.request, name) for name in Request.__slots__}
         return {"request": fields, "at": self.at.isoformat(), "turn": self.turn}
 
@@ -74,7 +74,7 @@ class Record:
 
 
 class Registry:
-    """Everything registered, and the numbers that are sold."""
+    """All registrations, and the numbers on sale."""
 
     def __init__(self, journal: Journal, webhook_sender: WebhookSender) -> None:
         self._journal = journal
@@ -85,7 +85,7 @@ class Registry:
         self._about: dict[str, list[str]] = defaultdict(list)
 
     def restore(self) -> None:
-        """Take up where an earlier run left off, webhooks not yet told included."""
+        """Restore the state of an earlier run, including unsent webhooks."""
         told = {id for id, _ in self._journal.load(Kind.REPORTED)}
         records = [Record.from_document(*entry) for entry in self._journal.load(Kind.REGISTRATION)]
         for record in sorted(records, key=lambda record: record.at):
@@ -94,10 +94,10 @@ class Registry:
                 self._notify(record)
 
     def take(self, request: Request, now: datetime) -> Record:
-        """Take a request, or return what was taken under its reference.
+        """Accept a request, or return the earlier one with its reference.
 
         Raises:
-            Declined: it cannot be taken as things stand.
+            Declined: the current state does not permit it.
         """
         known = self.with_reference(request.collection, request.reference)
         if known is not None:
@@ -113,17 +113,17 @@ class Registry:
         return record
 
     def find(self, collection: Collection, id: str) -> Record | None:
-        """Look a request up by its id."""
+        """Return a request by id."""
         record = self._records.get(id)
         return record if record and record.request.collection is collection else None
 
     def with_reference(self, collection: Collection, reference: str) -> Record | None:
-        """Look a request up by the client's reference."""
+        """Return a request by the client's reference."""
         id = self._by_reference.get((collection, reference))
         return None if id is None else self._records[id]
 
     def all(self, collection: Collection | None) -> list[Record]:
-        """List what was taken, oldest first."""
+        """Return all requests, oldest first."""
         return [
             record
             for record in self._records.values()
@@ -131,7 +131,7 @@ class Registry:
         ]
 
     def offers(self, area_code: str | None, type: NumberType, limit: int) -> list[Offer]:
-        """List numbers that are not sold yet."""
+        """Return numbers on sale."""
         found: list[Offer] = []
         for offer in stock(area_code, type):
             if len(found) == limit:
@@ -141,7 +141,7 @@ class Registry:
         return found
 
     def _checked(self, request: Request, now: datetime) -> Request:
-        """Return the request with the legal name that decides it; raise Declined."""
+        """Return the request with the legal name that determines its outcome; raise Declined."""
         match request.collection:
             case Collection.BRANDS | Collection.CAMPAIGNS if request.amends is not None:
                 self._amendable(request, now)
@@ -189,7 +189,7 @@ class Registry:
         return bought
 
     def _assignment(self, bought: Record, now: datetime) -> Record | None:
-        """Return the assignment in force, or on its way; None if there is none."""
+        """Return the current or pending assignment; None if there is none."""
         last = [r for r in self._of(bought.id) if r.request.collection is not Collection.RELEASES]
         if not last or last[-1].request.collection is Collection.UNASSIGNMENTS:
             return None
@@ -208,7 +208,7 @@ class Registry:
             self._about[request.number].append(record.id)
 
     def _notify(self, record: Record) -> None:
-        """Tell the callback URL when it is decided; its word is `changed`, ask for the rest."""
+        """Schedule the webhook of the decision; it contains no status, which must be looked up."""
         event = f"{record.id}_{record.turn}"
         request = record.request
         decision = decision_of(request.collection, request.legal_name)

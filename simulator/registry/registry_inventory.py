@@ -1,8 +1,7 @@
-"""Numbers for sale: a fixed stock per area code, each sold once and never again.
+"""Numbers on sale: a fixed stock per area code, each sold at most once.
 
-They are those that the North American plan keeps for fiction, 555-0100 to 555-0199: valid telephone
-numbers that no vendor sells, so that a sandbox never has a number that somebody could buy in
-earnest. Their last four digits stand for no outcome.
+They are the numbers that the North American plan reserves for fiction, 555-0100 to 555-0199: valid
+telephone numbers that no vendor sells. Their last four digits have no row in the outcome table.
 """
 
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ STOCK = 100
 
 
 class NumberType(StrEnum):
-    """What kind of number is wanted."""
+    """Type of a number."""
 
     LOCAL = "LOCAL"
     TOLL_FREE = "TOLL_FREE"
@@ -22,7 +21,7 @@ class NumberType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One number for sale."""
+    """One number on sale."""
 
     number: str
     type: NumberType
@@ -71,7 +70,7 @@ _TOLL_FREE = ("800", "833", "844", "855", "866", "877", "888")
 
 
 def stock(area_code: str | None, type: NumberType) -> Iterator[Offer]:
-    """Go through the stock of an area code, or of all in turn; the order never changes."""
+    """Yield the stock of an area code, or of all in turn; the order never changes."""
     known = _TOLL_FREE if type is NumberType.TOLL_FREE else tuple(_PLACES)
     wanted = [code for code in known if area_code in (None, code)]
     for turn in range(STOCK):
@@ -81,6 +80,6 @@ def stock(area_code: str | None, type: NumberType) -> Iterator[Offer]:
 
 
 def find_offer(number: str) -> Offer | None:
-    """Return what is known of a number; None if it was never for sale."""
+    """Return the offer of a number; None if it was never on sale."""
     type = NumberType.TOLL_FREE if number[2:5] in _TOLL_FREE else NumberType.LOCAL
     return next((offer for offer in stock(number[2:5], type) if offer.number == number), None)

@@ -8,7 +8,7 @@ from simulator.messages.vocabulary import Code
 
 
 class Collection(StrEnum):
-    """What can be asked of the registry, as its paths call it."""
+    """Collections of the registry, as in its paths."""
 
     BRANDS = "brands"
     CAMPAIGNS = "campaigns"
@@ -19,7 +19,7 @@ class Collection(StrEnum):
 
 
 class Status(StrEnum):
-    """How far a request is."""
+    """Status of a request."""
 
     PENDING = "pending"
     DONE = "done"
@@ -64,11 +64,11 @@ _CAMPAIGN_REASONS = (
 
 
 def decision_of(collection: Collection, legal_name: str) -> Decision:
-    """Look a request up in the table, by the legal name of the brand it stands under."""
+    """Return the outcome of a request, by the legal name of its brand."""
     seconds = _SECONDS.get(collection, 0.0)
     if seconds and "SLOW" in legal_name:
         seconds = _SLOW_SECONDS
-    # CREJECT holds REJECT, and means something else.
+    # CREJECT contains REJECT but only rejects campaigns.
     if collection is Collection.BRANDS and "REJECT" in legal_name.replace("CREJECT", ""):
         return Decision(seconds, _BRAND_REASONS)
     if collection is Collection.CAMPAIGNS and "CREJECT" in legal_name:

@@ -1,4 +1,4 @@
-"""The registry's API, as an adapter sees it: hand in, look up, search numbers."""
+"""The registry's API for adapters: submit, look up, search numbers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class RegistryRoutes:
         self._registry = registry
 
     def routes(self, vendor: Sequence[Middleware], console: Sequence[Middleware]) -> list[Route]:
-        """List the routes, each behind what stands in front of its API."""
+        """Return the routes, each with the checks of its API."""
         gated = [
             ("/registry/numbers/available", self.available, "GET"),
             ("/registry/{collection}", self.take, "POST"),
@@ -49,7 +49,7 @@ class RegistryRoutes:
         ]
 
     async def take(self, http: HttpRequest) -> Response:
-        """Take one request; under a reference that is known, answer with what was taken."""
+        """Accept one request; a known reference returns the earlier one."""
         collection = _collection(http.path_params["collection"])
         fields = decode(await http.body())
         request, not_after = _request(collection, fields), _moment(fields, "notAfter")
@@ -63,7 +63,7 @@ class RegistryRoutes:
         return Json(_view(record, now), status_code=202)
 
     async def search(self, http: HttpRequest) -> Response:
-        """Tell what was taken under a reference; nothing means it never arrived."""
+        """Return the request with a reference; an empty list means that none was accepted."""
         reference = http.query_params.get("reference")
         if not reference:
             return problem(400, Code.MALFORMED, "reference is required")
@@ -72,7 +72,7 @@ class RegistryRoutes:
         return Json(listing([] if found is None else [_view(found, utc_now())]))
 
     async def show(self, http: HttpRequest) -> Response:
-        """Tell where one request stands."""
+        """Return the current state of one request."""
         collection = _collection(http.path_params["collection"])
         record = self._registry.find(collection, http.path_params["id"])
         if record is None:
@@ -80,7 +80,7 @@ class RegistryRoutes:
         return Json(_view(record, utc_now()))
 
     async def available(self, http: HttpRequest) -> Response:
-        """List numbers that can be bought."""
+        """List the numbers on sale."""
         area_code = http.query_params.get("areaCode")
         if area_code is not None and not _AREA_CODE.fullmatch(area_code):
             raise Malformed("areaCode must be three digits")
@@ -92,7 +92,7 @@ class RegistryRoutes:
         return Json(listing([_offer(o) for o in self._registry.offers(area_code, type, limit)]))
 
     async def everything(self, http: HttpRequest) -> Response:
-        """List all that was taken, for tests and demos."""
+        """List all accepted requests, for tests and demos."""
         named = http.query_params.get("collection")
         collection = None if named is None else _collection(named)
         now = utc_now()
@@ -124,7 +124,7 @@ def _request(collection: Collection, fields: Mapping[str, Any]) -> Request:
 
 
 def _name(fields: Mapping[str, Any]) -> str:
-    """Read the legal name; a sole proprietor has only the one that is displayed."""
+    """Parse the legal name; a sole proprietor has a display name only."""
     return optional_text(fields, "legalName") or required_text(fields, "displayName")
 
 

@@ -1,4 +1,4 @@
-"""Runs a step the way a worker does: within the interceptor that counts its failures."""
+"""Runs a step inside the interceptor that counts its failures, as a worker does."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -41,7 +41,7 @@ class _Innermost(ActivityInboundInterceptor):
 async def counted(
     database: Database, name: str, body: Callable[[Any], Awaitable[Any]], step: object
 ) -> Any:
-    """Run a step; return its result, or the error that Temporal is told."""
+    """Run a step; return its result, or the error that Temporal gets."""
     chain = CountedFailures(database).intercept_activity(_Innermost())
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, activity_type=name)
@@ -58,7 +58,7 @@ async def counted(
 
 
 class Counted(Harness):
-    """A stage whose steps run as a worker runs them."""
+    """A harness whose steps run inside the interceptor."""
 
     def __init__(self, database: Database, owner: Owner, provider: Scripted) -> None:
         provider.channels = frozenset(Channel)

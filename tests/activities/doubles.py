@@ -1,4 +1,4 @@
-"""A provider that does what it is told, and remembers what it was asked."""
+"""A scripted provider that records its calls."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from providers.ports.messages import (
 )
 
 OWN = "own"
-"""Stands for the provider's id of the very message that is asked about."""
+"""Placeholder for the provider's id of the requested message."""
 
 ACCEPTED = Accepted(provider_message_id=OWN)
 REFUSED = Refused(error_code=ErrorCode.PROVIDER_REFUSED, provider_code="30007", everywhere=False)
@@ -37,7 +37,7 @@ NO_TRUTH = Unanswered(reason="ConnectError")
 
 
 class Scripted:
-    """Answers from its script; the last line is repeated."""
+    """Returns scripted answers; the last one is repeated."""
 
     channels = frozenset({Channel.SMS})
     timeout = timedelta(seconds=2)
@@ -75,7 +75,7 @@ class Scripted:
         return answer
 
     async def called(self, times: int = 1) -> None:
-        """Wait until it was called so many times more."""
+        """Wait for so many further calls."""
         for _ in range(times):
             await self._calls.get()
 
@@ -95,7 +95,7 @@ class Scripted:
 
 
 def own_id(reference: str) -> str:
-    """Return what a provider of this kind calls the message of a reference."""
+    """Return this provider's id of the message with a reference."""
     return f"id-{reference}"
 
 
@@ -104,7 +104,7 @@ def _named(id: str, own: str) -> str:
 
 
 def report(status: ReportStatus, *, reference: str = "", event_id: str = "e1") -> Report:
-    """Return what a provider tells of a message."""
+    """Return a report of a provider."""
     return Report(
         event_id=event_id,
         reference=reference,

@@ -1,16 +1,18 @@
-"""A payment gateway of the test's own: it honours keys, loses answers on demand, and remembers."""
+"""A payment gateway for tests: idempotent by key, loses responses on demand, records calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import text, update
+from sqlmodel import col
 from temporalio.testing import ActivityEnvironment
 
 from activities.billing.payments import Payments
-from models.enums import Channel, ChargeState, DeliveryMode, PaymentStatus
+from models.enums import Channel, ChargeState, DeliveryMode, PaymentStatus, ReversalState
 from models.queries.billing.payment_events import ChargeEvent, PaymentKey, StoredEvent, take_event
+from models.queries.billing.payment_reversals import ReversalEvent
 from models.rules.billing.payments import PaymentAction
 from models.rules.messages.operations import UPGRADE
 from models.rules.messages.reference import PaymentReference
@@ -41,8 +43,10 @@ class Died(Exception):
 
 @dataclass
 class OwnGateway:
-    """Charges once per key. `answers` are given instead of the truth, one per call, while there
-    are any; a call that is answered LOST has had its effect all the same.
+    """Charges once per key.
+
+    `answers` replace the real responses, one per call, while there are any. A call answered LOST
+    has had its effect.
     """
 
     state: ChargeState = ChargeState.SUCCEEDED
@@ -56,9 +60,12 @@ class OwnGateway:
     refunds: dict[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     tells: tuple[int, str] | None = None
-    """Of every charge, instead of what was asked for."""
+    """Reported for every charge, instead of the requested amount."""
+    refuses_refunds: bool = False
+    returned: set[str] = field(default_factory=set)
+    """References whose money the gateway gave back by itself."""
     dies: str | None = None
-    """The moment at which the process ends, once: before or after which call."""
+    """When the process ends, once: before or after which call."""
 
     async def charge(self, request: ChargeRequest) -> ChargeAnswer:
         self._reachability("before charge")
@@ -99,6 +106,8 @@ class OwnGateway:
         assert not isinstance(answer, Charge)
         if isinstance(answer, NotProcessed | RefundRefused):
             return answer
+        if self.refuses_refunds:
+            return RefundRefused(provider_code="charge_disputed")
         assert self.states[charge_id.removeprefix("ch-")] is ChargeState.SUCCEEDED
         self.refunds[key] = charge_id
         self._reachability("after refund")
@@ -121,19 +130,32 @@ class OwnGateway:
 
 
 class PaymentHarness:
-    """One tenant's payments, the steps about them, and a gateway."""
+    """One tenant's payments, the steps on them, and a gateway."""
 
     def __init__(self, database: Database, owner: Owner, gateway: OwnGateway) -> None:
         self.database = database
         self.owner = owner
         self.gateway = gateway
+        self.mismatch_wait = timedelta(hours=1)
+        self.refund_wait = timedelta(hours=72)
         gateways = Gateways({DeliveryMode.SIMULATOR: gateway})
         self.payments = Payments(database, gateways, public_url="http://us/")
+
+    async def keep(self, payment_id: int, **columns: Any) -> None:
+        """Write columns of a payment's row, as if time had passed."""
+        async with self.database.transaction() as db:
+            await db.execute(
+                update(Payment)
+                .where(
+                    col(Payment.tenant_id) == self.owner.tenant_id, col(Payment.id) == payment_id
+                )
+                .values(**columns)
+            )
 
     async def order(
         self, *, units: int = 5, key: str | None = None, reference: str | None = None
     ) -> int:
-        """Write an order down; return its id."""
+        """Insert an upgrade; return its id."""
         now = datetime.now(UTC)
         async with self.database.transaction() as db:
             payment = Payment(
@@ -160,15 +182,21 @@ class PaymentHarness:
             return payment.id
 
     async def take(self, step: str, payment_id: int) -> PaymentProgress:
-        """Take one step by its name."""
+        """Run one step by name."""
         body = getattr(self.payments, step)
         progress: PaymentProgress = await ActivityEnvironment().run(
-            body, UpgradeStep(tenant_id=self.owner.tenant_id, payment_id=payment_id)
+            body,
+            UpgradeStep(
+                tenant_id=self.owner.tenant_id,
+                payment_id=payment_id,
+                mismatch_wait=self.mismatch_wait,
+                refund_wait=self.refund_wait,
+            ),
         )
         return progress
 
     async def carry(self, payment_id: int) -> PaymentStatus:
-        """Do what is due until that is nothing, as the workflow does without its waits."""
+        """Run due steps until none is left, as the workflow does, without its waits."""
         progress = await self.take("charge", payment_id)
         steps = {
             PaymentAction.CHARGE: "charge",
@@ -183,19 +211,53 @@ class PaymentHarness:
         raise AssertionError(f"no end: {progress}")
 
     async def tell(
-        self, payment_id: int, state: ChargeState, *, event_id: str | None = None
+        self,
+        payment_id: int,
+        state: ChargeState,
+        *,
+        event_id: str | None = None,
+        amount: tuple[int, str] = (10, "USD"),
     ) -> StoredEvent | None:
-        """Report something about a charge, as the webhook does."""
+        """Report a charge, as the webhook does."""
         key = PaymentKey(tenant_id=self.owner.tenant_id, payment_id=payment_id)
         event = ChargeEvent(
             event_id=event_id or unique("evt"),
             charge_id=f"ch-{await self.reference(payment_id)}",
             state=state,
-            amount_cents=10,
-            currency="USD",
+            amount_cents=amount[0],
+            currency=amount[1],
             provider_code=None,
             reported_at=datetime.now(UTC),
         )
+        return await self._take(key, event)
+
+    async def reverse(
+        self,
+        payment_id: int,
+        state: ReversalState,
+        *,
+        cents: int = 0,
+        currency: str = "USD",
+        at: datetime | None = None,
+        event_id: str | None = None,
+    ) -> StoredEvent | None:
+        """Report what became of a charge after it succeeded, as the webhook does."""
+        reference = str(await self.reference(payment_id))
+        event = ReversalEvent(
+            event_id=event_id or unique("evt"),
+            charge_id=f"ch-{reference}",
+            state=state,
+            refunded_cents=cents,
+            currency=currency,
+            reported_at=at or datetime.now(UTC),
+        )
+        return await self._take(
+            PaymentKey(tenant_id=self.owner.tenant_id, payment_id=payment_id), event
+        )
+
+    async def _take(
+        self, key: PaymentKey, event: ChargeEvent | ReversalEvent
+    ) -> StoredEvent | None:
         async with self.database.transaction() as db:
             return await take_event(
                 db,
@@ -207,7 +269,7 @@ class PaymentHarness:
             )
 
     async def reference(self, payment_id: int) -> PaymentReference:
-        """Return what a payment is called at the gateway."""
+        """Return the gateway's reference of a payment."""
         found = await self.rows(
             "SELECT t.public_id AS tenant, p.public_id AS payment"
             "  FROM payment p JOIN tenant t ON t.id = p.tenant_id"
@@ -217,7 +279,7 @@ class PaymentHarness:
         return PaymentReference(tenant=found[0].tenant, payment=found[0].payment)
 
     async def switch(self, *, active: bool) -> None:
-        """Switch the merchant on or off."""
+        """Activate or deactivate the merchant."""
         async with self.database.transaction() as db:
             await db.execute(
                 text("UPDATE merchant SET active = :active WHERE tenant_id = :t AND id = :m"),
@@ -225,7 +287,7 @@ class PaymentHarness:
             )
 
     async def outlive(self, payment_id: int) -> None:
-        """Let the last deadline for asking pass."""
+        """Let the last deadline of requests pass."""
         async with self.database.transaction() as db:
             await db.execute(
                 text("UPDATE payment SET deadline = :past WHERE tenant_id = :t AND id = :p"),
@@ -244,12 +306,20 @@ class PaymentHarness:
         return row
 
     async def alerts(self) -> list[tuple[str, int, bool]]:
-        """Return message, count and openness of every alert."""
+        """Return message, count and state of every alert."""
         found = await self.rows(
             "SELECT message, count, resolved_at IS NULL AS open FROM alert WHERE tenant_id = :t"
             " ORDER BY id"
         )
         return [(row.message, row.count, row.open) for row in found]
+
+    async def open_alerts(self) -> list[tuple[str, str, int]]:
+        """Return type, severity and count of every open alert, without failed payments."""
+        found = await self.rows(
+            "SELECT type, severity, count FROM alert WHERE tenant_id = :t"
+            " AND resolved_at IS NULL AND type <> 'PAYMENT_FAILED' ORDER BY id"
+        )
+        return [(row.type, row.severity, row.count) for row in found]
 
     async def rows(self, sql: str, payment_id: int = 0) -> Sequence[Any]:
         async with self.database.read() as db:
@@ -257,7 +327,7 @@ class PaymentHarness:
             return (await db.execute(text(sql), ids)).all()
 
     async def broken_laws(self) -> list[str]:
-        """Return in words how money and credits disagree, at any moment."""
+        """Return every inconsistency between payments and credits; must be empty at any time."""
         payments = await self.rows("SELECT * FROM payment WHERE tenant_id = :t")
         entries = await self.rows(
             "SELECT payment_id, kind, units FROM ledger_entry WHERE tenant_id = :t ORDER BY id"
@@ -275,10 +345,16 @@ class PaymentHarness:
         for payment in payments:
             reference = str(await self.reference(payment.id))
             taken = self.gateway.states.get(reference) is ChargeState.SUCCEEDED
-            back = f"{reference}-refund" in self.gateway.refunds
-            if payment.fulfilled_at is not None and (not taken or back):
+            back = (
+                f"{reference}-refund" in self.gateway.refunds or reference in self.gateway.returned
+            )
+            owed = payment.refund_stuck_at is not None
+            if payment.fulfilled_at is not None and payment.captured_cents is not None:
+                found.append(f"{reference}: credits for another amount")
+            ours = f"{reference}-refund" in self.gateway.refunds
+            if payment.fulfilled_at is not None and (not taken or ours):
                 found.append(f"{reference}: credits for no money")
             over = payment.completed_at is not None
-            if over and taken and payment.fulfilled_at is None and not back:
+            if over and taken and payment.fulfilled_at is None and not (back or owed):
                 found.append(f"{reference}: money for nothing ({payment.status})")
         return found

@@ -51,7 +51,7 @@ TO = "+18135551234"
 
 
 class Harness:
-    """What a test of an activity needs."""
+    """Everything that a test of an activity needs."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Harness:
         return settled.status, settled.completed
 
     async def crash(self, message_id: int, *, deadline_in: timedelta, provider: str) -> None:
-        """Commit a claim and die before the call had an outcome."""
+        """Commit a claim and crash before the call has an outcome."""
         now = datetime.now(UTC)
         ids = {"tenant_id": self.owner.tenant_id, "message_id": message_id}
         async with self.database.transaction() as db:
@@ -135,7 +135,7 @@ class Harness:
         id: str | None = None,
         **facts: Any,
     ) -> StoredReceipt | Mismatch:
-        """Store what a provider reports, as the webhook does."""
+        """Store a provider's report, as the webhook does."""
         tenant_id = self.owner.tenant_id if tenant_id is None else tenant_id
         own = id or own_id(await self.reference(message_id, attempt))
         receipt = NewReceipt(
@@ -153,11 +153,11 @@ class Harness:
         return await take_report(self.database, receipt, received or datetime.now(UTC))
 
     async def reference(self, message_id: int, attempt: int = 1) -> str:
-        """Return what an attempt is called at its provider."""
+        """Return the provider's reference of an attempt."""
         return await reference_of(self.database, self.owner.tenant_id, message_id, attempt)
 
     async def opt_out(self, db: WriteSession, contact: str = TO) -> None:
-        """Write an opt-out down in a transaction of the caller's, under the contact's lock."""
+        """Write an opt-out in the caller's transaction, under the contact's lock."""
         tenant, merchant = self.owner.tenant_id, self.owner.merchant_id
         await lock_contact(db, tenant, merchant, Channel.SMS, key_of(contact), shared=False)
         db.add(
@@ -194,7 +194,7 @@ class Harness:
         return found[0]
 
     async def units(self) -> tuple[int, int]:
-        """Return what is held of and used up by all sends of this tenant."""
+        """Return the held and used units of all sends of this tenant."""
         found = await self.rows(
             "SELECT sum(held)::int AS held, sum(used)::int AS used FROM allowance_month"
             " WHERE tenant_id = :t"

@@ -1,4 +1,4 @@
-"""What goes wrong in a step is told to Temporal by its type alone."""
+"""Errors of activities reach Temporal as their type only."""
 
 from datetime import timedelta
 
@@ -16,12 +16,12 @@ NUMBER = "+18135551234"
 
 
 class DriverError(Exception):
-    """An error that quotes what it was given, as a database driver does."""
+    """An error that quotes its input, as a database driver does."""
 
 
 @activity.defn
 async def quotes_a_number() -> None:
-    """Fail the way a database driver does."""
+    """Fail like a database driver."""
     try:
         raise KeyError(NUMBER)
     except KeyError as error:
@@ -30,17 +30,17 @@ async def quotes_a_number() -> None:
 
 @activity.defn
 async def says_so_on_purpose() -> None:
-    """Fail in words that were chosen."""
+    """Fail with a message that was chosen for Temporal."""
     raise ApplicationError("the queue is gone", type="QueueGone", non_retryable=True)
 
 
 @workflow.defn
 class Asking:
-    """Runs one step once."""
+    """Runs one activity once."""
 
     @workflow.run
     async def run(self, step: str) -> None:
-        """Ask."""
+        """Run the activity."""
         await workflow.execute_activity(
             step,
             start_to_close_timeout=timedelta(seconds=5),
@@ -49,7 +49,7 @@ class Asking:
 
 
 async def failure_of(client: Client, step: str) -> tuple[ApplicationError, str]:
-    """Return the failure of a step, and the whole history it stands in."""
+    """Return the failure of an activity, and the whole history with it."""
     queue = unique("privacy")
     async with Worker(
         client,

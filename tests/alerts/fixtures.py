@@ -1,4 +1,4 @@
-"""A merchant whose units move by the project's own functions, at a time the test sets."""
+"""A merchant whose units change through the project's own functions, at times the test sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from models.enums import Channel, MessageStatus
 from models.errors import InsufficientCredits
 from models.queries.alerts.threshold_alerts import Account, align, limits_changed, read_balances
 from models.queries.billing import payments
+from models.queries.billing.payment_rows import get_payment
 from models.queries.messages import settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage
 from models.rules.alerts.thresholds import Funds
@@ -53,7 +54,7 @@ class MerchantFixture:
         return outcome.message_id if isinstance(outcome, AcceptedMessage) else None
 
     async def refuse(self, units: int) -> None:
-        """Send what credits do not cover, by the service that routes call."""
+        """Send what credits do not cover, through the service that routes call."""
         message = new_message(self.owner, units=units, accepted_at=self.now)
         scope = LockScope(self.owner.tenant_id, self.owner.merchant_id, "test")
         with pytest.raises(InsufficientCredits):
@@ -71,7 +72,7 @@ class MerchantFixture:
             )
 
     async def end(self, message_id: int, captured: int) -> None:
-        """End a send with so many of its units used."""
+        """End a send with so many of its units captured."""
         async with self.database.transaction() as db:
             await claim_once(db, self.owner.tenant_id, message_id, self.now)
             message = await settlement_facts.lock_for_settlement(
@@ -87,21 +88,21 @@ class MerchantFixture:
             await settlement.end_message(db, message, end, self.now)
 
     async def use(self, units: int) -> None:
-        """Accept a send and end it, all units used."""
+        """Accept a send and end it with all units captured."""
         message_id = await self.accept(units)
         assert message_id is not None
         await self.end(message_id, units)
 
     async def buy(self, units: int) -> None:
-        """Add credits, as an upgrade does whose money was taken."""
+        """Add credits, as a paid upgrade does."""
         owner = self.owner
         async with self.database.transaction() as db:
             bought = await make_paid(db, owner.tenant_id, owner.merchant_id, units, fulfilled=False)
-            payment = await payments.get_payment(db, owner.tenant_id, bought, locked=True)
+            payment = await get_payment(db, owner.tenant_id, bought, locked=True)
             assert await payments.grant(db, payment, self.now)
 
     async def limit(self, units: int) -> None:
-        """Change the allowance, as writing the merchant does."""
+        """Change the allowance, as an upsert of the merchant does."""
         async with self.database.transaction() as db:
             await db.execute(
                 text("UPDATE merchant SET sms_limit = :n WHERE tenant_id = :t AND id = :m"),
@@ -115,7 +116,7 @@ class MerchantFixture:
             )
 
     async def watch(self) -> bool:
-        """Let the watcher look at this merchant alone."""
+        """Run the watcher for this merchant alone."""
         async with self.database.transaction() as db:
             return await align(db, self.account, self.now)
 
@@ -125,11 +126,11 @@ class MerchantFixture:
         return balances.funds
 
     async def open(self) -> list[Warned]:
-        """Return what is warned of."""
+        """Return the open alerts."""
         return [_warned(row) for row in await self.alerts() if row.resolved_at is None]
 
     async def resolved(self) -> list[Warned]:
-        """Return what was warned of."""
+        """Return the resolved alerts."""
         return [_warned(row) for row in await self.alerts() if row.resolved_at is not None]
 
     async def alerts(self) -> Sequence[Any]:

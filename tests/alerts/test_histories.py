@@ -1,4 +1,6 @@
-"""Random lives of a merchant: after every move the open alerts are those a plain model expects."""
+"""Random histories of a merchant: after every step the open alerts equal those of a simple
+model.
+"""
 
 import asyncio
 from collections import Counter
@@ -15,7 +17,7 @@ from models.session import Database
 from tests.alerts.fixtures import MerchantFixture
 
 AT_ONCE = 5
-"""Histories that run side by side, so that they wait for each other's disk."""
+"""Histories that run concurrently, to share waits for the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """End one of the messages under way, a share of it used."""
+    """End one of the open messages with a share of it captured."""
 
     which: int
     share: float
@@ -71,7 +73,7 @@ MOVES: st.SearchStrategy[Move] = st.one_of(
 
 @dataclass
 class Model:
-    """What is expected to be open, with counts, and everything that was ever raised."""
+    """The alerts expected to be open, with counts, and all that were ever raised."""
 
     open: dict[Key, int] = field(default_factory=dict)
     raised: Counter[Key] = field(default_factory=Counter)
@@ -82,14 +84,14 @@ class Model:
         self.open[key] = self.open.get(key, 0) + 1
 
     def level(self, key: Key, holds: bool) -> None:
-        """Open exactly while it holds."""
+        """Open exactly while the condition holds."""
         if holds and key not in self.open:
             self._raise(key)
         if not holds:
             self.open.pop(key, None)
 
     def edge(self, key: Key, before: bool, after: bool) -> None:
-        """Raised when it begins to hold; it ends elsewhere."""
+        """Raised when the condition becomes true; resolved elsewhere."""
         if after and not before:
             self._raise(key)
 
@@ -107,7 +109,7 @@ def exhausted(funds: Funds) -> bool:
 
 
 def below_enough(funds: Funds) -> bool:
-    """Whether low credits stay so."""
+    """Whether credits are still low."""
     assert funds.upgrade is not None
     return 100 * funds.available < 15 * funds.upgrade
 
@@ -118,7 +120,7 @@ EXHAUSTED = (AlertType.CREDITS_EXHAUSTED, 0)
 
 
 def expect(model: Model, move: Move, before: Funds, after: Funds) -> None:
-    """Say what a move does to the alerts."""
+    """Apply a step to the model."""
     match move:
         case End():
             model.edge(EXHAUSTED, exhausted(before), exhausted(after))
@@ -165,7 +167,8 @@ async def live(database: Database, moves: list[Move]) -> None:
     for move in moves:
         if isinstance(move, NextMonth):
             merchant_fixture.now += timedelta(days=31)
-            # The warnings of the old month end when somebody looks: that is not told apart here.
+            # Alerts of the previous month are resolved by the watcher; the model does not
+            # distinguish that.
             await merchant_fixture.watch()
             for key in USED.values():
                 model.open.pop(key, None)

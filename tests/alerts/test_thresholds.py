@@ -224,7 +224,7 @@ async def test_a_raised_limit_and_captures_at_once_leave_no_warning_that_is_untr
 async def test_moves_of_one_merchant_at_once_never_lock_each_other_out(
     database: Database,
 ) -> None:
-    """A deadlock would raise out of one of these."""
+    """A deadlock would raise in one of these."""
     merchant_fixture = await MerchantFixture.open_up(database, limit=20)
     await merchant_fixture.buy(20)
 

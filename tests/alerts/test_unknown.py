@@ -1,4 +1,4 @@
-"""What nobody knows the truth about is warned of, until the truth is known or a day has passed."""
+"""Messages with unknown outcome raise an alert until the outcome is known or a day has passed."""
 
 import pytest
 from sqlalchemy import text
@@ -22,7 +22,7 @@ async def open_alerts(harness: Harness) -> list[tuple[str, str, int, int]]:
 
 
 async def lost(harness: Harness) -> int:
-    """Send a message whose answer is lost, and give up looking for it."""
+    """Send a message whose answer is lost, and end its reconciliation."""
     message_id = await harness.accept()
     await harness.dispatch(message_id)
     await harness.settle(message_id, Ending.GIVEN_UP)
@@ -31,7 +31,7 @@ async def lost(harness: Harness) -> int:
 
 
 async def told(harness: Harness, message_id: int, event: str = "e") -> None:
-    """Let the late report come, and have it applied."""
+    """Store the late report and apply it."""
     await harness.tell(message_id, ReportStatus.DELIVERED, event_id=f"{event}-{message_id}")
     await harness.settle(message_id, Ending.REPORTED)
     assert await harness.status(message_id) is MessageStatus.DELIVERED

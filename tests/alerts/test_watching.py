@@ -1,4 +1,4 @@
-"""A turn of the watcher: what is over is resolved, what nobody raised is raised."""
+"""A turn of the watcher: resolves alerts without a cause, and raises missing ones."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ BEGINNING = WatchStep()
 
 @pytest.fixture(scope="module")
 async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
-    """A database in which no other test's rows are found; a turn looks at all tenants."""
+    """A database of its own: a turn processes all tenants."""
     url = make_database(postgres, unique("watch").replace("-", "_"))
     database = Database(async_url(url), pool_size=10, contact_keys=CONTACT_KEYS)
     yield database
@@ -48,7 +48,7 @@ async def attempt(
     ago: timedelta = timedelta(0),
     lost: bool = False,
 ) -> None:
-    """Write down what came of calls to a provider, as a dispatch does."""
+    """Write attempts with these outcomes, as a dispatch does."""
     at = datetime.now(UTC) - ago
     message_id = await make_message(merchant_fixture.database, new_message(merchant_fixture.owner))
     async with merchant_fixture.database.transaction() as db:
@@ -70,7 +70,7 @@ async def attempt(
 
 
 async def warn(merchant_fixture: MerchantFixture, type: AlertType, at: datetime) -> None:
-    """Raise something as of then."""
+    """Raise an alert at a given time."""
     async with merchant_fixture.database.transaction() as db:
         await raise_alert(
             db,

@@ -1,4 +1,4 @@
-"""Calls as they are after they were made."""
+"""Calls in their final state."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ async def make_call(
     provider_id: str | None = "call-1",
     **facts: Any,
 ) -> int:
-    """Add a call of 70 seconds, told state by state; return the id it is shown by."""
+    """Add a call of 70 seconds with its reports; return its public id."""
     merchant = await make_merchant(database, gym.tenant_id, f"m-{datetime.now(UTC).timestamp()}")
     call = await make_message(
         database,

@@ -1,4 +1,4 @@
-"""The API over real Postgres, with a double where sends are accepted."""
+"""The API on a real Postgres, with a double of the service that accepts sends."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
@@ -37,7 +37,7 @@ from tests.registration.harness import ScriptedRegistry
 
 @pytest.fixture(scope="session")
 def settings(database_url: str) -> Settings:
-    """Settings of an installation whose rate limit is out of the way."""
+    """Settings with a rate limit that no test reaches."""
     return Settings(
         database_url=SecretStr(database_url),
         public_url="https://sms.gym.test/",
@@ -58,7 +58,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 def sending(app: FastAPI) -> Iterator[FakeSending]:
-    """Accepts sends in place of the real thing."""
+    """A double that accepts sends."""
     double = FakeSending()
     with restored(app):
         put_in(app, "messages", sending=double)
@@ -67,19 +67,19 @@ def sending(app: FastAPI) -> Iterator[FakeSending]:
 
 @pytest.fixture
 def starter() -> FakeStarter:
-    """Where started workflows are written down."""
+    """Records started workflows."""
     return FakeStarter()
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """What time it is for the real sending."""
+    """The clock of the real services."""
     return Clock()
 
 
 @pytest.fixture
 def recording_provider() -> FakeRecordingProvider:
-    """Whoever keeps recordings."""
+    """A double of the provider of recordings."""
     return FakeRecordingProvider()
 
 
@@ -91,7 +91,7 @@ def harness(
     clock: Clock,
     recording_provider: FakeRecordingProvider,
 ) -> Iterator[None]:
-    """The real services, of which only Temporal, the vendor and the clock are doubles."""
+    """The real services with doubles of Temporal, the vendor and the clock only."""
     links = UnsubscribeLinks("http://api.test", "only-for-tests-too")
     sending = Sending(
         database,
@@ -115,7 +115,7 @@ def harness(
 
 @pytest.fixture
 def registry() -> ScriptedRegistry:
-    """A registry that has two numbers for sale."""
+    """A registry with two numbers on sale."""
     return ScriptedRegistry(offers=OFFERS)
 
 
@@ -123,9 +123,9 @@ def registry() -> ScriptedRegistry:
 def registrations(
     app: FastAPI, database: Database, registry: ScriptedRegistry, clock: Clock
 ) -> Iterator[FakeRegistrationStarter]:
-    """The real services of messaging, of which only Temporal, the registry and the clock are not.
+    """The real registration services with doubles of Temporal, the registry and the clock only.
 
-    Returns where started stories are written down.
+    Returns the recorder of started workflows.
     """
     starter = FakeRegistrationStarter()
     registries = Registries([registry], {DeliveryMode.SIMULATOR: registry.name})
@@ -156,7 +156,7 @@ async def registrar(
 
 @pytest.fixture
 async def gym(integrator: Integrator, database: Database, harness: None) -> Integrator:
-    """An integrator with the guide's merchant and senders, in front of the real services."""
+    """An integrator with the guide's merchant and senders, on the real services."""
     await make_senders(database, integrator.tenant_id)
     assert (await integrator.post("/merchants", GYM)).status_code == 200
     return integrator
@@ -164,7 +164,7 @@ async def gym(integrator: Integrator, database: Database, harness: None) -> Inte
 
 @pytest.fixture(scope="session")
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody without credentials."""
+    """A client without credentials."""
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
         yield client
@@ -172,7 +172,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def integrator(database: Database, client: httpx.AsyncClient) -> Integrator:
-    """A tenant of this test's own."""
+    """A tenant of this test."""
     return await make_integrator(database, client)
 
 
@@ -186,7 +186,7 @@ async def stranger(database: Database, client: httpx.AsyncClient) -> Integrator:
 def merchant_key(
     database: Database, client: httpx.AsyncClient
 ) -> Callable[[int, int], Awaitable[Integrator]]:
-    """Makes a key that belongs to one merchant of a tenant."""
+    """Creates a key of one merchant of a tenant."""
 
     async def make(tenant_id: int, merchant_id: int) -> Integrator:
         return await make_integrator(database, client, tenant_id, merchant_id)
@@ -196,6 +196,6 @@ def merchant_key(
 
 @pytest.fixture(scope="session")
 def server(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A process of its own that serves the API, on the database of the tests."""
+    """A separate process that serves the API on the tests' database."""
     with serving(database_url, tmp_path_factory.mktemp("api")) as server:
         yield server

@@ -1,4 +1,4 @@
-"""Doubles in place of services: put into a running application's container, and taken out again."""
+"""Replaces services in a running application's container by doubles, and restores them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ def services_of(app: FastAPI) -> Services:
 
 
 def put_in(app: FastAPI, domain: str, **doubles: Any) -> None:
-    """Serve these in place of a domain's services of the same names."""
+    """Replace services of a domain by these, by name."""
     services = services_of(app)
     changed = replace(getattr(services, domain), **doubles)
     app.state.services = replace(services, **{domain: changed})
@@ -25,7 +25,7 @@ def put_in(app: FastAPI, domain: str, **doubles: Any) -> None:
 
 @contextmanager
 def restored(app: FastAPI) -> Iterator[None]:
-    """Take out whatever is put in meanwhile."""
+    """Restore the services that are replaced in the block."""
     real = services_of(app)
     try:
         yield

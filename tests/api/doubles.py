@@ -1,4 +1,4 @@
-"""Stand-ins for what the API hands work to."""
+"""Doubles of the dependencies of routes."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ Order = V1OmniSmsSendRequest | V1OmniVoiceSendRequest | V1OmniEmailSendRequest |
 
 @dataclass
 class FakeSending:
-    """Accepts everything, and remembers what it was asked."""
+    """Accepts everything, and records its calls."""
 
     orders: list[Order] = field(default_factory=list)
     requests: list[IdempotentRequest] = field(default_factory=list)
@@ -72,34 +72,34 @@ class FakeSending:
 
 
 class FakeStarter(WorkflowStarter):
-    """Starts nothing, and remembers what it was told."""
+    """Starts nothing, and records its calls."""
 
     def __init__(self) -> None:
         self.started: list[SendStart] = []
         self.row_changed: list[tuple[str, SendSignal]] = []
 
     async def start(self, send: SendStart) -> None:
-        """Remember a start."""
+        """Record a start."""
         self.started.append(send)
 
     async def wake(self, workflow_id: str, news: SendSignal) -> None:
-        """Remember a signal."""
+        """Record a signal."""
         self.row_changed.append((workflow_id, news))
 
 
 class FakeUpgradeStarter(UpgradeStarter):
-    """Starts nothing, and remembers what it was told."""
+    """Starts nothing, and records its calls."""
 
     def __init__(self) -> None:
         self.started: list[UpgradeStart] = []
         self.row_changed: list[str] = []
 
     async def start(self, upgrade: UpgradeStart) -> None:
-        """Remember a start."""
+        """Record a start."""
         self.started.append(upgrade)
 
     async def wake(self, workflow_id: str) -> None:
-        """Remember a signal."""
+        """Record a signal."""
         self.row_changed.append(workflow_id)
 
 
@@ -110,13 +110,13 @@ class Clock:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __call__(self) -> datetime:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
 @dataclass
 class FakeRecordingProvider:
-    """A provider that has one recording, and knows one reference."""
+    """A provider with one recording and one known reference."""
 
     id: str = "call-1"
     content: bytes = b"RIFF\x00WAVE"
@@ -125,11 +125,11 @@ class FakeRecordingProvider:
     asked: list[str] = field(default_factory=list)
 
     async def look_up(self, reference: str) -> LookUp:
-        """Tell the id of a call."""
+        """Return the id of a call."""
         return Found(provider_message_id=self.id) if reference == self.reference else NotFound()
 
     async def recording(self, provider_message_id: str) -> Playback:
-        """Play it back."""
+        """Return the recording."""
         self.asked.append(provider_message_id)
         if self.answer is not None:
             return self.answer

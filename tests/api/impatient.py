@@ -1,4 +1,4 @@
-"""`hexavox api` with the limits given as JSON on the command line: nobody waits 30 s in a test."""
+"""`hexavox api` with limits given as JSON on the command line, so that tests need not wait 30 s."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""An integrator as the API sees one: a key, a secret and an HTTP client."""
+"""An integrator: a key, a secret and an HTTP client."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,7 +62,7 @@ DIRECT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Integrator:
-    """One pair of key and secret in use."""
+    """A key and its secret in use."""
 
     client: httpx.AsyncClient
     tenant_id: int
@@ -71,11 +71,11 @@ class Integrator:
     headers: dict[str, str]
 
     async def get(self, path: str, **query: str) -> httpx.Response:
-        """Read something."""
+        """Send a GET."""
         return await self.client.get(f"/api/v1{path}", params=query, headers=self.headers)
 
     async def post(self, path: str, body: Any, key: str | None = None) -> httpx.Response:
-        """Write something, with an Idempotency-Key or without."""
+        """Send a POST, with or without an Idempotency-Key."""
         extra = {} if key is None else {"Idempotency-Key": key}
         return await self.client.post(
             f"/api/v1{path}", json=body, headers={**self.headers, **extra}
@@ -84,7 +84,7 @@ class Integrator:
     async def send_raw(
         self, path: str, body: bytes, content_type: str | None = "application/json"
     ) -> httpx.Response:
-        """Write bytes that may be anything."""
+        """Send arbitrary bytes."""
         extra = {} if content_type is None else {"Content-Type": content_type}
         return await self.client.post(
             f"/api/v1{path}", content=body, headers={**self.headers, **extra}
@@ -92,7 +92,7 @@ class Integrator:
 
 
 async def make_tenant(database: Database, *, custom_prices: bool = True) -> int:
-    """Add a tenant nobody else in the tests knows; it may buy credits at any price."""
+    """Add a tenant of this test; it may buy credits at any price."""
     async with database.transaction() as db:
         tenant = Tenant(
             name=f"tenant-{uuid4().hex}",
@@ -112,7 +112,7 @@ async def make_integrator(
     tenant_id: int | None = None,
     merchant_id: int | None = None,
 ) -> Integrator:
-    """Add a key, of a tenant or of one of its merchants, and take it into use."""
+    """Add a key of a tenant or one of its merchants, and use it."""
     tenant_id = tenant_id or await make_tenant(database)
     public_id = await shown(database, "tenant", tenant_id)
     pair = new_credentials()
@@ -133,7 +133,7 @@ async def make_integrator(
 
 
 async def make_merchant(database: Database, tenant_id: int, name: str = "gym-a") -> int:
-    """Add a merchant behind the API's back."""
+    """Insert a merchant directly."""
     async with database.transaction() as db:
         merchant = Merchant(
             tenant_id=tenant_id,
@@ -154,7 +154,7 @@ async def make_merchant(database: Database, tenant_id: int, name: str = "gym-a")
 
 
 async def make_message(database: Database, tenant_id: int, merchant_id: int, **facts: Any) -> int:
-    """Add a message behind the API's back."""
+    """Insert a message directly."""
     at = facts.get("accepted_at", _now())
     async with database.transaction() as db:
         message = Message(

@@ -1,4 +1,4 @@
-"""A client that writes bytes to a socket and reads what comes back, and servers to speak to."""
+"""A client that writes bytes to a socket and reads the response, and servers for it."""
 
 import json
 import os
@@ -19,12 +19,12 @@ from tests.contacts import CONTACT_KEY_FILE
 from tests.stack import ROOT, free_port
 
 PATIENCE = 20.0
-"""Seconds that a server has for anything at all; the machine may be busy."""
+"""Timeout in seconds for any server action; the machine may be busy."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One response as it came over the wire."""
+    """One response as raw data."""
 
     status: int
     headers: dict[str, str]
@@ -32,7 +32,7 @@ class Answer:
 
     @property
     def problem(self) -> tuple[int, str]:
-        """Status and code of a problem, which must be whole and carry its id."""
+        """Status and code of a problem, which must be complete and have its id."""
         assert self.headers["content-type"] == "application/problem+json", self
         document = self.json()
         assert document["requestId"] == self.headers["x-request-id"]
@@ -65,7 +65,7 @@ class Client:
         self.wire.close()
 
     def send(self, *pieces: bytes, pause: float = 0) -> None:
-        """Write pieces one after the other; a server that closed meanwhile is no error."""
+        """Write pieces one after the other; a connection closed by the server is no error."""
         try:
             for piece in pieces:
                 self.wire.sendall(piece)
@@ -75,7 +75,7 @@ class Client:
             pass
 
     def answer(self, *, head: bool = False) -> Answer:
-        """Read one response; `head`: it has no body whatever its headers say."""
+        """Read one response; `head`: it has no body whatever its headers state."""
         while b"\r\n\r\n" not in self.left:
             self._more()
         start, _, self.left = self.left.partition(b"\r\n\r\n")
@@ -91,19 +91,19 @@ class Client:
         return Answer(int(first.split()[1]), headers, body)
 
     def reset(self) -> None:
-        """Leave as a process that dies does: the server gets RST."""
+        """Disconnect like a killed process: the server gets RST."""
         self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.wire.close()
 
     def is_closed(self) -> bool:
-        """Wait until the server ends the connection, and tell whether it said nothing more."""
+        """Wait until the server closes the connection; return whether nothing more was received."""
         try:
             return not self.left and self.wire.recv(65536) == b""
         except ConnectionResetError:
             return True
 
     def rest(self) -> bytes:
-        """Read until the server ends the connection."""
+        """Read until the server closes the connection."""
         try:
             while data := self.wire.recv(65536):
                 self.left += data
@@ -130,11 +130,11 @@ class Server:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def connect(self, source: str = "127.0.0.1") -> Client:
-        """Open a connection; it is opened when the client is entered."""
+        """Return a connection; it is opened when the client is entered."""
         return Client(self.port, source=source)
 
     def ask(self, *pieces: bytes, head: bool = False, pause: float = 0) -> Answer:
-        """Send pieces over a connection of their own and return the first answer."""
+        """Send pieces over a new connection and return the first response."""
         with self.connect() as client:
             client.send(*pieces, pause=pause)
             return client.answer(head=head)
@@ -149,7 +149,7 @@ def serving(
 ) -> Iterator[Server]:
     """Run `hexavox api`; settings are environment variables without their prefix.
 
-    With `limits`, fields of ClientLimits that are no settings, it is `tests.api.impatient`.
+    With `limits`, fields of ClientLimits that are not settings, it runs `tests.api.impatient`.
     """
     port, log = free_port(), folder / "api.log"
     env = {

@@ -1,4 +1,4 @@
-"""A merchant on its way to being registered, as the API sees it; what the registry says is told."""
+"""A merchant during registration, through the API; decisions of the registry are scripted."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -36,28 +36,28 @@ _SENDERS = {
     "FAILED": _GONE,
     "RELEASED": _GONE,
 }
-"""What becomes of the numbers to send from, as the registry decides."""
+"""Status of the sender numbers for each decision of the registry."""
 
 
 class FakeRegistrationStarter(RegistrationStarter):
-    """Starts nothing, and remembers what it was told."""
+    """Starts nothing, and records its calls."""
 
     def __init__(self) -> None:
         self.started: list[tuple[RegistrationStart, bool]] = []
         self.row_changed: list[str] = []
 
     async def start(self, registration: RegistrationStart, *, fresh: bool) -> None:
-        """Remember a start."""
+        """Record a start."""
         self.started.append((registration, fresh))
 
     async def wake(self, workflow_id: str) -> None:
-        """Remember a signal."""
+        """Record a signal."""
         self.row_changed.append(workflow_id)
 
 
 @dataclass(frozen=True)
 class Registrar:
-    """One integrator and the messaging of one merchant."""
+    """One integrator and the registrations of one merchant."""
 
     integrator: Integrator
     database: Database
@@ -65,7 +65,7 @@ class Registrar:
 
     @property
     def path(self) -> str:
-        """Where it all is."""
+        """Base path of the routes."""
         return f"/merchants/{self.merchant}/messaging"
 
     async def get(self, what: str, **query: str) -> httpx.Response:
@@ -75,11 +75,11 @@ class Registrar:
         return await self.integrator.post(f"{self.path}/{what}", body, key)
 
     async def brand(self, key: str | None = None, **changed: Any) -> httpx.Response:
-        """Write the brand, changed as told; None leaves a field out."""
+        """Write the brand with changes; None omits a field."""
         return await self.post("brand", _without_none({**BRAND, **changed}), key)
 
     async def campaign(self, key: str | None = None, **changed: Any) -> httpx.Response:
-        """Write a campaign, changed as told; None leaves a field out."""
+        """Write a campaign with changes; None omits a field."""
         return await self.post("campaigns", _without_none({**CAMPAIGN, **changed}), key)
 
     async def buy(self, number: str, key: str | None = None) -> httpx.Response:
@@ -97,7 +97,7 @@ class Registrar:
         )
 
     async def stands(self, what: str, state: str, reasons: str = "[]") -> None:
-        """Have the tenant's rows of a kind stand as the registry may have decided."""
+        """Set the state of the tenant's rows of a kind, as the registry's decision would."""
         values = {"state": state, "tenant": self.integrator.tenant_id}
         if ":reasons" in _STATES[what]:
             values["reasons"] = reasons
@@ -107,7 +107,7 @@ class Registrar:
                 await db.execute(text(_SENDERS[state]), {"tenant": self.integrator.tenant_id})
 
     async def approved(self) -> str:
-        """Register brand and campaign, and have both approved; return the campaign's id."""
+        """Register brand and campaign and approve both; return the campaign's id."""
         await self.brand()
         await self.stands("brand", "APPROVED")
         campaign_id: str = (await self.campaign()).json()["campaignId"]
@@ -115,21 +115,21 @@ class Registrar:
         return campaign_id
 
     async def bought(self) -> str:
-        """Buy a number nobody else in the tests has, and have it sold to us; return it."""
+        """Buy a number of this test and complete the purchase; return it."""
         number = f"+18132{self.integrator.tenant_id % 10**6:06d}"
         assert (await self.buy(number)).status_code == 200
         await self.stands("number", "ACTIVE")
         return number
 
     async def holds(self, number: str) -> bool:
-        """Say whether a number is the tenant's, bought or about to be."""
+        """Return whether the tenant has the number or is buying it."""
         async with self.database.read() as db:
             statement = text("SELECT 1 FROM sender_number WHERE number = :n AND tenant_id = :t")
             values = {"n": number, "t": self.integrator.tenant_id}
             return await db.scalar(statement, values) is not None
 
     async def rows(self) -> list[Any]:
-        """Return everything that a request of messaging could change."""
+        """Return everything that a registration request could change."""
         tables = ("brand", "campaign", "messaging_number", "sender_number", "idempotency_record")
         found: list[Any] = []
         async with self.database.read() as db:

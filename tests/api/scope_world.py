@@ -1,4 +1,4 @@
-"""Makes one of everything for gym-a, so that others can be seen not to reach it."""
+"""Creates one of everything for gym-a, to test that other callers cannot access it."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -32,7 +32,7 @@ from tests.shown_ids import shown
 
 
 async def merchant_of(tenant: Integrator, database: Database, name: str) -> int:
-    """Make a merchant by the API; return the id of its row."""
+    """Create a merchant through the API; return the id of its row."""
     await _posted(tenant, "/merchants", {**GYM, "merchantId": name, "displayName": name})
     statement = select(col(Merchant.id)).where(
         col(Merchant.tenant_id) == tenant.tenant_id, col(Merchant.external_id) == name
@@ -42,17 +42,22 @@ async def merchant_of(tenant: Integrator, database: Database, name: str) -> int:
 
 
 async def asked_for(tenant: Integrator) -> dict[str, str]:
-    """Ask for what the API makes; return the ids."""
+    """Create everything that the API can create; return the ids."""
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     order = {**SMS, "message": "Cycling class at ten", "sendAt": tomorrow}
     message = await _posted(tenant, "/messages/sms", order)
     await _posted(tenant, "/consents", CONSENT)
-    await _posted(tenant, "/billing/upgrade", {**UPGRADE, "merchantId": OWNER, "referenceId": "1"})
+    order = {**UPGRADE, "merchantId": OWNER, "referenceId": "1"}
+    payment = await _posted(tenant, "/billing/upgrade", order)
     provisioning = await tenant.get("/voice/provisioning", merchantId=OWNER)
     username: str = provisioning.json()["sip"]["username"]
     presence = {**PRESENCE, "merchantId": OWNER, "username": username}
     await _posted(tenant, "/voice/provisioning/presence", presence)
-    return {"message": message["messageId"], "username": username}
+    return {
+        "message": message["messageId"],
+        "payment": payment["paymentId"],
+        "username": username,
+    }
 
 
 async def registered(tenant: Integrator, database: Database) -> dict[str, str]:
@@ -70,7 +75,7 @@ async def registered(tenant: Integrator, database: Database) -> dict[str, str]:
 
 
 async def recorded_call(database: Database, tenant_id: int, merchant_id: int) -> int:
-    """Add a call that was recorded; return the id it is shown by."""
+    """Add a recorded call; return its public id."""
     call = await make_message(
         database,
         tenant_id,
@@ -107,7 +112,7 @@ async def recorded_call(database: Database, tenant_id: int, merchant_id: int) ->
 
 
 async def told(database: Database, tenant_id: int, merchant_id: int) -> None:
-    """Add a text of a recipient to gym-a, and a warning to it."""
+    """Add an inbound text and an alert of gym-a."""
     now = datetime.now(UTC)
     text = InboundMessage(
         tenant_id=tenant_id,
@@ -137,7 +142,7 @@ async def told(database: Database, tenant_id: int, merchant_id: int) -> None:
 
 
 async def used(database: Database, tenant_id: int, merchant_id: int) -> None:
-    """Add a message that was used yesterday."""
+    """Add a message with usage of yesterday."""
     yesterday = datetime.now(UTC) - timedelta(days=1)
     message = await make_message(database, tenant_id, merchant_id, accepted_at=yesterday)
     owner = Owner(

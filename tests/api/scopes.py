@@ -1,4 +1,4 @@
-"""Two merchants of one tenant and two of others, and how each public route is called by them."""
+"""Two merchants of one tenant and two of others, and how each calls each public route."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,13 +18,14 @@ Route: TypeAlias = tuple[str, str]
 
 OWNER, SIBLING = "gym-a", "gym-b"
 MERCHANT = "<merchant>"
-"""In a recipe: the merchant that is asked for."""
+"""Placeholder in a recipe for the requested merchant."""
 
 PRIVATE: Final = ("+18135551234", "Main Street", "member@example.com", "Cycling class at ten")
-"""Of gym-a; shown to nobody else."""
+"""Values of gym-a that no other caller may see."""
 
 _NOT_THERE = (404, "MERCHANT_NOT_FOUND")
 _NO_MESSAGE = (404, "MESSAGE_NOT_FOUND")
+_NO_PAYMENT = (404, "PAYMENT_NOT_FOUND")
 _NO_RIGHT = (403, "FORBIDDEN")
 
 Shown: TypeAlias = Callable[[httpx.Response], list[Any]]
@@ -55,12 +56,12 @@ def _gym_a(response: httpx.Response) -> list[Any]:
 class Recipe:
     """How a route is called for gym-a's data.
 
-    `shows` makes a route a list; `optional` says that it may be asked for no merchant, with
-    `tenants_name_one` only by a merchant's key. `refused` is the answer to whoever may not see the
-    merchant, `under_own_name` the answer to who asks for gym-a's object in the name of a merchant
-    of its own; None: it acts on its own data. `reached` is the status for whoever may do it; that
-    is a merchant's key, or where only the tenant may, or need not keep to a price list, the
-    tenant's (`by_the_tenant`).
+    `shows` marks a list; `optional` means that the merchant may be omitted, with `tenants_name_one`
+    only by a merchant-scoped key. `refused` is the response to callers without access to the
+    merchant. `under_own_name` is the response to a caller that requests gym-a's object under its
+    own merchant; None: it acts on its own data. `reached` is the status for a caller with access: a
+    merchant-scoped key, or the tenant's key where a merchant-scoped one may not or is bound to the
+    price list (`by_the_tenant`).
     """
 
     query: dict[str, str] = field(default_factory=dict)
@@ -138,6 +139,7 @@ def recipes() -> dict[Route, Recipe]:
         ("POST", f"{_API}/email/send"): _write(DIRECT),
         ("POST", f"{_API}/billing/upgrade"): _write(UPGRADE, by_the_tenant=True),
         ("GET", f"{_API}/billing/upgrades"): _list(),
+        ("GET", f"{_API}/billing/upgrades/{{paymentId}}"): Recipe(refused=_NO_PAYMENT),
         ("GET", f"{_API}/billing/ledger"): replace(_list(), tenants_name_one=True),
         ("GET", f"{_API}/alerts"): _list(),
         ("GET", f"{_API}/reports/usage"): _list(_charges, **_range()),
@@ -170,7 +172,7 @@ def recipes() -> dict[Route, Recipe]:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """gym-a with one of everything, and who asks for it."""
+    """gym-a with one of everything, and the callers."""
 
     database: Database
     tenant: Integrator
@@ -180,16 +182,17 @@ class World:
     namesake: Integrator
     merchant_id: int
     facts: dict[str, str]
-    """Ids of gym-a's objects, by what a recipe calls them."""
+    """Ids of gym-a's objects, by their names in recipes."""
 
     async def ask(
         self, who: Integrator, route: Route, recipe: Recipe, merchant: str | None
     ) -> httpx.Response:
-        """Call a route for gym-a's object in the name of a merchant, or of none."""
+        """Call a route for gym-a's object under a merchant's id, or under none."""
         method, path = route
         facts = {**self.facts, "merchant": merchant or ""}
         ids = {name: facts[fact] for name, fact in recipe.ids.items()}
         names = {"merchantId": merchant or "", "messageId": facts["message"], **facts, **ids}
+        names["paymentId"] = facts["payment"]
         query = {name: _filled(value, facts) for name, value in recipe.query.items()}
         if merchant is None:
             query.pop("merchantId", None)
@@ -203,7 +206,7 @@ class World:
         )
 
     async def rows(self) -> list[Any]:
-        """Return everything that is gym-a's."""
+        """Return all rows of gym-a."""
         async with self.database.read() as db:
             tables = (await db.execute(text(_TABLES))).all()
             parts = [_rows_of(table, of_merchants) for table, of_merchants in tables]
@@ -212,8 +215,7 @@ class World:
             return [tuple(row) for row in found]
 
 
-# Not the keys that the tests make, nor numbers, which gym-b buys as well, nor how many requests a
-# key has made of late.
+# Without the keys that tests create, numbers, which gym-b buys as well, and rate limits.
 _TABLES = """
     SELECT table_name, bool_or(column_name = 'merchant_id') FROM information_schema.columns
      WHERE table_schema = 'public'

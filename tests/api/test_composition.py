@@ -1,4 +1,4 @@
-"""How the API is put together: one container of services, and the worker's adapters."""
+"""Composition of the API: one container of services, and the worker's adapters."""
 
 from datetime import timedelta
 from typing import Annotated, Any, get_args, get_origin
@@ -28,7 +28,7 @@ SERVICES = {
     and isinstance(get_args(alias)[1], Depends)
     and getattr(get_args(alias)[1].dependency, "__name__", "") == "picked"
 }
-"""The types by which routes ask for a service, each with its dependency."""
+"""The dependency types of routes."""
 
 
 def test_the_state_of_the_application_is_one_container(app: FastAPI) -> None:
@@ -47,7 +47,7 @@ async def test_a_route_gets_the_service_that_its_type_names(app: FastAPI, name: 
 
 
 def registry_timeouts(registries: Registries) -> dict[str, timedelta]:
-    """Return the budget of one call at each registry."""
+    """Return the timeout of one call at each registry."""
     found = {name: registries.find(name) for name in ("simulator", "twilio")}
     return {name: registry.timeout for name, registry in found.items() if registry is not None}
 

@@ -1,4 +1,4 @@
-"""A stack of which every part may be killed; after each test it is whole again."""
+"""A stack whose services tests may kill; it is repaired after each test."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from tests.stack import SHORT_WAITS, Stack, async_url, free_port, make_database
 async def status(
     postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Harness]:
-    """Everything, on a Temporal server that comes back on the same port after it was killed."""
+    """The stack, with a Temporal server that restarts on the same port."""
     folder: Path = tmp_path_factory.mktemp("chaos")
     temporal = EmbeddedTemporal(
         database=folder / "temporal.db", port=free_port(), ui_port=free_port()
@@ -28,7 +28,7 @@ async def status(
     database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
     settings = {
         **SHORT_WAITS,
-        "HEXAVOX_PAYMENT_HORIZON": "PT9S",  # longer than a worker is away
+        "HEXAVOX_PAYMENT_HORIZON": "PT9S",  # longer than a worker is down
         "HEXAVOX_SIMULATOR_DATA_DIR": str(folder),
     }
     with temporal, Stack(url, temporal.address, folder, settings) as stack:
@@ -39,7 +39,7 @@ async def status(
 
 @pytest.fixture
 async def harness(status: Harness) -> AsyncIterator[Harness]:
-    """The stack, repaired before and after."""
+    """The stack, repaired before and after the test."""
     await _repair(status)
     yield status
     await _repair(status)
@@ -47,7 +47,7 @@ async def harness(status: Harness) -> AsyncIterator[Harness]:
 
 @pytest.fixture
 async def integrator(harness: Harness) -> Integrator:
-    """A tenant of the test's own with an allowance of 1,000 SMS."""
+    """A tenant of the test with an allowance of 1,000 SMS."""
     return await harness.integrator()
 
 

@@ -1,4 +1,4 @@
-"""What must hold for a tenant at rest, whatever died before: an empty list of violations."""
+"""Invariants of a tenant without open messages, after any failure: a list of violations."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ ARRIVED: Final = {
     MessageStatus.CANCELED: {0},
     MessageStatus.UNKNOWN: {0, 1},
 }
-"""How many copies may have reached the recipient of a message that ended so."""
+"""Permitted copies per recipient for each final status."""
 
 LAWS: Final = {
     "every message has ended": """
@@ -139,17 +139,17 @@ LAWS: Final = {
     """,
     **MONEY_LAWS,
 }
-"""Each question finds what breaks the law of its name."""
+"""One query per invariant; each returns the violations."""
 
 
 async def violations(integrator: Integrator) -> list[str]:
-    """Return everything that must not be, in words; only for a tenant with nothing under way."""
+    """Return every violation as text; only for a tenant without open messages."""
     found = await broken_laws(integrator.harness.rows, integrator.owner.tenant_id)
     return found + await _copies(integrator)
 
 
 async def broken_laws(ask: Callable[..., Awaitable[list[Any]]], tenant: int) -> list[str]:
-    """Return which laws the database breaks, and by which rows."""
+    """Return which invariants the database violates, and by which rows."""
     return [
         f"{law}: {rows}"
         for law, question in LAWS.items()
@@ -158,7 +158,7 @@ async def broken_laws(ask: Callable[..., Awaitable[list[Any]]], tenant: int) -> 
 
 
 async def _copies(integrator: Integrator) -> list[str]:
-    """Hold the copies that reached people against the statuses."""
+    """Compare the delivered copies with the statuses."""
     tenant = integrator.owner.tenant_id
     [(named,)] = await integrator.harness.rows(
         "SELECT public_id FROM tenant WHERE id = :tenant", tenant=tenant

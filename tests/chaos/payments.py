@@ -1,4 +1,4 @@
-"""Somebody who buys credits, and what must hold of their money once nothing is under way."""
+"""A buyer of credits, and the invariants of its payments once none is open."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ OVER: Final = {"SUCCEEDED", "FAILED", "REFUNDED"}
 
 @dataclass(frozen=True)
 class Buyer:
-    """An integrator who buys credits for its merchant."""
+    """An integrator that buys credits for its merchant."""
 
     integrator: Integrator
 
     async def upgrade(
         self, method: str = "pm_123", *, key: str | None = None, **fields: object
     ) -> httpx.Response:
-        """Ask for credits."""
+        """Request credits."""
         order = {
             "merchantId": self.integrator.owner.merchant,
             "channel": "SMS",
@@ -35,7 +35,7 @@ class Buyer:
         return await self.integrator.post("/billing/upgrade", order, key=key)
 
     async def bought(self, method: str = "pm_123", **fields: Any) -> str:
-        """Order what must be taken on; return the payment's id."""
+        """Request credits, which must be accepted; return the payment's id."""
         answer = await self.upgrade(method, **fields)
         assert answer.status_code == 200, answer.text
         payment_id: str = answer.json()["paymentId"]
@@ -48,12 +48,12 @@ class Buyer:
         return {view["paymentId"]: view for view in answer.json()}
 
     async def ended(self, payment_id: str, *, within: float = 40) -> dict[str, Any]:
-        """Wait until nothing is left to do for a payment; return how it then is."""
+        """Wait until a payment has ended; return it."""
         await self.all_ended(payment_id, within=within)
         return (await self.upgrades())[payment_id]
 
     async def all_ended(self, *payment_ids: str, within: float = 40) -> None:
-        """Wait until nothing is left to do for these payments, or for any."""
+        """Wait until these payments, or all, have ended."""
         wanted = [int(payment_id.removeprefix("pay_")) for payment_id in payment_ids]
 
         async def over() -> bool:
@@ -68,12 +68,12 @@ class Buyer:
         await until(over, within)
 
     async def status(self, payment_id: str) -> str:
-        """Return the status of a payment as the API shows it."""
+        """Return the status of a payment through the API."""
         status: str = (await self.upgrades())[payment_id]["paymentStatus"]
         return status
 
     async def listed(self, kind: str = "payments") -> list[dict[str, Any]]:
-        """Return what the gateway has of this tenant: its charges or its refunds."""
+        """Return the gateway's charges or refunds of this tenant."""
         answer = await self.integrator.harness.http.get(
             f"{self.integrator.harness.stack.simulator_url}/{kind}"
         )
@@ -81,7 +81,7 @@ class Buyer:
         return [item for item in answer.json()["items"] if item["reference"].startswith(mine)]
 
     async def credits(self, channel: str = "SMS") -> int:
-        """Return the credits available now."""
+        """Return the available credits."""
         [(available,)] = await self.integrator.harness.rows(
             "SELECT available FROM credit_account WHERE tenant_id = :tenant AND channel = :channel",
             tenant=self.integrator.owner.tenant_id,
@@ -117,11 +117,11 @@ MONEY_LAWS: Final = {
          GROUP BY merchant_id, reference_id HAVING count(*) > 1
     """,
 }
-"""Each question finds what breaks the law of its name."""
+"""One query per invariant; each returns the violations."""
 
 
 async def money_violations(buyer: Buyer) -> list[str]:
-    """Return what must not be, in words; only for a tenant with nothing under way."""
+    """Return every violation as text; only for a tenant without open payments."""
     rows, tenant = buyer.integrator.harness.rows, buyer.integrator.owner.tenant_id
     found = [
         f"{law}: {broken}"
@@ -132,7 +132,7 @@ async def money_violations(buyer: Buyer) -> list[str]:
 
 
 async def _money_moved(buyer: Buyer) -> list[str]:
-    """Hold what the gateway took and gave back against the payments, one by one."""
+    """Compare the gateway's charges and refunds with the payments."""
     charges = await buyer.listed()
     charged = Counter(item["reference"] for item in charges if item["status"] == "succeeded")
     taken = {item["reference"]: item for item in charges if item["status"] == "succeeded"}

@@ -1,4 +1,4 @@
-"""The API dies after it committed and before it answered: a retry finds what was accepted."""
+"""The API is killed after the commit and before the response: a retry finds the send."""
 
 import asyncio
 
@@ -48,7 +48,7 @@ async def test_what_was_committed_but_never_started_is_sent_without_any_retry(
     await until(lambda: _some_accepted(integrator), every=0.005)
     harness.stack.kill("api")
     answers = await sends
-    await asyncio.to_thread(harness.stack.start, "api")  # reports come in there
+    await asyncio.to_thread(harness.stack.start, "api")  # the API receives the reports
 
     await integrator.all_ended()
     written = await _accepted(integrator)

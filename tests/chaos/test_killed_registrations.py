@@ -1,4 +1,4 @@
-"""A worker dies while a number is being bought: the merchant gets one number, and pays for one."""
+"""A worker is killed during a number purchase: the merchant gets and pays for one number."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Workers die at every step of a purchase: charged once, then credited once or given back."""
+"""Workers are killed at every step of an upgrade: charged once, then credited once or refunded."""
 
 import asyncio
 
@@ -34,13 +34,13 @@ async def restart_worker(harness: Harness) -> None:
 
 
 async def orders(buyer: Buyer) -> list[str]:
-    """Order by every method at once; return the payments' ids."""
+    """Request an upgrade by every method; return the payments' ids."""
     wanted = (buyer.bought(method, key=unique("key"), units=10) for method in METHODS)
     return list(await asyncio.gather(*wanted))
 
 
 async def columns(buyer: Buyer, question: str) -> bool:
-    """Say whether this is true of some payment of the tenant."""
+    """Return whether a condition holds for some payment of the tenant."""
     return bool(
         await buyer.integrator.harness.rows(
             f"SELECT 1 FROM payment WHERE tenant_id = :tenant AND {question}",
@@ -62,7 +62,7 @@ async def test_a_worker_killed_while_it_charges_charges_once(
     async def charged() -> bool:
         return bool(await buyer.listed())
 
-    await until(charged, every=0.02)  # the gateway has it, the worker still waits for the answer
+    await until(charged, every=0.02)  # the gateway has it, the worker still waits for the response
     await restart_worker(harness)
     view = await buyer.ended(payment_id)
     assert (view["paymentStatus"], view["fulfilled"]) == ("SUCCEEDED", True)

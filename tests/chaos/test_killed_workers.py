@@ -1,4 +1,4 @@
-"""Workers die and freeze at the worst moment: nobody gets a second copy, nothing is lost."""
+"""Workers are killed or frozen at critical moments: no second copy, and nothing is lost."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ MIXTURE = ("1234", "9004", "9005", "9006", "9007", "9013")
 
 
 async def _called(integrator: Integrator, message_id: str) -> None:
-    """Wait until the provider is being called: the attempt is committed and has no outcome."""
+    """Wait until the provider is called: the attempt is committed and has no outcome."""
 
     async def requested() -> bool:
         states = await integrator.harness.rows(
@@ -95,7 +95,7 @@ async def test_a_frozen_worker_that_wakes_after_its_successor_finished_sends_no_
 
     view = await integrator.ended(message_id)
     harness.stack.thaw("worker")
-    await asyncio.sleep(1.5)  # what the thawed one still does
+    await asyncio.sleep(1.5)  # time for actions of the resumed worker
 
     assert (view["status"], view["attempts"]) == ("DELIVERED", 1)
     assert len(await harness.deliveries(to)) == 1
@@ -109,7 +109,7 @@ async def test_a_worker_frozen_amid_many_sends_sends_nothing_after_its_deadlines
     numbers = [number() for _ in range(40)]
     sends = asyncio.gather(*(integrator.accepted(to) for to in numbers))
     await asyncio.sleep(0.15)
-    harness.stack.freeze("worker")  # some are claimed and not yet on the wire
+    harness.stack.freeze("worker")  # some are claimed and not sent yet
     await sends
     await asyncio.to_thread(harness.stack.start, "worker-2")
     await asyncio.sleep(4)  # deadlines and absence windows have passed

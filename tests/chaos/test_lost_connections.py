@@ -1,4 +1,4 @@
-"""Postgres drops every connection under load: nothing but a clean 503 is seen of it."""
+"""Postgres drops every connection under load: clients see 503 and no other error."""
 
 import asyncio
 from collections import Counter

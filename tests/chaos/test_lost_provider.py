@@ -70,5 +70,5 @@ async def test_a_provider_that_crashes_amid_sends_gets_no_message_twice(
 
     await integrator.all_ended(within=60)
     assert max(await harness.copies(numbers)) <= 1
-    # What it took in its last moments it may have forgotten, as a crashed vendor might.
+    # A crashed vendor may have lost what it accepted last.
     assert [law for law in await violations(integrator) if " copies" not in law] == []

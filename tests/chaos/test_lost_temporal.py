@@ -1,4 +1,4 @@
-"""Temporal is away, or has forgotten everything: the rows know what was promised."""
+"""Temporal is down, or has lost its data: the rows suffice to finish every message."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Postgres fails over, is locked, and is held by a frozen worker: bounded, and over by itself."""
+"""Postgres fails over, is locked, or is blocked by a frozen worker: bounded, and self-healing."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ SELECT pid FROM pg_stat_activity
 
 @asynccontextmanager
 async def locked(integrator: Integrator) -> AsyncIterator[None]:
-    """Hold the row that every send and every end of a merchant needs."""
+    """Lock the row that every send and every settlement of a merchant needs."""
     async with integrator.harness.database.engine.connect() as connection, connection.begin():
         found = await connection.execute(text(LOCK), {"tenant": integrator.owner.tenant_id})
         assert found.all()
@@ -58,7 +58,7 @@ async def test_a_failover_amid_load_loses_and_doubles_nothing_and_ends_by_itself
 
     async def fail_over() -> None:
         await asyncio.sleep(0.3)
-        await harness.rows("SELECT 1")  # the connection that will end the others is there
+        await harness.rows("SELECT 1")  # opens the connection that will terminate the others
         async with harness.database.statement() as db:
             await db.execute(text(READ_ONLY))
             await db.execute(text(END))
@@ -83,7 +83,7 @@ async def test_a_locked_merchant_harms_itself_only(
     harness: Harness, integrator: Integrator
 ) -> None:
     other = await harness.integrator()
-    await integrator.ended(await integrator.accepted(number()))  # its month is there
+    await integrator.ended(await integrator.accepted(number()))  # its month exists
     await harness.faults(latencyMs=800)
     before = [await integrator.accepted(number()) for _ in range(40)]
     async with locked(integrator):
@@ -121,7 +121,7 @@ async def test_a_frozen_worker_that_holds_a_transaction_is_parted_from_it(
         await harness.faults()
         await until(settling, every=0.02)
         harness.stack.freeze("worker")
-    # The row is the frozen worker's now, in the middle of its transaction.
+    # The frozen worker holds the row in an open transaction.
     began = time.monotonic()
     while (await integrator.send(number())).status_code != 200:
         assert time.monotonic() - began < 25

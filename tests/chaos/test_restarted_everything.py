@@ -1,4 +1,4 @@
-"""Every process dies while messages wait: what was promised is kept when they are back."""
+"""Every process is killed while messages wait: all are finished after a restart."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The API dies between its commit and the start: the sweeper makes up for it within seconds."""
+"""The API is killed between commit and start: the sweeper starts the message within seconds."""
 
 import asyncio
 import socket
@@ -19,7 +19,7 @@ WITHIN = timedelta(seconds=4)
 
 @contextmanager
 def black_hole() -> Iterator[str]:
-    """Give an address at which connections are taken and nothing is ever answered."""
+    """Return an address that accepts connections and never responds."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(100)
@@ -40,7 +40,7 @@ async def test_an_otp_whose_api_dies_before_its_start_goes_out_within_seconds(
         stack.kill("api")
         await asyncio.gather(asking, return_exceptions=True)
     await until(partial(_attempted, integrator), 10)
-    await asyncio.to_thread(stack.start, "api")  # reports come in there
+    await asyncio.to_thread(stack.start, "api")  # the API receives the reports
     await integrator.all_ended()
     assert await harness.copies([to]) == [1]
     waited = await _waited(integrator)

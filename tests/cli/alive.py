@@ -1,10 +1,10 @@
-"""Whether a process still lives, also one that is not our child (Linux)."""
+"""Whether a process lives, also one that is not our child (Linux)."""
 
 from pathlib import Path
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process is there and no zombie: its state in proc(5)."""
+    """Return whether a process exists and is no zombie, by its state in proc(5)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Stands in for `hexavox` where only the supervisor is tried: every command, nothing behind it."""
+"""Replaces `hexavox` in tests of the supervisor: every command, without function."""
 
 import json
 import os
@@ -14,7 +14,7 @@ PORTS = {
 
 
 class Answers(BaseHTTPRequestHandler):
-    """200 to everybody, but 401 to a key the folder does not know."""
+    """Responds 200, but 401 to an unknown key."""
 
     def do_GET(self) -> None:
         key = self.headers.get("X-API-KEY")
@@ -23,7 +23,7 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Be quiet."""
+        """Log nothing."""
 
 
 def make_key() -> dict[str, str]:
@@ -35,7 +35,7 @@ def make_key() -> dict[str, str]:
 
 
 def main() -> None:
-    """Do what the command's name says."""
+    """Run the named command."""
     folder = Path(os.environ["HEXAVOX_DATA_DIR"])
     (folder / f"environment-{sys.argv[1]}").write_text("\n".join(os.environ))
     match sys.argv[1:]:

@@ -1,4 +1,4 @@
-"""What the children of a development start are told."""
+"""Environment variables of the children of a development start."""
 
 from cli.dev.child_environment import for_process, plain
 from models.configuration.simulator_settings import SimulatorSettings

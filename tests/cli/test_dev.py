@@ -1,4 +1,4 @@
-"""`hexavox dev` from its environment to the last child's end, with stand-ins for our commands."""
+"""`hexavox dev` from its environment to the end of the last child, with stand-ins for commands."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def env(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def started(env: dict[str, str], umask: int = 0o022) -> Iterator[subprocess.Popen[str]]:
-    """The whole thing running; stopped in the end if it was not before."""
+    """A running start; stopped at the end if necessary."""
     log = Path(env["HEXAVOX_DATA_DIR"]).with_suffix(".out")
     with log.open("a+") as out:
         process = subprocess.Popen(
@@ -71,7 +71,7 @@ def started(env: dict[str, str], umask: int = 0o022) -> Iterator[subprocess.Pope
 
 
 def run(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """One start that is expected to end by itself."""
+    """Run a start that is expected to end by itself."""
     command = [sys.executable, "-c", DEV]
     return subprocess.run(
         command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
@@ -118,7 +118,7 @@ def test_what_it_writes_is_for_its_owner_only_and_what_was_there_too(env: dict[s
 
 def test_a_process_gets_the_secrets_it_needs_and_no_others(env: dict[str, str]) -> None:
     data = Path(env["HEXAVOX_DATA_DIR"])
-    # As after `source .hexavox/dev.env`, by an operator of much else.
+    # As after `source .hexavox/dev.env`, in the shell of an operator of other systems.
     left_over = {"HEXAVOX_API_SECRET": "s", "PGPASSWORD": "p", "AWS_SECRET_ACCESS_KEY": "a"}
     with started(env | left_over):
         told = {path.name: set(path.read_text().split()) for path in data.glob("environment-*")}

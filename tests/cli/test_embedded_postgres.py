@@ -1,4 +1,4 @@
-"""The embedded Postgres keeps its data through anything, and its door shut."""
+"""The embedded Postgres keeps its data through crashes, and accepts no other users."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ time.sleep(600)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A data folder, whose data are removed in the end wherever they are."""
+    """A data folder, whose data are removed at the end wherever they are."""
     yield tmp_path / "postgres"
     with EmbeddedPostgres(tmp_path / "postgres", durable=False):
         pass
@@ -50,7 +50,7 @@ def words(server: EmbeddedPostgres) -> list[str]:
 
 
 def wait_until_gone(pid: int) -> None:
-    """Wait for a process that is not our child; nobody may be there to bury a zombie."""
+    """Wait for a process that is not our child; possibly nothing reaps a zombie."""
     deadline = monotonic() + 15
     while is_alive(pid):
         assert monotonic() < deadline, f"process {pid} is still there"
@@ -90,7 +90,7 @@ def test_a_killed_starter_leaves_neither_a_server_nor_a_locked_folder(folder: Pa
         orphan = int(starter.stdout.readline())
         starter.kill()
     server = EmbeddedPostgres(folder, durable=False)
-    server.start()  # ends the orphan first, should it still be busy with leaving
+    server.start()  # ends the orphan first, if it is still shutting down
     wait_until_gone(orphan)
     server.stop()
 

@@ -1,4 +1,4 @@
-"""The embedded Temporal server answers when it says so, and remembers what it should."""
+"""The embedded Temporal server responds when it reports ready, and keeps its data."""
 
 import os
 import signal

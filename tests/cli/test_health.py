@@ -1,4 +1,4 @@
-"""A worker's own port: served where it was told, and not worth a worker's life."""
+"""A worker's health port: served as configured; a failure of it does not end the worker."""
 
 import asyncio
 import logging

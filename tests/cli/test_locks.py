@@ -1,4 +1,4 @@
-"""The lock files pin what pyproject.toml asks for, by hash, and name no place to get it from."""
+"""The lock files pin the requirements of pyproject.toml by hash, without index addresses."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""What an operator reads when a process cannot start: one line, no stack trace, no secret."""
+"""Messages to an operator when a process cannot start: one line, no stack trace, no secret."""
 
 import os
 import socket
@@ -28,20 +28,20 @@ SERVES = {
 
 @pytest.fixture(autouse=True)
 def umask() -> Iterator[None]:
-    """What a command changes for itself is changed back."""
+    """Restores the umask that a command changes."""
     before = os.umask(0o022)
     yield
     os.umask(before)
 
 
 def told_here(*command: str, **environment: str) -> tuple[int, str]:
-    """Run a command in this process; for mistakes that are told before it makes its logs."""
+    """Run a command in this process; for errors that occur before logging is configured."""
     ended = CliRunner().invoke(app, command, env={**SERVES, **environment})
     return ended.exit_code, ended.output
 
 
 def told(*command: str, **environment: str) -> tuple[int, str]:
-    """Run a command as an operator does; return its exit code and all that it printed."""
+    """Run a command as a process; return its exit code and output."""
     ended = subprocess.run(
         [sys.executable, "-m", "cli", *command],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""`hexavox prices`: the list as an operator imports and reads it, and tenants with their own."""
+"""`hexavox prices`: import and list, and tenants with custom prices."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -22,7 +22,7 @@ HEAD = "channel,units,amount,currency,validFrom,tenant\n"
 
 @pytest.fixture(scope="module")
 def url(postgres: EmbeddedPostgres) -> str:
-    """A database of its own: what holds for all is everybody's."""
+    """A database of its own: prices for all tenants are shared."""
     return async_url(make_database(postgres, "prices"))
 
 
@@ -51,7 +51,7 @@ class Run:
         return [line.split("\t") for line in shown.splitlines()]
 
     def on_database(self, work: Callable[[Database], Coroutine[Any, Any, Found]]) -> Found:
-        """Do something on the database, in an event loop that is over afterwards."""
+        """Run an action on the database, in an event loop of its own."""
 
         async def run() -> Found:
             database = Database(self._url, pool_size=2, contact_keys=CONTACT_KEYS)

@@ -1,4 +1,4 @@
-"""A process stands back from others of its machine, if it is told to."""
+"""A process lowers its priority if configured."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Folders and files that only their owner may read, whatever was there before."""
+"""Private folders and files, whatever existed before."""
 
 import os
 import stat
@@ -26,7 +26,7 @@ def mode(path: Path) -> int:
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct, autouse=True)
 def umask(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever the caller's umask is."""
+    """Each umask of a caller."""
     before = os.umask(request.param)
     yield
     os.umask(before)

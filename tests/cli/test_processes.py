@@ -1,4 +1,4 @@
-"""What a process does before it serves."""
+"""Steps of a process before it serves."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""`hexavox rates`: cards as an operator imports and reads them."""
+"""`hexavox rates`: import and list of rate cards."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -28,7 +28,7 @@ HEAD = "channel,provider,country,unitCost,carrierFee,markupBasisPoints,markupFla
 
 @pytest.fixture(scope="module")
 def url(postgres: EmbeddedPostgres) -> str:
-    """A database of its own: defaults are everybody's."""
+    """A database of its own: default rates are shared."""
     return async_url(make_database(postgres, "rates"))
 
 
@@ -57,7 +57,7 @@ class Run:
         return [line.split("\t") for line in shown.splitlines()]
 
     def on_database(self, work: Callable[[Database], Coroutine[Any, Any, Found]]) -> Found:
-        """Do something on the database, in an event loop that is over afterwards."""
+        """Run an action on the database, in an event loop of its own."""
 
         async def run() -> Found:
             database = Database(self._url, pool_size=2, contact_keys=CONTACT_KEYS)

@@ -1,4 +1,4 @@
-"""A supervisor keeps its children running, gives up on hopeless ones and leaves no orphans."""
+"""A supervisor restarts its children, gives up on failing ones and leaves no orphans."""
 
 import os
 import signal
@@ -27,20 +27,20 @@ def wait_for(condition: Callable[[], object], within: float) -> float:
 
 
 def child(folder: Path, name: str, code: str, ready: Callable[[], bool] = lambda: True) -> Child:
-    """A service that is a few words of Python."""
+    """A service that is a short Python program."""
     argv = [sys.executable, "-I", "-S", "-c", code]
     return Child(name, argv, log=folder / f"{name}.log", ready=ready)
 
 
 @pytest.fixture
 def told() -> list[str]:
-    """What the supervisor announced."""
+    """The supervisor's announcements."""
     return []
 
 
 @pytest.fixture
 def supervisor(told: list[str]) -> Iterator[Supervisor]:
-    """A supervisor that is stopped in the end."""
+    """A supervisor that is stopped at the end."""
     with Supervisor(told.append) as supervisor:
         yield supervisor
 

@@ -23,7 +23,7 @@ ANSWERED = {200, 503}
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """The API, and the way around it into its database."""
+    """The API, and a direct connection to its database."""
 
     url: str
     client: httpx.AsyncClient
@@ -31,12 +31,12 @@ class Site:
     database: Database
 
     def admin(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """Open a connection that commits every statement by itself, and may always write."""
+        """Open an autocommit connection that may always write."""
         writing = "-c default_transaction_read_only=off"
         return psycopg.connect(self.url, autocommit=True, options=writing)
 
     def run(self, *statements: str) -> None:
-        """Execute statements behind the API's back."""
+        """Execute statements directly."""
         with self.admin() as db:
             for statement in statements:
                 db.execute(statement.encode())
@@ -44,7 +44,7 @@ class Site:
     async def send(
         self, owner: Owner | None = None, *, key: str | None = None, to: str = "+18135551234"
     ) -> httpx.Response:
-        """Ask for one SMS."""
+        """Send one SMS."""
         owner = owner or self.owner
         body = {
             "merchantId": owner.merchant,
@@ -57,20 +57,22 @@ class Site:
     async def post(
         self, path: str, body: object, *, owner: Owner | None = None, key: str | None = None
     ) -> httpx.Response:
-        """Write something."""
+        """Send a POST."""
         extra = {} if key is None else {"Idempotency-Key": key}
         headers = {**(owner or self.owner).headers, **extra}
         return await self.client.post(f"/api/v1{path}", json=body, headers=headers)
 
     async def ready(self) -> bool:
-        """Ask whether it wants requests, once the last answer is no longer kept."""
+        """Return the readiness status, after the cached one has expired."""
         await asyncio.sleep(KEPT_FOR + 0.01)
         return (await self.client.get("/readyz")).status_code == 200
 
 
 @asynccontextmanager
 async def open_site(url: str, *, behind: str | None = None, pool: int = 10) -> AsyncIterator[Site]:
-    """Open the API on a migrated database; it reaches that by the address `behind`, if told."""
+    """Open the API on a migrated database, which it reaches through the address `behind` if
+    given.
+    """
     settings = Settings(
         database_url=SecretStr(behind or url),
         database_pool=pool,

@@ -1,4 +1,4 @@
-"""A process with another contact key than the database was written with is refused."""
+"""A process is refused if its contact key is not that of the database."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What the database's errors become: 503 and Retry-After if they pass, 500 if they are bugs."""
+"""Responses to database errors: 503 with Retry-After if transient, 500 for bugs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The sample of the load: what waits for a worker counts, what waits for anything else does not."""
+"""The load sample counts messages that wait for a worker, and no others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -35,7 +35,7 @@ AGE = timedelta(seconds=30)
 
 @pytest.fixture(scope="module")
 def own_url(postgres: EmbeddedPostgres) -> str:
-    """A database in which no other test's rows are found; a sample is of all tenants."""
+    """A database of its own: a sample covers all tenants."""
     return async_url(make_database(postgres, unique("load").replace("-", "_")))
 
 
@@ -150,7 +150,7 @@ async def of_an_inactive_merchant(harness: Harness, _: Client) -> None:
 
 async def held_for_quiet_hours(harness: Harness, _: Client) -> None:
     ahead = (3 - datetime.now(UTC).hour + 12) % 24 - 12
-    zone = f"Etc/GMT{-ahead:+d}"  # where it is three in the night; the sign is the other way round
+    zone = f"Etc/GMT{-ahead:+d}"  # a zone where it is 03:00; the sign of these names is inverted
     await _write(harness, "UPDATE merchant SET timezone = :zone WHERE tenant_id = :t", zone=zone)
     await _write(
         harness,

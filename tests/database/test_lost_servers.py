@@ -1,4 +1,4 @@
-"""Servers that restart, go mute or change their role: noticed in seconds, and forgotten as soon."""
+"""Servers that restart, stop responding or change their role: detected and recovered in seconds."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from tests.stack import async_url
 
 BACKEND = text("SELECT pg_backend_pid()")
 SOON = API.answer.total_seconds() + API.slot_wait.total_seconds() + 10
-"""Seconds; before, a connection gone mute was used for 75 and more."""
+"""Seconds; without these limits a dead connection was used for more than 75."""
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def own_server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 async def proxied(own_url: str) -> AsyncIterator[tuple[Site, Proxy]]:
-    """The API, whose way to the database leads through a proxy."""
+    """The API, connected to the database through a proxy."""
     port = int(own_url.rpartition(":")[2].partition("/")[0])
     async with Proxy(port) as proxy:
         through = own_url.replace(f":{port}/", f":{proxy.port}/")

@@ -1,4 +1,4 @@
-"""A migration waits for a table in short tries, and lets others pass in between."""
+"""A migration waits for a lock in short attempts, so that other queries proceed."""
 
 import threading
 import time
@@ -33,7 +33,8 @@ def test_it_goes_on_once_the_table_is_free(own_url: str) -> None:
 
 def test_two_that_migrate_wait_for_each_other_as_long_as_it_takes(own_url: str) -> None:
     with psycopg.connect(own_url) as other:
-        other.execute("SELECT pg_advisory_xact_lock(1212504129)")  # as the other one holds it
+        # the lock that another migration holds
+        other.execute("SELECT pg_advisory_xact_lock(1212504129)")
         free = threading.Timer(5, other.rollback)
         free.start()
         upgrade(async_url(own_url), pauses=())

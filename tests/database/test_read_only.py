@@ -1,4 +1,4 @@
-"""A database that takes no writes: said by readiness, and over by itself when it is over."""
+"""A read-only database: reported by readiness, and recovered without a restart."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from tests.database.test_faults import HEAL, RAISE
 from tests.stack import async_url, free_port
 
 SOON = 10.0
-"""Seconds; a tenth of it is usual."""
+"""Seconds; usually a tenth of it."""
 
 READ_ONLY = "ALTER DATABASE {name} SET default_transaction_read_only = on"
 WRITABLE = "ALTER DATABASE {name} RESET default_transaction_read_only"
@@ -32,7 +32,7 @@ def name_of(site: Site) -> str:
 
 
 async def soon_accepted(site: Site) -> list[int]:
-    """Send until it is taken, but not for long; return what was answered before."""
+    """Send until accepted, within a bound; return the earlier responses."""
     until = time.monotonic() + SOON
     answers: list[int] = []
     while time.monotonic() < until:
@@ -48,7 +48,7 @@ async def test_after_a_failover_writes_are_503_readiness_says_so_and_it_ends_by_
     site: Site,
 ) -> None:
     assert await site.ready()
-    site.run(READ_ONLY.format(name=name_of(site)), END)  # the new server is a standby yet
+    site.run(READ_ONLY.format(name=name_of(site)), END)  # the new server is still a standby
     answer = await site.send()
     assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "2")
     assert not await site.ready()

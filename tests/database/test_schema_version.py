@@ -1,4 +1,4 @@
-"""A database that another version made is refused before anything in it is changed."""
+"""A database of another version is refused before it is changed."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ FOREIGN = ["0000", "ab12cd34", "9999", "initial_of_another"]
 
 
 def give_revision(url: str, *revisions: str) -> None:
-    """Make the database say that it has these revisions."""
+    """Set the revisions in the database."""
     with psycopg.connect(url) as connection:
         connection.execute("DELETE FROM alembic_version")
         for revision in revisions:

@@ -38,7 +38,7 @@ from tests.factories import unique
 from tests.stack import async_url
 
 BYTES, PARAMETERS = 4096, 50
-"""Of a statement that the driver parses only once: `psycopg._queries`."""
+"""Limits of a statement that psycopg caches when parsed: `psycopg._queries`."""
 
 SELDOM = ("models.queries.billing.usage.TOTALS",)
 """Longer, and executed once per report."""
@@ -55,7 +55,7 @@ def tenant(name: str) -> Tenant:
 
 
 def statements() -> Iterator[tuple[str, TextClause]]:
-    """Every text of ours that has a name, alone or in a table of several."""
+    """Return every named SQL text, single or in a mapping."""
     for room in (models, api, activities, cli, providers):
         for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
             if ".migrations" in module.name or module.name.endswith("__main__"):
@@ -184,13 +184,13 @@ async def test_errors_of_mapped_rows_tell_no_parameter_either(database: Database
 
 
 async def pids(database: Database) -> set[int]:
-    """Return which backends serve three sessions at once."""
+    """Return the backends of three concurrent sessions."""
     async with database.read() as one, database.read() as two, database.read() as three:
         return {await db.scalar(BACKEND) or 0 for db in (one, two, three)}
 
 
 async def end(database: Database, backends: set[int]) -> None:
-    """End backends as a restart of the server would."""
+    """Terminate backends, as a server restart does."""
     async with database.read() as db:
         await db.execute(END, {"pids": list(backends)})
 

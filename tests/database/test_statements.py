@@ -1,4 +1,4 @@
-"""PostgreSQL prepares every statement that is written as text: names and types are right."""
+"""PostgreSQL prepares every SQL text: names and types are correct."""
 
 from collections.abc import Iterator
 
@@ -13,10 +13,10 @@ from tests.voice import registrar
 
 INVOICES = "models.queries.billing.invoices"
 MADE_FIRST = [f"{INVOICES}.{name}" for name in ("_LINES", "_INVOICE", "_KNOWN", "_COMPARED")]
-"""They make the temporary tables that others read, in this order."""
+"""They create the temporary tables that others read, in this order."""
 
 TYPES = {"carriers": "jsonb", "tenant_burst": "float8", "key_burst": "float8"}
-"""Parameters whose type PostgreSQL cannot know by itself: the driver sends it."""
+"""Parameters whose type PostgreSQL cannot infer: the driver sends it."""
 
 
 class Prepared:
@@ -26,7 +26,7 @@ class Prepared:
         self._connection = connection
 
     def fault(self, words: str) -> str | None:
-        """Return what PostgreSQL says is wrong with a statement; None if nothing is."""
+        """Return PostgreSQL's error for a statement; None if it is valid."""
         statement, parameters = _numbered(words)
         wanted = (TYPES.get(name) for name in parameters)
         known = self._connection.adapters.types
@@ -52,7 +52,7 @@ def _numbered(words: str) -> tuple[bytes, list[str]]:
 
 @pytest.fixture(scope="module")
 def prepared(database_url: str) -> Iterator[Prepared]:
-    """The migrated schema, as a session finds it that compares an invoice."""
+    """The migrated schema, as a session that compares an invoice uses it."""
     assert registrar.prepare(database_url, role="prepared").exit_code == 0
     by_name = {statement.name: statement for statement in statements()}
     with psycopg.connect(database_url) as connection, connection.transaction(force_rollback=True):

@@ -1,4 +1,4 @@
-"""Nobody waits without bound, and a lock harms only those whose it is."""
+"""Every wait has a bound, and a lock only affects its own tenant."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ LOCKS = {
 
 @contextmanager
 def locked(site: Site, owner: Owner, table: str = "merchant") -> Iterator[None]:
-    """Hold the rows of a tenant, as somebody does who went for lunch inside a transaction."""
+    """Lock the rows of a tenant in an open transaction."""
     with site.admin() as db, db.transaction():
         db.execute(LOCKS[table].encode(), [owner.tenant_id])
         yield
@@ -46,14 +46,14 @@ async def test_forty_requests_of_a_locked_merchant_leave_the_others_alone(
 ) -> None:
     other = await make_owner(site.database)
     for owner in (site.owner, other):
-        assert (await site.send(owner)).status_code == 200  # the month's row is there
+        assert (await site.send(owner)).status_code == 200  # the month's row exists
     with locked(site, site.owner, table):
         stuck = [
             asyncio.create_task(timed(site, site.owner, unique("k") if keyed else None))
             for _ in range(40)
         ]
         await asyncio.sleep(0.3)
-        # Before: each of them waits for a connection until its time is over.
+        # Otherwise each of them would wait for a connection until its timeout.
         answers = [await timed(site, other) for _ in range(20)]
         assert Counter(status for status, _ in answers) == {200: 20}
         assert sorted(seconds for _, seconds in answers)[10] < 0.5
@@ -66,7 +66,7 @@ async def test_forty_requests_of_a_locked_merchant_leave_the_others_alone(
 async def test_twins_while_their_merchant_is_locked_wait_and_are_one(site: Site) -> None:
     with locked(site, site.owner):
         twins = [asyncio.create_task(site.send(key="twin")) for _ in range(3)]
-        await asyncio.sleep(3)  # longer than anybody else waits for a lock
+        await asyncio.sleep(3)  # longer than any other lock timeout
     answers = await asyncio.gather(*twins)
     assert [answer.status_code for answer in answers] == [200] * 3
     assert len({answer.json()["messageId"] for answer in answers}) == 1
@@ -116,7 +116,7 @@ async def test_a_twin_of_a_frozen_process_is_taken_once_the_server_has_ended_tha
 
 @asynccontextmanager
 async def frozen_with(database: Database, owner: Owner) -> AsyncIterator[None]:
-    """Hold a merchant's row in a transaction in which nothing happens any more."""
+    """Hold a merchant's row in an idle transaction."""
     async with database.engine.connect() as connection:
         statement = text("SELECT 1 FROM merchant WHERE tenant_id = :tenant FOR UPDATE")
         await connection.execute(statement, {"tenant": owner.tenant_id})

@@ -1,6 +1,6 @@
-"""One stack for all end-to-end tests of a run; each test moves in as a tenant of its own.
+"""One stack for all end-to-end tests of a run; each test uses a tenant of its own.
 
-It is taken down after the last of them: an idle stack still takes time from the tests after it.
+It is stopped after the last of them: an idle stack still slows down later tests.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -33,7 +33,7 @@ async def harness(
     own_temporal: EmbeddedTemporal,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Harness]:
-    """Everything, running, with the sample's rate card."""
+    """A running stack with the sample's rate card."""
     url = make_database(postgres, "e2e")
     database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
     await load_sample(database)

@@ -1,4 +1,4 @@
-"""A whole stack on a database and a Temporal server of its own, and somebody who sends by it."""
+"""A stack on a database and a Temporal server of its own, and an integrator that sends."""
 
 import asyncio
 import base64
@@ -32,7 +32,7 @@ _lines = count()
 
 
 def number(last_four: str = ORDINARY) -> str:
-    """Return a phone number nobody else in this run uses; its last four digits say its fate."""
+    """Return a number of this run; its last four digits select the simulator's outcome."""
     area, exchange = divmod(next(_lines), 800)
     return f"+1{300 + area}{200 + exchange}{last_four}"
 
@@ -40,7 +40,7 @@ def number(last_four: str = ORDINARY) -> str:
 async def until(
     true: Callable[[], Awaitable[bool]], within: float = 30, every: float = 0.1
 ) -> None:
-    """Wait until something is true; long, because the machine may be busy."""
+    """Wait until a condition is true; the timeout is long, because the machine may be busy."""
     limit = time.monotonic() + within
     while not await true():
         assert time.monotonic() < limit, f"not within {within} s"
@@ -49,7 +49,7 @@ async def until(
 
 @dataclass(frozen=True, kw_only=True)
 class Harness:
-    """The stack and everything behind it that a test may look into."""
+    """The stack, with access to its internals."""
 
     stack: Stack
     temporal: EmbeddedTemporal
@@ -57,17 +57,17 @@ class Harness:
     http: httpx.AsyncClient
 
     async def integrator(self, *, sms_limit: int = 1000, credits: int = 0) -> "Integrator":
-        """Move a new tenant in."""
+        """Create a tenant."""
         owner = await make_owner(self.database, sms_limit=sms_limit, credits=credits)
         return Integrator(self, owner, owner.headers)
 
     async def rows(self, statement: str, **values: object) -> list[Any]:
-        """Ask the database."""
+        """Query the database."""
         async with self.database.read() as db:
             return [tuple(row) for row in await db.execute(text(statement), values)]
 
     async def deliveries(self, to: str | None = None) -> list[dict[str, Any]]:
-        """Return the copies that reached a person."""
+        """Return the copies that reached a recipient."""
         answer = await self.http.get(
             f"{self.stack.simulator_url}/deliveries", params={} if to is None else {"to": to}
         )
@@ -79,7 +79,7 @@ class Harness:
         return [len(await self.deliveries(to)) for to in numbers]
 
     async def faults(self, **faults: object) -> None:
-        """Make the provider's life hard; without arguments, easy again."""
+        """Set faults of the provider; without arguments, clear them."""
         url = f"{self.stack.simulator_url}/faults"
         ask = partial(self.http.request, url=url, headers=self.stack.console_headers)
         answer = await (ask(method="POST", json=faults) if faults else ask(method="DELETE"))
@@ -88,7 +88,7 @@ class Harness:
     async def webhook(
         self, reference: str, body: Mapping[str, Any], *, secret: str = SIMULATOR_SECRET
     ) -> httpx.Response:
-        """Report something as the simulator does, signed with the given secret."""
+        """Send a report as the simulator does, signed with the given secret."""
         raw, at = json.dumps(body).encode(), int(time.time())
         digest = hmac.new(secret.encode(), b"%d." % at + raw, hashlib.sha256).hexdigest()
         return await self.http.post(
@@ -117,7 +117,7 @@ class Harness:
         ]
 
     async def provider_message(self, reference: str) -> str:
-        """Return what the simulator calls the message of an attempt it knows."""
+        """Return the simulator's id of an attempt's message."""
         answer = await self.http.get(
             f"{self.stack.simulator_url}/messages", params={"reference": reference}
         )
@@ -125,14 +125,14 @@ class Harness:
         return message_id
 
     async def is_known(self, reference: str) -> bool:
-        """Say whether the simulator has taken the message of an attempt."""
+        """Return whether the simulator has accepted the message of an attempt."""
         answer = await self.http.get(
             f"{self.stack.simulator_url}/messages", params={"reference": reference}
         )
         return bool(answer.json()["items"])
 
     async def workflow(self, client: Client, integrator: "Integrator", message_id: str) -> str:
-        """Return the id of the workflow that carried a message."""
+        """Return the id of a message's workflow."""
         query = f"HexavoxTenant = {integrator.owner.tenant_id} AND HexavoxMessageId = {message_id}"
         found: list[str] = []
 
@@ -146,7 +146,7 @@ class Harness:
 
 @dataclass(frozen=True)
 class Integrator:
-    """A tenant with one merchant, talking to the API over HTTP."""
+    """A tenant with one merchant that uses the API over HTTP."""
 
     harness: Harness
     owner: Owner
@@ -155,7 +155,7 @@ class Integrator:
     async def send(
         self, to: str, *, key: str | None = None, message: str = "Hello", **fields: object
     ) -> httpx.Response:
-        """Ask for one SMS."""
+        """Send one SMS."""
         body = {
             "merchantId": self.owner.merchant,
             "to": to,
@@ -166,7 +166,7 @@ class Integrator:
         return await self.post("/messages/sms", body, key=key)
 
     async def post(self, path: str, body: object, *, key: str | None = None) -> httpx.Response:
-        """Write something."""
+        """Send a POST."""
         extra = {} if key is None else {"Idempotency-Key": key}
         return await self.harness.http.post(
             f"{self.harness.stack.api_url}/api/v1{path}",
@@ -175,27 +175,27 @@ class Integrator:
         )
 
     async def get(self, path: str) -> httpx.Response:
-        """Read something."""
+        """Send a GET."""
         return await self.harness.http.get(
             f"{self.harness.stack.api_url}/api/v1{path}", headers=self.headers
         )
 
     async def accepted(self, to: str, **fields: Any) -> str:
-        """Send what must be accepted; return the message's id."""
+        """Send, which must be accepted; return the message's id."""
         answer = await self.send(to, **fields)
         assert answer.status_code == 200, answer.text
         message_id: str = answer.json()["messageId"]
         return message_id
 
     async def view(self, message_id: str) -> dict[str, Any]:
-        """Read a message as the API shows it."""
+        """Return a message through the API."""
         answer = await self.get(f"/messages/{message_id}")
         assert answer.status_code == 200, answer.text
         view: dict[str, Any] = answer.json()
         return view
 
     async def ended(self, message_id: str, *, within: float = 40) -> dict[str, Any]:
-        """Wait for the end of a message; return how it then is."""
+        """Wait for the end of a message; return it."""
         view: dict[str, Any] = {}
 
         async def over() -> bool:
@@ -206,7 +206,7 @@ class Integrator:
         return view
 
     async def all_ended(self, *, within: float = 40) -> None:
-        """Wait until nothing of this tenant is open any more."""
+        """Wait until the tenant has no open messages."""
 
         async def over() -> bool:
             return not await self.open_messages()
@@ -217,7 +217,7 @@ class Integrator:
             raise AssertionError(f"still open: {await self.open_messages()}") from error
 
     async def open_messages(self) -> list[Any]:
-        """Return what has not ended yet, with its attempts."""
+        """Return the open messages with their attempts."""
         return await self.harness.rows(
             "SELECT m.id, m.to_contact, m.status, (SELECT array_agg(a.state ORDER BY number)"
             " FROM attempt a WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id)"
@@ -226,7 +226,7 @@ class Integrator:
         )
 
     async def merchant_key(self) -> "Integrator":
-        """Return the same integrator with a key that belongs to the merchant alone."""
+        """Return the same integrator with a merchant-scoped key."""
         pair = new_credentials()
         async with self.harness.database.transaction() as db:
             db.add(
@@ -311,7 +311,7 @@ class Integrator:
 
 
 async def shown_of(client: Client, workflow_id: str) -> str:
-    """Return everything Temporal tells of a workflow: history, description, decoded payloads."""
+    """Return all that Temporal stores of a workflow: history, description, decoded payloads."""
     handle = client.get_workflow_handle(workflow_id)
     history = (await handle.fetch_history()).to_json()
     description = str((await handle.describe()).raw_description)

@@ -1,4 +1,4 @@
-"""An integrator who registers its merchant, and waits for what the registry decides."""
+"""An integrator that registers its merchant, and waits for the registry's decisions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,46 +10,46 @@ from tests.messaging import BRAND, CAMPAIGN
 
 @dataclass(frozen=True)
 class Registrar:
-    """One merchant's messaging."""
+    """The registrations of one merchant."""
 
     integrator: Integrator
 
     @property
     def path(self) -> str:
-        """Where it all is."""
+        """Base path of the routes."""
         return f"/merchants/{self.integrator.owner.merchant}/messaging"
 
     async def post(self, what: str, body: object, *, key: str | None = None) -> dict[str, Any]:
-        """Write what must be taken."""
+        """Send a request that must be accepted."""
         answer = await self.integrator.post(f"{self.path}/{what}", body, key=key)
         assert answer.status_code == 200, answer.text
         view: dict[str, Any] = answer.json()
         return view
 
     async def get(self, what: str) -> Any:
-        """Read."""
+        """Send a GET."""
         answer = await self.integrator.get(f"{self.path}/{what}")
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     async def brand(self, legal_name: str = "Gym A LLC") -> dict[str, Any]:
-        """Register a brand and return it as it is decided."""
+        """Register a brand and return it after the decision."""
         await self.post("brand", {**BRAND, "legalName": legal_name})
         return await self.decided("brand")
 
     async def campaign(self, campaign_id: str | None = None) -> dict[str, Any]:
-        """Register a campaign and return it as it is decided."""
+        """Register a campaign and return it after the decision."""
         view = await self.post("campaigns", {**CAMPAIGN, "campaignId": campaign_id})
         return await self.decided("campaigns", campaignId=view["campaignId"])
 
     async def bought(self, area_code: str, *, key: str | None = None) -> dict[str, Any]:
-        """Buy the first number of an area code, and return it once it is bought."""
+        """Buy the first number of an area code; return it after the purchase."""
         offered = await self.get(f"numbers/available?areaCode={area_code}&limit=1")
         view = await self.post("numbers", {"number": offered[0]["number"]}, key=key)
         return await self.number(view["number"], status=["ACTIVE", "FAILED"])
 
     async def number(self, number: str, **wanted: list[str | None]) -> dict[str, Any]:
-        """Return a number once its fields hold one of the wanted words each."""
+        """Return a number once each field has one of the wanted values."""
         view: dict[str, Any] = {}
 
         async def as_wanted() -> bool:
@@ -61,7 +61,7 @@ class Registrar:
         return view
 
     async def decided(self, what: str, **wanted: str) -> dict[str, Any]:
-        """Return a brand or campaign once the registry has decided."""
+        """Return a brand or campaign after the decision."""
         view: dict[str, Any] = {}
 
         async def over() -> bool:
@@ -75,7 +75,7 @@ class Registrar:
         return view
 
     async def release(self, number: str) -> dict[str, Any]:
-        """Ask for a number to be given back."""
+        """Request the release of a number."""
         harness = self.integrator.harness
         answer = await harness.http.delete(
             f"{harness.stack.api_url}/api/v1{self.path}/numbers/{quote(number)}",
@@ -86,7 +86,7 @@ class Registrar:
         return view
 
     async def registered(self, collection: str) -> list[dict[str, Any]]:
-        """Return what the registry has of this tenant."""
+        """Return the registry's records of this tenant."""
         harness = self.integrator.harness
         answer = await harness.http.get(
             f"{harness.stack.simulator_url}/registrations", params={"collection": collection}

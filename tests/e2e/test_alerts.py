@@ -1,4 +1,4 @@
-"""What a tenant is warned of while everything runs, and what takes the warnings back."""
+"""Alerts of a tenant on a running system: raised and resolved."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ async def warned(integrator: Integrator, query: str = "open=true") -> set[tuple[
 
 
 async def buy(integrator: Integrator, units: int) -> None:
-    """Buy credits, and wait until they are there."""
+    """Buy credits, and wait until they are granted."""
     order = {
         "merchantId": integrator.owner.merchant,
         "channel": "SMS",

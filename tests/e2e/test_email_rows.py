@@ -1,4 +1,4 @@
-"""Every e-mail row of the simulator's table, from the request to the mailbox and the books."""
+"""Every e-mail row of the simulator's table, from the request to delivery and ledger."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 @dataclass(frozen=True)
 class Row:
-    """How a mail to such an address must end."""
+    """Expected end of an e-mail to such an address."""
 
     local: str
     status: str = "DELIVERED"
@@ -37,7 +37,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Mailed:
-    """All rows under way at once."""
+    """All rows in progress concurrently."""
 
     integrator: Integrator
     addresses: dict[str, str]
@@ -45,7 +45,7 @@ class Mailed:
 
 
 def mail(integrator: Integrator, to: object, **fields: object) -> dict[str, object]:
-    """Return the body of a request."""
+    """Return a request body."""
     return {
         "merchantId": integrator.owner.merchant,
         "to": to,
@@ -58,7 +58,7 @@ def mail(integrator: Integrator, to: object, **fields: object) -> dict[str, obje
 
 @pytest.fixture(scope="module")
 async def mailed(harness: Harness) -> Mailed:
-    """Send one mail for every row."""
+    """Send one e-mail for every row."""
     integrator = await harness.integrator()
     domain = f"{unique('d')}.example.com"
     addresses = {row.local: f"{row.local}@{domain}" for row in ROWS}
@@ -74,7 +74,7 @@ async def mailed(harness: Harness) -> Mailed:
 async def test_a_mail_ends_as_the_table_says(mailed: Mailed, harness: Harness, row: Row) -> None:
     message_id, to = mailed.messages[row.local], mailed.addresses[row.local]
     view = await mailed.integrator.ended(message_id)
-    if row.suppressed:  # a complaint comes after the delivery that ended the message
+    if row.suppressed:  # a complaint follows the delivery that ended the message
         await until(lambda: _is_suppressed(harness, mailed.integrator, to))
     again = await mailed.integrator.post("/messages/email", mail(mailed.integrator, to))
     assert (

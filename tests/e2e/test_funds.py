@@ -1,4 +1,4 @@
-"""Accepted means funded, and what is funded is billed by segments."""
+"""Accepted messages are funded, and are billed by segments."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a message says stops neither its own end nor the messages of others."""
+"""The content of a message prevents neither its own end nor other messages."""
 
 import asyncio
 import time

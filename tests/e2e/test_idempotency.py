@@ -1,4 +1,4 @@
-"""One Idempotency-Key is one action, over HTTP and all the way to the recipient."""
+"""One Idempotency-Key is one action, from HTTP to the recipient."""
 
 import asyncio
 from collections import Counter

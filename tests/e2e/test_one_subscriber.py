@@ -1,4 +1,4 @@
-"""A STOP from one number of a person keeps messages from the other one, on the whole system."""
+"""A STOP from one number of a subscriber blocks messages to the other one, on the whole system."""
 
 import httpx
 import pytest

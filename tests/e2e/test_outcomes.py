@@ -1,4 +1,4 @@
-"""Every SMS row of the simulator's table, from the request to the recipient and the books."""
+"""Every SMS row of the simulator's table, from the request to delivery and ledger."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 @dataclass(frozen=True)
 class Row:
-    """How a message to such a number must end."""
+    """Expected end of a message to such a number."""
 
     last_four: str
     status: str = "DELIVERED"
@@ -48,7 +48,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Sent:
-    """All rows under way at once, so that the table takes as long as its slowest row."""
+    """All rows in progress concurrently, so that the table takes as long as its slowest row."""
 
     integrator: Integrator
     numbers: dict[str, str]
@@ -106,7 +106,7 @@ async def test_after_the_whole_table_the_books_are_exact(sent: Sent) -> None:
 async def test_the_vendors_own_ids_find_every_message_whatever_became_of_its_answer(
     sent: Sent, harness: Harness
 ) -> None:
-    """An invoice of what reached a person: only the undelivered 9001 is not on it."""
+    """An invoice of the delivered messages: only the undelivered 9001 is not on it."""
     await sent.integrator.all_ended()
     today = datetime.now(UTC).date()
     lines = [

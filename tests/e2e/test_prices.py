@@ -1,4 +1,4 @@
-"""What a send cost, to the millionth: in its view, in its quote and in its day."""
+"""The price of a send, to the millionth: in its view, its quote and its usage day."""
 
 from decimal import Decimal
 from typing import Any
@@ -26,7 +26,7 @@ async def priced(integrator: Integrator, message_id: str) -> dict[str, Any]:
 async def test_a_text_to_the_us_costs_parts_carrier_fee_and_markup(
     harness: Harness, integrator: Integrator, last_four: str
 ) -> None:
-    """Reported, found after a lost answer, or asked for: the simulator tells the same price."""
+    """Reported, found after a lost answer, or looked up: the simulator states the same price."""
     to = f"+1813620{last_four}"
     body = {"message": "x" * 161, "type": "TRANSACTIONAL", "merchantId": integrator.owner.merchant}
     quoted = await integrator.post("/messages/quote", {**body, "to": to, "channel": "SMS"})

@@ -1,4 +1,4 @@
-"""The Temporal UI and the logs are safe to show, and a send is found by what an operator knows."""
+"""Temporal's UI and logs contain no personal data, and a send is found by its ids."""
 
 from collections.abc import Iterable
 
@@ -41,7 +41,7 @@ async def test_neither_contact_nor_text_is_in_the_sweepers_history(
     harness: Harness, integrator: Integrator, temporal_client: Client
 ) -> None:
     to, words = number("9005"), unique("the private text")
-    message_id = await integrator.accepted(to, message=words)  # open long enough to be swept
+    message_id = await integrator.accepted(to, message=words)  # stays open long enough to be swept
     await integrator.ended(message_id)
     shown = await shown_of(temporal_client, "sweeper")
     assert _found([to, to[1:], words, integrator.owner.api_secret], shown) == []

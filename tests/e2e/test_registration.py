@@ -1,4 +1,4 @@
-"""10DLC over the whole house: what a merchant goes through until it may send."""
+"""10DLC on the whole system: all registrations of a merchant until it may send."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A day that is over becomes FINAL by the schedule that the worker keeps."""
+"""A past day becomes FINAL through the worker's schedule."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every voice row of the simulator's table, from the request to the call and the books."""
+"""Every voice row of the simulator's table, from the request to the call and the ledger."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from tests.e2e.harness import Harness, Integrator, number
 pytestmark = pytest.mark.xdist_group("stack")
 
 HELD = 5
-"""Minutes of the longest call, unless asked for otherwise."""
+"""Minutes of the longest call, by default."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """How a call to such a number must end."""
+    """Expected end of a call to such a number."""
 
     last_four: str
     status: str = "DELIVERED"
@@ -52,7 +52,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Called:
-    """All rows under way at once."""
+    """All rows in progress concurrently."""
 
     integrator: Integrator
     numbers: dict[str, str]

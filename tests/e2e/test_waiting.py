@@ -1,4 +1,4 @@
-"""Messages that wait for their hour, and what may happen meanwhile."""
+"""Messages that wait for their send time, and events meanwhile."""
 
 from datetime import UTC, datetime, timedelta
 

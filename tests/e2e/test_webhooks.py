@@ -1,4 +1,4 @@
-"""Reports can't be forged, and replaying one changes nothing."""
+"""Forged reports are refused, and repeated ones change nothing."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def _reference(integrator: Integrator, message_id: str, attempt: int = 1) -> str
 async def _report(
     harness: Harness, reference: str, status: str = "delivered", **facts: object
 ) -> dict[str, object]:
-    """Compose a report on the attempt as the simulator knows it; facts replace what it says."""
+    """Build a report on an attempt with the simulator's data; `facts` replace fields."""
     message = await harness.provider_message(reference)
     return {
         "eventId": f"forged-{reference}-{status}",
@@ -39,7 +39,7 @@ async def _forged_receipts(harness: Harness, reference: str) -> list[object]:
 async def test_a_report_with_a_wrong_signature_is_refused_and_changes_nothing(
     harness: Harness, integrator: Integrator
 ) -> None:
-    message_id = await integrator.accepted(number("9010"))  # open until it is asked about
+    message_id = await integrator.accepted(number("9010"))  # stays open until it is looked up
     reference = _reference(integrator, message_id)
     await until(lambda: harness.is_known(reference))
     report = await _report(harness, reference, "undelivered")

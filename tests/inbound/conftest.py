@@ -1,4 +1,4 @@
-"""The API over real Postgres, with a double where workflows are started."""
+"""The API on a real Postgres, with a double for workflow starts."""
 
 from collections.abc import AsyncIterator
 
@@ -20,7 +20,7 @@ from tests.inbound.harness import SECRET, InboundHarness, Started, inbox
 
 @pytest.fixture(scope="session")
 def started() -> Started:
-    """Every workflow that was to be started, by tenant."""
+    """The workflow starts that were requested, by tenant."""
     return Started()
 
 
@@ -45,7 +45,7 @@ async def app(database_url: str, database: Database, started: Started) -> AsyncI
 
 @pytest.fixture(scope="session")
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody without credentials."""
+    """A client without credentials."""
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
         yield client
@@ -55,5 +55,5 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 def inbound(
     database: Database, owner: Owner, client: httpx.AsyncClient, started: Started
 ) -> InboundHarness:
-    """A tenant's shared number, and people who text it."""
+    """A tenant's shared number, and recipients who text it."""
     return InboundHarness(database, owner, client, started)

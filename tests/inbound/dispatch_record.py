@@ -1,4 +1,4 @@
-"""Triggers that write down attempts, consents and texts in the order of their commits."""
+"""Triggers that record attempts, consents and texts in commit order."""
 
 from models.session import Database
 
@@ -11,11 +11,11 @@ _RECORDED = {
     "consent_change": "SELECT 'CONSENT', NEW.merchant_id, NEW.channel, NEW.contact_key, NEW.status",
     "inbound_message": "SELECT 'TEXT', 0::bigint, 'SMS', NEW.contact_key, NEW.kind",
 }
-"""What is written down of a new row: kind, merchant (0: the tenant), channel, contact, word."""
+"""Recorded fields of a new row: kind, merchant (0: the tenant), channel, contact, status."""
 
 
 async def record_dispatches(database: Database) -> None:
-    """Write rows down when they are committed."""
+    """Record rows at their commit."""
     async with database.transaction() as db:
         run = (await db.connection()).exec_driver_sql
         await run(

@@ -1,4 +1,4 @@
-"""A tenant's number: merchants write from it, people text it, and what comes of that."""
+"""A tenant's number that merchants send from and recipients text."""
 
 import hmac
 import json
@@ -37,23 +37,23 @@ OTHER = "+18135559999"
 
 
 class Started(WorkflowStarter):
-    """Remembers what it was to start, in place of a Temporal client."""
+    """Records workflow starts, in place of a Temporal client."""
 
     def __init__(self) -> None:
         self.sends: list[SendStart] = []
         self.row_changed: list[str] = []
 
     async def start(self, send: SendStart) -> None:
-        """Remember it."""
+        """Record a start."""
         self.sends.append(send)
 
     async def wake(self, workflow_id: str, news: SendSignal) -> None:
-        """Remember it; nobody is there."""
+        """Do nothing: no workflow runs."""
         self.row_changed.append(workflow_id)
 
 
 def inbox(database: Database, started: Started) -> Inbox:
-    """Return the real thing with that double."""
+    """Return the real service with that double."""
     return Inbox(
         database,
         started,
@@ -74,7 +74,7 @@ def signed(document: Any, secret: str = SECRET) -> tuple[bytes, dict[str, str]]:
 
 
 def event(body: str, *, sender: str, number: str, **facts: Any) -> dict[str, Any]:
-    """Return what the simulator tells of a text."""
+    """Return the simulator's event of a text."""
     return {
         "eventId": f"evt_{uuid4().hex}",
         "type": "inbound",
@@ -87,7 +87,7 @@ def event(body: str, *, sender: str, number: str, **facts: Any) -> dict[str, Any
 
 
 async def make_merchant_fixture(database: Database, owner: Owner, name: str) -> Owner:
-    """Add another merchant of the same tenant, who writes from the same number."""
+    """Add another merchant of the tenant, which sends from the same number."""
     now = datetime.now(UTC)
     async with database.transaction() as db:
         merchant = Merchant(
@@ -126,7 +126,7 @@ async def make_merchant_fixture(database: Database, owner: Owner, name: str) -> 
 
 @dataclass(frozen=True)
 class InboundHarness:
-    """One number of a tenant, shared unless told otherwise."""
+    """One number of a tenant, shared by default."""
 
     database: Database
     owner: Owner
@@ -134,7 +134,7 @@ class InboundHarness:
     started: Started
 
     async def merchant_fixture(self, name: str = "Shop B") -> Owner:
-        """Let another merchant in."""
+        """Add another merchant."""
         return await make_merchant_fixture(self.database, self.owner, name)
 
     async def own_number(self, owner: Owner | None = None) -> str:
@@ -153,30 +153,30 @@ class InboundHarness:
         return number
 
     async def writes(self, owner: Owner | None = None, *answers: Answer, to: str = CONTACT) -> int:
-        """Let a merchant write to somebody from the shared number."""
+        """Send from the shared number as a merchant."""
         harness = Harness(self.database, owner or self.owner, Scripted(*answers, name="simulator"))
         message_id = await harness.accept(to=to)
         await harness.dispatch(message_id)
         return message_id
 
     async def reference(self, message_id: int) -> str:
-        """Return what the first attempt of a message is called at its provider."""
+        """Return the provider's reference of a message's first attempt."""
         return await reference_of(self.database, self.owner.tenant_id, message_id)
 
     async def texts(
         self, body: str, *, number: str | None = None, sender: str = CONTACT, **facts: Any
     ) -> httpx.Response:
-        """Somebody texts a number; facts replace what the simulator tells."""
+        """Send an inbound text; `facts` replace fields of the event."""
         told = event(body, sender=sender, number=number or self.owner.sender, **facts)
         return await self.tells(told)
 
     async def tells(self, told: Any, secret: str = SECRET) -> httpx.Response:
-        """The simulator tells something."""
+        """Post an event of the simulator."""
         raw, headers = signed(told, secret)
         return await self.client.post("/webhooks/simulator/inbound", content=raw, headers=headers)
 
     async def twilio_tells(self, body: str, *, event_id: str) -> httpx.Response:
-        """Twilio passes on a text of CONTACT."""
+        """Post Twilio's webhook of a text from CONTACT."""
         form = {
             "MessageSid": event_id,
             "From": CONTACT,
@@ -189,7 +189,7 @@ class InboundHarness:
         return await self.client.post("/webhooks/twilio/inbound", data=form, headers=headers)
 
     async def consents(self) -> dict[int, tuple[str, str]]:
-        """Return status and source by merchant, of CONTACT on SMS."""
+        """Return status and source by merchant, for CONTACT on SMS."""
         rows = await self.rows(
             "SELECT merchant_id, status, source FROM consent WHERE tenant_id = :t"
             " AND channel = 'SMS' AND contact_key = :c"
@@ -202,7 +202,7 @@ class InboundHarness:
         return {(row.merchant_id, row.reason) for row in rows}
 
     async def history(self) -> list[tuple[int, str, str]]:
-        """Return merchant, status and source of everything that was ever said."""
+        """Return merchant, status and source of every consent change."""
         rows = await self.rows(
             "SELECT merchant_id, status, source FROM consent_change WHERE tenant_id = :t"
             " ORDER BY id"
@@ -210,7 +210,7 @@ class InboundHarness:
         return [tuple(row) for row in rows]
 
     async def stored(self) -> list[Any]:
-        """Return every text."""
+        """Return every stored text."""
         return await self.rows("SELECT * FROM inbound_message WHERE tenant_id = :t ORDER BY id")
 
     async def answers(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Reports as the simulator signs them, and the rows that none of them may change unduly."""
+"""Signed reports of the simulator, and the rows that a foreign one must not change."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,30 +21,30 @@ TABLES = ("message", "attempt", "receipt", "suppression", "consent_change", "usa
 
 
 class Post(Scripted):
-    """A provider of texts and e-mail."""
+    """A provider of SMS and e-mail."""
 
     channels = frozenset({Channel.SMS, Channel.EMAIL})
 
 
 @dataclass(frozen=True)
 class Reporting:
-    """Messages of a tenant that the simulator has taken, and what it reports of them."""
+    """Messages of a tenant that the simulator has accepted, and their reports."""
 
     inbound: InboundHarness
 
     def harness(self, *answers: Answer) -> Harness:
-        """Return the activities, with a provider that answers so."""
+        """Return the activities with a provider that returns these answers."""
         return Harness(self.inbound.database, self.inbound.owner, Post(*answers, name="simulator"))
 
     async def text_to(self, to: str, *answers: Answer) -> int:
-        """Send a text; return its id."""
+        """Send an SMS; return its id."""
         harness = self.harness(*answers)
         message_id = await harness.accept(to=to)
         await harness.dispatch(message_id)
         return message_id
 
     async def mail_to(self, *recipients: str) -> int:
-        """Send one mail to these; return its id."""
+        """Send one e-mail to these recipients; return its id."""
         keys = [key_of(one) for one in recipients]
         message = replace(
             new_message(self.inbound.owner, to=recipients[0]),
@@ -64,7 +64,7 @@ class Reporting:
     async def told(
         self, message_id: int, status: str = "delivered", **facts: Any
     ) -> dict[str, Any]:
-        """Compose a true report; facts replace what it says."""
+        """Build a correct report; `facts` replace fields."""
         reference = await self.reference(message_id)
         return {
             "eventId": f"e-{uuid4().hex}",
@@ -76,23 +76,23 @@ class Reporting:
         }
 
     async def tell(self, told: dict[str, Any]) -> int:
-        """Post a report, signed; return the status of the answer."""
+        """Post a signed report; return the status of the response."""
         body, headers = signed(told)
         path = f"/webhooks/simulator/{told['reference']}"
         return (await self.inbound.client.post(path, content=body, headers=headers)).status_code
 
     async def everything(self) -> list[Any]:
-        """Return all rows of the tenant that a report could change, and who was woken."""
+        """Return all rows that a report could change, and the signalled workflows."""
         found: list[Any] = []
         for table in TABLES:
             found += await self.rows(
                 f"SELECT to_jsonb(t) - 'sweep_at' FROM {table} t WHERE tenant_id = :t ORDER BY 1"
             )
-        tenant = f"/{self.inbound.owner.tenant_id}"
+        tenant = f"/{self.inbound.owner.tenant_public_id}"
         return [*found, [one for one in self.inbound.started.row_changed if tenant in one]]
 
     async def reported(self, message_id: int) -> list[tuple[str, str | None]]:
-        """Return status and recipient of every report that is kept of a message."""
+        """Return status and recipient of every stored report of a message."""
         found = await self.rows(
             "SELECT status, recipient FROM receipt WHERE tenant_id = :t AND message_id = :m"
             " ORDER BY id",
@@ -101,7 +101,7 @@ class Reporting:
         return [tuple(row) for row in found]
 
     async def provider_ids(self, message_id: int) -> list[str | None]:
-        """Return what the provider calls each attempt of a message."""
+        """Return the provider's ids of a message's attempts."""
         found = await self.rows(
             "SELECT provider_message_id FROM attempt WHERE tenant_id = :t AND message_id = :m"
             " ORDER BY number",
@@ -116,6 +116,6 @@ class Reporting:
 
 
 def mismatches(reason: str) -> float:
-    """Return how many were counted of a kind."""
+    """Return the counted mismatches of a kind."""
     labels = {"provider": "simulator", "reason": reason}
     return REGISTRY.get_sample_value("hexavox_report_mismatches_total", labels) or 0

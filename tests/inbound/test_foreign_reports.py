@@ -1,4 +1,4 @@
-"""A signed report speaks of its attempt's message and recipient, and of nothing else."""
+"""A signed report only affects the message and recipients of its attempt."""
 
 import asyncio
 from dataclasses import replace
@@ -242,7 +242,7 @@ async def test_the_providers_own_answer_outweighs_an_id_that_was_only_reported(
 
 @pytest.fixture
 async def taken(reporting: Reporting) -> tuple[int, int]:
-    """A text to one, and a mail to two, both taken."""
+    """An SMS to one recipient and an e-mail to two, both accepted."""
     return await reporting.text_to(CONTACT), await reporting.mail_to(FIRST, SECOND)
 
 

@@ -1,4 +1,4 @@
-"""STOP and START: who is opted out by them, who comes back, and the one answer."""
+"""STOP and START: which merchants they affect, and the one answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ OPTED_OUT = Refused(error_code=ErrorCode.OPTED_OUT, provider_code="21610", every
 
 @asynccontextmanager
 async def locked_contact(inbound: InboundHarness) -> AsyncIterator[None]:
-    """Hold the lock that a STOP of the contact has to wait for."""
+    """Hold the lock that a STOP of the contact needs."""
     async with inbound.database.transaction() as db:
         await lock_contact(
             db,
@@ -43,7 +43,7 @@ async def locked_contact(inbound: InboundHarness) -> AsyncIterator[None]:
 
 
 async def until_it_waits(inbound: InboundHarness) -> None:
-    """Return once somebody waits for the lock of a contact."""
+    """Return once a transaction waits for the lock of a contact."""
     async with asyncio.timeout(5):
         while not await inbound.rows(_WAITING):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -185,7 +185,7 @@ async def test_stop_from_somebody_nobody_wrote_to_is_kept_and_that_is_all(
 ) -> None:
     await Harness(
         inbound.database, inbound.owner, Scripted()
-    ).accept()  # it waits: nothing was sent
+    ).accept()  # it waits: no provider was called
     assert (await inbound.texts("STOP")).status_code == 204
     [stored] = await inbound.stored()
     assert (stored.kind, stored.merchant_id) == ("OPT_OUT", None)
@@ -302,6 +302,18 @@ async def test_help_is_answered_by_the_merchants_text_or_ours(
     assert "Gym A" in answer.body
 
 
+async def test_help_names_the_way_to_reach_the_merchant(inbound: InboundHarness) -> None:
+    await inbound.writes()
+    async with inbound.database.transaction() as db:
+        await db.execute(
+            text("UPDATE merchant SET support_contact = '813-555-0100' WHERE id = :m"),
+            {"m": inbound.owner.merchant_id},
+        )
+    await inbound.texts("HELP")
+    [answer] = await inbound.answers()
+    assert ("Gym A" in answer.body, "813-555-0100" in answer.body) == (True, True)
+
+
 async def test_help_after_stop_is_still_answered(inbound: InboundHarness) -> None:
     await inbound.writes()
     await inbound.texts("STOP")
@@ -324,7 +336,7 @@ async def test_two_machines_do_not_talk_for_ever(inbound: InboundHarness) -> Non
     for _ in range(MOST_ANSWERS + 3):
         await inbound.texts("HELP")
     assert len(await inbound.answers()) == MOST_ANSWERS
-    await inbound.texts("STOP")  # obeyed all the same
+    await inbound.texts("STOP")  # applied nevertheless
     assert (await inbound.consents())[inbound.owner.merchant_id][0] == "OPT_OUT"
     assert len(await inbound.answers()) == MOST_ANSWERS
 

@@ -1,4 +1,4 @@
-"""Contacts stand in the contact columns and nowhere else: everything else has their keys."""
+"""Plain contacts are stored in the contact columns only; other columns have keys."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -25,11 +25,11 @@ PLAIN: Final = {
     ("inbound_message", "sender"),
     ("receipt", "recipient"),
 }
-"""Where a contact is kept as it was given: to be sent to, or to be shown."""
+"""Columns that store a contact as given, for sending or display."""
 
 
 async def found_in(inbound: InboundHarness, contact: str) -> set[tuple[str, str]]:
-    """Return every column of the database that holds a contact, in a row of its tenant."""
+    """Return every column of the database that contains a contact, in a row of its tenant."""
     holding = set()
     async with inbound.database.read() as db:
         for table in metadata.tables.values():
@@ -69,7 +69,7 @@ async def test_after_a_mail_to_many_and_one_unsubscribed(inbound: InboundHarness
     assert (await inbound.client.post(link(inbound), data=ONE_CLICK)).status_code == 200
     for address in RECIPIENTS:
         assert await found_in(inbound, address) <= PLAIN
-    # What is shown of the opt-out is the address, though the link names only its key.
+    # The opt-out shows the address, though the link contains only its key.
     assert ("consent", "contact") in await found_in(inbound, ADDRESS)
     assert ADDRESS not in link(inbound)
 

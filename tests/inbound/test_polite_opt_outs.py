@@ -1,4 +1,4 @@
-"""Opt-outs in a person's own words: what counts as one, and what must not."""
+"""Opt-outs in free text: which texts count, and which do not."""
 
 import pytest
 from hypothesis import given

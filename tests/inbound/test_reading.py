@@ -1,4 +1,4 @@
-"""Reading what recipients wrote back."""
+"""Listing inbound texts."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ PATH = "/api/v1/messages/inbound"
 async def read(
     inbound: InboundHarness, query: dict[str, str] | None = None, owner: Owner | None = None
 ) -> list[dict[str, Any]]:
-    """List what somebody sees."""
+    """List the texts that a caller sees."""
     of = owner or inbound.owner
     response = await inbound.client.get(PATH, params=query or {}, headers=of.headers)
     assert response.status_code == 200, response.text
@@ -29,7 +29,7 @@ async def read(
 
 
 async def key_of(database: Database, owner: Owner) -> Owner:
-    """Give a merchant a key of its own."""
+    """Create a merchant-scoped key."""
     pair = new_credentials()
     async with database.transaction() as db:
         db.add(

@@ -1,4 +1,4 @@
-"""Texts from short codes, names and withheld numbers; and from either number of one person."""
+"""Texts from short codes, names and withheld numbers, and from both numbers of one subscriber."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ NO_NUMBERS = [
     " ",
     "x" * 500,
 ]
-"""What a vendor may name as the sender, and nobody can answer."""
+"""Senders that a vendor may report and that cannot be answered."""
 
 TWO_FORMS = [
     ("+5215512345678", "+525512345678"),
@@ -38,7 +38,7 @@ TWO_FORMS = [
     ("+970599123456", "+972599123456"),
     ("+972599123456", "+970599123456"),
 ]
-"""The number that a STOP comes from, and the one that was written to."""
+"""The number that sends STOP, and the one that was sent to."""
 
 STRANGERS = [
     ("+5215512345678", "+525512345679"),
@@ -49,7 +49,7 @@ STRANGERS = [
 
 
 async def inbox_of(inbound: InboundHarness, **query: str) -> list[dict[str, Any]]:
-    """Return what the API shows of the texts."""
+    """Return the texts in the API."""
     answer = await inbound.client.get(PATH, params=query, headers=inbound.owner.headers)
     assert answer.status_code == 200, answer.text
     items: list[dict[str, Any]] = answer.json()

@@ -1,4 +1,4 @@
-"""What providers tell us late: a carrier's opt-out, a hard bounce, a complaint."""
+"""Suppressions from late reports: a carrier opt-out, a hard bounce, a complaint."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def mail(inbound: InboundHarness) -> Harness:
 
 
 async def mailed(inbound: InboundHarness, to: str = ADDRESS) -> int:
-    """Accept a mail; return its id."""
+    """Accept an e-mail; return its id."""
     message = replace(
         new_message(inbound.owner, to=to),
         channel=Channel.EMAIL,
@@ -39,7 +39,7 @@ async def mailed(inbound: InboundHarness, to: str = ADDRESS) -> int:
 
 
 async def reported(inbound: InboundHarness, message_id: int, status: str, **facts: Any) -> int:
-    """Report something about a mail as the simulator does; return the answer's status."""
+    """Report on an e-mail as the simulator does; return the status of the response."""
     reference = await inbound.reference(message_id)
     body, headers = signed(
         {

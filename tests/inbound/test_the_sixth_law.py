@@ -1,8 +1,7 @@
-"""Opted-out is never sent: random scenarios, and the order in which their transactions committed.
+"""No send after an opt-out: random scenarios, checked in the commit order of transactions.
 
-Triggers that run at commit, still under the locks, write down attempts, consents and texts in the
-order in which conflicting transactions became true. An attempt is written down once for each of
-its recipients.
+Triggers that run at commit, still under the locks, record attempts, consents and texts in the order
+in which conflicting transactions committed. An attempt is recorded once per recipient.
 """
 
 import asyncio
@@ -47,7 +46,7 @@ LINKS = UnsubscribeLinks("http://api.test", "only-for-tests-too")
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Dispatch a message of a merchant that was accepted just before."""
+    """Dispatch a message of a merchant that was just accepted."""
 
     merchant: int
     contact: int
@@ -57,7 +56,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """Dispatch a mail to all addresses; without a merchant it is the tenant's own."""
+    """Dispatch an e-mail to all addresses; without a merchant it is the tenant's."""
 
     merchant: int | None
     dispatches: int
@@ -65,7 +64,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Accept a message, and cancel it while it is dispatched."""
+    """Accept a message, and cancel it during its dispatch."""
 
     merchant: int
     contact: int
@@ -82,7 +81,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Record a consent by the API."""
+    """Record a consent through the API."""
 
     merchant: int
     contact: int
@@ -92,7 +91,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
-    """Follow the link of a merchant's mail."""
+    """Follow the unsubscribe link of a merchant's e-mail."""
 
     merchant: int
     contact: int
@@ -100,7 +99,7 @@ class Unsubscribe:
 
 @dataclass(frozen=True, slots=True)
 class Complain:
-    """Have a provider report a complaint about a merchant's mail."""
+    """Report a complaint about a merchant's e-mail."""
 
     merchant: int
     contact: int
@@ -134,7 +133,7 @@ OTHER_LIVES = st.lists(st.lists(OTHER_ACTIONS, min_size=2, max_size=8), min_size
 
 @pytest.fixture(scope="session")
 async def witnessed(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
-    """A database of its own that keeps the order of commits."""
+    """A database of its own that records the commit order."""
     url = async_url(make_database(postgres, "inbound"))
     database = Database(url, pool_size=20, contact_keys=CONTACT_KEYS)
     await record_dispatches(database)
@@ -143,7 +142,7 @@ async def witnessed(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
 
 
 class Scenario:
-    """One tenant with a shared number, and everything that happens on it."""
+    """One tenant with a shared number, and all actions on it."""
 
     def __init__(self, database: Database, owners: list[Owner]) -> None:
         self.database = database
@@ -159,7 +158,7 @@ class Scenario:
         return self.owners[0].tenant_id
 
     async def live(self, actions: list[Action]) -> None:
-        """Accept first, then let everything race."""
+        """Accept first, then run all actions concurrently."""
         ready = [(action, await self._prepare(action)) for action in actions]
         await asyncio.gather(*(self._act(action, message_id) for action, message_id in ready))
 
@@ -251,15 +250,15 @@ def reached_by(channel: Channel) -> tuple[str, ...]:
 
 
 def ticket(owner: Owner, address: str) -> str:
-    """Return what the link in a mail to somebody ends with."""
+    """Return the ticket of the link in an e-mail to an address."""
     link = LINKS.link(owner.tenant_public_id, owner.merchant_public_id, key_of(address))
     return link.rpartition("/")[2]
 
 
 def forbidden(said: dict[Said, str], attempt: Any) -> list[str]:
-    """Return what had been said when an attempt was committed, and forbids it.
+    """Return the earlier opt-outs that forbid a committed attempt.
 
-    A merchant's mail is held by what was said to it, the tenant's own by any suppression.
+    A merchant's e-mail is blocked by what was recorded for it, the tenant's by any suppression.
     """
     to_it = said.get((attempt.merchant_id, attempt.channel, attempt.contact))
     refused = [to_it] if to_it in ("OPT_OUT", "SUPPRESSED") else []
@@ -273,8 +272,8 @@ def forbidden(said: dict[Said, str], attempt: Any) -> list[str]:
 
 
 async def check(scenario: Scenario) -> None:
-    """Walk through the commits in their order."""
-    # Transactions that do not conflict may commit at once, and their rows then lie mixed.
+    """Check the records in commit order."""
+    # Transactions that do not conflict may commit concurrently, with interleaved rows.
     seen = await scenario.rows(
         "SELECT *, max(seq) OVER (PARTITION BY tx) AS committed FROM dispatch_record"
         " WHERE tenant_id = :t ORDER BY committed, seq"
@@ -315,7 +314,7 @@ async def check(scenario: Scenario) -> None:
 
 
 async def _everything_was_seen(scenario: Scenario, seen: list[Any]) -> None:
-    """Make sure that the witnesses were there: without them nothing above can fail."""
+    """Check that the triggers recorded everything: otherwise the checks above cannot fail."""
     [(attempts, changes)] = await scenario.rows(
         "SELECT (SELECT count(*) FROM attempt WHERE tenant_id = :t),"
         " (SELECT count(*) FROM consent_change WHERE tenant_id = :t)"
@@ -336,7 +335,7 @@ EXAMINED = settings(
 
 
 async def live(witnessed: Database, rounds: list[list[Action]]) -> None:
-    """Live a scenario of two merchants, and check it."""
+    """Run a scenario of two merchants, and check it."""
     owner = await make_owner(witnessed)
     scenario = Scenario(witnessed, [owner, await make_merchant_fixture(witnessed, owner, "Shop B")])
     for actions in rounds:

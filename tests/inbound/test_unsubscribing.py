@@ -62,7 +62,7 @@ async def test_from_then_on_the_merchants_mail_is_blocked(inbound: InboundHarnes
 async def test_the_link_waits_for_a_dispatch_under_way(
     inbound: InboundHarness, recipient: str
 ) -> None:
-    """Whoever is told "you will get no more" gets no more: what is under way is committed first."""
+    """After the confirmation nothing more is sent: a dispatch in progress commits first."""
     harness = Harness(inbound.database, inbound.owner, AllChannels())
     under_way, later = [await accept(inbound.database, mail(inbound.owner)) for _ in range(2)]
     address = link_of(inbound.owner, recipient)

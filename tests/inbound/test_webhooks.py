@@ -1,4 +1,4 @@
-"""Inbound webhooks can't be forged, and repeating one changes nothing."""
+"""Forged inbound webhooks are refused, and repeated ones change nothing."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a text asks for, by the whole of it."""
+"""Keywords match the whole text only."""
 
 import pytest
 from hypothesis import given
@@ -113,6 +113,14 @@ def test_every_answer_names_the_merchant_and_fits(kind: InboundKind) -> None:
 
 def test_the_answer_to_an_opt_out_says_that_nothing_more_will_come() -> None:
     assert "no more messages" in (answer_to(InboundKind.OPT_OUT, "Gym A", "call us") or "")
+
+
+def test_the_answer_to_help_names_a_way_to_reach_the_merchant() -> None:
+    answer = answer_to(InboundKind.HELP, "Gym A", None, support_contact="813-555-0100") or ""
+    assert ("Gym A" in answer, "813-555-0100" in answer) == (True, True)
+    assert segment(answer).segments == 1
+    long = answer_to(InboundKind.HELP, "体" * 200, None, support_contact="体" * 100) or ""
+    assert segment(long).segments <= 10
 
 
 def test_the_merchants_own_help_text_goes_before_ours() -> None:

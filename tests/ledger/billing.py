@@ -1,4 +1,4 @@
-"""What may happen to money, each by the project's own functions and safe to repeat."""
+"""Random billing actions, each through the project's own functions and safe to repeat."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,20 +18,20 @@ from tests.factories import Owner, add_card
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """Do what billing does by the hour, or an operator does by hand."""
+    """Run the hourly billing tasks, or an operator's command."""
 
     what: Literal["card", "price", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a day that is over."""
+    """Close a past day."""
 
     days_ago: int
 
 
 class Billing:
-    """One tenant's days, and how each was when it was closed."""
+    """One tenant's days, and their contents when they were closed."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
         self.closed: dict[date, list[Any]] = {}
@@ -39,7 +39,7 @@ class Billing:
         self._owner = owner
 
     async def act(self, action: Bill | Close) -> None:
-        """Do one thing."""
+        """Run one action."""
         tenant = self._owner.tenant_id
         now = datetime.now(UTC)
         if isinstance(action, Close):
@@ -59,7 +59,7 @@ class Billing:
             await self._price(action, now)
 
     async def _price(self, action: Bill, now: datetime) -> None:
-        """Price what can be; whoever waits a second for a lock leaves it to the next turn."""
+        """Price what can be priced; a lock timeout leaves it to the next turn."""
         tenant = self._owner.tenant_id
         try:
             async with self._database.transaction() as db:
@@ -72,7 +72,7 @@ class Billing:
                 raise
 
     async def totals(self, day: date) -> list[Any]:
-        """Return everything that a report of a day is made of."""
+        """Return everything in the report of a day."""
         async with self._database.read() as db:
             return await self._totals(db, day)
 

@@ -1,4 +1,4 @@
-"""The laws of the ledger, checked from its entries alone, and told with what breaks them."""
+"""Invariants of the ledger, checked from its entries alone, with the violating rows in errors."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,16 +12,16 @@ from models.session import Database, ReadSession
 from tests.factories import Owner
 
 Limits = Sequence[tuple[int, int]]
-"""From after which entry on, by id, which allowance was in force; oldest first."""
+"""The allowance in force after an entry id; oldest first."""
 
 
 Total: TypeAlias = tuple[int, int, Decimal, Decimal, Decimal]
-"""Of a day: messages, units, all provider cost, the carrier fees in it, markup."""
+"""Of a day: messages, units, total provider cost, the carrier fees in it, markup."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """Every row of one tenant that has to do with units."""
+    """Every row of one tenant that concerns units."""
 
     account: Any
     months: Mapping[str, Any]
@@ -79,7 +79,7 @@ async def read_books(db: ReadSession, owner: Owner) -> Books:
 
 
 async def check_laws(database: Database, owner: Owner, limits: Limits) -> Books:
-    """Read everything at one moment and check every law."""
+    """Read everything in one snapshot and check every invariant."""
     async with database.read() as db:
         await db.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         books = await read_books(db, owner)
@@ -91,7 +91,7 @@ async def check_laws(database: Database, owner: Owner, limits: Limits) -> Books:
 
 
 def _entries_make_the_account(books: Books, limits: Limits) -> None:
-    """Replay the entries in order: each fits what was there, and the sums are what is there."""
+    """Replay the entries in order: each fits its predecessors, and the sums equal the accounts."""
     available = held = 0
     months: defaultdict[str, dict[str, int]] = defaultdict(
         lambda: {"used": 0, "held": 0, "credits_used": 0}
@@ -132,7 +132,7 @@ def _entries_make_the_account(books: Books, limits: Limits) -> None:
 
 
 def _every_message_is_paid_once(books: Books) -> None:
-    """One hold; when ended, captured and released make it up, the allowance used first."""
+    """One hold per message; captured and released sum up to it, allowance first."""
     by_message: defaultdict[int, dict[str, Any]] = defaultdict(dict)
     for entry in books.entries:
         if entry.message_id is not None:
@@ -160,7 +160,7 @@ def _every_message_is_paid_once(books: Books) -> None:
 
 
 def _usage_agrees(books: Books) -> None:
-    """Records carry what was captured; a day is the sum of its records and corrections."""
+    """Records have the captured units; a day is the sum of its records and corrections."""
     totals: defaultdict[Any, list[Any]] = defaultdict(lambda: [0, 0, *[Decimal(0)] * 3])
     for record in books.records.values():
         message = books.messages[record.message_id]
@@ -180,7 +180,9 @@ def _usage_agrees(books: Books) -> None:
 
 
 def _credits_were_paid_for(books: Books) -> None:
-    """Credits come once per payment that succeeded and was fulfilled, and from nowhere else."""
+    """Credits are granted once per payment that succeeded and was fulfilled, and never
+    otherwise.
+    """
     topups = [(e.payment_id, e.units, e.credit_units) for e in books.entries if e.kind == "TOPUP"]
     paid = [p for p in books.payments.values() if p.fulfilled_at is not None]
     assert sorted(topups) == sorted((p.id, p.units, p.units) for p in paid)

@@ -1,4 +1,4 @@
-"""What may happen to units, each by the project's own functions and safe to repeat."""
+"""Random ledger actions, each through the project's own functions and safe to repeat."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from sqlalchemy import text
 from activities.messages.settle import Settlement
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
 from models.queries.billing import payments
+from models.queries.billing.payment_rows import get_payment
 from models.queries.messages import conclude, dispatch, receipts, settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFunded
 from models.queries.messages.receipts import AttemptKey, NewReceipt
@@ -28,7 +29,7 @@ from workflows.messages.types import Ending, SettleStep
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Accept the send of a slot; its key is the slot, so repeats are the same send."""
+    """Accept the send of a slot; its key is the slot, so a repetition is a replay."""
 
     slot: int
     units: int
@@ -37,7 +38,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Claim the send of a slot and conclude with what the provider says."""
+    """Claim the send of a slot and conclude it with the provider's answer."""
 
     slot: int
     state: AttemptState
@@ -46,7 +47,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Store a report about its first attempt, that may tell what it costs."""
+    """Store a report about its first attempt, optionally with a price."""
 
     slot: int
     status: ReportStatus
@@ -63,7 +64,7 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """End it with a part of its hold used, as a call does that was shorter than it might be."""
+    """End it with a part of its hold captured, as a call that was shorter than its maximum."""
 
     slot: int
     share: float
@@ -96,15 +97,15 @@ def told(
 
 
 async def grant(database: Database, owner: Owner, units: int) -> None:
-    """Add bought credits, as an upgrade does whose money was taken."""
+    """Add bought credits, as a paid upgrade does."""
     async with database.transaction() as db:
         bought = await make_paid(db, owner.tenant_id, owner.merchant_id, units, fulfilled=False)
-        payment = await payments.get_payment(db, owner.tenant_id, bought, locked=True)
+        payment = await get_payment(db, owner.tenant_id, bought, locked=True)
         assert await payments.grant(db, payment, datetime.now(UTC))
 
 
 async def limit(database: Database, owner: Owner, units: int) -> int:
-    """Change the monthly allowance; return the newest entry of that moment."""
+    """Change the monthly allowance; return the newest entry at that time."""
     ids = {"t": owner.tenant_id, "m": owner.merchant_id, "n": units}
     async with database.transaction() as db:
         await db.execute(
@@ -128,12 +129,12 @@ class Scenario:
         self._ids: dict[int, int] = {}
 
     async def at_once(self, actions: list[tuple[Action, int]]) -> None:
-        """Do all of them on connections of their own, each as often as it says."""
+        """Run all actions concurrently on their own connections, each as often as it states."""
         wanted = [self.act(action) for action, times in actions for _ in range(times)]
         await asyncio.gather(*wanted)
 
     async def act(self, action: Action) -> None:
-        """Do one thing; a slot without a send means one of those there are, if any."""
+        """Run one action; a slot without a send selects one of the existing ones, if any."""
         if isinstance(action, Accept):
             await self._accept(action)
             return
@@ -150,7 +151,7 @@ class Scenario:
             case Tell(status=status, price=price):
                 await self._tell(message_id, status, price)
             case Settle(ending=ending):
-                if ending is Ending.GIVEN_UP:  # so ends only what a provider may have
+                if ending is Ending.GIVEN_UP:  # only a send that a provider may have ends so
                     await self._call(message_id, AttemptState.AMBIGUOUS, 0)
                 await self._ledger.settle(
                     SettleStep(

@@ -1,4 +1,4 @@
-"""Hundreds of random lives of a ledger; after each every law holds."""
+"""Hundreds of random histories of a ledger; every invariant holds after each."""
 
 import asyncio
 import os
@@ -29,11 +29,11 @@ from tests.ledger.moves import (
 from workflows.messages.types import Ending
 
 AT_ONCE = 5
-"""Histories that run side by side, so that they wait for each other's disk, not the clock."""
+"""Histories that run concurrently, to share waits for the disk."""
 
 _LONG = os.environ.get("LEDGER_EXAMPLES")
 EXAMPLES = int(_LONG or 25)
-"""Of each part, times AT_ONCE histories; more for a longer search, by chance and not by a seed."""
+"""Times AT_ONCE histories per part; a longer search has more, with random seeds."""
 
 SLOTS = st.integers(0, 5)
 ACCEPTS = st.builds(Accept, SLOTS, st.integers(1, 5), st.sampled_from([0, 0, 0, 1, 2]))
@@ -61,7 +61,7 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A change of allowance or credits alone, then actions that race."""
+    """A change of allowance or credits, then concurrent actions."""
 
     limit: int | None
     credits: int
@@ -70,7 +70,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Where a merchant begins, and what happens."""
+    """Initial state of a merchant, and actions."""
 
     allowance: int
     credits: int
@@ -109,7 +109,7 @@ async def live(database: Database, history: History) -> None:
 
 
 def part(number: int) -> Callable[[Database], Awaitable[None]]:
-    """Make one of several tests, each with a seed of its own, so that every worker has some."""
+    """Create one of several tests, each with its own seed, so that they spread over workers."""
 
     @pytest.mark.timeout(400 * max(EXAMPLES // 25, 1))
     @settings(

@@ -1,4 +1,4 @@
-"""The laws that hold after every chaos, held against every channel and against answers."""
+"""The invariants of tests/chaos, checked on every channel and on answers."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,14 +16,14 @@ from tests.factories import Owner, claim_once, make_message, new_message
 
 
 class Books:
-    """One tenant's books."""
+    """The rows of one tenant."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
         self._database = database
         self._owner = owner
 
     async def ended(self, channel: Channel, *, funded: bool = True) -> None:
-        """Accept a message of two units that a provider took, and end it with one of them."""
+        """Accept a message of two units, and end it with one captured."""
         wanted = new_message(self._owner, units=2, key=f"{channel}-{funded}")
         id = await make_message(self._database, replace(wanted, channel=channel, funded=funded))
         now = datetime.now(UTC)
@@ -59,7 +59,7 @@ class Books:
 
 @pytest.fixture
 async def books(database: Database, owner: Owner) -> Books:
-    """A merchant whose allowance of SMS is none, those of the others 10."""
+    """A merchant without SMS allowance; 10 units on other channels."""
     books = Books(database, owner)
     await books.write(
         "UPDATE merchant SET voice_minutes_limit = 10, email_limit = 10 WHERE tenant_id = :t"

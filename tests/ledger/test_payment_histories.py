@@ -1,33 +1,37 @@
-"""Random scenarios of a payment: in whatever order events come, money and credits agree.
+"""Random histories of a payment: in any order of events, charges and credits agree.
 
-The gateway moves on when it likes, loses answers, is busy, tells old news and tells them again;
-steps run in any order and many at once; the merchant is switched off and on.
+The gateway changes state at any time, loses responses, is busy, and reports old and repeated
+states. Steps run in any order and concurrently; the merchant is deactivated and activated.
 """
 
 import asyncio
+import contextlib
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from models.enums import OPEN_CHARGE, ChargeState, PaymentStatus
+from models.enums import OPEN_CHARGE, ChargeState, PaymentStatus, ReversalState
+from models.queries.billing.payments import ForeignCharge
 from models.rules.billing.payments import may_step
 from models.session import Database
 from tests.activities.gateways import BUSY, LOST, UNREACHABLE, OwnGateway, PaymentHarness
 from tests.factories import make_owner
 
 AT_ONCE = 5
+OPERATORS = ("REFUND_STUCK", "PAYMENT_DISPUTED")
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "12"))
-"""Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
+"""Times AT_ONCE histories; a longer search has more, with random seeds."""
 
 Step = Literal["charge", "await_payment", "cancel_charge", "grant", "refund"]
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Run a step, several times at once."""
+    """Run a step, several times concurrently."""
 
     step: Step
     times: int
@@ -35,14 +39,14 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The gateway moves a charge that is open on."""
+    """The gateway changes the state of an open charge."""
 
     state: ChargeState
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """The gateway tells what once was true of its charge, maybe for the second time."""
+    """The gateway reports an earlier state of its charge, possibly again."""
 
     age: int
     times: int
@@ -50,7 +54,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The next answers are lost, refused or not to be had."""
+    """The next responses are lost, refused or unavailable."""
 
     lost: bool
     unreachable: bool
@@ -58,12 +62,40 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The merchant is switched on or off."""
+    """The merchant is activated or deactivated."""
 
     active: bool
 
 
-Action = Take | Move | Tell | Trouble | Switch
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """From now on the gateway tells another amount of its charges, or again the right one."""
+
+    amount: tuple[int, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reverse:
+    """The gateway tells of a refund or a dispute of a charge that succeeded, maybe twice."""
+
+    state: ReversalState
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The gateway refuses refunds, or makes them; `late` refunds are tried no longer."""
+
+    refuses: bool
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The right amount was waited for long enough."""
+
+
+Action = Take | Move | Tell | Trouble | Switch | Charged | Reverse | Refuse | Wait
 
 ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(Take, st.sampled_from(["charge", "charge", "await_payment"]), st.integers(1, 3)),
@@ -72,6 +104,10 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(Tell, st.integers(0, 3), st.integers(1, 2)),
     st.builds(Trouble, st.booleans(), st.booleans()),
     st.builds(Switch, st.booleans()),
+    st.builds(Charged, st.sampled_from([None, (11, "USD"), (9, "USD"), (10, "MXN")])),
+    st.builds(Reverse, st.sampled_from(ReversalState), st.integers(1, 2)),
+    st.builds(Refuse, st.booleans(), st.booleans()),
+    st.builds(Wait),
 )
 
 
@@ -85,30 +121,68 @@ class Scenario:
         self._status = PaymentStatus.PENDING
 
     async def act(self, action: Action) -> None:
-        gateway = self._till.gateway
         match action:
             case Take(step=step, times=times):
                 await asyncio.gather(
                     *(self._till.take(step, self._payment_id) for _ in range(times))
                 )
+            case Tell() if self._seen:
+                await self._tell(action)
+            case Reverse(state=state, times=times) if ChargeState.SUCCEEDED in self._seen:
+                await self._reverse(state, times)
+            case Switch(active=active):
+                await self._till.switch(active=active)
+            case _:
+                self._change(action)
+        await self._look()
+
+    def _change(self, action: Action) -> None:
+        """Change what the gateway does from now on, and how long is waited for it."""
+        gateway = self._till.gateway
+        match action:
             case Move(state=state):
                 for reference, now in gateway.states.items():
                     if now in OPEN_CHARGE:
                         gateway.states[reference] = state
-            case Tell(age=age, times=times) if self._seen:
-                state = self._seen[-1 - age % len(self._seen)]
-                for _ in range(times):
-                    await self._till.tell(self._payment_id, state, event_id=f"evt-{state}")
             case Trouble(lost=lost, unreachable=unreachable):
                 gateway.answers.append(LOST if lost else BUSY)
                 if unreachable:
                     gateway.truths.append(UNREACHABLE)
-            case Switch(active=active):
-                await self._till.switch(active=active)
-        await self._look()
+            case Charged(amount=amount):
+                gateway.tells = amount
+            case Refuse(refuses=refuses, late=late):
+                gateway.refuses_refunds = refuses
+                self._till.refund_wait = timedelta(0) if late else timedelta(hours=72)
+            case Wait():
+                self._till.mismatch_wait = timedelta(0)
+
+    async def _tell(self, told: Tell) -> None:
+        state = self._seen[-1 - told.age % len(self._seen)]
+        amount = self._till.gateway.tells or (10, "USD")
+        for _ in range(told.times):
+            with contextlib.suppress(ForeignCharge):
+                await self._till.tell(
+                    self._payment_id, state, event_id=f"evt-{state}-{amount}", amount=amount
+                )
+
+    async def _reverse(self, state: ReversalState, times: int) -> None:
+        """Report it; of a refund or a lost dispute the payer has all of the money again."""
+        row = await self._till.row(self._payment_id)
+        cents = row.captured_cents or row.amount_cents
+        currency = row.captured_currency or row.currency
+        if state in (ReversalState.REFUNDED, ReversalState.DISPUTE_LOST):
+            self._till.gateway.returned.update(self._till.gateway.states)
+        for _ in range(times):
+            await self._till.reverse(
+                self._payment_id,
+                state,
+                cents=cents if state is ReversalState.REFUNDED else 0,
+                currency=currency,
+                event_id=f"evt-{state}",
+            )
 
     async def _look(self) -> None:
-        """Note what the gateway has, and that the status went no forbidden way."""
+        """Record the gateway's state, and check that the status took permitted steps only."""
         for state in self._till.gateway.states.values():
             if state not in self._seen[-1:]:
                 self._seen.append(state)
@@ -122,7 +196,7 @@ class Scenario:
 
 
 def _passed(before: PaymentStatus, after: PaymentStatus) -> bool:
-    """Say whether steps that ran at once may have taken two."""
+    """Return whether concurrent steps may have taken two transitions."""
     return any(may_step(before, between) and may_step(between, after) for between in PaymentStatus)
 
 
@@ -136,17 +210,23 @@ async def live(database: Database, begins: ChargeState, actions: list[Action]) -
         await scenario.act(action)
         assert await harness.broken_laws() == []
     harness.gateway.answers, harness.gateway.truths = [], []
-    if harness.gateway.state in OPEN_CHARGE:  # should it be asked only now
+    if harness.gateway.state in OPEN_CHARGE:  # in case it is requested only now
         harness.gateway.state = ChargeState.SUCCEEDED
     for reference, state in harness.gateway.states.items():
         if state in OPEN_CHARGE:
             harness.gateway.states[reference] = ChargeState.SUCCEEDED
     if harness.gateway.requests:
         await harness.outlive(payment_id)
+    harness.mismatch_wait = harness.refund_wait = timedelta(0)
+    if harness.gateway.tells is not None:  # the horizon passes
+        await harness.take("cancel_charge", payment_id)
     status = await harness.carry(payment_id)
     assert status in (PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.REFUNDED)
-    assert (await harness.row(payment_id)).completed_at is not None
+    row = await harness.row(payment_id)
+    assert row.completed_at is not None
     assert await harness.broken_laws() == []
+    stuck = {type for type, _, _ in await harness.open_alerts()} & {*OPERATORS}
+    assert stuck or row.refund_stuck_at is None, "an operator is told of every refund that is owed"
 
 
 @settings(

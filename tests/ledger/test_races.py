@@ -1,4 +1,4 @@
-"""Many at once for too little: nobody gets more than there is, nobody waits for ever."""
+"""Concurrent sends for insufficient units: no overspending, no deadlock."""
 
 import asyncio
 from collections import Counter
@@ -91,10 +91,10 @@ async def test_what_is_released_can_be_held_again_in_its_own_month_only(database
     scenario = Scenario(database, owner)
     for action in (
         Accept(0, 2, 1),  # last month's allowance
-        Accept(1, 2, 0),  # this month's
+        Accept(1, 2, 0),  # this month's allowance
         Settle(0, Ending.BLOCKED),
         Accept(2, 1, 0),  # nothing left this month
-        Accept(3, 2, 1),  # but last month's came back
+        Accept(3, 2, 1),  # but last month's was released
     ):
         await scenario.act(action)
     taken = [isinstance(outcome, AcceptedMessage) for outcome in scenario.outcomes]
@@ -128,7 +128,7 @@ async def test_a_lowered_allowance_takes_nothing_back(database: Database) -> Non
 async def test_a_repeated_send_and_its_settling_never_lock_each_other_out(
     database: Database,
 ) -> None:
-    """The repeat holds month and credits and meets the row; the settling comes the other way."""
+    """The repeat locks month and credits, then the row; the settlement the other way round."""
     owner = await make_owner(database, sms_limit=10, credits=10)
     scenario = Scenario(database, owner)
     await scenario.act(Accept(0, 2, 0))
@@ -149,7 +149,7 @@ async def test_a_repeated_send_and_its_settling_never_lock_each_other_out(
 async def test_accepting_and_settling_at_once_never_lock_each_other_out(
     database: Database,
 ) -> None:
-    """A deadlock would raise out of one of these loops."""
+    """A deadlock would raise in one of these loops."""
     owner = await make_owner(database, sms_limit=40, credits=400)
     scenario = Scenario(database, owner)
     until = asyncio.get_running_loop().time() + 3

@@ -1,4 +1,4 @@
-"""The schema keeps its own laws: ready to be spread by tenant, and closed to bad rows."""
+"""Constraints of the schema: every key has the tenant, and invalid rows are refused."""
 
 import asyncio
 import sys
@@ -23,7 +23,7 @@ from tests.factories import Owner, make_message, new_message, unique
 from tests.stack import async_url
 
 ALONE = {"uq_api_key_key_hash"}
-"""A caller is known by the key alone."""
+"""The key alone identifies the caller."""
 
 CONSTRAINTS = """
     SELECT c.conname, c.contype, t.relname AS on_table,
@@ -173,7 +173,7 @@ async def test_a_good_row_of_every_channel_is_taken(
 
 @pytest.fixture
 def empty_database(database_url: str) -> Iterator[str]:
-    """A fresh database on the same server."""
+    """A new database on the same server."""
     name = unique("empty").replace("-", "_")
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -201,7 +201,7 @@ async def test_several_may_migrate_an_empty_database_at_once(empty_database: str
 
 
 def test_the_migrations_lead_to_exactly_these_tables(database_url: str) -> None:
-    """`alembic check` raises when the metadata has anything the migrations do not make."""
+    """`alembic check` raises when the metadata has anything that the migrations do not create."""
     url = async_url(database_url)
     command.check(alembic_config(url))
 

@@ -1,7 +1,7 @@
-"""Plants faults in a copy of the code, one at a time, and prints those that no test notices.
+"""Mutation testing: plants faults in a copy of the code and prints those that no test detects.
 
-A fault is noticed if one of its tests fails. Exit code 1: some were not noticed, or a fault's tests
-fail without it.
+A fault is detected if one of its tests fails. Exit code 1: some were not detected, or a fault's
+tests fail without it.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tests.mutants.every_fault import FAULTS
 from tests.mutants.fault import ROOT, Fault
 
 _LONGEST: Final = 300
-"""Seconds for the tests of one fault; a fault that makes them hang is noticed too."""
+"""Seconds for the tests of one fault; a timeout counts as detected."""
 
 _LEFT_OUT: Final = shutil.ignore_patterns(
     ".*", "__pycache__", "node_modules", "*.egg-info", "build"
@@ -32,7 +32,7 @@ _PASSED, _FAILED = 0, 1
 
 
 class Outcome(StrEnum):
-    """What became of a fault."""
+    """Result of a fault."""
 
     NOTICED = "noticed"
     HUNG = "noticed (its tests did not end)"
@@ -42,12 +42,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy of the tree, in which one fault at a time is planted."""
+    """A copy of the tree, with one fault at a time."""
 
     root: Path
 
     def outcome_of(self, fault: Fault) -> Outcome:
-        """Plant a fault, run its tests, and take it out again."""
+        """Plant a fault, run its tests, and remove it."""
         with self._planted(fault):
             try:
                 code = self._run(fault.tests).returncode
@@ -56,7 +56,7 @@ class Copy:
         return {_PASSED: Outcome.SURVIVED, _FAILED: Outcome.NOTICED}.get(code, Outcome.BROKEN)
 
     def failing(self, tests: Sequence[str]) -> str | None:
-        """Return what pytest says of tests that fail without any fault."""
+        """Return pytest's output for tests that fail without a fault."""
         ran = self._run(tests)
         return None if ran.returncode == _PASSED else ran.stdout[-3000:]
 
@@ -85,7 +85,7 @@ class Copy:
 
 @contextmanager
 def copied() -> Iterator[Copy]:
-    """Copy the tree, without what is not code; it is gone afterwards."""
+    """Copy the tree without what is not code; removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="hexavox-mutants-") as folder:
         root = Path(folder) / "tree"
         shutil.copytree(ROOT, root, ignore=_LEFT_OUT)
@@ -93,7 +93,7 @@ def copied() -> Iterator[Copy]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run what is asked for; return the exit code."""
+    """Run the requested faults; return the exit code."""
     asked = _arguments().parse_args(words)
     chosen = [f for f in FAULTS if all(word in f"{f.path} {f.name}" for word in asked.words)]
     chosen = chosen[asked.start :]
@@ -112,7 +112,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _sound(copy: Copy, faults: Sequence[Fault]) -> bool:
-    """Make sure that the tests pass without a fault: one that always fails notices nothing."""
+    """Check that the tests pass without a fault: one that always fails detects nothing."""
     for tests in dict.fromkeys(fault.tests for fault in faults):
         if (told := copy.failing(tests)) is not None:
             print(f"{' '.join(tests)} does not pass without any fault:\n{told}")

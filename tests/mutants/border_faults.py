@@ -1,4 +1,4 @@
-"""Faults in who may see what, whose word is believed, and whether it was said before."""
+"""Faults in authorization, authentication and idempotency."""
 
 from typing import Final
 

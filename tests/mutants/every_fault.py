@@ -1,4 +1,4 @@
-"""The whole list."""
+"""All faults."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""One planted fault: where it is, what is changed, and which tests must notice."""
+"""One planted fault: its place, the change, and the tests that must detect it."""
 
 import ast
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ ROOT: Final = Path(__file__).parent.parent.parent
 
 
 class DoesNotApply(Exception):
-    """The place of a fault is not there any more, or what is to be changed is not there once."""
+    """The place of a fault does not exist any more, or the old text is not there exactly once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A change of one place that makes the product wrong.
+    """A change in one place that makes the product wrong.
 
-    `place` is a function, a method (`Class.method`) or a name of a module that is assigned; within
-    it `old` occurs exactly once. `tests` are what pytest is told to run; at least one must fail.
+    `place` is a function, a method (`Class.method`) or an assigned name of a module; within it
+    `old` occurs exactly once. `tests` are pytest's arguments; at least one test must fail.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Fault:
     tests: tuple[str, ...]
 
     def planted(self, source: str) -> str:
-        """Return a file's text with the fault in it; raises DoesNotApply."""
+        """Return a file's text with the fault; raises DoesNotApply."""
         lines = source.splitlines(keepends=True)
         first, last = self._lines(source)
         segment = "".join(lines[first:last])
@@ -38,7 +38,7 @@ class Fault:
         return "".join([*lines[:first], changed, *lines[last:]])
 
     def _lines(self, source: str) -> tuple[int, int]:
-        """Return where the place begins and ends."""
+        """Return the first and last line of the place."""
         scope: ast.AST = ast.parse(source)
         for name in self.place.split("."):
             found = [node for node in ast.iter_child_nodes(scope) if _is_called(node, name)]

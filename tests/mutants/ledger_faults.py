@@ -1,4 +1,4 @@
-"""Faults in what is held, captured, released, priced and closed."""
+"""Faults in holds, captures, releases, prices and closing."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Faults in who is written to, how often, and what is believed of it."""
+"""Faults in recipients, number of sends, and reports."""
 
 from typing import Final
 

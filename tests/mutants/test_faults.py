@@ -1,4 +1,4 @@
-"""The list of faults does not rot: each still applies, once, to code that stays code."""
+"""Every fault in the list still applies, exactly once, and leaves valid code."""
 
 import ast
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A Temporal server and a database of its own: workers serve every queue and row they find."""
+"""A Temporal server and a database of their own: workers process every queue and row."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -28,7 +28,7 @@ def own_url(postgres: EmbeddedPostgres) -> str:
 
 @pytest.fixture
 async def harness(own_server: EmbeddedTemporal, own_url: str) -> AsyncIterator[SenderHarness]:
-    """A number to send from; nothing of it is left afterwards."""
+    """A rate-limited sender; its workflows are terminated afterwards."""
     database = Database(own_url, pool_size=20, contact_keys=CONTACT_KEYS)
     harness = await open_harness(database, own_url, own_server.address)
     client = await harness.client()

@@ -1,4 +1,4 @@
-"""A number with a limit, merchants that share it, and workers whose provider records every call."""
+"""A rate-limited number, merchants that share it, and workers whose provider records every call."""
 
 import asyncio
 import contextlib
@@ -37,10 +37,10 @@ from workflows.payloads import data_converter
 from workflows.senders.workflow import SenderQueue
 
 TO = "+18005551234"
-"""A number of no place, so that the merchant's hours are its hours."""
+"""A non-geographic number, so that only the merchant's time zone applies."""
 
 _AT_ONCE = 15
-"""Accepted and started together; the pool has 20 connections."""
+"""Accepted and started concurrently; the pool has 20 connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Call:
 
 
 class RecordingProvider:
-    """Accepts every message at once, and records when."""
+    """Accepts every message at once, and records the time."""
 
     name = "recording"
     channels = frozenset({Channel.SMS, Channel.VOICE})
@@ -64,7 +64,7 @@ class RecordingProvider:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.messages: dict[int, int] = {}
-        """The ids of the rows by public id, of all messages that it may be given."""
+        """Row ids by public id, of all messages that it may get."""
 
     async def send(self, request: SendRequest) -> Answer:
         reference = parse_reference(request.reference)
@@ -77,13 +77,13 @@ class RecordingProvider:
         return NotFound()
 
     def of(self, messages: Sequence[int]) -> list[Call]:
-        """Return the calls for these messages, in their order."""
+        """Return the calls for these messages, in order."""
         wanted = set(messages)
         return [call for call in self.calls if call.message_id in wanted]
 
 
 def most_in_a_second(calls: Sequence[Call]) -> int:
-    """Return how many calls the fullest second held."""
+    """Return the maximum number of calls in a second."""
     times = sorted(call.at for call in calls)
     return max(sum(start <= at < start + 1 for at in times) for start in times)
 
@@ -102,7 +102,7 @@ class SenderHarness:
 
     @asynccontextmanager
     async def opened(self, *, workers_count: int = 1) -> AsyncIterator[None]:
-        """Serve every queue by so many workers, each with a client of its own."""
+        """Serve every queue by so many workers, each with its own client."""
         async with AsyncExitStack() as stack:
             for _ in range(workers_count):
                 client = await self.client()
@@ -118,7 +118,9 @@ class SenderHarness:
         return await Client.connect(self.address, data_converter=data_converter)
 
     async def limit(self, per_second: str | None) -> None:
-        """Limit the number, and signal its queue's workflow; by itself it looks within seconds."""
+        """Limit the number, and signal its queue's workflow, which otherwise polls every few
+        seconds.
+        """
         await self.write(
             "UPDATE sender_number SET segments_per_second = :limit, next_segment_at = NULL"
             " WHERE number = :number",
@@ -129,7 +131,7 @@ class SenderHarness:
             await (await self.queue_workflow()).signal(SenderQueue.message_queued)
 
     async def another_merchant(self) -> Owner:
-        """Return a second merchant of the tenant, who sends from the same number."""
+        """Return a second merchant of the tenant that sends from the same number."""
         now = datetime.now(UTC)
         async with self.database.transaction() as db:
             merchant = Merchant(
@@ -186,6 +188,7 @@ class SenderHarness:
     async def _start(self, client: Client, owner: Owner, message_id: int, **wanted: Any) -> None:
         send = SendStart(
             tenant_id=owner.tenant_id,
+            tenant_public_id=owner.tenant_public_id,
             message_id=message_id,
             public_id=next(k for k, v in self.provider.messages.items() if v == message_id),
             merchant_id=owner.merchant_id,
@@ -270,7 +273,7 @@ class SenderHarness:
             await db.execute(text(sql), values)
 
     async def close(self) -> None:
-        """Delete and terminate what the next test's workers would continue."""
+        """Delete and terminate what the next test's workers would process."""
         await self.write("DELETE FROM sender_queue WHERE tenant_id = :t", t=self.owner.tenant_id)
         client = await self.client()
         left = [workflow async for workflow in client.list_workflows("ExecutionStatus='Running'")]
@@ -307,12 +310,12 @@ async def open_harness(database: Database, url: str, address: str) -> SenderHarn
 
 def _where_it_is_noon() -> str:
     hour = datetime.now(UTC).hour
-    # The sign of these zones is that of POSIX: west is plus.
+    # These zones have POSIX signs: west is plus.
     return f"Etc/GMT{hour - 12:+d}" if hour != 12 else "UTC"
 
 
 async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
-    """Return when a condition holds."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)

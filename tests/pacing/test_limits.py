@@ -43,7 +43,7 @@ async def test_an_otp_is_not_queued(harness: SenderHarness) -> None:
         [otp] = await harness.send(1, type=OTP)
         [call] = await harness.sent([otp])
         between = [c for c in harness.provider.of(crowd)[before:] if c.at < call.at]
-    # One may have had its slot already, and one more while the OTP was on its way to the worker.
+    # One may have had its slot already, and another while the OTP was in its task queue.
     assert len(between) <= 2
 
 
@@ -190,7 +190,7 @@ async def _granted_again(harness: SenderHarness, message_id: int) -> bool:
 async def test_behind_300_marketing_sends_another_merchants_otp_is_among_the_first(
     harness: SenderHarness,
 ) -> None:
-    """Priority and fairness on the task queue: nobody is limited here."""
+    """Priority and fairness on the task queue: no sender is limited here."""
     other = await harness.another_merchant()
     bulk = await harness.send(300, type=MARKETING)
     [otp] = await harness.send(1, other, type=OTP)

@@ -1,4 +1,4 @@
-"""`hexavox number`: numbers and their limits, as an operator sees and sets them."""
+"""`hexavox number`: lists numbers and sets their limits."""
 
 import pytest
 from typer.testing import CliRunner, Result

@@ -133,7 +133,7 @@ async def test_the_same_limit_once_more_changes_nothing(sender: Sender) -> None:
 async def test_two_missed_slots_are_not_replaced_by_the_same_one(
     sender: Sender, database: Database, at_once: bool
 ) -> None:
-    """Workers were stopped for a while, and wake with late messages of one sender."""
+    """Workers were stopped, and resume with late messages of one sender."""
     pace = await sender.pace()
 
     async def another() -> float:

@@ -47,7 +47,7 @@ LOST_AFTER = timedelta(hours=1)
 
 
 class ScriptedRegistry:
-    """Answers from its script; the last line is repeated."""
+    """Scripted answers; the last one is repeated."""
 
     name = "simulator"
     timeout = timedelta(seconds=2)
@@ -81,14 +81,14 @@ class ScriptedRegistry:
 
 
 class Harness:
-    """What a test of a registration's change needs."""
+    """Everything that a test of a registration needs."""
 
     def __init__(self, database: Database, owner: Owner, registry: ScriptedRegistry) -> None:
         self.database = database
         self.owner = owner
         self.registry = registry
         self.beats: list[None] = []
-        """How often a step said that it lives."""
+        """Heartbeats of the activities."""
         registries = Registries([registry], {DeliveryMode.SIMULATOR: registry.name})
         self.registering = Registering(
             database,
@@ -99,7 +99,7 @@ class Harness:
         )
 
     async def add(self, row: Row) -> int:
-        """Keep a row; return its id."""
+        """Insert a row; return its id."""
         async with self.database.transaction() as db:
             db.add(row)
             await db.flush()
@@ -113,7 +113,7 @@ class Harness:
     async def brand(
         self, state: RegistrationState = RegistrationState.PENDING, **facts: Any
     ) -> int:
-        """Add a brand, as if it had been submitted."""
+        """Add a submitted brand."""
         return await self.add(Brand(**{**self._facts(state, asdict(BRAND)), **facts}))
 
     async def campaign(
@@ -125,7 +125,7 @@ class Harness:
         return await self.add(Campaign(**known))
 
     async def approved_brand(self) -> int:
-        """Return the merchant's brand, approved at last."""
+        """Return the merchant's brand, approved."""
         found = await self.rows("SELECT id FROM brand WHERE tenant_id = :tenant")
         if found:
             brand: int = found[0][0]
@@ -156,7 +156,7 @@ class Harness:
         return await self._run(self.registering.ask, registry_operation, row_id)
 
     async def row(self, registry_operation: RegistrationOperation, row_id: int) -> Any:
-        """Return a row as it is."""
+        """Return a row."""
         async with self.database.transaction() as db:
             return await registrations.lock_row(
                 db, kind=kind_of(registry_operation), tenant_id=self.owner.tenant_id, row_id=row_id
@@ -169,7 +169,7 @@ class Harness:
         change: StateChange,
         **facts: Any,
     ) -> bool:
-        """Take a row to other states, as the API does."""
+        """Change the state of a row, as the API does."""
         async with self.database.transaction() as db:
             row = await registrations.lock_row(
                 db, kind=kind_of(registry_operation), tenant_id=self.owner.tenant_id, row_id=row_id
@@ -182,7 +182,7 @@ class Harness:
             )
 
     async def rows(self, statement: str, **values: Any) -> list[Any]:
-        """Ask the database about the tenant."""
+        """Query the rows of the tenant."""
         async with self.database.read() as db:
             found = await db.execute(text(statement), {"tenant": self.owner.tenant_id, **values})
             return [tuple(row) for row in found]
@@ -197,7 +197,7 @@ class Harness:
     async def expire(
         self, registry_operation: RegistrationOperation, row_id: int, ago: timedelta
     ) -> None:
-        """Put the deadline of the call in hand into the past."""
+        """Move the deadline of the current call into the past."""
         table = {"brand": "brand", "campaign": "campaign", "number": "messaging_number"}
         async with self.database.transaction() as db:
             await db.execute(
@@ -242,7 +242,7 @@ class Harness:
 
 
 def kind_of(registry_operation: RegistrationOperation) -> RegistrationKind:
-    """Return whose row an operation works on."""
+    """Return the kind of row of an operation."""
     match registry_operation:
         case RegistrationOperation.REGISTER_BRAND:
             return RegistrationKind.BRAND

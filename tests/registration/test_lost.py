@@ -1,4 +1,4 @@
-"""What a registry has forgotten, and what it told too late: nothing is undone by either."""
+"""Operations that a registry has lost, and late answers: neither reverts anything."""
 
 import asyncio
 from collections.abc import Callable
@@ -44,7 +44,7 @@ AWAY = Unanswered(reason="ConnectError")
 
 @pytest.fixture
 def harness(database: Database, owner: Owner) -> Callable[..., Harness]:
-    """Set a stage with a registry that takes everything, and then says what it is told."""
+    """A harness with a scripted registry."""
 
     def set_up(*truths: LookUpAnswer, **options: Any) -> Harness:
         return Harness(database, owner, ScriptedRegistry(PENDING, truths=truths, **options))
@@ -55,7 +55,7 @@ def harness(database: Database, owner: Owner) -> Callable[..., Harness]:
 async def pass_time(
     on: Harness, registry_operation: RegistrationOperation, row_id: int, by: timedelta
 ) -> None:
-    """Have it been lost for so much longer."""
+    """Let it have been lost for so much longer."""
     table = {"brand": "brand", "campaign": "campaign", "number": "messaging_number"}
     async with on.database.transaction() as db:
         name = table[kind_of(registry_operation)]
@@ -64,7 +64,7 @@ async def pass_time(
 
 
 async def lost(on: Harness, registry_operation: RegistrationOperation, row_id: int) -> str:
-    """Have an operation taken and then forgotten for long; return the state it ends in."""
+    """Have an operation accepted and then lost for long; return its final state."""
     await on.submit(registry_operation, row_id)
     assert (await on.ask(registry_operation, row_id)).action is RegistrationAction.ASK
     await pass_time(on, registry_operation, row_id, LATE)
@@ -156,7 +156,7 @@ async def test_a_forgotten_assignment_fails_and_the_number_stays_bought(
 
 
 class Slow(ScriptedRegistry):
-    """Looks, and tells what it saw much later."""
+    """Looks up, and answers much later with the old state."""
 
     def __init__(self, seen: LookUpAnswer) -> None:
         super().__init__()

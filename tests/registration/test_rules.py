@@ -1,4 +1,4 @@
-"""The state machines of 10DLC: only the change of their tables, whatever is tried in any order."""
+"""The state machines of 10DLC permit only the transitions of their tables, in any order."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -79,9 +79,12 @@ def test_a_brand_takes_only_the_steps_of_its_table(wanted: list[RegistrationStat
         assert moved == (following in REGISTRATION_STEPS[before])
         assert brand.state == (following if moved else before)
         submitted += moved and following is RegistrationState.PENDING
-        # Every operation has a reference of its own, and is looked after as long as it is open.
+        # Every operation has its own reference, and is swept while it is open; an approved one is
+        # reviewed.
         assert brand.submission == submitted
-        assert (brand.sweep_at is not None) == (brand.state is RegistrationState.PENDING)
+        assert (brand.sweep_at is not None) == (
+            brand.state in (RegistrationState.PENDING, RegistrationState.APPROVED)
+        )
 
 
 @given(st.lists(st.tuples(st.none() | st.sampled_from(NumberState), assignments), max_size=15))
@@ -93,7 +96,7 @@ def test_a_number_takes_only_the_steps_of_its_tables(
         before = (bought.state, bought.assignment)
         change = StateChange(state=state, assignment=assignment)
         moved = registrations.change_state(bought, change, now=NOW, look_after=GRACE)
-        # In the tables, assigned only while it is the merchant's, and given back by nobody's leave.
+        # By the tables it is assigned only while the merchant owns it.
         allowed = (state, assignment) != (None, None)
         if state is not None:
             allowed &= state in NUMBER_STEPS[before[0]]
@@ -113,7 +116,7 @@ WISHES = (
     StateChange(assignment=AssignmentState.UNASSIGNING),
     StateChange(state=NumberState.RELEASING),
 )
-"""What a merchant may ask for, in any order."""
+"""Requests of a merchant, in any order."""
 
 
 @given(st.lists(st.tuples(st.sampled_from(WISHES), st.booleans()), max_size=30))
@@ -137,7 +140,7 @@ def test_an_operation_ends_in_the_states_of_its_table(
             )
         following = RegistrationOperation.RELEASE if end.then is not None else None
         assert operation_of_number(bought.state, bought.assignment) is following
-        # Given back only once no campaign has it.
+        # Released only when no campaign has it.
         if bought.state in (NumberState.RELEASING, NumberState.RELEASED):
             assert bought.assignment not in HELD
 

@@ -1,4 +1,4 @@
-"""The change of a registration: nothing is asked for twice, whatever is lost and whoever dies."""
+"""Registration steps: nothing is requested twice, whatever is lost or crashes."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ LOST = Ambiguous(reason="ReadTimeout")
 
 @pytest.fixture
 def harness(database: Database, owner: Owner) -> Any:
-    """Set a stage with a registry."""
+    """A harness with a registry."""
 
     def set_up(*answers: SubmitAnswer, **options: Any) -> Harness:
         return Harness(database, owner, ScriptedRegistry(*answers, **options))
@@ -62,7 +62,7 @@ async def test_a_brand_is_submitted_once_then_asked_about_until_it_is_approved(
     last = await on.ask(BRAND, brand)
     assert last == RegistrationResult(action=RegistrationAction.OVER, state="APPROVED")
     row = await on.row(BRAND, brand)
-    assert (row.vendor_id, row.reasons, row.sweep_at) == ("v1", [], None)
+    assert (row.vendor_id, row.reasons, row.taken_at) == ("v1", [], None)
     assert row.decided_at is not None
     [request] = on.registry.submitted
     assert isinstance(request, BrandRequest)
@@ -355,7 +355,7 @@ def _number(on: Harness) -> str:
 
 
 async def _bought(on: Harness) -> int:
-    """Return a number that was bought, and assigned to a campaign."""
+    """Return a bought number that is assigned to a campaign."""
     campaign = await on.campaign(RegistrationState.APPROVED, vendor_id="c1")
     number = await on.number(_number(on))
     assert (await on.submit(RegistrationOperation.BUY, number)).state == "ACTIVE"

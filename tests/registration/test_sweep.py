@@ -1,4 +1,4 @@
-"""The net under registrations: what was submitted and is not carried gets its workflow."""
+"""The sweeper of registrations: a submitted row without a workflow gets one."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ WAITS = RegistrationWaits(ask_first=SECOND, ask_longest=SECOND, reconcile_every=
 
 @pytest.fixture
 async def harness(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Harness]:
-    """A merchant in a database in which no other test's rows are found."""
+    """A merchant in a database of its own."""
     url = make_database(postgres, unique("regsweep").replace("-", "_"))
     database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
     yield Harness(database, await make_owner(database), ScriptedRegistry())
@@ -33,7 +33,7 @@ async def harness(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterato
 
 
 async def sweep(harness: Harness, client: Client, *, most: int = 100) -> int:
-    """Do the task once; return how many rows it took."""
+    """Run the task once; return how many rows it processed."""
     task = RegistrationSweep(harness.database, client, WAITS, grace=GRACE)
     rows = await task.take(datetime.now(UTC), most)
     for row in rows:

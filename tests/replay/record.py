@@ -1,8 +1,8 @@
-"""Record the history of each path a workflow can take: `python -m tests.replay.record [name …]`.
+"""Records the history of each path of a workflow: `python -m tests.replay.record [name …]`.
 
-Without a name only what is missing is recorded: a stored history is a promise to the workflows that
-run, so it is never edited. Steps are faked, everything else is as in production: a real server, our
-own way to start a send, short waits that really pass.
+Without a name only missing ones are recorded: running workflows depend on a stored history, so it
+is never edited. Steps are faked, everything else is as in production: a real server, the real
+start, and short real waits.
 """
 
 import asyncio
@@ -89,9 +89,9 @@ _WAITS: Final = SendWaits(
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """What the steps answer, and after how many timers which news come in from outside.
+    """Answers of the steps, and after how many timers which signals arrive.
 
-    The last answer of `poll`, `reconcile` and `sweep` is given for ever.
+    The last answer of `poll`, `reconcile` and `sweep` is repeated.
     """
 
     dispatch: Sequence[Any] = ()
@@ -158,7 +158,7 @@ SENDS: Final = {
     "several-reports": Script(dispatch=[ACCEPTED], settle=[NOT_YET, DELIVERED], woken_after=[1, 2]),
     "not-over": Script(dispatch=[OVER], settle=[NOT_YET, DELIVERED], woken_after=[1]),
 }
-"""Every path of a send. A new branch of the workflow is a new line here."""
+"""Every path of a send. A new branch of the workflow needs a new line here."""
 
 SWEEPER: Final = "sweeper.turns"
 SENDER_QUEUE: Final = "sender-queue.turns"
@@ -178,7 +178,7 @@ PATHS: Final = [
 
 
 async def record(client: Client, name: str) -> dict[str, Any]:
-    """Play one path and return its history."""
+    """Run one path and return its history."""
     if name == SWEEPER:
         history = await _record_sweeper(client)
     elif name == SENDER_QUEUE:
@@ -205,6 +205,7 @@ async def _record_send(client: Client, path: str, script: Script) -> dict[str, A
     number = list(SENDS).index(path) + 1
     send = SendStart(
         tenant_id=1,
+        tenant_public_id=10**15,
         message_id=number,
         public_id=10**15 + number,
         merchant_id=1,
@@ -237,7 +238,7 @@ async def _record_send(client: Client, path: str, script: Script) -> dict[str, A
 
 
 async def _record_sweeper(client: Client) -> dict[str, Any]:
-    """Record a few turns of a run that goes on: a whole one has thousands of events."""
+    """Record a few turns of a run that continues: a complete one has thousands of events."""
     turn = SweepResult(started=1, applied=0, next_in=timedelta(seconds=0.2))
     sweep, _ = fake(steps.sweep, _AWAY, turn, repeat_last=True)
     async with _worker(client, names.HOUSEKEEPING, [sweep], workflows=WORKFLOWS):
@@ -251,7 +252,7 @@ async def _record_sweeper(client: Client) -> dict[str, Any]:
 
 
 async def _record_sender_queue(client: Client) -> dict[str, Any]:
-    """Record a line that is let in, empties, fills once more while it is looked at, and ends."""
+    """Record a queue that grants slots, empties, fills again during the check, and ends."""
     step = SenderQueueStep(tenant_id=1, sender_id=1, sender_public_id=1, channel=Channel.SMS)
     soon = SenderQueueResult(granted=2, next_in=timedelta(seconds=0.2))
     far = SenderQueueResult(granted=1, next_in=timedelta(hours=1))
@@ -266,14 +267,16 @@ async def _record_sender_queue(client: Client) -> dict[str, Any]:
         handle = await client.start_workflow(
             SenderQueue.run, step, id="sender-queue/1/1/SMS", task_queue=names.HOUSEKEEPING
         )
-        await until(_timers_set(handle, 3))  # the first is that of the step tried again
+        await until(_timers_set(handle, 3))  # the first is that of the retried step
         await handle.signal(SenderQueue.message_queued)
         await handle.result()
         return (await handle.fetch_history()).to_json_dict()
 
 
 async def _record_provision(client: Client) -> dict[str, Any]:
-    """Record a directory that cannot be asked, then declines, and takes the user a minute later."""
+    """Record a directory that is unreachable, then declines, and accepts the user a minute
+    later.
+    """
     user = ProvisionInput(tenant_id=1, credential_id=1, public_id=1, version=1)
     declined = ProvisionResult(outcome=Provisioned.DECLINED)
     stored = ProvisionResult(outcome=Provisioned.STORED)
@@ -286,7 +289,7 @@ async def _record_provision(client: Client) -> dict[str, Any]:
 
 
 async def _record_closing(client: Client) -> dict[str, Any]:
-    """Record two batches, of which the second is tried again."""
+    """Record two batches, of which the second is retried."""
     close_days, _ = fake(
         steps.close_days,
         CloseDaysResult(closed=2, held=1, after=200),
@@ -302,7 +305,7 @@ async def _record_closing(client: Client) -> dict[str, Any]:
 
 
 async def _record_watcher(client: Client) -> dict[str, Any]:
-    """Record a few turns of a run that goes on, each from another merchant."""
+    """Record a few turns of a run that continues, each from another merchant."""
     soon = timedelta(seconds=0.2)
     turns = [
         WatchResult(moved=1, following=WatchStep(after_tenant=1, after_merchant=n), next_in=soon)
@@ -341,11 +344,11 @@ def _timers_set(handle: WorkflowHandle[Any, Any], times: int) -> Callable[[], Aw
 
 
 _OF_THIS_MACHINE: Final = frozenset({"stackTrace", "workerVersion", "binaryChecksum"})
-"""Paths of files, and a hash over them. Replay reads none of it."""
+"""File paths and a hash over them; replay reads neither."""
 
 
 def portable(history: Any) -> Any:
-    """Return a history without what is of this machine."""
+    """Return a history without machine-specific data."""
     if isinstance(history, list):
         return [portable(item) for item in history]
     if not isinstance(history, dict):
@@ -359,7 +362,7 @@ def portable(history: Any) -> Any:
 
 
 async def record_all(wanted: Sequence[str]) -> None:
-    """Record the wanted paths into their files."""
+    """Record the requested paths into their files."""
     console = Console()
     with EmbeddedTemporal() as server:
         client = await Client.connect(
@@ -374,11 +377,11 @@ async def record_all(wanted: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """Record what is named, or what is missing."""
+    """Record the named paths, or the missing ones."""
     logging.disable(logging.WARNING)  # steps fail on purpose
     missing = [name for name in PATHS if not (HISTORIES / f"{name}.json").exists()]
     asyncio.run(record_all(sys.argv[1:] or missing))
-    # A process that leaves right after using a Temporal client may be aborted (sdk-python#300).
+    # A process that exits right after using a Temporal client may abort (sdk-python#300).
     gc.collect()
     time.sleep(0.2)
 

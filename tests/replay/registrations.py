@@ -1,4 +1,4 @@
-"""The paths of the workflows of 10DLC, for `tests.replay.record`."""
+"""Paths of the 10DLC workflows, for `tests.replay.record`."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -30,7 +30,7 @@ TimersSet = Callable[[WorkflowHandle[Any, Any], int], Callable[[], Awaitable[boo
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """What the steps answer, and after how many timers news come in; `asks` is given for ever."""
+    """Answers of the steps, and after how many timers signals arrive; `asks` is repeated."""
 
     registry_operation: RegistrationOperation
     submit: Sequence[Any]
@@ -93,7 +93,7 @@ WORKFLOWS: Final = {
         ask=[_over("RELEASED")],
     ),
 }
-"""Every path of the workflows. A new branch is a new line here."""
+"""Every path of the workflows. A new branch needs a new line here."""
 
 PATHS: Final = [*WORKFLOWS]
 
@@ -101,7 +101,7 @@ PATHS: Final = [*WORKFLOWS]
 async def record_workflow(
     client: Client, name: str, serve: Serve, timers_set: TimersSet
 ) -> dict[str, Any]:
-    """Play one path and return its history."""
+    """Run one path and return its history."""
     script = WORKFLOWS[name]
     start = RegistrationStart(
         tenant_id=1,

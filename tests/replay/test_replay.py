@@ -1,4 +1,4 @@
-"""The code of today makes the decisions that are on record, for every path there is."""
+"""The current code replays every recorded history."""
 
 import re
 import socket
@@ -55,7 +55,7 @@ async def test_an_edit_that_decides_otherwise_is_caught(edit: type[Any], path: s
 
 
 async def test_steps_in_another_order_are_caught_where_their_answers_differ() -> None:
-    # The recorded answer of the one is read as that of the other before their names are compared.
+    # The recorded answer of one is decoded as the other's before their names are compared.
     with pytest.raises(RuntimeError, match="Failed decoding arguments"):
         await replayer(SettlesFirst).replay_workflow(history("send-message.accepted"))
 

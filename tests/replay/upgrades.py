@@ -1,4 +1,4 @@
-"""The paths of a purchase of credits, to be recorded."""
+"""Paths of the upgrade workflow, to be recorded."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -49,8 +49,8 @@ _AWAY = ConnectionError("no database")
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """What the steps answer, the last answer of `charge` and `follow` for ever; `told` says that
-    news come in while the gateway is waited for.
+    """Answers of the steps; the last ones of `charge` and `follow` are repeated. `told` sends a
+    signal while the gateway is awaited.
     """
 
     charge: Sequence[Any] = ()
@@ -82,7 +82,7 @@ UPGRADES: Final = {
     "too-old": Script(cancel_charge=[FAILED], ordered_before=timedelta(hours=1)),
     "refunded": Script(charge=[TAKEN], grant=[NOT_GRANTED], refund=[NOT_GRANTED, REFUNDED]),
 }
-"""Every path of a purchase. A new branch of the workflow is a new line here."""
+"""Every path of an upgrade. A new branch of the workflow needs a new line here."""
 
 OpenWorker = Callable[..., AbstractAsyncContextManager[Any]]
 TimersSet = Callable[[WorkflowHandle[Any, Any], int], Callable[[], Awaitable[bool]]]
@@ -91,10 +91,11 @@ TimersSet = Callable[[WorkflowHandle[Any, Any], int], Callable[[], Awaitable[boo
 async def record_upgrade(
     client: Client, path: str, worker: OpenWorker, timers_set: TimersSet
 ) -> dict[str, Any]:
-    """Play one path and return its history."""
+    """Run one path and return its history."""
     script = UPGRADES[path]
     upgrade = UpgradeStart(
         tenant_id=1,
+        tenant_public_id=10**15,
         payment_id=list(UPGRADES).index(path) + 1,
         public_id=10**15 + list(UPGRADES).index(path),
         merchant="shop",

@@ -1,4 +1,4 @@
-"""Edits of a workflow that must not go out: each makes other decisions than those on record."""
+"""Forbidden edits of a workflow: each makes other decisions than the recorded ones."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="send-message")
 class SleepsFirst(SendMessage):
-    """Waits before it hands over."""
+    """Waits before it dispatches."""
 
     @workflow.run
     async def run(self, input: SendInput) -> MessageStatus:
@@ -24,7 +24,7 @@ class SleepsFirst(SendMessage):
 
 @workflow.defn(name="send-message")
 class SettlesFirst(SendMessage):
-    """Settles before it hands over."""
+    """Settles before it dispatches."""
 
     @workflow.run
     async def run(self, input: SendInput) -> MessageStatus:
@@ -35,11 +35,11 @@ class SettlesFirst(SendMessage):
 
 @workflow.defn(name="send-message")
 class AsksAnotherStep(SendMessage):
-    """Hands over by another step that answers alike."""
+    """Dispatches by another step with the same answer."""
 
     @workflow.run
     async def run(self, input: SendInput) -> MessageStatus:
-        """Go on as before, but for one step."""
+        """Run as before, with one step replaced."""
         return await super().run(input)
 
     async def _dispatch(self) -> DispatchResult:

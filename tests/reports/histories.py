@@ -1,4 +1,4 @@
-"""What may happen to usage in the days of one tenant, each by the project's own functions."""
+"""Random usage of one tenant over days, through the project's own functions."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -44,7 +44,7 @@ CHANNELS = {"simulator": Channel.SMS, "twilio": Channel.SMS, "ses": Channel.EMAI
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Accept a message and claim it for a provider, perhaps by a worker that is `late`."""
+    """Accept a message and claim it for a provider, optionally by a worker that is `late`."""
 
     slot: int
     provider: str
@@ -54,7 +54,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Conclude:
-    """Write what came of its last attempt."""
+    """Store the outcome of its last attempt."""
 
     slot: int
     state: AttemptState
@@ -62,14 +62,14 @@ class Conclude:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Claim it anew, where the last attempt surely came to nothing."""
+    """Claim it again if the last attempt definitely failed."""
 
     slot: int
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Store a report about its last attempt; a repeated one has the same event."""
+    """Store a report about its last attempt; a repeated one has the same event id."""
 
     slot: int
     status: ReportStatus
@@ -78,7 +78,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """End it as the workflow does, or correct it where it has ended."""
+    """End it as the workflow does, or correct it if it has ended."""
 
     slot: int
     give_up: bool
@@ -104,22 +104,22 @@ Action: TypeAlias = Send | Conclude | Again | Tell | Settle | Price | Close
 
 @dataclass
 class Scenario:
-    """One tenant's days. Its clock stands still but between rounds."""
+    """One tenant's days. Its clock only advances between rounds."""
 
     database: Database
     owner: Owner
     now: datetime
     ids: dict[int, tuple[int, str]] = field(default_factory=dict)
     final: dict[tuple[date, date], bytes] = field(default_factory=dict)
-    """Every report that was FINAL once, as it was written then."""
+    """Every report that was FINAL once, as text."""
 
     async def at_once(self, actions: list[tuple[Action, int]]) -> None:
-        """Do all of them on connections of their own, each as often as it says."""
+        """Run all actions concurrently on their own connections, each as often as it states."""
         wanted = [self.act(action) for action, times in actions for _ in range(times)]
         await asyncio.gather(*wanted)
 
     async def act(self, action: Action) -> None:
-        """Do one thing; a slot without a message means one of those there are, if any."""
+        """Run one action; a slot without a message selects one of the existing ones, if any."""
         match action:
             case Send():
                 await self._send(action)
@@ -252,7 +252,7 @@ class Scenario:
             await db.execute(insert(Rate).values(rate).on_conflict_do_nothing())
 
     async def read(self, first: date, last: date) -> bytes:
-        """Read a report; one that was FINAL once must be what it was, byte by byte."""
+        """Read a report; one that was FINAL before must be byte-identical."""
         reports = Reports(self.database, Clock(self.now))
         caller = Caller(
             tenant_id=self.owner.tenant_id,

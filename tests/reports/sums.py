@@ -1,4 +1,4 @@
-"""The sums of usage, checked from records and corrections alone."""
+"""Sums of usage, checked from records and corrections alone."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,7 +8,7 @@ from sqlalchemy import text
 from models.session import Database
 from tests.factories import Owner
 
-# Every day's totals beside what its records and corrections add up to; only what differs.
+# Every day's totals compared with its records and corrections; returns differences only.
 _BROKEN = """
     WITH booked AS (
         SELECT day, merchant_id, channel, 1 AS messages, units, provider, cost, carrier_fee, markup
@@ -43,14 +43,14 @@ _TOTAL = """
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What a tenant's days add up to, unrounded."""
+    """The unrounded totals of a tenant's days."""
 
     cost: Decimal
     markup: Decimal
 
 
 async def check_sums(database: Database, owner: Owner) -> Sums:
-    """Check that every day is the sum of its records and corrections; return the sum of all."""
+    """Check that every day is the sum of its records and corrections; return the grand total."""
     async with database.read() as db:
         broken = (await db.execute(text(_BROKEN), {"t": owner.tenant_id})).all()
         assert broken == [], "days and what is booked on them differ"

@@ -1,4 +1,4 @@
-"""Days are closed when they are due and nothing holds them open, and never otherwise."""
+"""Days are closed when they are due and nothing keeps them open."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ NOW = datetime(2026, 4, 16, 9, tzinfo=UTC)
 
 @pytest.fixture
 async def gym(database: Database, owner: Owner) -> Owner:
-    """A tenant made on the 13th: the day before is its first, should a clock be slow."""
+    """A tenant created on the 13th: the 12th is its first day, in case a clock is slow."""
     await born(database, owner, datetime(2026, 4, 13, 18, tzinfo=UTC))
     return owner
 
@@ -179,7 +179,7 @@ async def test_a_transaction_that_hangs_keeps_only_its_tenant_from_its_turn(
 
 
 async def test_who_comes_too_late_for_a_day_writes_to_today(database: Database, gym: Owner) -> None:
-    """A claim before midnight that is committed only after the day was closed."""
+    """A claim before midnight that commits after the day was closed."""
     at = datetime(2026, 4, 15, 23, 59, 59, tzinfo=UTC)
     message = await make_message(database, new_message(gym, accepted_at=at))
     async with database.transaction() as db:
@@ -196,7 +196,7 @@ async def test_who_comes_too_late_for_a_day_writes_to_today(database: Database, 
 async def test_a_settlement_that_crosses_midnight_is_seen_by_the_closing_of_its_day(
     database: Database, gym: Owner, end: Callable[..., Awaitable[None]]
 ) -> None:
-    """It began before midnight, is booked on that day, and commits after it."""
+    """It began before midnight, is posted to that day, and commits after it."""
     eve = datetime(2026, 4, 15, 23, 59, 59, tzinfo=UTC)
     message = await try_message(database, gym, datetime(2026, 4, 14, 12, tzinfo=UTC))
     if end is settle:
@@ -245,7 +245,7 @@ async def test_a_correction_that_crosses_midnight_is_seen_by_the_closing_of_its_
 async def test_who_settles_with_a_slow_clock_never_writes_to_a_closed_day(
     database: Database, gym: Owner
 ) -> None:
-    """Its yesterday is closed by now: it fails, and passes once its clock has come round."""
+    """Its yesterday is closed: it fails, and succeeds once its clock has passed midnight."""
     eve = datetime(2026, 4, 15, 23, 59, 59, tzinfo=UTC)
     message = await try_message(database, gym, datetime(2026, 4, 14, 12, tzinfo=UTC))
     await delivered(database, gym, message, eve)
@@ -260,7 +260,7 @@ async def test_who_settles_with_a_slow_clock_never_writes_to_a_closed_day(
 
 
 async def _closed_anyhow(database: Database, owner: Owner, day: date) -> None:
-    """Close a day whatever holds it: a worker's clock was slow when it claimed."""
+    """Close a day unconditionally: a worker's clock was slow when it claimed."""
     async with database.transaction() as db:
         await db.execute(
             text("INSERT INTO usage_closing (tenant_id, day, closed_at) VALUES (:t, :day, :now)"),
@@ -269,7 +269,7 @@ async def _closed_anyhow(database: Database, owner: Owner, day: date) -> None:
 
 
 def wrapped(error: psycopg.Error) -> Exception:
-    """Return an error of the driver as SQLAlchemy tells it."""
+    """Return a driver error as SQLAlchemy wraps it."""
     told = DBAPIError.instance("SELECT 1", None, error, psycopg.Error)
     assert isinstance(told, DBAPIError)
     return told

@@ -1,4 +1,4 @@
-"""The lines of a range: all of them, each rounded once, and together the report to the cent."""
+"""CSV rows of a range: complete, each rounded once, with the report's sum to the cent."""
 
 import csv
 from datetime import UTC, date, datetime
@@ -17,8 +17,8 @@ from tests.factories import Owner, make_owner
 FIRST, LAST = date(2026, 3, 1), date(2026, 4, 29)
 CENT = Decimal("0.01")
 
-# 60 days, 60 merchants, 3 channels: more than is read at a time. Every tenth of a cent, ties among
-# them, on both sides of nothing.
+# 60 days, 60 merchants, 3 channels: more than one batch. Tenths of cents with ties, positive and
+# negative.
 _FILL = """
     INSERT INTO usage_day (tenant_id, day, merchant_id, channel, messages, units, aws_cost,
                            provider_cost, carrier_fees, markup)

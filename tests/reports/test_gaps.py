@@ -1,4 +1,4 @@
-"""What lacks a price is found by kind: a heap of records of another kind, or day, is not read."""
+"""Records without a price are found by kind, without reading records of other kinds or days."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ _HEAP = """
 
 
 async def heap(database: Database, owner: Owner, gap: UnpricedReason, merchant_id: int) -> None:
-    """Write down many records that lack a price, without their messages."""
+    """Insert many records without a price, without their messages."""
     async with database.transaction() as db:
         await db.execute(text("SET LOCAL session_replication_role = replica"))
         facts = {"t": owner.tenant_id, "m": merchant_id, "gap": gap, "heap": HEAP}
@@ -35,9 +35,9 @@ async def heap(database: Database, owner: Owner, gap: UnpricedReason, merchant_i
 
 
 async def read_for(database: Database, statement: str, **values: Any) -> int:
-    """Return how many entries and rows of usage records a statement reads."""
+    """Return how many index entries and rows of usage records a statement reads."""
     async with database.transaction() as db:
-        # As in use: without it, what other tests wrote, and when, would choose the plan.
+        # Otherwise the plan would depend on other tests' rows.
         await db.execute(text("ANALYZE usage_record, rate"))
         for off in ("seqscan", "bitmapscan"):  # a table of a test is too small for an index
             await db.execute(text(f"SET LOCAL enable_{off} = off"))

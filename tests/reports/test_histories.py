@@ -1,4 +1,4 @@
-"""Random days of a tenant, with everything that may come late: FINAL stays, and all adds up."""
+"""Random days of a tenant with late events: FINAL reports never change, and sums agree."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ from tests.reports.usage_fixtures import born
 
 AT_ONCE = 5
 EXAMPLES = int(os.environ.get("REPORT_EXAMPLES", "5"))
-"""Times AT_ONCE histories; more for a longer search, then also not the same ones each time."""
+"""Times AT_ONCE histories; a longer search has more, with random seeds."""
 
 BEGIN = datetime(2026, 4, 10, 9, tzinfo=UTC)
 SLOTS = st.integers(0, 7)
@@ -66,7 +66,7 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Time passes, then things happen at once, each as often as it says."""
+    """Time passes, then actions run concurrently, each as often as it states."""
 
     passes: timedelta
     actions: list[tuple[Action, int]]
@@ -97,7 +97,7 @@ async def live(database: Database, rounds: list[Round]) -> None:
 
 
 async def look(scenario: Scenario) -> None:
-    """Read all days so far, and those that are over longest: what is final there must stay."""
+    """Read all days so far, and the oldest ones, which are FINAL and must not change."""
     days = days_of(scenario)
     await scenario.read(days[0] - timedelta(days=3), days[-1])
     await scenario.read(days[0], days[-2])
@@ -110,7 +110,7 @@ def days_of(scenario: Scenario) -> list[date]:
 
 
 async def check_report(scenario: Scenario) -> None:
-    """Add up records and corrections by hand, and compare with the report to the cent."""
+    """Sum up records and corrections, and compare with the report to the cent."""
     async with scenario.database.read() as db:
         rows = await db.execute(
             text(

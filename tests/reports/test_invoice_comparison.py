@@ -1,4 +1,4 @@
-"""`hexavox invoice compare`: what one side lacks, what differs, and files that are no invoice."""
+"""`hexavox invoice compare`: missing lines, differences, and invalid files."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -36,7 +36,7 @@ Compare = Callable[..., Awaitable[Result]]
 
 @pytest.fixture
 def compare(database_url: str, owner: Owner, tmp_path: Path) -> Compare:
-    """Runs the command on a file of these contents."""
+    """Runs the command on a file with this content."""
 
     async def run(contents: str | bytes, *words: str, tenant: str = owner.tenant) -> Result:
         file = tmp_path / "invoice.csv"
@@ -52,7 +52,7 @@ def compare(database_url: str, owner: Owner, tmp_path: Path) -> Compare:
 
 
 async def sent(database: Database, owner: Owner, use: Use, vendor_id: str = "") -> int:
-    """Write down a message that a provider took under an id of its own."""
+    """Insert a message that a provider accepted under its own id."""
     message = await make_message(database, new_message(owner, accepted_at=AT))
     async with database.transaction() as db:
         await claim(db, owner, message, AT)
@@ -73,7 +73,7 @@ async def test_an_invoice_that_agrees_leaves_with_0(
     use = Use(day=DAY, units=2, cost=Decimal("0.0158"), carrier_fee=Decimal("0.006"))
     await sent(database, owner, use, "SM1")
     reference = await reference_of(database, owner.tenant_id, await sent(database, owner, use))
-    await sent(database, owner, Use(day=DAY, units=0))  # a call nobody answered
+    await sent(database, owner, Use(day=DAY, units=0))  # an unanswered call
     run = await compare(
         "Message ID,Units,Cost,Carrier fee,Day\n"
         f"SM1,2,0.0158,0.006,2026-04-15\n{reference},2.0,0.0218,,2026-04-16\n"
@@ -124,7 +124,8 @@ async def test_only_the_days_and_the_provider_that_are_asked_for_count(
     await sent(database, owner, Use(day=DAY, provider="ses", cost=Decimal(1)), "SES1")
     await sent(database, owner, Use(day=date(2026, 5, 2), cost=Decimal(1)), "SM2")
     await sent(database, owner, Use(day=date(2026, 5, 2), cost=Decimal(1)), "SM3")
-    invoice = "id,units,cost\nSM1,1,1\nSM2,1,1\n"  # SM2 was sent late on its last day, over there
+    # SM2 was sent late on its last day, in the provider's time zone
+    invoice = "id,units,cost\nSM1,1,1\nSM2,1,1\n"
     assert (await compare(invoice, *RANGE, "--provider", "simulator")).exit_code == 0
     assert (await compare(invoice, *RANGE)).exit_code == 1
 
@@ -132,7 +133,7 @@ async def test_only_the_days_and_the_provider_that_are_asked_for_count(
 async def test_of_a_corrected_unknown_the_units_it_costs_money_for_are_compared(
     database: Database, owner: Owner, compare: Compare
 ) -> None:
-    """Its hold was released, and units are not taken again; the provider bills them."""
+    """Its hold was released, and units are not captured again; the provider bills them."""
     await add_card(database, owner.tenant_id, unit_cost="0.0079")
     message = await try_message(database, owner, AT, AttemptState.AMBIGUOUS)
     async with database.transaction() as db:
@@ -154,7 +155,7 @@ async def test_of_a_corrected_unknown_the_units_it_costs_money_for_are_compared(
 async def test_a_lost_answer_is_matched_by_the_id_that_only_its_report_told(
     database: Database, owner: Owner, compare: Compare, late: bool
 ) -> None:
-    """The vendor bills by its own id, which its answer would have told."""
+    """The vendor bills by its own id, which was in the lost answer."""
     await add_card(database, owner.tenant_id, unit_cost="0.0079")
     message = await try_message(database, owner, AT, AttemptState.AMBIGUOUS)
     if late:

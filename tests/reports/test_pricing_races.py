@@ -1,4 +1,4 @@
-"""Prices that come in while days are closed: what is booked of a message stays what it costs."""
+"""Prices imported while days are closed: a posted price never changes."""
 
 import asyncio
 from datetime import UTC, date, datetime

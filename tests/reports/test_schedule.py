@@ -1,4 +1,4 @@
-"""The closing of days is scheduled once, by whichever worker comes first, and stays scheduled."""
+"""The closing schedule is created once, by any worker, and persists."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 async def schedule(client: Client) -> AsyncIterator[str]:
-    """The name of a schedule of the test's own, taken away afterwards."""
+    """The name of a schedule of this test, deleted afterwards."""
     name = unique("close-days")
     yield name
     await client.get_schedule_handle(name).delete()

@@ -1,4 +1,4 @@
-"""Usage as settlement leaves it, and days as the schedule closes them."""
+"""Usage as settlement writes it, and days as the schedule closes them."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -32,7 +32,7 @@ NOON = time(12, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """One message that was used on a day."""
+    """One message used on a day."""
 
     day: date
     channel: Channel = Channel.SMS
@@ -71,7 +71,7 @@ _BOOK = """
 
 
 async def book(database: Database, owner: Owner, use: Use, message_id: int | None = None) -> int:
-    """Write down what a message used, in the tables that reports read; return its id."""
+    """Insert a message's usage in the tables that reports read; return its id."""
     if message_id is None:
         at = datetime.combine(use.day, NOON)
         message_id = await make_message(database, new_message(owner, accepted_at=at))
@@ -81,7 +81,7 @@ async def book(database: Database, owner: Owner, use: Use, message_id: int | Non
 
 
 async def write_down(db: WriteSession, owner: Owner, use: Use, message_id: int) -> None:
-    """Do so in a transaction of the caller's, for a message that is there."""
+    """The same in the caller's transaction, for an existing message."""
     taken = use.cost + use.carrier_fee
     aws = use.provider == "ses"
     await db.execute(
@@ -112,7 +112,7 @@ async def try_message(
     at: datetime,
     state: AttemptState = AttemptState.ACCEPTED,
 ) -> int:
-    """Accept a message and claim it for a provider at a time; it has not ended."""
+    """Accept a message and claim it for a provider at a time; it stays open."""
     message_id = await make_message(database, new_message(owner, accepted_at=at))
     async with database.transaction() as db:
         await claim(db, owner, message_id, at)
@@ -124,7 +124,7 @@ async def try_message(
 async def conclude(
     db: WriteSession, owner: Owner, message_id: int, at: datetime, state: AttemptState
 ) -> None:
-    """Write what came of a message's first attempt, of which no answer told an id."""
+    """Store the outcome of a message's first attempt, without a provider id."""
     await concluding.conclude(
         db, tenant_id=owner.tenant_id, message_id=message_id, number=1, state=state, now=at
     )
@@ -144,7 +144,7 @@ async def claim(db: WriteSession, owner: Owner, message_id: int, at: datetime) -
 
 
 async def delivered(database: Database, owner: Owner, message_id: int, at: datetime) -> None:
-    """Store a report that a message, tried once, arrived."""
+    """Store a report that a message was delivered by its first attempt."""
     report = NewReceipt(
         attempt=AttemptKey(tenant_id=owner.tenant_id, message_id=message_id, public_id=0, number=1),
         provider="simulator",
@@ -158,7 +158,7 @@ async def delivered(database: Database, owner: Owner, message_id: int, at: datet
 
 
 async def settle(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
-    """End a message by what is reported of it, in a transaction of the caller's."""
+    """End a message by its reports, in the caller's transaction."""
     message = await _locked(db, owner, message_id)
     end = end_by_report(message.facts)
     assert end is not None
@@ -166,13 +166,13 @@ async def settle(db: WriteSession, owner: Owner, message_id: int, now: datetime)
 
 
 async def give_up(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
-    """End a message of which nothing is known."""
+    """End a message with unknown outcome."""
     message = await _locked(db, owner, message_id)
     await settlement.end_message(db, message, end_unknown(message.facts), now)
 
 
 async def correct(db: WriteSession, owner: Owner, message_id: int, now: datetime) -> None:
-    """Take in what was reported after the end."""
+    """Apply a report that arrived after the end."""
     message = await _locked(db, owner, message_id)
     await late_reports.apply_late_reports(db, message, now, price_reporters=frozenset())
 
@@ -186,7 +186,7 @@ async def _locked(db: WriteSession, owner: Owner, message_id: int) -> LockedMess
 
 
 async def day_of_use(database: Database, owner: Owner, message_id: int) -> date:
-    """Return the day on which a message's use is booked."""
+    """Return the day to which a message's usage is posted."""
     async with database.read() as db:
         record = await db.get(UsageRecord, (owner.tenant_id, message_id))
     assert record is not None
@@ -194,7 +194,7 @@ async def day_of_use(database: Database, owner: Owner, message_id: int) -> date:
 
 
 async def born(database: Database, owner: Owner, at: datetime) -> None:
-    """Let a tenant have been made at a time."""
+    """Set the creation time of a tenant."""
     async with database.transaction() as db:
         await db.execute(
             text("UPDATE tenant SET created_at = :at WHERE id = :t"),
@@ -203,7 +203,7 @@ async def born(database: Database, owner: Owner, at: datetime) -> None:
 
 
 async def close(database: Database, owner: Owner, now: datetime) -> tuple[int, int]:
-    """Give one tenant its turn; return how many days were closed, and how many held open."""
+    """Run one turn for a tenant; return how many days were closed, and how many kept open."""
     closing = Closing(database, clock=lambda: now, most=1)
     result = await closing.close_days(CloseDaysStep(after=owner.tenant_id - 1))
     assert result.failed == 0
@@ -211,7 +211,7 @@ async def close(database: Database, owner: Owner, now: datetime) -> tuple[int, i
 
 
 async def closings(database: Database, owner: Owner) -> dict[date, datetime]:
-    """Return when each closed day of a tenant was closed, by day."""
+    """Return the closing time of each closed day of a tenant."""
     async with database.read() as db:
         found = await db.execute(
             text("SELECT day, closed_at FROM usage_closing WHERE tenant_id = :t ORDER BY day"),

@@ -1,4 +1,4 @@
-"""From a brand at Twilio to the pace of a number, over our own rows and steps."""
+"""From a brand at Twilio to the rate limit of a number, on real rows and steps."""
 
 import asyncio
 from collections.abc import Callable
@@ -36,7 +36,7 @@ Row = Brand | Campaign | MessagingNumber
 
 
 class CampaignHarness:
-    """One merchant's rows, and the steps that carry them to a double of Twilio."""
+    """One merchant's rows, and the steps that register them at a double of Twilio."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
         self.database = database
@@ -74,7 +74,7 @@ class CampaignHarness:
     async def carry(
         self, registry_operation: RegistrationOperation, row_id: int, *, moved: Callable[[], None]
     ) -> str:
-        """Take step after step, as the workflow does; `moved` happens when it waits."""
+        """Run step after step, as the workflow does; `moved` runs when it waits."""
         step = RegistrationStep(
             tenant_id=self.owner.tenant_id,
             kind=_KINDS[registry_operation],

@@ -1,4 +1,4 @@
-"""From which number a merchant sends: asked of the database, in one statement."""
+"""The choice of a sender, by one database statement."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ async def add(
     provider: str | None = None,
     claimed: bool = False,
 ) -> str:
-    """Give a merchant, or its tenant, a number that no other test has."""
+    """Add a number of this test to a merchant, or to its tenant."""
     unique = f"{number}{owner.tenant_id % 10_000:04}"
     now = datetime.now(UTC)
     async with database.transaction() as db:
@@ -105,7 +105,7 @@ async def test_a_number_is_sent_from_only_in_the_mode_it_was_bought_in(
     sandboxed = await add(database, owner, "+1212555", registered=True, provider="simulator")
     assert (await ask(database, owner, channel=channel)).sender == sandboxed
     await switch(database, owner, LIVE)
-    # As if it had none: what it bought in the simulator is no number in the real world.
+    # As without a number: a number bought in the simulator is not usable live.
     alone = await ask(database, owner, channel=channel)
     assert (alone.sender, alone.unregistered) == (owner.sender, False)
     real = await add(database, owner, "+1213555", registered=True, provider="twilio")
@@ -150,7 +150,7 @@ async def test_the_last_sender_is_found_by_index(database: Database) -> None:
         " AND contact_key = '+18135551234' AND channel IN ('SMS', 'VOICE') ORDER BY id DESC LIMIT 1"
     )
     async with database.engine.connect() as db, db.begin() as nothing_stays:
-        # In a nearly empty table whichever index comes first will do: leave it no other.
+        # In a nearly empty table the planner may choose any index: drop the others.
         await db.execute(text("DROP INDEX ix_message_merchant, ix_message_to"))
         await db.execute(text("SET LOCAL enable_seqscan = off"))
         plan = "\n".join(await db.scalars(statement))

@@ -1,4 +1,4 @@
-"""A number that is taken away while messages wait: each is sent from another, or not at all."""
+"""A number is removed while messages wait: each is sent from another one, or not at all."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -68,7 +68,7 @@ async def test_an_unassigned_numbers_message_goes_out_from_another(
     assert result.verdict is Verdict.ACCEPTED
     assert [request.sender for request in provider.sent] == [other]
     stored = await read(database, "SELECT sender FROM message WHERE id = :id", id=message_id)
-    assert stored == [(other,)]  # so that a STOP to it finds who wrote
+    assert stored == [(other,)]  # so that a STOP to it finds the sender
 
 
 async def test_without_another_the_message_ends_and_says_why(

@@ -1,4 +1,4 @@
-"""One simulator for all tests here (they use numbers of their own) and a listener for each."""
+"""One simulator for all tests here (with numbers of their own) and a listener per test."""
 
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -10,14 +10,14 @@ from tests.simulator.harness import Client, Listener, Running
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Running]:
-    """A simulator over real HTTP."""
+    """A running simulator."""
     with Running() as running:
         yield running
 
 
 @pytest.fixture
 async def listener() -> AsyncIterator[Listener]:
-    """Where the reports of this test go."""
+    """Receives the reports of this test."""
     async with Listener() as listener:
         yield listener
 
@@ -32,7 +32,7 @@ async def client(running: Running, listener: Listener) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def slow_client(listener: Listener) -> AsyncIterator[Client]:
-    """A client of a simulator whose messages take long enough to be looked at on their way."""
+    """A client of a simulator with slow messages, to observe them in progress."""
     with Running(report_delay=(0.4, 0.4)) as running:
         client = Client(running.url, listener)
         async with client.http:
@@ -41,7 +41,7 @@ async def slow_client(listener: Listener) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def free_port() -> int:
-    """A loopback port nobody listens on."""
+    """Return a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

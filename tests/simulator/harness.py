@@ -1,4 +1,4 @@
-"""A running simulator, the listener its reports go to, and a client that speaks to both."""
+"""A running simulator, the listener of its reports, and a client of both."""
 
 import asyncio
 import contextlib
@@ -26,12 +26,12 @@ TOKEN = "a token for tests"
 
 
 class Credentials(httpx.Auth):
-    """Signs what an adapter asks, and brings the console's token along."""
+    """Adds an adapter's signature and the console's token."""
 
     requires_request_body = True
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add both; a header that is there already stays."""
+        """Add both, unless already present."""
         request.headers.setdefault("Content-Type", "application/json")
         request.headers.setdefault("Authorization", f"Bearer {TOKEN}")
         if HEADER not in request.headers:
@@ -43,7 +43,7 @@ _numbers = itertools.count(1)
 
 
 def number(ending: str = "0000") -> str:
-    """Make up a number nobody else uses, with these last four digits."""
+    """Return a new number with these last four digits."""
     return f"+1{next(_numbers):07d}".replace("+10", "+12") + ending
 
 
@@ -54,7 +54,7 @@ def unique(word: str) -> str:
 
 @dataclass(frozen=True)
 class Posted:
-    """One webhook as it came in."""
+    """One received webhook."""
 
     path: str
     headers: dict[str, str]
@@ -70,7 +70,7 @@ class Posted:
 
 @dataclass
 class Listener:
-    """A tiny HTTP server that keeps what is posted and answers as told, else with 200."""
+    """A small HTTP server that stores webhooks and responds as configured, else with 200."""
 
     posted: list[Posted] = field(default_factory=list)
     answers: deque[int] = field(default_factory=deque)
@@ -98,7 +98,7 @@ class Listener:
         await asyncio.gather(*self._handlers, return_exceptions=True)
 
     def about(self, message: str) -> list[dict[str, Any]]:
-        """The reports about one message, by its id or reference."""
+        """Return the reports of one message, by its id or reference."""
         return [
             posted.body
             for posted in self.posted
@@ -108,13 +108,13 @@ class Listener:
     async def reports(
         self, message: str, count: int, *, within: float = 3.0
     ) -> list[dict[str, Any]]:
-        """Await this many reports about a message, then a moment in which no more may come."""
+        """Wait for so many reports of a message, then a moment in case of more."""
         await self._until(lambda: len(self.about(message)) >= count, within)
         await asyncio.sleep(0.03)
         return self.about(message)
 
     async def webhooks(self, count: int, *, within: float = 3.0) -> list[Posted]:
-        """Await this many webhooks of any kind."""
+        """Wait for so many webhooks of any kind."""
         await self._until(lambda: len(self.posted) >= count, within)
         return self.posted
 
@@ -152,7 +152,7 @@ class Listener:
 
 
 class Running:
-    """A simulator served from a thread, on a port of its own."""
+    """A simulator served from a thread, on its own port."""
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ class Running:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port it listens on."""
         port: int = self.server.servers[0].sockets[0].getsockname()[1]
         return port
 
@@ -196,7 +196,7 @@ class Running:
 
 
 class Client:
-    """What an adapter and a tester ask of the simulator."""
+    """Requests of an adapter and of a tester."""
 
     def __init__(self, url: str, listener: Listener) -> None:
         self.http = httpx.AsyncClient(
@@ -205,7 +205,7 @@ class Client:
         self.listener = listener
 
     def order(self, **changed: Any) -> dict[str, Any]:
-        """Compose a valid SMS, changed as told."""
+        """Return a valid SMS with changes."""
         return {
             "channel": "SMS",
             "to": number(),
@@ -217,12 +217,12 @@ class Client:
         } | changed
 
     def call(self, **changed: Any) -> dict[str, Any]:
-        """Compose a valid call, changed as told."""
+        """Return a valid call with changes."""
         voice = {"channel": "VOICE", "record": False, "timeoutSeconds": 30}
         return self.order(**(voice | {"maxDurationSeconds": 600} | changed))
 
     def email(self, **changed: Any) -> dict[str, Any]:
-        """Compose a valid e-mail, changed as told."""
+        """Return a valid e-mail with changes."""
         mail = {
             "channel": "EMAIL",
             "to": [f"{unique('ann')}@example.test"],
@@ -251,14 +251,14 @@ class Client:
         return view
 
     async def taken(self, reference: str) -> list[dict[str, Any]]:
-        """Look up what was taken under a reference."""
+        """Return the messages with a reference."""
         listing = (await self.http.get("/messages", params={"reference": reference})).json()
         items: list[dict[str, Any]] = listing["items"]
         assert listing["count"] == len(items)
         return items
 
     async def delivered(self, to: str) -> list[dict[str, Any]]:
-        """List what has reached a person, once everything under way has arrived."""
+        """Return the delivered copies, once all messages in progress have arrived."""
         await asyncio.sleep(0.05)
         listing = (await self.http.get("/deliveries", params={"to": to})).json()
         items: list[dict[str, Any]] = listing["items"]

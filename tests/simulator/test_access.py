@@ -1,4 +1,4 @@
-"""Who may ask the simulator for what: pages of other sites nothing, testers with the token more."""
+"""Access control of the simulator: no access for pages of other sites, more for testers."""
 
 import hashlib
 import hmac
@@ -49,14 +49,14 @@ VENDOR_READS = [
 
 @pytest.fixture
 async def stranger(running: Running) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody on this machine without any credentials."""
+    """A local client without credentials."""
     async with httpx.AsyncClient(base_url=running.url, trust_env=False) as stranger:
         yield stranger
 
 
 @pytest.fixture(scope="module")
 async def exposed() -> AsyncIterator[httpx.AsyncClient]:
-    """A stranger's client of a simulator that is told that other machines can reach it."""
+    """A client without credentials, of a simulator that is reachable from other machines."""
     access = Access(
         signing_secret=SECRET, token=TOKEN, bound_to="0.0.0.0", url="http://Simulator:8090"
     )

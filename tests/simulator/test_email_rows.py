@@ -1,4 +1,4 @@
-"""SIMULATOR.md, second table: what the local part of an e-mail address stands for."""
+"""SIMULATOR.md, second table: outcomes by the local part of an e-mail address."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from tests.simulator.harness import Client, Listener, unique
 
 
 def address(local: str) -> str:
-    """Make an address at a domain nobody else uses."""
+    """Return a new address with this local part."""
     return f"{local}@{unique('mail')}.test"
 
 
 def told(reports: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
-    """Status and kind of bounce of each."""
+    """Return status and bounce type of each."""
     return [(report["status"], report["bounceType"]) for report in reports]
 
 

@@ -1,4 +1,4 @@
-"""Asking where a message stands."""
+"""Look-ups of messages."""
 
 from tests.simulator.harness import Client, Listener
 

@@ -1,4 +1,4 @@
-"""What a simulator with a data folder still knows after a restart, and how fast it stops."""
+"""Persistence of a simulator with a data folder, and how fast it stops."""
 
 import asyncio
 import os
@@ -76,7 +76,7 @@ async def test_without_a_data_folder_nothing_is_kept(listener: Listener) -> None
 
 
 def start_process(port: int, data_dir: Path) -> subprocess.Popen[bytes]:
-    """Run `serve` as the command line does and wait until it answers."""
+    """Run `serve` as the command line does and wait until it responds."""
     code = (
         "import pathlib, simulator.server as s, simulator.access as a;"
         f"access = a.Access(signing_secret={SECRET!r}, token={TOKEN!r});"

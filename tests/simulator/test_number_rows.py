@@ -1,4 +1,4 @@
-"""SIMULATOR.md, first table, the rows SMS and voice share: one promise after the other."""
+"""SIMULATOR.md, first table: the rows that SMS and voice share."""
 
 import asyncio
 import socket
@@ -17,23 +17,23 @@ CALL = ["ringing", "answered", "completed"]
 
 @pytest.fixture(params=["SMS", "VOICE"])
 def channel(request: pytest.FixtureRequest) -> str:
-    """Each promise holds for both."""
+    """Each test runs for both."""
     return str(request.param)
 
 
 def compose(client: Client, channel: str, ending: str) -> dict[str, Any]:
-    """Compose a message or call to a fresh number with this ending."""
+    """Return a message or call to a new number with this ending."""
     make = client.order if channel == "SMS" else client.call
     return make(to=number(ending))
 
 
 def delivery(channel: str) -> list[str]:
-    """The statuses of a message or call that goes well."""
+    """Return the statuses of a successful message or call."""
     return SMS if channel == "SMS" else CALL
 
 
 def statuses(reports: list[dict[str, Any]]) -> list[str]:
-    """Just the statuses."""
+    """Return the statuses."""
     return [report["status"] for report in reports]
 
 

@@ -1,4 +1,4 @@
-"""The registry: its rows of the table, its numbers, its memory, its signed news."""
+"""The registry: its rows of the table, its numbers, persistence, and signed webhooks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,17 +20,17 @@ SECOND = timedelta(seconds=1)
 
 
 class SilentWebhookSender:
-    """Carries nothing."""
+    """Sends nothing."""
 
     def send(self, webhooks: Any, on_delivered: Any) -> None:
-        """Drop it."""
+        """Drop them."""
 
 
 class NoJournal:
-    """Keeps nothing."""
+    """Stores nothing."""
 
     def put(self, kind: Any, id: str, document: Any) -> None:
-        """Forget it."""
+        """Drop it."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def take(registry: Registry, collection: Collection, at: datetime = NOW, **field
 
 
 def approved(registry: Registry, legal_name: str = "Gym LLC") -> Record:
-    """Register brand and campaign; return the campaign, decided 10 s after NOW at the latest."""
+    """Register brand and campaign; return the campaign, decided by NOW + 10 s."""
     brand = take(registry, Collection.BRANDS, legal_name=legal_name)
     return take(registry, Collection.CAMPAIGNS, NOW + 3 * SECOND, brand=brand.id)
 
@@ -111,7 +111,7 @@ def test_every_number_for_sale_is_valid_and_of_fiction_and_no_two_are_alike() ->
     for type, expected in ((NumberType.LOCAL, 3_500), (NumberType.TOLL_FREE, 700)):
         numbers = [offer.number for offer in stock(None, type)]
         assert len(numbers) == len(set(numbers)) == expected
-        some = numbers[::11]  # parsing takes time, and all are made alike
+        some = numbers[::11]  # parsing takes time, and all are generated alike
         wrong = [n for n in some if not phonenumbers.is_valid_number(phonenumbers.parse(n))]
         assert wrong == []
         assert [n for n in numbers if n[5:10] != "55501"] == []

@@ -1,4 +1,4 @@
-"""How reports travel: signed, in order, repeated under one event id until answered."""
+"""Reports: signed, in order, repeated under one event id until answered."""
 
 import asyncio
 import hashlib
@@ -75,7 +75,7 @@ async def test_the_pauses_grow(client: Client, listener: Listener) -> None:
 
     came = [posted.at for posted in listener.posted[1:]]
     pauses = [after - before for before, after in itertools.pairwise(came)]
-    early = 0.001  # the grain of an event loop's clock
+    early = 0.001  # the resolution of an event loop's clock
     assert 0.5 - early <= pauses[0] < 0.9
     assert 1.0 - early <= pauses[1] < 1.8
 

@@ -1,4 +1,4 @@
-"""What is asked of a request before anything happens to it."""
+"""Validation of requests."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

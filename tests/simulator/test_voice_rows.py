@@ -1,4 +1,4 @@
-"""SIMULATOR.md, first table, the rows only calls have."""
+"""SIMULATOR.md, first table: the rows of calls only."""
 
 import io
 import wave

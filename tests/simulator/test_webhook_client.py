@@ -1,4 +1,4 @@
-"""The small HTTP client against servers that answer in every legal way, and some that do not."""
+"""The minimal HTTP client against servers with every valid form of response, and invalid ones."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ class Answering:
         self.url = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer until there is nothing left to say, then hang up."""
+        """Respond until no answers are left, then close."""
         self.connections += 1
         try:
             while self.answers:
@@ -41,7 +41,7 @@ async def webhook_client() -> AsyncIterator[WebhookClient]:
 
 
 async def post(webhook_client: WebhookClient, server: Answering, times: int) -> list[int]:
-    """Post to this server some times, one after the other."""
+    """Post to this server several times in sequence."""
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     async with listening:
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/hook"
@@ -111,7 +111,7 @@ async def test_a_kept_connection_that_breaks_without_a_word_is_replaced_at_once(
         await reader.readuntil(b"\r\n\r\n{}")
         answered += 1
         writer.write(OK)
-        await reader.read(1)  # the next request is on its way when we hang up
+        await reader.read(1)  # the connection is closed while the next request is sent
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:

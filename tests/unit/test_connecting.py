@@ -1,4 +1,4 @@
-"""Registering search attributes, also where others keep the server."""
+"""Registers search attributes, also on a server that others operate."""
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from workflows.names import SEARCH_ATTRIBUTES
 
 @dataclass
 class Operator:
-    """A server's operator service; refuses what it was told to."""
+    """A server's operator service that refuses the given calls."""
 
     known: tuple[str, ...] = ()
     refuses: dict[str, RPCStatusCode] = field(default_factory=dict)

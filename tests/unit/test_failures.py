@@ -1,4 +1,4 @@
-"""Whether a step failed by its input or by infrastructure."""
+"""Classification of failed steps: caused by input or by infrastructure."""
 
 import asyncio
 import socket
@@ -19,7 +19,7 @@ from models.rules.system.failures import back_off, caused_by_input
 
 
 def wrapped(error: psycopg.Error, *, lost: bool = False) -> BaseException:
-    """Return an error of the driver as SQLAlchemy tells it."""
+    """Return a driver error as SQLAlchemy wraps it."""
     return exc.DBAPIError.instance(
         "SELECT 1", None, error, psycopg.Error, connection_invalidated=lost
     )

@@ -1,4 +1,4 @@
-"""References that travel to providers, and ids under which retries meet."""
+"""References sent to providers, and ids that make retries idempotent."""
 
 import string
 from hashlib import sha256
@@ -17,10 +17,11 @@ KEYS = st.text(string.ascii_letters + string.digits + string.punctuation, min_si
 
 
 def send_workflow_id(
-    operation: str, tenant_id: int, scope: str, key: str | None, public_id: int
+    operation: str, tenant: int, scope: str, key: str | None, public_id: int
 ) -> str:
     return MessageIdentity(
-        tenant_id=tenant_id,
+        tenant_id=1,
+        tenant_public_id=tenant,
         message_id=1,
         public_id=public_id,
         merchant_id=1,

@@ -1,4 +1,4 @@
-"""Payloads are pydantic's, and no type is studied twice."""
+"""Payloads use pydantic's converter, and each type is analyzed once."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ HINTS = [DispatchStep, DispatchResult, type(None)]
 
 
 def fresh() -> PayloadConverter:
-    """Return a converter as the SDK makes one for each workflow."""
+    """Return a converter as the SDK creates one for each workflow."""
     return data_converter.payload_converter_class()
 
 

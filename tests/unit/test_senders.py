@@ -1,4 +1,4 @@
-"""Which number a message is sent from, whatever numbers there are."""
+"""The choice of a sender number."""
 
 from decimal import Decimal
 

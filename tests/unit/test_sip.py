@@ -1,4 +1,4 @@
-"""Passwords derived, digests as phones compute them, and one word on who can be called."""
+"""SIP: derived passwords, digests as clients compute them, and presence."""
 
 import base64
 import hashlib
@@ -71,7 +71,7 @@ def test_the_key_of_tokens_is_neither_the_secret_nor_that_of_passwords(
 
 
 def test_the_digest_is_that_of_the_rfc() -> None:
-    # RFC 2617, 3.5, whose answer is built of it.
+    # RFC 2617, 3.5: the example's response is derived from it.
     ha1 = digest_ha1("Mufasa", "testrealm@host.com", "Circle Of Life")
     ha2 = hashlib.md5(b"GET:/dir/index.html").hexdigest()
     nonce = "dcd98b7102dd2f0e8b11d0f600bfb0c093"

@@ -1,4 +1,4 @@
-"""Steps the tests of the registry share: a double, a registry on it, and what it needs."""
+"""Common steps of the registry's tests: a double, a registry on it, and its inputs."""
 
 from models.rules.registration.vocabulary import RegistryStatus
 from providers.ports.registration import OperationStatus

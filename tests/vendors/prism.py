@@ -1,9 +1,9 @@
-"""Prism between our adapters and a double of Twilio: it lets through what the description allows.
+"""Runs Prism between our adapters and a double of Twilio, to validate against its OpenAPI.
 
-Prism is Stoplight's proxy that checks requests and answers against an OpenAPI description. Without
-it (`npm ci` in this folder) its tests are skipped; with HEXAVOX_PRISM=required they fail. What it
-does not see is checked here: it forgets fields of a form that are not described, and says nothing
-of such parameters of a query. Of a repeated field it checks the last.
+Prism is Stoplight's proxy that validates requests and responses against an OpenAPI description.
+Without it (`npm ci` in this folder) its tests are skipped; with HEXAVOX_PRISM=required they fail.
+This module checks what Prism does not: form fields and query parameters that are not described. Of
+a repeated field Prism validates only the last value.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _PROBLEM: Final = "application/problem+json"
 
 
 def missing() -> str | None:
-    """Return why Prism cannot run here; None if it can."""
+    """Return why Prism cannot run; None if it can."""
     if shutil.which("node") is None:
         return "node is not installed"
     if not PROGRAM.exists():
@@ -44,16 +44,16 @@ def missing() -> str | None:
 
 
 def required() -> bool:
-    """Say whether these tests must run."""
+    """Return whether these tests must run."""
     return os.environ.get("HEXAVOX_PRISM") == "required"
 
 
 class Violation(AssertionError):
-    """Prism found that a request or an answer is not as Twilio describes it."""
+    """Prism found a request or a response that violates Twilio's description."""
 
 
 class Described:
-    """The operations of the description, and the names of what each takes in query and form."""
+    """The operations of the description, and their query and form names."""
 
     def __init__(self) -> None:
         document = json.loads(TRIMMED.read_text())
@@ -67,7 +67,7 @@ class Described:
                 self._patterns[name] = re.compile(pattern.replace(".json", r"\.json"))
 
     def operation(self, request: httpx.Request) -> str:
-        """Return which operation a request is."""
+        """Return the operation of a request."""
         asked = f"{request.method} {request.url.path}"
         found = [name for name, pattern in self._patterns.items() if pattern.fullmatch(asked)]
         if not found:
@@ -83,23 +83,23 @@ def _names(operation: dict[str, Any]) -> set[str]:
 
 
 def sent_names(request: httpx.Request) -> set[str]:
-    """Return the names of everything a request says, in its query or its form."""
+    """Return the names in a request's query and form."""
     form = parse_qs(request.content.decode(), keep_blank_values=True)
     return {*request.url.params.keys(), *form}
 
 
 class Checked(httpx.AsyncBaseTransport):
-    """Sends through Prism, and raises what it objects to; the adapters would make sense of it."""
+    """Sends through Prism, and raises its violations, which the adapters would accept."""
 
     def __init__(self) -> None:
         self._through = httpx.AsyncHTTPTransport()
         self._described = Described()
         self.asked: set[str] = set()
-        """Every operation that was let through: method and path as they are described."""
+        """Operations that were requested, by method and path as described."""
 
     @property
     def unasked(self) -> set[str]:
-        """Every operation that is described and was not asked for."""
+        """Return the described operations that were not requested."""
         return set(self._described.names) - self.asked
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -119,7 +119,7 @@ class Checked(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def between(twilio: TwilioDouble) -> AsyncIterator[str]:
-    """Serve a double, put Prism before it, and tell its address."""
+    """Start Prism before a double, and return its URL."""
     async with _serve(twilio) as upstream:
         port = _free_port()
         process = await asyncio.create_subprocess_exec(

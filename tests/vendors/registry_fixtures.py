@@ -1,4 +1,4 @@
-"""What the tests of Twilio's adapters ask for, and how they ask until something answer."""
+"""Requests of the tests of Twilio's adapters, and helpers that poll for the result."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,7 +78,7 @@ CAMPAIGN: Final = CampaignProfile(
 def client(
     transport: httpx.AsyncBaseTransport, base: str | None = None, *, label: str | None = None
 ) -> Twilio:
-    """Return the client of an account, at Twilio's own addresses or at one for all three."""
+    """Return the client of an account, at Twilio's own URLs or at one for all three APIs."""
     where = {} if base is None else {f"{api}_url": base for api in ("api", "messaging", "trusthub")}
     return Twilio(
         httpx.AsyncClient(transport=transport),
@@ -103,7 +103,7 @@ def transport(twilio: TwilioDouble) -> httpx.AsyncBaseTransport:
 
 
 def asked(**more: Any) -> dict[str, Any]:
-    """Return what every request carries."""
+    """Return the common fields of requests."""
     return {
         "reference": f"hx-{uuid4().hex[:8]}",
         "callback_url": "http://us/webhooks/twilio/registration",
@@ -156,9 +156,9 @@ def _assigned(number: OperationStatus, campaign: OperationStatus) -> dict[str, A
 async def carry(
     twilio: TwilioRegistry, request: Request, *, before: Callable[[], None] = lambda: None
 ) -> tuple[Request, OperationStatus]:
-    """Ask as the workflow does until its status is known; `before` happens before every call.
+    """Poll as the workflow does until the status is final; `before` runs before every call.
 
-    Returned is the request as it would be asked next, and where it answer, with what is stored.
+    Returns the request as it would be sent next, with the stored state, and the answer.
     """
     lost = False
     for _ in range(200):
@@ -184,13 +184,13 @@ async def carry(
 
 
 def every_other(lose: Callable[[], None]) -> Callable[[], None]:
-    """Return what happens before the first call, not before the second, and so on."""
+    """Return a hook that acts before the first call, not the second, and so on."""
     calls = iter(range(10_000))
     return lambda: lose() if next(calls) % 2 == 0 else None
 
 
 async def ask(twilio: TwilioRegistry, request: Request) -> tuple[Request, OperationStatus]:
-    """Poll a taken operation; go on with it if it can go on."""
+    """Poll an accepted operation; continue it if it needs more calls."""
     answer = await twilio.look_up(request)
     if isinstance(answer, MoreCallsNeeded):
         return await carry(twilio, replace(request, vendor_state=answer.vendor_state))
@@ -199,7 +199,7 @@ async def ask(twilio: TwilioRegistry, request: Request) -> tuple[Request, Operat
 
 
 def stored(request: Request, answer: OperationStatus) -> tuple[Request, OperationStatus]:
-    """Put what an answer tells into the row, and read it back."""
+    """Store an answer in the row, and read it back."""
     state = request.vendor_state if answer.vendor_state is None else answer.vendor_state
     vendor_id = answer.vendor_id or request.vendor_id
     request = replace(request, vendor_state=state, vendor_id=vendor_id, taken=True)

@@ -1,4 +1,4 @@
-"""What Twilio's answers mean, and exactly what it is asked."""
+"""Classification of Twilio's responses, and the exact requests."""
 
 import logging
 from base64 import b64encode
@@ -29,7 +29,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """Answers as it is told to, once the request was written."""
+    """Responds as configured, once the request is written."""
 
     def __init__(self, answer: httpx.Response | Exception, *, wrote: bool = True) -> None:
         self.answer = answer

@@ -1,4 +1,4 @@
-"""Rejected registrations that are corrected: amended where Twilio lets, made anew where not."""
+"""Corrections of rejected registrations: amended where Twilio permits, otherwise created again."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ PEOPLE = {
 async def decided(
     twilio: TwilioDouble, registry: TwilioRegistry, request: BrandRequest, word: str
 ) -> OperationStatus:
-    """Carry a brand through its reviews to the registry's word on it."""
+    """Take a brand through its reviews to the registry's decision."""
     request, answer = await carry(registry, request)
     for kind in ("CustomerProfiles", "TrustProducts"):
         approve(twilio, kind)
@@ -44,14 +44,14 @@ async def decided(
 
 
 def corrected(profile: BrandProfile, before: OperationStatus) -> BrandRequest:
-    """Return what is asked for a rejected brand whose profile was changed."""
+    """Return the request for a rejected brand with a changed profile."""
     return registry_fixtures.brand(
         profile, vendor_id=before.vendor_id, vendor_state=before.vendor_state
     )
 
 
 def held(twilio: TwilioDouble, kind: str, sid: str) -> Mapping[str, str]:
-    """Return the ids of what lies in a bundle, by type."""
+    """Return the ids of the objects in a bundle, by type."""
     inside = {d["object_sid"] for d in twilio.folders[f"/v1/{kind}/{sid}/EntityAssignments"]}
     made = (*twilio.all("EndUsers"), *twilio.all("SupportingDocuments"))
     return {d["type"]: d["sid"] for d in made if d["sid"] in inside}
@@ -147,7 +147,9 @@ async def test_an_address_that_stays_leaves_its_document_alone() -> None:
 async def losing(
     twilio: TwilioDouble, registry: TwilioRegistry, request: CampaignRequest
 ) -> CampaignRequest:
-    """Take step after step until the campaign is made, and lose every answer; it then FAILED."""
+    """Run step after step until the campaign is created, and lose every response; it then
+    FAILED.
+    """
     while True:
         twilio.loses = "after"
         answer: object = await registry.submit(request)
@@ -181,7 +183,7 @@ async def test_who_is_refused_a_second_campaign_looks_for_the_first() -> None:
         twilio, registry, registry_fixtures.campaign(await approved_brand(twilio, registry))
     )
     twilio.refuses["Usa2p"] = (409, {"code": 21714, "message": "one only", "status": 409})
-    answer = await registry.submit(request)  # as after a look that came too early
+    answer = await registry.submit(request)  # as after a look-up that came too early
     assert isinstance(answer, OperationStatus)
     assert (answer.status, answer.vendor_id) == (
         RegistryStatus.PENDING,

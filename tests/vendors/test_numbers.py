@@ -1,4 +1,4 @@
-"""Numbers at Twilio: bought once, assigned, taken back, given back."""
+"""Numbers at Twilio: bought once, assigned, unassigned, released."""
 
 import pytest
 
@@ -26,9 +26,7 @@ async def test_a_number_is_bought_assigned_taken_back_and_given_back() -> None:
     assert [d["sid"] for d in twilio.all("PhoneNumbers")] == [ours["sid"]]
     assert (await ask(registry, request))[1].status is RegistryStatus.DONE
 
-    request, _ = await carry(
-        registry, registry_fixtures.assignment(number, campaign)
-    )  # twice is once
+    request, _ = await carry(registry, registry_fixtures.assignment(number, campaign))  # idempotent
     _, answer = await carry(registry, registry_fixtures.unassignment(number, campaign))
     assert (answer.status, twilio.all("PhoneNumbers")) == (RegistryStatus.DONE, [])
 

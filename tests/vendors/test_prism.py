@@ -1,4 +1,4 @@
-"""Every request our adapters make of Twilio is one that Twilio's own description allows."""
+"""Every request of our adapters conforms to Twilio's OpenAPI description."""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,13 +20,13 @@ from tests.vendors.trim import TRIMMED, USED, WHOLE, trimmed
 from tests.vendors.twilio_double import TwilioDouble
 
 pytestmark = pytest.mark.xdist_group("prism")
-"""One Prism for all, and one account of what was asked."""
+"""One Prism for all tests, and one record of the requests."""
 
 ACCOUNT = SipAccount(username="t1m2x", realm="sip.example.com", password="Correct1Horse2Battery")
 
 
 class Adapters:
-    """The adapters, speaking to a double through Prism."""
+    """The adapters, connected to a double through Prism."""
 
     def __init__(self, twilio: TwilioDouble, checked: Checked, address: str) -> None:
         self.twilio = twilio
@@ -52,7 +52,7 @@ class Adapters:
 
 @pytest.fixture(scope="module")
 async def adapters() -> AsyncIterator[Adapters]:
-    """One Prism for all tests of this file; each asks for things of its own."""
+    """One Prism for all tests of this file; each uses objects of its own."""
     reason = prism.missing()
     if reason is not None:
         if prism.required():
@@ -170,7 +170,7 @@ async def test_a_misspelt_field_is_found_out(adapters: Adapters) -> None:
 
 
 async def test_every_operation_that_is_described_was_asked_for(adapters: Adapters) -> None:
-    # Last in this file: what no test above has sent was not checked.
+    # Must be the last test: operations that no test above has requested were not validated.
     assert adapters.checked.unasked == set()
 
 

@@ -1,4 +1,4 @@
-"""What the requests of a registry show of themselves, in a log or an error."""
+"""The repr of registry requests, as in a log or an error."""
 
 import pytest
 

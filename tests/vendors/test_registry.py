@@ -1,4 +1,4 @@
-"""Twilio as a registry: what is made there, in what order, and never twice."""
+"""Twilio as a registry: the created objects, their order, and no duplicates."""
 
 from collections import Counter
 from dataclasses import replace

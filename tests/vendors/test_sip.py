@@ -1,4 +1,4 @@
-"""SIP accounts at Twilio: one list, one credential per user, whatever is repeated."""
+"""SIP accounts at Twilio: one list and one credential per user, whatever is repeated."""
 
 from dataclasses import replace
 from typing import Any
@@ -122,7 +122,7 @@ async def test_an_account_is_removed_from_the_list_that_is_there() -> None:
 
 
 def forget(twilio: TwilioDouble) -> None:
-    """Delete our list, and what goes with it."""
+    """Delete our list with its contents."""
     for folder in list(twilio.folders):
         if "Credential" in folder:
             del twilio.folders[folder]

@@ -1,11 +1,11 @@
-"""Cuts Twilio's OpenAPI descriptions down to what our adapters use, and joins them into one file.
+"""Reduces Twilio's OpenAPI descriptions to what our adapters use, in one file.
 
     python -m tests.vendors.trim [folder of the whole descriptions]
 
-Kept are the operations named below with their parameters, bodies and answers; prose, examples,
-headers of answers and Twilio's own extensions go. A schema no kept operation refers to goes too.
-Added is what Prism needs: that a list in a form is a repeated field, which Twilio's prose says, and
-the statuses of errors, which Twilio describes on pages of their own.
+It keeps the operations named below with their parameters, bodies and responses, and the schemas
+that they refer to. It drops prose, examples, response headers and Twilio's own extensions. It adds
+what Prism needs: that a list in a form is a repeated field, as Twilio's prose states, and the
+statuses of errors, which Twilio describes on separate pages.
 """
 
 import json
@@ -89,8 +89,8 @@ def trimmed(whole: Path) -> dict[str, Any]:
     """Return one description of everything in `USED`.
 
     Raises:
-        KeyError: a description lacks an operation we use.
-        ValueError: two descriptions mean different things by one name.
+        KeyError: a description lacks an operation that is used.
+        ValueError: two descriptions define one name differently.
     """
     paths: dict[str, Any] = {}
     components: dict[str, dict[str, Any]] = {}
@@ -132,14 +132,14 @@ def _operation(whole: dict[str, Any]) -> dict[str, Any]:
         if lists:
             body["encoding"] = lists
     for answer in operation["responses"].values():
-        answer["description"] = ""  # the format wants one
+        answer["description"] = ""  # required by the format
     for status in _ERRORS:
         operation["responses"].setdefault(status, {"description": "", "content": _ERROR})
     return operation
 
 
 def _bare(node: Any, *, names: bool = False) -> Any:
-    """Return a part of a description without prose; `names`: its keys are names, not keywords."""
+    """Return a part of a description without prose; the keys of `names` are names, not keywords."""
     if isinstance(node, list):
         return [_bare(item) for item in node]
     if not isinstance(node, dict):
@@ -152,7 +152,7 @@ def _bare(node: Any, *, names: bool = False) -> Any:
 
 
 def _needed(document: dict[str, Any], kept: Any) -> set[tuple[str, str]]:
-    """Return the components that kept operations refer to, and those they refer to."""
+    """Return the components that the kept operations refer to, transitively."""
     found = {("securitySchemes", "accountSid_authToken")}
     waiting = [kept]
     while waiting:
@@ -176,7 +176,7 @@ def _references(node: Any) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write the trimmed description beside this file."""
+    """Write the reduced description beside this file."""
     whole = Path(sys.argv[1]) if len(sys.argv) > 1 else WHOLE
     TRIMMED.parent.mkdir(exist_ok=True)
     TRIMMED.write_text(json.dumps(trimmed(whole), indent=1) + "\n")

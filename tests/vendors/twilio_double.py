@@ -1,6 +1,6 @@
-"""A Twilio of our own: remembers what it was told, as far as our adapters go.
+"""A double of Twilio with the state that our adapters need.
 
-It plays the network's part too: the answer to a call can be lost, before or after it took effect.
+It also plays the network: the response to a call can be lost, before or after its effect.
 """
 
 import json
@@ -25,7 +25,9 @@ Form = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of resource: its ids begin so, lists name it so, and a new one is completed so."""
+    """One kind of resource: the prefix of its ids, its name in lists, and the defaults of a new
+    one.
+    """
 
     prefix: str
     listed: str
@@ -130,7 +132,7 @@ KINDS: Final[dict[str, Kind]] = {
 
 @dataclass
 class TwilioDouble:
-    """Twilio's state, by the folder a resource lies in; `asked` is every request it got."""
+    """Twilio's state, by the folder of a resource; `asked` contains every request."""
 
     folders: dict[str, list[Document]] = field(default_factory=dict)
     for_sale: list[Document] = field(default_factory=list)
@@ -138,12 +140,12 @@ class TwilioDouble:
     told: list[Form] = field(default_factory=list)
     """The forms of all calls that change something."""
     refuses: dict[str, tuple[int, Document]] = field(default_factory=dict)
-    """End of a path → how every post there is answered."""
+    """End of a path → response to every POST there."""
     loses: str | None = None
-    """"before": the next change never arrives; "after": its answer never comes."""
+    """"before": the next change never arrives; "after": its response never arrives."""
 
     def all(self, kind: str) -> list[Document]:
-        """Return every resource of a kind, wherever it lies."""
+        """Return every resource of a kind, in any folder."""
         return [d for folder, found in self.folders.items() if _kind(folder) == kind for d in found]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -162,7 +164,7 @@ class TwilioDouble:
         return answer
 
     def answer(self, method: str, url: httpx.URL, body: bytes) -> httpx.Response:
-        """Answer one request."""
+        """Respond to one request."""
         folder = url.path.removesuffix(".json")
         self.asked.append((method, folder))
         form = parse_qs(body.decode(), keep_blank_values=True)

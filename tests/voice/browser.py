@@ -1,4 +1,4 @@
-"""A browser's way to a registrar: SIP over WebSocket (RFC 7118), as little as a test needs."""
+"""A minimal SIP client over WebSocket (RFC 7118), as in a browser."""
 
 import asyncio
 import base64
@@ -12,7 +12,7 @@ _WITHIN = 5
 
 
 class Browser:
-    """One connection, and the user it registers."""
+    """One connection, and its user."""
 
     def __init__(self, port: int, sip: dict[str, Any]) -> None:
         self._port = port
@@ -20,7 +20,7 @@ class Browser:
         self._sent = 0
 
     async def register(self) -> list[str]:
-        """Connect, register, and return the first line of each answer."""
+        """Connect, register, and return the first line of each response."""
         async with asyncio.timeout(_WITHIN):
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
             answers = [await self._upgrade(), await self._ask()]
@@ -66,7 +66,7 @@ class Browser:
         )
 
     def _send(self, text: str) -> None:
-        """Write one masked text frame of up to 64 KiB."""
+        """Send one masked text frame of up to 64 KiB."""
         content, mask = text.encode(), os.urandom(4)
         masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(content))
         self._writer.write(b"\x81\xfe" + struct.pack(">H", len(content)) + mask + masked)

@@ -1,4 +1,4 @@
-"""The API over real Postgres, with a clock that can be moved where voice is served."""
+"""The API on a real Postgres, with a settable clock in the voice services."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -44,7 +44,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture(scope="session")
 async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody without credentials."""
+    """A client without credentials."""
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:
         yield http
@@ -52,7 +52,7 @@ async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """What time it is for voice."""
+    """The clock of the voice services."""
     return Clock()
 
 
@@ -60,7 +60,7 @@ def clock() -> Clock:
 def harness(
     app: FastAPI, database: Database, settings: Settings, clock: Clock
 ) -> Iterator[Harness]:
-    """The voice services, of which only the clock is a double."""
+    """The voice services with a double of the clock only."""
     harness = Harness(app, database, settings.voice_place, clock)
     with restored(app):
         harness.serve()

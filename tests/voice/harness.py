@@ -1,4 +1,4 @@
-"""The application's own voice services, with a clock that can be moved, and a look behind them."""
+"""The application's voice services, with a settable clock and access to their rows."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class Harness:
     def serve(
         self, *, place: VoicePlace | None = None, secret: str = SECRET, push: Push | None = None
     ) -> None:
-        """Serve voice as these settings say; with `push` by a directory that must be told."""
+        """Serve voice with these settings; with `push` through a directory that must be updated."""
         place = place or self.place
         registrar = Kamailio(RegistrarTables(self.database).registered) if push is None else None
         presence = PresenceRecords(self.database, registrar, self.clock, expires=place.expires)
@@ -44,7 +44,7 @@ class Harness:
         put_in(self.app, "voice", provisioning=provisioning, presence=presence)
 
     async def user(self, integrator: Integrator) -> VoiceCredential:
-        """Return a tenant's one SIP user, as it is stored."""
+        """Return the row of a tenant's one SIP user."""
         statement = select(VoiceCredential).where(
             col(VoiceCredential.tenant_id) == integrator.tenant_id
         )

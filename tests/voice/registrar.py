@@ -24,7 +24,7 @@ REALM = "sip.example.com"
 
 
 def missing() -> str | None:
-    """Say which Debian packages are missing, if any."""
+    """Return the missing Debian packages, if any."""
     modules = {path.name for path in Path("/usr/lib").glob("*/kamailio/modules/*.so")}
     needed = {
         "kamailio": shutil.which("kamailio"),
@@ -37,7 +37,7 @@ def missing() -> str | None:
 
 
 def prepare(database_url: str, password: str = PASSWORD, *, role: str = "kamailio") -> Result:
-    """Make schema and role as an operator does."""
+    """Create schema and role as an operator does."""
     made = CliRunner().invoke(
         app,
         ["voice", "prepare", "--role", role],
@@ -49,7 +49,7 @@ def prepare(database_url: str, password: str = PASSWORD, *, role: str = "kamaili
 
 @dataclass
 class Registrar:
-    """The process, with the configuration that the repository ships."""
+    """The process, with the configuration in the repository."""
 
     database_url: str
     folder: Path
@@ -58,12 +58,12 @@ class Registrar:
 
     @property
     def role_url(self) -> str:
-        """The database as the registrar's role reaches it."""
+        """URL of the database with the registrar's role."""
         return f"postgres://kamailio:{PASSWORD}@{self.database_url.partition('@')[2]}"
 
     @property
     def log(self) -> str:
-        """What it wrote."""
+        """Return its log."""
         return (self.folder / "kamailio.log").read_text(errors="replace")
 
     def __enter__(self) -> Self:
@@ -81,7 +81,7 @@ class Registrar:
                     "PATH": os.environ["PATH"],
                     "KAMAILIO_DB_URL": self.role_url,
                     "SIP_REALM": REALM,
-                    "TZ": "Asia/Tokyo",  # what it writes down must not depend on it
+                    "TZ": "Asia/Tokyo",  # the times it writes must not depend on it
                 },
                 stdout=log,
                 stderr=log,
@@ -130,7 +130,7 @@ class Registrar:
 
 
 class Answer(StrEnum):
-    """What the registrar says to an answered challenge."""
+    """The registrar's response to an answered challenge."""
 
     TAKEN = "200"
     WRONG = "401"
@@ -139,17 +139,17 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Phone:
-    """A SIP client: sipp, which knows digest authentication by itself."""
+    """A SIP client: sipp, which supports digest authentication."""
 
     registrar: Registrar
     sip: dict[str, Any] = field(repr=False)
-    """What the API told it."""
+    """The configuration from the API."""
     port: int = field(default_factory=free_port)
 
     async def register(self, expect: Answer = Answer.TAKEN, **change: Any) -> None:
-        """Register and be answered as expected, or fail.
+        """Register and expect this response, or fail.
 
-        `change` is what it does otherwise than told: `password`, `expires`, `transport` (u1, t1),
+        `change` replaces parts of the configuration: `password`, `expires`, `transport` (u1, t1),
         or `address`, the user it registers as.
         """
         told = {

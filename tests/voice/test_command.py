@@ -1,4 +1,4 @@
-"""`hexavox voice`: what an operator prepares, and the key a gateway checks tokens with."""
+"""`hexavox voice`: preparation by an operator, and the signing key of browser tokens."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ FIRST, SECOND = "firstPassword1234", "secondPassword123"
 
 @pytest.fixture
 def own_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A database of the test's own; schemas belong to a database."""
+    """A database of the test's own, because schemas belong to a database."""
     name = unique("voice").replace("-", "_")
     yield make_database(postgres, name)
     with psycopg.connect(postgres.url, autocommit=True) as db:
@@ -32,7 +32,7 @@ def own_url(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 @pytest.fixture
 def role() -> str:
-    """A role of the test's own; roles belong to the whole server."""
+    """A role of the test's own, because roles belong to the whole server."""
     return unique("registrar").replace("-", "_")
 
 
@@ -108,7 +108,7 @@ def test_a_role_that_is_somebody_elses_is_not_taken_over(own_url: str, role: str
 
 
 def _flat(printed: str) -> str:
-    """Undo the frame and the line breaks of an error."""
+    """Remove the frame and the line breaks of an error."""
     return " ".join(printed.replace("│", " ").split())
 
 

@@ -1,4 +1,4 @@
-"""A directory that must be told: it ends up with the current password, whatever happens between."""
+"""An external directory gets the current password, whatever happens meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -51,7 +51,7 @@ WAITS = SendWaits(
 
 @dataclass
 class Directory:
-    """What a vendor keeps; it answers as told, then takes everything."""
+    """A vendor's directory; it returns scripted answers, then accepts everything."""
 
     answers: list[DirectoryAnswer] = field(default_factory=list)
     passwords: dict[str, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Directory:
     timeout: timedelta = SECOND
 
     async def put(self, account: SipAccount) -> DirectoryAnswer:
-        """Take an account, or answer otherwise; a held one is written when it is let go."""
+        """Store an account, or return a scripted answer; a held call writes when it is released."""
         self.puts += 1
         if self.hold is not None:
             hold, self.hold = self.hold, None
@@ -74,7 +74,7 @@ class Directory:
         return answer
 
     async def remove(self, username: str) -> DirectoryAnswer:
-        """Forget an account."""
+        """Remove an account."""
         self.passwords.pop(username, None)
         return Stored()
 
@@ -211,7 +211,7 @@ async def test_a_user_who_is_gone_is_not_told_of(
 
 @pytest.fixture
 async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
-    """A database in which no other test's rows are found; sweeping looks at all tenants."""
+    """A database of its own: sweeping processes all tenants."""
     url = make_database(postgres, unique("directory").replace("-", "_"))
     database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
     yield database
@@ -219,12 +219,12 @@ async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[
 
 
 async def sweep(database: Database, client: Client, directory: str, grace: timedelta) -> None:
-    """Take a turn of the sweeper of a worker that is set up so."""
+    """Run one turn of the sweeper of a worker with this directory."""
     settings = Settings(
         database_url=SecretStr("postgresql://nowhere"),
         voice_directory=directory,
         sweep_grace=grace,
-        sweep_every=timedelta(seconds=0.1),  # the step watches so long after its turn
+        sweep_every=timedelta(seconds=0.1),  # the step polls this long after its turn
     )
     vendors = Vendors(routes=Routes([], {}), directories=[Directory()])
     parts = assemble(settings, database, client, vendors)

@@ -1,4 +1,4 @@
-"""Presence: posted for a user of one's own, held until it expires, in nobody else's list."""
+"""Presence: posted for one's own user, expires, and is visible to its tenant only."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Provisioning: made when first asked for, shown to its owner, kept nowhere."""
+"""Provisioning: created on the first request, shown to its tenant only, no stored password."""
 
 import asyncio
 import base64

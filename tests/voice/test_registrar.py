@@ -1,4 +1,4 @@
-"""What the API hands out works at a real registrar, and what it does not hand out does not."""
+"""A real registrar accepts the credentials of the API, and no others."""
 
 from collections.abc import Iterator
 from datetime import timedelta

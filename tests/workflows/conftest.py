@@ -1,4 +1,4 @@
-"""A Temporal server that skips waits, and the stage upon it."""
+"""A time-skipping Temporal server, and the harness on it."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from workflows.payloads import data_converter
 
 @pytest.fixture(scope="session")
 async def skipping() -> AsyncIterator[WorkflowEnvironment]:
-    """Time stands still but while somebody awaits a result: then it jumps to the next event."""
+    """Time only advances while a result is awaited: then it jumps to the next event."""
     async with await WorkflowEnvironment.start_time_skipping(
         data_converter=data_converter,
         test_server_existing_path=str(Path(sys.executable).with_name("temporal-test-server")),
@@ -38,7 +38,7 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 @pytest.fixture
 def harness(skipping: WorkflowEnvironment) -> HarnessFactory:
-    """Set a stage with fakes."""
+    """A harness with fakes."""
 
     def set_up(*fakes: Activity, **options: Any) -> Harness:
         return Harness(skipping.client, fakes, **options)

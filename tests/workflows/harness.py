@@ -1,4 +1,4 @@
-"""Where workflows play with faked steps: a sandboxed worker on a queue of its own."""
+"""Runs workflows with faked steps on a sandboxed worker with its own queue."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -36,7 +36,7 @@ STRICT = SandboxedWorkflowRunner(
         | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
     )
 )
-"""Makes an import that was not meant to pass through the sandbox a failure."""
+"""Makes an import that should not pass through the sandbox a failure."""
 
 WAITS = SendWaits(
     report_wait=timedelta(minutes=10),
@@ -45,7 +45,7 @@ WAITS = SendWaits(
     reconcile_every=timedelta(seconds=5),
     reconcile_horizon=timedelta(hours=72),
 )
-"""Those of production."""
+"""As in production."""
 
 INPUT = SendInput(tenant_id=3, message_id=7, waits=WAITS)
 
@@ -57,7 +57,7 @@ _STEPS = (
 )
 
 _PATIENCE = 15
-"""Seconds of the real clock after which a workflow is taken to hang."""
+"""Seconds of real time after which a workflow counts as hanging."""
 
 
 class _Listening(Interceptor):
@@ -82,9 +82,9 @@ class _Noting(ActivityInboundInterceptor):
 class Harness:
     """Serves every workflow with the given fakes while it is entered; may be entered again.
 
-    `asked` names the steps in the order in which they were asked, retries included. A step without
-    a fake fails the workflow when asked. `provider` is whose queue the queued hand-over stands in,
-    `cached` how many workflows a worker keeps; with none, every task replays.
+    `asked` names the steps in the order of their calls, retries included. A step without a fake
+    fails the workflow when called. `provider` is the provider of the dispatch queue, `cached` the
+    number of workflows that a worker caches; with 0 every task replays.
     """
 
     client: Client
@@ -141,12 +141,12 @@ class Harness:
 
     @property
     def send(self) -> Send:
-        """The send, for a fake that wants to signal it."""
+        """Return the send, for a fake that signals it."""
         handle: Send = self.client.get_workflow_handle(f"{self.queue}-send")
         return handle
 
     async def play(self, input: SendInput = INPUT) -> MessageStatus:
-        """Carry a send to its end, skipping all waits."""
+        """Run a send to its end, skipping all waits."""
         return await self.end_of(await self.start(input))
 
     async def end_of(self, send: Send) -> MessageStatus:
@@ -159,11 +159,11 @@ class Harness:
         await self.send.signal(SendMessage.delivery_reported)
 
     async def wake(self) -> None:
-        """Signal that the row changed: it was canceled, or its turn has come."""
+        """Signal that the row changed: it was canceled, or got a slot."""
         await self.send.signal(SendMessage.row_changed)
 
     async def until_it_waits(self, times: int = 1) -> None:
-        """Return when the send has set as many timers: time is not skipped meanwhile."""
+        """Return when the send has started so many timers: time does not skip meanwhile."""
         await until(lambda: self._timers_set(times))
 
     async def _timers_set(self, times: int) -> bool:
@@ -175,7 +175,7 @@ class Harness:
         return [event for event in history.events if kind in (None, event.event_type)]
 
     async def took(self) -> timedelta:
-        """Return how long the send lived, by the server's clock."""
+        """Return the duration of the send, by the server's clock."""
         events = await self.events()
         return events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()
 
@@ -184,7 +184,7 @@ HarnessFactory = Callable[..., Harness]
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return when a condition holds."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(_PATIENCE):
         while True:
             if await condition():

@@ -1,4 +1,4 @@
-"""Runs the registration workflows with fake activities, on the harness of the sends."""
+"""Runs the registration workflows with fake activities, on the harness of sends."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ WAITS = RegistrationWaits(
     ask_longest=timedelta(hours=1),
     reconcile_every=timedelta(seconds=5),
 )
-"""Those of production."""
+"""As in production."""
 
 INPUT = RegistrationInput(tenant_id=3, kind=RegistrationKind.BRAND, row_id=7, waits=WAITS)
 
@@ -34,14 +34,14 @@ APPROVED = RegistrationResult(action=RegistrationAction.OVER, state="APPROVED")
 REJECTED = RegistrationResult(action=RegistrationAction.OVER, state="REJECTED")
 
 _PATIENCE = 15
-"""Seconds of the real clock after which a run is taken to hang."""
+"""Seconds of real time after which a run counts as hanging."""
 
 Answer = RegistrationResult | Exception | Callable[[Any], Any]
 
 
 @dataclass
 class RegistrationRun:
-    """One run of a registration, and what its steps were asked."""
+    """One run of a registration, and the calls of its steps."""
 
     harness: Harness
     client: Client
@@ -67,7 +67,7 @@ class RegistrationRun:
         )
 
     async def play(self, workflow: Any, input: RegistrationInput = INPUT) -> str:
-        """Carry it to its end, skipping all waits."""
+        """Run it to its end, skipping all waits."""
         await self.start(workflow, input)
         return await self.end()
 
@@ -77,11 +77,11 @@ class RegistrationRun:
             return await self.handle.result()
 
     async def tell(self) -> None:
-        """Signal that there is news."""
+        """Signal that the row changed."""
         await self.handle.signal(RegistrationBase.changed)
 
     async def timers(self) -> list[timedelta]:
-        """Return how long it waited, as it meant to."""
+        """Return the durations of its timers."""
         history = await self.handle.fetch_history()
         return [
             event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
@@ -90,7 +90,7 @@ class RegistrationRun:
         ]
 
     async def until_it_waits(self, times: int = 1) -> None:
-        """Return when it has set as many timers: time is not skipped meanwhile."""
+        """Return when it has started so many timers: time does not skip meanwhile."""
 
         async def waits() -> bool:
             return len(await self.timers()) >= times
@@ -107,7 +107,7 @@ def scripted(
     ask: list[Answer] | None = None,
     **options: Any,
 ) -> RegistrationRun:
-    """Set a stage on which the steps answer as told."""
+    """Return a harness with scripted steps."""
     submitting, submitted = fake(steps.submit_registration, *submit)
     reconciling, reconciled = fake(steps.reconcile_registration, *(reconcile or []))
     asking, asked = fake(steps.ask_registration, *(ask or []))

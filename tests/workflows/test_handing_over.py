@@ -1,4 +1,4 @@
-"""From the accepted order to the moment a provider has the message, or nobody may have it."""
+"""From acceptance until a provider has the message, or it must not be sent."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -233,7 +233,7 @@ async def test_a_dispatch_that_raises_is_tried_again(harness: HarnessFactory) ->
 
 
 async def test_trouble_becomes_timers_that_operators_see(harness: HarnessFactory) -> None:
-    """The SDK's core waits for nothing by itself: see `workflows.policies`."""
+    """Retries are timers of the workflow, not of the SDK: see `workflows.policies`."""
     away = ConnectionError("no database")
     dispatch, _ = fake(steps.dispatch, away, away, away, away, ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, DELIVERED)

@@ -1,4 +1,4 @@
-"""Whoever may read a history learns ids, words and times, nothing about a person."""
+"""Histories contain ids, enum values and times, but no personal data."""
 
 import json
 import re
@@ -82,8 +82,10 @@ async def test_a_whole_history_holds_ids_words_and_times_only(harness: HarnessFa
 
 
 def _payloads(part: Any) -> Iterator[Any]:
-    """Yield inputs and answers; `userMetadata` holds the fixed summaries of policies.py, and a
-    marker's `data` what Temporal itself notes of a local step.
+    """Yield inputs and results.
+
+    `userMetadata` has the fixed summaries of policies.py, and a marker's `data` has Temporal's own
+    record of a local activity.
     """
     if isinstance(part, list):
         for item in part:

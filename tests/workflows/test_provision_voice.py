@@ -1,4 +1,4 @@
-"""A directory is asked until it takes the user, after longer and longer gaps."""
+"""A directory is called with back-off until it accepts the user."""
 
 import asyncio
 from datetime import timedelta

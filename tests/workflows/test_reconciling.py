@@ -1,4 +1,4 @@
-"""A lost answer: the truth is found before anything is sent again."""
+"""A lost answer is reconciled before anything is sent again."""
 
 from datetime import timedelta
 

@@ -34,7 +34,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def start_run(harness: HarnessFactory, skipping: WorkflowEnvironment) -> Any:
-    """Start the harness of one registration."""
+    """Start a harness for one registration."""
 
     def set_up(**script: Any) -> RegistrationRun:
         return scripted(harness, skipping.client, **script)

@@ -1,4 +1,4 @@
-"""What became of a message a provider took: told by a signal, or asked for when nobody tells."""
+"""The result of an accepted message: by a signal, or by a look-up without one."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The last step: once settled a message is over, and its outcome can be searched for."""
+"""The last step: a settled message is complete, and its outcome is a search attribute."""
 
 from temporalio.api.enums.v1 import EventType
 

@@ -1,4 +1,4 @@
-"""Steps are declared where they are asked for; each has one body, elsewhere, of the same type."""
+"""Steps are declared in `workflows.steps`; each has one implementation of the same type."""
 
 import pkgutil
 from collections import defaultdict

@@ -1,6 +1,6 @@
-"""Workers come and go; the send goes on.
+"""A send continues when workers are replaced.
 
-No workflow is cached: the test server does not give a task of a vanished worker to the next one.
+No workflow is cached: the test server does not pass a task of a vanished worker to the next one.
 """
 
 import asyncio

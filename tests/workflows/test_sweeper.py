@@ -1,4 +1,4 @@
-"""The sweeper sweeps for ever, in runs of bounded length."""
+"""The sweeper runs for ever, in workflow runs of bounded length."""
 
 import asyncio
 from datetime import timedelta
@@ -60,7 +60,7 @@ async def test_it_begins_a_new_run_before_its_history_grows_long(
 
 
 async def _sweep(skipping: WorkflowEnvironment, queue: str) -> list[HistoryEvent]:
-    """Sweep until the fake has enough, and return the history of the first run."""
+    """Sweep until the fake has enough calls, and return the history of the first run."""
     handle = await skipping.client.start_workflow(
         Sweeper.run, id=f"sweeper-{uuid4()}", task_queue=queue
     )

@@ -1,4 +1,4 @@
-"""Buying credits: every way a purchase may go, with faked steps on a clock that skips waits."""
+"""The upgrade workflow: every path, with fake steps and skipped waits."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -33,7 +33,7 @@ On = Callable[[Harness], Purchase]
 
 @pytest.fixture
 def on(skipping: WorkflowEnvironment) -> On:
-    """Put a purchase on a stage."""
+    """A harness for one upgrade."""
     return lambda harness: Purchase(harness, skipping)
 
 

@@ -1,4 +1,4 @@
-"""Each turn of the watcher goes on from where the last one ended, in runs of bounded length."""
+"""Each turn of the watcher continues where the last one ended, in runs of bounded length."""
 
 import asyncio
 from datetime import timedelta
@@ -53,7 +53,7 @@ async def test_a_new_run_goes_on_where_the_last_one_ended(
 
 
 async def _watch(skipping: WorkflowEnvironment, queue: str) -> list[HistoryEvent]:
-    """Watch until the fake has enough, and return the history of the first run."""
+    """Watch until the fake has enough calls, and return the history of the first run."""
     handle = await skipping.client.start_workflow(
         Watcher.run, FIRST, id=f"watcher-{uuid4()}", task_queue=queue
     )

@@ -1,4 +1,4 @@
-"""A purchase on the stage: started, told of news, followed to its end."""
+"""Runs the upgrade workflow on the harness: start, signals, end."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ WAITS = PaymentWaits(
     retry_every=timedelta(seconds=5),
     horizon=timedelta(hours=24),
 )
-"""Those of production."""
+"""As in production."""
 
 Handle = WorkflowHandle[Upgrade, PaymentStatus]
 
@@ -43,7 +43,7 @@ REFUNDED = stands(PaymentStatus.REFUNDED, PaymentAction.NONE, moved=True)
 
 
 class Purchase:
-    """One purchase on a stage."""
+    """One upgrade on a harness."""
 
     def __init__(self, harness: Harness, skipping: WorkflowEnvironment) -> None:
         self.harness = harness
@@ -51,7 +51,7 @@ class Purchase:
         self._handle: Handle | None = None
 
     async def start(self, *, ordered_before: timedelta = timedelta(0)) -> None:
-        """Start it, as if it had been ordered a while ago."""
+        """Start it, optionally as if it had been requested a while ago."""
         now: datetime = await self._skipping.get_current_time()
         self._handle = await self.harness.client.start_workflow(
             Upgrade.run,
@@ -62,7 +62,7 @@ class Purchase:
         )
 
     async def play(self, **started: Any) -> PaymentStatus:
-        """Start it and carry it to its end, skipping all waits."""
+        """Start it and run it to its end, skipping all waits."""
         await self.start(**started)
         return await self.end()
 
@@ -78,11 +78,11 @@ class Purchase:
         return self._handle
 
     async def report(self) -> None:
-        """Signal that its row tells more."""
+        """Signal that its row changed."""
         await self.handle.signal(Upgrade.payment_reported)
 
     async def until_it_waits(self) -> None:
-        """Return when it has set a timer: time is not skipped meanwhile."""
+        """Return when it has started a timer: time does not skip meanwhile."""
 
         async def waits() -> bool:
             return bool(await self.gaps())
@@ -90,7 +90,7 @@ class Purchase:
         await until(waits)
 
     async def gaps(self) -> list[timedelta]:
-        """Return every wait it began."""
+        """Return the durations of its timers."""
         history = await self.handle.fetch_history()
         return [
             event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
@@ -99,6 +99,6 @@ class Purchase:
         ]
 
     async def took(self) -> timedelta:
-        """Return how long it lived, by the server's clock."""
+        """Return its duration, by the server's clock."""
         events = (await self.handle.fetch_history()).events
         return events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()

@@ -1,4 +1,4 @@
-"""Closing days: reports of what is closed are FINAL."""
+"""The workflow that closes days; reports of closed days are FINAL."""
 
 from temporalio import workflow
 
@@ -9,14 +9,14 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="close-days")
 class CloseDays:
-    """Close every day that is due, of every tenant, in batches; started by a schedule.
+    """Closes every day that is due, of every tenant, in batches; started by a schedule.
 
-    What is not closed this time is due the next time.
+    Days that cannot be closed now are due again the next time.
     """
 
     @workflow.run
     async def run(self) -> CloseDaysResult:
-        """Give every tenant its turn, and return the totals."""
+        """Process all tenants in batches, and return the totals."""
         closed = held = failed = 0
         after: int | None = 0
         while after is not None:

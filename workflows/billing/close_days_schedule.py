@@ -1,6 +1,6 @@
-"""How the closing of days is scheduled, the same way by every worker.
+"""Creates the schedule that closes days; every worker does the same.
 
-Not workflow code: it talks to the server through the client it is given.
+Not workflow code: it calls the Temporal server through the given client.
 """
 
 from datetime import timedelta
@@ -23,20 +23,20 @@ from workflows import names
 from workflows.billing.close_days import CloseDays
 
 _AFTER_THE_HOUR: Final = timedelta(minutes=5)
-"""So that the first turn after midnight finds the day at rest."""
+"""Delay, so that the first run after midnight finds the day settled (`day_closing.RESTS`)."""
 
 _SHORTEST: Final = timedelta(seconds=10)
-"""Temporal looks no less far back for turns that were missed."""
+"""Temporal's shortest catch-up window."""
 
 
 async def ensure_close_days_schedule(
     client: Client, every: timedelta, *, schedule_id: str = names.CLOSE_DAYS_ID, adjust: bool
 ) -> None:
-    """Make sure that days are closed again and again; every worker asks, one schedule is enough.
+    """Create the schedule if it is missing; idempotent, called by every worker.
 
     Args:
-        adjust: also make one that is there be as we want it. Who only stands by does not: two
-            releases would change it to and fro.
+        adjust: also update an existing schedule. Standby workers do not: during an upgrade, two
+            releases would overwrite each other's schedule.
     """
     wanted = _closing(every)
     try:
@@ -49,7 +49,7 @@ async def ensure_close_days_schedule(
             there = found.description.schedule
             if there.spec.intervals == wanted.spec.intervals and there.policy == wanted.policy:
                 return None
-            wanted.state = there.state  # whether it is paused is the operator's word
+            wanted.state = there.state  # only the operator pauses it
             return ScheduleUpdate(schedule=wanted)
 
         await client.get_schedule_handle(schedule_id).update(replace)

@@ -1,6 +1,6 @@
-"""What crosses into the history of the closing of days: ids and counts.
+"""Inputs and results of `close-days` in Temporal history: ids and counts.
 
-Fields are only ever added, with a default, so that running workflows can still be read.
+Fields are only added, with a default, so that running workflows can still be read.
 """
 
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseDaysStep:
-    """Whose days to close next: of the tenants with an id above `after`, some."""
+    """The next batch: tenants with an id above `after`."""
 
     after: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseDaysResult:
-    """What one batch did.
+    """Result of one batch.
 
-    `after` is the id to go on from, None once every tenant had its turn; `failed` counts tenants
-    whose turn failed.
+    `after` is the id to continue from, None after the last tenant; `failed` counts tenants whose
+    days could not be processed.
     """
 
     closed: int = 0

@@ -1,6 +1,6 @@
-"""How a purchase of credits is started, the same way by whoever starts it: the API or the sweeper.
+"""Starts and signals the workflow of a purchase of credits, for the API and the sweeper.
 
-Not workflow code: it talks to the server through the client it is given.
+Not workflow code: it calls the Temporal server through the given client.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,15 @@ from workflows.billing.types import UpgradeInput
 from workflows.billing.workflow import Upgrade
 
 _TASK_TIMEOUT = timedelta(seconds=5)
-"""A killed worker costs a purchase at most this."""
+"""Longest delay of a purchase when its worker is killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpgradeStart:
-    """What Temporal is told about a purchase: ids, words and times only."""
+    """Data of a purchase that is passed to Temporal: ids, enum values and times only."""
 
     tenant_id: int
+    tenant_public_id: int
     payment_id: int
     public_id: int
     merchant: str
@@ -41,9 +42,9 @@ class UpgradeStart:
 
     @property
     def workflow_id(self) -> str:
-        """The id under which every retry of this purchase meets."""
+        """The workflow id; every retry of this purchase gets the same one."""
         return names.upgrade_workflow_id(
-            self.tenant_id, self.scope, self.idempotency_key, self.public_id
+            self.tenant_public_id, self.scope, self.idempotency_key, self.public_id
         )
 
 
@@ -55,10 +56,10 @@ async def start_upgrade(
     reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
     reported: bool = False,
 ) -> bool:
-    """Start the workflow of a purchase; False if it had run to its end before. Twice is once.
+    """Start a purchase's workflow; False if it has already completed. Idempotent by workflow id.
 
     Args:
-        reported: the row tells more than a running workflow may know, so that one is signalled.
+        reported: the row may be newer than what a running workflow knows, so that one is signaled.
     """
     try:
         await client.start_workflow(
@@ -86,7 +87,7 @@ async def start_upgrade(
 
 
 async def wake_upgrade(client: Client, workflow_id: str) -> bool:
-    """Signal a purchase that its row tells more; False if no such workflow is running."""
+    """Signal a purchase's workflow that its row has changed; False if it is not running."""
     handle: WorkflowHandle[Upgrade, PaymentStatus] = client.get_workflow_handle(workflow_id)
     try:
         await handle.signal(Upgrade.payment_reported)

@@ -1,6 +1,6 @@
 """Inputs and results of the upgrade workflow: ids, enum values and times.
 
-No payment method, amount or reference of the integrator's.
+They hold no payment method, amount or reference of the integrator's.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class UpgradeInput:
     accepted_at: datetime
     waits: PaymentWaits
     public_id: int = 0
-    """Of the payment, for logs."""
+    """Public id of the payment, for logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,8 @@ class UpgradeStep:
     tenant_id: int
     payment_id: int
     public_id: int = 0
+    mismatch_wait: timedelta = timedelta(hours=1)
+    refund_wait: timedelta = timedelta(hours=72)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

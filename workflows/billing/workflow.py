@@ -1,4 +1,7 @@
-"""The workflow of a purchase of credits: granted, nothing charged, or refunded."""
+"""The workflow of a purchase of credits, which ends granted, uncharged or refunded.
+
+A refund that the gateway refuses ends it as well: the row keeps that it is owed.
+"""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -26,7 +29,11 @@ class Upgrade:
         self._input = input
         self._waits = input.waits
         self._step = UpgradeStep(
-            tenant_id=input.tenant_id, payment_id=input.payment_id, public_id=input.public_id
+            tenant_id=input.tenant_id,
+            payment_id=input.payment_id,
+            public_id=input.public_id,
+            mismatch_wait=input.waits.mismatch_wait,
+            refund_wait=input.waits.refund_wait,
         )
         self._reported = False
 
@@ -41,11 +48,11 @@ class Upgrade:
 
     @workflow.signal
     def payment_reported(self) -> None:
-        """End a wait: the row has changed."""
+        """The row has changed: end the wait."""
         self._reported = True
 
     async def _do(self, progress: PaymentProgress) -> PaymentProgress:
-        """Perform the next action until it is another one; return that."""
+        """Perform the next action until it changes; return the progress."""
         waits = self._waits
         match progress.next_action:
             case PaymentAction.CHARGE:
@@ -75,9 +82,9 @@ class Upgrade:
         then: timedelta,
         summary: str,
     ) -> PaymentProgress:
-        """Wait and repeat an activity, with growing gaps, until the next action is another one.
+        """Wait and repeat an activity, with growing gaps, until the next action changes.
 
-        No state is held here besides the input, so it may continue as new.
+        The workflow has no state besides its input here, so it may continue as new.
         """
         next_action, since, wait = progress.next_action, workflow.now(), first
         while progress.next_action is next_action and next_action is not PaymentAction.NONE:

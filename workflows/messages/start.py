@@ -1,6 +1,6 @@
-"""How a send is started, the same way by whoever starts it: the API or the sweeper.
+"""Starts and signals the workflow of a send, for the API and the sweeper.
 
-Not workflow code: it talks to the server through the client it is given.
+Not workflow code: it calls the Temporal server through the given client.
 """
 
 from datetime import timedelta
@@ -25,7 +25,7 @@ from workflows.messages.types import SendInput
 from workflows.messages.workflow import SendMessage
 
 _TASK_TIMEOUT = timedelta(seconds=5)
-"""A killed worker costs a send at most this."""
+"""Longest delay of a send when its worker is killed."""
 
 
 async def start_send(
@@ -35,7 +35,7 @@ async def start_send(
     *,
     reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
 ) -> bool:
-    """Start the workflow of a send; False if it had run to its end before. Twice is once."""
+    """Start a send's workflow; False if it has already completed. Idempotent by workflow id."""
     try:
         await client.start_workflow(
             SendMessage.run,
@@ -65,16 +65,16 @@ async def start_send(
 
 
 class SendSignal(StrEnum):
-    """Why a send is woken; the row says what it means."""
+    """Why a send is signaled; the row has the details."""
 
     REPORTED = "delivery_reported"
     """A report is stored."""
     ROW_CHANGED = "woken"
-    """It was canceled, or its turn has come."""
+    """The message was canceled, or a slot was granted."""
 
 
 async def wake_send(client: Client, workflow_id: str, news: SendSignal) -> bool:
-    """Signal a send; False if no such workflow is running."""
+    """Signal a send's workflow; False if it is not running."""
     handle: WorkflowHandle[SendMessage, MessageStatus] = client.get_workflow_handle(workflow_id)
     signal = (
         SendMessage.delivery_reported if news is SendSignal.REPORTED else SendMessage.row_changed

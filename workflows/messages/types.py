@@ -1,6 +1,7 @@
-"""What crosses into Temporal history: ids, words and times. Never a contact, a text or a secret.
+"""Inputs and results of `send-message` in Temporal history: ids, enum values and times. They hold
+no contact, message text or secret.
 
-Fields are only ever added, with a default, so that running workflows can still be read.
+Fields are only added, with a default, so that running workflows can still be read.
 """
 
 from dataclasses import dataclass
@@ -13,40 +14,40 @@ from models.rules.waits import SendWaits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendInput:
-    """One accepted message to carry to its end."""
+    """One accepted message to drive to a terminal status."""
 
     tenant_id: int
     message_id: int
     waits: SendWaits
     merchant_id: int = 0
-    """0 for what belongs to the tenant itself, and for what was started before this was told."""
+    """Row id; 0 for the tenant's own messages."""
     public_id: int = 0
-    """Of the message, for logs."""
+    """Public id of the message, for logs."""
 
 
 class Verdict(StrEnum):
-    """What came of trying to hand a message to a provider."""
+    """Result of trying to hand a message to a provider."""
 
     ACCEPTED = "ACCEPTED"
     REFUSED = "REFUSED"
-    """For good: no other provider may try."""
+    """Permanently: no other provider may try."""
     BLOCKED = "BLOCKED"
-    """Policy or validity forbids it now."""
+    """Policy or validity forbids the send now."""
     LATER = "LATER"
     """Not due, not processed or not allowed yet; nothing was sent."""
     QUEUED_FOR_SENDER = "QUEUED_FOR_SENDER"
-    """In its sender's queue; signaled when a slot is granted. `until`: if the signal is lost."""
+    """Queued for its sender; signaled when a slot is granted. `until` covers a lost signal."""
     BUSY = "BUSY"
-    """The provider's fast path is full; ask again on its own queue."""
+    """The provider's fast path is full: retry on the provider's own task queue."""
     AMBIGUOUS = "AMBIGUOUS"
-    """The provider may or may not have it."""
+    """The provider may or may not have accepted it."""
     OVER = "OVER"
-    """The message had already ended."""
+    """The message was already terminal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchStep:
-    """Which message to hand over."""
+    """The message to dispatch."""
 
     tenant_id: int
     message_id: int
@@ -56,10 +57,10 @@ class DispatchStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchResult:
-    """What came of it.
+    """Result of a dispatch.
 
-    `until` goes with LATER and QUEUED_FOR_SENDER, `error_code` with REFUSED and BLOCKED. `reported`
-    says that a report is already stored, so that its signal need not be awaited.
+    `until` is set with LATER and QUEUED_FOR_SENDER, `error_code` with REFUSED and BLOCKED.
+    `reported` means that a report is already stored, so its signal need not be awaited.
     """
 
     verdict: Verdict
@@ -80,7 +81,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileStep:
-    """Whose open attempt to look into."""
+    """The message whose open attempt is to be reconciled."""
 
     tenant_id: int
     message_id: int
@@ -89,7 +90,7 @@ class ReconcileStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileResult:
-    """What was found; `reported` says that a last word on delivery is stored as well."""
+    """Result of reconciling; `reported` means that a final report is stored too."""
 
     finding: Finding
     reported: bool = False
@@ -97,7 +98,7 @@ class ReconcileResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollStep:
-    """Whose delivery to ask the provider about."""
+    """The message whose delivery the provider is asked about."""
 
     tenant_id: int
     message_id: int
@@ -106,26 +107,26 @@ class PollStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollResult:
-    """Whether a last word on delivery is stored now."""
+    """Whether a final report is stored now."""
 
     reported: bool
 
 
 class Ending(StrEnum):
-    """Why the workflow of a message is over."""
+    """Why the workflow of a message ends."""
 
     REPORTED = "REPORTED"
     REFUSED = "REFUSED"
     BLOCKED = "BLOCKED"
     GIVEN_UP = "GIVEN_UP"
-    """No truth within the horizon."""
+    """The outcome is still unknown at the horizon."""
     OVER = "OVER"
-    """Somebody else ended it: the row says how."""
+    """The message was ended elsewhere; the row has the status."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleStep:
-    """How a message ended, as far as the workflow knows; stored reports say the rest."""
+    """How a message ended, as far as the workflow knows; stored reports supply the rest."""
 
     tenant_id: int
     message_id: int
@@ -137,9 +138,10 @@ class SettleStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleResult:
-    """Where the message stands now.
+    """Status after settling.
 
-    `completed` is False while only a report can tell; `moved` says that this very call ended it.
+    `completed` is False while another attempt or report is outstanding; `moved` means that this
+    call wrote the terminal status.
     """
 
     status: MessageStatus

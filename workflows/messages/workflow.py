@@ -47,7 +47,8 @@ class SendMessage:
         ending = await self._deliver()
         settled = await self._settle(ending)
         while not settled.completed:
-            # Not refused after all: another attempt is under way. Else more reports are to come.
+            # A refused message has another attempt under way; otherwise more reports are
+            # outstanding.
             refused = ending in (Ending.REFUSED, Ending.BLOCKED)
             ending = await (self._deliver() if refused else self._report())
             settled = await self._settle(ending)
@@ -56,12 +57,12 @@ class SendMessage:
 
     @workflow.signal
     def delivery_reported(self) -> None:
-        """End the wait for a report: one is stored."""
+        """A report is stored: end the wait for it."""
         self._reported = True
 
     @workflow.signal
     def row_changed(self) -> None:
-        """Read the row again: it was canceled, or a slot was granted."""
+        """The row was changed (canceled, or a slot was granted): read it again."""
         self._row_changed = True
 
     async def _deliver(self) -> Ending:
@@ -88,9 +89,9 @@ class SendMessage:
                         return Ending.GIVEN_UP
 
     async def _dispatch(self) -> DispatchResult:
-        """Try once on the fast path; if the provider is busy, in its own queue.
+        """Try once on the fast path; if the provider is busy, on its own task queue.
 
-        No state is held here besides the input, so it may continue as new.
+        The workflow has no state besides its input here, so it may continue as new.
         """
         if workflow.info().is_continue_as_new_suggested():
             workflow.continue_as_new(self._input)
@@ -109,7 +110,7 @@ class SendMessage:
         return handed
 
     async def _reconcile(self) -> Finding:
-        """Look up a lost answer until it is known or the horizon is reached."""
+        """Reconcile a lost answer until the outcome is known or the horizon is reached."""
         since = workflow.now()
         step = ReconcileStep(
             tenant_id=self._input.tenant_id,
@@ -117,12 +118,12 @@ class SendMessage:
             public_id=self._input.public_id,
         )
         while True:
-            self._reported = False  # the activity itself reads what is stored by now
+            self._reported = False  # the activity itself reads stored reports
             result = await self._ask_truth(step)
             self._reported = self._reported or result.reported
             if result.finding is not Finding.UNCERTAIN or self._past_horizon(since):
                 return result.finding
-            # A report is proof as well: its signal ends the wait, and the next look reads it.
+            # A report is proof too: its signal ends the wait, and the next activity reads it.
             await self._reported_within(self._gap(since, self._waits.reconcile_every))
 
     async def _report(self) -> Ending:
@@ -183,7 +184,7 @@ class SendMessage:
         return True
 
     async def _pause(self, until: datetime | None, summary: str) -> None:
-        """Wait until a time or a signal, at least 100 ms, so that no loop spins."""
+        """Wait until a time or a signal, but at least 100 ms, to prevent a busy loop."""
         shortest = timedelta(milliseconds=100)
         wait = shortest if until is None else max(until - workflow.now(), shortest)
         with contextlib.suppress(TimeoutError):
@@ -196,5 +197,5 @@ class SendMessage:
         return workflow.now() - since >= self._waits.reconcile_horizon
 
     def _gap(self, since: datetime, first: timedelta) -> timedelta:
-        """Return a wait that grows with the time already spent, which keeps the history short."""
+        """Return a wait that grows with the elapsed time, to keep the history short."""
         return min(max(first, (workflow.now() - since) / 4), self._waits.poll_longest)

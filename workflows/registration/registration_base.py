@@ -12,13 +12,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.registration.types import RegistrationInput, RegistrationResult, RegistrationStep
 
 _SHORTEST = timedelta(milliseconds=100)
-"""Shortest wait, so that no loop spins."""
+"""Shortest wait; prevents a busy loop."""
 
 
 class RegistrationBase:
-    """submit → (reconcile) → ask until it is decided. The row determines the next action.
+    """submit → (reconcile) → poll until it is decided. The row determines the next action.
 
-    No state is held here besides the input, so it may continue as new at any time.
+    The workflow has no state besides its input, so it may continue as new at any time.
     """
 
     def __init__(self, input: RegistrationInput) -> None:
@@ -28,17 +28,17 @@ class RegistrationBase:
 
     @workflow.signal
     def changed(self) -> None:
-        """Read the row again: a webhook came, or it was submitted again."""
+        """A webhook changed the row, or it was submitted again: read it again."""
         self._changed = True
 
     async def _run_all(self, *registry_operations: RegistrationOperation) -> str:
-        """Run the operations in turn, again if the row changed meanwhile; return its state."""
+        """Run the operations in turn, and again if the row changed; return the row's state."""
         while True:
             self._changed = False
             state = ""
             for registry_operation in registry_operations:
                 state = await self._run_one(registry_operation)
-            # Submitted again while this was about to end: no other workflow runs it.
+            # A row that was submitted again during the last step has no other workflow.
             if not self._changed:
                 workflow.upsert_search_attributes([names.OUTCOME.value_set(state)])
                 return state
@@ -68,7 +68,7 @@ class RegistrationBase:
         match last.action:
             case RegistrationAction.RECONCILE:
                 gap = self._gap(since, self._waits.reconcile_every)
-                # At first at once: an answer was lost just now.
+                # The first reconciliation follows the lost answer without a wait.
                 if workflow.now() > since:
                     await self._pause(gap, "wait to reconcile again")
                 return await workflow.execute_activity(
@@ -97,7 +97,7 @@ class RegistrationBase:
         )
 
     async def _pause(self, patience: timedelta, summary: str) -> None:
-        """Wait at least 100 ms; the signal ends it."""
+        """Wait at least 100 ms; the signal ends the wait."""
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._changed,
@@ -107,5 +107,5 @@ class RegistrationBase:
         self._changed = False
 
     def _gap(self, since: datetime, first: timedelta) -> timedelta:
-        """Grow with the time already spent, so that days of asking leave a short history."""
+        """Return a wait that grows with the elapsed time, to keep the history short."""
         return min(max(first, (workflow.now() - since) / 4), self._waits.ask_longest)

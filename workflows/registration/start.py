@@ -1,6 +1,6 @@
 """Starts registration workflows, for the API and the sweeper.
 
-Not workflow code: it talks to the server through the client it is given.
+Not workflow code: it calls the Temporal server through the given client.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ _WORKFLOWS: Final[Mapping[RegistrationOperation, tuple[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationStart:
-    """What Temporal is told about a registration: ids and words only."""
+    """Data of a registration that is passed to Temporal: ids and enum values only."""
 
     tenant_id: int
     kind: RegistrationKind
@@ -59,11 +59,11 @@ class RegistrationStart:
 async def start_registration(
     client: Client, registration: RegistrationStart, waits: RegistrationWaits, *, fresh: bool
 ) -> None:
-    """Start a row's workflow unless it runs.
+    """Start a row's workflow unless it is running.
 
     Args:
-        fresh: the row was submitted just now. A workflow about to end is kept by a signal, or
-            another is started; without it nothing would be left in a running one's history.
+        fresh: the row was just submitted. The signal keeps a workflow that is about to end
+            running, or starts another one. Without it, a running workflow gets no signal.
     """
     await client.start_workflow(
         _WORKFLOWS[registration.registry_operation][1].run,
@@ -90,7 +90,7 @@ async def start_registration(
 
 
 async def wake_registration(client: Client, workflow_id: str) -> bool:
-    """Signal a registration; False if no such workflow is running."""
+    """Signal a registration's workflow; False if it is not running."""
     handle: WorkflowHandle[Any, str] = client.get_workflow_handle(workflow_id)
     try:
         await handle.signal(RegistrationBase.changed.__name__)

@@ -1,6 +1,6 @@
-"""What crosses into Temporal history for 10DLC: ids, words and times.
+"""Inputs and results of the 10DLC workflows in Temporal history: ids, enum values and times.
 
-Fields are only ever added, with a default, so that running workflows can still be read.
+Fields are only added, with a default, so that running workflows can still be read.
 """
 
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from models.rules.waits import RegistrationWaits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationInput:
-    """One row to carry to where nothing more is asked of the registry."""
+    """One row to process until no operation at the registry is left."""
 
     tenant_id: int
     kind: RegistrationKind
     row_id: int
     waits: RegistrationWaits
     public_id: int = 0
-    """Of the row, for logs."""
+    """Public id of the row, for logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationStep:
-    """Which operation of which row; one that the row no longer has is over."""
+    """One operation of one row; OVER if the row no longer has it."""
 
     tenant_id: int
     kind: RegistrationKind
@@ -36,9 +36,9 @@ class RegistrationStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationResult:
-    """What is to be done next, and how the row stands.
+    """The next action, and the row's state.
 
-    `until` goes with SUBMIT: nothing was processed, and when to try again.
+    `until` is set with SUBMIT: nothing was processed, and this is the time to retry.
     """
 
     action: RegistrationAction

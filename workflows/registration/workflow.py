@@ -1,7 +1,7 @@
-"""The workflows that register a brand or a campaign, and buy, assign or release a number.
+"""Workflows that register a brand or a campaign, and buy, assign or release a number.
 
-One workflow per row and operation. The row in Postgres decides at every step: a workflow that is
-started twice, or whose row has another operation by now, ends at once.
+There is one workflow per row and operation. The row in Postgres decides at every step: a workflow
+that is started twice, or whose row has another operation meanwhile, ends at once.
 """
 
 from temporalio import workflow
@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="register-brand")
 class RegisterBrand(RegistrationBase):
-    """Carry a brand until it is approved or rejected."""
+    """Register a brand until it is approved or rejected."""
 
     @workflow.init
     def __init__(self, input: RegistrationInput) -> None:
@@ -28,7 +28,7 @@ class RegisterBrand(RegistrationBase):
 
 @workflow.defn(name="register-campaign")
 class RegisterCampaign(RegistrationBase):
-    """Carry a campaign until it is approved or rejected."""
+    """Register a campaign until it is approved or rejected."""
 
     @workflow.init
     def __init__(self, input: RegistrationInput) -> None:
@@ -42,7 +42,7 @@ class RegisterCampaign(RegistrationBase):
 
 @workflow.defn(name="buy-number")
 class BuyNumber(RegistrationBase):
-    """Buy one number, once."""
+    """Buy one number, at most once."""
 
     @workflow.init
     def __init__(self, input: RegistrationInput) -> None:
@@ -56,7 +56,7 @@ class BuyNumber(RegistrationBase):
 
 @workflow.defn(name="assign-number")
 class AssignNumber(RegistrationBase):
-    """Have a number assigned to its campaign."""
+    """Assign a number to its campaign."""
 
     @workflow.init
     def __init__(self, input: RegistrationInput) -> None:
@@ -70,7 +70,7 @@ class AssignNumber(RegistrationBase):
 
 @workflow.defn(name="return-number")
 class ReturnNumber(RegistrationBase):
-    """Take a number from its campaign, then give it back."""
+    """Unassign a number from its campaign, then release it."""
 
     @workflow.init
     def __init__(self, input: RegistrationInput) -> None:

@@ -1,6 +1,6 @@
 """Starts the workflow that grants the slots of a rate-limited sender, for dispatch and sweeper.
 
-Not workflow code: it talks to the server through the client it is given.
+Not workflow code: it calls the Temporal server through the given client.
 """
 
 from datetime import timedelta
@@ -13,7 +13,7 @@ from workflows.senders.types import SenderQueueStep
 from workflows.senders.workflow import SenderQueue
 
 _TASK_TIMEOUT = timedelta(seconds=5)
-"""A killed worker delays a queue at most this long."""
+"""Longest delay of a sender's queue when its worker is killed."""
 
 
 async def start_sender_queue(
@@ -22,8 +22,8 @@ async def start_sender_queue(
     """Start the workflow of a sender's queue unless it is running.
 
     Args:
-        message_queued: the queue was empty before. The workflow may then be about to end; the
-            signal keeps it running, or starts it again.
+        message_queued: the queue was empty before, so the workflow may be about to end. The signal
+            keeps it running, or starts it again.
     """
     await client.start_workflow(
         SenderQueue.run,

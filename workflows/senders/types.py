@@ -8,10 +8,10 @@ from models.enums import Channel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderQueueStep:
-    """Whose queue to grant slots to.
+    """The queue whose next slots are to be granted.
 
-    The ids are used because phone numbers must not enter workflow history: that of the row for
-    statements, the public one for the id of the workflow.
+    The ids are used because phone numbers must not enter workflow history: the row id for
+    statements, the public id for the workflow id.
     """
 
     tenant_id: int
@@ -22,7 +22,7 @@ class SenderQueueStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderQueueResult:
-    """What one turn did, and when the next is due: None once no message is queued."""
+    """Result of one turn, and the wait before the next one: None once no message is queued."""
 
     granted: int
     next_in: timedelta | None

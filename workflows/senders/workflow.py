@@ -9,14 +9,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows.senders.types import SenderQueueStep
 
 TURNS = 500
-"""Turns in one run, so that its history stays short."""
+"""Turns per run, to keep the history short."""
 
 
 @workflow.defn(name="sender-queue")
 class SenderQueue:
-    """Grant slots at the pace of one sender; ends when no message is queued for it.
+    """Grants slots at the rate of one sender; ends when no message is queued for it.
 
-    Correctness does not depend on running once, or on a clock: slots are reserved in Postgres.
+    Correctness does not depend on a single run or on a clock: slots are reserved in Postgres.
     """
 
     @workflow.init
@@ -26,7 +26,7 @@ class SenderQueue:
 
     @workflow.run
     async def run(self, queue: SenderQueueStep) -> None:
-        """Take turn after turn."""
+        """Grant slots turn by turn."""
         for _ in range(TURNS):
             self._message_queued = False
             turn = await workflow.execute_local_activity(
@@ -45,5 +45,5 @@ class SenderQueue:
 
     @workflow.signal
     def message_queued(self) -> None:
-        """Look again: a message was queued while the queue was empty."""
+        """A message was queued while the queue was empty: run another turn."""
         self._message_queued = True

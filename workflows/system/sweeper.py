@@ -1,4 +1,4 @@
-"""The chores that keep promises when a process died at the wrong moment."""
+"""The workflow that repairs what a crashed process left undone."""
 
 from datetime import timedelta
 
@@ -11,14 +11,14 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="sweeper")
 class Sweeper:
-    """Sweep for ever: one long-lived workflow, started by every worker, running once.
+    """Sweeps indefinitely: one long-lived workflow, started by every worker, running once.
 
-    A schedule every few seconds would leave tens of thousands of workflows a day.
+    A schedule with an interval of seconds would create tens of thousands of workflows a day.
     """
 
     @workflow.run
     async def run(self) -> None:
-        """Start what was accepted but is not running, again and again."""
+        """Repeatedly start accepted work that has no running workflow."""
         await take_turns(self._turn)
         workflow.continue_as_new()
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
-    """What one turn of the sweeper did, and when the next is due."""
+    """Result of one turn of the sweeper, and the wait before the next one."""
 
     started: int
     applied: int

@@ -1,4 +1,4 @@
-"""The loop of the workflows that run for ever, in runs of bounded length."""
+"""Loop of the workflows that run indefinitely, in runs of bounded length."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -7,13 +7,13 @@ from typing import Final
 from temporalio import workflow
 
 TURNS: Final = 500
-"""Turns in one run, so that its history stays short."""
+"""Turns per run, to keep the history short."""
 
 
 async def take_turns(turn: Callable[[], Awaitable[timedelta]]) -> None:
-    """Take the turns of one run; each returns how long to wait before the next one.
+    """Run the turns of one run; each returns the wait before the next one.
 
-    Afterwards the workflow continues as new.
+    The caller continues as new afterwards.
     """
     for _ in range(TURNS):
         await workflow.sleep(await turn())

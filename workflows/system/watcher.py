@@ -1,4 +1,4 @@
-"""Watching over what nobody asks for: warnings that end by themselves, and those nobody raised."""
+"""The workflow that resolves alerts whose cause is gone, and raises those that were missed."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="watcher")
 class Watcher:
-    """Watch for ever, some merchants a turn: one long-lived workflow, started by every worker."""
+    """Watches indefinitely, some merchants per turn: one workflow, started by every worker."""
 
     @workflow.init
     def __init__(self, step: WatchStep) -> None:
@@ -20,7 +20,7 @@ class Watcher:
 
     @workflow.run
     async def run(self, step: WatchStep) -> None:
-        """Take turn after turn, each from where the last one ended."""
+        """Run turn after turn, each from where the previous one ended."""
         await take_turns(self._turn)
         workflow.continue_as_new(self._step)
 

@@ -1,4 +1,4 @@
-"""What the watcher takes along from turn to turn."""
+"""State that the watcher passes from turn to turn."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchStep:
-    """After which merchant, by row ids, the next turn goes on; zeros are the beginning."""
+    """Key of the last merchant of the previous turn, by row ids; zeros start from the beginning."""
 
     after_tenant: int = 0
     after_merchant: int = 0
@@ -14,7 +14,7 @@ class WatchStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchResult:
-    """How many warnings one turn raised or resolved, where the next begins, and when."""
+    """Number of alerts that one turn raised or resolved, where the next one begins, and when."""
 
     moved: int
     following: WatchStep

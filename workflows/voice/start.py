@@ -1,6 +1,6 @@
 """Starts the workflow that updates a SIP directory, for the API and the sweeper.
 
-Not workflow code: it talks to the server through the client it is given.
+Not workflow code: it calls the Temporal server through the given client.
 """
 
 from datetime import timedelta
@@ -13,11 +13,11 @@ from workflows.voice.types import ProvisionInput
 from workflows.voice.workflow import ProvisionVoice
 
 _TASK_TIMEOUT = timedelta(seconds=5)
-"""A killed worker delays a new password at most this long."""
+"""Longest delay of a new password when its worker is killed."""
 
 
 async def start_provisioning(client: Client, user: ProvisionInput) -> None:
-    """Start the workflow of one version of a SIP user unless it runs. Idempotent."""
+    """Start the workflow of one version of a SIP user unless it is running. Idempotent."""
     await client.start_workflow(
         ProvisionVoice.run,
         user,

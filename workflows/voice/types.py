@@ -1,4 +1,4 @@
-"""What crosses into history of a SIP user on its way to a directory: ids and words only."""
+"""Inputs and results of `provision-voice` in Temporal history: ids and enum values only."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.voice.types import Provisioned, ProvisionInput, ProvisionStep
 
 TURNS = 100
-"""Turns in one run, so that its history stays short."""
+"""Turns per run, to keep the history short."""
 
 _FIRST_GAP = timedelta(minutes=1)
 _LONGEST_GAP = timedelta(hours=1)
@@ -17,9 +17,10 @@ _LONGEST_GAP = timedelta(hours=1)
 
 @workflow.defn(name="provision-voice")
 class ProvisionVoice:
-    """Retry until the directory has the password, or an operator fixes the directory.
+    """Retries until the directory has the password, or an operator fixes the directory.
 
-    A later version may overtake this one: the activity writes the current one, so they agree.
+    A later version may overtake this one; the activity always writes the current version, so they
+    agree.
     """
 
     @workflow.run

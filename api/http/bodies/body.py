@@ -1,6 +1,6 @@
-"""Bodies: none is read over its route's limit or compressed, and any client can read the answer.
+"""Limits request bodies by size and coding, and drains them before an early response.
 
-The checks run when the body is first asked for, which is after authentication.
+The checks run when the body is first read, which is after authentication.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from models.errors import HexavoxError, PayloadTooLarge, UnsupportedMediaType
 
 READ_AND_DROPPED: Final = 8 * 1024 * 1024
 PATIENCE: Final = 10.0
-"""Seconds given to a client to get rid of what it has begun to send."""
+"""Seconds to drain the rest of a body."""
 
 _PLAIN: Final = frozenset({"", "identity"})
-"""Content codings that change nothing."""
+"""Content codings that leave the body as it is."""
 
 
 class BodyLimit:
-    """Bounds what is read of a body, and reads the rest of it before an early answer.
+    """Limits the size of a body, and drains the rest of it before an early response.
 
-    Many clients write their whole body before they read; answered too early they see a reset
-    connection instead of the answer. So the rest is read and dropped first, within bounds.
+    Many clients write their whole body before they read. If the connection closed earlier, they
+    would see a reset instead of the response. The amount and the time of draining are bounded.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,7 +46,7 @@ class BodyLimit:
 
 
 class _Body:
-    """One request's body on its way in."""
+    """The body of one request."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._scope = scope
@@ -70,16 +70,17 @@ class _Body:
         return message
 
     async def finish(self) -> bool:
-        """Read what is still coming, within bounds, because the answer is ready.
+        """Drain the rest of the body, within bounds, because the response is ready.
 
-        Returns whether the connection can carry another request.
+        Returns whether the connection can be reused.
         """
         self._answered = True
         if self._whole:
             return True
         if not self._begun and "100-continue" in self._headers.get("expect", "").lower():
-            return False  # to read would be to ask for the body
-        with suppress(TimeoutError, HexavoxError):  # the answer stands; a broken rest ends here
+            return False  # reading would send 100 Continue and so request the body
+        # the response is final; errors of the rest are ignored
+        with suppress(TimeoutError, HexavoxError):
             async with asyncio.timeout(PATIENCE):
                 most = self._taken + READ_AND_DROPPED
                 while self._taken <= most:
@@ -98,7 +99,7 @@ class _Body:
         return length.strip() != "0" or "transfer-encoding" in self._headers
 
     def _check_announced(self) -> None:
-        """Refuse by its headers what would be refused anyway."""
+        """Refuse early what the headers already show to be too large or compressed."""
         if self._scope.get("endpoint") is not None:
             _check_coding(self._headers.getlist("content-encoding"))
         limit = largest_body(self._scope)
@@ -112,7 +113,7 @@ def _is_last(message: Message) -> bool:
 
 
 def _check_coding(given: list[str]) -> None:
-    """Raise UnsupportedMediaType for a body that is compressed, however and how often."""
+    """Raise UnsupportedMediaType for any Content-Encoding other than identity."""
     codings = {coding.strip().lower() for line in given for coding in line.split(",")}
     if not codings <= _PLAIN:
         raise UnsupportedMediaType("Send the body without Content-Encoding.", coding=True)

@@ -1,4 +1,4 @@
-"""How large the body of each route may be, declared where the route is."""
+"""The maximum body size of each route, declared on its endpoint."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -10,13 +10,15 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 OTHERS: Final = 64 * KIB
-"""Bytes of every route that declares nothing, and of unknown paths."""
+"""Bytes; for routes that declare no size and for unknown paths."""
 
 SEND: Final = 384 * KIB
-"""A lawful SMS with 50 metadata entries has 323 kB when a client escapes every character."""
+"""Bytes. The largest valid SMS, with 50 metadata entries, has 323 kB if every character is
+escaped.
+"""
 
 EMAIL: Final = 4 * MIB
-"""512 KiB of body in UTF-8 have 3 MiB when every character is escaped as \\uXXXX."""
+"""Bytes. 512 KiB of UTF-8 become 3 MiB when every character is escaped as \\uXXXX."""
 
 WEBHOOK: Final = 256 * KIB
 
@@ -28,7 +30,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 def body_up_to(size: int) -> Callable[[Endpoint], Endpoint]:
-    """Declare the size in bytes of the largest body that an endpoint takes."""
+    """Declare the maximum body size of an endpoint, in bytes."""
 
     def declare(endpoint: Endpoint) -> Endpoint:
         setattr(endpoint, _ATTRIBUTE, size)
@@ -38,16 +40,16 @@ def body_up_to(size: int) -> Callable[[Endpoint], Endpoint]:
 
 
 def largest_body(scope: Scope) -> int:
-    """Return the size in bytes of the largest body of a request that was routed."""
+    """Return the maximum body size of a routed request, in bytes."""
     size = getattr(scope.get("endpoint"), _ATTRIBUTE, OTHERS)
     assert isinstance(size, int)
     return size
 
 
 def requests_worth(scope: Scope) -> int:
-    """Return for how many requests one counts: one more for each 256 KiB of announced body.
+    """Return the rate-limit cost of a request: 1, plus 1 per 256 KiB of announced body.
 
-    What a chunked body adds is known once it was read.
+    The cost of a chunked body is known once it is read.
     """
     headers = Headers(scope=scope)
     length = headers.get("content-length", "0")
@@ -57,15 +59,15 @@ def requests_worth(scope: Scope) -> int:
 
 
 def requests_more(size: int) -> int:
-    """Return what a body of so many bytes adds to its request."""
+    """Return the additional rate-limit cost of a body of `size` bytes."""
     return size // _ONE_REQUEST
 
 
 def is_chunked(headers: Headers) -> bool:
-    """Tell whether the size of a body is not announced."""
+    """Return whether the body is sent without a Content-Length."""
     return "transfer-encoding" in headers
 
 
 def format_size(size: int) -> str:
-    """Write a size as `64 KiB` or `4 MiB`."""
+    """Format a size as `64 KiB` or `4 MiB`."""
     return f"{size // MIB} MiB" if size >= MIB else f"{size // KIB} KiB"

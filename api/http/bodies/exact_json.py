@@ -1,4 +1,4 @@
-"""Writing JSON whose amounts are exact: a Decimal becomes the number it is, digit by digit."""
+"""Writes JSON with exact amounts: a Decimal is written with its digits, never as a float."""
 
 import json
 from datetime import date
@@ -11,18 +11,18 @@ from api.schemas.base import View
 
 
 class ExactJson(Response):
-    """An answer with amounts; written without ever passing through a binary fraction."""
+    """A response with amounts; no value passes through a binary float."""
 
     media_type = "application/json"
 
     def render(self, content: View) -> bytes:
-        """Write a view in the names of the contract; fields that were not given stay out."""
+        """Serialize a view by alias; fields that are not set are omitted."""
         document = content.model_dump(mode="python", by_alias=True, exclude_unset=True)
         return write(document).encode()
 
 
 def write(document: Any) -> str:
-    """Write a document; decimals keep their digits (0.10 stays 0.10), days are ISO 8601."""
+    """Serialize a document; decimals keep their digits (0.10 stays 0.10), days are ISO 8601."""
     match document:
         case dict():
             return "{" + ",".join(f"{json.dumps(n)}:{write(v)}" for n, v in document.items()) + "}"

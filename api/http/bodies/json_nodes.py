@@ -1,20 +1,21 @@
-"""How many values a JSON text holds, counted without building any of them."""
+"""Counts the values of a JSON text without building them."""
 
 from typing import Final
 
 MOST_NODES: Final = 10_000
-"""Values of one document: objects, arrays, strings, numbers and literals."""
+"""Maximum number of values of a document: objects, arrays, strings, numbers and literals."""
 
 _QUOTES: Final = 4
-"""Of one value at most: it may be a string and have a name."""
+"""Maximum number of quotes per value: two for a string and two for its name."""
 
 _SPACE: Final = b" \t\r\n"
 
 
 def has_too_many_nodes(text: bytes, most: int = MOST_NODES) -> bool:
-    """Tell whether a JSON text holds more than so many values.
+    """Return whether a JSON text has more than `most` values.
 
-    Of a text that is no JSON the answer means nothing; only its cost is bounded: a few passes in C.
+    For text that is not JSON the result is meaningless, but the cost stays bounded: a few passes in
+    C.
     """
     if len(text) - len(text.translate(None, b",[{")) < most:
         return False
@@ -24,5 +25,5 @@ def has_too_many_nodes(text: bytes, most: int = MOST_NODES) -> bool:
     outside = b'"'.join(plain.split(b'"')[::2]).translate(None, _SPACE)
     containers = outside.count(b"[") + outside.count(b"{")
     empty = outside.count(b"[]") + outside.count(b"{}")
-    # The document itself, and in each container that is not empty one value more than commas.
+    # One for the document; a non-empty container has one value more than it has commas.
     return 1 + outside.count(b",") + containers - empty > most

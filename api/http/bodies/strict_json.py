@@ -1,7 +1,7 @@
-"""Reading JSON as strictly as a ledger deserves: what is doubtful is refused, never repaired.
+"""Parses JSON request bodies strictly: ambiguous input is refused, never corrected.
 
-No step of it takes more than 50 ms of CPU, whatever up to 4 MiB of text holds; between the steps
-of a large document other requests get their turn.
+No step takes more than 50 ms of CPU for up to 4 MiB of text. Between the steps of a large document
+the event loop runs other tasks.
 """
 
 import asyncio
@@ -17,28 +17,29 @@ from models.errors import MalformedJson, UnsupportedMediaType, ValidationFailed
 
 DEEPEST: Final = 32
 MOST_ENTRIES: Final = 200
-"""Of one object or array. The validation library collects every error before it stops, so this
-bounds how many there can be; no request has more than 50 of anything."""
+"""Maximum entries of one object or array. Pydantic collects every error before it stops, so this
+bounds their number. No valid request has more than 50 of anything.
+"""
 
 _LONGEST_NUMBER: Final = 100
 _LONGEST_READ: Final = 4300
-"""Characters of a number, beyond which even Python refuses to read it."""
+"""Digits; `int` refuses longer numbers by default (CPython's integer string conversion limit)."""
 
 _LARGE: Final = 256 * 1024
-"""Bytes of a document beyond which its steps are taken one at a time."""
+"""Bytes above which a document yields to the event loop between steps."""
 
 _Place: TypeAlias = "tuple[_Place, int | str] | None"
-"""Where a value is: the place of what holds it, and its name or index there."""
+"""Path of a value as a linked list: the path of its container, and its name or index in it."""
 
 
 class JsonRequest(Request):
-    """A request whose body is read by the rules of this module; FastAPI asks it for `json()`."""
+    """A request whose body is parsed by this module; FastAPI calls `json()`."""
 
     document: Any = None
     """What was parsed, whether or not its values may be taken; None before, and without a body."""
 
     async def json(self) -> Any:
-        """Return the document, parsed once."""
+        """Return the document; it is parsed once."""
         if not hasattr(self, "_json"):
             require_json(self.headers.get("content-type", ""))
             body = await self.body()
@@ -52,13 +53,13 @@ class JsonRequest(Request):
 
 
 async def yield_to_event_loop(body: bytes) -> None:
-    """Let other requests have their turn before the next step of a large document."""
+    """Yield to the event loop before the next step of a large document."""
     if len(body) > _LARGE:
         await asyncio.sleep(0)
 
 
 def require_json(content_type: str) -> None:
-    """Raise UnsupportedMediaType unless the body is declared as JSON in UTF-8."""
+    """Raise UnsupportedMediaType unless the content type is JSON in UTF-8."""
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     is_json = media_type == "application/json" or (
         media_type.startswith("application/") and media_type.endswith("+json")
@@ -69,7 +70,7 @@ def require_json(content_type: str) -> None:
 
 
 def check_size(body: bytes) -> None:
-    """Raise ValidationFailed for more values than any request has, before one is built."""
+    """Raise ValidationFailed for too many values, before any is built."""
     if has_too_many_nodes(body):
         raise _wrong(None, f"has more than {MOST_NODES} values")
 
@@ -93,7 +94,7 @@ def read(body: bytes) -> Any:
 
 
 def check_text(text: str, where: tuple[int | str, ...]) -> None:
-    """Raise ValidationFailed for what no database column or answer can carry."""
+    """Raise ValidationFailed for text that PostgreSQL or a response cannot hold."""
     reason = _unwritable(text)
     if reason is not None:
         field = field_name(where) or "body"
@@ -103,7 +104,7 @@ def check_text(text: str, where: tuple[int | str, ...]) -> None:
 def check_values(document: Any) -> None:
     """Check every text and the size of every object and array of a document.
 
-    It walks without recursion: nobody's nesting may cost us a stack.
+    It is iterative: nesting in the input cannot exhaust the stack.
     """
     _check_one(None, document)
     waiting: list[tuple[_Place, int, Any]] = [(None, 1, document)]
@@ -131,7 +132,7 @@ def _check_one(place: _Place, value: Any) -> None:
 
 
 def _unwritable(text: str) -> str | None:
-    """Say why no database column or answer can carry a text; None if they can."""
+    """Return why PostgreSQL or a response cannot hold a text; None if they can."""
     if "\x00" in text:
         return "must not contain NUL characters"
     if not text.isascii():
@@ -162,7 +163,7 @@ def _fraction(digits: str) -> Decimal:
 
 
 def _check_length(digits: str) -> None:
-    """Refuse a number that takes long to read and fits no field."""
+    """Refuse a number that is slow to convert; no field holds one that long."""
     if len(digits) > _LONGEST_READ:
         raise MalformedJson(f"A number has more than {_LONGEST_NUMBER} characters.")
     if len(digits) > _LONGEST_NUMBER:

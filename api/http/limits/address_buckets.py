@@ -1,4 +1,4 @@
-"""A token bucket for each client address. Each process has its own; they are not shared."""
+"""A token bucket per client address. Each process has its own; they are not shared."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,15 +11,17 @@ from starlette.types import Scope
 from models.rules.tenants.token_bucket import Limit, TokenBucket
 
 MOST_ADDRESSES: Final = 10_000
-"""The ones seen last are kept; one that was forgotten has a full bucket again."""
+"""Addresses kept (least recently used are evicted); an evicted one starts again with a full
+bucket.
+"""
 
 _LONGEST: Final = 64
 _NETWORK: Final = (1 << 128) - (1 << 64)
-"""One IPv6 customer has a whole /64."""
+"""An IPv6 customer has a whole /64, so the lower 64 bits are ignored."""
 
 
 class AddressBuckets:
-    """The buckets of the addresses seen last."""
+    """Buckets of the most recently seen addresses."""
 
     def __init__(self, limit: Limit, *, clock: Callable[[], float] = monotonic) -> None:
         self._limit = limit
@@ -27,7 +29,7 @@ class AddressBuckets:
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def of(self, address: str) -> TokenBucket:
-        """Return the bucket of an address, refilled."""
+        """Return the refilled bucket of an address."""
         now = self._clock()
         bucket = self._buckets.get(address)
         if bucket is None:
@@ -40,13 +42,13 @@ class AddressBuckets:
 
 
 def client_address(scope: Scope) -> str:
-    """Return whose requests are counted together: an IPv4 address or an IPv6 /64."""
+    """Return the address that is rate limited: an IPv4 address or an IPv6 /64."""
     client = scope.get("client")
     host = client[0][:_LONGEST] if client else ""
     try:
         address = ip_address(host)
     except ValueError:
-        return str(host)  # a Unix socket, or what a trusted proxy wrote
+        return str(host)  # a Unix socket, or free text from a trusted proxy
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)

@@ -1,4 +1,4 @@
-"""How often one address may present wrong credentials; each process counts for itself."""
+"""Limits failed authentication per client address. Each process counts separately."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -10,7 +10,7 @@ from models.rules.tenants.token_bucket import Limit, TokenBucket
 
 
 class FailedLogins:
-    """Counts by address: failures, and of these the ones that took a look-up.
+    """Counts failures per address, and separately the failures that needed a look-up.
 
     Both have the same limit. A client that repeats one revoked key uses up its failures but hardly
     any look-ups, so a new key from the same address is still found.
@@ -21,11 +21,11 @@ class FailedLogins:
         self._look_ups = AddressBuckets(limit, clock=clock)
 
     def check_look_up(self, address: str, headers: dict[str, str]) -> None:
-        """Raise RateLimited for an address for which too many keys were looked up in vain."""
+        """Raise RateLimited if too many keys of this address were looked up and not found."""
         _check(self._look_ups.of(address), headers)
 
     def count(self, address: str, headers: dict[str, str], *, looked_up: bool) -> None:
-        """Count one failure; raises RateLimited if it is one too many."""
+        """Count one failure; raises RateLimited if it exceeds the limit."""
         if looked_up:
             self._look_ups.of(address).take()
         failures = self._failures.of(address)

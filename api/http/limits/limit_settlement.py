@@ -1,4 +1,4 @@
-"""Shares the rate limits among all API processes, beside the requests and never in their way."""
+"""Shares the rate limits among all API processes, in the background."""
 
 import asyncio
 import logging
@@ -12,20 +12,23 @@ TICK: Final = 0.25
 """Seconds. A bucket is settled within one tick of its first request and then once a second."""
 
 _PATIENCE: Final = 5.0
-"""Seconds given to Postgres."""
+"""Statement timeout in seconds."""
 
 log = logging.getLogger(__name__)
 
 
 async def keep_settling(limits: RequestLimits, database: Database) -> None:
-    """Settle what is due, for ever. While Postgres is away each process goes by its last share."""
+    """Settle due buckets in a loop.
+
+    While Postgres is unreachable each process uses its last share.
+    """
     away = False
     while True:
         await asyncio.sleep(TICK)
         try:
             await settle(limits, database)
             away = False
-        except Exception as error:  # whatever it is, the next turn may succeed
+        except Exception as error:  # any failure: the next tick tries again
             if not away:
                 log.warning(
                     "rate limits could not be synchronized", extra={"error": type(error).__name__}
@@ -34,7 +37,7 @@ async def keep_settling(limits: RequestLimits, database: Database) -> None:
 
 
 async def settle(limits: RequestLimits, database: Database) -> None:
-    """Settle what is due now, in one statement."""
+    """Settle all due buckets in one statement."""
     told = limits.due()
     if told:
         async with asyncio.timeout(_PATIENCE), database.statement() as db:

@@ -1,4 +1,4 @@
-"""How much one key and one tenant may ask, in a second and at once, and the headers that say so."""
+"""Rate and concurrency limits per key and per tenant, and the headers that state them."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -10,17 +10,17 @@ from models.queries.tenants.request_limits import Served, SharedBucket
 from models.rules.tenants.token_bucket import Limit, TokenBucket
 
 MOST_BUCKETS: Final = 20_000
-"""The ones used last are kept; one that was forgotten is full again."""
+"""Buckets kept (least recently used are evicted); an evicted one starts again full."""
 
 _MOST_SETTLED: Final = 1000
-"""Buckets in one statement."""
+"""Maximum buckets per statement."""
 
 _BucketKey: TypeAlias = tuple[int, int]
-"""Tenant and key; key 0 is the tenant's own bucket."""
+"""Tenant id and key id; key id 0 is the tenant's own bucket."""
 
 
 class RequestLimits:
-    """The buckets of one process, which decides by itself.
+    """The buckets of one process, which decides on its own.
 
     `api.http.limits.limit_settlement` shares them with other processes.
     """
@@ -37,12 +37,12 @@ class RequestLimits:
     def enter(
         self, tenant_id: int, key_id: int, headers: dict[str, str], cost: int = 1
     ) -> Callable[[], None]:
-        """Let one request in, or raise RateLimited; either way say in the headers what is left.
+        """Admit one request, or raise RateLimited; both set the rate-limit headers.
 
-        A request that costs more than is left is let in if there is anything left; the next ones
-        wait until that is made up for.
+        A request that costs more than the remaining tokens is admitted if at least one is left. The
+        balance becomes negative and later requests wait until it is refilled.
 
-        Returns what is to be called once when the request is over.
+        Returns a function that must be called once when the request ends.
         """
         now = self._clock()
         mine = self._bucket((tenant_id, key_id), self.key, now)
@@ -69,7 +69,7 @@ class RequestLimits:
         return leave
 
     def charge(self, tenant_id: int, key_id: int, headers: dict[str, str], cost: int) -> None:
-        """Take what a request that was let in costs beyond what it was let in for."""
+        """Charge the cost of an admitted request that was unknown when it was admitted."""
         if not cost:
             return
         now = self._clock()
@@ -82,7 +82,7 @@ class RequestLimits:
         headers.update(rate_headers(min(buckets, key=lambda bucket: bucket.left)))
 
     def due(self) -> list[Served]:
-        """Return what is to be settled with the other processes now."""
+        """Return the usage that is due to be settled with the other processes."""
         now = self._clock()
         due = [(whose, bucket) for whose, bucket in self._used.items() if bucket.is_due(now)]
         return [
@@ -91,7 +91,7 @@ class RequestLimits:
         ]
 
     def settle(self, told: Sequence[Served], shared: Sequence[SharedBucket]) -> None:
-        """Take over what is left for all."""
+        """Apply the shared state that the settlement returned."""
         now = self._clock()
         requests = {(one.tenant_id, one.key_id): one.requests for one in told}
         for one in shared:
@@ -113,7 +113,7 @@ class RequestLimits:
 
 
 def rate_headers(bucket: TokenBucket) -> dict[str, str]:
-    """Say what a bucket allows and what is left of it.
+    """Return the rate-limit headers of a bucket.
 
     draft-ietf-httpapi-ratelimit-headers: q requests in w seconds; r left, full again after t.
     """

@@ -1,7 +1,7 @@
-"""Middleware that delays 4xx answers to clients that are refused again and again.
+"""Middleware that delays 4xx responses to clients that are refused again and again.
 
 A client that repeats a refused request at once costs capacity, however cheap each refusal is. A
-delayed answer slows it down. A send that is refused for overload is always delayed: 266 such
+delayed response slows it down. A send that is refused for overload is always delayed: 266 such
 refusals a second halved the throughput.
 
 A delayed refusal does not count against the concurrency limits of its key and tenant.
@@ -18,17 +18,17 @@ from models.errors import TooManyOpen
 from models.rules.tenants.token_bucket import Limit
 
 DELAY: Final = 0.5
-"""Seconds of delay: on overload always, else once an address has exceeded its rate of refusals."""
+"""Seconds of delay: always on overload, otherwise once an address has exceeded its refusal rate."""
 
 MOST_DELAYED: Final = 1000
-"""Refusals delayed at the same time in one process; the others are answered at once."""
+"""Refusals delayed at the same time in one process; the others are sent at once."""
 
 _REFUSED: Final = range(400, 500)
-"""5xx answers are not the client's fault and are not delayed."""
+"""5xx responses are not the client's fault and are not delayed."""
 
 
 class RefusalDelay:
-    """Delays 4xx answers to addresses that exceed their rate of them."""
+    """Delays 4xx responses to addresses that exceed their refusal rate."""
 
     def __init__(self, app: ASGIApp, limit: Limit) -> None:
         self._app = app

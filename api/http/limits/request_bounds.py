@@ -1,4 +1,4 @@
-"""Bounds what a request's first lines may cost before anybody looks at them."""
+"""Limits the cost of the request line and headers before routing."""
 
 from typing import Final
 
@@ -9,14 +9,16 @@ from api.http.problems import render
 from models.errors import NotFound, ValidationFailed
 
 MOST_PARAMETERS: Final = 50
-"""Of a query. No route has more than ten; the framework parses them all before it looks at any."""
+"""Maximum query parameters. No route has more than ten; the framework parses all of them first."""
 
 LONGEST_PATH: Final = 2048
-"""Characters. The longest lawful path has some hundred; each route is compared with all of it."""
+"""Characters. The longest valid path has about 100; routing matches the whole path against each
+route.
+"""
 
 
 class RequestBounds:
-    """Refuses long paths and long queries, and drops cookies, of which none are ours."""
+    """Refuses long paths and queries, and drops cookies: the API uses none."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,16 +33,17 @@ class RequestBounds:
                 error = ValidationFailed(f"The query {reason}.", (("query", reason),))
                 await render(Request(scope), error)(scope, receive, send)
                 return
-            # A browser may send hundreds, and the framework would parse them for every route.
+            # A browser may send hundreds of cookies, and the framework would parse them for every
+            # route.
             scope["headers"] = [line for line in scope["headers"] if line[0] != b"cookie"]
         await self._app(scope, receive, send)
 
 
 def refuse_unknown_path(otherwise: ASGIApp) -> ASGIApp:
-    """Return what answers a path without a route: 404, or 413 for a body over the limit.
+    """Return the handler of unknown paths: 404, or 413 for a body over the limit.
 
     Args:
-        otherwise: answers what is no HTTP request.
+        otherwise: handles scopes that are not HTTP requests.
     """
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,6 +1,6 @@
-"""Connection time-outs, the connection limit and closing, for the API's HTTP protocol.
+"""Timeouts, the connection limit and closing of connections of the API's HTTP protocol.
 
-`server_protocol.py` decides which part of a request is awaited; this module ends every wait.
+`server_protocol.py` decides which part of a request is awaited; this module bounds every wait.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from api.http.server.cycle import Cycle
 from api.http.server.transport import BufferedFlowControl, LingeringTransport
 
 _MOST_LEAVING: Final = 64
-"""Connections over the limit that may wait for their client to read the last answer."""
+"""Connections over the limit that may wait for their client to read the last response."""
 
 
 class Phase(Enum):
@@ -30,9 +30,9 @@ class Phase(Enum):
     BODY = auto()
     ANSWER = auto()
     LAST_ANSWER = auto()
-    """Nothing that the client sends from now on is read."""
+    """The last response is being written; further input is dropped."""
     IDLE = auto()
-    """A further request on an idle connection."""
+    """The next request on an idle connection."""
     DISCARDING = auto()
     """The end of a body whose request has been answered."""
     CLOSING = auto()
@@ -40,11 +40,11 @@ class Phase(Enum):
 
 
 NOT_READING: Final = frozenset({Phase.LAST_ANSWER, Phase.CLOSING, Phase.CLOSED})
-"""Phases in which what a client sends is dropped."""
+"""Phases in which input is dropped."""
 
 
 class BoundedProtocol(H11Protocol):
-    """One connection of a client, with an end to every wait for it."""
+    """A client connection with a timeout for every wait."""
 
     limits: ClassVar[ClientLimits] = ClientLimits()
     conn: BoundedConnection
@@ -64,11 +64,11 @@ class BoundedProtocol(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._dropped = 0
-        self._begun = 0.0  # when the headers of the latest request were complete
+        self._begun = 0.0  # time when the headers of the latest request were complete
         self._peer = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start the timeout of the first request."""
         super().connection_made(transport)
         self._peer = client_address({"client": self.client})
         self.flow = BufferedFlowControl(transport, self._go_on)
@@ -76,33 +76,33 @@ class BoundedProtocol(H11Protocol):
         self._enter(Phase.HEAD, self.limits.head)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client."""
+        """Cancel the timers."""
         self._enter(Phase.CLOSED)
         if self._stall is not None:
             self._stall.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Close, after the answer that is under way."""
+        """Close after the current response."""
         if self._is_answering():
             self.cycle.keep_alive = False
         else:
             self._close()
 
     def _go_on(self) -> None:
-        """Go on with what was received and not parsed."""
+        """Continue with buffered data that is not parsed yet."""
         raise NotImplementedError
 
     def _expire(self) -> None:
-        """End a wait that took too long."""
+        """Handle an expired timeout."""
         raise NotImplementedError
 
     def _evict(self) -> None:
-        """Leave for a new connection, with an answer where one is possible."""
+        """Close in favour of a new connection, with a response where one is possible."""
         raise NotImplementedError
 
     def _has_room(self) -> bool:
-        """Tell whether this connection may stay, as it is or in the place of another."""
+        """Return whether this connection may stay, after closing another one if necessary."""
         return len(self.connections) <= self.limits.connections or self._make_room()
 
     def _is_answering(self) -> bool:
@@ -121,12 +121,13 @@ class BoundedProtocol(H11Protocol):
         return self._timer.when() if self._timer is not None else float("inf")
 
     def _make_room(self) -> bool:
-        """Close what is idle longest, else who is slow; tell whether any was.
+        """Close another connection, an idle or a slow one; return whether one was found.
 
-        Of those who are slow, the one that began first at the address with the most connections:
-        one address cannot lock the others out. All clients of a proxy have the proxy's address.
+        The connection that is idle longest is closed first. Otherwise it is the oldest slow one at
+        the address with the most connections, so that one address cannot lock out the others. All
+        clients behind a proxy count as one address.
 
-        Only looked for at the limit, so that nothing has to be kept in order before.
+        The search runs only at the limit, so no ordered index is maintained.
         """
         others = [
             other for other in cast(set[BoundedProtocol], self.connections) if other is not self
@@ -152,22 +153,22 @@ class BoundedProtocol(H11Protocol):
         return True
 
     def _slow_since(self) -> float:
-        """Return when the wait for the client began; infinity if it is not waited for."""
+        """Return when the wait for the client began; infinity if the client is not awaited."""
         if self._stall is not None:
             return self._stall.when() - self.limits.stalled
         if self._phase is Phase.HEAD:
             return self._deadline() - self.limits.head
         if self._phase is Phase.DISCARDING:
-            return float("-inf")  # it has its answer
+            return float("-inf")  # its response has been sent
         return self._begun if self._phase is Phase.BODY else float("inf")
 
     def pause_writing(self) -> None:
-        """Bound the wait for a client that does not take its answer."""
+        """Start the timeout of a client that does not read its response."""
         super().pause_writing()
         self._stall = self.loop.call_later(self.limits.stalled, self._cut_off)
 
     def resume_writing(self) -> None:
-        """End that wait."""
+        """Cancel that timeout."""
         super().resume_writing()
         if self._stall is not None:
             self._stall.cancel()
@@ -179,7 +180,7 @@ class BoundedProtocol(H11Protocol):
             self._cut_off()
 
     def _hang_up(self) -> None:
-        """Close; if the client is still sending, let it read the answer first."""
+        """Close; a client that is still sending may read the response first."""
         if self._phase in (Phase.CLOSING, Phase.CLOSED) or self.transport.is_closing():
             return
         if not self._dropped and self.conn.their_state is not h11.SEND_BODY:
@@ -190,7 +191,7 @@ class BoundedProtocol(H11Protocol):
         self.transport.write_eof()
 
     def _close(self) -> None:
-        """Close once what is written has been sent, if that does not take too long."""
+        """Close once written data is sent, within the linger timeout."""
         self._enter(Phase.CLOSING, self.limits.linger)
         self.transport.close()
 

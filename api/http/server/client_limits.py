@@ -1,4 +1,4 @@
-"""What clients may cost the process that serves them."""
+"""Limits on client connections of a server process."""
 
 from dataclasses import dataclass
 
@@ -8,22 +8,24 @@ class ClientLimits:
     """Bounds on connections; times in seconds."""
 
     keep_alive: float = 75
-    """An idle connection is kept so long for the next request."""
+    """An idle connection is kept this long."""
     connections: int = 800
-    """Open at the same time."""
+    """Maximum open connections."""
     head: float = 10
-    """From the connection, or the first byte of a further request, to the end of its headers."""
+    """From the connection, or the first byte of a later request, to the end of its headers."""
     body_idle: float = 30
     """Between two pieces of a body."""
     body: float = 300
     """From the headers to the last byte of the body."""
     stalled: float = 30
-    """A client that takes nothing of its answer for so long is cut off."""
+    """A client that reads nothing of its response for this long is disconnected."""
     linger: float = 10
-    """What a client still sends after its answer is read and dropped so long: closed earlier, the
-    connection would be reset, and the answer could be lost."""
+    """Input after the response is read and dropped for this long. If the connection closed earlier,
+    TCP would reset it and the response could be lost.
+    """
     dropped: int = 8 * 1024 * 1024
-    """Bytes of it at most."""
+    """Maximum bytes that are dropped."""
     patience: float = 1
-    """Whose headers or body take longer, or who takes nothing of its answer for longer, makes room
-    for a new connection when none is idle."""
+    """A client whose headers or body take longer, or that reads nothing of its response for longer,
+    may be closed for a new connection when none is idle.
+    """

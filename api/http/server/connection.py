@@ -1,8 +1,8 @@
-"""One HTTP/1.1 connection parsed by h11, with bounds that h11 itself does not have.
+"""Parses one HTTP/1.1 connection with h11, and adds limits that h11 lacks.
 
-h11 bounds only what is incomplete: a head that arrives in one read passes whatever its size. And
-it is lenient where a proxy in front may read the same bytes differently (bare LF, folded headers,
-both framing headers): such requests are refused here, so that nothing can be smuggled.
+h11 limits only incomplete input: a head that arrives in one read passes whatever its size. It also
+accepts syntax that a proxy may read differently (bare LF, folded headers, both framing headers).
+Such requests are refused here to prevent request smuggling.
 """
 
 import re
@@ -17,13 +17,13 @@ LARGEST_HEAD: Final = 64 * 1024
 """Bytes of request line and headers together."""
 
 LARGEST_LINE: Final = 8 * 1024
-"""Bytes of the request line, as with nginx and Apache."""
+"""Bytes of the request line; the limit of nginx and Apache."""
 
 MOST_FIELDS: Final = 100
-"""Headers of a request, likewise trailers. Apache, Tomcat and gunicorn draw the line there too."""
+"""Headers of a request, and trailers. Apache, Tomcat and gunicorn have the same limit."""
 
 LARGEST_FRAMING: Final = 8 * 1024
-"""Bytes of one chunk's header with its extensions, and of all trailers together."""
+"""Bytes of one chunk header with its extensions, and of all trailers together."""
 
 MOST_OVERHEAD: Final = 128 * 1024
 """Bytes of chunk headers that a body may have beyond a quarter of its own size."""
@@ -42,32 +42,32 @@ _Event = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
 
 
 class BoundedConnection(h11.Connection):
-    """The server's side of a connection; `next_event` also raises BadRequest, HeadersTooLarge."""
+    """The server side of a connection; `next_event` also raises BadRequest and HeadersTooLarge."""
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, LARGEST_FRAMING)
         self._fed = 0
         self._taken = 0
-        self._checked = 0  # bytes of an incomplete head that were looked at
+        self._checked = 0  # bytes of an incomplete head that were scanned
         self._empty = 0
 
     @property
     def unread(self) -> int:
-        """Bytes received and not yet understood."""
+        """Bytes received and not parsed yet."""
         return len(self._receive_buffer)
 
     @property
     def method(self) -> str:
-        """The method of the request that is under way; "-" if it was not understood."""
+        """The method of the current request; "-" if it could not be parsed."""
         return self._request_method.decode("ascii") if self._request_method else "-"
 
     def receive_data(self, data: bytes) -> None:
-        """Take in what arrived."""
+        """Buffer received data."""
         self._fed += len(data)
         super().receive_data(data)
 
     def next_event(self) -> _Event:
-        """Parse one event; a head only once it is complete and within the bounds."""
+        """Parse one event; a head only once it is complete and within the limits."""
         if self.their_state is h11.IDLE and not self._head_is_complete():
             return h11.NEED_DATA
         event = super().next_event()
@@ -97,7 +97,7 @@ class BoundedConnection(h11.Connection):
             if head in (b"", b"\r"):
                 return False
         if self._checked and head.find(b"\n", self._checked) < 0:
-            end = -1  # still in the same line: nobody may have the whole looked at for every byte
+            end = -1  # scan each line once, not again for every byte that arrives
             _check_size(len(head))
         else:
             end = head.find(_BLANK_LINE)
@@ -119,7 +119,7 @@ def _check_size(end: int) -> None:
 
 
 def _check_head(head: bytes, end: int) -> None:
-    """Refuse a head, or the beginning of one, by what costs next to nothing to see."""
+    """Refuse a complete or partial head by checks that cost almost nothing."""
     _check_size(end)
     if end > LARGEST_LINE and head.find(b"\r\n", 0, LARGEST_LINE + 2) < 0:
         raise HeadersTooLarge("A request line has at most 8 KiB.")
@@ -130,7 +130,7 @@ def _check_head(head: bytes, end: int) -> None:
         raise BadRequest("A line of the request does not end with CR LF.")
     if head.find(b"\n ", 0, end) >= 0 or head.find(b"\n\t", 0, end) >= 0:
         raise BadRequest("A header is folded into several lines.")
-    if head[0] < 0x21:  # such as a TLS handshake
+    if head[0] < 0x21:  # not HTTP, such as a TLS handshake
         raise BadRequest("This is not an HTTP/1.1 request.")
 
 
@@ -142,7 +142,7 @@ def _check_length(head: bytes) -> None:
 
 
 def check_request(http_version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """Raise BadRequest for what is well-formed and may still be read in two ways."""
+    """Raise BadRequest for valid syntax that two parsers may interpret differently."""
     if http_version not in _VERSIONS:
         raise BadRequest("The versions of HTTP spoken here are 1.0 and 1.1.")
     has_length = is_chunked = False
@@ -164,10 +164,10 @@ def _check_trailers(trailers: Sequence[tuple[bytes, bytes]]) -> None:
 
 
 def origin_form(method: bytes, target: bytes) -> bytes:
-    """Return the path and query that a request target asks for (RFC 9112, 3.2).
+    """Return the path and query of a request target (RFC 9112, 3.2).
 
     Raises:
-        BadRequest: the target is of no form that the method allows.
+        BadRequest: the target has no form that the method allows.
     """
     if target.startswith(b"/") or method == b"CONNECT" or (method, target) == (b"OPTIONS", b"*"):
         return target

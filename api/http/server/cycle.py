@@ -1,4 +1,4 @@
-"""One request and its answer, as uvicorn carries them, with what a broken request needs."""
+"""uvicorn's request and response cycle, extended by errors in the body."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -19,38 +19,39 @@ Answer = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Cycle(RequestResponseCycle):
-    """A request whose body may fail half-way.
+    """A request whose body may fail while it is read.
 
-    The failure is raised where the body is read, so that it is answered, logged and counted like
+    The error is raised where the body is read, so that it is answered, logged and counted like
     every other error.
     """
 
     failure: HexavoxError | None = None
 
     def fail(self, error: HexavoxError) -> None:
-        """Let the body end with an error; the connection closes after the answer."""
+        """End the body with an error; the connection closes after the response."""
         self.failure = error
         self.keep_alive = False
         self.message_event.set()
 
     async def receive(self) -> "ASGIReceiveEvent":
-        """Return the next part of the body, or raise what is wrong with it."""
+        """Return the next message of the body, or raise the body's error."""
         if self.failure is None:
             message = await super().receive()
         if self.failure is None:
             return message
         if not self.response_started and not self.disconnected:
             raise self.failure
-        if not self.response_complete:  # too late to say so: half an answer must not look whole
+        # the response has begun: closing shows that it is incomplete
+        if not self.response_complete:
             self.disconnected = True
             self.transport.close()
         return {"type": "http.disconnect"}
 
     async def send(self, message: "ASGISendEvent") -> None:
-        """Pass a part of the answer on; say that the connection closes where it must.
+        """Send a part of the response, with `Connection: close` where it is required.
 
-        A client that waits for `100 Continue` and is answered at once may send its body or not:
-        nobody could tell its first bytes from the next request.
+        After an early response a client that waits for `100 Continue` may or may not send its body,
+        and the first bytes of the body could not be distinguished from the next request.
         """
         if message["type"] == "http.response.start" and (
             self.failure is not None or (self.waiting_for_100_continue and self.more_body)
@@ -65,7 +66,7 @@ class Cycle(RequestResponseCycle):
 
 
 def refusal(error: HexavoxError) -> ASGIApp:
-    """Return an application that answers whatever it is asked with one error."""
+    """Return an ASGI application that answers every request with one error."""
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         response = render(Request(scope), error)

@@ -1,4 +1,4 @@
-"""What the application is told of a request."""
+"""Builds the ASGI scope of a request."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -12,7 +12,7 @@ Scope = dict[str, Any]
 
 
 def scope_of(protocol: H11Protocol, request: h11.Request) -> Scope:
-    """Describe a request; raises BadRequest for one that cannot be described for sure."""
+    """Return the scope of a request; raises BadRequest for an ambiguous one."""
     headers = list(request.headers)
     check_request(request.http_version, headers)
     raw_path, _, query = origin_form(request.method, request.target).partition(b"?")
@@ -28,7 +28,7 @@ def scope_of(protocol: H11Protocol, request: h11.Request) -> Scope:
 
 
 def connection_scope(protocol: H11Protocol) -> Scope:
-    """Describe what arrived on a connection and is no request."""
+    """Return the scope of input that is not a valid request."""
     return {
         "type": "http",
         "asgi": {"version": protocol.asgi_version, "spec_version": "2.3"},

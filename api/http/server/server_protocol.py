@@ -1,8 +1,8 @@
-"""How the API speaks HTTP: uvicorn's h11 protocol, with bounds on what a client may cost.
+"""The API's HTTP protocol: uvicorn's h11 protocol with limits on what a client may cost.
 
-Every wait for a client ends, every buffer is bounded, and no callback parses more than a slice:
-the rest is parsed after other clients had their turn. What cannot be understood is answered as a
-problem like every other error. Offers to upgrade the protocol are ignored (RFC 9110, 7.8).
+Every wait has a timeout, every buffer is bounded, and each callback parses one slice: the rest is
+parsed after other connections. Input that cannot be parsed is answered with a problem like every
+other error. Offers to upgrade the protocol are ignored (RFC 9110, 7.8).
 """
 
 import asyncio
@@ -27,17 +27,17 @@ from models.errors import (
 )
 
 _SLICE: Final = 16 * 1024
-"""Bytes given to the parser in one callback."""
+"""Bytes passed to the parser in one callback."""
 
 _EVENTS_PER_TURN: Final = 64
 """Events, such as chunks of a body, handled in one callback."""
 
 _WORTH_WAKING: Final = 16 * 1024
-"""Bytes of a body that are gathered before its reader is woken, unless it is complete."""
+"""Bytes of a body that are buffered before its reader is woken, unless it is complete."""
 
 
 class ApiProtocol(BoundedProtocol):
-    """One connection of a client."""
+    """A client connection."""
 
     def __init__(
         self,
@@ -49,18 +49,19 @@ class ApiProtocol(BoundedProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._turn: asyncio.Handle | None = None
         self._unfed = bytearray()
-        self._more = False  # events are left from the last turn
-        self._held = False  # nothing is read until an answer is complete, or a body was taken
+        self._more = False  # events of the last slice are not handled yet
+        # parsing is paused until a response is complete or the body buffer is read
+        self._held = False
         self._heard = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a client in, if there is room or room can be made."""
+        """Accept the connection if there is room or another one can be closed."""
         super().connection_made(transport)
         if not self._has_room():
             self._refuse(_too_many())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client."""
+        """Cancel the scheduled parsing."""
         if self._turn is not None:
             self._turn.cancel()
         super().connection_lost(exc)
@@ -68,13 +69,13 @@ class ApiProtocol(BoundedProtocol):
     # Reading
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived, a slice at a time."""
+        """Parse received data, one slice at a time."""
         if self._phase in NOT_READING:
             self._drop(len(data))
             return
         self._heard = self.loop.time()
         if self._held or self._turn is not None:
-            self._unfed += data  # one read at most: reading is paused
+            self._unfed += data  # at most one read: reading is paused
         elif len(data) > _SLICE:
             self._unfed += data
             self._take_turn()
@@ -83,7 +84,7 @@ class ApiProtocol(BoundedProtocol):
             self.handle_events()
 
     def _go_on(self) -> None:
-        """Parse more once others had their turn."""
+        """Schedule the next slice after other callbacks."""
         if self._turn is None and self._phase not in NOT_READING:
             self._turn = self.loop.call_soon(self._take_turn)
 
@@ -97,7 +98,7 @@ class ApiProtocol(BoundedProtocol):
         self.handle_events()
 
     def handle_events(self) -> None:
-        """Act on what was received, but not on more than one turn's worth."""
+        """Handle parsed events, at most `_EVENTS_PER_TURN`."""
         self._held = self._more = False
         try:
             self._act_on_events()
@@ -140,13 +141,13 @@ class ApiProtocol(BoundedProtocol):
         self._more = True
 
     def _begin(self, event: h11.Request) -> None:
-        """Start to answer a request whose headers are complete."""
+        """Start the application for a request whose headers are complete."""
         self._begun = self._heard
         self._dropped = 0
         self._start(self.app, scope_of(self, event))
 
     def _take_data(self, data: bytes) -> None:
-        if self.conn.our_state is h11.DONE:  # answered without it
+        if self.conn.our_state is h11.DONE:  # answered before the body was read
             self._drop(len(data))
             return
         cycle = self.cycle
@@ -158,7 +159,7 @@ class ApiProtocol(BoundedProtocol):
             self._enter(Phase.ANSWER)
 
     def _end(self) -> None:
-        """Note that a request is complete."""
+        """Mark the request as complete."""
         if self.conn.our_state is h11.DONE:
             self.conn.start_next_cycle()
             return
@@ -187,13 +188,13 @@ class ApiProtocol(BoundedProtocol):
         self.tasks.add(task)
 
     def _refuse(self, error: HexavoxError) -> None:
-        """Answer what is no request, and close."""
+        """Answer input that is not a valid request, and close."""
         self._dropped += 1
         self._enter(Phase.LAST_ANSWER)
         self._start(refusal(error), {**connection_scope(self), "method": self.conn.method})
 
     def _reject(self, error: HexavoxError) -> None:
-        """Answer that a request is broken, and close."""
+        """Answer a request whose body is invalid, and close."""
         if self._is_answering():
             self._dropped += 1
             self._enter(Phase.LAST_ANSWER)
@@ -205,7 +206,7 @@ class ApiProtocol(BoundedProtocol):
             self._hang_up()
 
     def on_response_complete(self) -> None:
-        """Go on with the rest of the body, or with the next request."""
+        """Continue with the rest of the body, or with the next request."""
         self.server_state.total_requests += 1
         if self._phase in (Phase.CLOSING, Phase.CLOSED) or self.transport.is_closing():
             return
@@ -216,7 +217,7 @@ class ApiProtocol(BoundedProtocol):
     # Waiting
 
     def _await_client(self) -> None:
-        """Bound the wait for what the client has to send next, if anything."""
+        """Set the timeout for what the client must send next, if anything."""
         state, limits = self.conn.their_state, self.limits
         if state is h11.IDLE:
             if self._phase is Phase.HEAD:
@@ -263,7 +264,7 @@ def _too_many() -> TemporarilyUnavailable:
 
 
 def protocol_with(limits: ClientLimits) -> type[ApiProtocol]:
-    """Return the protocol for a server with these limits."""
+    """Return the protocol class for a server with these limits."""
 
     class LimitedProtocol(ApiProtocol):
         pass

@@ -1,4 +1,4 @@
-"""A transport and its flow control, as a request in progress sees them."""
+"""The transport and the flow control that a request in progress uses."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class LingeringTransport:
-    """A transport whose `close` lets the protocol decide how to close."""
+    """A transport whose `close` is delegated to the protocol."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self.write = transport.write
@@ -16,17 +16,17 @@ class LingeringTransport:
 
 
 class BufferedFlowControl(FlowControl):
-    """Flow control that, asked to go on reading, first has what is already here parsed."""
+    """Flow control that parses buffered data before it resumes reading."""
 
     def __init__(self, transport: asyncio.Transport, go_on: Callable[[], None]) -> None:
         super().__init__(transport)
         self._go_on = go_on
 
     def resume_reading(self) -> None:
-        """Go on with what was received and not parsed."""
+        """Parse buffered data."""
         if self.read_paused:
             self._go_on()
 
     def open(self) -> None:
-        """Read from the socket again."""
+        """Resume reading from the socket."""
         super().resume_reading()

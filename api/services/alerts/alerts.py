@@ -1,4 +1,4 @@
-"""Alerts, read: what a tenant is, or was, warned of."""
+"""Reads the alerts of a tenant."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from models.tables.alert import Alert
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertFilter:
-    """Which alerts are asked for; `open` None means both kinds."""
+    """Filter of alerts; `open` None means open and resolved ones."""
 
     merchant_id: str | None
     type: AlertType | None
@@ -23,13 +23,13 @@ class AlertFilter:
 
 
 class Alerts:
-    """The looks at alerts."""
+    """Queries of alerts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list(self, caller: Caller, wanted: AlertFilter, page: Page) -> Slice[AlertView]:
-        """Return alerts, the newest first."""
+        """Return a page of alerts, newest first."""
         async with self._database.read() as db:
             after = await find_cursor_row(db, Alert, caller.tenant_id, page.after_id())
             rows = await list_alerts(

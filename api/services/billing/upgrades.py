@@ -1,9 +1,10 @@
 """Buying credits: one transaction writes the order down; then its workflow is started."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -11,12 +12,18 @@ from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
-from api.schemas.billing import LedgerEntryView, MerchantUpgradeView, V1MerchantUpgradeRequest
+from api.schemas.billing import (
+    LedgerEntryView,
+    MerchantUpgradeView,
+    UpgradeDetailView,
+    V1MerchantUpgradeRequest,
+)
 from api.services.billing.price_check import check_price
 from api.workflow_starters import UpgradeStarter
-from models.enums import Channel
+from models.enums import Channel, PaymentStatus
 from models.errors import (
     MerchantInactive,
+    PaymentNotFound,
     ReferenceReused,
     TemporarilyUnavailable,
     ValidationFailed,
@@ -83,9 +90,18 @@ class Billing:
             outcome = await self._take(db, caller, order, request)
         found = outcome.body
         if found.payment.completed_at is None:
-            await self._starter.start(_start_of(found))
+            await self._starter.start(_start_of(caller, found))
         view = _view(found)
         return Accepted(view) if isinstance(outcome, Accepted) else Replayed(view)
+
+    async def get_upgrade(self, caller: Caller, payment_id: str) -> UpgradeDetailView:
+        """Return one upgrade with its details; raise PaymentNotFound."""
+        number = _read_payment_id(payment_id)
+        async with self._database.read() as db:
+            found = await upgrades.find_by_public_id(db, caller, number)
+        if found is None:
+            raise PaymentNotFound
+        return _detail_view(found)
 
     async def list_upgrades(
         self, caller: Caller, merchant_id: str | None, page: Page
@@ -214,9 +230,10 @@ def _terms(of: Payment | V1MerchantUpgradeRequest) -> dict[str, Any]:
     }
 
 
-def _start_of(found: FoundUpgrade) -> UpgradeStart:
+def _start_of(caller: Caller, found: FoundUpgrade) -> UpgradeStart:
     return UpgradeStart(
         tenant_id=found.payment.tenant_id,
+        tenant_public_id=caller.tenant_public_id,
         payment_id=row_id(found.payment.id),
         public_id=found.payment.public_id,
         merchant=found.merchant,
@@ -242,6 +259,20 @@ def _view(found: FoundUpgrade) -> MerchantUpgradeView:
     )
 
 
+def _detail_view(found: FoundUpgrade) -> UpgradeDetailView:
+    payment = found.payment
+    acts = payment.status == PaymentStatus.REQUIRES_ACTION
+    return UpgradeDetailView(
+        **dict(_view(found)),
+        next_action_url=payment.next_action_url if acts else None,
+        refunded_cents=payment.refunded_cents,
+        disputed=payment.dispute is not None,
+        failure_code=payment.failure,
+        created_at=payment.accepted_at,
+        completed_at=None if payment.refund_stuck_at else payment.completed_at,
+    )
+
+
 def _entry_view(found: FoundEntry) -> LedgerEntryView:
     entry = found.entry
     return LedgerEntryView(
@@ -256,5 +287,17 @@ def _entry_view(found: FoundEntry) -> LedgerEntryView:
     )
 
 
+_SHOWN: Final = re.compile(r"pay_(0|[1-9]\d{0,15})", re.ASCII)
+"""No public id has more digits."""
+
+
 def _shown(public_id: int) -> str:
     return f"pay_{public_id}"
+
+
+def _read_payment_id(given: str) -> int:
+    """Return the public id that a path names; raise PaymentNotFound if no payment can have it."""
+    named = _SHOWN.fullmatch(given)
+    if named is None:
+        raise PaymentNotFound
+    return int(named.group(1))

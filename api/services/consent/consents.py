@@ -1,4 +1,4 @@
-"""Consent: what a recipient last said, and everything ever said."""
+"""Consent of recipients: the current state per contact, and the history of changes."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -21,12 +21,12 @@ from models.tables.consent import Consent, ConsentChange
 from models.tables.merchant import Merchant
 
 _THE_TENANT = 0
-"""Stands for the tenant itself where a merchant suppresses."""
+"""The merchant id of the tenant's own suppressions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentFilter:
-    """Which consent records are asked for."""
+    """Filter of consent records."""
 
     merchant_id: str | None
     channel: Channel | None
@@ -35,7 +35,7 @@ class ConsentFilter:
 
 
 class Consents:
-    """The actions on consent."""
+    """Actions on consent."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -44,13 +44,13 @@ class Consents:
     async def upsert(
         self, caller: Caller, order: V1MerchantConsentRequest, request: IdempotentRequest
     ) -> Outcome[ConsentView]:
-        """Record what a recipient said; from the commit on every send obeys it."""
+        """Record a recipient's consent; every send obeys it from the commit on."""
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.route)
         ) as db:
             stored = await find_answer(db, caller, request)
             if stored is not None:
-                # Equal requests name the same contact: it is not kept a second time.
+                # The stored answer has no contact: an equal request contains the same one.
                 contact = _read(order)
                 return Replayed(ConsentView.model_validate({**stored, "contact": contact}))
             merchant = await get_merchant(db, caller, order.merchant_id)
@@ -61,10 +61,10 @@ class Consents:
             return Accepted(view)
 
     async def list(self, caller: Caller, wanted: ConsentFilter, page: Page) -> Slice[ConsentView]:
-        """Return consent records, the last recorded contact first.
+        """Return a page of consent records, ordered by first recording, newest first.
 
-        A contact keeps its place whatever it says later: whoever reads page by page meets an
-        opt-out made meanwhile, or the contact as it was before, but never misses it.
+        The position of a contact never changes, so a reader of all pages sees each contact once,
+        with an opt-out made meanwhile or without it.
         """
         contact_key = None
         if wanted.contact is not None:
@@ -87,7 +87,9 @@ class Consents:
     async def history(
         self, caller: Caller, merchant_id: str, channel: Channel, contact: str, page: Page
     ) -> Slice[ConsentChangeView]:
-        """Return everything a contact said to a merchant on a channel, the last first."""
+        """Return a page of a contact's consent history with a merchant on a channel, newest
+        first.
+        """
         with errors_name("contact"):
             contact_key = key_to_find(contact, self._database.contact_keys)
         async with self._database.read() as db:
@@ -110,14 +112,14 @@ class Consents:
         merchant: Merchant,
         order: V1MerchantConsentRequest,
     ) -> ConsentView:
-        """Make it the contact's last word, alone with this contact."""
+        """Write the contact's consent under the exclusive lock of the contact."""
         contact = _read(order)
         contact_key = self._database.contact_keys.key(order.channel, contact)
         merchant_id = row_id(merchant.id)
         await lock_contact(
             db, merchant.tenant_id, merchant_id, order.channel, contact_key, shared=False
         )
-        now = self._clock()  # after the lock, so that the later word has the later time
+        now = self._clock()  # read under the lock, so that the later write has the later time
         said = _ConsentWrite(
             tenant_id=merchant.tenant_id,
             merchant_id=merchant_id,
@@ -142,7 +144,7 @@ class Consents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ConsentWrite:
-    """Who said something to whom, when and by what."""
+    """Fields of a consent change, common to consent and suppression."""
 
     tenant_id: int
     merchant_id: int
@@ -154,11 +156,11 @@ class _ConsentWrite:
 
 
 async def _lift_bounces(db: WriteSession, caller: Caller, said: _ConsentWrite) -> None:
-    """Take hard bounces back: whoever opts in says that the address works.
+    """Lift hard bounces: an opt-in shows that the address works.
 
     Only the recipient's START lifts a carrier opt-out, and nothing lifts a complaint. A tenant's
-    API key speaks for the tenant's direct e-mail as well; the tenant's lock is always taken after
-    a merchant's.
+    API key also lifts the bounces of the tenant's direct e-mail. Lock order: the tenant's lock is
+    taken after the merchant's.
     """
     owners = [said.merchant_id]
     if caller.merchant_id is None:

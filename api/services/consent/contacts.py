@@ -1,4 +1,4 @@
-"""Contacts as integrators write them: checked, and as they are kept and compared."""
+"""Validates contacts and normalizes them for storage and comparison."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from models.rules.consent.contact_keys import ContactKeys
 from models.rules.consent.contacts import e164, merged_contact
 
 _LONGEST = 320
-"""Characters of a merged address."""
+"""Maximum characters of a merged address."""
 
 
 @contextmanager
 def errors_name(field: str) -> Iterator[None]:
-    """Let an error about a contact or a text inside the block name the field that it is about."""
+    """Name the field in errors about a contact or a text that the block raises."""
     try:
         yield
     except (InvalidPhoneNumber, InvalidEmail, MessageTooLong) as error:
@@ -24,9 +24,9 @@ def errors_name(field: str) -> Iterator[None]:
 
 
 def read_contact(channel: Channel, given: str) -> str:
-    """Return a contact as it is kept and answered; raises InvalidEmail, InvalidPhoneNumber.
+    """Return the normalized contact; raises InvalidEmail, InvalidPhoneNumber.
 
-    Phone numbers are answered in E.164 form, addresses as they were given.
+    Phone numbers are returned in E.164 form, addresses as given.
     """
     if channel is not Channel.EMAIL:
         return e164(given)
@@ -35,9 +35,9 @@ def read_contact(channel: Channel, given: str) -> str:
 
 
 def contact_to_find(given: str) -> str:
-    """Return the merged form of a contact in a query, whatever channel it belongs to.
+    """Return the merged form of a contact in a query, for any channel.
 
-    An unencoded plus sign in a query arrives as a space. Raises InvalidPhoneNumber.
+    An unencoded plus sign in a query is decoded as a space. Raises InvalidPhoneNumber.
     """
     if "@" in given:
         return merged_contact(Channel.EMAIL, given)
@@ -45,7 +45,9 @@ def contact_to_find(given: str) -> str:
 
 
 def sender_to_find(given: str) -> str:
-    """Return the sender of a text in a query: a phone number, or what a vendor named instead."""
+    """Return the sender of a text in a query: a phone number, or another name that a vendor
+    reported.
+    """
     number = _with_plus(given)
     try:
         return e164(number)
@@ -64,11 +66,11 @@ def key_to_find(given: str, keys: ContactKeys) -> str:
 
 def _check_email(address: str) -> None:
     try:
-        # Special-use domains (example.com, *.test) are what integrators try things out with.
+        # Special-use domains (example.com, *.test) are allowed, because integrators test with them.
         read = validate_email(address, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         raise InvalidEmail from error
-    # A program on the way could take a leading hyphen for the start of an option.
+    # A mail program could interpret a leading hyphen as an option.
     if "." not in read.domain or read.local_part.startswith("-"):
         raise InvalidEmail
     if len(merged_contact(Channel.EMAIL, address)) > _LONGEST:

@@ -1,4 +1,4 @@
-"""Reads an inbound text into the form that is stored and compared."""
+"""Normalizes an inbound text for storage and comparison."""
 
 from typing import Final
 
@@ -10,10 +10,10 @@ _LONGEST_EVENT_ID: Final = 128
 
 
 def readable_text(text: InboundText) -> InboundText:
-    """Bring a text into the form that can be stored and compared.
+    """Normalize a text for storage and comparison.
 
     Raises:
-        NotFound: it was sent to no phone number.
+        NotFound: its destination is not a phone number.
         ValueError: it has no usable id.
     """
     if not 0 < len(text.event_id) <= _LONGEST_EVENT_ID or not text.event_id.isprintable():
@@ -28,13 +28,15 @@ def readable_text(text: InboundText) -> InboundText:
 
 
 def _storable(text: str) -> str:
-    """Replace what the database cannot hold: NUL, and half of a surrogate pair."""
+    """Replace what the database cannot hold: NUL and unpaired surrogates."""
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def number_of(sender: str) -> str:
-    """Return the number to answer; empty if the sender is none (a short code, a name, withheld)."""
+    """Return the number to answer; empty if the sender is not one (a short code, a name,
+    withheld).
+    """
     try:
         return e164(sender)
     except InvalidPhoneNumber:

@@ -1,4 +1,4 @@
-"""What recipients write back: stored once, obeyed, answered at most once."""
+"""Processes inbound texts: stored once, keywords applied, at most one answer."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -8,43 +8,24 @@ from datetime import datetime, timedelta
 from api.http.auth import Caller
 from api.http.pagination import Page, Slice
 from api.schemas.inbound import InboundMessageView
-from api.services.consent.inbound_reading import number_of, readable_text
-from api.services.messages.write import start_of
+from api.services.consent.inbound_answers import InboundAnswers
+from api.services.consent.inbound_conversation import Conversation
+from api.services.consent.inbound_reading import readable_text
 from api.workflow_starters import WorkflowStarter
 from models.database.transaction_limits import LockScope
-from models.enums import Channel, ConsentStatus, InboundKind, MessageType, SuppressionReason
+from models.enums import Channel, ConsentStatus, InboundKind, SuppressionReason
 from models.errors import Forbidden, MalformedJson, NotFound
 from models.metrics import REPORT_MISMATCHES
 from models.queries.consent import inbound_texts
 from models.queries.consent.consents import lock_contact, write_consent
-from models.queries.consent.inbound_texts import (
-    Addressee,
-    KnownNumber,
-    NewInbound,
-    StoredInbound,
-    Writers,
-)
+from models.queries.consent.inbound_numbers import KnownNumber, find_number
+from models.queries.consent.inbound_texts import Addressee, StoredInbound, Writers
 from models.queries.consent.suppression import lift
-from models.queries.messages import acceptance
-from models.queries.messages.acceptance import AcceptedMessage, NewMessage
 from models.queries.tenants.cursors import find_cursor_row
 from models.queries.tenants.visibility import narrow_scope
-from models.rules.billing.periods import month_of
-from models.rules.consent.keywords import (
-    ANSWER_VALIDITY,
-    ANSWERS_WITHIN,
-    MOST_ANSWERS,
-    Reading,
-    answer_to,
-    is_stop_source,
-    read_text,
-    start_source,
-    stop_source,
-)
-from models.rules.messages.channels import sms
+from models.rules.consent.keywords import is_stop_source, start_source, stop_source
 from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.identity import SendStart
-from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import Database, WriteSession
 from models.tables.inbound import InboundMessage
 from providers.inbound_verifiers import VerifyInbound
@@ -55,33 +36,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundFilter:
-    """Which texts are asked for; our number in E.164 form."""
+    """Filter of inbound texts; `number` is ours, in E.164 form."""
 
     merchant_id: str | None
     sender: str | None = field(repr=False)
-    """A phone number, or a sender that is none as it was received."""
+    """A phone number, or another sender as it was received."""
     number: str | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Conversation:
-    """One text, read, from one sender to one number of ours, whose lock is held."""
-
-    tenant_id: int
-    owner: int | None
-    provider: str
-    text: InboundText = field(repr=False)
-    reading: Reading
-    contact_key: str
-    contact: str = field(repr=False)
-    """The number to answer; empty if the sender is none (a short code, a name, withheld)."""
-
-
 class Inbox:
-    """Takes texts in and shows them. Replaying one changes nothing.
+    """Receives and lists inbound texts. A repeated webhook changes nothing.
 
-    A STOP opts the contact out in the transaction that stores it, under the lock every attempt
-    takes; its answer is an ordinary message that is written in the same transaction.
+    A STOP opts the contact out in the transaction that stores it, under the lock that every attempt
+    takes. Its answer is an ordinary message, written in the same transaction.
     """
 
     def __init__(
@@ -96,16 +63,16 @@ class Inbox:
         self._database = database
         self._starter = starter
         self._verifiers = verifiers
-        self._start_within = start_within
+        self._answers = InboundAnswers(database.contact_keys, start_within)
         self._clock = clock
 
     async def take(self, provider: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Store one text, do what it asks for and send its answer on its way.
+        """Store one text, apply its keyword and start its answer.
 
         Raises:
-            NotFound: no such provider, or the number is none of ours.
+            NotFound: no such provider, or the number is not ours.
             Forbidden: the signature is wrong.
-            BadRequest: the body cannot be read although its signature is right.
+            BadRequest: the body cannot be parsed although its signature is right.
         """
         verify = self._verifiers.get(provider)
         if verify is None:
@@ -123,7 +90,7 @@ class Inbox:
     async def list(
         self, caller: Caller, wanted: InboundFilter, page: Page
     ) -> Slice[InboundMessageView]:
-        """Return texts, the newest first; a merchant's API key sees those meant for it."""
+        """Return a page of texts, newest first; a merchant-scoped key sees its merchant's only."""
         async with self._database.read() as db:
             after = await find_cursor_row(db, InboundMessage, caller.tenant_id, page.after_id())
             rows = await inbound_texts.list_inbound(
@@ -142,31 +109,31 @@ class Inbox:
         return Slice([_view(row) for row in found.items], found.end)
 
     async def _record(self, provider: str, text: InboundText) -> SendStart | None:
-        """Store, obey and answer in one transaction; return the answer to start, if there is one.
+        """Store, apply and answer in one transaction; return the answer to start, if any.
 
-        Texts of one contact to one number are taken one after the other, so that a repeated one
-        finds itself stored and answers are counted exactly.
+        Texts of one contact to one number are serialized, so that a repeated one is detected and
+        answers are counted exactly.
         """
         async with self._database.read() as looking:
-            number = await inbound_texts.find_number(looking, text.number)
+            number = await find_number(looking, text.number, self._clock())
         if number is None:
             raise NotFound
         if not number.is_received_by(provider):
             _note_foreign(provider, number)
             return None
         key = self._database.contact_keys.key_of_sender(text.sender)
-        talk = _conversation(provider, text, number, key)
+        talk = Conversation.read(provider, text, number, key)
         lock_scope = LockScope(talk.tenant_id, f"{text.number} {key}", "inbound")
         async with self._database.transaction(lock_scope) as db:
             await inbound_texts.lock_conversation(db, talk.tenant_id, text.number, talk.contact_key)
             return await self._obey(db, talk)
 
-    async def _obey(self, db: WriteSession, talk: _Conversation) -> SendStart | None:
+    async def _obey(self, db: WriteSession, talk: Conversation) -> SendStart | None:
         writers = await inbound_texts.find_writers(
             db, talk.tenant_id, talk.text.number, talk.contact_key
         )
         named = talk.owner or next(iter(writers.sent), None)
-        fresh = await inbound_texts.store(db, _row(talk, named, self._clock()))
+        fresh = await inbound_texts.store(db, talk.row(named, self._clock()))
         if not (fresh and talk.contact) or talk.reading.kind is InboundKind.OTHER:
             return None
         merchants, writers = await _lock_merchants(db, talk, writers)
@@ -176,12 +143,14 @@ class Inbox:
         if not (moved or talk.reading.kind is InboundKind.HELP):
             return None
         namesake = named or next((merchant for merchant in sent if merchant in known), None)
-        return None if namesake is None else await self._answer(db, talk, known[namesake])
+        if namesake is None or talk.given_back:
+            return None
+        return await self._answers.write(db, talk, known[namesake], self._clock())
 
     async def _change(
-        self, db: WriteSession, talk: _Conversation, known: Sequence[Addressee], sent: Sequence[int]
+        self, db: WriteSession, talk: Conversation, known: Sequence[Addressee], sent: Sequence[int]
     ) -> bool:
-        """Change consent as the text asks for; return whether anything changed."""
+        """Change consent according to the keyword; return whether anything changed."""
         match talk.reading.kind:
             case InboundKind.OPT_OUT:
                 leaving = [
@@ -199,13 +168,11 @@ class Inbox:
             case _:
                 return False
 
-    async def _undo(
-        self, db: WriteSession, talk: _Conversation, known: Sequence[Addressee]
-    ) -> bool:
-        """Take back what STOP did from this number, a carrier's opt-out included.
+    async def _undo(self, db: WriteSession, talk: Conversation, known: Sequence[Addressee]) -> bool:
+        """Revert the STOPs to this number, including a carrier opt-out.
 
-        To a merchant's own number it is an opt-in whatever was said before. One that was sent
-        before an opt-out but came after it is out of date and changes nothing.
+        For a merchant's own number it is an opt-in whatever the consent was. A text that was sent
+        before an opt-out but arrived after it is outdated and changes nothing.
         """
         contact_key, number = talk.contact_key, talk.text.number
         if await inbound_texts.opted_out_since(
@@ -217,7 +184,7 @@ class Inbox:
             stopped_here = merchant.consent is ConsentStatus.OPT_OUT and is_stop_source(
                 merchant.source, number
             )
-            owner = merchant.merchant_id == talk.owner
+            owner = merchant.merchant_id == talk.owner and not talk.given_back
             if stopped_here or (owner and merchant.consent is not ConsentStatus.OPT_IN):
                 await self._say(db, talk, merchant, ConsentStatus.OPT_IN, start_source(number))
                 moved = True
@@ -242,7 +209,7 @@ class Inbox:
     async def _say(
         self,
         db: WriteSession,
-        talk: _Conversation,
+        talk: Conversation,
         merchant: Addressee,
         status: ConsentStatus,
         source: str,
@@ -256,62 +223,18 @@ class Inbox:
             contact=talk.contact,
             status=status,
             source=source,
-            now=self._clock(),  # after the lock, so that the later word has the later time
-        )
-
-    async def _answer(
-        self, db: WriteSession, talk: _Conversation, merchant: Addressee
-    ) -> SendStart | None:
-        """Write the answer, unless this contact was given too many of late."""
-        body = answer_to(talk.reading.kind, merchant.display_name, merchant.help_text)
-        now = self._clock()
-        given = await inbound_texts.count_answers(
-            db, talk.tenant_id, talk.text.number, talk.contact_key, now - ANSWERS_WITHIN
-        )
-        if body is None or given >= MOST_ANSWERS:
-            return None
-        message = self._message(talk, merchant, body, now)
-        outcome = await acceptance.accept(db, message)
-        if not isinstance(outcome, AcceptedMessage):  # the event was stored once, just now
-            raise AssertionError(f"an answer was not accepted: {outcome}")
-        return start_of(message, outcome, merchant.external_id)
-
-    def _message(
-        self, talk: _Conversation, merchant: Addressee, body: str, now: datetime
-    ) -> NewMessage:
-        idempotency_key = f"{talk.provider}:{talk.text.event_id}"
-        return NewMessage(
-            tenant_id=talk.tenant_id,
-            merchant_id=merchant.merchant_id,
-            channel=Channel.SMS,
-            type=MessageType.TRANSACTIONAL,
-            contact_key=talk.contact_key,
-            to_contact=talk.contact,
-            sender=talk.text.number,
-            body=body,
-            attributes={},
-            operation=ANSWER_INBOUND,
-            scope="",
-            idempotency_key=idempotency_key,
-            fingerprint=self._database.contact_keys.fingerprint(idempotency_key),
-            units=sms.held(body),
-            funded=False,
-            month=month_of(now),
-            accepted_at=now,
-            due_at=now,
-            expires_at=now + ANSWER_VALIDITY,
-            sweep_at=now + self._start_within,
+            now=self._clock(),  # read under the lock, so that the later write has the later time
         )
 
 
 async def _lock_merchants(
-    db: WriteSession, talk: _Conversation, writers: Writers
+    db: WriteSession, talk: Conversation, writers: Writers
 ) -> tuple[Sequence[int], Writers]:
-    """Lock what the contact said to every merchant the text may mean; return who wrote by then.
+    """Lock the contact for every merchant that the text may address; return the current writers.
 
-    Who was about to write has written then, or will not. A merchant that wrote for the first time
-    while the others' locks were waited for is locked in a further round. That may meet another text
-    of the contact the wrong way round; then the database refuses one, and its provider repeats it.
+    Sends in progress have committed before the lock is granted. A merchant that wrote for the first
+    time while the locks were awaited is locked in a further round. This can deadlock with another
+    text of the contact; then PostgreSQL aborts one, and its provider repeats it.
     """
     locked: set[int] = set()
     owner = {talk.owner} if talk.owner else set()
@@ -328,41 +251,11 @@ async def _lock_merchants(
 
 
 def _note_foreign(provider: str, number: KnownNumber) -> None:
-    """Count and log a text that another provider would have to pass on."""
+    """Count and log a text from a provider that does not own the number."""
     REPORT_MISMATCHES.labels(provider, Mismatch.PROVIDER).inc()
     log.warning(
         "an inbound text came from another provider than that of its number",
         extra={"tenant_id": number.tenant_id, "provider": provider},
-    )
-
-
-def _conversation(
-    provider: str, text: InboundText, number: KnownNumber, contact_key: str
-) -> _Conversation:
-    return _Conversation(
-        tenant_id=number.tenant_id,
-        owner=number.merchant_id,
-        provider=provider,
-        text=text,
-        reading=read_text(text.body),
-        contact_key=contact_key,
-        contact=number_of(text.sender),
-    )
-
-
-def _row(talk: _Conversation, merchant_id: int | None, now: datetime) -> NewInbound:
-    return NewInbound(
-        tenant_id=talk.tenant_id,
-        merchant_id=merchant_id,
-        provider=talk.provider,
-        event_id=talk.text.event_id,
-        kind=talk.reading.kind,
-        sender=talk.text.sender,
-        contact_key=talk.contact_key,
-        number=talk.text.number,
-        body=talk.text.body,
-        sent_at=talk.text.sent_at,
-        received_at=now,
     )
 
 

@@ -1,4 +1,4 @@
-"""Opting out of a merchant's e-mail by the link in it (RFC 8058)."""
+"""Opts recipients out of a merchant's e-mail through its unsubscribe link (RFC 8058)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +18,7 @@ SOURCE: Final = "email:one-click"
 
 
 class Unsubscribing:
-    """Takes the word of whoever holds a link of ours; it proves that it came by mail."""
+    """Opts out the holder of an unsubscribe link; the ticket proves receipt of the e-mail."""
 
     def __init__(
         self, database: Database, links: UnsubscribeLinks, clock: Callable[[], datetime]
@@ -28,14 +28,14 @@ class Unsubscribing:
         self._clock = clock
 
     async def name(self, ticket: str) -> str:
-        """Return whose mail a link is about; raises NotFound for one that is not ours."""
+        """Return the merchant's name; raises NotFound for an invalid ticket."""
         merchant, _ = await self._read(ticket)
         return merchant.display_name
 
     async def opt_out(self, ticket: str) -> str:
-        """Opt out and return whose mail stops; raises NotFound for a link that is not ours.
+        """Opt out and return the merchant's name; raises NotFound for an invalid ticket.
 
-        Twice is once. From the commit on no attempt at this merchant's e-mail is made.
+        Idempotent. From the commit on no attempt of this merchant's e-mail is made.
         """
         merchant, key = await self._read(ticket)
         tenant_id, merchant_id = merchant.tenant_id, row_id(merchant.id)
@@ -65,7 +65,7 @@ class Unsubscribing:
             return merchant.display_name
 
     async def _read(self, ticket: str) -> tuple[Merchant, str]:
-        """Return whose mail a link is about, and the key of the contact that holds it."""
+        """Return the merchant and the contact key of a ticket."""
         named = self._links.read(ticket)
         if named is None:
             raise NotFound

@@ -1,4 +1,4 @@
-"""Whether a send is taken now: judged by the load that all processes sample together."""
+"""Load shedding: decides from a load sample shared by all processes whether a send is accepted."""
 
 import asyncio
 import logging
@@ -37,30 +37,30 @@ LAG: Final = Gauge(
 )
 
 _EVERY: Final = 1.0
-"""Seconds between two looks at the sample, and between two samples."""
+"""Seconds between two reads of the sample, and between two samples."""
 
 _STALE: Final = 10.0
-"""Seconds. An older sample tells nothing: nobody is refused for it."""
+"""Seconds. An older sample refuses no send."""
 
 _MOST_SECONDS: Final = 600
-"""So many seconds of accepted sends are remembered at most."""
+"""Maximum seconds of accepted sends that are kept."""
 
 
 @dataclass(slots=True)
 class _Second:
-    """What this process accepted between two looks."""
+    """Sends that this process accepted between two reads, by tenant."""
 
     ended_at: float = 0
     accepted: Counter[int] = field(default_factory=Counter)
 
 
 class Admission:
-    """Refuses sends of tenants with many messages while messages wait too long, and at a limit.
+    """Refuses sends of tenants with too many open messages, or with many waiting under overload.
 
-    It asks the database once a second, never for a request. The number of a tenant's open messages
-    is the last count, what this process has accepted since, and what it is about to write. So with
-    one API process the limit is kept exactly; with several it may be passed by what the others
-    accept between two counts, which are 10 seconds apart, or 20 times as long as counting takes.
+    It queries the database once a second, not per request. The number of a tenant's open messages
+    is the last count, plus what this process has accepted since, plus what it is about to write.
+    One API process keeps the limit exactly. Several may exceed it by what the others accept between
+    two counts, which are 10 seconds apart, or 20 times the duration of a count.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Admission:
         """Count a send while it is written; it stays counted if the block ends without an error.
 
         Raises:
-            TooManyOpen: one more send of this type is not taken now.
+            TooManyOpen: one more send of this type is not accepted now.
         """
         self.check(tenant_id, type)
         self._reserved[tenant_id] += 1
@@ -101,7 +101,7 @@ class Admission:
                 del self._reserved[tenant_id]
 
     def check(self, tenant_id: int, type: MessageType) -> None:
-        """Raise TooManyOpen if one more send of this type is not taken now."""
+        """Raise TooManyOpen if one more send of this type is not accepted now."""
         refusal = self._refusal(tenant_id, type)
         if refusal is not None:
             raise TooManyOpen(refusal.detail, refusal.retry_after)
@@ -120,11 +120,11 @@ class Admission:
         return refuse_for_lag(self._in_force, waiting, type)
 
     def note(self, tenant_id: int) -> None:
-        """Count a send that was accepted just now."""
+        """Count an accepted send."""
         self._current.accepted[tenant_id] += 1
 
     async def run(self) -> None:
-        """Look and count again and again; what goes wrong refuses nobody."""
+        """Read and count in a loop; failures are logged and refuse no send."""
         await asyncio.gather(self._repeat(self.look), self._repeat(self.count))
 
     async def _repeat(self, act: Callable[[], Awaitable[None]]) -> None:
@@ -138,11 +138,11 @@ class Admission:
             await asyncio.sleep(_EVERY)
 
     async def look(self) -> None:
-        """Read the latest sample, and take one first if it is time and nobody else does."""
+        """Read the latest sample; take a new one first if it is due and no other process does."""
         sample = await self._read()
         if sample.age >= _EVERY:
             async with self._database.transaction() as db:
-                # A little early, so that a late look of one process does not cost a second.
+                # Slightly less than the interval, so that one late process does not skip a sample.
                 taken = await load.take_sample(db, every=timedelta(seconds=_EVERY * 0.9))
             if taken:
                 sample = await self._read()
@@ -154,7 +154,7 @@ class Admission:
             LAG.labels(str(priority)).set(self._load.oldest(priority))
 
     async def count(self) -> None:
-        """Count open messages if it is time and nobody else does."""
+        """Count open messages if it is due and no other process does."""
         async with self._database.transaction() as db:
             now = await load.lease_count(db)
         if now is not None:
@@ -166,7 +166,7 @@ class Admission:
             return await load.read(db)
 
     def _remember(self, sample: Sample) -> None:
-        """Begin a new second, and forget what was accepted before the count was taken."""
+        """Apply a sample: keep only the accepted sends that are newer than its count."""
         now = self._clock()
         self._current.ended_at = now
         self._seconds.append(self._current)

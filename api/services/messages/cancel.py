@@ -1,4 +1,4 @@
-"""Canceling a message that still waits: the row decides, in one transaction."""
+"""Cancels a message that still waits, in one transaction under the lock of its row."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,7 +17,7 @@ from workflows.messages.start import SendSignal
 
 
 class Canceling:
-    """Takes a message back before anybody has it."""
+    """Cancels messages that are not being sent."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Canceling:
         self._clock = clock
 
     async def cancel(self, caller: Caller, message_id: str) -> MessageView:
-        """Cancel it, and return it; one that was canceled before is returned as it is.
+        """Cancel a message and return it; a message that was canceled before is returned unchanged.
 
         Raises:
             MessageNotFound, NotCancelable.
@@ -52,5 +52,6 @@ class Canceling:
             if not canceled and locked.facts.status is not MessageStatus.CANCELED:
                 raise NotCancelable
         if canceled:
-            await self._starter.wake(message.identity.workflow_id, SendSignal.ROW_CHANGED)
+            identity = message.identity(caller.tenant_public_id)
+            await self._starter.wake(identity.workflow_id, SendSignal.ROW_CHANGED)
         return await self._messages.get(caller, message_id)

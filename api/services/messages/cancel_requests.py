@@ -1,4 +1,4 @@
-"""Canceling under an Idempotency-Key: a key stands for canceling one message."""
+"""Cancels under an Idempotency-Key: a key is bound to one message."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,17 +16,17 @@ from models.session import Database
 
 
 class _Bound(BaseModel):
-    """What is kept of a key."""
+    """What is stored for a key."""
 
     message_id: str
 
 
 class CancelRequests:
-    """Cancels what is asked for, however often it is asked.
+    """Executes cancel requests.
 
-    Canceling twice is once, so a repeated request is carried out anew and answers the current
-    state. All a key adds is that it cannot be used for another message: it is bound to the first
-    one before anything happens, and let go if that is refused.
+    Canceling is idempotent, so a repeated request is executed again and returns the current state.
+    The key only must not be used for another message: it is bound to the first one before the
+    cancel, and released if that is refused.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class CancelRequests:
         return Replayed(view) if known else Accepted(view)
 
     async def _bind(self, caller: Caller, message_id: str, request: IdempotentRequest) -> bool:
-        """Bind the key to the message; tell whether it was bound to it before."""
+        """Bind the key to the message; return whether it was bound to it before."""
         async with self._database.transaction(caller.lock_scope(work=request.route)) as db:
             if await find_answer(db, caller, request) is not None:
                 return True

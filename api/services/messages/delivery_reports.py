@@ -15,11 +15,11 @@ from providers.ports.messages import Report
 from workflows.messages.start import SendSignal
 
 Verify = Callable[[Mapping[str, str], bytes], Report | None]
-"""Headers and raw body → the report; None if it is of no interest. Raises ForgedWebhook."""
+"""Headers and raw body → the report; None if it is irrelevant. Raises ForgedWebhook."""
 
 
 class Receipts:
-    """Takes reports in. Replaying one changes nothing."""
+    """Receives reports. A repeated report changes nothing."""
 
     def __init__(
         self, database: Database, starter: WorkflowStarter, verifiers: Mapping[str, Verify]
@@ -31,14 +31,14 @@ class Receipts:
     async def take(
         self, provider: str, reference: str, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Store one report and wake whoever waits for it.
+        """Store one report and signal the workflow that waits for it.
 
-        A report that does not belong to its attempt is dropped, counted and logged.
+        A report that does not match its attempt is dropped, counted and logged.
 
         Raises:
-            NotFound: no such provider, or the reference is none of ours.
+            NotFound: no such provider, or an unknown reference.
             Forbidden: the signature is wrong, or it belongs to another reference.
-            MalformedJson: the body cannot be read although its signature is right.
+            MalformedJson: the body cannot be parsed although its signature is right.
         """
         report = verify_webhook(self._verifiers, provider, reference, headers, body)
         if report is not None:
@@ -55,7 +55,7 @@ class Receipts:
             return
         receipt = NewReceipt.about(attempt, provider, report)
         stored = await take_report(self._database, receipt, datetime.now(UTC))
-        # No error: the provider would only repeat it.
+        # Not an error response: the provider would only repeat the report.
         if isinstance(stored, Mismatch):
             return
         if stored.open and not stored.completed and not stored.awaited_inline:

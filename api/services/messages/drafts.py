@@ -1,4 +1,4 @@
-"""What each channel's request asks for, in the one form that sending understands."""
+"""Converts the requests of all channels to one common draft of a send."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,30 +28,30 @@ LARGEST_BODY: Final = 512 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A send as asked for: checked by itself, not yet against time, policy or funds."""
+    """A requested send; its own fields are valid, time, policy and funds are not checked yet."""
 
     operation: str
     merchant: str | None
     channel: Channel
     type: MessageType
     to: Sequence[str] = field(repr=False)
-    """Each recipient once, as it is kept; the first is the one shown."""
+    """Normalized recipients without duplicates; the first one is displayed."""
     body: str = field(repr=False)
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
     units: int
     sender: str | None = None
-    """Asked for; must be one of the tenant's addresses."""
+    """Requested sender; must be one of the tenant's addresses."""
     send_at: datetime | None = None
     valid_for: timedelta | None = None
     attributes: Mapping[str, str]
 
     def contact_keys(self, keys: ContactKeys) -> list[str]:
-        """Return the contact key of every recipient, in their order."""
+        """Return the contact key of every recipient, in order."""
         return [keys.key(self.channel, contact) for contact in self.to]
 
 
 def sms_draft(order: V1OmniSmsSendRequest) -> Draft:
-    """Read an SMS; raises InvalidPhoneNumber, MessageTooLong."""
+    """Parse an SMS; raises InvalidPhoneNumber, MessageTooLong."""
     to = _recipient(Channel.SMS, order.to)
     with errors_name("message"):
         units = sms.held(order.message)
@@ -70,9 +70,10 @@ def sms_draft(order: V1OmniSmsSendRequest) -> Draft:
 
 
 def voice_draft(order: V1OmniVoiceSendRequest) -> Draft:
-    """Read a call; raises InvalidPhoneNumber, and ChannelNotAllowed for MARKETING.
+    """Parse a call; raises InvalidPhoneNumber, and ChannelNotAllowed for MARKETING.
 
-    A marketing call needs an opt-out on the call itself (47 CFR 64.1200(b)(3)), which there is not.
+    A marketing call needs an opt-out during the call (47 CFR 64.1200(b)(3)), which is not
+    implemented.
     """
     if order.type is MessageType.MARKETING:
         raise ChannelNotAllowed(
@@ -110,7 +111,7 @@ def voice_draft(order: V1OmniVoiceSendRequest) -> Draft:
 
 
 def email_draft(order: V1OmniEmailSendRequest) -> Draft:
-    """Read an e-mail for a merchant; raises InvalidEmail, ValidationFailed."""
+    """Parse an e-mail of a merchant; raises InvalidEmail, ValidationFailed."""
     return Draft(
         operation=SEND_EMAIL,
         merchant=order.merchant_id,
@@ -127,7 +128,7 @@ def email_draft(order: V1OmniEmailSendRequest) -> Draft:
 
 
 def direct_draft(order: V1EmailSendRequest, own_merchant: str | None) -> Draft:
-    """Read a direct e-mail: one mail to all its recipients.
+    """Parse a direct e-mail: one e-mail to all its recipients.
 
     Raises InvalidEmail, ValidationFailed, and ChannelNotAllowed for MARKETING.
     """

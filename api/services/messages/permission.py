@@ -161,6 +161,7 @@ def _in_daytime(found: SendPolicy, draft: Draft, wanted_at: datetime) -> datetim
         merchant_zone=found.timezone,
         opens=found.marketing_from,
         closes=found.marketing_until,
+        named_zones=found.marketing_timezones,
     )
     try:
         return hours.next_allowed(wanted_at)

@@ -1,4 +1,4 @@
-"""Quoting a send: the checks of a send and its price, and nothing written down."""
+"""Quotes a send: the checks of a send and its price, without writing anything."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -24,11 +24,11 @@ from models.session import Database
 
 Order = V1SmsQuoteRequest | V1VoiceQuoteRequest | V1EmailQuoteRequest
 Carriers = Mapping[DeliveryMode, Mapping[Channel, str]]
-"""Which provider is asked first."""
+"""The preferred provider of each channel."""
 
 
 class Quoting:
-    """Says what a send would take, and whether it would be accepted now."""
+    """Computes the units and price of a send, and whether it would be accepted now."""
 
     def __init__(
         self,
@@ -45,8 +45,8 @@ class Quoting:
     async def quote(self, caller: Caller, order: Order) -> V1MessageQuoteResponse:
         """Quote one send.
 
-        What is wrong with the request itself, or a merchant that is not there, is raised as for a
-        send; what forbids it is told as the reason.
+        Errors of the request itself and an unknown merchant are raised as for a send. Refusals by
+        policy or funds are returned as `reason`.
         """
         now = self._clock()
         draft, refused = _read(order)
@@ -59,7 +59,7 @@ class Quoting:
     async def _refusal(
         self, caller: Caller, draft: Draft, refused: str | None, now: datetime
     ) -> str | None:
-        """Return the code of what forbids it: 403 comes before 402, as in a send."""
+        """Return the code of the refusal; 403 precedes 402, as for a send."""
         try:
             await self._permissions.obtain(caller, draft, due_at(draft.send_at, now))
         except PolicyForbids as error:
@@ -86,7 +86,7 @@ class Quoting:
 
 
 def _read(order: Order) -> tuple[Draft, str | None]:
-    """Return the send as asked for, and the code of what forbids it on its channel."""
+    """Return the draft, and the code of the refusal of its type on its channel."""
     match order:
         case V1SmsQuoteRequest():
             return sms_draft(order), None

@@ -1,4 +1,4 @@
-"""Messages, read: what was asked, what became of it, what it cost."""
+"""Reads messages and calls."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ from models.tables.base import row_id
 from models.tables.message import Attempt, Message, Receipt
 
 _LONGEST_ID = 16
-"""Digits; no public id has more."""
+"""Digits; public ids are not longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFilter:
-    """Which messages are asked for; `since` and `before` bound the moment of acceptance."""
+    """Filter of messages; `since` and `before` bound the time of acceptance."""
 
     merchant_id: str | None
     channel: Channel | None
@@ -51,7 +51,7 @@ class MessageFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFilter:
-    """Which calls are asked for; the labels are those they were asked for with."""
+    """Filter of calls; labels are those of the request."""
 
     merchant_id: str | None
     tenant_id: str | None
@@ -60,7 +60,7 @@ class CallFilter:
 
 
 class Messages:
-    """The looks at messages."""
+    """Queries of messages."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -78,7 +78,7 @@ class Messages:
         return _call_view(message, view)
 
     async def list(self, caller: Caller, wanted: MessageFilter, page: Page) -> Slice[MessageView]:
-        """Return messages, the newest first."""
+        """Return a page of messages, newest first."""
         criteria = self._criteria(wanted)
         async with self._database.read() as db:
             after = await find_cursor_row(db, Message, caller.tenant_id, page.after_id())
@@ -90,7 +90,7 @@ class Messages:
     async def list_calls(
         self, caller: Caller, wanted: CallFilter, page: Page
     ) -> Slice[VoiceTtsCallView]:
-        """Return every call, whichever way it was asked for, the newest first."""
+        """Return a page of calls of both endpoints, newest first."""
         labels = CallLabels(
             tenant_id=wanted.tenant_id,
             source_system=wanted.source_system,
@@ -117,7 +117,7 @@ class Messages:
             return found[0], view
 
     def _criteria(self, wanted: MessageFilter) -> MessageCriteria:
-        """Return what the rows are held against; an address is looked for among all recipients."""
+        """Return the query criteria; a recipient matches any recipient of a message."""
         key = None
         if wanted.to is not None:
             with errors_name("to"):
@@ -134,7 +134,7 @@ class Messages:
 
 
 def read_message_id(given: str) -> int:
-    """Return the public id that a path names; raise MessageNotFound if no message can have it."""
+    """Parse the public id in a path; raise MessageNotFound if it is not a valid one."""
     if not (given.isascii() and given.isdecimal()) or len(given) > _LONGEST_ID:
         raise MessageNotFound
     return int(given)
@@ -193,7 +193,7 @@ def _view(
 
 
 def _units(message: Message, receipts: Sequence[Receipt]) -> int:
-    """Return what a message costs when billed; for a call that has ended, what it came to."""
+    """Return the units that are billed; of an ended call, those of its duration."""
     if message.channel != Channel.VOICE or message.completed_at is None:
         return message.units
     final = next((receipt for receipt in receipts if receipt.status in FINAL_REPORT), None)

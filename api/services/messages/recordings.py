@@ -1,4 +1,4 @@
-"""Recordings of calls: found by what we know of the call, streamed from whoever keeps them."""
+"""Streams recordings of calls from the providers that store them."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from providers.ports.messages import Found, NotFound, Recording, RecordingProvid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A recording as it is answered."""
+    """A recording as a response."""
 
     chunks: AsyncIterator[bytes]
     headers: Mapping[str, str]
 
 
 class Recordings:
-    """Plays recorded calls back; `recording_providers` are the providers here that keep any."""
+    """Streams recordings; `recording_providers` are the configured providers that store any."""
 
     def __init__(
         self, database: Database, recording_providers: Mapping[str, RecordingProvider]
@@ -38,7 +38,7 @@ class Recordings:
 
         Raises:
             MessageNotFound, RecordingNotFound, and TemporarilyUnavailable while its provider is
-            out of reach.
+            unreachable.
         """
         number = read_message_id(message_id)
         async with self._database.read() as db:
@@ -63,7 +63,7 @@ class Recordings:
 
 
 async def _answered_attempt(db: ReadSession, caller: Caller, public_id: int) -> Attempt:
-    """Return the attempt by which a recorded call was answered."""
+    """Return the answered attempt of a recorded call."""
     found = await find_message(db, caller, public_id)
     if found is None:
         raise MessageNotFound
@@ -80,7 +80,7 @@ async def _answered_attempt(db: ReadSession, caller: Caller, public_id: int) -> 
 async def _provider_id(
     recording_provider: RecordingProvider, attempt: Attempt, reference: Reference
 ) -> str:
-    """Return the provider's own id; of a call whose answer was lost it has to be asked for."""
+    """Return the provider's id of a call; it is looked up by reference if the response was lost."""
     if attempt.provider_message_id is not None:
         return attempt.provider_message_id
     match await recording_provider.look_up(str(reference)):

@@ -1,4 +1,4 @@
-"""Requests with one Idempotency-Key at the same time: each after the other, outside the pool."""
+"""Serializes concurrent requests with one Idempotency-Key before they take a connection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
@@ -22,9 +22,10 @@ class _Key:
 
 
 class KeyLocks:
-    """The keys in hand in this process. Its memory is bounded by the requests under way.
+    """Locks of the keys in use in this process. Their number is bounded by the running requests.
 
-    Requests in two processes meet in the database, at the row lock of the first one's hold.
+    Requests in two processes are serialized by the database, at the row lock of the first one's
+    hold.
     """
 
     def __init__(self, patience: timedelta = KEY_WAIT) -> None:
@@ -33,10 +34,9 @@ class KeyLocks:
 
     @asynccontextmanager
     async def hold(self, key: Hashable | None) -> AsyncIterator[bool]:
-        """Keep every other request with this key waiting; True if another was before this one.
+        """Hold the lock of a key; yield whether another request held it before.
 
-        None is no key, and waits for nobody. Raises TemporarilyUnavailable if the one before takes
-        too long.
+        None means no key and takes no lock. Raises TemporarilyUnavailable after a timeout.
         """
         if key is None:
             yield False
@@ -56,10 +56,10 @@ class KeyLocks:
                 del self._keys[key]
 
     async def _take(self, lock: asyncio.Lock, *, alone: bool) -> None:
-        if alone:  # no timer for most
+        if alone:  # most requests need no timer
             await lock.acquire()
             return
-        # Not `lock.locked()`: it is False while the lock is handed to one of those who wait.
+        # Not `lock.locked()`: it is False while the lock is handed over to a waiter.
         try:
             async with asyncio.timeout(self._patience):
                 await lock.acquire()

@@ -1,4 +1,4 @@
-"""Telling what is started and waits for a worker from what is not started."""
+"""Marks messages whose workflow is started but has not dispatched yet, for the sweeper."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 _EVERY: Final = 0.5
 _DISPATCHED_WITHIN: Final = 0.7
-"""Seconds. Most messages have an attempt by then, and need no note."""
+"""Seconds. Most messages have an attempt within this time and are not marked."""
 
 _MOST: Final = 10_000
-"""More are forgotten: the sweeper then looks after them in vain."""
+"""Maximum starts kept; the sweeper checks the others needlessly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class _Started:
 
 
 class StartedMessages:
-    """Notes in their rows that messages were started whose first attempt is long in coming.
+    """Postpones the sweep of messages whose workflow is started and has no attempt yet.
 
-    The sweeper then leaves them alone for the grace, as if they were claimed.
+    The sweeper skips them for the grace period, as if they were claimed.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class StartedMessages:
         self._started: deque[_Started] = deque(maxlen=_MOST)
 
     def note(self, send: SendStart) -> None:
-        """Remember that a message's workflow was started just now."""
+        """Record that a message's workflow was started."""
         self._started.append(_Started(send.tenant_id, send.message_id, self._clock()))
 
     async def run(self) -> None:
-        """Write it down again and again."""
+        """Write the recorded starts in a loop."""
         while True:
             await asyncio.sleep(_EVERY)
             try:
@@ -60,7 +60,7 @@ class StartedMessages:
                 )
 
     async def write_down(self) -> None:
-        """Put off the sweeper's look at what was started a while ago and has no attempt yet."""
+        """Postpone the sweep of messages that were started a while ago and have no attempt yet."""
         before = self._clock() - _DISPATCHED_WITHIN
         ids = []
         while self._started and self._started[0].at <= before:

@@ -1,4 +1,4 @@
-"""The story of one message, told from its row, its attempts and what providers reported."""
+"""Builds the event history of a message from its row, its attempts and the delivery reports."""
 
 from collections.abc import Iterator, Sequence
 
@@ -32,7 +32,7 @@ _REPORTED: dict[ReportStatus, MessageStatus] = {
     ReportStatus.FAILED: MessageStatus.FAILED,
     ReportStatus.COMPLAINED: MessageStatus.DELIVERED,
 }
-"""A complaint takes nothing back: it was delivered, or nobody could have complained."""
+"""A complaint does not revoke the delivery: only a delivered message can cause one."""
 
 _ENDS: dict[MessageStatus, str] = {MessageStatus.CANCELED: "Canceled before it was sent."}
 
@@ -40,7 +40,7 @@ _ENDS: dict[MessageStatus, str] = {MessageStatus.CANCELED: "Canceled before it w
 def trail(
     message: Message, attempts: Sequence[Attempt], receipts: Sequence[Receipt]
 ) -> list[MessageEvent]:
-    """Return what happened, oldest first."""
+    """Return the events, oldest first."""
     events = [
         _event(MessageStatus.QUEUED, message.accepted_at, detail="Accepted."),
         *_postponed(message),
@@ -105,12 +105,12 @@ def _reported(
     message: Message, attempts: Sequence[Attempt], receipts: Sequence[Receipt]
 ) -> Iterator[MessageEvent]:
     for receipt in receipts:
-        # Of an SMS, "sent" repeats what the provider's answer, or its proof, has said.
+        # For SMS, "sent" repeats what the provider's response or the look-up has already shown.
         if message.channel is Channel.SMS and receipt.status is ReportStatus.SENT:
             continue
         yield _event(
             _REPORTED[ReportStatus(receipt.status)],
-            # A provider's clock may be behind ours; nothing is reported before it was asked for.
+            # A provider's clock may be behind; no report precedes its request.
             max(
                 [receipt.reported_at]
                 + [a.requested_at for a in attempts if a.number == receipt.attempt]
@@ -126,7 +126,7 @@ def _reported(
 
 
 def _ended(message: Message, events: Sequence[MessageEvent]) -> Iterator[MessageEvent]:
-    """Tell the end where no provider told it: canceled, expired, refused, given up."""
+    """Append the end that no provider reports: canceled, expired, refused, given up."""
     status = MessageStatus(message.status)
     if status not in TERMINAL or any(event.status is status for event in events):
         return

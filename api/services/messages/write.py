@@ -111,6 +111,7 @@ def start_of(message: NewMessage, accepted: AcceptedMessage, merchant: str) -> S
     """Return what Temporal is told; `merchant` is empty for the tenant itself."""
     return SendStart(
         tenant_id=message.tenant_id,
+        tenant_public_id=accepted.tenant_public_id,
         message_id=accepted.message_id,
         public_id=accepted.public_id,
         merchant_id=message.merchant_id or 0,

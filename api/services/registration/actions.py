@@ -1,4 +1,4 @@
-"""What the actions on brands, campaigns and numbers share: the frame of a keyed request."""
+"""Common frame of the keyed requests on brands, campaigns and numbers."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ View = TypeVar("View")
 
 
 class RegistrationActions:
-    """Base of the actions on one kind of row."""
+    """Base class of the actions on one kind of row."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class RegistrationActions:
     async def _keyed(
         self, caller: Caller, merchant_id: str, request: IdempotentRequest
     ) -> AsyncIterator[tuple[WriteSession, Scope, dict[str, Any] | None]]:
-        """Open the transaction of a request; yields what was answered to it before, or None.
+        """Open the transaction of a request; yields the stored answer to its key, or None.
 
-        The merchant is locked, so that its actions take turns.
+        The merchant is locked, so that concurrent actions on it are serialized.
 
         Raises:
             MerchantNotFound, TemporarilyUnavailable.
@@ -58,14 +58,14 @@ class RegistrationActions:
     async def _answer(
         self, row: Row | None, scope: Scope, view: View, *, fresh: bool
     ) -> Outcome[View]:
-        """Start what the row asks for, if anything, once its transaction is committed."""
+        """Start the workflow that the row requires, if any, after its transaction is committed."""
         await start_registration_of(self._starter, row, scope.merchant.external_id, fresh=fresh)
         return Accepted(view) if fresh else Replayed(view)
 
     async def _write_down(
         self, db: WriteSession, row: Brand | Campaign, *, submit: bool, now: datetime
     ) -> None:
-        """Write a new or corrected row, and submit it unless it is to stay a draft."""
+        """Write a new or corrected row, and submit it unless it stays a draft."""
         following = RegistrationState.PENDING if submit else RegistrationState.DRAFT
         if (
             change_state(row, StateChange(state=following), now=now, look_after=self._look_after)

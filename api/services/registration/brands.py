@@ -1,4 +1,4 @@
-"""The brand of a merchant: written while it is a draft or rejected, submitted, read."""
+"""The brand of a merchant: creates, corrects, submits and reads it."""
 
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -7,7 +7,10 @@ from typing import Any
 from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, store_answer
 from api.http.outcomes import Outcome
-from api.schemas.messaging import V1MerchantMessagingBrandRequest, V1MerchantMessagingBrandView
+from api.schemas.messaging_brands import (
+    V1MerchantMessagingBrandRequest,
+    V1MerchantMessagingBrandView,
+)
 from api.services.registration.actions import RegistrationActions
 from api.services.registration.scope import Scope, find_scope
 from models.errors import ValidationFailed
@@ -26,7 +29,7 @@ _MASKED = 4
 
 
 class Brands(RegistrationActions):
-    """The actions on brands."""
+    """Actions on brands."""
 
     async def write(
         self,
@@ -35,9 +38,9 @@ class Brands(RegistrationActions):
         order: V1MerchantMessagingBrandRequest,
         request: IdempotentRequest,
     ) -> Outcome[V1MerchantMessagingBrandView]:
-        """Make the brand or correct it, and submit it unless it is to stay a draft.
+        """Create or correct the brand, and submit it unless it stays a draft.
 
-        A repeated request is answered with the brand as it stands, unless it was written since.
+        A repeated request returns the current brand, unless it was written again since.
 
         Raises:
             ValidationFailed, MerchantNotFound, BrandNotEditable.
@@ -93,7 +96,7 @@ class Brands(RegistrationActions):
 
 
 def brand_view(brand: Brand, scope: Scope) -> V1MerchantMessagingBrandView:
-    """Show a brand; of its tax number the end."""
+    """Return the view of a brand; its tax number is masked except for the last characters."""
     ein = brand.profile["ein"]
     masked = None if ein is None else ein[-_MASKED:].rjust(len(ein), "*")
     return V1MerchantMessagingBrandView.model_validate(
@@ -113,14 +116,14 @@ def brand_view(brand: Brand, scope: Scope) -> V1MerchantMessagingBrandView:
 
 
 def profile_of(brand: Brand) -> BrandProfile:
-    """Return what is known of who the merchant is."""
+    """Return the stored profile of the merchant."""
     return BrandProfile(**brand.profile)
 
 
 def _answered(
     brand: Brand | None, scope: Scope, stored: dict[str, Any] | None
 ) -> V1MerchantMessagingBrandView:
-    """Answer with the brand, or with what was answered before if it was written anew since."""
+    """Return the brand, or the stored answer if the brand was written again since."""
     if brand is not None and (
         stored is None
         or (str(brand.public_id), brand.revision) == (stored["brandId"], stored["revision"])
@@ -130,7 +133,7 @@ def _answered(
 
 
 def _read(order: V1MerchantMessagingBrandRequest) -> BrandProfile:
-    """Return what is registered, or raise ValidationFailed."""
+    """Return the profile to register, or raise ValidationFailed."""
     names = {field.name for field in fields(BrandProfile)}
     profile = BrandProfile(**{name: getattr(order, name) for name in names})
     wrong = tuple(check_brand(profile))

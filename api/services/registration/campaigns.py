@@ -1,4 +1,4 @@
-"""The campaigns of a merchant: only under its approved brand."""
+"""The campaigns of a merchant, which require its approved brand."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -9,7 +9,7 @@ from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, store_answer
 from api.http.outcomes import Outcome
 from api.http.pagination import Page, Slice
-from api.schemas.messaging import (
+from api.schemas.messaging_campaigns import (
     V1MerchantMessagingCampaignRequest,
     V1MerchantMessagingCampaignView,
 )
@@ -30,7 +30,8 @@ from models.registration_errors import (
     CampaignNotFound,
     SoleProprietorLimit,
 )
-from models.rules.registration.checks import Wrong, check_campaign, check_texts
+from models.rules.registration.campaign_texts import check_texts, warnings_of
+from models.rules.registration.checks import Wrong, check_campaign
 from models.rules.registration.lifecycle import EDITABLE
 from models.rules.registration.profiles import CampaignProfile
 from models.rules.registration.vocabulary import EntityType, RegistrationState
@@ -40,7 +41,7 @@ from models.tables.messaging import Brand, Campaign
 
 
 class Campaigns(RegistrationActions):
-    """The actions on campaigns."""
+    """Actions on campaigns."""
 
     async def write(
         self,
@@ -49,9 +50,9 @@ class Campaigns(RegistrationActions):
         order: V1MerchantMessagingCampaignRequest,
         request: IdempotentRequest,
     ) -> Outcome[V1MerchantMessagingCampaignView]:
-        """Make a campaign or correct one, and submit it unless it is to stay a draft.
+        """Create or correct a campaign, and submit it unless it stays a draft.
 
-        A repeated request is answered with the campaign as it stands, unless it was written since.
+        A repeated request returns the current campaign, unless it was written again since.
 
         Raises:
             ValidationFailed, MerchantNotFound, BrandNotApproved, CampaignNotFound,
@@ -74,7 +75,7 @@ class Campaigns(RegistrationActions):
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
     ) -> Slice[V1MerchantMessagingCampaignView]:
-        """Return the campaigns of a merchant, the newest first."""
+        """Return a page of the merchant's campaigns, newest first."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
             after = await find_cursor_row(db, Campaign, caller.tenant_id, page.after_id())
@@ -90,7 +91,7 @@ class Campaigns(RegistrationActions):
         order: V1MerchantMessagingCampaignRequest,
         now: datetime,
     ) -> tuple[Brand, Campaign]:
-        """Return the campaign as it is written, and the brand it is of."""
+        """Return the written campaign and its brand."""
         profile = _profile(order)
         _refuse(check_campaign(profile))
         brand = await find_brand(db, scope.rows)
@@ -135,7 +136,7 @@ async def get_campaign(
 def campaign_view(
     campaign: Campaign, brand: Brand | None, scope: Scope
 ) -> V1MerchantMessagingCampaignView:
-    """Show a campaign; a merchant has one brand at a registry, and campaigns only of that."""
+    """Return the view of a campaign, which belongs to the merchant's only brand at the registry."""
     assert brand is not None
     assert brand.id == campaign.brand_id
     return V1MerchantMessagingCampaignView.model_validate(
@@ -146,12 +147,17 @@ def campaign_view(
             "brand_id": str(brand.public_id),
             "status": campaign.state,
             "reasons": campaign.reasons,
+            "warnings": [asdict(warning) for warning in warnings_of(_stored_profile(campaign))],
             "revision": campaign.revision,
             "submitted_at": campaign.submitted_at,
             "decided_at": campaign.decided_at,
             "updated_at": campaign.updated_at,
         }
     )
+
+
+def _stored_profile(campaign: Campaign) -> CampaignProfile:
+    return CampaignProfile(**campaign.profile)
 
 
 def _new(scope: Scope, brand: Brand, profile: CampaignProfile, now: datetime) -> Campaign:
@@ -170,7 +176,7 @@ def _new(scope: Scope, brand: Brand, profile: CampaignProfile, now: datetime) ->
 def _answered(
     campaign: Campaign | None, brand: Brand | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingCampaignView:
-    """Answer with the campaign, or with what was answered before if it was written anew since."""
+    """Return the campaign, or the stored answer if the campaign was written again since."""
     if campaign is None or campaign.revision != stored["revision"]:
         return V1MerchantMessagingCampaignView.model_validate(stored)
     return campaign_view(campaign, brand, scope)

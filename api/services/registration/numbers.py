@@ -1,4 +1,4 @@
-"""Numbers of a merchant: found, bought, assigned to a campaign, given back."""
+"""Numbers of a merchant: search, purchase, assignment to a campaign, release."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -60,12 +60,12 @@ from providers.ports.registration import NumberOffers
 
 
 class MessagingNumbers(RegistrationActions):
-    """The actions on numbers."""
+    """Actions on numbers."""
 
     async def available(
         self, caller: Caller, merchant_id: str, area_code: str | None, type: NumberType, limit: int
     ) -> list[AvailableNumberView]:
-        """Ask the registry what can be bought now; raises TemporarilyUnavailable."""
+        """Search the registry for numbers on sale; raises TemporarilyUnavailable."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
         found = await scope.registry.search_numbers(area_code=area_code, type=type, limit=limit)
@@ -80,10 +80,10 @@ class MessagingNumbers(RegistrationActions):
         order: V1MerchantMessagingNumberRequest,
         request: IdempotentRequest,
     ) -> Outcome[V1MerchantMessagingNumberView]:
-        """Ask for a number. A repeated request is answered with where the purchase stands.
+        """Request a purchase. A repeated request returns the current state of the purchase.
 
         Raises:
-            ValidationFailed: no number of the US.
+            ValidationFailed: not a number of the US.
             MerchantNotFound, NumberTaken.
         """
         async with self._keyed(caller, merchant_id, request) as (db, scope, stored):
@@ -101,7 +101,7 @@ class MessagingNumbers(RegistrationActions):
     async def list(
         self, caller: Caller, merchant_id: str, page: Page
     ) -> Slice[V1MerchantMessagingNumberView]:
-        """Return the numbers of a merchant, the newest first."""
+        """Return a page of the merchant's numbers, newest first."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
             after = await find_cursor_row(db, MessagingNumber, caller.tenant_id, page.after_id())
@@ -118,7 +118,7 @@ class MessagingNumbers(RegistrationActions):
         order: V1MerchantMessagingAssignmentRequest,
         request: IdempotentRequest,
     ) -> Outcome[V1MerchantMessagingAssignmentView]:
-        """Ask for a number to be assigned to an approved campaign.
+        """Request the assignment of a number to an approved campaign.
 
         Raises:
             MerchantNotFound, NumberNotFound, CampaignNotFound, NumberNotActive,
@@ -140,7 +140,7 @@ class MessagingNumbers(RegistrationActions):
     async def release(
         self, caller: Caller, merchant_id: str, number: str, request: IdempotentRequest
     ) -> Outcome[V1MerchantMessagingNumberView]:
-        """Unassign a number, then release it; one on its way or gone is answered as it is.
+        """Unassign a number and release it. Idempotent: a releasing or released one is unchanged.
 
         Raises:
             MerchantNotFound, NumberNotFound, NumberNotActive, AssignmentPending.
@@ -164,7 +164,7 @@ class MessagingNumbers(RegistrationActions):
     async def _request(
         self, db: WriteSession, scope: Scope, number: str, now: datetime
     ) -> MessagingNumber:
-        """Write the purchase down, unless somebody of whatever tenant has the number or buys it."""
+        """Insert the purchase, unless any tenant owns the number or is buying it."""
         type = _type_of(number)
         claimed = await claim_number(
             db,
@@ -241,7 +241,7 @@ async def _lock_number(db: WriteSession, scope: Scope, number: str) -> Messaging
 def number_view(
     row: MessagingNumber, campaigns: Mapping[int, int], scope: Scope
 ) -> V1MerchantMessagingNumberView:
-    """Show a number; `campaigns` has the public id of its campaign by the id of the row."""
+    """Return the view of a number; `campaigns` maps row ids of campaigns to public ids."""
     return V1MerchantMessagingNumberView(
         number_id=str(row.public_id),
         merchant_id=scope.merchant.external_id,
@@ -261,7 +261,7 @@ def number_view(
 def assignment_view(
     row: MessagingNumber, campaign: int, scope: Scope
 ) -> V1MerchantMessagingAssignmentView:
-    """Show the assignment of a number that has one; `campaign` is the campaign's public id."""
+    """Return the view of a number's assignment; `campaign` is the campaign's public id."""
     assert row.assignment is not None
     return V1MerchantMessagingAssignmentView(
         merchant_id=scope.merchant.external_id,
@@ -278,7 +278,7 @@ def assignment_view(
 async def _number_answered(
     db: WriteSession, row: MessagingNumber | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingNumberView:
-    """Answer with the number as it stands; with what was answered before if it is out of sight."""
+    """Return the current number, or the stored answer if the row is no longer visible."""
     if row is None:
         return V1MerchantMessagingNumberView.model_validate(stored)
     return number_view(row, await find_campaign_ids(db, scope.rows, [row]), scope)
@@ -287,7 +287,7 @@ async def _number_answered(
 async def _assignment_answered(
     db: WriteSession, row: MessagingNumber | None, scope: Scope, stored: dict[str, Any]
 ) -> V1MerchantMessagingAssignmentView:
-    """Answer with the assignment as it stands, unless the number has another campaign by now."""
+    """Return the current assignment, or the stored answer if the number's campaign changed."""
     campaign = None
     if row is not None and row.campaign_id is not None:
         campaign = (await find_campaign_ids(db, scope.rows, [row]))[row.campaign_id]
@@ -297,7 +297,7 @@ async def _assignment_answered(
 
 
 def _type_of(number: str) -> NumberType:
-    """Say what kind of US number it is; 10DLC knows no others."""
+    """Return the type of a US number; 10DLC has no others."""
     type = us_type(number)
     if type is None:
         reason = "must be a local or toll-free number of the US or one of its territories"

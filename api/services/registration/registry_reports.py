@@ -12,11 +12,13 @@ from models.session import Database
 from providers.ports.registration import RegistryEvent
 
 VerifyEvent = Callable[[Mapping[str, str], bytes], RegistryEvent | None]
-"""Headers and raw body → the operation reported on; None if not ours. Raises ForgedWebhook."""
+"""Headers and raw body → the operation; None if it is not ours. Raises ForgedWebhook."""
 
 
 class RegistrationWebhooks:
-    """Wakes whoever waits for a registry. Replaying news asks once more, and changes nothing."""
+    """Signals the workflows of registry operations; a repeated webhook only causes another
+    query.
+    """
 
     def __init__(
         self,
@@ -31,12 +33,12 @@ class RegistrationWebhooks:
     async def take(
         self, provider: str, reference: str, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Wake the workflow of an operation, if it still has one.
+        """Signal the workflow of an operation, if it still runs.
 
         Raises:
-            NotFound: no such provider, or the reference is none of ours.
+            NotFound: no such provider, or an unknown reference.
             Forbidden: the signature is wrong, or it belongs to another reference.
-            MalformedJson: the body cannot be read although its signature is right.
+            MalformedJson: the body cannot be parsed although its signature is right.
         """
         if verify_webhook(self._verifiers, provider, reference, headers, body) is not None:
             await self._wake(provider, reference)

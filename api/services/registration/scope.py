@@ -1,4 +1,4 @@
-"""Whose messaging is meant and at which registry it is: what all its actions begin with."""
+"""Resolves the merchant and the registry of an action."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,9 @@ from workflows.registration.start import RegistrationStart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """A merchant the caller may see, and the registry of its tenant's delivery mode.
+    """A merchant that the caller may access, and the registry of its tenant's delivery mode.
 
-    What is approved at one registry is unknown to another: a tenant that goes live registers anew.
+    Approvals of one registry do not apply to another: a tenant that goes live registers again.
     """
 
     caller: Caller
@@ -30,12 +30,12 @@ class Scope:
 
     @property
     def provider(self) -> str:
-        """The word for the registry in rows."""
+        """The name of the registry in rows."""
         return self.registry.name
 
     @property
     def rows(self) -> RegistryScope:
-        """Whose registrations may be read."""
+        """Scope of the registrations that may be read."""
         return RegistryScope(
             tenant_id=self.caller.tenant_id,
             merchant_id=row_id(self.merchant.id),
@@ -51,11 +51,11 @@ async def find_scope(
     *,
     locked: bool = False,
 ) -> Scope:
-    """Return where an action takes place. Locked, the merchant's actions take turns.
+    """Return the merchant and registry; `locked` serializes the merchant's actions.
 
     Raises:
-        MerchantNotFound: not there, or not the caller's.
-        TemporarilyUnavailable: this installation has no registry for the tenant's mode.
+        MerchantNotFound: unknown, or not accessible to the caller.
+        TemporarilyUnavailable: no registry is configured for the tenant's mode.
     """
     merchant = await get_merchant(db, caller, merchant_id, locked=locked)
     mode = await find_delivery_mode(db, caller.tenant_id)
@@ -68,7 +68,7 @@ async def find_scope(
 
 
 def start_of(row: Row, merchant: str) -> RegistrationStart | None:
-    """Return how a row's workflow is started; None while it asks nothing of the registry."""
+    """Return the start input of a row's workflow; None if nothing is to be requested."""
     registry_operation = registrations.registry_operation_of(row)
     if registry_operation is None:
         return None
@@ -85,7 +85,7 @@ def start_of(row: Row, merchant: str) -> RegistrationStart | None:
 async def start_registration_of(
     starter: RegistrationStarter, row: Row | None, merchant: str, *, fresh: bool
 ) -> None:
-    """Start what a row asks for, if anything, once its transaction is committed."""
+    """Start the workflow that a row requires, if any, after its transaction is committed."""
     start = None if row is None else start_of(row, merchant)
     if start is not None:
         await starter.start(start, fresh=fresh)

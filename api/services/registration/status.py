@@ -1,4 +1,4 @@
-"""One compliance view: what is registered, what is missing, whether the merchant may send."""
+"""The 10DLC status of a merchant: registrations, missing steps, permission to send."""
 
 from api.http.auth import Caller
 from api.schemas.messaging_numbers import MessagingThroughput, V1MerchantMessagingStatusView
@@ -25,21 +25,21 @@ _MOST = 100
 
 
 class MessagingStatus:
-    """The look at a merchant's registrations as a whole."""
+    """Reads the registrations of a merchant as a whole."""
 
     def __init__(self, database: Database, registries: Registries) -> None:
         self._database = database
         self._registries = registries
 
     async def get(self, caller: Caller, merchant_id: str) -> V1MerchantMessagingStatusView:
-        """Return the compliance view of a merchant."""
+        """Return the status of a merchant."""
         async with self._database.read() as db:
             scope = await find_scope(db, self._registries, caller, merchant_id)
             campaigns = await list_campaigns(db, scope.rows, most=_MOST)
             brand = await find_brand(db, scope.rows)
             numbers = await list_taken_numbers(db, scope.rows, most=_MOST)
             campaign_ids = await find_campaign_ids(db, scope.rows, numbers)
-            # What is decided looks at all rows, however many; what is shown are the newest.
+            # The decision uses all rows; the view shows the newest only.
             words = (
                 None if brand is None else RegistrationState(brand.state),
                 await find_campaign_states(db, scope.rows),
@@ -58,7 +58,7 @@ class MessagingStatus:
 
 
 def _throughput(limits: AssignedLimits) -> MessagingThroughput:
-    """Show what the numbers send together; no rate while one of them has no limit."""
+    """Return the combined throughput; null if one of the numbers has no limit."""
     rate = limits.segments_per_second
     if rate is None or limits.limited != limits.numbers:
         return MessagingThroughput(numbers=limits.numbers, segments_per_second=None)

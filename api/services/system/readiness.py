@@ -1,4 +1,4 @@
-"""Whether this process can serve requests."""
+"""Readiness of an API process."""
 
 import asyncio
 from importlib.resources import files
@@ -15,14 +15,14 @@ _PATIENCE = 2.0
 """Seconds."""
 
 KEPT_FOR: Final = 0.5
-"""Seconds that an answer is kept: anybody may ask, and each look takes a connection."""
+"""Seconds that a result is cached: the endpoint is open, and each check takes a connection."""
 
 
 class Readiness:
-    """Asks the database whether it answers and takes writes, and whether its schema is ours.
+    """Checks that the database responds, accepts writes, and has at least our schema version.
 
-    A newer schema is fine: migrations only add, so that code may be replaced process by process.
-    Their names are numbers, so the newer one sorts higher.
+    A newer schema is accepted: migrations only add, so that processes can be upgraded one by one.
+    Revision names are numbers, so a newer one sorts higher.
     """
 
     def __init__(self, database: Database) -> None:
@@ -31,7 +31,7 @@ class Readiness:
         self._needed = (files("models") / "migrations" / "HEAD").read_text().strip()
 
     async def check(self) -> None:
-        """Return if requests can be served, else raise; many who ask at once share one look."""
+        """Return if requests can be served, else raise; concurrent calls share one check."""
         await self._checks.get("database", self._check_database)
         if self._database.full:
             raise TemporarilyUnavailable("The database has no room for a write.")
@@ -41,12 +41,13 @@ class Readiness:
             async with asyncio.timeout(_PATIENCE):
                 state = await self._look()
                 if state.read_only:
-                    # What was opened to a standby, or while writing was switched off, stays so.
+                    # Connections that were opened to a standby, or while the server was read-only,
+                    # stay read-only.
                     await self._database.renew()
                     state = await self._look()
         except TimeoutError as error:
             raise TemporarilyUnavailable("The database does not answer.") from error
-        except ProgrammingError as error:  # no such table
+        except ProgrammingError as error:  # the table does not exist
             raise TemporarilyUnavailable("The database is not migrated.") from error
         if state.version is None or state.version < self._needed:
             raise TemporarilyUnavailable("The database is not migrated to this version.")

@@ -1,4 +1,4 @@
-"""Merchants: written once however often asked, read with what they may still send."""
+"""Merchants: idempotent upsert, settings, and reads with limits and usage."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -35,7 +35,7 @@ from models.tables.merchant import Merchant
 
 
 class Merchants:
-    """The actions on merchants."""
+    """Actions on merchants."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -44,7 +44,7 @@ class Merchants:
     async def upsert(
         self, caller: Caller, order: V1MerchantUpsertRequest, request: IdempotentRequest
     ) -> Outcome[MerchantView]:
-        """Create a merchant or change what the order names of it."""
+        """Create a merchant, or change the fields that the request contains."""
         if caller.merchant_id is not None:
             raise Forbidden(
                 "A merchant's own key may not write merchants. Use a key of the tenant."
@@ -75,7 +75,7 @@ class Merchants:
             return view
 
     async def list(self, caller: Caller, page: Page) -> Slice[MerchantView]:
-        """Return merchants, the newest first."""
+        """Return a page of merchants, newest first."""
         async with self._database.read() as db:
             after = await find_cursor_row(db, Merchant, caller.tenant_id, page.after_id())
             rows = await list_merchants(db, caller, after=after, most=page.limit + 1)
@@ -94,7 +94,7 @@ class Merchants:
         order: V1MerchantSettingsRequest,
         request: IdempotentRequest,
     ) -> Outcome[MerchantSettingsView]:
-        """Change the settings that the order names."""
+        """Change the settings that the request contains."""
         if caller.merchant_id is not None:
             raise Forbidden("A merchant's own key may not write merchants.")
         async with self._database.transaction(caller.lock_scope(merchant_id, request.route)) as db:
@@ -143,7 +143,7 @@ def _view(merchant: Merchant, credits: Units, used: Units, month: str) -> Mercha
 
 
 def _check_hours(merchant: Merchant) -> None:
-    """Raise unless the hours narrow what the law allows, and leave something of it."""
+    """Raise unless the hours narrow the legal hours and are not empty."""
     wrong = []
     if merchant.marketing_from is not None and merchant.marketing_from < FEDERAL.opens:
         wrong.append(("marketingFrom", f"must not be before {FEDERAL.opens:%H:%M}"))
@@ -163,5 +163,7 @@ def _settings_view(merchant: Merchant) -> MerchantSettingsView:
         timezone=merchant.timezone,
         marketing_from=merchant.marketing_from,
         marketing_until=merchant.marketing_until,
+        marketing_timezones=merchant.marketing_timezones,
         help_text=merchant.help_text,
+        support_contact=merchant.support_contact,
     )

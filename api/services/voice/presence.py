@@ -1,4 +1,4 @@
-"""Presence: posted by clients, held against who is registered, lapsed when it is read."""
+"""Presence of SIP users: posted states with an expiry, combined with SIP registrations."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from providers.ports.sip import Registration, ReportsRegistrations
 
 
 class PresenceRecords:
-    """The actions on presence; `registrar` is one that can be asked who is registered."""
+    """Actions on presence; `registrar` reports the current SIP registrations."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class PresenceRecords:
     async def post(
         self, caller: Caller, order: V1VoiceSipPresenceRequest, request: IdempotentRequest
     ) -> Outcome[VoiceSipPresenceView]:
-        """Note what a client tells of a user."""
+        """Store the state that a client posts for a user."""
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.route)
         ) as db:
@@ -56,7 +56,7 @@ class PresenceRecords:
                 raise VoiceUserNotFound
             now = self._clock()
             posted = await self._write(db, user, order, now)
-            # What was told, not what holds beside a registration: that may change by the second.
+            # The posted state without the registration, which may change at any moment.
             view = _view(user, merchant.external_id, presence_now(_posted(posted), None, now))
             await store_answer(db, caller, request, view, now)
             return Accepted(view)
@@ -64,7 +64,7 @@ class PresenceRecords:
     async def list(
         self, caller: Caller, merchant_id: str | None, page: Page
     ) -> Slice[VoiceSipPresenceView]:
-        """Return the presence of SIP users, the newest user first."""
+        """Return a page of presences, newest user first."""
         async with self._database.read() as db:
             after = await find_cursor_row(db, VoiceCredential, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, merchant_id)

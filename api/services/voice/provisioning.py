@@ -1,4 +1,4 @@
-"""Provisioning: a merchant's SIP user is made when first asked for, and shown to nobody else."""
+"""Provisions SIP users: created on the first request, and shown only to their tenant."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -29,20 +29,22 @@ from models.tables.voice import VoiceCredential
 from workflows.voice.types import ProvisionInput
 
 Push = Callable[[ProvisionInput], Awaitable[None]]
-"""Starts what tells a directory of a new password; may fail, for the sweeper makes up for it."""
+"""Starts the workflow that sends a new password to a directory. It may fail: the sweeper repeats
+it.
+"""
 
 _ISSUER = "hexavox"
 
 
 class Rotated(BaseModel):
-    """What is kept of an answered rotation: never the password."""
+    """The stored answer of a rotation; it never contains the password."""
 
     credential_id: int
     version: int
 
 
 class VoiceProvisioning:
-    """The actions on SIP users; `push` is None where the registrar reads our tables itself."""
+    """Actions on SIP users; `push` is None if the registrar reads our tables itself."""
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class VoiceProvisioning:
         self._clock = clock
 
     async def get(self, caller: Caller, merchant_id: str) -> V1VoiceProvisioningResponse:
-        """Return what a client needs; the first time this makes the user."""
+        """Return the configuration of a client; the first request creates the user."""
         async with self._database.read() as db:
             merchant = await get_merchant(db, caller, merchant_id)
             user = await sip_users.find_user(
@@ -75,10 +77,10 @@ class VoiceProvisioning:
     async def rotate(
         self, caller: Caller, order: V1VoiceRotateRequest, request: IdempotentRequest
     ) -> Outcome[V1VoiceProvisioningResponse]:
-        """Give the user a new password; the old one is refused from the commit on.
+        """Replace the password of a user; the old one is refused from the commit on.
 
-        A repeated request shows what holds now and changes nothing: of its answer only ids are
-        kept, and the password is derived again.
+        A repeated request returns the current configuration and changes nothing: the stored answer
+        has ids only, and the password is derived again.
         """
         async with self._database.transaction(
             caller.lock_scope(order.merchant_id, request.route)
@@ -97,10 +99,10 @@ class VoiceProvisioning:
         return Accepted(view) if stored is None else Replayed(view)
 
     async def _current(self, db: WriteSession, merchant: Merchant) -> tuple[VoiceCredential, bool]:
-        """Return the merchant's user, locked, and whether its password was made just now.
+        """Return the merchant's user, locked, and whether its password was created by this call.
 
-        Where the realm or the server's secret is another since, the registrar's half no longer
-        fits the password we would show: then it gets its next one.
+        If the realm or the server secret has changed, the registrar's hash no longer matches the
+        derived password. The user then gets a new password.
         """
         owner = {"tenant_id": merchant.tenant_id, "merchant_id": row_id(merchant.id)}
         realm, now = self._place.realm, self._clock()

@@ -199,7 +199,7 @@ def _create_alert() -> None:
             "severity IN ('INFO', 'WARNING', 'CRITICAL')", name=op.f("ck_alert_severity")
         ),
         sa.CheckConstraint(
-            "type IN ('USAGE_THRESHOLD', 'LOW_CREDITS', 'CREDITS_EXHAUSTED', 'PROVIDER_DEGRADED', 'DELIVERY_UNKNOWN', 'PAYMENT_FAILED', 'COMPLIANCE_REJECTED', 'WEBHOOK_FAILING')",
+            "type IN ('USAGE_THRESHOLD', 'LOW_CREDITS', 'CREDITS_EXHAUSTED', 'PROVIDER_DEGRADED', 'DELIVERY_UNKNOWN', 'PAYMENT_FAILED', 'COMPLIANCE_REJECTED', 'WEBHOOK_FAILING', 'REFUND_STUCK', 'PAYMENT_DISPUTED')",
             name=op.f("ck_alert_type"),
         ),
         sa.CheckConstraint("count >= 1", name=op.f("ck_alert_count")),
@@ -288,7 +288,9 @@ def _create_merchant() -> None:
         sa.Column("timezone", sa.String(length=64), nullable=False),
         sa.Column("marketing_from", sa.Time(), nullable=True),
         sa.Column("marketing_until", sa.Time(), nullable=True),
+        sa.Column("marketing_timezones", sa.ARRAY(sa.String(length=64)), nullable=True),
         sa.Column("help_text", sa.String(length=320), nullable=True),
+        sa.Column("support_contact", sa.String(length=100), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
@@ -469,6 +471,7 @@ def _create_brand() -> None:
         sa.Column("profile", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("review_since", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('DRAFT', 'PENDING', 'APPROVED', 'REJECTED')", name=op.f("ck_brand_state")
         ),
@@ -791,13 +794,21 @@ def _create_payment() -> None:
         sa.Column("account", sa.String(length=32), server_default="default", nullable=False),
         sa.Column("charge_id", sa.String(length=128), nullable=True),
         sa.Column("refund_id", sa.String(length=128), nullable=True),
+        sa.Column("next_action_url", sa.String(length=2048), nullable=True),
+        sa.Column("captured_cents", sa.BigInteger(), nullable=True),
+        sa.Column("captured_currency", sa.String(length=3), nullable=True),
+        sa.Column("refunded_cents", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("dispute", sa.String(length=16), nullable=True),
         sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deadline", sa.DateTime(timezone=True), nullable=True),
         sa.Column("given_up_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("mismatch_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disputed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("fulfilled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refund_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refund_stuck_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refunded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sweep_at", sa.DateTime(timezone=True), nullable=False),
@@ -809,7 +820,7 @@ def _create_payment() -> None:
             "delivery_mode IN ('SIMULATOR', 'LIVE')", name=op.f("ck_payment_delivery_mode")
         ),
         sa.CheckConstraint(
-            "failure IS NULL OR failure IN ('DECLINED', 'CHARGE_FAILED', 'CANCELED', 'EXPIRED', 'NO_GATEWAY', 'MERCHANT_INACTIVE')",
+            "failure IS NULL OR failure IN ('DECLINED', 'CHARGE_FAILED', 'CANCELED', 'EXPIRED', 'NO_GATEWAY', 'AMOUNT_MISMATCH', 'FOREIGN_CHARGE', 'REVERSED', 'MERCHANT_INACTIVE')",
             name=op.f("ck_payment_failure"),
         ),
         sa.CheckConstraint(
@@ -822,6 +833,15 @@ def _create_payment() -> None:
         sa.CheckConstraint(
             "status IN ('PENDING', 'REQUIRES_ACTION', 'SUCCEEDED', 'FAILED', 'REFUNDED')",
             name=op.f("ck_payment_status"),
+        ),
+        sa.CheckConstraint(
+            "dispute IS NULL OR dispute IN ('DISPUTED', 'DISPUTE_WON', 'DISPUTE_LOST') AND disputed_at IS NOT NULL",
+            name=op.f("ck_payment_dispute"),
+        ),
+        sa.CheckConstraint("refunded_cents >= 0", name=op.f("ck_payment_refunded_cents")),
+        sa.CheckConstraint(
+            "refund_stuck_at IS NULL OR (refund_due_at IS NOT NULL AND completed_at IS NOT NULL)",
+            name=op.f("ck_payment_refund_stuck"),
         ),
         sa.CheckConstraint("units > 0 AND amount_cents > 0", name=op.f("ck_payment_positive")),
         sa.ForeignKeyConstraint(
@@ -885,6 +905,21 @@ def _create_sender_number() -> None:
         sa.Column("calls_per_second", sa.Numeric(precision=9, scale=3), nullable=True),
         sa.Column("next_call_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "needs_registration", sa.Boolean(), server_default=sa.text("true"), nullable=False
+        ),
+        sa.Column(
+            "ready",
+            sa.Boolean(),
+            sa.Computed("registered_at IS NOT NULL OR NOT needs_registration", persisted=True),
+            nullable=True,
+        ),
+        sa.Column(
+            "ring",
+            sa.BigInteger(),
+            sa.Computed("hashtextextended(number, 0)", persisted=True),
+            nullable=True,
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "claimed_at IS NULL OR (provider IS NOT NULL AND merchant_id IS NOT NULL)",
@@ -906,7 +941,17 @@ def _create_sender_number() -> None:
         ),
     )
     op.create_index(
-        "ix_sender_number_merchant", "sender_number", ["tenant_id", "merchant_id"], unique=False
+        "ix_sender_number_merchant",
+        "sender_number",
+        ["tenant_id", "merchant_id", "ready", "ring"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_sender_number_pool",
+        "sender_number",
+        ["tenant_id", "ring"],
+        unique=False,
+        postgresql_where=sa.text("merchant_id IS NULL AND provider IS NULL"),
     )
 
 
@@ -1022,6 +1067,7 @@ def _create_campaign() -> None:
         sa.Column("segments_per_second", sa.Numeric(precision=9, scale=3), nullable=True),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("review_since", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('DRAFT', 'PENDING', 'APPROVED', 'REJECTED')", name=op.f("ck_campaign_state")
         ),
@@ -1166,7 +1212,7 @@ def _create_payment_event() -> None:
         sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "state IN ('PROCESSING', 'NEEDS_ACTION', 'SUCCEEDED', 'DECLINED', 'FAILED', 'CANCELED')",
+            "state IN ('PROCESSING', 'NEEDS_ACTION', 'SUCCEEDED', 'DECLINED', 'FAILED', 'CANCELED', 'REFUNDED', 'DISPUTED', 'DISPUTE_WON', 'DISPUTE_LOST')",
             name=op.f("ck_payment_event_state"),
         ),
         sa.ForeignKeyConstraint(
@@ -1403,6 +1449,13 @@ def _create_messaging_number() -> None:
         sa.UniqueConstraint(
             "tenant_id", "public_id", name=op.f("uq_messaging_number_tenant_id_public_id")
         ),
+    )
+    op.create_index(
+        "ix_messaging_number_given_back",
+        "messaging_number",
+        ["number", "released_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'RELEASED'"),
     )
     op.create_index(
         "ix_messaging_number_merchant",

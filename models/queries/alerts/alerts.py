@@ -1,4 +1,4 @@
-"""Alerts: raised and resolved once per crossing however many cross it together, and listed."""
+"""Queries that raise, resolve and list alerts; concurrent calls raise an alert once."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from models.queries.tenants.visibility import CallerScope, visible_alerts
 from models.session import ReadSession, WriteSession
 from models.tables.alert import Alert
 
-# Whoever raises it while it is open waits here for the other, and then only counts.
+# A concurrent insert waits here for the other transaction, and then only increments the count.
 _RAISE = text(
     """
     INSERT INTO alert AS known
@@ -51,10 +51,10 @@ async def raise_alert(
     threshold: int = 0,
     subject: str = "",
 ) -> bool:
-    """Raise an alert, or count it if it is open; True if it is new.
+    """Raise an alert, or increment its count if it is open; True if it is new.
 
-    `message` is shown to the tenant as it is: no contact, text or secret may be in it. Take locks
-    on alerts last: after those of month, credits, message and day.
+    `message` is shown to the tenant as it is: it must contain no contact, text or secret. Lock
+    order: alerts come last, after month, credits, message and day.
     """
     row = await db.execute(
         _RAISE,
@@ -84,7 +84,7 @@ async def resolve_alerts(
     thresholds: Collection[int] | None = None,
     subject: str | None = None,
 ) -> None:
-    """Resolve what is open of a type; None for `thresholds` or `subject` means any."""
+    """Resolve the open alerts of a type; None for `thresholds` or `subject` means any."""
     await db.execute(
         _RESOLVE,
         {
@@ -108,9 +108,9 @@ async def list_alerts(
     after: int | None,
     most: int,
 ) -> Sequence[tuple[Alert, str | None]]:
-    """Return alerts, each with its merchant's name in the contract, the newest first.
+    """Return alerts, the newest first, each with its merchant's external id.
 
-    None for `type` or `open` narrows nothing; `after` is the id of the one to go on behind.
+    None for `type` or `open` means any; `after` is the last id of the previous page.
     """
     statement = visible_alerts(scope).order_by(col(Alert.id).desc())
     if type is not None:

@@ -1,9 +1,9 @@
 """Alerts about used allowance and remaining credits, raised when a threshold is crossed.
 
-Who captures units knows what they were before and after, and comes here only when a threshold lies
-between. It holds the row of the month, or of the credits, so of many that are at it together
-one crosses. What is read here is read anew: a limit or an upgrade may have changed while that lock
-was waited for.
+The code that captures units knows the figures before and after, and calls this module only if a
+threshold lies between. It holds the row lock of the month or of the credits, so of concurrent
+captures only one crosses a threshold. Balances are read again here, because a limit or an upgrade
+may have changed while that lock was waited for.
 """
 
 from collections.abc import Collection, Sequence
@@ -33,12 +33,12 @@ from models.rules.billing.periods import first_day, month_of
 from models.session import ReadSession, WriteSession
 
 _REFUSALS_COUNT_AGAIN_AFTER: Final = timedelta(minutes=1)
-"""Refused sends within it write nothing, so that a loop of them costs a read each."""
+"""Refused sends within this time write nothing, so that a loop of them costs only reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Account:
-    """Whose units, on which channel; merchant 0 is the tenant itself."""
+    """Owner and channel of units; merchant 0 is the tenant itself."""
 
     tenant_id: int
     merchant_id: int
@@ -47,24 +47,24 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountBalances:
-    """What an account has, and what is warned of."""
+    """Balances of an account, and its open alerts."""
 
     account: Account
     funds: Funds
     open: ThresholdAlerts
     past: bool
-    """A warning of an earlier month is still open."""
+    """An alert of an earlier month is still open."""
 
     @property
     def wanted(self) -> ThresholdAlerts:
-        """What is to be warned of."""
+        """Alerts that should be open."""
         funds = self.funds
         usage = usage_alerts(funds.used, funds.allowance)
         return usage | credit_alerts(funds, self.open)
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is to be raised or resolved."""
+        """Whether no alert has to be raised or resolved."""
         return not self.past and self.wanted == self.open
 
 
@@ -99,7 +99,7 @@ _BALANCES = text(
 async def read_balances(
     db: ReadSession | WriteSession, accounts: Sequence[Account], now: datetime
 ) -> list[AccountBalances]:
-    """Return how accounts stand; those of no merchant are left out."""
+    """Return the balances of accounts; accounts without a merchant are left out."""
     month = month_of(now)
     rows = await db.execute(
         _BALANCES,
@@ -144,7 +144,7 @@ def beginning_of(month: str) -> datetime:
 async def allowance_used(
     db: WriteSession, account: Account, *, before: int, after: int, now: datetime
 ) -> None:
-    """Raise the alerts of thresholds a capture crossed; the caller locks the month's row."""
+    """Raise the alerts of thresholds that a capture crossed; the caller locks the month's row."""
     for balances in await read_balances(db, [account], now):
         reached = usage_crossed(before, after, balances.funds.allowance)
         if reached:
@@ -155,7 +155,7 @@ async def allowance_used(
 async def credits_captured(
     db: WriteSession, account: Account, *, before: int, after: int, now: datetime
 ) -> None:
-    """Raise the alerts of thresholds a capture crossed; the caller locks the credits' row.
+    """Raise the alerts of the thresholds that a capture crossed; the caller locks the credits' row.
 
     `before` and `after` are remaining credits, available or held.
     """
@@ -166,7 +166,7 @@ async def credits_captured(
 
 
 async def credits_refused(db: WriteSession, account: Account, now: datetime) -> None:
-    """Warn that a send was refused for credits of which the rest is held.
+    """Raise an alert that a send was refused while the remaining credits are held.
 
     The alert counts such refusals while it is open, at most one a minute.
     """
@@ -192,7 +192,7 @@ _UNREPORTED = text(
 
 
 async def is_refusal_unreported(db: ReadSession, account: Account, now: datetime) -> bool:
-    """Say whether credits are held and low credits were not warned of within the last minute."""
+    """Return whether credits are held and LOW_CREDITS was not raised within the last minute."""
     found = await db.scalar(
         _UNREPORTED,
         {
@@ -213,10 +213,10 @@ async def credits_changed(
     channel: Channel,
     now: datetime,
 ) -> None:
-    """Raise and resolve what bought or refunded credits change.
+    """Raise and resolve the alerts after credits were bought or refunded.
 
-    Call it last in the transaction that moves them: account and ledger entry are written, and the
-    row of the credits is locked.
+    Call it last in the transaction that moves credits: account and ledger entry must be written,
+    and the row of the credits locked.
     """
     account = Account(tenant_id=tenant_id, merchant_id=merchant_id, channel=channel)
     for balances in await read_balances(db, [account], now):
@@ -245,7 +245,7 @@ _LOCK_CREDITS = text(
 async def limits_changed(
     db: WriteSession, *, tenant_id: int, merchant_id: int, now: datetime
 ) -> None:
-    """Raise and resolve what another allowance changes; the limits are written already."""
+    """Raise and resolve the alerts after a change of limits; the limits must be written."""
     await _lock_months(db, tenant_id, merchant_id, list(Channel), now)
     accounts = [
         Account(tenant_id=tenant_id, merchant_id=merchant_id, channel=channel)
@@ -256,7 +256,7 @@ async def limits_changed(
 
 
 async def align(db: WriteSession, account: Account, now: datetime) -> bool:
-    """Raise and resolve whatever is to be; False if nothing was, for somebody else was faster."""
+    """Raise and resolve the alerts of an account; False if none had to change."""
     await _lock_months(db, account.tenant_id, account.merchant_id, [account.channel], now)
     await _lock_credits(db, account)
     all_balances = await read_balances(db, [account], now)
@@ -293,7 +293,7 @@ async def _lock_months(
 async def _align(
     db: WriteSession, balances: AccountBalances, about: ThresholdAlerts, now: datetime
 ) -> None:
-    """Raise and resolve alerts until the open ones are the wanted ones, within the held locks."""
+    """Raise and resolve alerts so that the wanted ones are open; the caller holds the locks."""
     if balances.past and about & USAGE:
         await _end_past(db, balances, now)
     await _raise(db, balances, (balances.wanted - balances.open) & about, now)
@@ -344,7 +344,7 @@ _END_PAST = text(
 
 
 async def _end_past(db: WriteSession, balances: AccountBalances, now: datetime) -> None:
-    """Resolve the warnings of earlier months, so that those of this one are new."""
+    """Resolve the alerts of earlier months, so that those of this month are new."""
     account = balances.account
     await db.execute(
         _END_PAST,

@@ -1,4 +1,4 @@
-"""Warning of messages of which nobody knows whether they went out."""
+"""Alert about messages whose delivery is unknown."""
 
 from datetime import datetime
 
@@ -14,9 +14,9 @@ from models.session import WriteSession
 async def warn_of_unknown(
     db: WriteSession, account: Account, *, public_id: int, now: datetime
 ) -> None:
-    """Count one more message that ended UNKNOWN without a provider that surely took it.
+    """Raise or count the alert for a message that ended UNKNOWN without a provider's acceptance.
 
-    `public_id` is that of the message: the tenant reads it.
+    `public_id` identifies the message in the text for the tenant.
     """
     await raise_alert(
         db,
@@ -42,9 +42,9 @@ _UNTAKEN = text(
 
 
 async def find_untaken(db: WriteSession, *, tenant_id: int, message_id: int) -> datetime | None:
-    """Return since when a message is UNKNOWN that no provider surely took; None if it is not.
+    """Return since when a message is UNKNOWN without a provider's acceptance; None if it is not.
 
-    Ask before it is corrected: then it has its usage record.
+    Call it before a correction, which writes the usage record that it checks for.
     """
     found: datetime | None = await db.scalar(
         _UNTAKEN, {"tenant_id": tenant_id, "message_id": message_id}
@@ -52,7 +52,7 @@ async def find_untaken(db: WriteSession, *, tenant_id: int, message_id: int) -> 
     return found
 
 
-# What the truth became known of counts no longer; with the last of them the warning ends.
+# A message whose outcome became known is no longer counted; the last one resolves the alert.
 _TOLD = text(
     """
     UPDATE alert
@@ -67,7 +67,7 @@ _TOLD = text(
 async def resolve_unknown(
     db: WriteSession, account: Account, *, since: datetime, now: datetime
 ) -> None:
-    """Take a message that was UNKNOWN `since` then out of the warning, if it is of this one."""
+    """Subtract a message that became UNKNOWN at `since` from the alert, if the alert counts it."""
     await db.execute(
         _TOLD,
         {

@@ -1,4 +1,4 @@
-"""What the watcher looks at, over all tenants: warnings to resolve, and those nobody raised."""
+"""Queries of the watcher over all tenants: alerts to resolve, and alerts that were missed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from models.rules.billing.periods import month_of
 from models.session import ReadSession, WriteSession
 
 Place = tuple[int, int]
-"""Tenant and merchant after which to go on; (0, 0) is the beginning."""
+"""Tenant and merchant to continue after; (0, 0) is the start."""
 
-# Whatever somebody else holds is left to the next turn, so that nobody waits for anybody.
+# Rows locked by others are skipped and left to the next turn, so that nothing waits.
 _RESOLVE_OLD = text(
     """
     WITH old AS (
@@ -33,7 +33,7 @@ _RESOLVE_OLD = text(
 
 
 async def resolve_old(db: WriteSession, *, now: datetime, most: int) -> None:
-    """Resolve what time resolves: usage of an earlier month, lost deliveries without another."""
+    """Resolve alerts by age: usage of an earlier month, unknown deliveries without another one."""
     await db.execute(
         _RESOLVE_OLD,
         {
@@ -59,7 +59,7 @@ _RECOVERED = text(
 
 
 async def find_recovering(db: ReadSession) -> Sequence[Account]:
-    """Return the accounts warned of credits that have some."""
+    """Return the accounts with an open credit alert and available credits."""
     return [
         Account(tenant_id=row.tenant_id, merchant_id=row.merchant_id, channel=Channel(row.channel))
         for row in await db.execute(_RECOVERED)
@@ -76,7 +76,7 @@ _FOLLOWING = text(
 
 
 async def find_following(db: ReadSession, after: Place, most: int) -> Sequence[Place]:
-    """Return the next merchants, tenant by tenant."""
+    """Return the next merchants, ordered by tenant and id."""
     tenant_id, merchant_id = after
     rows = await db.execute(
         _FOLLOWING, {"tenant_id": tenant_id, "merchant_id": merchant_id, "most": most}
@@ -86,14 +86,14 @@ async def find_following(db: ReadSession, after: Place, most: int) -> Sequence[P
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Health:
-    """How a provider served a tenant of late."""
+    """A provider's recent attempts for a tenant."""
 
     tenant_id: int
     provider: str
     attempts: int
-    """Whose outcome is known."""
+    """Attempts with a known outcome."""
     failed: int
-    """Not processed, or the answer was lost, whatever was found out later."""
+    """Not processed, or the answer was lost, even if it was reconciled later."""
     warned: bool
     """An alert is open."""
 
@@ -118,7 +118,7 @@ _HEALTH = text(
 
 
 async def read_health(db: ReadSession, since: datetime) -> Sequence[Health]:
-    """Return who failed a tenant since then, and who is warned of."""
+    """Return providers with failed attempts since then, or with an open alert."""
     return [
         Health(
             tenant_id=row.tenant_id,
@@ -132,7 +132,7 @@ async def read_health(db: ReadSession, since: datetime) -> Sequence[Health]:
 
 
 async def align_health(db: WriteSession, health: Health, now: datetime) -> bool:
-    """Raise or resolve the warning of a provider; False if it is as it should be."""
+    """Raise or resolve the alert about a provider; False if nothing had to change."""
     degraded = is_degraded(health.attempts, health.failed, known=health.warned)
     if degraded == health.warned:
         return False

@@ -1,10 +1,10 @@
-"""Which of a merchant's limits a channel's units count against, as part of any statement."""
+"""SQL that selects the monthly limit of a channel."""
 
 from typing import Final
 
 
 def limit_of(channel: str) -> str:
-    """Return the SQL of a merchant's monthly limit, of the channel that an SQL word names."""
+    """Return the SQL of a merchant's monthly limit; `channel` is the SQL of the channel."""
     return (
         f"CASE {channel} WHEN 'SMS' THEN sms_limit WHEN 'VOICE' THEN voice_minutes_limit"
         " ELSE email_limit END"
@@ -12,4 +12,4 @@ def limit_of(channel: str) -> str:
 
 
 LIMIT: Final = limit_of("CAST(:channel AS text)")
-"""The same of the channel that is a parameter."""
+"""The same, for the channel in the parameter `:channel`."""

@@ -1,4 +1,4 @@
-"""The rate cards that may price a message, as part of whatever statement asks for its price."""
+"""SQL that selects the rate cards that may price a message."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,14 +25,15 @@ CARDS: Final = """
     ) card
 """
 """SQL to join to a row `wanted` (tenant_id, channel, provider, country, accepted_at, now): of each
-line that fits, the version in force at acceptance and the first that came into force since."""
+matching line, the version in force at acceptance and the first one in force since then.
+"""
 
 AS_JSON: Final = """
     json_agg(json_build_array(card.tenant_id, card.provider, card.country, card.valid_from,
                               CAST(card.unit_cost AS text), CAST(card.carrier_fee AS text),
                               card.markup_basis_points, CAST(card.markup_flat AS text)))
 """
-"""SQL of their list, to be read by `read_cards`; exact, so amounts travel as text."""
+"""SQL of their list as JSON, for `read_cards`; amounts are text, to stay exact."""
 
 
 def read_cards(found: Sequence[Sequence[Any]] | None) -> tuple[Card, ...]:

@@ -1,4 +1,4 @@
-"""Closing the days of a tenant: which are due, what holds one open, and the row that closes it."""
+"""Closes the days of a tenant: due days, reasons that keep one open, and the row that closes it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ SINCE: Final = """
     SELECT CAST(created_at AT TIME ZONE 'UTC' AS date) - 1 AS day
       FROM tenant WHERE id = :tenant_id
 """
-"""SQL of the first day a tenant may use: the one before it was made. A clock that is slow by less
-than a day claims no message of it before that; what one that is slower claims is closed when it is
-found."""
+"""SQL of the first day a tenant can use: the day before its creation, to allow for a clock that is
+up to a day slow. An earlier day written by a slower clock is closed when it is found.
+"""
 
 
 def unsettled(first: str, last: str) -> str:
-    """Return the SQL of messages that hold days open, from the first to the last.
+    """Return the SQL of messages that keep the days from first to last open.
 
-    They have not ended, and a provider took them on that day, or may have. An attempt that it
-    surely did not take holds no day: its message waits again. Read by `ix_message_tried`; a message
-    is accepted before it is tried, but clocks may differ.
+    They are not terminal, and a provider accepted them on such a day, or may have. An attempt that
+    was certainly not accepted keeps no day open: its message waits again. The query uses
+    `ix_message_tried`; a message is accepted before its attempts, but clocks may differ.
     """
     return f"""
         SELECT 1 FROM message m
@@ -41,7 +41,7 @@ def unsettled(first: str, last: str) -> str:
 
 
 def _held(day: str) -> str:
-    """Return the SQL of what holds a day open."""
+    """Return the SQL of the reason that keeps a day open."""
     return f"""
         CASE WHEN EXISTS ({unsettled(day, day)}) THEN 'UNSETTLED'
              ELSE COALESCE({", ".join(f"({_gap(day, gap)})" for gap in (*UnpricedReason, None))})
@@ -50,7 +50,7 @@ def _held(day: str) -> str:
 
 
 def _gap(day: str, gap: UnpricedReason | None) -> str:
-    """Return the SQL of a word for a gap, if a record of the day has it; one probe of an index."""
+    """Return the SQL of a gap's name, if a record of the day has it; one index probe."""
     told, which = ("PROVISIONAL", "IS NULL") if gap is None else (gap, f"= '{gap}'")
     return f"""
         SELECT '{told}' FROM usage_record record
@@ -61,8 +61,8 @@ def _gap(day: str, gap: UnpricedReason | None) -> str:
 
 _HELD: Final = text(f"SELECT {_held('CAST(:day AS date)')}")
 
-# Empty days get their row as well: so nobody ever has to decide without a lock whether an empty
-# day may still be written to.
+# Empty days get a row too, so that no code has to decide without a lock whether an empty day may
+# still be written to.
 _DUE: Final = text(
     f"""
     WITH since AS ({SINCE}), days AS (
@@ -92,7 +92,7 @@ _CLOSE: Final = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueDay:
-    """A day that is over and not closed; `held` is UNSETTLED, or the gap in a price, or None."""
+    """A past day that is not closed; `held` is UNSETTLED, a reason for a missing price, or None."""
 
     day: date
     held: str | None
@@ -104,19 +104,19 @@ async def find_tenants(db: ReadSession, *, after: int, most: int) -> Sequence[in
 
 
 async def find_due(db: ReadSession, *, tenant_id: int, last: date) -> Sequence[DueDay]:
-    """Return every day of a tenant up to the last that is not closed, oldest first.
+    """Return every day of a tenant up to `last` that is not closed, the oldest first.
 
-    Those since the tenant was made, and earlier ones that were used all the same.
+    These are the days since the tenant's creation, and earlier days with usage.
     """
     rows = await db.execute(_DUE, {"tenant_id": tenant_id, "last": last})
     return [DueDay(day=row.day, held=row.held) for row in rows]
 
 
 async def close_day(db: WriteSession, *, tenant_id: int, day: date, now: datetime) -> str | None:
-    """Close a day, or return what holds it open. Twice is once.
+    """Close a day, or return why it stays open. Idempotent.
 
-    Whoever writes to a day holds its lock shared, so with the lock alone everything written to it
-    is committed and seen, and whoever comes later sees that it is closed.
+    Writers to a day hold its lock shared. With the exclusive lock everything written to the day is
+    committed and visible, and later writers see that it is closed.
     """
     await wait_briefly(db)
     await lock_day(db, tenant_id=tenant_id, day=day, alone=True)

@@ -1,6 +1,6 @@
-"""A provider's invoice beside our own records: what only one of them has, and what differs.
+"""Compares a provider's invoice with our usage records.
 
-The invoice is copied into a table that ends with the transaction, so its size is Postgres' worry.
+The invoice is copied into a temporary table, so that its size does not matter to this process.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -16,7 +16,7 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceLine:
-    """What a provider bills for a message, by its own id or our reference. `cost` is in USD."""
+    """A provider's charge for a message, by its own id or our reference. `cost` is in USD."""
 
     id: str
     units: int
@@ -26,7 +26,7 @@ class InvoiceLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoiced:
-    """What was copied: how many lines, and the days they tell."""
+    """Number of copied lines, and the range of their days."""
 
     lines: int
     first: date | None
@@ -35,7 +35,7 @@ class Invoiced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Whose records an invoice is compared with: of these days, and of one provider or all."""
+    """The records an invoice is compared with: of these days, of one provider or all."""
 
     tenant_id: int
     provider: str | None
@@ -45,15 +45,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One message on which the two sides disagree. `id` is the invoice's, empty if it has none."""
+    """A message with a difference. `id` is the invoice's, empty if it has none."""
 
     kind: Literal["not invoiced", "unknown to us", "differs"]
     message: int | None
-    """The public id of the message."""
+    """Public id of the message."""
     id: str
     day: date | None
     units: int | None
-    """Ours, None if we know nothing of it."""
+    """Our units; None if the message is unknown to us."""
     cost: Decimal | None
     invoiced_units: int | None
     invoiced_cost: Decimal | None
@@ -61,7 +61,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """What both sides add up to."""
+    """Totals of both sides."""
 
     invoiced: int
     """Messages, not lines."""
@@ -84,8 +84,8 @@ _INVOICE: Final = text(
     """
 )
 
-# A provider counts days by its own clock, and ours is that of the attempt: so ids are looked for in
-# a week more on either side. Our reference finds its message whatever its day is.
+# The provider's days may differ from ours, which are those of the attempt: so ids are searched in a
+# week more on either side. Our reference matches its message on any day.
 _KNOWN: Final = text(
     """
     CREATE TEMPORARY TABLE known ON COMMIT DROP AS
@@ -146,7 +146,7 @@ _COMPARED: Final = text(
     """
 )
 
-# What cost nothing, such as a call nobody answered, need not be on an invoice.
+# A message without cost, such as an unanswered call, may be missing on an invoice.
 _DIFFERENCES: Final = text(
     """
     SELECT * FROM (
@@ -175,7 +175,7 @@ _SUMS: Final = text(
 
 
 async def copy_invoice(db: WriteSession, lines: Iterable[InvoiceLine]) -> Invoiced:
-    """Copy an invoice to where the other statements of this transaction find it."""
+    """Copy an invoice into the temporary tables of this transaction."""
     await db.execute(_LINES)
     connection = await (await db.connection()).get_raw_connection()
     driver = connection.driver_connection
@@ -202,7 +202,7 @@ class _Span:
 
 
 async def compare(db: WriteSession, scope: Scope) -> Sums:
-    """Put the copied invoice and our records side by side, and return what each adds up to."""
+    """Compare the copied invoice with our records; return the totals of each."""
     facts = {
         "tenant_id": scope.tenant_id,
         "provider": scope.provider,
@@ -225,7 +225,7 @@ async def compare(db: WriteSession, scope: Scope) -> Sums:
 async def differences(
     db: WriteSession, tenant_id: int, tolerance: Decimal
 ) -> AsyncIterator[Difference]:
-    """Yield every message on which both sides disagree, by kind, day and message."""
+    """Yield every message with a difference, ordered by kind, day and message."""
     async for row in await db.stream(
         _DIFFERENCES, {"tenant_id": tenant_id, "tolerance": tolerance}
     ):

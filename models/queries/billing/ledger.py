@@ -1,4 +1,4 @@
-"""Movements of units, as a caller reads them."""
+"""Queries of the API for ledger entries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from models.tables.ledger import LedgerEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundEntry:
-    """A movement, and the public id of the message or payment that caused it."""
+    """A ledger entry, and the public id of the message or payment that caused it."""
 
     entry: LedgerEntry
     message: int | None
@@ -28,9 +28,9 @@ async def list_entries(
     after: int | None,
     most: int,
 ) -> Sequence[FoundEntry]:
-    """Return the movements on a channel, the newest first; of one merchant by their index.
+    """Return the entries of a channel, the newest first; of one merchant by their index.
 
-    `after` is the id of the one to go on behind.
+    `after` is the last id of the previous page.
     """
     statement = visible_ledger(scope).where(col(LedgerEntry.channel) == channel)
     if after is not None:

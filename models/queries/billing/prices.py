@@ -1,4 +1,4 @@
-"""The price list: versions are added, never changed; an order asks for the one in force."""
+"""The price list: versions are added, never changed; a purchase uses the one in force."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,13 +14,13 @@ from models.rules.billing.prices import Offer
 from models.session import ReadSession, WriteSession
 
 EVERYBODY: Final = 0
-"""The tenant to whom the lines for every tenant belong."""
+"""Tenant id of the lines for every tenant."""
 
 _NEAREST: Final = 5
-"""Packs that a refusal names."""
+"""Number of packs that a refusal suggests."""
 
-# A tenant's own lines of a channel and number of units take the place of everybody's, in every
-# currency, also where they say that nothing is sold.
+# A tenant's own lines of a channel and number of units replace the general ones in every currency,
+# also if they say that nothing is sold.
 _IN_FORCE: Final = """
     own_and_general AS (
         SELECT DISTINCT ON (tenant_id, units, currency) tenant_id, units, currency, amount_cents
@@ -57,7 +57,7 @@ _NEAR = text(
 async def find_offers(
     db: ReadSession | WriteSession, *, tenant_id: int, channel: Channel, units: int
 ) -> list[Offer]:
-    """Return what a tenant may order so many units of a channel for, one offer per currency."""
+    """Return the offers of a tenant for this number of units, one per currency."""
     values = {"tenant_id": tenant_id, "channel": channel, "units": units}
     return [_offer(row) for row in await db.execute(_OFFERED, values)]
 
@@ -65,7 +65,7 @@ async def find_offers(
 async def find_near_offers(
     db: ReadSession | WriteSession, *, tenant_id: int, channel: Channel, units: int
 ) -> list[Offer]:
-    """Return a few offers of a channel, those first whose units are nearest."""
+    """Return a few offers of a channel, nearest in units first."""
     values = {"tenant_id": tenant_id, "channel": channel, "units": None}
     rows = await db.execute(_NEAR, {**values, "wanted": units, "most": _NEAREST})
     return [_offer(row) for row in rows]
@@ -79,7 +79,7 @@ _CUSTOM = text("SELECT custom_prices FROM tenant WHERE id = :tenant_id")
 
 
 async def has_custom_prices(db: ReadSession | WriteSession, tenant_id: int) -> bool:
-    """Say whether a tenant's own keys may order at any price."""
+    """Return whether a tenant's own keys may buy at any price."""
     return bool(await db.scalar(_CUSTOM, {"tenant_id": tenant_id}))
 
 
@@ -106,15 +106,15 @@ _ADD = text(
 
 
 async def lock_prices(db: WriteSession) -> datetime:
-    """Let nobody else change the price list until the transaction ends; return the time.
+    """Lock the price list against other changes until the transaction ends; return the time.
 
-    Orders do not wait: they see the list as it was before or as it is after.
+    Purchases do not wait: they read the list before or after the change.
     """
     return await lock_versions(db, _LOCK)
 
 
 async def add_prices(db: WriteSession, *, lines: Sequence[PriceLine], now: datetime) -> Imported:
-    """Add a version for every line that says something new; the caller holds the lock."""
+    """Add a version for every line that differs from the one in force; the lock must be held."""
     tenants = await _tenants(db, lines)
     refused = [
         BadLine(number=line.number, reason=f"names a tenant there is none of: {line.tenant}")

@@ -33,14 +33,14 @@ _ADD = text(
 
 
 async def lock_rates(db: WriteSession) -> datetime:
-    """Let nobody else change rate cards until the transaction ends; return the time."""
+    """Lock the rate cards against other changes until the transaction ends; return the time."""
     return await lock_versions(db, _LOCK)
 
 
 async def add_rates(
     db: WriteSession, *, tenant_id: int, lines: Sequence[RateLine], now: datetime
 ) -> Imported:
-    """Add a version for every line that says something new; the caller holds the lock."""
+    """Add a version for every line that differs from the one in force; the lock must be held."""
     return await add_versions(
         db,
         ((tenant_id, line) for line in lines),
@@ -79,5 +79,5 @@ _UNPRICED = text(
 
 
 async def tenants_with_gaps(db: ReadSession | WriteSession) -> list[int]:
-    """Return the tenants, of all, that have messages without a card."""
+    """Return the ids of all tenants with messages that no card covers."""
     return sorted(await db.scalars(_UNPRICED))

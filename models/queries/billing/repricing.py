@@ -1,7 +1,7 @@
-"""Pricing what is recorded already: the provider's own price came in, or a card that was missing.
+"""Reprices recorded messages after the provider's own price or a missing card arrives.
 
-What is PROVISIONAL is changed, and its day with it, while that day is open. What is FINAL, or of a
-closed day, stays as it is: the difference is posted to today.
+A PROVISIONAL record of an open day is changed together with its day. A FINAL record, or one of a
+closed day, is not changed: the difference is posted to today.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostedUsage:
-    """How a message's usage record stands."""
+    """State of a message's usage record."""
 
     provider: str
     cost_units: int
@@ -31,7 +31,7 @@ class PostedUsage:
 
     @property
     def awaited(self) -> bool:
-        """Whether the provider's own price is still to come."""
+        """Whether the provider's own price is still awaited."""
         return self.priced_by is PriceSource.VENDOR and self.gap is not None
 
 
@@ -50,17 +50,17 @@ def read_posted(found: Sequence[Any] | None) -> PostedUsage | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repriced:
-    """What a recorded message costs, as far as is known now."""
+    """Current price of a recorded message."""
 
     message_id: int
     provider: str
     units: int
-    """Those it costs money for."""
+    """Units that have a cost."""
     price: Price
 
 
-# What is booked of a message is its record and every correction of it. The record is locked before
-# it is looked at: who waited for `accept_card_prices` must see that it is FINAL.
+# The posted cost of a message is its record plus all corrections. The record is locked before it is
+# read: after a wait for `accept_card_prices` it must be seen as FINAL.
 _REPRICE = text(
     """
     WITH wanted AS (
@@ -141,12 +141,12 @@ _REPRICE = text(
 async def reprice(
     db: WriteSession, *, tenant_id: int, wanted: Sequence[Repriced], now: datetime
 ) -> None:
-    """Book what messages cost, less what is booked of them already: twice is once.
+    """Post what messages cost, minus what is already posted. Idempotent.
 
     The caller holds the locks of the messages, and of the days of their records and of today.
 
     Raises:
-        DayIsClosed: this process's clock is slow; tried again, it passes.
+        DayIsClosed: the clock of this process is slow; a retry succeeds.
     """
     prices = [one.price for one in wanted]
     too_late = await db.scalar(
@@ -170,7 +170,7 @@ async def reprice(
         raise DayIsClosed
 
 
-# Kinds that no card covers yet are passed over, or their records would be looked at for ever.
+# Kinds that no card covers yet are skipped, so that their records are not read each time.
 MISSING = text(
     f"""
     SELECT found.message_id
@@ -203,7 +203,7 @@ _DAYS = text(
     """
 )
 
-# A statement of its own: it must see what was committed while the locks were waited for.
+# A separate statement, so that it sees what was committed while the locks were waited for.
 _PRICEABLE = text(
     f"""
     SELECT r.message_id, r.provider, r.cost_units, r.priced_by, r.gap, m.accepted_at,
@@ -225,14 +225,14 @@ _PRICEABLE = text(
 async def price_what_is_missing(
     db: WriteSession, *, tenant_id: int, now: datetime, most: int = 500
 ) -> int:
-    """Price messages that had no card and are covered by one now, the oldest days first.
+    """Price messages that had no card and now have one, the oldest days first.
 
-    Returns how many were priced. Until that is 0 there may be more: call it again, each time in a
-    transaction of its own. Safe to run twice, or by two at once.
+    Returns how many were priced. Call it again, each time in a new transaction, until it returns 0.
+    Safe to run twice and concurrently.
 
     Raises:
-        DayIsClosed: this process's clock is slow; tried again, it passes.
-        OperationalError: somebody holds a message for longer than is waited.
+        DayIsClosed: the clock of this process is slow; a retry succeeds.
+        OperationalError: a message's lock was not available within the lock timeout.
     """
     await wait_briefly(db)
     found = await db.scalars(MISSING, {"tenant_id": tenant_id, "now": now, "most": most})
@@ -278,12 +278,13 @@ _ACCEPT = text(
 
 
 async def accept_card_prices(db: WriteSession, *, tenant_id: int, older_than: date) -> int:
-    """Let the card's figure hold for what its provider has not priced, of days before a day.
+    """Finalize records at the card's price if the provider has not priced them in time.
 
-    It is booked already, so no amount changes. Returns how many records became FINAL.
+    This applies to days before `older_than`. The card's price is already posted, so no amount
+    changes. Returns how many records became FINAL.
 
     Raises:
-        OperationalError: somebody holds a record for longer than is waited.
+        OperationalError: a record's lock was not available within the lock timeout.
     """
     await wait_briefly(db)
     done = await db.execute(_ACCEPT, {"tenant_id": tenant_id, "older_than": older_than})

@@ -1,4 +1,4 @@
-"""What lacks a price, by kind: found by skipping from kind to kind, however many records."""
+"""Finds the kinds of unpriced records by an index skip scan, independent of the record count."""
 
 from models.enums import UnpricedReason
 
@@ -6,7 +6,7 @@ from models.enums import UnpricedReason
 def unpriced_kinds(gap: UnpricedReason) -> str:
     """Return SQL of the kinds of a tenant's records with a gap: channel, provider, country.
 
-    Each turn reads one entry of `ix_usage_record_unpriced`, the first beyond the kind before it.
+    Each step reads one entry of `ix_usage_record_unpriced`, the first one after the previous kind.
     """
     return f"""
         WITH RECURSIVE kind AS (

@@ -1,4 +1,4 @@
-"""Upgrades as they are asked for and shown: found by key, by reference or by id, and written."""
+"""Queries of the API for upgrades: by key, by reference, by id; and their insertion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from models.tables.payment import Payment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundUpgrade:
-    """A payment, its merchant's name in the contract, and the credits available now."""
+    """A payment, its merchant's external id, and the credits available now."""
 
     payment: Payment
     merchant: str
@@ -29,7 +29,7 @@ class FoundUpgrade:
 async def list_upgrades(
     db: ReadSession, scope: CallerScope, *, after: int | None, most: int
 ) -> Sequence[FoundUpgrade]:
-    """Return upgrades, the newest first; `after` is the id of the payment to go on behind."""
+    """Return upgrades, the newest first; `after` is the last payment id of the previous page."""
     statement = visible_payments(scope).order_by(col(Payment.id).desc())
     if after is not None:
         statement = statement.where(col(Payment.id) < after)
@@ -40,16 +40,23 @@ async def list_upgrades(
 
 
 async def get_upgrade(db: WriteSession, scope: CallerScope, payment_id: int) -> FoundUpgrade:
-    """Return the upgrade of a payment that is known to be there."""
+    """Return the upgrade of an existing payment."""
     found = await _find(db, visible_payments(scope).where(col(Payment.id) == payment_id))
     assert found is not None
     return found
 
 
+async def find_by_public_id(
+    db: ReadSession, scope: CallerScope, public_id: int
+) -> FoundUpgrade | None:
+    """Return the upgrade that is shown by an id."""
+    return await _find(db, visible_payments(scope).where(col(Payment.public_id) == public_id))
+
+
 async def find_by_key(
     db: WriteSession, scope: CallerScope, *, key_scope: str, idempotency_key: str
 ) -> FoundUpgrade | None:
-    """Return the upgrade that was written under an Idempotency-Key."""
+    """Return the upgrade that was created under an Idempotency-Key; None if there is none."""
     statement = visible_payments(scope).where(
         col(Payment.operation) == UPGRADE,
         col(Payment.scope) == key_scope,
@@ -61,7 +68,7 @@ async def find_by_key(
 async def find_by_reference(
     db: WriteSession, scope: CallerScope, *, merchant_id: int, reference_id: str
 ) -> FoundUpgrade | None:
-    """Return a merchant's upgrade of a reference, unless it has failed."""
+    """Return a merchant's upgrade with a reference; None if there is none or it failed."""
     statement = visible_payments(scope).where(
         col(Payment.merchant_id) == merchant_id,
         col(Payment.reference_id) == reference_id,
@@ -72,7 +79,7 @@ async def find_by_reference(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUpgrade:
-    """An upgrade to be written; `terms` are the columns that say what is bought and how."""
+    """A new upgrade; `terms` are the columns of the purchase itself."""
 
     tenant_id: int
     merchant_id: int
@@ -86,9 +93,9 @@ class NewUpgrade:
 
 
 async def insert_upgrade(db: WriteSession, new: NewUpgrade) -> int | None:
-    """Write the payment and return its id.
+    """Insert the payment and return its id.
 
-    None if another with its reference was first, or the public id that it drew is taken.
+    None if a payment with its reference exists, or if the random public id is taken.
     """
     statement = (
         insert(Payment)
@@ -113,7 +120,9 @@ async def insert_upgrade(db: WriteSession, new: NewUpgrade) -> int | None:
     return payment_id
 
 
-async def _find(db: WriteSession, statement: Select[Payment, str, int]) -> FoundUpgrade | None:
+async def _find(
+    db: ReadSession | WriteSession, statement: Select[Payment, str, int]
+) -> FoundUpgrade | None:
     row = (await db.execute(statement)).one_or_none()
     if row is None:
         return None

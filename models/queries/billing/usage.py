@@ -1,4 +1,4 @@
-"""Reading usage: the totals of days, rounded once each, and what keeps them from being final."""
+"""Reads usage: daily totals, each rounded once, and the reasons why they are not final."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,28 +18,28 @@ from models.session import ReadSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What a range of days adds up to, every amount in whole cents.
+    """Totals of a range of days, every amount in whole cents.
 
-    `open_days` is None if every day of it is closed.
+    `open_days` is None if all of its days are closed.
     """
 
     sms: int
     emails: int
     aws_cost: Decimal
     provider_cost: Decimal
-    """Of all providers but AWS."""
+    """Of all providers except AWS."""
     markup: Decimal
     open_days: OpenDays | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayLine:
-    """One merchant's use of one channel on one day, every amount in whole cents."""
+    """One merchant's usage of one channel on one day, every amount in whole cents."""
 
     day: date
     merchant_id: int
     merchant: str
-    """Empty, and its id 0, for what belongs to the tenant itself."""
+    """Empty, with merchant_id 0, for the tenant's own usage."""
     channel: Channel
     messages: int
     units: int
@@ -53,8 +53,8 @@ class DayLine:
 def _cents(column: str) -> str:
     """Return the SQL of an amount with two decimals, rounded half to even.
 
-    Numeric `round` takes ties away from zero, so half of a tie is rounded and doubled, which is
-    even: 2.5 → 1.25 → 1 → 2, 3.5 → 1.75 → 2 → 4.
+    Postgres's numeric `round` rounds ties away from zero. So a tie is halved, rounded and doubled,
+    which gives an even number: 2.5 → 1.25 → 1 → 2, 3.5 → 1.75 → 2 → 4.
     """
     cents = f"({column} * 100)"
     return (
@@ -68,9 +68,9 @@ def _mine(column: str, one: bool) -> str:
 
 
 def _unpriced(gap: UnpricedReason, one: bool) -> str:
-    """Return the SQL of the kinds of records that lack a price in the range.
+    """Return the SQL of the kinds of unpriced records in the range.
 
-    Of one merchant every day is looked up by itself: what others lack on it is not read.
+    For one merchant each day is looked up separately, so that records of others are not read.
     """
     days = "wanted" if one else "(SELECT CAST(NULL AS date) AS day)"
     when = (
@@ -90,8 +90,8 @@ def _unpriced(gap: UnpricedReason, one: bool) -> str:
     """  # noqa: S608 - no input in it
 
 
-# One statement, so one snapshot: whoever finds every day closed finds, in the same moment, what
-# was written to it before. Days before the tenant was made count as closed if they are empty.
+# One statement, so one snapshot: if it finds every day closed, it also sees everything written to
+# them. Days before the tenant's creation count as closed if they are empty.
 def _totals(one: bool) -> TextClause:
     return text(
         f"""
@@ -157,7 +157,7 @@ def _lines(one: bool) -> TextClause:
 
 TOTALS: Final = {one: _totals(one) for one in (False, True)}
 _LINES: Final = {one: _lines(one) for one in (False, True)}
-"""By whether it is about one merchant: each is planned for what it asks."""
+"""By whether it is about one merchant, so that each has a query plan of its own."""
 
 
 async def total(
@@ -168,7 +168,7 @@ async def total(
     last: date,
     today: date,
 ) -> Totals:
-    """Add up the days of a range, of one merchant or of all and the tenant itself."""
+    """Sum the days of a range, of one merchant or of all merchants and the tenant itself."""
     row = (
         await db.execute(
             TOTALS[scope.merchant_id is not None],
@@ -216,7 +216,7 @@ async def read_lines(
     after: DayLine | None,
     most: int,
 ) -> Sequence[DayLine]:
-    """Return some lines of a range, by day, merchant and channel, after another line of it."""
+    """Return lines of a range by day, merchant and channel, after a given line."""
     rows = await db.execute(
         _LINES[scope.merchant_id is not None],
         {

@@ -1,8 +1,8 @@
-"""Days of usage: the lock under which one is written to or closed.
+"""Locks of usage days, for writing to a day or closing it.
 
-Whoever writes to a day holds its lock shared, whoever closes it holds it alone, and asks only then
-whether it is closed: so a day is written to before it is closed, or not at all. The lock comes
-after that of the message, and before month and credits. Of several days, the earliest first.
+Writers hold a day's lock shared. Closing holds it exclusively and checks only then whether the day
+may be closed; so a write either precedes the closing or fails. Lock order: after the message,
+before month and credits; of several days, the earliest first.
 """
 
 from datetime import date
@@ -14,10 +14,10 @@ from models.rules.system.failures import TransientError
 from models.session import WriteSession
 
 KEY: Final = "hashint8(CAST(:tenant_id AS bigint)), day - DATE '2000-01-01'"
-"""SQL of the key of the lock of a row's `day`, for statements that take it on their way.
+"""SQL of the lock key of a row's `day`, for statements that lock it along the way.
 
-Such a statement sees what was committed before it began: only a later one may ask what is closed.
-Two tenants may share a lock (32 bits of hash); that costs time, never truth.
+Such a statement sees only what was committed before it began, so only a later statement may check
+what is closed. Two tenants may share a lock (32 bits of hash), which is correct but slower.
 """
 
 _DAY = "FROM (SELECT CAST(:day AS date) AS day) wanted"
@@ -27,18 +27,17 @@ _BRIEFLY = text("SET LOCAL lock_timeout = '1s'")
 
 
 async def lock_day(db: WriteSession, *, tenant_id: int, day: date, alone: bool) -> None:
-    """Keep a day from being closed until the transaction ends; `alone`, from being written to."""
+    """Lock a day until the transaction ends, shared against closing or `alone` against writing."""
     await db.execute(_ALONE if alone else _SHARED, {"tenant_id": tenant_id, "day": day})
 
 
 async def wait_briefly(db: WriteSession) -> None:
-    """Let this transaction wait a second for a lock, then fail with OperationalError.
+    """Set this transaction's lock timeout to a second; then it fails with OperationalError.
 
-    While it waits, whoever needs what it holds waits as well, and so does every other tenant's turn
-    behind it.
+    While it waits, others wait for its locks, and so do the remaining tenants of the batch.
     """
     await db.execute(_BRIEFLY)
 
 
 class DayIsClosed(TransientError):
-    """A day that has not ended is closed: clocks disagree. Tried again, it passes."""
+    """An unfinished day is closed, because clocks differ; a retry succeeds."""

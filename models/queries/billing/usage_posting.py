@@ -1,4 +1,4 @@
-"""How the end of a message, or its correction, is written to a day of usage."""
+"""Posts the end of a message, or its correction, to a day of usage."""
 
 from collections.abc import Collection
 from datetime import date, datetime
@@ -12,8 +12,8 @@ from models.rules.billing.pricing import billed_by_aws
 from models.rules.messages.settlement import End
 from models.session import WriteSession
 
-# What a provider took counts in the usage of its day, or of today if that day is closed; follows a
-# part `ended`.
+# An accepted message counts in the usage of its day, or of today if that day is closed. Must follow
+# a part named `ended`.
 USED: Final = """
     counted AS (
         SELECT CASE WHEN EXISTS (SELECT 1 FROM usage_closing
@@ -52,7 +52,7 @@ TOO_LATE: Final = """
 
 
 async def lock_days(db: WriteSession, message: LockedMessage, days: set[date]) -> None:
-    """Lock what may be written to and was not locked with the message: midnight has passed."""
+    """Lock the days that may be written to and were not locked with the message, after midnight."""
     for day in sorted(days - message.days):
         await lock_day(db, tenant_id=message.tenant_id, day=day, alone=False)
 
@@ -60,10 +60,10 @@ async def lock_days(db: WriteSession, message: LockedMessage, days: set[date]) -
 def usage_of(
     message: LockedMessage, end: End, now: datetime, price_reporters: Collection[str]
 ) -> dict[str, Any]:
-    """Return what the usage record says of an end; without a provider there is none.
+    """Return the values of the usage record for an end; without a provider there is no record.
 
-    Who was asked for the truth until nobody hoped for it is not waited for: the card's figure
-    holds.
+    If the outcome stayed unknown until the horizon, the provider's price is not awaited: the card's
+    price is used.
     """
     provider = end.provider or ""
     awaited = provider in price_reporters and end.status is not MessageStatus.UNKNOWN

@@ -1,4 +1,4 @@
-"""Prices and rate cards are kept in versions: a version is added, never changed."""
+"""Versions of prices and rate cards, which are added and never changed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,21 +15,21 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of the lines of a file."""
+    """Result of importing a file."""
 
     added: int
     unchanged: int
-    """Lines that say what is in force already: nothing was added for them."""
+    """Lines equal to the version in force, for which nothing was added."""
     refused: Sequence[BadLine]
     """If there are any, the transaction must be rolled back."""
 
 
-# Who waited for the lock gets the time after the wait, so that no version is older than another.
+# The time is read after the lock is acquired, so that versions are ordered by time.
 _NOW: Final = text("SELECT clock_timestamp()")
 
 
 async def lock_versions(db: WriteSession, lock: TextClause) -> datetime:
-    """Let nobody else change the table that a statement locks; return the time."""
+    """Lock a table against other changes by the given statement; return the time."""
     await db.execute(lock)
     now: datetime = (await db.execute(_NOW)).scalar_one()
     return now
@@ -44,13 +44,13 @@ async def add_versions(
     says: Sequence[str],
     now: datetime,
 ) -> Imported:
-    """Add a version for every line that says something new; the caller holds the lock.
+    """Add a version for every line that differs from the one in force; the lock must be held.
 
     Args:
-        lines: each with the tenant whose version it is.
-        find: selects the version that is in force at `valid_from`.
+        lines: pairs of tenant id and line.
+        find: selects the version in force at `valid_from`.
         add: inserts a version.
-        says: names of the columns that two versions may differ in.
+        says: names of the columns in which versions may differ.
     """
     added = unchanged = 0
     refused = []

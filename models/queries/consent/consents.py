@@ -1,4 +1,4 @@
-"""Consent in the database: the lock that makes "opted-out is never sent" true."""
+"""Consent records, and the lock that prevents a send after a committed opt-out."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ from models.tables.consent import Consent, ConsentChange
 CONTACT_LOCK: Final = """
     hashtextextended(concat_ws(chr(31), 'consent', CAST(:tenant_id AS bigint), merchant_id, channel,
                                contact_key), 0)"""
-"""SQL of the id of a contact's advisory lock, also for a statement that takes it on its way."""
+"""SQL of the id of a contact's advisory lock, also for use inside another statement."""
 
 _CONTACT = """
     FROM (SELECT CAST(:merchant_id AS bigint) AS merchant_id, CAST(:channel AS text) AS channel,
@@ -38,11 +38,11 @@ async def lock_contact(
     *,
     shared: bool,
 ) -> None:
-    """Hold what a contact said to a merchant still until the transaction ends.
+    """Lock a contact's consent to messages of a merchant until the transaction ends.
 
-    Whoever changes consent takes it exclusively, whoever commits an attempt takes it shared: so an
-    attempt is committed either before an opt-out or not at all, while sends do not wait for each
-    other. Two contacts may share a lock (64 bits of hash); that costs time, never truth.
+    A change of consent takes the lock exclusively, committing an attempt takes it shared. So an
+    attempt is committed either before an opt-out or not at all, and sends do not wait for each
+    other. Two contacts may share a lock (64 bits of hash), which is correct but slower.
     """
     await db.execute(
         _SHARED if shared else _ALONE,
@@ -88,9 +88,9 @@ async def write_consent(
     source: str,
     now: datetime,
 ) -> None:
-    """Keep what a contact said and make it the last word; the caller holds its lock alone.
+    """Write a change of consent and make it current; the caller holds the exclusive lock.
 
-    The contact is kept as it was last given.
+    The contact is stored in the form in which it was given last.
     """
     await db.execute(
         _SAY,
@@ -119,7 +119,7 @@ _SAID = text(
 async def find_consent(
     db: WriteSession, *, tenant_id: int, merchant_id: int, channel: Channel, contact_key: str
 ) -> ConsentStatus | None:
-    """Return what a contact last said to a merchant; None if it never said anything."""
+    """Return a contact's current consent; None if there is none."""
     said = await db.scalar(
         _SAID,
         {
@@ -150,9 +150,9 @@ _ADDRESS = text(
 async def find_address(
     db: WriteSession, *, tenant_id: int, merchant_id: int, contact_key: str
 ) -> str:
-    """Return the address behind a contact key, as a merchant knows it; empty if it does not.
+    """Return the address of a contact key, as a merchant knows it; empty if it does not.
 
-    For whoever only holds a key: an unsubscribe link names no address.
+    It is used where only the key is known: an unsubscribe link contains no address.
     """
     values = {"tenant_id": tenant_id, "merchant_id": merchant_id, "contact_key": contact_key}
     return str(await db.scalar(_ADDRESS, values))
@@ -168,10 +168,10 @@ async def list_consents(
     after: int | None,
     most: int,
 ) -> Sequence[tuple[Consent, str]]:
-    """Return consent records, each with its merchant's name in the contract.
+    """Return consent records, each with its merchant's external id.
 
-    The contact that was recorded last comes first; None narrows nothing, and `after` is the number
-    of the record to go on behind.
+    The contact that was recorded last comes first. None means any; `after` is the number of the
+    last record of the previous page.
     """
     statement = visible_consents(scope).order_by(col(Consent.number).desc())
     if channel is not None:
@@ -194,9 +194,9 @@ async def list_changes(
     after: int | None,
     most: int,
 ) -> Sequence[ConsentChange]:
-    """Return everything a contact said on a channel, the last first.
+    """Return the changes of a contact's consent on a channel, the newest first.
 
-    `after` is the id of the change to go on behind.
+    `after` is the id of the last change of the previous page.
     """
     statement = (
         visible_consent_changes(scope)

@@ -1,4 +1,4 @@
-"""Inbound texts: whose number it is, who wrote from it, what was said and answered."""
+"""Queries for inbound texts: storage, addressed merchants, and answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,36 +7,15 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, text
 
-from models.enums import ConsentStatus, DeliveryMode, InboundKind, SuppressionReason
+from models.enums import ConsentStatus, InboundKind, SuppressionReason
 from models.queries.tenants.visibility import CallerScope
 from models.rules.messages.operations import ANSWER_INBOUND
-from models.rules.senders.sender_choice import SANDBOX
 from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownNumber:
-    """A number of ours, of one merchant or (None) of the tenant's shared pool."""
-
-    tenant_id: int
-    merchant_id: int | None
-    provider: str | None
-    """The registry it was bought at; None: an operator added it."""
-    delivery_mode: DeliveryMode
-
-    def is_received_by(self, provider: str) -> bool:
-        """Say whether a provider may pass on what is sent to it.
-
-        A tenant in LIVE mode hears nothing from the simulator.
-        """
-        return self.provider in (None, provider) and (
-            provider != SANDBOX or self.delivery_mode is DeliveryMode.SIMULATOR
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NewInbound:
-    """One text to one of our numbers."""
+    """One text to a number of a tenant."""
 
     tenant_id: int
     merchant_id: int | None
@@ -53,46 +32,24 @@ class NewInbound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressee:
-    """A merchant a text may be meant for, and how the sender stands with it."""
+    """A merchant that a text may be addressed to, and the sender's consent and suppressions."""
 
     merchant_id: int
     external_id: str
     display_name: str
     help_text: str | None
+    support_contact: str | None
     consent: ConsentStatus | None
     source: str | None
     suppressions: frozenset[SuppressionReason]
 
 
-# Of all tenants: a webhook knows nothing but the number, and a number belongs to one tenant only.
-_NUMBER = text(
-    """
-    SELECT number.tenant_id, number.merchant_id, number.provider, tenant.delivery_mode
-      FROM sender_number number JOIN tenant ON tenant.id = number.tenant_id
-     WHERE number.number = :number
-    """
-)
-
-
-async def find_number(db: ReadSession | WriteSession, number: str) -> KnownNumber | None:
-    """Return whose number it is; None if it is none of ours."""
-    row = (await db.execute(_NUMBER, {"number": number})).one_or_none()
-    if row is None:
-        return None
-    return KnownNumber(
-        tenant_id=row.tenant_id,
-        merchant_id=row.merchant_id,
-        provider=row.provider,
-        delivery_mode=DeliveryMode(row.delivery_mode),
-    )
-
-
 async def lock_conversation(
     db: WriteSession, tenant_id: int, number: str, contact_key: str
 ) -> None:
-    """Take the texts of one contact to one number one after the other.
+    """Serialize the texts of one contact to one number until the transaction ends.
 
-    Always taken before the locks on what the contact said (`lock_contact`).
+    Lock order: before the locks of the contact's consent (`lock_contact`).
     """
     name = f"inbound\x1f{tenant_id}\x1f{number}\x1f{contact_key}"
     await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
@@ -116,13 +73,13 @@ class Writers:
     """The merchants with a message from a number to a contact."""
 
     sent: Sequence[int]
-    """Those of which an attempt is committed, the last first."""
+    """Those with a committed attempt, the latest first."""
     every: Sequence[int]
-    """And those whose message still waits."""
+    """All of them, including those whose message still waits."""
 
 
 async def find_writers(db: WriteSession, tenant_id: int, number: str, contact_key: str) -> Writers:
-    """Return who wrote, or is about to write, to a contact from a number; answers do not count."""
+    """Return the merchants with messages from a number to a contact; answers do not count."""
     rows = (
         await db.execute(
             _WRITERS,
@@ -154,7 +111,7 @@ _STORE = text(
 
 
 async def store(db: WriteSession, inbound: NewInbound) -> bool:
-    """Store a text once; False if its event was stored before."""
+    """Store a text once; False if its event was already stored."""
     values = {name: getattr(inbound, name) for name in NewInbound.__slots__}
     return await db.scalar(_STORE, values) is not None
 
@@ -162,7 +119,7 @@ async def store(db: WriteSession, inbound: NewInbound) -> bool:
 _ADDRESSEES = text(
     """
     SELECT merchant.id, merchant.external_id, merchant.display_name, merchant.help_text,
-           c.status, c.source,
+           merchant.support_contact, c.status, c.source,
            (SELECT array_agg(s.reason) FROM suppression s
              WHERE s.tenant_id = merchant.tenant_id AND s.merchant_id = merchant.id
                AND s.channel = 'SMS' AND s.contact_key = :contact) AS suppressions
@@ -177,7 +134,7 @@ _ADDRESSEES = text(
 async def find_addressees(
     db: WriteSession, tenant_id: int, merchants: Sequence[int], contact_key: str
 ) -> dict[int, Addressee]:
-    """Return merchants by id; to change anything, the contact's locks must be held."""
+    """Return merchants by id; to change consent, the caller must hold the contact's locks."""
     rows = await db.execute(
         _ADDRESSEES, {"tenant_id": tenant_id, "merchants": list(merchants), "contact": contact_key}
     )
@@ -190,6 +147,7 @@ def _addressee(row: Row[Any]) -> Addressee:
         external_id=row.external_id,
         display_name=row.display_name,
         help_text=row.help_text,
+        support_contact=row.support_contact,
         consent=None if row.status is None else ConsentStatus(row.status),
         source=row.source,
         suppressions=frozenset(SuppressionReason(word) for word in row.suppressions or ()),
@@ -208,7 +166,7 @@ _OVERTAKEN = text(
 async def opted_out_since(
     db: WriteSession, tenant_id: int, number: str, contact_key: str, sent_at: datetime
 ) -> bool:
-    """Say whether the contact texted an opt-out after a moment, by the provider's clock."""
+    """Return whether the contact texted an opt-out after a time, by the provider's clock."""
     values = {"tenant_id": tenant_id, "number": number, "contact": contact_key, "sent_at": sent_at}
     return bool(await db.scalar(_OVERTAKEN, values))
 
@@ -225,7 +183,7 @@ _ANSWERS = text(
 async def count_answers(
     db: WriteSession, tenant_id: int, number: str, contact_key: str, since: datetime
 ) -> int:
-    """Return how many answers a contact was given from a number since a moment."""
+    """Return how many answers a contact got from a number since a time."""
     values = {
         "tenant_id": tenant_id,
         "number": number,
@@ -238,7 +196,7 @@ async def count_answers(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredInbound:
-    """A text as it was stored."""
+    """A stored text."""
 
     public_id: int
     merchant: str | None
@@ -275,7 +233,7 @@ async def list_inbound(
     before: int | None,
     most: int,
 ) -> Sequence[StoredInbound]:
-    """Return texts, the newest first; None narrows nothing."""
+    """Return texts, the newest first; None means any."""
     values = {
         "tenant_id": scope.tenant_id,
         "merchant_id": scope.merchant_id,

@@ -1,4 +1,4 @@
-"""What decides whether somebody may send to a contact."""
+"""Reads the facts that decide whether a merchant may send to contacts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from models.enums import Channel, ConsentStatus, DeliveryMode
+from models.queries.senders.candidates import OWN_CANDIDATES, POOL_CANDIDATES
 from models.rules.senders.sender_choice import SANDBOX, OwnNumber, Senders, choose
 from models.session import ReadSession, WriteSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendPolicy:
-    """A merchant, as far as sending to some contacts goes."""
+    """Facts about a merchant and the contacts of one send."""
 
     merchant_id: int
     merchant_public_id: int
@@ -22,21 +23,21 @@ class SendPolicy:
     timezone: str
     marketing_from: time | None
     marketing_until: time | None
+    marketing_timezones: Sequence[str]
     consent: ConsentStatus | None
-    """Of all contacts together: OPT_OUT if one said so, OPT_IN if each did."""
+    """Of all contacts together: OPT_OUT if one opted out, OPT_IN if all opted in."""
     suppressed: bool
     sender: str | None
-    """Of SMS and calls: the number to send from, if there is one that may be used."""
+    """For SMS and calls: the number to send from; None if none may be used."""
     unregistered: bool = False
-    """If there is none: the merchant has numbers of its own, but none may be used yet."""
+    """The merchant has numbers of its own, but none may be used yet."""
 
 
 # A merchant's own numbers are those that exist in its tenant's mode:
 # `models.rules.senders.sender_choice.exists`.
-_POLICY = text(
-    """
+_SEND_POLICY = """
     SELECT merchant.id, merchant.public_id, merchant.active, merchant.timezone,
-           merchant.marketing_from, merchant.marketing_until,
+           merchant.marketing_from, merchant.marketing_until, merchant.marketing_timezones,
            (SELECT array_agg(status) FROM consent
              WHERE consent.tenant_id = merchant.tenant_id AND consent.merchant_id = merchant.id
                AND consent.channel = :channel
@@ -45,33 +46,25 @@ _POLICY = text(
                     WHERE s.tenant_id = merchant.tenant_id AND s.merchant_id = merchant.id
                       AND s.channel = :channel
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
-           tenant.delivery_mode, own.numbers, own.registered,
+           tenant.delivery_mode, heard.last, own.numbers, own.registered,
            CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
-                (SELECT array_agg(number) FROM sender_number
-                  WHERE sender_number.tenant_id = merchant.tenant_id
-                    AND sender_number.merchant_id IS NULL
-                    AND sender_number.provider IS NULL) END AS pool,
-           (SELECT sender FROM message
-             WHERE message.tenant_id = merchant.tenant_id AND message.merchant_id = merchant.id
-               AND message.contact_key = CAST(:first AS varchar)
-               AND message.channel IN ('SMS', 'VOICE')
-             ORDER BY message.id DESC LIMIT 1) AS last
+                {pool} END AS pool
       FROM merchant
       JOIN tenant ON tenant.id = merchant.tenant_id
       LEFT JOIN LATERAL (
+            SELECT sender AS last FROM message
+             WHERE message.tenant_id = merchant.tenant_id AND message.merchant_id = merchant.id
+               AND message.contact_key = CAST(:first AS varchar)
+               AND message.channel IN ('SMS', 'VOICE')
+             ORDER BY message.id DESC LIMIT 1) AS heard ON TRUE
+      LEFT JOIN LATERAL (
             SELECT array_agg(number) AS numbers,
                    array_agg(number) FILTER (WHERE registered_at IS NOT NULL) AS registered
-              FROM sender_number
-             WHERE sender_number.tenant_id = merchant.tenant_id
-               AND sender_number.merchant_id = merchant.id
-               AND sender_number.claimed_at IS NULL
-               AND (sender_number.provider IS NULL
-                    OR (sender_number.provider = :sandbox)
-                       = (tenant.delivery_mode = 'SIMULATOR'))) AS own
+              FROM {own} AS candidate) AS own
              ON CAST(:channel AS varchar) <> 'EMAIL'
      WHERE merchant.tenant_id = :tenant_id AND merchant.external_id = :merchant
     """
-)
+POLICY = text(_SEND_POLICY.format(own=OWN_CANDIDATES, pool=POOL_CANDIDATES))
 
 
 async def find_policy(
@@ -82,10 +75,10 @@ async def find_policy(
     channel: Channel,
     contact_keys: Sequence[str],
 ) -> SendPolicy | None:
-    """Return what decides about a send; None if the tenant has no such merchant."""
+    """Return the facts that decide about a send; None if the tenant has no such merchant."""
     row = (
         await db.execute(
-            _POLICY,
+            POLICY,
             {
                 "tenant_id": tenant_id,
                 "merchant": merchant,
@@ -106,6 +99,7 @@ async def find_policy(
         timezone=row.timezone,
         marketing_from=row.marketing_from,
         marketing_until=row.marketing_until,
+        marketing_timezones=row.marketing_timezones or (),
         consent=together(row.consents or (), len(contact_keys)),
         suppressed=row.suppressed,
         sender=choose(
@@ -140,7 +134,7 @@ _SUPPRESSED = text(
 async def suppressed_anywhere(
     db: ReadSession, *, tenant_id: int, channel: Channel, contact_keys: Sequence[str]
 ) -> bool:
-    """Say whether a contact is suppressed for anybody of the tenant."""
+    """Return whether a contact is suppressed for any merchant of the tenant."""
     found = await db.scalar(
         _SUPPRESSED, {"tenant_id": tenant_id, "channel": channel, "keys": list(contact_keys)}
     )
@@ -158,13 +152,13 @@ _ADDRESS = text(
 
 
 async def find_address(db: ReadSession, *, tenant_id: int, wanted: str | None) -> str | None:
-    """Return the tenant's address that is wanted, or its first; None if it has none such."""
+    """Return the wanted sender address of the tenant, or its first; None if it has none."""
     found: str | None = await db.scalar(_ADDRESS, {"tenant_id": tenant_id, "wanted": wanted})
     return found
 
 
 def together(consents: Sequence[str], contacts: int) -> ConsentStatus | None:
-    """Return what several contacts said as one: a single OPT_OUT outweighs everything."""
+    """Return the joint consent of several contacts; one OPT_OUT outweighs everything."""
     if ConsentStatus.OPT_OUT in consents:
         return ConsentStatus.OPT_OUT
     return ConsentStatus.OPT_IN if len(consents) == contacts else None

@@ -1,4 +1,4 @@
-"""Contacts that must not be written to again, and the history that proves why."""
+"""Suppressed contacts, and the history that documents why."""
 
 from datetime import datetime
 
@@ -39,9 +39,9 @@ async def suppress(
 ) -> None:
     """Suppress a contact for a merchant (0: the tenant itself), once, with its history.
 
-    Takes the contact's lock alone, as an opt-out does: no attempt is committed after it. An address
-    is suppressed for the tenant's own mail too, which locks it under merchant 0: after the
-    merchant's lock, everywhere.
+    It takes the contact's exclusive lock, as an opt-out does: no attempt is committed after it. An
+    e-mail address is suppressed for the tenant's own e-mail too, which is locked under merchant 0.
+    Lock order: the merchant's lock first, everywhere.
     """
     await lock_contact(db, tenant_id, merchant_id, channel, contact_key, shared=False)
     if channel is Channel.EMAIL and merchant_id != 0:
@@ -89,7 +89,7 @@ async def lift(
     source: str,
     now: datetime,
 ) -> None:
-    """Take suppressions of these kinds back; the caller holds the contact's lock alone."""
+    """Remove suppressions with these reasons; the caller holds the contact's exclusive lock."""
     await db.execute(
         _LIFT,
         {

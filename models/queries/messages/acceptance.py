@@ -1,4 +1,4 @@
-"""Accepting a send: what it is checked against, and the one statement that makes it so."""
+"""Accepts a send: look-up by key, and the one statement that inserts message, hold and entry."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,7 +17,7 @@ from models.session import ReadSession, WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSend:
-    """A send that was accepted under an Idempotency-Key."""
+    """A send that was already accepted under an Idempotency-Key."""
 
     send: SendStart
     fingerprint: str
@@ -27,7 +27,7 @@ class KnownSend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
-    """Everything an accepted send is written down with."""
+    """Values of a new message."""
 
     tenant_id: int
     merchant_id: int | None
@@ -46,7 +46,7 @@ class NewMessage:
     fingerprint: str
     units: int
     funded: bool = True
-    """False: nothing is held; it is only metered."""
+    """False: nothing is held; the message is only metered."""
     further_keys: Sequence[str] = ()
     """Contact keys of the recipients after the first, for direct e-mail."""
     month: str
@@ -58,10 +58,11 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedMessage:
-    """The message is written and its units are held."""
+    """The message is inserted and its units are held."""
 
     message_id: int
     public_id: int
+    tenant_public_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class KeyTaken:
     """Another request with the same Idempotency-Key was first."""
 
     written: bool
-    """Something was written before that was seen: the transaction must be rolled back."""
+    """Rows were written before this was detected: the transaction must be rolled back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ _KNOWN = text(
 
 
 async def find_known(db: ReadSession, send_key: SendKey) -> KnownSend | None:
-    """Return the send that was accepted under this key, if there is one."""
+    """Return the send that was accepted under this key; None if there is none."""
     row = (await db.execute(_KNOWN, asdict(send_key))).one_or_none()
     if row is None:
         return None
@@ -131,19 +132,22 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "sweep_at": ":sweep_at",
     "ready_at": ":due_at",
 }
-"""Every column that a new message has a value in, but for its hold, and the SQL of the value."""
+"""Columns of a new message, except for its hold, and the SQL of their values."""
+
+
+_TENANT: Final = "(SELECT public_id FROM tenant WHERE id = :tenant_id)"
 
 
 def _insert(*, held_allowance: str, held_credits: str) -> str:
-    """Return the INSERT of a message, up to what it selects from; the arguments are SQL."""
+    """Return the INSERT of a message up to its FROM clause; the arguments are SQL."""
     columns = {**_COLUMNS, "held_allowance": held_allowance, "held_credits": held_credits}
     return f"INSERT INTO message ({', '.join(columns)}) SELECT {', '.join(columns.values())}"
 
 
-# One statement, so one round trip. Rows are locked in the order every transaction here keeps:
-# month, credits, message. A key that is taken already leaves everything empty and locks nothing: a
-# storm of retries holds up nobody. A message that loses the race for its key leaves `accepted`
-# empty, one without funds leaves `funded` empty; then the caller rolls everything back.
+# One statement, so one round trip. Rows are locked in the common order: month, credits, message. A
+# key that is already taken leaves everything empty and locks nothing, so that many retries block
+# nothing. A message that loses the race for its key leaves `accepted` empty, one without funds
+# leaves `funded` empty; the caller then rolls back.
 _ACCEPT = text(
     f"""
     WITH taken AS (
@@ -185,6 +189,7 @@ _ACCEPT = text(
           FROM accepted, funded
     )
     SELECT (SELECT id FROM accepted) AS id, (SELECT public_id FROM accepted) AS public_id,
+           {_TENANT} AS tenant_public_id,
            (SELECT balance FROM funded) AS balance,
            EXISTS (SELECT 1 FROM taken) AS taken,
            (SELECT drawn FROM month) + (SELECT available FROM credit_account
@@ -200,7 +205,7 @@ _METER = text(
         ON CONFLICT (tenant_id, operation, scope, idempotency_key) DO NOTHING
         RETURNING id, public_id
     )
-    SELECT id, public_id FROM accepted
+    SELECT id, public_id, {_TENANT} AS tenant_public_id FROM accepted
     """  # noqa: S608 - every value is a parameter
 ).bindparams(bindparam("details", type_=JSONB), bindparam("attributes", type_=JSONB))
 
@@ -215,10 +220,10 @@ _FURTHER = text(
 
 
 async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | KeyTaken | NotFunded:
-    """Write a message together with its hold and its ledger entry, or say why not.
+    """Insert a message with its hold and its ledger entry, or return why not.
 
-    The hold draws on the allowance of the month first, then on credits; a message that is not
-    funded holds nothing. NotFunded, like a KeyTaken that has written, is to be rolled back.
+    The hold uses the allowance of the month first, then credits; a message that is not funded holds
+    nothing. After NotFunded, or KeyTaken with `written`, the caller must roll back.
     """
     if message.funded:
         row = (await db.execute(_ACCEPT, _values(message))).one()
@@ -236,7 +241,9 @@ async def accept(db: WriteSession, message: NewMessage) -> AcceptedMessage | Key
     if message.further_keys:
         further = {"contact_keys": list(message.further_keys), "message_id": row.id}
         await db.execute(_FURTHER, {"tenant_id": message.tenant_id, **further})
-    return AcceptedMessage(message_id=row.id, public_id=row.public_id)
+    return AcceptedMessage(
+        message_id=row.id, public_id=row.public_id, tenant_public_id=row.tenant_public_id
+    )
 
 
 def _values(message: NewMessage) -> dict[str, Any]:

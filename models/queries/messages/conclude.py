@@ -1,4 +1,4 @@
-"""Writes what came of a call to a provider into its attempt, once."""
+"""Writes the outcome of a call to a provider into its attempt, at most once."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,12 +9,11 @@ from models.enums import AttemptState, ErrorCode
 from models.rules.messages.delivery_events import storable_code, storable_id
 from models.session import WriteSession
 
-# A report on this very attempt outweighs any lost answer or absence; one that was committed while
-# the lock was waited for shows in the id that it gave the attempt.
-# The row is locked before it is read: who waited for another conclusion must see it, and a plain
-# select in this statement would still see the attempt as it was before the wait.
-# An id that belongs to another attempt proves nothing of this one. The provider's own answer
-# outweighs an id that was only reported.
+# A report about this attempt outweighs a lost answer or an absence. One that was committed while
+# the lock was waited for shows in the id that it gave the attempt. The row is locked before it is
+# read: after a wait for another conclusion this statement must see it, and a plain select would
+# still see the attempt as it was before the wait. An id that belongs to another attempt proves
+# nothing. The provider's own answer outweighs an id that was only reported.
 _CONCLUDE = text(
     """
     WITH told AS (
@@ -79,12 +78,12 @@ _CONCLUDE = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concluded:
-    """How an attempt stands after its outcome was written."""
+    """State of an attempt after its outcome was written."""
 
     state: AttemptState
     reported: bool
     mismatch: bool
-    """The provider's id belongs to another attempt, or another one was reported of this."""
+    """The provider's id belongs to another attempt, or a report named another id."""
 
 
 async def conclude(
@@ -101,14 +100,14 @@ async def conclude(
     provider_code: str | None = None,
     report_wait_until: datetime | None = None,
 ) -> Concluded:
-    """Write what came of an attempt, once: an attempt that is no longer open keeps its word.
+    """Write an attempt's outcome, once: an attempt that is no longer open keeps its state.
 
-    Taken, it was taken when it was first reported on, which may be before its answer was lost.
-    Until `report_wait_until` its worker looks for the report by itself. With the provider's id of
-    another attempt nothing was taken: the attempt becomes AMBIGUOUS and keeps the id it had.
+    An accepted attempt counts as accepted at its first report, which may precede the loss of its
+    answer. Until `report_wait_until` the worker polls for the report itself. If the provider's id
+    belongs to another attempt, the attempt becomes AMBIGUOUS and keeps its id.
 
     Raises:
-        IntegrityError: at the same moment the id became another attempt's; nothing was written.
+        IntegrityError: another attempt got the id concurrently; nothing was written.
     """
     row = (
         await db.execute(

@@ -1,4 +1,4 @@
-"""Claiming a message for one call to a provider."""
+"""Locks, reads and claims a message for one call to a provider."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownAttempt:
-    """One earlier call for the same message."""
+    """An earlier attempt of the same message."""
 
     number: int
     provider: str
@@ -40,22 +40,22 @@ class KnownAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatchable:
-    """A message under its lock, with everything a dispatch needs to know."""
+    """A message under its lock, with the facts that a dispatch needs."""
 
     candidate: Candidate
     tenant_public_id: int
     public_id: int
     merchant_id: int
-    """0 for what belongs to the tenant itself."""
+    """Row id; 0 for the tenant's own messages."""
     channel: Channel
     type: MessageType
     delivery_mode: DeliveryMode
     attempts: tuple[KnownAttempt, ...]
     reported: bool
     pace: Pace | None
-    """None: its sender has no limit."""
+    """None if its sender has no limit."""
     contact_key: str
-    """Of the recipient, or the first of several."""
+    """Of the recipient, or of the first of several."""
     to: str = field(repr=False)
     sender: str = field(repr=False)
     body: str = field(repr=False)
@@ -64,13 +64,15 @@ class Dispatchable:
 
 _UNTAKEN = frozenset({AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptState.ABSENT})
 
-# The message first, then what its contact said: the outer part reads what the inner one has locked.
+# Lock order: the message, then its contact's consent; the outer part reads what the inner one
+# locked.
 _LOCK = text(
     f"""
     WITH held AS MATERIALIZED (
         SELECT COALESCE(merchant_id, 0) AS merchant_id, channel, contact_key
           FROM message
          WHERE tenant_id = :tenant_id AND id = :message_id
+           AND CAST(:public_id AS bigint) IN (0, public_id)
            FOR NO KEY UPDATE
     )
     SELECT held.*, pg_advisory_xact_lock_shared({CONTACT_LOCK}),
@@ -81,14 +83,15 @@ _LOCK = text(
     """  # noqa: S608 - every value is a parameter
 )
 
-# A statement of its own: it must see what was committed while the lock was waited for.
+# A separate statement, so that it sees what was committed while the lock was waited for.
 _READ = text(
     """
     SELECT m.status, m.completed_at IS NOT NULL AS completed, m.type, m.channel, m.due_at,
            m.expires_at, m.units, m.to_contact, m.sender, m.body, m.details, m.operation,
            m.public_id, tenant.public_id AS tenant_public_id,
            COALESCE(merchant.active, TRUE) AS active, merchant.timezone,
-           merchant.marketing_from, merchant.marketing_until, m.delivery_mode,
+           merchant.marketing_from, merchant.marketing_until, merchant.marketing_timezones,
+           m.delivery_mode,
            (SELECT array_agg(c.status) FROM consent c
              WHERE c.tenant_id = m.tenant_id AND c.merchant_id = m.merchant_id
                AND c.channel = m.channel
@@ -130,21 +133,24 @@ _READ = text(
 
 
 async def lock_for_dispatch(
-    db: WriteSession, *, tenant_id: int, message_id: int
+    db: WriteSession, *, tenant_id: int, message_id: int, public_id: int = 0
 ) -> Dispatchable | None:
     """Lock a message and read it; None if there is no such row.
 
-    Its contacts are locked as well, shared; an opt-out locks one alone. So either the attempt is
-    committed first, or the opt-out is seen here.
+    With a public id, a row that has another one counts as none: the workflow that asks was started
+    for another database.
+
+    Its contacts are locked too, shared; an opt-out takes the exclusive lock. So either the attempt
+    is committed first, or the opt-out is seen here.
     """
     ids = {"tenant_id": tenant_id, "message_id": message_id}
-    locked = (await db.execute(_LOCK, ids)).one_or_none()
+    locked = (await db.execute(_LOCK, {**ids, "public_id": public_id})).one_or_none()
     if locked is None:
         return None
     channel = Channel(locked.channel)
     keys = sorted({locked.contact_key, *locked.further_keys})
     for key in keys:
-        if key == locked.contact_key:  # locked with the message
+        if key == locked.contact_key:  # already locked by _LOCK
             continue
         await lock_contact(db, tenant_id, locked.merchant_id, channel, key, shared=True)
     read_since = time.monotonic()
@@ -183,7 +189,7 @@ async def lock_for_dispatch(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sender:
-    """What a message is sent from, if that may be used, and how it is paced."""
+    """A message's sender, whether it may be used, and its pacing."""
 
     address: str = field(repr=False)
     fits: bool
@@ -200,7 +206,7 @@ async def _find_sender(
     key: str,
     read_since: float,
 ) -> _Sender:
-    """Return a message's sender, or another one if its own may not be used any more."""
+    """Return the message's sender, or another one if its own may not be used any more."""
     tenant_id = ids["tenant_id"]
     fits = senders.fits(row, channel=channel, answer=row.operation == ANSWER_INBOUND)
     pace = pace_of(row, tenant_id=tenant_id, channel=channel, read_since=read_since)
@@ -227,9 +233,9 @@ async def _find_sender(
 
 
 def _may_move(row: Row[Any], attempts: Sequence[KnownAttempt]) -> bool:
-    """Say whether a message may be given another sender: surely nobody heard from its own.
+    """Return whether a message may get another sender: nothing was sent from its own.
 
-    The answer to a text comes from the number that was texted, or not at all.
+    An answer to a text is sent only from the number that received the text.
     """
     over = row.completed or row.told or row.operation == ANSWER_INBOUND
     untaken = all(attempt.state in _UNTAKEN for attempt in attempts)
@@ -247,6 +253,7 @@ def _candidate(
             merchant_zone=row.timezone,
             opens=row.marketing_from,
             closes=row.marketing_until,
+            named_zones=row.marketing_timezones or (),
         )
     return Candidate(
         status=MessageStatus(row.status),
@@ -291,7 +298,7 @@ _CLAIM = text(
 
 
 class NotClaimable(Exception):
-    """The status of a message allows no call to a provider: a bug, never business."""
+    """The message's status does not allow a call to a provider: a bug."""
 
 
 async def claim(
@@ -305,9 +312,9 @@ async def claim(
     deadline: datetime,
     grace: timedelta = timedelta(minutes=1),
 ) -> None:
-    """Write down that a provider is about to be called; the caller holds the message's lock.
+    """Write a REQUESTED attempt before the call; the caller holds the message's lock.
 
-    The sweeper leaves the message alone for the grace.
+    The sweeper ignores the message for `grace`.
 
     Raises:
         NotClaimable: a bug.

@@ -9,6 +9,7 @@ from models.rules.messages.identity import MessageIdentity, SendStart
 
 IDENTITY: Final = (
     "m.tenant_id, m.id AS message_id, m.public_id,"
+    " (SELECT public_id FROM tenant WHERE tenant.id = m.tenant_id) AS tenant_public_id,"
     " COALESCE(m.merchant_id, 0) AS merchant_id,"
     " m.operation, m.scope, m.idempotency_key"
 )
@@ -22,6 +23,7 @@ def identity_of(row: Row[Any]) -> MessageIdentity:
     """Return the identity in a row that has the columns of `IDENTITY`."""
     return MessageIdentity(
         tenant_id=row.tenant_id,
+        tenant_public_id=row.tenant_public_id,
         message_id=row.message_id,
         public_id=row.public_id,
         merchant_id=row.merchant_id,
@@ -35,6 +37,7 @@ def start_of(row: Row[Any]) -> SendStart:
     """Return what starts the workflow of the message in a row with the columns of `START`."""
     return SendStart(
         tenant_id=row.tenant_id,
+        tenant_public_id=row.tenant_public_id,
         message_id=row.message_id,
         public_id=row.public_id,
         merchant_id=row.merchant_id,

@@ -1,4 +1,4 @@
-"""Attempts whose worker looks for the report by itself, so that nobody signals its workflow."""
+"""Attempts whose worker polls for the report itself, so that reports do not signal the workflow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from models.session import ReadSession, WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitedAttempt:
-    """An attempt that was just taken, and whose report is looked for."""
+    """An accepted attempt whose report is polled for."""
 
     tenant_id: int
     message_id: int
@@ -31,7 +31,7 @@ _REPORTED = text(
 
 
 async def reported(db: ReadSession, waiting: Sequence[AwaitedAttempt]) -> list[AwaitedAttempt]:
-    """Return those of whose messages a last word is stored."""
+    """Return the attempts whose messages have a stored final report."""
     rows = await db.execute(
         _REPORTED,
         {
@@ -46,8 +46,8 @@ async def reported(db: ReadSession, waiting: Sequence[AwaitedAttempt]) -> list[A
     ]
 
 
-# Whoever stores a report holds the attempt's row shared until it commits: it is either seen by the
-# look after this, or it comes to a row that nobody attends any more, and signals.
+# Storing a report holds the attempt's row lock until it commits. So the report is either seen by
+# the query after this, or it finds the row no longer awaited and signals the workflow.
 _LEAVE = text(
     """
     UPDATE attempt SET report_wait_until = NULL
@@ -57,7 +57,7 @@ _LEAVE = text(
 
 
 async def leave(db: WriteSession, awaited_inline: AwaitedAttempt) -> bool:
-    """Stop attending an attempt; say whether a last word on its message is stored by now."""
+    """Stop awaiting an attempt inline; return whether its message has a stored final report."""
     await db.execute(
         _LEAVE,
         {

@@ -1,4 +1,4 @@
-"""What is reported of a message that has ended: corrected, priced anew, closed."""
+"""Applies reports about a message that has ended: correction, new price, closed receipts."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -47,12 +47,12 @@ async def apply_late_reports(
     *,
     price_reporters: Collection[str] = (),
 ) -> MessageStatus:
-    """Let reports about a message that has ended correct an UNKNOWN, once; return its status.
+    """Apply late reports, which may correct UNKNOWN once; return the message's status.
 
-    What they tell of its price, or of minutes nobody knew of, is booked as well.
+    Prices that they contain, and minutes that were unknown, are posted too.
 
     Raises:
-        DayIsClosed: this process's clock is slow; tried again, it passes.
+        DayIsClosed: the clock of this process is slow; a retry succeeds.
     """
     end = correction(message.facts, day_of(now))
     await lock_days(db, message, {day_of(now)})
@@ -89,7 +89,7 @@ async def apply_late_reports(
 async def _post_corrections(
     db: WriteSession, message: LockedMessage, end: End | None, now: datetime
 ) -> None:
-    """Price a message anew whose usage record is older than what is known of its cost."""
+    """Reprice a message whose usage record lacks what is now known of its cost."""
     booked = message.booked
     if booked is None:
         return
@@ -104,9 +104,9 @@ async def _post_corrections(
 
 
 async def close_receipts(db: WriteSession, message: LockedMessage, now: datetime) -> None:
-    """Mark the reports among the facts as read; whatever they could change is in the row.
+    """Mark the reports among the facts as applied.
 
-    One that was stored since then stays open: its effect is not.
+    A report that was stored since the facts were read stays open.
     """
     await db.execute(
         _APPLIED,

@@ -1,4 +1,4 @@
-"""What a send would be priced by and paid from, at this moment."""
+"""Reads the facts for the price and the funding of a send at this moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from models.session import ReadSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteFacts:
-    """What a quote is made of."""
+    """Facts that a quote is computed from."""
 
     cards: tuple[Card, ...]
-    """Of the provider that would be asked first; none if there is no such provider."""
+    """Of the provider that would be used first; empty if there is none."""
     available: int
-    """Units left of the month's allowance and of credits."""
+    """Remaining units of the month's allowance and of credits."""
 
 
 _FACTS = text(
@@ -64,7 +64,7 @@ async def read_quote_facts(
     carriers: Mapping[DeliveryMode, str],
     now: datetime,
 ) -> QuoteFacts:
-    """Return the facts; `carriers` is who is asked first on this channel, by delivery mode."""
+    """Return the facts; `carriers` is the first provider of this channel, by delivery mode."""
     row = (
         await db.execute(
             _FACTS,

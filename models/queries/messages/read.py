@@ -1,4 +1,4 @@
-"""Messages as a caller reads them, with their attempts, reports and prices."""
+"""Queries of the API for messages with their attempts, reports and prices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from models.tables.tenant import Tenant
 from models.tables.usage import UsageCorrection, UsageRecord
 
 _VOICE = literal_column(f"'{Channel.VOICE}'", String)
-"""Not a parameter, so that the indexes of calls, which are partial, fit whatever is planned."""
+"""A literal, not a parameter, so that the planner can always use the partial indexes of calls."""
 
 Found: TypeAlias = tuple[Message, str | None]
-"""A message, and its merchant's name in the contract."""
+"""A message and its merchant's external id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageCriteria:
-    """Which messages are looked for; None narrows nothing.
+    """Filter for messages; None means any.
 
-    `recipient_key` finds direct e-mail by any of its addresses, `contact_key` only by the first.
-    `since` and `before` bound the moment of acceptance.
+    `recipient_key` matches direct e-mail by any of its addresses, `contact_key` only by the first.
+    `since` and `before` limit the time of acceptance.
     """
 
     channel: Channel | None
@@ -42,7 +42,7 @@ class MessageCriteria:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallLabels:
-    """The labels of calls that are looked for; None narrows nothing."""
+    """Filter for the labels of calls; None means any."""
 
     tenant_id: str | None
     source_system: str | None
@@ -51,7 +51,7 @@ class CallLabels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What a message costs, by now, in US dollars."""
+    """Current price of a message, in US dollars."""
 
     provider_cost: Decimal
     carrier_fee: Decimal
@@ -62,7 +62,7 @@ class Price:
 async def find_message(
     db: ReadSession | WriteSession, scope: CallerScope, public_id: int
 ) -> Found | None:
-    """Return a message that the caller may see, by its public id."""
+    """Return a message in the caller's scope by its public id; None if there is none."""
     statement = visible_messages(scope).where(col(Message.public_id) == public_id)
     row = (await db.execute(statement)).one_or_none()
     return None if row is None else (row[0], row[1])
@@ -76,7 +76,7 @@ async def list_messages(
     after: int | None,
     most: int,
 ) -> Sequence[Found]:
-    """Return messages, the newest first; `after` is the id of the one to go on behind."""
+    """Return messages, the newest first; `after` is the last id of the previous page."""
     statement = _narrowed(visible_messages(scope), scope, wanted)
     return await _newest(db, statement, after, most)
 
@@ -89,7 +89,7 @@ async def list_calls(
     after: int | None,
     most: int,
 ) -> Sequence[Found]:
-    """Return calls with these labels, the newest first; `after` is the id to go on behind."""
+    """Return calls with these labels, the newest first; `after` is the previous page's last id."""
     statement = visible_messages(scope).where(col(Message.channel) == _VOICE)
     wanted = {
         call_label("tenantId"): labels.tenant_id,
@@ -105,7 +105,7 @@ async def list_calls(
 async def list_attempts(
     db: ReadSession, tenant_id: int, message_ids: Sequence[int]
 ) -> Sequence[Attempt]:
-    """Return the attempts of messages, of each in the order they were made."""
+    """Return the attempts of messages, ordered by number."""
     statement = (
         select(Attempt)
         .where(col(Attempt.tenant_id) == tenant_id, col(Attempt.message_id).in_(message_ids))
@@ -117,7 +117,7 @@ async def list_attempts(
 async def list_receipts(
     db: ReadSession, tenant_id: int, message_ids: Sequence[int]
 ) -> Sequence[Receipt]:
-    """Return what was reported of messages, in the order it was stored."""
+    """Return the reports about messages, in the order in which they were stored."""
     statement = (
         select(Receipt)
         .where(col(Receipt.tenant_id) == tenant_id, col(Receipt.message_id).in_(message_ids))
@@ -127,7 +127,7 @@ async def list_receipts(
 
 
 async def find_answered_attempt(db: ReadSession, tenant_id: int, message_id: int) -> Attempt | None:
-    """Return the attempt by which a call was answered: the one whose end was reported."""
+    """Return the attempt in which a call was answered: the one with a DELIVERED report."""
     statement = (
         select(Attempt)
         .join(
@@ -148,7 +148,7 @@ async def find_answered_attempt(db: ReadSession, tenant_id: int, message_id: int
 
 
 async def find_reference(db: ReadSession, attempt: Attempt) -> Reference:
-    """Return the reference under which a provider knows an attempt."""
+    """Return the reference of an attempt at its provider."""
     row = (
         await db.execute(
             select(col(Tenant.public_id), col(Message.public_id))
@@ -162,7 +162,7 @@ async def find_reference(db: ReadSession, attempt: Attempt) -> Reference:
 async def find_prices(
     db: ReadSession, tenant_id: int, message_ids: Sequence[int]
 ) -> dict[int, Price]:
-    """Return what messages cost: their usage records, and what was posted to them since."""
+    """Return the prices of messages: usage records plus later corrections."""
     rows = await db.execute(
         select(
             col(UsageRecord.message_id),
@@ -223,7 +223,7 @@ def _narrowed(
 
 def _reaches(scope: CallerScope, key: str) -> ColumnElement[bool]:
     """Match the messages to a contact; a direct e-mail by any of its addresses."""
-    # Two looks into two indexes; an OR of both would read every message of the tenant.
+    # Two index scans; an OR of both would read every message of the tenant.
     first = select(col(Message.id)).where(
         col(Message.tenant_id) == scope.tenant_id, col(Message.contact_key) == key
     )

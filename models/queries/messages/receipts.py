@@ -1,4 +1,4 @@
-"""What providers reported: stored once, found again until its effect is in the message."""
+"""Provider reports: stored once, and found again until they are applied to the message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -20,12 +20,12 @@ from models.session import ReadSession, WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptKey:
-    """The attempt that a reference names, by the keys of its row."""
+    """Row keys of the attempt that a reference names."""
 
     tenant_id: int
     message_id: int
     public_id: int
-    """Of the message."""
+    """Public id of the message."""
     number: int
 
 
@@ -41,7 +41,7 @@ _NAMED = text(
 async def find_named(db: ReadSession, reference: Reference) -> AttemptKey | None:
     """Return the attempt that a reference names; None if there is no such message.
 
-    Whether the message has an attempt of this number is known once a report is stored.
+    Whether the message has an attempt of this number is checked when a report is stored.
     """
     named = {"tenant": reference.tenant, "message": reference.message}
     row = (await db.execute(_NAMED, named)).one_or_none()
@@ -57,14 +57,14 @@ async def find_named(db: ReadSession, reference: Reference) -> AttemptKey | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewReceipt(DeliveryEvent):
-    """One report about one attempt."""
+    """A report about one attempt."""
 
     attempt: AttemptKey
     provider: str
 
     @classmethod
     def about(cls, attempt: AttemptKey, provider: str, told: DeliveryEvent) -> Self:
-        """Return what was told, as a receipt about an attempt."""
+        """Return a delivery event as a receipt about an attempt."""
         return cls(
             attempt=attempt,
             provider=provider,
@@ -74,22 +74,22 @@ class NewReceipt(DeliveryEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReceipt:
-    """How a report stands after it was stored, with what finds its workflow."""
+    """State of a report after it was stored, and the identity of its workflow."""
 
     fresh: bool
-    """It was not known before."""
+    """It was not stored before."""
     open: bool
     completed: bool
     awaited_inline: bool
-    """Whoever handed the message over looks for the report by itself."""
+    """The dispatch polls for the report itself."""
     message: MessageIdentity
 
 
-# The attempt is locked first, and what is compared is read under its lock: of two first reports
-# with different ids the second waits and finds the attempt with the id of the first. The lock lasts
-# until the report is committed: whoever stops attending the attempt sees the report.
-# News that is not the last word, about an attempt known to be accepted, is closed at once. What is
-# known already but for its price is opened again with it: some vendors know their price late.
+# The attempt is locked first, and compared under its lock: of two concurrent first reports with
+# different ids the second waits and sees the id of the first. The lock lasts until the report is
+# committed, so that ending an inline wait sees the report. A report that is not final, about an
+# attempt known to be accepted, is closed at once. A known report is opened again if only its price
+# is new: some vendors report the price late.
 _STORE = text(
     f"""
     WITH named AS (
@@ -165,14 +165,14 @@ _STORE = text(
 async def store(
     db: WriteSession, receipt: NewReceipt, keys: ContactKeys, now: datetime
 ) -> StoredReceipt | Mismatch:
-    """Store a report once, and suppress whom it tells us never to write to again.
+    """Store a report once, and suppress the recipient if the report says so.
 
-    A report that is not about a recipient and the provider's message of its attempt changes
-    nothing. An attempt without the provider's message id takes that of its first report.
+    A report that does not match a recipient and the provider's message id of its attempt changes
+    nothing. An attempt without a provider's message id gets that of its first report.
 
     Raises:
-        IntegrityError: at the same moment the id was told of another attempt; repeated in another
-            transaction, this is a mismatch.
+        IntegrityError: another attempt got the id concurrently; a retry in a new transaction
+            returns a mismatch.
     """
     key = receipt.recipient_key(keys)
     row = (
@@ -210,7 +210,7 @@ async def store(
             tenant_id=receipt.attempt.tenant_id,
             merchant_id=row.merchant_id,
             channel=Channel(row.channel),
-            # Without a name it is about the only recipient; of several it is a mismatch.
+            # Without a recipient it concerns the only one; with several it is a mismatch.
             contact_key=key or row.contact_key,
             contact=contact,
             reason=receipt.suppresses,
@@ -228,7 +228,7 @@ async def store(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskableAttempt:
-    """The attempt whose truth is asked for: the open one, else the last."""
+    """The attempt that the provider is asked about: the open one, else the last."""
 
     number: int
     provider: str
@@ -249,6 +249,7 @@ _ASKABLE = text(
       JOIN message m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
       JOIN tenant t ON t.id = a.tenant_id
      WHERE a.tenant_id = :tenant_id AND a.message_id = :message_id
+       AND CAST(:public_id AS bigint) IN (0, m.public_id)
      ORDER BY a.state IN ('REQUESTED', 'AMBIGUOUS') DESC, a.state = 'ACCEPTED' DESC, a.number DESC
      LIMIT 1
     """
@@ -256,12 +257,15 @@ _ASKABLE = text(
 
 
 async def find_askable(
-    db: ReadSession, *, tenant_id: int, message_id: int
+    db: ReadSession, *, tenant_id: int, message_id: int, public_id: int = 0
 ) -> AskableAttempt | None:
-    """Return the attempt a provider can be asked about; None if there was none."""
-    row = (
-        await db.execute(_ASKABLE, {"tenant_id": tenant_id, "message_id": message_id})
-    ).one_or_none()
+    """Return the attempt that the provider can be asked about; None if there is none.
+
+    With a public id, a row that has another one counts as none: the workflow that asks was started
+    for another database.
+    """
+    ids = {"tenant_id": tenant_id, "message_id": message_id, "public_id": public_id}
+    row = (await db.execute(_ASKABLE, ids)).one_or_none()
     if row is None:
         return None
     return AskableAttempt(
@@ -276,7 +280,7 @@ async def find_askable(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenReceipt:
-    """A message with a report whose effect is not in its row yet."""
+    """A message with a report that is not applied yet."""
 
     message: MessageIdentity
     completed: bool
@@ -284,7 +288,7 @@ class OpenReceipt:
     """How many of its reports were taken."""
 
 
-# What was looked after is looked after again the later, the longer it has waited.
+# The interval between sweeps grows with the waiting time.
 _OPEN = text(
     f"""
     WITH waiting AS (
@@ -309,10 +313,10 @@ _OPEN = text(
 async def take_open(
     db: WriteSession, *, now: datetime, grace: timedelta, most: int
 ) -> Sequence[OpenReceipt]:
-    """Return messages, of all tenants, whose reports wait longer than `grace` for their effect.
+    """Return messages of all tenants with reports that were not applied within `grace`.
 
     Args:
-        most: reports that are taken; a message may have several of them.
+        most: limit of reports, of which a message may have several.
     """
     rows = await db.execute(_OPEN, {"now": now, "grace": grace, "most": most})
     return [

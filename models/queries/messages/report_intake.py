@@ -1,4 +1,4 @@
-"""Takes a report in, in a transaction of its own, or counts and logs why it is not believed."""
+"""Stores a report in a transaction of its own, or counts and logs why it is rejected."""
 
 import logging
 from datetime import datetime
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 async def take_report(
     database: Database, receipt: NewReceipt, now: datetime
 ) -> StoredReceipt | Mismatch:
-    """Store one report, or say what of it does not belong to its attempt."""
+    """Store one report, or return why it does not match its attempt."""
     try:
         stored = await _store(database, receipt, now)
-    except IntegrityError:  # the id became another attempt's meanwhile: now that is seen
+    except IntegrityError:  # another attempt got the id concurrently; a retry sees it
         stored = await _store(database, receipt, now)
     if isinstance(stored, Mismatch):
         note_mismatch(receipt.provider, stored, receipt.attempt)
@@ -33,7 +33,7 @@ async def take_report(
 async def _store(
     database: Database, receipt: NewReceipt, now: datetime
 ) -> StoredReceipt | Mismatch:
-    # One that suppresses takes several statements, any other just one.
+    # A report that suppresses needs several statements, any other only one.
     alone = receipt.suppresses is None
     lock_scope = LockScope(receipt.attempt.tenant_id)
     async with database.statement(lock_scope) if alone else database.transaction(lock_scope) as db:
@@ -41,7 +41,7 @@ async def _store(
 
 
 def note_mismatch(provider: str, reason: Mismatch, about: AttemptKey | Reference) -> None:
-    """Count and log that a provider told of an attempt what does not belong to it."""
+    """Count and log a report that does not match its attempt."""
     REPORT_MISMATCHES.labels(provider, reason).inc()
     match about:
         case AttemptKey():

@@ -1,4 +1,4 @@
-"""The one door through which a message ends: status, ledger, usage and totals in one statement."""
+"""The only place where messages end: status, ledger, usage and totals in one statement."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -19,10 +19,10 @@ from models.rules.billing.periods import day_of, month_of
 from models.rules.messages.settlement import End
 from models.session import WriteSession
 
-# Each part reads from the one before it, so that rows are locked in one order: month, credits,
-# message, day. The message's row lock is held already, but the row is changed only once month and
-# credits are ours: a replayed acceptance that holds those waits at the unique index of its key for
-# whoever has changed that row, and would wait for ever if we then waited for it.
+# Each part reads from the previous one, so that rows are locked in one order: month, credits,
+# message, day. The message's row lock is already held, but the row is changed only after month and
+# credits are locked. Otherwise there is a deadlock: a replayed acceptance that holds month and
+# credits waits at the unique index of its key for the transaction that changed the message.
 _END = text(
     f"""
     WITH unsettled AS (
@@ -81,7 +81,7 @@ _END = text(
 
 
 class LedgerBroken(Exception):
-    """A message has nothing to settle with, or may not take this step: a bug, never business."""
+    """A message has nothing to settle with, or may not take this step: a bug."""
 
 
 async def end_message(
@@ -92,14 +92,15 @@ async def end_message(
     *,
     price_reporters: Collection[str] = (),
 ) -> bool:
-    """End a message; False if it had ended before, and then nothing moves. Twice is once.
+    """End a message; False if it had already ended, then nothing changes. Idempotent.
 
-    Captured units use up the allowance part of the hold first; the rest goes back to the pot, and
-    to the month, it came from. `price_reporters` are the providers whose own price is waited for.
+    Captured units use up the allowance part of the hold first. The rest returns to allowance and
+    credits, in the month of the hold. `price_reporters` are the providers whose own price is
+    awaited.
 
     Raises:
         LedgerBroken: a bug.
-        DayIsClosed: this process's clock is slow; tried again, it passes.
+        DayIsClosed: the clock of this process is slow; a retry succeeds.
     """
     if end.day is not None:
         await lock_days(db, message, {end.day, day_of(now)})
@@ -148,7 +149,7 @@ async def _warn(
     captured: tuple[int, int],
     now: datetime,
 ) -> None:
-    """Warn of what this end brought about; alerts are locked last."""
+    """Raise the alerts that this end causes; alerts are locked last."""
     of_allowance, of_credits = captured
     if row.used is not None and message.month == month_of(now):
         before = row.used - of_allowance
@@ -163,9 +164,10 @@ async def _warn(
 
 
 async def cancel_message(db: WriteSession, message: LockedMessage, now: datetime) -> bool:
-    """Cancel a message that still waits, releasing its hold; False if it no longer waits.
+    """Cancel a waiting message and release its hold; False if it no longer waits.
 
-    The caller holds its lock, as a dispatch does when it takes it to SENDING: one winner.
+    The caller holds its lock, as a dispatch does when it sets SENDING, so only one of them
+    succeeds.
     """
     if message.completed or message.facts.status not in WAITING:
         return False

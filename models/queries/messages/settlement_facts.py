@@ -1,4 +1,4 @@
-"""A message that is to be ended or corrected: locked, with its attempts, reports and prices."""
+"""Locks and reads a message that is to be ended or corrected: attempts, reports and prices."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,34 +20,34 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedMessage:
-    """A message under its row lock, with its hold and what the tables say of it at that moment."""
+    """A message under its row lock, with its hold and related rows."""
 
     tenant_id: int
     message_id: int
     public_id: int
     merchant_id: int
-    """0 for what belongs to the tenant itself."""
+    """Row id; 0 for the tenant's own messages."""
     funded: bool
     completed: bool
     month: str
     held_allowance: int
     held_credits: int
     upgrade: int | None
-    """Units of the merchant's last upgrade; None if it holds no credits, or none was bought."""
+    """Units of the merchant's last upgrade; None without held credits or without an upgrade."""
     accepted_at: datetime
     facts: Facts
     receipts: tuple[int, ...]
-    """Ids of the receipts among the facts: only these may be closed, later ones are still open."""
+    """Ids of the receipts among the facts: only these may be closed, later ones stay open."""
     country: str
     cards: tuple[Card, ...]
-    """Those that may price it, of every provider that was called for it."""
+    """Cards that may price it, of every provider with an attempt."""
     booked: PostedUsage | None
-    """Its usage record, if it has one."""
+    """Its usage record; None if it has none."""
     days: frozenset[date]
-    """Locked, so that none of them closes before this transaction ends."""
+    """Locked days, which cannot be closed before this transaction ends."""
 
     def price(self, provider: str, units: int, *, awaited: bool) -> Price:
-        """Return what units of it cost with a provider; `awaited` if that tells its price."""
+        """Return the price of units at a provider; `awaited` if the provider reports its price."""
         theirs = [card for card in self.cards if card.provider == provider]
         return price(
             units,
@@ -58,7 +58,7 @@ class LockedMessage:
 
     @property
     def account(self) -> Account:
-        """Whose units it holds."""
+        """Account of the held units."""
         return Account(
             tenant_id=self.tenant_id, merchant_id=self.merchant_id, channel=self.facts.channel
         )
@@ -81,12 +81,13 @@ _LOCK = text(
                          AND e.channel = message.channel AND e.kind = 'TOPUP'
                        ORDER BY e.id DESC LIMIT 1) END AS upgrade
       FROM message WHERE tenant_id = :tenant_id AND id = :message_id
+       AND CAST(:public_id AS bigint) IN (0, public_id)
        FOR NO KEY UPDATE
     """
 )
 
-# A statement of its own: it must see what was committed while the lock was waited for. On its way
-# it locks every day that may be written to, the earliest first.
+# A separate statement, so that it sees what was committed while the lock was waited for. It also
+# locks every day that may be written to, the earliest first.
 _FACTS = text(
     f"""
     SELECT (SELECT json_agg(json_build_array(number, provider, state, requested_at, provider_code)
@@ -125,14 +126,16 @@ _FACTS = text(
 
 
 async def lock_for_settlement(
-    db: WriteSession, *, tenant_id: int, message_id: int
+    db: WriteSession, *, tenant_id: int, message_id: int, public_id: int = 0
 ) -> LockedMessage | None:
     """Lock a message and read its settlement facts; None if there is no such row.
 
-    The days that its end may be written to are locked as well: none of them closes meanwhile.
+    With a public id, a row that has another one counts as none: the workflow that asks was started
+    for another database.
+    The days that its end may be written to are locked too, so that none is closed meanwhile.
     """
     ids = {"tenant_id": tenant_id, "message_id": message_id}
-    row = (await db.execute(_LOCK, ids)).one_or_none()
+    row = (await db.execute(_LOCK, {**ids, "public_id": public_id})).one_or_none()
     if row is None:
         return None
     channel = Channel(row.channel)

@@ -1,4 +1,4 @@
-"""The table of allowed status steps as a condition in SQL."""
+"""The table of allowed status steps as an SQL condition."""
 
 from collections.abc import Collection
 
@@ -7,10 +7,10 @@ from models.rules.messages.lifecycle import STEPS
 
 
 def may_step(current: Collection[MessageStatus], following: Collection[MessageStatus]) -> str:
-    """Return SQL that holds if the table lets a message go from its `status` to `:status`.
+    """Return SQL that is true if a message may go from its `status` to `:status`.
 
-    Only the statuses given are compared. Those with the same steps share a condition, because the
-    driver parses a statement of more than 4,096 bytes at each execution.
+    Only the given statuses are compared. Those with the same steps share a condition, because the
+    driver parses a statement of more than 4,096 bytes on each execution.
     """
     groups: dict[str, list[str]] = {}
     for status in sorted(current):

@@ -1,4 +1,4 @@
-"""Writing down what a message that has no attempt under way waits for."""
+"""Records what a message without a running attempt waits for."""
 
 from datetime import datetime
 from typing import Final
@@ -25,11 +25,11 @@ async def wait(
     ready_at: datetime,
     sweep_at: datetime,
 ) -> None:
-    """Note until when a message's workflow waits; the caller holds the message's lock.
+    """Record until when a message's workflow waits; the caller holds the message's lock.
 
     Args:
-        ready_at: when a worker is to look at it next; only then is it late.
-        sweep_at: the sweeper leaves it alone so long, its workflow runs.
+        ready_at: when a worker should process it next; after that it counts as late.
+        sweep_at: the sweeper ignores it until then, because its workflow is running.
     """
     ids = {"tenant_id": tenant_id, "message_id": message_id}
     await db.execute(_WAIT, {**ids, "ready_at": ready_at, "sweep_at": sweep_at})
@@ -40,6 +40,7 @@ _PUT_OFF: Final = text(
     WITH quiet AS (
         SELECT tenant_id, id FROM message
          WHERE tenant_id = :tenant_id AND id = :message_id
+           AND CAST(:public_id AS bigint) IN (0, public_id)
            AND completed_at IS NULL AND attempts = 0 AND ready_at IS NOT NULL
            FOR NO KEY UPDATE SKIP LOCKED
     )
@@ -53,17 +54,23 @@ _PUT_OFF: Final = text(
 
 
 async def postpone(
-    db: WriteSession, *, tenant_id: int, message_id: int, ready_at: datetime | None
+    db: WriteSession,
+    *,
+    tenant_id: int,
+    message_id: int,
+    ready_at: datetime | None,
+    public_id: int = 0,
 ) -> None:
-    """Note that a worker has looked at a message, so that the message is not late for now.
+    """Record that a worker has processed a message, so that it does not count as late.
 
-    A message with an attempt is left alone, and so is one that another transaction has locked. The
-    sweeper looks after it as before.
+    A message that has an attempt or is locked by another transaction is left unchanged. The sweeper
+    is not affected.
 
     Args:
-        ready_at: when a worker is to look at it next; None if none is.
+        ready_at: when a worker should process it next; None if none should.
+        public_id: a row that has another one is left unchanged; 0 matches every row.
     """
-    ids = {"tenant_id": tenant_id, "message_id": message_id}
+    ids = {"tenant_id": tenant_id, "message_id": message_id, "public_id": public_id}
     await db.execute(_PUT_OFF, {**ids, "ready_at": ready_at})
 
 

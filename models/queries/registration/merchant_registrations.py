@@ -1,4 +1,4 @@
-"""A merchant's brand, campaigns and numbers at one registry, as the API reads and writes them."""
+"""Queries of the API for a merchant's brand, campaigns and numbers at one registry."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ from models.tables.tenant import SenderNumber
 async def find_brand(
     db: AsyncSession, scope: RegistryScope, *, locked: bool = False
 ) -> Brand | None:
-    """Return the brand, if there is one."""
+    """Return the brand; None if there is none."""
     statement = visible_brands(scope)
     if locked:
         statement = statement.with_for_update()
@@ -43,7 +43,7 @@ async def find_brand(
 
 
 async def write_registration(db: WriteSession, row: Brand | Campaign) -> None:
-    """Write a brand or campaign that is new or was changed."""
+    """Write a new or changed brand or campaign."""
     db.add(row)
     await db.flush()
 
@@ -51,7 +51,7 @@ async def write_registration(db: WriteSession, row: Brand | Campaign) -> None:
 async def find_campaign(
     db: AsyncSession, scope: RegistryScope, public_id: int, *, locked: bool = False
 ) -> Campaign | None:
-    """Return a campaign by its public id."""
+    """Return a campaign by its public id; None if there is none."""
     statement = visible_campaigns(scope).where(col(Campaign.public_id) == public_id)
     if locked:
         statement = statement.with_for_update()
@@ -61,7 +61,7 @@ async def find_campaign(
 async def find_campaign_ids(
     db: AsyncSession, scope: RegistryScope, numbers: Sequence[MessagingNumber]
 ) -> dict[int, int]:
-    """Return the public ids of the campaigns of numbers, by the ids of their rows."""
+    """Return the public ids of the campaigns of numbers, by row id."""
     wanted = {number.campaign_id for number in numbers if number.campaign_id is not None}
     if not wanted:
         return {}
@@ -71,14 +71,14 @@ async def find_campaign_ids(
 
 
 async def has_campaign(db: AsyncSession, scope: RegistryScope) -> bool:
-    """Say whether there is any campaign."""
+    """Return whether there is any campaign."""
     return (await db.scalars(visible_campaigns(scope).limit(1))).first() is not None
 
 
 async def list_campaigns(
     db: ReadSession, scope: RegistryScope, *, after: int | None = None, most: int
 ) -> Sequence[Campaign]:
-    """Return campaigns, the newest first; `after` is the id of the one to go on behind."""
+    """Return campaigns, the newest first; `after` is the last id of the previous page."""
     statement = visible_campaigns(scope)
     if after is not None:
         statement = statement.where(col(Campaign.id) < after)
@@ -89,7 +89,7 @@ async def list_campaigns(
 async def find_campaign_states(
     db: ReadSession, scope: RegistryScope
 ) -> Sequence[RegistrationState]:
-    """Return each state that a campaign has."""
+    """Return the distinct states of the campaigns."""
     every = visible_campaigns(scope)
     states = await db.scalars(every.with_only_columns(col(Campaign.state)).distinct())
     return [RegistrationState(state) for state in states]
@@ -98,7 +98,7 @@ async def find_campaign_states(
 async def find_number(
     db: AsyncSession, scope: RegistryScope, public_id: int
 ) -> MessagingNumber | None:
-    """Return a purchase of a number by its public id."""
+    """Return a purchase of a number by its public id; None if there is none."""
     statement = visible_numbers(scope).where(col(MessagingNumber.public_id) == public_id)
     return (await db.scalars(statement)).one_or_none()
 
@@ -106,7 +106,7 @@ async def find_number(
 async def find_latest_purchase(
     db: AsyncSession, scope: RegistryScope, number: str, *, locked: bool
 ) -> MessagingNumber | None:
-    """Return the latest purchase of a number, which is given in E.164 form."""
+    """Return the latest purchase of a number in E.164 form; None if there is none."""
     statement = (
         visible_numbers(scope)
         .where(col(MessagingNumber.number) == number)
@@ -121,7 +121,7 @@ async def find_latest_purchase(
 async def has_assigned_number(
     db: AsyncSession, scope: RegistryScope, campaign_id: int | None
 ) -> bool:
-    """Say whether a campaign has a number, or is about to have or lose one."""
+    """Return whether a campaign has a number, or is being assigned or losing one."""
     held = visible_numbers(scope).where(
         col(MessagingNumber.campaign_id) == campaign_id,
         col(MessagingNumber.assignment).in_(HELD),
@@ -138,7 +138,7 @@ async def insert_number(
     sweep_at: datetime,
     now: datetime,
 ) -> MessagingNumber | None:
-    """Write the purchase of a number down; None if the number is being bought or had already."""
+    """Insert the purchase of a number; None if the number is already bought or being bought."""
     return await db.scalar(
         insert(MessagingNumber)
         .values(
@@ -163,7 +163,7 @@ async def insert_number(
 async def list_numbers(
     db: ReadSession, scope: RegistryScope, *, after: int | None, most: int
 ) -> Sequence[MessagingNumber]:
-    """Return purchases of numbers, the newest first; `after` is the id to go on behind."""
+    """Return purchases of numbers, the newest first; `after` is the previous page's last id."""
     statement = visible_numbers(scope)
     if after is not None:
         statement = statement.where(col(MessagingNumber.id) < after)
@@ -173,12 +173,12 @@ async def list_numbers(
 async def list_taken_numbers(
     db: ReadSession, scope: RegistryScope, *, most: int
 ) -> Sequence[MessagingNumber]:
-    """Return the numbers that the merchant has, or is buying, the newest first."""
+    """Return the numbers that the merchant has or is buying, the newest first."""
     return await _newest(db, _taken(scope), most)
 
 
 async def find_number_states(db: ReadSession, scope: RegistryScope) -> Sequence[NumberWords]:
-    """Return each kind of number that the merchant has, or is buying."""
+    """Return the distinct kinds of numbers that the merchant has or is buying."""
     words = (
         _taken(scope)
         .with_only_columns(
@@ -198,7 +198,7 @@ async def find_number_states(db: ReadSession, scope: RegistryScope) -> Sequence[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignedLimits:
-    """The assigned numbers, how many of them have a limit, and what the limits add up to."""
+    """Count of the assigned numbers, count of those with a limit, and the sum of the limits."""
 
     numbers: int
     limited: int
@@ -206,7 +206,7 @@ class AssignedLimits:
 
 
 async def sum_assigned_limits(db: ReadSession, scope: RegistryScope) -> AssignedLimits:
-    """Add up the limits in force of the assigned numbers: a campaign's are its share each."""
+    """Sum the limits of the assigned numbers; each has its share of its campaign's limit."""
     assigned = visible_numbers(scope).where(
         col(MessagingNumber.state) == NumberState.ACTIVE,
         col(MessagingNumber.assignment) == AssignmentState.ASSIGNED,

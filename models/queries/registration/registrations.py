@@ -1,4 +1,4 @@
-"""State changes of brands, campaigns and numbers, each under the lock of its row."""
+"""State changes of brands, campaigns and numbers, each under its row lock."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -12,10 +12,12 @@ from sqlmodel import col
 from models.enums import AlertSeverity, AlertType, Channel
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
 from models.queries.senders import number_claims
+from models.queries.senders.campaign_numbers import resume_numbers, stop_numbers
 from models.queries.senders.senders import pace_by_campaign
 from models.rules.registration.lifecycle import (
     NUMBER_ENDS,
     REGISTRATION_ENDS,
+    REVIEW_EVERY,
     RegistrationReference,
     may_assign,
     may_step,
@@ -47,7 +49,7 @@ _TABLES: Final[dict[RegistrationKind, type[Row]]] = {
 
 
 def kind_of(row: Row) -> RegistrationKind:
-    """Return which kind of row it is."""
+    """Return the kind of a row."""
     match row:
         case Brand():
             return RegistrationKind.BRAND
@@ -58,14 +60,16 @@ def kind_of(row: Row) -> RegistrationKind:
 
 
 def registry_operation_of(row: Row) -> RegistrationOperation | None:
-    """Return the operation that a row's state asks for."""
+    """Return the operation that follows from a row's state; None if there is none."""
     if isinstance(row, MessagingNumber):
         return operation_of_number(NumberState(row.state), assignment_of(row.assignment))
-    return operation_of_registration(kind_of(row), RegistrationState(row.state))
+    return operation_of_registration(
+        kind_of(row), RegistrationState(row.state), reviewed=row.review_since is not None
+    )
 
 
 async def get_reference(db: WriteSession, row: Row) -> RegistrationReference:
-    """Return the name under which the registry knows the row's operation."""
+    """Return the reference under which the registry knows the row's operation."""
     tenant = await db.get_one(Tenant, row.tenant_id)
     return RegistrationReference(
         kind=kind_of(row),
@@ -76,7 +80,7 @@ async def get_reference(db: WriteSession, row: Row) -> RegistrationReference:
 
 
 async def find_named(db: ReadSession, reference: RegistrationReference) -> Row | None:
-    """Return the row that a reference names, whichever operation of it is meant."""
+    """Return the row that a reference names, whatever its submission; None if there is none."""
     table = _TABLES[reference.kind]
     statement = (
         select(table)
@@ -87,20 +91,26 @@ async def find_named(db: ReadSession, reference: RegistrationReference) -> Row |
 
 
 async def lock_row(
-    db: WriteSession, *, kind: RegistrationKind, tenant_id: int, row_id: int
+    db: WriteSession, *, kind: RegistrationKind, tenant_id: int, row_id: int, public_id: int = 0
 ) -> Row | None:
-    """Return a row that nobody else changes until the transaction ends."""
+    """Lock and return a row; None if there is none.
+
+    With a public id, a row that has another one counts as none: the workflow that asks was started
+    for another database.
+    """
     table = _TABLES[kind]
     statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)
+    if public_id:
+        statement = statement.where(col(table.public_id) == public_id)
     return cast(Row | None, (await db.scalars(statement.with_for_update())).one_or_none())
 
 
 Snapshot: TypeAlias = tuple[object, ...]
-"""The state of a row before a call: if it differs afterwards, the row was changed meanwhile."""
+"""State of a row before a call; if it differs afterwards, the row was changed meanwhile."""
 
 
 def snapshot(row: Row) -> Snapshot:
-    """Return all that a call's outcome depends on or may change."""
+    """Return everything that a call's outcome depends on or may change."""
     return (
         registry_operation_of(row),
         row.submission,
@@ -113,14 +123,14 @@ def snapshot(row: Row) -> Snapshot:
 
 
 def state_of(row: Row, registry_operation: RegistrationOperation) -> str:
-    """Return the state an operation is about: that of the row, or of the number's assignment."""
+    """Return the state an operation changes: the row's, or that of the number's assignment."""
     if isinstance(row, MessagingNumber) and registry_operation is RegistrationOperation.ASSIGN:
         return row.assignment or ""
     return row.state
 
 
 async def find_facts(db: WriteSession, row: Row) -> RegistryRequestFacts:
-    """Return what the request of a row's operation needs, its parent's data included."""
+    """Return the data for the request of a row's operation, including its parent's."""
     parent: Brand | Campaign | None = None
     if isinstance(row, Campaign):
         parent = await db.get_one(Brand, (row.tenant_id, row.brand_id))
@@ -141,23 +151,26 @@ async def find_facts(db: WriteSession, row: Row) -> RegistryRequestFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
-    """The states a row is to get; None keeps the current one."""
+    """The new states of a row; None keeps the current one."""
 
     state: RegistrationState | NumberState | None = None
     assignment: AssignmentState | None = None
 
 
 def change_state(row: Row, change: StateChange, *, now: datetime, look_after: timedelta) -> bool:
-    """Change the states of a locked row if its rules allow all of them; tell whether they did.
+    """Change the states of a locked row if the rules allow all of them; return whether they did.
 
-    The only place that does so. An operation that begins gets its own reference and is swept
-    after `look_after`; a row whose operation ended is swept no more.
+    The only place that changes states. A new operation gets its own reference and is swept after
+    `look_after`. A row without an operation is not swept, except that an approved brand or campaign
+    is reviewed after `REVIEW_EVERY`.
     """
     if not _allowed(row, change):
         return False
     before = registry_operation_of(row)
     if change.state is not None:
         row.state = change.state
+        if not isinstance(row, MessagingNumber):
+            row.review_since = None
     if change.assignment is not None and isinstance(row, MessagingNumber):
         row.assignment = change.assignment
     registry_operation = registry_operation_of(row)
@@ -167,7 +180,10 @@ def change_state(row: Row, change: StateChange, *, now: datetime, look_after: ti
         row.reasons = []
     if registry_operation is not before:
         row.deadline = row.taken_at = row.lost_at = None
-        row.sweep_at = None if registry_operation is None else now + look_after
+        row.sweep_at = now + look_after
+    if registry_operation is None:
+        approved = row.state == RegistrationState.APPROVED
+        row.sweep_at = now + REVIEW_EVERY if approved else None
     return True
 
 
@@ -199,7 +215,7 @@ async def conclude(
     now: datetime,
     look_after: timedelta,
 ) -> bool:
-    """Store the registry's decision about a locked row's operation; tell whether it changed.
+    """Store the registry's decision about a locked row's operation; return whether it changed.
 
     A decision about an operation that the row no longer has changes nothing. Alerts are locked
     last.
@@ -209,16 +225,42 @@ async def conclude(
         return False
     if isinstance(row, MessagingNumber):
         moved = await _conclude_number(db, row, registry_operation, status, now, look_after)
+    elif row.state == RegistrationState.APPROVED and status is RegistryStatus.DONE:
+        _end_review(row, now)
+        return False
     else:
-        ended = StateChange(state=REGISTRATION_ENDS[status])
-        moved = change_state(row, ended, now=now, look_after=look_after)
-        if moved:
-            row.decided_at = now
+        moved = await _conclude_registration(db, row, status, now, look_after)
     if moved:
         row.reasons = [] if status is RegistryStatus.DONE else list(reasons)
         await db.flush()
         await _update_alert(db, row, registry_operation, status, now)
     return moved
+
+
+async def _conclude_registration(
+    db: WriteSession,
+    row: Brand | Campaign,
+    status: RegistryStatus,
+    now: datetime,
+    look_after: timedelta,
+) -> bool:
+    """Approve or reject a brand or campaign, and resume or stop its assigned numbers."""
+    ended = StateChange(state=REGISTRATION_ENDS[status])
+    if not change_state(row, ended, now=now, look_after=look_after):
+        return False
+    row.decided_at = now
+    await db.flush()
+    if status is RegistryStatus.DONE:
+        await resume_numbers(db, row, now=now)
+    else:
+        await stop_numbers(db, row)
+    return True
+
+
+def _end_review(row: Brand | Campaign, now: datetime) -> None:
+    """End a review that confirmed the approval; the next one is due after `REVIEW_EVERY`."""
+    row.review_since = row.deadline = row.taken_at = row.lost_at = None
+    row.sweep_at = now + REVIEW_EVERY
 
 
 _UNKNOWN: Final = {
@@ -229,9 +271,10 @@ _UNKNOWN: Final = {
 
 
 async def give_up(db: WriteSession, row: Row, *, now: datetime, look_after: timedelta) -> bool:
-    """Reject a locked row's operation that the registry lost; tell whether it changed.
+    """Reject a locked row's operation that the registry lost; return whether the row changed.
 
-    A brand or campaign may be corrected and submitted as a new one: there is nothing to amend.
+    A brand or campaign can be corrected and is then submitted as a new one, because the registry
+    has nothing to amend.
     """
     if not isinstance(row, MessagingNumber):
         row.vendor_id, row.vendor_state = None, {}
@@ -274,7 +317,7 @@ _SUBJECTS: Final = {
     RegistrationOperation.REGISTER_CAMPAIGN: "Campaign {id}",
     RegistrationOperation.ASSIGN: "The assignment of number {id}",
 }
-"""What a compliance alert is about; a failed purchase of a number raises none."""
+"""Subjects of compliance alerts; a failed purchase of a number raises none."""
 
 
 async def _update_alert(
@@ -284,7 +327,7 @@ async def _update_alert(
     status: RegistryStatus,
     now: datetime,
 ) -> None:
-    """Raise an alert on a rejection; an approval or a release of the number resolves it."""
+    """Raise an alert on a rejection; resolve it on an approval or a release of the number."""
     subject = f"{kind_of(row)}-{row.public_id}"
     if status is RegistryStatus.DONE:
         await resolve_alerts(
@@ -315,5 +358,5 @@ async def _update_alert(
 
 
 def assignment_of(word: str | None) -> AssignmentState | None:
-    """Read a stored assignment."""
+    """Return a stored assignment as an enum."""
     return None if word is None else AssignmentState(word)

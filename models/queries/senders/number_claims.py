@@ -1,6 +1,7 @@
-"""Whose a number is, from the moment it is asked for until it is given back.
+"""Ownership of a number, from the request to buy it until its release.
 
-`sender_number` has a number once, whatever tenant or registry: its key decides who gets to buy it.
+`sender_number` has a number at most once over all tenants and registries; its primary key decides
+who may buy it.
 """
 
 from datetime import datetime
@@ -25,9 +26,9 @@ async def claim_number(
     provider: str,
     now: datetime,
 ) -> bool:
-    """Keep a number for who is about to buy it; False if somebody has it, of whatever tenant.
+    """Claim a number before its purchase; False if it is already owned or claimed, by any tenant.
 
-    What is sent to it finds the merchant from now on; nothing is sent from it before it is bought.
+    Texts to it reach the merchant from then on; nothing is sent from it before it is bought.
     """
     return await insert_number(
         db,
@@ -41,7 +42,7 @@ async def claim_number(
 
 
 async def insert_number(db: WriteSession, **values: Any) -> bool:
-    """Write a row of `sender_number`, by column; False if the number has a row already."""
+    """Insert a row of `sender_number`; False if the number already has one."""
     inserted = await db.scalar(
         insert(SenderNumber)
         .values(values)
@@ -52,10 +53,10 @@ async def insert_number(db: WriteSession, **values: Any) -> bool:
 
 
 async def add_sender(db: WriteSession, row: MessagingNumber, *, now: datetime) -> None:
-    """Let the merchant send from the number that was claimed, now that it is bought.
+    """Turn a claim into a sender, after the purchase.
 
-    A number that somebody else has stays that other's: the claim is the merchant's, or there is
-    none.
+    A number that belongs to someone else is left unchanged: only the merchant's own claim is
+    updated.
     """
     await db.execute(
         insert(SenderNumber)
@@ -75,7 +76,7 @@ async def add_sender(db: WriteSession, row: MessagingNumber, *, now: datetime) -
 
 
 async def remove_sender(db: WriteSession, row: MessagingNumber, *, claimed: bool = False) -> None:
-    """Delete the sender: its next owner must not receive what is meant for the merchant.
+    """Delete the sender, so that texts for the merchant do not reach the number's next owner.
 
     The sender is locked before its queue, in the lock order of a send. With `claimed` it is deleted
     only if it was claimed and never bought.

@@ -1,4 +1,4 @@
-"""Changes the rate limits of a number while it sends."""
+"""Changes the rate limits of a number, also while it is sending."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from models.enums import Channel
 from models.rules.senders import pacing
 from models.session import WriteSession
 
-# The lock that reserving a slot takes. Of all tenants: a number belongs to one only.
+# The same lock as for reserving a slot. Over all tenants: a number belongs to one tenant.
 _LOCK = text(
     """
     SELECT tenant_id, id, segments_per_second, calls_per_second
@@ -43,7 +43,7 @@ _SET = {
 
 
 async def limit(db: WriteSession, number: str, rates: dict[Channel, Decimal | None]) -> bool:
-    """Set a number's limits, None for none; return whether there is such a number.
+    """Set a number's limits, None for no limit; return whether the number exists.
 
     The next free slot was computed with the old limit and is reset, except for slots that are
     granted and still ahead: the sender is free after the last of them. Idempotent: setting the same

@@ -1,4 +1,4 @@
-"""Numbers to send from, as operators add and list them."""
+"""Queries of operators' commands for sender numbers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from models.tables.tenant import SenderNumber
 async def list_sender_numbers(
     db: ReadSession | WriteSession, tenant_id: int
 ) -> Sequence[tuple[SenderNumber, str | None]]:
-    """Return a tenant's numbers, each with its merchant's name in the contract."""
+    """Return a tenant's numbers, each with its merchant's external id."""
     rows = await db.execute(
         select(SenderNumber, col(Merchant.external_id))
         .outerjoin(
@@ -41,7 +41,7 @@ async def add_sender_number(
     registered_at: datetime | None,
     now: datetime,
 ) -> bool:
-    """Give a number to a tenant, or to one merchant of it; False if it is somebody's already."""
+    """Add a number for a tenant, or for one of its merchants; False if it is already owned."""
     return await insert_number(
         db,
         number=number,

@@ -1,7 +1,7 @@
-"""Reserves slots of rate-limited senders and keeps the queue of the messages that wait for one.
+"""Reserves slots of rate-limited senders, and keeps the queue of messages that wait for one.
 
 Lock order: message, sender, queue entry. Deleting an entry needs no lock on the sender. Granting
-slots begins with the sender and needs no lock on a message.
+slots starts with the sender and needs no lock on a message.
 """
 
 import time
@@ -32,7 +32,7 @@ class SenderQueueKey:
     channel: Channel
 
     def ids(self) -> dict[str, Any]:
-        """Return the parameters that its SQL statements take."""
+        """Return the parameters of its SQL statements."""
         return {
             "tenant_id": self.tenant_id,
             "sender_id": self.sender_id,
@@ -42,7 +42,7 @@ class SenderQueueKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A reserved slot in `time.monotonic` seconds of this process, whatever its time of day."""
+    """A reserved slot in `time.monotonic` seconds of this process, not of its wall clock."""
 
     opens: float
     closes: float
@@ -58,8 +58,8 @@ class Slot:
 class Clock:
     """The database's time, and this process's monotonic times before and after it was read.
 
-    The database's clock is one for all workers, while theirs may differ. A worker that was stopped
-    while it read sees that in the difference.
+    All workers share the database's clock, while their own may differ. The difference of the
+    monotonic times shows whether the worker was stopped during the read.
     """
 
     now: datetime
@@ -77,7 +77,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """What pacing needs of a message: only if its sender has a limit or it is still queued."""
+    """Pacing data of a message; present only if its sender has a limit or it is still queued."""
 
     queue: SenderQueueKey
     units: int
@@ -88,10 +88,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """What a message does next, and its slot if it has one.
+    """The message's next action, and its slot if it has one.
 
-    `first`: no other message is queued, so the queue's workflow may not run. Repeated each time the
-    message is dispatched, because the signal of the first time may be lost.
+    `first`: no other message is queued, so the queue's workflow may not be running. It is repeated
+    on each dispatch, because the first signal may be lost.
     """
 
     action: SlotAction
@@ -113,7 +113,7 @@ _LOCK_SENDER = text(
     """
 )
 
-# A statement of its own: it must see what was committed while the lock was waited for.
+# A separate statement, so that it sees what was committed while the lock was waited for.
 _READ_STATE = text(
     """
     SELECT clock_timestamp() AS now,
@@ -178,7 +178,7 @@ async def reserve_slot(
     type: MessageType,
     priority: int,
 ) -> Reservation:
-    """Reserve a slot, use the one that was granted, or queue the message.
+    """Reserve a slot, use a granted one, or queue the message.
 
     The caller holds the message's lock, and calls the provider only if the action is CALL.
     """
@@ -211,7 +211,7 @@ async def reserve_slot(
 
 
 async def reserve_next_slot(db: WriteSession, pace: Pace) -> Slot:
-    """Reserve the next slot for a message that missed its own."""
+    """Reserve the next slot for a message that missed its slot."""
     sender, clock = await _lock_sender(db, pace.queue)
     free_at = sender.next_slot + pacing.gap(pace.units, sender.limit)
     await db.execute(_RESERVE, {**pace.queue.ids(), "free_at": free_at})
@@ -227,9 +227,10 @@ async def leave(db: WriteSession, pace: Pace | None, *, message_id: int) -> None
 async def _lock_sender(
     db: WriteSession, queue: SenderQueueKey, *, besides: int | None = None
 ) -> tuple[SenderState, Clock]:
-    """Lock a sender and read its state; `besides` is a message that does not count as queued.
+    """Lock a sender and read its state; the message `besides` does not count as queued.
 
-    Raises NoResultFound if the sender is gone; a message that is dispatched again gets another.
+    Raises NoResultFound if the sender was removed; the message gets another one on its next
+    dispatch.
     """
     locked = (await db.execute(_LOCK_SENDER, queue.ids())).one()
     before = time.monotonic()
@@ -291,10 +292,10 @@ _REMAINING = text(
 async def grant_slots(
     db: WriteSession, queue: SenderQueueKey
 ) -> tuple[Sequence[MessageIdentity], timedelta | None]:
-    """Grant the slots of the next half second; return to whom, and how long until the next turn.
+    """Grant the slots of the next half second; return the messages and the wait until the next.
 
-    The wait is None once no message is left, as for a sender that is gone. Slots that were not used
-    are granted again; entries of messages that have ended are deleted.
+    The wait is None once no message is left, or if the sender was removed. Unused slots are granted
+    again; entries of messages that have ended are deleted.
     """
     ids = queue.ids()
     try:
@@ -320,7 +321,8 @@ async def grant_slots(
     return [identity_of(row) for row in granted], wait
 
 
-# Steps from queue to queue by index, so that its cost grows with their number, not their length.
+# Skips from queue to queue by index, so its cost depends on the number of queues, not on their
+# length.
 _NONEMPTY_QUEUES = text(
     """
     WITH RECURSIVE queue AS (
@@ -341,7 +343,7 @@ _NONEMPTY_QUEUES = text(
 
 
 async def nonempty_queues(db: ReadSession) -> Sequence[SenderQueueKey]:
-    """Return every sender queue of all tenants that holds a message."""
+    """Return every nonempty sender queue of all tenants."""
     return [
         SenderQueueKey(
             tenant_id=row.tenant_id,
@@ -354,7 +356,7 @@ async def nonempty_queues(db: ReadSession) -> Sequence[SenderQueueKey]:
 
 
 def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel, read_since: float) -> Pace | None:
-    """Read how a message is paced from what a dispatch reads of it; None if it is not."""
+    """Return a message's pacing from the row that a dispatch reads; None if it is not paced."""
     if row.sender_id is None or (row.per_second is None and row.queued_at is None):
         return None
     entry = None
@@ -376,7 +378,7 @@ def pace_of(row: Row[Any], *, tenant_id: int, channel: Channel, read_since: floa
 def fresh_pace(
     queue: SenderQueueKey, per_second: Decimal | None, *, units: int, clock: Clock
 ) -> Pace | None:
-    """Return how a message is paced that was just given another sender; None if it is not."""
+    """Return the pacing of a message with a new sender; None if it is not paced."""
     if per_second is None:
         return None
     return Pace(

@@ -1,4 +1,4 @@
-"""A merchant's numbers as senders: choosing another one, and what a campaign lets one do."""
+"""A merchant's numbers as senders: choice of another one, and the throughput by campaign."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ from sqlmodel import col
 from models.enums import Channel, DeliveryMode
 from models.queries.consent import send_policy
 from models.queries.senders import number_limits
-from models.rules.registration.vocabulary import EntityType, UseCase
+from models.rules.registration.vocabulary import EntityType, RegistrationState, UseCase
 from models.rules.senders.campaign_throughput import by_default, shares
 from models.rules.senders.sender_choice import OwnNumber, exists, may_send
 from models.session import WriteSession
@@ -20,7 +20,7 @@ from models.tables.messaging import Brand, Campaign, MessagingNumber
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSender:
-    """The number a waiting message is sent from instead of one that may not be used any more."""
+    """The number that a waiting message is sent from instead of one that may no longer be used."""
 
     number: str = field(repr=False)
     sender_id: int
@@ -29,12 +29,12 @@ class NewSender:
 
 
 def fits(row: Row[Any], *, channel: Channel, answer: bool) -> bool:
-    """Say whether a message's sender may still be used, by what a dispatch reads of it.
+    """Return whether a message's sender may still be used, by the row that a dispatch reads.
 
-    A pool number may be as long as it is the tenant's, an own number while it is the merchant's
-    and registered where that is needed. An answer comes from the number that was texted, whatever
-    became of its campaign. None may that is still being bought or is of the other mode's world.
-    Mail has no number.
+    A pool number must belong to the tenant, an own number to the merchant and be registered where
+    required. An answer is sent from the number that received the text, whatever the state of its
+    campaign. A number that is being bought, or of the other delivery mode, may not be used. E-mail
+    has no number.
     """
     if channel is Channel.EMAIL:
         return True
@@ -68,11 +68,11 @@ _MOVE = text(
 async def choose_another_sender(
     db: WriteSession, *, tenant_id: int, message_id: int, merchant: str, channel: Channel, key: str
 ) -> NewSender | None:
-    """Give a waiting message another sender, and delete its entry in the old one's queue.
+    """Give a waiting message another sender, and delete its entry in the old sender's queue.
 
-    The caller holds the message's lock, and no attempt of it may be open or accepted: then nothing
-    was sent from the old number, and a STOP to it is not about this message. None if the merchant
-    has no number that may be used; the message stays as it is.
+    The caller holds the message's lock, and no attempt may be open or accepted: then nothing was
+    sent from the old number, and a STOP to it does not concern this message. None if the merchant
+    has no usable number; the message is left unchanged.
     """
     found = await send_policy.find_policy(
         db, tenant_id=tenant_id, merchant=merchant, channel=channel, contact_keys=[key]
@@ -81,7 +81,7 @@ async def choose_another_sender(
         return None
     ids = {"tenant_id": tenant_id, "message_id": message_id, "channel": channel}
     row = (await db.execute(_MOVE, {**ids, "sender": found.sender})).one_or_none()
-    if row is None:  # it was taken away between the two statements
+    if row is None:  # it was removed between the two statements
         return None
     return NewSender(
         number=found.sender,
@@ -93,7 +93,7 @@ async def choose_another_sender(
 
 _REGISTER = text(
     """
-    UPDATE sender_number SET registered_at = COALESCE(registered_at, :now)
+    UPDATE sender_number SET registered_at = COALESCE(registered_at, CAST(:now AS timestamptz))
      WHERE tenant_id = :tenant_id AND number = :number AND merchant_id = :merchant_id
     RETURNING id
     """
@@ -109,14 +109,15 @@ _UNREGISTER = text(
 
 
 async def pace_by_campaign(db: WriteSession, row: MessagingNumber, *, now: datetime) -> bool:
-    """Let a number send for the campaign it is ASSIGNED to, with its share of what that allows.
+    """Let a number send for the campaign it is ASSIGNED to, with its share of the campaign's limit.
 
-    To be called in the transaction that writes ASSIGNED, with the row locked; twice is once. False
-    if the number is not the merchant's to send from. Its limit of calls stays as it is.
+    Call it in the transaction that writes ASSIGNED, with the row locked. Idempotent. False if the
+    merchant does not own the number. The limit of calls is not changed.
     """
     await db.flush()
     campaign = await _lock_campaign(db, row)
-    if await db.scalar(_REGISTER, {**_owned(row), "now": now}) is None:
+    registered_at = now if await _is_approved(db, campaign) else None
+    if await db.scalar(_REGISTER, {**_owned(row), "now": registered_at}) is None:
         return False
     if campaign is None:
         return await number_limits.limit(db, row.number, {Channel.SMS: None})
@@ -125,10 +126,10 @@ async def pace_by_campaign(db: WriteSession, row: MessagingNumber, *, now: datet
 
 
 async def forget_campaign(db: WriteSession, row: MessagingNumber) -> bool:
-    """Take back what `pace_by_campaign` gave, once a number is to be ASSIGNED no more.
+    """Undo `pace_by_campaign` when a number is no longer ASSIGNED.
 
-    What waits to be sent from it is given another number when it is dispatched. The campaign's
-    other numbers share what it had.
+    Messages that wait for this number get another one when they are dispatched. The campaign's
+    other numbers share its limit.
     """
     campaign = await _lock_campaign(db, row)
     if await db.scalar(_UNREGISTER, _owned(row)) is None:
@@ -138,8 +139,25 @@ async def forget_campaign(db: WriteSession, row: MessagingNumber) -> bool:
     return await number_limits.limit(db, row.number, {Channel.SMS: None})
 
 
+async def _is_approved(db: WriteSession, campaign: Campaign | None) -> bool:
+    """Return whether a locked campaign and its brand are approved; locks the brand too.
+
+    The lock prevents a rejection meanwhile: the registry may withdraw an approval while a number is
+    being assigned.
+    """
+    if campaign is None:
+        return True
+    statement = (
+        select(col(Brand.state))
+        .where(col(Brand.tenant_id) == campaign.tenant_id, col(Brand.id) == campaign.brand_id)
+        .with_for_update(read=True)
+    )
+    states = {campaign.state, await db.scalar(statement)}
+    return states == {RegistrationState.APPROVED}
+
+
 async def _lock_campaign(db: WriteSession, row: MessagingNumber) -> Campaign | None:
-    """Lock a number's campaign, so that whoever shares its limit anew does so after the other."""
+    """Lock a number's campaign, so that changes of the shares are serialized."""
     statement = (
         select(Campaign)
         .where(col(Campaign.tenant_id) == row.tenant_id, col(Campaign.id) == row.campaign_id)
@@ -148,7 +166,7 @@ async def _lock_campaign(db: WriteSession, row: MessagingNumber) -> Campaign | N
     return (await db.scalars(statement)).one_or_none()
 
 
-# By number, so that two campaigns' senders are always locked in one order.
+# Ordered by number, so that senders are always locked in one order.
 _SHARERS = text(
     """
     SELECT bought.number
@@ -164,7 +182,7 @@ _SHARERS = text(
 
 
 async def _share(db: WriteSession, campaign: Campaign, *, besides: int | None) -> None:
-    """Part a locked campaign's limit among its numbers: carriers limit the campaign."""
+    """Divide a locked campaign's limit among its numbers, because carriers limit the campaign."""
     whose = {"tenant_id": campaign.tenant_id, "merchant_id": campaign.merchant_id}
     found = await db.scalars(_SHARERS, {**whose, "campaign_id": campaign.id, "besides": besides})
     numbers = found.all()
@@ -174,7 +192,7 @@ async def _share(db: WriteSession, campaign: Campaign, *, besides: int | None) -
 
 
 async def _throughput(db: WriteSession, campaign: Campaign) -> Decimal:
-    """Return what the registry told of a campaign, else what such campaigns get."""
+    """Return the limit that the registry stated for a campaign, else the default."""
     if campaign.segments_per_second is not None:
         return campaign.segments_per_second
     brand = await db.get(Brand, (campaign.tenant_id, campaign.brand_id))

@@ -1,6 +1,6 @@
-"""Sampling the load: how long messages wait for a worker, whose they are, how many are open.
+"""Samples the load: how long messages wait for a worker, by tenant, and how many are open.
 
-Once a second one process takes a sample: whoever locks its row first. All read it.
+Once a second one process takes a sample: the first one to lock the row. All processes read it.
 """
 
 import heapq
@@ -21,29 +21,29 @@ from models.rules.messages.priorities import priority_of
 from models.session import ReadSession, WriteSession
 
 MOST_COUNTED: Final = 1000
-"""Waiting messages of one type and tenant that are counted; more count as so many."""
+"""Waiting messages of one type and tenant that are counted; further ones are ignored."""
 
 MOST_TENANTS: Final = 1000
 """Tenants of one type in a sample: those with the most waiting messages."""
 
 _COUNT_EVERY: Final = timedelta(seconds=10)
-"""How often open messages are counted at most."""
+"""Shortest interval between counts of open messages."""
 
 _COUNT_AFTER_FAILURE: Final = timedelta(minutes=2)
-"""When it is tried again after a count that was not finished: one is cut off after 8 seconds."""
+"""Wait after a count that did not finish; a count is canceled after 8 seconds."""
 
 _COUNT_PART: Final = 20
-"""Counting takes at most one part in so many of the time."""
+"""Counting takes at most this fraction (one in 20) of the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """The latest sample, and how old it and its count of open messages are, in seconds."""
+    """The latest sample, its age, and the age of its count of open messages, in seconds."""
 
     load: Load
     age: float
     open: Mapping[int, int]
-    """Of tenants that have at least half as many as they may."""
+    """Only tenants that have at least half of the open messages they may have."""
     counted_age: float
 
 
@@ -69,7 +69,7 @@ async def read(db: ReadSession) -> Sample:
 
 
 def _load(waiting: Mapping[str, Any]) -> Load:
-    """Join the types that are equally urgent."""
+    """Merge the types that have the same priority."""
     ages: dict[int, list[float]] = defaultdict(list)
     tenants: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for kind, sampled in waiting.items():
@@ -97,7 +97,7 @@ _TAKE_LEASE: Final = text(
     """
 )
 
-# Steps from tenant to tenant by index; of each it reads as many entries as are counted at most.
+# Skips from tenant to tenant by index; of each it reads at most as many entries as are counted.
 _WAITING: Final = text(
     f"""
     WITH RECURSIVE {WAITING_PAIRS}
@@ -116,7 +116,7 @@ _WAITING: Final = text(
     """  # noqa: S608 - every value is a parameter
 )
 
-# What has an attempt, by one index, and what has none, by the other.
+# Messages with an attempt by one index, those without by the other.
 _OPEN: Final = text(
     f"""
     WITH RECURSIVE tried AS (
@@ -162,7 +162,7 @@ _STORE_OPEN: Final = text(
 
 
 async def take_sample(db: WriteSession, *, every: timedelta) -> bool:
-    """Take a sample if the latest is so old and nobody else does; say whether one was taken."""
+    """Take a sample if the latest is older than `every`; return whether this process took it."""
     lease = (await db.execute(_TAKE_LEASE, {"every": every})).one_or_none()
     if lease is None:
         return False
@@ -173,8 +173,8 @@ async def take_sample(db: WriteSession, *, every: timedelta) -> bool:
     return True
 
 
-# Committed before it is counted, so that a count that fails, or takes longer than a statement may,
-# is not begun again each second; and not under the row's lock: samples must go on meanwhile.
+# Committed before counting, so that a count that fails or times out is not restarted every second;
+# and counting does not hold the row's lock, so that samples continue.
 _LEASE_COUNT: Final = text(
     """
     UPDATE load_sample SET count_again_at = clock_timestamp() + CAST(:after_failure AS interval)
@@ -186,20 +186,20 @@ _LEASE_COUNT: Final = text(
 
 
 async def lease_count(db: WriteSession) -> datetime | None:
-    """Return what time it is if open messages are to be counted now and nobody else does.
+    """Return the current time if open messages have to be counted and no other process does.
 
-    The caller commits, then counts. If it does not, the next count is after a while.
+    The caller commits, then counts. If it fails, the next count follows after a wait.
     """
     row = (await db.execute(_LEASE_COUNT, {"after_failure": _COUNT_AFTER_FAILURE})).one_or_none()
     return None if row is None else row.now
 
 
 async def count_open(db: WriteSession, *, now: datetime, limit: int) -> None:
-    """Count open messages, and set when they are counted next.
+    """Count open messages, and schedule the next count.
 
     Args:
         now: when the lease was taken.
-        limit: how many a tenant may have; of each tenant so many are counted at most.
+        limit: open messages that a tenant may have; at most this many are counted per tenant.
     """
     rows = (await db.execute(_OPEN, {"limit": limit})).all()
     counts = {str(row.tenant_id): int(row.open) for row in rows}
@@ -208,7 +208,7 @@ async def count_open(db: WriteSession, *, now: datetime, limit: int) -> None:
 
 
 def _waiting(rows: Sequence[Row[Any]]) -> dict[str, Any]:
-    """Return what is stored of the waiting messages, by type."""
+    """Return the stored form of the waiting messages, by type."""
     by_type: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in rows:
         by_type[row.type].append(row)

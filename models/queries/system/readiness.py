@@ -1,4 +1,4 @@
-"""What a process must know of the database before it serves."""
+"""Reads the database state that a process checks before it serves."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,13 @@ _LOOK = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerState:
-    """The version of the schema (None: none was made), and whether the server refuses writes."""
+    """The schema version (None: no schema), and whether the server refuses writes."""
 
     version: str | None
     read_only: bool
 
 
 async def read_server_state(db: ReadSession) -> ServerState:
-    """Return what state the server is in; raises ProgrammingError without any schema."""
+    """Return the server's state; raises ProgrammingError without a schema."""
     row = (await db.execute(_LOOK)).one()
     return ServerState(version=row.version, read_only=row.read_only)

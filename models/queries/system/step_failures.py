@@ -1,4 +1,4 @@
-"""Counting the failures of a step by the message it works on."""
+"""Counts the failures of an activity caused by its message."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,16 +10,16 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotedFailure:
-    """How often the step has failed, and whether a provider has the message or may have it."""
+    """Number of failures, and whether a provider has the message or may have it."""
 
     failures: int
     open: bool
-    """An attempt is without outcome."""
+    """An attempt has no outcome."""
     taken: bool
 
 
-# Deterministic failures follow each other closely; after a longer pause the count begins anew,
-# because the step worked in between.
+# Deterministic failures follow each other closely; after a longer pause the count restarts, because
+# the activity succeeded in between.
 _NOTE = text(
     """
     INSERT INTO step_failure AS known
@@ -55,7 +55,7 @@ _FORGET = text(
 async def note(
     db: WriteSession, *, tenant_id: int, message_id: int, step: str, reason: str, now: datetime
 ) -> NotedFailure:
-    """Count one failure; in a transaction of its own, because the step's is rolled back."""
+    """Count one failure, in its own transaction, because the activity's is rolled back."""
     row = (
         await db.execute(
             _NOTE,
@@ -72,5 +72,5 @@ async def note(
 
 
 async def forget(db: WriteSession, *, tenant_id: int, message_id: int, step: str) -> None:
-    """Drop the count of a step that worked."""
+    """Delete the count after a success."""
     await db.execute(_FORGET, {"tenant_id": tenant_id, "message_id": message_id, "step": step})

@@ -1,4 +1,4 @@
-"""Finding accepted messages that nobody may be working on."""
+"""Finds accepted messages that may have no running workflow."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -12,8 +12,8 @@ from models.rules.messages.identity import SendStart
 from models.rules.messages.priorities import priority_of
 from models.session import ReadSession, WriteSession
 
-# The gap grows with the age, so that a message waiting days for its report is seldom looked after;
-# one that is not due yet is left alone until it is.
+# The interval grows with the age, so that a message that waits days for its report is rarely swept;
+# a message that is not due yet is skipped until it is.
 _SWEEP = text(
     f"""
     WITH stalled AS (
@@ -37,14 +37,14 @@ _SWEEP = text(
 async def take_stalled(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
 ) -> Sequence[SendStart]:
-    """Return messages of all tenants to look after now, and set when each is looked after next."""
+    """Return messages of all tenants that are due for sweeping, and schedule their next sweep."""
     rows = await db.execute(_SWEEP, {"now": now, "grace": grace, "longest": longest, "most": most})
     return [start_of(row) for row in rows]
 
 
-# Messages that are due and were not looked at by any worker in time, so probably not started: the
-# most urgent first, and of equals one of each tenant in turn. It steps from tenant to tenant by
-# index, so that many of one cost others nothing.
+# Due messages that no worker has processed in time, so probably not started: by priority, and
+# within a priority one of each tenant in turn. It skips from tenant to tenant by index, so that
+# many messages of one tenant do not slow down others.
 _SWEEP_UNSTARTED = text(
     f"""
     WITH RECURSIVE {WAITING_PAIRS}, chosen AS (
@@ -83,7 +83,7 @@ _TYPES = tuple(MessageType)
 async def take_unstarted(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
 ) -> Sequence[SendStart]:
-    """Return messages of all tenants to start now, in their order, and set their next turn."""
+    """Return messages of all tenants to start now, in order, and schedule their next sweep."""
     rows = await db.execute(
         _SWEEP_UNSTARTED,
         {
@@ -120,14 +120,14 @@ _LOOK_AGAIN = text(
 async def reschedule(
     db: WriteSession, messages: Collection[tuple[int, int]], sweep_at: datetime, *, later: bool
 ) -> None:
-    """Set when the sweeper looks after messages that have no attempt yet.
+    """Set when messages without an attempt are swept next.
 
     Args:
         messages: ids of tenant and message.
-        sweep_at: soon for one that could not be started, later for one that was.
-        later: only put it off.
+        sweep_at: soon for a message that could not be started, later for one that was.
+        later: only postpone, never advance.
 
-    One that somebody is at just now is left out: its next look is set there.
+    Messages that are locked by others are skipped: their next sweep is set there.
     """
     ids = {
         "tenant_ids": [tenant_id for tenant_id, _ in messages],
@@ -145,6 +145,6 @@ _IS_OPEN = text(
 
 
 async def is_open(db: ReadSession, *, tenant_id: int, message_id: int) -> bool:
-    """Say whether a message has not ended."""
+    """Return whether a message is not completed."""
     found = await db.scalar(_IS_OPEN, {"tenant_id": tenant_id, "message_id": message_id})
     return bool(found)

@@ -1,4 +1,4 @@
-"""Finding payments that nobody may be working on."""
+"""Finds payments that may have no running workflow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,13 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StalledPayment:
-    """A payment that is not completed and has been stalled long enough to look after.
+    """An uncompleted payment that is due for sweeping.
 
-    `told`: its row knows of money that its workflow may not have heard of.
+    `told`: its row knows of a charge that its workflow may not know of.
     """
 
     tenant_id: int
+    tenant_public_id: int
     payment_id: int
     public_id: int
     merchant: str
@@ -28,7 +29,7 @@ class StalledPayment:
     told: bool
 
 
-# The gap grows with the age, as it does for messages.
+# The interval grows with the age, as for messages.
 _SWEEP = text(
     """
     WITH stalled AS (
@@ -42,7 +43,9 @@ _SWEEP = text(
       FROM stalled, merchant m
      WHERE p.tenant_id = stalled.tenant_id AND p.id = stalled.id
        AND m.tenant_id = p.tenant_id AND m.id = p.merchant_id
-    RETURNING p.tenant_id, p.id, p.public_id, m.external_id, p.channel, p.scope, p.idempotency_key,
+    RETURNING p.tenant_id,
+              (SELECT public_id FROM tenant WHERE tenant.id = p.tenant_id) AS tenant_public_id,
+              p.id, p.public_id, m.external_id, p.channel, p.scope, p.idempotency_key,
               p.accepted_at, p.taken_at IS NOT NULL AS told
     """
 )
@@ -51,11 +54,12 @@ _SWEEP = text(
 async def take_stalled_payments(
     db: WriteSession, *, now: datetime, grace: timedelta, longest: timedelta, most: int
 ) -> Sequence[StalledPayment]:
-    """Return payments of all tenants to look after now, and set when each is looked after next."""
+    """Return payments of all tenants that are due for sweeping, and schedule their next sweep."""
     rows = await db.execute(_SWEEP, {"now": now, "grace": grace, "longest": longest, "most": most})
     return [
         StalledPayment(
             tenant_id=row.tenant_id,
+            tenant_public_id=row.tenant_public_id,
             payment_id=row.id,
             public_id=row.public_id,
             merchant=row.external_id,

@@ -1,4 +1,4 @@
-"""Finding submitted brands, campaigns and numbers that nobody may be carrying."""
+"""Finds brands, campaigns and numbers that may have no running workflow, or are due for review."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from models.session import WriteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StalledRegistration:
-    """A row whose operation has been stalled long enough to look after."""
+    """A row whose operation is due for sweeping."""
 
     tenant_id: int
     kind: RegistrationKind
@@ -30,7 +30,13 @@ class StalledRegistration:
     merchant: str
 
 
-# The gap grows with the time since the operation began or moved, as that of messages.
+# An approved row that is due is reviewed: the registry is asked whether the approval still holds.
+_REVIEW: Final = """,
+           review_since = CASE WHEN r.state = 'APPROVED' THEN COALESCE(r.review_since, :now) END,
+           taken_at = CASE WHEN r.state = 'APPROVED' THEN COALESCE(r.taken_at, :now)
+                           ELSE r.taken_at END"""
+
+# The interval grows with the time since the operation's last change, as for messages.
 _SWEEP: Final = """
     WITH stalled AS (
         SELECT tenant_id, id FROM {table}
@@ -38,7 +44,7 @@ _SWEEP: Final = """
     )
     UPDATE {table} r
        SET sweep_at = :now + LEAST(GREATEST(CAST(:grace AS interval), (:now - r.updated_at) / 2),
-                                   CAST(:longest AS interval))
+                                   CAST(:longest AS interval)){review}
       FROM stalled, merchant
      WHERE r.tenant_id = stalled.tenant_id AND r.id = stalled.id
        AND merchant.tenant_id = r.tenant_id AND merchant.id = r.merchant_id
@@ -46,10 +52,12 @@ _SWEEP: Final = """
               {assignment} AS assignment
     """
 _SWEEPS: Final = {
-    RegistrationKind.BRAND: text(_SWEEP.format(table="brand", assignment="NULL")),
-    RegistrationKind.CAMPAIGN: text(_SWEEP.format(table="campaign", assignment="NULL")),
+    RegistrationKind.BRAND: text(_SWEEP.format(table="brand", assignment="NULL", review=_REVIEW)),
+    RegistrationKind.CAMPAIGN: text(
+        _SWEEP.format(table="campaign", assignment="NULL", review=_REVIEW)
+    ),
     RegistrationKind.NUMBER: text(
-        _SWEEP.format(table="messaging_number", assignment="r.assignment")
+        _SWEEP.format(table="messaging_number", assignment="r.assignment", review="")
     ),
 }
 
@@ -63,7 +71,7 @@ async def take_stalled(
     longest: timedelta,
     most: int,
 ) -> Sequence[StalledRegistration]:
-    """Return rows of all tenants to look after now, and set when each is looked after next."""
+    """Return rows of all tenants that are due for sweeping, and schedule their next sweep."""
     rows = await db.execute(
         _SWEEPS[kind], {"now": now, "grace": grace, "longest": longest, "most": most}
     )
@@ -72,7 +80,7 @@ async def take_stalled(
         registry_operation = (
             operation_of_number(NumberState(row.state), assignment_of(row.assignment))
             if kind is RegistrationKind.NUMBER
-            else operation_of_registration(kind, RegistrationState(row.state))
+            else operation_of_registration(kind, RegistrationState(row.state), reviewed=True)
         )
         if registry_operation is not None:
             found.append(

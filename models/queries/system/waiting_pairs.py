@@ -1,4 +1,4 @@
-"""Steps from tenant to tenant that have messages of a type waiting, by index."""
+"""SQL that skips by index to each tenant with waiting messages of a type."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ WAITING_PAIRS: Final = """pair AS (
                AND (m.type, m.tenant_id) > (pair.type, pair.tenant_id)
              ORDER BY type, tenant_id LIMIT 1) AS following
     )"""
-"""A part of a WITH RECURSIVE: the types and tenants of which a message has a `ready_at`.
+"""Part of a WITH RECURSIVE: the types and tenants with a message that has a `ready_at`.
 
-Each step reads one entry of the index, so that many messages of one tenant cost others nothing.
+Each step reads one index entry, so that many messages of one tenant do not slow down others.
 """

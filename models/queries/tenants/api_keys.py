@@ -1,4 +1,4 @@
-"""API keys: looked up by their hash, made, revoked and listed."""
+"""Queries for API keys: look up by hash, add, revoke and list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _OWNER = (col(Merchant.tenant_id) == col(ApiKey.tenant_id)) & (
 class LiveKey:
     """A key that is not revoked, with the public ids of its owners.
 
-    `merchant` is the merchant's name in the contract.
+    `merchant` is the merchant's external id.
     """
 
     key: ApiKey
@@ -30,7 +30,7 @@ class LiveKey:
 
 
 async def find_live_key(db: ReadSession, key_hash: str) -> LiveKey | None:
-    """Return the key of a hash, unless it is revoked."""
+    """Return the key with this hash; None if there is none or it is revoked."""
     statement = (
         select(
             ApiKey,
@@ -49,14 +49,14 @@ async def find_live_key(db: ReadSession, key_hash: str) -> LiveKey | None:
 
 
 async def add_key(db: WriteSession, key: ApiKey) -> int:
-    """Keep a new key and return its public id."""
+    """Insert a new key and return its public id."""
     db.add(key)
     await db.flush()
     return key.public_id
 
 
 async def revoke_key(db: WriteSession, tenant_id: int, public_id: int, *, now: datetime) -> bool:
-    """Revoke a tenant's key; False if it has no such key, or it is revoked."""
+    """Revoke a tenant's key; False if it has no such key or it is already revoked."""
     statement = (
         update(ApiKey)
         .where(
@@ -73,7 +73,7 @@ async def revoke_key(db: WriteSession, tenant_id: int, public_id: int, *, now: d
 async def list_keys(
     db: ReadSession | WriteSession, tenant_id: int
 ) -> Sequence[tuple[ApiKey, str | None]]:
-    """Return a tenant's keys, the oldest first, each with its merchant's name in the contract."""
+    """Return a tenant's keys, the oldest first, each with its merchant's external id."""
     statement = (
         select(ApiKey, col(Merchant.external_id))
         .outerjoin(Merchant, _OWNER)

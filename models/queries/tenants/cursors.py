@@ -1,4 +1,4 @@
-"""Where a page of a list begins: a cursor has the public id of the last row of the page before."""
+"""Cursors of lists: the public id of the last row of the previous page."""
 
 from typing import TypeAlias
 
@@ -35,10 +35,10 @@ Listed: TypeAlias = (
 async def find_cursor_row(
     db: AsyncSession, table: Listed, tenant_id: int, public_id: int | None
 ) -> int | None:
-    """Return the number by which a list is sorted, of the row that a cursor names.
+    """Return the sort key of the row that a cursor names; None if there is no cursor.
 
-    None if there is no cursor. Lists are sorted by the ids of their rows, which tell how many there
-    are; so a cursor has the public id instead.
+    Lists are sorted by row id, which would reveal the number of rows; so the cursor is the public
+    id.
 
     Raises:
         ValidationFailed: the tenant has no such row.
@@ -57,5 +57,5 @@ async def find_cursor_row(
 
 
 def unknown_cursor() -> ValidationFailed:
-    """Return the error for a cursor that we never gave."""
+    """Return the error for an unknown cursor."""
     return ValidationFailed("cursor is not one of ours", (("cursor", "is not one of ours"),))

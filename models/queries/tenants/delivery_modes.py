@@ -1,4 +1,4 @@
-"""The delivery mode that new rows of a tenant are made in."""
+"""Delivery mode of a tenant's new rows."""
 
 from sqlalchemy import ScalarSelect
 from sqlmodel import col, select

@@ -1,4 +1,4 @@
-"""The stored answers of requests with an Idempotency-Key, the lock of each, and their end."""
+"""Stored answers of requests with an Idempotency-Key, their locks and their deletion."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,8 +11,8 @@ from models.database.limits import KEY_WAIT
 from models.session import ReadSession, WriteSession
 from models.tables.idempotency import IdempotencyRecord
 
-# A twin is waited for longer than any other lock. Each part reads from the one before, so that they
-# are carried out in this order.
+# A request with the same key waits longer than for any other lock. Each part reads from the
+# previous one, so that they run in this order.
 _LOCK = text(
     """
     WITH usual AS MATERIALIZED (
@@ -29,17 +29,17 @@ _LOCK = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordKey:
-    """What identifies a record: an Idempotency-Key on one route, in one scope of a tenant."""
+    """Identity of a record: an Idempotency-Key on one route, in one scope of a tenant."""
 
     tenant_id: int
     route: str
-    """Method and template of the path."""
+    """Method and path template."""
     scope: str
     idempotency_key: str
 
 
 async def lock_record(db: WriteSession, record_key: RecordKey) -> None:
-    """Wait until no other transaction has this record, and keep others out until the end."""
+    """Lock a record until the transaction ends; waits for other transactions that hold it."""
     name = "\x1f".join(
         (
             "idempotency",
@@ -53,7 +53,7 @@ async def lock_record(db: WriteSession, record_key: RecordKey) -> None:
 
 
 async def find_record(db: WriteSession, record_key: RecordKey) -> IdempotencyRecord | None:
-    """Return the record, if there is one."""
+    """Return the record; None if there is none."""
     return await db.get(
         IdempotencyRecord,
         (record_key.tenant_id, record_key.route, record_key.scope, record_key.idempotency_key),
@@ -98,7 +98,7 @@ async def add_record(
     answer: dict[str, Any],
     now: datetime,
 ) -> None:
-    """Keep an answer."""
+    """Store an answer."""
     db.add(
         IdempotencyRecord(
             tenant_id=record_key.tenant_id,
@@ -114,7 +114,7 @@ async def add_record(
 
 
 async def delete_record(db: WriteSession, record_key: RecordKey, *, fingerprint: str) -> None:
-    """Delete the record of a request, so that its Idempotency-Key may be used for another one."""
+    """Delete the record of a request, so that its Idempotency-Key can be used again."""
     await db.execute(
         delete(IdempotencyRecord).where(
             col(IdempotencyRecord.tenant_id) == record_key.tenant_id,

@@ -1,4 +1,4 @@
-"""Merchants: written once however many ask at once, read with what they used and have left."""
+"""Queries for merchants: idempotent upsert, lists, credits and usage."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -31,16 +31,16 @@ _LIMITS_BEFORE = [
     literal_column(f"old.{name}", Integer).label(f"{name}_before")
     for name in ("sms_limit", "voice_minutes_limit", "email_limit")
 ]
-"""Null for a merchant that was not there."""
+"""Null for a new merchant."""
 
 Units = Mapping[tuple[int, Channel], int]
-"""Units of a merchant on a channel, by the merchant's row id; one without any is not in it."""
+"""Units by the merchant's row id and channel; entries without units may be missing."""
 
 
 async def list_merchants(
     db: ReadSession, scope: CallerScope, *, after: int | None, most: int
 ) -> Sequence[Merchant]:
-    """Return merchants, the newest first; `after` is the id of the one to go on behind."""
+    """Return merchants, the newest first; `after` is the last id of the previous page."""
     statement = visible_merchants(scope).order_by(col(Merchant.id).desc())
     if after is not None:
         statement = statement.where(col(Merchant.id) < after)
@@ -50,7 +50,7 @@ async def list_merchants(
 async def find_merchant_id(
     db: ReadSession | WriteSession, tenant_id: int, external_id: str
 ) -> int | None:
-    """Return the id of the merchant that a tenant calls so."""
+    """Return the row id of the merchant with this external id; None if there is none."""
     found: int | None = await db.scalar(
         select(col(Merchant.id)).where(
             col(Merchant.tenant_id) == tenant_id, col(Merchant.external_id) == external_id
@@ -60,7 +60,7 @@ async def find_merchant_id(
 
 
 async def find_by_public_ids(db: ReadSession, tenant: int, merchant: int) -> Merchant | None:
-    """Return the merchant that a link names by the public ids of its tenant and itself."""
+    """Return the merchant that a link names by public ids; None if there is none."""
     statement = (
         select(Merchant)
         .join(Tenant, col(Tenant.id) == col(Merchant.tenant_id))
@@ -77,7 +77,7 @@ async def write_merchant(
     given: Mapping[str, Any],
     now: datetime,
 ) -> Merchant:
-    """Insert or update, decided by the database: two at the same instant make one merchant.
+    """Upsert a merchant; concurrent inserts create one row.
 
     `given` are the columns that change; a new merchant gets defaults for the others.
     """
@@ -104,7 +104,7 @@ async def write_merchant(
 
 
 async def _open_accounts(db: WriteSession, merchant: Merchant) -> None:
-    """Give a merchant an account of credits for every channel that it has none for."""
+    """Create the missing credit accounts of a merchant, one per channel."""
     accounts = [
         {
             "tenant_id": merchant.tenant_id,
@@ -120,7 +120,7 @@ async def _open_accounts(db: WriteSession, merchant: Merchant) -> None:
 
 
 async def find_credits(db: AsyncSession, tenant_id: int, ids: Sequence[int]) -> Units:
-    """Return the credits that merchants have available."""
+    """Return the available credits of merchants."""
     rows = await db.execute(
         select(
             col(CreditAccount.merchant_id),
@@ -135,7 +135,7 @@ async def find_credits(db: AsyncSession, tenant_id: int, ids: Sequence[int]) -> 
 
 
 async def find_used(db: AsyncSession, tenant_id: int, ids: Sequence[int], month: str) -> Units:
-    """Return the units that merchants used in a month, of their allowance and of credits."""
+    """Return the units that merchants used in a month, from allowance and credits."""
     rows = await db.execute(
         select(
             col(AllowanceMonth.merchant_id),

@@ -1,4 +1,4 @@
-"""Settling what API processes have served with the buckets that all of them share."""
+"""Settles the requests served by an API process with the shared buckets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from sqlalchemy import text
 from models.rules.tenants.token_bucket import MEMORY, Limit
 from models.session import WriteSession
 
-# Rows are locked in one order, so that two processes never wait for each other. The exponent is
-# bounded because Postgres refuses a result too small to write.
+# Rows are locked in one order, to avoid deadlocks. The exponent is bounded, because Postgres raises
+# an error on underflow.
 _SETTLE = text(
     """
     INSERT INTO request_bucket AS b (tenant_id, key_id, tokens, demand, settled_at)
@@ -38,7 +38,7 @@ _SETTLE = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """What one process has served of one bucket since it settled last; key 0 is the tenant's."""
+    """Requests that a process served from one bucket since it last settled; key 0: the tenant."""
 
     tenant_id: int
     key_id: int
@@ -47,7 +47,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedBucket:
-    """What is then left for all, and what all have served lately."""
+    """Remaining tokens and recent requests of all processes, after a settlement."""
 
     tenant_id: int
     key_id: int
@@ -58,10 +58,10 @@ class SharedBucket:
 async def settle(
     db: WriteSession, served: Sequence[Served], *, key: Limit, tenant: Limit
 ) -> list[SharedBucket]:
-    """Take what was served out of the shared buckets and return what they then hold.
+    """Subtract served requests from the shared buckets and return their new state.
 
-    One statement for all. Not idempotent: what is told twice is taken twice, which only delays the
-    caller.
+    It is one statement for all buckets. Not idempotent: a repeated settlement subtracts twice,
+    which only delays the caller.
     """
     rows = await db.execute(
         _SETTLE,

@@ -1,4 +1,4 @@
-"""Tenants: found by name, made with what they send from, changed and listed."""
+"""Queries for tenants: look up, create with default senders, change and list."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,17 +13,17 @@ from models.session import ReadSession, WriteSession
 from models.tables.tenant import SenderAddress, SenderNumber, Tenant
 
 _POOL: Final = 15_005_550_000
-"""Numbers of shared pools in the simulator begin here: +1 500 is reserved for personal use."""
+"""First number of the simulator's shared pools; +1 500 is reserved for personal use."""
 
 
 async def find_tenant_id(db: ReadSession | WriteSession, name: str) -> int | None:
-    """Return the id of the tenant of a name."""
+    """Return the id of the tenant with this name; None if there is none."""
     found: int | None = await db.scalar(select(col(Tenant.id)).where(col(Tenant.name) == name))
     return found
 
 
 async def find_delivery_mode(db: ReadSession | WriteSession, tenant_id: int) -> DeliveryMode | None:
-    """Return where a tenant's messages go."""
+    """Return a tenant's delivery mode; None if the tenant does not exist."""
     mode = await db.scalar(select(col(Tenant.delivery_mode)).where(col(Tenant.id) == tenant_id))
     return None if mode is None else DeliveryMode(mode)
 
@@ -34,16 +34,16 @@ async def list_tenants(db: ReadSession | WriteSession) -> Sequence[Tenant]:
 
 
 async def set_custom_prices(db: WriteSession, tenant_id: int, *, allowed: bool) -> None:
-    """Say whether a tenant's own keys may order credits at any price."""
+    """Set whether a tenant's own keys may buy credits at any price."""
     tenant = await db.get_one(Tenant, tenant_id, with_for_update=True)
     tenant.custom_prices = allowed
     await db.flush()
 
 
 async def create_tenant(db: WriteSession, name: str, mode: DeliveryMode, *, now: datetime) -> int:
-    """Create a tenant with a number and an address to send from, and return its id.
+    """Create a tenant with a sender number and a sender address, and return its id.
 
-    One of this name that exists is left as it is.
+    Idempotent: an existing tenant of this name is left unchanged.
     """
     created: int | None = await db.scalar(
         insert(Tenant)

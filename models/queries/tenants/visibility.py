@@ -1,4 +1,4 @@
-"""Whose rows a caller may see: every read of a tenant's data on a caller's behalf starts here."""
+"""Row visibility: every read of a tenant's data on behalf of a caller starts here."""
 
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallerScope:
-    """Whose rows may be read: a tenant's; with `merchant_id` only those of that merchant."""
+    """The rows that a caller may read: a tenant's, or with `merchant_id` those of one merchant."""
 
     tenant_id: int
     merchant_id: int | None
@@ -41,9 +41,9 @@ class RegistryScope:
 async def get_merchant(
     db: AsyncSession, scope: CallerScope, external_id: str, *, locked: bool = False
 ) -> Merchant:
-    """Return a merchant, or raise MerchantNotFound: not there, or not the caller's.
+    """Return a merchant; raises MerchantNotFound if it does not exist or is outside the scope.
 
-    Locked, nobody else changes it until the transaction ends.
+    With `locked`, the row is locked until the transaction ends.
     """
     statement = visible_merchants(scope).where(col(Merchant.external_id) == external_id)
     if locked:
@@ -63,12 +63,12 @@ async def narrow_scope(db: AsyncSession, scope: CallerScope, named: str | None) 
 
 
 def visible_merchants(scope: CallerScope) -> Select[Merchant]:
-    """Merchants; a merchant's key sees itself."""
+    """Select merchants; the key of a merchant sees only that merchant."""
     return _visible(select(Merchant), scope, Merchant.tenant_id, Merchant.id)
 
 
 def visible_consents(scope: CallerScope) -> Select[Consent, str]:
-    """Consent records, each with its merchant's name in the contract."""
+    """Select consent records, each with its merchant's external id."""
     statement = select(Consent, col(Merchant.external_id)).join(
         Merchant,
         (col(Merchant.tenant_id) == col(Consent.tenant_id))
@@ -78,16 +78,16 @@ def visible_consents(scope: CallerScope) -> Select[Consent, str]:
 
 
 def visible_consent_changes(scope: CallerScope) -> Select[ConsentChange]:
-    """Everything recipients said."""
+    """Select the changes of consent."""
     return _visible(
         select(ConsentChange), scope, ConsentChange.tenant_id, ConsentChange.merchant_id
     )
 
 
 def visible_messages(scope: CallerScope) -> Select[Message, str | None]:
-    """Messages, each with its merchant's name in the contract.
+    """Select messages, each with its merchant's external id.
 
-    Direct e-mail of the tenant itself has no merchant, and no merchant's key sees it.
+    A tenant's direct e-mail has no merchant and is invisible to the keys of merchants.
     """
     statement = select(Message, col(Merchant.external_id)).outerjoin(
         Merchant,
@@ -98,7 +98,7 @@ def visible_messages(scope: CallerScope) -> Select[Message, str | None]:
 
 
 def visible_voice_users(scope: CallerScope) -> Select[VoiceCredential, VoicePresence | None, str]:
-    """SIP users, each with what was posted of it and its merchant's name in the contract."""
+    """Select SIP users, each with its posted presence and its merchant's external id."""
     statement = (
         select(VoiceCredential, VoicePresence, col(Merchant.external_id))
         .join(
@@ -116,9 +116,9 @@ def visible_voice_users(scope: CallerScope) -> Select[VoiceCredential, VoicePres
 
 
 def visible_alerts(scope: CallerScope) -> Select[Alert, str | None]:
-    """Alerts, each with its merchant's name in the contract.
+    """Select alerts, each with its merchant's external id.
 
-    Those about the tenant itself have no merchant, and no merchant's key sees them.
+    Alerts about the tenant itself have no merchant and are invisible to the keys of merchants.
     """
     statement = select(Alert, col(Merchant.external_id)).outerjoin(
         Merchant,
@@ -129,7 +129,7 @@ def visible_alerts(scope: CallerScope) -> Select[Alert, str | None]:
 
 
 def visible_payments(scope: CallerScope) -> Select[Payment, str, int]:
-    """Payments, each with its merchant's name in the contract and its channel's credits now."""
+    """Select payments, each with its merchant's external id and its channel's available credits."""
     statement = (
         select(
             Payment,
@@ -152,7 +152,7 @@ def visible_payments(scope: CallerScope) -> Select[Payment, str, int]:
 
 
 def visible_ledger(scope: CallerScope) -> Select[LedgerEntry, int | None, int | None]:
-    """Movements of units, each with the public id of the message or payment that caused it."""
+    """Select ledger entries, each with the public id of the message or payment that caused it."""
     statement = (
         select(LedgerEntry, col(Message.public_id), col(Payment.public_id))
         .outerjoin(
@@ -170,7 +170,7 @@ def visible_ledger(scope: CallerScope) -> Select[LedgerEntry, int | None, int | 
 
 
 def visible_brands(scope: RegistryScope) -> Select[Brand]:
-    """The brand of a merchant at one registry."""
+    """Select the brand of a merchant at one registry."""
     return select(Brand).where(
         col(Brand.tenant_id) == scope.tenant_id,
         col(Brand.merchant_id) == scope.merchant_id,
@@ -179,7 +179,7 @@ def visible_brands(scope: RegistryScope) -> Select[Brand]:
 
 
 def visible_campaigns(scope: RegistryScope) -> Select[Campaign]:
-    """The campaigns of a merchant at one registry."""
+    """Select the campaigns of a merchant at one registry."""
     return select(Campaign).where(
         col(Campaign.tenant_id) == scope.tenant_id,
         col(Campaign.merchant_id) == scope.merchant_id,
@@ -188,7 +188,7 @@ def visible_campaigns(scope: RegistryScope) -> Select[Campaign]:
 
 
 def visible_numbers(scope: RegistryScope) -> Select[MessagingNumber]:
-    """The numbers that a merchant bought at one registry."""
+    """Select the numbers that a merchant bought at one registry."""
     return select(MessagingNumber).where(
         col(MessagingNumber.tenant_id) == scope.tenant_id,
         col(MessagingNumber.merchant_id) == scope.merchant_id,
@@ -199,7 +199,7 @@ def visible_numbers(scope: RegistryScope) -> Select[MessagingNumber]:
 def _visible(
     statement: Statement, scope: CallerScope, tenant_id: int, merchant_id: int | None
 ) -> Statement:
-    """Keep the rows that a scope covers; the columns say whose a row is."""
+    """Restrict a statement to a scope; the columns hold the owner of a row."""
     statement = statement.where(col(tenant_id) == scope.tenant_id)
     if scope.merchant_id is not None:
         statement = statement.where(col(merchant_id) == scope.merchant_id)

@@ -1,4 +1,4 @@
-"""Presence: what clients posted of SIP users."""
+"""Queries for the presence that clients post for SIP users."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -12,13 +12,13 @@ from models.session import ReadSession, WriteSession
 from models.tables.voice import VoiceCredential, VoicePresence
 
 User: TypeAlias = tuple[VoiceCredential, VoicePresence | None, str]
-"""A SIP user, what was posted of it, and its merchant's name in the contract."""
+"""A SIP user, its posted presence, and its merchant's external id."""
 
 
 async def list_users(
     db: ReadSession, scope: CallerScope, *, after: int | None, most: int
 ) -> Sequence[User]:
-    """Return SIP users, the newest first; `after` is the id of the one to go on behind."""
+    """Return SIP users, the newest first; `after` is the last id of the previous page."""
     statement = visible_voice_users(scope).order_by(col(VoiceCredential.id).desc())
     if after is not None:
         statement = statement.where(col(VoiceCredential.id) < after)
@@ -27,7 +27,7 @@ async def list_users(
 
 
 async def find_posted(db: ReadSession, user: VoiceCredential) -> VoicePresence | None:
-    """Return what was last posted of a user."""
+    """Return the last posted presence of a user; None if there is none."""
     statement = select(VoicePresence).where(
         col(VoicePresence.tenant_id) == user.tenant_id,
         col(VoicePresence.credential_id) == user.id,
@@ -38,7 +38,7 @@ async def find_posted(db: ReadSession, user: VoiceCredential) -> VoicePresence |
 async def write_posted(
     db: WriteSession, user: VoiceCredential, told: Mapping[str, Any]
 ) -> VoicePresence:
-    """Keep what a client tells of a user, in place of what was posted before."""
+    """Upsert the posted presence of a user."""
     statement = (
         insert(VoicePresence)
         .values(tenant_id=user.tenant_id, credential_id=user.id, **told)

@@ -1,4 +1,4 @@
-"""Who is registered by SIP, as the registrar that shares this database wrote it down."""
+"""Reads current SIP registrations from the registrar's table in the shared database."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from models.session import Database
 
-# The registrar writes Unix seconds, so that no time zone is in between. A phone that registered
-# from two places is where it did so last.
+# The registrar stores Unix seconds, so no time zone conversion is needed. If a user is registered
+# from several devices, the latest registration counts.
 _REGISTERED = text(
     """
     SELECT DISTINCT ON (username) username, contact, NULLIF(user_agent, '') AS user_agent,
@@ -35,7 +35,7 @@ class Registered:
 
 
 class RegistrarTables:
-    """Reads the registrar's own table, once `hexavox voice prepare` has made it."""
+    """Reads the registrar's table, which `hexavox voice prepare` creates."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,7 +44,8 @@ class RegistrarTables:
     async def registered(self, usernames: Collection[str], now: datetime) -> Sequence[Registered]:
         """Return the named users who are registered at `now`; none if there is no registrar.
 
-        A name carries its tenant, so whoever asks for names of one tenant is told of no other.
+        User names contain the tenant, so a query by names of one tenant returns no other tenant's
+        rows.
         """
         if not usernames:
             return []

@@ -1,4 +1,4 @@
-"""Making a merchant's SIP user, and changing its password, whoever else does so at once."""
+"""Creates a merchant's SIP user and changes its password. Safe under concurrent requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class UnsyncedUser:
 async def find_user(
     db: ReadSession | WriteSession, *, tenant_id: int, merchant_id: int, locked: bool = False
 ) -> VoiceCredential | None:
-    """Return a merchant's SIP user, if it has one."""
+    """Return a merchant's SIP user; None if it has none."""
     statement = select(VoiceCredential).where(
         col(VoiceCredential.tenant_id) == tenant_id,
         col(VoiceCredential.merchant_id) == merchant_id,
@@ -50,7 +50,7 @@ async def find_user(
 async def find_user_by_id(
     db: ReadSession, *, tenant_id: int, credential_id: int
 ) -> VoiceCredential | None:
-    """Return a SIP user by its row's id."""
+    """Return a SIP user by its row id; None if there is none."""
     statement = select(VoiceCredential).where(
         col(VoiceCredential.tenant_id) == tenant_id,
         col(VoiceCredential.id) == credential_id,
@@ -59,7 +59,7 @@ async def find_user_by_id(
 
 
 async def mark_synced(db: WriteSession, user: VoiceCredential) -> bool:
-    """Note that the directory has the user's version; False if it is no longer current."""
+    """Record that the directory has the user's version; False if that version is not current."""
     statement = (
         update(VoiceCredential)
         .where(
@@ -82,9 +82,9 @@ async def make_user(
     realm: str,
     now: datetime,
 ) -> VoiceCredential | None:
-    """Make a merchant's SIP user; None if it has one. Of two at once one makes it.
+    """Insert a merchant's SIP user; None if it has one. Of concurrent calls only one inserts.
 
-    The public id is drawn first: the password is derived from it.
+    The public id is drawn first because the password is derived from it.
     """
     owner = {"tenant_id": tenant_id, "merchant_id": merchant_id}
     row = (await db.execute(_DRAW, owner)).one()
@@ -113,7 +113,7 @@ async def make_user(
 async def find_unsynced(
     db: ReadSession, *, before: datetime, after: UnsyncedUser | None, most: int
 ) -> Sequence[UnsyncedUser]:
-    """Return users of all tenants whose version is older than `before` and not in the directory.
+    """Return users of all tenants with an unsynced version that is older than `before`.
 
     Ordered by key; `after` is the last one of the previous page.
     """
@@ -145,13 +145,13 @@ def password_of(user: VoiceCredential, secrets: SipSecrets) -> str:
 
 
 def is_current(user: VoiceCredential, secrets: SipSecrets, realm: str) -> bool:
-    """Say whether the registrar's half is that of the password we would show."""
+    """Return whether the stored HA1 belongs to the password that would be shown."""
     shown = digest_ha1(user.username, realm, password_of(user, secrets))
     return user.realm == realm and user.ha1 == shown
 
 
 def renew(user: VoiceCredential, secrets: SipSecrets, realm: str, now: datetime) -> None:
-    """Give a locked user its next password."""
+    """Give a user the next version of its password; the row must be locked."""
     user.version += 1
     user.realm = realm
     user.ha1 = digest_ha1(user.username, realm, password_of(user, secrets))

@@ -1,8 +1,8 @@
 """Thresholds of used allowance and remaining credits that raise an alert. Pure.
 
-Source: CONTRACT, Billing. Usage is what this month's sends captured of the allowance: it only
-grows, so a warning ends with the month or with a higher limit. Credits are what is not captured
-yet, available or held: a hold that is released later is nothing to warn of.
+Source: CONTRACT, Billing. Usage is the part of this month's allowance that was captured. It only
+grows, so an alert ends with the month or with a higher limit. Remaining credits are those not
+captured, whether available or held: a hold that may be released is no reason to alert.
 """
 
 from collections.abc import Collection
@@ -13,10 +13,10 @@ from typing import Final
 from models.enums import AlertSeverity, AlertType, Channel
 
 UNKNOWN_FOR: Final = timedelta(hours=24)
-"""The alert about lost deliveries is resolved after this long without another."""
+"""The alert about messages with an unknown end is resolved after this long without another."""
 
 _DEGRADED_FROM: Final = 10
-"""Attempts; fewer say nothing about a provider."""
+"""Minimum of attempts; fewer are not significant."""
 
 _UNITS: Final = {
     Channel.SMS: "SMS segments",
@@ -27,11 +27,11 @@ _UNITS: Final = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class ThresholdAlert:
-    """Identity of one alert; sortable, so that several are always locked in one order."""
+    """Identity of one alert. Sortable, so that several are always locked in one order."""
 
     type: AlertType
     threshold: int = 0
-    """Percent; 0 where there is none."""
+    """Percent; 0 for types without a threshold."""
 
     @property
     def severity(self) -> AlertSeverity:
@@ -58,20 +58,20 @@ _ENOUGH: Final = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funds:
-    """What a merchant has on a channel, in units."""
+    """Allowance and credits of a merchant on a channel, in units."""
 
     month: str
-    """YYYY-MM, the current one."""
+    """Current month, YYYY-MM."""
     allowance: int
-    """Of this month."""
+    """Allowance of this month."""
     used: int
-    """Captured of it; what is held is not used yet."""
+    """Captured of the allowance; held units do not count."""
     available: int
-    """Credits that a send may hold."""
+    """Credits that can be held for a send."""
     held: int
-    """Credits that sends hold."""
+    """Credits held for sends."""
     upgrade: int | None
-    """Credits of the last upgrade; None: there never was one."""
+    """Credits of the last upgrade; None if there was none."""
 
     @property
     def remaining(self) -> int:
@@ -80,17 +80,17 @@ class Funds:
 
 
 def usage_alerts(used: int, allowance: int) -> ThresholdAlerts:
-    """Return the alerts of a usage; none while nothing was used, whatever the allowance."""
+    """Return the usage alerts in force; none at zero usage, whatever the allowance."""
     if used <= 0:
         return NONE
     return frozenset(alert for alert in USAGE if used * 100 >= allowance * alert.threshold)
 
 
 def credit_alerts(funds: Funds, open: Collection[ThresholdAlert] = NONE) -> ThresholdAlerts:
-    """Return what is to be warned of; `open` is what is warned of already.
+    """Return the credit alerts in force; `open` are those that are open already.
 
-    Credits are low once less than 10 % of the last upgrade remains, and stay so until 15 % is
-    available: held credits may be released, but cannot fund a send. Exhausted replaces low.
+    Credits are low from below 10 % of the last upgrade remaining until 15 % are available: held
+    credits may be released, but cannot fund a send. CREDITS_EXHAUSTED replaces LOW_CREDITS.
     """
     upgrade = funds.upgrade
     if upgrade is None:
@@ -106,12 +106,12 @@ def _is_low(units: int, upgrade: int) -> bool:
 
 
 def usage_crossed(before: int, after: int, allowance: int) -> ThresholdAlerts:
-    """Return the alerts of the thresholds that a capture crossed."""
+    """Return the alerts of the thresholds that a capture crosses."""
     return usage_alerts(after, allowance) - usage_alerts(before, allowance)
 
 
 def credits_crossed(before: int, after: int, upgrade: int | None) -> ThresholdAlerts:
-    """Return the alerts a capture raises; `before` and `after` are remaining credits."""
+    """Return the alerts that a capture raises; `before` and `after` are remaining credits."""
     return _alerts_at(after, upgrade) - _alerts_at(before, upgrade)
 
 
@@ -157,9 +157,9 @@ def unknown_message(message_id: int) -> str:
 
 
 def is_degraded(attempts: int, failed: int, *, known: bool) -> bool:
-    """Tell whether a provider is degraded: half of a tenant's attempts or more failed.
+    """Return whether a provider is degraded: at least half of a tenant's attempts failed.
 
-    While an alert is open (`known`), few attempts suffice, because messages back off.
+    While an alert is open (`known`), a single attempt is enough, because back-off makes them rare.
     """
     return failed * 2 >= attempts >= (1 if known else _DEGRADED_FROM)
 

@@ -1,4 +1,4 @@
-"""Reads an operator's CSV file: all of its lines, or every line that is wrong. Pure."""
+"""Reads an operator's CSV file: returns all lines, or reports every invalid line. Pure."""
 
 import csv
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -14,16 +14,16 @@ class Line(Protocol):
 
     @property
     def number(self) -> int:
-        """Of the line in the file, the heading being 1."""
+        """Line number in the file; the heading is line 1."""
         ...
 
     @property
     def identity(self) -> Hashable:
-        """What no other line of the file may share."""
+        """Key that must be unique in the file."""
         ...
 
     def clash_with(self, twin: "Line") -> str:
-        """Say what is wrong with this line beside an earlier one of the same identity."""
+        """Return the error of this line, given an earlier one with the same identity."""
         ...
 
 
@@ -32,7 +32,7 @@ AnyLine = TypeVar("AnyLine", bound=Line)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadLine:
-    """Why a line cannot be taken."""
+    """An invalid line, and why."""
 
     number: int
     reason: str
@@ -44,10 +44,10 @@ def read_lines(
     needed: frozenset[str],
     read: Callable[[int, Mapping[str, str]], AnyLine],
 ) -> tuple[list[AnyLine], list[BadLine]]:
-    """Return the lines of a file, and what is wrong with the others.
+    """Return the valid lines of a file and the errors of the others.
 
-    `read` gets a line's number and its cells by column, stripped; what is wrong it raises as a
-    ValueError whose words follow "line 7".
+    `read` gets a line's number and its stripped cells by column. It raises ValueError for an
+    invalid line; the text of the error continues the phrase "line 7".
     """
     reader = csv.DictReader(text.removeprefix("\ufeff").splitlines(), strict=True)
     lines: list[AnyLine] = []
@@ -74,7 +74,7 @@ def read_lines(
 
 
 def channel_of(given: str) -> Channel:
-    """Return the channel of a line."""
+    """Return the channel of a cell; raises ValueError."""
     try:
         return Channel(given)
     except ValueError:
@@ -82,7 +82,7 @@ def channel_of(given: str) -> Channel:
 
 
 def moment(given: str, now: datetime) -> datetime:
-    """Return when a line begins to hold; a moment that has passed, or is not given, is `now`."""
+    """Return the start of validity; `now` if it is in the past or missing. Raises ValueError."""
     if not given:
         return now
     try:
@@ -108,7 +108,7 @@ def _wrong_heading(
 
 
 def _rows(reader: "csv.DictReader[str]") -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Give every line that is not empty, with its number."""
+    """Yield every line that is not empty, with its number."""
     for row in reader:
         cells = [cell for cell in row.values() if isinstance(cell, str)]
         if any(cell.strip() for cell in cells) or None in row:

@@ -1,7 +1,7 @@
-"""The currencies money can be paid in: ISO 4217, list one.
+"""Currencies of payments: ISO 4217, list one.
 
-Source: the table of active codes kept by SIX for ISO (amendments up to 180). Left out are the codes
-of funds, metals, units of account, testing and "no currency": nobody can be charged in those.
+Source: the table of active codes kept by SIX for ISO (amendments up to 180). Codes of funds,
+metals, units of account, testing and "no currency" are left out: no charge can be made in them.
 """
 
 from decimal import Decimal
@@ -26,13 +26,13 @@ _THOUSANDTHS: Final = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"
 
 
 def decimals_of(currency: str) -> int:
-    """Return how many decimals an amount has in a currency: its smallest unit is the last one."""
+    """Return the number of decimals of a currency."""
     if currency in _WHOLE:
         return 0
     return 3 if currency in _THOUSANDTHS else 2
 
 
 def written(amount: int, currency: str) -> str:
-    """Return an amount of smallest units as people write it: 4900 USD is 49.00."""
+    """Format an amount of smallest units: 4900 USD is 49.00."""
     decimals = decimals_of(currency)
     return str(Decimal(amount).scaleb(-decimals))

@@ -6,11 +6,12 @@ from typing import Final
 from models.rules.billing.periods import day_of
 
 RESTS: Final = timedelta(minutes=3)
-"""A day rests so long after midnight before it is closed: what was begun just before is committed
-by then, and clocks that differ agree on the day."""
+"""A day stays open this long after midnight, so that transactions begun before it have committed
+and clock skew between servers does not matter.
+"""
 
 AWAITED: Final = timedelta(days=7)
-"""A provider's own price is awaited so long after its day; then the rate card's holds."""
+"""How long after its day a provider's own price is awaited; then the rate card's price is used."""
 
 
 def last_over(now: datetime) -> date:

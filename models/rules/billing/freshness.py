@@ -1,4 +1,4 @@
-"""Why a report is not final yet, in words. Pure."""
+"""Explains why a report is not final yet. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from typing import Final
 from models.enums import Channel
 
 _MAX_NAMED: Final = 3
-"""Rates that are missing, named one by one; the rest is counted."""
+"""Most missing rates that are listed by name; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpriced:
-    """Messages of one kind whose price is not known. An empty country is none."""
+    """Messages of one kind without a known price. Country is empty if there is none."""
 
     channel: Channel
     provider: str
@@ -22,19 +22,19 @@ class Unpriced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenDays:
-    """Days of a range that are not closed, and what is known to hold them open."""
+    """Days of a range that are not closed, and the known reasons."""
 
     earliest: date
     latest: date
     unsettled: bool
-    """A message has not ended that a provider took, or may have taken."""
+    """A message is not terminal, and a provider accepted it or may have accepted it."""
     unpriced: Sequence[Unpriced]
     awaited: Sequence[str]
-    """Providers whose own prices are not in yet."""
+    """Providers whose own prices have not arrived."""
 
 
 def reason(open_days: OpenDays, *, last: date, today: date) -> str:
-    """Say what keeps a range that ends with `last` from being final: all that is known."""
+    """Return all known reasons why a range that ends with `last` is not final."""
     known = [*_unsettled(open_days), *_unpriced(open_days.unpriced), *_awaited(open_days.awaited)]
     return " ".join(known) or _open_day(open_days, last, today)
 

@@ -1,10 +1,11 @@
 """State machine of a payment for credits, and the next action of each state. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from models.enums import ChargeState, PaymentFailure
+from models.enums import ChargeState, PaymentFailure, ReversalState
 from models.enums import PaymentStatus as S
 
 STEPS: Final[dict[S, frozenset[S]]] = {
@@ -14,10 +15,10 @@ STEPS: Final[dict[S, frozenset[S]]] = {
     S.FAILED: frozenset({S.REFUNDED}),
     S.REFUNDED: frozenset(),
 }
-"""FAILED becomes REFUNDED when a gateway charges after all."""
+"""Allowed status steps. FAILED becomes REFUNDED if the gateway charges after all."""
 
 STARTS: Final = frozenset({S.PENDING})
-"""A payment is ordered as this."""
+"""Initial statuses."""
 
 _OPEN: Final = frozenset({S.PENDING, S.REQUIRES_ACTION})
 
@@ -47,11 +48,11 @@ class PaymentAction(StrEnum):
     AWAIT = "AWAIT"
     """The gateway has the charge: wait for its outcome."""
     CANCEL_CHARGE = "CANCEL_CHARGE"
-    """No outcome in time: cancel the charge, or learn that it succeeded meanwhile."""
+    """No outcome before the deadline: cancel the charge, or find out that it succeeded."""
     GRANT = "GRANT"
     """Charged: grant the credits."""
     REFUND = "REFUND"
-    """Charged, but no credits will be granted: refund."""
+    """Charged, but credits cannot be granted: refund."""
     NONE = "NONE"
     """The payment has ended."""
 
@@ -62,25 +63,29 @@ class PaymentFacts:
 
     status: S
     known: bool = False
-    """The gateway has reported the charge."""
+    """The gateway is known to have the charge."""
     given_up: bool = False
     fulfilled: bool = False
     refund_due: bool = False
+    refund_stuck: bool = False
+    """The refund is owed, and only an operator has it tried again."""
+    mismatched: bool = False
+    """Open, and the gateway has charged another amount or currency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What an event changes of a payment."""
+    """The change that an event makes to a payment."""
 
     status: S
     failure: PaymentFailure | None = None
     taken: bool = False
-    """The event says that the money was charged."""
+    """The money was charged."""
     refund_due: bool = False
 
 
 def may_step(current: S, following: S) -> bool:
-    """Say whether a payment may go from one status to the other."""
+    """Return whether a payment may go from one status to the other."""
     return following in STEPS[current]
 
 
@@ -90,7 +95,7 @@ def next_action_of(facts: PaymentFacts) -> PaymentAction:
         case S.REFUNDED:
             return PaymentAction.NONE
         case _ if facts.refund_due:
-            return PaymentAction.REFUND
+            return PaymentAction.NONE if facts.refund_stuck else PaymentAction.REFUND
         case S.FAILED:
             return PaymentAction.NONE
         case S.SUCCEEDED:
@@ -102,10 +107,10 @@ def next_action_of(facts: PaymentFacts) -> PaymentAction:
 
 
 def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
-    """Return what a charge's state changes; None if nothing, because it is old or too late.
+    """Return the change that a charge's state makes; None if the state is outdated or too late.
 
-    A successful charge stays successful, whatever is reported afterwards. A charge that succeeds
-    after the payment has failed buys nothing, because the customer was told so: it is refunded.
+    A successful charge stays successful, whatever is reported later. A charge that succeeds after
+    the payment FAILED is refunded, because the customer was already told that the payment failed.
     """
     if state is ChargeState.SUCCEEDED:
         if facts.status in _OPEN:
@@ -113,7 +118,7 @@ def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
         if facts.status is S.FAILED and not facts.refund_due:
             return Change(status=S.FAILED, taken=True, refund_due=True)
         return None
-    if facts.status not in _OPEN:
+    if facts.status not in _OPEN or facts.mismatched:
         return None
     if state in _FAILURES:
         expired = facts.given_up and state is ChargeState.CANCELED
@@ -123,3 +128,31 @@ def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
     if state is ChargeState.NEEDS_ACTION and facts.status is S.PENDING:
         return Change(status=S.REQUIRES_ACTION)
     return None
+
+
+def mismatch_change(facts: PaymentFacts, *, due: bool) -> Change | None:
+    """Return what a charge of another amount or currency changes; None if nothing yet.
+
+    It never buys credits. An open payment waits for the right amount until `due`, then it fails and
+    the charge is refunded; after a failure it is refunded like every late charge.
+    """
+    late = facts.status is S.FAILED and not facts.refund_due
+    if late:
+        return Change(status=S.FAILED, taken=True, refund_due=True)
+    if facts.status in _OPEN and (due or facts.given_up):
+        return Change(
+            status=S.FAILED, failure=PaymentFailure.AMOUNT_MISMATCH, taken=True, refund_due=True
+        )
+    return None
+
+
+def changes_dispute(
+    known: ReversalState | None, known_at: datetime | None, told: ReversalState, told_at: datetime
+) -> bool:
+    """Say whether a report about a dispute is newer than what is known, by the gateway's time.
+
+    Reports come in any order; of two of the same moment, the one that ends the dispute is newer.
+    """
+    if known is None or known_at is None or told_at > known_at:
+        return True
+    return told_at == known_at and known is ReversalState.DISPUTED and told is not known

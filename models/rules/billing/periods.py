@@ -1,4 +1,4 @@
-"""Calendar months and days as billing sees them: UTC, always."""
+"""Calendar months and days of billing, always in UTC."""
 
 from datetime import UTC, date, datetime
 

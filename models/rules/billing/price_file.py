@@ -1,4 +1,4 @@
-"""Reads a price list from CSV: all of it, or every line that is wrong. Pure."""
+"""Reads a price list from CSV: returns all lines, or reports every invalid line. Pure."""
 
 import re
 from collections.abc import Hashable, Mapping
@@ -11,17 +11,17 @@ from models.rules.billing.csv_file import BadLine, Line, channel_of, moment, rea
 from models.rules.billing.currencies import CURRENCIES, decimals_of, written
 
 COLUMNS: Final = ("channel", "units", "amount", "currency", "validFrom", "tenant")
-"""In the order of the sample; a file may have them in any order, and leave out the last two."""
+"""Columns in the order of the sample. A file may reorder them and omit the last two."""
 
 EVERY_TENANT: Final = "all"
-"""In the column `tenant`: the line holds for every tenant without a line of its own."""
+"""Value of `tenant`: the line applies to every tenant without a line of its own."""
 
 WITHDRAWN: Final = "none"
-"""In the column `amount`: from then on these units are not sold in this currency."""
+"""Value of `amount`: from then on these units are not sold in this currency."""
 
 MOST_UNITS: Final = 10_000_000
 MOST_CENTS: Final = 99_999_999
-"""Of one order, as the API takes it."""
+"""Upper limit of one purchase, as in the API."""
 
 _NEEDED: Final = frozenset(COLUMNS[:4])
 _UNITS: Final = re.compile(r"[0-9]{1,40}", re.ASCII)
@@ -33,11 +33,11 @@ class PriceLine:
     """One line of a file. Its version is in force from `valid_from` on."""
 
     number: int
-    """Of the line in the file, the heading being 1."""
+    """Line number in the file; the heading is line 1."""
     channel: Channel
     units: int
     amount_cents: int | None
-    """In the smallest unit of the currency; None: not sold any more."""
+    """In the smallest unit of the currency; None: no longer sold."""
     currency: str
     valid_from: datetime
     tenant: str | None
@@ -45,20 +45,20 @@ class PriceLine:
 
     @property
     def identity(self) -> Hashable:
-        """What is sold has one price per currency from a moment on."""
+        """A pack has one price per tenant, currency and start of validity."""
         return self.tenant, self.channel, self.units, self.currency, self.valid_from
 
     def clash_with(self, twin: Line) -> str:
-        """Say what is wrong with the later one of two lines that would hold from one moment."""
+        """Return the error of the later one of two lines with the same identity."""
         if replace(self, number=twin.number) == twin:
             return f"says what line {twin.number} says already"
         return f"prices the same units as line {twin.number}, from the same moment, otherwise"
 
 
 def read_prices(text: str, now: datetime) -> tuple[list[PriceLine], list[BadLine]]:
-    """Return the lines of a file, and what is wrong with the others.
+    """Return the valid lines of a file and the errors of the others.
 
-    A moment that has passed, or is not given, means `now`.
+    A start of validity that is in the past or missing means `now`.
     """
     return read_lines(text, COLUMNS, _NEEDED, lambda number, cells: _line(number, cells, now))
 
@@ -89,7 +89,9 @@ def _units(given: str) -> int:
 
 
 def _cents(given: str, currency: str) -> int | None:
-    """Read an amount with all decimals of its currency, so that 4900 cents are not 4900 USD."""
+    """Parse an amount. All decimals of its currency are required, so that 4900 cents is not read as
+    4900 USD. Raises ValueError.
+    """
     if given == WITHDRAWN:
         return None
     decimals = decimals_of(currency)

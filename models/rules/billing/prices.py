@@ -1,4 +1,4 @@
-"""What an order of credits must cost, and what is said of one that does not. Pure."""
+"""Compares a purchase of credits with the price list. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from models.enums import Channel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """So many units are sold for so much, in the smallest unit of the currency."""
+    """A number of units and their price in the smallest unit of the currency."""
 
     units: int
     amount_cents: int
@@ -17,20 +17,20 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why an order does not match the price list."""
+    """Why a purchase does not match the price list."""
 
     detail: str
     errors: tuple[tuple[str, str], ...] = ()
-    """Field and message."""
+    """Pairs of field and message."""
 
 
 def refusal(
     channel: Channel, wanted: Offer, offers: Sequence[Offer], near: Sequence[Offer]
 ) -> Refusal | None:
-    """Return what is wrong with an order; None if it matches an offer.
+    """Return why a purchase does not match the price list; None if it matches an offer.
 
-    `offers` are those of the wanted units, one per currency; `near` are others of the channel,
-    looked for only if there is none of the wanted units.
+    `offers` are those of the wanted units, one per currency. `near` are other offers of the
+    channel; they are read only if there is none of the wanted units.
     """
     if wanted in offers:
         return None

@@ -1,7 +1,7 @@
-"""What a message costs, and what is added to it. Exact decimals of USD; pure.
+"""Computes the price of a message: cost, carrier fee and markup. Exact decimals of USD. Pure.
 
-Amounts are kept to six decimals. Unit prices have no more than that, so only a markup in basis
-points can need rounding, and a vendor's own figure: each is rounded once, half to even.
+Amounts have six decimals. Unit prices have no more, so only a markup in basis points and a vendor's
+own price need rounding; each is rounded once, half to even.
 """
 
 from collections.abc import Iterable
@@ -16,10 +16,10 @@ from phonenumbers import NumberParseException
 from models.enums import Channel, PriceSource, UnpricedReason, UsageState
 
 DEFAULTS: Final = 0
-"""The tenant to whom the cards for everybody belong."""
+"""Tenant id of the default rate cards."""
 
 ANYWHERE: Final = ""
-"""The country of a card that covers every country without a card of its own."""
+"""Country of a card that covers every country without a card of its own."""
 
 NOTHING: Final = Decimal("0.000000")
 
@@ -29,7 +29,7 @@ _AWS: Final = frozenset({"ses"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What a unit costs from a moment on: one version of one line of a rate card."""
+    """One version of one line of a rate card: the price of a unit from `valid_from` on."""
 
     tenant_id: int
     provider: str
@@ -43,9 +43,9 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What a message costs. `cost` is the provider's, carrier fees apart.
+    """Price of a message. `cost` is the provider's, without carrier fees.
 
-    `priced_by` says whose figure the cost is, or will be once the gap is closed.
+    `priced_by` is the source of the cost, also while the cost is not known yet.
     """
 
     cost: Decimal
@@ -56,26 +56,26 @@ class Price:
 
     @property
     def state(self) -> UsageState:
-        """Whether it may be billed."""
+        """FINAL if it may be billed."""
         return UsageState.FINAL if self.gap is None else UsageState.PROVISIONAL
 
     @property
     def total(self) -> Decimal:
-        """What is charged for it."""
+        """Amount charged for the message."""
         return self.cost + self.carrier_fee + self.markup
 
 
 def kept(amount: Decimal) -> Decimal:
-    """Return an amount as it is kept: six decimals, half to even."""
+    """Round an amount to six decimals, half to even."""
     return amount.quantize(NOTHING, rounding=ROUND_HALF_EVEN)
 
 
 def choose(cards: Iterable[Card], accepted_at: datetime) -> Card | None:
-    """Return the card a message is priced by, among those of its channel, provider and country.
+    """Return the card that prices a message, among those of its channel, provider and country.
 
-    A tenant's own card goes before a default one, then one for the country before one for any; of
-    its versions the newest that was in force when the message was accepted. If nothing was in force
-    then, it is the first that came into force since.
+    A tenant's own card precedes a default one, then a card of the country precedes one for any
+    country. Of its versions the newest that was in force at acceptance is used. If none was in
+    force then, the first one that came into force afterwards is used.
     """
     known = list(cards)
     in_force = [card for card in known if card.valid_from <= accepted_at]
@@ -93,11 +93,10 @@ def _farness(card: Card) -> tuple[bool, bool]:
 
 
 def price(units: int, card: Card | None, *, told: Decimal | None, awaited: bool) -> Price:
-    """Return what units cost by a card and, where there is one, by the provider's own word.
+    """Return the price of units by a card or, if known, by the provider's own price.
 
-    `told` is the provider's price of the whole message without what it passes on to carriers, and
-    replaces unit cost × units. `awaited` says that it will come: until then the card's figure
-    stands in for it.
+    `told` is the provider's price of the whole message without carrier fees; it replaces unit cost
+    × units. `awaited` means that it is still to come: until then the card's price is used.
     """
     source = PriceSource.CARD if told is None and not awaited else PriceSource.VENDOR
     if card is None:
@@ -124,8 +123,8 @@ def price(units: int, card: Card | None, *, told: Decimal | None, awaited: bool)
 def country_of(channel: Channel, contact: str) -> str:
     """Return the ISO 3166 code of a recipient's country; empty for an e-mail, or if unknown.
 
-    A number that the numbering plans do not know belongs to none, whatever it begins with: +1 is
-    the Caribbean as well.
+    A number outside the known numbering plans has no country, whatever its prefix: +1 is also the
+    Caribbean.
     """
     if channel is Channel.EMAIL:
         return ANYWHERE
@@ -137,5 +136,5 @@ def country_of(channel: Channel, contact: str) -> str:
 
 
 def billed_by_aws(provider: str) -> bool:
-    """Say whether a provider is one of AWS, whose cost reports tell apart."""
+    """Return whether AWS bills this provider; its cost reports show such providers separately."""
     return provider in _AWS or provider.startswith("aws")

@@ -1,4 +1,4 @@
-"""Reading a rate card from CSV: all of it, or every line that is wrong. Pure."""
+"""Reads a rate card from CSV: returns all lines, or reports every invalid line. Pure."""
 
 import re
 from collections.abc import Hashable, Mapping
@@ -22,14 +22,14 @@ COLUMNS: Final = (
     "markupFlat",
     "validFrom",
 )
-"""In the order of the sample; a file may have them in any order, and leave out the last four."""
+"""Columns in the order of the sample. A file may reorder them and omit the last four."""
 
 _NEEDED: Final = frozenset(COLUMNS[:4])
 _PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 _AMOUNT: Final = re.compile(r"[0-9]{1,40}(\.[0-9]{1,6})?", re.ASCII)
 _BASIS_POINTS: Final = re.compile(r"[0-9]{1,40}", re.ASCII)
 HIGHEST_AMOUNT: Final = Decimal("999999.999999")
-"""Of a unit cost, carrier fee or flat markup, in USD."""
+"""Upper limit of a unit cost, carrier fee or flat markup, in USD."""
 MOST_BASIS_POINTS: Final = 999_999
 
 
@@ -38,7 +38,7 @@ class RateLine:
     """One line of a file. Its version is in force from `valid_from` on."""
 
     number: int
-    """Of the line in the file, the heading being 1."""
+    """Line number in the file; the heading is line 1."""
     channel: Channel
     provider: str
     country: str
@@ -50,11 +50,11 @@ class RateLine:
 
     @property
     def identity(self) -> Hashable:
-        """One card has one version from a moment on."""
+        """A card has one version per start of validity."""
         return self.channel, self.provider, self.country, self.valid_from
 
     def clash_with(self, twin: Line) -> str:
-        """Say what is wrong with the later one of two lines that would hold from one moment."""
+        """Return the error of the later one of two lines with the same identity."""
         if replace(self, number=twin.number) == twin:
             return f"says what line {twin.number} says already"
         return (
@@ -63,10 +63,10 @@ class RateLine:
 
 
 def read_rates(text: str, now: datetime) -> tuple[list[RateLine], list[BadLine]]:
-    """Return the lines of a file, and what is wrong with the others.
+    """Return the valid lines of a file and the errors of the others.
 
-    A moment that has passed, or is not given, means `now`: nothing that was accepted before is
-    priced by a card that came later.
+    A start of validity that is in the past or missing means `now`, so that an imported card does
+    not price messages that were accepted before the import.
     """
     return read_lines(text, COLUMNS, _NEEDED, lambda number, cells: _line(number, cells, now))
 

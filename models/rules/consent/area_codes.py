@@ -1,8 +1,8 @@
-"""Every time zone a phone number's area may lie in, where a plain look-up names only one.
+"""All time zones of a North American area code, where a plain look-up returns only one.
 
-`phonenumbers` answers with the zone most of a block lies in, and knows overlays in part only. So
-the zones of an area code are the union over all its blocks, joined with what the table lacks. A
-missing zone would let a message out at a forbidden hour; one too many only delays it.
+`phonenumbers` returns the zone of most of a block, and knows overlays only in part. So the zones of
+an area code are the union over all its blocks, plus the additions below. A missing zone would allow
+a message at a forbidden hour; a superfluous one only delays it.
 """
 
 import re
@@ -12,10 +12,10 @@ from typing import Final
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 NORTH_AMERICA: Final = ("America/St_Johns", "Pacific/Honolulu")
-"""The outermost zones of the United States, Canada and the Caribbean; Pacific islands aside."""
+"""The outermost zones of the United States, Canada and the Caribbean; no Pacific islands."""
 
 _OVERLAYS: Final[dict[str, str]] = {
-    # Over an area that spans zones; the table has them with one zone, or with some.
+    # Overlays of an area that spans zones; the table has only some of its zones.
     "236": "250",
     "257": "250",
     "672": "250",
@@ -31,9 +31,9 @@ _OVERLAYS: Final[dict[str, str]] = {
     "879": "709",
     "930": "812",
     "986": "208",
-    # Orlando; the table has it in Chicago's zone.
+    # Orlando; the table has Chicago's zone.
     "689": "407",
-    # Too young for the table.
+    # Newer than the table.
     "357": "559",
     "436": "440",
     "457": "318",
@@ -44,51 +44,39 @@ _OVERLAYS: Final[dict[str, str]] = {
     "837": "530",
     "861": "309",
 }
-"""Overlay area code → the one it was laid over: both serve the same area."""
+"""Overlay area code → area code of the same area."""
 
 _ALSO: Final[dict[str, tuple[str, ...]]] = {
-    # Lloydminster keeps Alberta's time, Creighton and Denare Beach keep Manitoba's.
+    # Lloydminster uses Alberta's time, Creighton and Denare Beach use Manitoba's.
     "306": ("America/Edmonton", "America/Winnipeg"),
-    # Phenix City, Lanett, Valley and Smiths Station in Alabama live by Georgia's clocks.
+    # Phenix City, Lanett, Valley and Smiths Station in Alabama use Georgia's time.
     "334": ("America/New_York",),
-    # The north-west of Culberson County, Texas, lives by El Paso's clocks.
+    # The north-west of Culberson County, Texas, uses El Paso's time.
     "432": ("America/Denver",),
-    # Kenton, Oklahoma, lives by New Mexico's clocks.
+    # Kenton, Oklahoma, uses New Mexico's time.
     "580": ("America/Denver",),
 }
-"""Zones in use in an area although no block of the table names them."""
+"""Further zones of an area that no block of the table has."""
 
 _PLACELESS: Final = re.compile(
-    r".(\d)\1"  # kept for services: 800, 500, 900, 622 …
-    r"|52[1-9]|53[258]|54[2-79]|55[0234568]|569|578|589"  # following a person
-    r"|456|710|88\d",  # carriers, government, toll-free to come
+    r".(\d)\1"  # reserved for services: 800, 500, 900, 622 …
+    r"|52[1-9]|53[258]|54[2-79]|55[0234568]|569|578|589"  # personal communications services
+    r"|456|710|88\d",  # carriers, government, future toll-free
     re.ASCII,
 )
 
 
 def is_placeless(area_code: str) -> bool:
-    """Say whether a North American area code names a service rather than an area."""
+    """Return whether a North American area code is not geographic."""
     return _PLACELESS.fullmatch(area_code) is not None
 
 
 def zones_of_area_code(area_code: str) -> frozenset[str]:
-    """Return all zones of a North American area code; none if it is placeless or unknown."""
+    """Return all zones of a North American area code; none if it is not geographic or unknown."""
     if is_placeless(area_code):
         return frozenset()
     base = _OVERLAYS.get(area_code, area_code)
     return _blocks(f"1{area_code}") | _blocks(f"1{base}") | frozenset(_ALSO.get(base, ()))
-
-
-@lru_cache(maxsize=4096)
-def zones_under(prefix: str) -> frozenset[str]:
-    """Return all zones of the numbers that begin so (country code first, without a plus sign).
-
-    These are the zones of every block inside the prefix, and of the block the prefix is inside.
-    """
-    inside = _blocks(prefix)
-    around = (prefix[:length] for length in range(len(prefix), 0, -1))
-    block = next((block for block in around if block in TIMEZONE_DATA), None)
-    return inside | frozenset(TIMEZONE_DATA[block] if block is not None else ())
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""Whether a merchant may send to a recipient, by what the recipient said."""
+"""Decides by consent and suppression whether a merchant may send to a recipient."""
 
 from models.enums import ConsentStatus, ErrorCode, MessageType
 from models.errors import (
@@ -21,10 +21,10 @@ _REFUSALS: dict[ErrorCode, type[PolicyForbids]] = {
 def consent_forbids(
     message_type: MessageType, consent: ConsentStatus | None, *, suppressed: bool = False
 ) -> ErrorCode | None:
-    """Say what forbids this send, if anything does.
+    """Return the error code that forbids this send; None if it is allowed.
 
-    OPT_OUT and suppression always block (47 CFR 64.1200(a)(10)); MARKETING needs an OPT_IN on
-    record; the other types need no record.
+    OPT_OUT and suppression always block (47 CFR 64.1200(a)(10)). MARKETING needs a recorded OPT_IN;
+    the other types need no record.
     """
     if consent is ConsentStatus.OPT_OUT:
         return ErrorCode.CONSENT_OPTED_OUT
@@ -36,10 +36,11 @@ def consent_forbids(
 
 
 def refusal(code: ErrorCode) -> PolicyForbids:
-    """Return the error that tells a caller at acceptance what later would end a message."""
+    """Return the API error at acceptance for a code that would later end the message."""
     if code is ErrorCode.OUTSIDE_HOURS:
         return ChannelNotAllowed(
             "MARKETING by SMS needs an hour within the merchant's marketing hours that is allowed "
-            "in every time zone the recipient may be in. Widen marketingFrom and marketingUntil."
+            "in every time zone the recipient may be in. Widen marketingFrom and marketingUntil, "
+            "or name one of the zones in marketingTimezones."
         )
     return _REFUSALS[code]()

@@ -1,7 +1,7 @@
-"""Keyed hashes: what the database compares instead of contacts and requests.
+"""Keyed hashes (HMAC-SHA256) of contacts and requests, which the database stores and compares.
 
-Phone numbers are few enough to try them all, so a plain hash of one is as good as the number. A
-copy of the database without the key file shows no contact outside the contact columns.
+There are few enough phone numbers to try all, so an unkeyed hash would reveal the number. A copy of
+the database without the key file reveals no contact outside the contact columns.
 """
 
 import hmac
@@ -15,7 +15,7 @@ from models.errors import InvalidPhoneNumber
 from models.rules.consent.contacts import merged_contact
 
 SECRET_BYTES: Final = 32
-"""The least length of the secret: that of its hash (RFC 2104, section 3)."""
+"""Least length of the secret: the output length of its hash (RFC 2104, section 3)."""
 
 _LINE: Final = re.compile(r"([1-9][0-9]{0,3}):([A-Za-z0-9+/]+={0,2})")
 _PHONE: Final = "phone"
@@ -37,7 +37,7 @@ class ContactKeys:
         if len(secret) < SECRET_BYTES:
             raise BadContactKey
         self.version = version
-        # One derived secret for each purpose, so that no hash of one is a hash of the other.
+        # Separate derived secrets per purpose, so that hashes of different purposes never match.
         self._contacts = _derived(secret, "contact")
         self._requests = _derived(secret, "request")
         self._check = _derived(secret, "check")
@@ -55,7 +55,7 @@ class ContactKeys:
         return cls(int(match[1]), secret)
 
     def key(self, channel: Channel, contact: str) -> str:
-        """Return the key under which all ways of writing a contact are equal.
+        """Return the key of a contact; equal for all spellings of one contact.
 
         SMS and voice share the keys of phone numbers. Raises InvalidPhoneNumber.
         """
@@ -64,13 +64,13 @@ class ContactKeys:
         return f"{self.version}.{_hexadecimal(self._contacts, text)}"
 
     def key_of_any(self, contact: str) -> str:
-        """Return the key of a contact of whatever kind: one with an @ is an address."""
+        """Return the key of a contact of either kind: one with an @ is an e-mail address."""
         return self.key(Channel.EMAIL if "@" in contact else Channel.SMS, contact)
 
     def key_of_sender(self, sender: str) -> str:
-        """Return the key of whoever wrote a text: a number's, else one of the text as it is.
+        """Return the key of the sender of a text: of its number, else of the text as it is.
 
-        Nothing can be sent to a short code or a name, so no contact has such a key.
+        Short codes and alphanumeric names cannot be recipients, so no contact has such a key.
         """
         try:
             return self.key(Channel.SMS, sender)
@@ -84,7 +84,7 @@ class ContactKeys:
 
     @property
     def check_value(self) -> str:
-        """What tells this secret from another one without showing either."""
+        """Value that identifies this secret without revealing it."""
         return _hexadecimal(self._check, "check")
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Phone numbers and e-mail addresses: what is valid, and what counts as the same contact."""
+"""Validates phone numbers and e-mail addresses, and merges spellings of the same contact."""
 
 import re
 import string
@@ -26,17 +26,16 @@ _ASCII_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowerca
 
 
 def e164(given: str) -> str:
-    """Return the number in E.164 form, or raise InvalidPhoneNumber.
+    """Return the number in E.164 form; raises InvalidPhoneNumber.
 
-    Separators are dropped: spaces, parentheses, dots, hyphens and slashes, as ASCII has them.
-
-    A number must be *possible*, not *valid*: numbering plans change faster than libraries, fiction
-    ranges such as +44 7700 900xxx are used in tests, and the carrier has the last word. It must be
-    possible from abroad: without its area code it names nobody. A form that its plan gave up is
-    returned as the form that replaced it (`numbering_plans`).
+    ASCII spaces, parentheses, dots, hyphens and slashes are dropped. A number must be *possible*,
+    not *valid*: numbering plans change faster than libraries, tests use fictional ranges such as
+    +44 7700 900xxx, and the carrier decides in the end. It must be possible from abroad, so the
+    area code is required. A form that was withdrawn by its numbering plan is returned in the form
+    that replaced it (`numbering_plans`).
     """
     text = given.strip(string.whitespace)
-    # The library would also read vanity letters (+1800FLOWERS) and extensions.
+    # The library also accepts vanity letters (+1800FLOWERS) and extensions.
     if not _WRITTEN.fullmatch(text) or len(text) > 2 * _E164_LONGEST:
         raise InvalidPhoneNumber(
             "must be in E.164 form, + and country code first, such as +12015550123"
@@ -55,7 +54,7 @@ def e164(given: str) -> str:
         raise InvalidPhoneNumber(
             "has an area code or exchange that begins with 0 or 1, which +1 does not have"
         )
-    if len(formatted) > _E164_LONGEST:  # some numbering plans of the library know longer ones
+    if len(formatted) > _E164_LONGEST:  # some numbering plans of the library allow longer ones
         raise InvalidPhoneNumber("must have at most 15 digits")
     return formatted
 
@@ -70,7 +69,7 @@ def _parsed(text: str) -> PhoneNumber:
 
 
 def merged_contact(channel: Channel, contact: str) -> str:
-    """Return the form in which two ways of writing the same contact are equal.
+    """Return the form that is equal for all spellings of the same contact.
 
     Raises InvalidPhoneNumber.
     """
@@ -80,19 +79,19 @@ def merged_contact(channel: Channel, contact: str) -> str:
 def _merged_address(address: str) -> str:
     """Return an e-mail address with its domain in ASCII and its local part in lower case.
 
-    Of the local part only the case of ASCII letters is ignored, and how an accented letter is
-    composed (Unicode NFC): what else a mail system takes for equal, only that system knows
-    (RFC 5321, section 2.4). Text that is no address is merged too.
+    In the local part only the case of ASCII letters and the composition of accents (Unicode NFC)
+    are ignored: only the receiving mail system knows other equivalences (RFC 5321, section 2.4).
+    Text that is not an address is merged in the same way.
     """
     local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
     return f"{local.translate(_ASCII_LOWER)}{at}{_ascii_domain(domain)}"
 
 
 def _ascii_domain(domain: str) -> str:
-    """Return a domain as DNS has it: UTS #46, non-transitional, then IDNA 2008 (RFC 5891).
+    """Return a domain in its DNS form: UTS #46, non-transitional, then IDNA 2008 (RFC 5891).
 
-    So ß, final sigma and the joiners stay letters of their own: straße.example is not
-    strasse.example. What is no domain is compared as written, but for the case of ASCII letters.
+    So ß, final sigma and the joiners stay distinct: straße.example is not strasse.example. An
+    invalid domain is compared as written, except for the case of ASCII letters.
     """
     written = domain.translate(_ASCII_LOWER)
     # IDNA takes time quadratic in the length of a label.
@@ -101,5 +100,5 @@ def _ascii_domain(domain: str) -> str:
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
         return ".".join(idna.alabel(label).decode("ascii") for label in mapped.split("."))
-    except UnicodeError:  # IDNAError is one
+    except UnicodeError:  # IDNAError is a subclass
         return written

@@ -1,7 +1,7 @@
-"""What an inbound text asks for, and what it is answered with."""
+"""Recognizes keywords in inbound texts, and returns the answers to them."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -9,36 +9,47 @@ from typing import Final
 from models.enums import InboundKind
 
 ANSWER_VALIDITY: Final = timedelta(minutes=5)
-"""An answer that could not go out by then never does: later than five minutes a confirmation of
-an opt-out is no longer presumed fine (47 CFR 64.1200(a)(12)), and help comes too late."""
+"""Validity of an answer. A confirmation of an opt-out is presumed permitted only within five
+minutes (47 CFR 64.1200(a)(12)), and help is useless later.
+"""
 
 MOST_ANSWERS: Final = 5
-"""To one contact from one number within ANSWERS_WITHIN: two machines must not talk for ever."""
+"""To one contact from one number within ANSWERS_WITHIN, to stop loops between two machines."""
 
 ANSWERS_WITHIN: Final = timedelta(hours=1)
 
 _LONGEST_TEXT: Final = 2_000
-"""In characters; ten segments hold 1,530. A longer text is no opt-out word, and is not searched."""
+"""In characters; ten segments hold 1,530. A longer text is not searched for an opt-out."""
 
 _MOST_WORDS: Final = 100
-"""That an opt-out in polite words may have."""
+"""Limit for an opt-out with polite words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keywords:
-    """The words that ask for something, each in the form that `fold` gives it."""
+    """The keywords by meaning, each in the form that `fold` returns."""
 
     opt_out: frozenset[str]
     opt_in: frozenset[str]
     help: frozenset[str]
 
     def kind_of(self, folded: str) -> InboundKind:
-        """Say what a whole text asks for; an opt-out goes before everything else."""
+        """Return the meaning of a folded text; opt-out takes precedence."""
         if folded in self.opt_out:
             return InboundKind.OPT_OUT
         if folded in self.opt_in:
             return InboundKind.OPT_IN
         return InboundKind.HELP if folded in self.help else InboundKind.OTHER
+
+    def besides(
+        self, *, opt_out: Iterable[str], opt_in: Iterable[str], help: Iterable[str]
+    ) -> "Keywords":
+        """Return these keywords plus further ones, which are folded first."""
+        return Keywords(
+            opt_out=self.opt_out.union(map(fold, opt_out)),
+            opt_in=self.opt_in.union(map(fold, opt_in)),
+            help=self.help.union(map(fold, help)),
+        )
 
 
 BUILT_IN: Final = Keywords(
@@ -70,24 +81,24 @@ _POLITE: Final = frozenset(
     }
 )
 _POLITE_PHRASES: Final = (("thank", "you"), ("sil", "vous", "plait"), ("sil", "te", "plait"))
-"""Words that change nothing about an opt-out: English, and French for the French word ARRET."""
+"""Polite words that do not change an opt-out: English, and French for the French keyword ARRET."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a text asks for, and whether it is the bare word."""
+    """The meaning of a text, and whether it is exactly a keyword."""
 
     kind: InboundKind
     literal: bool = True
-    """False: an opt-out in a person's own words, such as "please stop texting me"."""
+    """False: an opt-out in other words, such as "please stop texting me"."""
 
 
 def read_text(text: str, words: Keywords = BUILT_IN) -> Reading:
-    """Say what a text asks for, by the whole of it.
+    """Return the meaning of a whole text.
 
-    It is a word, in the form that `fold` gives it, or it consists of opt-out words and politeness
-    alone. 47 CFR 64.1200(a)(10) asks to honor any reasonable means to opt out; a text with any
-    other word ("don't stop", "cancel my appointment") is left to a person.
+    The text must be a keyword in the form that `fold` returns, or consist of opt-out keywords and
+    polite words only. 47 CFR 64.1200(a)(10) requires honoring any reasonable means to opt out; a
+    text with any other word ("don't stop", "cancel my appointment") is left to a person.
     """
     if len(text) > _LONGEST_TEXT:
         return Reading(InboundKind.OTHER)
@@ -98,16 +109,16 @@ def read_text(text: str, words: Keywords = BUILT_IN) -> Reading:
 
 
 def kind_of(text: str, words: Keywords = BUILT_IN) -> InboundKind:
-    """Say what a text asks for, literally or in polite words."""
+    """Return the meaning of a text, as a keyword or in polite words."""
     return read_text(text, words).kind
 
 
 def fold(text: str) -> str:
-    """Return what counts of a text that is to be a word.
+    """Return the form in which a text is compared with keywords.
 
-    Only letters, digits and the spaces between them count: case, punctuation, symbols, emoji,
-    accents and how a letter is drawn (full-width, bold) do not. So "Stop.", "OPT-OUT" and "Arrêt !"
-    are words.
+    Only letters, digits and the spaces between them are kept. Case, punctuation, symbols, emoji,
+    accents and the style of letters (full-width, bold) are ignored. So "Stop.", "OPT-OUT" and
+    "Arrêt !" match keywords.
     """
     return " ".join(_joined(chunk) for chunk in _decomposed(text).split() if _joined(chunk))
 
@@ -121,9 +132,9 @@ def _joined(chunk: str) -> str:
 
 
 def _is_polite_opt_out(text: str, opt_out: frozenset[str]) -> bool:
-    """Say whether only opt-out words remain, and at least one, once politeness is taken out.
+    """Return whether a text consists of polite words and at least one opt-out keyword.
 
-    Politeness may stand inside a phrase: "opt me out".
+    Polite words may be inside a phrase: "opt me out".
     """
     phrases = [tuple(word.split()) for word in opt_out]
     known = _POLITE.union(*phrases, *_POLITE_PHRASES)
@@ -138,7 +149,7 @@ def _is_polite_opt_out(text: str, opt_out: frozenset[str]) -> bool:
 
 
 def _parts(text: str, known: frozenset[str]) -> list[str]:
-    """Return the words of a text; punctuation separates them unless it stands inside a known one.
+    """Return the words of a text; punctuation separates them unless it is inside a known word.
 
     So "stop,please" is two words, "S.T.O.P." and "un-subscribe" are one.
     """
@@ -159,7 +170,7 @@ def _parts(text: str, known: frozenset[str]) -> list[str]:
 def _take_out(
     parts: Sequence[str], phrases: Sequence[tuple[str, ...]]
 ) -> tuple[int, Sequence[str]]:
-    """Take phrases out, the longest first; return how many there were, and the words left."""
+    """Remove phrases, the longest first; return their number and the remaining words."""
     by_length = sorted(phrases, key=len, reverse=True)
     count, at, rest = 0, 0, []
     while at < len(parts):
@@ -173,37 +184,65 @@ def _take_out(
 
 
 def stop_source(number: str, *, literal: bool = True) -> str:
-    """Return the source of an opt-out that was texted to a number; START there undoes these.
+    """Return the source of an opt-out by a text to a number; START to that number undoes it.
 
-    It says whether the text was an opt-out word or was understood as one.
+    It shows whether the text was a keyword or was understood as an opt-out.
     """
     return f"sms:STOP:{number}" if literal else f"sms:STOP-UNDERSTOOD:{number}"
 
 
 def is_stop_source(source: str | None, number: str) -> bool:
-    """Say whether an opt-out was texted to a number."""
+    """Return whether a source is an opt-out by a text to this number."""
     return source in (stop_source(number), stop_source(number, literal=False))
 
 
 def start_source(number: str) -> str:
-    """Return the source of an opt-in that was texted to a number."""
+    """Return the source of an opt-in by a text to a number."""
     return f"sms:START:{number}"
 
 
-def answer_to(kind: InboundKind, name: str, help_text: str | None) -> str | None:
-    """Return what a recipient is answered in the name of a merchant; None for an ordinary text."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignTexts:
+    """Texts registered with a number's campaign: more keywords, and answers that replace ours."""
+
+    keywords: Keywords
+    opt_out_message: str
+    opt_in_message: str | None
+    """None if the campaign has no opt-in by text."""
+    help_message: str
+
+
+def answer_to(
+    kind: InboundKind,
+    name: str,
+    help_text: str | None,
+    *,
+    support_contact: str | None = None,
+    registered: CampaignTexts | None = None,
+) -> str | None:
+    """Return the answer to a text on behalf of a merchant; None for OTHER.
+
+    The answer registered with the number's campaign takes precedence, because carriers test for it;
+    then the merchant's own `help_text`. `support_contact` is how recipients reach the merchant.
+    """
     match kind:
         case InboundKind.OPT_OUT:
-            return (
+            return (registered and registered.opt_out_message) or (
                 f"{name}: You have opted out and will receive no more messages from us. "
                 "Reply START to opt back in."
             )
         case InboundKind.OPT_IN:
-            return f"{name}: You have opted back in. Reply HELP for help, STOP to opt out."
+            return (registered and registered.opt_in_message) or (
+                f"{name}: You have opted back in. Reply HELP for help, STOP to opt out."
+            )
         case InboundKind.HELP:
-            return help_text or (
-                f"{name}: You get messages from us at this number. For help, please contact "
-                f"{name}. Reply STOP to opt out."
+            return (
+                (registered and registered.help_message)
+                or help_text
+                or (
+                    f"{name}: You get messages from us at this number. For help, please contact "
+                    f"{support_contact or name}. Reply STOP to opt out."
+                )
             )
         case InboundKind.OTHER:
             return None

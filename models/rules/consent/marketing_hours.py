@@ -1,27 +1,47 @@
-"""Which messages only go out in the recipient's daytime, and when that is."""
+"""Decides which messages may be sent only in the recipient's daytime, and when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 
 from models.enums import Channel, MessageType
-from models.rules.consent.quiet_hours import FEDERAL, narrowed, next_allowed, zones_of
+from models.rules.consent.quiet_hours import (
+    FEDERAL,
+    NoSuchHour,
+    narrowed,
+    next_allowed,
+    next_in_all,
+    zones_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketingHours:
-    """The merchant's window where the recipient is. A setting may narrow it, never widen it."""
+    """A merchant's marketing hours in the recipient's zones; they only narrow the legal hours."""
 
     to: str
     merchant_zone: str
     opens: time | None
     closes: time | None
+    named_zones: Sequence[str] = ()
+    """Zones that decide for numbers whose zones share no hour; the first match counts."""
 
     def next_allowed(self, now: datetime) -> datetime:
-        """Return the first allowed moment from now on; raise NoSuchHour if there is none."""
+        """Return the first allowed time from now on; raises NoSuchHour if there is none."""
         window = narrowed(FEDERAL, self.opens, self.closes)
-        return next_allowed(now, zones_of(self.to, self.merchant_zone), window)
+        zones = zones_of(self.to, self.merchant_zone)
+        try:
+            return next_allowed(now, zones, window)
+        except NoSuchHour:
+            named = next((zone for zone in self.named_zones if zone in zones), None)
+            if named is None:
+                raise
+        try:  # the merchant's hours in one zone, the legal hours in all
+            return next_in_all(now, [(named, window), *((zone, FEDERAL) for zone in zones)])
+        except NoSuchHour:
+            return next_allowed(now, [named], window)
 
 
 def needs_daytime(channel: Channel, message_type: MessageType) -> bool:
-    """Say whether quiet hours hold this message: MARKETING that rings or buzzes."""
+    """Return whether quiet hours apply: MARKETING by a channel other than e-mail."""
     return message_type is MessageType.MARKETING and channel is not Channel.EMAIL

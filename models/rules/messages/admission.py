@@ -1,14 +1,14 @@
-"""Whether one more send of a tenant is taken while the system is behind. Pure.
+"""Decides whether a send is accepted while the workers are behind. Pure.
 
-A message is *waiting* while it is due, has no attempt yet and waits for nothing but a worker. The
-lag of a priority is how long at least `SHARED_BY` messages of one urgency have been waiting, this
-urgency or a higher one: less urgent messages delay nobody, and a few that cannot move by themselves
-are no overload. While a lag is longer than allowed, the tenants with the most waiting messages of
-that urgency are refused. Together they hold a share of all waiting messages that grows with the
-lag, so that the longer the lag, the more tenants are refused.
+A message is *waiting* while it is due, has no attempt yet and waits only for a worker. The lag of a
+priority is how long at least `SHARED_BY` messages of one equal or higher priority have been
+waiting: less urgent messages delay no others, and a few stuck messages are no overload. While a lag
+exceeds the limit, the tenants with the most waiting messages of that priority are refused. They are
+those who together hold a share of all waiting messages; the share grows with the lag, so a longer
+lag refuses more tenants.
 
-Two things follow, and tests hold them: a tenant is never refused before one that has more waiting
-of each urgency, and a send is never refused before a less urgent one of the same tenant.
+Two invariants are tested: a tenant is never refused before one that has more waiting messages of
+each priority, and a send is never refused before a less urgent one of the same tenant.
 """
 
 from collections import Counter
@@ -21,31 +21,31 @@ from models.enums import MessageType
 from models.rules.messages.priorities import priority_of
 
 LAG_ALLOWED: Final = 2.0
-"""Seconds, unless a setting says otherwise. A shorter lag refuses nothing."""
+"""Default limit in seconds. A shorter lag refuses nothing."""
 
 SHARED_BY: Final = 5
-"""So many messages of one priority share a lag, at least; what fewer share refuses nobody.
+"""Least number of waiting messages of one priority that counts as a lag.
 
-Workers that are behind keep whole batches waiting: 2 s of lag at 3 messages a second are more than
-5. A message that is stuck by itself (a locked row, an end that cannot be committed) is one, and
-what is stuck with it by the same row is few. While fewer wait, nobody is worth refusing: whoever
-has at most `FEW` is not refused by a short lag anyway.
+Overloaded workers keep whole batches waiting: 2 s of lag at 3 messages a second are more than 5. A
+message that is stuck (a locked row, a settlement that cannot be committed) counts as one, and few
+others are stuck on the same row. Below this number a refusal would not help: a short lag does not
+refuse a tenant with at most `FEW` waiting messages.
 """
 
 _OF_ALL: Final = 10
-"""At a lag so many times as long everybody who has something waiting is refused, but for OTPs."""
+"""At this multiple of the limit every tenant with a waiting message is refused, except for OTP."""
 
 SHARE_FIRST: Final = 0.5
-"""The share of the waiting messages whose tenants are refused as soon as a lag is too long."""
+"""Share of the waiting messages whose tenants are refused as soon as a lag exceeds the limit."""
 
 FEW: Final = 20
 """A tenant with at most this many waiting is refused only by a long lag, and its OTPs never."""
 
 _LONGEST_RETRY: Final = 30
-"""Seconds."""
+"""Highest Retry-After, in seconds."""
 
 _RETRY_OF_LIMIT: Final = 10
-"""Seconds; open messages are counted about this often."""
+"""Retry-After of the limit of open messages, in seconds; they are counted about this often."""
 
 OTP_PRIORITY: Final = priority_of(MessageType.OTP)
 PRIORITIES: Final = tuple(sorted({priority_of(kind) for kind in MessageType}))
@@ -56,45 +56,45 @@ class Waiting:
     """The waiting messages of one priority."""
 
     lag: float = 0
-    """For how many seconds at least `SHARED_BY` of them have been waiting; 0 if fewer wait."""
+    """Seconds for which at least `SHARED_BY` of them have been waiting; 0 if fewer wait."""
     oldest: float = 0
     """Age of the oldest in seconds; 0 if there is none."""
     tenants: Mapping[int, int] = field(default_factory=dict)
-    """How many each tenant has; those that have none may be left out."""
+    """Number of waiting messages by tenant id; tenants without any may be omitted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What all processes know of the load; by priority."""
+    """Sampled load that all processes share, by priority."""
 
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
 
     def lag(self, priority: int) -> float:
-        """Return how long several messages that are at least so urgent have been waiting."""
+        """Return the highest lag in seconds of this and the more urgent priorities."""
         return max((w.lag for p, w in self.waiting.items() if p <= priority), default=0)
 
     def oldest(self, priority: int) -> float:
-        """Return the age of the oldest waiting message that is at least so urgent."""
+        """Return the age in seconds of the oldest waiting message of at least this priority."""
         return max((w.oldest for p, w in self.waiting.items() if p <= priority), default=0)
 
     def of(self, tenant_id: int, priority: int) -> int:
-        """Return how many messages of a tenant wait that are at least so urgent."""
+        """Return how many messages of at least this priority wait for a tenant."""
         return sum(w.tenants.get(tenant_id, 0) for p, w in self.waiting.items() if p <= priority)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """From how many waiting messages on a tenant is refused, for one priority."""
+    """The number of waiting messages from which a tenant is refused, for one priority."""
 
     priority: int
     count: int
     retry_after: int
-    """Seconds after which a refused send may be tried again."""
+    """Retry-After in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a send is not taken, and in how many seconds it may be tried again."""
+    """Why a send is refused, and its Retry-After in seconds."""
 
     detail: str
     retry_after: int
@@ -122,7 +122,7 @@ def thresholds(load: Load, allowed: float = LAG_ALLOWED) -> tuple[Threshold, ...
 
 
 def _threshold(counts: Collection[int], severity: float, *, otp: bool) -> int:
-    """Return the least count that is refused; severity is 0 for a short lag, 1 for a long one."""
+    """Return the least count that is refused; severity goes from 0 (short lag) to 1 (long)."""
     heavier, held, wanted = 0, 0, (SHARE_FIRST + (1 - SHARE_FIRST) * severity) * sum(counts)
     for count in sorted(counts, reverse=True):
         if held >= wanted:
@@ -135,14 +135,14 @@ def _threshold(counts: Collection[int], severity: float, *, otp: bool) -> int:
 def refuse_for_lag(
     in_force: tuple[Threshold, ...], waiting: Mapping[int, int], type: MessageType
 ) -> Refusal | None:
-    """Say why one more send of this type is not taken; None if it is.
+    """Return why a send of this type is refused; None if it is accepted.
 
     Args:
         in_force: `thresholds` of the last sample.
-        waiting: how many of the tenant's messages wait, by priority.
-        type: the kind of message that is to be sent.
+        waiting: the tenant's waiting messages, by priority.
+        type: the type of the message to be sent.
 
-    A threshold of a more urgent priority holds for the less urgent ones too.
+    A threshold of a more urgent priority also applies to the less urgent ones.
     """
     for threshold in in_force:
         if threshold.priority > priority_of(type):
@@ -157,7 +157,7 @@ def refuse_for_lag(
 
 
 def refuse_for_limit(open_messages: int, limit: int) -> Refusal | None:
-    """Say why a tenant may not have one more open message; None if it may."""
+    """Return why a tenant may not have one more open message; None if it may."""
     if open_messages < limit:
         return None
     return Refusal(

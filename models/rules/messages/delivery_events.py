@@ -1,4 +1,4 @@
-"""What a provider tells about a message it took, whoever passes it on."""
+"""Delivery events that providers report for messages they accepted."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,53 +13,54 @@ from models.rules.consent.contacts import e164
 
 
 class Mismatch(StrEnum):
-    """Why a report is not believed although its signature is right: it is not about its attempt."""
+    """Why a correctly signed report is rejected: it does not match its attempt."""
 
     ATTEMPT = "ATTEMPT"
-    """There is no such attempt."""
+    """The attempt does not exist."""
     PROVIDER = "PROVIDER"
     """The attempt was made with another provider."""
     CHANNEL = "CHANNEL"
     RECIPIENT = "RECIPIENT"
-    """It names nobody the message was sent to, or does not say which of several it is about."""
+    """The message has no such recipient, or has several and the report names none."""
     MESSAGE_ID = "MESSAGE_ID"
-    """The provider's message id belongs to another attempt, or the attempt has another one."""
+    """The provider's message id belongs to another attempt, or the attempt has another id."""
     EVENT = "EVENT"
-    """The event was told before, of another attempt."""
+    """The event was already reported for another attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryEvent:
-    """One thing a provider told.
+    """One event reported by a provider.
 
-    `event_id` is the provider's own and unique per event: the same event told twice is one report.
+    `event_id` is the provider's own and unique per event: an event that is reported twice is stored
+    once.
     """
 
     event_id: str
     provider_message_id: str
-    """The provider's own id of the message: the only one there is if its answer was lost."""
+    """The provider's id of the message; the only source of it if the answer was lost."""
     status: ReportStatus
     reported_at: datetime
     phase: str = ""
-    """The provider's own word, shown in the event trail."""
+    """The provider's own name of the event, shown in the event trail."""
     channel: Channel | None = None
-    """None if the provider does not tell."""
+    """None if the provider does not state it."""
     recipient: str | None = field(default=None, repr=False)
-    """Whom of several it is about, for e-mail."""
+    """The recipient of an e-mail that the event is about."""
     duration_seconds: int | None = None
-    """Of an answered call."""
+    """Duration of an answered call."""
     suppresses: SuppressionReason | None = None
-    """Why the recipient must not be written to again, if it says so."""
+    """Why the recipient must be suppressed, if the event says so."""
     error_code: ErrorCode | None = None
     provider_code: str | None = None
     price: Decimal | None = None
-    """What the whole message costs in USD, never negative, without what carriers get apart."""
+    """Price of the whole message in USD, never negative, without carrier fees."""
 
     @property
     def recipient_contact(self) -> str | None:
-        """The recipient in valid form; None if none is named, or the name is no contact.
+        """The recipient in valid form; None if none is named or it is not a contact.
 
-        Some providers leave out the plus sign of a phone number.
+        Some providers omit the plus sign of a phone number.
         """
         if self.recipient is None or "@" in self.recipient:
             return self.recipient
@@ -77,16 +78,16 @@ class DeliveryEvent:
 
 _LONGEST_ID: Final = 128
 _LONGEST_CODE: Final = 64
-"""Characters of a provider's id and of its code that can be stored."""
+"""Longest id and code of a provider that can be stored, in characters."""
 
 
 def storable_id(provider_message_id: str | None) -> str | None:
-    """Return a provider's id of a message; one that cannot be stored is left out, not cut short."""
+    """Return a provider's message id; None, not a truncated id, if it cannot be stored."""
     if provider_message_id is None or "\0" in provider_message_id:
         return None
     return provider_message_id if len(provider_message_id) <= _LONGEST_ID else None
 
 
 def storable_code(provider_code: str | None) -> str | None:
-    """Return a provider's code as it can be stored."""
+    """Return a provider's code without NUL, truncated to the length that can be stored."""
     return None if provider_code is None else provider_code.replace("\0", "")[:_LONGEST_CODE]

@@ -1,4 +1,4 @@
-"""Whether a message may be handed to a provider now. Pure: the caller holds the locks."""
+"""Decides whether a message may be handed to a provider now. Pure: the caller holds the locks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,24 +20,24 @@ from models.rules.consent.quiet_hours import NoSuchHour
 from models.rules.system.failures import MOST_FAILURES
 
 HELD_BACK_AT_MOST = timedelta(days=30)
-"""How long past due a message may still be sent; an inactive merchant's waits for it."""
+"""No message is sent later than this past its due time; an inactive merchant's waits until then."""
 
 _LOOK_AGAIN = timedelta(seconds=5)
 _LOOK_AGAIN_SELDOM = timedelta(hours=1)
-"""Whether an inactive merchant is active again: soon at first, and at least so often."""
+"""First and longest wait between checks whether an inactive merchant is active again."""
 
 _BACK_OFF_FIRST = timedelta(seconds=2)
 _BACK_OFF_LONGEST = timedelta(minutes=5)
-"""Between calls to a provider that loses them all: 30 days of trying stay under 9,999 attempts."""
+"""First and longest back-off after calls that never arrived; 30 days are under 9,999 attempts."""
 
 
 class DispatchAction(StrEnum):
-    """What to do with a message that asks to be dispatched."""
+    """The action for a message to be dispatched."""
 
     CLAIM = "CLAIM"
     RECONCILE = "RECONCILE"
     REPORT = "REPORT"
-    """A provider has taken it already."""
+    """A provider has already accepted it."""
     WAIT = "WAIT"
     BLOCK = "BLOCK"
     OVER = "OVER"
@@ -45,7 +45,7 @@ class DispatchAction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A message as it stands, under its lock."""
+    """A message's state, read under its lock."""
 
     status: MessageStatus
     completed: bool
@@ -55,27 +55,27 @@ class Candidate:
     merchant_active: bool
     consent: ConsentStatus | None
     attempts: Sequence[AttemptState]
-    """Of all attempts, oldest first."""
+    """States of all attempts, oldest first."""
     suppressed: bool = False
     exempt: bool = False
-    """The one confirmation of an opt-out, and the answer to HELP: consent does not hold them."""
+    """The confirmation of an opt-out or the answer to HELP: exempt from consent."""
     hours: MarketingHours | None = None
-    """Set for what may only go out in the recipient's daytime."""
+    """Set if the message may be sent only in the recipient's daytime."""
     last_finished_at: datetime | None = None
-    """When the outcome of the last attempt was known."""
+    """When the outcome of the last attempt became known."""
     refused: ErrorCode | None = None
-    """Why a provider refused it that any other would refuse it for as well."""
+    """Error code of a refusal that any other provider would repeat."""
     sender_fits: bool = True
-    """Its sender may be used, or another was found."""
+    """Its sender may be used, or another sender was found."""
     failures: int = 0
-    """How often handing it over failed by the message itself."""
+    """How often the dispatch failed because of the message itself."""
     told: bool = False
-    """A provider has reported on one of them, so it was taken, whatever else it seems."""
+    """A provider has reported on an attempt, which proves that it accepted the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The action, with the time to wait until or the word that blocks."""
+    """The action, with the time to wait until or the blocking error code."""
 
     action: DispatchAction
     until: datetime | None = None
@@ -85,7 +85,7 @@ class Decision:
 
 
 def decide(candidate: Candidate, now: datetime) -> Decision:
-    """Say what may be done: an open attempt is never passed over, whatever else is true."""
+    """Return the action; an open attempt takes precedence over everything else."""
     return (
         _under_way(candidate)
         or _unprocessable(candidate)
@@ -97,13 +97,14 @@ def decide(candidate: Candidate, now: datetime) -> Decision:
 
 
 def _under_way(candidate: Candidate) -> Decision | None:
-    """Answer for what has ended, is taken, or may be."""
+    """Decide for messages that have ended, were accepted, or may have been accepted."""
     if candidate.completed or candidate.status in TERMINAL:
         return Decision(action=DispatchAction.OVER)
     if AttemptState.ACCEPTED in candidate.attempts:
         return Decision(action=DispatchAction.REPORT)
     if any(state in OPEN_ATTEMPT for state in candidate.attempts):
-        # Also when it was reported on: reconciling reads that, and writes down that it was taken.
+        # Also when it was reported on: reconciling reads the report and marks the attempt as
+        # accepted.
         return Decision(action=DispatchAction.RECONCILE)
     if candidate.told:
         return Decision(action=DispatchAction.REPORT)
@@ -134,7 +135,7 @@ def _not_yet(candidate: Candidate, now: datetime) -> Decision | None:
 
 
 def _after_absences(candidate: Candidate) -> datetime | None:
-    """Return when a call may be tried again that surely never arrived: the first one at once."""
+    """Return when to retry after calls that never arrived; the first retry is immediate."""
     absent = sum(state is AttemptState.ABSENT for state in candidate.attempts)
     if absent < 2 or candidate.last_finished_at is None:
         return None
@@ -143,7 +144,7 @@ def _after_absences(candidate: Candidate) -> datetime | None:
 
 
 def _forbidden(candidate: Candidate, now: datetime) -> Decision | None:
-    """Answer for what policy holds back; the one answer to a STOP or HELP it does not."""
+    """Decide by policy; the confirmation of STOP and the answer to HELP are exempt."""
     if candidate.exempt:
         return None if candidate.sender_fits else _no_sender()
     if not candidate.merchant_active:
@@ -161,7 +162,7 @@ def _no_sender() -> Decision:
 
 
 def _hold_back(candidate: Candidate, now: datetime) -> Decision:
-    # Growing with the wait, so that a merchant that is off for weeks leaves a short history.
+    # The interval grows with the wait, to keep the history of an inactive merchant's message short.
     again = now + min(max(_LOOK_AGAIN, (now - candidate.due_at) / 20), _LOOK_AGAIN_SELDOM)
     last = candidate.due_at + HELD_BACK_AT_MOST
     return Decision(

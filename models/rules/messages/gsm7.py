@@ -6,7 +6,7 @@ BASIC: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-"""One septet each: 127 characters. The 128th code is the escape (U+001B), which is no character."""
+"""One septet each: 127 characters. The 128th code is the escape (U+001B), not a character."""
 
 EXTENSION: Final = frozenset("\f^{}\\[~]|€")
 """Two septets each: the escape and a code of the extension table."""
@@ -15,5 +15,5 @@ ALPHABET: Final = BASIC | EXTENSION
 
 
 def is_gsm7(text: str) -> bool:
-    """Say whether every character of a text is in the alphabet or its extension."""
+    """Return whether every character of a text is in the alphabet or its extension."""
     return ALPHABET.issuperset(text)

@@ -1,4 +1,4 @@
-"""What identifies a message: its row, its Idempotency-Key and its workflow."""
+"""Identity of a message: its row, its Idempotency-Key and its workflow."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from models.rules.workflow_ids import keyed_workflow_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendKey:
-    """An Idempotency-Key of a send. It stands for at most one message."""
+    """An Idempotency-Key of a send; it identifies at most one message."""
 
     tenant_id: int
     operation: str
-    """A word of `models.rules.messages.operations`."""
+    """A value of `models.rules.messages.operations`."""
     scope: str
     """Public id of the merchant for a merchant's API key, else empty."""
     idempotency_key: str
@@ -20,13 +20,14 @@ class SendKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageIdentity:
-    """A message, whose it is, and the request that it was accepted for."""
+    """Ids and owner of a message, and the request that created it."""
 
     tenant_id: int
+    tenant_public_id: int
     message_id: int
-    """Of its row, for statements and steps."""
+    """Row id, for statements and activities."""
     public_id: int
-    """Random; what integrators and Temporal's search know it by."""
+    """Random id, shown to integrators and in Temporal's search attributes."""
     merchant_id: int
     """0 for direct e-mail of the tenant itself."""
     operation: str
@@ -35,15 +36,19 @@ class MessageIdentity:
 
     @property
     def workflow_id(self) -> str:
-        """The id of its workflow: every retry of its request meets there."""
+        """Id of its workflow; every retry of its request gets the same id."""
         return keyed_workflow_id(
-            self.operation, self.tenant_id, self.scope, self.idempotency_key, self.public_id
+            self.operation,
+            self.tenant_public_id,
+            self.scope,
+            self.idempotency_key,
+            self.public_id,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendStart(MessageIdentity):
-    """What Temporal is told about a message when its workflow starts: ids and enum values only."""
+    """Data of a message that its workflow is started with: ids and enum values only."""
 
     merchant: str
     """The integrator's id of the merchant; empty for the tenant itself."""

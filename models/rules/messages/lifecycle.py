@@ -1,4 +1,4 @@
-"""The one table of steps a message's status may take, and what a provider's report makes of it."""
+"""Table of the allowed steps of a message's status, and the status of each final report."""
 
 from typing import Final
 
@@ -16,10 +16,10 @@ STEPS: Final[dict[S, frozenset[S]]] = {
     S.FAILED: frozenset(),
     S.CANCELED: frozenset(),
 }
-"""UNKNOWN may be corrected once, by a report that comes late; nothing else moves backwards."""
+"""UNKNOWN may be corrected once, by a late report; no other terminal status changes."""
 
 STARTS: Final = frozenset({S.QUEUED, S.SCHEDULED})
-"""A message is accepted as one of these."""
+"""Initial statuses."""
 
 _ENDS: Final[dict[ReportStatus, S]] = {
     ReportStatus.DELIVERED: S.DELIVERED,
@@ -29,10 +29,10 @@ _ENDS: Final[dict[ReportStatus, S]] = {
 
 
 def may_step(current: S, following: S) -> bool:
-    """Say whether the status may go from one word to the other."""
+    """Return whether the status may change from `current` to `following`."""
     return following in STEPS[current]
 
 
 def status_of(report: ReportStatus) -> S:
-    """Return the status a final report ends a message with; KeyError for any other."""
+    """Return the terminal status of a final report; raises KeyError for any other report."""
     return _ENDS[report]

@@ -1,4 +1,4 @@
-"""What may be asked for under an Idempotency-Key; the first word of a workflow's id."""
+"""Operations with an Idempotency-Key; each is the first part of its workflow's id."""
 
 from typing import Final
 
@@ -8,6 +8,6 @@ SEND_EMAIL: Final = "send-email"
 SEND_DIRECT_EMAIL: Final = "send-direct-email"
 SEND_TTS_CALL: Final = "send-tts-call"
 ANSWER_INBOUND: Final = "answer-inbound"
-"""The confirmation of an opt-out or opt-in and the answer to HELP, keyed by the inbound event."""
+"""The confirmation of an opt-out or opt-in and the answer to HELP; the key is the inbound event."""
 UPGRADE: Final = "upgrade"
-"""Buying credits."""
+"""Purchase of credits."""

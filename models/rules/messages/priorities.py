@@ -1,4 +1,4 @@
-"""Which kind of message goes first, wherever messages wait for each other."""
+"""Priorities of message types, used wherever messages are queued."""
 
 from typing import Final
 
@@ -14,5 +14,5 @@ _PRIORITIES: Final = {
 
 
 def priority_of(message_type: MessageType) -> int:
-    """Return the priority of a message: 1 goes first."""
+    """Return the priority of a message type; 1 is the highest."""
     return _PRIORITIES[message_type]

@@ -1,7 +1,7 @@
-"""The references that travel to a provider and back: they name tenant and attempt or payment.
+"""References for providers and gateways; they name a tenant and an attempt or payment.
 
-They are made of public ids, which are random: a database that was made anew does not give a
-reference again under which a provider still knows a message or a charge of the former one.
+They consist of public ids, which are random: a new database does not reuse a reference under which
+a provider still knows a message or charge of the previous database.
 """
 
 import re
@@ -13,9 +13,9 @@ _SHAPE = re.compile(r"hx-(\d{1,16})-(\d{1,16})-(\d{1,4})", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """One attempt, so that a report finds its row without searching every tenant.
+    """Reference of one attempt. It lets a report find its row without searching every tenant.
 
-    `tenant` and `message` are their public ids.
+    `tenant` and `message` are public ids.
     """
 
     tenant: int
@@ -27,7 +27,7 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference | None:
-    """Read a reference; None if it is not one of ours."""
+    """Parse a reference; None if it has another form."""
     match = _SHAPE.fullmatch(text)
     if match is None:
         return None
@@ -37,9 +37,9 @@ def parse_reference(text: str) -> Reference | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentReference:
-    """One payment; also the key under which a gateway charges it once.
+    """Reference of one payment; also the idempotency key of its charge at the gateway.
 
-    `tenant` and `payment` are their public ids.
+    `tenant` and `payment` are public ids.
     """
 
     tenant: int
@@ -50,12 +50,12 @@ class PaymentReference:
 
     @property
     def refund_key(self) -> str:
-        """The key under which a gateway gives its money back once."""
+        """Idempotency key of the refund at the gateway."""
         return f"{self}-refund"
 
 
 def parse_payment_reference(text: str) -> PaymentReference | None:
-    """Read the reference of a payment; None if it is not one of ours."""
+    """Parse the reference of a payment; None if it has another form."""
     match = _PAYMENT_SHAPE.fullmatch(text)
     if match is None:
         return None

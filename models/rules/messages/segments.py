@@ -1,8 +1,8 @@
-"""How many SMS segments a text takes (3GPP TS 23.038, TS 23.040, 9.2.3.24.1).
+"""Counts the SMS segments of a text (3GPP TS 23.038, TS 23.040, 9.2.3.24.1).
 
-A segment has 140 octets. If there are several, each gives 6 of them to a header that tells their
-order. An escape pair or a surrogate pair is never split over two segments, so a text may
-take one segment more than division would say.
+A segment has 140 octets. With several segments, 6 octets of each are the concatenation header. An
+escape pair or a surrogate pair is never split over two segments, so a text may need one segment
+more than division suggests.
 """
 
 from collections.abc import Iterable
@@ -13,22 +13,22 @@ from models.errors import MessageTooLong
 from models.rules.messages.gsm7 import EXTENSION, is_gsm7
 
 MOST_SEGMENTS = 10
-"""Of one message: 1,530 GSM-7 or 670 UCS-2 characters."""
+"""Per message: 1,530 GSM-7 or 670 UCS-2 characters."""
 
 _LONGEST_TEXT = 4 * 1530
-"""Characters beyond which nothing needs to be counted any more."""
+"""Longer texts are rejected without counting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segmentation:
-    """How a text travels."""
+    """Number of segments and encoding of a text."""
 
     segments: int
     encoding: Encoding
 
 
 def segment(text: str) -> Segmentation:
-    """Count the segments of a text; raise MessageTooLong above MOST_SEGMENTS."""
+    """Count the segments of a text; raises MessageTooLong above MOST_SEGMENTS."""
     if len(text) > _LONGEST_TEXT:
         raise MessageTooLong(f"must have at most {MOST_SEGMENTS} segments")
     if is_gsm7(text):
@@ -44,7 +44,7 @@ def segment(text: str) -> Segmentation:
 
 
 def _packed(sizes: Iterable[int], each: int) -> int:
-    """Return how many segments hold characters of these sizes, in order, none of them split."""
+    """Return how many segments hold characters of these sizes, in order and unsplit."""
     segments, free = 0, 0
     for size in sizes:
         if size > free:

@@ -1,4 +1,4 @@
-"""How a message ends: what its attempts and reports make of status, units and usage. Pure."""
+"""Decides how a message ends: status, units and usage by its attempts and reports. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,11 +12,11 @@ from models.rules.messages.settlement_facts import Facts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The last word on a message: the row takes these values, its hold is split accordingly.
+    """Terminal state of a message: its row gets these values, and its hold is split accordingly.
 
-    `captured` of the held units are used, the rest is released. `provider` and `day` are set when
-    a provider surely took it: then it counts in the usage of that UTC day. `uncaptured` are
-    units it costs money for all the same: those a late correction does not take again.
+    `captured` of the held units are billed, the rest is released. `provider` and `day` are set if a
+    provider certainly accepted the message: then it counts in the usage of that UTC day.
+    `uncaptured` units have a cost but are not captured: a late correction captures nothing.
     """
 
     status: MessageStatus
@@ -29,12 +29,12 @@ class End:
 
     @property
     def cost_units(self) -> int:
-        """The units the provider takes money for."""
+        """Units that the provider charges for."""
         return self.captured + self.uncaptured
 
 
 def end_by_report(facts: Facts) -> End | None:
-    """Return the end that the channel reads from the reports; None while they do not tell it."""
+    """Return the end by the channel's rules for reports; None while there is none."""
     word = RULES[facts.channel].final_report(facts)
     if word is None:
         return None
@@ -51,10 +51,10 @@ def end_by_report(facts: Facts) -> End | None:
 
 
 def end_unknown(facts: Facts) -> End:
-    """Return the end of a message nobody could tell the truth about.
+    """Return the end of a message whose outcome could not be determined.
 
-    Once a provider has surely taken it (it said so, or reported on it later), its units stay
-    captured; otherwise they are released.
+    If a provider certainly accepted it (by its answer or a report), its units are captured;
+    otherwise they are released.
     """
     told = {report.attempt for report in facts.reports}
     taken = next(
@@ -72,14 +72,14 @@ def end_unknown(facts: Facts) -> End:
 
 
 def may_be_taken(facts: Facts) -> bool:
-    """Say whether a provider has the message, or may have it."""
+    """Return whether a provider has the message, or may have it."""
     return bool(facts.reports) or any(
         a.state is AttemptState.ACCEPTED or a.state in OPEN_ATTEMPT for a in facts.attempts
     )
 
 
 def end_refused(facts: Facts, error_code: ErrorCode) -> End:
-    """Return the end of a message that no provider took."""
+    """Return the end of a message that no provider accepted."""
     refused = [a for a in facts.attempts if a.state is AttemptState.REFUSED]
     return End(
         status=MessageStatus.FAILED,
@@ -90,7 +90,10 @@ def end_refused(facts: Facts, error_code: ErrorCode) -> End:
 
 
 def correction(facts: Facts, today: date) -> End | None:
-    """Return what a late report makes of an UNKNOWN, once; booked today, units not taken again."""
+    """Return the correction of UNKNOWN by a late report, at most once; usage is posted to today.
+
+    Units are not captured again.
+    """
     if facts.status is not MessageStatus.UNKNOWN or facts.corrected:
         return None
     end = end_by_report(facts)
@@ -108,7 +111,7 @@ def correction(facts: Facts, today: date) -> End | None:
 
 
 def reported_price(facts: Facts, provider: str) -> Decimal | None:
-    """Return what a provider last said the message costs; None if it never did."""
+    """Return the provider's last reported price of the message; None if it reported none."""
     theirs = {attempt.number for attempt in facts.attempts if attempt.provider == provider}
     told = [r.price for r in facts.reports if r.attempt in theirs and r.price is not None]
     return told[-1] if told else None

@@ -1,4 +1,4 @@
-"""What is known of a message, under its lock, when somebody asks how it ends."""
+"""Facts about a message, read under its lock, by which its end is decided."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from models.enums import AttemptState, Channel, ErrorCode, MessageStatus, Report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFact:
-    """One call to a provider, as it stands."""
+    """State of one call to a provider."""
 
     number: int
     provider: str
@@ -30,12 +30,12 @@ class ReportFact:
     recipient: str | None = None
     duration_seconds: int | None = None
     price: Decimal | None = None
-    """Of the whole message, if the report tells it."""
+    """Price of the whole message, if the report contains it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """A message with its attempts and reports, oldest first. `units` are those it holds."""
+    """A message with its attempts and reports, oldest first. `units` are the held units."""
 
     channel: Channel
     status: MessageStatus
@@ -49,7 +49,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalReport:
-    """What reports add up to: the status, the units used, and the report that decided."""
+    """The final result of the reports: status, units used, and the report that decided."""
 
     status: MessageStatus
     used: int

@@ -1,4 +1,4 @@
-"""How long a message is worth sending."""
+"""Expiry of messages."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ OTP_VALIDITY = timedelta(seconds=600)
 def expiry(
     message_type: MessageType, due_at: datetime, valid_for: timedelta | None
 ) -> datetime | None:
-    """Return the moment after which a message is no longer dispatched; None means never."""
+    """Return the time after which a message is no longer dispatched; None: it does not expire."""
     if valid_for is not None:
         return due_at + valid_for
     return due_at + OTP_VALIDITY if message_type is MessageType.OTP else None

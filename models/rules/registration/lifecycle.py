@@ -1,13 +1,13 @@
 """State machines of brands, campaigns, numbers and assignments.
 
-A row has at most one operation at the registry: its state determines it. The next action follows
-from the row alone, so another worker can take over after a crash.
+A row has at most one operation at the registry, which follows from its state. The next action
+follows from the row alone, so another worker can continue after a crash.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -24,9 +24,12 @@ REGISTRATION_STEPS: Final[Mapping[R, frozenset[R]]] = {
     R.DRAFT: frozenset({R.PENDING}),
     R.PENDING: frozenset({R.APPROVED, R.REJECTED}),
     R.REJECTED: frozenset({R.DRAFT, R.PENDING}),
-    R.APPROVED: frozenset(),
+    R.APPROVED: frozenset({R.REJECTED}),
 }
-"""Of a brand or a campaign."""
+"""Steps of a brand or a campaign. The registry may withdraw an approval: suspended, expired."""
+
+REVIEW_EVERY: Final = timedelta(hours=24)
+"""How often the registry is asked whether an approval still holds."""
 
 NUMBER_STEPS: Final[Mapping[N, frozenset[N]]] = {
     N.REQUESTED: frozenset({N.ACTIVE, N.FAILED}),
@@ -46,38 +49,43 @@ ASSIGNMENT_STEPS: Final[Mapping[A | None, frozenset[A]]] = {
     A.UNASSIGN_FAILED: frozenset({A.UNASSIGNING}),
     A.UNASSIGNED: frozenset(),
 }
-"""None: no campaign was named yet."""
+"""None: not assigned to a campaign yet."""
 
 STARTS: Final = frozenset({R.DRAFT, N.REQUESTED})
-"""A brand or campaign begins as a draft, a number as one that is to be bought."""
+"""Initial states of a brand or campaign, and of a number."""
 
 EDITABLE: Final = frozenset({R.DRAFT, R.REJECTED})
-"""The merchant may write it."""
+"""States in which the merchant may change a brand or campaign."""
 
 HELD: Final = frozenset({A.PENDING, A.ASSIGNED, A.UNASSIGNING, A.UNASSIGN_FAILED})
-"""A campaign has the number, or may have it: it is not given back before it is unassigned."""
+"""A campaign has the number, or may have it: the number must be unassigned before its release."""
 
 
 def may_step(current: R, following: R) -> bool:
-    """Say whether a brand or campaign may go from one state to the other."""
+    """Return whether a brand or campaign may change from one state to the other."""
     return following in REGISTRATION_STEPS[current]
 
 
 def may_step_number(current: N, assignment: A | None, following: N) -> bool:
-    """Say whether a number may go from one state to the other, assigned as it is."""
+    """Return whether a number with this assignment may change from one state to the other."""
     if following is N.RELEASING and assignment in HELD:
         return False
     return following in NUMBER_STEPS[current]
 
 
 def may_assign(current: A | None, state: N, following: A) -> bool:
-    """Say whether an assignment may go from one state to the other: only while it is ours."""
+    """Return whether an assignment of an ACTIVE number may change from one state to the other."""
     return state is N.ACTIVE and following in ASSIGNMENT_STEPS[current]
 
 
-def operation_of_registration(kind: RegistrationKind, state: R) -> RegistrationOperation | None:
-    """Return what a brand or campaign asks of the registry; None while it asks nothing."""
-    if state is not R.PENDING:
+def operation_of_registration(
+    kind: RegistrationKind, state: R, *, reviewed: bool = False
+) -> RegistrationOperation | None:
+    """Return the operation of a brand or campaign in this state; None if it has none.
+
+    An approved one is `reviewed` while the registry is asked whether the approval still holds.
+    """
+    if state is not R.PENDING and not (state is R.APPROVED and reviewed):
         return None
     brand = kind is RegistrationKind.BRAND
     return (
@@ -86,7 +94,7 @@ def operation_of_registration(kind: RegistrationKind, state: R) -> RegistrationO
 
 
 def operation_of_number(state: N, assignment: A | None) -> RegistrationOperation | None:
-    """Return what a number asks of the registry; None while it asks nothing."""
+    """Return the operation of a number in this state; None if it has none."""
     match state:
         case N.REQUESTED:
             return RegistrationOperation.BUY
@@ -102,12 +110,12 @@ def operation_of_number(state: N, assignment: A | None) -> RegistrationOperation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberEnd:
-    """The states a number's operation leads to; None keeps the current one."""
+    """States after a number's operation; None keeps the current one."""
 
     state: N | None = None
     assignment: A | None = None
     then: N | None = None
-    """The next operation's state, taken in the same transaction."""
+    """State that starts the next operation, written in the same transaction."""
 
 
 REGISTRATION_ENDS: Final[Mapping[RegistryStatus, R]] = {
@@ -120,7 +128,7 @@ NUMBER_ENDS: Final[Mapping[tuple[RegistrationOperation, RegistryStatus], NumberE
     (RegistrationOperation.BUY, RegistryStatus.REJECTED): NumberEnd(state=N.FAILED),
     (RegistrationOperation.ASSIGN, RegistryStatus.DONE): NumberEnd(assignment=A.ASSIGNED),
     (RegistrationOperation.ASSIGN, RegistryStatus.REJECTED): NumberEnd(assignment=A.FAILED),
-    # Nothing but a wish to give the number back unassigns it.
+    # A number is unassigned only in order to be released.
     (RegistrationOperation.UNASSIGN, RegistryStatus.DONE): NumberEnd(
         assignment=A.UNASSIGNED, then=N.RELEASING
     ),
@@ -133,15 +141,15 @@ NUMBER_ENDS: Final[Mapping[tuple[RegistrationOperation, RegistryStatus], NumberE
 
 
 class RegistrationAction(StrEnum):
-    """What is to be done next for a row's operation."""
+    """The next action for a row's operation."""
 
     SUBMIT = "SUBMIT"
     RECONCILE = "RECONCILE"
     """A call may have been made whose outcome is not stored: look up before another call."""
     ASK = "ASK"
-    """The registry has it: ask how far it is."""
+    """The registry has the operation: poll it."""
     OVER = "OVER"
-    """Nothing is asked of the registry."""
+    """The row has no such operation."""
 
 
 def next_registration_action(
@@ -156,8 +164,8 @@ def next_registration_action(
     Args:
         wanted: the operation the workflow runs.
         current: the operation the row has now.
-        deadline: of the call whose outcome is not written, if there is one.
-        taken: the registry surely has the operation.
+        deadline: of a call whose outcome is not stored, if there is one.
+        taken: the registry certainly has the operation.
     """
     if wanted is not current:
         return RegistrationAction.OVER
@@ -171,9 +179,9 @@ _SHAPE: Final = re.compile(r"hxr-(brand|campaign|number)-(\d{1,16})-(\d{1,16})-(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationReference:
-    """The unique name under which the registry knows one operation.
+    """Unique reference under which the registry knows one operation.
 
-    `tenant` and `row` are their public ids.
+    `tenant` and `row` are public ids.
     """
 
     kind: RegistrationKind
@@ -186,7 +194,7 @@ class RegistrationReference:
 
 
 def parse_registration_reference(text: str) -> RegistrationReference | None:
-    """Read a reference; None if it is not one of ours."""
+    """Parse a reference; None if it has another form."""
     match = _SHAPE.fullmatch(text)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""What a merchant has to do next before it may send to US numbers, in words."""
+"""Lists the remaining steps before a merchant may send to US numbers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from models.rules.registration.vocabulary import RegistrationState as R
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberWords:
-    """A number, as far as sending goes."""
+    """State of a number that matters for sending."""
 
     type: NumberType
     state: N
@@ -19,14 +19,14 @@ class NumberWords:
 
 
 def may_send(brand: R | None, campaigns: Sequence[R], numbers: Sequence[NumberWords]) -> bool:
-    """Say whether everything is in place: brand, campaign, and a number assigned to it."""
+    """Return whether brand and campaign are approved and a number is assigned to the campaign."""
     return brand is R.APPROVED and R.APPROVED in campaigns and any(map(_sends, numbers))
 
 
 def missing(
     brand: R | None, campaigns: Sequence[R], numbers: Sequence[NumberWords]
 ) -> Sequence[str]:
-    """Return what is missing, the next thing first; nothing if the merchant may send."""
+    """Return the missing steps, the next one first; none if the merchant may send."""
     return [
         *_of_brand(brand),
         *_of_campaigns(campaigns),

@@ -1,6 +1,6 @@
-"""What a registry is told of a brand and of a campaign. Names as The Campaign Registry means them.
+"""Brand and campaign data that is sent to a registry. Names follow The Campaign Registry.
 
-Contacts and tax numbers are in no repr, so in no log.
+Contacts and tax numbers are excluded from repr, so that they are not logged.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from models.rules.registration.vocabulary import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrandProfile:
-    """Who a business is."""
+    """Legal data of a business."""
 
     legal_name: str | None = field(repr=False)
     """None only for a sole proprietor."""
@@ -32,8 +32,9 @@ class BrandProfile:
     email: str = field(repr=False)
     street: str = field(repr=False)
     city: str = field(repr=False)
-    state: str = field(repr=False)
-    postal_code: str = field(repr=False)
+    state: str | None = field(repr=False)
+    postal_code: str | None = field(repr=False)
+    """As `state`, None only in a country whose addresses have none."""
     country: str
     """ISO 3166-1 alpha-2."""
     website: str | None = field(default=None, repr=False)
@@ -47,7 +48,7 @@ class BrandProfile:
     alt_business_id_type: AltBusinessIdType | None = None
 
     def __post_init__(self) -> None:
-        """Turn the words of a stored profile into what they mean."""
+        """Convert the strings of a stored profile to enums."""
         object.__setattr__(self, "entity_type", EntityType(self.entity_type))
         object.__setattr__(self, "vertical", Vertical(self.vertical))
         if self.alt_business_id_type is not None:
@@ -58,7 +59,7 @@ class BrandProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignProfile:
-    """What is sent, to whom, and how they agreed."""
+    """Content, audience and opt-in of a campaign."""
 
     use_case: UseCase
     sub_use_cases: tuple[UseCase, ...] = ()
@@ -80,7 +81,7 @@ class CampaignProfile:
     terms_url: str | None = None
 
     def __post_init__(self) -> None:
-        """Turn the words of a stored profile into what they mean."""
+        """Convert the strings and lists of a stored profile to enums and tuples."""
         object.__setattr__(self, "use_case", UseCase(self.use_case))
         object.__setattr__(self, "sub_use_cases", tuple(map(UseCase, self.sub_use_cases)))
         for name in ("samples", "opt_in_keywords", "opt_out_keywords", "help_keywords"):
@@ -89,9 +90,9 @@ class CampaignProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRequestFacts:
-    """What a row knows that its operation needs.
+    """Data of a row that its operation needs.
 
-    `parent_*` are those of what it stands under: a campaign's brand, an assignment's campaign.
+    `parent_*` belong to the parent: a campaign's brand, an assignment's campaign.
     """
 
     vendor_id: str | None

@@ -8,7 +8,7 @@ class RegistrationState(StrEnum):
     """Status of a brand or a campaign."""
 
     DRAFT = "DRAFT"
-    """Only we know of it."""
+    """Not submitted yet."""
     PENDING = "PENDING"
     APPROVED = "APPROVED"
     REJECTED = "REJECTED"
@@ -21,11 +21,11 @@ class NumberState(StrEnum):
     REQUESTED = "REQUESTED"
     ACTIVE = "ACTIVE"
     FAILED = "FAILED"
-    """It could not be bought."""
+    """The purchase failed."""
     RELEASING = "RELEASING"
     RELEASED = "RELEASED"
     RELEASE_FAILED = "RELEASE_FAILED"
-    """It still is the merchant's; giving it back may be asked for again."""
+    """It still belongs to the merchant; the release may be requested again."""
 
 
 class AssignmentState(StrEnum):
@@ -40,7 +40,7 @@ class AssignmentState(StrEnum):
 
 
 class RegistrationKind(StrEnum):
-    """Whose row a registration works on."""
+    """Kind of the row that a registration works on."""
 
     BRAND = "brand"
     CAMPAIGN = "campaign"
@@ -48,7 +48,7 @@ class RegistrationKind(StrEnum):
 
 
 class RegistrationOperation(StrEnum):
-    """What is asked of the registry for a row; each row has at most one at a time."""
+    """Operation at the registry; a row has at most one at a time."""
 
     REGISTER_BRAND = "REGISTER_BRAND"
     REGISTER_CAMPAIGN = "REGISTER_CAMPAIGN"
@@ -59,7 +59,7 @@ class RegistrationOperation(StrEnum):
 
 
 class RegistryStatus(StrEnum):
-    """How far the registry is with an operation."""
+    """Progress of an operation at the registry."""
 
     PENDING = "PENDING"
     DONE = "DONE"
@@ -154,7 +154,7 @@ class UseCase(StrEnum):
 
 
 OWNED: Final = frozenset({NumberState.ACTIVE, NumberState.RELEASING, NumberState.RELEASE_FAILED})
-"""The number is the merchant's, and costs money."""
+"""The number belongs to the merchant, and costs money."""
 
 TAKEN: Final = OWNED | {NumberState.REQUESTED}
-"""Nobody else of the tenant may ask for the number."""
+"""No other merchant of the tenant may request the number."""

@@ -1,11 +1,11 @@
-"""How fast a campaign may send, where no vendor tells, and what of it each of its numbers gets.
+"""Throughput of a campaign where the vendor states none, and each number's share of it.
 
-AT&T limits a campaign by its message class, in segments a minute, however many numbers it has; the
-others allow at least as much. The table is that of AT&T's classes as vendors publish it for brands
-nobody has vetted: the least a campaign of that use case gets. Who is allowed more is told so by the
-registry. An operator may set a number's limit by hand (`hexavox number limit`): it holds until a
-number is next assigned to the campaign or taken from it, for then the campaign's limit is shared
-anew among all of its numbers.
+AT&T limits a campaign by its message class, in segments a minute, regardless of its numbers; other
+carriers allow at least as much. The table holds the limits of AT&T's classes as vendors publish
+them for unvetted brands, which are the lowest of each use case. The registry states a higher limit
+if there is one. An operator may set a number's limit (`hexavox number limit`); it is kept until a
+number is next assigned to or unassigned from the campaign, because then the campaign's limit is
+divided among all its numbers again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,19 +47,19 @@ _CLASSES: Final[Mapping[UseCase, str]] = {
     UseCase.SOCIAL: "S",
     UseCase.K12_EDUCATION: "Y",
 }
-"""Use case → class; every other is standard."""
+"""Use case → class; all others have the standard class."""
 
 _FINEST: Final = Decimal("0.001")
 
 
 def of_class(message_class: str) -> Decimal | None:
-    """Return the segments a second of an AT&T message class; None if it is not known."""
+    """Return the segments per second of an AT&T message class; None if it is unknown."""
     per_minute = _PER_MINUTE.get(message_class.strip().upper())
     return None if per_minute is None else (Decimal(per_minute) / 60).quantize(_FINEST)
 
 
 def by_default(use_case: UseCase, entity_type: EntityType | None = None) -> Decimal:
-    """Return the segments a second of a use case, for a brand of a kind."""
+    """Return the default segments per second of a use case and a kind of brand."""
     sole = entity_type is EntityType.SOLE_PROPRIETOR
     found = of_class("W" if sole else _CLASSES.get(use_case, _STANDARD))
     assert found is not None
@@ -67,10 +67,10 @@ def by_default(use_case: UseCase, entity_type: EntityType | None = None) -> Deci
 
 
 def shares(rate: Decimal, numbers: int) -> Sequence[Decimal]:
-    """Part a campaign's limit among its numbers, so that together they have all of it and no more.
+    """Divide a campaign's limit among its numbers; the shares add up to the limit.
 
-    What does not divide is the first's. A number that may send has a limit above zero, so more
-    numbers than thousandths of a segment have more.
+    The first number gets the remainder. Each share is above zero, so the sum exceeds the limit if
+    there are more numbers than thousandths of a segment.
     """
     if numbers == 0:
         return []

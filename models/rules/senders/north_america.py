@@ -1,7 +1,7 @@
-"""What a number of the North American Numbering Plan is, by its area code.
+"""Classifies numbers of the North American Numbering Plan by their area code.
 
-The area code decides and not the whole number: numbers of new exchanges are unknown to
-`phonenumbers` for months, and the registry has the last word on them.
+Only the area code is used: `phonenumbers` lacks numbers of new exchanges for months, and the
+registry decides on them in the end.
 """
 
 from collections.abc import Mapping
@@ -27,8 +27,8 @@ US_TERRITORIES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 """Territory (ISO 3166-1) → area codes. Their long codes are sold and registered as US numbers.
 
-Source: NANPA, geographic area codes by location; FCC, 47 CFR 52.5(c): the United States include
-its territories.
+Source: NANPA, geographic area codes by location; FCC, 47 CFR 52.5(c): the United States include its
+territories.
 """
 
 _TERRITORY_OF: Final = {code: place for place, codes in US_TERRITORIES.items() for code in codes}
@@ -38,23 +38,23 @@ TOLL_FREE: Final = frozenset({"800", "822", "833", "844", "855", "866", "877", "
 
 
 def area_code_of(number: str) -> str | None:
-    """Return the area code of a number in E.164; None if it is not of North America."""
+    """Return the area code of a number in E.164; None if it is not North American."""
     return number[2:5] if number.startswith("+1") and len(number) == 12 else None
 
 
 def is_toll_free(area_code: str) -> bool:
-    """Say whether calls to an area code are free; such numbers are verified, not registered."""
+    """Return whether an area code is toll-free; such numbers are verified, not registered."""
     return area_code in TOLL_FREE
 
 
 def is_geographic(area_code: str) -> bool:
-    """Say whether an area code names an area: not a service, a person or a government network."""
+    """Return whether an area code is geographic, and not for services, persons or government."""
     return not is_placeless(area_code) and not is_toll_free(area_code)
 
 
 @lru_cache(maxsize=1000)
 def region_of(area_code: str) -> str:
-    """Return whose an area code is, by ISO 3166-1; the US where that is not known."""
+    """Return the country of an area code (ISO 3166-1); US if unknown."""
     if area_code in _TERRITORY_OF:
         return _TERRITORY_OF[area_code]
     any_number = phonenumbers.PhoneNumber(
@@ -64,5 +64,5 @@ def region_of(area_code: str) -> str:
 
 
 def is_us(area_code: str) -> bool:
-    """Say whether an area code is of the US or one of its territories, or not known."""
+    """Return whether an area code belongs to the US or its territories, or is unknown."""
     return region_of(area_code) == _MAIN or area_code in _TERRITORY_OF

@@ -1,7 +1,7 @@
 """Reserves send slots of a rate-limited sender. Pure: the caller holds the sender's row lock.
 
-A sender has a next free slot per channel. Each reservation moves it on by the gap of what is sent,
-so that no second holds more than nine tenths of the limit and one message.
+A sender has a next free slot per channel. Each reservation advances it by the duration of the
+message, so that no second holds more than nine tenths of the limit plus one message.
 """
 
 from collections.abc import Iterable
@@ -48,16 +48,16 @@ class SenderState:
     """A sender's limit and next free slot on one channel, read under its row lock."""
 
     now: datetime
-    """By the database's clock: it is one for all workers."""
+    """Time of the database's clock, which all workers share."""
     limit: Decimal | None
-    """Segments or calls a second; None after it was taken away."""
+    """Segments or calls a second; None if the limit was removed."""
     free_at: datetime | None
     has_queue: bool = False
     """Another message is queued and has no slot yet."""
 
     @property
     def next_slot(self) -> datetime:
-        """When the next slot to be reserved begins."""
+        """Start of the next slot to be reserved."""
         if self.free_at is None or self.limit is None:
             return self.now
         return max(self.free_at, self.now)
@@ -72,19 +72,19 @@ class QueueEntry:
 
 
 class SlotAction(StrEnum):
-    """What a message that may be sent now does about its sender's limit."""
+    """The action of a message that may be sent now, given its sender's limit."""
 
     CALL = "CALL"
     """Wait for the slot inline, then call the provider."""
     RETURN = "RETURN"
-    """Keep the slot, and be dispatched again shortly before it."""
+    """Keep the slot, and dispatch again shortly before it."""
     QUEUE = "QUEUE"
     """Wait in the sender queue until a slot is granted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotDecision:
-    """The action, with the slot's time; `free_at` is set if the slot was reserved just now."""
+    """The action and the slot's time; `free_at` is set if the slot was just reserved."""
 
     action: SlotAction
     slot: datetime | None = None
@@ -92,12 +92,12 @@ class SlotDecision:
 
 
 def paced_units(channel: Channel, units: int) -> int:
-    """Return what a message takes of its sender's limit: the segments of an SMS, one call."""
+    """Return a message's share of the sender's limit: the segments of an SMS, or one call."""
     return max(units, 1) if channel is Channel.SMS else 1
 
 
 def gap(units: int, limit: Decimal | None) -> timedelta:
-    """Return how long a sender is occupied by so many units."""
+    """Return how long this many units occupy a sender."""
     if limit is None:
         return timedelta(0)
     micros = Decimal(units) * 1_000_000 / (limit * _HEADROOM)
@@ -105,7 +105,7 @@ def gap(units: int, limit: Decimal | None) -> timedelta:
 
 
 def has_usable_slot(entry: QueueEntry | None, now: datetime) -> bool:
-    """Tell whether a queue entry has a slot that is not missed yet."""
+    """Return whether a queue entry has a slot that is not missed yet."""
     return (
         entry is not None
         and entry.granted_at is not None
@@ -118,8 +118,8 @@ def decide_slot(
 ) -> SlotDecision:
     """Decide how a message that may be sent now gets its slot.
 
-    An OTP is never queued, nor is a message that missed a granted slot: they reserve the next
-    slot, however far ahead. All others reserve it only if no message is queued and it is near.
+    An OTP is never queued, nor is a message that missed a granted slot: they reserve the next slot,
+    however far ahead. All others reserve it only if no message is queued and the slot is near.
     """
     granted_at = None if entry is None else entry.granted_at
     if granted_at is not None and has_usable_slot(entry, sender.now):
@@ -172,10 +172,10 @@ def grant_slots(sender: SenderState, queued: Iterable[int]) -> tuple[list[dateti
 def next_grant_in(
     sender: SenderState, free_at: datetime, *, has_queue: bool, first_grant: datetime | None
 ) -> timedelta | None:
-    """Return when slots are granted next; None if no message is queued or holds a slot."""
+    """Return the wait until the next grant; None if no message is queued or holds a slot."""
     shortest = timedelta(milliseconds=50)
     if has_queue:
-        # Never long: the limit may be raised meanwhile.
+        # Bounded, because the limit may be raised meanwhile.
         return min(max(free_at - GRANT_LEAD - sender.now, shortest), _LONGEST_PAUSE)
     if first_grant is not None:
         return max(first_grant + UNUSED_AFTER - sender.now, shortest)

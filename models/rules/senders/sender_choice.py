@@ -1,4 +1,4 @@
-"""Which number a message is sent from."""
+"""Chooses the number that a message is sent from."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from models.rules.senders.north_america import (
 )
 
 SANDBOX: Final = "simulator"
-"""The provider whose numbers exist in SIMULATOR mode, and only there."""
+"""Provider whose numbers exist only in SIMULATOR mode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,33 +24,34 @@ class OwnNumber:
 
     number: str = field(repr=False)
     registered: bool
-    """Assigned to an approved 10DLC campaign, or an operator vouches for it."""
+    """Assigned to an approved 10DLC campaign, or marked as registered by an operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Senders:
-    """What a merchant may send from, and what it sent from last."""
+    """Numbers a merchant may send from, and the one it used last."""
 
     own: Sequence[OwnNumber]
     pool: Sequence[str] = field(repr=False)
-    """Of the tenant, for merchants that have none of their own."""
+    """The tenant's shared numbers, for merchants without numbers of their own."""
     last: str | None = field(default=None, repr=False)
-    """What the merchant's last message to the same recipient was sent from."""
+    """Sender of the merchant's last message to the same recipient."""
 
 
 def exists(provider: str | None, mode: DeliveryMode) -> bool:
-    """Say whether a number of a provider may be used in a mode; one an operator added may in both.
+    """Return whether a provider's number may be used in a mode.
 
-    What was bought in the simulator is nobody's to send from in the real world, and the reverse.
+    Numbers of the simulator are used only in SIMULATOR mode, those of real providers only in LIVE
+    mode. A number that an operator added (no provider) may be used in both.
     """
     return provider is None or (provider == SANDBOX) == (mode is DeliveryMode.SIMULATOR)
 
 
 def us_type(number: str) -> NumberType | None:
-    """Say as what a number is sold in the US; None if it is another country's, or no such thing.
+    """Return the type of a US number; None for numbers of other countries and numbers not sold.
 
-    Numbers of the US territories are sold as those of the US; numbers of services, of persons and
-    of the government (+1 500, +1 710, +1 900 …) are not sold.
+    Numbers of the US territories are sold as US numbers. Numbers of services, persons and the
+    government (+1 500, +1 710, +1 900 …) are not sold.
     """
     area_code = area_code_of(number)
     if area_code is None:
@@ -61,17 +62,17 @@ def us_type(number: str) -> NumberType | None:
 
 
 def needs_registration(number: str) -> bool:
-    """Say whether carriers want texts from this number registered: it is a US long code.
+    """Return whether texts from this number need 10DLC registration: it is a US long code.
 
-    Those of the territories are. Toll-free numbers are verified in another way; Canada and other
-    countries know no 10DLC.
+    This includes the territories. Toll-free numbers are verified instead; Canada and other
+    countries have no 10DLC.
     """
     area_code = area_code_of(number)
     return area_code is not None and not is_toll_free(area_code) and is_us(area_code)
 
 
 def may_send(number: OwnNumber, *, channel: Channel, mode: DeliveryMode) -> bool:
-    """Say whether a merchant's own number may be used: 10DLC is about texts, in live mode."""
+    """Return whether a merchant's own number may be used; 10DLC applies to SMS in LIVE mode."""
     if channel is not Channel.SMS or mode is not DeliveryMode.LIVE:
         return True
     return number.registered or not needs_registration(number.number)
@@ -80,11 +81,12 @@ def may_send(number: OwnNumber, *, channel: Channel, mode: DeliveryMode) -> bool
 def choose(
     senders: Senders, *, channel: Channel, mode: DeliveryMode, merchant_id: int, contact: str
 ) -> str | None:
-    """Return the number to send from; None if there is none that may be used.
+    """Return the number to send from; None if none may be used.
 
-    A merchant with numbers of its own uses these and never the pool. A recipient hears from the
-    same number as long as it may be used. For a new recipient the number is that of the highest
-    hash (rendezvous): another number more or less moves only those it is about.
+    A merchant with numbers of its own uses only these, never the pool. A recipient gets messages
+    from the same number as long as it may be used. `senders` may hold only a few candidates of each
+    kind (`models.queries.senders.candidates`). Of several the number with the highest hash is used
+    (rendezvous hashing), so adding or removing a number affects only its own recipients.
     """
     usable = _usable(senders, channel=channel, mode=mode)
     if not usable:
@@ -98,7 +100,7 @@ def _usable(senders: Senders, *, channel: Channel, mode: DeliveryMode) -> Sequen
     if not senders.own:
         return senders.pool
     usable = [n for n in senders.own if may_send(n, channel=channel, mode=mode)]
-    # What the simulator shows is what carriers would see: registered numbers first.
+    # Prefer registered numbers in the simulator too, as in LIVE mode.
     registered = [n for n in usable if n.registered or not needs_registration(n.number)]
     return [n.number for n in registered or usable]
 

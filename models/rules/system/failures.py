@@ -1,4 +1,4 @@
-"""Whether a step failed by its input or by infrastructure, and what follows. Pure."""
+"""Classifies failures of a step as caused by its input or by infrastructure. Pure."""
 
 from datetime import timedelta
 from typing import Final
@@ -6,24 +6,26 @@ from typing import Final
 from models.errors import TemporarilyUnavailable
 
 MOST_FAILURES: Final = 5
-"""Failures by its input after which a message that no provider has is given up."""
+"""A message that no provider has is given up after this many failures caused by its input."""
 
 _BY_INPUT: Final = frozenset({"22", "23", "54"})
-"""SQLSTATE classes that speak of a value: data, integrity, size of a row or an index entry."""
+"""SQLSTATE classes caused by values: data, integrity, size of a row or an index entry."""
 
 _BY_INPUT_NAMED: Final = frozenset({"DataError", "IntegrityError", "MultipleResultsFound"})
-"""Without an SQLSTATE: found by the driver, such as NUL in a text, or rows that do not fit.
-NoResultFound is none: a row was deleted meanwhile, and a retry does without it."""
+"""Error classes without an SQLSTATE: found by the driver, such as NUL in a text, or an unexpected
+number of rows. NoResultFound is not included: the row was deleted meanwhile, and a retry succeeds.
+"""
 
 PUBLIC_ID_CONSTRAINT: Final = "_public_id"
-"""How the constraints end that keep public ids unique (`models.tables.base`). A row that draws a
-taken one was refused by chance: tried again, it draws another."""
+"""Suffix of the constraints that keep public ids unique (`models.tables.base`). A row with a taken
+random id was rejected by chance: a retry draws another one.
+"""
 
 _INFRASTRUCTURE_LIBRARIES: Final = frozenset(
     {"asyncio", "anyio", "grpc", "httpcore", "httpx", "psycopg", "psycopg_pool", "sqlalchemy"}
     | {"ssl", "temporalio"}
 )
-"""Errors that these define speak of a connection, a pool, a server or a worker."""
+"""Errors defined by these concern a connection, a pool, a server or a worker."""
 
 _DATABASE: Final = frozenset({"psycopg", "sqlalchemy"})
 
@@ -34,7 +36,7 @@ _LONGEST_BACK_OFF: Final = timedelta(hours=1)
 
 
 class TransientError(Exception):
-    """An error that no input causes: tried again a little later, it passes."""
+    """An error not caused by input; a later retry succeeds."""
 
 
 _INFRASTRUCTURE: Final = (
@@ -46,16 +48,17 @@ _INFRASTRUCTURE: Final = (
     EOFError,
     ImportError,
 )
-"""Network, files, memory, an installation that is not whole, and a refusal by the transaction
-limits of this process (`models/database/transaction_limits.py`)."""
+"""Network, files, memory, an incomplete installation, and a refusal by the transaction limits of
+this process (`models/database/transaction_limits.py`).
+"""
 
 
 def caused_by_input(error: BaseException) -> bool:
-    """Say whether a step failed by what it worked on, so that it would fail every time.
+    """Return whether a step failed because of its input, so that every retry would fail.
 
-    Infrastructure is what may be well again in a moment: database, network, Temporal, memory,
-    cancellation and shutdown. An error that was raised from one of those is one as well, and so is
-    a group that holds one. All else that is raised while working on a message is its input.
+    Errors of infrastructure are temporary: database, network, Temporal, memory, cancellation and
+    shutdown. An error raised from one of those counts as one, and so does a group that contains
+    one. Every other error raised while processing a message is caused by its input.
     """
     if not isinstance(error, Exception):
         return False  # cancellation, shutdown
@@ -71,7 +74,7 @@ def caused_by_input(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Return an error and what it was raised from."""
+    """Return an error and its chain of causes."""
     causes = [error]
     while causes[-1].__cause__ is not None and len(causes) < _CAUSES_READ:
         causes.append(causes[-1].__cause__)
@@ -79,14 +82,14 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 def _by_database(error: BaseException) -> bool | None:
-    """Judge an error of the database; None for another one."""
+    """Classify a database error; None for other errors."""
     if not _is_of(error, _DATABASE):
         return None
     if getattr(error, "connection_invalidated", False):
         return False
     original = getattr(error, "orig", None) or error
     if not _is_of(original, _DATABASE):
-        return caused_by_input(original)  # raised while a parameter was written
+        return caused_by_input(original)  # raised while a parameter was converted
     state = getattr(original, "sqlstate", None)
     if state:
         return str(state)[:2] in _BY_INPUT and not _by_chance(original)
@@ -94,17 +97,17 @@ def _by_database(error: BaseException) -> bool | None:
 
 
 def _by_chance(error: BaseException) -> bool:
-    """Say whether a row was refused because the random public id that it drew is taken."""
+    """Return whether a row was rejected because its random public id is taken."""
     constraint = getattr(getattr(error, "diag", None), "constraint_name", None)
     return str(constraint).endswith(PUBLIC_ID_CONSTRAINT)
 
 
 def _is_of(error: BaseException, libraries: frozenset[str]) -> bool:
-    """Say whether one of the libraries defines the error's class or a base of it."""
+    """Return whether one of the libraries defines the error's class or a base of it."""
     return any(base.__module__.partition(".")[0] in libraries for base in type(error).__mro__)
 
 
 def back_off(failures: int) -> timedelta:
-    """Return how long to wait before a step is tried again that failed by its input so often."""
+    """Return the wait before a retry after this many failures caused by the input."""
     growing = _FIRST_BACK_OFF * (1 << min(max(failures, 1) - 1, _LONGEST_EXPONENT))
     return min(growing, _LONGEST_BACK_OFF)

@@ -1,4 +1,4 @@
-"""API keys and secrets: how they look, and what is kept of them."""
+"""Generates API keys and secrets, and the hashes that are stored of them."""
 
 import hmac
 import secrets
@@ -10,14 +10,14 @@ _BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """A new pair; shown once, never stored."""
+    """A new key and secret; shown once, never stored."""
 
     key: str
     secret: str
 
 
 def new_credentials() -> Credentials:
-    """Draw a key and a secret nobody can guess."""
+    """Generate a random key and secret of 256 bits each."""
     return Credentials(
         key=f"hxk_{secrets.token_urlsafe(_BYTES)}",
         secret=f"hxs_{secrets.token_urlsafe(_BYTES)}",
@@ -25,10 +25,10 @@ def new_credentials() -> Credentials:
 
 
 def hash_credential(text: str) -> str:
-    """Return what is stored of a key or secret.
+    """Return the hash of a key or secret that is stored.
 
-    A plain SHA-256 is enough for 256 random bits: there is nothing to guess, so slowness would
-    only cost us.
+    A plain SHA-256 is enough for 256 random bits, which cannot be guessed: a slow hash would only
+    cost CPU time.
     """
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -1,9 +1,10 @@
-"""Token buckets: how many requests a second one caller has, alone and shared by processes. Pure.
+"""Token buckets that limit a caller's request rate, shared by processes. Pure.
 
-A process decides from its own copy of a bucket and settles about once a second with the copy that
-all share: it tells what it has served and gets its part of what is left. Its part follows demand:
-what it has served lately, of what all have. Over any longer time all processes together serve the
-rate exactly; within one second they may serve more, which later seconds make up for.
+A process decides by its own copy of a bucket, and settles about once a second with the shared copy:
+it reports the requests it served and gets its share of the remaining tokens. The share follows
+demand: its part of the requests that all processes served lately. Over longer times all processes
+together serve the rate exactly; within one second they may exceed it, which later seconds
+compensate.
 """
 
 from dataclasses import dataclass, field
@@ -14,26 +15,26 @@ SETTLED_EVERY: Final = 1.0
 """Seconds between two settlements of one bucket in use."""
 
 MEMORY: Final = 2.0
-"""Seconds in which demand fades to a third."""
+"""Seconds in which demand decays to a third."""
 
 _LEAST_SHARE: Final = 0.05
-"""Of a process that has just begun to be asked."""
+"""Least share of a process, for instance of one without requests so far."""
 
 _NEARLY_ALL: Final = 0.9
-"""The clocks of process and database differ a little: this much of the demand counts as all."""
+"""Clocks of process and database differ slightly: this part of the demand counts as all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """How much one kind of caller may ask."""
+    """The rate limit of one kind of caller."""
 
     name: str
     rate: float
-    """Requests a second that flow in."""
+    """Tokens added per second."""
     burst: int
-    """Requests that may be saved up; what a new bucket holds."""
+    """Capacity of the bucket; a new bucket is full."""
     at_once: int = 1_000_000
-    """Requests under way in one process."""
+    """Concurrent requests in one process."""
 
     @property
     def window(self) -> int:
@@ -43,27 +44,27 @@ class Limit:
 
 @dataclass(slots=True)
 class TokenBucket:
-    """One caller's bucket, as one process sees it. Times are seconds of a monotonic clock."""
+    """One caller's bucket in one process. Times are seconds of a monotonic clock."""
 
     limit: Limit
     tokens: float
     refilled_at: float
     under_way: int = 0
     unsettled: int = 0
-    """Served and not yet told to the others."""
+    """Served requests that were not settled yet."""
     share: float = field(default=1.0)
     demand: float = 0.0
     settled_at: float = -inf
 
     def refill(self, now: float) -> None:
-        """Add what has flowed in."""
+        """Add the tokens of the elapsed time."""
         most = max(1.0, self.limit.burst * self.share)
         flowed = (now - self.refilled_at) * self.limit.rate * self.share
         self.tokens = min(max(most, self.tokens), self.tokens + flowed)
         self.refilled_at = now
 
     def take(self, cost: int = 1) -> None:
-        """Serve one request; it is to be refilled before, and to have a token left."""
+        """Take tokens for a request; call `refill` first, and check that a token is left."""
         self.tokens -= cost
         self.unsettled += cost
 
@@ -74,7 +75,7 @@ class TokenBucket:
 
     @property
     def next_after(self) -> int:
-        """Whole seconds, at least one, until there is a token."""
+        """Whole seconds, at least one, until a token is available."""
         return max(1, ceil((1 - self.tokens) / (self.limit.rate * self.share)))
 
     @property
@@ -84,17 +85,17 @@ class TokenBucket:
         return max(0, ceil(missing / (self.limit.rate * self.share)))
 
     def is_due(self, now: float) -> bool:
-        """Tell whether it is time to settle."""
+        """Return whether the bucket has to be settled."""
         return self.unsettled > 0 and now - self.settled_at >= SETTLED_EVERY
 
     def settle(self, told: int, *, tokens: float, demand: float, now: float) -> None:
-        """Take over what all processes have left after this one told what it served.
+        """Adopt the shared state after this process reported its served requests.
 
         Args:
-            told: of `unsettled`, what the others know of now.
-            tokens: what is left for all.
-            demand: what all have served lately.
-            now: the time.
+            told: the part of `unsettled` that was reported.
+            tokens: tokens left for all processes.
+            demand: recent requests of all processes.
+            now: current time in seconds.
         """
         faded = exp(-min(now - self.settled_at, 60 * MEMORY) / MEMORY)
         self.demand = self.demand * faded + told

@@ -1,4 +1,4 @@
-"""Where SIP clients and browsers connect, as they are told."""
+"""Connection data for SIP clients and browsers."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -6,7 +6,7 @@ from typing import Final
 
 TRANSPORTS: Final = ("UDP", "TCP", "TLS", "WSS")
 CODECS: Final = ("OPUS", "G722", "PCMU", "PCMA")
-"""As they are named in SDP, best first."""
+"""Names as in SDP, best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +17,13 @@ class VoicePlace:
     realm: str
     registrar: str
     port: int
-    """Of UDP and TCP; TLS is at 5061 unless DNS says otherwise (RFC 3261, 19.1.2)."""
+    """Port of UDP and TCP; TLS uses 5061 unless DNS says otherwise (RFC 3261, 19.1.2)."""
     transports: tuple[str, ...]
     expires: timedelta
     websocket_url: str
     stun_urls: tuple[str, ...]
     turn_urls: tuple[str, ...]
     turn_secret: str | None = field(repr=False)
-    """Without one there is no TURN server that would believe us."""
+    """None: no TURN server is configured."""
     turn_lifetime: timedelta
     token_lifetime: timedelta

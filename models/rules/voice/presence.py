@@ -1,4 +1,4 @@
-"""Whether somebody can be called: what was said of them, held against who is registered."""
+"""Combines the posted presence of a SIP user with its registration."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,12 +7,12 @@ from typing import Final
 from models.enums import PresenceState
 
 _CHOSEN: Final = frozenset({PresenceState.BUSY, PresenceState.AWAY})
-"""A person says so; a phone that registers again every few minutes does not take it back."""
+"""States that a person chooses; a re-registration of the phone does not override them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
-    """One word on a user, from whoever told it, good until it expires."""
+    """One reported state of a user and its source, valid until it expires."""
 
     state: PresenceState
     user_agent: str | None = None
@@ -25,10 +25,10 @@ NEVER_SEEN: Final = Presence(state=PresenceState.OFFLINE)
 
 
 def presence_now(posted: Presence | None, registered: Presence | None, now: datetime) -> Presence:
-    """Return what holds now of what was posted and what the registrar knows.
+    """Return the current presence, given the posted one and the registration.
 
-    BUSY and AWAY hold until they expire. Otherwise the later word counts: a registration is ONLINE,
-    and so is whoever posted it without being registered anywhere we can see.
+    BUSY and AWAY are valid until they expire. Otherwise the later one counts: a registration means
+    ONLINE, and a posted ONLINE counts even without a registration in our registrar.
     """
     registered = registered if _holds(registered, now) else None
     if posted is None:

@@ -1,4 +1,4 @@
-"""What a gateway reports of a payment: believed once, and only about its own charge."""
+"""Reports of payment gateways are applied once, and only to the payment of their own charge."""
 
 import asyncio
 from dataclasses import replace
@@ -7,7 +7,6 @@ import pytest
 
 from models.enums import ChargeState, PaymentStatus
 from models.queries.billing.payment_events import find_named
-from models.rules.billing.payments import PaymentAction
 from models.session import Database
 from providers.ports.messages import NotFound
 from tests.activities.gateways import BUSY, OwnGateway, PaymentHarness
@@ -34,7 +33,7 @@ async def test_money_that_comes_after_the_failure_is_given_back(
     reference = "spring"
     payment_id = await harness.order(reference=reference)
     assert await harness.carry(payment_id) is FAILED
-    again = await harness.order(reference=reference)  # the reference was free
+    again = await harness.order(reference=reference)  # a failed payment frees its reference
     [key] = gateway.states
     gateway.states[key] = ChargeState.SUCCEEDED
     await harness.tell(payment_id, ChargeState.SUCCEEDED)
@@ -70,7 +69,8 @@ async def test_news_of_an_unknown_payment_or_another_gateway_are_refused(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     payment_id = await harness.order()
-    assert await harness.tell(payment_id, ChargeState.SUCCEEDED) is None  # never asked for
+    # the charge was never requested
+    assert await harness.tell(payment_id, ChargeState.SUCCEEDED) is None
     reference = await harness.reference(payment_id)
     async with harness.database.read() as db:
         assert await find_named(db, replace(reference, payment=reference.payment ^ 1)) is None
@@ -83,7 +83,7 @@ async def test_news_of_an_unknown_payment_or_another_gateway_are_refused(
 async def test_an_old_charge_under_the_same_ids_is_not_this_payments_money(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
-    """A database that was restored gives out the id of a payment that was paid already."""
+    """A restored database issues the id of a payment that was paid already."""
     payment_id = await harness.order()
     old = f"hxp-{harness.owner.tenant_id}-{payment_id}"
     gateway.states[old] = gateway.state = ChargeState.SUCCEEDED
@@ -93,25 +93,6 @@ async def test_an_old_charge_under_the_same_ids_is_not_this_payments_money(
     assert request.reference != old
     truth = await gateway.look_up(request.reference)
     assert truth == NotFound()
-
-
-@pytest.mark.parametrize("tells", [(11, "USD"), (10, "MXN")])
-@pytest.mark.parametrize("state", [ChargeState.SUCCEEDED, ChargeState.PROCESSING])
-async def test_a_charge_that_nobody_ordered_is_neither_believed_nor_canceled(
-    harness: PaymentHarness,
-    gateway: OwnGateway,
-    tells: tuple[int, str],
-    state: ChargeState,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    gateway.state, gateway.tells = state, tells
-    payment_id = await harness.order()
-    for step in ("charge", "charge", "cancel_charge"):
-        progress = await harness.take(step, payment_id)
-    assert (progress.status, progress.next_action) == (PENDING, PaymentAction.CANCEL_CHARGE)
-    assert gateway.calls == ["charge", "look_up", "look_up"]
-    assert (await harness.row(payment_id)).charge_id is None
-    assert caplog.messages.count("the charge at the gateway does not match the payment") == 3
 
 
 def replace_sweep(row: object) -> dict[str, object]:

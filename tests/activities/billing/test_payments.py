@@ -1,4 +1,4 @@
-"""Money: taken once, called off, given back once; and the credits it buys, granted once."""
+"""Payments: charged once, canceled, refunded once; credits are granted once."""
 
 import asyncio
 import contextlib
@@ -221,7 +221,7 @@ async def test_money_taken_while_it_is_called_off_becomes_credits(
     payment_id = await harness.order()
     await harness.take("charge", payment_id)
     [reference] = gateway.states
-    gateway.truths = [replace(gateway._tell(reference))]  # the look-up is a moment too early
+    gateway.truths = [replace(gateway._tell(reference))]  # the look-up comes too early
     gateway.states[reference] = ChargeState.SUCCEEDED
     assert (await harness.take("cancel_charge", payment_id)).next_action is PaymentAction.GRANT
     assert (await harness.take("grant", payment_id)).status is SUCCEEDED
@@ -260,7 +260,7 @@ async def test_a_request_under_way_while_it_is_called_off_is_not_taken_for_absen
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers = [LOST]
-    gateway.truths = [NotFound()]  # the gateway has not read it yet
+    gateway.truths = [NotFound()]  # the gateway has not processed it yet
     payment_id = await harness.order()
     await harness.take("charge", payment_id)
     assert (

@@ -1,4 +1,4 @@
-"""A cancel that races a dispatch has exactly one winner, and both learn which."""
+"""A cancel that races a dispatch: exactly one wins, and both get the result."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A row is carried in its own delivery mode, whatever its tenant says."""
+"""A message is sent in its own delivery mode, not in the current one of its tenant."""
 
 from contextlib import nullcontext
 from datetime import timedelta
@@ -19,7 +19,7 @@ from tests.factories import Owner, make_message, new_message
 
 
 class TwoWays(Harness):
-    """A provider for each delivery mode."""
+    """One provider per delivery mode."""
 
     def __init__(self, database: Database, owner: Owner) -> None:
         self.sandbox, self.real = Scripted(name="sandbox"), Scripted(name="real")
@@ -35,7 +35,7 @@ class TwoWays(Harness):
 
 
 async def force_live(database: Database, owner: Owner) -> None:
-    """Change the tenant's mode and nothing else, past everything that the database refuses."""
+    """Change only the tenant's mode, bypassing the constraints of the database."""
     async with database.transaction() as db:
         await db.execute(text("SET LOCAL session_replication_role = replica"))
         await db.execute(

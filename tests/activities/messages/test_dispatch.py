@@ -1,4 +1,4 @@
-"""Handing a message over: every answer, every reason not to, and never twice."""
+"""Dispatching: every provider answer, every reason not to send, and no second send."""
 
 import asyncio
 from collections import Counter
@@ -252,7 +252,7 @@ async def test_a_report_that_came_first_beats_a_lost_answer(
 async def test_a_message_that_is_said_to_be_delivered_is_not_sent_again(
     database: Database, owner: Owner
 ) -> None:
-    """A provider that swore it had nothing, and then reports, is believed the second time."""
+    """A provider answers NotFound and reports later: the report is applied."""
     provider = Scripted()
     harness = Harness(database, owner, provider)
     message_id = await harness.accept()
@@ -356,7 +356,8 @@ async def test_nothing_is_claimed_that_might_outlast_its_step(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
-    provider.timeout = timedelta(seconds=18.5)  # with the margin 0.5 s less than the step has
+    # with the margin, 0.5 s less than the step's timeout
+    provider.timeout = timedelta(seconds=18.5)
     harness = Harness(database, owner, provider)
     message_id = await harness.accept()
     async with database.transaction() as db:

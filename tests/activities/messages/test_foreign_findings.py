@@ -1,4 +1,4 @@
-"""What a provider tells when it is asked passes the same check as what it posts."""
+"""A look-up's answer passes the same checks as a report."""
 
 import asyncio
 from dataclasses import replace
@@ -70,7 +70,7 @@ async def test_a_finding_with_the_id_of_another_message_proves_nothing(
 
 
 async def waits_for_a_lock(harness: Harness, beginning: str) -> bool:
-    """Say whether a statement that begins so waits for another transaction."""
+    """Return whether a statement with this beginning waits for another transaction."""
     return bool(
         await harness.rows(
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
@@ -83,7 +83,7 @@ async def waits_for_a_lock(harness: Harness, beginning: str) -> bool:
 async def test_of_two_attempts_that_are_told_one_id_at_once_the_second_is_not_believed(
     database: Database, owner: Owner
 ) -> None:
-    """It waits at the unique index, fails there, and is held against what it lost to."""
+    """It waits at the unique index, fails there, and is checked against the winner."""
     harness = Harness(database, owner, Scripted())
     first, second = await harness.accept(), await harness.accept()
     for message_id in (first, second):

@@ -1,4 +1,4 @@
-"""Waiting a moment for a fast report: it is seen here, or signalled, never neither."""
+"""Waiting inline for a fast report: it is read here or signalled; it is never missed."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ PATIENCE = timedelta(milliseconds=300)
 
 
 async def told_after(harness: Harness, message_id: int, seconds: float) -> StoredReceipt:
-    """Store the last word so long after the provider was called."""
+    """Store the final report so many seconds after the provider was called."""
     await asyncio.sleep(seconds)
     stored = await harness.tell(message_id, ReportStatus.DELIVERED, event_id=f"e{message_id}")
     assert isinstance(stored, StoredReceipt)
@@ -34,7 +34,7 @@ async def told_after(harness: Harness, message_id: int, seconds: float) -> Store
 async def accepted_attempt(
     harness: Harness, *, attended_for: timedelta = timedelta(minutes=-1)
 ) -> AwaitedAttempt:
-    """Return an attempt that a provider has taken and not reported on."""
+    """Return an attempt that a provider has accepted and not reported on."""
     message_id = await harness.accept()
     await harness.crash(message_id, deadline_in=timedelta(minutes=1), provider="one")
     awaited_inline = AwaitedAttempt(
@@ -48,7 +48,7 @@ async def accepted_attempt(
 async def conclude(
     db: WriteSession, awaited_inline: AwaitedAttempt, *, attended_for: timedelta
 ) -> None:
-    """Write down that a provider took a message, and for how long its report is looked for."""
+    """Store that a provider accepted a message, and until when its report is awaited inline."""
     now = datetime.now(UTC)
     await concluding.conclude(
         db,
@@ -62,13 +62,13 @@ async def conclude(
 
 
 async def stored_now(db: WriteSession, awaited_inline: AwaitedAttempt) -> StoredReceipt | Mismatch:
-    """Store the last report about an attempt."""
+    """Store the final report of an attempt."""
     report = final_report(awaited_inline)
     return await receipts.store(db, report, CONTACT_KEYS, datetime.now(UTC))
 
 
 def final_report(awaited_inline: AwaitedAttempt) -> NewReceipt:
-    """Return the report that a message has arrived."""
+    """Return a report that the message was delivered."""
     return NewReceipt(
         attempt=AttemptKey(
             tenant_id=awaited_inline.tenant_id,
@@ -141,17 +141,17 @@ async def test_no_report_falls_between_the_last_look_and_the_signal(
         return await dispatching, stored
 
     outcomes = []
-    for _ in range(8):  # a few at a time: the pool must not decide the order
+    for _ in range(8):  # in small groups, so that the pool does not determine the order
         outcomes += await asyncio.gather(*(race(0.06 + 0.01 * step) for step in range(8)))
     assert [o for o in outcomes if not o[0].reported and o[1].awaited_inline] == []
-    # Both ways were taken, or the race was none.
+    # Both paths must have been taken, or there was no race.
     assert {handed.reported for handed, _ in outcomes} == {True, False}
 
 
 async def test_the_last_look_waits_for_a_report_that_is_being_stored(
     database: Database, owner: Owner
 ) -> None:
-    """Its storer saw an attended attempt, and so signals nobody."""
+    """The transaction that stores it saw an attempt awaited inline, and so sends no signal."""
     harness = Harness(database, owner, Scripted())
     awaited_inline = await accepted_attempt(harness, attended_for=timedelta(minutes=1))
 
@@ -191,7 +191,7 @@ async def test_a_report_that_comes_during_the_last_look_is_signalled(
 async def test_a_report_that_comes_while_the_answer_is_written_down_is_looked_for(
     database: Database, owner: Owner
 ) -> None:
-    """The answer's transaction says that the attempt is attended; the report must see it."""
+    """The answer's transaction marks the attempt as awaited inline; the report must see that."""
     harness = Harness(database, owner, Scripted())
     message_id = await harness.accept()
     await harness.crash(message_id, deadline_in=timedelta(minutes=1), provider="one")

@@ -1,4 +1,4 @@
-"""Handing over to those who opted out: never, whoever commits first."""
+"""Dispatching to recipients who opted out: never, whichever transaction commits first."""
 
 import asyncio
 from datetime import timedelta
@@ -56,7 +56,7 @@ async def test_a_dispatch_waits_for_an_opt_out_under_way(database: Database, own
 async def test_no_attempt_is_ever_committed_after_the_opt_out_was(
     database: Database, owner: Owner
 ) -> None:
-    """Whoever holds the contact alone sees every attempt there will be."""
+    """The exclusive lock of the contact sees every attempt."""
     provider = Scripted()
     harness = Harness(database, owner, provider)
 

@@ -1,4 +1,4 @@
-"""What holds for the first recipient of a mail holds for each, and for the tenant's own mail."""
+"""Opt-outs apply to every recipient of an e-mail, and to the tenant's direct e-mail."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ Refusal: TypeAlias = Callable[[WriteSession, Owner, str], Awaitable[None]]
 
 @pytest.fixture
 def provider() -> AllChannels:
-    """Takes everything."""
+    """A provider that accepts everything."""
     return AllChannels()
 
 
@@ -171,12 +171,12 @@ async def test_a_dispatch_waits_for_a_refusal_under_way(
 async def test_no_attempt_is_ever_committed_after_the_refusal_was(
     harness: Harness, provider: AllChannels, shape: str
 ) -> None:
-    """Whoever holds the contact alone sees every attempt there will be."""
+    """The exclusive lock of the contact sees every attempt."""
     make, refuse, _ = SHAPES[shape]
     refused: list[str] = []
 
     async def round_of(number: int) -> bool:
-        # Each round has recipients of its own, and another of them refuses.
+        # Each round has its own recipients, and a different one opts out.
         recipients = [f"{number}.{recipient}" for recipient in RECIPIENTS]
         recipient = recipients[number % 3]
         message = make(harness.owner, recipient)
@@ -213,7 +213,9 @@ async def test_no_attempt_is_ever_committed_after_the_refusal_was(
 async def test_a_suppression_waits_for_the_tenants_own_mail_under_way(
     harness: Harness, recipient: str
 ) -> None:
-    """It is told to a merchant, and yet it holds the tenant's mail: so it takes that lock too."""
+    """It is reported for a merchant but also blocks the tenant's e-mail, so it takes that lock
+    too.
+    """
     message_id = await accept(harness.database, mail(harness.owner, of_the_tenant=True))
 
     async def suppresses() -> None:

@@ -1,4 +1,4 @@
-"""Money: what a message costs is booked as it ends, and what comes later finds its day."""
+"""Prices: posted when the message ends; later prices are posted to the right day."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -28,10 +28,10 @@ BY_VENDOR = (Decimal("0.02"), Decimal("0.012"), Decimal("0.0094"))
 
 
 class Books(Harness):
-    """A stage with a look at the money."""
+    """A harness with queries of posted amounts."""
 
     async def taken(self, *, days_ago: int = 0, **wanted: Any) -> int:
-        """Accept a message of three units and hand it over, as many days ago."""
+        """Accept a message of three units and send it, so many days ago."""
         message_id = await self.accept(units=3, **wanted)
         await self.dispatch(message_id)
         await self.write(
@@ -55,7 +55,7 @@ class Books(Harness):
         return row
 
     async def booked(self, message_id: int) -> tuple[Any, ...]:
-        """Return state, gap, whose figure, and the amounts of a record."""
+        """Return state, gap, source, and the amounts of a record."""
         r = await self.record(message_id)
         return (r.state, r.gap, r.priced_by, (r.cost, r.carrier_fee, r.markup))
 
@@ -95,7 +95,7 @@ def books(database: Database, owner: Owner) -> Books:
 
 @pytest.fixture
 def telling(database: Database, owner: Owner) -> Books:
-    """The same with a provider that tells its prices."""
+    """The same with a provider that reports its prices."""
     return Books(database, owner, Scripted(reports_price=True))
 
 
@@ -179,7 +179,7 @@ async def test_another_tenants_messages_are_not_priced_by_it(
 
 
 async def test_a_provider_that_tells_its_price_replaces_the_unit_cost(telling: Books) -> None:
-    """The carrier fee stays the card's; the markup is that on what was booked."""
+    """The carrier fee stays the card's; the markup is computed on the posted cost."""
     await carded(telling)
     message_id = await telling.ended(price="0.02")
     vendor = (UsageState.FINAL, None, PriceSource.VENDOR, BY_VENDOR)
@@ -205,7 +205,7 @@ async def test_until_its_price_comes_the_cards_figure_stands_in(telling: Books) 
 async def test_a_report_told_again_with_its_price_is_read_again(telling: Books) -> None:
     await carded(telling)
     message_id = await telling.ended()
-    for price in ("0.02", "0.02", "5", None):  # only its first price is news
+    for price in ("0.02", "0.02", "5", None):  # only its first price has an effect
         event_id = f"e{message_id}"
         stored = await telling.tell(message_id, R.DELIVERED, event_id=event_id, price=price)
         assert isinstance(stored, StoredReceipt)
@@ -244,7 +244,7 @@ async def test_after_its_days_the_cards_figure_holds(telling: Books) -> None:
 async def test_what_is_final_never_changes_and_the_difference_is_posted_today(
     telling: Books,
 ) -> None:
-    """The price comes when the card's figure holds already, whether its day is closed or not."""
+    """The price arrives after the card's figure became final, with the day closed or open."""
     await carded(telling)
     message_id = await telling.ended(days_ago=8)
     day = today() - timedelta(days=8)
@@ -307,7 +307,7 @@ async def test_whoever_settles_holds_the_day_open_and_whoever_closes_waits(books
 
 
 async def test_a_day_that_is_today_and_closed_is_not_written_to(books: Books) -> None:
-    """Somebody's clock is wrong: nothing is booked, and the step is tried again."""
+    """A clock is wrong: nothing is posted, and the step is retried."""
     await carded(books)
     message_id = await books.taken()
     await books.tell(message_id, R.DELIVERED)

@@ -1,4 +1,4 @@
-"""Finding the truth of a lost answer, and what became of a message that was taken."""
+"""Reconciliation of a lost answer, and the result of an accepted message."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ SECOND = timedelta(seconds=1)
 async def lost(
     database: Database, owner: Owner, provider: Scripted, *, deadline_in: timedelta
 ) -> tuple[Harness, int]:
-    """Return a message whose one call had no outcome."""
+    """Return a message whose only call had no outcome."""
     harness = Harness(database, owner, provider)
     message_id = await harness.accept()
     await harness.crash(message_id, deadline_in=deadline_in, provider=provider.name)
@@ -81,7 +81,7 @@ async def test_absence_is_sure_after_deadline_and_window_where_it_can_be_proven(
 async def test_absence_needs_a_question_that_was_asked_after_the_window(
     database: Database, owner: Owner
 ) -> None:
-    """An answer that was true before the deadline proves nothing after it."""
+    """A NotFound from before the deadline proves nothing after it."""
 
     class Slow(Scripted):
         async def look_up(self, reference: str) -> LookUp:
@@ -138,7 +138,7 @@ async def test_reconciling_again_keeps_the_first_word(database: Database, owner:
 
 
 async def test_an_answer_that_comes_after_all_is_taken(database: Database, owner: Owner) -> None:
-    """Somebody reconciled while the first worker was only slow."""
+    """Another worker reconciled while the first one was only slow."""
     provider = Scripted(ACCEPTED, truths=[NO_TRUTH])
     provider.may_answer.clear()
     harness = Harness(database, owner, provider)
@@ -193,7 +193,7 @@ async def test_an_answer_that_comes_while_absence_is_asked_for_is_not_taken_for_
 async def test_a_report_that_comes_while_absence_is_asked_for_outweighs_it(
     database: Database, owner: Owner, status: ReportStatus
 ) -> None:
-    """The provider knows nothing yet, and its report was faster: the message was taken."""
+    """The look-up finds nothing yet, but a report has arrived: the message was accepted."""
 
     class Meanwhile(Scripted):
         async def look_up(self, reference: str) -> LookUp:
@@ -291,7 +291,7 @@ async def test_one_event_id_under_two_messages_is_about_the_first(
     assert [tuple(row) for row in stored] == [(first, "DELIVERED", None, None)]
     assert await harness.settle(second, Ending.REPORTED) == (MessageStatus.SENT, False)
     assert await harness.settle(first, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
-    # Nor does it open again what has taken effect.
+    # An ended message is not reopened.
     again = await harness.tell(second, ReportStatus.UNDELIVERED, event_id="same", price="0.5")
     assert again is M.EVENT
     assert await harness.open_receipts(first) == 0

@@ -1,4 +1,4 @@
-"""Ending a message: once, by the first last word, with units and usage in the same breath."""
+"""Settlement: a message ends once, with units and usage in the same transaction."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ R, S = ReportStatus, MessageStatus
 
 
 async def taken(database: Database, owner: Owner, provider: Scripted) -> tuple[Harness, int]:
-    """Return a message of three units that a provider was called for."""
+    """Return a message of three units with a called provider."""
     harness = Harness(database, owner, provider)
     message_id = await harness.accept(units=3)
     await harness.dispatch(message_id)
@@ -98,7 +98,7 @@ async def test_a_refusal_gives_every_unit_back(database: Database, owner: Owner)
 async def test_what_may_be_under_way_meanwhile_does_not_end_refused(
     database: Database, owner: Owner, ending: Ending
 ) -> None:
-    """A worker that woke late may have sent what another one was told to block."""
+    """A worker that resumed late may have sent what another one was to block."""
     harness, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
     ended = await harness.settle(message_id, ending, ErrorCode.CONSENT_OPTED_OUT)
     assert ended == (S.SENDING, False)
@@ -154,7 +154,7 @@ async def test_a_report_that_comes_while_settling_stays_open(
 ) -> None:
     """It was stored after the facts were read, so its effect is not in the row yet."""
     harness, message_id = await taken(database, owner, Scripted(AMBIGUOUS))
-    if ending is Ending.OVER:  # the other door: it has ended before, and is looked at again
+    if ending is Ending.OVER:  # the other path: the message has ended and is processed again
         await harness.settle(message_id, Ending.GIVEN_UP)
     async with database.transaction() as db:
         message = await settlement_facts.lock_for_settlement(
@@ -181,7 +181,7 @@ async def test_a_message_that_is_not_there_is_over(database: Database, owner: Ow
 async def test_whoever_ends_a_message_by_what_it_read_before_moves_nothing(
     database: Database, owner: Owner
 ) -> None:
-    """The statement itself asks whether the message has ended, not only who calls it."""
+    """The statement itself checks that the message has not ended, not only its caller."""
     harness, message_id = await taken(database, owner, Scripted())
     await harness.tell(message_id, R.DELIVERED)
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""A step that fails by its message is counted, and before the claim it ends the message."""
+"""A step that fails because of its message is counted; before the claim it ends the message."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,10 +39,10 @@ from workflows.messages.types import (
 UNPROCESSABLE = DispatchResult(verdict=Verdict.BLOCKED, error_code=ErrorCode.UNPROCESSABLE)
 
 CALL_WITHOUT_LIMITS: dict[str, Any] = {"record": True}
-"""Details of which no request can be made."""
+"""Details from which no request can be built."""
 
 UNREADABLE: dict[str, Any] = {"to": [7], "subject": "Hi"}
-"""Details with which the row cannot even be read."""
+"""Details with which the row cannot be read."""
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ async def test_an_adapter_that_fails_each_time_ends_it_once_every_call_is_known_
     for _ in range(5):
         handed = await harness.hand_over(message_id)
         assert handed == DispatchResult(verdict=Verdict.AMBIGUOUS)
-        # Its deadline passes, and the pause between calls that never arrived.
+        # Its deadline passes, and so does the pause after calls that never arrived.
         await harness.change(
             "UPDATE attempt SET deadline = now() - interval '1 hour'"
             " WHERE tenant_id = :t AND message_id = :m",
@@ -199,7 +199,7 @@ async def test_settling_is_tried_for_ever_ever_more_seldom_and_never_fails_a_mes
     await harness.change(
         "INSERT INTO attempt (tenant_id, message_id, number, provider, account, state,"
         " requested_at, deadline, everywhere) VALUES (:t, :m, 1, 'one', 'default', 'ACCEPTED',"
-        " '0044-03-15 00:00Z BC', now(), FALSE)",  # a day that Python has not
+        " '0044-03-15 00:00Z BC', now(), FALSE)",  # a date that Python does not have
         message_id,
     )
     before = FAILURES.labels("settle")._value.get()

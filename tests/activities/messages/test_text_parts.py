@@ -1,4 +1,4 @@
-"""Text parts are made before the claim, off the event loop, and merchants take turns."""
+"""Text parts are generated before the claim, off the event loop, with turns per merchant."""
 
 import asyncio
 import threading
@@ -30,7 +30,7 @@ PADDED = '<div style="padding-left:99999em">' + "x<br>" * 1000 + "</div>"
 
 
 class Slow:
-    """A conversion that goes on until it is told to end, and notes what it was given."""
+    """A conversion that runs until it is told to end, and records its input."""
 
     def __init__(self) -> None:
         self.given: list[str] = []
@@ -72,7 +72,7 @@ async def test_the_bodies_that_stopped_a_worker_are_sent_with_their_text(
     began = time.process_time()
     for message_id in messages:
         assert (await harness.dispatch(message_id)).verdict is Verdict.ACCEPTED
-    assert time.process_time() - began < 20  # 0.3 s; they took minutes, and all memory
+    assert time.process_time() - began < 20  # 0.3 s; it took minutes and all memory before
     wide, padded, more = (request.text for request in mails_of(provider))
     assert wide.startswith("lorem ipsum lorem")
     assert wide.endswith("ipsum\nb" + "\nb" * 2199)
@@ -87,7 +87,7 @@ async def test_a_large_body_keeps_the_event_loop_free(database: Database, owner:
     parts = TextParts(database, convert=slow)
     made = asyncio.create_task(make(parts, owner, await mail(database, owner, "a"), "a"))
     await slow.has_begun()
-    # Meanwhile a text is handed over: it waits for nothing.
+    # Meanwhile an SMS is dispatched without waiting.
     harness, _ = stage_for_mail(database, owner)
     assert (await harness.dispatch(await harness.accept())).verdict is Verdict.ACCEPTED
     assert not made.done()
@@ -127,7 +127,7 @@ async def test_who_would_wait_behind_many_of_its_own_comes_back_in_turn(
     assert now < moments[0] < now + timedelta(seconds=30)
     assert moments[100] - moments[0] > timedelta(seconds=25)
     assert moments[-1] <= datetime.now(UTC) + timedelta(minutes=1)
-    # An OTP stands behind the four, not behind the 300; one that cannot comes back soon.
+    # An OTP waits behind the four, not behind the 300; one that gets no slot returns soon.
     waiting += [
         asyncio.create_task(make(parts, owner, message_id, "x", urgent=True)) for _ in range(4)
     ]
@@ -194,7 +194,7 @@ async def test_a_mail_that_waits_for_its_text_part_has_no_attempt(
 async def test_a_body_that_ended_its_process_twice_is_only_scanned(
     database: Database, owner: Owner
 ) -> None:
-    slow = Slow()  # nobody lets it end
+    slow = Slow()  # never ends by itself
     message_id = await mail(database, owner, "x")
     async with database.transaction() as db:
         await db.execute(

@@ -1,4 +1,4 @@
-"""What a provider tells that cannot be stored hides nothing else it tells."""
+"""Parts of a report that cannot be stored do not prevent storing the rest."""
 
 from dataclasses import replace
 from datetime import timedelta

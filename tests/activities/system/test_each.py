@@ -1,4 +1,4 @@
-"""A housekeeping step acts on every item, a few at a time, whatever becomes of one of them."""
+"""A housekeeping step processes every item, a few at a time, even if one of them fails."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Sweeping: what is due and stalled gets its workflow, what was reported gets its effect."""
+"""Sweeping: stalled rows get their workflow, unapplied reports their effect."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -47,7 +47,7 @@ WAITS = SendWaits(
 
 @pytest.fixture
 async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
-    """A database in which no other test's rows are found; sweeping looks at all tenants."""
+    """A database of its own: sweeping processes all tenants."""
     url = make_database(postgres, unique("sweep").replace("-", "_"))
     database = Database(async_url(url), pool_size=10, contact_keys=CONTACT_KEYS)
     yield database
@@ -69,7 +69,7 @@ async def sweep(harness: Harness, client: Client) -> SweepResult:
 
 
 async def stalled(harness: Harness, *, since: timedelta, key: str | None = None) -> int:
-    """Accept a message that is to be looked after since a while (or not yet)."""
+    """Accept a message that is due for the sweeper since a while (or not yet)."""
     message = new_message(harness.owner, key=key)
     due = replace(message, sweep_at=datetime.now(UTC) - since)
     return await make_message(harness.database, due)
@@ -77,7 +77,7 @@ async def stalled(harness: Harness, *, since: timedelta, key: str | None = None)
 
 async def id_of(harness: Harness, message_id: int, key: str | None = None) -> str:
     public_id = (await harness.message(message_id)).public_id
-    return keyed_workflow_id("send-sms", harness.owner.tenant_id, "", key, public_id)
+    return keyed_workflow_id("send-sms", harness.owner.tenant_public_id, "", key, public_id)
 
 
 async def runs(client: Client, workflow_id: str) -> bool:
@@ -216,7 +216,7 @@ async def test_a_locked_merchants_late_reports_hold_up_no_other_merchants(
 
 
 async def _late(harness: Harness) -> int:
-    """Let a message end without a report, then have it reported and left."""
+    """Let a message end without a report, then store one without applying it."""
     message_id = await harness.accept()
     await harness.crash(message_id, deadline_in=SECOND, provider="one")
     await harness.settle(message_id, Ending.GIVEN_UP)

@@ -1,4 +1,4 @@
-"""Sweeping payments: what was ordered and is not carried on gets its workflow, whatever died."""
+"""Sweeping payments: an unfinished payment gets its workflow, whatever failed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ def sweep(database: Database, client: Client) -> PaymentSweep:
 
 
 async def mine(harness: PaymentHarness, sweep: PaymentSweep) -> list[StalledPayment]:
-    """Take those of the test's own tenant; the others are nobody's any more."""
+    """Return only those of the test's own tenant."""
     found = await sweep.take(datetime.now(UTC), 10_000)
     return [payment for payment in found if payment.tenant_id == harness.owner.tenant_id]
 
@@ -55,6 +55,7 @@ async def test_what_is_silent_is_taken_once_and_left_alone_for_a_while(
     row = await harness.row(payment_id)
     assert taken == StalledPayment(
         tenant_id=harness.owner.tenant_id,
+        tenant_public_id=harness.owner.tenant_public_id,
         payment_id=payment_id,
         public_id=row.public_id,
         merchant=harness.owner.merchant,
@@ -75,7 +76,7 @@ async def test_a_payment_without_a_workflow_gets_one(
     [payment] = await mine(harness, sweep)
     assert await sweep.resume(payment)
     assert await sweep.resume(payment), "one that runs is left to it"
-    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment.public_id)
+    id = names.upgrade_workflow_id(harness.owner.tenant_public_id, "", None, payment.public_id)
     described = await client.get_workflow_handle(id).describe()
     assert described.workflow_type == "upgrade"
     assert described.status is WorkflowExecutionStatus.RUNNING
@@ -94,7 +95,7 @@ async def test_a_running_workflow_is_told_what_the_row_knows(
     [payment] = await mine(harness, sweep)
     assert payment.told
     await sweep.resume(payment)
-    id = names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment.public_id)
+    id = names.upgrade_workflow_id(harness.owner.tenant_public_id, "", None, payment.public_id)
     events = (await client.get_workflow_handle(id).fetch_history()).events
     signaled = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
     assert [event.event_type for event in events].count(signaled) == 1
@@ -109,7 +110,7 @@ async def test_a_payment_that_money_opened_again_starts_anew_though_its_workflow
     charge, _ = fake(steps.charge, over, repeat_last=True)
     worker = Worker(client, task_queue=names.MONEY, workflows=[Upgrade], activities=[charge])
     handle = client.get_workflow_handle(
-        names.upgrade_workflow_id(harness.owner.tenant_id, "", None, payment.public_id)
+        names.upgrade_workflow_id(harness.owner.tenant_public_id, "", None, payment.public_id)
     )
     async with worker:
         await sweep.resume(payment)

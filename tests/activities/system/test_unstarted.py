@@ -1,4 +1,4 @@
-"""What is accepted and not started is started soon, and told from what runs and waits."""
+"""Accepted messages without a workflow are started soon; running ones are left alone."""
 
 import asyncio
 from dataclasses import replace
@@ -31,14 +31,14 @@ __all__ = ["alone", "harness"]
 
 
 async def unstarted(harness: Harness, type: MessageType, *, since: timedelta = SECOND) -> int:
-    """Accept a message that nobody has started since a while."""
+    """Accept a message that has not been started since a while."""
     now = datetime.now(UTC)
     message = new_message(harness.owner, type=type, accepted_at=now - since)
     return await make_message(harness.database, replace(message, sweep_at=now - SECOND))
 
 
 async def taken(harness: Harness, most: int) -> list[int]:
-    """Take what is to be started first."""
+    """Claim what is to be started first."""
     async with harness.database.transaction() as db:
         found = await take_unstarted(
             db, now=datetime.now(UTC), grace=GRACE, longest=10 * GRACE, most=most
@@ -49,7 +49,7 @@ async def taken(harness: Harness, most: int) -> list[int]:
 def sweeping(
     harness: Harness, client: Client, *, every: timedelta, look_every: timedelta
 ) -> Sweeping:
-    """A sweeper that looks for what is not started between its turns."""
+    """A sweeper that looks for unstarted messages between its turns."""
     return Sweeping(
         harness.database,
         client,
@@ -167,7 +167,7 @@ async def test_a_turn_that_was_full_is_followed_at_once_and_not_by_the_watch(
         await harness.tell(
             message_id, ReportStatus.DELIVERED, event_id=f"{number}", received=long_ago
         )
-    async with harness.database.transaction() as db:  # 201 in all, one more than a turn takes
+    async with harness.database.transaction() as db:  # 201 in all, one more than one turn claims
         await db.execute(
             text(
                 "INSERT INTO receipt (tenant_id, provider, event_id, message_id, attempt, status,"

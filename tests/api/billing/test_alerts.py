@@ -1,4 +1,4 @@
-"""Alerts as integrators read them."""
+"""Alerts through the API."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ async def warn(
 
 
 async def deliver(database: Database, tenant_id: int, message_id: int) -> None:
-    """End a message with its units used."""
+    """End a message with its units captured."""
     now = datetime.now(UTC)
     async with database.transaction() as db:
         await claim_once(db, tenant_id, message_id, now)
@@ -204,7 +204,7 @@ async def test_lowering_and_raising_a_limit_moves_the_warning_with_it(
 ) -> None:
     sent = await gym.post("/messages/sms", SMS)
     await gym.post("/merchants", {**GYM, "smsLimit": 1})
-    assert await types(gym) == []  # held is not used
+    assert await types(gym) == []  # held units are not used
     message_id = await row_of(database, "message", sent.json()["messageId"])
     await deliver(database, gym.tenant_id, message_id)
     assert await types(gym, open="true") == ["USAGE_THRESHOLD"] * 2

@@ -1,4 +1,4 @@
-"""Buying credits through the API: who may, what is refused, one action per key and reference."""
+"""Upgrades through the API: authorization, refusals, idempotency by key and by reference."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -30,12 +30,12 @@ UPGRADE: dict[str, Any] = {
     "note": "Seasonal reminder volume",
     "currency": "USD",
 }
-"""The guide's."""
+"""From the developer guide."""
 
 
 @pytest.fixture
 def upgrades() -> FakeUpgradeStarter:
-    """Where started workflows are written down."""
+    """Records started workflows."""
     return FakeUpgradeStarter()
 
 
@@ -43,7 +43,7 @@ def upgrades() -> FakeUpgradeStarter:
 def counter(
     app: FastAPI, database: Database, upgrades: FakeUpgradeStarter, clock: Clock
 ) -> Iterator[None]:
-    """The real service, of which only Temporal and the clock are doubles."""
+    """The real service with doubles of Temporal and the clock only."""
     billing = Billing(database, upgrades, sweep_grace=timedelta(minutes=1), clock=clock)
     with restored(app):
         put_in(app, "billing", upgrades=billing)
@@ -65,7 +65,7 @@ async def bought(database: Database, who: Integrator) -> list[Any]:
 
 
 async def fail(database: Database, who: Integrator) -> None:
-    """Let every payment of a tenant fail."""
+    """Mark every payment of a tenant as failed."""
     async with database.transaction() as db:
         await db.execute(
             text(
@@ -95,7 +95,7 @@ async def test_the_guides_upgrade_is_answered_as_the_guide_says(
     }
     assert payment_id.startswith("pay_")
     [start] = upgrades.started
-    assert start.workflow_id == f"upgrade/{gym.tenant_id}/upgrade-key"
+    assert start.workflow_id == f"upgrade/{gym.tenant_public_id}/upgrade-key"
     assert start.public_id == int(payment_id.removeprefix("pay_"))
     assert "pm_123" not in repr(start)
 

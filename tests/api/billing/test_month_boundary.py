@@ -1,4 +1,4 @@
-"""The monthly allowance at midnight of the first: a send is of the month it was accepted in."""
+"""The monthly allowance at midnight of the first: a send counts in the month of its acceptance."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +25,7 @@ APRIL, MAY = ("2026-04-01", "2026-05-01")
 
 
 class Month:
-    """A merchant with three SMS a month, and a clock."""
+    """A merchant with three SMS per month, and a clock."""
 
     def __init__(self, gym: Integrator, database: Database, clock: Clock) -> None:
         self._gym = gym
@@ -33,7 +33,7 @@ class Month:
         self._clock = clock
 
     async def sent(self, at: datetime) -> tuple[int, int]:
-        """Send one SMS of one unit; return the status of the answer and the message's row."""
+        """Send one SMS of one unit; return the status of the response and the row."""
         self._clock.now = at
         response = await self._gym.post("/messages/sms", SMS)
         if response.status_code != 200:
@@ -61,13 +61,13 @@ class Month:
             return await settlement.end_message(db, message, end, at)
 
     async def used(self, at: datetime) -> tuple[str, int]:
-        """Return what the merchant's view says has been used since when."""
+        """Return the usage in the merchant's view at this time."""
         self._clock.now = at
         usage = (await self._gym.get("/merchants/gym-a")).json()["usage"]
         return usage["periodStart"], usage["smsUsed"]
 
     async def months(self) -> dict[str, tuple[int, int]]:
-        """Return used and held of every month."""
+        """Return the used and held units of every month."""
         rows = "SELECT month, used, held FROM allowance_month WHERE tenant_id = :t"
         async with self._database.read() as db:
             found = await db.execute(text(rows), {"t": self._gym.tenant_id})
@@ -112,7 +112,7 @@ async def test_the_allowance_is_whole_again_at_midnight_and_not_before(month: Mo
 async def test_money_goes_to_the_day_of_the_attempt_whatever_the_month(
     month: Month, gym: Integrator, database: Database
 ) -> None:
-    """The month is of the acceptance, the day of the attempt: one never moves the other."""
+    """The allowance uses the time of acceptance, the cost the time of the attempt."""
     _, old = await month.sent(BEFORE)
     await month.end(old, AFTER, captured=1)
     async with database.read() as db:

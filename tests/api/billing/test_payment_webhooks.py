@@ -1,4 +1,4 @@
-"""News of charges: none can be forged, and telling one again changes nothing."""
+"""Webhooks of charges: forged ones are refused, repeated ones change nothing."""
 
 import asyncio
 import hashlib
@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from api.services.billing.payment_reports import PaymentWebhooks
 from models.enums import ChargeState
+from models.rules.billing.payments import PaymentAction
 from models.rules.messages.reference import PaymentReference, parse_payment_reference
 from models.session import Database
 from providers.simulator import payments
@@ -32,7 +33,7 @@ SECRET = "for-tests-only-too"
 
 @pytest.fixture
 def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
-    """Where woken workflows are written down, behind the real service."""
+    """Records signalled workflows, behind the real service."""
     starter = FakeUpgradeStarter()
     news = PaymentWebhooks(
         database,
@@ -48,7 +49,7 @@ def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
 
 @pytest.fixture
 async def harness(database: Database, owner: Owner) -> PaymentHarness:
-    """Payments at the simulator, as it were."""
+    """Payments at the simulator's gateway."""
     return PaymentHarness(
         database, owner, OwnGateway(state=ChargeState.PROCESSING, name="simulator")
     )
@@ -56,7 +57,7 @@ async def harness(database: Database, owner: Owner) -> PaymentHarness:
 
 @pytest.fixture
 async def reference(harness: PaymentHarness, upgrades: FakeUpgradeStarter) -> str:
-    """A charge that is under way."""
+    """A pending charge."""
     payment_id = await harness.order(key="k")
     await harness.take("charge", payment_id)
     [request] = harness.gateway.requests
@@ -64,7 +65,7 @@ async def reference(harness: PaymentHarness, upgrades: FakeUpgradeStarter) -> st
 
 
 def news(reference: str, **changed: Any) -> dict[str, Any]:
-    """Compose what the simulator tells."""
+    """Build a webhook of the simulator."""
     return {
         "eventId": f"evt-{reference}",
         "type": "charge",
@@ -103,7 +104,7 @@ async def post(
 
 
 async def everything(harness: PaymentHarness) -> list[Any]:
-    """Return all rows that news could change."""
+    """Return all rows that a webhook could change."""
     found: list[Any] = []
     for table in ("payment", "payment_event", "ledger_entry", "credit_account", "alert"):
         found += await harness.rows(
@@ -119,7 +120,7 @@ async def test_news_take_effect_and_wake_the_workflow(
     row = await harness.row(await payment_of(harness, reference))
     assert (row.status, row.taken_at is not None, row.completed_at) == ("SUCCEEDED", True, None)
     assert row.sweep_at <= datetime.now(UTC) + timedelta(seconds=5)
-    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_id}/k"]
+    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_public_id}/k"]
 
 
 async def test_telling_it_again_changes_nothing(
@@ -180,7 +181,7 @@ async def test_news_of_another_payment_at_this_address_are_403(
 @pytest.mark.parametrize(
     "changed", [{"amountCents": 9}, {"amountCents": 11}, {"currency": "MXN"}], ids=repr
 )
-async def test_news_of_a_charge_that_nobody_ordered_are_dropped(
+async def test_a_charge_that_nobody_ordered_is_noted_once_and_buys_nothing(
     client: httpx.AsyncClient,
     harness: PaymentHarness,
     reference: str,
@@ -188,11 +189,30 @@ async def test_news_of_a_charge_that_nobody_ordered_are_dropped(
     changed: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    before, counted = await everything(harness), dropped("AMOUNT")
+    counted, payment_id = dropped("AMOUNT"), await payment_of(harness, reference)
     assert (await post(client, reference, news(reference, **changed))).status_code == 204
-    assert await everything(harness) == before
-    assert (dropped("AMOUNT"), upgrades.row_changed) == (counted + 1, [])
+    noted = await everything(harness)
+    row = await harness.row(payment_id)
+    told = news(reference, **changed)
+    assert (row.status, row.mismatch_at is not None) == ("PENDING", True)
+    assert (row.captured_cents, row.captured_currency) == (told["amountCents"], told["currency"])
+    assert (await harness.take("grant", payment_id)).next_action is PaymentAction.AWAIT
+    assert dropped("AMOUNT") == counted + 1
+    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_id}/k"]
     assert "the charge at the gateway does not match the payment" in caplog.messages
+    assert (await post(client, reference, told)).status_code == 204
+    assert await everything(harness) == noted
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled", "processing", "requires_action"])
+async def test_a_charge_that_nobody_ordered_and_took_nothing_is_dropped(
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str, status: str
+) -> None:
+    before, counted = await everything(harness), dropped("AMOUNT")
+    told = news(reference, amountCents=9, status=status)
+    assert (await post(client, reference, told)).status_code == 204
+    assert await everything(harness) == before
+    assert dropped("AMOUNT") == counted + 1
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])

@@ -1,4 +1,4 @@
-"""An order of credits costs what the price list says, or nothing is ordered."""
+"""An upgrade must match the price list, or it is refused."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -31,14 +31,14 @@ UPGRADE: dict[str, Any] = {
     "referenceId": "upgrade-apr-16",
     "currency": "USD",
 }
-"""The guide's."""
+"""From the developer guide."""
 
 EVERYBODY = 0
 
 
 @pytest.fixture(autouse=True)
 def counter(app: FastAPI, database: Database) -> Iterator[None]:
-    """The real service, of which only Temporal is a double."""
+    """The real service with a double of Temporal only."""
     billing = Billing(
         database,
         FakeUpgradeStarter(),
@@ -52,7 +52,7 @@ def counter(app: FastAPI, database: Database) -> Iterator[None]:
 
 @pytest.fixture
 async def gym(database: Database, client: httpx.AsyncClient) -> Integrator:
-    """A tenant that is held to the price list, with the guide's merchant."""
+    """A tenant bound to the price list, with the guide's merchant."""
     tenant_id = await make_tenant(database, custom_prices=False)
     gym = await make_integrator(database, client, tenant_id)
     assert (await gym.post("/merchants", GYM)).status_code == 200
@@ -64,7 +64,7 @@ Refused = Callable[..., Awaitable[str]]
 
 @pytest.fixture
 def refused(gym: Integrator, database: Database) -> Refused:
-    """Order what must be refused; return what is said of it."""
+    """Request a refused upgrade; return the error."""
 
     async def order(who: Integrator = gym, **changed: Any) -> str:
         before = await ordered(database, who)
@@ -79,7 +79,7 @@ def refused(gym: Integrator, database: Database) -> Refused:
 
 
 async def ordered(database: Database, who: Integrator) -> list[Any]:
-    """Return what a tenant has ordered."""
+    """Return the upgrades of a tenant."""
     async with database.read() as db:
         found = await db.execute(
             text(
@@ -189,7 +189,8 @@ async def test_what_is_not_sold_any_more_cannot_be_ordered(
 async def test_a_tenants_own_lines_take_the_place_of_everybodys(
     gym: Integrator, database: Database, client: httpx.AsyncClient, refused: Refused
 ) -> None:
-    mail = Channel.EMAIL  # of no other test here: everybody's lines are seen by all
+    # a channel that no other test here uses: lines for all tenants are visible to all
+    mail = Channel.EMAIL
     await add_price(database, EVERYBODY, channel=mail, amount_cents=100)
     await add_price(database, EVERYBODY, channel=mail, amount_cents=90, currency="EUR")
     order = UPGRADE | {"channel": "EMAIL", "amountCents": 100}
@@ -254,7 +255,7 @@ async def test_a_tenant_with_custom_prices_orders_at_any_price_by_its_own_keys_o
 async def test_a_reference_of_the_tenant_is_no_way_around_for_a_merchants_key(
     gym: Integrator, database: Database, client: httpx.AsyncClient, refused: Refused
 ) -> None:
-    """A FAILED payment frees its reference; what it cost does not."""
+    """A FAILED payment frees its reference; its price is not reusable."""
     merchant_id = await make_merchant(database, gym.tenant_id, "gym-b")
     theirs = await make_integrator(database, client, gym.tenant_id, merchant_id)
     await custom(database, gym.tenant_id, may=True)

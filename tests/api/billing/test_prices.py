@@ -1,4 +1,4 @@
-"""What a message cost, as its view tells it."""
+"""Prices in the view of a message."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime

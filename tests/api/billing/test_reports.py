@@ -1,4 +1,4 @@
-"""Usage reports: exact, final or honest about why not, and nobody else's."""
+"""Usage reports: exact, FINAL or with the reason why not, and scoped to the caller."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ MAIL = partial(Use, channel=Channel.EMAIL, provider="ses", country="")
 
 @pytest.fixture
 async def reader(app: FastAPI, client: httpx.AsyncClient, database: Database, owner: Owner) -> Any:
-    """A tenant whose first day is the 14th, since it was made on the next, reads on the 16th."""
+    """A tenant whose first day is the 14th (it was created on the 15th), reading on the 16th."""
     await born(database, owner, datetime(2026, 4, 15, 8, tzinfo=UTC))
     with restored(app):
         put_in(app, "billing", reports=Reports(database, Clock(NOW)))

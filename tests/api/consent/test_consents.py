@@ -1,4 +1,4 @@
-"""Consent: the last word counts, every word is kept."""
+"""Consent: the latest change applies, and every change is kept."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

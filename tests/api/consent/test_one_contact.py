@@ -1,4 +1,4 @@
-"""An opt-out stops every way of writing one contact, and nobody else's."""
+"""An opt-out blocks every spelling of one contact, and no other contact."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ async def gym(integrator: Integrator, database: Database) -> Integrator:
 
 
 async def opt_out(gym: Integrator, channel: str, contact: str) -> None:
-    """Say that a contact wants no more messages of a channel."""
+    """Opt a contact out of a channel."""
     word = {**CONSENT, "channel": channel, "contact": contact, "status": "OPT_OUT"}
     assert (await gym.post("/consents", word)).status_code == 200
 
 
 async def sent(gym: Integrator, path: str, body: dict[str, Any], to: str) -> str:
-    """Send to a contact; return the status of the message, or why there is none."""
+    """Send to a contact; return the status of the message, or the error code."""
     answer = (await gym.post(f"/messages/{path}", {**body, "to": to})).json()
     status: str = answer.get("code") or answer["status"]
     return status

@@ -1,4 +1,4 @@
-"""Marketing by SMS waits for the recipient's daytime; everything else goes at once."""
+"""Marketing by SMS waits for the recipient's daytime; other messages are sent at once."""
 
 from datetime import UTC, datetime
 
@@ -23,7 +23,7 @@ async def consenting(gym: Integrator) -> Integrator:
 
 
 async def send(integrator: Integrator, order: object) -> tuple[str, str | None, str | None]:
-    """Send; return status, sendAt and expiresAt as they are told afterwards."""
+    """Send; return status, sendAt and expiresAt of the message."""
     answer = await integrator.post("/messages/sms", order)
     assert answer.status_code == 200, answer.text
     view = (await integrator.get(f"/messages/{answer.json()['messageId']}")).json()
@@ -66,7 +66,7 @@ async def test_a_wish_for_the_night_is_moved_into_the_day(
     sent = await send(
         consenting, {**OFFER, "sendAt": "2026-04-17T03:00:00Z", "validForSeconds": 60}
     )
-    # Worth sending for a minute of the night: it is told as it is, and will expire.
+    # It would expire during the night: the times are returned unchanged, and it will expire.
     assert sent == ("SCHEDULED", "2026-04-17T12:00:00.000Z", "2026-04-17T03:01:00.000Z")
 
 
@@ -91,3 +91,29 @@ async def test_what_lies_too_far_ahead_is_400(consenting: Integrator, clock: Clo
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "sendAt")
     at_most = {**OFFER, "sendAt": "2026-05-16T15:00:00Z"}
     assert (await consenting.post("/messages/sms", at_most)).status_code == 200
+
+
+async def opted_in(integrator: Integrator, contact: str) -> dict[str, object]:
+    """Opt a recipient in; return an offer to it."""
+    await integrator.post("/consents", {**CONSENT, "channel": "SMS", "contact": contact})
+    return {**OFFER, "to": contact}
+
+
+async def test_abroad_the_clocks_of_the_country_count(gym: Integrator, clock: Clock) -> None:
+    offer = await opted_in(gym, "+212661234567")
+    clock.now = datetime(2026, 6, 10, 20, 30, tzinfo=UTC)
+    assert await send(gym, offer) == ("SCHEDULED", "2026-06-11T07:00:00.000Z", None)
+
+
+async def test_where_no_hour_fits_it_is_refused_until_the_merchant_names_a_zone(
+    gym: Integrator, clock: Clock
+) -> None:
+    offer = await opted_in(gym, "+79161234567")
+    clock.now = datetime(2026, 6, 10, 3, tzinfo=UTC)
+    hours = {"marketingFrom": "11:00", "marketingUntil": "14:00"}
+    await gym.post("/merchants/gym-a/settings", hours)
+    refused = await gym.post("/messages/sms", offer)
+    assert (refused.status_code, refused.json()["code"]) == (403, "CHANNEL_NOT_ALLOWED")
+    assert "marketingTimezones" in refused.json()["detail"]
+    await gym.post("/merchants/gym-a/settings", {"marketingTimezones": ["Europe/Moscow"]})
+    assert await send(gym, offer) == ("SCHEDULED", "2026-06-10T08:00:00.000Z", None)

@@ -1,4 +1,4 @@
-"""A compressed body is 415, whatever its coding; it is never taken for malformed JSON."""
+"""A compressed body is 415, whatever its coding, and is never parsed as JSON."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Texts of errors: what is wrong, what to do next, and the name and form of a field."""
+"""Error texts state what is wrong, how to correct it, and the name and form of a field."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -44,7 +44,7 @@ def test_an_error_with_wrong_fields_names_them_in_its_detail() -> None:
 def test_every_pattern_of_the_specification_has_a_form_in_words(app: FastAPI) -> None:
     found = set(patterns(app.openapi()["paths"])) | set(patterns(app.openapi()["components"]))
     assert len(found) > 10
-    # Of a time of day and a currency a validator tells the form; amounts are in answers only.
+    # A validator describes the form of a time of day and a currency; amounts are in responses only.
     told_elsewhere = {r"([01]\d|2[0-3]):[0-5]\d", "^[A-Z]{3}$", r"^-?\d+\.\d{6}$"}
     assert [p for p in found - told_elsewhere if "must match" in form_of(p)] == []
 

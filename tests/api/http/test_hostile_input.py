@@ -1,4 +1,4 @@
-"""Whatever arrives gets its 4xx, never a 500, and leaves nothing behind."""
+"""Invalid input gets a 4xx, never a 500, and has no effect."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Clients that are slow, many, idle or suddenly gone."""
+"""Clients that are slow, numerous, idle or suddenly disconnected."""
 
 import signal
 import time
@@ -26,7 +26,7 @@ TIMED_OUT = (408, "REQUEST_TIMEOUT")
 
 @pytest.fixture(scope="module")
 def hasty(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that waits for nobody."""
+    """A server with short timeouts."""
     with serving(database_url, tmp_path_factory.mktemp("hasty"), LIMITS) as server:
         yield server
 
@@ -125,7 +125,7 @@ def connections() -> Iterator[list[Client]]:
     yield opened
     for client in opened:
         client.wire.close()
-    time.sleep(0.2)  # so that the next test finds them gone
+    time.sleep(0.2)  # so that the next test finds them closed
 
 
 def test_the_connection_that_is_idle_longest_makes_room(
@@ -236,7 +236,8 @@ def test_a_server_that_stops_answers_what_has_begun(
             busy.send(b"cd")
             assert busy.answer().problem == (403, "FORBIDDEN")
             assert busy.is_closed()
-        assert server.process.wait(20) == -signal.SIGTERM  # as uvicorn ends: by the same signal
+        # uvicorn ends itself with the same signal
+        assert server.process.wait(20) == -signal.SIGTERM
         assert {line["level"] for line in server.logged()} == {"INFO"}
 
 
@@ -245,7 +246,7 @@ HOOK = REPORT + b"X-Request-Id: %s\r\n"
 
 
 def lines_of(server: Server, request_id: str) -> list[dict[str, Any]]:
-    """Wait until a request has left a line, and return what it has left."""
+    """Wait until a request has written a log line, and return its lines."""
     deadline = time.monotonic() + 20
     while not (ours := [line for line in server.logged() if line.get("request_id") == request_id]):
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""Where a request ends: bodies, chunks, trailers, upgrades, and what follows on a connection."""
+"""Framing: bodies, chunks, trailers, upgrades, and the next request on a connection."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Request lines and headers as they come over the wire: what is refused, and how."""
+"""Request lines and headers as raw bytes: which are refused, and how."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Recordings over a real connection: a listener who leaves ends the stream, and nothing else."""
+"""Recordings over a real connection: a client that disconnects ends only its own stream."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ Listening = Callable[[Client], None]
 
 
 class Lines(logging.Handler):
-    """Every line that would be written."""
+    """Collects log lines."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -49,7 +49,7 @@ async def lines() -> AsyncIterator[list[dict[str, str]]]:
 
 @pytest.fixture
 async def port(app: FastAPI) -> AsyncIterator[int]:
-    """Where the application is served in this process, so that its doubles can be reached."""
+    """Port at which the application is served in this process, so that doubles can be installed."""
     config = uvicorn.Config(
         app, port=0, lifespan="off", log_config=None, http=ApiProtocol, access_log=False
     )
@@ -63,7 +63,7 @@ async def port(app: FastAPI) -> AsyncIterator[int]:
 
 
 class Tape:
-    """A recording without end, which knows whether it is still being read."""
+    """An endless recording that knows whether it is still read."""
 
     def __init__(self, size: int, fails: bool) -> None:
         self._chunk = b"a" * size
@@ -72,7 +72,7 @@ class Tape:
         self.stopped = asyncio.Event()
 
     async def play(self) -> AsyncGenerator[bytes, None]:
-        """Give it piece by piece."""
+        """Yield it in pieces."""
         try:
             while True:
                 yield self._chunk
@@ -80,7 +80,7 @@ class Tape:
                 await asyncio.sleep(0.01)
         finally:
             self.stopped.set()
-            if self._fails:  # as a connection to a vendor may that is closed from within
+            if self._fails:  # as a vendor's connection that is closed from within
                 raise ConnectionError
 
 

@@ -1,4 +1,4 @@
-"""Bodies over a route's limit, over a real connection: refused, and any client can read why."""
+"""Bodies over a route's limit, over a real connection: refused with a readable response."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Lists: whole, stable and in order, whatever the page size."""
+"""Lists: complete, stable and ordered, whatever the page size."""
 
 import re
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ async def _walk(integrator: Integrator, first: str) -> list[dict[str, object]]:
         assert len(response.json()) <= 2
         items += response.json()
         following = response.links.get("next", {}).get("url")
-        # Relative: true behind any proxy, whatever Host says.
+        # Relative, so it is correct behind any proxy and for any Host.
         assert following is None or following.startswith("/api/v1/")
     return items
 

@@ -1,4 +1,4 @@
-"""The portal: true for this server, and served by this server alone."""
+"""The portal: generated for this server, without external assets."""
 
 import re
 from pathlib import Path
@@ -49,7 +49,7 @@ async def test_a_page_costs_next_to_nothing(client: httpx.AsyncClient, path: str
     began = process_time()
     for _ in range(10):
         await client.get(path)
-    assert process_time() - began < 0.5  # made anew each time, the YAML takes ten times as long
+    assert process_time() - began < 0.5  # generating the YAML per request takes ten times as long
 
 
 async def test_a_flood_of_ranges_gets_the_file_once(client: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""Trouble: always a problem, always with an id, never with a secret."""
+"""Every error is a problem response with a request id and without secrets."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ class _Lines(logging.Handler):
 
 @pytest.fixture
 async def lines() -> AsyncIterator[list[str]]:
-    """Every log line of ours, as it would be written."""
+    """Our log lines as they would be written."""
     handler = _Lines()
     ours = logging.getLogger("api")
     ours.addHandler(handler)

@@ -1,4 +1,4 @@
-"""Ready means: the database answers, and its schema is ours or a newer one."""
+"""Ready means that the database responds, and its schema is ours or a newer one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from tests.stack import async_url
 
 @pytest.fixture
 async def empty(postgres: EmbeddedPostgres, database: Database) -> AsyncIterator[Database]:
-    """A database nobody migrated."""
+    """A database that is not migrated."""
     name = f"empty_{uuid4().hex}"
     async with database.read() as db:
         await db.execute(text(f"CREATE DATABASE {name}"))
@@ -60,7 +60,7 @@ async def test_many_who_ask_share_one_look(empty: Database) -> None:
     answers = await asyncio.gather(*(readiness.check() for _ in range(50)), return_exceptions=True)
     assert len(set(map(id, answers))) == 1, "one look, one error"
     await _migrated_to(empty, "9999")
-    with pytest.raises(TemporarilyUnavailable):  # kept for a moment
+    with pytest.raises(TemporarilyUnavailable):  # the result is cached for a moment
         await readiness.check()
     await asyncio.sleep(KEPT_FOR + 0.01)
     await readiness.check()

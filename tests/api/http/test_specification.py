@@ -1,4 +1,4 @@
-"""The specification: the public contract, whole, and nothing else."""
+"""The specification contains the whole public contract and nothing else."""
 
 from typing import Any
 
@@ -116,7 +116,7 @@ def test_every_field_is_described_and_shown_by_example(document: dict[str, Any])
 
 
 ONLY_WHEN_ASKED = {"V1UsageReportResponse": {"merchantId"}}
-"""The guide's answer has no such field; it is there if the report is asked for one merchant."""
+"""The guide's response lacks this field; it is present if the report is for one merchant."""
 
 
 def test_answers_have_no_optional_fields(document: dict[str, Any]) -> None:

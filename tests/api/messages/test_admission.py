@@ -1,4 +1,4 @@
-"""A send that is not taken for the load: what is answered, and what is answered all the same."""
+"""Load shedding: refused sends, and requests that are never refused."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ class Time:
     now = 0.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
@@ -49,7 +49,7 @@ class Time:
 def limited(
     harness: None, app: FastAPI, database: Database, starter: FakeStarter, clock: Clock
 ) -> None:
-    """Let every tenant have one open message, no more."""
+    """Limit every tenant to one open message."""
     sending = Sending(
         database,
         starter,
@@ -107,7 +107,7 @@ async def test_what_is_not_valid_is_400_also_under_load(gym: Integrator, limited
 
 @pytest.fixture(scope="module")
 def own_url(postgres: EmbeddedPostgres) -> str:
-    """A database in which no other test's rows are found; the load is that of all tenants."""
+    """A database of its own: the load is that of all tenants."""
     return async_url(make_database(postgres, unique("admission").replace("-", "_")))
 
 
@@ -126,7 +126,7 @@ async def alone(own_url: str) -> AsyncIterator[Database]:
 async def crowd(
     database: Database, owner: Owner, number: int, type: MessageType, *, age: int = 10
 ) -> None:
-    """Have so many messages wait for a worker."""
+    """Insert so many messages that wait for a worker."""
     then = datetime.now(UTC) - timedelta(seconds=age)
     for _ in range(number):
         await make_message(database, new_message(owner, type=type, accepted_at=then))
@@ -171,7 +171,7 @@ async def test_a_sample_nobody_renews_refuses_nobody(alone: Database) -> None:
     assert not taken(admission, heavy, MessageType.OTP)
     async with alone.transaction() as db:
         await db.execute(text("UPDATE load_sample SET sampled_at = now() - interval '1 minute'"))
-    async with alone.transaction() as db:  # a process that has stopped amid its sample
+    async with alone.transaction() as db:  # a process that has stopped in the middle of its sample
         await db.execute(text("SELECT 1 FROM load_sample FOR UPDATE"))
         await admission.look()
     assert taken(admission, heavy, MessageType.OTP)
@@ -254,6 +254,7 @@ def _start(owner: Owner, message_id: int) -> SendStart:
     message = new_message(owner)
     return SendStart(
         tenant_id=owner.tenant_id,
+        tenant_public_id=owner.tenant_public_id,
         message_id=message_id,
         public_id=10**15 + message_id,
         merchant_id=owner.merchant_id,

@@ -1,4 +1,4 @@
-"""Canceling: while it waits, once, with everything held given back."""
+"""Canceling: only while the message waits, once, and all held units are released."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ async def waiting(gym: Integrator) -> str:
 async def cancel(
     integrator: Integrator, message_id: str | int, key: str | None = None
 ) -> httpx.Response:
-    """Ask without a body."""
+    """Send the request without a body."""
     extra = {} if key is None else {"Idempotency-Key": key}
     return await integrator.client.post(
         f"/api/v1/messages/{message_id}/cancel", headers={**integrator.headers, **extra}

@@ -1,4 +1,4 @@
-"""E-mail: a merchant's own, and the tenant's direct one to a list of recipients."""
+"""E-mail: of a merchant, and direct e-mail of the tenant to a list of recipients."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ OPTED_OUT = {**CONSENT, "channel": "EMAIL", "contact": MEMBER, "status": "OPT_OU
 
 
 async def row_of(database: Database, message_id: str) -> Message:
-    """Read what was written down."""
+    """Read the row."""
     async with database.read() as db:
         return (
             await db.scalars(select(Message).where(col(Message.public_id) == int(message_id)))

@@ -1,4 +1,4 @@
-"""Messages: asked for with care, read with their whole story."""
+"""Messages: validation of sends, and reads with the event history."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the simulator's adapter makes of a recording: content, absence, or no truth."""
+"""Results of the simulator's adapter for a recording: content, absent, or unknown."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -11,7 +11,7 @@ from providers.simulator.messages import Simulator
 
 
 class Body(httpx.AsyncByteStream):
-    """A body that tells whether the connection was given back."""
+    """A body that records whether the connection was released."""
 
     def __init__(self, *chunks: bytes) -> None:
         self._chunks = chunks
@@ -26,7 +26,7 @@ class Body(httpx.AsyncByteStream):
 
 
 async def play(answer: httpx.Response | Exception, id: str = "m1") -> tuple[Playback, list[str]]:
-    """Ask an adapter whose vendor answers so; return what it says and what it asked."""
+    """Call an adapter whose vendor responds so; return its result and its requests."""
     asked: list[str] = []
 
     def handle(request: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Quotes: what a send would take and cost, and why it would be refused."""
+"""Quotes: units and price of a send, and why it would be refused."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A refused send with a used key is a replay, whatever refused it; a new one costs no look-up."""
+"""A refused send with a used key is a replay, whatever the refusal; a new key needs no look-up."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -33,7 +33,7 @@ INVALID_ORDER = ORDER.model_copy(update={"to": "nobody"})
 
 
 def every_error(kind: type[HexavoxError] = HexavoxError) -> Iterator[HexavoxError]:
-    """Return one error of every class there is."""
+    """Return one instance of every error class."""
     yield kind(retry_after=1) if issubclass(kind, RateLimited) else kind()
     for narrower in kind.__subclasses__():
         yield from every_error(narrower)
@@ -46,7 +46,7 @@ REASONS: list[HexavoxError | DBAPIError] = [
 
 
 class ScriptedPermissions(Permissions):
-    """Refuses for the reason it is given; without one it checks what is to be checked."""
+    """Refuses with the given error; without one it runs the real checks."""
 
     reason: HexavoxError | DBAPIError | None = None
 
@@ -57,7 +57,7 @@ class ScriptedPermissions(Permissions):
 
 
 class CountedSession:
-    """Notes every statement that a session is given."""
+    """Counts the statements of a session."""
 
     def __init__(self, session: ReadSession | WriteSession, statements: list[str]) -> None:
         self._session = session
@@ -76,7 +76,7 @@ class CountedSession:
 
 
 class CountedDatabase(Database):
-    """Notes every statement of its sessions."""
+    """Counts the statements of its sessions."""
 
     statements: list[str]
 
@@ -131,7 +131,7 @@ def request_of(key: str | None, fingerprint: str = "f" * 64) -> IdempotentReques
 
 @pytest.fixture
 async def send_harness(database_url: str, gym: Integrator) -> AsyncIterator[SendHarness]:
-    """A service whose permissions refuse what they are told to refuse."""
+    """A service with scripted permissions."""
     database = CountedDatabase(database_url, pool_size=3, contact_keys=CONTACT_KEYS)
     database.statements = []
     yield SendHarness(database, gym)

@@ -1,4 +1,4 @@
-"""A send that was accepted answers under its key for good, whatever would forbid it today."""
+"""An accepted send is replayed under its key for ever, whatever would refuse it now."""
 
 import asyncio
 from datetime import timedelta
@@ -21,7 +21,7 @@ LOCK_FUNDS = [
 
 
 async def rows(database: Database, gym: Integrator) -> tuple[int, int]:
-    """Return how many messages and how many movements of units there are."""
+    """Return the number of messages and of ledger movements."""
     async with database.read() as db:
         messages = await db.scalars(
             select(col(Message.id)).where(col(Message.tenant_id) == gym.tenant_id)

@@ -1,4 +1,4 @@
-"""From which number an integrator's send goes out, and when there is none."""
+"""The sender number of an integrator's send, and the error without one."""
 
 from datetime import UTC, datetime
 

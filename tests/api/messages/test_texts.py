@@ -1,4 +1,4 @@
-"""Texts that say nothing, and characters that a subject, a name or speech cannot have."""
+"""Invisible texts, and characters that a subject, a name or speech must not contain."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ BLANK = [
     "\ufeff\u2060",
     "\u200e\u200f",  # direction marks
     "\u00ad",
-    "\u200d\ufe0f",  # what joins emoji, without one
+    "\u200d\ufe0f",  # joiners of emoji, without an emoji
     "\u3164",  # Hangul filler
     "\u2800",  # Braille without dots
     "\u180e\u034f",
@@ -54,14 +54,14 @@ ONE_LINE = [text for text in TEXTS if text[2] in ("text", "subject", "displayNam
 
 @pytest.fixture
 async def gym(integrator: Integrator, database: Database) -> Integrator:
-    """An integrator that has the guide's merchant, and something to send from."""
+    """An integrator with the guide's merchant and senders."""
     await make_senders(database, integrator.tenant_id)
     await integrator.post("/merchants", GYM)
     return integrator
 
 
 async def refused(gym: Integrator, path: str, body: dict[str, Any]) -> tuple[int, str, set[str]]:
-    """Post and return status, code and the fields that are wrong."""
+    """Post and return status, code and the names of the invalid fields."""
     answer = await gym.post(path, body)
     problem = answer.json()
     fields = {error["field"] for error in problem.get("errors", [])}

@@ -1,4 +1,4 @@
-"""Calls: asked for within limits, told state by state, played back to their owner alone."""
+"""Calls: limits, event history, and recordings for their owner only."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime

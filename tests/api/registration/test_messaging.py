@@ -1,4 +1,4 @@
-"""Merchant messaging: who sees what, what each request makes of its row, and every refusal."""
+"""10DLC registration: access, the row that each request writes, and every refusal."""
 
 import asyncio
 import hashlib

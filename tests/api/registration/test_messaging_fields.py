@@ -1,4 +1,4 @@
-"""Every field of a brand and a campaign: what is taken, and what is refused by its name."""
+"""Every field of a brand and a campaign: accepted values, and refusals with the field's name."""
 
 from typing import Any
 
@@ -96,6 +96,89 @@ async def test_each_wrong_field_of_a_brand_is_named_and_nothing_is_kept(
     assert await registrar.rows() == []
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("12-3456789", "*****6789"),
+        ("12 3456789", "*****6789"),
+        ("12.345.6789", "*****6789"),
+        ("123 45 67 89", "*****6789"),
+    ],
+)
+async def test_a_tax_number_may_be_grouped(registrar: Registrar, given: str, shown: str) -> None:
+    response = await registrar.brand(ein=given)
+    assert (response.status_code, response.json()["ein"]) == (200, shown)
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        "https://gym-a.example",
+        "HTTPS://Gym-A.Example",
+        "gym-a.app",
+        "https://gym-a.example?page=about",
+        "https://gym-a.example#about",
+        "gym-a.example:8443/a?b#c",
+        "https://gym-a.example/?next=https://gym-b.example",
+        "https://straße.example",
+        "https://xn--strae-oqa.example",
+        "http://помощь.рф/о-нас",
+        "https://例え.テスト",
+    ],
+)
+async def test_a_web_address_of_any_domain_is_kept_as_given(
+    registrar: Registrar, site: str
+) -> None:
+    response = await registrar.brand(website=site)
+    assert (response.status_code, response.json().get("website")) == (200, site), response.text
+
+
+@pytest.mark.parametrize(
+    ("country", "address"),
+    [
+        ("US", {"postalCode": "33602-1234"}),
+        ("IE", {"state": None, "postalCode": None}),
+        ("AE", {"state": "Dubai", "postalCode": None}),
+        ("FR", {"state": None, "postalCode": "75001"}),
+    ],
+)
+async def test_an_address_is_taken_as_its_country_writes_it(
+    registrar: Registrar, country: str, address: dict[str, Any]
+) -> None:
+    response = await registrar.brand(country=country, **address)
+    assert response.status_code == 200, response.text
+    assert {name: response.json()[name] for name in address} == address
+
+
+async def test_a_campaign_in_another_language_is_taken_with_warnings(
+    registrar: Registrar,
+) -> None:
+    await registrar.brand()
+    await registrar.stands("brand", "APPROVED")
+    texts = {
+        "optOutMessage": "Gym A: ya no recibirá más mensajes.",
+        "helpMessage": "Gym A: escriba al 12345.",
+    }
+    response = await registrar.campaign(key="k", **texts)
+    assert response.status_code == 200, response.text
+    warnings = response.json()["warnings"]
+    assert [(warning["code"], warning["field"]) for warning in warnings] == [
+        ("OPT_OUT_TEXT_UNCLEAR", "optOutMessage"),
+        ("HELP_CONTACT_UNCLEAR", "helpMessage"),
+    ]
+    assert all(warning["message"] for warning in warnings)
+    again = await registrar.campaign(key="k", **texts)
+    assert again.json()["warnings"] == warnings
+    [listed] = (await registrar.get("campaigns")).json()
+    assert listed["warnings"] == warnings
+
+
+async def test_an_english_campaign_has_no_warnings(registrar: Registrar) -> None:
+    await registrar.brand()
+    await registrar.stands("brand", "APPROVED")
+    assert (await registrar.campaign()).json()["warnings"] == []
+
+
 async def test_all_28_use_cases_are_known(registrar: Registrar) -> None:
     await registrar.brand()
     await registrar.stands("brand", "APPROVED")
@@ -136,6 +219,21 @@ WRONG_CAMPAIGNS: list[tuple[dict[str, Any], str]] = [
     ({"description": "d" * 4097}, "description"),
     ({"messageFlow": "m" * 39}, "messageFlow"),
     ({"messageFlow": "m" * 2049}, "messageFlow"),
+    ({"messageFlow": " " * 40}, "messageFlow"),
+    ({"messageFlow": "\u200b" * 40}, "messageFlow"),
+    ({"messageFlow": f"Ask us.{' ' * 40}"}, "messageFlow"),
+    ({"messageFlow": f"Ask{' ' * 40}us."}, "messageFlow"),
+    ({"description": "\n" * 40}, "description"),
+    ({"samples": ["s" * 20, "\t" * 20]}, "samples.1"),
+    ({"optOutMessage": f"Gym A:{' ' * 20}"}, "optOutMessage"),
+    ({"helpMessage": "\u00a0" * 20}, "helpMessage"),
+    ({"privacyPolicyUrl": "https://gym-a.example:99999"}, "privacyPolicyUrl"),
+    ({"privacyPolicyUrl": "https://anna:secret@gym-a.example"}, "privacyPolicyUrl"),
+    ({"privacyPolicyUrl": "ftp://gym-a.example"}, "privacyPolicyUrl"),
+    ({"privacyPolicyUrl": "https://-gym.example"}, "privacyPolicyUrl"),
+    ({"privacyPolicyUrl": "https://gym-a"}, "privacyPolicyUrl"),
+    ({"privacyPolicyUrl": "https://127.0.0.1/privacy"}, "privacyPolicyUrl"),
+    ({"privacyPolicyUrl": "https://gym-a..example"}, "privacyPolicyUrl"),
     ({"samples": ["s" * 20]}, "samples"),
     ({"samples": ["s" * 20] * 6}, "samples"),
     ({"samples": ["s" * 20, "s" * 19]}, "samples.1"),
@@ -144,8 +242,10 @@ WRONG_CAMPAIGNS: list[tuple[dict[str, Any], str]] = [
     ({"helpKeywords": ["H" * 256]}, "helpKeywords.0"),
     ({"helpKeywords": ["H" * 200, "I" * 55]}, "helpKeywords"),
     ({"optInKeywords": ["START"]}, "optInMessage"),
+    ({"optOutKeywords": ["BAJA", "SALIR"]}, "optOutKeywords"),
+    ({"optOutKeywords": []}, "optOutKeywords"),
+    ({"optInKeywords": ["stop"], "optInMessage": "Gym A: you are subscribed."}, "optInKeywords"),
     ({"optOutMessage": None}, "optOutMessage"),
-    ({"optOutMessage": "Gym A: thank you very much."}, "optOutMessage"),
     ({"optOutMessage": "You will receive no more of these."}, "optOutMessage"),
     ({"helpMessage": None}, "helpMessage"),
     ({"helpMessage": "Gym A: ask anybody at the desk."}, "helpMessage"),

@@ -1,12 +1,13 @@
-"""Messaging numbers: bought once, assigned to one approved campaign, given back in order."""
+"""Numbers: bought once, assigned to one approved campaign, released in order."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
 
 from models.enums import DeliveryMode
-from models.queries.consent.inbound_texts import find_number
+from models.queries.consent.inbound_numbers import find_number
 from models.rules.registration.vocabulary import RegistrationOperation
 from providers.ports.messages import Unanswered
 from tests.api.integrator import GYM, Integrator
@@ -103,7 +104,7 @@ async def test_of_two_tenants_who_ask_for_a_number_one_gets_it(
         winner, loser = (other, registrar)
     assert [await who.holds(number) for who in (winner, loser)] == [True, False]
     async with registrar.database.read() as db:
-        found = await find_number(db, number)
+        found = await find_number(db, number, datetime.now(UTC))
     assert found is not None
     assert found.tenant_id == winner.integrator.tenant_id
     await winner.stands("number", "FAILED")

@@ -1,4 +1,4 @@
-"""Keys and secrets: one refusal for whatever is wrong, and revocation that works."""
+"""API keys: one error for all invalid credentials, and effective revocation."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Wrong credentials: cheap to refuse, limited per address, and no way to lock anybody out."""
+"""Wrong credentials: cheap to refuse, limited per address, without locking out other clients."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -29,7 +29,7 @@ PROXY = "10.0.0.7"
 
 @asynccontextmanager
 async def serving(settings: Settings, **changes: Any) -> AsyncIterator[FastAPI]:
-    """An installation of which each address may fail three times."""
+    """An installation that permits three failures per address."""
     limits = {"failed_login_rate": 1, "failed_login_burst": 3}
     app = create_app(settings.model_copy(update=limits | changes))
     async with app.router.lifespan_context(app):
@@ -46,7 +46,7 @@ async def calling(app: FastAPI, address: str) -> AsyncIterator[httpx.AsyncClient
 
 @contextmanager
 def look_ups(app: FastAPI) -> Iterator[list[str]]:
-    """Write down every query for a key."""
+    """Record every query for a key."""
     authenticator = services_of(app).authenticator
     engine = authenticator._database.engine.sync_engine
     queries: list[str] = []
@@ -63,7 +63,7 @@ def look_ups(app: FastAPI) -> Iterator[list[str]]:
 
 
 def login(key: str, secret: str = "hxs_wrong") -> dict[str, str]:
-    """Return the headers of an attempt."""
+    """Return the headers of a login attempt."""
     return {"X-API-KEY": key, "X-API-SECRET": secret}
 
 
@@ -123,12 +123,12 @@ async def test_who_tries_keys_is_stopped_before_postgres_and_others_are_not(
         assert refused[0].json()["code"] == "RATE_LIMITED"
         assert refused[0].headers["Retry-After"] == "1"
         assert refused[0].headers["RateLimit-Policy"] == '"failed-logins";q=3;w=3'
-        # A pair that was used before passes, from the same address and when it is looked up anew.
+        # A cached pair passes, from the same address and when it is looked up again.
         known = services_of(app).authenticator._known
         key_hash = hash_credential(neighbour.headers["X-API-KEY"])
         known[key_hash] = replace(known[key_hash], until=0.0)
         assert (await neighbour.get("/merchants")).status_code == 200
-        # Whoever calls from elsewhere does not notice.
+        # Clients at other addresses are not affected.
         fresh = await make_integrator(database, other)
         assert (await fresh.get("/merchants")).status_code == 200
 
@@ -178,7 +178,7 @@ async def test_a_key_that_was_tried_too_early_works_soon_after_it_was_made(
 
 
 async def _first_refusal(app: FastAPI, address: str, *forwarded: str) -> int:
-    """Fail until it is 429; return how often it was 401."""
+    """Fail until it is 429; return the number of 401s."""
     lines = [("X-Forwarded-For", line) for line in forwarded]
     async with calling(app, address) as client:
         for failures in range(20):
@@ -202,11 +202,11 @@ async def test_behind_a_trusted_proxy_each_client_has_an_address(settings: Setti
         assert await _first_refusal(app, PROXY, "192.0.2.1") == 3
         assert await _first_refusal(app, PROXY, "192.0.2.2") == 3
         assert await _first_refusal(app, "2001:db8::1", "192.0.2.3") == 3
-        # What the client wrote itself stands on the left, and counts for nothing.
+        # The left part was written by the client and is ignored.
         assert await _first_refusal(app, PROXY, "198.51.100.9, 192.0.2.1") == 0
         assert await _first_refusal(app, PROXY, "10.1.1.1, 192.0.2.1, 10.2.2.2") == 0
         assert await _first_refusal(app, PROXY, "198.51.100.9", "192.0.2.1") == 0
-        # With a port; and a stranger who names himself a proxy.
+        # With a port; and a client that claims to be a proxy.
         assert await _first_refusal(app, PROXY, "192.0.2.1:4711") == 0
         assert await _first_refusal(app, "203.0.113.5", "192.0.2.99") == 3
         assert await _first_refusal(app, "203.0.113.5", "192.0.2.98") == 0

@@ -1,4 +1,4 @@
-"""How much one key and one tenant may ask, in a second and at once, told in headers."""
+"""Rate and concurrency limits per key and per tenant, and their headers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ async def test_many_keys_of_one_tenant_have_one_limit_together(
         keys = [await make_integrator(database, client, tenant) for _ in range(3)]
         answers = [await key.get("/merchants") for key in keys for _ in range(2)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429, 429]
-        assert answers[0].headers["RateLimit"] == '"key";r=1;t=1'  # what binds first
+        assert answers[0].headers["RateLimit"] == '"key";r=1;t=1'  # the binding limit
         assert answers[2].headers["RateLimit"] == '"tenant";r=0;t=3'
         assert answers[3].headers["RateLimit-Policy"] == '"tenant";q=3;w=3'
         stranger = await make_integrator(database, client)
@@ -90,14 +90,14 @@ async def test_more_at_once_than_allowed_is_refused_and_later_is_not(
 ) -> None:
     async with serving(settings, **limits) as client:
         caller = await make_integrator(database, client)
-        assert (await caller.get("/merchants")).status_code == 200  # known from here on
+        assert (await caller.get("/merchants")).status_code == 200  # the key is cached from here on
         answers = await asyncio.gather(*(caller.get("/merchants") for _ in range(5)))
         refused = [answer for answer in answers if answer.status_code == 429]
         assert len(refused) == 3
         assert {answer.headers["RateLimit-Policy"] for answer in refused} == {policy}
         assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
         for path in ("/merchants", "/merchants/nobody", "/merchants?unknown=1"):
-            for _ in range(3):  # whatever the answer was, its place is free again
+            for _ in range(3):  # whatever the response was, its slot is free again
                 assert (await caller.get(path)).status_code != 429
 
 
@@ -127,9 +127,9 @@ async def test_two_processes_share_one_limit(database: Database) -> None:
     await settle(one, database)
     assert _serve(other, tenant, 1) == 1
     await settle(other, database)
-    # Five are left, of which the other has as much as it is asked in proportion: a fifth.
+    # Five are left; the other process gets a share in proportion to its demand: a fifth.
     assert _serve(other, tenant, 10) == 1
-    assert _serve(one, tenant, 10) == 6  # what it knew of until it settles again
+    assert _serve(one, tenant, 10) == 6  # its last known share until it settles again
 
 
 async def test_the_shared_bucket_is_exact(database: Database) -> None:
@@ -164,7 +164,7 @@ async def test_without_postgres_a_process_goes_by_what_it_knows() -> None:
     with pytest.raises(Exception, match="refused"):
         await settle(limits, nowhere)
     assert _serve(limits, 1, 100) == 6
-    assert [one.requests for one in limits.due()] == [10, 10]  # told once it is back
+    assert [one.requests for one in limits.due()] == [10, 10]  # settled once Postgres is back
     await nowhere.close()
 
 
@@ -206,7 +206,7 @@ async def test_a_large_body_counts_for_several_requests(
         )
         assert chunked.headers["RateLimit"] == '"key";r=4;t=6'
         largest = await caller.send_raw("/messages/email", b" " * 4 * 1024 * 1024)
-        assert largest.status_code == 400  # something was left, so it is taken
+        assert largest.status_code == 400  # tokens were left, so it is admitted
         assert (await caller.get("/merchants")).headers["Retry-After"] == "14"
 
 
@@ -217,7 +217,7 @@ async def test_a_chunked_body_counts_for_what_came_of_it(
         caller = await make_integrator(database, client)
         headers = {**caller.headers, "Content-Type": "application/json"}
         left = []
-        for size in (1, 4, 17):  # quarters of a MiB; the last one is larger than the route takes
+        for size in (1, 4, 17):  # quarters of a MiB; the last one exceeds the route's limit
             answer = await caller.client.post(
                 "/api/v1/messages/email",
                 content=_parts(*[b" " * 256 * 1024] * size),

@@ -1,4 +1,4 @@
-"""Merchants: created once, changed by what is named, seen by their own tenant only."""
+"""Merchants: created once, updated by the given fields, visible to their own tenant only."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

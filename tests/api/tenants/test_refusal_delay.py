@@ -1,4 +1,4 @@
-"""Who is refused again and again is answered a moment later; who is served is not."""
+"""Clients that are refused again and again get delayed responses; other clients do not."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ SLOW = Limit(name="refusals", rate=0.001, burst=BURST)
 
 
 async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answer with the status that the path names."""
+    """Respond with the status in the path."""
     status = int(scope["path"].removeprefix("/"))
     await send({"type": "http.response.start", "status": status, "headers": []})
     await send({"type": "http.response.body", "body": b""})
@@ -118,7 +118,7 @@ async def test_a_key_whose_bulk_is_refused_for_the_load_still_sends_its_otps(
         sending = OnlyOtps()
         put_in(app, "messages", sending=sending)
         key = await make_integrator(database, client)
-        await key.get("/merchants")  # the key is known from now on
+        await key.get("/merchants")  # the key is cached from here on
         flood = [asyncio.create_task(key.post("/messages/sms", BULK)) for _ in range(20)]
         buckets = services_of(app).limits._buckets.values()
         while not flood[-1].done() and (  # noqa: ASYNC110 - there is no event to wait for
@@ -135,7 +135,7 @@ async def test_a_key_whose_bulk_is_refused_for_the_load_still_sends_its_otps(
 
 
 class OnlyOtps(FakeSending):
-    """Refuses everything else for the load."""
+    """Refuses all other sends for load."""
 
     async def accept_sms(
         self, caller: Caller, order: V1OmniSmsSendRequest, request: IdempotentRequest

@@ -1,4 +1,4 @@
-"""No key reaches another merchant's data, by whatever public route; a new route needs a recipe."""
+"""No key accesses another merchant's data, on any public route; a new route needs a recipe."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
@@ -38,13 +38,13 @@ NAMED = [
     for route in ROUTES
     if route not in (*BY_ID, MERCHANTS) and (route in READS or RECIPES[route].under_own_name)
 ]
-"""What asks in a merchant's name for something that is not this merchant's."""
+"""Callers that request, under a merchant's id, an object of another merchant."""
 UNNAMED = [route for route, recipe in RECIPES.items() if recipe.optional]
 
 
 @pytest.fixture
 def counter(app: FastAPI, database: Database, clock: Clock) -> Iterator[None]:
-    """The real purchases, of which only Temporal and the clock are doubles."""
+    """The real upgrade service with doubles of Temporal and the clock only."""
     billing = Billing(database, FakeUpgradeStarter(), sweep_grace=timedelta(minutes=1), clock=clock)
     with restored(app):
         put_in(app, "billing", upgrades=billing)
@@ -61,7 +61,7 @@ def make_world(
     harness: None,
     counter: None,
 ) -> Callable[[], Awaitable[World]]:
-    """Makes gym-a with one of everything, its sibling, and another tenant's gym-a."""
+    """Creates gym-a with one of everything, its sibling, and another tenant's gym-a."""
 
     async def make() -> World:
         tenant = integrator.tenant_id
@@ -73,7 +73,7 @@ def make_world(
         facts["call"] = str(await recorded_call(database, tenant, merchant))
         await told(database, tenant, merchant)
         await used(database, tenant, merchant)
-        price = UPGRADE["amountCents"]  # a merchant's key orders by the list alone
+        price = UPGRADE["amountCents"]  # a merchant-scoped key is bound to the price list
         await add_price(database, tenant, units=UPGRADE["units"], amount_cents=price)
         return World(
             database=database,
@@ -97,7 +97,7 @@ async def world(make_world: Callable[[], Awaitable[World]]) -> World:
 
 @pytest.fixture(scope="module")
 def shared() -> list[World]:
-    """Where the world lies that all tests have in which nothing of gym-a may change."""
+    """Holder of the world that all tests share, in which gym-a must not change."""
     return []
 
 
@@ -105,7 +105,7 @@ def shared() -> list[World]:
 async def untouched(
     shared: list[World], make_world: Callable[[], Awaitable[World]]
 ) -> AsyncIterator[World]:
-    """That world; afterwards everything of gym-a is as it was."""
+    """That world; afterwards gym-a must be unchanged."""
     if not shared:
         shared.append(await make_world())
     before = await shared[0].rows()
@@ -219,7 +219,7 @@ def _seen(recipe: Recipe, answer: httpx.Response) -> list[Any]:
 
 
 def _private(world: World, answer: httpx.Response) -> list[str]:
-    """Return what of gym-a is in an answer."""
+    """Return the values of gym-a in a response."""
     words = (*PRIVATE, world.facts["username"], world.facts["number"])
     return [word for word in words if word in answer.text]
 

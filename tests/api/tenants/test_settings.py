@@ -1,4 +1,4 @@
-"""A merchant's settings: they narrow the marketing hours, and never widen them."""
+"""A merchant's settings: they can narrow the marketing hours, and never widen them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,9 @@ NONE = {
     "timezone": "America/New_York",
     "marketingFrom": None,
     "marketingUntil": None,
+    "marketingTimezones": None,
     "helpText": None,
+    "supportContact": None,
 }
 
 
@@ -52,7 +54,13 @@ async def test_a_merchants_key_reads_its_own_and_writes_none(
 
 
 async def test_absent_ones_stay_and_null_takes_one_back(tenant: Integrator) -> None:
-    all_of_them = {"marketingFrom": "10:00", "marketingUntil": "19:30", "helpText": "Call us."}
+    all_of_them = {
+        "marketingFrom": "10:00",
+        "marketingUntil": "19:30",
+        "marketingTimezones": ["Europe/Moscow", "America/Sao_Paulo"],
+        "helpText": "Call us.",
+        "supportContact": "813-555-0100",
+    }
     assert (await tenant.post(PATH, all_of_them)).json() == {**NONE, **all_of_them}
     await tenant.post(PATH, {})
     await tenant.post(PATH, {"marketingFrom": None})
@@ -83,9 +91,20 @@ async def test_the_timezone_of_the_merchant_is_shown(tenant: Integrator) -> None
         ({"marketingFrom": "09:00Z"}, "marketingFrom"),
         ({"marketingFrom": 36000}, "marketingFrom"),
         ({"marketingFrom": ""}, "marketingFrom"),
+        ({"marketingTimezones": "Europe/Moscow"}, "marketingTimezones"),
+        ({"marketingTimezones": []}, "marketingTimezones"),
+        ({"marketingTimezones": ["localtime"]}, "marketingTimezones.0"),
+        ({"marketingTimezones": ["Europe/Moscow", "Mars/Base"]}, "marketingTimezones.1"),
+        ({"marketingTimezones": ["Europe/Moscow"] * 21}, "marketingTimezones"),
         ({"helpText": ""}, "helpText"),
         ({"helpText": "  "}, "helpText"),
         ({"helpText": "x" * 321}, "helpText"),
+        ({"supportContact": ""}, "supportContact"),
+        ({"supportContact": " "}, "supportContact"),
+        ({"supportContact": "x" * 101}, "supportContact"),
+        ({"supportContact": "813-555-0100\nSTOP"}, "supportContact"),
+        ({"supportContact": "813\u2028555"}, "supportContact"),
+        ({"supportContact": 8135550100}, "supportContact"),
         ({"timezone": "UTC"}, "timezone"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The steps of a payment: what may follow what, and that no order of news does harm."""
+"""State machine of a payment: permitted transitions, and events in any order."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Price lists as files: every wrong line is named, and an amount is exact."""
+"""Parsing price lists: every wrong line is reported, and amounts are exact."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

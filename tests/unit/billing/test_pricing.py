@@ -1,4 +1,4 @@
-"""Prices: exact, rounded by one rule, by the card in force at acceptance."""
+"""Prices: exact, rounded by one rule, by the rate in force at acceptance."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -54,7 +54,7 @@ CARDS = st.builds(
 
 
 def rounded(exact: Fraction) -> Decimal:
-    """Round to six decimals, half to even, by another way than the code's."""
+    """Round to six decimals, half to even, by another method than the code's."""
     micros, rest = divmod(exact * 10**6, 1)
     up = rest > Fraction(1, 2) or (rest == Fraction(1, 2) and micros % 2 == 1)
     return Decimal(int(micros) + up).scaleb(-6, Context(prec=60))
@@ -157,7 +157,7 @@ def test_a_choice_does_not_hang_on_the_order_of_the_cards(
 def test_a_version_added_later_changes_no_price_that_a_card_in_force_made(
     cards: list[Card], added: Card
 ) -> None:
-    """Importing adds what is in force from now on: nothing settled can change by it."""
+    """An import adds versions in force from now on, so it changes no settled price."""
     before = choose(cards, ACCEPTED)
     if before is not None and before.valid_from <= ACCEPTED < added.valid_from:
         assert choose([*cards, added], ACCEPTED) is before

@@ -1,4 +1,4 @@
-"""Rate cards as files: every wrong line is named, and nothing is in force before now."""
+"""Parsing rate cards: every wrong line is reported, and no version is in force before now."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

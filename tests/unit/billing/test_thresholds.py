@@ -1,4 +1,4 @@
-"""When is what warned of: alerts, and what lies between two of them."""
+"""Thresholds of alerts, and the values between them."""
 
 import pytest
 from hypothesis import given

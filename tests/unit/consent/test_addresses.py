@@ -1,4 +1,4 @@
-"""Which ways of writing an e-mail address are one person, and which are two."""
+"""Which spellings of an e-mail address are one contact, and which are two."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Contact keys: equal for one contact, different for two, and nothing without the key file."""
+"""Contact keys: equal for one contact, different for two, and dependent on the key file."""
 
 from base64 import b64encode
 

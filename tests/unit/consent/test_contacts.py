@@ -1,4 +1,4 @@
-"""Phone numbers as integrators write them."""
+"""Spellings of phone numbers."""
 
 import re
 
@@ -91,12 +91,12 @@ def test_what_nobody_reaches_from_abroad_is_refused(given_: str) -> None:
 @pytest.mark.parametrize(
     "number",
     [
-        "+15005550000",  # magic numbers: Twilio's, and those of our simulator
+        "+15005550000",  # reserved test numbers: Twilio's, and those of our simulator
         "+15005550006",
         "+15005559014",
         "+18135550199",
         "+18135559207",
-        "+19115551234",  # N11 as an area code: the carrier has the last word
+        "+19115551234",  # N11 as an area code: left to the carrier
         "+17875551234",
         "+14165551234",
         "+18005550100",

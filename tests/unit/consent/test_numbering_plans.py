@@ -50,7 +50,7 @@ STRANGERS = [
     ("+37866123456", "+393661234567"),
     ("+447700900123", "+447700900124"),
 ]
-"""Numbers of two subscribers that look alike."""
+"""Similar numbers of two subscribers."""
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
@@ -97,7 +97,9 @@ def test_the_merged_form_is_a_number_that_merges_into_itself(number: str) -> Non
 
 @given(NUMBERS, NUMBERS)
 def test_two_numbers_meet_only_if_they_end_alike(one: str, other: str) -> None:
-    """No form changes the last six digits, so whoever has others is somebody else."""
+    """No form changes the last six digits, so numbers that differ in them are different
+    subscribers.
+    """
     try:
         meet = merged_contact(Channel.SMS, one) == merged_contact(Channel.SMS, other)
     except InvalidPhoneNumber:

@@ -1,4 +1,4 @@
-"""Turns of transactions: a few at once, and nobody for whom there is no hope waits."""
+"""Limits of concurrent transactions: a few at once, and hopeless ones fail at once."""
 
 import asyncio
 from contextlib import suppress
@@ -25,7 +25,7 @@ class Clock:
 
 
 class Inside:
-    """A transaction that is in its lane until it is told to end."""
+    """A transaction that holds its slot until it is told to end."""
 
     def __init__(
         self, lanes: TransactionLimits, lane: LockScope | None, *, wait_when_locked: bool = False
@@ -42,7 +42,7 @@ class Inside:
             await self._end
 
     def let_go(self, error: Exception | None = None) -> None:
-        """Let it end once the event loop comes to it."""
+        """Let it end in the next iteration of the event loop."""
         if error is None:
             self._end.set_result(None)
         else:
@@ -202,7 +202,7 @@ async def test_a_waiter_that_leaves_late_takes_nothing_from_the_next_to_enter(by
     [first] = await inside(lanes, GYM, 1)
     waiter = Inside(lanes, GYM)
     await asyncio.sleep(0)
-    # In one pass of the loop: the first leaves, the next enters, then the waiter is awake.
+    # In one iteration of the loop: the first leaves, the next enters, then the waiter wakes.
     first.let_go(LockNotAvailable() if by == "refusal" else None)
     following = Inside(lanes, GYM)
     if by == "cancellation":

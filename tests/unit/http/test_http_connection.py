@@ -1,4 +1,4 @@
-"""What is read from a connection does not depend on how it arrives, nor does its cost."""
+"""The result and the cost of parsing do not depend on how the bytes are split."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -40,7 +40,7 @@ SPELLED = [
 
 
 def read(pieces: Iterable[bytes]) -> tuple[list[str], bytes]:
-    """Return what is understood of one request: its events, how it fails, and its body."""
+    """Return the parsed events of one request, its error, and its body."""
     connection = BoundedConnection()
     seen: list[str] = []
     body = b""
@@ -64,7 +64,7 @@ def test_it_is_all_the_same_in_how_many_pieces_it_comes(sent: bytes, cuts: list[
     pieces = [sent[a:b] for a, b in pairwise(at) if a < b]
     whole, body = read([sent] if sent else [])
     split, same = read(pieces)
-    # What is broken may be seen before or after the events that lead to it.
+    # An error may be found before or after the events that precede it.
     assert split[-1:] == whole[-1:]
     if "EndOfMessage" in whole:
         assert (split, same) == (whole, body)
@@ -84,7 +84,9 @@ WORST = {
 
 @pytest.mark.parametrize("pieces", WORST.values(), ids=WORST)
 def test_no_head_costs_much(pieces: list[bytes]) -> None:
-    """Looked through anew for every byte, the last one takes 3.5 s; h11 alone, the lines 10 s."""
+    """If rescanned for every byte, the last one takes 3.5 s; with h11 alone, the lines take 10
+    s.
+    """
     began = process_time()
     read(pieces)
     assert process_time() - began < 2.5

@@ -21,7 +21,7 @@ DOCUMENTS = st.recursive(
 
 
 def count(document: Any) -> int:
-    """Count the plain way."""
+    """Count by parsing."""
     inner = document.values() if isinstance(document, dict) else document
     return 1 + (sum(map(count, inner)) if isinstance(document, dict | list) else 0)
 
@@ -53,5 +53,5 @@ def test_no_text_is_dear_to_count(piece: bytes) -> None:
     text = b'{"a":"' + piece * (4 * MIB // len(piece))
     began = time.process_time()
     has_too_many_nodes(text)
-    # About 40 ms at most; to build the values of the worst takes 700.
+    # About 40 ms at most; building the values of the worst takes 700.
     assert time.process_time() - began < 0.5

@@ -1,4 +1,4 @@
-"""The metrics are written once a second, however often they are asked for."""
+"""The metrics are rendered once a second, however often they are requested."""
 
 from itertools import count
 

@@ -1,4 +1,4 @@
-"""Callers who ask for one thing at once share one call, its result and its error."""
+"""Concurrent calls with one key share one call, its result and its error."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ from api.shared_calls import SharedCalls
 
 
 class Source:
-    """Answers when it is opened; counts how often it was asked, and for what."""
+    """Responds when it is opened; counts its calls by key."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -19,7 +19,7 @@ class Source:
         self.opened = asyncio.Event()
 
     def of(self, key: str) -> Callable[[], Coroutine[Any, Any, str]]:
-        """Return the call for a key."""
+        """Return the call of a key."""
         return lambda: self._answer(key)
 
     async def _answer(self, key: str) -> str:
@@ -36,7 +36,7 @@ def source() -> Source:
 
 
 async def _asking(calls: SharedCalls[str, str], source: Source, *keys: str) -> list[Any]:
-    """Let one caller per key ask, and return once all of them wait."""
+    """Start one caller per key, and return once all of them wait."""
     callers = [asyncio.create_task(calls.get(key, source.of(key))) for key in keys]
     while len(source.asked) < len(set(keys)):  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Token buckets: one process alone, and several that share one."""
+"""Token buckets: of one process, and shared by several."""
 
 from dataclasses import dataclass, field
 from math import exp
@@ -13,7 +13,7 @@ LIMIT = Limit(name="key", rate=10, burst=20)
 
 
 def ask(bucket: TokenBucket, now: float, times: int) -> int:
-    """Ask so often at one moment; return how many are served."""
+    """Request so often at one time; return how many are admitted."""
     bucket.refill(now)
     served = 0
     for _ in range(times):
@@ -25,7 +25,7 @@ def ask(bucket: TokenBucket, now: float, times: int) -> int:
 
 @dataclass
 class Shared:
-    """What Postgres does: one row, settled under its lock."""
+    """Does what Postgres does: one row, settled under its lock."""
 
     tokens: float = LIMIT.burst
     demand: float = 0.0
@@ -75,7 +75,7 @@ def test_several_processes_serve_the_limit_together(loads: tuple[int, ...]) -> N
             served += ask(bucket, now, round(load / 20 * (tick + 1)) - round(load / 20 * tick))
             shared.settle(bucket, now)
     most = LIMIT.burst + seconds * LIMIT.rate
-    # Each process may serve its first burst before it hears of the others; it is made up for.
+    # Each process may serve its first burst before it settles; the balance is corrected later.
     assert 0.9 * most <= served <= 1.15 * most
 
 
@@ -85,7 +85,7 @@ def test_what_was_served_too_much_is_made_up_for() -> None:
     assert sum(ask(bucket, 0.0, 100) for bucket in buckets) == 60
     for bucket in buckets:
         shared.settle(bucket, 0.0)
-    assert shared.tokens == -20  # no more than a burst: nobody is shut out for long
+    assert shared.tokens == -20  # at most a burst, so that no client is locked out for long
     served = 0
     for second in range(1, 11):
         served += sum(ask(bucket, float(second), 100) for bucket in buckets)
@@ -122,6 +122,6 @@ def test_nobody_gets_more_than_the_limit_by_turning_to_other_processes(
         for bucket in buckets:
             shared.settle(bucket, now)
     assert sum(shared.told) <= served
-    # Before a process hears of the others it may serve what it could if it were alone: its burst,
-    # and what flows in until it settles again.
+    # Before its first settlement a process may serve what it could alone: its burst, and the refill
+    # until it settles again.
     assert served <= len(buckets) * LIMIT.burst + (now + 1) * LIMIT.rate * 2

@@ -1,4 +1,4 @@
-"""Who is refused while messages wait too long: never the lighter, never the more urgent first."""
+"""Which sends overload refuses: not those of lighter tenants, and lower priorities first."""
 
 from collections.abc import Mapping
 
@@ -39,7 +39,7 @@ types = st.sampled_from(MessageType)
 
 
 def refusal(load: Load, tenant: int, type: MessageType) -> Refusal | None:
-    """Judge a send as the API does."""
+    """Decide on a send as the API does."""
     return refuse_for_lag(thresholds(load), waiting_of(load, tenant), type)
 
 

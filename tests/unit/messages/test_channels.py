@@ -1,4 +1,4 @@
-"""What differs between channels: units held, units used, and what reports add up to."""
+"""Differences between channels: units held, units captured, and the summary of reports."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

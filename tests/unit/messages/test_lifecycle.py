@@ -1,4 +1,4 @@
-"""The only steps a status may take."""
+"""Permitted transitions of a status."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Requests with one key in one process: one after the other, and not for ever."""
+"""Requests with one key in one process: serialized, with a timeout."""
 
 import asyncio
 from datetime import timedelta
@@ -65,7 +65,7 @@ async def test_who_comes_while_the_key_changes_hands_waits_no_longer_either() ->
     async with locks.hold("k"):
         waiting = asyncio.create_task(hold())
         await asyncio.sleep(0)
-    # Released, and not yet handed over: the one that waits is awake only in the next pass.
+    # Released, but not yet handed over: the waiter wakes in the next iteration of the loop.
     with pytest.raises(TemporarilyUnavailable):
         async with asyncio.timeout(2), locks.hold("k"):
             pass

@@ -1,4 +1,4 @@
-"""How many segments a text takes: greedy packing, never by division (FIELD.md §3.1)."""
+"""The number of segments of a text: greedy packing, never by division (FIELD.md §3.1)."""
 
 import pytest
 from hypothesis import given
@@ -37,14 +37,14 @@ VECTORS = [
 
 
 def width(character: str, encoding: Encoding) -> int:
-    """Septets or UTF-16 units of one character."""
+    """Return the septets or UTF-16 units of one character."""
     if encoding is Encoding.GSM_7:
         return 2 if character in EXTENSION else 1
     return 2 if ord(character) > 0xFFFF else 1
 
 
 def packed(text: str, encoding: Encoding) -> list[str]:
-    """Pack greedily, written down a second time and differently: the oracle."""
+    """Pack greedily, by an independent implementation: the oracle."""
     single, several = (160, 153) if encoding is Encoding.GSM_7 else (70, 67)
     if sum(width(character, encoding) for character in text) <= single:
         return [text]
@@ -100,6 +100,6 @@ def test_greedy_is_never_less_than_division_and_hardly_more(text: str) -> None:
     single, several = (160, 153) if found.encoding is Encoding.GSM_7 else (70, 67)
     units = sum(width(character, found.encoding) for character in text)
     least = 1 if units <= single else -(-units // several)
-    # A part wastes one unit at most: only a pair that does not fit leaves one empty.
+    # A part wastes one unit at most: when a surrogate pair does not fit.
     most = 1 if units <= single else -(-units // (several - 1))
     assert least <= found.segments <= most <= MOST_SEGMENTS + 10

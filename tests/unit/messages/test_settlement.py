@@ -1,4 +1,4 @@
-"""What attempts and reports make of a message."""
+"""The status of a message from its attempts and reports."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime

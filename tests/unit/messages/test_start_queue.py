@@ -1,4 +1,4 @@
-"""Starts of workflows by the API: in order, few at a time, none waited for long."""
+"""The API's queue of workflow starts: order, concurrency, bounded waits."""
 
 import asyncio
 from itertools import count
@@ -25,6 +25,7 @@ def send(tenant: int = 1, type: MessageType = OTP) -> SendStart:
     message_id = next(_ids)
     return SendStart(
         tenant_id=tenant,
+        tenant_public_id=10**15 + tenant,
         message_id=message_id,
         public_id=10**15 + message_id,
         merchant_id=1,
@@ -38,7 +39,7 @@ def send(tenant: int = 1, type: MessageType = OTP) -> SendStart:
 
 
 class Server:
-    """Takes starts, and answers when it is told to; some it never answers."""
+    """Starts workflows and responds when told to; to some it never responds."""
 
     def __init__(self, *, open: bool = False) -> None:
         self.begun: list[SendStart] = []
@@ -55,7 +56,7 @@ class Server:
             raise self.error
 
     async def answer(self, number: int = 1) -> None:
-        """Let so many starts end, and what they made room for begin."""
+        """End so many starts, and begin those that they make room for."""
         for _ in range(number):
             self._gate.release()
         await settle()
@@ -78,7 +79,7 @@ async def end(queue: StartQueue, tasks: list["asyncio.Task[None]"]) -> None:
 
 
 def full(server: Server, *, tenants: tuple[int, ...] = (91, 92, 93)) -> list[SendStart]:
-    """Return bulk sends that take every slot they may."""
+    """Fill every slot that bulk sends may take."""
     return [send(tenant, BULK) for tenant in tenants for _ in range(SLOTS_OF_TENANT)]
 
 
@@ -266,7 +267,7 @@ async def test_nothing_begins_once_it_is_closed() -> None:
     await queue.start(send())
     await asyncio.wait_for(asyncio.gather(*tasks), 5)
     assert len(server.begun) == begun
-    # The loop is that of all tests: tasks of other applications may run in it.
+    # The event loop is shared by all tests: tasks of other applications may run in it.
     running = [task.get_coro() for task in asyncio.all_tasks()]
     names = [getattr(coroutine, "__qualname__", "") for coroutine in running]
     assert [name for name in names if name.startswith("StartQueue")] == []

@@ -1,4 +1,4 @@
-"""What a vendor's payload can look like when it is not what was agreed on."""
+"""Generates invalid payloads of a vendor."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ NO_DOCUMENT: Final[list[bytes]] = [
     b'{"id":' * 100_000,
     b"9" * 5_000,
 ]
-"""Bodies that are no payload of any kind."""
+"""Bodies that are not a payload."""
 
 WRONG: Final[tuple[object, ...]] = (
     None,
@@ -37,21 +37,21 @@ WRONG: Final[tuple[object, ...]] = (
     ["m1"],
     {"id": "m1"},
 )
-"""Values that no field of any payload has."""
+"""Values that are invalid for every field."""
 
 NO_WORD: Final[tuple[object, ...]] = (*WRONG, 7, 10**400, "", "a\0b", "a\ud800b", "w" * 5_000)
-"""Values that are no id, no reference and no name."""
+"""Values that are not an id, a reference or a name."""
 
 NO_NUMBER: Final[tuple[object, ...]] = (*WRONG, "", "7", "seven")
-"""Values that are no whole number."""
+"""Values that are not a whole number."""
 
 MISSING: Final = object()
-"""Stands for: leave the field out."""
+"""Marks a field to omit."""
 
 Path = tuple[str | int, ...]
 
 Field = tuple[Path, Sequence[object]]
-"""Where a field is, and values that it cannot have."""
+"""The path of a field, and invalid values for it."""
 
 
 def changed(document: Any, path: Path, value: object) -> Any:
@@ -69,7 +69,7 @@ def changed(document: Any, path: Path, value: object) -> Any:
 
 
 def mistakes(document: Any, fields: Sequence[Field]) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield what is wrong and the bodies that show it: not this document, or one wrong field."""
+    """Yield the mistake and the bodies that show it: another document, or one invalid field."""
     whole = json.dumps(document).encode()
     others = [[document], {"data": document}, whole.decode()]
     yield "no document", NO_DOCUMENT

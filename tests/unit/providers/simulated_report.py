@@ -1,4 +1,4 @@
-"""A report of the simulator, signed as the simulator does it."""
+"""A report of the simulator, with its signature."""
 
 import hmac
 import json

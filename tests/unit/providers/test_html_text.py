@@ -1,4 +1,4 @@
-"""The text part of an e-mail says what its HTML says."""
+"""The text part of an e-mail has the text of its HTML."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The text part of an e-mail costs little time and room, whatever its HTML is."""
+"""The text part of an e-mail costs little time and memory, whatever its HTML."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from providers.email_text.text_part import QUICK, scanned, text_part
 
 _BODY = 128 * 1024
-"""A quarter of the longest body; all is linear."""
+"""A quarter of the longest body; the cost is linear."""
 
 
 def filled(part: str) -> str:
@@ -63,7 +63,7 @@ def test_no_html_takes_long_or_makes_much(name: str, convert: Callable[[str], st
     html = NASTY[name]
     began = time.thread_time()
     text = convert(html)
-    assert time.thread_time() - began < 5  # 0.3 s; laid out, the first took minutes
+    assert time.thread_time() - began < 5  # 0.3 s; with layout, the first took minutes
     assert len(text) <= len(html) + 64 * 1024
 
 
@@ -81,7 +81,7 @@ def test_what_is_converted_at_once_takes_no_time(name: str) -> None:
     html = NASTY[name][:QUICK]
     began = time.thread_time()
     text_part(html)
-    assert time.thread_time() - began < 0.5  # 12 ms; more than 50 may not be
+    assert time.thread_time() - began < 0.5  # 12 ms; the limit is 50
 
 
 def test_what_the_parser_takes_too_long_for_is_said_nevertheless() -> None:

@@ -1,4 +1,4 @@
-"""What a failed call means for the message it carried."""
+"""Classification of failed calls."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ def every(error: type[BaseException]) -> Iterator[type[BaseException]]:
 
 
 def made(error: type[BaseException]) -> BaseException:
-    """Make one of these, whatever its constructor wants."""
+    """Construct an exception, whatever arguments its constructor needs."""
     request = httpx.Request("POST", "http://vendor/")
     if issubclass(error, httpx.HTTPStatusError):
         return error("text", request=request, response=httpx.Response(500, request=request))
@@ -100,7 +100,7 @@ async def test_a_fence_that_has_fallen_stops_the_write() -> None:
 
 
 class Vendor:
-    """A server on the loopback that counts what it was sent."""
+    """A server on the loopback interface that counts its requests."""
 
     def __init__(self, behave: Handler) -> None:
         self.received = b""
@@ -148,7 +148,7 @@ async def answer_never(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> Non
 
 
 async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Never silent long enough for a read time-out, never done."""
+    """Send bytes often enough to avoid the read timeout, and never finish."""
     writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100000\r\n\r\n")
     for _turn in range(100):
         writer.write(b" ")

@@ -1,4 +1,4 @@
-"""What a message of each channel asks of a provider."""
+"""The provider request of a message of each channel."""
 
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ def email(body: str = "<p>Hi</p>", text: str = "Hi", **details: object) -> Email
 
 
 def test_marketing_mail_can_be_unsubscribed_by_its_headers() -> None:
-    # RFC 8058: the client posts, because both headers say it may.
+    # RFC 8058: both headers are required for the client to post.
     assert email(unsubscribeUrl="https://us/unsubscribe/t").headers == {
         "List-Unsubscribe": "<https://us/unsubscribe/t>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",

@@ -1,4 +1,4 @@
-"""Which provider carries a message next."""
+"""Selection of the provider for the next attempt."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The adapter to the simulator: what its answers mean, and which webhooks are believed."""
+"""The simulator's adapter: classification of responses, and accepted webhooks."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A payload of the simulator that is not what was agreed on never counts as an answer."""
+"""An invalid payload of the simulator is never accepted as an answer."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -57,10 +57,10 @@ NO_LIST: Final[tuple[object, ...]] = (MISSING, None, True, 7, "", "m1", {}, {"0"
 NO_ITEM: Final[tuple[object, ...]] = (None, True, 7, "", "m1", [], [[]], {})
 NO_TIME: Final = (MISSING, *NO_WORD, "yesterday", "2026-11-23T12:00:00", "0001-01-01T00:00+23:59")
 NO_CODE: Final = (*WRONG[1:], "", "a\0b", "a\ud800b")
-"""Of an error; null is none."""
+"""Values that are not an error code; null means none."""
 REQUIRED: Final = (MISSING, *NO_WORD)
 NO_REFERENCE: Final = (MISSING, *WRONG, 7, 10**400)
-"""Any text is one: whether it is ours is decided by comparing."""
+"""Values that are not a reference; any text is one, and is compared with ours."""
 
 OF_AN_EVENT: Final[list[Field]] = [
     (("eventId",), REQUIRED),
@@ -133,7 +133,7 @@ ANSWERS: Final[list[tuple[Call, int, Any, list[Field]]]] = [
     ),
     (submit, 422, REASON, OF_A_REASON),
 ]
-"""A call, a status that is read, a good document, and the wrong values of each of its fields."""
+"""A call, a status whose body is read, a valid document, and invalid values of each field."""
 
 
 def answers() -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""The adapter to the simulator's gateway: what its answers mean."""
+"""The adapter of the simulator's gateway: classification of responses."""
 
 import json
 from datetime import UTC, datetime, timedelta

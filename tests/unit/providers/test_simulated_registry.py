@@ -1,4 +1,4 @@
-"""The adapter to the simulated registry: what its answers mean, and which news are believed."""
+"""The adapter of the simulated registry: classification of responses, and accepted webhooks."""
 
 import hmac
 import json
@@ -97,7 +97,7 @@ async def test_each_operation_is_posted_under_our_reference(
     stands = await registry(answer, asked).submit(request_)
     assert isinstance(stands, OperationStatus)
     assert stands.status is RegistryStatus.DONE
-    # An assignment has no id of ours: the number keeps its own.
+    # An assignment has no id in our rows: the number keeps its own.
     keeps = path in ("brands", "campaigns", "numbers")
     assert stands.vendor_id == ("reg_1" if keeps else None)
     [posted] = asked

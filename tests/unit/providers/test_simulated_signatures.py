@@ -1,4 +1,4 @@
-"""Which signatures of the simulator's reports are believed."""
+"""Verification of the simulator's signatures."""
 
 import time
 

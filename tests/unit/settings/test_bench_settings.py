@@ -1,4 +1,4 @@
-"""The environment that `make bench` gives to its processes can be read."""
+"""The environment of `make bench` is valid for its processes."""
 
 import pytest
 

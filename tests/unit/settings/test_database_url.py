@@ -1,4 +1,4 @@
-"""Addresses of databases, one host or several, as operators write them."""
+"""Database URLs with one or several hosts."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from models.database.url import sqlalchemy_url
 
 
 def told(url: str) -> dict[str, object]:
-    """Return what the driver is told."""
+    """Return the connection parameters of the driver."""
     dialect: Any = PGDialect_psycopg
     _, options = dialect().create_connect_args(make_url(sqlalchemy_url(url)))
     return dict(options)

@@ -1,4 +1,4 @@
-"""Operators' mistakes in settings: generated from the models, so that a new setting is included."""
+"""Mistakes in settings: generated from the models, so that a new setting is included."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ COMPLETE = {
     "HEXAVOX_SIMULATOR_TOKEN": SIMULATOR_TOKEN,
 }
 NONSENSE = "no \x7fsense"
-"""A value that no setting can have; a short one, so no secret either."""
+"""A value that is invalid for every setting; too short for a secret as well."""
 
 KINDS: tuple[type[EnvironmentSettings], ...] = (Settings, SimulatorSettings, TemporalSettings)
 EVERY = [(kind, name) for kind in KINDS for name in kind.model_fields]
@@ -43,7 +43,7 @@ SECRETS = [
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """What every process needs, and no more."""
+    """The minimal environment of every process."""
     for name, value in COMPLETE.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
@@ -262,7 +262,7 @@ def test_a_database_out_of_reach_is_one_line(
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as an operator does."""
+    """Run a command as a process."""
     return subprocess.run(
         [sys.executable, "-m", "cli", *command],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The configuration: two profiles, and every single thing its own."""
+"""Settings: two profiles, and every setting can be overridden."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,6 +25,8 @@ WAITS = {
     "payment_poll_longest": (timedelta(minutes=30), timedelta(seconds=1)),
     "payment_retry_every": (timedelta(seconds=5), timedelta(seconds=1)),
     "payment_horizon": (timedelta(hours=24), timedelta(seconds=60)),
+    "payment_mismatch_wait": (timedelta(hours=1), timedelta(seconds=5)),
+    "payment_refund_wait": (timedelta(hours=72), timedelta(seconds=60)),
     "registration_lost_after": (timedelta(days=7), timedelta(seconds=60)),
     "sweep_every": (timedelta(seconds=30), timedelta(seconds=2)),
     "sweep_grace": (timedelta(seconds=60), timedelta(seconds=8)),
@@ -62,7 +64,7 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Nothing set but the database."""
+    """Only the database is set."""
     monkeypatch.setenv("DATABASE_URL", URL)
     return monkeypatch
 
@@ -101,7 +103,7 @@ def test_production_is_not_served_without_a_public_address(
     environment.setenv("HEXAVOX_PROFILE", "demo")
     Settings().check_for_serving()
     environment.setenv("HEXAVOX_PROFILE", "production")
-    environment.setenv("HEXAVOX_PUBLIC_URL", "http://127.0.0.1:8000")  # said, so meant
+    environment.setenv("HEXAVOX_PUBLIC_URL", "http://127.0.0.1:8000")  # set explicitly
     Settings().check_for_serving()
 
 
@@ -135,6 +137,8 @@ def test_the_purchase_takes_its_waits_along() -> None:
         poll_longest=settings.payment_poll_longest,
         retry_every=settings.payment_retry_every,
         horizon=settings.payment_horizon,
+        mismatch_wait=settings.payment_mismatch_wait,
+        refund_wait=settings.payment_refund_wait,
     )
 
 

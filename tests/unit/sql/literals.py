@@ -1,4 +1,4 @@
-"""Checks names and literals of parsed statements against tables and the enums that guard them."""
+"""Checks names and literals of parsed statements against tables and the enums of their columns."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sqlglot import exp
 from tests.unit.sql.resolve import Flow, Origin, Resolver, UnknownColumn, UnknownTable
 
 Enums = Mapping[Origin, frozenset[str]]
-"""The literals that a column may hold."""
+"""The permitted literals of a column."""
 
 
 def columns_of(metadata: MetaData) -> dict[str, frozenset[str]]:
@@ -20,7 +20,7 @@ def columns_of(metadata: MetaData) -> dict[str, frozenset[str]]:
 
 
 def enums_of(metadata: MetaData) -> dict[Origin, frozenset[str]]:
-    """Return what `one_of` lets columns hold, as the CHECK constraints say it."""
+    """Return the enum values of columns, from the CHECK constraints of `one_of`."""
     found = {}
     for table in metadata.tables.values():
         for constraint in table.constraints:
@@ -42,13 +42,15 @@ def _one_of(condition: str) -> tuple[str, frozenset[str]] | None:
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """Finds what is wrong with the names and literals of a statement."""
+    """Finds invalid names and literals of a statement."""
 
     resolver: Resolver
     enums: Enums
 
     def faults(self, tree: exp.Expr) -> Iterator[str]:
-        """Return each fault in words: no such table, no such column, no member of the enum."""
+        """Return each error: unknown table, unknown column, or a literal that is not in the
+        enum.
+        """
         yield from self._names(tree)
         flows = list(self._flows(tree))
         parameters = self._guards_of_parameters(flows)
@@ -103,7 +105,7 @@ def _columns(tree: exp.Expr) -> Iterator[exp.Column]:
 
 
 def insertions(insert: exp.Insert) -> Iterator[tuple[exp.Column, exp.Expr | None]]:
-    """Return the columns that an INSERT fills, each with what it is given."""
+    """Return the columns that an INSERT fills, with their values."""
     if not isinstance(insert.this, exp.Schema):
         return
     table = insert.this.this.alias_or_name
@@ -121,7 +123,7 @@ def insertions(insert: exp.Insert) -> Iterator[tuple[exp.Column, exp.Expr | None
 
 
 def _pairs(tree: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr]]:
-    """Return every two expressions that are compared, or of which one takes the other's value."""
+    """Yield each pair of expressions that are compared or assigned."""
     for node in tree.find_all(exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ):
         yield from _parts(node.this, node.expression)
     for among in tree.find_all(exp.In):

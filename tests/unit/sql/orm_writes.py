@@ -1,4 +1,4 @@
-"""Finds writes of a status that are made with SQLAlchemy, by reading Python code."""
+"""Finds writes of a status through SQLAlchemy, by parsing Python code."""
 
 import ast
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Final
 
 TABLES: Final = frozenset({"Message", "Payment", "Brand", "Campaign", "MessagingNumber"})
-"""Classes of tables whose status has a table of allowed steps."""
+"""Table classes whose status has a transition table."""
 
 COLUMNS: Final = frozenset({"status", "state", "assignment"})
 
 
 @dataclass(frozen=True, slots=True)
 class OrmWrite:
-    """A write: in which function, on which line, and how.
+    """A write: its function, line, and kind.
 
-    `start` is what a new row gets, in the words of the code; None if the row exists.
+    `start` is the source text of a new row's status; None if the row exists.
     """
 
     function: str
@@ -24,7 +24,7 @@ class OrmWrite:
 
 
 def orm_writes(code: str) -> Iterator[OrmWrite]:
-    """Return where a module may write a status."""
+    """Return the places where a module may write a status."""
     yield from _found(ast.parse(code), "")
 
 
@@ -66,7 +66,7 @@ def _about_a_table(call: ast.Call) -> bool:
 
 
 def _inserts(call: ast.Call) -> bool:
-    """Say whether the chain that a method is called on begins with the INSERT of such a table."""
+    """Return whether a method chain begins with an INSERT into such a table."""
     return any(
         isinstance(node, ast.Call) and _name(node.func) == "insert" and _about_a_table(node)
         for node in ast.walk(call.func)
@@ -74,7 +74,7 @@ def _inserts(call: ast.Call) -> bool:
 
 
 def _start(call: ast.Call) -> str:
-    """Return the status that is named, which no `**values` can replace; `?` if none is."""
+    """Return the literal status, if no `**values` can override it; `?` otherwise."""
     named = [ast.unparse(k.value) for k in call.keywords if k.arg in COLUMNS]
     return named[0] if len(named) == 1 else "?"
 

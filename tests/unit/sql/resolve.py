@@ -1,4 +1,4 @@
-"""Finds what a column of a parsed statement means: the column of a table, or an expression."""
+"""Resolves the columns of a parsed statement to columns of tables or expressions."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What a value can be: columns of tables, literals, parameters; the rest is not known."""
+    """Possible values of an expression: columns of tables, literals, parameters; others are
+    unknown.
+    """
 
     origins: frozenset[Origin] = frozenset()
     literals: frozenset[str] = frozenset()
@@ -39,7 +41,7 @@ class Flow:
 
 
 class UnknownColumn(Exception):
-    """No table or query in reach has such a column."""
+    """No table or query in scope has such a column."""
 
 
 class UnknownTable(Exception):
@@ -48,7 +50,7 @@ class UnknownTable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What stands in a FROM: a table, or outputs by name; `opaque` has columns we cannot list."""
+    """An item of FROM: a table, or outputs by name; the columns of an `opaque` one are unknown."""
 
     alias: str
     table: str | None = None
@@ -56,7 +58,7 @@ class Source:
     opaque: bool = False
 
     def has(self, column: str, columns: Columns) -> bool:
-        """Say whether it surely has the column."""
+        """Return whether it certainly has the column."""
         return column in (self.outputs if self.table is None else columns[self.table])
 
 
@@ -68,10 +70,10 @@ class Resolver:
         self._opaque = opaque_tables
 
     def flow(self, node: exp.Expr | None, seen: frozenset[int] = frozenset()) -> Flow:
-        """Return what an expression can be.
+        """Return the possible values of an expression.
 
         Raises:
-            UnknownColumn, UnknownTable: it names what does not exist.
+            UnknownColumn, UnknownTable: it references what does not exist.
         """
         match node:
             case exp.Literal() if node.is_string:
@@ -120,10 +122,10 @@ class Resolver:
         return self._union(source.outputs.get(column.name, ()), seen)
 
     def source_of(self, column: exp.Column) -> Source | None:
-        """Return where a column comes from; None for what is no column of a source.
+        """Return the source of a column; None if it is not a column of a source.
 
         Raises:
-            UnknownColumn: nothing in reach has it.
+            UnknownColumn: nothing in scope has it.
         """
         opaque: Source | None = None
         for query in _queries_around(column):
@@ -144,7 +146,7 @@ class Resolver:
         return opaque
 
     def sources(self, query: exp.Expr) -> Iterator[Source]:
-        """Return what a query reads from and writes to, by alias.
+        """Return the sources and targets of a query, by alias.
 
         Raises:
             UnknownTable: there is no such table.
@@ -200,11 +202,11 @@ class Resolver:
         return Source(alias, outputs=outputs, opaque=any(name.startswith("?") for name in outputs))
 
     def outputs(self, query: exp.Expr) -> Mapping[str, tuple[exp.Expr, ...]]:
-        """Return the outputs of a query in order; `?1` is one that the text gives no name."""
+        """Return the outputs of a query in order; `?1` is one without a name."""
         if isinstance(query, exp.Subquery | exp.Paren):
             return self.outputs(query.this)
         if isinstance(query, exp.SetOperation):
-            # The second half of a recursive query reads the first: its outputs are not followed.
+            # The recursive part of a query reads the first part: its outputs are not followed.
             left = self.outputs(query.left)
             right = query.right
             if not isinstance(right, exp.Select) or any(
@@ -259,7 +261,7 @@ def _queries_around(node: exp.Expr) -> Iterator[exp.Expr]:
 
 
 def _part_named(table: exp.Table) -> exp.CTE | None:
-    """Return the part of a WITH that a name means, if it means one."""
+    """Return the CTE that a table name refers to, if any."""
     current = table.parent
     while current is not None:
         parts = current.args.get("with_")

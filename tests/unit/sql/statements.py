@@ -1,4 +1,4 @@
-"""Finds every SQL statement that is written as text, and reads it with a parser."""
+"""Finds every SQL statement in text form, and parses it."""
 
 import ast
 import importlib
@@ -16,12 +16,12 @@ from sqlglot import exp
 
 PACKAGES: Final = ("models", "api", "activities", "cli")
 _NOT_READ: Final = ("models.tables", "models.migrations")
-"""Conditions of indexes, and the schema itself: the database reads them when it is made."""
+"""Conditions of indexes, and the schema: the database checks them when it is created."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement, under the name that stands before it in its module."""
+    """One statement, with its name in its module."""
 
     name: str
     words: str
@@ -38,7 +38,7 @@ class Statement:
 @cache
 def parse(words: str) -> exp.Expr:
     """Parse one statement of PostgreSQL; raises ParseError."""
-    # sqlglot reads the rest of such a statement only without this clause.
+    # sqlglot parses the rest of such a statement only without this clause.
     plain = words.replace(" ON COMMIT DROP", "")
     return sqlglot.parse_one(plain, read="postgres")
 
@@ -55,7 +55,7 @@ def modules() -> tuple[ModuleType, ...]:
 
 
 def texts_in(module: ModuleType) -> Iterator[tuple[str, TextClause]]:
-    """Return the statements that a module keeps, alone or in a mapping."""
+    """Return the statements of a module, single or in a mapping."""
     for name, value in vars(module).items():
         if isinstance(value, TextClause):
             yield name, value
@@ -67,7 +67,7 @@ def texts_in(module: ModuleType) -> Iterator[tuple[str, TextClause]]:
 
 @cache
 def statements() -> tuple[Statement, ...]:
-    """Return every statement once, also when several modules import it."""
+    """Return every statement once, even if several modules import it."""
     found = {
         id(clause): Statement(f"{module.__name__}.{name}", str(clause))
         for module in modules()
@@ -78,14 +78,14 @@ def statements() -> tuple[Statement, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of `text`: the line, and the function around it or the name that is given to it."""
+    """A call of `text`: its line, and the enclosing function or the assigned name."""
 
     name: str
     line: int
 
 
 def calls_of_text(module: ModuleType) -> Iterator[Call]:
-    """Return where a module makes statements."""
+    """Return the places where a module creates statements."""
     yield from _calls(ast.parse(Path(module.__file__ or "").read_text()), "")
 
 
@@ -94,7 +94,7 @@ def _calls(node: ast.AST, name: str) -> Iterator[Call]:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             name = node.name
         case ast.Assign(targets=[ast.Name(id=target)]) | ast.AnnAssign(target=ast.Name(id=target)):
-            name = name or target  # within a function, the function's
+            name = name or target  # within a function, the function's name
         case ast.Call(func=ast.Name(id="text") | ast.Attribute(attr="text")):
             yield Call(name, node.lineno)
     for child in ast.iter_child_nodes(node):

@@ -1,4 +1,4 @@
-"""Works out which steps of a status a parsed statement can take."""
+"""Determines which transitions of a status a parsed statement can make."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,15 +10,17 @@ from tests.unit.sql.literals import insertions
 from tests.unit.sql.resolve import Flow, Origin, Resolver
 
 Steps = Mapping[str, frozenset[str]]
-"""What may follow each status. The empty status is that of a row that is not there yet."""
+"""Permitted successors of each status. The empty status is that of a row that does not exist
+yet.
+"""
 
 _UNKNOWN: Final = object()
-"""A value that the text does not tell."""
+"""A value that the statement does not determine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One assignment of a status: the statement's part, the column, what it is given."""
+    """One assignment of a status: the node, the column, the value."""
 
     query: exp.Expr
     target: Origin
@@ -29,7 +31,7 @@ class Write:
 
 
 def writes_in(tree: exp.Expr, resolver: Resolver, guarded: frozenset[Origin]) -> Iterator[Write]:
-    """Return every write of a guarded column: by UPDATE, by INSERT, or by its ON CONFLICT."""
+    """Return every write of a guarded column: by UPDATE, INSERT, or ON CONFLICT."""
     for update in tree.find_all(exp.Update):
         alias = update.this.alias_or_name
         yield from _assigned(update, update.this.name, alias, update, guarded)
@@ -60,7 +62,7 @@ def _assigned(
 def _columns_set(assignment: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
     left, right = assignment.this, assignment.expression
     if isinstance(left, exp.Tuple) or not isinstance(left, exp.Column):
-        # SET (a, b) = (…): what is given is not told apart
+        # SET (a, b) = (…): the values are not matched to columns
         for column in left.find_all(exp.Column, exp.Identifier):
             yield column.name, exp.Placeholder(this="unknown")
     else:
@@ -68,10 +70,10 @@ def _columns_set(assignment: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
 
 
 def steps_of(write: Write, resolver: Resolver, words: frozenset[str]) -> set[tuple[str, str]]:
-    """Return the steps, from and to, that the text does not exclude; one that stays is none.
+    """Return the transitions that the statement does not exclude; an unchanged status is none.
 
-    Each status that the row may have is tried with each that a parameter may be: the condition
-    must not be false for it. What the text does not tell could be anything.
+    Each possible status of the row is combined with each value of a parameter: the condition must
+    not be false for it. Undetermined values could be anything.
     """
     if write.creates:
         return {("", word) for word in _possible(resolver.flow(write.value), words)}
@@ -94,7 +96,7 @@ def _possible(flow: Flow, words: frozenset[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known while one step is tried: the row's status, and the parameters."""
+    """Values known while one transition is tried: the row's status, and the parameters."""
 
     write: Write
     resolver: Resolver
@@ -102,7 +104,7 @@ class _Known:
     parameters: Mapping[str, str]
 
     def value(self, node: exp.Expr) -> object:
-        """Return what an expression is: a string, True, False, None for NULL, or _UNKNOWN."""
+        """Return the value of an expression: a string, True, False, None for NULL, or _UNKNOWN."""
         match node:
             case exp.Literal() if node.is_string:
                 return node.name
@@ -169,7 +171,7 @@ class _Known:
         return None if default is None else self.value(default)
 
     def _column(self, node: exp.Column) -> object:
-        """Return the row's status if the column is the row's own, not that of another row."""
+        """Return the row's status if the column belongs to the updated row."""
         source = self.resolver.source_of(node)
         target = self.write.target
         own = (

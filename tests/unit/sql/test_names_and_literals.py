@@ -1,4 +1,4 @@
-"""Tables, columns and literals in SQL text exist: held against the tables and their enums."""
+"""Tables, columns and literals in SQL text exist in the tables and their enums."""
 
 import re
 
@@ -17,7 +17,7 @@ from tests.unit.sql.statements import (
 )
 
 BUILT = {("models.queries.billing.usage", "_totals"), ("models.queries.billing.usage", "_lines")}
-"""Functions that make statements; a mapping of their module keeps all that they make."""
+"""Functions that build statements; a mapping of their module stores all of them."""
 
 
 @pytest.mark.parametrize("statement", statements(), ids=str)
@@ -105,7 +105,7 @@ def test_a_wrong_literal_is_found(words: str) -> None:
 
 
 def test_literals_planted_in_our_statements_are_found() -> None:
-    """Not all: what `unnest` and functions give is not followed."""
+    """Not all: the results of `unnest` and of functions are not followed."""
     enums = set().union(*ENUMS.values()) - {""}
     planted = missed = 0
     for statement in statements():

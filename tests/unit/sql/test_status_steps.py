@@ -1,4 +1,4 @@
-"""Every statement that writes a status takes only steps that the tables of steps allow."""
+"""Every statement that writes a status makes permitted transitions only."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.unit.sql.steps import Steps, steps_of, writes_in
 
 
 def _table(starts: Iterable[str], steps: Mapping[Any, Iterable[str]]) -> Steps:
-    """Return a table of steps with those of a row that is not there yet, or of NULL, as `""`."""
+    """Return a transition table that includes rows that do not exist yet, or are NULL, as `""`."""
     return {"": frozenset(starts), **{word or "": frozenset(to) for word, to in steps.items()}}
 
 
@@ -35,7 +35,7 @@ DOORS: Final = {
     ("models.queries.billing.payments", "_write"),
     ("models.queries.registration.registrations", "change_state"),
 }
-"""Functions that write with SQLAlchemy, and only what the table of steps allows: tested there."""
+"""Functions that write through SQLAlchemy and make permitted transitions only; tested there."""
 
 OTHER_SETATTR: Final = {
     ("api.http.bodies.body_size", "declare"),  # on a function
@@ -50,7 +50,7 @@ STARTS: Final = {
 
 
 def forbidden(words: str) -> set[tuple[str, str, str]]:
-    """Return the steps that a statement could take and that no table allows, by column."""
+    """Return the forbidden transitions that a statement could make, by column."""
     found = set()
     for write in writes_in(parse(words), RESOLVER, frozenset(ALLOWED)):
         allowed = ALLOWED[write.target]
@@ -139,7 +139,7 @@ def test_a_forbidden_step_is_found(words: str, steps: set[tuple[str, str]]) -> N
         "UPDATE message SET status = 'SENT' WHERE status <> 'DELIVERED'",
         "UPDATE message SET status = 'SENT' WHERE status = 'SENDING' OR units = 1",
         "UPDATE message SET status = 'SENT' WHERE NOT status = 'SENDING'",
-        # the status of another row, of an attempt, of a row that was read before
+        # the status of another row, of an attempt, of an earlier version of the row
         "UPDATE message m SET status = 'SENT' FROM message o WHERE o.status = 'SENDING'",
         "UPDATE message SET status = 'SENT' FROM receipt r WHERE r.status = 'SENDING'",
         "WITH a AS (SELECT id FROM message WHERE status = 'SENDING')"

@@ -1,4 +1,4 @@
-"""What differs between channels once a provider has a message."""
+"""Rules for delivery reports and units, by channel."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from models.rules.messages.settlement_facts import Facts, FinalReport
 
 @dataclass(frozen=True, slots=True)
 class ChannelRules:
-    """How a channel's reports are read.
+    """How a channel's reports are interpreted.
 
-    `final_report` is the end they add up to, None while they do not; `taken` the units of a message
-    that a provider took without anybody telling the end.
+    `final_report` returns the end that the reports amount to, None while they do not. `taken`
+    returns the units of a message that a provider accepted and whose end was not reported.
     """
 
     final_report: Callable[[Facts], FinalReport | None]

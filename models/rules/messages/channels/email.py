@@ -1,4 +1,4 @@
-"""An e-mail: paid by the recipient, ended when the last word on each of them is in."""
+"""Rules of e-mail: one unit per recipient; final when every recipient has a final report."""
 
 from models.enums import FINAL_REPORT, MessageStatus
 from models.rules.messages.lifecycle import status_of
@@ -11,12 +11,12 @@ def held(recipients: int) -> int:
 
 
 def taken(facts: Facts) -> int:
-    """Return the units of a mail a provider took, whatever became of it."""
+    """Return the units of an e-mail that a provider accepted, whatever the outcome."""
     return facts.units
 
 
 def final_report(facts: Facts) -> FinalReport | None:
-    """Return the end of the whole mail: UNDELIVERED if any recipient bounced."""
+    """Return the final report of the whole e-mail: UNDELIVERED if it bounced for any recipient."""
     words: dict[str, ReportFact] = {}
     for report in facts.reports:
         whose = report.recipient or facts.recipients[0]

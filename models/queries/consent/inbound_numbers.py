@@ -1,0 +1,109 @@
+"""Looks up the number that a recipient texted: its owner, and its campaign's registered texts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from models.enums import DeliveryMode
+from models.rules.consent.keywords import BUILT_IN, CampaignTexts
+from models.rules.senders.sender_choice import SANDBOX
+from models.session import ReadSession, WriteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownNumber:
+    """A sender number of one merchant or (None) of the tenant's shared pool."""
+
+    tenant_id: int
+    merchant_id: int | None
+    provider: str | None
+    """The registry it was bought at; None: an operator added it."""
+    delivery_mode: DeliveryMode
+    registered: CampaignTexts | None = None
+    """Texts of the campaign that the number is assigned to; None if there is none."""
+    given_back: bool = False
+    """The number was released: opt-outs to it are processed, nothing is sent from it."""
+
+    def is_received_by(self, provider: str) -> bool:
+        """Return whether a provider may deliver texts to this number.
+
+        A tenant in LIVE mode accepts none from the simulator.
+        """
+        return self.provider in (None, provider) and (
+            provider != SANDBOX or self.delivery_mode is DeliveryMode.SIMULATOR
+        )
+
+
+# Over all tenants: a webhook knows only the number, and a number belongs to one tenant.
+_NUMBER = text(
+    """
+    SELECT number.tenant_id, number.merchant_id, number.provider, tenant.delivery_mode,
+           campaign.profile
+      FROM sender_number number JOIN tenant ON tenant.id = number.tenant_id
+      LEFT JOIN messaging_number bought
+             ON bought.tenant_id = number.tenant_id AND bought.merchant_id = number.merchant_id
+            AND bought.number = number.number
+            AND bought.state IN ('ACTIVE', 'RELEASE_FAILED', 'RELEASING', 'REQUESTED')
+            AND bought.assignment <> 'FAILED'
+      LEFT JOIN campaign
+             ON campaign.tenant_id = bought.tenant_id AND campaign.id = bought.campaign_id
+     WHERE number.number = :number
+    """
+)
+
+
+_GIVEN_BACK_WITHIN: Final = timedelta(days=90)
+"""How long after a number's release opt-outs to it are processed."""
+
+# Over all tenants as well: the number's last owner counts.
+_GIVEN_BACK = text(
+    """
+    SELECT bought.tenant_id, bought.merchant_id, bought.provider, tenant.delivery_mode,
+           campaign.profile
+      FROM messaging_number bought JOIN tenant ON tenant.id = bought.tenant_id
+      LEFT JOIN campaign
+             ON campaign.tenant_id = bought.tenant_id AND campaign.id = bought.campaign_id
+            AND bought.assignment <> 'FAILED'
+     WHERE bought.number = :number AND bought.state = 'RELEASED' AND bought.released_at > :since
+     ORDER BY bought.released_at DESC LIMIT 1
+    """
+)
+
+
+async def find_number(
+    db: ReadSession | WriteSession, number: str, now: datetime
+) -> KnownNumber | None:
+    """Return the owner of a number, or the last owner of a released one; None if unknown."""
+    row = (await db.execute(_NUMBER, {"number": number})).one_or_none()
+    given_back = row is None
+    if row is None:
+        since = {"number": number, "since": now - _GIVEN_BACK_WITHIN}
+        row = (await db.execute(_GIVEN_BACK, since)).one_or_none()
+    if row is None:
+        return None
+    return KnownNumber(
+        tenant_id=row.tenant_id,
+        merchant_id=row.merchant_id,
+        provider=row.provider,
+        delivery_mode=DeliveryMode(row.delivery_mode),
+        registered=_registered(row.profile),
+        given_back=given_back,
+    )
+
+
+def _registered(profile: Mapping[str, Any] | None) -> CampaignTexts | None:
+    if profile is None:
+        return None
+    return CampaignTexts(
+        keywords=BUILT_IN.besides(
+            opt_out=profile["opt_out_keywords"],
+            opt_in=profile["opt_in_keywords"],
+            help=profile["help_keywords"],
+        ),
+        opt_out_message=profile["opt_out_message"],
+        opt_in_message=profile["opt_in_message"],
+        help_message=profile["help_message"],
+    )

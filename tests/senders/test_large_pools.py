@@ -1,0 +1,120 @@
+"""Choosing a sender reads as few rows of a large pool as of a small one."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from models.enums import Channel, DeliveryMode
+from models.queries.consent.send_policy import POLICY
+from models.rules.senders.sender_choice import SANDBOX
+from models.session import Database
+from models.tables.tenant import SenderNumber
+from tests.contacts import key_of
+from tests.factories import Owner, make_message, new_message
+from tests.senders.test_choice import ask, switch
+
+MANY = 1_000
+
+
+async def fill(
+    database: Database, owner: Owner, count: int, *, own: bool, registered: bool = False
+) -> list[str]:
+    """Add many US numbers to a merchant, or to its tenant's pool."""
+    now = datetime.now(UTC)
+    first = 12_120_000_000 + owner.tenant_id % 10_000 * 100_000
+    numbers = [f"+{first + n}" for n in range(count)]
+    async with database.transaction() as db:
+        db.add_all(
+            SenderNumber(
+                number=number,
+                tenant_id=owner.tenant_id,
+                merchant_id=owner.merchant_id if own else None,
+                registered_at=now if registered else None,
+                created_at=now,
+            )
+            for number in numbers
+        )
+    async with database.engine.connect() as db:
+        await db.execute(text("ANALYZE sender_number"))
+        await db.commit()
+    return numbers
+
+
+def rows_of(plan: dict[str, Any]) -> int:
+    """Return how many rows of `sender_number` a plan read, including filtered ones."""
+    here = 0
+    if plan.get("Relation Name") == "sender_number":
+        read = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+        here = round(read * plan["Actual Loops"])
+    return here + sum(rows_of(part) for part in plan.get("Plans", ()))
+
+
+async def rows_read(database: Database, owner: Owner, channel: Channel) -> int:
+    """Return how many rows of `sender_number` the choice for a new recipient reads."""
+    values = {
+        "tenant_id": owner.tenant_id,
+        "merchant": owner.merchant,
+        "channel": channel,
+        "keys": [key_of("+18135550000")],
+        "first": key_of("+18135550000"),
+        "sandbox": SANDBOX,
+    }
+    async with database.engine.connect() as db:
+        explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {POLICY.text}")
+        document = await db.scalar(explained, values)
+    plans = json.loads(document) if isinstance(document, str) else document
+    return rows_of(plans[0]["Plan"])
+
+
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.VOICE])
+@pytest.mark.parametrize(
+    ("own", "registered"), [(False, False), (True, False), (True, True)], ids=str
+)
+async def test_of_a_thousand_numbers_few_are_read(
+    database: Database, owner: Owner, channel: Channel, own: bool, registered: bool
+) -> None:
+    await fill(database, owner, MANY, own=own, registered=registered)
+    assert await rows_read(database, owner, channel) < MANY / 10
+
+
+async def test_a_thousand_numbers_of_the_other_kind_are_not_read(
+    database: Database, owner: Owner
+) -> None:
+    await fill(database, owner, MANY, own=True)
+    await switch(database, owner, DeliveryMode.LIVE)
+    assert await rows_read(database, owner, Channel.SMS) < MANY / 10
+    found = await ask(database, owner)
+    assert (found.sender, found.unregistered) == (None, True)
+
+
+async def test_recipients_are_spread_over_the_pool_and_move_little(
+    database: Database, owner: Owner
+) -> None:
+    numbers = {owner.sender, *await fill(database, owner, 9, own=False)}
+    recipients = [f"+1813555{n:04}" for n in range(300)]
+    before = {to: (await ask(database, owner, to=to)).sender for to in recipients}
+    counts = Counter(before.values())
+    assert set(counts) == numbers
+    assert max(counts.values()) < 3 * len(recipients) / len(numbers)
+    gone = counts.most_common(1)[0][0]
+    async with database.transaction() as db:
+        await db.execute(text("DELETE FROM sender_number WHERE number = :n"), {"n": gone})
+    after = {to: (await ask(database, owner, to=to)).sender for to in recipients}
+    assert {to for to in recipients if after[to] != before[to]} == {
+        to for to in recipients if before[to] == gone
+    }
+
+
+async def test_a_recipient_keeps_its_number_of_a_large_pool(
+    database: Database, owner: Owner
+) -> None:
+    numbers = await fill(database, owner, 50, own=False)
+    for n, sender in enumerate(numbers[:5]):
+        to = f"+1813555{n:04}"
+        await make_message(database, replace(new_message(owner, to=to), sender=sender))
+        assert (await ask(database, owner, to=to)).sender == sender
