@@ -188,3 +188,22 @@ async def test_texts_go_again_once_it_is_corrected_and_approved(
     assert (await harness.row(operation, row_id)).state == APPROVED
     assert (await ask(database, owner)).sender == number
     assert [is_open for _, is_open in await harness.alerts()] == [False]
+
+
+async def test_an_approval_keeps_the_approved_profile_of_a_campaign(
+    database: Database, owner: Owner
+) -> None:
+    harness = Harness(database, owner, ScriptedRegistry(truths=[STILL, SUSPENDED]))
+    campaign = await harness.campaign(taken_at=datetime.now(UTC))
+    await harness.ask(CAMPAIGN, campaign)
+    approved = await harness.row(CAMPAIGN, campaign)
+    assert approved.approved_profile == approved.profile
+    await due(harness)
+    await harness.ask(CAMPAIGN, campaign)
+    await harness.change_state(
+        CAMPAIGN,
+        campaign,
+        StateChange(state=RegistrationState.DRAFT),
+        profile={**approved.profile, "help_message": "Not approved."},
+    )
+    assert (await harness.row(CAMPAIGN, campaign)).approved_profile == approved.approved_profile

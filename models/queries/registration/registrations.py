@@ -249,6 +249,8 @@ async def _conclude_registration(
     if not change_state(row, ended, now=now, look_after=look_after):
         return False
     row.decided_at = now
+    if isinstance(row, Campaign) and status is RegistryStatus.DONE:
+        row.approved_profile = deepcopy(row.profile)
     await db.flush()
     if status is RegistryStatus.DONE:
         await resume_numbers(db, row, now=now)
