@@ -45,11 +45,12 @@ async def register(
     released_ago: timedelta | None = None,
     edited: Mapping[str, Any] | None = None,
     approved: bool = True,
+    assigned: bool = False,
     **changed: Any,
 ) -> None:
     """Assign a merchant's number to an approved campaign; `changed` overrides its profile.
 
-    `edited` overrides what the merchant wrote since the approval.
+    `edited` overrides what the merchant wrote since the approval; `assigned`: the number once was.
     """
     of, now = owner or inbound.owner, datetime.now(UTC)
     common: dict[str, Any] = {
@@ -80,6 +81,7 @@ async def register(
                 state=state,
                 campaign_id=row_id(campaign.id),
                 assignment=assignment,
+                assigned_at=now if assigned else None,
                 released_at=None if released_ago is None else now - released_ago,
             )
         )

@@ -149,3 +149,12 @@ async def test_of_a_campaign_that_never_was_approved_only_opt_outs_count(
     assert [
         row.body for row in await inbound.answers() if row.body in asdict(PROFILE).values()
     ] == []
+
+
+async def test_they_count_on_a_number_whose_assignment_was_lost_later(
+    inbound: InboundHarness,
+) -> None:
+    number = await inbound.own_number()
+    await register(inbound, number, assignment=AssignmentState.FAILED, assigned=True)
+    await inbound.texts("BAJA", number=number)
+    assert [row.kind for row in await inbound.stored()] == [InboundKind.OPT_OUT]

@@ -47,7 +47,7 @@ _NUMBER = text(
              ON bought.tenant_id = number.tenant_id AND bought.merchant_id = number.merchant_id
             AND bought.number = number.number
             AND bought.state IN ('ACTIVE', 'RELEASE_FAILED', 'RELEASING', 'REQUESTED')
-            AND bought.assignment <> 'FAILED'
+            AND (bought.assignment <> 'FAILED' OR bought.assigned_at IS NOT NULL)
       LEFT JOIN campaign
              ON campaign.tenant_id = bought.tenant_id AND campaign.id = bought.campaign_id
      WHERE number.number = :number
@@ -66,7 +66,7 @@ _GIVEN_BACK = text(
       FROM messaging_number bought JOIN tenant ON tenant.id = bought.tenant_id
       LEFT JOIN campaign
              ON campaign.tenant_id = bought.tenant_id AND campaign.id = bought.campaign_id
-            AND bought.assignment <> 'FAILED'
+            AND (bought.assignment <> 'FAILED' OR bought.assigned_at IS NOT NULL)
      WHERE bought.number = :number AND bought.state = 'RELEASED' AND bought.released_at > :since
      ORDER BY bought.released_at DESC LIMIT 1
     """
