@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Final, assert_never
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from api.services.messages.same_key_requests import UNDER_WAY
 from models.database.faults import LOCKED, drew_known_id, state_of
@@ -103,7 +104,7 @@ async def _warn_of_held_credits(
         if unreported:
             async with database.transaction(lock_scope) as db:
                 await threshold_alerts.credits_refused(db, account, now)
-    except (TemporarilyUnavailable, DBAPIError) as error:
+    except (TemporarilyUnavailable, DBAPIError, PoolTimeoutError) as error:
         log.warning("the alert for a refused send was not written: %s", type(error).__name__)
 
 
