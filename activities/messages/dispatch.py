@@ -98,13 +98,10 @@ class Dispatching:
     async def _claim_and_call(
         self, step: DispatchStep, ends: float, *, fast: bool, text: str | None
     ) -> DispatchResult | NeedsTextPart:
-        """Claim, call and conclude.
+        """Claim, call and conclude; `fast` takes a slot of the fast path.
 
-        Args:
-            step: the message.
-            ends: end of the activity's budget, in seconds of the monotonic clock.
-            fast: take a slot of the fast path.
-            text: the text part of an e-mail, if it was already rendered.
+        `ends` is the end of the activity's budget, in seconds of the monotonic clock. `text` is the
+        text part of an e-mail, if it was already rendered.
         """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "dispatch")
         with ExitStack() as call_permit:
