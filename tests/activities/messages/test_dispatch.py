@@ -303,6 +303,7 @@ async def test_nothing_goes_out_before_it_is_due(database: Database, owner: Owne
     due_at = (await harness.message(message_id)).due_at
     assert handed == DispatchResult(verdict=V.LATER, until=due_at)
     assert provider.sent == []
+    assert (await harness.message(message_id)).held_back_at is None
 
 
 async def test_nothing_goes_out_late(database: Database, owner: Owner) -> None:
@@ -322,6 +323,10 @@ async def test_an_inactive_merchant_is_waited_for(database: Database) -> None:
     handed = await harness.dispatch(message_id)
     assert (handed.verdict, provider.sent) == (Verdict.LATER, [])
     assert handed.until is not None
+    held_back_at = (await harness.message(message_id)).held_back_at
+    assert held_back_at is not None
+    await harness.dispatch(message_id)
+    assert (await harness.message(message_id)).held_back_at == held_back_at
     ages_ago = datetime.now(UTC) - timedelta(days=31)
     late = await harness.dispatch(await harness.accept(accepted_at=ages_ago))
     assert late == DispatchResult(verdict=V.BLOCKED, error_code=ErrorCode.MERCHANT_INACTIVE)

@@ -227,6 +227,64 @@ async def test_an_end_that_no_provider_reported_is_in_the_history(
     ]
 
 
+_HELD_BACK = (
+    "Held back because the merchant is inactive. Waits until it is active again, at most 30 days "
+    "past due."
+)
+
+
+@pytest.mark.parametrize(
+    ("due_in", "ended", "told"),
+    [
+        (0, {}, [("QUEUED", "Accepted."), ("QUEUED", _HELD_BACK)]),
+        (
+            1,
+            {},
+            [
+                ("QUEUED", "Accepted."),
+                ("SCHEDULED", "Waits until 2026-04-16T13:00:00.000Z."),
+                ("SCHEDULED", _HELD_BACK),
+            ],
+        ),
+        (
+            0,
+            {"status": "FAILED", "error_code": "MERCHANT_INACTIVE"},
+            [("QUEUED", "Accepted."), ("QUEUED", _HELD_BACK), ("FAILED", "MERCHANT_INACTIVE")],
+        ),
+        (
+            0,
+            {"status": "CANCELED"},
+            [
+                ("QUEUED", "Accepted."),
+                ("QUEUED", _HELD_BACK),
+                ("CANCELED", "Canceled before it was sent."),
+            ],
+        ),
+    ],
+)
+async def test_the_story_tells_that_a_message_waits_for_its_merchant(
+    integrator: Integrator,
+    database: Database,
+    due_in: int,
+    ended: dict[str, str],
+    told: list[tuple[str, str]],
+) -> None:
+    due_at = NOON + timedelta(hours=due_in)
+    message = await make_message(
+        database,
+        integrator.tenant_id,
+        await make_merchant(database, integrator.tenant_id),
+        accepted_at=NOON,
+        due_at=due_at,
+        held_back_at=due_at + timedelta(seconds=1),
+        completed_at=NOON + timedelta(days=30) if ended else None,
+        **ended,
+    )
+    public_id = await shown(database, "message", message)
+    events = (await integrator.get(f"/messages/{public_id}")).json()["events"]
+    assert [(event["status"], event["detail"]) for event in events] == told
+
+
 async def test_filters_narrow_the_list(integrator: Integrator, database: Database) -> None:
     merchant = await make_merchant(database, integrator.tenant_id)
     tenant = integrator.tenant_id
