@@ -1,6 +1,7 @@
-"""What a database that is gone has given out hits no row of the one that was made anew.
+"""References issued by an earlier database match no row of its replacement.
 
-Both have the same ids of rows. Temporal, vendors and mailboxes still know what the first one said.
+Both have the same row ids. Temporal, vendors and mailboxes still have the references of the first
+one.
 """
 
 from collections.abc import AsyncIterator
@@ -57,21 +58,21 @@ PAYMENT_WAITS = PaymentWaits(
 
 @pytest.fixture(scope="module")
 async def old(postgres: EmbeddedPostgres) -> AsyncIterator[Installation]:
-    """The database that is gone; here it still tells what it has given out."""
+    """The earlier database, which issued the references."""
     async with installation(make_database(postgres, unique("old").replace("-", "_"))) as made:
         yield made
 
 
 @pytest.fixture
 async def new(postgres: EmbeddedPostgres) -> AsyncIterator[Installation]:
-    """The database that was made anew."""
+    """The replacement."""
     async with installation(make_database(postgres, unique("new").replace("-", "_"))) as made:
         yield made
 
 
 @pytest.fixture
 async def untouched(old: Installation, new: Installation) -> AsyncIterator[Installation]:
-    """The new database, of which nothing may change in a test."""
+    """The replacement, which must not change during a test."""
     assert old.row_ids() == new.row_ids()
     before = await new.everything()
     assert len(before) > 4
