@@ -116,7 +116,6 @@ class Dispatching:
         """Claim, call and conclude.
 
         Args:
-            step: the message.
             ends: end of the activity's budget, in seconds of the monotonic clock.
             fast: take a slot of the fast path.
             text: the text part of an e-mail, if it was already rendered.
