@@ -210,7 +210,7 @@ async def test_an_upgrade_that_draws_a_taken_id_is_another_payment(
     assert (await counts(alone, known))[1] == 2
 
 
-async def test_a_clash_is_told_from_a_key_that_is_taken(alone: Database, known: Owner) -> None:
+async def test_a_taken_id_is_distinguished_from_a_taken_key(alone: Database, known: Owner) -> None:
     async def refused(assignment: str) -> IntegrityError:
         with pytest.raises(IntegrityError) as caught:
             async with alone.transaction() as db:

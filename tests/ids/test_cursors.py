@@ -125,7 +125,7 @@ async def test_cursors_are_neither_in_the_order_of_the_rows_nor_close_together(
 
 
 @pytest.mark.parametrize("written", [1, PAGE, 2 * PAGE])
-async def test_what_is_written_meanwhile_moves_no_page(reader: Reader, written: int) -> None:
+async def test_concurrent_inserts_move_no_page(reader: Reader, written: int) -> None:
     messages = await reader.written(3 * PAGE)
     first, link = await reader.page()
     await reader.written(written)
@@ -135,7 +135,7 @@ async def test_what_is_written_meanwhile_moves_no_page(reader: Reader, written: 
 
 
 @pytest.mark.parametrize("place", [0, 1, PAGE, PAGE + 1, 2 * PAGE])
-async def test_what_is_deleted_meanwhile_is_missing_and_nothing_else(
+async def test_a_concurrent_deletion_removes_only_its_row_from_pages(
     reader: Reader, place: int
 ) -> None:
     messages = await reader.written(3 * PAGE)

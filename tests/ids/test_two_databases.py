@@ -90,7 +90,7 @@ def report(reference: str) -> dict[str, Any]:
     }
 
 
-async def test_a_signed_report_of_the_old_message_is_about_no_message(
+async def test_a_signed_report_of_the_old_message_matches_no_message(
     old: Installation, untouched: Installation
 ) -> None:
     reference = await old.reference()
@@ -103,7 +103,7 @@ async def test_a_signed_report_of_its_own_message_is_taken(new: Installation) ->
     assert len(await new.everything()) == len(before) + 1
 
 
-async def test_a_gateways_word_on_the_old_payment_is_about_no_payment(
+async def test_a_report_of_the_old_payment_matches_no_payment(
     old: Installation, untouched: Installation
 ) -> None:
     reference = await old.payment_reference()
@@ -121,7 +121,7 @@ async def test_a_gateways_word_on_the_old_payment_is_about_no_payment(
     assert await untouched.reported(f"payments/{reference}", charge) == 404
 
 
-async def test_the_link_in_an_old_mail_opts_nobody_out(
+async def test_the_link_in_an_old_email_opts_no_one_out(
     old: Installation, untouched: Installation
 ) -> None:
     answer = await untouched.client.post(
@@ -135,7 +135,7 @@ async def test_the_link_in_its_own_mail_opts_out(new: Installation) -> None:
     assert answer.status_code == 200
 
 
-async def test_the_old_sip_user_is_nobody(old: Installation, untouched: Installation) -> None:
+async def test_the_old_sip_user_is_unknown(old: Installation, untouched: Installation) -> None:
     assert old.sip["username"] != untouched.sip["username"]
     assert old.sip["password"] != untouched.sip["password"]
     answer = await untouched.client.post(
@@ -153,7 +153,7 @@ async def test_the_old_sip_user_is_nobody(old: Installation, untouched: Installa
     assert (answer.status_code, answer.json()["code"]) == (404, "VOICE_USER_NOT_FOUND")
 
 
-async def test_the_registrys_word_on_the_old_brand_is_about_no_brand(
+async def test_a_report_of_the_old_brand_matches_no_brand(
     old: Installation, new: Installation
 ) -> None:
     def named(one: Installation, brand: int) -> RegistrationReference:
