@@ -1,4 +1,4 @@
-"""Writes a message that may be sent, with its hold, and tells how its workflow is started."""
+"""Writes a permitted message with its hold, and builds the start input of its workflow."""
 
 import logging
 from time import monotonic
@@ -22,7 +22,7 @@ from models.session import Database
 log = logging.getLogger(__name__)
 
 _MOST_DRAWS: Final = 4
-"""Of public ids for one message. With 10^9 messages a tenant, one in 4 million is drawn twice."""
+"""Attempts to draw a public id. With 10^9 messages of a tenant, one in 4 million is taken."""
 
 
 async def write_message(
@@ -30,7 +30,7 @@ async def write_message(
 ) -> AcceptedMessage:
     """Write a message with its hold, and return its ids.
 
-    One with a key waits longer for a lock, for another request with the key may hold it. If the
+    With a key it waits longer for a lock, because another request with the key may hold it. If the
     random public id is taken, the message is written again with another one.
 
     Raises:
@@ -66,7 +66,7 @@ async def _write_with_patience(
 async def _write(
     database: Database, message: NewMessage, lock_scope: LockScope, *, wait_when_locked: bool
 ) -> AcceptedMessage:
-    """Write it down with its hold, or leave no trace of it and raise why."""
+    """Write the message with its hold in one transaction, or raise the reason."""
     async with database.transaction(lock_scope, wait_when_locked=wait_when_locked) as db:
         outcome = await acceptance.accept(db, message)
         match outcome:
@@ -79,7 +79,7 @@ async def _write(
             case KeyTaken(written=True):
                 raise TemporarilyUnavailable(UNDER_WAY)
             case KeyTaken():
-                pass  # a rollback would cost the connection what it has prepared
+                pass  # a rollback would discard the statements that the connection has prepared
             case _:
                 assert_never(outcome)
     raise TemporarilyUnavailable(UNDER_WAY)
@@ -88,9 +88,9 @@ async def _write(
 async def _warn_of_held_credits(
     database: Database, message: NewMessage, lock_scope: LockScope
 ) -> None:
-    """Warn the merchant if a send was refused while credits are held.
+    """Raise an alert if a send was refused while credits are held.
 
-    The answer is the refusal, whether or not the warning can be written.
+    The refusal is returned whether or not the alert can be written.
     """
     if message.merchant_id is None:
         return
@@ -109,7 +109,7 @@ async def _warn_of_held_credits(
 
 
 def start_of(message: NewMessage, accepted: AcceptedMessage, merchant: str) -> SendStart:
-    """Return what Temporal is told; `merchant` is empty for the tenant itself."""
+    """Return the start input of the workflow; `merchant` is empty for the tenant itself."""
     return SendStart(
         tenant_id=message.tenant_id,
         tenant_public_id=accepted.tenant_public_id,
