@@ -186,6 +186,12 @@ class PaymentFailure(StrEnum):
     """It had no outcome in time and was canceled."""
     NO_GATEWAY = "NO_GATEWAY"
     """No gateway is configured for this tenant."""
+    AMOUNT_MISMATCH = "AMOUNT_MISMATCH"
+    """The gateway charged another amount or currency than was ordered."""
+    FOREIGN_CHARGE = "FOREIGN_CHARGE"
+    """The gateway reports only the charge of another payment."""
+    REVERSED = "REVERSED"
+    """The charge was refunded or disputed at the gateway before the credits were granted."""
     MERCHANT_INACTIVE = "MERCHANT_INACTIVE"
     """The merchant was deactivated before the credits were granted."""
 
@@ -230,6 +236,17 @@ class UnpricedReason(StrEnum):
     """The provider reports prices, and this one has not arrived yet."""
 
 
+class ReversalState(StrEnum):
+    """What a gateway reports of a charge after it succeeded."""
+
+    REFUNDED = "REFUNDED"
+    """All or a part of it was refunded."""
+    DISPUTED = "DISPUTED"
+    """The payer disputes it; the gateway may have taken the money back."""
+    DISPUTE_WON = "DISPUTE_WON"
+    DISPUTE_LOST = "DISPUTE_LOST"
+
+
 class AlertType(StrEnum):
     """Kind of an alert."""
 
@@ -241,6 +258,8 @@ class AlertType(StrEnum):
     PAYMENT_FAILED = "PAYMENT_FAILED"
     COMPLIANCE_REJECTED = "COMPLIANCE_REJECTED"
     WEBHOOK_FAILING = "WEBHOOK_FAILING"
+    REFUND_STUCK = "REFUND_STUCK"
+    PAYMENT_DISPUTED = "PAYMENT_DISPUTED"
 
 
 class AlertSeverity(StrEnum):

@@ -8,6 +8,7 @@
     ├── PolicyForbids 403 ─ Forbidden, ChannelNotAllowed, ConsentOptedOut, ConsentRequired,
     │                      RecipientSuppressed, MerchantInactive, SenderNotRegistered
     ├── NotThere 404 ───── MerchantNotFound, MessageNotFound, RecordingNotFound, BrandNotFound,
+    │                     PaymentNotFound,
     │                      CampaignNotFound, NumberNotFound, VoiceUserNotFound, NotFound
     ├── MethodNotAllowed 405
     ├── RequestTimedOut 408
@@ -204,6 +205,13 @@ class MessageNotFound(NotThere):
 
     code = "MESSAGE_NOT_FOUND"
     title = "No such message"
+
+
+class PaymentNotFound(NotThere):
+    """No upgrade of this key has that id."""
+
+    code = "PAYMENT_NOT_FOUND"
+    title = "No such upgrade"
 
 
 class RecordingNotFound(NotThere):

@@ -69,6 +69,8 @@ _DEMO_WAITS: dict[str, float] = {
     "payment_poll_longest": 1,
     "payment_retry_every": 1,
     "payment_horizon": 60,
+    "payment_mismatch_wait": 5,
+    "payment_refund_wait": 60,
     "sweep_every": 2,
     "sweep_grace": 8,
     "registration_ask_first": 1,
@@ -205,6 +207,8 @@ class Settings(ServingSettings, RequestLimitSettings):
     payment_horizon: Duration = Field(
         default=timedelta(hours=24), description="Then a charge nothing came of is called off."
     )
+    payment_mismatch_wait: Duration = timedelta(hours=1)
+    payment_refund_wait: Duration = timedelta(hours=72)
     sweep_every: Duration = timedelta(seconds=30)
     sweep_grace: Duration = timedelta(seconds=60)
     start_within: Duration = Field(
@@ -349,6 +353,8 @@ class Settings(ServingSettings, RequestLimitSettings):
             poll_longest=self.payment_poll_longest,
             retry_every=self.payment_retry_every,
             horizon=self.payment_horizon,
+            mismatch_wait=self.payment_mismatch_wait,
+            refund_wait=self.payment_refund_wait,
         )
 
     @property

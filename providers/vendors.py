@@ -10,7 +10,7 @@ import httpx
 from models.enums import DeliveryMode
 from providers.inbound_verifiers import InboundSettings, VerifyInbound, inbound_verifiers
 from providers.ports.messages import RecordingProvider, Report
-from providers.ports.payments import ChargeReport, Gateways
+from providers.ports.payments import Gateways, PaymentReport
 from providers.ports.registration import RegistryEvent
 from providers.ports.sip import VoiceDirectory
 from providers.provider_preferences import ORDER
@@ -55,7 +55,7 @@ class Verifiers:
 
     reports: Mapping[str, Callable[[Mapping[str, str], bytes], Report | None]]
     inbound_texts: Mapping[str, VerifyInbound]
-    payments: Mapping[str, Callable[[Mapping[str, str], bytes], ChargeReport]]
+    payments: Mapping[str, Callable[[Mapping[str, str], bytes], PaymentReport]]
     registrations: Mapping[str, Callable[[Mapping[str, str], bytes], RegistryEvent | None]]
 
 

@@ -4,16 +4,22 @@ No database connection is held during a gateway call. Every request that moves m
 idempotency key, so that it can be repeated.
 """
 
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, TypeVar
 
 from temporalio import activity
 
+from activities.billing.payment_logs import (
+    log_mismatch,
+    log_missing_gateway,
+    log_refund,
+    log_unanswered,
+)
 from models.database.transaction_limits import LockScope
-from models.enums import OPEN_CHARGE, PaymentFailure
+from models.enums import OPEN_CHARGE, ChargeState, PaymentFailure, ReversalState
 from models.queries.billing import payments
-from models.queries.billing.payments import ForeignCharge, PaymentRow
+from models.queries.billing.payment_rows import PaymentRow, get_named_payment, get_payment
+from models.queries.billing.payments import ForeignCharge
 from models.rules.billing.payments import PaymentAction
 from models.session import Database, ReadSession, WriteSession
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
@@ -30,8 +36,6 @@ from providers.ports.payments import (
 from workflows.billing.types import PaymentProgress, UpgradeStep
 from workflows.heartbeat import heartbeats
 
-log = logging.getLogger(__name__)
-
 _MARGIN = timedelta(seconds=1)
 """Between the HTTP budget and the deadline: claims are committed a little before the call."""
 
@@ -47,7 +51,7 @@ _UNPAID = frozenset({PaymentAction.CHARGE, PaymentAction.AWAIT, PaymentAction.CA
 async def _get(
     db: ReadSession | WriteSession, step: UpgradeStep, *, locked: bool = False
 ) -> PaymentRow:
-    return await payments.get_named_payment(
+    return await get_named_payment(
         db, step.tenant_id, step.payment_id, step.public_id, locked=locked
     )
 
@@ -94,7 +98,7 @@ class Payments:
         if payment.next_action is not PaymentAction.AWAIT:
             return _progress(payment)
         if gateway is None:
-            _log_missing_gateway(payment)
+            log_missing_gateway(payment)
             return _progress(payment)
         async with heartbeats():
             found = await _look_up(gateway, payment)
@@ -117,14 +121,14 @@ class Payments:
                 return await self._progress_after(db, payment)
         gateway = self._gateway_of(payment)
         if gateway is None:
-            _log_missing_gateway(payment)
+            log_missing_gateway(payment)
             return await self._read_progress(step)
         async with heartbeats():
             asked_at = _now()
-            found = await _look_up(gateway, payment)
+            found = await _look_up(gateway, payment, given_up=True)
             if isinstance(found, Charge) and found.state in OPEN_CHARGE:
                 answer = await gateway.cancel(found.charge_id)
-                return await self._apply(step, _of(payment, answer))
+                return await self._apply(step, _of(payment, answer, given_up=True))
         sure = asked_at >= payment.deadline + gateway.absence_window
         if isinstance(found, NotFound) and payment.charge_id is None and sure:
             return await self._conclude_absent(step)
@@ -139,32 +143,52 @@ class Payments:
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await _get(db, step, locked=True)
             if payment.next_action is PaymentAction.GRANT:
-                if payment.merchant_active:
+                failure = _no_credits_because(payment)
+                if failure is None:
                     await payments.grant(db, payment, _now())
                 else:
-                    failure = PaymentFailure.MERCHANT_INACTIVE
                     await payments.schedule_refund(db, payment, failure, _now())
             return await self._progress_after(db, payment)
 
     @activity.defn(name="refund")
     async def refund(self, step: UpgradeStep) -> PaymentProgress:
-        """Ask the gateway to refund; the idempotency key makes it refund at most once."""
-        async with self._database.read() as db:
-            payment = await _get(db, step)
-        if payment.next_action is not PaymentAction.REFUND:
-            return _progress(payment)
+        """Ask the gateway to refund; its idempotency key makes that happen once.
+
+        Nothing is asked for if the payer has the money again, or disputes the charge: the gateway
+        decides that. Without a refund in time the payment waits for an operator.
+        """
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
+            payment = await _get(db, step, locked=True)
+            if payment.next_action is not PaymentAction.REFUND:
+                return _progress(payment)
+            if payment.returned:
+                await payments.record_refund(db, payment, None, _now())
+                return await self._progress_after(db, payment)
+            if payment.dispute is ReversalState.DISPUTED:
+                await payments.stop_refund(db, payment, _now())
+                return await self._progress_after(db, payment)
         gateway = self._gateway_of(payment)
         if gateway is None or payment.charge_id is None:
-            _log_missing_gateway(payment)
-            return _progress(payment)
+            log_missing_gateway(payment)
+            return await self._not_refunded(step, None)
         async with heartbeats():
             answer = await gateway.refund(payment.charge_id, payment.reference.refund_key)
         if not isinstance(answer, Refunded):
-            _log_refund(step, answer)
-            return _progress(payment, answer)
+            log_refund(step, answer)
+            return await self._not_refunded(step, answer)
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
             payment = await _get(db, step, locked=True)
             await payments.record_refund(db, payment, answer.refund_id, _now())
+            return await self._progress_after(db, payment)
+
+    async def _not_refunded(self, step: UpgradeStep, answer: NoChange | None) -> PaymentProgress:
+        """Have it tried again, until the refund has been due for too long."""
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
+            payment = await _get(db, step, locked=True)
+            due_at = payment.refund_due_at
+            if due_at is None or _now() < due_at + step.refund_wait:
+                return _progress(payment, answer)
+            await payments.stop_refund(db, payment, _now())
             return await self._progress_after(db, payment)
 
     async def _without_gateway(self, db: WriteSession, payment: PaymentRow) -> PaymentProgress:
@@ -172,7 +196,7 @@ class Payments:
         if payment.gateway is None:
             await payments.fail(db, payment, PaymentFailure.NO_GATEWAY, _now())
         else:
-            _log_missing_gateway(payment)
+            log_missing_gateway(payment)
         return await self._progress_after(db, payment)
 
     async def _apply(
@@ -180,23 +204,49 @@ class Payments:
     ) -> PaymentProgress:
         """Apply the gateway's answer; an answer without a charge changes nothing."""
         if not isinstance(answer, Charge):
-            _log_unanswered(step, answer)
-            return await self._read_progress(step, answer)
+            log_unanswered(step, answer)
+            return await self._unanswered(step, answer)
         try:
             async with self._database.transaction(LockScope(step.tenant_id)) as db:
                 payment = await _get(db, step, locked=True)
-                await payments.apply_charge_state(
-                    db,
-                    payment,
-                    charge_id=answer.charge_id,
-                    state=answer.state,
-                    provider_code=answer.provider_code,
-                    now=_now(),
-                )
-                return await self._progress_after(db, payment)
+                await _take(db, payment, answer)
+                return await self._conclude_mismatch(db, step, payment)
         except ForeignCharge:
-            _log_another(payment, answer)
-            return await self._read_progress(step, Unanswered(reason="ForeignCharge"))
+            log_mismatch(payment, answer)
+            return await self._conclude_foreign(step)
+
+    async def _unanswered(self, step: UpgradeStep, answer: NoChange) -> PaymentProgress:
+        """Leave the row as it is, unless it has waited long enough for the right amount."""
+        async with self._database.read() as db:
+            payment = await _get(db, step)
+        if not payment.facts.mismatched:
+            return _progress(payment, answer)
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
+            return await self._conclude_mismatch(db, step, payment)
+
+    async def _conclude_mismatch(
+        self, db: WriteSession, step: UpgradeStep, before: PaymentRow
+    ) -> PaymentProgress:
+        payment = await _get(db, step, locked=True)
+        await payments.conclude_mismatch(db, payment, wait=step.mismatch_wait, now=_now())
+        return await self._progress_after(db, before)
+
+    async def _conclude_foreign(self, step: UpgradeStep) -> PaymentProgress:
+        """Fail a payment that was given up, once no request for a charge of its own is under way.
+
+        The charge pays another payment, so nothing is refunded: an operator has to look.
+        """
+        async with self._database.transaction(LockScope(step.tenant_id)) as db:
+            payment = await _get(db, step, locked=True)
+            gateway = self._gateway_of(payment)
+            if (
+                payment.next_action is PaymentAction.CANCEL_CHARGE
+                and gateway is not None
+                and payment.deadline is not None
+                and _now() >= payment.deadline + gateway.absence_window
+            ):
+                await payments.fail_foreign(db, payment, _now())
+            return await self._progress_after(db, payment)
 
     async def _conclude_absent(self, step: UpgradeStep) -> PaymentProgress:
         async with self._database.transaction(LockScope(step.tenant_id)) as db:
@@ -205,19 +255,17 @@ class Payments:
                 await payments.fail(db, payment, PaymentFailure.EXPIRED, _now())
             return await self._progress_after(db, payment)
 
-    async def _read_progress(
-        self, step: UpgradeStep, answer: NoChange | None = None
-    ) -> PaymentProgress:
+    async def _read_progress(self, step: UpgradeStep) -> PaymentProgress:
         async with self._database.read() as db:
-            return _progress(await _get(db, step), answer)
+            return _progress(await _get(db, step))
 
     async def _progress_after(self, db: WriteSession, before: PaymentRow) -> PaymentProgress:
         """Return a payment's progress after this transaction's changes."""
-        after = await payments.get_payment(db, before.tenant_id, before.payment_id)
+        after = await get_payment(db, before.tenant_id, before.payment_id)
         return PaymentProgress(
             status=after.facts.status,
             next_action=after.next_action,
-            moved=after.facts != before.facts,
+            moved=after.facts != before.facts and not after.facts.refund_stuck,
         )
 
     def _gateway_of(self, payment: PaymentRow) -> PaymentGateway | None:
@@ -240,30 +288,59 @@ class Payments:
         )
 
 
-async def _look_up(gateway: PaymentGateway, payment: PaymentRow) -> ChargeLookUp:
+def _no_credits_because(payment: PaymentRow) -> PaymentFailure | None:
+    """Return why a charged payment gets no credits; None if it gets them."""
+    if payment.reversed:
+        return PaymentFailure.REVERSED
+    return None if payment.merchant_active else PaymentFailure.MERCHANT_INACTIVE
+
+
+async def _take(db: WriteSession, payment: PaymentRow, charge: Charge) -> None:
+    """Apply a charge's state, or note that one of another amount or currency succeeded."""
+    if charge.state is ChargeState.SUCCEEDED and not _fits(payment, charge):
+        await payments.apply_mismatch(
+            db,
+            payment,
+            charge_id=charge.charge_id,
+            amount_cents=charge.amount_cents,
+            currency=charge.currency,
+            now=_now(),
+        )
+    else:
+        await payments.apply_charge_state(
+            db,
+            payment,
+            charge_id=charge.charge_id,
+            state=charge.state,
+            provider_code=charge.provider_code,
+            next_action_url=charge.next_action_url,
+            now=_now(),
+        )
+
+
+async def _look_up(
+    gateway: PaymentGateway, payment: PaymentRow, *, given_up: bool = False
+) -> ChargeLookUp:
     """Look up the charge of a payment."""
-    return _of(payment, await gateway.look_up(str(payment.reference)))
+    return _of(payment, await gateway.look_up(str(payment.reference)), given_up=given_up)
 
 
-def _of(payment: PaymentRow, answer: _Answer) -> _Answer | Unanswered:
-    """Return the answer, or Unanswered if it is about another payment's charge."""
-    if not isinstance(answer, Charge) or payment.is_for(answer.amount_cents, answer.currency):
+def _of(payment: PaymentRow, answer: _Answer, *, given_up: bool = False) -> _Answer | Unanswered:
+    """Return an answer, or Unanswered if it is about a charge that was not ordered.
+
+    One that has charged is always believed, because it has to be refunded; once the payment is
+    given up, every other one is, so that it is canceled.
+    """
+    if not isinstance(answer, Charge) or _fits(payment, answer):
         return answer
-    _log_another(payment, answer)
+    log_mismatch(payment, answer)
+    if answer.state is ChargeState.SUCCEEDED or given_up:
+        return answer
     return Unanswered(reason="ForeignCharge")
 
 
-def _log_another(payment: PaymentRow, answer: Charge) -> None:
-    log.error(
-        "the charge at the gateway does not match the payment",
-        extra={
-            "tenant_id": payment.tenant_id,
-            "payment_id": payment.public_id,
-            "charge_id": answer.charge_id,
-            "amount_cents": answer.amount_cents,
-            "currency": answer.currency,
-        },
-    )
+def _fits(payment: PaymentRow, charge: Charge) -> bool:
+    return payment.is_for(charge.amount_cents, charge.currency)
 
 
 def _progress(payment: PaymentRow, answer: NoChange | None = None) -> PaymentProgress:
@@ -273,44 +350,5 @@ def _progress(payment: PaymentRow, answer: NoChange | None = None) -> PaymentPro
     )
 
 
-def _ids(step: UpgradeStep) -> dict[str, int]:
-    return {"tenant_id": step.tenant_id, "payment_id": step.public_id}
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _log_missing_gateway(payment: PaymentRow) -> None:
-    """Log that the gateway of an open payment is not configured any more."""
-    log.error(
-        "the gateway of an open payment is not configured",
-        extra={
-            "tenant_id": payment.tenant_id,
-            "payment_id": payment.public_id,
-            "gateway": payment.gateway,
-        },
-    )
-
-
-def _log_unanswered(
-    step: UpgradeStep, answer: NotProcessed | Ambiguous | NotFound | Unanswered
-) -> None:
-    match answer:
-        case NotFound():
-            pass
-        case _:
-            log.warning(
-                "the gateway did not answer about a charge",
-                extra={**_ids(step), "answer": type(answer).__name__, "reason": answer.reason},
-            )
-
-
-def _log_refund(step: UpgradeStep, answer: RefundRefused | NotProcessed | Ambiguous) -> None:
-    if isinstance(answer, RefundRefused):
-        log.error(
-            "the gateway refused a refund",
-            extra={**_ids(step), "provider_code": answer.provider_code},
-        )
-    else:
-        log.warning("refund is not completed yet", extra={**_ids(step), "reason": answer.reason})

@@ -1,14 +1,27 @@
 """Routes of upgrades and the ledger."""
 
-from fastapi import Request, Response
+from typing import Annotated
+
+from fastapi import Path, Request, Response
 
 from api.deps import Authenticated, BillingActions, Idempotent, Paged
 from api.http import problems
 from api.http.filters import OneMerchant, WantedMovements
 from api.http.idempotency import answer_with
 from api.http.public import public_router
-from api.schemas.billing import LedgerEntryView, MerchantUpgradeView, V1MerchantUpgradeRequest
-from models.errors import MerchantInactive, MerchantNotFound, PriceMismatch, ReferenceReused
+from api.schemas.billing import (
+    LedgerEntryView,
+    MerchantUpgradeView,
+    UpgradeDetailView,
+    V1MerchantUpgradeRequest,
+)
+from models.errors import (
+    MerchantInactive,
+    MerchantNotFound,
+    PaymentNotFound,
+    PriceMismatch,
+    ReferenceReused,
+)
 
 router = public_router("/billing", tag="Billing")
 
@@ -55,6 +68,32 @@ async def list_upgrades(
 ) -> list[MerchantUpgradeView]:
     """List the upgrades of one or all merchants with their current status, newest first."""
     return page.show(await billing.list_upgrades(caller, merchant_id, page), response)
+
+
+@router.get(
+    "/upgrades/{paymentId}",
+    summary="Get one upgrade",
+    responses=problems.of(*problems.ANY, PaymentNotFound),
+)
+async def get_upgrade(
+    caller: Authenticated,
+    billing: BillingActions,
+    payment_id: Annotated[
+        str,
+        Path(
+            alias="paymentId",
+            description="The upgrade, by the `paymentId` that `POST /billing/upgrade` returned.",
+            examples=["pay_987"],
+        ),
+    ],
+) -> UpgradeDetailView:
+    """Show an upgrade with what became of its payment: failure, refunds and disputes.
+
+    If the payer disputes the payment, or it is refunded at the payment gateway, after the credits
+    were granted, the merchant keeps the credits and the alert PAYMENT_DISPUTED is raised. Before
+    that, no credits are granted and the payment is refunded.
+    """
+    return await billing.get_upgrade(caller, payment_id)
 
 
 @router.get(

@@ -26,9 +26,13 @@ class AlertView(View):
         "last upgrade is available. CREDITS_EXHAUSTED: credits were bought and none is available. "
         "PROVIDER_DEGRADED: most calls to a provider fail; they are retried. DELIVERY_UNKNOWN: "
         "messages ended UNKNOWN and no provider is known to have accepted them. PAYMENT_FAILED: "
-        "the payment of an upgrade failed. COMPLIANCE_REJECTED: a brand, a campaign or the "
-        "assignment of a number was rejected; a number purchase that FAILED raises no alert and is "
-        "shown by `GET /messaging/numbers`. WEBHOOK_FAILING: not raised yet.",
+        "the payment of an upgrade failed. REFUND_STUCK: a refund is owed and the payment gateway "
+        "does not make it; the operator has to. PAYMENT_DISPUTED: the payment of an upgrade was "
+        "refunded or disputed at the payment gateway, or another amount was taken that is not "
+        "refunded; each upgrade has its own alert of these two types. COMPLIANCE_REJECTED: a "
+        "brand, a campaign or the assignment of a number was rejected; a number purchase that "
+        "FAILED raises no alert and is shown by `GET /messaging/numbers`. "
+        "WEBHOOK_FAILING: not raised yet.",
         examples=["USAGE_THRESHOLD"],
     )
     threshold: int | None = Field(

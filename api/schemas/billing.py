@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, StrictInt, StringConstraints, WithJs
 
 from api.schemas.base import Instant, MerchantId, RequestBody, View
 from api.schemas.patterns import NOT_BLANK
-from models.enums import Channel, LedgerKind, PaymentStatus
+from models.enums import Channel, LedgerKind, PaymentFailure, PaymentStatus
 from models.rules.billing.currencies import CURRENCIES
 from models.rules.billing.price_file import MOST_CENTS, MOST_UNITS
 
@@ -78,13 +78,46 @@ class MerchantUpgradeView(View):
     payment_status: PaymentStatus = Field(
         description="PENDING: the payment is being processed. REQUIRES_ACTION: the payer must "
         "complete a step first. SUCCEEDED: the payment was taken. FAILED: no payment was taken, "
-        "also after 24 hours without one. REFUNDED: the payment was returned because no credits "
-        "could be granted.",
+        "also after 24 hours without one, or an amount other than ordered was, which is returned. "
+        "REFUNDED: the payment was returned because no credits could be granted.",
         examples=["PENDING"],
     )
     fulfilled: bool = Field(description="Whether the credits were granted.", examples=[False])
     remaining_credits: int = Field(
         description="Credits of the channel that are available now.", examples=[0]
+    )
+
+
+class UpgradeDetailView(MerchantUpgradeView):
+    """A purchase of credits with the details of its payment."""
+
+    next_action_url: str | None = Field(
+        description="Where the payer completes the payment while `paymentStatus` is "
+        "REQUIRES_ACTION. Null if there is nothing to do, or the payment gateway gave no address.",
+        examples=[None],
+    )
+    refunded_cents: int = Field(
+        description="How much of the payment was returned so far, also directly at the payment "
+        "gateway. A return after the credits were granted does not take the credits back.",
+        examples=[0],
+    )
+    disputed: bool = Field(
+        description="Whether the payer disputed the payment at the payment gateway, also if the "
+        "dispute has ended. A dispute does not take granted credits back.",
+        examples=[False],
+    )
+    failure_code: PaymentFailure | None = Field(
+        description="Why no credits were granted. Null if they were or may still be.",
+        examples=[None],
+    )
+    created_at: Instant = Field(
+        description="Time at which the upgrade was accepted.",
+        examples=["2026-04-16T13:20:31.515Z"],
+    )
+    completed_at: Instant | None = Field(
+        description="Time at which the upgrade ended: credits granted, failed, or returned. Null "
+        "while it is open; a return that is owed keeps its upgrade open.",
+        examples=["2026-04-16T13:20:33.120Z"],
     )
 
 

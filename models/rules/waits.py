@@ -32,6 +32,10 @@ class PaymentWaits:
     """Between two tries to charge, cancel or refund; grows likewise."""
     horizon: timedelta
     """Since acceptance. A charge without an outcome is then canceled."""
+    mismatch_wait: timedelta = timedelta(hours=1)
+    """For the right amount, after another was charged; then that is refunded."""
+    refund_wait: timedelta = timedelta(hours=72)
+    """For a refund, from when it is due; then an operator is alerted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,14 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from models.enums import Channel, ChargeState, DeliveryMode, PaymentFailure, PaymentStatus
+from models.enums import (
+    Channel,
+    ChargeState,
+    DeliveryMode,
+    PaymentFailure,
+    PaymentStatus,
+    ReversalState,
+)
 from models.rules.accounts.names import DEFAULT_ACCOUNT
 from models.tables.base import (
     Table,
@@ -26,6 +33,9 @@ from models.tables.base import (
     timestamp,
     unique_public_id,
 )
+
+_DISPUTES = ", ".join(f"'{s.value}'" for s in ReversalState if s is not ReversalState.REFUNDED)
+_EVENTS = ", ".join(f"'{s.value}'" for s in (*ChargeState, *ReversalState))
 
 
 class Payment(Table, table=True):
@@ -46,7 +56,16 @@ class Payment(Table, table=True):
         one_of("channel", Channel),
         one_of("status", PaymentStatus),
         one_of("failure", PaymentFailure, optional=True),
+        CheckConstraint(
+            f"dispute IS NULL OR dispute IN ({_DISPUTES}) AND disputed_at IS NOT NULL",
+            name="dispute",
+        ),
         CheckConstraint("units > 0 AND amount_cents > 0", name="positive"),
+        CheckConstraint("refunded_cents >= 0", name="refunded_cents"),
+        CheckConstraint(
+            "refund_stuck_at IS NULL OR (refund_due_at IS NOT NULL AND completed_at IS NOT NULL)",
+            name="refund_stuck",
+        ),
         CheckConstraint(
             "fulfilled_at IS NULL OR (status = 'SUCCEEDED' AND refund_due_at IS NULL)",
             name="fulfilled",
@@ -109,6 +128,20 @@ class Payment(Table, table=True):
     )
     charge_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
     refund_id: str | None = Field(default=None, sa_type=String(128), nullable=True)
+    next_action_url: str | None = Field(
+        default=None, sa_type=String(2048), nullable=True, description="Where the payer must act."
+    )
+    captured_cents: int | None = Field(
+        default=None,
+        sa_type=BigInteger,
+        nullable=True,
+        description="What the gateway charged, if it is not what was ordered.",
+    )
+    captured_currency: str | None = Field(default=None, sa_type=String(3), nullable=True)
+    refunded_cents: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
+    )
+    dispute: ReversalState | None = Field(default=None, sa_type=String(16), nullable=True)
 
     accepted_at: datetime = timestamp()
     deadline: datetime | None = optional_timestamp(
@@ -116,9 +149,20 @@ class Payment(Table, table=True):
     )
     given_up_at: datetime | None = optional_timestamp(description="No charge is asked for since.")
     taken_at: datetime | None = optional_timestamp(description="When we learnt of the money.")
+    mismatch_at: datetime | None = optional_timestamp(
+        description="When the gateway first reported another amount or currency as charged."
+    )
+    disputed_at: datetime | None = optional_timestamp(
+        description="The gateway's time of the newest report about a dispute."
+    )
     failed_at: datetime | None = optional_timestamp(description="Frees the reference, for good.")
     fulfilled_at: datetime | None = optional_timestamp()
-    refund_due_at: datetime | None = optional_timestamp(description="No credits come since.")
+    refund_due_at: datetime | None = optional_timestamp(
+        description="No credits come since; set anew when an operator has the refund retried."
+    )
+    refund_stuck_at: datetime | None = optional_timestamp(
+        description="The refund is still owed, and waits for an operator."
+    )
     refunded_at: datetime | None = optional_timestamp()
     completed_at: datetime | None = optional_timestamp()
     sweep_at: datetime = timestamp(description="When the sweeper looks after it next.")
@@ -131,7 +175,7 @@ class PaymentEvent(Table, table=True):
     __table_args__ = (
         UniqueConstraint("tenant_id", "gateway", "event_id"),
         ForeignKeyConstraint(["tenant_id", "payment_id"], ["payment.tenant_id", "payment.id"]),
-        one_of("state", ChargeState),
+        CheckConstraint(f"state IN ({_EVENTS})", name="state"),
         Index("ix_payment_event_payment", "tenant_id", "payment_id", "id"),
     )
 
@@ -140,7 +184,7 @@ class PaymentEvent(Table, table=True):
     gateway: str = Field(sa_type=String(32))
     event_id: str = Field(sa_type=String(128))
     payment_id: int = Field(sa_type=BigInteger)
-    state: ChargeState = Field(sa_type=String(16))
+    state: ChargeState | ReversalState = Field(sa_type=String(16))
     charge_id: str = Field(sa_type=String(128))
     provider_code: str | None = Field(default=None, sa_type=String(64), nullable=True)
     reported_at: datetime = timestamp(description="The gateway's own time.")

@@ -1,8 +1,8 @@
-"""Charges: the table of payment methods, and what becomes of a charge, as a pure function of it.
+"""Charges: the table of payment methods, and the timeline of a charge as a pure function of it.
 
-Compare `METHODS` with SIMULATOR.md line by line. Like a message's, a charge's end is not stored:
-from the method, the moment it was made and the moment it was canceled follow its status at any
-time and the events its callback URL is told.
+`METHODS` corresponds to SIMULATOR.md line by line. As for messages, the end of a charge is not
+stored: the method, the time of creation and the time of cancellation determine its status at any
+time and the events posted to its callback URL.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from typing import Any
 from simulator.messages.submission import Malformed, required_text, required_url
 
 LATER_SECONDS = 3.0
-"""When what takes its time is over."""
+"""Seconds until delayed statuses are reached."""
 
 
 class ChargeStatus(StrEnum):
-    """Where a charge stands."""
+    """Status of a charge."""
 
     PROCESSING = "processing"
     REQUIRES_ACTION = "requires_action"
@@ -28,25 +28,42 @@ class ChargeStatus(StrEnum):
     CANCELED = "canceled"
 
 
+class Reversal(StrEnum):
+    """Reversal of a charge after it succeeded."""
+
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+
+
 OPEN = frozenset({ChargeStatus.PROCESSING, ChargeStatus.REQUIRES_ACTION})
-"""Money may still be taken; such a charge can be canceled."""
+"""Statuses in which a charge may still succeed, and can be canceled."""
 
 ERRORS = {
     ChargeStatus.DECLINED: "card_declined",
     ChargeStatus.FAILED: "payment_failed",
     ChargeStatus.CANCELED: "canceled",
 }
-"""Why no money was taken."""
+"""Why a charge failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One row of the table: the status a charge begins with, and the one it ends with later."""
+    """One row of the table: the initial and the final status of a charge."""
 
     first: ChargeStatus = ChargeStatus.SUCCEEDED
     last: ChargeStatus | None = None
     silent: bool = False
-    """The charge is made, but the answer never comes."""
+    """The charge is made, but no response is sent."""
+    extra_cents: int = 0
+    """Charged in addition to the requested amount."""
+    refundable: bool = True
+    """Whether a requested refund succeeds."""
+    reversals: tuple[Reversal, ...] = ()
+    """What the gateway does by itself after the charge succeeded, in sequence."""
+    refunded_percent: int = 100
+    """Percentage of the charge that the reversal `refunded` returns."""
 
 
 ORDINARY = Method()
@@ -58,13 +75,21 @@ METHODS: dict[str, Method] = {
     "pm_action_abandoned": Method(first=ChargeStatus.REQUIRES_ACTION),
     "pm_timeout_charged": Method(silent=True),
     "pm_fails_later": Method(first=ChargeStatus.PROCESSING, last=ChargeStatus.FAILED),
+    "pm_other_amount": Method(extra_cents=1),
+    "pm_other_amount_kept": Method(extra_cents=1, refundable=False),
+    "pm_refund_refused": Method(refundable=False),
+    "pm_refunded_later": Method(reversals=(Reversal.REFUNDED,)),
+    "pm_partly_refunded_later": Method(reversals=(Reversal.REFUNDED,), refunded_percent=50),
+    "pm_disputed": Method(reversals=(Reversal.DISPUTED,)),
+    "pm_dispute_won": Method(reversals=(Reversal.DISPUTED, Reversal.DISPUTE_WON)),
+    "pm_dispute_lost": Method(reversals=(Reversal.DISPUTED, Reversal.DISPUTE_LOST)),
 }
-"""What a paymentMethodId stands for."""
+"""Payment methods by paymentMethodId."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeRequest:
-    """What a client asks to be charged."""
+    """A client's request for a charge."""
 
     reference: str
     amount_cents: int
@@ -74,11 +99,11 @@ class ChargeRequest:
 
     @property
     def method(self) -> Method:
-        """The row that decides."""
+        """The row of its payment method."""
         return METHODS.get(self.payment_method_id, ORDINARY)
 
     def document(self) -> dict[str, Any]:
-        """Render the order so that `parse_charge_request` reads it back unchanged."""
+        """Return the JSON that `parse_charge_request` reads back unchanged."""
         return {
             "reference": self.reference,
             "amountCents": self.amount_cents,
@@ -90,7 +115,7 @@ class ChargeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """One charge the gateway has made under an idempotency key; `later` seconds until it ends."""
+    """One charge that was made under an idempotency key; it ends after `later` seconds."""
 
     id: str
     key: str
@@ -99,8 +124,13 @@ class Charge:
     later: float
     canceled_at: datetime | None = None
 
+    @property
+    def amount_cents(self) -> int:
+        """The charged amount, which may differ from the requested one."""
+        return self.order.amount_cents + self.order.method.extra_cents
+
     def document(self) -> dict[str, Any]:
-        """Render the charge so that `from_document` reads it back unchanged."""
+        """Return the JSON that `from_document` reads back unchanged."""
         return {
             "key": self.key,
             "order": self.order.document(),
@@ -125,35 +155,58 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A status a charge takes, and when."""
+    """A status of a charge, and its time."""
 
     id: str
-    status: ChargeStatus
+    status: ChargeStatus | Reversal
     at: datetime
 
 
 def events(charge: Charge) -> list[Event]:
-    """All that happens to a charge, oldest first, whether it has happened yet or not."""
+    """Return all events of a charge, past and future, oldest first."""
+    return [Event(f"evt_{charge.id}_{status}", status, at) for status, at in _steps(charge)]
+
+
+def _steps(charge: Charge) -> list[tuple[ChargeStatus, datetime]]:
     method = charge.order.method
     steps = [(method.first, charge.made_at)]
     if charge.canceled_at is not None:
         steps.append((ChargeStatus.CANCELED, charge.canceled_at))
     elif method.last is not None:
         steps.append((method.last, charge.made_at + timedelta(seconds=charge.later)))
-    return [Event(f"evt_{charge.id}_{status}", status, at) for status, at in steps]
+    return steps
+
+
+def reversals(charge: Charge) -> list[Event]:
+    """Return all reversals of a charge after it succeeded, oldest first."""
+    last = _steps(charge)[-1]
+    if last[0] is not ChargeStatus.SUCCEEDED:
+        return []
+    return [
+        Event(f"evt_{charge.id}_{status}", status, last[1] + timedelta(seconds=n * charge.later))
+        for n, status in enumerate(charge.order.method.reversals, start=1)
+    ]
+
+
+def reversed_cents(charge: Charge, now: datetime) -> int:
+    """Return how much of a charge the gateway has refunded by itself."""
+    done = [event.status for event in reversals(charge) if event.at <= now]
+    if Reversal.REFUNDED not in done:
+        return 0
+    return charge.amount_cents * charge.order.method.refunded_percent // 100
 
 
 def status_at(charge: Charge, now: datetime) -> ChargeStatus:
-    """Tell where a charge stands."""
-    first, *later = events(charge)
-    return next((event.status for event in reversed(later) if event.at <= now), first.status)
+    """Return the status of a charge at `now`."""
+    first, *later = _steps(charge)
+    return next((status for status, at in reversed(later) if at <= now), first[0])
 
 
 def parse_charge_request(fields: Mapping[str, Any]) -> ChargeRequest:
-    """Read the fields of a decoded JSON body.
+    """Parse the fields of a decoded JSON body.
 
     Raises:
-        Malformed: a field is missing or has the wrong shape.
+        Malformed: a field is missing or invalid.
     """
     amount = fields.get("amountCents")
     if not isinstance(amount, int) or isinstance(amount, bool) or amount < 1:

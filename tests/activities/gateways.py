@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import text, update
+from sqlmodel import col
 from temporalio.testing import ActivityEnvironment
 
 from activities.billing.payments import Payments
-from models.enums import Channel, ChargeState, DeliveryMode, PaymentStatus
+from models.enums import Channel, ChargeState, DeliveryMode, PaymentStatus, ReversalState
 from models.queries.billing.payment_events import ChargeEvent, PaymentKey, StoredEvent, take_event
+from models.queries.billing.payment_reversals import ReversalEvent
 from models.rules.billing.payments import PaymentAction
 from models.rules.messages.operations import UPGRADE
 from models.rules.messages.reference import PaymentReference
@@ -59,6 +61,9 @@ class OwnGateway:
     calls: list[str] = field(default_factory=list)
     tells: tuple[int, str] | None = None
     """Reported for every charge, instead of the requested amount."""
+    refuses_refunds: bool = False
+    returned: set[str] = field(default_factory=set)
+    """References whose money the gateway gave back by itself."""
     dies: str | None = None
     """When the process ends, once: before or after which call."""
 
@@ -101,6 +106,8 @@ class OwnGateway:
         assert not isinstance(answer, Charge)
         if isinstance(answer, NotProcessed | RefundRefused):
             return answer
+        if self.refuses_refunds:
+            return RefundRefused(provider_code="charge_disputed")
         assert self.states[charge_id.removeprefix("ch-")] is ChargeState.SUCCEEDED
         self.refunds[key] = charge_id
         self._reachability("after refund")
@@ -129,8 +136,21 @@ class PaymentHarness:
         self.database = database
         self.owner = owner
         self.gateway = gateway
+        self.mismatch_wait = timedelta(hours=1)
+        self.refund_wait = timedelta(hours=72)
         gateways = Gateways({DeliveryMode.SIMULATOR: gateway})
         self.payments = Payments(database, gateways, public_url="http://us/")
+
+    async def keep(self, payment_id: int, **columns: Any) -> None:
+        """Write columns of a payment's row, as if time had passed."""
+        async with self.database.transaction() as db:
+            await db.execute(
+                update(Payment)
+                .where(
+                    col(Payment.tenant_id) == self.owner.tenant_id, col(Payment.id) == payment_id
+                )
+                .values(**columns)
+            )
 
     async def order(
         self, *, units: int = 5, key: str | None = None, reference: str | None = None
@@ -165,7 +185,13 @@ class PaymentHarness:
         """Run one step by name."""
         body = getattr(self.payments, step)
         progress: PaymentProgress = await ActivityEnvironment().run(
-            body, UpgradeStep(tenant_id=self.owner.tenant_id, payment_id=payment_id)
+            body,
+            UpgradeStep(
+                tenant_id=self.owner.tenant_id,
+                payment_id=payment_id,
+                mismatch_wait=self.mismatch_wait,
+                refund_wait=self.refund_wait,
+            ),
         )
         return progress
 
@@ -185,7 +211,12 @@ class PaymentHarness:
         raise AssertionError(f"no end: {progress}")
 
     async def tell(
-        self, payment_id: int, state: ChargeState, *, event_id: str | None = None
+        self,
+        payment_id: int,
+        state: ChargeState,
+        *,
+        event_id: str | None = None,
+        amount: tuple[int, str] = (10, "USD"),
     ) -> StoredEvent | None:
         """Report a charge, as the webhook does."""
         key = PaymentKey(tenant_id=self.owner.tenant_id, payment_id=payment_id)
@@ -193,11 +224,40 @@ class PaymentHarness:
             event_id=event_id or unique("evt"),
             charge_id=f"ch-{await self.reference(payment_id)}",
             state=state,
-            amount_cents=10,
-            currency="USD",
+            amount_cents=amount[0],
+            currency=amount[1],
             provider_code=None,
             reported_at=datetime.now(UTC),
         )
+        return await self._take(key, event)
+
+    async def reverse(
+        self,
+        payment_id: int,
+        state: ReversalState,
+        *,
+        cents: int = 0,
+        currency: str = "USD",
+        at: datetime | None = None,
+        event_id: str | None = None,
+    ) -> StoredEvent | None:
+        """Report what became of a charge after it succeeded, as the webhook does."""
+        reference = str(await self.reference(payment_id))
+        event = ReversalEvent(
+            event_id=event_id or unique("evt"),
+            charge_id=f"ch-{reference}",
+            state=state,
+            refunded_cents=cents,
+            currency=currency,
+            reported_at=at or datetime.now(UTC),
+        )
+        return await self._take(
+            PaymentKey(tenant_id=self.owner.tenant_id, payment_id=payment_id), event
+        )
+
+    async def _take(
+        self, key: PaymentKey, event: ChargeEvent | ReversalEvent
+    ) -> StoredEvent | None:
         async with self.database.transaction() as db:
             return await take_event(
                 db,
@@ -253,6 +313,14 @@ class PaymentHarness:
         )
         return [(row.message, row.count, row.open) for row in found]
 
+    async def open_alerts(self) -> list[tuple[str, str, int]]:
+        """Return type, severity and count of every open alert, without failed payments."""
+        found = await self.rows(
+            "SELECT type, severity, count FROM alert WHERE tenant_id = :t"
+            " AND resolved_at IS NULL AND type <> 'PAYMENT_FAILED' ORDER BY id"
+        )
+        return [(row.type, row.severity, row.count) for row in found]
+
     async def rows(self, sql: str, payment_id: int = 0) -> Sequence[Any]:
         async with self.database.read() as db:
             ids = {"t": self.owner.tenant_id, "p": payment_id}
@@ -277,10 +345,16 @@ class PaymentHarness:
         for payment in payments:
             reference = str(await self.reference(payment.id))
             taken = self.gateway.states.get(reference) is ChargeState.SUCCEEDED
-            back = f"{reference}-refund" in self.gateway.refunds
-            if payment.fulfilled_at is not None and (not taken or back):
+            back = (
+                f"{reference}-refund" in self.gateway.refunds or reference in self.gateway.returned
+            )
+            owed = payment.refund_stuck_at is not None
+            if payment.fulfilled_at is not None and payment.captured_cents is not None:
+                found.append(f"{reference}: credits for another amount")
+            ours = f"{reference}-refund" in self.gateway.refunds
+            if payment.fulfilled_at is not None and (not taken or ours):
                 found.append(f"{reference}: credits for no money")
             over = payment.completed_at is not None
-            if over and taken and payment.fulfilled_at is None and not back:
+            if over and taken and payment.fulfilled_at is None and not (back or owed):
                 found.append(f"{reference}: money for nothing ({payment.status})")
         return found

@@ -14,6 +14,7 @@ from models.enums import Channel, MessageStatus
 from models.errors import InsufficientCredits
 from models.queries.alerts.threshold_alerts import Account, align, limits_changed, read_balances
 from models.queries.billing import payments
+from models.queries.billing.payment_rows import get_payment
 from models.queries.messages import settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage
 from models.rules.alerts.thresholds import Funds
@@ -97,7 +98,7 @@ class MerchantFixture:
         owner = self.owner
         async with self.database.transaction() as db:
             bought = await make_paid(db, owner.tenant_id, owner.merchant_id, units, fulfilled=False)
-            payment = await payments.get_payment(db, owner.tenant_id, bought, locked=True)
+            payment = await get_payment(db, owner.tenant_id, bought, locked=True)
             assert await payments.grant(db, payment, self.now)
 
     async def limit(self, units: int) -> None:

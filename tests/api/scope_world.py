@@ -47,12 +47,17 @@ async def asked_for(tenant: Integrator) -> dict[str, str]:
     order = {**SMS, "message": "Cycling class at ten", "sendAt": tomorrow}
     message = await _posted(tenant, "/messages/sms", order)
     await _posted(tenant, "/consents", CONSENT)
-    await _posted(tenant, "/billing/upgrade", {**UPGRADE, "merchantId": OWNER, "referenceId": "1"})
+    order = {**UPGRADE, "merchantId": OWNER, "referenceId": "1"}
+    payment = await _posted(tenant, "/billing/upgrade", order)
     provisioning = await tenant.get("/voice/provisioning", merchantId=OWNER)
     username: str = provisioning.json()["sip"]["username"]
     presence = {**PRESENCE, "merchantId": OWNER, "username": username}
     await _posted(tenant, "/voice/provisioning/presence", presence)
-    return {"message": message["messageId"], "username": username}
+    return {
+        "message": message["messageId"],
+        "payment": payment["paymentId"],
+        "username": username,
+    }
 
 
 async def registered(tenant: Integrator, database: Database) -> dict[str, str]:

@@ -25,6 +25,7 @@ PRIVATE: Final = ("+18135551234", "Main Street", "member@example.com", "Cycling 
 
 _NOT_THERE = (404, "MERCHANT_NOT_FOUND")
 _NO_MESSAGE = (404, "MESSAGE_NOT_FOUND")
+_NO_PAYMENT = (404, "PAYMENT_NOT_FOUND")
 _NO_RIGHT = (403, "FORBIDDEN")
 
 Shown: TypeAlias = Callable[[httpx.Response], list[Any]]
@@ -138,6 +139,7 @@ def recipes() -> dict[Route, Recipe]:
         ("POST", f"{_API}/email/send"): _write(DIRECT),
         ("POST", f"{_API}/billing/upgrade"): _write(UPGRADE, by_the_tenant=True),
         ("GET", f"{_API}/billing/upgrades"): _list(),
+        ("GET", f"{_API}/billing/upgrades/{{paymentId}}"): Recipe(refused=_NO_PAYMENT),
         ("GET", f"{_API}/billing/ledger"): replace(_list(), tenants_name_one=True),
         ("GET", f"{_API}/alerts"): _list(),
         ("GET", f"{_API}/reports/usage"): _list(_charges, **_range()),
@@ -190,6 +192,7 @@ class World:
         facts = {**self.facts, "merchant": merchant or ""}
         ids = {name: facts[fact] for name, fact in recipe.ids.items()}
         names = {"merchantId": merchant or "", "messageId": facts["message"], **facts, **ids}
+        names["paymentId"] = facts["payment"]
         query = {name: _filled(value, facts) for name, value in recipe.query.items()}
         if merchant is None:
             query.pop("merchantId", None)

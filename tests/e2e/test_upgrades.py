@@ -26,6 +26,17 @@ ROWS = {
 """Method → final state of the only charge, and of the payment."""
 
 
+REVERSED = {
+    "pm_other_amount": ("REFUNDED", False, 4901, False, []),
+    "pm_refunded_later": ("SUCCEEDED", True, 4900, False, [("PAYMENT_DISPUTED", "WARNING")]),
+    "pm_partly_refunded_later": ("SUCCEEDED", True, 2450, False, [("PAYMENT_DISPUTED", "WARNING")]),
+    "pm_disputed": ("SUCCEEDED", True, 0, True, [("PAYMENT_DISPUTED", "CRITICAL")]),
+    "pm_dispute_won": ("SUCCEEDED", True, 0, True, []),
+    "pm_dispute_lost": ("SUCCEEDED", True, 0, True, [("PAYMENT_DISPUTED", "CRITICAL")]),
+}
+"""Method → status, credits, cents refunded, whether it was disputed, and its open alerts."""
+
+
 @pytest.fixture
 async def buyer(harness: Harness) -> Buyer:
     """A buyer whose merchant has no allowance, so that it sends from credits only."""
@@ -81,6 +92,28 @@ async def test_every_row_of_the_table_ends_as_it_says(harness: Harness) -> None:
         assert await alerts(buyer) == warned, method
         assert await buyer.listed("refunds") == []
         assert await money_violations(buyer) == [], method
+
+
+async def test_a_charge_that_does_not_fit_or_is_reversed_is_shown(harness: Harness) -> None:
+    buyers = {method: Buyer(await harness.integrator(sms_limit=0)) for method in REVERSED}
+    for method, buyer in buyers.items():
+        payment_id = (await buyer.upgrade(method, key=unique("key"))).json()["paymentId"]
+        wanted = REVERSED[method]
+
+        async def as_wanted(
+            buyer: Buyer = buyer, payment_id: str = payment_id, wanted: object = wanted
+        ) -> bool:
+            view = (await buyer.integrator.get(f"/billing/upgrades/{payment_id}")).json()
+            found = (await buyer.integrator.get("/alerts?type=PAYMENT_DISPUTED&open=true")).json()
+            return wanted == (
+                view["paymentStatus"],
+                view["fulfilled"],
+                view["refundedCents"],
+                view["disputed"],
+                [(alert["type"], alert["severity"]) for alert in found],
+            )
+
+        await until(as_wanted, within=30)
 
 
 async def test_the_ledger_shows_what_was_bought_and_what_was_sent(buyer: Buyer) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from activities.messages.settle import Settlement
 from models.enums import AttemptState, ErrorCode, MessageStatus, ReportStatus
 from models.queries.billing import payments
+from models.queries.billing.payment_rows import get_payment
 from models.queries.messages import conclude, dispatch, receipts, settlement, settlement_facts
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NotFunded
 from models.queries.messages.receipts import AttemptKey, NewReceipt
@@ -99,7 +100,7 @@ async def grant(database: Database, owner: Owner, units: int) -> None:
     """Add bought credits, as a paid upgrade does."""
     async with database.transaction() as db:
         bought = await make_paid(db, owner.tenant_id, owner.merchant_id, units, fulfilled=False)
-        payment = await payments.get_payment(db, owner.tenant_id, bought, locked=True)
+        payment = await get_payment(db, owner.tenant_id, bought, locked=True)
         assert await payments.grant(db, payment, datetime.now(UTC))
 
 

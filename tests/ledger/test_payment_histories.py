@@ -5,20 +5,24 @@ states. Steps run in any order and concurrently; the merchant is deactivated and
 """
 
 import asyncio
+import contextlib
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from models.enums import OPEN_CHARGE, ChargeState, PaymentStatus
+from models.enums import OPEN_CHARGE, ChargeState, PaymentStatus, ReversalState
+from models.queries.billing.payments import ForeignCharge
 from models.rules.billing.payments import may_step
 from models.session import Database
 from tests.activities.gateways import BUSY, LOST, UNREACHABLE, OwnGateway, PaymentHarness
 from tests.factories import make_owner
 
 AT_ONCE = 5
+OPERATORS = ("REFUND_STUCK", "PAYMENT_DISPUTED")
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "12"))
 """Times AT_ONCE histories; a longer search has more, with random seeds."""
 
@@ -63,7 +67,35 @@ class Switch:
     active: bool
 
 
-Action = Take | Move | Tell | Trouble | Switch
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """From now on the gateway reports another amount of its charges, or the right one again."""
+
+    amount: tuple[int, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reverse:
+    """The gateway reports a refund or a dispute of a successful charge, possibly twice."""
+
+    state: ReversalState
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The gateway refuses refunds, or makes them; `late` ends the retries of refunds."""
+
+    refuses: bool
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The horizon of waiting for the right amount passes."""
+
+
+Action = Take | Move | Tell | Trouble | Switch | Charged | Reverse | Refuse | Wait
 
 ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(Take, st.sampled_from(["charge", "charge", "await_payment"]), st.integers(1, 3)),
@@ -72,6 +104,10 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(Tell, st.integers(0, 3), st.integers(1, 2)),
     st.builds(Trouble, st.booleans(), st.booleans()),
     st.builds(Switch, st.booleans()),
+    st.builds(Charged, st.sampled_from([None, (11, "USD"), (9, "USD"), (10, "MXN")])),
+    st.builds(Reverse, st.sampled_from(ReversalState), st.integers(1, 2)),
+    st.builds(Refuse, st.booleans(), st.booleans()),
+    st.builds(Wait),
 )
 
 
@@ -85,27 +121,65 @@ class Scenario:
         self._status = PaymentStatus.PENDING
 
     async def act(self, action: Action) -> None:
-        gateway = self._till.gateway
         match action:
             case Take(step=step, times=times):
                 await asyncio.gather(
                     *(self._till.take(step, self._payment_id) for _ in range(times))
                 )
+            case Tell() if self._seen:
+                await self._tell(action)
+            case Reverse(state=state, times=times) if ChargeState.SUCCEEDED in self._seen:
+                await self._reverse(state, times)
+            case Switch(active=active):
+                await self._till.switch(active=active)
+            case _:
+                self._change(action)
+        await self._look()
+
+    def _change(self, action: Action) -> None:
+        """Change the gateway's behaviour, and the time waited for it."""
+        gateway = self._till.gateway
+        match action:
             case Move(state=state):
                 for reference, now in gateway.states.items():
                     if now in OPEN_CHARGE:
                         gateway.states[reference] = state
-            case Tell(age=age, times=times) if self._seen:
-                state = self._seen[-1 - age % len(self._seen)]
-                for _ in range(times):
-                    await self._till.tell(self._payment_id, state, event_id=f"evt-{state}")
             case Trouble(lost=lost, unreachable=unreachable):
                 gateway.answers.append(LOST if lost else BUSY)
                 if unreachable:
                     gateway.truths.append(UNREACHABLE)
-            case Switch(active=active):
-                await self._till.switch(active=active)
-        await self._look()
+            case Charged(amount=amount):
+                gateway.tells = amount
+            case Refuse(refuses=refuses, late=late):
+                gateway.refuses_refunds = refuses
+                self._till.refund_wait = timedelta(0) if late else timedelta(hours=72)
+            case Wait():
+                self._till.mismatch_wait = timedelta(0)
+
+    async def _tell(self, told: Tell) -> None:
+        state = self._seen[-1 - told.age % len(self._seen)]
+        amount = self._till.gateway.tells or (10, "USD")
+        for _ in range(told.times):
+            with contextlib.suppress(ForeignCharge):
+                await self._till.tell(
+                    self._payment_id, state, event_id=f"evt-{state}-{amount}", amount=amount
+                )
+
+    async def _reverse(self, state: ReversalState, times: int) -> None:
+        """Report it; after a refund or a lost dispute the payer has the whole amount again."""
+        row = await self._till.row(self._payment_id)
+        cents = row.captured_cents or row.amount_cents
+        currency = row.captured_currency or row.currency
+        if state in (ReversalState.REFUNDED, ReversalState.DISPUTE_LOST):
+            self._till.gateway.returned.update(self._till.gateway.states)
+        for _ in range(times):
+            await self._till.reverse(
+                self._payment_id,
+                state,
+                cents=cents if state is ReversalState.REFUNDED else 0,
+                currency=currency,
+                event_id=f"evt-{state}",
+            )
 
     async def _look(self) -> None:
         """Record the gateway's state, and check that the status took permitted steps only."""
@@ -143,10 +217,16 @@ async def live(database: Database, begins: ChargeState, actions: list[Action]) -
             harness.gateway.states[reference] = ChargeState.SUCCEEDED
     if harness.gateway.requests:
         await harness.outlive(payment_id)
+    harness.mismatch_wait = harness.refund_wait = timedelta(0)
+    if harness.gateway.tells is not None:  # the horizon passes
+        await harness.take("cancel_charge", payment_id)
     status = await harness.carry(payment_id)
     assert status in (PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.REFUNDED)
-    assert (await harness.row(payment_id)).completed_at is not None
+    row = await harness.row(payment_id)
+    assert row.completed_at is not None
     assert await harness.broken_laws() == []
+    stuck = {type for type, _, _ in await harness.open_alerts()} & {*OPERATORS}
+    assert stuck or row.refund_stuck_at is None, "an operator is told of every refund that is owed"
 
 
 @settings(

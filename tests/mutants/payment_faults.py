@@ -5,6 +5,7 @@ from typing import Final
 from tests.mutants.fault import Fault
 
 _PAYMENTS: Final = "models/queries/billing/payments.py"
+_ROWS: Final = "models/queries/billing/payment_rows.py"
 _PAYING: Final = "activities/billing/payments.py"
 
 _PAY: Final = (
@@ -50,7 +51,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a charge of another amount is taken for ours",
-        _PAYMENTS,
+        _ROWS,
         "PaymentRow.is_for",
         "(amount_cents, currency) == (self.amount_cents, self.currency)",
         "currency == self.currency",
@@ -75,9 +76,9 @@ FAULTS: Final = (
     Fault(
         "an inactive merchant gets credits",
         _PAYING,
-        "Payments.grant",
-        "if payment.merchant_active:",
-        "if True:",
+        "_no_credits_because",
+        "if payment.merchant_active",
+        "if True",
         _PAY,
     ),
     Fault(

@@ -14,10 +14,12 @@ from tests.fakes import fake
 from tests.workflows.harness import until
 from tests.workflows.upgrade_harness import (
     FAILED,
+    FAILED_BUT_CHARGED,
     GRANTED,
     NEEDS_ACTION,
     NOT_CANCELED,
     NOT_GRANTED,
+    REFUND_STUCK,
     REFUNDED,
     TAKEN,
     UNANSWERED,
@@ -80,6 +82,8 @@ UPGRADES: Final = {
     ),
     "out-of-reach": Script(charge=[UNANSWERED], cancel_charge=[FAILED]),
     "too-old": Script(cancel_charge=[FAILED], ordered_before=timedelta(hours=1)),
+    "refund-stuck": Script(charge=[TAKEN], grant=[NOT_GRANTED], refund=[NOT_GRANTED, REFUND_STUCK]),
+    "mismatched": Script(charge=[UNDER_WAY], await_payment=[FAILED_BUT_CHARGED], refund=[REFUNDED]),
     "refunded": Script(charge=[TAKEN], grant=[NOT_GRANTED], refund=[NOT_GRANTED, REFUNDED]),
 }
 """Every path of an upgrade. A new branch of the workflow needs a new line here."""

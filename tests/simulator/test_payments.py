@@ -28,6 +28,12 @@ async def charge(client: Client, wanted: dict[str, Any], key: str | None = None)
     return await client.http.post("/charges", json=wanted, headers=headers)
 
 
+async def refund(client: Client, id: str, key: str) -> httpx.Response:
+    return await client.http.post(
+        "/refunds", json={"chargeId": id}, headers={"Idempotency-Key": key}
+    )
+
+
 async def found(client: Client, reference: str) -> list[dict[str, Any]]:
     answer = await client.http.get("/charges", params={"reference": reference})
     items: list[dict[str, Any]] = answer.json()["items"]
@@ -69,6 +75,68 @@ async def test_a_payment_method_does_what_its_row_says(
         "status": last,
         "at": answer.json()["at"],
     }
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ("pm_refunded_later", [("refunded", 4900)]),
+        ("pm_partly_refunded_later", [("refunded", 2450)]),
+        ("pm_disputed", [("disputed", 0)]),
+        ("pm_dispute_won", [("disputed", 0), ("dispute_won", 0)]),
+        ("pm_dispute_lost", [("disputed", 0), ("dispute_lost", 0)]),
+    ],
+)
+async def test_what_becomes_of_a_charge_is_told_after_it_succeeded(
+    client: Client, method: str, told: list[tuple[str, int]]
+) -> None:
+    wanted = order(client, method)
+    assert (await charge(client, wanted)).json()["status"] == "succeeded"
+    events = await client.listener.reports(wanted["reference"], 1 + len(told), within=5)
+    first, *later = events
+    assert (first["type"], first["status"]) == ("charge", "succeeded")
+    assert [(event["status"], event["refundedCents"]) for event in later] == told
+    assert {event["type"] for event in later} == {"reversal"}
+    [shown] = await listed(client, wanted["reference"])
+    assert shown["status"] == "succeeded"
+
+
+async def test_another_amount_than_was_asked_for_is_charged_and_refunded(client: Client) -> None:
+    wanted = order(client, "pm_other_amount")
+    answer = (await charge(client, wanted)).json()
+    assert (answer["amountCents"], answer["status"]) == (4901, "succeeded")
+    back = await refund(client, answer["id"], "k-other")
+    assert (back.status_code, back.json()["amountCents"]) == (200, 4901)
+
+
+@pytest.mark.parametrize("method", ["pm_refund_refused", "pm_other_amount_kept"])
+async def test_a_refund_is_refused_for_ever(client: Client, method: str) -> None:
+    id = (await charge(client, order(client, method))).json()["id"]
+    for _ in range(2):
+        answer = await refund(client, id, f"k-{id}")
+        assert (answer.status_code, answer.json()["code"]) == (409, 50411)
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("pm_refunded_later", 409), ("pm_partly_refunded_later", 200)]
+)
+async def test_what_is_left_of_a_charge_is_refunded(
+    client: Client, method: str, status: int
+) -> None:
+    wanted = order(client, method)
+    id = (await charge(client, wanted)).json()["id"]
+    await client.listener.reports(wanted["reference"], 2, within=5)
+    answer = await refund(client, id, f"k-{id}")
+    assert answer.status_code == status
+    assert answer.json().get("amountCents" if status == 200 else "code") in (2450, 50410)
+
+
+async def test_a_charge_that_needs_action_says_where(client: Client) -> None:
+    wanted = order(client, "pm_action")
+    answer = (await charge(client, wanted)).json()
+    assert answer["nextActionUrl"].startswith("https://")
+    first, last = await client.listener.reports(wanted["reference"], 2, within=5)
+    assert (first["nextActionUrl"], last["nextActionUrl"]) == (answer["nextActionUrl"], None)
 
 
 async def test_a_charge_whose_answer_never_comes_was_made(client: Client) -> None:

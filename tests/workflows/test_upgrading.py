@@ -13,10 +13,12 @@ from tests.fakes import fake
 from tests.workflows.harness import Harness, HarnessFactory
 from tests.workflows.upgrade_harness import (
     FAILED,
+    FAILED_BUT_CHARGED,
     GRANTED,
     NEEDS_ACTION,
     NOT_CANCELED,
     NOT_GRANTED,
+    REFUND_STUCK,
     REFUNDED,
     TAKEN,
     UNANSWERED,
@@ -193,6 +195,18 @@ async def test_a_refund_is_tried_until_it_succeeds_however_long_that_takes(
         assert await purchase.took() > WAITS.horizon
     assert (gaps[0], gaps[-1]) == (WAITS.retry_every, WAITS.poll_longest)
     assert len(gaps) == 80
+
+
+async def test_a_refund_that_is_given_up_ends_it_and_no_step_is_taken_any_more(
+    harness: HarnessFactory, on: On
+) -> None:
+    charge, charged = fake(steps.charge, FAILED_BUT_CHARGED)
+    refund, refunded = fake(steps.refund, FAILED_BUT_CHARGED, REFUND_STUCK)
+    async with harness(charge, refund) as acts:
+        assert await on(acts).play() is REFUND_STUCK.status
+    assert (len(charged), len(refunded)) == (1, 2)
+    bounds = {(asked.mismatch_wait, asked.refund_wait) for asked in (*charged, *refunded)}
+    assert bounds == {(WAITS.mismatch_wait, WAITS.refund_wait)}
 
 
 async def test_a_step_that_raises_is_tried_again(harness: HarnessFactory, on: On) -> None:

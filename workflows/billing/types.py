@@ -30,6 +30,8 @@ class UpgradeStep:
     tenant_id: int
     payment_id: int
     public_id: int = 0
+    mismatch_wait: timedelta = timedelta(hours=1)
+    refund_wait: timedelta = timedelta(hours=72)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

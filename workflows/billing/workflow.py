@@ -1,4 +1,7 @@
-"""The workflow of a purchase of credits, which ends granted, uncharged or refunded."""
+"""The workflow of a purchase of credits, which ends granted, uncharged or refunded.
+
+A refund that the gateway refuses ends it as well: the row keeps that it is owed.
+"""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -26,7 +29,11 @@ class Upgrade:
         self._input = input
         self._waits = input.waits
         self._step = UpgradeStep(
-            tenant_id=input.tenant_id, payment_id=input.payment_id, public_id=input.public_id
+            tenant_id=input.tenant_id,
+            payment_id=input.payment_id,
+            public_id=input.public_id,
+            mismatch_wait=input.waits.mismatch_wait,
+            refund_wait=input.waits.refund_wait,
         )
         self._reported = False
 

@@ -18,16 +18,17 @@ from models.queries.billing.payment_events import (
     find_named,
     take_event,
 )
+from models.queries.billing.payment_reversals import ReversalEvent
 from models.queries.billing.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch
 from models.rules.messages.reference import parse_payment_reference
 from models.session import Database
-from providers.ports.payments import ChargeReport
+from providers.ports.payments import ChargeReport, PaymentReport
 from workflows.names import upgrade_workflow_id
 
 log = logging.getLogger(__name__)
 
-VerifyPayment = Callable[[Mapping[str, str], bytes], ChargeReport]
+VerifyPayment = Callable[[Mapping[str, str], bytes], PaymentReport]
 """Headers and raw body → the report. Raises ForgedWebhook."""
 
 
@@ -54,12 +55,13 @@ class PaymentWebhooks:
     ) -> None:
         """Apply an event and signal the payment's workflow.
 
-        An event of another charge than the payment's is dropped, counted and logged.
+        An event of another charge than the payment's is dropped, counted and logged. A successful
+        charge of another amount is counted and logged, and the workflow refunds it.
 
         Raises:
-            NotFound: no such gateway, or the reference is none of ours.
+            NotFound: no such gateway, or an unknown reference.
             Forbidden: the signature is wrong, or it belongs to another reference.
-            MalformedJson: the body cannot be read although its signature is right.
+            MalformedJson: the body cannot be parsed although its signature is right.
         """
         report = verify_webhook(self._verifiers, gateway, reference, headers, body)
         named = parse_payment_reference(reference)
@@ -71,16 +73,8 @@ class PaymentWebhooks:
             raise NotFound
         await self._store(gateway, key, report)
 
-    async def _store(self, gateway: str, key: PaymentKey, report: ChargeReport) -> None:
-        event = ChargeEvent(
-            event_id=report.event_id,
-            charge_id=report.charge_id,
-            state=report.state,
-            amount_cents=report.amount_cents,
-            currency=report.currency,
-            provider_code=report.provider_code,
-            reported_at=report.reported_at,
-        )
+    async def _store(self, gateway: str, key: PaymentKey, report: PaymentReport) -> None:
+        event = _event(report)
         try:
             try:
                 stored = await self._take_in(gateway, key, event)
@@ -92,6 +86,9 @@ class PaymentWebhooks:
             return
         if stored is None:
             raise NotFound
+        if not stored.fits:
+            CHARGE_MISMATCHES.labels(gateway, ChargeMismatch.AMOUNT).inc()
+            _log_another(gateway, report, ChargeMismatch.AMOUNT)
         if stored.ended is not None:
             PAYMENTS_ENDED.labels(stored.ended).inc()
         if not stored.completed:
@@ -105,7 +102,7 @@ class PaymentWebhooks:
             )
 
     async def _take_in(
-        self, gateway: str, key: PaymentKey, event: ChargeEvent
+        self, gateway: str, key: PaymentKey, event: ChargeEvent | ReversalEvent
     ) -> StoredEvent | None:
         async with self._database.transaction(LockScope(key.tenant_id)) as db:
             return await take_event(
@@ -113,7 +110,29 @@ class PaymentWebhooks:
             )
 
 
-def _log_another(gateway: str, report: ChargeReport, reason: ChargeMismatch) -> None:
+def _event(report: PaymentReport) -> ChargeEvent | ReversalEvent:
+    if isinstance(report, ChargeReport):
+        return ChargeEvent(
+            event_id=report.event_id,
+            charge_id=report.charge_id,
+            state=report.state,
+            amount_cents=report.amount_cents,
+            currency=report.currency,
+            provider_code=report.provider_code,
+            next_action_url=report.next_action_url,
+            reported_at=report.reported_at,
+        )
+    return ReversalEvent(
+        event_id=report.event_id,
+        charge_id=report.charge_id,
+        state=report.state,
+        refunded_cents=report.refunded_cents,
+        currency=report.currency,
+        reported_at=report.reported_at,
+    )
+
+
+def _log_another(gateway: str, report: PaymentReport, reason: ChargeMismatch) -> None:
     log.error(
         "the charge at the gateway does not match the payment",
         extra={
@@ -121,7 +140,10 @@ def _log_another(gateway: str, report: ChargeReport, reason: ChargeMismatch) -> 
             "gateway": gateway,
             "reason": reason,
             "charge_id": report.charge_id,
-            "amount_cents": report.amount_cents,
+            "state": report.state,
+            "cents": report.amount_cents
+            if isinstance(report, ChargeReport)
+            else report.refunded_cents,
             "currency": report.currency,
         },
     )

@@ -1,9 +1,10 @@
-"""Buying credits: one transaction writes the order down; then its workflow is started."""
+"""Upgrades: one transaction writes the payment; then its workflow is started."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -11,12 +12,18 @@ from api.http.auth import Caller
 from api.http.idempotency import IdempotentRequest, find_answer, store_answer
 from api.http.outcomes import Accepted, Outcome, Replayed
 from api.http.pagination import Page, Slice
-from api.schemas.billing import LedgerEntryView, MerchantUpgradeView, V1MerchantUpgradeRequest
+from api.schemas.billing import (
+    LedgerEntryView,
+    MerchantUpgradeView,
+    UpgradeDetailView,
+    V1MerchantUpgradeRequest,
+)
 from api.services.billing.price_check import check_price
 from api.workflow_starters import UpgradeStarter
-from models.enums import Channel
+from models.enums import Channel, PaymentStatus
 from models.errors import (
     MerchantInactive,
+    PaymentNotFound,
     ReferenceReused,
     TemporarilyUnavailable,
     ValidationFailed,
@@ -34,26 +41,27 @@ from models.tables.payment import Payment
 from workflows.billing.start import UpgradeStart
 
 _TURNS = 3
-"""Of finding a reference free and then taken: each needs another request to fail meanwhile, or a
-public id that is drawn twice."""
+"""Attempts to insert a payment. Each retry needs another request to fail meanwhile, or a random
+public id that is taken.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFilter:
-    """Whose movements are asked for."""
+    """Filter of the ledger."""
 
     merchant_id: str | None
     channel: Channel | None
 
 
 class _Bound(BaseModel):
-    """What a key stands for that named an upgrade made under another key, or without one."""
+    """The stored answer of a key for a payment that another key, or none, has created."""
 
     payment_id: int
 
 
 class Billing:
-    """Takes orders of credits, and shows them and the ledger."""
+    """Accepts upgrades, and lists them and the ledger."""
 
     def __init__(
         self,
@@ -71,7 +79,7 @@ class Billing:
     async def upgrade(
         self, caller: Caller, order: V1MerchantUpgradeRequest, request: IdempotentRequest
     ) -> Outcome[MerchantUpgradeView]:
-        """Take an order of credits on, or answer with the one that key or reference stand for.
+        """Accept an upgrade, or return the one that the key or the reference identifies.
 
         Raises:
             IdempotencyKeyReused, MerchantNotFound, ReferenceReused, MerchantInactive,
@@ -87,10 +95,19 @@ class Billing:
         view = _view(found)
         return Accepted(view) if isinstance(outcome, Accepted) else Replayed(view)
 
+    async def get_upgrade(self, caller: Caller, payment_id: str) -> UpgradeDetailView:
+        """Return one upgrade with its details; raises PaymentNotFound."""
+        number = _read_payment_id(payment_id)
+        async with self._database.read() as db:
+            found = await upgrades.find_by_public_id(db, caller, number)
+        if found is None:
+            raise PaymentNotFound
+        return _detail_view(found)
+
     async def list_upgrades(
         self, caller: Caller, merchant_id: str | None, page: Page
     ) -> Slice[MerchantUpgradeView]:
-        """Return upgrades, the newest first."""
+        """Return a page of upgrades, newest first."""
         async with self._database.read() as db:
             after = await find_cursor_row(db, Payment, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, merchant_id)
@@ -101,7 +118,9 @@ class Billing:
     async def list_ledger(
         self, caller: Caller, wanted: LedgerFilter, page: Page
     ) -> Slice[LedgerEntryView]:
-        """Return a merchant's movements, the newest first; of each channel by its index."""
+        """Return a page of a merchant's ledger entries, newest first; a channel filter uses its
+        index.
+        """
         merchant_id = wanted.merchant_id or caller.merchant
         if merchant_id is None:
             raise ValidationFailed("merchantId is required", (("merchantId", "is required"),))
@@ -124,9 +143,9 @@ class Billing:
         order: V1MerchantUpgradeRequest,
         request: IdempotentRequest,
     ) -> Outcome[FoundUpgrade]:
-        """Find what the key stands for, then what the reference does; else write a new payment.
+        """Find the payment of the key, then that of the reference; otherwise insert a new one.
 
-        Only a new one is held against the price list of today.
+        Only a new one is checked against the current price list.
         """
         known = await self._by_key(db, caller, request)
         if known is not None:
@@ -151,7 +170,7 @@ class Billing:
     async def _by_key(
         self, db: WriteSession, caller: Caller, request: IdempotentRequest
     ) -> FoundUpgrade | None:
-        """Return the payment of a key; nobody else passes here with it until we are done."""
+        """Return the payment of a key; the key stays locked until the transaction ends."""
         if request.key is None:
             return None
         bound = await find_answer(db, caller, request)
@@ -168,7 +187,7 @@ class Billing:
     async def _by_reference(
         self, db: WriteSession, caller: Caller, merchant: Merchant, order: V1MerchantUpgradeRequest
     ) -> FoundUpgrade | None:
-        """Return the payment of a reference, if it has not failed; raise if it is another one."""
+        """Return the payment of a reference unless it has failed; raise if its terms differ."""
         found = await upgrades.find_by_reference(
             db, caller, merchant_id=row_id(merchant.id), reference_id=order.reference_id
         )
@@ -184,7 +203,7 @@ class Billing:
         order: V1MerchantUpgradeRequest,
         request: IdempotentRequest,
     ) -> int | None:
-        """Write the payment; None if another with its reference was first."""
+        """Insert the payment; None if a concurrent one took its reference."""
         now = self._clock()
         return await upgrades.insert_upgrade(
             db,
@@ -203,7 +222,7 @@ class Billing:
 
 
 def _terms(of: Payment | V1MerchantUpgradeRequest) -> dict[str, Any]:
-    """Return what makes two orders under one reference the same one."""
+    """Return the fields that must be equal for upgrades under one reference."""
     return {
         "channel": of.channel,
         "units": of.units,
@@ -243,6 +262,20 @@ def _view(found: FoundUpgrade) -> MerchantUpgradeView:
     )
 
 
+def _detail_view(found: FoundUpgrade) -> UpgradeDetailView:
+    payment = found.payment
+    acts = payment.status == PaymentStatus.REQUIRES_ACTION
+    return UpgradeDetailView(
+        **dict(_view(found)),
+        next_action_url=payment.next_action_url if acts else None,
+        refunded_cents=payment.refunded_cents,
+        disputed=payment.dispute is not None,
+        failure_code=payment.failure,
+        created_at=payment.accepted_at,
+        completed_at=None if payment.refund_stuck_at else payment.completed_at,
+    )
+
+
 def _entry_view(found: FoundEntry) -> LedgerEntryView:
     entry = found.entry
     return LedgerEntryView(
@@ -257,5 +290,17 @@ def _entry_view(found: FoundEntry) -> LedgerEntryView:
     )
 
 
+_SHOWN: Final = re.compile(r"pay_(0|[1-9]\d{0,15})", re.ASCII)
+"""Public ids have no more digits."""
+
+
 def _shown(public_id: int) -> str:
     return f"pay_{public_id}"
+
+
+def _read_payment_id(given: str) -> int:
+    """Parse the public id in a path; raises PaymentNotFound if it is not a valid one."""
+    named = _SHOWN.fullmatch(given)
+    if named is None:
+        raise PaymentNotFound
+    return int(named.group(1))

@@ -199,7 +199,7 @@ def _create_alert() -> None:
             "severity IN ('INFO', 'WARNING', 'CRITICAL')", name=op.f("ck_alert_severity")
         ),
         sa.CheckConstraint(
-            "type IN ('USAGE_THRESHOLD', 'LOW_CREDITS', 'CREDITS_EXHAUSTED', 'PROVIDER_DEGRADED', 'DELIVERY_UNKNOWN', 'PAYMENT_FAILED', 'COMPLIANCE_REJECTED', 'WEBHOOK_FAILING')",
+            "type IN ('USAGE_THRESHOLD', 'LOW_CREDITS', 'CREDITS_EXHAUSTED', 'PROVIDER_DEGRADED', 'DELIVERY_UNKNOWN', 'PAYMENT_FAILED', 'COMPLIANCE_REJECTED', 'WEBHOOK_FAILING', 'REFUND_STUCK', 'PAYMENT_DISPUTED')",
             name=op.f("ck_alert_type"),
         ),
         sa.CheckConstraint("count >= 1", name=op.f("ck_alert_count")),
@@ -660,6 +660,7 @@ def _create_message() -> None:
         sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("held_back_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("corrected_at", sa.DateTime(timezone=True), nullable=True),
@@ -793,13 +794,21 @@ def _create_payment() -> None:
         sa.Column("account", sa.String(length=32), server_default="default", nullable=False),
         sa.Column("charge_id", sa.String(length=128), nullable=True),
         sa.Column("refund_id", sa.String(length=128), nullable=True),
+        sa.Column("next_action_url", sa.String(length=2048), nullable=True),
+        sa.Column("captured_cents", sa.BigInteger(), nullable=True),
+        sa.Column("captured_currency", sa.String(length=3), nullable=True),
+        sa.Column("refunded_cents", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("dispute", sa.String(length=16), nullable=True),
         sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deadline", sa.DateTime(timezone=True), nullable=True),
         sa.Column("given_up_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("mismatch_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disputed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("fulfilled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refund_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refund_stuck_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refunded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sweep_at", sa.DateTime(timezone=True), nullable=False),
@@ -811,7 +820,7 @@ def _create_payment() -> None:
             "delivery_mode IN ('SIMULATOR', 'LIVE')", name=op.f("ck_payment_delivery_mode")
         ),
         sa.CheckConstraint(
-            "failure IS NULL OR failure IN ('DECLINED', 'CHARGE_FAILED', 'CANCELED', 'EXPIRED', 'NO_GATEWAY', 'MERCHANT_INACTIVE')",
+            "failure IS NULL OR failure IN ('DECLINED', 'CHARGE_FAILED', 'CANCELED', 'EXPIRED', 'NO_GATEWAY', 'AMOUNT_MISMATCH', 'FOREIGN_CHARGE', 'REVERSED', 'MERCHANT_INACTIVE')",
             name=op.f("ck_payment_failure"),
         ),
         sa.CheckConstraint(
@@ -824,6 +833,15 @@ def _create_payment() -> None:
         sa.CheckConstraint(
             "status IN ('PENDING', 'REQUIRES_ACTION', 'SUCCEEDED', 'FAILED', 'REFUNDED')",
             name=op.f("ck_payment_status"),
+        ),
+        sa.CheckConstraint(
+            "dispute IS NULL OR dispute IN ('DISPUTED', 'DISPUTE_WON', 'DISPUTE_LOST') AND disputed_at IS NOT NULL",
+            name=op.f("ck_payment_dispute"),
+        ),
+        sa.CheckConstraint("refunded_cents >= 0", name=op.f("ck_payment_refunded_cents")),
+        sa.CheckConstraint(
+            "refund_stuck_at IS NULL OR (refund_due_at IS NOT NULL AND completed_at IS NOT NULL)",
+            name=op.f("ck_payment_refund_stuck"),
         ),
         sa.CheckConstraint("units > 0 AND amount_cents > 0", name=op.f("ck_payment_positive")),
         sa.ForeignKeyConstraint(
@@ -1194,7 +1212,7 @@ def _create_payment_event() -> None:
         sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "state IN ('PROCESSING', 'NEEDS_ACTION', 'SUCCEEDED', 'DECLINED', 'FAILED', 'CANCELED')",
+            "state IN ('PROCESSING', 'NEEDS_ACTION', 'SUCCEEDED', 'DECLINED', 'FAILED', 'CANCELED', 'REFUNDED', 'DISPUTED', 'DISPUTE_WON', 'DISPUTE_LOST')",
             name=op.f("ck_payment_event_state"),
         ),
         sa.ForeignKeyConstraint(

@@ -7,6 +7,12 @@ from sqlalchemy import text
 
 from models.enums import ChargeState, PaymentStatus
 from models.queries.billing import payments
+from models.queries.billing.payment_reversals import (
+    ReversalEvent,
+    apply_reversal,
+    check_reversal,
+)
+from models.queries.billing.payment_rows import PaymentRow, get_payment
 from models.queries.billing.payments import ForeignCharge
 from models.rules.billing.payments import ChargeMismatch
 from models.rules.messages.reference import PaymentReference
@@ -27,6 +33,7 @@ class ChargeEvent:
     currency: str
     provider_code: str | None
     reported_at: datetime
+    next_action_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,8 @@ class StoredEvent:
     ended: PaymentStatus | None
     """The terminal status, if this event ended the payment."""
     tenant_public_id: int
+    fits: bool
+    """False if a charge of another amount or currency was noted."""
     public_id: int
     scope: str
     idempotency_key: str | None
@@ -99,7 +108,7 @@ async def take_event(
     db: WriteSession,
     key: PaymentKey,
     gateway: str,
-    event: ChargeEvent,
+    event: ChargeEvent | ReversalEvent,
     *,
     now: datetime,
     grace: timedelta,
@@ -113,11 +122,10 @@ async def take_event(
         ForeignCharge: the charge or the event belongs to another payment; nothing was stored.
     """
     ids = {"tenant_id": key.tenant_id, "payment_id": key.payment_id}
-    payment = await payments.get_payment(db, key.tenant_id, key.payment_id, locked=True)
+    payment = await get_payment(db, key.tenant_id, key.payment_id, locked=True)
     if payment.gateway != gateway:
         return None
-    if not payment.is_for(event.amount_cents, event.currency):
-        raise ForeignCharge(ChargeMismatch.AMOUNT)
+    fits = _check_amount(payment, event)
     if payment.charge_id not in (None, event.charge_id):
         raise ForeignCharge(ChargeMismatch.CHARGE_ID)
     known_for = await db.scalar(
@@ -134,27 +142,66 @@ async def take_event(
             "event_id": event.event_id,
             "state": event.state,
             "charge_id": event.charge_id,
-            "provider_code": event.provider_code,
+            "provider_code": event.provider_code if isinstance(event, ChargeEvent) else None,
             "reported_at": event.reported_at,
             "now": now,
         },
     )
-    changed = False
-    if stored is not None:
-        changed = await payments.apply_charge_state(
-            db,
-            payment,
-            charge_id=event.charge_id,
-            state=event.state,
-            provider_code=event.provider_code,
-            now=now,
-        )
+    changed = stored is not None and await _apply(db, payment, event, fits=fits, now=now)
     row = (await db.execute(_TOUCH, {**ids, "now": now, "grace": grace})).one()
     return StoredEvent(
         completed=row.completed,
         ended=PaymentStatus(row.status) if changed and row.completed else None,
         tenant_public_id=payment.tenant_public_id,
+        fits=fits,
         public_id=row.public_id,
         scope=row.scope,
         idempotency_key=row.idempotency_key,
+    )
+
+
+def _check_amount(payment: PaymentRow, event: ChargeEvent | ReversalEvent) -> bool:
+    """Return whether amount and currency are the payment's; raise ForeignCharge if it is dropped.
+
+    Only money that was taken is noted although it does not fit.
+    """
+    if isinstance(event, ReversalEvent):
+        check_reversal(payment, event)
+        return True
+    fits = payment.is_for(event.amount_cents, event.currency)
+    if not fits and event.state is not ChargeState.SUCCEEDED:
+        raise ForeignCharge(ChargeMismatch.AMOUNT)
+    return fits
+
+
+async def _apply(
+    db: WriteSession,
+    payment: PaymentRow,
+    event: ChargeEvent | ReversalEvent,
+    *,
+    fits: bool,
+    now: datetime,
+) -> bool:
+    """Apply an event; tell whether it may have ended the payment."""
+    if isinstance(event, ReversalEvent):
+        await apply_reversal(db, payment, event, now)
+        return False
+    if not fits:
+        await payments.apply_mismatch(
+            db,
+            payment,
+            charge_id=event.charge_id,
+            amount_cents=event.amount_cents,
+            currency=event.currency,
+            now=now,
+        )
+        return False
+    return await payments.apply_charge_state(
+        db,
+        payment,
+        charge_id=event.charge_id,
+        state=event.state,
+        provider_code=event.provider_code,
+        next_action_url=event.next_action_url,
+        now=now,
     )

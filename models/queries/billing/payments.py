@@ -4,101 +4,31 @@ Functions that change a payment require its lock. Lock order: payment, credits, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, text, update
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.enums import (
-    AlertSeverity,
-    AlertType,
-    Channel,
-    ChargeState,
-    DeliveryMode,
-    PaymentFailure,
-    PaymentStatus,
-)
-from models.queries.alerts.alerts import raise_alert, resolve_alerts
+from models.enums import ChargeState, PaymentFailure, PaymentStatus
 from models.queries.alerts.threshold_alerts import credits_changed
+from models.queries.billing import payment_alerts
+from models.queries.billing.payment_rows import PaymentRow
 from models.rules.billing.payments import (
     Change,
     ChargeMismatch,
     PaymentAction,
-    PaymentFacts,
     change_by,
     may_step,
-    next_action_of,
+    mismatch_change,
 )
 from models.rules.billing.periods import month_of
-from models.rules.messages.reference import PaymentReference
 from models.session import WriteSession
 from models.tables.payment import Payment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentRow:
-    """A payment's row, with the data for its next action."""
-
-    tenant_id: int
-    payment_id: int
-    tenant_public_id: int
-    public_id: int
-    merchant_id: int
-    delivery_mode: DeliveryMode
-    merchant_active: bool
-    channel: Channel
-    units: int
-    amount_cents: int
-    currency: str
-    payment_method_id: str = field(repr=False)
-    gateway: str | None
-    account: str
-    charge_id: str | None
-    deadline: datetime | None
-    completed: bool
-    facts: PaymentFacts
-
-    @property
-    def reference(self) -> PaymentReference:
-        """Its reference at the gateway."""
-        return PaymentReference(tenant=self.tenant_public_id, payment=self.public_id)
-
-    def is_for(self, amount_cents: int, currency: str) -> bool:
-        """Return whether a charge has this payment's amount and currency."""
-        return (amount_cents, currency) == (self.amount_cents, self.currency)
-
-    @property
-    def next_action(self) -> PaymentAction:
-        """The next action."""
-        return next_action_of(self.facts)
-
-
-_FIND = """
-    SELECT p.tenant_id, p.id, t.public_id AS tenant_public_id, p.public_id,
-           p.merchant_id, p.delivery_mode, m.active, p.channel, p.units, p.amount_cents,
-           p.currency, p.payment_method_id, p.gateway, p.account,
-           p.charge_id,
-           p.deadline, p.status, p.completed_at IS NOT NULL AS completed,
-           p.given_up_at IS NOT NULL AS given_up, p.fulfilled_at IS NOT NULL AS fulfilled,
-           p.refund_due_at IS NOT NULL AS refund_due
-      FROM payment p
-      JOIN tenant t ON t.id = p.tenant_id
-      JOIN merchant m ON m.tenant_id = p.tenant_id AND m.id = p.merchant_id
-     WHERE p.tenant_id = :tenant_id AND p.id = :payment_id
-"""
-_LOOK = text(_FIND)
-_LOCK = text(_FIND + " FOR NO KEY UPDATE OF p")
-
-
 class StepNotAllowed(Exception):
     """The status of a payment may not change to that one: a bug."""
-
-
-class PaymentMissing(Exception):
-    """There is no such payment: a bug."""
 
 
 class ForeignCharge(Exception):
@@ -107,66 +37,6 @@ class ForeignCharge(Exception):
     def __init__(self, reason: ChargeMismatch) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-async def find_payment(
-    db: AsyncSession, tenant_id: int, payment_id: int, *, locked: bool = False
-) -> PaymentRow | None:
-    """Return a payment; None if there is none."""
-    statement = _LOCK if locked else _LOOK
-    found = await db.execute(statement, {"tenant_id": tenant_id, "payment_id": payment_id})
-    row = found.one_or_none()
-    if row is None:
-        return None
-    return PaymentRow(
-        tenant_id=row.tenant_id,
-        payment_id=row.id,
-        tenant_public_id=row.tenant_public_id,
-        public_id=row.public_id,
-        merchant_id=row.merchant_id,
-        delivery_mode=DeliveryMode(row.delivery_mode),
-        merchant_active=row.active,
-        channel=Channel(row.channel),
-        units=row.units,
-        amount_cents=row.amount_cents,
-        currency=row.currency,
-        payment_method_id=row.payment_method_id,
-        gateway=row.gateway,
-        account=row.account,
-        charge_id=row.charge_id,
-        deadline=row.deadline,
-        completed=row.completed,
-        facts=PaymentFacts(
-            status=PaymentStatus(row.status),
-            known=row.charge_id is not None,
-            given_up=row.given_up,
-            fulfilled=row.fulfilled,
-            refund_due=row.refund_due,
-        ),
-    )
-
-
-async def get_payment(
-    db: AsyncSession, tenant_id: int, payment_id: int, *, locked: bool = False
-) -> PaymentRow:
-    """Return a payment; raises PaymentMissing if there is none."""
-    payment = await find_payment(db, tenant_id, payment_id, locked=locked)
-    if payment is None:
-        raise PaymentMissing
-    return payment
-
-
-async def get_named_payment(
-    db: AsyncSession, tenant_id: int, payment_id: int, public_id: int, *, locked: bool = False
-) -> PaymentRow:
-    """Return a payment of which a workflow knows row and public id, or raise PaymentMissing.
-
-    A row with another public id belongs to the workflow of another database. 0: not known.
-    """
-    payment = await get_payment(db, tenant_id, payment_id, locked=locked)
-    if public_id not in (0, payment.public_id):
-        raise PaymentMissing
-    return payment
 
 
 async def claim_charge(
@@ -190,6 +60,7 @@ async def apply_charge_state(
     charge_id: str,
     state: ChargeState,
     provider_code: str | None,
+    next_action_url: str | None = None,
     now: datetime,
 ) -> bool:
     """Apply a charge's state; return whether the status changed. Idempotent.
@@ -199,8 +70,7 @@ async def apply_charge_state(
         IntegrityError: another payment got the charge concurrently; a retry then raises
             ForeignCharge.
     """
-    if charge_id != payment.charge_id and await _is_elsewhere(db, payment, charge_id):
-        raise ForeignCharge(ChargeMismatch.CHARGE_ID)
+    await refuse_foreign(db, payment, charge_id)
     change = change_by(payment.facts, state)
     if change is None:
         if payment.charge_id is None:
@@ -209,8 +79,69 @@ async def apply_charge_state(
     changes: dict[str, Any] = {"provider_code": provider_code}
     if change.taken or payment.charge_id is None:
         changes["charge_id"] = charge_id
+    if change.taken:
+        changes |= {"mismatch_at": None, "captured_cents": None, "captured_currency": None}
+    if change.status is PaymentStatus.REQUIRES_ACTION:
+        changes["next_action_url"] = next_action_url
     await _change(db, payment, change, now, changes)
     return True
+
+
+async def apply_mismatch(
+    db: WriteSession,
+    payment: PaymentRow,
+    *,
+    charge_id: str,
+    amount_cents: int,
+    currency: str,
+    now: datetime,
+) -> bool:
+    """Note that a charge of another amount or currency succeeded; tell whether that changed it.
+
+    No credits are granted for it: those of a payment that waits for them become a refund.
+
+    Raises:
+        ForeignCharge, IntegrityError: as `apply_charge_state`.
+    """
+    await refuse_foreign(db, payment, charge_id)
+    if payment.facts.fulfilled:
+        await payment_alerts.raise_disputed(
+            db, payment, "has its credits, and the gateway reports another amount", now
+        )
+        return False
+    if payment.facts.refund_due:
+        return False
+    changes: dict[str, Any] = {
+        "charge_id": charge_id,
+        "captured_cents": amount_cents,
+        "captured_currency": currency,
+        "mismatch_at": payment.mismatch_at or now,
+    }
+    if payment.next_action is PaymentAction.GRANT:
+        changes |= {"refund_due_at": now, "failure": PaymentFailure.AMOUNT_MISMATCH}
+    change = mismatch_change(payment.facts, due=False)
+    if change is None:
+        await _write(db, payment, changes)
+    else:
+        await _change(db, payment, change, now, changes)
+    return True
+
+
+async def conclude_mismatch(
+    db: WriteSession, payment: PaymentRow, *, wait: timedelta, now: datetime
+) -> None:
+    """Fail a payment that has waited long enough for the right amount, and schedule its refund."""
+    if payment.mismatch_at is None or payment.facts.refund_due:
+        return
+    change = mismatch_change(payment.facts, due=now >= payment.mismatch_at + wait)
+    if change is not None:
+        await _change(db, payment, change, now, {})
+
+
+async def refuse_foreign(db: WriteSession, payment: PaymentRow, charge_id: str) -> None:
+    """Raise ForeignCharge if a charge belongs to another payment."""
+    if charge_id != payment.charge_id and await _is_elsewhere(db, payment, charge_id):
+        raise ForeignCharge(ChargeMismatch.CHARGE_ID)
 
 
 async def _is_elsewhere(db: WriteSession, payment: PaymentRow, charge_id: str) -> bool:
@@ -238,6 +169,7 @@ _GRANT = text(
         SELECT delivery_mode, merchant_id, channel, units FROM payment
          WHERE tenant_id = :tenant_id AND id = :payment_id AND status = 'SUCCEEDED'
            AND fulfilled_at IS NULL AND refund_due_at IS NULL
+           AND refunded_cents = 0 AND (dispute IS NULL OR dispute = 'DISPUTE_WON')
     ), account AS (
         INSERT INTO credit_account AS ca (tenant_id, delivery_mode, merchant_id, channel, available,
                                          held)
@@ -287,15 +219,7 @@ async def grant(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
         channel=payment.channel,
         now=now,
     )
-    for channel in Channel:
-        await resolve_alerts(
-            db,
-            tenant_id=payment.tenant_id,
-            merchant_id=payment.merchant_id,
-            channel=channel,
-            type=AlertType.PAYMENT_FAILED,
-            now=now,
-        )
+    await payment_alerts.resolve_failed(db, payment, now)
     return True
 
 
@@ -310,20 +234,62 @@ async def schedule_refund(
 async def record_refund(
     db: WriteSession, payment: PaymentRow, refund_id: str | None, now: datetime
 ) -> bool:
-    """Store that the charge was refunded; False if that was already stored."""
-    if payment.next_action is not PaymentAction.REFUND:
+    """Store that the charge was refunded; False if it was before."""
+    if payment.facts.status is PaymentStatus.REFUNDED or not payment.facts.refund_due:
         return False
     await _write(
         db,
         payment,
         {
+            "refunded_cents": payment.taken_cents,
+            "refund_stuck_at": None,
             "status": PaymentStatus.REFUNDED,
             "refund_id": refund_id,
             "refunded_at": now,
             "completed_at": now,
         },
     )
+    await payment_alerts.resolve(db, payment, now)
     return True
+
+
+async def fail_foreign(db: WriteSession, payment: PaymentRow, now: datetime) -> None:
+    """End a payment under whose reference the gateway has only another payment's charge."""
+    if may_step(payment.facts.status, PaymentStatus.FAILED):
+        await fail(db, payment, PaymentFailure.FOREIGN_CHARGE, now)
+        what = "has only the charge of another payment at the gateway"
+        await payment_alerts.raise_disputed(db, payment, what, now)
+
+
+async def stop_refund(db: WriteSession, payment: PaymentRow, now: datetime) -> None:
+    """End the tries to refund: the refund stays owed, and an operator is alerted."""
+    if payment.next_action is not PaymentAction.REFUND:
+        return
+    await _write(db, payment, {"refund_stuck_at": now, "completed_at": now})
+    await payment_alerts.raise_stuck(db, payment, now)
+
+
+async def retry_refund(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
+    """Have a stuck refund tried again by the payment's workflow; False if none is stuck.
+
+    The sweeper starts the workflow.
+    """
+    if not payment.facts.refund_stuck:
+        return False
+    retried = {"refund_due_at": now, "refund_stuck_at": None, "completed_at": None, "sweep_at": now}
+    await _write(db, payment, retried)
+    return True
+
+
+async def close_matter(db: WriteSession, payment: PaymentRow, now: datetime) -> bool:
+    """Resolve a payment's own alerts; True if a stuck refund is thereby stated to be made."""
+    await payment_alerts.resolve(db, payment, now)
+    return payment.facts.refund_stuck and await record_refund(db, payment, None, now)
+
+
+async def write_reversal(db: WriteSession, payment: PaymentRow, changes: Mapping[str, Any]) -> None:
+    """Write what a gateway reported of a charge after it succeeded; never the status."""
+    await _write(db, payment, changes)
 
 
 async def _change(
@@ -338,17 +304,7 @@ async def _change(
         changes["refund_due_at"] = now
     await _write(db, payment, changes)
     if change.failure is not None:
-        await raise_alert(
-            db,
-            tenant_id=payment.tenant_id,
-            merchant_id=payment.merchant_id,
-            channel=payment.channel,
-            type=AlertType.PAYMENT_FAILED,
-            severity=AlertSeverity.WARNING,
-            message=f"Payment pay_{payment.public_id} for {payment.units} {payment.channel} units"
-            f" failed: {change.failure}.",
-            now=now,
-        )
+        await payment_alerts.raise_failed(db, payment, change.failure, now)
 
 
 async def _write(db: WriteSession, payment: PaymentRow, changes: Mapping[str, Any]) -> None:

@@ -46,6 +46,13 @@ async def get_upgrade(db: WriteSession, scope: CallerScope, payment_id: int) -> 
     return found
 
 
+async def find_by_public_id(
+    db: ReadSession, scope: CallerScope, public_id: int
+) -> FoundUpgrade | None:
+    """Return the upgrade that is shown by an id."""
+    return await _find(db, visible_payments(scope).where(col(Payment.public_id) == public_id))
+
+
 async def find_by_key(
     db: WriteSession, scope: CallerScope, *, key_scope: str, idempotency_key: str
 ) -> FoundUpgrade | None:
@@ -113,7 +120,9 @@ async def insert_upgrade(db: WriteSession, new: NewUpgrade) -> int | None:
     return payment_id
 
 
-async def _find(db: WriteSession, statement: Select[Payment, str, int]) -> FoundUpgrade | None:
+async def _find(
+    db: ReadSession | WriteSession, statement: Select[Payment, str, int]
+) -> FoundUpgrade | None:
     row = (await db.execute(statement)).one_or_none()
     if row is None:
         return None

@@ -1,10 +1,11 @@
 """State machine of a payment for credits, and the next action of each state. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from models.enums import ChargeState, PaymentFailure
+from models.enums import ChargeState, PaymentFailure, ReversalState
 from models.enums import PaymentStatus as S
 
 STEPS: Final[dict[S, frozenset[S]]] = {
@@ -66,6 +67,10 @@ class PaymentFacts:
     given_up: bool = False
     fulfilled: bool = False
     refund_due: bool = False
+    refund_stuck: bool = False
+    """The refund is owed, and only an operator has it tried again."""
+    mismatched: bool = False
+    """Open, and the gateway has charged another amount or currency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +95,7 @@ def next_action_of(facts: PaymentFacts) -> PaymentAction:
         case S.REFUNDED:
             return PaymentAction.NONE
         case _ if facts.refund_due:
-            return PaymentAction.REFUND
+            return PaymentAction.NONE if facts.refund_stuck else PaymentAction.REFUND
         case S.FAILED:
             return PaymentAction.NONE
         case S.SUCCEEDED:
@@ -113,7 +118,7 @@ def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
         if facts.status is S.FAILED and not facts.refund_due:
             return Change(status=S.FAILED, taken=True, refund_due=True)
         return None
-    if facts.status not in _OPEN:
+    if facts.status not in _OPEN or facts.mismatched:
         return None
     if state in _FAILURES:
         expired = facts.given_up and state is ChargeState.CANCELED
@@ -123,3 +128,31 @@ def change_by(facts: PaymentFacts, state: ChargeState) -> Change | None:
     if state is ChargeState.NEEDS_ACTION and facts.status is S.PENDING:
         return Change(status=S.REQUIRES_ACTION)
     return None
+
+
+def mismatch_change(facts: PaymentFacts, *, due: bool) -> Change | None:
+    """Return what a charge of another amount or currency changes; None if nothing yet.
+
+    It never buys credits. An open payment waits for the right amount until `due`, then it fails and
+    the charge is refunded; after a failure it is refunded like every late charge.
+    """
+    late = facts.status is S.FAILED and not facts.refund_due
+    if late:
+        return Change(status=S.FAILED, taken=True, refund_due=True)
+    if facts.status in _OPEN and (due or facts.given_up):
+        return Change(
+            status=S.FAILED, failure=PaymentFailure.AMOUNT_MISMATCH, taken=True, refund_due=True
+        )
+    return None
+
+
+def changes_dispute(
+    known: ReversalState | None, known_at: datetime | None, told: ReversalState, told_at: datetime
+) -> bool:
+    """Say whether a report about a dispute is newer than what is known, by the gateway's time.
+
+    Reports come in any order; of two of the same moment, the one that ends the dispute is newer.
+    """
+    if known is None or known_at is None or told_at > known_at:
+        return True
+    return told_at == known_at and known is ReversalState.DISPUTED and told is not known

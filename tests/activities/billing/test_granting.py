@@ -6,7 +6,7 @@ import pytest
 
 from models.enums import ChargeState, PaymentFailure
 from models.queries.billing import payments
-from models.queries.billing.payments import PaymentRow
+from models.queries.billing.payment_rows import PaymentRow, get_payment
 from models.session import Database
 from tests.activities.gateways import OwnGateway, PaymentHarness
 from tests.factories import Owner
@@ -24,7 +24,7 @@ async def paid(harness: PaymentHarness) -> PaymentRow:
     await harness.take("charge", payment_id)
     await harness.tell(payment_id, ChargeState.SUCCEEDED)
     async with harness.database.read() as db:
-        return await payments.get_payment(db, harness.owner.tenant_id, payment_id)
+        return await get_payment(db, harness.owner.tenant_id, payment_id)
 
 
 async def granted(harness: PaymentHarness) -> list[int]:
@@ -62,7 +62,7 @@ async def test_no_credits_come_for_money_that_was_not_taken(
     await harness.take("charge", payment_id)
     await harness.tell(payment_id, state)
     async with harness.database.transaction() as db:
-        read = await payments.get_payment(db, harness.owner.tenant_id, payment_id, locked=True)
+        read = await get_payment(db, harness.owner.tenant_id, payment_id, locked=True)
         assert await payments.grant(db, read, datetime.now(UTC)) is False
     assert await granted(harness) == []
 
@@ -78,7 +78,7 @@ async def test_the_deadline_of_a_charge_never_moves_back(
     first = datetime.now(UTC) + timedelta(minutes=5)
     for deadline in (first, first + moved_by):
         async with harness.database.transaction() as db:
-            read = await payments.get_payment(db, harness.owner.tenant_id, payment_id, locked=True)
+            read = await get_payment(db, harness.owner.tenant_id, payment_id, locked=True)
             await payments.claim_charge(db, read, gateway="own", deadline=deadline)
     assert (await harness.row(payment_id)).deadline == max(first, first + moved_by)
 

@@ -7,7 +7,6 @@ import pytest
 
 from models.enums import ChargeState, PaymentStatus
 from models.queries.billing.payment_events import find_named
-from models.rules.billing.payments import PaymentAction
 from models.session import Database
 from providers.ports.messages import NotFound
 from tests.activities.gateways import BUSY, OwnGateway, PaymentHarness
@@ -94,25 +93,6 @@ async def test_an_old_charge_under_the_same_ids_is_not_this_payments_money(
     assert request.reference != old
     truth = await gateway.look_up(request.reference)
     assert truth == NotFound()
-
-
-@pytest.mark.parametrize("tells", [(11, "USD"), (10, "MXN")])
-@pytest.mark.parametrize("state", [ChargeState.SUCCEEDED, ChargeState.PROCESSING])
-async def test_a_charge_that_nobody_ordered_is_neither_believed_nor_canceled(
-    harness: PaymentHarness,
-    gateway: OwnGateway,
-    tells: tuple[int, str],
-    state: ChargeState,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    gateway.state, gateway.tells = state, tells
-    payment_id = await harness.order()
-    for step in ("charge", "charge", "cancel_charge"):
-        progress = await harness.take(step, payment_id)
-    assert (progress.status, progress.next_action) == (PENDING, PaymentAction.CANCEL_CHARGE)
-    assert gateway.calls == ["charge", "look_up", "look_up"]
-    assert (await harness.row(payment_id)).charge_id is None
-    assert caplog.messages.count("the charge at the gateway does not match the payment") == 3
 
 
 def replace_sweep(row: object) -> dict[str, object]:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from api.services.billing.payment_reports import PaymentWebhooks
 from models.enums import ChargeState
+from models.rules.billing.payments import PaymentAction
 from models.rules.messages.reference import PaymentReference, parse_payment_reference
 from models.session import Database
 from providers.simulator import payments
@@ -180,7 +181,7 @@ async def test_news_of_another_payment_at_this_address_are_403(
 @pytest.mark.parametrize(
     "changed", [{"amountCents": 9}, {"amountCents": 11}, {"currency": "MXN"}], ids=repr
 )
-async def test_news_of_a_charge_that_nobody_ordered_are_dropped(
+async def test_a_charge_that_nobody_ordered_is_noted_once_and_buys_nothing(
     client: httpx.AsyncClient,
     harness: PaymentHarness,
     reference: str,
@@ -188,11 +189,30 @@ async def test_news_of_a_charge_that_nobody_ordered_are_dropped(
     changed: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    before, counted = await everything(harness), dropped("AMOUNT")
+    counted, payment_id = dropped("AMOUNT"), await payment_of(harness, reference)
     assert (await post(client, reference, news(reference, **changed))).status_code == 204
-    assert await everything(harness) == before
-    assert (dropped("AMOUNT"), upgrades.row_changed) == (counted + 1, [])
+    noted = await everything(harness)
+    row = await harness.row(payment_id)
+    told = news(reference, **changed)
+    assert (row.status, row.mismatch_at is not None) == ("PENDING", True)
+    assert (row.captured_cents, row.captured_currency) == (told["amountCents"], told["currency"])
+    assert (await harness.take("grant", payment_id)).next_action is PaymentAction.AWAIT
+    assert dropped("AMOUNT") == counted + 1
+    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_id}/k"]
     assert "the charge at the gateway does not match the payment" in caplog.messages
+    assert (await post(client, reference, told)).status_code == 204
+    assert await everything(harness) == noted
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled", "processing", "requires_action"])
+async def test_a_charge_that_nobody_ordered_and_took_nothing_is_dropped(
+    client: httpx.AsyncClient, harness: PaymentHarness, reference: str, status: str
+) -> None:
+    before, counted = await everything(harness), dropped("AMOUNT")
+    told = news(reference, amountCents=9, status=status)
+    assert (await post(client, reference, told)).status_code == 204
+    assert await everything(harness) == before
+    assert dropped("AMOUNT") == counted + 1
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])

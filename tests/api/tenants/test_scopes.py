@@ -156,7 +156,7 @@ async def test_in_the_name_of_the_sibling_nothing_of_it_is_there(
     assert _private(untouched, answer) == []
 
 
-async def test_what_siblings_and_namesakes_write_for_themselves_is_theirs(world: World) -> None:
+async def test_writes_of_siblings_and_namesakes_affect_their_own_data_only(world: World) -> None:
     before = await world.rows()
     for route in sorted({*WRITES} - {*NAMED, *BY_ID}):
         recipe = RECIPES[route]

@@ -25,6 +25,8 @@ WAITS = {
     "payment_poll_longest": (timedelta(minutes=30), timedelta(seconds=1)),
     "payment_retry_every": (timedelta(seconds=5), timedelta(seconds=1)),
     "payment_horizon": (timedelta(hours=24), timedelta(seconds=60)),
+    "payment_mismatch_wait": (timedelta(hours=1), timedelta(seconds=5)),
+    "payment_refund_wait": (timedelta(hours=72), timedelta(seconds=60)),
     "registration_lost_after": (timedelta(days=7), timedelta(seconds=60)),
     "sweep_every": (timedelta(seconds=30), timedelta(seconds=2)),
     "sweep_grace": (timedelta(seconds=60), timedelta(seconds=8)),
@@ -135,6 +137,8 @@ def test_the_purchase_takes_its_waits_along() -> None:
         poll_longest=settings.payment_poll_longest,
         retry_every=settings.payment_retry_every,
         horizon=settings.payment_horizon,
+        mismatch_wait=settings.payment_mismatch_wait,
+        refund_wait=settings.payment_refund_wait,
     )
 
 
@@ -211,7 +215,7 @@ def test_twilio_is_configured_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("name", ["ACCOUNT_SID", "PRIMARY_PROFILE", "SIP_DOMAIN"])
-def test_what_is_no_id_of_twilios_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_invalid_id_of_twilio_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for known, value in {"DATABASE_URL": URL, **TWILIO}.items():
         monkeypatch.setenv(known, value)
     monkeypatch.setenv(f"HEXAVOX_TWILIO_{name}", "nonsense")
