@@ -72,7 +72,7 @@ async def list_upgrades(
 
 @router.get(
     "/upgrades/{paymentId}",
-    summary="Get one upgrade",
+    summary="Retrieve an upgrade",
     responses=problems.of(*problems.ANY, PaymentNotFound),
 )
 async def get_upgrade(
