@@ -34,6 +34,7 @@ from api.services.registration.registry_reports import RegistrationWebhooks
 from api.services.registration.status import MessagingStatus
 from api.services.system.readiness import Readiness
 from api.services.tenants.merchants import Merchants
+from api.services.used_keys import UsedKeys
 from api.services.voice.presence import PresenceRecords
 from api.services.voice.provisioning import VoiceProvisioning
 from api.workflow_starters import RegistrationStarter, UpgradeStarter, WorkflowStarter
@@ -118,6 +119,7 @@ class Services:
     contact_keys: ContactKeys
     authenticator: Authenticator
     limits: RequestLimits
+    used_keys: UsedKeys
     readiness: Readiness
     merchants: Merchants
     alerts: Alerts
@@ -165,6 +167,7 @@ def build_services(
         contact_keys=database.contact_keys,
         authenticator=Authenticator(database, FailedLogins(settings.failed_login_limit)),
         limits=RequestLimits(key=settings.key_limit, tenant=settings.tenant_limit),
+        used_keys=UsedKeys(database),
         readiness=Readiness(database),
         merchants=Merchants(database, clock),
         alerts=Alerts(database),

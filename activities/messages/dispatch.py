@@ -17,7 +17,7 @@ from activities.messages.waits import note_preparation, note_wait
 from models.database.transaction_limits import LockScope
 from models.enums import AttemptState, ErrorCode, MessageType, SuppressionReason
 from models.queries.consent.suppression import suppress
-from models.queries.messages import conclude
+from models.queries.messages import conclude, waiting
 from models.queries.messages import dispatch as dispatching
 from models.queries.messages.dispatch import Dispatchable
 from models.queries.messages.inline_report_wait import AwaitedAttempt
@@ -162,6 +162,10 @@ class Dispatching:
         decision = decide(found.candidate, now)
         if decision.action is not DispatchAction.CLAIM:
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
+            if decision.held_back:
+                await waiting.note_held_back(
+                    db, tenant_id=step.tenant_id, message_id=step.message_id, now=now
+                )
             return without_claim(decision, found)
         past = [PastAttempt(provider=a.provider, state=a.state) for a in found.attempts]
         provider = self._routes.following(found.delivery_mode, found.channel, past)

@@ -81,6 +81,14 @@ class SweepTask(Protocol[Item]):
         ...
 
 
+class ExpiryTask(Protocol):
+    """Deletes one kind of row that has outlived its time."""
+
+    async def delete(self, now: datetime, most: int) -> int:
+        """Delete at most `most` rows; return how many were deleted."""
+        ...
+
+
 async def _take(task: SweepTask[Item], now: datetime) -> list[Item]:
     """Take a task's rows; a failure does not stop the other tasks."""
     try:
@@ -88,6 +96,15 @@ async def _take(task: SweepTask[Item], now: datetime) -> list[Item]:
     except Exception:
         log.exception("a sweeper task failed and will be retried")
         return []
+
+
+async def _delete(task: ExpiryTask, now: datetime) -> int:
+    """Delete a task's rows; a failure does not stop the other tasks."""
+    try:
+        return await task.delete(now, _MOST)
+    except Exception:
+        log.exception("deleting expired rows failed and will be retried")
+        return 0
 
 
 def _is_away(error: Exception) -> bool:
@@ -108,6 +125,7 @@ class Sweeping:
         grace: timedelta,
         look_every: timedelta | None = None,
         tasks: Sequence[SweepTask[Any]] = (),
+        expiries: Sequence[ExpiryTask] = (),
     ) -> None:
         self._database = database
         self._client = client
@@ -117,6 +135,7 @@ class Sweeping:
         self._grace = grace
         self._look_every = look_every
         self._tasks = tasks
+        self._expiries = expiries
 
     @activity.defn(name="sweep")
     async def sweep(self) -> SweepResult:
@@ -175,6 +194,8 @@ class Sweeping:
             rows = await _take(task, now)
             started += await act_on_each(task.resume, rows, at_once=_MOST)
             full = full or len(rows) == _MOST
+        for expiry in self._expiries:
+            full = await _delete(expiry, now) == _MOST or full
         return SweepResult(
             started=started,
             applied=applied,

@@ -107,7 +107,7 @@ async def find_answer(
     Until the transaction ends nobody else passes here with the same key: of two at the same
     instant the second waits and then finds the answer of the first.
     """
-    record_key = _record_key(caller, request)
+    record_key = record_key_of(caller, request)
     if record_key is None:
         return None
     await lock_record(db, record_key)
@@ -131,7 +131,7 @@ async def store_answer(
 
     Fields in `without` are not stored; the reader takes them from the repeated request.
     """
-    record_key = _record_key(caller, request)
+    record_key = record_key_of(caller, request)
     if record_key is None:
         return
     stored = answer.model_dump(mode="json", by_alias=True, exclude=set(without))
@@ -140,12 +140,13 @@ async def store_answer(
 
 async def forget_answer(db: WriteSession, caller: Caller, request: IdempotentRequest) -> None:
     """Delete the record of this request's key; the key can then be used for another request."""
-    record_key = _record_key(caller, request)
+    record_key = record_key_of(caller, request)
     if record_key is not None:
         await delete_record(db, record_key, fingerprint=request.fingerprint)
 
 
-def _record_key(caller: Caller, request: IdempotentRequest) -> RecordKey | None:
+def record_key_of(caller: Caller, request: IdempotentRequest) -> RecordKey | None:
+    """Return what identifies a request's record; None for a request without a key."""
     if request.key is None:
         return None
     return RecordKey(

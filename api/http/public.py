@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter, params
 from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,11 +17,13 @@ from starlette.types import Message
 
 from api.http.auth import Authenticator, Caller
 from api.http.bodies.body_size import is_chunked, requests_more, requests_worth
-from api.http.bodies.strict_json import JsonRequest, check_text
+from api.http.bodies.strict_json import JsonRequest, check_text, yield_to_event_loop
+from api.http.idempotency import KEY_HEADER, IdempotentRequest, identify
 from api.http.limits.rate_limits import RequestLimits
 from api.http.problems import ANY, of
 from api.http.trace import trace_of
-from models.errors import ValidationFailed
+from models.errors import BadRequest, MalformedJson, ValidationFailed
+from models.rules.consent.contact_keys import ContactKeys
 
 PREFIX = "/api/v1"
 
@@ -33,11 +36,11 @@ class PublicRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler in the checks."""
         answer: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
+        flat = get_flat_params(self.dependant)
         has_body = self.body_field is not None
+        is_keyed = any(field.alias == KEY_HEADER for field in flat)
         query = frozenset(
-            field.alias
-            for field in get_flat_params(self.dependant)
-            if isinstance(field.field_info, params.Query)
+            field.alias for field in flat if isinstance(field.field_info, params.Query)
         )
 
         async def checked_handler(request: Request) -> Response:
@@ -48,9 +51,14 @@ class PublicRoute(APIRoute):
             reading = JsonRequest(request.scope, request.receive)
             if has_body and is_chunked(request.headers):
                 reading = await _read_chunked(request, caller)
-            if has_body and await reading.body():
-                await reading.json()
-            response = await answer(reading)
+            try:
+                if has_body and await reading.body():
+                    await reading.json()
+                response = await answer(reading)
+            except _INVALID as error:
+                if is_keyed and not isinstance(error, MalformedJson):
+                    await _check_key(reading, caller)
+                raise
             response.headers["Cache-Control"] = "no-store"
             return response
 
@@ -62,6 +70,17 @@ def public_router(path: str, tag: str) -> APIRouter:
     return APIRouter(prefix=PREFIX + path, tags=[tag], route_class=PublicRoute, responses=of(*ANY))
 
 
+_INVALID = (RequestValidationError, BadRequest)
+
+
+class UsedKeys(Protocol):
+    """What the keys of earlier requests are looked up in."""
+
+    async def check_unused(self, caller: Caller, request: IdempotentRequest) -> None:
+        """Raise IdempotencyKeyReused if the key was used for another request."""
+        ...
+
+
 class Gate(Protocol):
     """The services that the checks of public routes use."""
 
@@ -69,6 +88,10 @@ class Gate(Protocol):
     def authenticator(self) -> Authenticator: ...
     @property
     def limits(self) -> RequestLimits: ...
+    @property
+    def contact_keys(self) -> ContactKeys: ...
+    @property
+    def used_keys(self) -> UsedKeys: ...
 
 
 def _gate(request: Request) -> Gate:
@@ -102,6 +125,22 @@ async def _read_chunked(request: Request, caller: Caller) -> JsonRequest:
         headers = trace_of(request.scope).headers
         _gate(request).limits.charge(caller.tenant_id, caller.key_id, headers, requests_more(size))
     return reading
+
+
+async def _check_key(reading: JsonRequest, caller: Caller) -> None:
+    """Raise IdempotencyKeyReused if an invalid request has the key of another request.
+
+    Looked up only here: what is valid is compared where its key is looked up anyway.
+    """
+    gate, given = _gate(reading), reading.headers.getlist(KEY_HEADER)
+    if not given:
+        return
+    await yield_to_event_loop(await reading.body())
+    try:
+        request = identify(reading, caller, given, reading.document, gate.contact_keys)
+    except (ValidationFailed, RecursionError):
+        return  # the key is none, or the body so deep that it was never taken
+    await gate.used_keys.check_unused(caller, request)
 
 
 def _check_query(request: Request, known: frozenset[str]) -> None:

@@ -177,6 +177,9 @@ class Message(Table, table=True):
     accepted_at: datetime = timestamp()
     due_at: datetime = timestamp(description="Not before this; sendAt, else acceptance.")
     expires_at: datetime | None = optional_timestamp()
+    held_back_at: datetime | None = optional_timestamp(
+        description="When it was first not sent because its merchant was inactive."
+    )
     sent_at: datetime | None = optional_timestamp()
     completed_at: datetime | None = optional_timestamp()
     corrected_at: datetime | None = optional_timestamp()

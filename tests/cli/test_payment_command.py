@@ -1,4 +1,4 @@
-"""`hexavox payment`: refunds that are owed, tried again or closed by an operator."""
+"""`hexavox payment`: stuck refunds, retried or closed by an operator."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -38,7 +38,7 @@ class Run:
         return CliRunner().invoke(app, words, env={"DATABASE_URL": self._url})
 
     def on_database(self, work: Callable[[Database], Coroutine[Any, Any, Found]]) -> Found:
-        """Do something on the database, in an event loop that is over afterwards."""
+        """Run an action on the database, in an event loop of its own."""
 
         async def run() -> Found:
             database = Database(self._url, pool_size=1, contact_keys=CONTACT_KEYS)

@@ -75,6 +75,7 @@ async def test_an_inactive_merchants_message_is_held_back_and_goes_out_once_it_i
     await until(past_due)
     view = await integrator.view(message_id)
     assert (view["status"], view["attempts"]) == ("SCHEDULED", 0)
+    assert "the merchant is inactive" in view["events"][-1]["detail"]
     assert await harness.deliveries(to) == []
     assert (await integrator.balances())["held"] == 1
 

@@ -73,12 +73,12 @@ READ_BY_PEOPLE = [
 
 
 @pytest.mark.parametrize("text", UNDERSTOOD)
-def test_an_opt_out_in_polite_words_is_understood(text: str) -> None:
+def test_a_polite_opt_out_is_recognized(text: str) -> None:
     assert kind_of(text) is InboundKind.OPT_OUT
 
 
 @pytest.mark.parametrize("text", READ_BY_PEOPLE)
-def test_a_text_with_any_other_word_is_left_to_be_read(text: str) -> None:
+def test_a_text_with_any_other_word_is_only_stored(text: str) -> None:
     assert kind_of(text) is InboundKind.OTHER
 
 
@@ -87,7 +87,7 @@ SEPARATORS = st.sampled_from([" ", ", ", ". ", "! ", "\n", " - ", "  "])
 
 
 @given(WORDS, st.lists(st.sampled_from(OPT_OUT), min_size=1, max_size=4), SEPARATORS, st.data())
-def test_politeness_around_opt_out_words_never_hides_them(
+def test_polite_phrases_around_opt_out_keywords_are_ignored(
     polite: list[str], words: list[str], separator: str, data: st.DataObject
 ) -> None:
     text = separator.join(data.draw(st.permutations([*polite, *words])))
@@ -95,7 +95,7 @@ def test_politeness_around_opt_out_words_never_hides_them(
 
 
 @given(WORDS, SEPARATORS)
-def test_politeness_alone_opts_nobody_out(polite: list[str], separator: str) -> None:
+def test_polite_phrases_alone_are_no_opt_out(polite: list[str], separator: str) -> None:
     assert kind_of(separator.join(polite)) is InboundKind.OTHER
 
 
@@ -105,7 +105,7 @@ def test_politeness_alone_opts_nobody_out(polite: list[str], separator: str) -> 
     st.sampled_from([*OTHER_WORDS, *OPT_IN]),
     st.data(),
 )
-def test_one_word_more_leaves_a_text_to_be_read(
+def test_a_text_with_one_word_more_is_only_stored(
     polite: list[str], words: list[str], other: str, data: st.DataObject
 ) -> None:
     text = " ".join(data.draw(st.permutations([*polite, *words, other])))

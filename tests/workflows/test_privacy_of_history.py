@@ -67,7 +67,7 @@ def test_the_fields_that_enter_history_are_those_of_this_list() -> None:
     assert _KNOWN == _ALLOWED
 
 
-async def test_a_whole_history_holds_ids_words_and_times_only(harness: HarnessFactory) -> None:
+async def test_a_whole_history_has_ids_enum_values_and_times_only(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, LATER, AMBIGUOUS, ACCEPTED)
     reconcile, _ = fake(steps.reconcile, UNCERTAIN, ABSENT)
     poll, _ = fake(steps.poll, TOLD, TOLD)

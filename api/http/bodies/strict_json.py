@@ -35,6 +35,9 @@ _Place: TypeAlias = "tuple[_Place, int | str] | None"
 class JsonRequest(Request):
     """A request whose body is parsed by this module; FastAPI calls `json()`."""
 
+    document: Any = None
+    """What was parsed, whether or not its values may be taken; None before, and without a body."""
+
     async def json(self) -> Any:
         """Return the document; it is parsed once."""
         if not hasattr(self, "_json"):
@@ -42,7 +45,7 @@ class JsonRequest(Request):
             body = await self.body()
             check_size(body)
             await yield_to_event_loop(body)
-            document = read(body)
+            document = self.document = read(body)
             await yield_to_event_loop(body)
             check_values(document)
             self._json = document

@@ -158,9 +158,9 @@ class _ConsentWrite:
 async def _lift_bounces(db: WriteSession, caller: Caller, said: _ConsentWrite) -> None:
     """Lift hard bounces: an opt-in shows that the address works.
 
-    Only the recipient can lift a complaint or a carrier opt-out. A tenant's API key also lifts the
-    bounces of the tenant's direct e-mail. Lock order: the tenant's lock is taken after the
-    merchant's.
+    Only the recipient's START lifts a carrier opt-out, and nothing lifts a complaint. A tenant's
+    API key also lifts the bounces of the tenant's direct e-mail. Lock order: the tenant's lock is
+    taken after the merchant's.
     """
     owners = [said.merchant_id]
     if caller.merchant_id is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from api.schemas.base import instant
 from api.schemas.messages import MessageEvent
 from models.enums import TERMINAL, AttemptState, Channel, MessageStatus, ReportStatus
+from models.rules.messages.dispatch_decision import HELD_BACK_AT_MOST
 from models.tables.message import Attempt, Message, Receipt
 
 _OUTCOMES: dict[AttemptState, tuple[MessageStatus, str]] = {
@@ -46,6 +47,7 @@ def trail(
         *(event for attempt in attempts for event in _attempted(attempt)),
         *_reported(message, attempts, receipts),
     ]
+    events += _held_back(message, events)
     events += _ended(message, events)
     return sorted(events, key=lambda event: event.at)
 
@@ -57,6 +59,22 @@ def _postponed(message: Message) -> Iterator[MessageEvent]:
             message.accepted_at,
             detail=f"Waits until {instant(message.due_at)}.",
         )
+
+
+def _held_back(message: Message, events: Sequence[MessageEvent]) -> Iterator[MessageEvent]:
+    """Tell that it was not sent when it was due; its status stayed as it was."""
+    if message.held_back_at is None:
+        return
+    before = [event for event in events if event.at <= message.held_back_at] or events[:1]
+    latest = max(before, key=lambda event: event.at)
+    # Of two events at one moment, such as QUEUED and SCHEDULED, the later in the list counts.
+    status = [event.status for event in before if event.at == latest.at][-1]
+    yield _event(
+        status,
+        message.held_back_at,
+        detail="Held back because the merchant is inactive. Waits until it is active again, "
+        f"at most {HELD_BACK_AT_MOST.days} days past due.",
+    )
 
 
 def _attempted(attempt: Attempt) -> Iterator[MessageEvent]:

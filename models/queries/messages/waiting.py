@@ -72,3 +72,21 @@ async def postpone(
     """
     ids = {"tenant_id": tenant_id, "message_id": message_id, "public_id": public_id}
     await db.execute(_PUT_OFF, {**ids, "ready_at": ready_at})
+
+
+_HOLD_BACK: Final = text(
+    """
+    UPDATE message SET held_back_at = :now
+     WHERE tenant_id = :tenant_id AND id = :message_id AND held_back_at IS NULL
+    """
+)
+
+
+async def note_held_back(
+    db: WriteSession, *, tenant_id: int, message_id: int, now: datetime
+) -> None:
+    """Note that a message waits because its merchant is inactive; the first time is kept.
+
+    The caller holds the message's lock.
+    """
+    await db.execute(_HOLD_BACK, {"tenant_id": tenant_id, "message_id": message_id, "now": now})

@@ -1,6 +1,6 @@
-"""Stored answers of requests with an Idempotency-Key, and their locks."""
+"""Stored answers of requests with an Idempotency-Key, their locks and their deletion."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy import delete, text
 from sqlmodel import col
 
 from models.database.limits import KEY_WAIT
-from models.session import WriteSession
+from models.session import ReadSession, WriteSession
 from models.tables.idempotency import IdempotencyRecord
 
 # A request with the same key waits longer than for any other lock. Each part reads from the
@@ -60,6 +60,36 @@ async def find_record(db: WriteSession, record_key: RecordKey) -> IdempotencyRec
     )
 
 
+# Each part by a unique index; without an operation the last two find nothing.
+_USED = text(
+    """
+    SELECT fingerprint FROM idempotency_record
+     WHERE tenant_id = :tenant_id AND route = :route AND scope = :scope
+       AND idempotency_key = :idempotency_key
+    UNION ALL
+    SELECT fingerprint FROM message
+     WHERE tenant_id = :tenant_id AND operation = :operation AND scope = :scope
+       AND idempotency_key = :idempotency_key
+    UNION ALL
+    SELECT fingerprint FROM payment
+     WHERE tenant_id = :tenant_id AND operation = :operation AND scope = :scope
+       AND idempotency_key = :idempotency_key
+     LIMIT 1
+    """
+)
+
+
+async def find_used(db: ReadSession, record_key: RecordKey, operation: str | None) -> str | None:
+    """Return the fingerprint of the request that a key was used for; None if it was not used.
+
+    Args:
+        record_key: the key on its route.
+        operation: what messages or payments of this route keep their keys under, if any do.
+    """
+    found: str | None = await db.scalar(_USED, {**asdict(record_key), "operation": operation})
+    return found
+
+
 async def add_record(
     db: WriteSession,
     record_key: RecordKey,
@@ -94,3 +124,28 @@ async def delete_record(db: WriteSession, record_key: RecordKey, *, fingerprint:
             col(IdempotencyRecord.fingerprint) == fingerprint,
         )
     )
+
+
+# By `ix_idempotency_record_age`. Rows that another transaction has locked are left for a later
+# turn, so that two workers never wait for each other.
+_DELETE_OLD = text(
+    """
+    WITH old AS MATERIALIZED (
+        SELECT tenant_id, route, scope, idempotency_key FROM idempotency_record
+         WHERE created_at < :before
+         ORDER BY created_at LIMIT :most
+           FOR UPDATE SKIP LOCKED
+    ), deleted AS (
+        DELETE FROM idempotency_record r USING old
+         WHERE r.tenant_id = old.tenant_id AND r.route = old.route AND r.scope = old.scope
+           AND r.idempotency_key = old.idempotency_key
+        RETURNING 1
+    )
+    SELECT count(*) FROM deleted
+    """
+)
+
+
+async def delete_records_before(db: WriteSession, before: datetime, *, most: int) -> int:
+    """Delete the oldest records that were stored before a time; return how many were deleted."""
+    return int(await db.scalar(_DELETE_OLD, {"before": before, "most": most}) or 0)

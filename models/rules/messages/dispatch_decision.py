@@ -80,6 +80,8 @@ class Decision:
     action: DispatchAction
     until: datetime | None = None
     error_code: ErrorCode | None = None
+    held_back: bool = False
+    """It waits because its merchant is inactive."""
 
 
 def decide(candidate: Candidate, now: datetime) -> Decision:
@@ -164,7 +166,9 @@ def _hold_back(candidate: Candidate, now: datetime) -> Decision:
     again = now + min(max(_LOOK_AGAIN, (now - candidate.due_at) / 20), _LOOK_AGAIN_SELDOM)
     last = candidate.due_at + HELD_BACK_AT_MOST
     return Decision(
-        action=DispatchAction.WAIT, until=min(again, candidate.expires_at or last, last)
+        action=DispatchAction.WAIT,
+        until=min(again, candidate.expires_at or last, last),
+        held_back=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""Charges that do not fit the payment: never credits, and never open for ever."""
+"""Charges that do not match the payment: never credited, and not open for ever."""
 
 from datetime import UTC, datetime, timedelta
 

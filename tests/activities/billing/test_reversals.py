@@ -186,7 +186,9 @@ async def test_what_is_refunded_of_another_amount_is_held_against_that(
 
 
 async def charged(harness: PaymentHarness, known: bool) -> int:
-    """Return a payment that was charged and has no credits yet; `known` to its row or not."""
+    """Return a charged payment without credits; `known` states whether its row knows of the
+    charge.
+    """
     if not known:
         harness.gateway.state = ChargeState.PROCESSING
     payment_id = await harness.order()

@@ -101,9 +101,7 @@ async def test_the_guides_upgrade_is_answered_as_the_guide_says(
 
 
 @pytest.mark.parametrize("path", ["/billing/upgrade", "/billing/upgrades", "/billing/ledger"])
-async def test_a_stranger_without_credentials_gets_nothing(
-    client: httpx.AsyncClient, path: str
-) -> None:
+async def test_without_credentials_it_is_401(client: httpx.AsyncClient, path: str) -> None:
     method = "POST" if path.endswith("upgrade") else "GET"
     assert (await client.request(method, f"/api/v1{path}")).status_code == 401
 
@@ -333,7 +331,7 @@ async def test_the_ledger_is_shown_page_by_page_and_by_channel(
     "query",
     [{}, {"merchantId": "gym-a", "channel": "FAX"}, {"merchantId": "gym-a", "cursor": "?"}],
 )
-async def test_a_ledger_is_asked_for_by_merchant_and_known_words(
+async def test_a_ledger_needs_a_merchant_and_valid_filters(
     gym: Integrator, query: dict[str, str]
 ) -> None:
     response = await gym.get("/billing/ledger", **query)

@@ -1,4 +1,4 @@
-"""One upgrade in detail: what became of its payment, as gateways report it by webhook."""
+"""The details of one upgrade: the state of its payment, as gateways report it by webhook."""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ FIELDS = [
 
 @pytest.fixture
 def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
-    """Where woken workflows are written down, behind the real service."""
+    """Records signalled workflows, behind the real service."""
     starter = FakeUpgradeStarter()
     webhooks = PaymentWebhooks(
         database,
@@ -45,18 +45,18 @@ def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
 
 @pytest.fixture
 def harness(database: Database, owner: Owner, upgrades: FakeUpgradeStarter) -> PaymentHarness:
-    """Payments at the simulator, as it were."""
+    """Payments at the simulator's gateway."""
     return PaymentHarness(database, owner, OwnGateway(name="simulator"))
 
 
 @pytest.fixture
 def who(client: httpx.AsyncClient, owner: Owner) -> Integrator:
-    """Who bought them."""
+    """The buyer."""
     return Integrator(client, owner.tenant_id, owner.tenant_public_id, 0, owner.headers)
 
 
 def reversal(reference: str, status: str, **changed: Any) -> dict[str, Any]:
-    """Compose what the simulator tells of a charge after it succeeded."""
+    """Build a webhook of the simulator about a charge after it succeeded."""
     return {
         "eventId": f"evt-{status}-{reference}",
         "type": "reversal",
@@ -71,7 +71,7 @@ def reversal(reference: str, status: str, **changed: Any) -> dict[str, Any]:
 
 
 async def shown(harness: PaymentHarness, who: Integrator, payment_id: int) -> dict[str, Any]:
-    """Return an upgrade in detail."""
+    """Return the details of an upgrade."""
     row = await harness.row(payment_id)
     answer = await who.get(f"/billing/upgrades/pay_{row.public_id}")
     assert answer.status_code == 200, answer.text

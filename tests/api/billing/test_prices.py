@@ -87,7 +87,7 @@ async def test_a_price_that_is_awaited_is_provisional(
     ],
     ids=["without a card", "from before there were prices"],
 )
-async def test_what_nobody_knows_the_price_of_has_none(
+async def test_a_message_without_a_known_price_has_none(
     integrator: Integrator, recorded: Recorded, facts: dict[str, Any]
 ) -> None:
     assert await price(integrator, await recorded(**facts)) is None

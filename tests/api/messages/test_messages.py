@@ -44,7 +44,7 @@ async def test_another_tenants_message_is_404_and_in_no_list(
 
 
 @pytest.mark.parametrize("number", ["0", "x", "-1", "1.5", "9" * 40, "%D9%A1", "1%00"])
-async def test_what_is_no_message_id_is_never_a_500(integrator: Integrator, number: str) -> None:
+async def test_an_invalid_message_id_is_never_a_500(integrator: Integrator, number: str) -> None:
     assert (await integrator.get(f"/messages/{number}")).status_code in {400, 404}
 
 
@@ -88,7 +88,7 @@ async def test_an_order_arrives_as_it_was_sent(
         {"merchant_id": "gym-a"},
     ],
 )
-async def test_what_does_not_fit_the_schema_is_400(
+async def test_a_body_that_violates_the_schema_is_400(
     integrator: Integrator, sending: FakeSending, change: dict[str, Any]
 ) -> None:
     response = await integrator.post("/messages/sms", {**SMS, **change})
@@ -121,7 +121,7 @@ async def test_a_refusal_is_a_problem(
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-async def test_a_message_is_told_with_its_whole_story(
+async def test_a_message_is_shown_with_its_event_history(
     integrator: Integrator, database: Database
 ) -> None:
     merchant = await make_merchant(database, integrator.tenant_id)
@@ -203,7 +203,7 @@ async def test_a_message_is_told_with_its_whole_story(
     }
 
 
-async def test_an_end_no_provider_told_is_in_the_story(
+async def test_an_end_that_no_provider_reported_is_in_the_history(
     integrator: Integrator, database: Database
 ) -> None:
     merchant = await make_merchant(database, integrator.tenant_id)
@@ -225,6 +225,64 @@ async def test_an_end_no_provider_told_is_in_the_story(
         ("SCHEDULED", "Waits until 2026-04-16T13:00:00.000Z."),
         ("FAILED", "EXPIRED"),
     ]
+
+
+_HELD_BACK = (
+    "Held back because the merchant is inactive. Waits until it is active again, at most 30 days "
+    "past due."
+)
+
+
+@pytest.mark.parametrize(
+    ("due_in", "ended", "told"),
+    [
+        (0, {}, [("QUEUED", "Accepted."), ("QUEUED", _HELD_BACK)]),
+        (
+            1,
+            {},
+            [
+                ("QUEUED", "Accepted."),
+                ("SCHEDULED", "Waits until 2026-04-16T13:00:00.000Z."),
+                ("SCHEDULED", _HELD_BACK),
+            ],
+        ),
+        (
+            0,
+            {"status": "FAILED", "error_code": "MERCHANT_INACTIVE"},
+            [("QUEUED", "Accepted."), ("QUEUED", _HELD_BACK), ("FAILED", "MERCHANT_INACTIVE")],
+        ),
+        (
+            0,
+            {"status": "CANCELED"},
+            [
+                ("QUEUED", "Accepted."),
+                ("QUEUED", _HELD_BACK),
+                ("CANCELED", "Canceled before it was sent."),
+            ],
+        ),
+    ],
+)
+async def test_the_story_tells_that_a_message_waits_for_its_merchant(
+    integrator: Integrator,
+    database: Database,
+    due_in: int,
+    ended: dict[str, str],
+    told: list[tuple[str, str]],
+) -> None:
+    due_at = NOON + timedelta(hours=due_in)
+    message = await make_message(
+        database,
+        integrator.tenant_id,
+        await make_merchant(database, integrator.tenant_id),
+        accepted_at=NOON,
+        due_at=due_at,
+        held_back_at=due_at + timedelta(seconds=1),
+        completed_at=NOON + timedelta(days=30) if ended else None,
+        **ended,
+    )
+    public_id = await shown(database, "message", message)
+    events = (await integrator.get(f"/messages/{public_id}")).json()["events"]
+    assert [(event["status"], event["detail"]) for event in events] == told
 
 
 async def test_filters_narrow_the_list(integrator: Integrator, database: Database) -> None:

@@ -99,10 +99,13 @@ TABLE = [
         candidate(type=MessageType.MARKETING, consent=ConsentStatus.OPT_IN),
         Decision(action=DispatchAction.CLAIM),
     ),
-    (candidate(active=False), Decision(action=DispatchAction.WAIT, until=NOW + 5 * SECOND)),
+    (
+        candidate(active=False),
+        Decision(action=DispatchAction.WAIT, until=NOW + 5 * SECOND, held_back=True),
+    ),
     (
         candidate(active=False, due_at=NOW - timedelta(days=20)),
-        Decision(action=DispatchAction.WAIT, until=NOW + timedelta(hours=1)),
+        Decision(action=DispatchAction.WAIT, until=NOW + timedelta(hours=1), held_back=True),
     ),
     (
         candidate(due_at=NOW - HELD_BACK_AT_MOST),
@@ -125,7 +128,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("standing", "decision"), TABLE)
-def test_a_message_that_stands_so_is_decided_so(standing: Candidate, decision: Decision) -> None:
+def test_the_decision_for_each_state_of_a_message(standing: Candidate, decision: Decision) -> None:
     assert decide(standing, NOW) == decision
 
 

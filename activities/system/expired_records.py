@@ -1,0 +1,25 @@
+"""Deletes the idempotency records that no retry needs to be answered from any more."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from models.queries.tenants.idempotency_records import delete_records_before
+from models.session import Database
+
+KEPT_FOR: Final = timedelta(days=30)
+"""How long the contract promises that a key of an upsert is known."""
+
+
+class ExpiredRecords:
+    """Deletes records older than `KEPT_FOR`. Idempotent: a deleted record is not there again.
+
+    Sends and upgrades are answered from their own rows, which are not deleted here.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def delete(self, now: datetime, most: int) -> int:
+        """Delete at most `most` records, the oldest first; return how many were deleted."""
+        async with self._database.transaction() as db:
+            return await delete_records_before(db, now - KEPT_FOR, most=most)
