@@ -83,7 +83,7 @@ async def get_upgrade(
         Path(
             alias="paymentId",
             description="The upgrade, by the `paymentId` that `POST /billing/upgrade` returned.",
-            examples=["pay_987"],
+            examples=["pay_2385672620646126"],
         ),
     ],
 ) -> UpgradeDetailView:
