@@ -215,7 +215,7 @@ async def test_a_report_that_is_forged_or_not_about_this_charge_changes_nothing(
     assert await everything(harness) == before
 
 
-async def test_a_report_about_another_tenants_payment_reaches_nobody(
+async def test_a_report_about_another_tenants_payment_has_no_effect(
     client: httpx.AsyncClient, harness: PaymentHarness, database: Database
 ) -> None:
     _, reference = await granted(harness)
