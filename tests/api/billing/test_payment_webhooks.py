@@ -198,7 +198,7 @@ async def test_an_unrequested_charge_is_recorded_once_and_not_granted(
     assert (row.captured_cents, row.captured_currency) == (told["amountCents"], told["currency"])
     assert (await harness.take("grant", payment_id)).next_action is PaymentAction.AWAIT
     assert dropped("AMOUNT") == counted + 1
-    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_id}/k"]
+    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_public_id}/k"]
     assert "the charge at the gateway does not match the payment" in caplog.messages
     assert (await post(client, reference, told)).status_code == 204
     assert await everything(harness) == noted
