@@ -155,7 +155,9 @@ SENDS: Final = {
     "ambiguous-unknown": Script(dispatch=[AMBIGUOUS], reconcile=[UNCERTAIN], settle=[UNKNOWN]),
     "polled": Script(dispatch=[ACCEPTED], poll=[SILENT, _AWAY, TOLD], settle=[DELIVERED]),
     "given-up-after-sent": Script(dispatch=[ACCEPTED], poll=[SILENT], settle=[UNKNOWN]),
-    "several-reports": Script(dispatch=[ACCEPTED], settle=[NOT_YET, DELIVERED], signal_after=[1, 2]),
+    "several-reports": Script(
+        dispatch=[ACCEPTED], settle=[NOT_YET, DELIVERED], signal_after=[1, 2]
+    ),
     "not-over": Script(dispatch=[OVER], settle=[NOT_YET, DELIVERED], signal_after=[1]),
 }
 """Every path of a send. A new branch of the workflow needs a new line here."""
