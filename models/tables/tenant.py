@@ -26,6 +26,7 @@ from models.rules.senders.sender_choice import needs_registration
 from models.tables.base import (
     Table,
     identity,
+    not_negative,
     one_of,
     optional_timestamp,
     public_id_column,
@@ -45,6 +46,7 @@ class Tenant(Table, table=True):
         # Referenced by rows with a delivery mode; the mode never changes.
         UniqueConstraint("id", "delivery_mode"),
         one_of("delivery_mode", DeliveryMode),
+        not_negative("otps_per_10_minutes", "otps_per_day", "new_recipients_per_hour"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
@@ -55,6 +57,15 @@ class Tenant(Table, table=True):
         default=False,
         sa_column_kwargs={"server_default": text("false")},
         description="Its own keys, not those of its merchants, may order credits at any price.",
+    )
+    otps_per_10_minutes: int | None = Field(
+        default=None,
+        nullable=True,
+        description="To one contact. Of this and the next two: 0 is no limit, None the default.",
+    )
+    otps_per_day: int | None = Field(default=None, nullable=True)
+    new_recipients_per_hour: int | None = Field(
+        default=None, nullable=True, description="Of one merchant, behind one prefix."
     )
     created_at: datetime = timestamp()
 

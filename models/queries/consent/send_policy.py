@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 
 from models.enums import Channel, ConsentStatus, DeliveryMode
 from models.queries.senders.candidates import OWN_CANDIDATES, POOL_CANDIDATES
+from models.rules.messages.destination_limits import DestinationLimits
 from models.rules.senders.sender_choice import SANDBOX, OwnNumber, Senders, choose
 from models.session import ReadSession, WriteSession
 
@@ -29,6 +30,8 @@ class SendPolicy:
     suppressed: bool
     sender: str | None
     """For SMS and calls: the number to send from; None if none may be used."""
+    delivery_mode: DeliveryMode
+    limits: DestinationLimits
     unregistered: bool = False
     """The merchant has numbers of its own, but none may be used yet."""
 
@@ -46,7 +49,8 @@ _SEND_POLICY = """
                     WHERE s.tenant_id = merchant.tenant_id AND s.merchant_id = merchant.id
                       AND s.channel = :channel
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
-           tenant.delivery_mode, heard.last, own.numbers, own.registered,
+           tenant.delivery_mode, tenant.otps_per_10_minutes, tenant.otps_per_day,
+           tenant.new_recipients_per_hour, heard.last, own.numbers, own.registered,
            CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
                 {pool} END AS pool
       FROM merchant
@@ -108,6 +112,12 @@ async def find_policy(
             mode=DeliveryMode(row.delivery_mode),
             merchant_id=row.id,
             contact=contact_keys[0],
+        ),
+        delivery_mode=DeliveryMode(row.delivery_mode),
+        limits=DestinationLimits(
+            otps_per_10_minutes=row.otps_per_10_minutes,
+            otps_per_day=row.otps_per_day,
+            new_recipients_per_hour=row.new_recipients_per_hour,
         ),
         unregistered=bool(senders.own),
     )
