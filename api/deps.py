@@ -110,7 +110,10 @@ MerchantPath = Annotated[
     Path(alias="merchantId", description="Your identifier of the merchant.", examples=["gym-a"]),
 ]
 MessagePath = Annotated[
-    str, Path(alias="messageId", description="Identifier of the message.", examples=["10441"])
+    str,
+    Path(
+        alias="messageId", description="Identifier of the message.", examples=["3364264052715392"]
+    ),
 ]
 
 

@@ -9,7 +9,9 @@ from models.enums import AlertSeverity, AlertType, Channel
 class AlertView(View):
     """An alert. It stays open until its cause is resolved."""
 
-    id: str = Field(description="Identifier of the alert, a decimal string.", examples=["81"])
+    id: str = Field(
+        description="Identifier of the alert, a decimal string.", examples=["1745120938866531"]
+    )
     merchant_id: str | None = Field(
         description="The merchant the alert concerns. Null if it concerns the tenant.",
         examples=["gym-a"],

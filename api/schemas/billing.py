@@ -72,7 +72,9 @@ class MerchantUpgradeView(View):
         description="Amount to charge, in the smallest unit of the currency.", examples=[4900]
     )
     currency: str = Field(description="Currency code, ISO 4217.", examples=["USD"])
-    payment_id: str = Field(description="Identifier of the upgrade.", examples=["pay_987"])
+    payment_id: str = Field(
+        description="Identifier of the upgrade.", examples=["pay_2385672620646126"]
+    )
     payment_status: PaymentStatus = Field(
         description="PENDING: the payment is being processed. REQUIRES_ACTION: the payer must "
         "complete a step first. SUCCEEDED: the payment was taken. FAILED: no payment was taken, "
@@ -122,7 +124,9 @@ class UpgradeDetailView(MerchantUpgradeView):
 class LedgerEntryView(View):
     """An entry of the ledger: one movement of units."""
 
-    id: str = Field(description="Identifier of the entry, a decimal string.", examples=["20117"])
+    id: str = Field(
+        description="Identifier of the entry, a decimal string.", examples=["3120557209164410"]
+    )
     type: LedgerKind = Field(
         description="HOLD: units reserved for a message. CAPTURE: held units charged. RELEASE: "
         "held units returned. TOPUP: credits bought. REFUND and ADJUST: corrections; not written "
@@ -140,10 +144,10 @@ class LedgerEntryView(View):
     )
     message_id: str | None = Field(
         description="The message the entry belongs to. Null if it belongs to none.",
-        examples=["10441"],
+        examples=["3364264052715392"],
     )
     payment_id: str | None = Field(
         description="The upgrade the entry belongs to. Null if it belongs to none.",
-        examples=["pay_987"],
+        examples=["pay_2385672620646126"],
     )
     at: Instant = Field(description="Time of the entry.", examples=["2026-04-16T13:20:33.120Z"])

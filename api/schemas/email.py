@@ -103,6 +103,6 @@ class V1MessageResponse(View):
     """An accepted direct e-mail."""
 
     message_id: str = Field(
-        description="Identifier of the message, a decimal string.", examples=["8802"]
+        description="Identifier of the message, a decimal string.", examples=["2981544730162205"]
     )
     status: MessageStatus = Field(description="Current status.", examples=["QUEUED"])

@@ -10,7 +10,8 @@ class InboundMessageView(View):
     """A text message that a recipient sent to one of your numbers."""
 
     id: str = Field(
-        description="Identifier of the inbound message, a decimal string.", examples=["371"]
+        description="Identifier of the inbound message, a decimal string.",
+        examples=["2210983746501127"],
     )
     sender: str = Field(
         alias="from",

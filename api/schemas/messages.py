@@ -60,7 +60,7 @@ class DispatchResponse(View):
     merchant_id: str = Field(description="The merchant that sends.", examples=["gym-a"])
     channel: Channel = Field(description="Channel.", examples=["SMS"])
     message_id: str = Field(
-        description="Identifier of the message, a decimal string.", examples=["10441"]
+        description="Identifier of the message, a decimal string.", examples=["3364264052715392"]
     )
     status: MessageStatus = Field(
         description="Current status. A replayed request returns the status at the time of the "
@@ -103,7 +103,7 @@ class MessageView(View):
     """A message with its status, cost and event history."""
 
     message_id: str = Field(
-        description="Identifier of the message, a decimal string.", examples=["10441"]
+        description="Identifier of the message, a decimal string.", examples=["3364264052715392"]
     )
     merchant_id: str | None = Field(
         description="The merchant that sends. Null for direct e-mail of the tenant.",

@@ -119,7 +119,9 @@ class V1MerchantMessagingBrandRequest(_BrandFields):
 class V1MerchantMessagingBrandView(View):
     """A 10DLC brand and its current status."""
 
-    brand_id: str = Field(description="Identifier of the brand, a decimal string.", examples=["7"])
+    brand_id: str = Field(
+        description="Identifier of the brand, a decimal string.", examples=["1930447716205538"]
+    )
     merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
     status: RegistrationState = Field(
         description="DRAFT: not submitted. PENDING: under review by the registry. APPROVED. "

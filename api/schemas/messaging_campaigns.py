@@ -116,7 +116,7 @@ class V1MerchantMessagingCampaignRequest(_CampaignFields):
     campaign_id: Annotated[str, StringConstraints(pattern=patterns.CAMPAIGN_ID)] | None = Field(
         default=None,
         description="The draft or rejected campaign to correct. Absent: a new campaign.",
-        examples=["12"],
+        examples=["2764410935571820"],
     )
     submit: StrictBool = Field(
         default=True,
@@ -129,10 +129,12 @@ class V1MerchantMessagingCampaignView(View):
     """A 10DLC campaign and its current status."""
 
     campaign_id: str = Field(
-        description="Identifier of the campaign, a decimal string.", examples=["12"]
+        description="Identifier of the campaign, a decimal string.", examples=["2764410935571820"]
     )
     merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
-    brand_id: str = Field(description="The brand the campaign belongs to.", examples=["7"])
+    brand_id: str = Field(
+        description="The brand the campaign belongs to.", examples=["1930447716205538"]
+    )
     status: RegistrationState = Field(
         description="DRAFT: not submitted. PENDING: under review by the registry. APPROVED. "
         "REJECTED: see `reasons`; correct it and submit again.",

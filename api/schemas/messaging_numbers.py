@@ -36,7 +36,7 @@ class V1MerchantMessagingNumberView(View):
     """A number of a merchant and its assignment."""
 
     number_id: str = Field(
-        description="Identifier of the purchase, a decimal string.", examples=["31"]
+        description="Identifier of the purchase, a decimal string.", examples=["3508819274466091"]
     )
     merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
     number: str = Field(description="Phone number in E.164 format.", examples=["+18132201000"])
@@ -51,7 +51,8 @@ class V1MerchantMessagingNumberView(View):
         examples=["ACTIVE"],
     )
     campaign_id: str | None = Field(
-        description="The campaign the number is assigned to. Null if none.", examples=["12"]
+        description="The campaign the number is assigned to. Null if none.",
+        examples=["2764410935571820"],
     )
     assignment_status: AssignmentState | None = Field(
         description="PENDING: being assigned. ASSIGNED: the number may send for the campaign. "
@@ -82,7 +83,7 @@ class V1MerchantMessagingAssignmentRequest(RequestBody):
     """The assignment of a number to an approved campaign."""
 
     campaign_id: Annotated[str, StringConstraints(pattern=CAMPAIGN_ID)] = Field(
-        description="Identifier of the campaign.", examples=["12"]
+        description="Identifier of the campaign.", examples=["2764410935571820"]
     )
 
 
@@ -91,8 +92,12 @@ class V1MerchantMessagingAssignmentView(View):
 
     merchant_id: str = Field(description="Your identifier of the merchant.", examples=["gym-a"])
     number: str = Field(description="Phone number in E.164 format.", examples=["+18132201000"])
-    number_id: str = Field(description="Identifier of the purchase of the number.", examples=["31"])
-    campaign_id: str = Field(description="The campaign the number is assigned to.", examples=["12"])
+    number_id: str = Field(
+        description="Identifier of the purchase of the number.", examples=["3508819274466091"]
+    )
+    campaign_id: str = Field(
+        description="The campaign the number is assigned to.", examples=["2764410935571820"]
+    )
     status: AssignmentState = Field(
         description="PENDING: being assigned. ASSIGNED: the number may send for the campaign. "
         "FAILED: see `reasons`. UNASSIGNING, UNASSIGNED, UNASSIGN_FAILED: removal from the "

@@ -30,7 +30,8 @@ class V1VoiceSipPresenceRequest(RequestBody):
         description="The merchant the user belongs to.", examples=["gym-a"]
     )
     username: SipUsername = Field(
-        description="SIP username as returned by provisioning.", examples=["t1m7"]
+        description="SIP username as returned by provisioning.",
+        examples=["t9c4b1e07a5d23m6f0e8d3b17a4c"],
     )
     state: PresenceState = Field(description="Presence state.", examples=["BUSY"])
     user_agent: UserAgent | None = Field(
@@ -42,7 +43,7 @@ class V1VoiceSipPresenceRequest(RequestBody):
         default=None,
         repr=False,
         description="SIP URI at which the user can be reached, printable characters.",
-        examples=["sip:t1m7@198.51.100.7:5060"],
+        examples=["sip:t9c4b1e07a5d23m6f0e8d3b17a4c@198.51.100.7:5060"],
     )
     expires_seconds: Annotated[StrictInt, Field(ge=1, le=86_400)] | None = Field(
         default=None,
@@ -64,7 +65,7 @@ class VoiceSipPresenceView(View):
     """Presence of a SIP user, from posted states and SIP registrations."""
 
     merchant_id: str = Field(description="The merchant the user belongs to.", examples=["gym-a"])
-    username: str = Field(description="SIP username.", examples=["t1m7"])
+    username: str = Field(description="SIP username.", examples=["t9c4b1e07a5d23m6f0e8d3b17a4c"])
     state: PresenceState = Field(
         description="Current state. BUSY and AWAY apply until they expire; otherwise the later one "
         "of the posted state and the SIP registration applies. OFFLINE after expiry.",
@@ -76,7 +77,7 @@ class VoiceSipPresenceView(View):
     contact: str | None = Field(
         repr=False,
         description="SIP URI at which the user can be reached. Null after expiry.",
-        examples=["sip:t1m7@198.51.100.7:5060"],
+        examples=["sip:t9c4b1e07a5d23m6f0e8d3b17a4c@198.51.100.7:5060"],
     )
     expires_at: Instant | None = Field(
         description="Time at which the state expires or expired. Null for a user that was never "
@@ -95,7 +96,8 @@ class VoiceSip(View):
     domain: str = Field(description="SIP domain.", examples=["sip.example.com"])
     registrar: str = Field(description="Host name of the registrar.", examples=["sip.example.com"])
     username: str = Field(
-        description="SIP username, unique per tenant and merchant.", examples=["t1m7"]
+        description="SIP username, unique per tenant and merchant.",
+        examples=["t9c4b1e07a5d23m6f0e8d3b17a4c"],
     )
     password: str = Field(
         repr=False,
@@ -124,7 +126,7 @@ class VoiceIceServer(View):
     username: str | None = Field(
         description="Time-limited username; it starts with the expiry time in Unix seconds. Null "
         "for STUN.",
-        examples=["1776345632:t1m7"],
+        examples=["1776345632:t9c4b1e07a5d23m6f0e8d3b17a4c"],
     )
     credential: str | None = Field(
         repr=False,

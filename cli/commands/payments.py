@@ -15,12 +15,12 @@ from models.session import WriteSession
 
 app = typer.Typer(help="Refunds that are owed, and disputed payments.", no_args_is_help=True)
 
-PaymentArgument = Annotated[str, typer.Argument(help="The paymentId: pay_987.")]
+PaymentArgument = Annotated[str, typer.Argument(help="The paymentId: pay_2385672620646126.")]
 
 
 @app.command("list")
 def list_payments(tenant: TenantOption) -> None:
-    """List a tenant's payments that wait for an operator."""
+    """List a tenant's payments that need an operator."""
 
     async def action(db: WriteSession) -> Sequence[OpenMatter]:
         return await list_open_matters(db, await get_tenant(db, tenant))
@@ -33,7 +33,7 @@ def list_payments(tenant: TenantOption) -> None:
 
 @app.command("refund")
 def refund(tenant: TenantOption, payment: PaymentArgument) -> None:
-    """Have a refund that is stuck tried again, by the payment's workflow."""
+    """Retry a stuck refund, through the payment's workflow."""
 
     async def action(db: WriteSession) -> bool:
         found = await _find(db, tenant, payment)
@@ -46,9 +46,9 @@ def refund(tenant: TenantOption, payment: PaymentArgument) -> None:
 
 @app.command("close")
 def close(tenant: TenantOption, payment: PaymentArgument) -> None:
-    """Close the matter of a payment: its alerts are resolved.
+    """Close the case of a payment: its alerts are resolved.
 
-    If a refund was stuck, this states that the money was given back in another way.
+    If a refund was stuck, this confirms that the money was returned in another way.
     """
 
     async def action(db: WriteSession) -> bool:

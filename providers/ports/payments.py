@@ -1,7 +1,7 @@
-"""What every payment gateway's adapter looks like from inside, and the closed set of its answers.
+"""The port of payment gateways, and the closed set of their answers.
 
-An adapter never retries and never raises for a business outcome. Whatever moves money carries a key
-of ours, and the gateway moves it once per key, however often it is asked.
+An adapter never retries and never raises for a business outcome. Every call that moves money has a
+key of ours, and the gateway must be idempotent by key.
 """
 
 from collections.abc import Mapping
@@ -15,24 +15,24 @@ from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeRequest:
-    """One amount to take. The payment method is in no repr, so in no log."""
+    """One amount to charge. The payment method is excluded from repr, so from logs."""
 
     reference: str
-    """Ours; also the key under which it is charged once."""
+    """Ours; also the idempotency key of the charge."""
     amount_cents: int
     currency: str
     payment_method_id: str = field(repr=False)
     callback_url: str
     not_after: datetime
-    """No byte is written after it."""
+    """Deadline: no byte is written after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """The gateway has the charge, and this is how it stands: taken, declined, under way.
+    """The gateway has the charge, with this status: succeeded, declined or pending.
 
-    Amount and currency are those the gateway tells, never those it was asked for: a charge of
-    another amount is not the one that was ordered.
+    Amount and currency are those that the gateway reports, not the requested ones: a charge of
+    another amount must be detected.
     """
 
     charge_id: str
@@ -47,7 +47,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeReport(Charge):
-    """What a gateway's webhook tells of a charge, under our reference."""
+    """A gateway's webhook about a charge, under our reference."""
 
     event_id: str
     reference: str
@@ -58,8 +58,8 @@ class ChargeReport(Charge):
 class ReversalReport:
     """A webhook's event about a charge after it succeeded, under our reference.
 
-    `refunded_cents` is all that was refunded of the charge so far, whoever had it refunded, in
-    `currency`; 0 if the event is about a dispute.
+    `refunded_cents` is the total refunded of the charge so far, by anyone, in `currency`; 0 if the
+    event is about a dispute.
     """
 
     event_id: str
@@ -72,25 +72,27 @@ class ReversalReport:
 
 
 PaymentReport: TypeAlias = ChargeReport | ReversalReport
-"""What a gateway's webhook may tell."""
+"""Possible webhooks of a gateway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refunded:
-    """The money was given back, now or before; `refund_id` is None where it is not told."""
+    """The charge is refunded, now or earlier; `refund_id` is None if the gateway does not report
+    it.
+    """
 
     refund_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRefused:
-    """The gateway will not give it back by itself: somebody has to look."""
+    """The gateway refuses the refund: an operator must look at it."""
 
     provider_code: str
 
 
 ChargeAnswer: TypeAlias = Charge | NotProcessed | Ambiguous
-"""To charging and to canceling; a canceled charge may turn out to have succeeded."""
+"""Answers to charging and canceling; a canceled charge may turn out to have succeeded."""
 
 ChargeLookUp: TypeAlias = Charge | NotFound | Unanswered
 
@@ -98,50 +100,50 @@ RefundAnswer: TypeAlias = Refunded | RefundRefused | NotProcessed | Ambiguous
 
 
 class PaymentGateway(Protocol):
-    """A vendor that takes money and gives it back."""
+    """A vendor that charges and refunds."""
 
     @property
     def name(self) -> str:
-        """The word for this gateway in rows and callback addresses."""
+        """The gateway's name in rows and callback URLs."""
         ...
 
     @property
     def timeout(self) -> timedelta:
-        """The budget of one call."""
+        """Timeout of one call."""
         ...
 
     @property
     def absence_window(self) -> timedelta:
-        """How long after a request's deadline its absence is sure."""
+        """How long after a request's deadline NotFound proves absence."""
         ...
 
     async def charge(self, request: ChargeRequest) -> ChargeAnswer:
-        """Take money once per reference; never writes after the request's deadline."""
+        """Charge once per reference; never writes after the request's deadline."""
         ...
 
     async def look_up(self, reference: str) -> ChargeLookUp:
-        """Ask how the charge of a reference stands."""
+        """Return the status of the charge with a reference."""
         ...
 
     async def cancel(self, charge_id: str) -> ChargeAnswer:
-        """Cancel a charge that has not ended, and say how it stands then."""
+        """Cancel an open charge, and return its status."""
         ...
 
     async def refund(self, charge_id: str, key: str) -> RefundAnswer:
-        """Give all of a charge back, once per key."""
+        """Refund a charge in full, once per key."""
         ...
 
 
 class Gateways:
-    """The gateways of this installation, by who uses them."""
+    """The gateways of this installation, by delivery mode."""
 
     def __init__(self, by_mode: Mapping[DeliveryMode, PaymentGateway]) -> None:
         self._by_mode = by_mode
 
     def of(self, mode: DeliveryMode) -> PaymentGateway | None:
-        """Return who takes the money of a tenant; None if nobody does."""
+        """Return the gateway of tenants in this mode; None if there is none."""
         return self._by_mode.get(mode)
 
     def find(self, name: str) -> PaymentGateway | None:
-        """Return the gateway of a name; None if this worker has none."""
+        """Return the gateway with a name; None if this worker has none."""
         return next((one for one in self._by_mode.values() if one.name == name), None)

@@ -1,4 +1,4 @@
-"""Calls to the simulator, signed as it signs its webhooks to us."""
+"""HTTP calls to the simulator, signed with the shared secret."""
 
 import hashlib
 import hmac
@@ -19,16 +19,16 @@ HEADER: Final = "X-Simulator-Signature"
 NOT_PROCESSED: Final = frozenset(
     {
         httpx.codes.UNAUTHORIZED,  # signed with another secret
-        httpx.codes.MISDIRECTED_REQUEST,  # it does not go by that name
+        httpx.codes.MISDIRECTED_REQUEST,  # unknown host name
         httpx.codes.TOO_MANY_REQUESTS,
         httpx.codes.SERVICE_UNAVAILABLE,
     }
 )
-"""Answered only before the simulator does anything."""
+"""Statuses that the simulator returns only before it does anything."""
 
 
 def signed(request: httpx.Request, secret: str | None) -> httpx.Request:
-    """Add the signature over time, method, target and body; it holds for five minutes.
+    """Add the signature over time, method, target and body, valid for five minutes.
 
     Without a secret the call stays unsigned, and the simulator refuses it.
     """
@@ -41,7 +41,7 @@ def signed(request: httpx.Request, secret: str | None) -> httpx.Request:
 
 
 class SimulatorAdapter:
-    """Base of the simulator's adapters: where it is, and how it is called."""
+    """Base class of the simulator's adapters: URL and calls."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class SimulatorAdapter:
         not_after: datetime,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response | NotProcessed | Ambiguous:
-        """Post what must not be posted twice, and nothing after `not_after`."""
+        """Post a request that must not be sent twice; nothing is written after `not_after`."""
         request = self._client.build_request(
             "POST", self._base_url + path, json=document, headers=headers
         )
@@ -80,11 +80,11 @@ class SimulatorAdapter:
         )
 
     async def _get(self, path: str, params: Mapping[str, str]) -> Any:
-        """Return the document of an answer.
+        """Return the document of a response.
 
         Raises:
-            httpx.HTTPError: no answer, or one of failure.
-            ValueError: the answer is no JSON.
+            httpx.HTTPError: no response, or an error status.
+            ValueError: the response is not JSON.
         """
         request = self._client.build_request(
             "GET",

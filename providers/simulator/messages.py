@@ -1,4 +1,4 @@
-"""Adapter to the carrier simulator, over the network like any vendor."""
+"""Adapter of the carrier simulator, which it calls over HTTP like any vendor."""
 
 import hashlib
 import hmac
@@ -45,41 +45,43 @@ _REFUSALS: Final[dict[int, tuple[ErrorCode, bool]]] = {
     21610: (ErrorCode.OPTED_OUT, True),
     30036: (ErrorCode.EXPIRED, False),
 }
-"""Code when submitting → our word, and whether any provider would refuse."""
+"""Code on submission → our code, and whether any provider would refuse."""
 
 _TOLERANCE: Final = 300
-"""Seconds a signature stays good."""
+"""Seconds that a signature is valid."""
 
 _LONGEST_TIME: Final = 12
-"""Digits of a Unix time; a longer one is nothing but an attempt to break the arithmetic."""
+"""Digits of a Unix time; a longer one would overflow the date arithmetic."""
 
 
 class _Taken(Payload):
-    """The answer to a message that is accepted."""
+    """The response for an accepted message."""
 
     id: Id
 
 
 class _Refusal(Payload):
-    """The answer to a message that is refused."""
+    """The response for a refused message."""
 
     code: int
 
 
 class _Inbound(Payload):
-    """A text of a recipient; what it says may hold any character."""
+    """An inbound text; its body may contain any character."""
 
     type: Literal["inbound"]
     event_id: Id
     sender: str | None = Field(alias="from")
-    """None if it is withheld."""
+    """None if withheld."""
     number: str = Field(alias="to")
     body: str
     at: Moment
 
 
 class Simulator(SimulatorAdapter):
-    """The simulator as a provider: it keeps our reference, so truth is provable both ways."""
+    """The simulator as a provider: it stores our reference, so presence and absence can be
+    proven.
+    """
 
     channels: Final = frozenset(Channel)
     proof: Final = Proof.REFERENCE
@@ -91,18 +93,19 @@ class Simulator(SimulatorAdapter):
         return _answer(response) if isinstance(response, httpx.Response) else response
 
     async def look_up(self, reference: str) -> LookUp:
-        """Ask what the simulator took under a reference."""
+        """Return the simulator's message with a reference."""
         try:
             return read_look_up(await self._get("/messages", {"reference": reference}), reference)
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             return Unanswered(reason=type(error).__name__)
 
     async def recording(self, provider_message_id: str) -> Playback:
-        """Open the recording of a call; it is read as fast as it is passed on."""
+        """Open the recording of a call; it is read with the client's flow control."""
         request = self._client.build_request(
             "GET",
             f"{self._base_url}/messages/{quote(provider_message_id, safe='')}/recording",
-            headers={"Accept-Encoding": "identity"},  # so that the length holds
+            # so that Content-Length is that of the content
+            headers={"Accept-Encoding": "identity"},
             timeout=self.timeout.total_seconds(),
         )
         try:
@@ -119,7 +122,8 @@ class Simulator(SimulatorAdapter):
 
 async def _playback(response: httpx.Response) -> Recording:
     chunks = _read(response)
-    await anext(chunks)  # begun, so it gives the connection back even if nobody goes on reading
+    # starts the generator, so that closing it releases the connection even if nothing is read
+    await anext(chunks)
     length = response.headers.get("Content-Length", "")
     return Recording(
         length=int(length) if length.isascii() and length.isdigit() else None,
@@ -128,7 +132,7 @@ async def _playback(response: httpx.Response) -> Recording:
 
 
 async def _read(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """Give nothing first, then the content."""
+    """Yield an empty chunk first, then the content."""
     try:
         yield b""
         async for chunk in response.aiter_raw():
@@ -138,10 +142,10 @@ async def _read(response: httpx.Response) -> AsyncGenerator[bytes, None]:
 
 
 def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Report | None]:
-    """Return how to verify and read a webhook: headers and raw body → the report.
+    """Return a function that verifies and parses a webhook: headers and raw body → the report.
 
-    It answers None for a status of no interest to us, and raises ForgedWebhook when the signature
-    is missing, wrong or older than five minutes.
+    It returns None for an irrelevant status, and raises ForgedWebhook when the signature is
+    missing, wrong or older than five minutes.
     """
 
     def read(headers: Mapping[str, str], body: bytes) -> Report | None:
@@ -151,10 +155,10 @@ def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Report | None]
 
 
 def inbound_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], InboundText]:
-    """Return how to verify and read the webhook of an inbound text.
+    """Return a function that verifies and parses the webhook of an inbound text.
 
-    It raises ForgedWebhook as `verifier` does, and ValueError, KeyError or TypeError for a body
-    that is something else.
+    It raises ForgedWebhook as `verifier` does, and ValueError, KeyError or TypeError for any other
+    body.
     """
 
     def read(headers: Mapping[str, str], body: bytes) -> InboundText:
@@ -164,7 +168,7 @@ def inbound_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], Inboun
 
 
 def verified(secret: str, headers: Mapping[str, str], body: bytes) -> Any:
-    """Return the document of a webhook whose signature is right and at most five minutes old."""
+    """Return the document of a webhook with a valid signature, at most five minutes old."""
     given = headers.get(SIGNATURE_HEADER, "").split(",")
     fields = dict(part.partition("=")[::2] for part in given)
     at = fields.get("t", "")
@@ -179,7 +183,7 @@ def verified(secret: str, headers: Mapping[str, str], body: bytes) -> Any:
 
 
 def _answer(response: httpx.Response) -> Answer:
-    # The simulator says these only before it accepts; of an unknown vendor it would be unclear.
+    # The simulator returns these before it accepts; for another vendor this would be ambiguous.
     if response.status_code in NOT_PROCESSED:
         status = str(response.status_code)
         return NotProcessed(

@@ -1,6 +1,6 @@
-"""What the simulator's payloads have in common: how they are read, and the types of their fields.
+"""Common parsing of the simulator's payloads, and the types of their fields.
 
-The simulator is ours, so every field has one type. Fields that are not declared are ignored.
+The simulator is part of this project, so every field has one type. Undeclared fields are ignored.
 """
 
 import json
@@ -14,11 +14,11 @@ CODE_LENGTH: Final = 64
 """Characters that can be stored."""
 
 _NESTING: Final = frozenset({"model_type", "list_type"})
-"""How pydantic calls it if an object or a list is expected and something else is there."""
+"""Pydantic's error types for a value that is not the expected object or list."""
 
 
 class Payload(BaseModel):
-    """A JSON object. Its errors do not show what was sent."""
+    """A JSON object. Its errors do not contain the input."""
 
     model_config = ConfigDict(
         strict=True, frozen=True, alias_generator=to_camel, hide_input_in_errors=True
@@ -29,7 +29,7 @@ Model = TypeVar("Model", bound=Payload)
 
 
 def parse_json(body: bytes) -> Any:
-    """Return the document of a body; raises ValueError if there is none, or one nested too deep."""
+    """Parse a body; raises ValueError if it is not JSON or nested too deep."""
     try:
         return json.loads(body)
     except RecursionError:
@@ -37,12 +37,12 @@ def parse_json(body: bytes) -> Any:
 
 
 def read_payload(model: type[Model], document: object) -> Model:
-    """Read a document as a payload.
+    """Validate a document as a payload.
 
     Raises:
         KeyError: a field is missing.
-        TypeError: an object or a list is expected and something else is there.
-        ValueError: a field has a value that it cannot have.
+        TypeError: a value is not the expected object or list.
+        ValueError: a field has an invalid value.
     """
     try:
         return model.model_validate(document)
@@ -63,7 +63,7 @@ def _mistake(error: ValidationError) -> Exception:
 
 
 def printable(given: str) -> str:
-    """Return a word that can be stored and shown; raises ValueError for any other."""
+    """Return a string that can be stored and displayed; raises ValueError otherwise."""
     if not given or not given.isprintable():
         raise ValueError("not printable")
     return given
@@ -88,10 +88,10 @@ def _moment(given: object) -> datetime:
 
 
 Id = Annotated[str, Field(max_length=128), AfterValidator(printable)]
-"""The simulator's name of something."""
+"""The simulator's id of an object."""
 
 Code = Annotated[str, BeforeValidator(_code)]
-"""An error code, told as a number or a word. It is clipped, because it is only shown."""
+"""An error code, a number or a string. It is truncated, because it is only displayed."""
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
-"""ISO 8601 with a zone, read as UTC."""
+"""ISO 8601 with a zone, converted to UTC."""

@@ -1,4 +1,4 @@
-"""Adapter to the simulator's payment gateway, over the network like any vendor."""
+"""Adapter of the simulator's payment gateway, which it calls over HTTP like any vendor."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ _STATES: Final[dict[str, ChargeState]] = {
     "failed": ChargeState.FAILED,
     "canceled": ChargeState.CANCELED,
 }
-"""What the simulator calls it → what it means."""
+"""The simulator's status → our status."""
 
 _REVERSALS: Final[dict[str, ReversalState]] = {
     "refunded": ReversalState.REFUNDED,
@@ -60,11 +60,11 @@ _ALREADY_REFUNDED: Final = 50410
 _CHARGE_EVENTS: Final = frozenset(
     {httpx.codes.OK, httpx.codes.PAYMENT_REQUIRED, httpx.codes.CONFLICT}
 )
-"""Answered with the charge: as asked, declined, or already over."""
+"""Statuses whose response contains the charge: created, declined, or already ended."""
 
 
 class _Terms(Payload):
-    """How a charge stands, in every payload that tells of one."""
+    """Common fields of all payloads with a charge."""
 
     status: Literal["processing", "requires_action", "succeeded", "declined", "failed", "canceled"]
     amount_cents: int = Field(ge=0, le=2**63 - 1)
@@ -74,19 +74,19 @@ class _Terms(Payload):
 
 
 class _Charge(_Terms):
-    """A charge, as it is answered with."""
+    """A charge in a response."""
 
     id: Id
 
 
 class _Charges(Payload):
-    """The answer to a look-up."""
+    """The response to a look-up."""
 
     items: list[_Charge]
 
 
 class _Event(_Terms):
-    """A charge, as it is posted to us."""
+    """A webhook about a charge."""
 
     type: Literal["charge"]
     event_id: Id
@@ -96,7 +96,7 @@ class _Event(_Terms):
 
 
 class _Reversal(Payload):
-    """What became of a charge after it succeeded, as it is posted to us."""
+    """A webhook about a charge after it succeeded."""
 
     type: Literal["reversal"]
     event_id: Id
@@ -109,19 +109,19 @@ class _Reversal(Payload):
 
 
 class _Refund(Payload):
-    """The answer to a refund that is made."""
+    """The response to a successful refund."""
 
     id: Id
 
 
 class _Refusal(Payload):
-    """The answer to a refund that is not made."""
+    """The response to a refused refund."""
 
     code: int
 
 
 class SimulatedPayments(SimulatorAdapter):
-    """The simulator as a gateway: it honours keys for ever, and finds charges by reference."""
+    """The simulator as a gateway: keys never expire, and charges are found by reference."""
 
     async def charge(self, request: ChargeRequest) -> ChargeAnswer:
         """Post one charge."""
@@ -140,7 +140,7 @@ class SimulatedPayments(SimulatorAdapter):
         return _charge_answer(answer) if isinstance(answer, httpx.Response) else answer
 
     async def look_up(self, reference: str) -> ChargeLookUp:
-        """Ask what was charged under a reference."""
+        """Return the charge with a reference."""
         try:
             document = await self._get("/charges", {"reference": reference})
             items = read_payload(_Charges, document).items
@@ -149,12 +149,12 @@ class SimulatedPayments(SimulatorAdapter):
             return Unanswered(reason=type(error).__name__)
 
     async def cancel(self, charge_id: str) -> ChargeAnswer:
-        """Cancel a charge; canceling twice is once."""
+        """Cancel a charge. Idempotent."""
         answer = await self._send(f"/charges/{quote(charge_id, safe='')}/cancel", {})
         return _charge_answer(answer) if isinstance(answer, httpx.Response) else answer
 
     async def refund(self, charge_id: str, key: str) -> RefundAnswer:
-        """Give all of a charge back."""
+        """Refund a charge in full."""
         answer = await self._send("/refunds", {"chargeId": charge_id}, key=key)
         return _refund_answer(answer) if isinstance(answer, httpx.Response) else answer
 
@@ -175,10 +175,10 @@ class SimulatedPayments(SimulatorAdapter):
 
 
 def verifier(secret: str) -> Callable[[Mapping[str, str], bytes], PaymentReport]:
-    """Return how to verify and read a webhook: headers and raw body → what it tells of a charge.
+    """Return a function that verifies and parses a webhook: headers and raw body → the report.
 
     It raises ForgedWebhook when the signature is missing, wrong or older than five minutes, and
-    ValueError, KeyError or TypeError for a body that is something else.
+    ValueError, KeyError or TypeError for any other body.
     """
 
     def read(headers: Mapping[str, str], body: bytes) -> PaymentReport:

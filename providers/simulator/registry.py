@@ -1,4 +1,4 @@
-"""Adapter to the 10DLC registry of the simulator, over the network like any vendor."""
+"""Adapter of the simulator's 10DLC registry, which it calls over HTTP like any vendor."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -38,7 +38,7 @@ _STATUSES: Final = {
 }
 
 _EXPIRED: Final = "30036"
-"""It came too late; the registry did nothing with it."""
+"""The request came after its deadline; the registry did nothing."""
 _MESSAGE: Final = 500
 """Characters that can be stored."""
 
@@ -52,20 +52,20 @@ _Message = Annotated[str, BeforeValidator(_clipped), AfterValidator(printable)]
 
 
 class _Refusal(Payload):
-    """The answer to a request that is refused."""
+    """The response to a refused request."""
 
     code: Code
 
 
 class _Reason(_Refusal):
-    """Why something was rejected."""
+    """A reason of a rejection."""
 
     field: _FieldName | None = None
     message: _Message
 
 
 class _Record(Payload):
-    """What a request has become."""
+    """The current state of a request."""
 
     id: Id
     status: Literal["pending", "done", "rejected"]
@@ -73,13 +73,13 @@ class _Record(Payload):
 
 
 class _Records(Payload):
-    """The answer to a look-up."""
+    """The response to a look-up."""
 
     items: list[_Record]
 
 
 class _Offer(Payload):
-    """A number that can be bought."""
+    """A number on sale."""
 
     number: Annotated[str, Field(max_length=16), AfterValidator(printable)]
     type: Annotated[NumberType, Field(strict=False)]
@@ -88,33 +88,35 @@ class _Offer(Payload):
 
 
 class _Offers(Payload):
-    """The answer to a search."""
+    """The response to a search."""
 
     items: list[_Offer]
 
 
 class _Event(Payload):
-    """What is posted to us, whatever it is about."""
+    """A webhook of any kind."""
 
     type: Any
 
 
 class _News(Payload):
-    """What is posted once something is decided."""
+    """A webhook about a decision."""
 
     reference: str
 
 
 class SimulatedRegistry(SimulatorAdapter):
-    """The simulator as a registry: it keeps our reference, so truth is provable both ways."""
+    """The simulator as a registry: it stores our reference, so presence and absence can be
+    proven.
+    """
 
     async def submit(self, request: RegistryRequest) -> SubmitAnswer:
-        """Post one request; here one call does it all."""
+        """Post one request; one call completes it."""
         response = await self._post(_path(request), _document(request), not_after=request.not_after)
         return _answer(request, response) if isinstance(response, httpx.Response) else response
 
     async def look_up(self, request: RegistryRequest) -> LookUpAnswer:
-        """Ask what was taken under our reference."""
+        """Return the request with our reference."""
         try:
             document = await self._get(_path(request), {"reference": request.reference})
             items = read_payload(_Records, document).items
@@ -125,7 +127,7 @@ class SimulatedRegistry(SimulatorAdapter):
     async def search_numbers(
         self, *, area_code: str | None, type: NumberType, limit: int
     ) -> SearchAnswer:
-        """List what can be bought."""
+        """List numbers on sale."""
         wanted = {"type": str(type), "limit": str(limit)}
         if area_code is not None:
             wanted["areaCode"] = area_code
@@ -137,7 +139,7 @@ class SimulatedRegistry(SimulatorAdapter):
 
 
 def event_verifier(secret: str) -> Callable[[Mapping[str, str], bytes], RegistryEvent | None]:
-    """Return how to verify and read a webhook: headers and raw body → whose errand has news.
+    """Return a function that verifies and parses a webhook: headers and raw body → the operation.
 
     It raises ForgedWebhook when the signature is missing, wrong or older than five minutes.
     """
@@ -208,7 +210,7 @@ def _document(request: RegistryRequest) -> dict[str, Any]:
 
 def _answer(request: RegistryRequest, response: httpx.Response) -> SubmitAnswer:
     status = str(response.status_code)
-    # The simulator says these only before it accepts; of an unknown vendor it would be unclear.
+    # The simulator returns these before it accepts; for another vendor this would be ambiguous.
     if response.status_code in NOT_PROCESSED:
         return NotProcessed(
             reason=status, provider_code=status, retry_after=http.retry_after(response)
@@ -228,7 +230,7 @@ def _answer(request: RegistryRequest, response: httpx.Response) -> SubmitAnswer:
 
 
 def _operation_status(request: RegistryRequest, record: _Record) -> OperationStatus:
-    # What an assignment is called there nobody needs: its number keeps its own id.
+    # The id of an assignment is not stored: its number keeps its own id.
     keeps = isinstance(request, BrandRequest | CampaignRequest | PurchaseRequest)
     return OperationStatus(
         status=_STATUSES[record.status],

@@ -1,4 +1,4 @@
-"""What the simulator's reports mean, posted by it or told when it is asked."""
+"""Parses the simulator's reports, from webhooks and look-ups."""
 
 import re
 from decimal import Decimal
@@ -16,7 +16,7 @@ _FAILURES: Final[dict[str, ErrorCode]] = {
     "40450": ErrorCode.UNREACHABLE,
     "40550": ErrorCode.BAD_DESTINATION,
 }
-"""Code in a report → our word."""
+"""Code in a report → our code."""
 
 _STATUSES: Final[dict[str, ReportStatus]] = {
     "sent": ReportStatus.SENT,
@@ -31,7 +31,7 @@ _STATUSES: Final[dict[str, ReportStatus]] = {
     "bounced": ReportStatus.UNDELIVERED,
     "complained": ReportStatus.COMPLAINED,
 }
-"""What the simulator calls it → what it means; a transient bounce is tried again, so still sent."""
+"""The simulator's status → our status; a transient bounce is retried, so it is still SENT."""
 
 _SUPPRESSES: Final = {
     "bounced": SuppressionReason.HARD_BOUNCE,
@@ -48,7 +48,7 @@ _ONLY_ON: Final[dict[str, Channel]] = {
     "bounced": Channel.EMAIL,
     "complained": Channel.EMAIL,
 }
-"""Statuses that one channel has alone; the others are told of several."""
+"""Statuses of one channel only; several channels share the others."""
 
 _PHASE: Final = 32
 """Characters that can be stored."""
@@ -64,7 +64,7 @@ def _price(given: object) -> Decimal:
 
 
 def _interests(event: object) -> bool:
-    """Say whether an event has to be read: all but those whose status means nothing to us."""
+    """Return whether an event must be parsed: its status is relevant to us."""
     return not isinstance(event, dict) or str(event.get("status", "sent")) in _STATUSES
 
 
@@ -79,7 +79,7 @@ _Price = Annotated[Decimal, BeforeValidator(_price)]
 
 
 class EventPayload(Payload):
-    """One event of a message, with a status that means something to us."""
+    """One event of a message, with a relevant status."""
 
     event_id: Id
     status: str
@@ -92,7 +92,7 @@ class EventPayload(Payload):
 
 
 class ReportPayload(EventPayload):
-    """An event that the simulator posts."""
+    """An event in a webhook."""
 
     message_id: Id
     reference: str
@@ -109,16 +109,16 @@ class MessagePayload(Payload):
 
 
 class MessagesPayload(Payload):
-    """The answer to a look-up."""
+    """The response to a look-up."""
 
     items: list[MessagePayload]
 
 
 def read_look_up(document: object, reference: str) -> Found | NotFound:
-    """Read what the simulator took under a reference.
+    """Parse the simulator's message with a reference.
 
     Raises:
-        ValueError, KeyError, TypeError: it cannot be read, or it is about another message.
+        ValueError, KeyError, TypeError: it is invalid, or about another message.
     """
     items = read_payload(MessagesPayload, document).items
     if not items:
@@ -136,10 +136,10 @@ def read_look_up(document: object, reference: str) -> Found | NotFound:
 
 
 def read_report(document: object) -> Report | None:
-    """Read a report; None for a status that means nothing to us.
+    """Parse a report; None for an irrelevant status.
 
     Raises:
-        ValueError, KeyError, TypeError: it is no report that can be stored.
+        ValueError, KeyError, TypeError: it is not a report that can be stored.
     """
     if not _interests(document):
         return None
@@ -170,7 +170,7 @@ def _report(
 
 
 def _channel(told: Channel | None, status: str) -> Channel | None:
-    """Return the channel a report is about; None if neither it nor its status tells."""
+    """Return the channel of a report; None if neither a field nor its status determines it."""
     only = _ONLY_ON.get(status)
     channel = told or only
     if only not in (None, channel):

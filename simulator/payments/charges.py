@@ -1,8 +1,8 @@
-"""Charges: the table of payment methods, and what becomes of a charge, as a pure function of it.
+"""Charges: the table of payment methods, and the timeline of a charge as a pure function of it.
 
-Compare `METHODS` with SIMULATOR.md line by line. Like a message's, a charge's end is not stored:
-from the method, the moment it was made and the moment it was canceled follow its status at any
-time and the events its callback URL is told.
+`METHODS` corresponds to SIMULATOR.md line by line. As for messages, the end of a charge is not
+stored: the method, the time of creation and the time of cancellation determine its status at any
+time and the events posted to its callback URL.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from typing import Any
 from simulator.messages.submission import Malformed, required_text, required_url
 
 LATER_SECONDS = 3.0
-"""When what takes its time is over."""
+"""Seconds until delayed statuses are reached."""
 
 
 class ChargeStatus(StrEnum):
-    """Where a charge stands."""
+    """Status of a charge."""
 
     PROCESSING = "processing"
     REQUIRES_ACTION = "requires_action"
@@ -29,7 +29,7 @@ class ChargeStatus(StrEnum):
 
 
 class Reversal(StrEnum):
-    """What becomes of a charge after it succeeded."""
+    """Reversal of a charge after it succeeded."""
 
     REFUNDED = "refunded"
     DISPUTED = "disputed"
@@ -38,32 +38,32 @@ class Reversal(StrEnum):
 
 
 OPEN = frozenset({ChargeStatus.PROCESSING, ChargeStatus.REQUIRES_ACTION})
-"""Money may still be taken; such a charge can be canceled."""
+"""Statuses in which a charge may still succeed, and can be canceled."""
 
 ERRORS = {
     ChargeStatus.DECLINED: "card_declined",
     ChargeStatus.FAILED: "payment_failed",
     ChargeStatus.CANCELED: "canceled",
 }
-"""Why no money was taken."""
+"""Why a charge failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One row of the table: the status a charge begins with, and the one it ends with later."""
+    """One row of the table: the initial and the final status of a charge."""
 
     first: ChargeStatus = ChargeStatus.SUCCEEDED
     last: ChargeStatus | None = None
     silent: bool = False
-    """The charge is made, but the answer never comes."""
+    """The charge is made, but no response is sent."""
     extra_cents: int = 0
-    """Charged on top of what was asked for."""
+    """Charged in addition to the requested amount."""
     refundable: bool = True
-    """Whether a refund that is asked for is made."""
+    """Whether a requested refund succeeds."""
     reversals: tuple[Reversal, ...] = ()
-    """What the gateway does by itself once the charge succeeded, one after the other."""
+    """What the gateway does by itself after the charge succeeded, in sequence."""
     refunded_percent: int = 100
-    """Of the charge, by the reversal `refunded`."""
+    """Percentage of the charge that the reversal `refunded` returns."""
 
 
 ORDINARY = Method()
@@ -84,12 +84,12 @@ METHODS: dict[str, Method] = {
     "pm_dispute_won": Method(reversals=(Reversal.DISPUTED, Reversal.DISPUTE_WON)),
     "pm_dispute_lost": Method(reversals=(Reversal.DISPUTED, Reversal.DISPUTE_LOST)),
 }
-"""What a paymentMethodId stands for."""
+"""Payment methods by paymentMethodId."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeRequest:
-    """What a client asks to be charged."""
+    """A client's request for a charge."""
 
     reference: str
     amount_cents: int
@@ -99,11 +99,11 @@ class ChargeRequest:
 
     @property
     def method(self) -> Method:
-        """The row that decides."""
+        """The row of its payment method."""
         return METHODS.get(self.payment_method_id, ORDINARY)
 
     def document(self) -> dict[str, Any]:
-        """Render the order so that `parse_charge_request` reads it back unchanged."""
+        """Return the JSON that `parse_charge_request` reads back unchanged."""
         return {
             "reference": self.reference,
             "amountCents": self.amount_cents,
@@ -115,7 +115,7 @@ class ChargeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """One charge the gateway has made under an idempotency key; `later` seconds until it ends."""
+    """One charge that was made under an idempotency key; it ends after `later` seconds."""
 
     id: str
     key: str
@@ -126,11 +126,11 @@ class Charge:
 
     @property
     def amount_cents(self) -> int:
-        """What is charged, which is not always what was asked for."""
+        """The charged amount, which may differ from the requested one."""
         return self.order.amount_cents + self.order.method.extra_cents
 
     def document(self) -> dict[str, Any]:
-        """Render the charge so that `from_document` reads it back unchanged."""
+        """Return the JSON that `from_document` reads back unchanged."""
         return {
             "key": self.key,
             "order": self.order.document(),
@@ -155,7 +155,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A status a charge takes, and when."""
+    """A status of a charge, and its time."""
 
     id: str
     status: ChargeStatus | Reversal
@@ -163,7 +163,7 @@ class Event:
 
 
 def events(charge: Charge) -> list[Event]:
-    """All that happens to a charge, oldest first, whether it has happened yet or not."""
+    """Return all events of a charge, past and future, oldest first."""
     return [Event(f"evt_{charge.id}_{status}", status, at) for status, at in _steps(charge)]
 
 
@@ -178,7 +178,7 @@ def _steps(charge: Charge) -> list[tuple[ChargeStatus, datetime]]:
 
 
 def reversals(charge: Charge) -> list[Event]:
-    """All that the gateway does to a charge once it succeeded, oldest first."""
+    """Return all reversals of a charge after it succeeded, oldest first."""
     last = _steps(charge)[-1]
     if last[0] is not ChargeStatus.SUCCEEDED:
         return []
@@ -189,7 +189,7 @@ def reversals(charge: Charge) -> list[Event]:
 
 
 def reversed_cents(charge: Charge, now: datetime) -> int:
-    """Tell how much of a charge the gateway has refunded by itself."""
+    """Return how much of a charge the gateway has refunded by itself."""
     done = [event.status for event in reversals(charge) if event.at <= now]
     if Reversal.REFUNDED not in done:
         return 0
@@ -197,16 +197,16 @@ def reversed_cents(charge: Charge, now: datetime) -> int:
 
 
 def status_at(charge: Charge, now: datetime) -> ChargeStatus:
-    """Tell where a charge stands."""
+    """Return the status of a charge at `now`."""
     first, *later = _steps(charge)
     return next((status for status, at in reversed(later) if at <= now), first[0])
 
 
 def parse_charge_request(fields: Mapping[str, Any]) -> ChargeRequest:
-    """Read the fields of a decoded JSON body.
+    """Parse the fields of a decoded JSON body.
 
     Raises:
-        Malformed: a field is missing or has the wrong shape.
+        Malformed: a field is missing or invalid.
     """
     amount = fields.get("amountCents")
     if not isinstance(amount, int) or isinstance(amount, bool) or amount < 1:

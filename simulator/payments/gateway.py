@@ -1,4 +1,4 @@
-"""The payment gateway: charges and refunds, each made once per idempotency key, and told about."""
+"""The payment gateway: charges and refunds, idempotent by key, with webhooks."""
 
 import asyncio
 import random
@@ -33,16 +33,16 @@ class KeyReused(Exception):
 
 
 class RefundRefused(Exception):
-    """The payment method stands for a charge that is not refunded."""
+    """The payment method prescribes that refunds fail."""
 
 
 class NotRefundable(Exception):
-    """No money was taken by the charge, or it was given back already."""
+    """The charge did not succeed, or is refunded already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """Money given back."""
+    """A refund."""
 
     id: str
     key: str
@@ -51,7 +51,7 @@ class Refund:
     made_at: datetime
 
     def document(self) -> dict[str, Any]:
-        """Render the refund so that `from_document` reads it back unchanged."""
+        """Return the JSON that `from_document` reads back unchanged."""
         return {
             "key": self.key,
             "chargeId": self.charge_id,
@@ -72,7 +72,7 @@ class Refund:
 
 
 class Gateway:
-    """Every charge and every refund; the same key is never charged or refunded twice."""
+    """All charges and refunds; no key is charged or refunded twice."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Gateway:
         self._later: set[asyncio.Task[None]] = set()
 
     def restore(self) -> None:
-        """Take up where an earlier run left off, events not yet told included."""
+        """Restore the state of an earlier run, including unsent events."""
         self._reported = {id for id, _ in self._journal.load(Kind.REPORTED)}
         charges = [Charge.from_document(*record) for record in self._journal.load(Kind.CHARGE)]
         for charge in sorted(charges, key=lambda charge: charge.made_at):
@@ -105,17 +105,17 @@ class Gateway:
             self._give_back(refund)
 
     async def close(self) -> None:
-        """Drop the events that are still to come; what must survive is in the journal."""
+        """Drop future events; unsent ones are in the journal."""
         later = list(self._later)
         for task in later:
             task.cancel()
         await asyncio.gather(*later, return_exceptions=True)
 
     def charge(self, key: str, order: ChargeRequest, now: datetime) -> Charge:
-        """Make a charge, or return the one this key stands for.
+        """Make a charge, or return the earlier one with this key.
 
         Raises:
-            KeyReused: the key stands for another order.
+            KeyReused: the key belongs to another request.
         """
         known = self._by_key.get(key)
         if known is not None:
@@ -136,15 +136,15 @@ class Gateway:
         return charge
 
     def find(self, id: str) -> Charge | None:
-        """Look a charge up by its id."""
+        """Return a charge by id."""
         return self._charges.get(id)
 
     def with_reference(self, reference: str) -> Sequence[Charge]:
-        """List the charges made under a client's reference, oldest first."""
+        """Return the charges with a client's reference, oldest first."""
         return [self._charges[id] for id in self._by_reference.get(reference, ())]
 
     def cancel(self, charge: Charge, now: datetime) -> Charge:
-        """Cancel a charge that is still open; any other stays as it is."""
+        """Cancel an open charge; any other is unchanged."""
         if status_at(charge, now) not in OPEN:
             return charge
         canceled = replace(charge, canceled_at=now)
@@ -154,11 +154,11 @@ class Gateway:
         return canceled
 
     def refund(self, key: str, charge: Charge, now: datetime) -> Refund:
-        """Give the money of a charge back, or return the refund this key stands for.
+        """Refund a charge, or return the earlier refund with this key.
 
         Raises:
-            KeyReused: the key stands for the refund of another charge.
-            NotRefundable: there is no money to give back.
+            KeyReused: the key belongs to the refund of another charge.
+            NotRefundable: there is no money to refund.
         """
         known = self._refunds.get(key)
         if known is not None:
@@ -181,16 +181,16 @@ class Gateway:
         return refund
 
     def refunded(self, charge: Charge, now: datetime) -> bool:
-        """Say whether the money of a charge was given back."""
+        """Return whether a charge was refunded."""
         by_itself = reversed_cents(charge, now) >= charge.amount_cents
         return by_itself or charge.id in self._refunded
 
     def charges(self) -> list[Charge]:
-        """List all charges, newest last."""
+        """Return all charges, newest last."""
         return list(self._charges.values())
 
     def refunds(self) -> list[Refund]:
-        """List all refunds, newest last."""
+        """Return all refunds, newest last."""
         return list(self._refunds.values())
 
     def _keep(self, charge: Charge) -> None:
@@ -211,7 +211,7 @@ class Gateway:
                 task.add_done_callback(self._later.discard)
 
     async def _tell(self, id: str, event: Event) -> None:
-        """Tell of an event once it has happened; a charge canceled meanwhile has others."""
+        """Schedule the webhook of an event, unless the charge is canceled before it."""
         delay = timedelta(seconds=random.uniform(*self._report_delay))  # noqa: S311 - no secret
         due = event.at + delay
         await asyncio.sleep(max(0.0, (due - utc_now()).total_seconds()))
@@ -224,14 +224,14 @@ class Gateway:
 
 
 def charge_view(charge: Charge, now: datetime) -> dict[str, Any]:
-    """Show a charge as the vendor's API does."""
+    """Return the view of a charge in the vendor's API."""
     status = status_at(charge, now)
     shown = {**payment_view(charge, now), "errorCode": ERRORS.get(status)}
     return shown | {"nextActionUrl": _action_url(charge, status)}
 
 
 def payment_view(charge: Charge, now: datetime) -> dict[str, Any]:
-    """Show a charge as the simulator's own list does."""
+    """Return the view of a charge in the simulator's own list."""
     return {
         "id": charge.id,
         "reference": charge.order.reference,
@@ -243,7 +243,7 @@ def payment_view(charge: Charge, now: datetime) -> dict[str, Any]:
 
 
 def refund_view(refund: Refund, charge: Charge) -> dict[str, Any]:
-    """Show a refund; all of a charge that is left is given back, at once."""
+    """Return the view of a refund, which covers the whole rest of a charge at once."""
     left = charge.amount_cents - reversed_cents(charge, refund.made_at)
     return {
         "id": refund.id,
@@ -256,7 +256,7 @@ def refund_view(refund: Refund, charge: Charge) -> dict[str, Any]:
 
 
 def event_payload(charge: Charge, event: Event) -> dict[str, Any]:
-    """Compose the body of a webhook."""
+    """Return the body of a webhook."""
     told = {
         "eventId": event.id,
         "chargeId": charge.id,

@@ -1,4 +1,4 @@
-"""The gateway's API: charge, look up, cancel, refund; and what a tester may see of it."""
+"""The gateway's API: charge, look up, cancel, refund; and views for testers."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ KEY_HEADER = "Idempotency-Key"
 
 
 class PaymentRoutes:
-    """Handlers over one gateway; `closing` ends the answers that never come."""
+    """Handlers of one gateway; `closing` ends the requests that wait without a response."""
 
     def __init__(self, gateway: Gateway, closing: asyncio.Event) -> None:
         self._gateway = gateway
         self._closing = closing
 
     def routes(self, vendor: Sequence[Middleware], console: Sequence[Middleware]) -> list[Route]:
-        """List the routes, each behind what stands in front of its API."""
+        """Return the routes, each with the checks of its API."""
         return [
             Route("/charges", self.charge, methods=["POST"], middleware=vendor),
             Route("/charges", self.search, methods=["GET"], middleware=vendor),
@@ -47,7 +47,7 @@ class PaymentRoutes:
         ]
 
     async def charge(self, request: Request) -> Response:
-        """Charge once per key, in the way the payment method stands for."""
+        """Charge once per key, with the outcome of the payment method."""
         key, order = _key(request), parse_charge_request(decode(await request.body()))
         now = utc_now()
         try:
@@ -60,7 +60,7 @@ class PaymentRoutes:
         return Json(charge_view(charge, now), status_code=402 if declined else 200)
 
     async def search(self, request: Request) -> Response:
-        """Tell what was charged under a reference; nothing means it never arrived."""
+        """Return the charges with a reference; an empty list means that none was made."""
         reference = request.query_params.get("reference")
         if not reference:
             return problem(400, Code.MALFORMED, "reference is required")
@@ -69,12 +69,12 @@ class PaymentRoutes:
         return Json(listing([charge_view(charge, now) for charge in found]))
 
     async def show(self, request: Request) -> Response:
-        """Tell where one charge stands."""
+        """Return one charge."""
         charge = self._gateway.find(request.path_params["id"])
         return _no_charge() if charge is None else Json(charge_view(charge, utc_now()))
 
     async def cancel(self, request: Request) -> Response:
-        """Cancel a charge; one that is over is answered as it is, with 409."""
+        """Cancel a charge; one that has ended is returned unchanged, with 409."""
         charge = self._gateway.find(request.path_params["id"])
         if charge is None:
             return _no_charge()
@@ -84,7 +84,7 @@ class PaymentRoutes:
         return Json(charge_view(charge, now), status_code=200 if canceled else 409)
 
     async def refund(self, request: Request) -> Response:
-        """Give the money of a charge back, once per key."""
+        """Refund a charge, once per key."""
         key = _key(request)
         charge = self._gateway.find(required_text(decode(await request.body()), "chargeId"))
         if charge is None:
@@ -100,12 +100,12 @@ class PaymentRoutes:
         return Json(refund_view(refund, charge))
 
     async def payments(self, request: Request) -> Response:
-        """List every charge, newest last."""
+        """List all charges, newest last."""
         now = utc_now()
         return Json(listing([payment_view(charge, now) for charge in self._gateway.charges()]))
 
     async def refunds(self, request: Request) -> Response:
-        """List every refund, newest last."""
+        """List all refunds, newest last."""
         items = []
         for refund in self._gateway.refunds():
             charge = self._gateway.find(refund.charge_id)

@@ -67,7 +67,7 @@ async def failure_of(client: Client, step: str) -> tuple[ApplicationError, str]:
     return failed.value.cause.cause, (await handle.fetch_history()).to_json()
 
 
-async def test_of_an_unexpected_error_only_its_type_is_told(client: Client) -> None:
+async def test_only_the_type_of_an_unexpected_error_is_reported(client: Client) -> None:
     error, history = await failure_of(client, "quotes_a_number")
     assert (error.type, error.non_retryable) == ("DriverError", False)
     assert error.message == "DriverError; details are in the worker's log"
@@ -76,7 +76,7 @@ async def test_of_an_unexpected_error_only_its_type_is_told(client: Client) -> N
     assert NUMBER.removeprefix("+") not in history
 
 
-async def test_a_failure_that_was_chosen_is_told_as_it_is(client: Client) -> None:
+async def test_an_application_error_is_reported_unchanged(client: Client) -> None:
     error, _ = await failure_of(client, "says_so_on_purpose")
     assert (error.type, error.message) == ("QueueGone", "the queue is gone")
     assert error.non_retryable

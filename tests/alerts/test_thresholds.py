@@ -146,6 +146,19 @@ async def test_a_send_refused_while_the_rest_is_held_warns_of_low_credits(
     assert await merchant_fixture.open() == []
 
 
+async def test_a_large_send_refused_beside_a_small_hold_warns_of_nothing(
+    database: Database,
+) -> None:
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.buy(100)
+    assert await merchant_fixture.accept(1) is not None
+    for _ in range(3):
+        await merchant_fixture.refuse(100)
+        await merchant_fixture.watch()
+        merchant_fixture.now += timedelta(seconds=10)
+    assert await merchant_fixture.alerts() == []
+
+
 async def test_a_refused_send_warns_of_nothing_while_no_credits_are_held(
     database: Database,
 ) -> None:
@@ -196,7 +209,7 @@ async def test_a_new_month_begins_without_the_warnings_of_the_old_one(database: 
     ] == [merchant_fixture.now]
 
 
-async def test_what_ends_after_its_month_warns_of_nothing(database: Database) -> None:
+async def test_an_end_after_the_month_raises_no_alert(database: Database) -> None:
     merchant_fixture = await MerchantFixture.open_up(
         database, limit=10, now=datetime(2026, 4, 30, 23, 59, tzinfo=UTC)
     )
@@ -245,7 +258,7 @@ async def test_moves_of_one_merchant_at_once_never_lock_each_other_out(
     assert not await merchant_fixture.watch()
 
 
-async def test_limits_of_a_merchant_nobody_knows_change_nothing(database: Database) -> None:
+async def test_limits_of_an_unknown_merchant_change_nothing(database: Database) -> None:
     merchant_fixture = await MerchantFixture.open_up(database, limit=1)
     async with database.transaction() as db:
         await limits_changed(

@@ -74,7 +74,7 @@ async def test_a_report_about_an_older_warning_leaves_the_new_one_alone(harness:
     assert count == 1
 
 
-async def test_what_a_provider_took_is_not_warned_of(database: Database) -> None:
+async def test_an_accepted_message_raises_no_alert(database: Database) -> None:
     harness = Harness(database, await make_owner(database), Scripted(ACCEPTED))
     message_id = await lost(harness)
     assert await harness.attempts(message_id) == [("one", AttemptState.ACCEPTED)]

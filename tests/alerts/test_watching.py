@@ -110,7 +110,7 @@ async def test_lost_deliveries_are_resolved_a_day_after_the_last(alone: Database
     assert await fresh.open() == [("DELIVERY_UNKNOWN", 0, 2)]
 
 
-async def test_what_nobody_raised_is_raised_and_what_is_untrue_resolved(alone: Database) -> None:
+async def test_missing_alerts_are_raised_and_outdated_ones_resolved(alone: Database) -> None:
     missed = await MerchantFixture.open_up(alone, limit=10)
     await missed.use(7)
     untrue = await MerchantFixture.open_up(alone, limit=10)
@@ -139,7 +139,7 @@ async def test_credits_that_came_back_are_seen_wherever_the_turn_is(alone: Datab
     assert await merchant_fixture.open() == []
 
 
-async def test_turns_walk_over_all_merchants_and_begin_anew(alone: Database) -> None:
+async def test_turns_cover_all_merchants_and_start_again(alone: Database) -> None:
     shops = [await MerchantFixture.open_up(alone, limit=10) for _ in range(3)]
     for merchant_fixture in shops:
         await merchant_fixture.use(7)
@@ -184,7 +184,7 @@ async def test_a_degraded_provider_is_well_again_when_most_attempts_are(alone: D
     assert (await merchant_fixture.open(), await merchant_fixture.resolved()) == ([], [DEGRADED])
 
 
-async def test_a_degraded_provider_nobody_asks_any_more_is_not_warned_of(alone: Database) -> None:
+async def test_a_degraded_provider_out_of_use_raises_no_alert(alone: Database) -> None:
     merchant_fixture = await MerchantFixture.open_up(alone, limit=100)
     await attempt(merchant_fixture, [AttemptState.NOT_PROCESSED] * 10)
     await watch(alone)

@@ -34,7 +34,7 @@ class FakeSending:
     async def accept_sms(
         self, caller: Caller, order: V1OmniSmsSendRequest, request: IdempotentRequest
     ) -> Outcome[AnsweredMessage]:
-        """Answer as if message 10441 had been accepted."""
+        """Answer as if message 3364264052715392 had been accepted."""
         return self._accept(Channel.SMS, order, request)
 
     async def accept_voice(
@@ -63,7 +63,7 @@ class FakeSending:
         if self.error is not None:
             raise self.error
         message = AnsweredMessage(
-            public_id=10441,
+            public_id=3364264052715392,
             merchant=order.merchant_id or "",
             channel=channel,
             status=self.status,

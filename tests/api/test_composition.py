@@ -35,7 +35,7 @@ def test_the_state_of_the_application_is_one_container(app: FastAPI) -> None:
     assert list(app.state) == ["services"]
 
 
-def test_every_service_is_asked_for_by_name() -> None:
+def test_every_service_has_a_dependency() -> None:
     assert len(SERVICES) > 20
 
 

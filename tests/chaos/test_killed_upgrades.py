@@ -96,7 +96,7 @@ async def test_killed_again_and_again_amid_purchases_of_every_kind_no_cent_is_lo
     await restart_worker(harness)
     await until(lambda: columns(buyer, "given_up_at IS NOT NULL"), every=0.02)
     await harness.faults(latencyMs=500)
-    await asyncio.sleep(0.2)  # charges are being called off
+    await asyncio.sleep(0.2)  # charges are being canceled
     await restart_worker(harness)
     await harness.faults()
     await buyer.all_ended()

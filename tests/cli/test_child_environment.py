@@ -4,12 +4,12 @@ from cli.dev.child_environment import for_process, plain
 from models.configuration.simulator_settings import SimulatorSettings
 
 
-def test_the_simulator_is_told_all_of_its_settings() -> None:
+def test_the_simulator_gets_all_of_its_settings() -> None:
     everything = dict.fromkeys(SimulatorSettings.variables().values(), "given")
     assert for_process("simulator", everything) == everything
 
 
-def test_an_embedded_server_is_told_nothing_of_ours() -> None:
+def test_an_embedded_server_gets_none_of_our_settings() -> None:
     given = {
         "PATH": "/bin",
         "LC_ALL": "C",
@@ -21,7 +21,7 @@ def test_an_embedded_server_is_told_nothing_of_ours() -> None:
     assert plain(given) == {"PATH": "/bin", "LC_ALL": "C"}
 
 
-def test_only_api_and_worker_are_told_the_token_of_twilio() -> None:
+def test_only_api_and_worker_get_the_token_of_twilio() -> None:
     given = {"HEXAVOX_TWILIO_AUTH_TOKEN": "x"}
     told = [name for name in ("api", "worker", "migrate", "key") if for_process(name, given)]
     assert told == ["api", "worker"]

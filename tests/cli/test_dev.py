@@ -97,7 +97,7 @@ def test_everything_comes_up_and_goes_down(env: dict[str, str]) -> None:
     ]
 
 
-def test_what_it_writes_is_for_its_owner_only_and_what_was_there_too(env: dict[str, str]) -> None:
+def test_new_and_existing_files_are_private(env: dict[str, str]) -> None:
     data = Path(env["HEXAVOX_DATA_DIR"])
     before = ("logs/api.log", "logs/api.old.log", "simulator/simulator.sqlite3", "dev.env")
     for name in before:
@@ -202,7 +202,7 @@ def test_a_taken_port_is_named_with_its_variable(env: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "eighty"])
-def test_what_is_no_port_is_refused(port: str) -> None:
+def test_an_invalid_port_is_refused(port: str) -> None:
     with pytest.raises(BadDevSettingsError, match="HEXAVOX_API_PORT"):
         DevSettings.read({"HEXAVOX_API_PORT": port})
 

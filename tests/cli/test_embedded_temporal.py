@@ -26,7 +26,7 @@ async def test_search_attributes_are_there_from_the_start_and_after_another() ->
         assert [run async for run in client.list_workflows("HexavoxTenant = '1'")] == []
 
 
-async def test_what_it_knew_survives_a_kill(tmp_path: Path) -> None:
+async def test_its_data_survive_a_kill(tmp_path: Path) -> None:
     server = EmbeddedTemporal(database=tmp_path / "temporal.db")
     server.start()
     client = await Client.connect(server.address)

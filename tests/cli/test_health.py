@@ -15,7 +15,7 @@ from tests.stack import free_port
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-async def test_health_and_metrics_are_served_where_it_is_told(host: str) -> None:
+async def test_health_and_metrics_are_served_at_the_configured_address(host: str) -> None:
     port = free_port()
     async with serve_health(port, host), httpx.AsyncClient(trust_env=False) as client:
         url = f"http://127.0.0.1:{port}"

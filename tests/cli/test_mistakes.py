@@ -71,18 +71,18 @@ def test_an_address_that_is_not_here_is_named() -> None:
 
 
 @pytest.mark.parametrize("process", ["api", "worker"])
-def test_where_temporal_is_must_be_understood(process: str) -> None:
+def test_an_invalid_temporal_address_is_reported(process: str) -> None:
     expected = "hexavox: TEMPORAL_ADDRESS must be host and port, such as 127.0.0.1:7233\n"
     assert told_here(process, TEMPORAL_ADDRESS="temporal") == (2, expected)
 
 
-def test_a_temporal_profile_that_is_not_there_is_told() -> None:
+def test_a_missing_temporal_profile_is_reported() -> None:
     code, text = told("worker", TEMPORAL_PROFILE="elsewhere")
     assert (code, text.count("\n")) == (2, 1)
     assert "TEMPORAL_PROFILE" in text
 
 
-def test_a_certificate_without_its_key_is_told(tmp_path: Path) -> None:
+def test_a_certificate_without_its_key_is_reported(tmp_path: Path) -> None:
     profile = tmp_path / "temporal.toml"
     profile.write_text('[profile.default.tls]\nclient_cert_data = "hidden"\n')
     code, text = told("worker", TEMPORAL_CONFIG_FILE=str(profile))
@@ -95,7 +95,7 @@ def test_the_api_needs_the_servers_secret() -> None:
     assert told("api", HEXAVOX_SERVER_SECRET="") == (2, line)
 
 
-def test_the_simulator_is_not_run_in_production_unless_asked_for() -> None:
+def test_the_simulator_runs_in_production_only_on_request() -> None:
     production = {"HEXAVOX_PROFILE": "production", "HEXAVOX_PUBLIC_URL": "http://api"}
     code, text = told("simulator", **production)
     assert (code, text.count("\n")) == (2, 1)

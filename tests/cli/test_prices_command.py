@@ -134,7 +134,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(run: Run, tenant: str)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"", HEAD.encode(), b"a" * (5 << 20)])
-def test_what_is_no_price_list_is_refused_in_words(run: Run, content: bytes) -> None:
+def test_an_invalid_price_list_is_refused_with_a_message(run: Run, content: bytes) -> None:
     refused = run.imports(content=content)
     assert refused.exit_code != 0
     assert "Traceback" not in refused.output
@@ -160,13 +160,15 @@ def test_a_tenant_is_given_custom_prices_and_loses_them(run: Run) -> None:
     assert "custom prices" not in _line_of(run, owner.tenant)
 
 
-def test_setting_nothing_or_for_nobody_is_refused_in_words(run: Run, tenant: str) -> None:
+def test_setting_nothing_or_an_unknown_tenant_is_refused_with_a_message(
+    run: Run, tenant: str
+) -> None:
     assert run("tenant", "set", tenant).exit_code == 2
     nobody = run("tenant", "set", "nobody", "--custom-prices")
     assert (nobody.exit_code, "There is no tenant nobody" in nobody.output) == (2, True)
 
 
-def test_no_tenant_is_called_what_stands_for_all(run: Run) -> None:
+def test_no_tenant_may_have_the_name_for_all(run: Run) -> None:
     assert run("tenant", "create", "all").exit_code == 2
 
 

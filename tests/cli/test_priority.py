@@ -24,7 +24,7 @@ def test_it_lowers_its_priority_by_so_many_steps(nice: int, lowered: int) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_anybody_may() -> None:
+def test_it_needs_no_privileges() -> None:
     as_nobody = f"{_LOWER_PRIORITY} print(os.nice(0))".replace(
         "lower_priority(", f"os.setuid({_ANYBODY}); lower_priority(", 1
     )
@@ -32,7 +32,7 @@ def test_anybody_may() -> None:
 
 
 @pytest.mark.skipif(not AUTOGROUP.exists(), reason="not this kernel")
-def test_the_session_stands_back_as_well_where_linux_shares_by_session() -> None:
+def test_the_session_is_lowered_as_well_under_autogroup() -> None:
     group = _run(f"{_LOWER_PRIORITY} print(open('/proc/self/autogroup').read())", "5", session=True)
     assert group.endswith(f"nice {min(os.nice(0) + 5, 19)}")
 

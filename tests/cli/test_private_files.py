@@ -60,7 +60,7 @@ def test_a_link_to_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
+def test_another_users_folder_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
     folder.mkdir()
     os.chown(folder, OTHER_USER, OTHER_USER)
@@ -74,7 +74,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
-def test_where_nobody_can_write_there_is_no_folder() -> None:
+def test_a_folder_that_cannot_be_created_is_refused() -> None:
     assert "must be a folder that can be made" in refusal(Path("/proc/data"))
 
 
@@ -94,7 +94,7 @@ def test_a_folder_that_others_live_in_is_left_open(
     assert "for HexaVox alone" in refusal(tmp_path / "home")
 
 
-def test_what_was_written_before_is_closed(tmp_path: Path) -> None:
+def test_existing_files_are_made_private(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
     (logs / "api.log").touch()
@@ -122,7 +122,7 @@ def test_a_link_of_our_own_leads_nowhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs/api.log").touch()
     os.chown(tmp_path / "logs/api.log", OTHER_USER, OTHER_USER)

@@ -122,7 +122,7 @@ def test_another_version_of_the_same_future_moment_is_refused(run: Run, tenant: 
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b""])
-def test_what_is_no_csv_file_is_refused_in_words(
+def test_an_invalid_csv_file_is_refused_with_a_message(
     run: Run, tmp_path: Path, content: bytes | None
 ) -> None:
     file = tmp_path / "rates.csv"
@@ -133,7 +133,7 @@ def test_what_is_no_csv_file_is_refused_in_words(
     assert "Traceback" not in refused.output
 
 
-def test_a_tenant_that_is_not_there_is_told(run: Run) -> None:
+def test_an_unknown_tenant_is_reported(run: Run) -> None:
     assert "There is no tenant" in run.imports("SMS,p,,1,0,0,0,", tenant="nobody").output
 
 

@@ -80,7 +80,7 @@ async def due_since(
     return await make_message(harness.database, message)
 
 
-async def test_what_is_due_and_was_not_looked_at_is_late_since_it_was_due(harness: Harness) -> None:
+async def test_a_due_message_is_late_since_it_was_due(harness: Harness) -> None:
     await due_since(harness)
     await due_since(harness, 10 * SECOND)
     sample = await sampled(harness.database)
@@ -235,7 +235,7 @@ WAITS = (
 
 
 @pytest.mark.parametrize("happen", WAITS, ids=lambda happen: happen.__name__)
-async def test_what_waits_for_something_else_than_a_worker_is_no_lag(
+async def test_waits_for_other_things_than_a_worker_are_no_lag(
     harness: Harness, client: Client, happen: Callable[[Harness, Client], Awaitable[None]]
 ) -> None:
     await happen(harness, client)
@@ -243,7 +243,7 @@ async def test_what_waits_for_something_else_than_a_worker_is_no_lag(
 
 
 @pytest.mark.parametrize("answer", [AMBIGUOUS, NOT_PROCESSED])
-async def test_what_was_tried_in_vain_is_no_lag(alone: Database, answer: Answer) -> None:
+async def test_a_failed_attempt_is_no_lag(alone: Database, answer: Answer) -> None:
     harness = await stage_of(alone, Scripted(answer))
     await harness.dispatch(await due_since(harness))
     assert (await sampled(alone)).load.oldest(4) == 0
@@ -285,7 +285,7 @@ async def test_direct_email_of_a_tenant_counts_as_well(harness: Harness) -> None
     assert (await sampled(harness.database)).load.of(harness.owner.tenant_id, 2) == 1
 
 
-async def test_of_many_processes_one_takes_the_sample(harness: Harness) -> None:
+async def test_one_of_many_processes_takes_the_sample(harness: Harness) -> None:
     await sampled(harness.database)
     await _write(harness, "UPDATE load_sample SET sampled_at = '2000-01-01'")
 
@@ -332,7 +332,7 @@ async def test_a_count_that_fails_is_not_begun_again_at_once(harness: Harness) -
         assert await load.lease_count(db) is None
 
 
-async def test_of_many_processes_one_counts(harness: Harness) -> None:
+async def test_one_of_many_processes_counts(harness: Harness) -> None:
     await sampled(harness.database)
     await _write(harness, "UPDATE load_sample SET count_again_at = '2000-01-01'")
 

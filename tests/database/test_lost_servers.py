@@ -121,7 +121,7 @@ async def test_a_mute_server_is_not_ready_and_says_so_soon(proxied: tuple[Site, 
     assert await site.ready()
 
 
-async def test_only_a_connection_that_was_idle_is_asked_before_it_is_used(own_url: str) -> None:
+async def test_only_an_idle_connection_is_checked_before_use(own_url: str) -> None:
     port = int(own_url.rpartition(":")[2].partition("/")[0])
     async with Proxy(port) as proxy:
         database = Database(

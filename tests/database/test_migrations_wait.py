@@ -11,7 +11,7 @@ from cli.database import upgrade
 from tests.stack import async_url
 
 
-def test_a_table_in_use_is_waited_for_and_nobody_behind_the_migration_for_long(
+def test_a_migration_waits_for_a_table_in_use_without_blocking_others_for_long(
     own_url: str,
 ) -> None:
     with psycopg.connect(own_url) as reader:

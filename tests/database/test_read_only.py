@@ -87,7 +87,7 @@ async def test_the_workers_port_says_what_the_apis_does(own_url: str) -> None:
     await database.close()
 
 
-async def test_the_workers_port_says_that_nobody_answers() -> None:
+async def test_the_workers_port_reports_that_the_database_is_down() -> None:
     database = Database(
         f"postgresql+psycopg://x:y@127.0.0.1:{free_port()}/z",
         pool_size=2,
@@ -117,7 +117,7 @@ async def test_a_full_disk_is_not_ready_for_a_while_after_the_last_write_that_me
     assert (await site.send()).status_code == 200
 
 
-async def test_a_full_disk_is_told_of_by_whoever_writes(own_url: str, site: Site) -> None:
+async def test_a_full_disk_is_reported_by_writes(own_url: str, site: Site) -> None:
     database = Database(async_url(own_url), pool_size=2, contact_keys=CONTACT_KEYS)
     site.run(RAISE.format(state="53100", table="merchant"))
     await Readiness(database).check()

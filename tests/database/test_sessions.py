@@ -309,7 +309,9 @@ async def test_a_cancelled_statement_is_only_cancelled_and_its_connection_not_us
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-async def test_what_a_text_alone_cannot_say_is_left_to_sqlalchemy(database: Database) -> None:
+async def test_parameters_that_text_cannot_express_are_left_to_sqlalchemy(
+    database: Database,
+) -> None:
     default = text("SELECT CAST(:x AS int)").bindparams(x=5)
     spread = text("SELECT 1 WHERE 2 IN :some").bindparams(bindparam("some", expanding=True))
     async with database.transaction() as db:

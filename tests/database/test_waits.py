@@ -126,7 +126,7 @@ async def frozen_with(database: Database, owner: Owner) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("given", ["", "?options=-c%20lock_timeout%3D77", "?connect_timeout=9"])
-def test_what_the_address_says_wins(given: str) -> None:
+def test_parameters_in_the_url_take_precedence(given: str) -> None:
     options = connect_options(f"postgresql+psycopg://x@y/z{given}", WORKER)
     assert options["options"].startswith("-c lock_timeout=3000 -c statement_timeout=8000 ")
     assert options["options"].endswith("lock_timeout=77") == ("options" in given)

@@ -115,7 +115,7 @@ async def test_a_provider_that_is_down_is_warned_of_until_it_serves_again(
     await until(well_again)
 
 
-async def test_what_nobody_can_tell_is_warned_of_until_the_late_report(
+async def test_an_unknown_outcome_raises_an_alert_until_the_late_report(
     harness: Harness, integrator: Integrator
 ) -> None:
     harness.stack.freeze("simulator")

@@ -39,7 +39,7 @@ async def mailed(integrator: Integrator, to: str, body: str) -> str:
     return message_id
 
 
-async def test_heavy_mails_arrive_and_delay_nobody(
+async def test_heavy_emails_arrive_and_delay_no_others(
     harness: Harness, integrator: Integrator
 ) -> None:
     domain = f"{unique('d')}.example.com"

@@ -32,7 +32,7 @@ async def test_a_stop_from_the_former_form_of_a_number_opts_the_person_out(
         )
         assert answer.status_code in (httpx.codes.OK, httpx.codes.ACCEPTED), answer.text
 
-    await says("12345", "STOP")  # a short code: stored, and nobody is opted out
+    await says("12345", "STOP")  # a short code: stored, without an opt-out
     await says(FROM, "STOP")
 
     async def answered() -> bool:

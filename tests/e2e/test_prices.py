@@ -51,7 +51,7 @@ async def test_a_text_to_the_us_costs_parts_carrier_fee_and_markup(
     assert await violations(integrator) == []
 
 
-async def test_what_nobody_took_costs_nothing_and_unknown_keeps_its_cards_price(
+async def test_an_unsent_message_costs_nothing_and_unknown_keeps_its_cards_price(
     integrator: Integrator,
 ) -> None:
     refused = await integrator.accepted(number("9002"))

@@ -33,7 +33,7 @@ SMS = """{
 }"""
 
 
-async def test_the_quickstart_works_word_for_word_and_the_otp_arrives(
+async def test_the_quickstart_works_verbatim_and_the_otp_arrives(
     harness: Harness, integrator: Integrator
 ) -> None:
     api = f"{harness.stack.api_url}/api/v1"

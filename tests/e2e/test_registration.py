@@ -105,7 +105,7 @@ async def test_campaigns_of_a_creject_brand_are_rejected_with_the_field_at_fault
     assert missing[0].startswith("Correct the campaign")
 
 
-async def test_a_slow_registry_is_waited_for_and_the_same_key_tells_how_far_it_is(
+async def test_a_slow_registry_is_awaited_and_a_retry_returns_the_status(
     registrar: Registrar,
 ) -> None:
     body = {**BRAND, "legalName": "SLOW LLC"}

@@ -103,7 +103,7 @@ async def test_a_call_ends_as_the_table_says(called: Called, harness: Harness, r
     assert await called.integrator.movements(message_id) == movements
 
 
-async def test_the_trail_tells_the_states_of_the_call(called: Called) -> None:
+async def test_the_history_has_the_states_of_the_call(called: Called) -> None:
     view = await called.integrator.ended(called.messages["9207"])
     told = [(e["phase"], e["durationSeconds"]) for e in view["events"] if e["phase"]]
     assert [phase for phase, _ in told] == ["ringing", "answered", "completed"]

@@ -74,7 +74,7 @@ async def test_replaying_every_true_report_changes_nothing(
     assert await violations(integrator) == []
 
 
-async def test_after_the_last_word_another_one_changes_neither_status_nor_books(
+async def test_after_the_final_report_another_one_changes_neither_status_nor_ledger(
     harness: Harness, integrator: Integrator
 ) -> None:
     message_id = await integrator.accepted(number())
@@ -105,7 +105,7 @@ async def test_a_true_report_sent_to_another_messages_address_is_refused(
     assert await integrator.everything() == before
 
 
-async def test_a_report_about_another_tenants_message_reaches_nobody(
+async def test_a_report_about_another_tenants_message_has_no_effect(
     harness: Harness, integrator: Integrator
 ) -> None:
     stranger = await harness.integrator()

@@ -156,7 +156,7 @@ async def test_the_only_recipient_need_not_be_named(reporting: Reporting) -> Non
     }
 
 
-async def test_an_event_that_was_told_of_another_message_is_not_told_of_this_one(
+async def test_an_event_id_of_another_message_is_ignored(
     reporting: Reporting,
 ) -> None:
     first, second = await reporting.text_to(CONTACT), await reporting.text_to(OTHER)

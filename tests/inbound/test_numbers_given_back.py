@@ -42,7 +42,7 @@ async def test_after_90_days_it_is_no_number_of_ours(inbound: InboundHarness) ->
     assert (await inbound.consents(), await inbound.stored()) == ({}, [])
 
 
-async def test_start_takes_back_the_stop_and_opts_nobody_in_anew(inbound: InboundHarness) -> None:
+async def test_start_reverts_the_stop_and_adds_no_opt_in(inbound: InboundHarness) -> None:
     number = await given_back(inbound, timedelta(days=1))
     await inbound.texts("START", number=number)
     assert await inbound.consents() == {}
@@ -59,7 +59,7 @@ async def test_other_texts_are_stored_and_not_answered(inbound: InboundHarness, 
     assert (len(await inbound.stored()), await inbound.answers()) == (1, [])
 
 
-async def test_whoever_has_the_number_now_gets_what_is_sent_to_it(inbound: InboundHarness) -> None:
+async def test_the_current_owner_of_the_number_gets_its_texts(inbound: InboundHarness) -> None:
     number = await given_back(inbound, timedelta(days=1))
     other = await inbound.merchant_fixture()
     async with inbound.database.transaction() as db:

@@ -157,7 +157,7 @@ async def test_the_answer_goes_out_although_the_recipient_opted_out_and_nothing_
     assert (blocked.verdict, blocked.error_code) == (Verdict.BLOCKED, ErrorCode.CONSENT_OPTED_OUT)
 
 
-async def test_who_opted_out_is_refused_when_a_send_is_asked_for(inbound: InboundHarness) -> None:
+async def test_a_send_to_an_opted_out_contact_is_refused(inbound: InboundHarness) -> None:
     await inbound.writes()
     await inbound.texts("STOP")
     order = {
@@ -180,7 +180,7 @@ async def test_a_second_stop_changes_nothing_and_is_not_answered(inbound: Inboun
     assert (len(await inbound.answers()), len(await inbound.history())) == (1, 1)
 
 
-async def test_stop_from_somebody_nobody_wrote_to_is_kept_and_that_is_all(
+async def test_stop_from_a_contact_without_messages_is_only_stored(
     inbound: InboundHarness,
 ) -> None:
     await Harness(
@@ -192,7 +192,9 @@ async def test_stop_from_somebody_nobody_wrote_to_is_kept_and_that_is_all(
     assert (await inbound.consents(), await inbound.answers()) == ({}, [])
 
 
-async def test_our_own_answers_make_nobody_a_writer(inbound: InboundHarness) -> None:
+async def test_our_own_answers_do_not_count_as_a_merchants_messages(
+    inbound: InboundHarness,
+) -> None:
     merchant_fixture = await inbound.merchant_fixture("Shop B")
     await inbound.writes()
     await inbound.texts("HELP")
@@ -246,7 +248,7 @@ async def test_start_to_a_merchants_own_number_is_an_opt_in_whatever_was_said(
     assert len(await inbound.answers()) == 1
 
 
-async def test_start_to_a_shared_number_opts_nobody_in_who_was_not_out(
+async def test_start_to_a_shared_number_only_reverts_opt_outs(
     inbound: InboundHarness,
 ) -> None:
     await inbound.writes()

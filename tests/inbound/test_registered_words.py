@@ -21,7 +21,7 @@ async def own_number_of(
     "text",
     ["BAJA", "baja", "Baja.", "¡BAJA!", "SALIR", "S.A.L.I.R.", "baja, please", "BAJA BAJA", "STOP"],
 )
-async def test_a_registered_word_opts_out_with_the_registered_answer(
+async def test_a_registered_keyword_opts_out_with_the_registered_answer(
     inbound: InboundHarness, text: str
 ) -> None:
     number = await own_number_of(inbound)
@@ -31,7 +31,7 @@ async def test_a_registered_word_opts_out_with_the_registered_answer(
 
 
 @pytest.mark.parametrize("text", ["ALTA", "alta!", "START"])
-async def test_a_registered_word_opts_back_in(inbound: InboundHarness, text: str) -> None:
+async def test_a_registered_keyword_opts_back_in(inbound: InboundHarness, text: str) -> None:
     number = await own_number_of(inbound)
     await inbound.texts("SALIR", number=number)
     await inbound.texts(text, number=number)
@@ -43,7 +43,7 @@ async def test_a_registered_word_opts_back_in(inbound: InboundHarness, text: str
 
 
 @pytest.mark.parametrize("text", ["AYUDA", "ayuda?", "HELP", "INFO"])
-async def test_a_registered_word_asks_for_help(inbound: InboundHarness, text: str) -> None:
+async def test_a_registered_help_keyword_is_answered(inbound: InboundHarness, text: str) -> None:
     number = await own_number_of(inbound)
     await inbound.texts(text, number=number)
     assert await inbound.consents() == {}
@@ -59,7 +59,7 @@ async def test_a_campaign_without_an_opt_in_answer_gets_ours(inbound: InboundHar
 
 
 @pytest.mark.parametrize("text", ["BAJA de precios", "no salir", "ayuda mañana", "baja?1"])
-async def test_a_registered_word_among_others_is_left_to_be_read(
+async def test_a_registered_keyword_among_other_words_is_only_stored(
     inbound: InboundHarness, text: str
 ) -> None:
     number = await own_number_of(inbound)
@@ -68,7 +68,9 @@ async def test_a_registered_word_among_others_is_left_to_be_read(
     assert (await inbound.consents(), await inbound.answers()) == ({}, [])
 
 
-async def test_the_words_of_a_campaign_count_on_its_numbers_alone(inbound: InboundHarness) -> None:
+async def test_the_keywords_of_a_campaign_apply_to_its_numbers_only(
+    inbound: InboundHarness,
+) -> None:
     await own_number_of(inbound)
     await inbound.writes()
     await inbound.texts("BAJA")

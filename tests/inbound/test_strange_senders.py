@@ -99,7 +99,7 @@ async def test_a_sender_that_is_withheld_is_stored_as_nothing(
 
 
 @pytest.mark.parametrize("sender", [{"From": "12345"}, {"From": "GYM"}, {"From": ""}, {}])
-async def test_twilio_may_name_anybody_or_nobody(
+async def test_twilio_may_report_any_sender_or_none(
     inbound: InboundHarness, sender: dict[str, str]
 ) -> None:
     form = {"MessageSid": "SM1", "To": inbound.owner.sender, "Body": "Hello", **sender}
@@ -141,7 +141,7 @@ async def test_stop_from_one_number_opts_the_other_one_out(
 
 
 @pytest.mark.parametrize(("sender", "to"), STRANGERS)
-async def test_stop_from_another_person_opts_nobody_else_out(
+async def test_stop_from_another_contact_opts_only_it_out(
     inbound: InboundHarness, sender: str, to: str
 ) -> None:
     await inbound.writes(to=to)

@@ -38,13 +38,13 @@ NOISE = st.text(
 
 
 @pytest.mark.parametrize(("word", "kind"), KINDS)
-def test_each_word_counts_in_any_case(word: str, kind: InboundKind) -> None:
+def test_keywords_are_case_insensitive(word: str, kind: InboundKind) -> None:
     cased = (word, word.lower(), word.title(), word.swapcase())
     assert {kind_of(variant) for variant in cased} == {kind}
 
 
 @given(st.sampled_from(KINDS), NOISE, NOISE)
-def test_what_surrounds_a_word_does_not_count(
+def test_characters_around_a_keyword_are_ignored(
     pair: tuple[str, InboundKind], before: str, after: str
 ) -> None:
     word, kind = pair
@@ -82,7 +82,6 @@ def test_small_variants_of_an_opt_out_count(text: str) -> None:
         " ",
         "?!",
         "🙏",
-        "stop it",
         "don't stop",
         "stop 1",
         "stopped",

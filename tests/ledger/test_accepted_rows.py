@@ -61,7 +61,7 @@ async def test_every_field_is_in_the_row(
 
 
 @SHAPES
-async def test_whoever_reads_a_message_finds_the_same_identity(
+async def test_every_reader_of_a_message_gets_the_same_identity(
     database: Database, owner: Owner, shape: Callable[[Owner], NewMessage]
 ) -> None:
     message = replace(shape(owner), sweep_at=LONG_AGO, due_at=LONG_AGO, accepted_at=LONG_AGO)

@@ -69,14 +69,14 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """From now on the gateway tells another amount of its charges, or again the right one."""
+    """From now on the gateway reports another amount of its charges, or the right one again."""
 
     amount: tuple[int, str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Reverse:
-    """The gateway tells of a refund or a dispute of a charge that succeeded, maybe twice."""
+    """The gateway reports a refund or a dispute of a successful charge, possibly twice."""
 
     state: ReversalState
     times: int
@@ -84,7 +84,7 @@ class Reverse:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The gateway refuses refunds, or makes them; `late` refunds are tried no longer."""
+    """The gateway refuses refunds, or makes them; `late` ends the retries of refunds."""
 
     refuses: bool
     late: bool
@@ -92,7 +92,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The right amount was waited for long enough."""
+    """The horizon of waiting for the right amount passes."""
 
 
 Action = Take | Move | Tell | Trouble | Switch | Charged | Reverse | Refuse | Wait
@@ -137,7 +137,7 @@ class Scenario:
         await self._look()
 
     def _change(self, action: Action) -> None:
-        """Change what the gateway does from now on, and how long is waited for it."""
+        """Change the gateway's behaviour, and the time waited for it."""
         gateway = self._till.gateway
         match action:
             case Move(state=state):
@@ -166,7 +166,7 @@ class Scenario:
                 )
 
     async def _reverse(self, state: ReversalState, times: int) -> None:
-        """Report it; of a refund or a lost dispute the payer has all of the money again."""
+        """Report it; after a refund or a lost dispute the payer has the whole amount again."""
         row = await self._till.row(self._payment_id)
         cents = row.captured_cents or row.amount_cents
         currency = row.captured_currency or row.currency

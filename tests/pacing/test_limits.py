@@ -26,7 +26,7 @@ async def test_a_limit_holds_across_all_workers_and_is_used(
     assert await harness.queued() == []
 
 
-async def test_a_number_without_a_limit_waits_for_nobody(harness: SenderHarness) -> None:
+async def test_a_number_without_a_limit_never_waits(harness: SenderHarness) -> None:
     async with harness.opened():
         messages = await harness.send(60)
         calls = await harness.sent(messages)

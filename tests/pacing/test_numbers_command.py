@@ -62,7 +62,7 @@ def test_a_limit_that_is_none_is_refused(run: Run, limit: str) -> None:
         ("number", "add", "--tenant", "nobody", "+12015550199"),
     ],
 )
-def test_what_is_not_there_is_said_so(run: Run, words: tuple[str, ...]) -> None:
+def test_an_unknown_number_is_reported(run: Run, words: tuple[str, ...]) -> None:
     assert run(*words).exit_code == 2
 
 

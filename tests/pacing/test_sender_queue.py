@@ -93,7 +93,7 @@ async def sender(database: Database, owner: Owner) -> Sender:
     return sender
 
 
-async def test_the_first_in_the_queue_is_told_so_each_time(
+async def test_the_first_in_the_queue_is_reported_each_time(
     sender: Sender, database: Database, owner: Owner
 ) -> None:
     message, other = [await make_message(database, new_message(owner)) for _ in range(2)]
@@ -154,7 +154,7 @@ async def test_two_missed_slots_are_not_replaced_by_the_same_one(
     assert 59 * SECOND < free.wait - 5 * between <= 60 * SECOND
 
 
-async def test_a_number_that_is_nobodys_is_not_limited(database: Database) -> None:
+async def test_an_unknown_number_is_not_limited(database: Database) -> None:
     async with database.transaction() as db:
         assert not await number_limits.limit(db, "+19999999999", {SMS: None})
 

@@ -91,9 +91,7 @@ def test_a_brand_that_is_right_may_be_submitted(brand: BrandProfile) -> None:
         (replace(BRAND, alt_business_id_type=AltBusinessIdType.LEI), ["altBusinessId"]),
     ],
 )
-def test_what_is_wrong_with_a_brand_is_told_by_field(
-    brand: BrandProfile, fields: list[str]
-) -> None:
+def test_errors_of_a_brand_name_the_field(brand: BrandProfile, fields: list[str]) -> None:
     assert [field for field, _ in check_brand(brand)] == fields
 
 
@@ -143,7 +141,7 @@ def test_what_addresses_need_is_what_googles_address_data_says() -> None:
         assert required_of(country) == wanted, country
 
 
-def test_rules_of_the_us_bind_nobody_elsewhere() -> None:
+def test_us_rules_do_not_apply_elsewhere() -> None:
     assert check_brand(replace(BRAND, country="CA", ein="BN9", state="ON", postal_code="K1A")) == []
 
 
@@ -195,9 +193,7 @@ def test_a_campaign_that_is_right_may_be_submitted(campaign: CampaignProfile) ->
         (replace(CAMPAIGN, opt_in_keywords=("START",)), "optInMessage"),
     ],
 )
-def test_what_is_wrong_with_a_campaign_is_told_by_field(
-    campaign: CampaignProfile, field: str
-) -> None:
+def test_errors_of_a_campaign_name_the_field(campaign: CampaignProfile, field: str) -> None:
     assert [name for name, _ in check_campaign(campaign)] == [field]
 
 
@@ -262,7 +258,7 @@ def test_the_brand_is_recognised_however_it_is_written(text: str) -> None:
         (replace(CAMPAIGN, opt_in_message="Welcome, you are subscribed."), "optInMessage"),
     ],
 )
-def test_a_text_that_carriers_would_reject_is_told_by_field(
+def test_a_text_that_carriers_would_reject_names_the_field(
     campaign: CampaignProfile, field: str
 ) -> None:
     assert [name for name, _ in check_texts(campaign, BRAND)] == [field]

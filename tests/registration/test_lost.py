@@ -73,7 +73,7 @@ async def lost(on: Harness, registry_operation: RegistrationOperation, row_id: i
     return ended.state
 
 
-async def test_a_brand_the_registry_forgot_is_rejected_and_may_be_registered_anew(
+async def test_a_brand_lost_by_the_registry_is_rejected_and_may_be_registered_again(
     harness: Callable[..., Harness],
 ) -> None:
     on = harness(NotFound(), NotFound(), DONE)
@@ -94,7 +94,7 @@ async def test_a_brand_the_registry_forgot_is_rejected_and_may_be_registered_ane
 
 
 @pytest.mark.parametrize("between", [PENDING, MoreCallsNeeded(vendor_state={"turn": 2})])
-async def test_what_is_found_again_was_never_lost(
+async def test_an_operation_found_again_is_not_lost(
     harness: Callable[..., Harness], between: LookUpAnswer
 ) -> None:
     on = harness(NotFound(), between, NotFound())
@@ -199,7 +199,7 @@ async def test_what_was_seen_before_the_row_was_carried_on_is_not_written_after_
     assert (before.vendor_state, before.vendor_id, before.state) == (NEW, "v1", "PENDING")
 
 
-async def test_an_older_look_does_not_undo_what_a_newer_one_told(
+async def test_an_older_look_up_does_not_revert_a_newer_one(
     harness: Callable[..., Harness],
 ) -> None:
     told = OperationStatus(status=RegistryStatus.PENDING, vendor_id="v2", vendor_state=NEW)

@@ -201,7 +201,7 @@ def test_a_reference_is_read_as_it_was_written(
 @pytest.mark.parametrize(
     "text", ["", "hx-1-2-3", "hxr-brand-1-2", "hxr-brand-1-2-3\n", "hxr-x-1-2-3"]
 )
-def test_what_is_no_reference_of_ours_is_none(text: str) -> None:
+def test_an_invalid_reference_is_none(text: str) -> None:
     assert parse_registration_reference(text) is None
 
 
@@ -227,7 +227,7 @@ def local(state: NumberState, assignment: AssignmentState | None = None) -> Numb
         (R.APPROVED, [R.REJECTED, R.APPROVED], [local(N.ACTIVE, A.ASSIGNED)], []),
     ],
 )
-def test_what_is_missing_is_told_in_words_the_next_thing_first(
+def test_missing_steps_are_listed_with_the_next_one_first(
     brand: RegistrationState | None,
     campaigns: list[RegistrationState],
     numbers: list[NumberWords],

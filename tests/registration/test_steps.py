@@ -51,7 +51,7 @@ def harness(database: Database, owner: Owner) -> Any:
     return set_up
 
 
-async def test_a_brand_is_submitted_once_then_asked_about_until_it_is_approved(
+async def test_a_brand_is_submitted_once_then_polled_until_it_is_approved(
     harness: Any,
 ) -> None:
     on: Harness = harness(PENDING, truths=[PENDING, DONE])
@@ -100,7 +100,7 @@ async def test_a_lost_answer_is_looked_for_before_anything_is_submitted_again(ha
     assert [asked.taken for asked in on.registry.asked] == [False, True]
 
 
-async def test_absence_is_believed_only_after_the_deadline_and_the_window(harness: Any) -> None:
+async def test_absence_is_concluded_only_after_the_deadline_and_the_window(harness: Any) -> None:
     on: Harness = harness(LOST, PENDING, absence_window=timedelta(seconds=30))
     brand = await on.brand()
     await on.submit(BRAND, brand)
@@ -114,7 +114,7 @@ async def test_absence_is_believed_only_after_the_deadline_and_the_window(harnes
 
 
 @pytest.mark.parametrize("truth", [Unanswered(reason="ConnectError"), NotFound()])
-async def test_no_truth_keeps_a_call_open_and_a_forgetful_registry_is_asked_on(
+async def test_without_an_answer_a_call_stays_open_and_is_polled_again(
     harness: Any, truth: Unanswered | NotFound
 ) -> None:
     on: Harness = harness(PENDING, truths=[truth])
@@ -148,7 +148,7 @@ async def test_a_worker_that_wakes_late_changes_nothing_its_successor_wrote(harn
     assert (await on.row(BRAND, brand)).taken_at is not None
 
 
-async def test_of_two_workers_at_once_one_makes_the_call(harness: Any) -> None:
+async def test_one_of_two_concurrent_workers_makes_the_call(harness: Any) -> None:
     on: Harness = harness(DONE)
     number = await on.number(_number(on))
     results = await asyncio.gather(
@@ -264,7 +264,7 @@ async def test_a_bought_number_becomes_a_sender_of_its_merchant(harness: Any) ->
     assert await on.alerts() == []
 
 
-async def test_a_number_that_somebody_else_bought_fails_with_a_reason_and_no_alert(
+async def test_a_number_bought_by_another_customer_fails_with_a_reason_and_no_alert(
     harness: Any,
 ) -> None:
     on: Harness = harness(REJECTED)
@@ -336,7 +336,7 @@ async def test_a_number_that_cannot_be_unassigned_is_kept(harness: Any) -> None:
     assert len(await _senders(on)) == 1
 
 
-async def test_nothing_private_is_in_a_log_or_in_what_temporal_is_told(
+async def test_no_personal_data_is_in_logs_or_sent_to_temporal(
     harness: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     on: Harness = harness(LOST)

@@ -154,7 +154,7 @@ async def test_an_approval_sets_the_time_of_the_next_review(
     assert (row.state, row.sweep_at > datetime.now(UTC) + REVIEW_EVERY / 2) == (APPROVED, True)
 
 
-async def test_what_was_forgotten_for_long_enough_is_rejected(
+async def test_an_operation_lost_for_long_enough_is_rejected(
     database: Database, owner: Owner
 ) -> None:
     harness = Harness(database, owner, ScriptedRegistry(truths=[NotFound()]))

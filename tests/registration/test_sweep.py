@@ -90,7 +90,7 @@ async def test_the_longer_it_waits_the_rarer_it_is_looked_after(
         assert abs(gap - age - next_in) < timedelta(seconds=5)
 
 
-async def test_what_does_not_fit_into_one_turn_has_the_next(
+async def test_rows_beyond_one_turn_are_processed_in_the_next(
     harness: Harness, client: Client
 ) -> None:
     past = datetime.now(UTC) - SECOND

@@ -38,7 +38,7 @@ def test_every_path_has_its_history() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_stored_history_tells_nothing_about_the_machine_it_was_made_on(file: Path) -> None:
+def test_a_stored_history_has_no_data_of_the_recording_machine(file: Path) -> None:
     text = file.read_text()
     assert socket.gethostname() not in text
     assert set(re.findall(r'"identity": "([^"]*)"', text)) <= {"recorder"}

@@ -53,7 +53,7 @@ async def test_every_day_that_is_over_is_closed_empty_ones_as_well(
     assert list(await closings(database, gym)) == [D0, D1, D2, D3]
 
 
-async def test_twice_is_once(database: Database, gym: Owner) -> None:
+async def test_it_is_idempotent(database: Database, gym: Owner) -> None:
     await close(database, gym, NOW)
     closed = await closings(database, gym)
     assert await close(database, gym, NOW + timedelta(hours=1)) == (0, 0)
@@ -127,7 +127,7 @@ async def test_another_tenants_messages_hold_nothing_open(database: Database, gy
     assert await close(database, other, NOW) == (2, 2)
 
 
-async def test_whoever_is_writing_to_a_day_is_waited_for_and_what_he_wrote_is_seen(
+async def test_closing_waits_for_writers_of_the_day_and_reads_their_rows(
     database: Database, gym: Owner
 ) -> None:
     at = datetime(2026, 4, 14, 12, tzinfo=UTC)
@@ -148,7 +148,7 @@ async def test_whoever_is_writing_to_a_day_is_waited_for_and_what_he_wrote_is_se
     assert await day_of_use(database, gym, message) == D2
 
 
-async def test_a_writer_that_hangs_keeps_its_day_open_and_nobody_waiting(
+async def test_a_hanging_writer_keeps_its_day_open_and_blocks_nothing(
     database: Database, gym: Owner
 ) -> None:
     async with database.transaction() as db:
@@ -178,7 +178,7 @@ async def test_a_transaction_that_hangs_keeps_only_its_tenant_from_its_turn(
     assert (result.failed, result.held) == (0, 0)
 
 
-async def test_who_comes_too_late_for_a_day_writes_to_today(database: Database, gym: Owner) -> None:
+async def test_a_claim_after_the_closing_is_posted_to_today(database: Database, gym: Owner) -> None:
     """A claim before midnight that commits after the day was closed."""
     at = datetime(2026, 4, 15, 23, 59, 59, tzinfo=UTC)
     message = await make_message(database, new_message(gym, accepted_at=at))
@@ -242,7 +242,7 @@ async def test_a_correction_that_crosses_midnight_is_seen_by_the_closing_of_its_
     assert await day_of_use(database, gym, message) == D3
 
 
-async def test_who_settles_with_a_slow_clock_never_writes_to_a_closed_day(
+async def test_a_settlement_with_a_slow_clock_never_writes_to_a_closed_day(
     database: Database, gym: Owner
 ) -> None:
     """Its yesterday is closed: it fails, and succeeds once its clock has passed midnight."""
@@ -310,7 +310,7 @@ async def test_a_tenant_that_fails_keeps_no_other_from_its_turn(
     ],
     ids=str,
 )
-async def test_what_concerns_everybody_ends_the_batch(
+async def test_an_infrastructure_error_ends_the_batch(
     database: Database, gym: Owner, error: Exception
 ) -> None:
     closing = _FailsFor(database, clock=lambda: NOW, most=1)

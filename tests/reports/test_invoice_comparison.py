@@ -87,7 +87,7 @@ async def test_an_invoice_that_agrees_leaves_with_0(
     ]
 
 
-async def test_what_only_one_side_has_and_what_differs_is_told(
+async def test_missing_and_different_lines_are_reported(
     database: Database, owner: Owner, compare: Compare
 ) -> None:
     use = Use(day=DAY, cost=Decimal("0.0079"))
@@ -117,7 +117,7 @@ async def test_what_only_one_side_has_and_what_differs_is_told(
     ]
 
 
-async def test_only_the_days_and_the_provider_that_are_asked_for_count(
+async def test_only_the_given_days_and_provider_are_compared(
     database: Database, owner: Owner, compare: Compare
 ) -> None:
     await sent(database, owner, Use(day=DAY, cost=Decimal(1)), "SM1")
@@ -152,7 +152,7 @@ async def test_of_a_corrected_unknown_the_units_it_costs_money_for_are_compared(
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "late"])
-async def test_a_lost_answer_is_matched_by_the_id_that_only_its_report_told(
+async def test_a_lost_answer_is_matched_by_the_id_in_its_report(
     database: Database, owner: Owner, compare: Compare, late: bool
 ) -> None:
     """The vendor bills by its own id, which was in the lost answer."""

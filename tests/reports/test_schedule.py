@@ -42,7 +42,7 @@ async def test_many_workers_make_one_schedule_five_minutes_past_every_hour(
     assert there.policy.overlap is ScheduleOverlapPolicy.SKIP
 
 
-async def test_a_worker_that_starts_sets_its_own_pace_and_one_that_stands_by_does_not(
+async def test_a_worker_sets_the_interval_when_it_starts_and_not_later(
     client: Client, schedule: str
 ) -> None:
     await ensure_close_days_schedule(client, HOUR, schedule_id=schedule, adjust=True)
@@ -56,7 +56,7 @@ async def test_a_worker_that_starts_sets_its_own_pace_and_one_that_stands_by_doe
         assert there.state.paused
 
 
-async def test_a_schedule_that_was_lost_is_made_anew(client: Client, schedule: str) -> None:
+async def test_a_lost_schedule_is_created_again(client: Client, schedule: str) -> None:
     await ensure_close_days_schedule(client, HOUR, schedule_id=schedule, adjust=True)
     await client.get_schedule_handle(schedule).delete()
     await ensure_close_days_schedule(client, HOUR, schedule_id=schedule, adjust=False)

@@ -210,7 +210,7 @@ async def test_a_number_sends_once_it_is_assigned_and_as_fast_as_its_campaign(
     assert (await ask(database, owner)).sender == known.number
 
 
-async def test_what_the_registry_tells_of_a_campaign_goes_before(harness: CampaignHarness) -> None:
+async def test_the_registrys_limit_of_a_campaign_takes_precedence(harness: CampaignHarness) -> None:
     known = await assigned(harness, message_class="C")
     assert (await sender(harness, known.number)).segments_per_second == Decimal(40)
 

@@ -127,7 +127,7 @@ async def test_what_was_not_processed_may_move_what_may_be_out_may_not(
     assert stored == [(gone,)]
 
 
-async def test_who_stood_in_the_old_numbers_line_leaves_it(
+async def test_a_message_leaves_the_queue_of_the_old_number(
     database: Database, owner: Owner
 ) -> None:
     gone = await add(database, owner, "+1212555", registered=True)

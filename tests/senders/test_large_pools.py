@@ -75,7 +75,7 @@ async def rows_read(database: Database, owner: Owner, channel: Channel) -> int:
 @pytest.mark.parametrize(
     ("own", "registered"), [(False, False), (True, False), (True, True)], ids=str
 )
-async def test_of_a_thousand_numbers_few_are_read(
+async def test_few_of_a_thousand_numbers_are_read(
     database: Database, owner: Owner, channel: Channel, own: bool, registered: bool
 ) -> None:
     await fill(database, owner, MANY, own=own, registered=registered)

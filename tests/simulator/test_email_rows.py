@@ -96,7 +96,7 @@ async def test_timeout_sent_is_sent_to_all_but_never_answered(client: Client) ->
         assert len(await client.delivered(person)) == 1
 
 
-async def test_timeout_lost_is_sent_to_nobody_first(client: Client) -> None:
+async def test_timeout_lost_sends_nothing_at_first(client: Client) -> None:
     ann = address("ann")
     order = client.email(to=[ann, address("timeout-lost")])
     with pytest.raises(httpx.ReadTimeout):

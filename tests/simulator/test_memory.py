@@ -37,9 +37,7 @@ async def test_a_restart_forgets_nothing(tmp_path: Path, listener: Listener) -> 
             assert (await client.http.get("/inbound-url")).json() == {"url": f"{listener.url}/in"}
 
 
-async def test_reports_that_were_answered_are_not_told_again(
-    tmp_path: Path, listener: Listener
-) -> None:
+async def test_answered_reports_are_not_repeated(tmp_path: Path, listener: Listener) -> None:
     with Running(tmp_path) as running:
         client = Client(running.url, listener)
         async with client.http:
@@ -94,7 +92,7 @@ def start_process(port: int, data_dir: Path) -> subprocess.Popen[bytes]:
     raise AssertionError("the simulator did not start")
 
 
-async def test_a_killed_simulator_still_tells_what_it_had_taken(
+async def test_a_killed_simulator_keeps_accepted_messages(
     tmp_path: Path, listener: Listener, free_port: int
 ) -> None:
     process = start_process(free_port, tmp_path)

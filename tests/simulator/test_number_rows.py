@@ -168,7 +168,7 @@ async def test_9009_reports_the_end_before_the_rest(
     assert statuses((await client.view(id))["events"]) == delivery(channel)
 
 
-async def test_9010_never_reports_but_tells_when_asked(
+async def test_9010_never_reports_but_answers_look_ups(
     client: Client, listener: Listener, channel: str
 ) -> None:
     order = compose(client, channel, "9010")
@@ -181,7 +181,7 @@ async def test_9010_never_reports_but_tells_when_asked(
     assert listener.posted == []
 
 
-async def test_9011_never_tells_more_than_that_it_is_under_way(
+async def test_9011_never_shows_a_final_status(
     client: Client, listener: Listener, channel: str
 ) -> None:
     order = compose(client, channel, "9011")
@@ -195,7 +195,7 @@ async def test_9011_never_tells_more_than_that_it_is_under_way(
     assert listener.posted == []
 
 
-async def test_9012_is_accepted_slowly_if_its_time_has_not_passed_by_then(client: Client) -> None:
+async def test_9012_is_accepted_slowly_unless_its_deadline_passes(client: Client) -> None:
     soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
     orders = [
         compose(client, "SMS", "9012"),

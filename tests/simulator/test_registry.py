@@ -101,7 +101,7 @@ def test_no_number_is_sold_twice_or_offered_again(registry: Registry) -> None:
         take(registry, Collection.NUMBERS, number=number)
 
 
-def test_what_is_not_for_sale_is_declined(registry: Registry) -> None:
+def test_a_number_that_is_not_on_sale_is_declined(registry: Registry) -> None:
     for number in ("+18132201000", "+18135550200", "+442071838750", "+1813"):
         with pytest.raises(Declined):
             take(registry, Collection.NUMBERS, number=number)
@@ -190,7 +190,7 @@ def document(listener: Listener, **fields: Any) -> dict[str, Any]:
     }
 
 
-async def test_a_purchase_is_answered_found_told_and_listed(
+async def test_a_purchase_is_answered_found_reported_and_listed(
     served: httpx.AsyncClient, listener: Listener
 ) -> None:
     offers = (await served.get("/registry/numbers/available?areaCode=813&limit=2")).json()
@@ -222,7 +222,7 @@ async def test_a_purchase_is_answered_found_told_and_listed(
         ("/registry/planets", {"legalName": "x"}),
     ],
 )
-async def test_what_cannot_be_understood_is_400(
+async def test_an_invalid_request_is_400(
     served: httpx.AsyncClient, listener: Listener, path: str, body: dict[str, Any]
 ) -> None:
     assert (await served.post(path, json=document(listener, **body))).status_code == 400
@@ -242,7 +242,7 @@ async def test_what_comes_too_late_is_refused_and_faults_strike_here_too(
     assert (await served.get("/registrations")).json()["count"] == 0
 
 
-async def test_a_restart_forgets_neither_what_is_sold_nor_news_still_to_tell(
+async def test_a_restart_keeps_sold_numbers_and_pending_webhooks(
     tmp_path: Path, listener: Listener
 ) -> None:
     with Running(tmp_path) as running:

@@ -12,7 +12,7 @@ from tests.simulator.harness import Client, Listener, number
     ("ending", "delivery"),
     [("9101", ["busy"]), ("9102", ["ringing", "no-answer"]), ("9103", ["failed"])],
 )
-async def test_a_call_that_nobody_takes_reaches_nobody(
+async def test_an_unanswered_call_is_not_delivered(
     client: Client, listener: Listener, ending: str, delivery: list[str]
 ) -> None:
     order = client.call(to=number(ending))
@@ -44,7 +44,7 @@ async def test_to_an_sms_these_numbers_are_ordinary(client: Client, ending: str)
         ("9200", 600, 0, "0.0000"),
     ],
 )
-async def test_a_call_lasts_as_told_but_never_longer_than_allowed(
+async def test_a_call_lasts_as_configured_up_to_its_maximum(
     client: Client, listener: Listener, ending: str, longest: int, lasts: int, price: str
 ) -> None:
     id = await client.accepted(client.call(to=number(ending), maxDurationSeconds=longest))

@@ -101,7 +101,7 @@ async def test_a_connection_closed_while_idle_is_replaced(webhook_client: Webhoo
     assert served == 2
 
 
-async def test_a_kept_connection_that_breaks_without_a_word_is_replaced_at_once(
+async def test_a_kept_connection_that_was_closed_is_replaced_at_once(
     webhook_client: WebhookClient,
 ) -> None:
     answered = 0

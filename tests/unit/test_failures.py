@@ -57,7 +57,7 @@ def raised_from(cause: BaseException) -> Exception:
         ExceptionGroup("x", [ValueError(), KeyError()]),
     ],
 )
-def test_what_fails_by_its_input(error: BaseException) -> None:
+def test_failures_caused_by_input(error: BaseException) -> None:
     assert caused_by_input(error)
 
 
@@ -105,7 +105,7 @@ def test_what_fails_by_its_input(error: BaseException) -> None:
         ExceptionGroup("x", [ValueError(), ConnectionResetError()]),
     ],
 )
-def test_what_fails_by_infrastructure(error: BaseException) -> None:
+def test_failures_caused_by_infrastructure(error: BaseException) -> None:
     assert not caused_by_input(error)
 
 

@@ -58,7 +58,7 @@ def test_a_strange_text_is_no_reference_or_means_what_it_says(text: str) -> None
         assert read.attempt < 2**15
 
 
-def test_a_workflow_id_says_who_asked_for_what() -> None:
+def test_a_workflow_id_has_tenant_and_key() -> None:
     assert send_workflow_id(SEND_SMS, 7, "", "k", 9) == "send-sms/7/k"
     assert send_workflow_id(SEND_SMS, 7, "3", "k", 9) == "send-sms/7.3/k"
     assert send_workflow_id(SEND_SMS, 7, "3", None, 9) == "send-sms-unkeyed/7/9"

@@ -184,7 +184,7 @@ def test_recipients_are_spread_over_a_pool() -> None:
     assert all(150 < chosen.count(number) < 250 for number in pool)
 
 
-def test_what_was_used_last_but_is_nobodys_any_more_is_not_used() -> None:
+def test_the_last_used_number_is_not_reused_after_its_release() -> None:
     senders = Senders(own=[OwnNumber(number=LONG, registered=True)], pool=[], last=LONDON)
     assert pick(senders) == LONG
 

@@ -28,9 +28,7 @@ def password(secret: str, who: tuple[int, int, int]) -> str:
 
 
 @given(SECRETS, WHO)
-def test_a_password_is_the_same_whenever_it_is_asked_for(
-    secret: str, who: tuple[int, int, int]
-) -> None:
+def test_a_derived_password_is_stable(secret: str, who: tuple[int, int, int]) -> None:
     assert password(secret, who) == password(secret, who)
 
 
@@ -80,13 +78,15 @@ def test_the_digest_is_that_of_the_rfc() -> None:
 
 
 @given(st.tuples(IDS, IDS), st.tuples(IDS, IDS))
-def test_a_username_tells_tenant_and_merchant(one: tuple[int, int], other: tuple[int, int]) -> None:
+def test_a_username_contains_tenant_and_merchant(
+    one: tuple[int, int], other: tuple[int, int]
+) -> None:
     assert (username_of(*one) == username_of(*other)) is (one == other)
     assert re.fullmatch(r"t[0-9a-f]+m[0-9a-f]+", username_of(*one))
     assert len(username_of(*one)) <= 32, "vendors take no more"
 
 
-def test_a_turn_word_is_signed_over_its_expiry_and_user() -> None:
+def test_a_turn_credential_is_signed_over_its_expiry_and_user() -> None:
     word = turn_credential("north", "t1m7", datetime.fromtimestamp(1_776_345_632, UTC))
     assert word.username == "1776345632:t1m7"
     signed = hmac.new(b"north", b"1776345632:t1m7", hashlib.sha1).digest()
@@ -117,7 +117,7 @@ def test_what_was_posted_holds_until_the_moment_it_expires(state: PresenceState)
     assert lapsed == replace(word, state=PresenceState.OFFLINE, contact=None)
 
 
-def test_a_user_nobody_told_of_is_offline() -> None:
+def test_a_user_without_posts_and_registration_is_offline() -> None:
     assert presence_now(None, None, NOW) == NEVER_SEEN
     assert presence_now(None, registered(left=0), NOW) == NEVER_SEEN
 
@@ -135,7 +135,7 @@ def test_a_user_nobody_told_of_is_offline() -> None:
         (PresenceState.ONLINE, 10, "posted"),
     ],
 )
-def test_a_chosen_word_outlasts_a_registration_any_other_is_outdone_by_a_later_one(
+def test_a_chosen_state_outlasts_a_registration_and_others_yield_to_a_later_one(
     state: PresenceState, ago: int, wins: str
 ) -> None:
     word, phone = posted(state, ago=ago), registered(ago=30)
@@ -143,7 +143,7 @@ def test_a_chosen_word_outlasts_a_registration_any_other_is_outdone_by_a_later_o
 
 
 @pytest.mark.parametrize("state", PresenceState)
-def test_who_is_registered_is_online_once_the_posted_word_has_lapsed(state: PresenceState) -> None:
+def test_a_registered_user_is_online_after_the_posted_state_expires(state: PresenceState) -> None:
     phone = registered(ago=90)
     assert presence_now(posted(state, left=0), phone, NOW) == phone
     assert presence_now(None, phone, NOW) == phone

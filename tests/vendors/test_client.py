@@ -165,13 +165,13 @@ async def test_a_refusal_that_says_nothing_is_known_by_its_status(body: bytes) -
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_fault_of_our_account_is_nobodys_rejection(status: int) -> None:
+async def test_an_error_of_our_account_rejects_nothing(status: int) -> None:
     answer = await stopped(error(status, 20003))
     assert isinstance(answer, NotProcessedError)
     assert answer.reason == f"{status} 20003"
 
 
-async def test_too_many_requests_are_asked_again_later() -> None:
+async def test_429_is_retried_later() -> None:
     answer = await stopped(httpx.Response(429, headers={"Retry-After": "7"}))
     assert isinstance(answer, NotProcessedError)
     assert answer.retry_after == timedelta(seconds=7)
@@ -204,7 +204,7 @@ async def test_what_is_not_there_is_not_found_and_is_gone_already() -> None:
     await client.remove(client.messaging("Services/MG1"), not_after=NEVER_TOO_LATE)
 
 
-async def test_the_next_page_is_asked_for_where_the_first_was() -> None:
+async def test_the_next_page_is_requested_from_the_same_host() -> None:
     pages = [
         {
             "services": [{"sid": "1"}],
@@ -236,7 +236,7 @@ async def test_a_list_without_end_is_not_read_for_ever() -> None:
 
 
 @pytest.mark.parametrize("page", [{}, {"services": None}, {"services": {}}])
-async def test_a_page_without_its_list_tells_nothing(page: dict[str, object]) -> None:
+async def test_a_page_without_its_list_is_an_error(page: dict[str, object]) -> None:
     client, _ = twilio(httpx.Response(200, json=page))
     with pytest.raises(NotProcessedError):
         async for _ in client.list_items(client.messaging("Services"), "services"):

@@ -177,7 +177,7 @@ async def test_a_campaign_rejected_before_its_lost_answer_is_looked_for_is_ours(
     assert (answer.status, answer.vendor_id) == (RegistryStatus.REJECTED, made["sid"])
 
 
-async def test_who_is_refused_a_second_campaign_looks_for_the_first() -> None:
+async def test_after_a_refused_second_campaign_the_first_is_looked_up() -> None:
     twilio, registry = set_up()
     request = await losing(
         twilio, registry, registry_fixtures.campaign(await approved_brand(twilio, registry))
@@ -201,7 +201,7 @@ async def test_a_campaign_that_twilio_refuses_and_has_not_is_rejected() -> None:
     assert [reason.code for reason in answer.reasons] == ["21717"]
 
 
-async def test_a_campaign_made_anew_is_told_from_the_one_that_was_rejected() -> None:
+async def test_a_recreated_campaign_is_distinguished_from_the_rejected_one() -> None:
     twilio, registry = set_up()
     brand = await approved_brand(twilio, registry)
     request, _ = await carry(registry, registry_fixtures.campaign(brand))

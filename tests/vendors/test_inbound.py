@@ -96,7 +96,7 @@ def test_the_port_may_be_signed_or_not(ours: str, theirs: str) -> None:
     assert read(headers, body, url=ours).event_id == TEXT["MessageSid"]
 
 
-def test_what_is_not_signed_so_is_forged() -> None:
+def test_a_text_without_a_valid_signature_is_forged() -> None:
     headers, body = signed(TEXT)
     forged = [
         ({}, body),
@@ -171,7 +171,7 @@ ON_TWILIO = {
 }
 
 
-def test_who_is_configured_is_heard() -> None:
+def test_configured_providers_have_a_verifier() -> None:
     assert set(inbound_verifiers(settings(), lambda: NOW)) == set()
     both = settings(simulator_secret=SecretStr("for-tests-only-too"), **ON_TWILIO)
     heard = inbound_verifiers(both, lambda: NOW)

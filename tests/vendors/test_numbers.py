@@ -14,7 +14,7 @@ from tests.vendors.twilio_double import TwilioDouble
 ACCOUNT = SipAccount(username="t1m2", realm="sip.example.com", password="Correct1Horse2Battery")
 
 
-async def test_a_number_is_bought_assigned_taken_back_and_given_back() -> None:
+async def test_a_number_is_bought_assigned_unassigned_and_released() -> None:
     twilio, registry = set_up()
     campaign = await approved_campaign(twilio, registry)
     _, number = await carry(registry, registry_fixtures.purchase())
@@ -53,7 +53,7 @@ async def test_a_purchase_that_took_effect_late_is_recognised_when_it_is_repeate
     assert (answer.status, len(twilio.all("IncomingPhoneNumbers"))) == (RegistryStatus.DONE, 1)
 
 
-async def test_a_number_somebody_else_bought_first_is_rejected() -> None:
+async def test_a_number_bought_by_another_customer_is_rejected() -> None:
     _, registry = set_up()
     await carry(registry, registry_fixtures.purchase())
     _, answer = await carry(registry, registry_fixtures.purchase())
@@ -116,7 +116,7 @@ async def test_what_was_made_under_a_label_is_found_under_it(when: str) -> None:
     assert counted == [2, 2, 1]
 
 
-async def test_numbers_for_sale_are_listed_as_many_as_were_asked_for() -> None:
+async def test_the_list_of_numbers_on_sale_is_limited() -> None:
     twilio, registry = set_up()
     twilio.for_sale = [
         {"phone_number": f"+1213555010{n}", "locality": "Los Angeles", "region": "CA"}

@@ -104,7 +104,7 @@ async def test_looking_for_every_answer_that_may_be_lost(adapters: Adapters) -> 
     assert isinstance(await adapters.registry.look_up(campaign), OperationStatus)
 
 
-async def test_a_campaign_its_correction_and_one_made_anew(adapters: Adapters) -> None:
+async def test_a_campaign_its_correction_and_a_recreated_one(adapters: Adapters) -> None:
     brand = await adapters.approved_brand()
     request, _ = await carry(adapters.registry, registry_fixtures.campaign(brand))
     adapters.decide("Usa2p", campaign_status="FAILED")
@@ -169,7 +169,7 @@ async def test_a_misspelt_field_is_found_out(adapters: Adapters) -> None:
         )
 
 
-async def test_every_operation_that_is_described_was_asked_for(adapters: Adapters) -> None:
+async def test_every_described_operation_was_requested(adapters: Adapters) -> None:
     # Must be the last test: operations that no test above has requested were not validated.
     assert adapters.checked.unasked == set()
 

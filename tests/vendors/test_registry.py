@@ -77,7 +77,7 @@ async def test_a_sole_proprietor_takes_twilios_own_path() -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_whatever_answer_is_lost_nothing_is_made_twice(when: str) -> None:
+async def test_nothing_is_created_twice_whichever_answer_is_lost(when: str) -> None:
     twilio, registry = set_up()
 
     def lose() -> None:
@@ -99,7 +99,7 @@ async def ask_losing(registry: Any, request: Any, lose: Any) -> Any:
     return await carry(registry, request, before=every_other(lose))
 
 
-async def test_what_a_bundle_lacks_is_told_by_field() -> None:
+async def test_missing_requirements_of_a_bundle_name_the_field() -> None:
     twilio, registry = set_up()
     twilio.refuses["Evaluations"] = (
         201,
@@ -168,7 +168,7 @@ async def test_a_rejected_brand_is_amended_and_not_made_again() -> None:
         ("SOMETHING_NEW", RegistryStatus.PENDING),
     ],
 )
-async def test_every_word_of_a_brand_means_something(word: str, status: RegistryStatus) -> None:
+async def test_every_status_of_a_brand_is_mapped(word: str, status: RegistryStatus) -> None:
     twilio, registry = set_up()
     request, _ = await carry(registry, registry_fixtures.brand())
     for kind in ("CustomerProfiles", "TrustProducts"):
@@ -192,7 +192,7 @@ async def test_a_rejected_bundle_rejects_the_brand(kind: str) -> None:
     assert [reason.code for reason in answer.reasons] == ["18601"]
 
 
-async def test_what_twilio_wants_beyond_the_registry_is_asked_for_before_any_call() -> None:
+async def test_fields_that_only_twilio_requires_are_checked_before_any_call() -> None:
     twilio, registry = set_up()
     _, answer = await carry(
         registry, registry_fixtures.brand(replace(BRAND, first_name=None, website=None))
@@ -202,7 +202,7 @@ async def test_what_twilio_wants_beyond_the_registry_is_asked_for_before_any_cal
     assert twilio.asked == []
 
 
-async def test_a_campaign_gets_a_service_of_its_own_and_tells_its_throughput() -> None:
+async def test_a_campaign_gets_its_own_service_and_returns_its_throughput() -> None:
     twilio, registry = set_up()
     request, answer = await carry(
         registry, registry_fixtures.campaign(await approved_brand(twilio, registry))
@@ -250,7 +250,7 @@ async def test_a_rejected_campaign_is_amended_where_that_is_possible() -> None:
     assert made["description"] == words.description
 
 
-async def test_a_campaign_for_another_use_is_made_anew_in_the_same_service() -> None:
+async def test_a_campaign_with_another_use_case_is_recreated_in_the_same_service() -> None:
     twilio, registry = set_up()
     brand = await approved_brand(twilio, registry)
     request, _ = await carry(registry, registry_fixtures.campaign(brand))
@@ -281,13 +281,13 @@ async def test_nothing_is_written_after_the_deadline() -> None:
     assert twilio.asked == []
 
 
-async def test_what_was_never_asked_for_is_not_found() -> None:
+async def test_an_operation_that_was_never_submitted_is_not_found() -> None:
     _, registry = set_up()
     for request in (registry_fixtures.purchase(), registry_fixtures.brand()):
         assert isinstance(await registry.look_up(request), NotFound)
 
 
-async def test_a_registry_that_cannot_be_asked_tells_no_truth() -> None:
+async def test_an_unreachable_registry_is_unanswered() -> None:
     twilio, registry = set_up()
     twilio.handle_async_request = _down  # type: ignore[method-assign]
     assert isinstance(await registry.look_up(registry_fixtures.purchase()), Unanswered)

@@ -59,7 +59,7 @@ async def test_every_process_uses_the_same_list() -> None:
     assert len(twilio.all("Credentials")) == 2
 
 
-async def test_of_two_lists_that_were_made_at_once_all_take_the_older() -> None:
+async def test_the_older_of_two_concurrent_lists_is_used() -> None:
     twilio, directory = set_up()
     folder = f"/2010-04-01/Accounts/{ACCOUNT}/SIP/CredentialLists"
     twilio.folders[folder] = [
@@ -96,7 +96,7 @@ async def test_a_removed_account_is_gone_also_the_second_time() -> None:
 
 
 @pytest.mark.parametrize("remade", [False, True])
-async def test_a_list_that_was_deleted_by_hand_is_made_anew(remade: bool) -> None:
+async def test_a_manually_deleted_list_is_created_again(remade: bool) -> None:
     twilio, directory = set_up()
     await directory.put(USER)
     forget(twilio)
@@ -128,7 +128,7 @@ def forget(twilio: TwilioDouble) -> None:
             del twilio.folders[folder]
 
 
-async def test_what_twilio_declines_is_told_with_its_code() -> None:
+async def test_a_refusal_by_twilio_has_its_code() -> None:
     twilio, directory = set_up()
     twilio.refuses["/Credentials"] = (400, {"code": 21247, "message": "weak", "status": 400})
     assert await directory.put(USER) == Declined(provider_code="21247")

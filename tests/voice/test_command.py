@@ -61,7 +61,7 @@ def test_a_password_that_fits_no_address_is_refused(own_url: str, role: str, pas
     assert not opens(own_url, role, password)
 
 
-async def test_nobody_is_registered_where_nothing_is_prepared_or_migrated(
+async def test_without_preparation_or_migration_no_user_is_registered(
     own_url: str, role: str
 ) -> None:
     database = Database(async_url(own_url), pool_size=2, contact_keys=CONTACT_KEYS)
@@ -76,13 +76,13 @@ async def test_nobody_is_registered_where_nothing_is_prepared_or_migrated(
     await database.close()
 
 
-def test_whoever_may_make_no_roles_is_told_so(database_url: str, role: str) -> None:
+def test_a_missing_createrole_privilege_is_reported(database_url: str, role: str) -> None:
     assert prepare(database_url, FIRST, role=role).exit_code == 0
     refused = prepare(url_of(role, FIRST, database_url), SECOND, role=unique("friend"))
     assert (refused.exit_code, "owner" in refused.output) == (2, True)
 
 
-def test_a_role_that_is_somebody_elses_is_not_taken_over(own_url: str, role: str) -> None:
+def test_a_role_in_other_use_is_not_taken_over(own_url: str, role: str) -> None:
     name = sql.Identifier(role)
     ours = psycopg.conninfo.conninfo_to_dict(own_url)["user"]
     assert isinstance(ours, str)

@@ -143,7 +143,7 @@ async def alerts(database: Database, user: VoiceCredential) -> list[tuple[str, b
         return [(row[0], row[1]) for row in rows]
 
 
-async def test_it_is_told_the_password_that_the_api_shows(
+async def test_it_gets_the_password_that_the_api_shows(
     database: Database, directory: Directory, user: VoiceCredential
 ) -> None:
     assert await tell(database, directory, user) is Provisioned.STORED
@@ -152,7 +152,7 @@ async def test_it_is_told_the_password_that_the_api_shows(
     assert await tell(database, directory, user) is Provisioned.STORED
 
 
-async def test_a_rotation_while_it_is_told_is_told_as_well(
+async def test_a_rotation_during_an_update_is_sent_as_well(
     database: Database, directory: Directory, user: VoiceCredential
 ) -> None:
     directory.hold = letting_go = asyncio.Event()
@@ -166,7 +166,7 @@ async def test_a_rotation_while_it_is_told_is_told_as_well(
     assert (directory.puts, (await read(database, user)).pushed_version) == (3, 2)
 
 
-async def test_one_out_of_reach_is_told_again_later(
+async def test_an_unreachable_directory_is_retried_later(
     database: Database, directory: Directory, user: VoiceCredential
 ) -> None:
     directory.answers = [Unreached(reason="TIMEOUT", retry_after=SECOND)]
@@ -190,7 +190,7 @@ async def test_one_that_declines_raises_an_alert_until_it_takes_the_user(
 
 
 @pytest.mark.parametrize("secrets", [None, SipSecrets("another than the API's")])
-async def test_a_worker_with_another_secret_tells_nothing(
+async def test_a_worker_with_another_secret_sends_nothing(
     database: Database, directory: Directory, user: VoiceCredential, secrets: SipSecrets | None
 ) -> None:
     with pytest.raises(ApplicationError) as raised:
@@ -198,7 +198,7 @@ async def test_a_worker_with_another_secret_tells_nothing(
     assert (raised.value.type, directory.puts) == ("ServerSecretDiffers", 0)
 
 
-async def test_a_user_who_is_gone_is_not_told_of(
+async def test_a_deleted_user_is_not_sent(
     database: Database, directory: Directory, user: VoiceCredential
 ) -> None:
     async with database.transaction() as db:

@@ -38,7 +38,7 @@ async def listed(integrator: Integrator, **query: str) -> list[dict[str, Any]]:
     return list(answer.json())
 
 
-async def test_what_was_posted_is_shown_in_both_places(gym: Integrator) -> None:
+async def test_a_posted_state_is_shown_in_both_places(gym: Integrator) -> None:
     posted = await gym.post(PATH, await body(gym, state="AWAY"))
     assert posted.status_code == 200
     view = posted.json()
@@ -69,7 +69,7 @@ async def test_it_lapses_to_offline_when_it_expires(
     assert await listed(gym) == [{**view, "state": "OFFLINE", "contact": None}]
 
 
-async def test_the_last_word_counts_and_what_is_left_out_is_gone(gym: Integrator) -> None:
+async def test_the_latest_post_applies_and_absent_fields_are_cleared(gym: Integrator) -> None:
     await gym.post(PATH, await body(gym))
     order = await body(gym, state="BUSY")
     await gym.post(PATH, {k: v for k, v in order.items() if k not in ("userAgent", "contact")})
@@ -89,7 +89,7 @@ async def test_a_late_retry_replays_its_answer_and_overwrites_nothing(gym: Integ
     assert reused.status_code == 422
 
 
-async def test_many_at_once_leave_one_word(gym: Integrator) -> None:
+async def test_concurrent_posts_leave_one_state(gym: Integrator) -> None:
     words = [await body(gym, state=state) for state in ("ONLINE", "BUSY", "AWAY") * 4]
     answers = await asyncio.gather(*(gym.post(PATH, word) for word in words))
     assert {answer.status_code for answer in answers} == {200}
@@ -141,7 +141,7 @@ async def test_the_list_goes_on_page_by_page(gym: Integrator) -> None:
     assert (found, "Link" in rest.headers) == (names[::-1], False)
 
 
-async def test_nobody_has_a_presence_before_there_is_a_user(gym: Integrator) -> None:
+async def test_there_is_no_presence_without_a_user(gym: Integrator) -> None:
     order = {"merchantId": "gym-a", "username": "t1m1", "state": "ONLINE"}
     refused = await gym.post(PATH, order)
     assert (refused.status_code, refused.json()["code"]) == (404, "VOICE_USER_NOT_FOUND")
@@ -171,7 +171,7 @@ async def test_nobody_has_a_presence_before_there_is_a_user(gym: Integrator) -> 
         {"note": "x"},
     ],
 )
-async def test_what_is_wrong_is_400_and_leaves_nothing(
+async def test_an_invalid_post_is_400_and_not_stored(
     gym: Integrator, change: dict[str, Any]
 ) -> None:
     answer = await gym.post(PATH, await body(gym, **change))

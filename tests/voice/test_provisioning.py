@@ -72,7 +72,7 @@ async def test_a_merchants_key_is_shown_its_own_and_rotates_it(
     assert [answer.status_code for answer in answers] == [404] * 2
 
 
-async def test_it_tells_all_that_a_client_needs(gym: Integrator, harness: Harness) -> None:
+async def test_the_response_has_all_that_a_client_needs(gym: Integrator, harness: Harness) -> None:
     shown = await provisioning(gym)
     user = await harness.user(gym)
     merchant = await shown_id(harness.database, "merchant", user.merchant_id)
@@ -209,7 +209,9 @@ async def test_no_secret_is_stored_or_logged(
     assert [secret for secret in secrets if secret in written] == []
 
 
-async def test_turn_words_are_those_a_turn_server_computes(gym: Integrator, clock: Clock) -> None:
+async def test_turn_credentials_are_those_a_turn_server_computes(
+    gym: Integrator, clock: Clock
+) -> None:
     shown = await provisioning(gym)
     stun, turn = shown["browser"]["iceServers"]
     assert stun == {
@@ -282,9 +284,7 @@ async def test_a_new_realm_or_server_secret_makes_a_new_password_that_fits(
     assert user.ha1 == digest_ha1(user.username, user.realm, shown[0]["password"])
 
 
-async def test_a_directory_that_must_be_told_is_told_of_every_version(
-    gym: Integrator, harness: Harness
-) -> None:
+async def test_an_external_directory_gets_every_version(gym: Integrator, harness: Harness) -> None:
     told: list[ProvisionInput] = []
 
     async def push(user: ProvisionInput) -> None:

@@ -39,7 +39,7 @@ async def presence(gym: Integrator, merchant: str = "gym-a") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("transport", ["u1", "t1"])
-async def test_who_registers_as_the_api_told_is_online_and_who_leaves_is_not(
+async def test_a_client_with_the_apis_configuration_is_online_until_it_leaves(
     registrar: Registrar, gym: Integrator, transport: str
 ) -> None:
     phone = Phone(registrar, await provisioned(gym))
@@ -93,7 +93,7 @@ async def test_a_rotated_password_is_refused_and_the_new_one_taken(
     await new.register()
 
 
-async def test_nobody_registers_as_somebody_else(registrar: Registrar, gym: Integrator) -> None:
+async def test_no_user_registers_as_another(registrar: Registrar, gym: Integrator) -> None:
     await gym.post("/merchants", {**GYM, "merchantId": "gym-b"})
     other = await provisioned(gym, "gym-b")
     phone = Phone(registrar, await provisioned(gym))
@@ -101,7 +101,7 @@ async def test_nobody_registers_as_somebody_else(registrar: Registrar, gym: Inte
     assert (await presence(gym, "gym-b"))["state"] == "OFFLINE"
 
 
-async def test_who_says_busy_stays_so_though_the_phone_registers_again(
+async def test_a_posted_busy_state_survives_another_registration(
     registrar: Registrar, gym: Integrator, clock: Clock
 ) -> None:
     phone = Phone(registrar, await provisioned(gym))

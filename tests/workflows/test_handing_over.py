@@ -48,7 +48,7 @@ async def test_a_message_whose_report_is_stored_already_is_settled_at_once(
         (BLOCKED, Ending.BLOCKED, ErrorCode.CONSENT_OPTED_OUT),
     ],
 )
-async def test_a_message_nobody_may_have_is_settled_with_the_reason(
+async def test_a_message_that_may_not_be_sent_is_settled_with_the_reason(
     harness: HarnessFactory, verdict: DispatchResult, ending: Ending, word: ErrorCode
 ) -> None:
     dispatch, _ = fake(steps.dispatch, verdict)

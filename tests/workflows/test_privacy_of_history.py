@@ -57,7 +57,7 @@ _ALLOWED = {
     *("verdict", "provider", "attempt", "until", "error_code", "reported"),
     *("finding", "ending", "status", "completed", "moved"),
     *("payment_id", "accepted_at", "next_action", "retry_after"),
-    *("news_wait", "retry_every", "horizon"),
+    *("news_wait", "retry_every", "horizon", "mismatch_wait", "refund_wait"),
 }
 _WORD = re.compile(r"[A-Z_]+|[a-z-]+")
 _TIME = re.compile(r"-?P[0-9DTHMS.]+|\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)")
@@ -67,7 +67,7 @@ def test_the_fields_that_enter_history_are_those_of_this_list() -> None:
     assert _KNOWN == _ALLOWED
 
 
-async def test_a_whole_history_holds_ids_words_and_times_only(harness: HarnessFactory) -> None:
+async def test_a_whole_history_has_ids_enum_values_and_times_only(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, LATER, AMBIGUOUS, ACCEPTED)
     reconcile, _ = fake(steps.reconcile, UNCERTAIN, ABSENT)
     poll, _ = fake(steps.poll, TOLD, TOLD)

@@ -45,7 +45,7 @@ async def test_it_is_over_when_the_directory_knows_the_user(harness: HarnessFact
     assert asked == [ProvisionStep(tenant_id=3, credential_id=7)]
 
 
-async def test_while_it_declines_it_is_asked_after_longer_and_longer_gaps(
+async def test_while_it_declines_it_is_retried_with_back_off(
     harness: HarnessFactory,
 ) -> None:
     told, _ = fake(steps.provision_voice, *[DECLINED] * 8, STORED)
@@ -56,7 +56,7 @@ async def test_while_it_declines_it_is_asked_after_longer_and_longer_gaps(
     assert minutes == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
-async def test_one_that_declines_for_days_is_asked_in_runs_of_bounded_length(
+async def test_one_that_declines_for_days_is_retried_in_runs_of_bounded_length(
     harness: HarnessFactory,
 ) -> None:
     enough = ApplicationError("enough", non_retryable=True)

@@ -51,7 +51,7 @@ def start_run(harness: HarnessFactory, skipping: WorkflowEnvironment) -> Any:
         (AssignNumber, RegistrationOperation.ASSIGN),
     ],
 )
-async def test_what_is_decided_at_once_needs_one_step(
+async def test_an_immediate_decision_needs_one_step(
     start_run: Any, kind: Any, registry_operation: RegistrationOperation
 ) -> None:
     registration: RegistrationRun = start_run(submit=[APPROVED])
@@ -68,7 +68,7 @@ async def test_what_is_decided_at_once_needs_one_step(
     ]
 
 
-async def test_a_decision_that_takes_days_is_asked_for_ever_more_seldom(start_run: Any) -> None:
+async def test_a_decision_that_takes_days_is_polled_with_back_off(start_run: Any) -> None:
     registration: RegistrationRun = start_run(submit=[ASK], ask=[*[ASK] * 60, REJECTED])
     async with registration.harness:
         assert await registration.play(RegisterBrand) == "REJECTED"
@@ -172,7 +172,7 @@ async def test_a_step_that_cannot_be_done_is_tried_until_it_can(start_run: Any) 
         assert await registration.play(RegisterBrand) == "APPROVED"
 
 
-async def test_a_brand_submitted_anew_while_its_story_ends_is_carried_on(start_run: Any) -> None:
+async def test_a_brand_resubmitted_while_its_workflow_ends_is_continued(start_run: Any) -> None:
     async def rejected_and_resubmitted(_: RegistrationStep) -> RegistrationResult:
         await registration.tell()
         return REJECTED

@@ -25,7 +25,7 @@ async def test_a_report_ends_the_wait_and_settles(harness: HarnessFactory) -> No
     assert settled == [SettleStep(tenant_id=3, message_id=7, ending=Ending.REPORTED)]
 
 
-async def test_a_provider_that_stays_silent_is_asked(harness: HarnessFactory) -> None:
+async def test_without_a_report_the_provider_is_polled(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, asked = fake(steps.poll, SILENT, SILENT, TOLD)
     settle, settled = fake(steps.settle, DELIVERED)
@@ -75,7 +75,7 @@ async def test_a_report_during_a_question_is_not_lost(harness: HarnessFactory) -
     assert [step.ending for step in settled] == [Ending.REPORTED]
 
 
-async def test_a_question_that_raises_is_asked_again(harness: HarnessFactory) -> None:
+async def test_a_look_up_that_raises_is_retried(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)
     poll, _ = fake(steps.poll, ConnectionError("no database"), TOLD)
     settle, _ = fake(steps.settle, DELIVERED)
@@ -98,7 +98,7 @@ async def test_several_reports_are_settled_one_after_the_other(harness: HarnessF
     assert {step.ending for step in settled} == {Ending.REPORTED}
 
 
-async def test_a_message_that_is_not_over_yet_is_asked_about_until_the_horizon(
+async def test_an_open_message_is_polled_until_the_horizon(
     harness: HarnessFactory,
 ) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED)

@@ -28,7 +28,7 @@ async def test_the_outcome_is_a_search_attribute(harness: HarnessFactory) -> Non
     assert described.typed_search_attributes[names.OUTCOME] == "FAILED"
 
 
-async def test_what_is_not_settled_waits_for_the_next_report(harness: HarnessFactory) -> None:
+async def test_an_unsettled_message_waits_for_the_next_report(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, ACCEPTED_AND_REPORTED)
     settle, _ = fake(steps.settle, NOT_YET, DELIVERED)
     async with harness(dispatch, settle) as send:
@@ -40,7 +40,7 @@ async def test_what_is_not_settled_waits_for_the_next_report(harness: HarnessFac
     assert send.asked == ["dispatch", "settle", "settle"]
 
 
-async def test_what_is_over_but_not_settled_is_asked_about(harness: HarnessFactory) -> None:
+async def test_an_ended_but_unsettled_message_is_polled(harness: HarnessFactory) -> None:
     dispatch, _ = fake(steps.dispatch, OVER)
     settle, settled = fake(steps.settle, NOT_YET, DELIVERED)
     poll, _ = fake(steps.poll, TOLD)

@@ -43,7 +43,7 @@ def test_each_declared_step_has_one_body_of_the_same_type(name: str) -> None:
     assert get_type_hints(body) == get_type_hints(DECLARED[name])
 
 
-def test_there_is_no_body_that_nobody_declared() -> None:
+def test_every_implementation_is_declared() -> None:
     assert set(_bodies()) == set(DECLARED)
 
 

@@ -39,6 +39,8 @@ TAKEN = stands(PaymentStatus.SUCCEEDED, PaymentAction.GRANT)
 GRANTED = stands(PaymentStatus.SUCCEEDED, PaymentAction.NONE, moved=True)
 NOT_GRANTED = stands(PaymentStatus.SUCCEEDED, PaymentAction.REFUND, moved=True)
 FAILED = stands(PaymentStatus.FAILED, PaymentAction.NONE, moved=True)
+FAILED_BUT_CHARGED = stands(PaymentStatus.FAILED, PaymentAction.REFUND, moved=True)
+REFUND_STUCK = stands(PaymentStatus.SUCCEEDED, PaymentAction.NONE)
 REFUNDED = stands(PaymentStatus.REFUNDED, PaymentAction.NONE, moved=True)
 
 

@@ -55,13 +55,13 @@ class PaymentWebhooks:
     ) -> None:
         """Apply an event and signal the payment's workflow.
 
-        An event of another charge than the payment's is dropped, counted and logged; one of
-        another amount that was charged is counted and logged, and its workflow has it refunded.
+        An event of another charge than the payment's is dropped, counted and logged. A successful
+        charge of another amount is counted and logged, and the workflow refunds it.
 
         Raises:
-            NotFound: no such gateway, or the reference is none of ours.
+            NotFound: no such gateway, or an unknown reference.
             Forbidden: the signature is wrong, or it belongs to another reference.
-            MalformedJson: the body cannot be read although its signature is right.
+            MalformedJson: the body cannot be parsed although its signature is right.
         """
         report = verify_webhook(self._verifiers, gateway, reference, headers, body)
         named = parse_payment_reference(reference)

@@ -1,4 +1,4 @@
-"""Refuses an order of credits whose price is not in the price list."""
+"""Refuses an upgrade whose price is not in the price list."""
 
 from api.http.auth import Caller
 from api.schemas.billing import V1MerchantUpgradeRequest
@@ -9,10 +9,10 @@ from models.session import WriteSession
 
 
 async def check_price(db: WriteSession, caller: Caller, request: V1MerchantUpgradeRequest) -> None:
-    """Return if the order may cost what it says.
+    """Raise unless the requested price is in the price list.
 
-    A tenant with custom prices makes its own, but only by its own keys: those of its merchants
-    belong to the ones who pay.
+    A tenant with custom prices sets its own, but only with a tenant key: a merchant-scoped key
+    belongs to the buyer.
 
     Raises:
         PriceMismatch: no line of the price list in force matches.

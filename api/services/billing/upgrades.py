@@ -1,4 +1,4 @@
-"""Buying credits: one transaction writes the order down; then its workflow is started."""
+"""Upgrades: one transaction writes the payment; then its workflow is started."""
 
 import re
 from collections.abc import Callable
@@ -41,26 +41,27 @@ from models.tables.payment import Payment
 from workflows.billing.start import UpgradeStart
 
 _TURNS = 3
-"""Of finding a reference free and then taken: each needs another request to fail meanwhile, or a
-public id that is drawn twice."""
+"""Attempts to insert a payment. Each retry needs another request to fail meanwhile, or a random
+public id that is taken.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFilter:
-    """Whose movements are asked for."""
+    """Filter of the ledger."""
 
     merchant_id: str | None
     channel: Channel | None
 
 
 class _Bound(BaseModel):
-    """What a key stands for that named an upgrade made under another key, or without one."""
+    """The stored answer of a key for a payment that another key, or none, has created."""
 
     payment_id: int
 
 
 class Billing:
-    """Takes orders of credits, and shows them and the ledger."""
+    """Accepts upgrades, and lists them and the ledger."""
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class Billing:
     async def upgrade(
         self, caller: Caller, order: V1MerchantUpgradeRequest, request: IdempotentRequest
     ) -> Outcome[MerchantUpgradeView]:
-        """Take an order of credits on, or answer with the one that key or reference stand for.
+        """Accept an upgrade, or return the one that the key or the reference identifies.
 
         Raises:
             IdempotencyKeyReused, MerchantNotFound, ReferenceReused, MerchantInactive,
@@ -95,7 +96,7 @@ class Billing:
         return Accepted(view) if isinstance(outcome, Accepted) else Replayed(view)
 
     async def get_upgrade(self, caller: Caller, payment_id: str) -> UpgradeDetailView:
-        """Return one upgrade with its details; raise PaymentNotFound."""
+        """Return one upgrade with its details; raises PaymentNotFound."""
         number = _read_payment_id(payment_id)
         async with self._database.read() as db:
             found = await upgrades.find_by_public_id(db, caller, number)
@@ -106,7 +107,7 @@ class Billing:
     async def list_upgrades(
         self, caller: Caller, merchant_id: str | None, page: Page
     ) -> Slice[MerchantUpgradeView]:
-        """Return upgrades, the newest first."""
+        """Return a page of upgrades, newest first."""
         async with self._database.read() as db:
             after = await find_cursor_row(db, Payment, caller.tenant_id, page.after_id())
             scope = await narrow_scope(db, caller, merchant_id)
@@ -117,7 +118,9 @@ class Billing:
     async def list_ledger(
         self, caller: Caller, wanted: LedgerFilter, page: Page
     ) -> Slice[LedgerEntryView]:
-        """Return a merchant's movements, the newest first; of each channel by its index."""
+        """Return a page of a merchant's ledger entries, newest first; a channel filter uses its
+        index.
+        """
         merchant_id = wanted.merchant_id or caller.merchant
         if merchant_id is None:
             raise ValidationFailed("merchantId is required", (("merchantId", "is required"),))
@@ -140,9 +143,9 @@ class Billing:
         order: V1MerchantUpgradeRequest,
         request: IdempotentRequest,
     ) -> Outcome[FoundUpgrade]:
-        """Find what the key stands for, then what the reference does; else write a new payment.
+        """Find the payment of the key, then that of the reference; otherwise insert a new one.
 
-        Only a new one is held against the price list of today.
+        Only a new one is checked against the current price list.
         """
         known = await self._by_key(db, caller, request)
         if known is not None:
@@ -167,7 +170,7 @@ class Billing:
     async def _by_key(
         self, db: WriteSession, caller: Caller, request: IdempotentRequest
     ) -> FoundUpgrade | None:
-        """Return the payment of a key; nobody else passes here with it until we are done."""
+        """Return the payment of a key; the key stays locked until the transaction ends."""
         if request.key is None:
             return None
         bound = await find_answer(db, caller, request)
@@ -184,7 +187,7 @@ class Billing:
     async def _by_reference(
         self, db: WriteSession, caller: Caller, merchant: Merchant, order: V1MerchantUpgradeRequest
     ) -> FoundUpgrade | None:
-        """Return the payment of a reference, if it has not failed; raise if it is another one."""
+        """Return the payment of a reference unless it has failed; raise if its terms differ."""
         found = await upgrades.find_by_reference(
             db, caller, merchant_id=row_id(merchant.id), reference_id=order.reference_id
         )
@@ -200,7 +203,7 @@ class Billing:
         order: V1MerchantUpgradeRequest,
         request: IdempotentRequest,
     ) -> int | None:
-        """Write the payment; None if another with its reference was first."""
+        """Insert the payment; None if a concurrent one took its reference."""
         now = self._clock()
         return await upgrades.insert_upgrade(
             db,
@@ -219,7 +222,7 @@ class Billing:
 
 
 def _terms(of: Payment | V1MerchantUpgradeRequest) -> dict[str, Any]:
-    """Return what makes two orders under one reference the same one."""
+    """Return the fields that must be equal for upgrades under one reference."""
     return {
         "channel": of.channel,
         "units": of.units,
@@ -288,7 +291,7 @@ def _entry_view(found: FoundEntry) -> LedgerEntryView:
 
 
 _SHOWN: Final = re.compile(r"pay_(0|[1-9]\d{0,15})", re.ASCII)
-"""No public id has more digits."""
+"""Public ids have no more digits."""
 
 
 def _shown(public_id: int) -> str:
@@ -296,7 +299,7 @@ def _shown(public_id: int) -> str:
 
 
 def _read_payment_id(given: str) -> int:
-    """Return the public id that a path names; raise PaymentNotFound if no payment can have it."""
+    """Parse the public id in a path; raises PaymentNotFound if it is not a valid one."""
     named = _SHOWN.fullmatch(given)
     if named is None:
         raise PaymentNotFound

@@ -1,4 +1,4 @@
-"""Reports of usage: read from the totals of days, and final once those are closed."""
+"""Usage reports: read from daily totals; FINAL once all days are closed."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ LONGEST_RANGE: Final = 366
 """Days."""
 
 _LINES: Final = 5000
-"""Lines that are read at a time: no connection is held while somebody downloads slowly."""
+"""Lines per query: no connection is held while a client downloads slowly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageFilter:
-    """Whose usage is asked for, and of which days, both inclusive."""
+    """Scope and days of a report, both days inclusive."""
 
     merchant_id: str | None
     first: date
@@ -39,7 +39,7 @@ class Reports:
         self._clock = clock
 
     async def usage(self, caller: Caller, wanted: UsageFilter) -> V1UsageReportResponse:
-        """Return what a range adds up to; raises MerchantNotFound."""
+        """Return the totals of a range; raises MerchantNotFound."""
         today = day_of(self._clock())
         async with self._database.read() as db:
             totals = await usage.total(
@@ -67,10 +67,10 @@ class Reports:
         return report
 
     async def lines(self, caller: Caller, wanted: UsageFilter) -> AsyncIterator[Sequence[DayLine]]:
-        """Return the lines that a range is made of, some at a time; raises MerchantNotFound.
+        """Yield the lines of a range in batches; raises MerchantNotFound.
 
-        The first are read at once, so that what goes wrong is an answer. A line of a day that is
-        not closed may be overtaken by what is booked meanwhile.
+        The first batch is read at once, so that errors become a response. Lines of an open day may
+        be outdated by later postings.
         """
         async with self._database.read() as db:
             scope = await narrow_scope(db, caller, wanted.merchant_id)

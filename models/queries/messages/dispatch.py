@@ -137,8 +137,8 @@ async def lock_for_dispatch(
 ) -> Dispatchable | None:
     """Lock a message and read it; None if there is no such row.
 
-    With a public id, a row that has another one counts as none: the workflow that asks was started
-    for another database.
+    If `public_id` is given, a row with another one counts as missing: the calling workflow was
+    started for another database.
 
     Its contacts are locked too, shared; an opt-out takes the exclusive lock. So either the attempt
     is committed first, or the opt-out is seen here.

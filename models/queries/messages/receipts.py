@@ -261,8 +261,8 @@ async def find_askable(
 ) -> AskableAttempt | None:
     """Return the attempt that the provider can be asked about; None if there is none.
 
-    With a public id, a row that has another one counts as none: the workflow that asks was started
-    for another database.
+    If `public_id` is given, a row with another one counts as missing: the calling workflow was
+    started for another database.
     """
     ids = {"tenant_id": tenant_id, "message_id": message_id, "public_id": public_id}
     row = (await db.execute(_ASKABLE, ids)).one_or_none()

@@ -130,8 +130,9 @@ async def lock_for_settlement(
 ) -> LockedMessage | None:
     """Lock a message and read its settlement facts; None if there is no such row.
 
-    With a public id, a row that has another one counts as none: the workflow that asks was started
-    for another database.
+    If `public_id` is given, a row with another one counts as missing: the calling workflow was
+    started for another database.
+
     The days that its end may be written to are locked too, so that none is closed meanwhile.
     """
     ids = {"tenant_id": tenant_id, "message_id": message_id}

@@ -95,8 +95,8 @@ async def lock_row(
 ) -> Row | None:
     """Lock and return a row; None if there is none.
 
-    With a public id, a row that has another one counts as none: the workflow that asks was started
-    for another database.
+    If `public_id` is given, a row with another one counts as missing: the calling workflow was
+    started for another database.
     """
     table = _TABLES[kind]
     statement = select(table).where(col(table.tenant_id) == tenant_id, col(table.id) == row_id)

@@ -137,8 +137,8 @@ _DELETE_OLD = text(
            FOR UPDATE SKIP LOCKED
     ), deleted AS (
         DELETE FROM idempotency_record
-         WHERE (tenant_id, route, scope, idempotency_key) IN (
-               SELECT tenant_id, route, scope, idempotency_key FROM old)
+         WHERE (tenant_id, route, scope, idempotency_key)
+               IN (SELECT tenant_id, route, scope, idempotency_key FROM old)
         RETURNING 1
     )
     SELECT count(*) FROM deleted

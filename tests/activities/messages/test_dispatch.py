@@ -53,7 +53,7 @@ def result(
         ),
     ],
 )
-async def test_every_answer_is_written_down_and_told(
+async def test_every_answer_is_stored_and_returned(
     database: Database,
     owner: Owner,
     answer: Answer,
@@ -132,7 +132,7 @@ async def test_what_one_provider_refused_the_next_may_take(
     assert await harness.dispatch(message_id) == result(V.ACCEPTED, provider="two", attempt=2)
 
 
-async def test_what_all_would_refuse_nobody_else_is_asked(database: Database, owner: Owner) -> None:
+async def test_a_refusal_by_every_provider_tries_no_other(database: Database, owner: Owner) -> None:
     second = Scripted(name="two")
     harness = Harness(database, owner, Scripted(REFUSED_EVERYWHERE), second)
     message_id = await harness.accept()
@@ -162,7 +162,7 @@ async def test_without_a_provider_nothing_is_claimed(database: Database, owner: 
     assert await harness.attempts(message_id) == []
 
 
-async def test_it_was_sent_when_the_provider_answered_not_when_it_was_asked(
+async def test_the_send_time_is_that_of_the_answer_not_of_the_request(
     database: Database, owner: Owner
 ) -> None:
     harness = Harness(database, owner, Scripted())
@@ -265,7 +265,7 @@ async def test_a_message_that_is_said_to_be_delivered_is_not_sent_again(
     assert await harness.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
 
 
-async def test_a_busy_provider_is_told_on_the_fast_path_and_called_on_its_own(
+async def test_a_busy_provider_is_reported_inline_and_called_from_its_queue(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
@@ -342,7 +342,7 @@ async def test_a_message_that_has_ended_is_left_alone(database: Database, owner:
     assert provider.sent == []
 
 
-async def test_another_tenants_message_is_nobodys(database: Database, owner: Owner) -> None:
+async def test_another_tenants_message_is_not_found(database: Database, owner: Owner) -> None:
     provider = Scripted()
     theirs = Harness(database, await make_owner(database), provider)
     message_id = await theirs.accept()

@@ -80,7 +80,7 @@ async def waits_for_a_lock(harness: Harness, beginning: str) -> bool:
     )
 
 
-async def test_of_two_attempts_that_are_told_one_id_at_once_the_second_is_not_believed(
+async def test_of_two_concurrent_attempts_with_one_provider_id_the_second_is_refused(
     database: Database, owner: Owner
 ) -> None:
     """It waits at the unique index, fails there, and is checked against the winner."""

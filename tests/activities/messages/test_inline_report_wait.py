@@ -105,7 +105,7 @@ async def test_a_report_within_the_moment_is_seen_and_needs_no_signal(
     assert (stored.open, stored.awaited_inline) == (True, True)
 
 
-async def test_a_report_after_the_moment_is_nobodys_but_the_signals(
+async def test_a_report_after_the_inline_wait_is_signalled(
     database: Database, owner: Owner
 ) -> None:
     harness = Harness(database, owner, Scripted(), report_timeout=PATIENCE)
@@ -267,9 +267,7 @@ async def test_zero_patience_attends_nothing(database: Database) -> None:
     assert inline_report_wait.timeout_for(("one", Channel.SMS)) is None
 
 
-async def test_what_was_reported_before_it_was_taken_is_not_attended(
-    database: Database, owner: Owner
-) -> None:
+async def test_an_earlier_report_needs_no_inline_wait(database: Database, owner: Owner) -> None:
     provider = Scripted()
     provider.may_answer.clear()
     harness = Harness(database, owner, provider, report_timeout=PATIENCE)

@@ -27,7 +27,7 @@ def result(
 
 
 @pytest.mark.parametrize("type", MessageType)
-async def test_who_opted_out_is_sent_nothing(
+async def test_an_opted_out_contact_is_sent_nothing(
     database: Database, owner: Owner, type: MessageType
 ) -> None:
     provider = Scripted()

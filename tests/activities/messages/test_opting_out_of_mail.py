@@ -64,7 +64,7 @@ async def test_one_recipient_who_opted_out_holds_the_whole_mail(
 
 
 @EACH
-async def test_marketing_needs_the_word_of_every_recipient(
+async def test_marketing_needs_the_consent_of_every_recipient(
     harness: Harness, recipient: str
 ) -> None:
     first, second = [
@@ -95,7 +95,7 @@ async def test_one_suppressed_recipient_holds_the_whole_mail(
 
 @EACH
 @pytest.mark.parametrize("of_the_tenant", [True, False], ids=["the tenant", "a merchant"])
-async def test_whoever_was_complained_to_the_tenants_own_mail_is_held(
+async def test_a_complaint_to_merchant_or_tenant_blocks_the_tenants_email(
     harness: Harness, recipient: str, of_the_tenant: bool
 ) -> None:
     message_id = await accept(harness.database, mail(harness.owner, of_the_tenant=True))
@@ -105,7 +105,9 @@ async def test_whoever_was_complained_to_the_tenants_own_mail_is_held(
     await _blocked(harness, message_id, SUPPRESSED)
 
 
-async def test_what_was_told_to_others_holds_no_mail(harness: Harness) -> None:
+async def test_opt_outs_of_other_tenants_merchants_or_channels_block_no_email(
+    harness: Harness,
+) -> None:
     shop = await make_merchant_fixture(harness.database, harness.owner, "Shop B")
     stranger = await make_owner(harness.database)
     merchants, tenants = [

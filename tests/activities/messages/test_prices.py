@@ -117,7 +117,7 @@ async def test_a_message_costs_what_the_card_says(books: Books) -> None:
     }
 
 
-async def test_what_aws_takes_is_told_apart(database: Database, owner: Owner) -> None:
+async def test_the_cost_of_aws_is_separate(database: Database, owner: Owner) -> None:
     books = Books(database, owner, Scripted(name="ses"))
     await add_card(database, owner.tenant_id, provider="ses", **CARD)  # type: ignore[arg-type]
     message_id = await books.taken()
@@ -178,7 +178,7 @@ async def test_another_tenants_messages_are_not_priced_by_it(
     assert (await books.record(message_id)).gap == UnpricedReason.RATE_MISSING
 
 
-async def test_a_provider_that_tells_its_price_replaces_the_unit_cost(telling: Books) -> None:
+async def test_a_reported_price_replaces_the_unit_cost(telling: Books) -> None:
     """The carrier fee stays the card's; the markup is computed on the posted cost."""
     await carded(telling)
     message_id = await telling.ended(price="0.02")
@@ -186,7 +186,7 @@ async def test_a_provider_that_tells_its_price_replaces_the_unit_cost(telling: B
     assert await telling.booked(message_id) == vendor
 
 
-async def test_until_its_price_comes_the_cards_figure_stands_in(telling: Books) -> None:
+async def test_until_a_price_is_reported_the_cards_figure_is_used(telling: Books) -> None:
     await carded(telling)
     message_id = await telling.ended()
     waiting = (UsageState.PROVISIONAL, UnpricedReason.VENDOR_PRICE, PriceSource.VENDOR, BY_CARD)
@@ -202,7 +202,7 @@ async def test_until_its_price_comes_the_cards_figure_stands_in(telling: Books) 
     assert (await telling.posted(), await telling.open_receipts(message_id)) == ([], 0)
 
 
-async def test_a_report_told_again_with_its_price_is_read_again(telling: Books) -> None:
+async def test_a_repeated_report_with_a_price_is_processed_again(telling: Books) -> None:
     await carded(telling)
     message_id = await telling.ended()
     for price in ("0.02", "0.02", "5", None):  # only its first price has an effect
@@ -290,7 +290,7 @@ async def test_a_message_belongs_to_the_day_of_its_attempt_unless_that_is_closed
     }
 
 
-async def test_whoever_settles_holds_the_day_open_and_whoever_closes_waits(books: Books) -> None:
+async def test_a_settlement_keeps_the_day_open_and_the_closing_waits(books: Books) -> None:
     await carded(books)
     message_id = await books.taken(days_ago=1)
     await books.tell(message_id, R.DELIVERED)
@@ -318,7 +318,7 @@ async def test_a_day_that_is_today_and_closed_is_not_written_to(books: Books) ->
 
 
 @pytest.mark.parametrize("price", [None, "0.02"])
-async def test_unknown_after_sent_keeps_its_cards_price_until_one_is_told(
+async def test_unknown_after_sent_keeps_its_cards_price_until_one_is_reported(
     telling: Books, price: str | None
 ) -> None:
     await carded(telling)

@@ -41,7 +41,7 @@ async def lost(
 
 
 @pytest.mark.parametrize("deadline_in", [-SECOND, timedelta(hours=1)])
-async def test_what_is_found_is_found_at_any_time(
+async def test_a_message_is_found_at_any_time(
     database: Database, owner: Owner, deadline_in: timedelta
 ) -> None:
     provider = Scripted(truths=[FOUND], absence_window=timedelta(hours=1))
@@ -78,9 +78,7 @@ async def test_absence_is_sure_after_deadline_and_window_where_it_can_be_proven(
     assert await harness.attempts(message_id) == [("one", state)]
 
 
-async def test_absence_needs_a_question_that_was_asked_after_the_window(
-    database: Database, owner: Owner
-) -> None:
+async def test_absence_needs_a_look_up_after_the_window(database: Database, owner: Owner) -> None:
     """A NotFound from before the deadline proves nothing after it."""
 
     class Slow(Scripted):
@@ -94,9 +92,7 @@ async def test_absence_needs_a_question_that_was_asked_after_the_window(
     assert (await harness.reconcile(message_id)).finding is Finding.ABSENT
 
 
-async def test_a_provider_that_cannot_be_asked_proves_nothing(
-    database: Database, owner: Owner
-) -> None:
+async def test_an_unreachable_provider_proves_nothing(database: Database, owner: Owner) -> None:
     provider = Scripted(truths=[NO_TRUTH])
     harness, message_id = await lost(database, owner, provider, deadline_in=-timedelta(days=9))
     assert (await harness.reconcile(message_id)).finding is Finding.UNCERTAIN
@@ -104,7 +100,7 @@ async def test_a_provider_that_cannot_be_asked_proves_nothing(
 
 
 @pytest.mark.parametrize("status", [ReportStatus.SENT, *sorted(FINAL_REPORT)])
-async def test_a_stored_report_is_read_before_anybody_is_asked(
+async def test_a_stored_report_is_read_before_a_look_up(
     database: Database, owner: Owner, status: ReportStatus
 ) -> None:
     provider = Scripted(proof=Proof.NONE)
@@ -117,7 +113,7 @@ async def test_a_stored_report_is_read_before_anybody_is_asked(
     assert await harness.status(message_id) is MessageStatus.SENT
 
 
-async def test_what_a_look_up_tells_of_delivery_is_stored(database: Database, owner: Owner) -> None:
+async def test_the_delivery_status_of_a_look_up_is_stored(database: Database, owner: Owner) -> None:
     told = Found(provider_message_id=OWN, reports=(report(ReportStatus.DELIVERED),))
     provider = Scripted(truths=[told])
     harness, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
@@ -126,7 +122,7 @@ async def test_what_a_look_up_tells_of_delivery_is_stored(database: Database, ow
     assert await harness.open_receipts(message_id) == 1
 
 
-async def test_reconciling_again_keeps_the_first_word(database: Database, owner: Owner) -> None:
+async def test_reconciling_again_keeps_the_first_result(database: Database, owner: Owner) -> None:
     provider = Scripted(truths=[NOT_FOUND, FOUND])
     harness, message_id = await lost(database, owner, provider, deadline_in=-SECOND)
     findings = [(await harness.reconcile(message_id)).finding for _ in range(3)]
@@ -165,7 +161,7 @@ async def test_many_reconciling_at_once_agree(
     assert await harness.attempts(message_id) == [("one", state)]
 
 
-async def test_an_answer_that_comes_while_absence_is_asked_for_is_not_taken_for_found(
+async def test_an_answer_during_a_look_up_is_not_taken_for_found(
     database: Database, owner: Owner
 ) -> None:
     """The first worker learns that nothing was processed; this one must not wait for a report."""
@@ -190,7 +186,7 @@ async def test_an_answer_that_comes_while_absence_is_asked_for_is_not_taken_for_
 
 
 @pytest.mark.parametrize("status", [ReportStatus.SENT, *sorted(FINAL_REPORT)])
-async def test_a_report_that_comes_while_absence_is_asked_for_outweighs_it(
+async def test_a_report_during_a_look_up_outweighs_its_absence(
     database: Database, owner: Owner, status: ReportStatus
 ) -> None:
     """The look-up finds nothing yet, but a report has arrived: the message was accepted."""
@@ -222,7 +218,7 @@ async def test_without_an_attempt_there_is_nothing_to_find(
     assert await harness.poll(message_id) is False
 
 
-async def test_polling_stores_what_is_told_once(database: Database, owner: Owner) -> None:
+async def test_polling_stores_a_status_once(database: Database, owner: Owner) -> None:
     told = Found(provider_message_id=OWN, reports=(report(ReportStatus.DELIVERED),))
     provider = Scripted(truths=[FOUND, told])
     harness = Harness(database, owner, provider)
@@ -233,7 +229,7 @@ async def test_polling_stores_what_is_told_once(database: Database, owner: Owner
     assert await harness.open_receipts(message_id) == 1
 
 
-async def test_polling_asks_nobody_when_the_report_is_there(
+async def test_polling_makes_no_look_up_when_the_report_is_stored(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
@@ -257,7 +253,7 @@ async def test_polling_asks_about_the_attempt_that_was_taken(
     assert (first.asked, len(second.asked)) == ([], 1)
 
 
-async def test_a_receipt_for_somebody_elses_attempt_is_none(
+async def test_a_report_that_matches_no_attempt_is_ignored(
     database: Database, owner: Owner
 ) -> None:
     harness = Harness(database, owner, Scripted(AMBIGUOUS))
@@ -297,7 +293,9 @@ async def test_one_event_id_under_two_messages_is_about_the_first(
     assert await harness.open_receipts(first) == 0
 
 
-async def test_a_receipt_told_twenty_times_at_once_is_one(database: Database, owner: Owner) -> None:
+async def test_twenty_concurrent_copies_of_a_report_are_stored_once(
+    database: Database, owner: Owner
+) -> None:
     harness = Harness(database, owner, Scripted())
     message_id = await harness.accept()
     await harness.dispatch(message_id)

@@ -27,7 +27,7 @@ async def taken(database: Database, owner: Owner, provider: Scripted) -> tuple[H
 
 
 @pytest.mark.parametrize("status", [R.DELIVERED, R.UNDELIVERED, R.FAILED])
-async def test_a_last_word_ends_a_message_and_captures_its_units(
+async def test_a_final_report_ends_a_message_and_captures_its_units(
     database: Database, owner: Owner, status: ReportStatus
 ) -> None:
     harness, message_id = await taken(database, owner, Scripted())
@@ -71,7 +71,7 @@ async def test_reports_in_any_order_and_number_end_the_same(
     assert (await harness.units(), await harness.usage(message_id)) == ((0, 3), [3])
 
 
-async def test_whatever_is_told_after_the_last_word_changes_nothing(
+async def test_a_report_after_the_final_one_changes_nothing(
     database: Database, owner: Owner
 ) -> None:
     harness, message_id = await taken(database, owner, Scripted())
@@ -95,7 +95,7 @@ async def test_a_refusal_gives_every_unit_back(database: Database, owner: Owner)
 
 
 @pytest.mark.parametrize("ending", [Ending.REFUSED, Ending.BLOCKED])
-async def test_what_may_be_under_way_meanwhile_does_not_end_refused(
+async def test_a_message_that_may_be_in_progress_does_not_end_refused(
     database: Database, owner: Owner, ending: Ending
 ) -> None:
     """A worker that resumed late may have sent what another one was to block."""
@@ -178,7 +178,7 @@ async def test_a_message_that_is_not_there_is_over(database: Database, owner: Ow
     assert (await harness.settle(10**15, Ending.REPORTED))[1] is True
 
 
-async def test_whoever_ends_a_message_by_what_it_read_before_moves_nothing(
+async def test_ending_a_message_by_an_outdated_read_changes_nothing(
     database: Database, owner: Owner
 ) -> None:
     """The statement itself checks that the message has not ended, not only its caller."""

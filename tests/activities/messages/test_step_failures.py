@@ -83,7 +83,7 @@ async def test_it_ends_failed_and_gives_its_units_back(database: Database, owner
     assert await harness.usage(message_id) == []
 
 
-async def test_what_has_failed_too_often_is_not_tried_again(
+async def test_a_step_that_failed_too_often_is_not_retried(
     database: Database, owner: Owner
 ) -> None:
     provider = Scripted()
@@ -232,7 +232,7 @@ async def test_reconciling_and_polling_are_counted_and_end_nothing(
     assert await harness.status(message_id) is MessageStatus.SENDING
 
 
-async def test_a_failure_that_cannot_be_counted_is_told_as_it_is(owner: Owner) -> None:
+async def test_a_failure_that_cannot_be_counted_is_raised_unchanged(owner: Owner) -> None:
     away = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
 
     async def fails(step: DispatchStep) -> None:

@@ -111,7 +111,7 @@ async def test_merchants_take_turns(database: Database, owner: Owner) -> None:
     assert slow.given.index("b") <= 2
 
 
-async def test_who_would_wait_behind_many_of_its_own_comes_back_in_turn(
+async def test_a_merchant_with_many_waiting_gets_its_turns(
     database: Database, owner: Owner
 ) -> None:
     slow = Slow()

@@ -67,7 +67,7 @@ async def test_a_report_that_cannot_be_stored_hides_neither_the_message_nor_othe
     assert await harness.settle(message_id, Ending.REPORTED) == (MessageStatus.DELIVERED, True)
 
 
-async def test_a_report_about_no_contact_at_all_is_not_believed_and_holds_up_nothing(
+async def test_a_report_without_a_valid_contact_is_refused_and_blocks_nothing(
     database: Database, owner: Owner
 ) -> None:
     wrong = replace(report(ReportStatus.DELIVERED), recipient="nobody")

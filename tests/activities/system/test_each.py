@@ -21,7 +21,7 @@ async def test_an_item_that_fails_stops_none_of_the_others() -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-async def test_no_more_are_in_flight_than_asked_for(at_once: int) -> None:
+async def test_concurrency_is_limited(at_once: int) -> None:
     flying, most = 0, 0
 
     async def act(item: int) -> bool:

@@ -104,7 +104,7 @@ async def test_only_what_is_due_and_silent_is_started(harness: Harness, client: 
     assert not await runs(client, await id_of(harness, ended))
 
 
-async def test_what_was_looked_after_is_left_alone_for_a_while(
+async def test_a_swept_message_is_not_swept_again_for_a_while(
     harness: Harness, client: Client
 ) -> None:
     message_id = await stalled(harness, since=SECOND)
@@ -148,9 +148,7 @@ async def test_a_message_whose_workflow_runs_is_left_to_it(
     assert (await handle.describe()).run_id == first
 
 
-async def test_a_workflow_that_was_terminated_is_started_anew(
-    harness: Harness, client: Client
-) -> None:
+async def test_a_terminated_workflow_is_started_again(harness: Harness, client: Client) -> None:
     message_id = await stalled(harness, since=SECOND)
     await sweep(harness, client)
     await client.get_workflow_handle(await id_of(harness, message_id)).terminate()

@@ -85,7 +85,7 @@ async def test_a_payment_without_a_workflow_gets_one(
     assert [event for event in events if event.event_type == signaled] == []
 
 
-async def test_a_running_workflow_is_told_what_the_row_knows(
+async def test_a_running_workflow_is_signalled_that_its_row_changed(
     harness: PaymentHarness, sweep: PaymentSweep, client: Client
 ) -> None:
     harness.gateway.state = ChargeState.PROCESSING

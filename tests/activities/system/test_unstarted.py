@@ -73,7 +73,7 @@ async def test_otps_are_started_first_then_by_urgency(harness: Harness) -> None:
     assert await taken(harness, 3) == [ids[0]]
 
 
-async def test_of_equal_urgency_tenants_take_turns(harness: Harness) -> None:
+async def test_tenants_take_turns_within_a_priority(harness: Harness) -> None:
     other = Harness(harness.database, await make_owner(harness.database), Scripted())
     crowd = [await unstarted(harness, MessageType.OTP, since=20 * SECOND) for _ in range(5)]
     late = [await unstarted(other, MessageType.OTP) for _ in range(2)]
@@ -94,7 +94,7 @@ async def test_what_is_not_due_is_not_urgent_and_what_has_an_attempt_is_not_unst
     assert await taken(harness, 10) == []
 
 
-async def test_a_message_that_is_due_later_is_started_in_time_if_nobody_did(
+async def test_a_scheduled_message_without_a_workflow_is_started_in_time(
     harness: Harness, client: Client
 ) -> None:
     later = new_message(harness.owner, due_in=timedelta(hours=1))
@@ -123,7 +123,7 @@ async def test_a_wait_is_left_alone_until_it_is_over_and_the_grace_beyond(harnes
     assert row.sweep_at == row.due_at + timedelta(minutes=1)
 
 
-async def test_what_was_started_and_waits_for_a_worker_is_left_alone(harness: Harness) -> None:
+async def test_a_started_message_that_waits_for_a_worker_is_left_alone(harness: Harness) -> None:
     soon = datetime.now(UTC) + 2 * SECOND
     message = replace(new_message(harness.owner), sweep_at=soon)
     waiting, tried = [await make_message(harness.database, message) for _ in range(2)]
@@ -138,7 +138,7 @@ async def test_what_was_started_and_waits_for_a_worker_is_left_alone(harness: Ha
     assert (await harness.message(tried)).sweep_at == of_attempt
 
 
-async def test_what_temporal_would_not_take_has_its_next_turn_soon(harness: Harness) -> None:
+async def test_a_failed_start_is_retried_soon(harness: Harness) -> None:
     message_id = await unstarted(harness, MessageType.OTP)
     nowhere = await Client.connect(f"127.0.0.1:{free_port()}", lazy=True)
     before = datetime.now(UTC)

@@ -101,9 +101,7 @@ async def test_the_guides_upgrade_is_answered_as_the_guide_says(
 
 
 @pytest.mark.parametrize("path", ["/billing/upgrade", "/billing/upgrades", "/billing/ledger"])
-async def test_a_stranger_without_credentials_gets_nothing(
-    client: httpx.AsyncClient, path: str
-) -> None:
+async def test_without_credentials_it_is_401(client: httpx.AsyncClient, path: str) -> None:
     method = "POST" if path.endswith("upgrade") else "GET"
     assert (await client.request(method, f"/api/v1{path}")).status_code == 401
 
@@ -241,7 +239,7 @@ async def test_a_reference_belongs_to_one_merchant(gym: Integrator, database: Da
     assert len(await bought(database, gym)) == 2
 
 
-async def test_an_inactive_merchant_buys_nothing_but_hears_of_what_it_bought(
+async def test_an_inactive_merchant_buys_nothing_but_reads_its_upgrades(
     gym: Integrator,
 ) -> None:
     first = await gym.post("/billing/upgrade", UPGRADE, key="k")
@@ -287,7 +285,7 @@ async def test_every_field_but_the_note_is_required(gym: Integrator, name: str) 
     assert response.json()["errors"] == [{"field": name, "message": "is required"}]
 
 
-async def test_the_bounds_themselves_are_taken(gym: Integrator) -> None:
+async def test_values_at_the_bounds_are_accepted(gym: Integrator) -> None:
     largest = {"units": 10_000_000, "amountCents": 99_999_999, "note": "n" * 500}
     assert (await gym.post("/billing/upgrade", {**UPGRADE, **largest})).status_code == 200
     least = {"units": 1, "amountCents": 1, "referenceId": "r" * 255, "paymentMethodId": "p"}
@@ -333,7 +331,7 @@ async def test_the_ledger_is_shown_page_by_page_and_by_channel(
     "query",
     [{}, {"merchantId": "gym-a", "channel": "FAX"}, {"merchantId": "gym-a", "cursor": "?"}],
 )
-async def test_a_ledger_is_asked_for_by_merchant_and_known_words(
+async def test_a_ledger_needs_a_merchant_and_valid_filters(
     gym: Integrator, query: dict[str, str]
 ) -> None:
     response = await gym.get("/billing/ledger", **query)

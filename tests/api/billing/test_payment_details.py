@@ -1,4 +1,4 @@
-"""One upgrade in detail: what became of its payment, as gateways report it by webhook."""
+"""The details of one upgrade: the state of its payment, as gateways report it by webhook."""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ FIELDS = [
 
 @pytest.fixture
 def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
-    """Where woken workflows are written down, behind the real service."""
+    """Records signalled workflows, behind the real service."""
     starter = FakeUpgradeStarter()
     webhooks = PaymentWebhooks(
         database,
@@ -45,18 +45,18 @@ def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
 
 @pytest.fixture
 def harness(database: Database, owner: Owner, upgrades: FakeUpgradeStarter) -> PaymentHarness:
-    """Payments at the simulator, as it were."""
+    """Payments at the simulator's gateway."""
     return PaymentHarness(database, owner, OwnGateway(name="simulator"))
 
 
 @pytest.fixture
 def who(client: httpx.AsyncClient, owner: Owner) -> Integrator:
-    """Who bought them."""
+    """The buyer."""
     return Integrator(client, owner.tenant_id, owner.tenant_public_id, 0, owner.headers)
 
 
 def reversal(reference: str, status: str, **changed: Any) -> dict[str, Any]:
-    """Compose what the simulator tells of a charge after it succeeded."""
+    """Build a webhook of the simulator about a charge after it succeeded."""
     return {
         "eventId": f"evt-{status}-{reference}",
         "type": "reversal",
@@ -71,7 +71,7 @@ def reversal(reference: str, status: str, **changed: Any) -> dict[str, Any]:
 
 
 async def shown(harness: PaymentHarness, who: Integrator, payment_id: int) -> dict[str, Any]:
-    """Return an upgrade in detail."""
+    """Return the details of an upgrade."""
     row = await harness.row(payment_id)
     answer = await who.get(f"/billing/upgrades/pay_{row.public_id}")
     assert answer.status_code == 200, answer.text
@@ -215,7 +215,7 @@ async def test_a_report_that_is_forged_or_not_about_this_charge_changes_nothing(
     assert await everything(harness) == before
 
 
-async def test_a_report_about_another_tenants_payment_reaches_nobody(
+async def test_a_report_about_another_tenants_payment_has_no_effect(
     client: httpx.AsyncClient, harness: PaymentHarness, database: Database
 ) -> None:
     _, reference = await granted(harness)
@@ -242,7 +242,7 @@ async def test_a_refund_that_ends_a_stuck_one_opens_the_payment_for_its_workflow
     assert (await who.get("/alerts", type="REFUND_STUCK", open="true")).json() != []
     reference = str(await harness.reference(payment_id))
     await post(client, reference, reversal(reference, "refunded"))
-    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_id}/k"]
+    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_public_id}/k"]
     await harness.carry(payment_id)
     view = await shown(harness, who, payment_id)
     assert (view["paymentStatus"], view["refundedCents"]) == ("REFUNDED", 10)

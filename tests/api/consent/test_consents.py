@@ -50,7 +50,7 @@ async def test_another_tenants_merchant_is_404_and_its_consents_in_no_list(
     assert (await stranger.get("/consents")).json() == []
 
 
-async def test_the_last_word_counts_and_every_word_is_kept(gym: Integrator) -> None:
+async def test_the_latest_consent_applies_and_every_change_is_kept(gym: Integrator) -> None:
     for status, source in (("OPT_IN", "form"), ("OPT_OUT", "desk"), ("OPT_OUT", "again")):
         await gym.post("/consents", {**CONSENT, "status": status, "source": source})
     (record,) = (await gym.get("/consents")).json()
@@ -102,7 +102,7 @@ async def test_an_address_is_one_contact_in_any_case_and_kept_as_given(gym: Inte
         ({"merchantId": "not there"}, "VALIDATION_FAILED"),
     ],
 )
-async def test_what_is_wrong_is_refused_and_leaves_nothing(
+async def test_an_invalid_consent_is_refused_and_not_stored(
     gym: Integrator, change: dict[str, Any], code: str
 ) -> None:
     response = await gym.post("/consents", {**CONSENT, **change})
@@ -137,7 +137,7 @@ async def test_a_contact_that_opts_out_between_two_pages_is_not_missed(gym: Inte
     assert seen == {**dict.fromkeys(contacts, "OPT_IN"), contacts[0]: "OPT_OUT"}
 
 
-async def test_many_words_at_once_end_with_the_newest_change(
+async def test_concurrent_consents_end_with_the_newest_change(
     gym: Integrator, database: Database
 ) -> None:
     words = ["OPT_IN", "OPT_OUT"] * 20

@@ -40,7 +40,7 @@ async def test_an_opted_out_address_gets_nothing_in_another_writing(
 
 
 @pytest.mark.parametrize("to", ["anna@strasse.example", "änna@straße.example"])
-async def test_an_address_of_somebody_else_is_not_opted_out(gym: Integrator, to: str) -> None:
+async def test_another_contacts_address_is_not_opted_out(gym: Integrator, to: str) -> None:
     await opt_out(gym, "EMAIL", "anna@straße.example")
     assert await sent(gym, "email", EMAIL, to) == "QUEUED"
     assert (await gym.get("/consents", contact=to)).json() == []
@@ -55,9 +55,7 @@ async def test_one_mail_to_a_list_counts_a_person_once(gym: Integrator) -> None:
 
 
 @pytest.mark.parametrize("to", ["+15551234", "+10135551234", "+18131551234"])
-async def test_a_number_that_nobody_reaches_is_neither_sent_to_nor_called(
-    gym: Integrator, to: str
-) -> None:
+async def test_an_unreachable_number_is_neither_texted_nor_called(gym: Integrator, to: str) -> None:
     assert await sent(gym, "sms", SMS, to) == "INVALID_PHONE_NUMBER"
     assert await sent(gym, "voice", VOICE, to) == "INVALID_PHONE_NUMBER"
     assert (await gym.get("/messages")).json() == []

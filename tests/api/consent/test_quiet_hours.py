@@ -71,7 +71,7 @@ async def test_a_wish_for_the_night_is_moved_into_the_day(
 
 
 @pytest.mark.parametrize("kind", ["OTP", "TRANSACTIONAL", "REMINDER", "NOTIFICATION"])
-async def test_what_is_no_marketing_goes_at_night(
+async def test_other_messages_than_marketing_are_sent_at_night(
     consenting: Integrator, clock: Clock, kind: str
 ) -> None:
     clock.now = NIGHT
@@ -79,13 +79,13 @@ async def test_what_is_no_marketing_goes_at_night(
     assert (status, send_at) == ("QUEUED", None)
 
 
-async def test_a_mail_rings_nobody(consenting: Integrator, clock: Clock) -> None:
+async def test_email_has_no_quiet_hours(consenting: Integrator, clock: Clock) -> None:
     clock.now = NIGHT
     answer = await consenting.post("/messages/email", {**EMAIL, "type": "MARKETING"})
     assert answer.json()["status"] == "QUEUED"
 
 
-async def test_what_lies_too_far_ahead_is_400(consenting: Integrator, clock: Clock) -> None:
+async def test_a_send_time_too_far_ahead_is_400(consenting: Integrator, clock: Clock) -> None:
     clock.now = DAY
     answer = await consenting.post("/messages/sms", {**OFFER, "sendAt": "2026-05-16T15:00:01Z"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "sendAt")

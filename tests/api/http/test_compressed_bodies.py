@@ -79,7 +79,7 @@ async def test_a_webhook_takes_none_either(client: httpx.AsyncClient, path: str)
     assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
 
 
-async def test_a_stranger_is_a_stranger_first(client: httpx.AsyncClient) -> None:
+async def test_without_credentials_a_compressed_body_is_401(client: httpx.AsyncClient) -> None:
     headers = {"Content-Encoding": "gzip"}
     answer = await client.post("/api/v1/merchants", content=b"x", headers=headers)
     assert answer.status_code == 401

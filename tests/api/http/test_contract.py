@@ -44,7 +44,7 @@ async def test_the_guides_sms_is_answered_as_the_guide_says(
     assert response.json() == {
         "merchantId": "gym-a",
         "channel": "SMS",
-        "messageId": "10441",
+        "messageId": "3364264052715392",
         "status": "QUEUED",
     }
     assert sending.requests[0].key == "merchant-gym-a-otp-20260416-001"

@@ -41,7 +41,7 @@ def test_an_error_with_wrong_fields_names_them_in_its_detail() -> None:
     assert error.detail == "sendAt: must be at most 30 days ahead; to: is required"
 
 
-def test_every_pattern_of_the_specification_has_a_form_in_words(app: FastAPI) -> None:
+def test_every_pattern_of_the_specification_has_an_error_text(app: FastAPI) -> None:
     found = set(patterns(app.openapi()["paths"])) | set(patterns(app.openapi()["components"]))
     assert len(found) > 10
     # A validator describes the form of a time of day and a currency; amounts are in responses only.
@@ -111,7 +111,7 @@ async def test_a_refused_query_names_the_parameter(
     assert field in problem["detail"]
 
 
-async def test_the_guide_tells_what_to_do_about_an_error(client: httpx.AsyncClient) -> None:
+async def test_the_guide_states_the_remedy_of_each_error(client: httpx.AsyncClient) -> None:
     page = (await client.get("/")).text
     assert "Base of all errors" not in page
     assert "The request cannot be processed now. Repeat it with the same" in page

@@ -113,7 +113,7 @@ async def test_a_field_that_does_not_fit_is_named(
         "garbage",
     ],
 )
-async def test_what_is_not_declared_json_is_415(
+async def test_another_content_type_than_json_is_415(
     integrator: Integrator, content_type: str | None
 ) -> None:
     response = await integrator.send_raw("/merchants", json.dumps(GYM).encode(), content_type)
@@ -166,7 +166,7 @@ async def test_a_path_with_nul_is_400(integrator: Integrator) -> None:
     assert (response.status_code, response.json()["code"]) == (400, "VALIDATION_FAILED")
 
 
-async def test_a_stranger_learns_nothing_but_that_he_is_one(client: httpx.AsyncClient) -> None:
+async def test_without_credentials_every_error_is_401(client: httpx.AsyncClient) -> None:
     answers = [
         await client.post("/api/v1/merchants", content=b"{", headers={"Content-Type": "x/y"}),
         await client.get("/api/v1/merchants?unknown=1"),
@@ -275,14 +275,14 @@ async def test_a_flood_is_refused_by_one_error(integrator: Integrator, name: str
     assert (problem["detail"], len(problem["errors"])) == (detail, 1)
 
 
-async def test_no_more_than_50_errors_are_told(integrator: Integrator) -> None:
+async def test_at_most_50_errors_are_listed(integrator: Integrator) -> None:
     answer = await integrator.post("/merchants", {f"f{number}": 1 for number in range(200)})
     assert (answer.status_code, len(answer.json()["errors"])) == (400, 50)
     one = await integrator.post("/messages/sms", {**SMS, "metadata": dict.fromkeys("abcdef", 1)})
     assert len(one.json()["errors"]) == 6
 
 
-async def test_what_is_lawful_at_most_is_taken(gym: Integrator) -> None:
+async def test_values_at_their_limits_are_accepted(gym: Integrator) -> None:
     metadata = {chr(0x1F600 + number) * 40: "😀" * 500 for number in range(50)}
     document = json.dumps({**SMS, "metadata": metadata}).encode()
     assert len(document) > 320_000

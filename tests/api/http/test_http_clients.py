@@ -50,7 +50,7 @@ def test_empty_lines_do_not_make_headers_last(hasty: Server) -> None:
         assert client.is_closed()
 
 
-def test_who_says_nothing_is_told_nothing(hasty: Server) -> None:
+def test_a_silent_connection_is_closed_without_a_response(hasty: Server) -> None:
     with hasty.connect() as client:
         assert client.is_closed()
 
@@ -94,7 +94,7 @@ def test_a_body_that_was_not_wanted_is_not_waited_for(hasty: Server) -> None:
         assert client.is_closed()
 
 
-def test_who_does_not_take_its_answers_is_cut_off(hasty: Server) -> None:
+def test_a_client_that_reads_no_responses_is_disconnected(hasty: Server) -> None:
     page = b"GET /assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
     with hasty.connect() as client:
         client.send(page * 30)
@@ -153,7 +153,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
-def test_who_has_most_connections_makes_room_when_it_is_slow(
+def test_a_slow_client_with_the_most_connections_loses_one(
     hasty: Server, connections: list[Client], sent: bytes
 ) -> None:
     def opened(source: str, sent: bytes) -> Client:
@@ -175,7 +175,9 @@ def test_who_has_most_connections_makes_room_when_it_is_slow(
     assert other.answer().problem == (403, "FORBIDDEN")
 
 
-def test_who_makes_room_for_another_is_told_so(hasty: Server, connections: list[Client]) -> None:
+def test_a_connection_closed_for_another_gets_a_response(
+    hasty: Server, connections: list[Client]
+) -> None:
     for _ in range(4):
         slow = hasty.connect().__enter__()
         connections.append(slow)
@@ -191,7 +193,9 @@ def test_who_makes_room_for_another_is_told_so(hasty: Server, connections: list[
         assert slow.answer().problem == (403, "FORBIDDEN")
 
 
-def test_who_is_slow_with_its_headers_makes_room(hasty: Server, connections: list[Client]) -> None:
+def test_a_connection_with_slow_headers_is_closed_for_another(
+    hasty: Server, connections: list[Client]
+) -> None:
     for _ in range(4):
         slow = hasty.connect().__enter__()
         connections.append(slow)

@@ -203,7 +203,7 @@ async def test_requests_may_follow_each_other_without_waiting(
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-def test_what_follows_the_last_request_of_a_connection_is_not_read(
+def test_data_after_the_last_request_of_a_connection_is_not_read(
     server: Server, version: bytes
 ) -> None:
     last = b"GET /healthz HTTP/%s\r\nHost: x\r\nConnection: close\r\n\r\n" % version
@@ -240,9 +240,7 @@ def test_a_body_without_end_is_not_dropped_for_ever(server: Server) -> None:
         assert client.is_closed()
 
 
-async def test_who_waits_to_be_told_to_continue_is_told(
-    server: Server, integrator: Integrator
-) -> None:
+async def test_expect_100_continue_is_answered(server: Server, integrator: Integrator) -> None:
     with server.connect() as client:
         head = put_merchant(integrator, "Expect: 100-continue")
         client.send(head + length(len(BODY)))
@@ -251,7 +249,7 @@ async def test_who_waits_to_be_told_to_continue_is_told(
         assert client.answer().status == 200
 
 
-def test_who_is_refused_instead_cannot_smuggle_the_next_request(server: Server) -> None:
+def test_a_refused_request_cannot_smuggle_another(server: Server) -> None:
     head = b"POST /api/v1/merchants HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
     with server.connect() as client:
         client.send(head + length(len(NEXT)))

@@ -120,7 +120,7 @@ def test_a_head_that_is_not_http_is_400(server: Server, head: bytes) -> None:
         assert client.is_closed()
 
 
-def test_what_is_refused_is_not_repeated_to_anybody(server: Server) -> None:
+def test_refused_input_is_not_echoed(server: Server) -> None:
     answer = server.ask(START + b"X-API-SECRET : do-not-show\r\n\r\n")
     assert answer.problem == INVALID
     assert b"do-not-show" not in answer.body

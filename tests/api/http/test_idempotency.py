@@ -120,7 +120,7 @@ async def test_without_a_key_every_request_is_an_action_of_its_own(
     assert await _changes(database, integrator) == 3
 
 
-async def test_a_send_is_asked_for_with_what_identifies_it(
+async def test_the_service_gets_the_identity_of_a_send(
     integrator: Integrator, sending: FakeSending
 ) -> None:
     await integrator.post("/messages/sms", SMS, key='"quoted"')
@@ -133,7 +133,7 @@ async def test_a_send_is_asked_for_with_what_identifies_it(
 @pytest.mark.parametrize(
     "key", ["", " ", '""', "a b", "x" * 256, "caf\u00e9".encode(), "a\tb", b"\xff"]
 )
-async def test_what_is_no_key_is_400(integrator: Integrator, key: Any) -> None:
+async def test_an_invalid_key_is_400(integrator: Integrator, key: Any) -> None:
     response = await integrator.client.post(
         "/api/v1/merchants",
         json=GYM,
@@ -155,7 +155,7 @@ def test_one_pair_of_quotes_comes_off_and_two_headers_are_one_too_many() -> None
         read_key(["a", "a"])
 
 
-def test_a_fingerprint_tells_requests_apart_and_nothing_else() -> None:
+def test_a_fingerprint_distinguishes_requests_only() -> None:
     one = canonical({}, {"a": 1, "b": [1, 2]})
     assert one == canonical({}, {"b": [1, 2], "a": 1})
     others = [

@@ -88,14 +88,14 @@ async def test_each_route_has_its_limit(integrator: Integrator, path: str, limit
         ("/api/v1/nowhere", 64 * KIB, 404),
     ],
 )
-async def test_who_needs_no_key_is_limited_too(
+async def test_routes_without_a_key_limit_the_body_too(
     client: httpx.AsyncClient, path: str, limit: int, status: int
 ) -> None:
     assert (await client.post(path, content=b" " * limit)).status_code == status
     assert (await client.post(path, content=b" " * (limit + 1))).status_code == 413
 
 
-async def test_a_stranger_with_a_large_body_is_a_stranger(wire: httpx.AsyncClient) -> None:
+async def test_without_credentials_a_large_body_is_401(wire: httpx.AsyncClient) -> None:
     answer = await wire.post("/api/v1/messages/email", content=b" " * (6 * MIB))
     assert answer.status_code == 401
     assert (await wire.get("/healthz")).status_code == 200
@@ -125,7 +125,7 @@ async def test_the_answer_can_be_read_whether_the_length_was_announced_or_not(
     assert (await caller.get("/merchants")).json() == []
 
 
-async def test_who_asks_before_sending_is_not_asked_to_send(
+async def test_an_early_refusal_sends_no_100_continue(
     caller: Integrator, wire: httpx.AsyncClient
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.base_url.port)
@@ -144,7 +144,7 @@ async def test_who_asks_before_sending_is_not_asked_to_send(
     assert b"PAYLOAD_TOO_LARGE" in answer
 
 
-async def test_who_never_stops_is_cut_off() -> None:
+async def test_an_endless_body_is_cut_off() -> None:
     read, sent = 0, []
 
     async def receive() -> Message:

@@ -146,7 +146,7 @@ def test_every_error_is_a_problem_with_examples(
                 assert response["content"]["application/problem+json"]["examples"]
 
 
-async def test_every_operation_refuses_a_stranger(
+async def test_every_operation_refuses_a_request_without_credentials(
     operations: dict[tuple[str, str], Operation], client: httpx.AsyncClient
 ) -> None:
     for method, path in operations:
@@ -165,7 +165,7 @@ async def test_it_is_served_as_json_and_yaml_with_the_public_address(
     assert set(as_json["components"]["securitySchemes"]) == {"ApiKeyAuth", "ApiSecretAuth"}
 
 
-def test_what_raises_compliance_rejected_is_told_as_it_is(document: dict[str, Any]) -> None:
+def test_the_causes_of_compliance_rejected_are_described(document: dict[str, Any]) -> None:
     told = str(document["components"]["schemas"]["AlertView"]["properties"]["type"])
     assert "the assignment of a number was rejected" in told
     assert "a number purchase that FAILED raises no alert" in told

@@ -75,14 +75,14 @@ async def test_one_more_than_may_be_open_is_429_and_writes_nothing(
         assert await db.scalar(text(count), {"t": gym.tenant_id}) == 1
 
 
-async def test_of_many_sends_at_once_only_as_many_as_may_be_open_are_taken(
+async def test_concurrent_sends_do_not_exceed_the_limit_of_open_messages(
     gym: Integrator, limited: None
 ) -> None:
     answers = await asyncio.gather(*(gym.post("/messages/sms", SMS) for _ in range(10)))
     assert sorted(answer.status_code for answer in answers) == [200] + 9 * [429]
 
 
-async def test_what_was_not_accepted_after_all_leaves_room(gym: Integrator, limited: None) -> None:
+async def test_a_failed_send_frees_its_reservation(gym: Integrator, limited: None) -> None:
     unknown = {**SMS, "merchantId": "nobody"}
     assert (await gym.post("/messages/sms", unknown)).status_code == 404
     assert (await gym.post("/messages/sms", SMS)).status_code == 200
@@ -99,7 +99,7 @@ async def test_a_known_key_is_answered_from_its_record_whatever_the_load(
     assert other.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
 
 
-async def test_what_is_not_valid_is_400_also_under_load(gym: Integrator, limited: None) -> None:
+async def test_an_invalid_send_is_400_also_under_load(gym: Integrator, limited: None) -> None:
     await gym.post("/messages/sms", SMS)
     answer = await gym.post("/messages/sms", {**SMS, "to": "nobody"})
     assert answer.json()["code"] == "INVALID_PHONE_NUMBER"
@@ -163,7 +163,7 @@ async def test_every_process_judges_by_the_same_sample(alone: Database) -> None:
     assert [taken(process, heavy, MessageType.OTP) for process in processes] == [False] * 3
 
 
-async def test_a_sample_nobody_renews_refuses_nobody(alone: Database) -> None:
+async def test_an_outdated_sample_refuses_no_send(alone: Database) -> None:
     heavy = await make_owner(alone)
     await crowd(alone, heavy, FEW + 5, MessageType.OTP)
     admission = Admission(alone, limit=1000)
@@ -177,7 +177,7 @@ async def test_a_sample_nobody_renews_refuses_nobody(alone: Database) -> None:
     assert taken(admission, heavy, MessageType.OTP)
 
 
-async def test_what_was_known_long_ago_refuses_nobody(alone: Database) -> None:
+async def test_old_counts_refuse_no_send(alone: Database) -> None:
     time, heavy = Time(), await make_owner(alone)
     await crowd(alone, heavy, FEW + 5, MessageType.OTP)
     admission = Admission(alone, limit=1000, clock=time)
@@ -187,7 +187,7 @@ async def test_what_was_known_long_ago_refuses_nobody(alone: Database) -> None:
     assert taken(admission, heavy, MessageType.OTP)
 
 
-async def test_a_database_that_is_away_refuses_nobody(alone: Database) -> None:
+async def test_an_unreachable_database_refuses_no_send(alone: Database) -> None:
     heavy = await make_owner(alone)
     await crowd(alone, heavy, FEW + 5, MessageType.OTP)
     admission = Admission(alone, limit=1000)
@@ -226,7 +226,7 @@ async def test_one_process_keeps_the_limit_exactly_and_a_count_makes_room_again(
     assert taken(admission, owner, MessageType.OTP), "all three have ended, or were never written"
 
 
-async def test_what_others_accepted_is_counted_within_seconds(alone: Database) -> None:
+async def test_sends_of_other_processes_are_counted_within_seconds(alone: Database) -> None:
     owner = await make_owner(alone)
     await crowd(alone, owner, 3, MessageType.OTP, age=0)
     admission = Admission(alone, limit=3)

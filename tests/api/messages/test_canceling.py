@@ -60,7 +60,7 @@ async def test_another_merchants_message_is_404(
     assert (await cancel(key, waiting)).status_code == 404
 
 
-async def test_what_waits_is_canceled_and_its_hold_released(
+async def test_a_waiting_message_is_canceled_and_its_hold_released(
     gym: Integrator, waiting: str, database: Database, starter: FakeStarter
 ) -> None:
     answer = await cancel(gym, waiting)
@@ -92,7 +92,7 @@ async def test_what_waits_is_canceled_and_its_hold_released(
     assert [news for _, news in starter.row_changed] == [SendSignal.ROW_CHANGED]
 
 
-async def test_twice_is_once(
+async def test_it_is_idempotent(
     gym: Integrator, waiting: str, database: Database, starter: FakeStarter
 ) -> None:
     answers = await asyncio.gather(*(cancel(gym, waiting, key="c") for _ in range(10)))
@@ -148,7 +148,7 @@ async def test_a_refused_cancel_leaves_its_key_free(
 @pytest.mark.parametrize(
     "status", [s for s in MessageStatus if s.value not in ("QUEUED", "SCHEDULED", "CANCELED")]
 )
-async def test_what_no_longer_waits_is_409(
+async def test_a_message_that_no_longer_waits_is_409(
     gym: Integrator, database: Database, status: MessageStatus
 ) -> None:
     merchant = await make_merchant(database, gym.tenant_id, "m")
@@ -158,5 +158,5 @@ async def test_what_no_longer_waits_is_409(
 
 
 @pytest.mark.parametrize("number", ["0", "x", "-1", "9" * 40, "%D9%A1"])
-async def test_what_is_no_message_id_is_404(gym: Integrator, number: str) -> None:
+async def test_an_invalid_message_id_is_404(gym: Integrator, number: str) -> None:
     assert (await cancel(gym, number, key="c")).status_code == 404

@@ -258,7 +258,7 @@ async def test_a_direct_mail_is_found_by_any_of_its_recipients(gym: Integrator) 
     assert (await gym.get("/messages", to=MEMBER, status="SENT")).json() == []
 
 
-async def test_the_trail_tells_what_became_of_each_recipient(
+async def test_the_history_has_the_result_of_each_recipient(
     gym: Integrator, database: Database
 ) -> None:
     to = ["bounce@example.com", "soft-bounce@example.com", "complaint@example.com"]
@@ -306,7 +306,7 @@ async def test_the_trail_tells_what_became_of_each_recipient(
     ]
 
 
-async def test_one_key_is_one_mail_however_often_it_is_asked(
+async def test_one_key_is_one_email_however_often_it_is_sent(
     gym: Integrator, starter: FakeStarter
 ) -> None:
     first = await gym.post("/email/send", DIRECT, key="k")

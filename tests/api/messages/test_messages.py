@@ -44,7 +44,7 @@ async def test_another_tenants_message_is_404_and_in_no_list(
 
 
 @pytest.mark.parametrize("number", ["0", "x", "-1", "1.5", "9" * 40, "%D9%A1", "1%00"])
-async def test_what_is_no_message_id_is_never_a_500(integrator: Integrator, number: str) -> None:
+async def test_an_invalid_message_id_is_never_a_500(integrator: Integrator, number: str) -> None:
     assert (await integrator.get(f"/messages/{number}")).status_code in {400, 404}
 
 
@@ -88,7 +88,7 @@ async def test_an_order_arrives_as_it_was_sent(
         {"merchant_id": "gym-a"},
     ],
 )
-async def test_what_does_not_fit_the_schema_is_400(
+async def test_a_body_that_violates_the_schema_is_400(
     integrator: Integrator, sending: FakeSending, change: dict[str, Any]
 ) -> None:
     response = await integrator.post("/messages/sms", {**SMS, **change})
@@ -121,7 +121,7 @@ async def test_a_refusal_is_a_problem(
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-async def test_a_message_is_told_with_its_whole_story(
+async def test_a_message_is_shown_with_its_event_history(
     integrator: Integrator, database: Database
 ) -> None:
     merchant = await make_merchant(database, integrator.tenant_id)
@@ -203,7 +203,7 @@ async def test_a_message_is_told_with_its_whole_story(
     }
 
 
-async def test_an_end_no_provider_told_is_in_the_story(
+async def test_an_end_that_no_provider_reported_is_in_the_history(
     integrator: Integrator, database: Database
 ) -> None:
     merchant = await make_merchant(database, integrator.tenant_id)

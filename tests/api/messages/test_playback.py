@@ -42,7 +42,7 @@ async def play(answer: httpx.Response | Exception, id: str = "m1") -> tuple[Play
     return await simulator.recording(id), asked
 
 
-async def test_a_recording_is_streamed_and_its_connection_given_back() -> None:
+async def test_a_recording_is_streamed_and_its_connection_released() -> None:
     body = Body(b"RIFF", b"WAVE")
     answer = httpx.Response(
         200, stream=body, headers={"Content-Type": "audio/wav", "Content-Length": "8"}
@@ -66,7 +66,9 @@ async def test_a_recording_is_streamed_and_its_connection_given_back() -> None:
         (httpx.ConnectError(""), Unanswered(reason="ConnectError")),
     ],
 )
-async def test_what_is_no_recording(answer: httpx.Response | Exception, told: Playback) -> None:
+async def test_responses_that_are_no_recording(
+    answer: httpx.Response | Exception, told: Playback
+) -> None:
     assert (await play(answer))[0] == told
 
 

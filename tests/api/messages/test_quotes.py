@@ -212,7 +212,7 @@ async def test_marketing_without_consent_and_by_voice_is_not_allowed(gym: Integr
         ([], 400, "VALIDATION_FAILED", None),
     ],
 )
-async def test_what_is_wrong_in_itself_is_refused_as_in_a_send(
+async def test_an_invalid_quote_is_refused_like_a_send(
     gym: Integrator, order: Any, status: int, code: str, field: str | None
 ) -> None:
     response = await gym.post("/messages/quote", order)

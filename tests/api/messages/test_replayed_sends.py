@@ -41,7 +41,7 @@ async def rows(database: Database, gym: Integrator) -> tuple[int, int]:
     ],
     ids=["merchant inactive", "no units left", "opted out"],
 )
-async def test_what_forbids_it_today_is_of_no_matter(
+async def test_a_replay_ignores_current_refusals(
     gym: Integrator, database: Database, meanwhile: tuple[str, dict[str, Any]]
 ) -> None:
     first = (await gym.post("/messages/sms", SMS, key="once")).json()
@@ -118,7 +118,7 @@ async def test_a_key_is_free_after_a_refusal(gym: Integrator, starter: FakeStart
     assert len(starter.started) == 1
 
 
-async def test_a_retry_waits_for_nobody_who_moves_the_merchants_units(
+async def test_a_retry_does_not_wait_for_the_merchants_account_lock(
     gym: Integrator, database: Database
 ) -> None:
     first = (await gym.post("/messages/sms", SMS, key="once")).json()

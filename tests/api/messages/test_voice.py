@@ -192,7 +192,7 @@ async def test_calls_are_listed_fifty_at_a_time(gym: Integrator, database: Datab
     assert len(rest.json()) == 1
 
 
-async def test_the_trail_tells_the_states_of_a_call(gym: Integrator, database: Database) -> None:
+async def test_the_history_has_the_states_of_a_call(gym: Integrator, database: Database) -> None:
     call = await make_call(database, gym)
     events = (await gym.get(f"/messages/{call}")).json()["events"]
     assert [(e["status"], e["phase"], e["durationSeconds"]) for e in events] == [
@@ -233,7 +233,7 @@ async def test_a_call_whose_answer_was_lost_is_found_by_its_reference(
         {"provider_id": None},
     ],
 )
-async def test_what_has_no_recording_is_404(
+async def test_a_missing_recording_is_404(
     gym: Integrator, database: Database, facts: dict[str, Any]
 ) -> None:
     call = await make_call(database, gym, **facts)

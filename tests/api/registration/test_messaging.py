@@ -151,7 +151,7 @@ async def test_a_brand_that_is_pending_or_approved_is_not_changed(
 
 
 @pytest.mark.parametrize("state", [None, "DRAFT", "PENDING", "REJECTED"])
-async def test_a_campaign_stands_under_an_approved_brand_only(
+async def test_a_campaign_requires_an_approved_brand(
     registrar: Registrar, state: str | None
 ) -> None:
     if state is not None:
@@ -220,7 +220,7 @@ async def test_two_brands_at_the_same_instant_are_one(registrar: Registrar) -> N
     assert len([row for row in await registrar.rows() if "profile" in row]) == 1
 
 
-async def test_the_status_tells_it_all_in_one(registrar: Registrar) -> None:
+async def test_the_status_combines_all_registrations(registrar: Registrar) -> None:
     empty = (await registrar.get("status")).json()
     assert (empty["a2pAllowed"], empty["brand"], len(empty["missing"])) == (False, None, 4)
     campaign, number = await registrar.approved(), await registrar.bought()
@@ -276,7 +276,7 @@ async def test_news_only_wake_and_forged_ones_do_not(
     assert await registrar.rows() == before
 
 
-async def test_what_is_decided_looks_at_more_rows_than_are_shown(registrar: Registrar) -> None:
+async def test_the_decision_uses_more_rows_than_are_shown(registrar: Registrar) -> None:
     campaign, number = await registrar.approved(), await registrar.bought()
     await registrar.assign(number, campaign)
     await registrar.stands("assignment", "ASSIGNED")

@@ -40,7 +40,7 @@ async def test_a_tenant_without_a_registry_can_register_nothing(registrar: Regis
     assert await registrar.rows() == []
 
 
-async def test_a_number_is_asked_for_once_per_key_and_a_retry_learns_what_became_of_it(
+async def test_a_number_is_requested_once_per_key_and_a_retry_returns_its_status(
     registrar: Registrar, registrations: FakeRegistrationStarter
 ) -> None:
     number = f"+18132{registrar.integrator.tenant_id % 10**6:06d}"
@@ -56,7 +56,7 @@ async def test_a_number_is_asked_for_once_per_key_and_a_retry_learns_what_became
     assert refused(other) == (422, "IDEMPOTENCY_KEY_REUSED")
 
 
-async def test_of_many_who_want_a_number_at_once_one_gets_it(registrar: Registrar) -> None:
+async def test_of_concurrent_purchases_of_a_number_one_succeeds(registrar: Registrar) -> None:
     number = f"+18132{registrar.integrator.tenant_id % 10**6:06d}"
     answers = await asyncio.gather(*(registrar.buy(number) for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [200, *[409] * 7]
@@ -79,9 +79,7 @@ async def test_a_number_that_is_gone_may_be_tried_again(registrar: Registrar, st
     assert (await registrar.buy(number)).json()["status"] == "REQUESTED"
 
 
-async def test_a_number_somebody_sends_from_is_taken(
-    registrar: Registrar, stranger: Integrator
-) -> None:
+async def test_a_number_in_use_is_taken(registrar: Registrar, stranger: Integrator) -> None:
     number = f"+18142{stranger.tenant_id % 10**6:06d}"
     async with registrar.database.transaction() as db:
         statement = text(
@@ -91,7 +89,7 @@ async def test_a_number_somebody_sends_from_is_taken(
     assert refused(await registrar.buy(number)) == (409, "NUMBER_TAKEN")
 
 
-async def test_of_two_tenants_who_ask_for_a_number_one_gets_it(
+async def test_of_two_tenants_that_buy_a_number_one_succeeds(
     registrar: Registrar, stranger: Integrator
 ) -> None:
     assert (await stranger.post("/merchants", GYM)).status_code == 200
@@ -171,7 +169,7 @@ async def test_a_number_that_a_campaign_has_is_assigned_to_no_other(
     assert await registrar.rows() == before
 
 
-async def test_a_failed_assignment_may_be_asked_for_again(registrar: Registrar) -> None:
+async def test_a_failed_assignment_may_be_requested_again(registrar: Registrar) -> None:
     campaign, number = await registrar.approved(), await registrar.bought()
     await registrar.assign(number, campaign)
     await registrar.stands("assignment", "FAILED")
@@ -242,7 +240,9 @@ async def test_a_number_with_a_campaign_is_unassigned_first(
 
 
 @pytest.mark.parametrize("state", ["REQUESTED", "FAILED"])
-async def test_what_was_never_bought_is_not_given_back(registrar: Registrar, state: str) -> None:
+async def test_a_number_that_was_not_bought_cannot_be_released(
+    registrar: Registrar, state: str
+) -> None:
     number = await registrar.bought()
     await registrar.stands("number", state)
     before = await registrar.rows()
@@ -250,7 +250,7 @@ async def test_what_was_never_bought_is_not_given_back(registrar: Registrar, sta
     assert await registrar.rows() == before
 
 
-async def test_a_number_is_not_given_back_while_it_is_being_assigned(registrar: Registrar) -> None:
+async def test_a_number_cannot_be_released_during_its_assignment(registrar: Registrar) -> None:
     campaign, number = await registrar.approved(), await registrar.bought()
     await registrar.assign(number, campaign)
     before = await registrar.rows()

@@ -77,7 +77,7 @@ async def test_an_unknown_key_is_looked_up_once_a_second(
     assert len(queries) <= 1 + int(monotonic() - began) + 1
 
 
-async def test_of_many_who_use_a_key_at_once_one_looks_it_up(
+async def test_concurrent_requests_with_one_key_share_a_look_up(
     app: FastAPI, integrator: Integrator
 ) -> None:
     with look_ups(app) as queries:
@@ -86,7 +86,7 @@ async def test_of_many_who_use_a_key_at_once_one_looks_it_up(
     assert len(queries) == 1
 
 
-async def test_who_waits_goes_on_when_the_first_one_goes_away(integrator: Integrator) -> None:
+async def test_waiters_continue_when_the_first_client_disconnects(integrator: Integrator) -> None:
     first = asyncio.create_task(integrator.get("/merchants"))
     second = asyncio.create_task(integrator.get("/merchants"))
     await asyncio.sleep(0)
@@ -94,7 +94,7 @@ async def test_who_waits_goes_on_when_the_first_one_goes_away(integrator: Integr
     assert (await second).status_code == 200
 
 
-async def test_a_wrong_secret_of_a_known_key_costs_no_look_up_and_locks_nobody_out(
+async def test_a_wrong_secret_of_a_known_key_needs_no_look_up_and_locks_no_one_out(
     settings: Settings, database: Database
 ) -> None:
     async with serving(settings) as app, calling(app, "192.0.2.1") as client:
@@ -107,7 +107,7 @@ async def test_a_wrong_secret_of_a_known_key_costs_no_look_up_and_locks_nobody_o
         assert (await caller.get("/merchants")).status_code == 200
 
 
-async def test_who_tries_keys_is_stopped_before_postgres_and_others_are_not(
+async def test_guessing_keys_is_stopped_before_postgres_for_that_address_only(
     settings: Settings, database: Database
 ) -> None:
     async with serving(settings) as app, AsyncExitStack() as held:
@@ -133,7 +133,7 @@ async def test_who_tries_keys_is_stopped_before_postgres_and_others_are_not(
         assert (await fresh.get("/merchants")).status_code == 200
 
 
-async def test_who_repeats_a_revoked_key_does_not_keep_its_successor_out(
+async def test_repeating_a_revoked_key_does_not_lock_its_successor_out(
     settings: Settings, database: Database
 ) -> None:
     async with serving(settings) as app, calling(app, "192.0.2.1") as client:
@@ -188,7 +188,7 @@ async def _first_refusal(app: FastAPI, address: str, *forwarded: str) -> int:
     return 20
 
 
-async def test_nobody_s_word_is_taken_for_an_address_unless_its_proxy_is_trusted(
+async def test_a_forwarded_address_is_ignored_unless_its_proxy_is_trusted(
     settings: Settings,
 ) -> None:
     async with serving(settings, failed_login_rate=0.001) as app:

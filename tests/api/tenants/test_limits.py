@@ -32,7 +32,7 @@ async def serving(settings: Settings, **limits: Any) -> AsyncIterator[httpx.Asyn
         yield await held.enter_async_context(client)
 
 
-async def test_who_asks_too_fast_is_told_when_to_come_back(
+async def test_a_rate_limited_request_gets_retry_after(
     settings: Settings, database: Database
 ) -> None:
     async with serving(settings, rate_limit=1, rate_burst=2) as client:
@@ -65,7 +65,7 @@ async def test_many_keys_of_one_tenant_have_one_limit_together(
         assert (await stranger.get("/merchants")).status_code == 200
 
 
-async def test_what_is_refused_takes_nothing_from_the_tenant(
+async def test_a_refused_request_uses_none_of_the_tenants_tokens(
     settings: Settings, database: Database
 ) -> None:
     limits = {"rate_limit": 1, "rate_burst": 1, "tenant_rate_limit": 1, "tenant_rate_burst": 3}
@@ -101,7 +101,7 @@ async def test_more_at_once_than_allowed_is_refused_and_later_is_not(
                 assert (await caller.get(path)).status_code != 429
 
 
-async def test_a_refusal_for_other_reasons_tells_the_rate_too(integrator: Integrator) -> None:
+async def test_other_refusals_have_rate_headers_too(integrator: Integrator) -> None:
     assert "RateLimit" in (await integrator.get("/merchants/nobody")).headers
 
 

@@ -1,6 +1,7 @@
 """No key accesses another merchant's data, on any public route; a new route needs a recipe."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.api.registrar import FakeRegistrationStarter, Registrar, refused
 from tests.api.scope_world import asked_for, merchant_of, recorded_call, registered, told, used
 from tests.api.scopes import OWNER, PRIVATE, SIBLING, UPGRADE, Recipe, Route, World, recipes
 from tests.factories import add_price
+from tests.shown_ids import row_ids_in
 
 RECIPES = recipes()
 ROUTES: list[Route] = [
@@ -154,7 +156,7 @@ async def test_in_the_name_of_the_sibling_nothing_of_it_is_there(
     assert _private(untouched, answer) == []
 
 
-async def test_what_siblings_and_namesakes_write_for_themselves_is_theirs(world: World) -> None:
+async def test_writes_of_siblings_and_namesakes_affect_their_own_data_only(world: World) -> None:
     before = await world.rows()
     for route in sorted({*WRITES} - {*NAMED, *BY_ID}):
         recipe = RECIPES[route]
@@ -276,3 +278,22 @@ async def test_a_message_to_a_contact_is_not_found_by_the_contact(world: World) 
         for who in ("tenant", "own", "sibling", "stranger", "namesake")
     }
     assert found == {"tenant": 3, "own": 3, "sibling": 0, "stranger": 0, "namesake": 0}
+
+
+async def test_no_answer_shows_the_id_of_a_row(world: World) -> None:
+    own_rows = row_ids_in(str(await world.rows()))
+    assert len(own_rows) > 10, "rows have ids that are told from public ids"
+    shown: dict[str, set[str]] = {}
+    links = 0
+    for route in [*READS, *WRITES, *READS]:
+        for who in (world.own, world.tenant):
+            answer = await world.ask(who, route, _by_ones(RECIPES[route]), OWNER)
+            written = f"{answer.text}\n{answer.headers}"
+            links += "link" in answer.headers
+            shown.setdefault(" ".join(route), set()).update(row_ids_in(written))
+    assert {route: found for route, found in shown.items() if found} == {}
+    assert links > 5, "pages have cursors"
+
+
+def _by_ones(recipe: Recipe) -> Recipe:
+    return replace(recipe, query={**recipe.query, "limit": "1"}) if recipe.shows else recipe

@@ -108,7 +108,7 @@ async def test_the_timezone_of_the_merchant_is_shown(tenant: Integrator) -> None
         ({"timezone": "UTC"}, "timezone"),
     ],
 )
-async def test_what_widens_or_makes_no_sense_is_400(
+async def test_wider_or_invalid_hours_are_400(
     tenant: Integrator, change: dict[str, Any], field: str
 ) -> None:
     answer = await tenant.post(PATH, change)

@@ -118,7 +118,7 @@ def test_a_line_that_is_wrong_is_named_with_the_reason(line: str, reason: str) -
     assert bad(GOOD, line) == [(3, reason)]
 
 
-def test_every_wrong_line_is_told_at_once() -> None:
+def test_every_wrong_line_is_reported() -> None:
     assert [n for n, _ in bad("FAX,1,1.00,USD,,", GOOD, "SMS,0,1.00,USD,,")] == [2, 4]
 
 
@@ -149,7 +149,7 @@ def test_one_pack_may_have_a_price_in_each_currency_and_for_each_tenant() -> Non
         (HEAD.replace(",", ";"), "does not name channel, units, amount, currency"),
     ],
 )
-def test_a_heading_that_is_wrong_is_told_first(head: str, reason: str) -> None:
+def test_a_wrong_header_is_reported_first(head: str, reason: str) -> None:
     assert bad(GOOD, head=head) == [(1, reason)]
 
 

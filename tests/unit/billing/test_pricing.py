@@ -135,7 +135,7 @@ def test_a_card_is_in_force_from_its_very_moment_on() -> None:
     assert choose([now, later], ACCEPTED) is now
 
 
-def test_what_had_no_card_takes_the_first_that_came() -> None:
+def test_a_message_without_a_rate_takes_the_first_one_added() -> None:
     first = card(since=timedelta(days=1))
     closer = card(since=timedelta(days=1), tenant_id=OURS)
     later = card(since=timedelta(days=2), tenant_id=OURS, country="US")
@@ -179,7 +179,7 @@ def test_a_number_is_of_the_country_whose_plan_knows_it(contact: str, country: s
     assert country_of(Channel.EMAIL, "member@example.com") == ""
 
 
-def test_aws_is_told_from_the_others() -> None:
+def test_aws_is_separate_from_other_providers() -> None:
     assert [billed_by_aws(name) for name in ("ses", "aws-sms", "simulator", "twilio")] == [
         True,
         True,

@@ -89,15 +89,15 @@ def test_a_line_that_is_wrong_is_named(line: str) -> None:
     assert [number for number, _ in bad(GOOD, line)] == [3]
 
 
-def test_every_wrong_line_is_told_at_once() -> None:
+def test_every_wrong_line_is_reported() -> None:
     assert [n for n, _ in bad("FAX,p,,1,,,,", GOOD, "SMS,p,XX,1,,,,")] == [2, 4]
 
 
-def test_a_line_said_twice_is_wrong() -> None:
+def test_a_repeated_line_is_an_error() -> None:
     assert bad(GOOD, GOOD) == [(3, "says what line 2 says already")]
 
 
-def test_two_lines_of_one_card_that_differ_are_told_apart_from_one_said_twice() -> None:
+def test_conflicting_lines_and_repeated_lines_have_different_errors() -> None:
     ((number, reason),) = bad(GOOD, GOOD.replace("0.0083", "0.0084"))
     assert (number, reason.split(",")[0]) == (3, "is of the same card as line 2")
 
@@ -114,7 +114,7 @@ def test_two_lines_of_one_card_that_differ_are_told_apart_from_one_said_twice() 
         ("SMS,simulator,US,1,0,1000000,0,", "markupBasisPoints is over the limit, 999999"),
     ],
 )
-def test_a_figure_over_its_limit_is_told_the_limit(line: str, reason: str) -> None:
+def test_the_error_of_a_figure_over_its_limit_states_the_limit(line: str, reason: str) -> None:
     assert bad(line) == [(2, reason)]
 
 
@@ -128,7 +128,7 @@ def test_the_limits_themselves_are_taken() -> None:
 @pytest.mark.parametrize(
     "head", ["", "channel,provider,country", f"{HEAD},colour", f"{HEAD},channel"]
 )
-def test_a_heading_that_is_wrong_is_told_first(head: str) -> None:
+def test_a_wrong_header_is_reported_first(head: str) -> None:
     assert [number for number, _ in bad(GOOD, head=head)] == [1]
 
 

@@ -152,7 +152,7 @@ def test_a_provider_is_degraded_while_half_of_its_attempts_fail(
     assert is_degraded(attempts, failed, known=known) is degraded
 
 
-def test_low_credits_of_which_the_rest_is_held_are_told_as_a_refusal() -> None:
+def test_low_credits_with_the_rest_held_are_reported_as_a_refusal() -> None:
     told = message_of(LOW, Channel.VOICE, credit_funds(0, 60, 60))
     assert told == (
         "Credits for 60 call minutes are left, 60 of them held for messages that are not settled: "
@@ -162,7 +162,7 @@ def test_low_credits_of_which_the_rest_is_held_are_told_as_a_refusal() -> None:
 
 @pytest.mark.parametrize("channel", Channel)
 @pytest.mark.parametrize("alert", sorted(USAGE | CREDITS))
-def test_every_warning_is_told_in_its_numbers(alert: ThresholdAlert, channel: Channel) -> None:
+def test_every_alert_states_its_numbers(alert: ThresholdAlert, channel: Channel) -> None:
     funds = Funds(month="2026-04", allowance=5000, used=4100, available=5, held=2, upgrade=300)
     told = message_of(alert, channel, funds)
     numbers = {

@@ -95,7 +95,7 @@ def test_the_merged_form_of_any_text_merges_into_itself(address: str) -> None:
 
 
 @given(ADDRESSES)
-def test_the_case_of_ascii_letters_counts_for_nobody(address: str) -> None:
+def test_the_case_of_ascii_letters_is_ignored(address: str) -> None:
     composed = unicodedata.normalize("NFC", address)
     swapped = "".join(char.swapcase() if char.isascii() else char for char in composed)
     assert merged(swapped) == merged(address)

@@ -81,7 +81,7 @@ def test_a_key_file_is_read_with_a_newline_behind_it() -> None:
         "１:" + b64encode(b"x" * 32).decode(),
     ],
 )
-def test_what_is_no_key_file_is_refused(text: str) -> None:
+def test_an_invalid_key_file_is_refused(text: str) -> None:
     with pytest.raises(BadContactKey):
         ContactKeys.parse(text)
 

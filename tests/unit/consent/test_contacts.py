@@ -26,7 +26,7 @@ E164 = re.compile(r"\+[1-9][0-9]{1,14}")
         ("+390612345678", "+390612345678"),
     ],
 )
-def test_a_possible_number_is_told_in_e164(given_: str, number: str) -> None:
+def test_a_possible_number_is_returned_in_e164(given_: str, number: str) -> None:
     assert e164(given_) == number
 
 
@@ -58,7 +58,7 @@ def test_a_possible_number_is_told_in_e164(given_: str, number: str) -> None:
         "+18135551234\u3000",
     ],
 )
-def test_what_is_no_number_is_refused(given_: str) -> None:
+def test_an_invalid_number_is_refused(given_: str) -> None:
     with pytest.raises(InvalidPhoneNumber):
         e164(given_)
 
@@ -83,7 +83,7 @@ def test_what_is_no_number_is_refused(given_: str) -> None:
         "+18000551234",  # and toll-free
     ],
 )
-def test_what_nobody_reaches_from_abroad_is_refused(given_: str) -> None:
+def test_numbers_unreachable_from_abroad_are_refused(given_: str) -> None:
     with pytest.raises(InvalidPhoneNumber):
         e164(given_)
 

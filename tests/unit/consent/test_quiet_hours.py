@@ -193,7 +193,7 @@ def test_an_opening_the_clocks_skip_is_the_moment_they_are_changed() -> None:
     assert answer == at("America/New_York", 2027, 3, 14, 3)
 
 
-def test_an_hour_that_comes_twice_is_allowed_twice() -> None:
+def test_a_repeated_hour_is_allowed_twice() -> None:
     window = Window(time(1), time(1, 30))
     first_close = at("UTC", 2027, 11, 7, 5, 30)
     answer = next_allowed(first_close, ("America/New_York",), window)
@@ -230,7 +230,7 @@ def test_a_clock_change_may_bring_the_shared_hour_back() -> None:
     assert answer == at("America/Phoenix", 2027, 11, 7, 12)
 
 
-def test_a_recipient_is_somewhere() -> None:
+def test_no_zone_at_all_is_an_error() -> None:
     with pytest.raises(ValueError, match="Somewhere"):
         next_allowed(at("UTC", 2027, 6, 10), (), FEDERAL)
 

@@ -87,13 +87,13 @@ async def test_a_tenant_leaves_two_fifths_of_the_pool_to_others() -> None:
     assert lanes.remembered == 0
 
 
-async def test_a_pool_of_any_size_lets_somebody_in() -> None:
+async def test_a_pool_of_any_size_admits_a_transaction() -> None:
     lanes = TransactionLimits(2, API)
     assert running(await inside(lanes, GYM, 2)) == 1
     assert running(await inside(lanes, None, 50)) == 50
 
 
-async def test_who_meets_a_lock_sends_the_others_of_its_lane_away() -> None:
+async def test_a_lock_timeout_fails_the_waiters_of_its_lane() -> None:
     lanes = TransactionLimits(20, API)
     gym = await inside(lanes, GYM, 10)
     other = await inside(lanes, OTHER, 6)
@@ -122,9 +122,7 @@ async def test_one_at_a_time_finds_out_whether_the_lock_is_gone() -> None:
 
 
 @pytest.mark.parametrize(("error", "through"), [(InsufficientCredits(), 4), (DiskFull(), 1)])
-async def test_whoever_is_refused_by_us_got_through_the_lock(
-    error: Exception, through: int
-) -> None:
+async def test_only_an_application_error_unblocks_the_lane(error: Exception, through: int) -> None:
     lanes = TransactionLimits(20, API)
     [first] = await inside(lanes, GYM, 1)
     await first.end(LockNotAvailable())
@@ -135,7 +133,7 @@ async def test_whoever_is_refused_by_us_got_through_the_lock(
     await asyncio.gather(*(one.task for one in some[through:]), return_exceptions=True)
 
 
-async def test_who_is_patient_waits_although_the_lane_is_locked() -> None:
+async def test_a_patient_transaction_waits_although_the_lane_is_locked() -> None:
     lanes = TransactionLimits(20, API)
     gym = await inside(lanes, GYM, 4)
     patient = Inside(lanes, GYM, wait_when_locked=True)
@@ -144,7 +142,7 @@ async def test_who_is_patient_waits_although_the_lane_is_locked() -> None:
     await asyncio.wait_for(patient.began.wait(), 5)
 
 
-async def test_nobody_waits_longer_than_a_turn_and_not_too_many_wait() -> None:
+async def test_the_wait_and_the_number_of_waiters_are_bounded() -> None:
     lanes = TransactionLimits(5, replace(API, waiting=2, slot_wait=timedelta(seconds=0.1)))
     first, second, third, fourth = await inside(lanes, GYM, 4)
     with pytest.raises(TemporarilyUnavailable):
@@ -157,7 +155,7 @@ async def test_nobody_waits_longer_than_a_turn_and_not_too_many_wait() -> None:
     assert lanes.remembered == 0
 
 
-async def test_who_gives_up_waiting_leaves_no_turn_behind() -> None:
+async def test_a_cancelled_waiter_leaves_no_turn_behind() -> None:
     lanes = TransactionLimits(5, API)
     first, second, third = await inside(lanes, GYM, 3)
     second.task.cancel()
@@ -172,7 +170,7 @@ async def test_who_gives_up_waiting_leaves_no_turn_behind() -> None:
     assert lanes.remembered == 0
 
 
-async def test_a_turn_given_to_somebody_who_is_cancelled_goes_to_the_next() -> None:
+async def test_the_turn_of_a_cancelled_waiter_goes_to_the_next() -> None:
     lanes = TransactionLimits(5, API)
     first, second, third = await inside(lanes, GYM, 3)
     ending = asyncio.create_task(first.end())
@@ -184,7 +182,7 @@ async def test_a_turn_given_to_somebody_who_is_cancelled_goes_to_the_next() -> N
     assert lanes.remembered == 0
 
 
-async def test_a_turn_that_nobody_wants_any_more_is_not_remembered() -> None:
+async def test_an_unused_lane_is_removed() -> None:
     lanes = TransactionLimits(5, API)
     first, second = await inside(lanes, GYM, 2)
     ending = asyncio.create_task(first.end())
@@ -216,7 +214,7 @@ async def test_a_waiter_that_leaves_late_takes_nothing_from_the_next_to_enter(by
     assert lanes.remembered == 1  # what is blocked
 
 
-async def test_what_is_blocked_is_forgotten_after_a_while() -> None:
+async def test_blocked_lanes_expire() -> None:
     clock = Clock()
     lanes = TransactionLimits(20, API, clock)
     for number in range(100):

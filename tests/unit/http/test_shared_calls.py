@@ -63,7 +63,7 @@ async def test_the_others_get_the_result_when_the_first_caller_goes_away(source:
     assert await second == "a 1"
 
 
-async def test_all_of_them_get_the_error_and_the_next_one_asks_anew(source: Source) -> None:
+async def test_all_callers_get_the_error_and_the_next_one_calls_again(source: Source) -> None:
     calls = SharedCalls[str, str]()
     source.error = ValueError("not now")
     callers = await _asking(calls, source, "a", "a")
@@ -74,7 +74,7 @@ async def test_all_of_them_get_the_error_and_the_next_one_asks_anew(source: Sour
     assert await calls.get("a", source.of("a")) == "a 2"
 
 
-async def test_an_error_that_nobody_waits_for_any_more_is_not_reported(source: Source) -> None:
+async def test_an_error_without_waiters_is_not_reported(source: Source) -> None:
     reported: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: reported.append(context))
@@ -88,10 +88,11 @@ async def test_an_error_that_nobody_waits_for_any_more_is_not_reported(source: S
     del only
     gc.collect()
     loop.set_exception_handler(None)
-    assert reported == []
+    ours = [context for context in reported if context.get("exception") is source.error]
+    assert ours == []  # the collector may also find what other tests left
 
 
-async def test_a_result_and_an_error_are_kept_as_long_as_asked_for(source: Source) -> None:
+async def test_a_result_and_an_error_are_kept_as_long_as_configured(source: Source) -> None:
     calls = SharedCalls[str, str](kept_for=0.2)
     source.opened.set()
     assert await calls.get("a", source.of("a")) == "a 1"

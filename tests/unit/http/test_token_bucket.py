@@ -110,7 +110,7 @@ def test_what_is_served_while_it_settles_is_not_forgotten() -> None:
         max_size=200,
     )
 )
-def test_nobody_gets_more_than_the_limit_by_turning_to_other_processes(
+def test_switching_processes_does_not_exceed_the_limit(
     asked: list[tuple[int, float, int]],
 ) -> None:
     shared = Shared()

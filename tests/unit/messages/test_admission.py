@@ -75,7 +75,7 @@ def test_a_send_is_never_refused_before_a_less_urgent_one_of_the_same_tenant(
 
 
 @given(loads, types)
-def test_nobody_is_refused_without_a_lag_of_the_same_urgency(load: Load, type: MessageType) -> None:
+def test_no_send_is_refused_without_lag_at_its_priority(load: Load, type: MessageType) -> None:
     if load.lag(priority_of(type)) <= LAG_ALLOWED:
         assert not any(refusal(load, tenant, type) for tenant in TENANTS)
 
@@ -96,7 +96,9 @@ def test_an_otp_of_a_tenant_with_few_waiting_is_always_taken(load: Load) -> None
 
 
 @given(loads, types)
-def test_who_has_nothing_waiting_is_always_taken(load: Load, type: MessageType) -> None:
+def test_a_tenant_without_waiting_messages_is_always_accepted(
+    load: Load, type: MessageType
+) -> None:
     assert refusal(load, 99, type) is None
 
 
@@ -169,7 +171,7 @@ def test_the_lag_that_is_allowed_can_be_set() -> None:
     assert [each.retry_after for each in thresholds(load, allowed=25)] == [5] * len(PRIORITIES)
 
 
-def test_no_sample_refuses_nobody() -> None:
+def test_without_a_sample_no_send_is_refused() -> None:
     assert thresholds(Load()) == ()
 
 

@@ -54,7 +54,7 @@ def test_a_call_is_paid_by_the_started_minute(seconds: int, minutes: int) -> Non
 
 
 @pytest.mark.parametrize("status", [ReportStatus.UNDELIVERED, ReportStatus.FAILED])
-def test_a_call_nobody_answered_costs_nothing(status: ReportStatus) -> None:
+def test_an_unanswered_call_costs_nothing(status: ReportStatus) -> None:
     word = RULES[Channel.VOICE].final_report(
         facts(Channel.VOICE, report(status, seconds=0), units=5)
     )
@@ -67,7 +67,7 @@ def test_a_call_never_costs_more_than_was_held() -> None:
     assert RULES[Channel.VOICE].final_report(long).used == 5  # type: ignore[union-attr]
 
 
-def test_minutes_nobody_told_are_not_billed() -> None:
+def test_unreported_minutes_are_not_billed() -> None:
     assert RULES[Channel.VOICE].taken(facts(Channel.VOICE, units=5)) == 0
     assert RULES[Channel.SMS].taken(facts(Channel.SMS, units=3)) == 3
     assert RULES[Channel.EMAIL].taken(facts(Channel.EMAIL, units=2)) == 2
@@ -90,7 +90,7 @@ def test_each_channel_holds_its_own_unit() -> None:
     assert email.held(50) == 50
 
 
-def test_a_mail_ends_when_the_last_word_on_each_recipient_is_in() -> None:
+def test_an_email_ends_with_the_final_report_of_each_recipient() -> None:
     ann = report(ReportStatus.DELIVERED, recipient="ann@example.com")
     bob = report(ReportStatus.UNDELIVERED, recipient="bob@example.com")
     waiting = facts(Channel.EMAIL, ann, ann, units=2, recipients=[*ANN, "bob@example.com"])
@@ -101,7 +101,7 @@ def test_a_mail_ends_when_the_last_word_on_each_recipient_is_in() -> None:
     assert (word.status, word.used, word.report) == (MessageStatus.UNDELIVERED, 2, bob)
 
 
-def test_a_soft_bounce_and_a_complaint_are_not_the_last_word() -> None:
+def test_a_soft_bounce_and_a_complaint_are_not_final() -> None:
     soft = report(ReportStatus.SENT, recipient="ann@example.com")
     done = report(ReportStatus.DELIVERED, recipient="ann@example.com")
     angry = report(ReportStatus.COMPLAINED, recipient="ann@example.com")

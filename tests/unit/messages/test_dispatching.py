@@ -128,7 +128,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("standing", "decision"), TABLE)
-def test_a_message_that_stands_so_is_decided_so(standing: Candidate, decision: Decision) -> None:
+def test_the_decision_for_each_state_of_a_message(standing: Candidate, decision: Decision) -> None:
     assert decide(standing, NOW) == decision
 
 

@@ -36,11 +36,11 @@ def test_a_status_takes_the_drawn_steps_and_no_other() -> None:
     assert {(a, b) for a, b in product(S, S) if may_step(a, b)} == DRAWN
 
 
-def test_every_status_stands_in_the_table() -> None:
+def test_every_status_is_in_the_table() -> None:
     assert set(STEPS) == set(S)
 
 
-def test_what_has_ended_stays_but_for_unknown() -> None:
+def test_final_statuses_never_change_except_unknown() -> None:
     assert {status for status in TERMINAL if STEPS[status]} == {S.UNKNOWN}
     assert STEPS[S.UNKNOWN] < TERMINAL
 
@@ -60,7 +60,7 @@ def test_only_what_waits_can_be_canceled() -> None:
 
 
 @pytest.mark.parametrize("report", sorted(FINAL_REPORT))
-def test_a_final_report_ends_a_message_with_its_own_word(report: ReportStatus) -> None:
+def test_a_final_report_ends_a_message_with_its_status(report: ReportStatus) -> None:
     assert status_of(report).value == report.value
     assert STEPS[status_of(report)] == frozenset()
 

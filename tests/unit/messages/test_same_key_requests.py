@@ -9,7 +9,7 @@ from api.services.messages.same_key_requests import KeyLocks
 from models.errors import TemporarilyUnavailable
 
 
-async def test_the_second_is_told_that_there_was_a_first_and_others_do_not_wait() -> None:
+async def test_the_second_request_learns_of_the_first_and_others_do_not_wait() -> None:
     locks = KeyLocks()
     order: list[str] = []
 
@@ -27,7 +27,7 @@ async def test_the_second_is_told_that_there_was_a_first_and_others_do_not_wait(
     assert await one("e", "k") is False, "nothing is remembered"
 
 
-async def test_nobody_waits_for_ever() -> None:
+async def test_every_wait_has_a_timeout() -> None:
     locks = KeyLocks(timedelta(seconds=0.05))
     async with locks.hold("k"):
         with pytest.raises(TemporarilyUnavailable):
@@ -55,7 +55,7 @@ async def test_a_first_that_fails_lets_the_second_try() -> None:
         await failing
 
 
-async def test_who_comes_while_the_key_changes_hands_waits_no_longer_either() -> None:
+async def test_the_timeout_also_applies_while_the_lock_is_handed_over() -> None:
     locks = KeyLocks(timedelta(seconds=0.05))
 
     async def hold() -> None:

@@ -171,7 +171,7 @@ def test_no_end_captures_more_than_was_held(
 
 
 @given(REPORTS, st.data())
-def test_where_news_that_is_not_final_stands_changes_nothing(
+def test_the_position_of_an_intermediate_report_is_irrelevant(
     reports: list[ReportFact], data: st.DataObject
 ) -> None:
     final = [r for r in reports if r.status is not ReportStatus.SENT]
@@ -182,7 +182,7 @@ def test_where_news_that_is_not_final_stands_changes_nothing(
 
 
 @given(REPORTS, REPORTS)
-def test_whatever_is_said_after_the_last_word_changes_nothing(
+def test_reports_after_the_final_one_change_nothing(
     reports: list[ReportFact], later: list[ReportFact]
 ) -> None:
     end = end_by_report(facts(*reports))

@@ -19,7 +19,7 @@ QUIET = set(MessageType) - {MessageType.MARKETING}
 
 
 @pytest.mark.parametrize("message_type", MessageType)
-def test_who_opted_out_is_never_sent_anything(message_type: MessageType) -> None:
+def test_an_opted_out_contact_is_never_sent_to(message_type: MessageType) -> None:
     assert consent_forbids(message_type, ConsentStatus.OPT_OUT) is ErrorCode.CONSENT_OPTED_OUT
 
 
@@ -37,7 +37,7 @@ def test_marketing_needs_a_yes_on_record_and_nothing_else_does() -> None:
         (ErrorCode.MERCHANT_INACTIVE, MerchantInactive),
     ],
 )
-def test_a_refusal_has_the_word_that_would_end_the_message_later(
+def test_a_refusal_has_the_error_code_of_the_later_end(
     code: ErrorCode, error: type[PolicyForbids]
 ) -> None:
     assert type(refusal(code)) is error

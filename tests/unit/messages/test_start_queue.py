@@ -133,7 +133,7 @@ async def test_one_tenants_bulk_leaves_slots_to_its_own_otps() -> None:
     await end(queue, tasks)
 
 
-async def test_what_is_urgent_goes_first_and_tenants_take_turns() -> None:
+async def test_higher_priorities_go_first_and_tenants_take_turns() -> None:
     server = Server()
     queue = StartQueue(server.start, Reachability(), patience=30)
     tasks = ask(queue, *full(server))
@@ -149,7 +149,7 @@ async def test_what_is_urgent_goes_first_and_tenants_take_turns() -> None:
     await end(queue, tasks)
 
 
-async def test_who_has_waited_long_enough_leaves_its_start_to_the_sweeper() -> None:
+async def test_a_start_that_times_out_is_left_to_the_sweeper() -> None:
     server = Server()
     queue = StartQueue(server.start, Reachability(), patience=0.05)
     first = full(server)
@@ -160,7 +160,7 @@ async def test_who_has_waited_long_enough_leaves_its_start_to_the_sweeper() -> N
     await queue.close()
 
 
-async def test_a_start_that_is_under_way_goes_on_although_nobody_waits() -> None:
+async def test_a_running_start_continues_without_waiters() -> None:
     started: list[SendStart] = []
     server = Server()
     queue = StartQueue(server.start, Reachability(), on_started=started.append, patience=0.05)

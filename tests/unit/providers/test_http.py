@@ -72,13 +72,13 @@ def test_the_walk_below_meets_the_failures_there_are() -> None:
 
 
 @pytest.mark.parametrize("error", FAILURES)
-async def test_what_fails_before_the_write_was_not_processed(error: type[BaseException]) -> None:
+async def test_a_failure_before_the_write_is_not_processed(error: type[BaseException]) -> None:
     assert await call(made(error)) == NotProcessed(reason=error.__name__)
 
 
 @pytest.mark.parametrize("error", FAILURES)
 @pytest.mark.parametrize("protocol", ["http11", "http2"])
-async def test_what_fails_after_the_write_began_is_ambiguous(
+async def test_a_failure_after_the_write_began_is_ambiguous(
     error: type[BaseException], protocol: str
 ) -> None:
     answer = await call(made(error), wrote=f"{protocol}.send_request_headers.started")
@@ -254,7 +254,7 @@ def test_a_wait_is_read_in_seconds_and_at_most_an_hour(value: str, wait: timedel
     assert retry_after(httpx.Response(429, headers={"Retry-After": value})) == wait
 
 
-def test_no_wait_is_read_where_none_is_told() -> None:
+def test_without_a_valid_retry_after_there_is_none() -> None:
     assert retry_after(httpx.Response(429)) is None
 
 

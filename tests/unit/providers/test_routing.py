@@ -57,13 +57,13 @@ def next_after(*past: tuple[str, AttemptState]) -> str | None:
         ([("a", AttemptState.ABSENT)], "b"),
     ],
 )
-def test_who_refused_is_out_and_who_was_asked_least_goes_on(
+def test_refusing_providers_are_skipped_and_the_least_tried_is_next(
     past: list[tuple[str, AttemptState]], name: str | None
 ) -> None:
     assert next_after(*past) == name
 
 
-def test_nobody_carries_what_no_route_leads_to() -> None:
+def test_a_channel_without_a_route_has_no_provider() -> None:
     assert ROUTES.following(DeliveryMode.SIMULATOR, Channel.SMS, []) is None
     assert ROUTES.following(LIVE, Channel.VOICE, []) is None
     email = ROUTES.following(LIVE, Channel.EMAIL, [])
@@ -85,14 +85,14 @@ PAST = st.lists(
 
 
 @given(PAST)
-def test_no_provider_is_asked_again_after_it_refused(past: list[tuple[str, AttemptState]]) -> None:
+def test_no_provider_is_tried_again_after_it_refused(past: list[tuple[str, AttemptState]]) -> None:
     refused = {name for name, state in past if state is AttemptState.REFUSED}
     following = next_after(*past)
     assert following not in refused
     assert (following is None) is ({"a", "b"} <= refused)
 
 
-def test_who_is_asked_first_is_who_is_named_first_of_those_that_carry_it() -> None:
+def test_the_preferred_provider_is_the_first_that_supports_the_channel() -> None:
     order = {LIVE: ("mail", "a", "b"), DeliveryMode.SIMULATOR: ()}
     channels = {"mail": EMAIL, "a": SMS, "b": SMS | EMAIL}
     assert asked_first(order, channels) == {

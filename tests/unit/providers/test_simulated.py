@@ -161,7 +161,7 @@ async def test_a_look_up_finds_does_not_find_or_learns_nothing(
     assert await simulator(response).look_up("hx-1-2-3") == truth
 
 
-def test_a_good_signature_is_believed() -> None:
+def test_a_valid_signature_is_accepted() -> None:
     assert verifier(SECRET)(signed(BODY), BODY) == REPORT
 
 
@@ -183,7 +183,7 @@ def test_a_good_signature_is_believed() -> None:
         ),
     ],
 )
-def test_a_report_is_told_in_our_words(
+def test_a_report_is_converted_to_our_statuses(
     change: dict[str, Any],
     status: ReportStatus,
     error_code: ErrorCode | None,
@@ -226,7 +226,7 @@ async def test_a_look_up_that_finds_one_learns_nothing(wrong: dict[str, Any]) ->
     )
 
 
-def test_what_a_report_only_tells_is_clipped() -> None:
+def test_informational_fields_of_a_report_are_truncated() -> None:
     body = json.dumps(EVENT | {"bounceType": "b" * 99, "errorCode": "7" * 99}).encode()
     read = verifier(SECRET)(signed(body), body)
     assert read is not None
@@ -273,7 +273,7 @@ def test_a_status_of_no_interest_is_nothing() -> None:
         ({"status": "busy"}, Channel.VOICE),
     ],
 )
-def test_a_report_tells_its_channel_or_its_status_does(
+def test_the_channel_of_a_report_is_a_field_or_implied_by_its_status(
     told: dict[str, Any], channel: Channel | None
 ) -> None:
     body = json.dumps(EVENT | told).encode()
@@ -298,7 +298,7 @@ def test_a_status_that_its_channel_does_not_have_cannot_be_read(told: dict[str, 
         verifier(SECRET)(signed(body), body)
 
 
-async def test_a_look_up_that_tells_of_another_reference_tells_nothing() -> None:
+async def test_a_look_up_with_another_reference_is_unanswered() -> None:
     item = {"id": "m1", "reference": "hx-1-2-4", "events": [EVENT]}
     truth = await simulator(httpx.Response(200, json={"items": [item]})).look_up("hx-1-2-3")
     assert isinstance(truth, Unanswered)

@@ -162,7 +162,7 @@ async def test_what_says_that_nothing_was_done_needs_no_body(
 
 
 @pytest.mark.parametrize(("call", "status", "document", "fields"), ANSWERS)
-async def test_fields_that_nobody_knows_change_no_answer(
+async def test_unknown_fields_change_no_answer(
     call: Call, status: int, document: Any, fields: list[Field]
 ) -> None:
     plain = await call(httpx.Response(status, json=document))
@@ -233,15 +233,13 @@ def look_ups() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("call", "bodies"), list(look_ups()))
-async def test_a_look_up_that_cannot_be_read_tells_nothing(call: Call, bodies: list[bytes]) -> None:
+async def test_an_unreadable_look_up_is_unanswered(call: Call, bodies: list[bytes]) -> None:
     read = {body: await call(httpx.Response(200, content=body)) for body in bodies}
     assert [body[:200] for body, told in read.items() if not isinstance(told, Unanswered)] == []
 
 
 @pytest.mark.parametrize(("call", "item", "fields"), LOOK_UPS)
-async def test_fields_that_nobody_knows_change_no_look_up(
-    call: Call, item: Any, fields: list[Field]
-) -> None:
+async def test_unknown_fields_change_no_look_up(call: Call, item: Any, fields: list[Field]) -> None:
     plain = await call(httpx.Response(200, json={"items": [item]}))
     assert not isinstance(plain, Unanswered)
     more = {"items": [{**item, "livemode": False, "nested": {"a": [1]}}], "count": 1, "next": None}
@@ -316,7 +314,7 @@ def test_a_signed_webhook_that_cannot_be_read_is_refused_without_showing_it(
 
 
 @pytest.mark.parametrize(("name", "read", "document", "fields"), WEBHOOKS)
-def test_fields_that_nobody_knows_change_no_webhook(
+def test_unknown_fields_change_no_webhook(
     name: str, read: Reader, document: Any, fields: list[Field]
 ) -> None:
     plain, more = (

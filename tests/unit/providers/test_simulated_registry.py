@@ -141,7 +141,7 @@ async def test_each_operation_is_posted_under_our_reference(
         ),
     ],
 )
-async def test_what_an_answer_means(answer: httpx.Response, expected: SubmitAnswer) -> None:
+async def test_the_meaning_of_each_answer(answer: httpx.Response, expected: SubmitAnswer) -> None:
     assert await registry(answer).submit(BRAND_REQUEST) == expected
 
 
@@ -165,7 +165,7 @@ async def test_what_an_answer_means(answer: httpx.Response, expected: SubmitAnsw
         (httpx.ConnectError("no"), Unanswered(reason="ConnectError")),
     ],
 )
-async def test_what_a_look_up_tells(
+async def test_the_status_of_a_look_up(
     answer: httpx.Response | Exception, expected: LookUpAnswer
 ) -> None:
     assert await registry(answer).look_up(BRAND_REQUEST) == expected
@@ -192,7 +192,7 @@ def signed(body: bytes, secret: str = SECRET, age: int = 0) -> dict[str, str]:
     return {SIGNATURE_HEADER: f"t={moment},v1={digest}"}
 
 
-def test_only_signed_and_fresh_news_are_believed() -> None:
+def test_only_signed_and_fresh_webhooks_are_accepted() -> None:
     read = event_verifier(SECRET)
     body = json.dumps({"type": "registration", "reference": "hxr-brand-1-2-3"}).encode()
     assert read(signed(body), body) == RegistryEvent(reference="hxr-brand-1-2-3")

@@ -77,6 +77,6 @@ def test_a_signature_does_not_fit_another_body_or_another_time() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), st.binary(max_size=80))
 @example("t=1,v1=1", b"")
-def test_whatever_is_sent_without_the_secret_is_refused(header: str, body: bytes) -> None:
+def test_a_report_without_the_secret_is_refused(header: str, body: bytes) -> None:
     with pytest.raises(ForgedWebhook):
         verifier(SECRET)({SIGNATURE_HEADER: header}, body)

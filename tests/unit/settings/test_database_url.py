@@ -54,6 +54,6 @@ def test_a_password_keeps_its_signs() -> None:
     assert told("postgresql://u:p@a,b/d?application_name=x%20y")["application_name"] == "x y"
 
 
-def test_what_is_no_address_of_postgres_is_left_to_whoever_connects() -> None:
+def test_an_invalid_database_url_is_left_to_the_driver() -> None:
     assert sqlalchemy_url("sqlite:///x") == "sqlite:///x"
     assert sqlalchemy_url("nonsense") == "nonsense"

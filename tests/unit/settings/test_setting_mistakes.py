@@ -56,7 +56,7 @@ def refused(kind: type[EnvironmentSettings]) -> str:
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
-def test_a_wrong_value_is_told_in_one_line_by_name_and_form(
+def test_a_wrong_value_is_reported_in_one_line_by_name_and_form(
     environment: pytest.MonkeyPatch, kind: type[EnvironmentSettings], name: str
 ) -> None:
     variable = kind.variables()[name]
@@ -186,7 +186,7 @@ def test_what_temporal_would_take_and_not_understand_is_refused(
 
 
 @pytest.mark.parametrize("address", ["temporal:7233", "127.0.0.1:1", "[::1]:7233"])
-def test_where_temporal_is(environment: pytest.MonkeyPatch, address: str) -> None:
+def test_temporal_addresses(environment: pytest.MonkeyPatch, address: str) -> None:
     environment.setenv("TEMPORAL_ADDRESS", address)
     assert TemporalSettings.read().address == address
 
@@ -205,7 +205,7 @@ def test_a_public_address_is_read(environment: pytest.MonkeyPatch, given: str, r
     assert Settings.read().public_url == read
 
 
-def test_every_mistake_is_told_at_once(environment: pytest.MonkeyPatch) -> None:
+def test_all_mistakes_are_reported_together(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("HEXAVOX_API_PORT", "eighty")
     environment.setenv("HEXAVOX_REPORT_WAIT", "abc")
     environment.delenv("DATABASE_URL")

@@ -215,7 +215,7 @@ def test_twilio_is_configured_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("name", ["ACCOUNT_SID", "PRIMARY_PROFILE", "SIP_DOMAIN"])
-def test_what_is_no_id_of_twilios_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_invalid_id_of_twilio_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for known, value in {"DATABASE_URL": URL, **TWILIO}.items():
         monkeypatch.setenv(known, value)
     monkeypatch.setenv(f"HEXAVOX_TWILIO_{name}", "nonsense")

@@ -173,7 +173,7 @@ def test_each_table_of_steps_is_used(column: str, words: str) -> None:
     assert {step[0] for step in forbidden(words)} == {column}
 
 
-def test_sqlalchemy_writes_a_status_only_where_the_table_is_asked() -> None:
+def test_sqlalchemy_writes_a_status_only_where_the_transition_is_checked() -> None:
     strays = []
     for module in modules():
         for write in orm_writes(Path(module.__file__ or "").read_text()):
