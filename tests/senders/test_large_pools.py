@@ -58,10 +58,10 @@ def rows_of(plan: dict[str, Any]) -> int:
 
 def probes_of(plan: dict[str, Any]) -> int:
     """Return how many positions on the ring a plan computed."""
-    here = plan["Actual Rows"] if plan.get("Function Name") == "generate_series" else 0
-    return round(here * plan["Actual Loops"]) + sum(
-        probes_of(part) for part in plan.get("Plans", ())
-    )
+    here = 0
+    if plan.get("Function Name") == "generate_series":
+        here = round(plan["Actual Rows"] * plan["Actual Loops"])
+    return here + sum(probes_of(part) for part in plan.get("Plans", ()))
 
 
 async def executed(
@@ -87,10 +87,9 @@ async def executed(
         assert driver is not None
         async with AsyncClientCursor(driver) as cursor:
             await cursor.execute(f"PREPARE chosen ({given}) AS {statement}")
-            await cursor.execute(
-                f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE chosen ({', '.join(['%s'] * len(values))})",
-                list(values.values()),
-            )
+            places = ", ".join(["%s"] * len(values))
+            explained = f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE chosen ({places})"
+            await cursor.execute(explained, list(values.values()))
             (document,) = await cursor.fetchone() or ("",)
             await cursor.execute("DEALLOCATE chosen")
         await nothing_stays.rollback()
