@@ -51,16 +51,19 @@ def fits(row: Row[Any], *, channel: Channel, answer: bool) -> bool:
 
 _MOVE = text(
     """
-    WITH moved AS (
-        UPDATE message SET sender = :sender
-         WHERE tenant_id = :tenant_id AND id = :message_id
+    WITH found AS MATERIALIZED (
+        SELECT id, public_id, number,
+               CASE CAST(:channel AS varchar)
+                    WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second
+          FROM sender_number WHERE tenant_id = :tenant_id AND number = :sender
+    ), moved AS (
+        UPDATE message SET sender = found.number FROM found
+         WHERE message.tenant_id = :tenant_id AND message.id = :message_id
     ), left_queue AS (
-        DELETE FROM sender_queue WHERE tenant_id = :tenant_id AND message_id = :message_id
+        DELETE FROM sender_queue USING found
+         WHERE sender_queue.tenant_id = :tenant_id AND sender_queue.message_id = :message_id
     )
-    SELECT id, public_id,
-           CASE CAST(:channel AS varchar)
-                WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second
-      FROM sender_number WHERE tenant_id = :tenant_id AND number = :sender
+    SELECT id, public_id, per_second FROM found
     """
 )
 
