@@ -115,7 +115,7 @@ async def find_policy(
 def _senders(row: Row[Any]) -> Senders:
     ready = frozenset(row.ready or ())
     return Senders(
-        own=[OwnNumber(number=n, registered=n in ready) for n in row.numbers or ()],
+        own=[OwnNumber(number=n, ready=n in ready) for n in row.numbers or ()],
         pool=row.pool or (),
         last=row.last,
     )

@@ -31,7 +31,7 @@ class NewSender:
 def fits(row: Row[Any], *, channel: Channel, answer: bool) -> bool:
     """Return whether a message's sender may still be used, by the row that a dispatch reads.
 
-    A pool number must belong to the tenant, an own number to the merchant and be registered where
+    A pool number must belong to the tenant, an own number to the merchant and be ready where
     required. An answer is sent from the number that received the text, whatever the state of its
     campaign. A number that is being bought, or of the other delivery mode, may not be used. E-mail
     has no number.
@@ -45,7 +45,7 @@ def fits(row: Row[Any], *, channel: Channel, answer: bool) -> bool:
         return True
     if row.owner_id != row.merchant_id:
         return False
-    number = OwnNumber(number=row.sender, registered=row.registered_at is not None)
+    number = OwnNumber(number=row.sender, ready=row.ready)
     return may_send(number, channel=channel, mode=mode)
 
 
