@@ -42,6 +42,7 @@ DEFAULT_DETAILS: Final[Mapping[str, str]] = {
     "MERCHANT_NOT_FOUND": "This key has no merchant with this merchantId. Check the merchantId, or "
     "create the merchant with POST /api/v1/merchants.",
     "MESSAGE_NOT_FOUND": "This key has no message with this messageId. Check the messageId.",
+    "PAYMENT_NOT_FOUND": "This key has no upgrade with this paymentId. Check the paymentId.",
     "RECORDING_NOT_FOUND": "Only a call with record: true that was answered and has ended has a "
     "recording. Read the message's status.",
     "VOICE_USER_NOT_FOUND": "The merchant has no SIP user with this username. "

@@ -1,15 +1,21 @@
 """Results of claiming a message, and the provider request of an attempt."""
 
+import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from activities.messages.inline_report_wait import Route
 from models.queries.messages.dispatch import Dispatchable
 from models.queries.senders.sender_queue import SenderQueueKey, Slot
 from models.rules.messages.reference import Reference
+from models.rules.system.failures import TransientError
 from providers.message_requests import request_for
 from providers.ports.messages import Envelope, MessageProvider, SendRequest
 from workflows.messages.types import DispatchResult
+
+MARGIN: Final = timedelta(seconds=1)
+"""Between the HTTP budget and the deadline: claims are committed a little before the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +34,17 @@ class Claimed:
     def route(self) -> Route:
         """Return provider and channel, by which the delay of reports is measured."""
         return self.provider.name, self.found.channel
+
+    def check_time(self, ends: float) -> None:
+        """Raise TransientError, which rolls the claim back, if the call might exceed the timeout.
+
+        An activity that times out during the call leaves an attempt that takes minutes to
+        reconcile. `ends` is the end of the activity, in seconds of the monotonic clock.
+        """
+        wait = timedelta(0) if self.slot is None else self.slot.wait
+        needed = wait + self.provider.timeout + MARGIN
+        if needed.total_seconds() > ends - time.monotonic():
+            raise TransientError("too little time is left for the call")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
-from activities.messages.claimed import Claimed, Queued, reference_of, request_of
+from activities.messages.claimed import MARGIN, Claimed, Queued, reference_of, request_of
 from activities.messages.dispatch_results import log_answer, state_of, without_claim
 from activities.messages.inline_report_wait import InlineReportWait
 from activities.messages.provider_slots import Slots
@@ -28,7 +28,6 @@ from models.rules.messages.delivery_events import Mismatch
 from models.rules.messages.dispatch_decision import DispatchAction, decide
 from models.rules.senders import pacing
 from models.rules.senders.pacing import SlotAction
-from models.rules.system.failures import TransientError
 from models.session import Database, WriteSession
 from providers.ports.messages import Accepted, Answer, MessageProvider, NotProcessed, Refused
 from providers.routing import PastAttempt, Routes
@@ -38,25 +37,11 @@ from workflows.names import priority_of
 from workflows.senders.start import start_sender_queue
 from workflows.senders.types import SenderQueueStep
 
-_MARGIN = timedelta(seconds=1)
-"""Between the HTTP budget and the deadline: claims are committed a little before the call."""
-
 _SLOT_MISSED = NotProcessed(reason="its slot was missed")
 """The worker was stopped for so long that the sender's next slot is far ahead."""
 
 _BACK_OFF_FIRST = timedelta(seconds=1)
 _BACK_OFF_LONGEST = timedelta(minutes=5)
-
-
-def _check_time(claimed: Claimed, ends: float) -> None:
-    """Raise TransientError, which rolls the claim back, if the call might exceed the timeout.
-
-    An activity that times out during the call leaves an attempt that takes minutes to reconcile.
-    """
-    wait = timedelta(0) if claimed.slot is None else claimed.slot.wait
-    needed = wait + claimed.provider.timeout + _MARGIN
-    if needed.total_seconds() > ends - time.monotonic():
-        raise TransientError("too little time is left for the call")
 
 
 class Dispatching:
@@ -87,17 +72,17 @@ class Dispatching:
         Where reports arrive fast, it waits for the report inline, so that the message ends at once.
         Safe to run twice: the second run finds the first one's attempt and returns AMBIGUOUS.
         """
-        return await self._hand_over(step, fast=True)
+        return await self._dispatch_with_text_part(step, fast=True)
 
     @activity.defn(name="dispatch_queued")
     async def dispatch_queued(self, step: DispatchStep) -> DispatchResult:
         """Dispatch regardless of the fast path: the provider's task queue has its own workers."""
-        return await self._hand_over(step, fast=False)
+        return await self._dispatch_with_text_part(step, fast=False)
 
-    async def _hand_over(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
+    async def _dispatch_with_text_part(self, step: DispatchStep, *, fast: bool) -> DispatchResult:
         budget = policies.DISPATCH_BUDGET if fast else policies.DISPATCH_QUEUED_BUDGET
         ends = time.monotonic() + budget.total_seconds()
-        result = await self._try(step, ends, fast=fast, text=None)
+        result = await self._claim_and_call(step, ends, fast=fast, text=None)
         if isinstance(result, DispatchResult):
             return result
         text = await self._text_parts.make(step, result)
@@ -106,27 +91,24 @@ class Dispatching:
             async with self._database.statement() as db:
                 await note_wait(db, step, later, self._sweep_grace)
             return later
-        result = await self._try(step, ends, fast=fast, text=text)
+        result = await self._claim_and_call(step, ends, fast=fast, text=text)
         assert isinstance(result, DispatchResult)
         return result
 
-    async def _try(
+    async def _claim_and_call(
         self, step: DispatchStep, ends: float, *, fast: bool, text: str | None
     ) -> DispatchResult | NeedsTextPart:
-        """Claim, call and conclude.
+        """Claim, call and conclude; `fast` takes a slot of the fast path.
 
-        Args:
-            step: the message.
-            ends: end of the activity's budget, in seconds of the monotonic clock.
-            fast: take a slot of the fast path.
-            text: the text part of an e-mail, if it was already rendered.
+        `ends` is the end of the activity's budget, in seconds of the monotonic clock. `text` is the
+        text part of an e-mail, if it was already rendered.
         """
         lock_scope = LockScope(step.tenant_id, step.merchant_id or None, "dispatch")
-        with ExitStack() as held:
+        with ExitStack() as call_permit:
             async with self._database.transaction(lock_scope) as db:
-                claimed = await self._claim(db, step, held if fast else None, text)
+                claimed = await self._claim(db, step, call_permit if fast else None, text)
                 if isinstance(claimed, Claimed):
-                    _check_time(claimed, ends)
+                    claimed.check_time(ends)
                 if isinstance(claimed, Queued):
                     await note_wait(db, step, claimed.result, self._sweep_grace)
                 elif isinstance(claimed, DispatchResult):
@@ -138,16 +120,16 @@ class Dispatching:
             if isinstance(claimed, Queued):
                 return await self._ensure_granting(claimed)
             if claimed.slot is not None:
-                held.close()  # while waiting, it must not occupy a call of the fast path
+                call_permit.close()  # while waiting, it must not occupy a call of the fast path
                 if not await self._wait_for_slot(claimed, claimed.slot):
                     return await self._conclude(step, claimed, _SLOT_MISSED, await_report=False)
                 if fast:  # the sender's slot is due now, even if the fast path is full
-                    self._slots.take(claimed.provider.name, held)
+                    self._slots.take(claimed.provider.name, call_permit)
             answer = await claimed.provider.send(claimed.request)
         return await self._conclude(step, claimed, answer, await_report=fast)
 
     async def _claim(
-        self, db: WriteSession, step: DispatchStep, held: ExitStack | None, text: str | None
+        self, db: WriteSession, step: DispatchStep, call_permit: ExitStack | None, text: str | None
     ) -> Claimed | Queued | NeedsTextPart | DispatchResult:
         """Write the attempt as REQUESTED, or return why there is none."""
         found = await dispatching.lock_for_dispatch(
@@ -184,7 +166,7 @@ class Dispatching:
                 urgent=found.type is MessageType.OTP,
                 html=found.body,
             )
-        if held is not None and not self._slots.take(provider.name, held):
+        if call_permit is not None and not self._slots.take(provider.name, call_permit):
             return DispatchResult(verdict=Verdict.BUSY, provider=provider.name)
         slot = await self._reserve_slot(db, step, found)
         if isinstance(slot, Queued | DispatchResult):
@@ -204,7 +186,7 @@ class Dispatching:
         """Write the attempt as REQUESTED; from its commit on the provider may have the message."""
         wait = timedelta(0) if slot is None else slot.wait
         number = len(found.attempts) + 1
-        deadline = now + wait + provider.timeout + _MARGIN
+        deadline = now + wait + provider.timeout + MARGIN
         claimed = Claimed(
             provider=provider,
             number=number,

@@ -10,13 +10,13 @@ class Slots:
         self._most = most
         self._taken: dict[str, int] = {}
 
-    def take(self, provider: str, held: ExitStack) -> bool:
-        """Take a slot until `held` is closed; False if none is free."""
+    def take(self, provider: str, call_permit: ExitStack) -> bool:
+        """Take a slot until `call_permit` is closed; False if none is free."""
         taken = self._taken.get(provider, 0)
         if taken >= self._most:
             return False
         self._taken[provider] = taken + 1
-        held.callback(self._give_back, provider)
+        call_permit.callback(self._give_back, provider)
         return True
 
     def _give_back(self, provider: str) -> None:

@@ -1,4 +1,4 @@
-"""One Idempotency-Key, one action: what a key means, and the stored answers of upserts."""
+"""Idempotency: parses the key, computes the fingerprint, and stores the answers of upserts."""
 
 import json
 import re
@@ -33,7 +33,7 @@ _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotentRequest:
-    """What makes two requests the same one. Without a key a request is an action of its own."""
+    """The identity of a request. Without a key every request is an action of its own."""
 
     route: str
     """Method and template of the path."""
@@ -54,7 +54,7 @@ def identify(
     document: Any,
     contact_keys: ContactKeys,
 ) -> IdempotentRequest:
-    """Read the key and take the fingerprint of a request."""
+    """Parse the key and compute the fingerprint of a request."""
     return IdempotentRequest(
         route=f"{request.method} {template_of(request.scope)}",
         scope="" if caller.merchant_public_id is None else str(caller.merchant_public_id),
@@ -64,7 +64,9 @@ def identify(
 
 
 def read_key(given: Sequence[str]) -> str | None:
-    """Return the key; the IETF draft writes it as a quoted string, so one pair comes off."""
+    """Return the key; the IETF draft writes it as a quoted string, so one pair of quotes is
+    removed.
+    """
     if not given:
         return None
     key = given[0].strip(" \t")
@@ -77,10 +79,10 @@ def read_key(given: Sequence[str]) -> str | None:
 
 
 def canonical(path: dict[str, Any], document: Any) -> str:
-    """Return the text that is the same for the same request, however its members are ordered.
+    """Return a text that is equal for equal requests, whatever the order of their members.
 
-    Taken of what was sent, not of what was understood: a default added to a schema later must not
-    make an old request a different one.
+    It is computed from the sent document, not from the validated one: a default that is added to a
+    schema later must not change the fingerprint of an earlier request.
     """
     return json.dumps(
         [path, document],
@@ -91,7 +93,7 @@ def canonical(path: dict[str, Any], document: Any) -> str:
 
 
 def answer_with(outcome: Outcome[Body], request: Request, response: Response) -> Body:
-    """Return the body of an answer; say in header, log and metrics whether it is a replay."""
+    """Return the body of a response; mark a replay in its header, the log and the metrics."""
     replayed = isinstance(outcome, Replayed)
     trace_of(request.scope).replayed = replayed
     if replayed:
@@ -104,8 +106,8 @@ async def find_answer(
 ) -> dict[str, Any] | None:
     """Return the stored answer of this key, if any; raise if it belongs to another request.
 
-    Until the transaction ends nobody else passes here with the same key: of two at the same
-    instant the second waits and then finds the answer of the first.
+    The key is locked until the transaction ends: of two concurrent requests the second waits and
+    then finds the answer of the first.
     """
     record_key = record_key_of(caller, request)
     if record_key is None:
@@ -127,7 +129,7 @@ async def store_answer(
     *,
     without: frozenset[str] = frozenset(),
 ) -> None:
-    """Keep the answer, in the transaction of the action: both happen or neither.
+    """Store the answer in the transaction of the action.
 
     Fields in `without` are not stored; the reader takes them from the repeated request.
     """

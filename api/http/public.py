@@ -74,7 +74,7 @@ _INVALID = (RequestValidationError, BadRequest)
 
 
 class UsedKeys(Protocol):
-    """What the keys of earlier requests are looked up in."""
+    """Looks up the keys of earlier requests."""
 
     async def check_unused(self, caller: Caller, request: IdempotentRequest) -> None:
         """Raise IdempotencyKeyReused if the key was used for another request."""
@@ -130,7 +130,7 @@ async def _read_chunked(request: Request, caller: Caller) -> JsonRequest:
 async def _check_key(reading: JsonRequest, caller: Caller) -> None:
     """Raise IdempotencyKeyReused if an invalid request has the key of another request.
 
-    Looked up only here: what is valid is compared where its key is looked up anyway.
+    Only invalid requests are looked up here: the services look up the keys of valid ones.
     """
     gate, given = _gate(reading), reading.headers.getlist(KEY_HEADER)
     if not given:
@@ -139,7 +139,7 @@ async def _check_key(reading: JsonRequest, caller: Caller) -> None:
     try:
         request = identify(reading, caller, given, reading.document, gate.contact_keys)
     except (ValidationFailed, RecursionError):
-        return  # the key is none, or the body so deep that it was never taken
+        return  # there is no valid key, or the body is nested too deep for a fingerprint
     await gate.used_keys.check_unused(caller, request)
 
 

@@ -72,7 +72,7 @@ async def list_upgrades(
 
 @router.get(
     "/upgrades/{paymentId}",
-    summary="Get one upgrade",
+    summary="Retrieve an upgrade",
     responses=problems.of(*problems.ANY, PaymentNotFound),
 )
 async def get_upgrade(
@@ -83,7 +83,7 @@ async def get_upgrade(
         Path(
             alias="paymentId",
             description="The upgrade, by the `paymentId` that `POST /billing/upgrade` returned.",
-            examples=["pay_987"],
+            examples=["pay_2385672620646126"],
         ),
     ],
 ) -> UpgradeDetailView:

@@ -1,4 +1,4 @@
-"""Which request an Idempotency-Key was used for, by message, payment or stored answer."""
+"""Checks an Idempotency-Key against messages, payments and stored answers."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -24,11 +24,11 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "POST /api/v1/voice/tts-calls": SEND_TTS_CALL,
     "POST /api/v1/billing/upgrade": UPGRADE,
 }
-"""Routes whose keys are kept in a message or a payment, with the operation they are kept under."""
+"""Routes whose keys are stored in a message or a payment, with their operation."""
 
 
 class UsedKeys:
-    """Looks a key up for a request that is refused before its service sees it."""
+    """Looks up the key of a request that is refused before it reaches its service."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

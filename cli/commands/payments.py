@@ -15,7 +15,7 @@ from models.session import WriteSession
 
 app = typer.Typer(help="Refunds that are owed, and disputed payments.", no_args_is_help=True)
 
-PaymentArgument = Annotated[str, typer.Argument(help="The paymentId: pay_987.")]
+PaymentArgument = Annotated[str, typer.Argument(help="The paymentId: pay_2385672620646126.")]
 
 
 @app.command("list")

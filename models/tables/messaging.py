@@ -12,12 +12,14 @@ from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
     Numeric,
     String,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -45,7 +47,7 @@ from models.tables.base import (
 
 _SILENT = text("sweep_at IS NOT NULL")
 _TAKEN = ", ".join(f"'{state}'" for state in sorted(TAKEN))
-NUMBER_IS_TAKEN: Final = text(f"state IN ({_TAKEN})")
+NUMBER_IS_TAKEN: Final = literal_column(f"state IN ({_TAKEN})", Boolean)
 """The number belongs to the merchant, or is being bought for it."""
 
 

@@ -146,6 +146,19 @@ async def test_a_send_refused_while_the_rest_is_held_warns_of_low_credits(
     assert await merchant_fixture.open() == []
 
 
+async def test_a_large_send_refused_beside_a_small_hold_warns_of_nothing(
+    database: Database,
+) -> None:
+    merchant_fixture = await MerchantFixture.open_up(database, limit=0)
+    await merchant_fixture.buy(100)
+    assert await merchant_fixture.accept(1) is not None
+    for _ in range(3):
+        await merchant_fixture.refuse(100)
+        await merchant_fixture.watch()
+        merchant_fixture.now += timedelta(seconds=10)
+    assert await merchant_fixture.alerts() == []
+
+
 async def test_a_refused_send_warns_of_nothing_while_no_credits_are_held(
     database: Database,
 ) -> None:

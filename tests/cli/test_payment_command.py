@@ -84,7 +84,7 @@ def run(url: str) -> Run:
     return Run(url)
 
 
-def test_what_waits_for_an_operator_is_listed(run: Run) -> None:
+def test_payments_that_need_an_operator_are_listed(run: Run) -> None:
     [line] = run("list").output.splitlines()
     shown = line.split("\t")
     assert shown[:4] == [run.payment, "SUCCEEDED", "MERCHANT_INACTIVE", "own"]
@@ -99,7 +99,7 @@ def test_a_stuck_refund_is_opened_for_its_workflow_once(run: Run) -> None:
     assert run("refund", run.payment).exit_code == 2
 
 
-def test_what_was_given_back_in_another_way_is_closed(run: Run) -> None:
+def test_a_refund_made_in_another_way_is_closed(run: Run) -> None:
     assert "as REFUNDED" in run("close", run.payment).output
     row = run.row()
     assert (row.status, row.refunded_cents, row.alerts) == ("REFUNDED", 10, [])
@@ -109,5 +109,5 @@ def test_what_was_given_back_in_another_way_is_closed(run: Run) -> None:
 
 @pytest.mark.parametrize("word", ["refund", "close"])
 @pytest.mark.parametrize("payment", ["pay_1", "pay_x", "", "pay_" + "9" * 30])
-def test_a_payment_that_is_not_there_is_a_mistake(run: Run, word: str, payment: str) -> None:
+def test_an_unknown_payment_is_an_error(run: Run, word: str, payment: str) -> None:
     assert run(word, payment).exit_code == 2

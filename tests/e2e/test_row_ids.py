@@ -1,4 +1,4 @@
-"""Whatever leaves the database names rows by their public ids, but for what is documented.
+"""Everything outside the database names rows by public ids, with documented exceptions.
 
 Row ids stay in the database, in the inputs of workflows and steps, and in fairness keys
 (docs/decisions/0050-rows-are-shown-by-random-public-ids.md).
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 IN_INPUTS: Final = frozenset(
     {"message_id", "merchant_id", "payment_id", "row_id", "sender_id", "credential_id"}
 )
-"""Fields of inputs of workflows and steps that hold ids of rows."""
+"""Fields of workflow and step inputs that contain row ids."""
 
 FAIRNESS: Final = frozenset({"fairnessKey", "fairness_key"})
 
@@ -33,7 +33,7 @@ KINDS: Final = frozenset(
 
 
 async def everything_once(integrator: Integrator) -> None:
-    """Send by every channel, lose an answer, cancel, buy credits, and register up to a number."""
+    """Send on every channel, lose an answer, cancel, buy credits, and register up to a number."""
     merchant = integrator.owner.merchant
     await integrator.accepted(number())
     await integrator.accepted(number(), key="under-a-key")
@@ -80,7 +80,7 @@ async def test_no_id_of_a_row_leaves_the_database_but_where_it_is_documented(
 
 
 async def told_of(client: Client, workflow_id: str) -> Any:
-    """Return what Temporal tells of a workflow, with its payloads decoded."""
+    """Return Temporal's data of a workflow, with decoded payloads."""
     handle = client.get_workflow_handle(workflow_id)
     history = (await handle.fetch_history()).to_json_dict()
     description = MessageToDict((await handle.describe()).raw_description)
@@ -88,7 +88,7 @@ async def told_of(client: Client, workflow_id: str) -> Any:
 
 
 def decoded(part: Any) -> Any:
-    """Return a document in which each payload is what it holds."""
+    """Return a document with its payloads decoded."""
     if isinstance(part, list):
         return [decoded(item) for item in part]
     if not isinstance(part, dict):
@@ -99,7 +99,7 @@ def decoded(part: Any) -> Any:
 
 
 def without_documented(part: Any, *, in_input: bool = False) -> Any:
-    """Return a document without the fields that may hold ids of rows."""
+    """Return a document without the fields that may contain row ids."""
     if isinstance(part, list):
         return [without_documented(item, in_input=in_input) for item in part]
     if not isinstance(part, dict):
@@ -113,7 +113,7 @@ def without_documented(part: Any, *, in_input: bool = False) -> Any:
 
 
 async def elsewhere(harness: Harness) -> dict[str, str]:
-    """Return logs, metrics, and everything the vendors were told, by place."""
+    """Return logs, metrics, and all vendor requests, by place."""
     stack, http = harness.stack, harness.http
     pages = {
         "metrics of the API": f"{stack.api_url}/metrics",

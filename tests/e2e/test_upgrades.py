@@ -132,7 +132,7 @@ async def test_the_ledger_shows_what_was_bought_and_what_was_sent(buyer: Buyer) 
     assert await violations(buyer.integrator) == []
 
 
-async def test_one_key_asked_fifty_times_at_once_is_one_charge(buyer: Buyer) -> None:
+async def test_fifty_concurrent_requests_with_one_key_are_one_charge(buyer: Buyer) -> None:
     fields = {"referenceId": unique("ref")}
     key = unique("key")
     answers = await asyncio.gather(*(buyer.upgrade(key=key, **fields) for _ in range(50)))
@@ -195,7 +195,9 @@ async def test_parallel_purchases_and_sends_leave_exact_balances(buyer: Buyer) -
     assert await money_violations(buyer) == []
 
 
-async def test_an_outage_of_the_gateway_is_waited_out(harness: Harness, buyer: Buyer) -> None:
+async def test_an_outage_of_the_gateway_only_delays_payments(
+    harness: Harness, buyer: Buyer
+) -> None:
     await harness.faults(down=True)
     try:
         payment_id = await buyer.bought()

@@ -1,4 +1,4 @@
-"""A database with one of everything that others know by a reference, and the API in front of it."""
+"""A database with one of everything that is referenced from outside, and the API on it."""
 
 import hmac
 import json
@@ -44,7 +44,7 @@ _TABLES: Final = ("message", "attempt", "receipt", "payment", "payment_event", "
 
 @dataclass(frozen=True)
 class Installation:
-    """One tenant with a message and a payment under way, a brand, and a SIP user."""
+    """One tenant with an open message and payment, a brand, and a SIP user."""
 
     database: Database
     client: httpx.AsyncClient
@@ -57,25 +57,25 @@ class Installation:
     sip: dict[str, Any]
 
     def row_ids(self) -> tuple[int, ...]:
-        """Return the ids of all rows."""
+        """Return all row ids."""
         own = (self.owner.tenant_id, self.owner.merchant_id)
         return (*own, self.message_id, self.payment_id, self.brand_id)
 
     async def reference(self) -> str:
-        """Return what the message is called at its provider."""
+        """Return the provider's reference of the message."""
         return await reference_of(self.database, self.owner.tenant_id, self.message_id)
 
     async def payment_reference(self) -> str:
-        """Return what the payment is called at its gateway."""
+        """Return the gateway's reference of the payment."""
         return await payment_reference_of(self.database, self.owner.tenant_id, self.payment_id)
 
     def unsubscribe_link(self) -> str:
-        """Return the link in an e-mail of the merchant."""
+        """Return the unsubscribe link of the merchant's e-mail."""
         owner = self.owner
         return _LINKS.link(owner.tenant_public_id, owner.merchant_public_id, key_of("a@b.example"))
 
     async def start(self) -> SendStart:
-        """Return what Temporal is told about the message."""
+        """Return the start input of the message's workflow."""
         key = SendKey(
             tenant_id=self.owner.tenant_id, operation="send-sms", scope="", idempotency_key=KEY
         )
@@ -85,13 +85,13 @@ class Installation:
         return known.send
 
     async def public_id(self, table: str, row_id: int) -> int:
-        """Return under which id a row is shown."""
+        """Return the public id of a row."""
         async with self.database.read() as db:
             statement = text(f"SELECT public_id FROM {table} WHERE id = :id")
             return int((await db.execute(statement, {"id": row_id})).scalar_one())
 
     async def reported(self, path: str, body: dict[str, Any]) -> int:
-        """Report something as the simulator does; return the status of the answer."""
+        """Post a webhook of the simulator; return the status of the response."""
         raw, at = json.dumps(body).encode(), int(time.time())
         digest = hmac.new(_SECRET.encode(), b"%d." % at + raw, sha256).hexdigest()
         headers = {messages.SIGNATURE_HEADER: f"t={at},v1={digest}"}
@@ -111,7 +111,7 @@ class Installation:
 
 @asynccontextmanager
 async def installation(url: str) -> AsyncIterator[Installation]:
-    """Make one of everything in a new database."""
+    """Create one of everything in a new database."""
     database = Database(async_url(url), pool_size=5, contact_keys=CONTACT_KEYS)
     app = create_app(
         Settings(

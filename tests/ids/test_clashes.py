@@ -1,4 +1,4 @@
-"""A row that draws a public id which is taken: tried again or refused, and never a replay."""
+"""A new row whose random public id is taken: retried or refused, and never a replay."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ TAKEN = 4_242
 
 @pytest.fixture(scope="module")
 def own_url(postgres: EmbeddedPostgres) -> str:
-    """A database whose draws no other test depends on."""
+    """A database of its own, with scripted public ids."""
     return make_database(postgres, unique("clashes").replace("-", "_"))
 
 
@@ -44,7 +44,7 @@ async def alone(own_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def known(alone: Database) -> Owner:
-    """A tenant with one message, payment and alert, all shown as 4242."""
+    """A tenant with one message, payment and alert, all with public id 4242."""
     owner = await make_owner(alone, credits=100)
     await make_message(alone, new_message(owner))
     async with alone.transaction() as db:
@@ -61,7 +61,7 @@ async def known(alone: Database) -> Owner:
 
 @asynccontextmanager
 async def drawing(database: Database, table: str, times: int | None) -> AsyncIterator[None]:
-    """Let the next rows draw an id that is taken, so many times or always."""
+    """Let the next rows draw a taken id, so many times or always."""
     async with database.read() as db:
         usual = await db.scalar(
             text(
@@ -94,7 +94,7 @@ async def starter() -> FakeStarter:
 async def client(
     alone: Database, own_url: str, starter: FakeStarter
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """The API on that database, of which only Temporal is a double."""
+    """The API on that database, with a double of Temporal only."""
     app = create_app(
         Settings(
             database_url=SecretStr(own_url),
@@ -141,7 +141,7 @@ async def send(
 
 
 async def counts(database: Database, owner: Owner) -> tuple[int, ...]:
-    """Return how many messages, payments and holds there are, and what is held."""
+    """Return the number of messages, payments and holds, and the held units."""
     async with database.read() as db:
         statement = text(
             "SELECT (SELECT count(*) FROM message WHERE tenant_id = :t),"
@@ -210,7 +210,7 @@ async def test_an_upgrade_that_draws_a_taken_id_is_another_payment(
     assert (await counts(alone, known))[1] == 2
 
 
-async def test_a_clash_is_told_from_a_key_that_is_taken(alone: Database, known: Owner) -> None:
+async def test_a_taken_id_is_distinguished_from_a_taken_key(alone: Database, known: Owner) -> None:
     async def refused(assignment: str) -> IntegrityError:
         with pytest.raises(IntegrityError) as caught:
             async with alone.transaction() as db:

@@ -1,4 +1,4 @@
-"""A cursor names the last row that was shown, and tells neither its place nor how many exist."""
+"""A cursor contains the public id of the last row only, and reveals neither position nor count."""
 
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
@@ -39,14 +39,14 @@ async def app(database_url: str) -> AsyncIterator[FastAPI]:
 
 @dataclass(frozen=True)
 class Reader:
-    """Who reads a tenant's messages page by page."""
+    """Reads a tenant's messages page by page."""
 
     database: Database
     client: httpx.AsyncClient
     owner: Owner
 
     async def written(self, count: int = 1) -> list[str]:
-        """Write messages; return their public ids, the newest first."""
+        """Insert messages; return their public ids, newest first."""
         made = [
             await make_message(self.database, new_message(self.owner, to="+18135550100"))
             for _ in range(count)
@@ -54,7 +54,7 @@ class Reader:
         return [str(await shown(self.database, "message", one)) for one in reversed(made)]
 
     async def page(self, following: str | None = None) -> tuple[list[str], str | None]:
-        """Return the ids of a page, and where the next one is."""
+        """Return the ids of a page, and the link to the next one."""
         url = following or f"/api/v1/messages?limit={PAGE}"
         answer = await self.client.get(url, headers=self.owner.headers)
         assert answer.status_code == 200, answer.text
@@ -70,7 +70,7 @@ class Reader:
         return found
 
     async def delete(self, public_id: str) -> None:
-        """Delete a message, as an operator may who has to forget it."""
+        """Delete a message, as an operator may for a deletion request."""
         ids = {"t": self.owner.tenant_id, "p": int(public_id)}
         async with self.database.transaction() as db:
             await db.execute(
@@ -93,7 +93,7 @@ async def reader(app: FastAPI, database: Database) -> AsyncIterator[Reader]:
 
 
 def named_by(link: str | None) -> str:
-    """Return what the cursor of a link says."""
+    """Return the content of a link's cursor."""
     assert link is not None
     cursor = httpx.URL(link).params["cursor"]
     return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
@@ -125,7 +125,7 @@ async def test_cursors_are_neither_in_the_order_of_the_rows_nor_close_together(
 
 
 @pytest.mark.parametrize("written", [1, PAGE, 2 * PAGE])
-async def test_what_is_written_meanwhile_moves_no_page(reader: Reader, written: int) -> None:
+async def test_concurrent_inserts_move_no_page(reader: Reader, written: int) -> None:
     messages = await reader.written(3 * PAGE)
     first, link = await reader.page()
     await reader.written(written)
@@ -135,7 +135,7 @@ async def test_what_is_written_meanwhile_moves_no_page(reader: Reader, written: 
 
 
 @pytest.mark.parametrize("place", [0, 1, PAGE, PAGE + 1, 2 * PAGE])
-async def test_what_is_deleted_meanwhile_is_missing_and_nothing_else(
+async def test_a_concurrent_deletion_removes_only_its_row_from_pages(
     reader: Reader, place: int
 ) -> None:
     messages = await reader.written(3 * PAGE)

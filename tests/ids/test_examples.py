@@ -1,4 +1,4 @@
-"""The ids in the specification and the guide look like those that are given out."""
+"""Example ids in the specification and the guide have the form of real ones."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Public ids: random, of 52 bits, and one row of a tenant each."""
+"""Public ids: random, of 52 bits, and unique per tenant."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ NEVER_SHOWN = {
     "usage_record",
     "voice_presence",
 }
-"""Tables of which no row is shown by an id."""
+"""Tables without public ids."""
 
 
 def test_every_table_has_a_public_id_or_is_never_shown_by_one() -> None:
@@ -58,7 +58,7 @@ async def test_ten_thousand_draws_are_all_different_and_use_every_bit(database: 
     assert len(set(ids)) == 10_000
     assert min(ids) > 0
     assert max(ids) < 2**BITS
-    for bit in range(BITS):  # half of them, within ten standard deviations
+    for bit in range(BITS):  # half of the draws, within ten standard deviations
         assert abs(sum(id >> bit & 1 for id in ids) - 5_000) < 500, bit
 
 
@@ -82,7 +82,7 @@ def test_each_table_draws_for_itself_and_guards_its_ids(database_url: str, table
         ).fetchall()
     assert "gen_random_uuid()" in default
     assert nullable == "NO"
-    # A tenant itself is named in vendors' references and in links, without another tenant's help.
+    # A tenant's public id is globally unique: vendors' references and links contain it alone.
     assert unique == [(["public_id"] if table == "tenant" else ["public_id", "tenant_id"],)]
 
 

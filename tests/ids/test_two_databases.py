@@ -1,6 +1,7 @@
-"""What a database that is gone has given out hits no row of the one that was made anew.
+"""References issued by an earlier database match no row of its replacement.
 
-Both have the same ids of rows. Temporal, vendors and mailboxes still know what the first one said.
+Both have the same row ids. Temporal, vendors and mailboxes still have the references of the first
+one.
 """
 
 from collections.abc import AsyncIterator
@@ -57,21 +58,21 @@ PAYMENT_WAITS = PaymentWaits(
 
 @pytest.fixture(scope="module")
 async def old(postgres: EmbeddedPostgres) -> AsyncIterator[Installation]:
-    """The database that is gone; here it still tells what it has given out."""
+    """The earlier database, which issued the references."""
     async with installation(make_database(postgres, unique("old").replace("-", "_"))) as made:
         yield made
 
 
 @pytest.fixture
 async def new(postgres: EmbeddedPostgres) -> AsyncIterator[Installation]:
-    """The database that was made anew."""
+    """The replacement."""
     async with installation(make_database(postgres, unique("new").replace("-", "_"))) as made:
         yield made
 
 
 @pytest.fixture
 async def untouched(old: Installation, new: Installation) -> AsyncIterator[Installation]:
-    """The new database, of which nothing may change in a test."""
+    """The replacement, which must not change during a test."""
     assert old.row_ids() == new.row_ids()
     before = await new.everything()
     assert len(before) > 4
@@ -89,7 +90,7 @@ def report(reference: str) -> dict[str, Any]:
     }
 
 
-async def test_a_signed_report_of_the_old_message_is_about_no_message(
+async def test_a_signed_report_of_the_old_message_matches_no_message(
     old: Installation, untouched: Installation
 ) -> None:
     reference = await old.reference()
@@ -102,7 +103,7 @@ async def test_a_signed_report_of_its_own_message_is_taken(new: Installation) ->
     assert len(await new.everything()) == len(before) + 1
 
 
-async def test_a_gateways_word_on_the_old_payment_is_about_no_payment(
+async def test_a_report_of_the_old_payment_matches_no_payment(
     old: Installation, untouched: Installation
 ) -> None:
     reference = await old.payment_reference()
@@ -120,7 +121,7 @@ async def test_a_gateways_word_on_the_old_payment_is_about_no_payment(
     assert await untouched.reported(f"payments/{reference}", charge) == 404
 
 
-async def test_the_link_in_an_old_mail_opts_nobody_out(
+async def test_the_link_in_an_old_email_opts_no_one_out(
     old: Installation, untouched: Installation
 ) -> None:
     answer = await untouched.client.post(
@@ -134,7 +135,7 @@ async def test_the_link_in_its_own_mail_opts_out(new: Installation) -> None:
     assert answer.status_code == 200
 
 
-async def test_the_old_sip_user_is_nobody(old: Installation, untouched: Installation) -> None:
+async def test_the_old_sip_user_is_unknown(old: Installation, untouched: Installation) -> None:
     assert old.sip["username"] != untouched.sip["username"]
     assert old.sip["password"] != untouched.sip["password"]
     answer = await untouched.client.post(
@@ -152,7 +153,7 @@ async def test_the_old_sip_user_is_nobody(old: Installation, untouched: Installa
     assert (answer.status_code, answer.json()["code"]) == (404, "VOICE_USER_NOT_FOUND")
 
 
-async def test_the_registrys_word_on_the_old_brand_is_about_no_brand(
+async def test_a_report_of_the_old_brand_matches_no_brand(
     old: Installation, new: Installation
 ) -> None:
     def named(one: Installation, brand: int) -> RegistrationReference:

@@ -5,15 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.enums import InboundKind
-from models.rules.consent.keywords import kind_of
+from models.rules.consent.keywords import BUILT_IN, kind_of
 from tests.inbound.harness import CONTACT, InboundHarness
 from tests.inbound.test_words import OPT_IN, OPT_OUT
 
 POLITE = [
     "please", "pls", "thanks", "thank you", "now", "i", "want", "to", "texting", "messaging",
-    "sending", "me", "us", "messages", "texts", "the", "all", "from", "this",
+    "sending", "me", "us", "messages", "texts", "the", "all", "from", "this", "it", "these",
+    "those", "sms", "msg", "msgs", "contacting", "receiving", "getting", "you", "and",
 ]  # fmt: skip
-OTHER_WORDS = ["don't", "not", "never", "when", "does", "it", "my", "appointment", "yes", "it's"]
+COURTESIES = ["please", "pls", "thanks", "thank you", "now"]
+AMBIGUOUS = ["CANCEL", "END", "QUIT", "REMOVE", "REVOKE"]
+UNAMBIGUOUS = [word for word in OPT_OUT if word not in AMBIGUOUS]
+OTHER_WORDS = ["don't", "not", "never", "when", "does", "appointment", "yes", "it's", "for", "by"]
 
 UNDERSTOOD = [
     "Stop. Thank you",
@@ -41,6 +45,35 @@ UNDERSTOOD = [
     "arrêt, merci",
     "Arrêt s'il vous plaît",
     "arret svp",
+    "stop it",
+    "please stop it",
+    "Stop it!!",
+    "remove me from your list",
+    "Please remove me from your list.",
+    "remove my number",
+    "remove this number from your list, thanks",
+    "stop these texts",
+    "stop those messages",
+    "stop sms",
+    "stop contacting me",
+    "stop texting this number",
+    "unsubscribe my number",
+    "unsubscribe me from your list",
+    "stop sending me these",
+    "stop sending me msgs",
+    "I want you to stop",
+    "I want to stop receiving these messages",
+    "I want to stop getting texts",
+    "stop texting and messaging me",
+    "opt me out of all messages",
+    "I want these texts to stop",
+    "quit texting me",
+    "cancel these texts please",
+    "end, please",
+    "cancel now",
+    "Cancel. Thank you",
+    "quit quit quit",
+    "stop and remove me",
 ]
 READ_BY_PEOPLE = [
     "Don't stop",
@@ -69,6 +102,36 @@ READ_BY_PEOPLE = [
     "n'arrête pas",
     "arrêt de bus",
     "merci",
+    "The end.",
+    "The end. Thank you all",
+    "I want to end this",
+    "I want to cancel",
+    "cancel this",
+    "Cancel all",
+    "cancel it",
+    "cancel my message",
+    "Remove this please",
+    "remove it",
+    "remove all",
+    "remove this from my list",
+    "remove this message",
+    "I want to quit",
+    "quit it",
+    "revoke this",
+    "end it now, I want to",
+    "end of list",
+    "STOP 2 END",
+    "my stop",
+    "I want your stop",
+    "this is my stop",
+    "the stop number",
+    "Stop list",
+    "when do you stop",
+    "do not stop, thank you",
+    "stop for me",
+    "it",
+    "and you",
+    "stop receiving appointments",
 ]
 
 
@@ -86,12 +149,57 @@ WORDS = st.lists(st.sampled_from(POLITE), max_size=8)
 SEPARATORS = st.sampled_from([" ", ", ", ". ", "! ", "\n", " - ", "  "])
 
 
-@given(WORDS, st.lists(st.sampled_from(OPT_OUT), min_size=1, max_size=4), SEPARATORS, st.data())
+@given(WORDS, st.lists(st.sampled_from(UNAMBIGUOUS), min_size=1, max_size=4), SEPARATORS, st.data())
 def test_polite_phrases_around_opt_out_keywords_are_ignored(
     polite: list[str], words: list[str], separator: str, data: st.DataObject
 ) -> None:
     text = separator.join(data.draw(st.permutations([*polite, *words])))
     assert kind_of(text) is InboundKind.OPT_OUT
+
+
+@given(
+    st.lists(st.sampled_from(COURTESIES), max_size=4),
+    st.lists(st.sampled_from(OPT_OUT), min_size=1, max_size=4),
+    SEPARATORS,
+    st.data(),
+)
+def test_every_opt_out_keyword_may_have_courtesies_around_it(
+    polite: list[str], words: list[str], separator: str, data: st.DataObject
+) -> None:
+    text = separator.join(data.draw(st.permutations([*polite, *words])))
+    assert kind_of(text) is InboundKind.OPT_OUT
+
+
+@pytest.mark.parametrize("word", AMBIGUOUS)
+@pytest.mark.parametrize("around", ["{} this", "I want to {}", "{} it", "the {}", "{} all, thanks"])
+def test_an_ambiguous_keyword_does_not_opt_out_in_a_sentence(word: str, around: str) -> None:
+    assert kind_of(around.format(word)) is InboundKind.OTHER
+
+
+REGISTERED = BUILT_IN.besides(opt_out=["STOP", "NO", "NO MORE"], opt_in=[], help=[])
+
+
+@pytest.mark.parametrize(
+    "text", ["No, I want this now", "no, thank you, i want all", "not no", "no now"]
+)
+def test_a_registered_keyword_does_not_opt_out_in_a_sentence(text: str) -> None:
+    assert kind_of(text, REGISTERED) is InboundKind.OTHER
+
+
+@pytest.mark.parametrize(
+    "text", ["NO", "no.", "No, thank you", "no no", "no more, please", "no, stop texting me"]
+)
+def test_a_registered_keyword_may_have_thanks_around_it(text: str) -> None:
+    assert kind_of(text, REGISTERED) is InboundKind.OPT_OUT
+
+
+@pytest.mark.parametrize("nothing", ["", "!", "🙏", " ", "\u0301"])
+def test_a_registered_keyword_without_a_letter_or_digit_is_ignored(nothing: str) -> None:
+    words = BUILT_IN.besides(opt_out=[nothing], opt_in=[nothing], help=[nothing])
+    assert words == BUILT_IN
+    assert kind_of("when do you open?", words) is InboundKind.OTHER
+    assert kind_of("🙂", words) is InboundKind.OTHER
+    assert kind_of("please", words) is InboundKind.OTHER
 
 
 @given(WORDS, SEPARATORS)

@@ -93,8 +93,8 @@ FAULTS: Final = (
         "a late decline takes money back that was taken",
         "models/rules/billing/payments.py",
         "change_by",
-        "if facts.status not in _OPEN:",
-        "if facts.status not in {*_OPEN, S.SUCCEEDED}:",
+        "if facts.status not in _OPEN or facts.mismatched:",
+        "if facts.status not in {*_OPEN, S.SUCCEEDED} or facts.mismatched:",
         _PAY_RULES,
     ),
     Fault(
@@ -117,8 +117,8 @@ FAULTS: Final = (
         "news that were told before take effect again",
         "models/queries/billing/payment_events.py",
         "take_event",
-        "if stored is not None:",
-        "if True:",
+        "changed = stored is not None and",
+        "changed =",
         _GRANTING,
     ),
 )

@@ -218,8 +218,8 @@ FAULTS: Final = (
         "the deadline ignores the wait for the sender's slot",
         "activities/messages/dispatch.py",
         "Dispatching._commit_claim",
-        "deadline = now + wait + provider.timeout + _MARGIN",
-        "deadline = now + provider.timeout - _MARGIN",
+        "deadline = now + wait + provider.timeout + MARGIN",
+        "deadline = now + provider.timeout - MARGIN",
         (*_DISPATCH, "tests/pacing/test_limits.py", "tests/senders/test_dispatch.py"),
     ),
     Fault(
@@ -297,7 +297,7 @@ FAULTS: Final = (
     Fault(
         "a reconcile step that fails for good fails the message",
         _WORKFLOW,
-        "SendMessage._ask_truth",
+        "SendMessage._look_up_outcome",
         "except ActivityError:",
         "except ZeroDivisionError:",
         _RECONCILING,

@@ -100,7 +100,7 @@ async def test_a_lost_answer_is_looked_for_before_anything_is_submitted_again(ha
     assert [asked.taken for asked in on.registry.asked] == [False, True]
 
 
-async def test_absence_is_believed_only_after_the_deadline_and_the_window(harness: Any) -> None:
+async def test_absence_is_concluded_only_after_the_deadline_and_the_window(harness: Any) -> None:
     on: Harness = harness(LOST, PENDING, absence_window=timedelta(seconds=30))
     brand = await on.brand()
     await on.submit(BRAND, brand)

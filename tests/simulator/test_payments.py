@@ -87,7 +87,7 @@ async def test_a_payment_method_does_what_its_row_says(
         ("pm_dispute_lost", [("disputed", 0), ("dispute_lost", 0)]),
     ],
 )
-async def test_what_becomes_of_a_charge_is_told_after_it_succeeded(
+async def test_reversals_of_a_charge_are_reported_after_it_succeeded(
     client: Client, method: str, told: list[tuple[str, int]]
 ) -> None:
     wanted = order(client, method)
@@ -120,9 +120,7 @@ async def test_a_refund_is_refused_for_ever(client: Client, method: str) -> None
 @pytest.mark.parametrize(
     ("method", "status"), [("pm_refunded_later", 409), ("pm_partly_refunded_later", 200)]
 )
-async def test_what_is_left_of_a_charge_is_refunded(
-    client: Client, method: str, status: int
-) -> None:
+async def test_the_rest_of_a_charge_is_refunded(client: Client, method: str, status: int) -> None:
     wanted = order(client, method)
     id = (await charge(client, wanted)).json()["id"]
     await client.listener.reports(wanted["reference"], 2, within=5)
@@ -185,7 +183,7 @@ async def test_a_charge_that_is_over_cannot_be_canceled(client: Client) -> None:
     assert (await client.http.post("/charges/ch_none/cancel")).status_code == 404
 
 
-async def test_money_is_given_back_once(client: Client) -> None:
+async def test_a_charge_is_refunded_once(client: Client) -> None:
     wanted = order(client)
     id = (await charge(client, wanted)).json()["id"]
 
@@ -203,7 +201,7 @@ async def test_money_is_given_back_once(client: Client) -> None:
     assert (shown["amountCents"], shown["status"]) == (4900, "succeeded")
 
 
-async def test_what_took_no_money_is_not_refunded(client: Client) -> None:
+async def test_an_unsuccessful_charge_is_not_refunded(client: Client) -> None:
     wanted = order(client, "pm_declined")
     id = (await charge(client, wanted)).json()["id"]
     answer = await client.http.post(
@@ -244,7 +242,7 @@ async def test_a_webhook_is_signed_and_repeated_with_its_event_id(client: Client
     assert fields["v1"] == hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
 
 
-async def test_faults_strike_the_gateway_and_spare_the_lists(client: Client) -> None:
+async def test_faults_affect_the_gateway_but_not_the_lists(client: Client) -> None:
     await client.http.post("/faults", json={"down": True})
     try:
         wanted = order(client)
@@ -255,7 +253,7 @@ async def test_faults_strike_the_gateway_and_spare_the_lists(client: Client) -> 
         await client.http.delete("/faults")
 
 
-async def test_a_restart_forgets_no_money(tmp_path: Path, listener: Listener) -> None:
+async def test_a_restart_keeps_charges_and_refunds(tmp_path: Path, listener: Listener) -> None:
     with Running(tmp_path) as running:
         client = Client(running.url, listener)
         async with client.http:

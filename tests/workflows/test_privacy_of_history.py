@@ -57,7 +57,7 @@ _ALLOWED = {
     *("verdict", "provider", "attempt", "until", "error_code", "reported"),
     *("finding", "ending", "status", "completed", "moved"),
     *("payment_id", "accepted_at", "next_action", "retry_after"),
-    *("news_wait", "retry_every", "horizon"),
+    *("news_wait", "retry_every", "horizon", "mismatch_wait", "refund_wait"),
 }
 _WORD = re.compile(r"[A-Z_]+|[a-z-]+")
 _TIME = re.compile(r"-?P[0-9DTHMS.]+|\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)")

@@ -68,7 +68,7 @@ async def test_a_payment_that_was_over_before_is_left_alone(
     assert acts.asked == ["charge"]
 
 
-async def test_news_end_the_wait_and_the_row_tells_them(harness: HarnessFactory, on: On) -> None:
+async def test_a_signal_ends_the_wait_and_the_row_is_read(harness: HarnessFactory, on: On) -> None:
     charge, _ = fake(steps.charge, UNDER_WAY)
     await_payment, _ = fake(steps.await_payment, TAKEN)
     grant, _ = fake(steps.grant, GRANTED)
@@ -82,7 +82,9 @@ async def test_news_end_the_wait_and_the_row_tells_them(harness: HarnessFactory,
     assert acts.asked == ["charge", "await_payment", "grant"]
 
 
-async def test_a_silent_gateway_is_asked_ever_more_seldom(harness: HarnessFactory, on: On) -> None:
+async def test_a_gateway_without_reports_is_polled_with_back_off(
+    harness: HarnessFactory, on: On
+) -> None:
     charge, _ = fake(steps.charge, UNDER_WAY)
     await_payment, _ = fake(steps.await_payment, *[UNDER_WAY] * 30, NEEDS_ACTION, TAKEN)
     grant, _ = fake(steps.grant, GRANTED)
@@ -94,7 +96,7 @@ async def test_a_silent_gateway_is_asked_ever_more_seldom(harness: HarnessFactor
     assert (gaps[0], gaps[1], gaps[-1]) == (WAITS.news_wait, WAITS.poll_first, WAITS.poll_longest)
 
 
-async def test_a_lost_answer_is_asked_for_again(harness: HarnessFactory, on: On) -> None:
+async def test_an_unanswered_charge_is_retried(harness: HarnessFactory, on: On) -> None:
     charge, _ = fake(steps.charge, UNANSWERED, UNANSWERED, TAKEN)
     grant, _ = fake(steps.grant, GRANTED)
     async with harness(charge, grant) as acts:
@@ -104,9 +106,7 @@ async def test_a_lost_answer_is_asked_for_again(harness: HarnessFactory, on: On)
     assert acts.asked == ["charge"] * 3 + ["grant"]
 
 
-async def test_the_gateways_wish_for_a_longer_pause_is_granted(
-    harness: HarnessFactory, on: On
-) -> None:
+async def test_a_retry_after_of_the_gateway_is_respected(harness: HarnessFactory, on: On) -> None:
     wish = timedelta(minutes=7)
     charge, _ = fake(
         steps.charge,
@@ -120,7 +120,7 @@ async def test_the_gateways_wish_for_a_longer_pause_is_granted(
 
 
 @pytest.mark.parametrize("word", [UNDER_WAY, NEEDS_ACTION], ids=["processing", "action"])
-async def test_what_nobody_pays_is_called_off_after_the_horizon(
+async def test_an_unpaid_payment_is_canceled_after_the_horizon(
     harness: HarnessFactory, on: On, word: object
 ) -> None:
     charge, _ = fake(steps.charge, word)
@@ -135,7 +135,7 @@ async def test_what_nobody_pays_is_called_off_after_the_horizon(
     assert len(followed) < 100
 
 
-async def test_a_gateway_out_of_reach_is_given_up_after_the_horizon(
+async def test_an_unreachable_gateway_is_given_up_after_the_horizon(
     harness: HarnessFactory, on: On
 ) -> None:
     charge, tries = fake(steps.charge, UNANSWERED, repeat_last=True)
@@ -148,7 +148,7 @@ async def test_a_gateway_out_of_reach_is_given_up_after_the_horizon(
     assert len(tries) < 100
 
 
-async def test_money_that_is_found_when_calling_off_becomes_credits(
+async def test_a_charge_found_during_the_cancellation_is_granted(
     harness: HarnessFactory, on: On
 ) -> None:
     charge, _ = fake(steps.charge, UNDER_WAY)
@@ -170,9 +170,7 @@ async def test_an_order_older_than_the_horizon_is_never_charged(
     assert acts.asked == ["cancel_charge"]
 
 
-async def test_credits_that_cannot_be_granted_are_paid_back(
-    harness: HarnessFactory, on: On
-) -> None:
+async def test_credits_that_cannot_be_granted_are_refunded(harness: HarnessFactory, on: On) -> None:
     charge, _ = fake(steps.charge, TAKEN)
     grant, _ = fake(steps.grant, NOT_GRANTED)
     refund, _ = fake(steps.refund, REFUNDED)
@@ -220,9 +218,7 @@ async def test_a_step_that_raises_is_tried_again(harness: HarnessFactory, on: On
     assert [len(asked) for asked in (charged, followed, granted, refunded)] == [3, 2, 2, 2]
 
 
-async def test_a_payment_that_is_not_there_fails_the_workflow_for_everybody_to_see(
-    harness: HarnessFactory, on: On
-) -> None:
+async def test_an_unknown_payment_fails_the_workflow(harness: HarnessFactory, on: On) -> None:
     missing = ApplicationError("details are in the worker's log", type="PaymentMissing")
     charge, charged = fake(steps.charge, missing)
     async with harness(charge) as acts:

@@ -69,15 +69,15 @@ class SendSignal(StrEnum):
 
     REPORTED = "delivery_reported"
     """A report is stored."""
-    ROW_CHANGED = "woken"
+    ROW_CHANGED = "row_changed"
     """The message was canceled, or a slot was granted."""
 
 
-async def wake_send(client: Client, workflow_id: str, news: SendSignal) -> bool:
+async def wake_send(client: Client, workflow_id: str, kind: SendSignal) -> bool:
     """Signal a send's workflow; False if it is not running."""
     handle: WorkflowHandle[SendMessage, MessageStatus] = client.get_workflow_handle(workflow_id)
     signal = (
-        SendMessage.delivery_reported if news is SendSignal.REPORTED else SendMessage.row_changed
+        SendMessage.delivery_reported if kind is SendSignal.REPORTED else SendMessage.row_changed
     )
     try:
         await handle.signal(signal)

@@ -50,7 +50,7 @@ class SendMessage:
             # A refused message has another attempt under way; otherwise more reports are
             # outstanding.
             refused = ending in (Ending.REFUSED, Ending.BLOCKED)
-            ending = await (self._deliver() if refused else self._report())
+            ending = await (self._deliver() if refused else self._await_report())
             settled = await self._settle(ending)
         workflow.upsert_search_attributes([names.OUTCOME.value_set(settled.status)])
         return settled.status
@@ -68,23 +68,23 @@ class SendMessage:
     async def _deliver(self) -> Ending:
         """Dispatch until a provider has accepted the message, or none may."""
         while True:
-            handed = await self._dispatch()
-            match handed.verdict:
+            result = await self._dispatch()
+            match result.verdict:
                 case Verdict.ACCEPTED:
-                    return await self._report()
+                    return await self._await_report()
                 case Verdict.REFUSED | Verdict.BLOCKED:
-                    self._error_code = handed.error_code
-                    return Ending(handed.verdict)
+                    self._error_code = result.error_code
+                    return Ending(result.verdict)
                 case Verdict.OVER:
                     return Ending.OVER
                 case Verdict.LATER | Verdict.BUSY:
-                    await self._pause(handed.until, "wait until due")
+                    await self._pause(result.until, "wait until due")
                 case Verdict.QUEUED_FOR_SENDER:
-                    await self._pause(handed.until, "queued for the sender")
+                    await self._pause(result.until, "queued for the sender")
                 case Verdict.AMBIGUOUS:
                     finding = await self._reconcile()
                     if finding is Finding.FOUND:
-                        return await self._report()
+                        return await self._await_report()
                     if finding is Finding.UNCERTAIN:
                         return Ending.GIVEN_UP
 
@@ -101,13 +101,13 @@ class SendMessage:
             merchant_id=self._input.merchant_id,
             public_id=self._input.public_id,
         )
-        handed = await workflow.execute_local_activity(steps.dispatch, step, **policies.DISPATCH)
-        if handed.verdict is Verdict.BUSY and handed.provider is not None:
-            handed = await workflow.execute_activity(
-                steps.dispatch_queued, step, **policies.dispatch_queued(handed.provider)
+        result = await workflow.execute_local_activity(steps.dispatch, step, **policies.DISPATCH)
+        if result.verdict is Verdict.BUSY and result.provider is not None:
+            result = await workflow.execute_activity(
+                steps.dispatch_queued, step, **policies.dispatch_queued(result.provider)
             )
-        self._reported = self._reported or handed.reported
-        return handed
+        self._reported = self._reported or result.reported
+        return result
 
     async def _reconcile(self) -> Finding:
         """Reconcile a lost answer until the outcome is known or the horizon is reached."""
@@ -119,39 +119,39 @@ class SendMessage:
         )
         while True:
             self._reported = False  # the activity itself reads stored reports
-            result = await self._ask_truth(step)
+            result = await self._look_up_outcome(step)
             self._reported = self._reported or result.reported
             if result.finding is not Finding.UNCERTAIN or self._past_horizon(since):
                 return result.finding
             # A report is proof too: its signal ends the wait, and the next activity reads it.
-            await self._reported_within(self._gap(since, self._waits.reconcile_every))
+            await self._reported_within(self._next_wait(since, self._waits.reconcile_every))
 
-    async def _report(self) -> Ending:
+    async def _await_report(self) -> Ending:
         """Wait until a final report is stored; poll the provider if none arrives."""
         since = self._taken_at = self._taken_at or workflow.now()
-        patience = self._waits.report_wait
+        wait = self._waits.report_wait
         step = PollStep(
             tenant_id=self._input.tenant_id,
             message_id=self._input.message_id,
             public_id=self._input.public_id,
         )
-        while not self._reported and not await self._reported_within(patience):
-            if await self._ask_report(step):
+        while not self._reported and not await self._reported_within(wait):
+            if await self._poll(step):
                 break
             if self._past_horizon(since):
                 return Ending.GIVEN_UP
-            patience = self._gap(since, self._waits.poll_first)
+            wait = self._next_wait(since, self._waits.poll_first)
         self._reported = False
         return Ending.REPORTED
 
-    async def _ask_truth(self, step: ReconcileStep) -> ReconcileResult:
+    async def _look_up_outcome(self, step: ReconcileStep) -> ReconcileResult:
         """Look up once. A failed activity proves nothing; the horizon bounds the retries."""
         try:
             return await workflow.execute_activity(steps.reconcile, step, **policies.RECONCILE)
         except ActivityError:
             return ReconcileResult(finding=Finding.UNCERTAIN)
 
-    async def _ask_report(self, step: PollStep) -> bool:
+    async def _poll(self, step: PollStep) -> bool:
         """Poll once. A failed activity reports nothing; the horizon bounds the retries."""
         try:
             polled = await workflow.execute_activity(steps.poll, step, **policies.POLL)
@@ -174,10 +174,10 @@ class SendMessage:
             **policies.SETTLE,
         )
 
-    async def _reported_within(self, patience: timedelta) -> bool:
+    async def _reported_within(self, wait: timedelta) -> bool:
         try:
             await workflow.wait_condition(
-                lambda: self._reported, timeout=patience, timeout_summary="wait for a report"
+                lambda: self._reported, timeout=wait, timeout_summary="wait for a report"
             )
         except TimeoutError:
             return False
@@ -196,6 +196,6 @@ class SendMessage:
     def _past_horizon(self, since: datetime) -> bool:
         return workflow.now() - since >= self._waits.reconcile_horizon
 
-    def _gap(self, since: datetime, first: timedelta) -> timedelta:
+    def _next_wait(self, since: datetime, first: timedelta) -> timedelta:
         """Return a wait that grows with the elapsed time, to keep the history short."""
         return min(max(first, (workflow.now() - since) / 4), self._waits.poll_longest)

@@ -36,7 +36,9 @@ class JsonRequest(Request):
     """A request whose body is parsed by this module; FastAPI calls `json()`."""
 
     document: Any = None
-    """What was parsed, whether or not its values may be taken; None before, and without a body."""
+    """The parsed document, even if its values are refused; None before parsing and without a
+    body.
+    """
 
     async def json(self) -> Any:
         """Return the document; it is parsed once."""

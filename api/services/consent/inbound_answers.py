@@ -1,5 +1,6 @@
 """Answers to STOP, START and HELP: ordinary messages that hold no units."""
 
+import logging
 from datetime import datetime, timedelta
 
 from api.services.consent.inbound_conversation import Conversation
@@ -22,6 +23,8 @@ from models.rules.messages.identity import SendStart
 from models.rules.messages.operations import ANSWER_INBOUND
 from models.session import WriteSession
 
+log = logging.getLogger(__name__)
+
 
 class InboundAnswers:
     """Writes answers in the transaction that processes the text."""
@@ -33,7 +36,11 @@ class InboundAnswers:
     async def write(
         self, db: WriteSession, talk: Conversation, merchant: Addressee, now: datetime
     ) -> SendStart | None:
-        """Write the answer, unless this contact has received too many recently."""
+        """Write the answer, unless this contact has received too many recently.
+
+        None as well if a message has the answer's key already: the consent that the text changed
+        does not depend on the answer.
+        """
         body = answer_to(
             talk.reading.kind,
             merchant.display_name,
@@ -48,8 +55,16 @@ class InboundAnswers:
             return None
         message = self._message(talk, merchant, body, now)
         outcome = await acceptance.accept(db, message)
-        if not isinstance(outcome, AcceptedMessage):  # each event is stored once, so its key is new
-            raise AssertionError(f"an answer was not accepted: {outcome}")
+        if not isinstance(outcome, AcceptedMessage):
+            log.error(
+                "an answer was not accepted",
+                extra={
+                    "tenant_id": talk.tenant_id,
+                    "provider": talk.provider,
+                    "outcome": type(outcome).__name__,
+                },
+            )
+            return None
         return start_of(message, outcome, merchant.external_id)
 
     def _message(

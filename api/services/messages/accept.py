@@ -1,4 +1,4 @@
-"""Accepting a send: one transaction writes it down, funded; then its workflow is started."""
+"""Accepts sends: one transaction writes the message and its hold; then the workflow is started."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ FARTHEST: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredMessage:
-    """The message that a request to send is answered with."""
+    """The message in the response to a send."""
 
     public_id: int
     merchant: str
@@ -56,7 +56,7 @@ class AnsweredMessage:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """This request wrote the message and its hold; its workflow is to be started."""
+    """This request wrote the message and its hold; its workflow must be started."""
 
     send: SendStart
     status: MessageStatus
@@ -64,10 +64,10 @@ class _Written:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """This request got no answer that it wrote a message; `reason` is what is raised for it.
+    """This request did not confirm a write; `reason` is the error to raise.
 
-    The key may stand for a message all the same: of an earlier request, or of this one if the
-    connection was lost after the commit.
+    The key may have a message nevertheless: of an earlier request, or of this one if the connection
+    was lost after the commit.
     """
 
     reason: HexavoxError | DBAPIError
@@ -78,11 +78,11 @@ def _utc_now() -> datetime:
 
 
 class Sending:
-    """Turns a request into a funded message and sets its workflow going.
+    """Accepts sends and starts their workflows.
 
-    A request is tried first. If it is refused, for whatever reason, and its key stands for a
-    message, that message is the answer: time, policy and funds matter once. Otherwise the reason is
-    raised, a `HexavoxError`.
+    A request is tried first. If it is refused for any reason and its key has a message, that
+    message is the answer: time, policy and funds are checked only once. Otherwise the reason, a
+    `HexavoxError`, is raised.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Sending:
             case Replayed():
                 return attempt
             case _Refused(reason=reason):
-                # Looked up only now, because most keys are new (docs/decisions/0034).
+                # Looked up last, because most keys are new (docs/decisions/0034).
                 replayed = await self._find_replay(send_key, request)
                 if replayed is None:
                     raise reason
@@ -165,10 +165,12 @@ class Sending:
         request: IdempotentRequest,
         read: Callable[[], Draft],
     ) -> _Written | Replayed[AnsweredMessage] | _Refused:
-        """Check a send and write it, after every other request of this process with its key."""
+        """Check a send and write it, serialized with other requests of this process with its
+        key.
+        """
         try:
             async with self._key_locks.hold(send_key) as second:
-                # The one before has most likely written it: then nothing needs to be checked.
+                # The previous request has probably written it: then no check is needed.
                 replayed = await self._find_replay(send_key, request) if second else None
                 return replayed or await self._check_and_write(caller, request, read())
         except (HexavoxError, DBAPIError) as error:
@@ -177,7 +179,7 @@ class Sending:
     async def _check_and_write(
         self, caller: Caller, request: IdempotentRequest, draft: Draft
     ) -> _Written:
-        """Write a message that may be sent and is funded, or raise what forbids it."""
+        """Write a message that is permitted and funded, or raise the refusal."""
         with self._admission.reserve(caller.tenant_id, draft.type):
             message = await self._permitted(caller, draft, request)
             work = f"{draft.operation} {message.channel}"
@@ -200,7 +202,7 @@ class Sending:
     async def _permitted(
         self, caller: Caller, draft: Draft, request: IdempotentRequest
     ) -> NewMessage:
-        """Return what is to be written down, or raise what forbids it."""
+        """Return the message to write, or raise the refusal."""
         now = self._clock()
         wanted_at = due_at(draft.send_at, now)
         permission = await self._permissions.obtain(caller, draft, wanted_at)
@@ -225,7 +227,7 @@ class Sending:
             month=month_of(now),
             accepted_at=now,
             due_at=permission.due_at,
-            # Validity counts from when it was wanted, not from when the night is over.
+            # Validity starts at the requested time, not at the end of the quiet hours.
             expires_at=expiry(draft.type, wanted_at, draft.valid_for),
             sweep_at=now + self._start_within,
         )

@@ -1,4 +1,4 @@
-"""May this be sent, from whom, and when: policy, consent, suppression, sender and hours."""
+"""Checks whether a send is permitted: policy, consent, suppression, sender and hours."""
 
 import hashlib
 import hmac
@@ -27,25 +27,25 @@ _UNREGISTERED = "None of the merchant's own numbers is assigned to an approved c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """It may be sent: for whom, from which sender, not before when."""
+    """A permitted send: its merchant, sender and earliest time."""
 
     merchant_id: int | None
     contact_keys: Sequence[str]
-    """Of the recipients, in their order."""
+    """Of the recipients, in order."""
     sender: str = field(repr=False)
     due_at: datetime
     details: Mapping[str, str] = field(default_factory=dict)
 
 
 class Permissions:
-    """Checks a send against everything that may forbid it. Checked again when dispatched."""
+    """Checks a send against policy and consent; the dispatch checks again."""
 
     def __init__(self, database: Database, unsubscribe: "UnsubscribeLinks") -> None:
         self._database = database
         self._unsubscribe = unsubscribe
 
     async def obtain(self, caller: Caller, draft: Draft, wanted_at: datetime) -> Permission:
-        """Return the permission, or raise what forbids the send (403 and 404 of the contract)."""
+        """Return the permission, or raise the refusal (403 and 404 of the contract)."""
         contact_keys = draft.contact_keys(self._database.contact_keys)
         if draft.merchant is None:
             return await self._for_tenant(caller, draft, contact_keys, wanted_at)
@@ -103,9 +103,9 @@ class Permissions:
 
 
 class UnsubscribeLinks:
-    """Links that opt one address out of one merchant's e-mail, and that nobody can make up.
+    """Signed links that opt one address out of one merchant's e-mail.
 
-    Tenant and merchant are named by their public ids.
+    They contain the public ids of tenant and merchant.
     """
 
     def __init__(self, public_url: str, secret: str) -> None:
@@ -113,12 +113,12 @@ class UnsubscribeLinks:
         self._secret = secret.encode()
 
     def link(self, tenant: int, merchant: int, contact_key: str) -> str:
-        """Return the address to put into a mail's List-Unsubscribe header (RFC 8058)."""
+        """Return the URL for an e-mail's List-Unsubscribe header (RFC 8058)."""
         token = self.token(tenant, merchant, contact_key)
         return f"{self._public_url}/unsubscribe/{tenant}-{merchant}-{contact_key}-{token}"
 
     def read(self, ticket: str) -> tuple[int, int, str] | None:
-        """Return tenant, merchant and contact key of a link that is ours; None otherwise."""
+        """Return tenant, merchant and contact key of a valid ticket; None otherwise."""
         try:
             tenant, merchant, contact, token = ticket.split("-")
             named = int(tenant), int(merchant), contact
@@ -128,13 +128,13 @@ class UnsubscribeLinks:
         return named if good else None
 
     def token(self, tenant: int, merchant: int, contact_key: str) -> str:
-        """Sign who is opted out of what."""
+        """Sign tenant, merchant and contact key."""
         text = f"unsubscribe\x1f{tenant}\x1f{merchant}\x1f{contact_key}"
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
 def _permit(found: SendPolicy, message_type: MessageType) -> None:
-    """Raise what policy forbids this send for."""
+    """Raise the refusal of a send by policy."""
     if not found.active:
         raise refusal(ErrorCode.MERCHANT_INACTIVE)
     forbidden = consent_forbids(message_type, found.consent, suppressed=found.suppressed)
@@ -143,7 +143,7 @@ def _permit(found: SendPolicy, message_type: MessageType) -> None:
 
 
 async def _address(db: ReadSession, caller: Caller, draft: Draft) -> str | None:
-    """Return the address a mail is sent from; one that was asked for must be the tenant's."""
+    """Return the sender address of an e-mail; a requested one must be the tenant's."""
     address = await send_policy.find_address(db, tenant_id=caller.tenant_id, wanted=draft.sender)
     if address is None and draft.sender is not None:
         raise ValidationFailed(
@@ -153,7 +153,7 @@ async def _address(db: ReadSession, caller: Caller, draft: Draft) -> str | None:
 
 
 def _in_daytime(found: SendPolicy, draft: Draft, wanted_at: datetime) -> datetime:
-    """Return when it may go out at the earliest: MARKETING only in the recipient's daytime."""
+    """Return the earliest send time; MARKETING is limited to the recipient's daytime."""
     if not needs_daytime(draft.channel, draft.type):
         return wanted_at
     hours = MarketingHours(

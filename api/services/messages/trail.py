@@ -62,12 +62,12 @@ def _postponed(message: Message) -> Iterator[MessageEvent]:
 
 
 def _held_back(message: Message, events: Sequence[MessageEvent]) -> Iterator[MessageEvent]:
-    """Tell that it was not sent when it was due; its status stayed as it was."""
+    """Append that the message was not sent when it was due; its status did not change."""
     if message.held_back_at is None:
         return
     before = [event for event in events if event.at <= message.held_back_at] or events[:1]
     latest = max(before, key=lambda event: event.at)
-    # Of two events at one moment, such as QUEUED and SCHEDULED, the later in the list counts.
+    # Of events with the same time, such as QUEUED and SCHEDULED, the later in the list applies.
     status = [event.status for event in before if event.at == latest.at][-1]
     yield _event(
         status,

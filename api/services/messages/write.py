@@ -1,10 +1,11 @@
-"""Writes a message that may be sent, with its hold, and tells how its workflow is started."""
+"""Writes a permitted message with its hold, and builds the start input of its workflow."""
 
 import logging
 from time import monotonic
 from typing import Final, assert_never
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from api.services.messages.same_key_requests import UNDER_WAY
 from models.database.faults import LOCKED, drew_known_id, state_of
@@ -21,7 +22,7 @@ from models.session import Database
 log = logging.getLogger(__name__)
 
 _MOST_DRAWS: Final = 4
-"""Of public ids for one message. With 10^9 messages a tenant, one in 4 million is drawn twice."""
+"""Attempts to draw a public id. With 10^9 messages of a tenant, one in 4 million is taken."""
 
 
 async def write_message(
@@ -29,7 +30,7 @@ async def write_message(
 ) -> AcceptedMessage:
     """Write a message with its hold, and return its ids.
 
-    One with a key waits longer for a lock, for another request with the key may hold it. If the
+    With a key it waits longer for a lock, because another request with the key may hold it. If the
     random public id is taken, the message is written again with another one.
 
     Raises:
@@ -65,7 +66,7 @@ async def _write_with_patience(
 async def _write(
     database: Database, message: NewMessage, lock_scope: LockScope, *, wait_when_locked: bool
 ) -> AcceptedMessage:
-    """Write it down with its hold, or leave no trace of it and raise why."""
+    """Write the message with its hold in one transaction, or raise the reason."""
     async with database.transaction(lock_scope, wait_when_locked=wait_when_locked) as db:
         outcome = await acceptance.accept(db, message)
         match outcome:
@@ -78,7 +79,7 @@ async def _write(
             case KeyTaken(written=True):
                 raise TemporarilyUnavailable(UNDER_WAY)
             case KeyTaken():
-                pass  # a rollback would cost the connection what it has prepared
+                pass  # a rollback would discard the statements that the connection has prepared
             case _:
                 assert_never(outcome)
     raise TemporarilyUnavailable(UNDER_WAY)
@@ -87,9 +88,9 @@ async def _write(
 async def _warn_of_held_credits(
     database: Database, message: NewMessage, lock_scope: LockScope
 ) -> None:
-    """Warn the merchant if a send was refused while credits are held.
+    """Raise an alert if a send was refused while credits are held.
 
-    The answer is the refusal, whether or not the warning can be written.
+    The refusal is returned whether or not the alert can be written.
     """
     if message.merchant_id is None:
         return
@@ -103,12 +104,12 @@ async def _warn_of_held_credits(
         if unreported:
             async with database.transaction(lock_scope) as db:
                 await threshold_alerts.credits_refused(db, account, now)
-    except (TemporarilyUnavailable, DBAPIError) as error:
+    except (TemporarilyUnavailable, DBAPIError, PoolTimeoutError) as error:
         log.warning("the alert for a refused send was not written: %s", type(error).__name__)
 
 
 def start_of(message: NewMessage, accepted: AcceptedMessage, merchant: str) -> SendStart:
-    """Return what Temporal is told; `merchant` is empty for the tenant itself."""
+    """Return the start input of the workflow; `merchant` is empty for the tenant itself."""
     return SendStart(
         tenant_id=message.tenant_id,
         tenant_public_id=accepted.tenant_public_id,

@@ -25,6 +25,7 @@ from models.rules.alerts.thresholds import (
     ThresholdAlerts,
     credit_alerts,
     credits_crossed,
+    is_short_by_holds,
     message_of,
     usage_alerts,
     usage_crossed,
@@ -166,13 +167,14 @@ async def credits_captured(
 
 
 async def credits_refused(db: WriteSession, account: Account, now: datetime) -> None:
-    """Raise an alert that a send was refused while the remaining credits are held.
+    """Raise an alert that a send was refused because most remaining credits are held.
 
-    The alert counts such refusals while it is open, at most one a minute.
+    The alert counts such refusals while it is open, at most one a minute. While 15 % of the last
+    upgrade is available no alert is raised, because the watcher would resolve it at once.
     """
     await _lock_credits(db, account)
     for balances in await read_balances(db, [account], now):
-        if balances.funds.upgrade is not None and balances.funds.held > 0:
+        if is_short_by_holds(balances.funds):
             await _raise(db, balances, LOW_ALONE, now)
 
 

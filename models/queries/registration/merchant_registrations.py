@@ -27,8 +27,9 @@ from models.rules.registration.vocabulary import (
     RegistrationState,
 )
 from models.session import ReadSession, WriteSession
+from models.tables import messaging
 from models.tables.base import row_id
-from models.tables.messaging import NUMBER_IS_TAKEN, Brand, Campaign, MessagingNumber
+from models.tables.messaging import Brand, Campaign, MessagingNumber
 from models.tables.tenant import SenderNumber
 
 
@@ -155,7 +156,9 @@ async def insert_number(
             created_at=now,
             updated_at=now,
         )
-        .on_conflict_do_nothing(index_elements=["tenant_id", "number"], index_where=NUMBER_IS_TAKEN)
+        .on_conflict_do_nothing(
+            index_elements=["tenant_id", "number"], index_where=messaging.NUMBER_IS_TAKEN
+        )
         .returning(MessagingNumber)
     )
 

@@ -136,9 +136,9 @@ _DELETE_OLD = text(
          ORDER BY created_at LIMIT :most
            FOR UPDATE SKIP LOCKED
     ), deleted AS (
-        DELETE FROM idempotency_record r USING old
-         WHERE r.tenant_id = old.tenant_id AND r.route = old.route AND r.scope = old.scope
-           AND r.idempotency_key = old.idempotency_key
+        DELETE FROM idempotency_record
+         WHERE (tenant_id, route, scope, idempotency_key)
+               IN (SELECT tenant_id, route, scope, idempotency_key FROM old)
         RETURNING 1
     )
     SELECT count(*) FROM deleted

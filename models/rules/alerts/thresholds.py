@@ -101,6 +101,15 @@ def credit_alerts(funds: Funds, open: Collection[ThresholdAlert] = NONE) -> Thre
     return NONE if funds.available * 100 >= upgrade * _ENOUGH else LOW_ALONE
 
 
+def is_short_by_holds(funds: Funds) -> bool:
+    """Return whether holds leave less than 15 % of the last upgrade available."""
+    return (
+        funds.upgrade is not None
+        and funds.held > 0
+        and funds.available * 100 < funds.upgrade * _ENOUGH
+    )
+
+
 def _is_low(units: int, upgrade: int) -> bool:
     return units * 100 < upgrade * LOW.threshold
 

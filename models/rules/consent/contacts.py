@@ -56,7 +56,9 @@ def e164(given: str) -> str:
         )
     if len(formatted) > _E164_LONGEST:  # some numbering plans of the library allow longer ones
         raise InvalidPhoneNumber("must have at most 15 digits")
-    return formatted
+    # The library drops one trunk prefix at a time: +54 0 0… is read again until none is left.
+    again = phonenumbers.format_number(_parsed(formatted), PhoneNumberFormat.E164)
+    return e164(again) if len(again) < len(formatted) else formatted
 
 
 def _parsed(text: str) -> PhoneNumber:

@@ -1,12 +1,13 @@
 """Recognizes keywords in inbound texts, and returns the answers to them."""
 
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from models.enums import InboundKind
+from models.rules.consent.folding import fold
+from models.rules.consent.polite_opt_outs import AMBIGUOUS, CLEAR, is_polite_opt_out
 
 ANSWER_VALIDITY: Final = timedelta(minutes=5)
 """Validity of an answer. A confirmation of an opt-out is presumed permitted only within five
@@ -20,9 +21,6 @@ ANSWERS_WITHIN: Final = timedelta(hours=1)
 
 _LONGEST_TEXT: Final = 2_000
 """In characters; ten segments hold 1,530. A longer text is not searched for an opt-out."""
-
-_MOST_WORDS: Final = 100
-"""Limit for an opt-out with polite words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,44 +42,24 @@ class Keywords:
     def besides(
         self, *, opt_out: Iterable[str], opt_in: Iterable[str], help: Iterable[str]
     ) -> "Keywords":
-        """Return these keywords plus further ones, which are folded first."""
+        """Return these keywords plus registered ones, which are folded first."""
         return Keywords(
-            opt_out=self.opt_out.union(map(fold, opt_out)),
-            opt_in=self.opt_in.union(map(fold, opt_in)),
-            help=self.help.union(map(fold, help)),
+            opt_out=self.opt_out | _folded(opt_out),
+            opt_in=self.opt_in | _folded(opt_in),
+            help=self.help | _folded(help),
         )
 
 
+def _folded(words: Iterable[str]) -> frozenset[str]:
+    """Return folded keywords, without those that have no letter or digit."""
+    return frozenset(filter(None, map(fold, words)))
+
+
 BUILT_IN: Final = Keywords(
-    opt_out=frozenset(
-        {
-            "stop",
-            "stopall",
-            "quit",
-            "end",
-            "revoke",
-            "optout",
-            "opt out",
-            "cancel",
-            "unsubscribe",
-            "remove",
-            "arret",
-        }
-    ),
+    opt_out=CLEAR | AMBIGUOUS,
     opt_in=frozenset({"start", "yes", "unstop"}),
     help=frozenset({"help", "info"}),
 )
-
-_POLITE: Final = frozenset(
-    {
-        *("please", "pls", "plz", "thanks", "thx", "thankyou", "now", "i", "want", "to", "from"),
-        *("texting", "messaging", "sending", "text", "texts", "message", "messages"),
-        *("me", "us", "the", "all", "this"),
-        *("svp", "stp", "merci"),
-    }
-)
-_POLITE_PHRASES: Final = (("thank", "you"), ("sil", "vous", "plait"), ("sil", "te", "plait"))
-"""Polite words that do not change an opt-out: English, and French for the French keyword ARRET."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +75,16 @@ def read_text(text: str, words: Keywords = BUILT_IN) -> Reading:
     """Return the meaning of a whole text.
 
     The text must be a keyword in the form that `fold` returns, or consist of opt-out keywords and
-    polite words only. 47 CFR 64.1200(a)(10) requires honoring any reasonable means to opt out; a
-    text with any other word ("don't stop", "cancel my appointment") is left to a person.
+    polite words only; `polite_opt_outs` says which words are polite for which keyword.
+    47 CFR 64.1200(a)(10) requires honoring any reasonable means to opt out; a text with any other
+    word ("don't stop", "cancel my appointment") is left to a person.
     """
     if len(text) > _LONGEST_TEXT:
         return Reading(InboundKind.OTHER)
     kind = words.kind_of(fold(text))
-    if kind is InboundKind.OTHER and _is_polite_opt_out(text, words.opt_out):
+    if kind is InboundKind.OTHER and is_polite_opt_out(
+        text, registered=words.opt_out - BUILT_IN.opt_out
+    ):
         return Reading(InboundKind.OPT_OUT, literal=False)
     return Reading(kind)
 
@@ -111,76 +92,6 @@ def read_text(text: str, words: Keywords = BUILT_IN) -> Reading:
 def kind_of(text: str, words: Keywords = BUILT_IN) -> InboundKind:
     """Return the meaning of a text, as a keyword or in polite words."""
     return read_text(text, words).kind
-
-
-def fold(text: str) -> str:
-    """Return the form in which a text is compared with keywords.
-
-    Only letters, digits and the spaces between them are kept. Case, punctuation, symbols, emoji,
-    accents and the style of letters (full-width, bold) are ignored. So "Stop.", "OPT-OUT" and
-    "Arrêt !" match keywords.
-    """
-    return " ".join(_joined(chunk) for chunk in _decomposed(text).split() if _joined(chunk))
-
-
-def _decomposed(text: str) -> str:
-    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-
-
-def _joined(chunk: str) -> str:
-    return "".join(letter for letter in chunk if letter.isalnum())
-
-
-def _is_polite_opt_out(text: str, opt_out: frozenset[str]) -> bool:
-    """Return whether a text consists of polite words and at least one opt-out keyword.
-
-    Polite words may be inside a phrase: "opt me out".
-    """
-    phrases = [tuple(word.split()) for word in opt_out]
-    known = _POLITE.union(*phrases, *_POLITE_PHRASES)
-    parts = _parts(text, known)
-    if len(parts) > _MOST_WORDS or not known.issuperset(parts):
-        return False
-    polite = [*_POLITE_PHRASES, *((word,) for word in _POLITE)]
-    found, rest = _take_out(parts, phrases)
-    _, rest = _take_out(rest, polite)
-    more, rest = _take_out(rest, phrases)
-    return found + more > 0 and not rest
-
-
-def _parts(text: str, known: frozenset[str]) -> list[str]:
-    """Return the words of a text; punctuation separates them unless it is inside a known word.
-
-    So "stop,please" is two words, "S.T.O.P." and "un-subscribe" are one.
-    """
-    parts: list[str] = []
-    for chunk in _decomposed(text).split():
-        if (joined := _joined(chunk)) in known:
-            parts.append(joined)
-            continue
-        spaced = "".join(
-            letter if letter.isalnum() else " "
-            for letter in chunk
-            if not unicodedata.combining(letter)
-        )
-        parts.extend(spaced.split())
-    return parts
-
-
-def _take_out(
-    parts: Sequence[str], phrases: Sequence[tuple[str, ...]]
-) -> tuple[int, Sequence[str]]:
-    """Remove phrases, the longest first; return their number and the remaining words."""
-    by_length = sorted(phrases, key=len, reverse=True)
-    count, at, rest = 0, 0, []
-    while at < len(parts):
-        here = tuple(parts[at : at + len(by_length[0])])
-        found = next((phrase for phrase in by_length if here[: len(phrase)] == phrase), None)
-        if found is None:
-            rest.append(parts[at])
-        count += found is not None
-        at += 1 if found is None else len(found)
-    return count, rest
 
 
 def stop_source(number: str, *, literal: bool = True) -> str:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
-from models.rules.consent.keywords import BUILT_IN, fold
+from models.rules.consent.folding import fold
+from models.rules.consent.keywords import BUILT_IN
 from models.rules.registration.places import COUNTRIES, US_STATES, required_of
 from models.rules.registration.profiles import BrandProfile, CampaignProfile
 from models.rules.registration.vocabulary import EntityType, UseCase

@@ -45,7 +45,7 @@ async def test_credits_are_granted_once_whatever_the_caller_had_read(
     assert await granted(harness) == [read.units]
 
 
-async def test_no_credits_come_for_money_that_is_to_be_given_back(harness: PaymentHarness) -> None:
+async def test_no_credits_are_granted_for_a_payment_to_refund(harness: PaymentHarness) -> None:
     read = await paid(harness)
     now = datetime.now(UTC)
     async with harness.database.transaction() as db:
@@ -55,7 +55,7 @@ async def test_no_credits_come_for_money_that_is_to_be_given_back(harness: Payme
 
 
 @pytest.mark.parametrize("state", [ChargeState.DECLINED, ChargeState.PROCESSING])
-async def test_no_credits_come_for_money_that_was_not_taken(
+async def test_no_credits_are_granted_without_a_successful_charge(
     harness: PaymentHarness, state: ChargeState
 ) -> None:
     payment_id = await harness.order()
@@ -83,7 +83,7 @@ async def test_the_deadline_of_a_charge_never_moves_back(
     assert (await harness.row(payment_id)).deadline == max(first, first + moved_by)
 
 
-async def test_one_event_is_one_whatever_else_it_tells_later(harness: PaymentHarness) -> None:
+async def test_a_repeated_event_id_is_ignored_whatever_its_content(harness: PaymentHarness) -> None:
     payment_id = await harness.order()
     await harness.take("charge", payment_id)
     await harness.tell(payment_id, ChargeState.PROCESSING, event_id="e")

@@ -29,7 +29,7 @@ def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHar
 
 
 @pytest.mark.parametrize("tells", OTHERS)
-async def test_another_amount_is_waited_with_for_a_while_and_then_refunded(
+async def test_another_amount_is_refunded_after_a_while(
     harness: PaymentHarness,
     gateway: OwnGateway,
     tells: tuple[int, str],
@@ -79,7 +79,7 @@ async def test_another_amount_after_the_right_one_is_refunded_while_there_are_no
     assert await harness.broken_laws() == []
 
 
-async def test_another_amount_after_the_credits_is_an_operators(
+async def test_another_amount_after_the_credits_is_left_to_an_operator(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     payment_id = await harness.order()
@@ -106,7 +106,7 @@ async def test_another_amount_after_the_failure_is_refunded_at_once(
     assert await harness.broken_laws() == []
 
 
-async def test_one_that_is_given_up_meanwhile_waits_no_longer(
+async def test_a_payment_that_is_canceled_meanwhile_is_refunded(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.tells = (11, "USD")
@@ -155,7 +155,7 @@ async def test_one_that_was_declined_ends_the_payment_when_it_is_given_up(
     assert (await harness.row(payment_id)).failure == "DECLINED"
 
 
-async def test_one_that_the_gateway_does_not_refund_is_an_operators(
+async def test_a_refund_that_the_gateway_refuses_is_left_to_an_operator(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.tells, gateway.refuses_refunds = (11, "USD"), True

@@ -26,7 +26,7 @@ def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHar
     return PaymentHarness(database, owner, gateway)
 
 
-async def test_money_that_comes_after_the_failure_is_given_back(
+async def test_a_charge_after_the_failure_is_refunded(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.state = ChargeState.DECLINED
@@ -44,7 +44,7 @@ async def test_money_that_comes_after_the_failure_is_given_back(
     assert await harness.broken_laws() == []
 
 
-async def test_the_same_event_told_many_times_is_one(
+async def test_a_repeated_event_is_applied_once(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.state = ChargeState.PROCESSING
@@ -65,7 +65,7 @@ async def test_the_same_event_told_many_times_is_one(
     assert replace_sweep(again) == replace_sweep(row)
 
 
-async def test_news_of_an_unknown_payment_or_another_gateway_are_refused(
+async def test_reports_of_an_unknown_payment_or_another_gateway_are_refused(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     payment_id = await harness.order()

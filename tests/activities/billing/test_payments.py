@@ -30,7 +30,7 @@ def harness(database: Database, owner: Owner, gateway: OwnGateway) -> PaymentHar
     return PaymentHarness(database, owner, gateway)
 
 
-async def test_the_gateway_is_told_what_to_take_and_where_to_report(
+async def test_the_gateway_gets_amount_and_callback_url(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     payment_id = await harness.order()
@@ -81,7 +81,7 @@ async def test_many_at_once_charge_and_grant_once(
     assert await harness.broken_laws() == []
 
 
-async def test_a_lost_answer_is_looked_up_before_anything_is_asked_again(
+async def test_a_lost_answer_is_looked_up_before_another_charge(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers = [LOST]
@@ -93,7 +93,7 @@ async def test_a_lost_answer_is_looked_up_before_anything_is_asked_again(
     assert gateway.calls == ["charge", "look_up"]
 
 
-async def test_what_surely_was_not_charged_is_asked_for_with_the_same_key(
+async def test_a_charge_that_was_not_made_is_repeated_with_the_same_key(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers = [BUSY]
@@ -105,7 +105,7 @@ async def test_what_surely_was_not_charged_is_asked_for_with_the_same_key(
     assert len({request.reference for request in gateway.requests}) == 1
 
 
-async def test_without_truth_nothing_is_asked_for(
+async def test_without_an_answer_to_the_look_up_nothing_is_charged(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers, gateway.truths = [LOST], [UNREACHABLE]
@@ -115,7 +115,7 @@ async def test_without_truth_nothing_is_asked_for(
     assert gateway.calls == ["charge", "look_up"]
 
 
-async def test_a_tenant_whose_money_nobody_takes_is_told_so(
+async def test_a_tenant_without_a_gateway_gets_an_error(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     payment_id = await harness.order()
@@ -172,7 +172,7 @@ async def test_the_next_success_resolves_the_alert(
     assert [(count, open) for _, count, open in await harness.alerts()] == [(2, False)]
 
 
-async def test_a_charge_under_way_is_followed_until_it_ends(
+async def test_a_pending_charge_is_polled_until_it_ends(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.state = ChargeState.PROCESSING
@@ -184,7 +184,7 @@ async def test_a_charge_under_way_is_followed_until_it_ends(
     assert (await harness.take("await_payment", payment_id)).next_action is PaymentAction.GRANT
 
 
-async def test_news_are_in_the_row_before_anybody_asks(
+async def test_a_report_is_in_the_row_before_any_poll(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.state = ChargeState.PROCESSING
@@ -198,7 +198,7 @@ async def test_news_are_in_the_row_before_anybody_asks(
     assert gateway.calls == calls
 
 
-async def test_what_is_called_off_is_canceled_and_asked_for_no_more(
+async def test_a_canceled_payment_is_not_charged_again(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.state = ChargeState.NEEDS_ACTION
@@ -214,7 +214,7 @@ async def test_what_is_called_off_is_canceled_and_asked_for_no_more(
     assert await harness.broken_laws() == []
 
 
-async def test_money_taken_while_it_is_called_off_becomes_credits(
+async def test_a_charge_that_succeeds_during_its_cancellation_is_granted(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.state = ChargeState.PROCESSING
@@ -228,7 +228,7 @@ async def test_money_taken_while_it_is_called_off_becomes_credits(
     assert await harness.broken_laws() == []
 
 
-async def test_an_order_that_was_never_asked_for_is_called_off_at_once(
+async def test_a_payment_that_was_never_charged_is_canceled_at_once(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     payment_id = await harness.order()
@@ -237,7 +237,7 @@ async def test_an_order_that_was_never_asked_for_is_called_off_at_once(
     assert gateway.calls == []
 
 
-async def test_absence_is_believed_only_after_the_deadline_and_the_window(
+async def test_absence_is_concluded_only_after_the_deadline_and_the_window(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers = [BUSY]
@@ -256,7 +256,7 @@ async def test_absence_is_believed_only_after_the_deadline_and_the_window(
     assert "charge" not in gateway.calls[1:]
 
 
-async def test_a_request_under_way_while_it_is_called_off_is_not_taken_for_absent(
+async def test_a_request_in_progress_during_a_cancellation_is_not_taken_for_absent(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     gateway.answers = [LOST]
@@ -269,7 +269,7 @@ async def test_a_request_under_way_while_it_is_called_off_is_not_taken_for_absen
     assert (await harness.take("cancel_charge", payment_id)).next_action is PaymentAction.GRANT
 
 
-async def test_an_inactive_merchants_money_is_given_back_and_never_becomes_credits(
+async def test_an_inactive_merchants_charge_is_refunded_and_never_granted(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     payment_id = await harness.order()
@@ -288,7 +288,7 @@ async def test_an_inactive_merchants_money_is_given_back_and_never_becomes_credi
     assert await harness.broken_laws() == []
 
 
-async def test_money_that_was_given_back_by_hand_is_given_back(
+async def test_a_manual_refund_counts_as_refunded(
     harness: PaymentHarness, gateway: OwnGateway
 ) -> None:
     payment_id = await harness.order()
@@ -304,7 +304,7 @@ async def test_money_that_was_given_back_by_hand_is_given_back(
     "moment", ["before charge", "after charge", "before refund", "after refund"]
 )
 @pytest.mark.parametrize("active", [True, False])
-async def test_whenever_the_process_dies_money_moves_once(
+async def test_whenever_the_process_is_killed_the_charge_is_made_once(
     harness: PaymentHarness, gateway: OwnGateway, moment: str, active: bool
 ) -> None:
     await harness.switch(active=active)
@@ -320,7 +320,7 @@ async def test_whenever_the_process_dies_money_moves_once(
 
 
 @pytest.mark.parametrize("moment", ["before look_up", "before cancel", "after cancel"])
-async def test_whenever_the_process_dies_amid_calling_off_no_money_moves(
+async def test_whenever_the_process_is_killed_during_a_cancellation_nothing_is_charged(
     harness: PaymentHarness, gateway: OwnGateway, moment: str
 ) -> None:
     gateway.state = ChargeState.NEEDS_ACTION

@@ -76,7 +76,9 @@ async def test_a_dispute_that_is_lost_stays_open_for_an_operator(harness: Paymen
     assert (await harness.row(payment_id)).status == "SUCCEEDED"
 
 
-async def test_another_dispute_of_the_same_charge_is_alerted_anew(harness: PaymentHarness) -> None:
+async def test_another_dispute_of_the_same_charge_raises_another_alert(
+    harness: PaymentHarness,
+) -> None:
     payment_id = await granted(harness)
     await harness.reverse(payment_id, WON, at=NOON)
     await harness.reverse(payment_id, DISPUTED, at=NOON + timedelta(hours=1))

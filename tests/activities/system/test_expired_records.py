@@ -36,7 +36,7 @@ async def alone(postgres: EmbeddedPostgres, database_url: str) -> AsyncIterator[
 
 
 async def add(database: Database, owner: Owner, key: str, *, age: timedelta) -> None:
-    """Store an answer that is this old."""
+    """Store an answer of this age."""
     record = RecordKey(tenant_id=owner.tenant_id, route="POST /r", scope="", idempotency_key=key)
     async with database.transaction() as db:
         now = datetime.now(UTC) - age

@@ -239,7 +239,7 @@ async def test_a_reference_belongs_to_one_merchant(gym: Integrator, database: Da
     assert len(await bought(database, gym)) == 2
 
 
-async def test_an_inactive_merchant_buys_nothing_but_hears_of_what_it_bought(
+async def test_an_inactive_merchant_buys_nothing_but_reads_its_upgrades(
     gym: Integrator,
 ) -> None:
     first = await gym.post("/billing/upgrade", UPGRADE, key="k")
@@ -285,7 +285,7 @@ async def test_every_field_but_the_note_is_required(gym: Integrator, name: str) 
     assert response.json()["errors"] == [{"field": name, "message": "is required"}]
 
 
-async def test_the_bounds_themselves_are_taken(gym: Integrator) -> None:
+async def test_values_at_the_bounds_are_accepted(gym: Integrator) -> None:
     largest = {"units": 10_000_000, "amountCents": 99_999_999, "note": "n" * 500}
     assert (await gym.post("/billing/upgrade", {**UPGRADE, **largest})).status_code == 200
     least = {"units": 1, "amountCents": 1, "referenceId": "r" * 255, "paymentMethodId": "p"}

@@ -215,7 +215,7 @@ async def test_a_report_that_is_forged_or_not_about_this_charge_changes_nothing(
     assert await everything(harness) == before
 
 
-async def test_a_report_about_another_tenants_payment_reaches_nobody(
+async def test_a_report_about_another_tenants_payment_has_no_effect(
     client: httpx.AsyncClient, harness: PaymentHarness, database: Database
 ) -> None:
     _, reference = await granted(harness)
@@ -242,7 +242,7 @@ async def test_a_refund_that_ends_a_stuck_one_opens_the_payment_for_its_workflow
     assert (await who.get("/alerts", type="REFUND_STUCK", open="true")).json() != []
     reference = str(await harness.reference(payment_id))
     await post(client, reference, reversal(reference, "refunded"))
-    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_id}/k"]
+    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_public_id}/k"]
     await harness.carry(payment_id)
     view = await shown(harness, who, payment_id)
     assert (view["paymentStatus"], view["refundedCents"]) == ("REFUNDED", 10)

@@ -113,7 +113,7 @@ async def everything(harness: PaymentHarness) -> list[Any]:
     return found
 
 
-async def test_news_take_effect_and_wake_the_workflow(
+async def test_a_report_takes_effect_and_signals_the_workflow(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str, upgrades: FakeUpgradeStarter
 ) -> None:
     assert (await post(client, reference, news(reference))).status_code == 204
@@ -123,7 +123,7 @@ async def test_news_take_effect_and_wake_the_workflow(
     assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_public_id}/k"]
 
 
-async def test_telling_it_again_changes_nothing(
+async def test_a_repeated_report_changes_nothing(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str, upgrades: FakeUpgradeStarter
 ) -> None:
     body = news(reference)
@@ -138,7 +138,7 @@ async def test_telling_it_again_changes_nothing(
     assert len(upgrades.row_changed) == row_changed, "nobody is left to wake"
 
 
-async def test_a_payment_that_news_end_is_counted_once(
+async def test_a_payment_ended_by_a_report_is_counted_once(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     before = failures_counted()
@@ -170,7 +170,7 @@ async def test_a_wrong_or_old_signature_is_403(
     assert await everything(harness) == before
 
 
-async def test_news_of_another_payment_at_this_address_are_403(
+async def test_a_report_of_another_payment_at_this_url_is_403(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     other = f"{reference}0"
@@ -181,7 +181,7 @@ async def test_news_of_another_payment_at_this_address_are_403(
 @pytest.mark.parametrize(
     "changed", [{"amountCents": 9}, {"amountCents": 11}, {"currency": "MXN"}], ids=repr
 )
-async def test_a_charge_that_nobody_ordered_is_noted_once_and_buys_nothing(
+async def test_an_unrequested_charge_is_recorded_once_and_not_granted(
     client: httpx.AsyncClient,
     harness: PaymentHarness,
     reference: str,
@@ -198,14 +198,14 @@ async def test_a_charge_that_nobody_ordered_is_noted_once_and_buys_nothing(
     assert (row.captured_cents, row.captured_currency) == (told["amountCents"], told["currency"])
     assert (await harness.take("grant", payment_id)).next_action is PaymentAction.AWAIT
     assert dropped("AMOUNT") == counted + 1
-    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_id}/k"]
+    assert upgrades.row_changed == [f"upgrade/{harness.owner.tenant_public_id}/k"]
     assert "the charge at the gateway does not match the payment" in caplog.messages
     assert (await post(client, reference, told)).status_code == 204
     assert await everything(harness) == noted
 
 
 @pytest.mark.parametrize("status", ["failed", "canceled", "processing", "requires_action"])
-async def test_a_charge_that_nobody_ordered_and_took_nothing_is_dropped(
+async def test_an_unrequested_charge_without_money_is_dropped(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str, status: str
 ) -> None:
     before, counted = await everything(harness), dropped("AMOUNT")
@@ -216,7 +216,7 @@ async def test_a_charge_that_nobody_ordered_and_took_nothing_is_dropped(
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
-async def test_news_of_another_charge_than_the_payments_are_dropped(
+async def test_a_report_of_another_charge_than_the_payments_is_dropped(
     client: httpx.AsyncClient,
     harness: PaymentHarness,
     reference: str,
@@ -246,7 +246,7 @@ async def test_one_charge_pays_one_payment(
     assert await everything(harness) == before
 
 
-async def test_a_charge_that_another_payment_takes_at_the_same_moment_is_dropped(
+async def test_a_charge_that_a_concurrent_payment_takes_is_dropped(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     other = await harness.order(key="other")
@@ -276,7 +276,7 @@ def dropped(reason: str) -> float:
     return REGISTRY.get_sample_value("hexavox_charge_mismatches_total", labels) or 0
 
 
-async def test_news_of_an_old_charge_under_the_same_ids_are_404(
+async def test_a_report_of_an_old_charge_under_the_same_ids_is_404(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     before = await everything(harness)
@@ -288,7 +288,7 @@ async def test_news_of_an_old_charge_under_the_same_ids_are_404(
     assert await everything(harness) == before
 
 
-async def test_a_report_about_a_message_is_no_news_of_a_charge(
+async def test_a_report_about_a_message_is_not_one_of_a_charge(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     report = news(reference)
@@ -297,7 +297,7 @@ async def test_a_report_about_a_message_is_no_news_of_a_charge(
     assert (await post(client, "hx-1-1-1", news("hx-1-1-1"))).status_code == 404
 
 
-async def test_news_for_nobody_are_404(
+async def test_a_report_of_an_unknown_payment_is_404(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     named = parse_payment_reference(reference)
@@ -341,13 +341,13 @@ async def test_a_body_that_cannot_be_read_is_400_although_it_is_signed(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"7", b"{", b"[" * 100_000, b"null", b'"x"'])
-async def test_a_body_that_is_no_news_is_400(
+async def test_an_invalid_report_is_400(
     client: httpx.AsyncClient, reference: str, body: bytes
 ) -> None:
     assert (await post(client, reference, body)).status_code == 400
 
 
-async def test_news_of_another_tenants_payment_reach_only_that_one(
+async def test_a_report_of_another_tenants_payment_affects_only_that_one(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str, database: Database
 ) -> None:
     stranger = await make_owner(database)

@@ -131,7 +131,7 @@ async def test_the_same_key_works_once_the_amount_is_right(
     ],
     ids=repr,
 )
-async def test_what_differs_from_every_line_is_refused_with_its_field(
+async def test_a_mismatch_with_every_line_is_refused_with_its_field(
     gym: Integrator, database: Database, changed: dict[str, Any], field: str
 ) -> None:
     await add_price(database, gym.tenant_id)
@@ -178,7 +178,7 @@ async def test_a_later_version_takes_the_place_of_an_earlier_one_when_its_time_h
     assert (await gym.post("/billing/upgrade", UPGRADE)).status_code == 200
 
 
-async def test_what_is_not_sold_any_more_cannot_be_ordered(
+async def test_units_that_are_no_longer_sold_cannot_be_bought(
     gym: Integrator, database: Database, refused: Refused
 ) -> None:
     await add_price(database, gym.tenant_id, valid_in_days=-2)
@@ -186,7 +186,7 @@ async def test_what_is_not_sold_any_more_cannot_be_ordered(
     assert "no price list" in await refused()
 
 
-async def test_a_tenants_own_lines_take_the_place_of_everybodys(
+async def test_a_tenants_own_lines_replace_those_for_all(
     gym: Integrator, database: Database, client: httpx.AsyncClient, refused: Refused
 ) -> None:
     # a channel that no other test here uses: lines for all tenants are visible to all
@@ -252,7 +252,7 @@ async def test_a_tenant_with_custom_prices_orders_at_any_price_by_its_own_keys_o
     await refused(**cheap, referenceId="third")
 
 
-async def test_a_reference_of_the_tenant_is_no_way_around_for_a_merchants_key(
+async def test_a_merchants_key_cannot_reuse_the_price_of_the_tenants_reference(
     gym: Integrator, database: Database, client: httpx.AsyncClient, refused: Refused
 ) -> None:
     """A FAILED payment frees its reference; its price is not reusable."""
@@ -316,7 +316,7 @@ ORDERS = st.lists(st.tuples(CHANNELS, UNITS, AMOUNTS, MONEY, st.booleans()), min
     phases=[Phase.explicit, Phase.generate],
 )
 @given(lines=LINES, orders=ORDERS, may=st.booleans())
-async def test_nothing_is_ordered_that_no_line_has_unless_by_a_key_of_a_tenant_with_custom_prices(
+async def test_only_a_key_of_a_tenant_with_custom_prices_buys_at_unlisted_prices(
     database: Database,
     client: httpx.AsyncClient,
     lines: list[tuple[str, int, int, str]],

@@ -93,7 +93,7 @@ async def test_a_message_without_a_known_price_has_none(
     assert await price(integrator, await recorded(**facts)) is None
 
 
-async def test_what_has_not_ended_has_no_price(integrator: Integrator, database: Database) -> None:
+async def test_an_open_message_has_no_price(integrator: Integrator, database: Database) -> None:
     merchant = await make_merchant(database, integrator.tenant_id)
     message = await make_message(database, integrator.tenant_id, merchant)
     assert await price(integrator, str(await shown(database, "message", message))) is None

@@ -146,7 +146,7 @@ async def test_a_final_report_says_so_and_stays_as_it_is(
         ("2025-04-15", "2026-04-16"),
     ],
 )
-async def test_a_range_that_is_none_is_400(
+async def test_an_invalid_range_is_400(
     reader: Integrator, path: str, first: str, last: str
 ) -> None:
     answer = await reader.get(path, **{"from": first, "to": last})
@@ -157,7 +157,7 @@ async def test_a_range_that_is_none_is_400(
 @pytest.mark.parametrize(
     "query", [{}, {"from": "2026-04-01"}, {**APRIL, "channel": "SMS"}, {**APRIL, "merchantId": "!"}]
 )
-async def test_what_is_missing_or_unknown_is_400(
+async def test_missing_or_unknown_parameters_are_400(
     reader: Integrator, path: str, query: dict[str, str]
 ) -> None:
     answer = await reader.get(path, **query)

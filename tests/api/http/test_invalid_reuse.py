@@ -1,4 +1,4 @@
-"""A used key with an invalid request is the reuse of a key; an unused one leaves its 400."""
+"""An invalid request with a used key is IDEMPOTENCY_KEY_REUSED; with an unused key it is 400."""
 
 from typing import Any
 

@@ -52,7 +52,7 @@ def test_the_table_names_every_status_and_ends() -> None:
         (PaymentFacts(status=S.REFUNDED, refund_due=True), PaymentAction.NONE),
     ],
 )
-def test_what_is_due_next(facts: PaymentFacts, next_action: PaymentAction) -> None:
+def test_the_next_step_of_each_state(facts: PaymentFacts, next_action: PaymentAction) -> None:
     assert next_action_of(facts) is next_action
 
 
@@ -67,7 +67,9 @@ def test_what_is_due_next(facts: PaymentFacts, next_action: PaymentAction) -> No
         (ChargeState.CANCELED, Change(status=S.FAILED, failure=PaymentFailure.CANCELED)),
     ],
 )
-def test_what_news_make_of_a_pending_payment(state: ChargeState, change: Change | None) -> None:
+def test_the_effect_of_each_report_on_a_pending_payment(
+    state: ChargeState, change: Change | None
+) -> None:
     assert change_by(PaymentFacts(status=S.PENDING), state) == change
 
 
@@ -80,7 +82,7 @@ def test_a_charge_that_was_called_off_has_expired() -> None:
     news=st.lists(st.sampled_from(ChargeState), max_size=12),
     given_up_after=st.integers(0, 12),
 )
-def test_in_whatever_order_news_come_money_is_never_lost_sight_of(
+def test_no_charge_is_ignored_whatever_the_order_of_reports(
     news: list[ChargeState], given_up_after: int
 ) -> None:
     facts = PaymentFacts(status=S.PENDING)
@@ -100,7 +102,7 @@ def test_in_whatever_order_news_come_money_is_never_lost_sight_of(
 
 
 @given(st.integers(0, 10**16 - 1), st.integers(0, 10**16 - 1))
-def test_a_reference_is_read_back_and_is_nobody_elses(tenant: int, payment: int) -> None:
+def test_a_reference_is_parsed_as_no_other_kind(tenant: int, payment: int) -> None:
     reference = PaymentReference(tenant=tenant, payment=payment)
     assert parse_payment_reference(str(reference)) == reference
     assert parse_reference(str(reference)) is None

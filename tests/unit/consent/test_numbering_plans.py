@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.enums import Channel
@@ -85,6 +85,7 @@ def test_a_form_that_connects_is_sent_to_as_it_is(number: str) -> None:
     assert e164(number) == number
 
 
+@example("+54000000000000")
 @given(NUMBERS)
 def test_the_merged_form_is_a_number_that_merges_into_itself(number: str) -> None:
     try:

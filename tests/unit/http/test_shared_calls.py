@@ -88,7 +88,8 @@ async def test_an_error_without_waiters_is_not_reported(source: Source) -> None:
     del only
     gc.collect()
     loop.set_exception_handler(None)
-    assert reported == []
+    ours = [context for context in reported if context.get("exception") is source.error]
+    assert ours == []  # the collector may also find what other tests left
 
 
 async def test_a_result_and_an_error_are_kept_as_long_as_configured(source: Source) -> None:

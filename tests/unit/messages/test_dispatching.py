@@ -135,15 +135,19 @@ def test_the_decision_for_each_state_of_a_message(standing: Candidate, decision:
 def test_an_inactive_merchant_is_never_waited_for_beyond_thirty_days_or_the_expiry() -> None:
     long_ago = NOW - HELD_BACK_AT_MOST + timedelta(hours=1)
     decision = decide(candidate(active=False, due_at=long_ago), NOW)
-    assert decision == Decision(action=DispatchAction.WAIT, until=NOW + timedelta(hours=1))
+    assert decision == _held_back(until=NOW + timedelta(hours=1))
     brief = candidate(active=False, expires_at=NOW + SECOND)
-    assert decide(brief, NOW) == Decision(action=DispatchAction.WAIT, until=NOW + SECOND)
+    assert decide(brief, NOW) == _held_back(until=NOW + SECOND)
+
+
+def _held_back(*, until: datetime) -> Decision:
+    return Decision(action=DispatchAction.WAIT, until=until, held_back=True)
 
 
 def test_a_merchant_that_is_active_again_is_noticed_within_a_twentieth_of_the_wait() -> None:
     for waited, least in ((0, 5), (60, 5), (100, 5), (3600, 180), (86400, 3600)):
         held = candidate(active=False, due_at=NOW - waited * SECOND)
-        assert decide(held, NOW) == Decision(action=DispatchAction.WAIT, until=NOW + least * SECOND)
+        assert decide(held, NOW) == _held_back(until=NOW + least * SECOND)
 
 
 MOMENTS = st.timedeltas(timedelta(days=-40), timedelta(days=40)).map(lambda gap: NOW + gap)
