@@ -94,7 +94,7 @@ class ApiKey(Table, table=True):
 
 
 def _needs_registration(context: DefaultExecutionContext) -> bool:
-    """Compute the column from the number of the inserted row."""
+    """Compute the column from the number of the inserted row; later changes do not repeat it."""
     values: dict[str, str] = context.get_current_parameters()  # type: ignore[no-untyped-call]
     return needs_registration(values["number"])
 
@@ -154,14 +154,16 @@ class SenderNumber(Table, table=True):
         sa_column=Column(
             Boolean, default=_needs_registration, server_default=text("true"), nullable=False
         ),
-        description="Carriers take texts from it only once it is registered.",
+        description="Carriers take texts from it only once it is registered: computed from the "
+        "number when the row is inserted, and not again.",
     )
     ready: bool | None = Field(
         default=None,
         sa_column=Column(
             Boolean, Computed("registered_at IS NOT NULL OR NOT needs_registration", persisted=True)
         ),
-        description="Carriers take texts from it.",
+        description="Carriers take texts from it; follows `registered_at`. The choice of a sender "
+        "uses only this.",
     )
     ring: int | None = Field(
         default=None,

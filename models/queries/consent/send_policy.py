@@ -50,7 +50,7 @@ _SEND_POLICY = """
                       AND s.channel = :channel
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
            tenant.delivery_mode, tenant.otps_per_10_minutes, tenant.otps_per_day,
-           tenant.new_recipients_per_hour, heard.last, own.numbers, own.registered,
+           tenant.new_recipients_per_hour, heard.last, own.numbers, own.ready,
            CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
                 {pool} END AS pool
       FROM merchant
@@ -59,13 +59,12 @@ _SEND_POLICY = """
             SELECT sender AS last FROM message
              WHERE message.tenant_id = merchant.tenant_id AND message.merchant_id = merchant.id
                AND message.contact_key = CAST(:first AS varchar)
-               AND message.channel IN ('SMS', 'VOICE')
+               AND message.channel IN ('SMS', 'VOICE') AND CAST(:channel AS varchar) <> 'EMAIL'
              ORDER BY message.id DESC LIMIT 1) AS heard ON TRUE
-      LEFT JOIN LATERAL (
+     CROSS JOIN LATERAL (
             SELECT array_agg(number) AS numbers,
-                   array_agg(number) FILTER (WHERE registered_at IS NOT NULL) AS registered
+                   array_agg(number) FILTER (WHERE ready) AS ready
               FROM {own} AS candidate) AS own
-             ON CAST(:channel AS varchar) <> 'EMAIL'
      WHERE merchant.tenant_id = :tenant_id AND merchant.external_id = :merchant
     """
 POLICY = text(_SEND_POLICY.format(own=OWN_CANDIDATES, pool=POOL_CANDIDATES))
@@ -124,9 +123,9 @@ async def find_policy(
 
 
 def _senders(row: Row[Any]) -> Senders:
-    registered = frozenset(row.registered or ())
+    ready = frozenset(row.ready or ())
     return Senders(
-        own=[OwnNumber(number=n, registered=n in registered) for n in row.numbers or ()],
+        own=[OwnNumber(number=n, ready=n in ready) for n in row.numbers or ()],
         pool=row.pool or (),
         last=row.last,
     )
