@@ -49,7 +49,7 @@ ASSIGNMENT_STEPS: Final[Mapping[A | None, frozenset[A]]] = {
     A.UNASSIGN_FAILED: frozenset({A.UNASSIGNING}),
     A.UNASSIGNED: frozenset(),
 }
-"""None: not assigned to a campaign yet. ASSIGNED becomes FAILED if the campaign is lost."""
+"""None: not assigned to a campaign yet. ASSIGNED to FAILED: the registry lost the campaign."""
 
 STARTS: Final = frozenset({R.DRAFT, N.REQUESTED})
 """Initial states of a brand or campaign, and of a number."""
