@@ -36,17 +36,17 @@ _COUNT = text(
         INSERT INTO destination_window AS w
                (tenant_id, merchant_id, destination_key, sent_at, expires_at)
         SELECT :tenant_id, :merchant_id, :destination_key, ARRAY[CAST(:now AS timestamptz)],
-               CAST(:now AS timestamptz) + :longest
+               CAST(:now AS timestamptz) + CAST(:longest AS interval)
           FROM known WHERE NOT already
         ON CONFLICT (tenant_id, merchant_id, destination_key) DO UPDATE
            SET sent_at = ARRAY(SELECT at FROM unnest(w.sent_at) AS at
-                                WHERE at > CAST(:now AS timestamptz) - :longest)
+                                WHERE at > CAST(:now AS timestamptz) - CAST(:longest AS interval))
                          || excluded.sent_at,
                expires_at = GREATEST(w.expires_at, excluded.expires_at)
          WHERE (SELECT count(*) FROM unnest(w.sent_at) AS at
-                 WHERE at > CAST(:now AS timestamptz) - :first_span) < :first_most
+                 WHERE at > CAST(:now AS timestamptz) - CAST(:first_span AS interval)) < :first_most
            AND (SELECT count(*) FROM unnest(w.sent_at) AS at
-                 WHERE at > CAST(:now AS timestamptz) - :last_span) < :last_most
+                 WHERE at > CAST(:now AS timestamptz) - CAST(:last_span AS interval)) < :last_most
         RETURNING 1
     )
     SELECT (SELECT already FROM known) OR EXISTS (SELECT 1 FROM counted)
