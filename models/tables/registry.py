@@ -3,6 +3,7 @@
 from models.tables import (
     alert,
     consent,
+    destination,
     failure,
     idempotency,
     inbound,
@@ -27,6 +28,7 @@ TABLES = (
     consent,
     idempotency,
     message,
+    destination,
     failure,
     inbound,
     payment,
