@@ -68,9 +68,8 @@ async def test_a_repeated_keyword_is_kept_once(
 ) -> None:
     await registrar.brand()
     await registrar.stands("brand", "APPROVED")
-    response = await registrar.campaign(
-        **{"optInMessage": "Gym A: you are subscribed now.", name: given}
-    )
+    changed: dict[str, Any] = {"optInMessage": "Gym A: you are subscribed now.", name: given}
+    response = await registrar.campaign(**changed)
     assert (response.status_code, response.json().get(name)) == (200, kept), response.text
 
 
