@@ -61,7 +61,9 @@ async def _idempotent(
             "surrounding double quotes is removed. Retry with the same key and the same request: "
             "it is executed once, and the response has `Idempotency-Replayed: true`. The same key "
             "with a different request is refused with 422 `IDEMPOTENCY_KEY_REUSED`. Keys are kept "
-            "for at least 30 days. Without a key, every request is executed.",
+            "for at least 30 days. They belong to the tenant, or to the merchant of a "
+            "merchant-scoped API key: the same key sent with a tenant's and with a merchant's own "
+            "API key means two actions. Without a key, every request is executed.",
             examples=["merchant-gym-a-otp-20260416-001"],
         ),
     ] = None,

@@ -23,7 +23,8 @@ class AlertView(View):
     type: AlertType = Field(
         description="USAGE_THRESHOLD: this month's sends have captured `threshold` percent of the "
         "allowance; held units are not counted. LOW_CREDITS: less than `threshold` percent of the "
-        "last upgrade is available. CREDITS_EXHAUSTED: credits were bought and none is available. "
+        "last upgrade remains, available or held, or a send was refused while most of it is held. "
+        "CREDITS_EXHAUSTED: credits were bought and none remains, available or held. "
         "PROVIDER_DEGRADED: most calls to a provider fail; they are retried. DELIVERY_UNKNOWN: "
         "messages ended UNKNOWN and no provider is known to have accepted them. PAYMENT_FAILED: "
         "the payment of an upgrade failed. REFUND_STUCK: a refund is owed and the payment gateway "

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from api.schemas.base import Instant, MerchantId, RequestBody, View
+from api.schemas.text_types import OneLine
 from models.enums import Channel, ConsentEvent, ConsentStatus
 
 
@@ -16,13 +17,13 @@ class V1MerchantConsentRequest(RequestBody):
     )
     channel: Channel = Field(description="The channel the consent applies to.", examples=["SMS"])
     contact: Annotated[str, Field(min_length=1, max_length=320)] = Field(
-        description="Phone number in E.164 format, or e-mail address. Addresses are compared "
-        "case-insensitively.",
+        description="Phone number in E.164 format, or e-mail address. Of addresses, the case of "
+        "ASCII letters before the @ is ignored, and the domain is compared in its IDNA form.",
         examples=["+18135551234"],
     )
     status: ConsentStatus = Field(description="OPT_IN or OPT_OUT.", examples=["OPT_IN"])
-    source: Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        description="Where the consent was collected. Stored as proof of consent.",
+    source: Annotated[OneLine, StringConstraints(max_length=200)] = Field(
+        description="Where the consent was collected, one line. Stored as proof of consent.",
         examples=["checkout-form"],
     )
 

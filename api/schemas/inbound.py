@@ -15,8 +15,9 @@ class InboundMessageView(View):
     )
     sender: str = Field(
         alias="from",
-        description="Sender as received: a phone number in E.164 format, a short code, a name, or "
-        "an empty string if it was withheld. Only phone numbers are answered and opted out.",
+        description="Sender as received: a phone number, a short code, a name, or an empty string "
+        "if it was withheld. Only phone numbers are answered and opted out; they may lack the plus "
+        "sign of E.164.",
         examples=["+18135551234"],
     )
     number: str = Field(
@@ -28,7 +29,7 @@ class InboundMessageView(View):
     kind: InboundKind = Field(
         description="What the text was recognized as: a keyword, or for OPT_OUT also opt-out words "
         'with nothing but politeness around them, such as "please stop texting me". OTHER: none '
-        "of these; the text is not processed further.",
+        "of these, or the sender is not a phone number; the text is not processed further.",
         examples=["OPT_OUT"],
     )
     merchant_id: str | None = Field(

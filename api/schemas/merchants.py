@@ -65,7 +65,9 @@ Hour = Annotated[
     WithJsonSchema({"type": "string", "pattern": _HOUR.pattern}),
 ]
 NamedZones = Annotated[
-    list[Annotated[str, AfterValidator(_zone_of_a_country)]], Field(min_length=1, max_length=20)
+    list[Annotated[str, AfterValidator(_zone_of_a_country)]],
+    Field(min_length=1, max_length=20),
+    AfterValidator(lambda zones: list(dict.fromkeys(zones))),  # each once; the first decides
 ]
 HelpText = Annotated[str, StringConstraints(min_length=1, max_length=320), Visible]
 SupportContact = Annotated[OneLine, StringConstraints(max_length=100)]

@@ -8,13 +8,16 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from api.schemas import patterns
 from api.schemas.base import View
-from api.schemas.text_types import OneLine, visible_length
+from api.schemas.text_types import OneLine, has_invisible, visible_length
 from api.services.consent.contacts import read_contact
 from models.enums import Channel
 from models.errors import InvalidEmail, InvalidPhoneNumber
 
 _LONGEST_TAX_NUMBER: Final = 20
 _NO_SITE: Final = "must be a web address, such as https://gym-a.example.com/about"
+_HIDDEN: Final = (
+    "must be a web address without invisible characters, such as https://gym-a.example.com/about"
+)
 
 
 def _number(given: str) -> str:
@@ -40,17 +43,31 @@ def _tax_number(given: str) -> str:
 
 
 def _site(given: str) -> str:
-    """Check a web address, with or without its scheme; it is kept as given."""
+    """Check a web address, with or without its scheme; it is kept as given.
+
+    Invisible characters and changes of direction are refused: they show another address to a person
+    than to a program.
+    """
+    if has_invisible(given):
+        raise ValueError(_HIDDEN)
     _, scheme, rest = given.rpartition("://") if "://" in given.split("?")[0] else ("", "", given)
     try:
         parts = urlsplit(f"https://{rest if scheme else given}")
-        host, _ = parts.hostname or "", parts.port
+        host, port = parts.hostname or "", parts.port
         labels = idna.encode(host, uts46=True).decode("ascii").split(".")
     except (ValueError, idna.IDNAError) as error:
         raise ValueError(_NO_SITE) from error
-    if "@" in parts.netloc or len(labels) < 2 or labels[-1].isdecimal():
+    if port == 0 or "@" in parts.netloc or len(labels) < 2 or labels[-1].isdecimal():
         raise ValueError(_NO_SITE)
     return given
+
+
+def _each_once(keywords: list[str]) -> list[str]:
+    """Remove keywords that differ from an earlier one in case only: recipients may write either."""
+    first: dict[str, str] = {}
+    for word in keywords:
+        first.setdefault(word.lower(), word)
+    return list(first.values())
 
 
 Line = Annotated[OneLine, StringConstraints(max_length=100)]
@@ -69,7 +86,7 @@ TaxNumber = Annotated[
     AfterValidator(_tax_number),
 ]
 Keyword = Annotated[str, StringConstraints(pattern=patterns.KEYWORD)]
-Keywords = Annotated[list[Keyword], Field(max_length=50)]
+Keywords = Annotated[list[Keyword], Field(max_length=50), AfterValidator(_each_once)]
 Answer = Annotated[str, StringConstraints(min_length=20, max_length=320), visible_length(20)]
 Sample = Annotated[str, StringConstraints(min_length=20, max_length=1024), visible_length(20)]
 Description = Annotated[str, StringConstraints(min_length=40, max_length=4096), visible_length(40)]

@@ -29,7 +29,7 @@ _FORMS: Final[Mapping[str, str]] = {
     "letter or digit, such as gym-a",
     AREA_CODE: "must be a three-digit area code that does not begin with 0 or 1, such as 813",
     NOT_BLANK: "must not be blank",
-    ONE_LINE: "must be one line without control characters, such as Payment reminder",
+    ONE_LINE: "must be one line without line breaks, control characters and changes of direction",
     SPEECH: "must have no control characters and line breaks, such as Your code is 1 2 3",
     SITE: "must be a web address without spaces, such as https://gym-a.example.com",
     TAX_NUMBER: "must be letters and digits, grouped by spaces, dots or hyphens, "

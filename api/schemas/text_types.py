@@ -26,6 +26,11 @@ def _says_something(text: str) -> str:
     return text
 
 
+def has_invisible(text: str) -> bool:
+    """Return whether a text holds white space, a control or an invisible character."""
+    return _INVISIBLE_RUN.search(text) is not None
+
+
 def visible_length(least: int) -> AfterValidator:
     """Return what refuses a text of fewer characters, runs of invisible ones counted as one."""
 

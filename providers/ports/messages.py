@@ -123,8 +123,8 @@ class InboundText:
 
     event_id: str
     sender: str = field(repr=False)
-    """As the provider reports it: a phone number in E.164 form, or a short code, a name or
-    nothing.
+    """As the provider reports it: a phone number, with or without its plus sign, or a short code, a
+    name or nothing.
     """
     number: str = field(repr=False)
     body: str = field(repr=False)

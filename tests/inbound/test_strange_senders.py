@@ -19,8 +19,24 @@ NO_NUMBERS = [
     "Restricted",
     "+266696687",  # ANONYMOUS on a keypad, as Twilio writes it
     "+7378742833",  # RESTRICTED
-    "18135551234",  # no country code without a plus sign
+    "8135551234",  # no country code
     "+18131551234",
+    "18131551234",
+    "0018131551234",
+    "1234567",
+    "12345678",
+    "00",
+    "00007",
+    "0813555123456",
+    "tel:12345",
+    "tel:GYM",
+    "tel:",
+    "tel:5577781;phone-context=+1813",
+    "tel:18135551234;phone-context=gym.example",
+    "1813555123456789",  # 16 digits
+    "99999999999",
+    "18135551234,18135551235",
+    "++18135551234",
     "anna@carrier.example",
     "+1813555123a",
     "",
@@ -48,6 +64,37 @@ STRANGERS = [
 ]
 
 
+WITHOUT_PLUS = [
+    ("18135577777", "+18135577777"),
+    ("0018135577780", "+18135577780"),
+    ("00 1 813 557 7780", "+18135577780"),
+    ("1 (813) 557-7777", "+18135577777"),
+    (" 18135577777 ", "+18135577777"),
+    ("tel:+18135577781", "+18135577781"),
+    ("TEL:+1-813-557-7781", "+18135577781"),
+    ("tel:18135577781", "+18135577781"),
+    ("tel:0018135577781", "+18135577781"),
+    ("+18135577781;ext=1", "+18135577781"),
+    ("18135577781;ext=1", "+18135577781"),
+    ("tel:+18135577781;phone-context=+1", "+18135577781"),
+    ("447911123456", "+447911123456"),
+    ("00447911123456", "+447911123456"),
+    ("5215512345678", "+525512345678"),  # the form that Mexico withdrew
+    ("4790123456", "+4790123456"),
+    ("29051234", "+29051234"),  # Saint Helena, 8 digits
+]
+"""Phone numbers as some vendors report them, and in E.164 form."""
+
+OUR_NUMBER = [
+    "{digits}",
+    "00{digits}",
+    "tel:+{digits}",
+    "tel:{digits}",
+    "+{digits};ext=1",
+    " +{digits}",
+]
+
+
 async def inbox_of(inbound: InboundHarness, **query: str) -> list[dict[str, Any]]:
     """Return the texts in the API."""
     answer = await inbound.client.get(PATH, params=query, headers=inbound.owner.headers)
@@ -65,19 +112,20 @@ async def test_a_text_from_what_is_no_number_is_stored_as_received(
     assert answer.status_code == 204
     (shown,) = await inbox_of(inbound)
     assert (shown["from"], shown["to"], shown["body"]) == (sender, number, "Your parcel is here")
+    assert shown["kind"] == "OTHER"
     if 0 < len(sender) <= 64:
         assert await inbox_of(inbound, **{"from": sender}) == [shown]
     assert await inbox_of(inbound, **{"from": "54321"}) == []
 
 
 @pytest.mark.parametrize("body", ["STOP", "START", "HELP"])
-@pytest.mark.parametrize("sender", NO_NUMBERS[:6])
+@pytest.mark.parametrize("sender", NO_NUMBERS[:-3])
 async def test_nothing_is_answered_or_changed_for_what_is_no_number(
     inbound: InboundHarness, sender: str, body: str
 ) -> None:
     number = await inbound.own_number()
     assert (await inbound.texts(body, number=number, sender=sender)).status_code == 204
-    assert len(await inbound.stored()) == 1
+    assert [row.kind for row in await inbound.stored()] == ["OTHER"]
     assert (await inbound.answers(), await inbound.history(), inbound.starts()) == ([], [], [])
 
 
@@ -162,3 +210,36 @@ async def test_a_stop_is_answered_to_a_number_that_connects(inbound: InboundHarn
     await inbound.writes(to="+525512345678")
     await inbound.texts("STOP", sender="+5215512345678")
     assert [answer.to_contact for answer in await inbound.answers()] == ["+525512345678"]
+
+
+@pytest.mark.parametrize(("sender", "contact"), WITHOUT_PLUS)
+async def test_a_number_without_its_plus_sign_is_opted_out(
+    inbound: InboundHarness, sender: str, contact: str
+) -> None:
+    await inbound.writes(to=contact)
+    assert (await inbound.texts("STOP", sender=sender)).status_code == 204
+    source = f"sms:STOP:{inbound.owner.sender}"
+    assert await inbound.history() == [(inbound.owner.merchant_id, "OPT_OUT", source)]
+    assert [answer.to_contact for answer in await inbound.answers()] == [contact]
+    (shown,) = await inbox_of(inbound, **{"from": contact})
+    assert (shown["from"], shown["kind"]) == (sender, "OPT_OUT")
+    assert await inbox_of(inbound, **{"from": sender.strip()}) == [shown]
+
+
+@pytest.mark.parametrize("written", OUR_NUMBER)
+async def test_our_number_is_recognized_without_its_plus_sign(
+    inbound: InboundHarness, written: str
+) -> None:
+    await inbound.writes()
+    number = written.format(digits=inbound.owner.sender.removeprefix("+"))
+    assert (await inbound.texts("STOP", number=number)).status_code == 204
+    assert [row.number for row in await inbound.stored()] == [inbound.owner.sender]
+    assert [status for _, status, _ in await inbound.history()] == ["OPT_OUT"]
+
+
+@pytest.mark.parametrize("number", ["12345", "GYM", "", "8005550001", "tel:", "00"])
+async def test_what_is_none_of_our_numbers_is_not_found(
+    inbound: InboundHarness, number: str
+) -> None:
+    assert (await inbound.texts("STOP", to=number)).status_code == 404
+    assert await inbound.stored() == []

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.services.consent.inbound_reading import number_of
+from models.enums import InboundKind
 from models.queries.consent.inbound_numbers import KnownNumber
 from models.queries.consent.inbound_texts import NewInbound
 from models.rules.consent.keywords import BUILT_IN, CampaignTexts, Reading, read_text
@@ -33,16 +34,21 @@ class Conversation:
     def read(
         cls, provider: str, text: InboundText, number: KnownNumber, contact_key: str
     ) -> "Conversation":
-        """Parse a text with our keywords and those registered for the number."""
+        """Parse a text with our keywords and those registered for the number.
+
+        Nothing is obeyed for a sender that is not a number, so its text has no keyword.
+        """
         registered = number.registered
+        contact = number_of(text.sender)
+        keywords = BUILT_IN if registered is None else registered.keywords
         return cls(
             tenant_id=number.tenant_id,
             owner=number.merchant_id,
             provider=provider,
             text=text,
-            reading=read_text(text.body, BUILT_IN if registered is None else registered.keywords),
+            reading=read_text(text.body, keywords) if contact else Reading(InboundKind.OTHER),
             contact_key=contact_key,
-            contact=number_of(text.sender),
+            contact=contact,
             registered=registered,
             given_back=number.given_back,
         )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from models.errors import InvalidPhoneNumber, NotFound
-from models.rules.consent.contacts import e164
+from models.rules.consent.reported_numbers import reported_e164
 from providers.ports.messages import InboundText
 
 _LONGEST_EVENT_ID: Final = 128
@@ -38,13 +38,13 @@ def number_of(sender: str) -> str:
     withheld).
     """
     try:
-        return e164(sender)
+        return reported_e164(sender)
     except InvalidPhoneNumber:
         return ""
 
 
 def _ours(given: str) -> str:
     try:
-        return e164(given)
+        return reported_e164(given)
     except InvalidPhoneNumber as error:
         raise NotFound from error

@@ -13,6 +13,7 @@ from typing import Final
 from models.enums import Channel
 from models.errors import InvalidPhoneNumber
 from models.rules.consent.contacts import merged_contact
+from models.rules.consent.reported_numbers import reported_e164
 
 SECRET_BYTES: Final = 32
 """Least length of the secret: the output length of its hash (RFC 2104, section 3)."""
@@ -70,10 +71,11 @@ class ContactKeys:
     def key_of_sender(self, sender: str) -> str:
         """Return the key of the sender of a text: of its number, else of the text as it is.
 
-        Short codes and alphanumeric names cannot be recipients, so no contact has such a key.
+        A number may lack its plus sign (`reported_numbers`). Short codes and alphanumeric names
+        cannot be recipients, so no contact has such a key.
         """
         try:
-            return self.key(Channel.SMS, sender)
+            return self.key(Channel.SMS, reported_e164(sender))
         except InvalidPhoneNumber:
             text = f"{_NO_NUMBER}\x1f{sender}"
             return f"{self.version}.{_hexadecimal(self._contacts, text)}"

@@ -60,15 +60,17 @@ def _by_country(profile: BrandProfile) -> Iterator[Wrong]:
 
 def _pairs(profile: BrandProfile) -> Iterator[Wrong]:
     if (profile.alt_business_id is None) != (profile.alt_business_id_type is None):
-        missing = "altBusinessId" if profile.alt_business_id is None else "altBusinessIdType"
-        yield missing, "is required with the other of the pair"
+        yield _missing_of("altBusinessId", "altBusinessIdType", profile.alt_business_id is None)
     if profile.entity_type is not EntityType.PUBLIC_PROFIT and (
         (profile.stock_symbol is None) != (profile.stock_exchange is None)
     ):
-        yield (
-            "stockExchange" if profile.stock_exchange is None else "stockSymbol",
-            ("is required with the other of the pair"),
-        )
+        yield _missing_of("stockSymbol", "stockExchange", profile.stock_symbol is None)
+
+
+def _missing_of(one: str, other: str, one_is_missing: bool) -> Wrong:
+    """Return the error of a pair of fields of which only one was given."""
+    missing, given = (one, other) if one_is_missing else (other, one)
+    return missing, f"is required with {given}"
 
 
 def check_campaign(profile: CampaignProfile) -> Sequence[Wrong]:

@@ -203,3 +203,36 @@ async def test_an_unknown_merchant_leaves_no_trace(gym: Integrator, database: Da
             .where(col(ConsentChange.tenant_id) == gym.tenant_id)
         )
     assert kept == 0
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        " ",
+        "\t",
+        "\u00a0",
+        "\u200b",
+        "\u3164",
+        "checkout\nform",
+        "checkout\rform",
+        "checkout\x1b[31m",
+        "checkout\x7fform",
+        "checkout\x85form",
+        "checkout\u2028form",
+        "checkout\u202eform",
+        "checkout\u2066form",
+        "x" * 201,
+    ],
+)
+async def test_a_source_is_one_visible_line(gym: Integrator, source: str) -> None:
+    response = await gym.post("/consents", {**CONSENT, "source": source})
+    assert (response.status_code, response.json()["code"]) == (400, "VALIDATION_FAILED")
+    assert [wrong["field"] for wrong in response.json()["errors"]] == ["source"]
+    assert (await gym.get("/consents")).json() == []
+
+
+@pytest.mark.parametrize("source", ["x", "x" * 200, "Anmeldung in Köln", "נרשם בחנות", "form 🏋"])
+async def test_a_source_may_be_any_text(gym: Integrator, source: str) -> None:
+    response = await gym.post("/consents", {**CONSENT, "source": source})
+    assert (response.status_code, response.json()["source"]) == (200, source)

@@ -68,6 +68,12 @@ async def test_absent_ones_stay_and_null_takes_one_back(tenant: Integrator) -> N
     assert settings == {**NONE, **all_of_them, "marketingFrom": None}
 
 
+async def test_a_repeated_time_zone_is_kept_once(tenant: Integrator) -> None:
+    given = ["Europe/Moscow", "America/Sao_Paulo", "Europe/Moscow", "America/Sao_Paulo"]
+    settings = (await tenant.post(PATH, {"marketingTimezones": given})).json()
+    assert settings["marketingTimezones"] == ["Europe/Moscow", "America/Sao_Paulo"]
+
+
 async def test_the_timezone_of_the_merchant_is_shown(tenant: Integrator) -> None:
     await tenant.post("/merchants", {**GYM, "timezone": "Africa/Casablanca"})
     assert (await tenant.get(PATH)).json() == {**NONE, "timezone": "Africa/Casablanca"}
