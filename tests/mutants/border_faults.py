@@ -149,7 +149,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a report is believed under another address",
-        "api/services/provider_webhooks.py",
+        "api/services/verify_webhook.py",
         "verify_webhook",
         'raise Forbidden("The report belongs to another reference than that in the address.")',
         "pass",

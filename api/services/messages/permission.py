@@ -17,9 +17,10 @@ from models.errors import (
 )
 from models.queries.consent import send_policy
 from models.queries.consent.send_policy import SendPolicy
-from models.rules.consent.consent import consent_forbids, refusal
+from models.rules.consent.consent import consent_forbids
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
 from models.rules.consent.quiet_hours import NoSuchHour
+from models.rules.messages.refusals import refusal
 from models.session import Database, ReadSession
 
 _UNREGISTERED = "None of the merchant's own numbers is assigned to an approved campaign yet."
