@@ -99,7 +99,7 @@ class Script:
     reconcile: Sequence[Any] = ()
     poll: Sequence[Any] = ()
     settle: Sequence[Any] = ()
-    woken_after: Sequence[int] = ()
+    signal_after: Sequence[int] = ()
     signal: SendSignal = SendSignal.REPORTED
 
 
@@ -110,12 +110,12 @@ def _due_soon(_: DispatchStep) -> DispatchResult:
 
 
 _DUE_LATE = DispatchResult(verdict=Verdict.LATER, until=datetime(2100, 1, 1, tzinfo=UTC))
-_IN_LINE = DispatchResult(verdict=Verdict.QUEUED_FOR_SENDER, until=datetime(2100, 1, 1, tzinfo=UTC))
+_QUEUED = DispatchResult(verdict=Verdict.QUEUED_FOR_SENDER, until=datetime(2100, 1, 1, tzinfo=UTC))
 _BUSY = DispatchResult(verdict=Verdict.BUSY, provider="simulator")
 _AWAY = ConnectionError("no database")
 
 SENDS: Final = {
-    "accepted": Script(dispatch=[ACCEPTED], settle=[DELIVERED], woken_after=[1]),
+    "accepted": Script(dispatch=[ACCEPTED], settle=[DELIVERED], signal_after=[1]),
     "report-stored": Script(dispatch=[ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
     "refused": Script(dispatch=[REFUSED], settle=[FAILED]),
     "blocked": Script(dispatch=[BLOCKED], settle=[FAILED]),
@@ -124,42 +124,44 @@ SENDS: Final = {
     "canceled": Script(
         dispatch=[_DUE_LATE, OVER],
         settle=[CANCELED],
-        woken_after=[1],
+        signal_after=[1],
         signal=SendSignal.ROW_CHANGED,
     ),
-    "line": Script(
-        dispatch=[_IN_LINE, ACCEPTED_AND_REPORTED],
+    "queued-for-sender": Script(
+        dispatch=[_QUEUED, ACCEPTED_AND_REPORTED],
         settle=[DELIVERED],
-        woken_after=[1],
+        signal_after=[1],
         signal=SendSignal.ROW_CHANGED,
     ),
     "next-provider": Script(dispatch=[LATER, ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
     "busy": Script(
-        dispatch=[_BUSY], dispatch_queued=[ACCEPTED], settle=[DELIVERED], woken_after=[1]
+        dispatch=[_BUSY], dispatch_queued=[ACCEPTED], settle=[DELIVERED], signal_after=[1]
     ),
     "dispatch-retried": Script(
         dispatch=[*[_AWAY] * 4, ACCEPTED_AND_REPORTED], settle=[_AWAY, DELIVERED]
     ),
     "ambiguous-found": Script(
-        dispatch=[AMBIGUOUS], reconcile=[UNCERTAIN, FOUND], settle=[DELIVERED], woken_after=[2]
+        dispatch=[AMBIGUOUS], reconcile=[UNCERTAIN, FOUND], settle=[DELIVERED], signal_after=[2]
     ),
     "ambiguous-found-reported": Script(
         dispatch=[AMBIGUOUS],
         reconcile=[UNCERTAIN, FOUND_AND_REPORTED],
         settle=[DELIVERED],
-        woken_after=[1],
+        signal_after=[1],
     ),
     "ambiguous-absent": Script(
         dispatch=[AMBIGUOUS, ACCEPTED],
         reconcile=[UNCERTAIN, ABSENT],
         settle=[DELIVERED],
-        woken_after=[2],
+        signal_after=[2],
     ),
     "ambiguous-unknown": Script(dispatch=[AMBIGUOUS], reconcile=[UNCERTAIN], settle=[UNKNOWN]),
     "polled": Script(dispatch=[ACCEPTED], poll=[SILENT, _AWAY, TOLD], settle=[DELIVERED]),
     "given-up-after-sent": Script(dispatch=[ACCEPTED], poll=[SILENT], settle=[UNKNOWN]),
-    "several-reports": Script(dispatch=[ACCEPTED], settle=[NOT_YET, DELIVERED], woken_after=[1, 2]),
-    "not-over": Script(dispatch=[OVER], settle=[NOT_YET, DELIVERED], woken_after=[1]),
+    "several-reports": Script(
+        dispatch=[ACCEPTED], settle=[NOT_YET, DELIVERED], signal_after=[1, 2]
+    ),
+    "not-over": Script(dispatch=[OVER], settle=[NOT_YET, DELIVERED], signal_after=[1]),
 }
 """Every path of a send. A new branch of the workflow needs a new line here."""
 
@@ -233,7 +235,7 @@ async def _record_send(client: Client, path: str, script: Script) -> dict[str, A
         _worker(client, names.provider_queue("simulator"), [queued]),
     ):
         await start_send(client, send, _WAITS)
-        for timers in script.woken_after:
+        for timers in script.signal_after:
             await until(_timers_set(handle, timers))
             await wake_send(client, send.workflow_id, script.signal)
         await handle.result()

@@ -36,7 +36,7 @@ class Script:
     submit: Sequence[Any]
     reconcile: Sequence[Any] = ()
     ask: Sequence[Any] = ()
-    woken_after: Sequence[int] = ()
+    signal_after: Sequence[int] = ()
 
 
 def _not_processed(_: RegistrationStep) -> RegistrationResult:
@@ -53,8 +53,8 @@ _AWAY: Final = ConnectionError("no database")
 
 WORKFLOWS: Final = {
     "register-brand.approved": Script(registry_operation=_BRAND, submit=[ASK], ask=[ASK, APPROVED]),
-    "register-brand.woken": Script(
-        registry_operation=_BRAND, submit=[ASK], ask=[REJECTED], woken_after=[1]
+    "register-brand.reported": Script(
+        registry_operation=_BRAND, submit=[ASK], ask=[REJECTED], signal_after=[1]
     ),
     "register-brand.several-calls": Script(
         registry_operation=_BRAND, submit=[SUBMIT, SUBMIT, APPROVED]
@@ -121,7 +121,7 @@ async def record_workflow(
     handle: WorkflowHandle[Any, str] = client.get_workflow_handle(start.workflow_id)
     async with serve(names.REGISTRATION, activities):
         await start_registration(client, start, _WAITS, fresh=True)
-        for timers in script.woken_after:
+        for timers in script.signal_after:
             await until(timers_set(handle, timers))
             await wake_registration(client, start.workflow_id)
         await handle.result()

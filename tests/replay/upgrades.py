@@ -51,7 +51,7 @@ _AWAY = ConnectionError("no database")
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """Answers of the steps; the last ones of `charge` and `follow` are repeated. `told` sends a
+    """Answers of the steps; the last ones of `charge` and `await_payment` are repeated. `told` sends a
     signal while the gateway is awaited.
     """
 
@@ -74,13 +74,13 @@ UPGRADES: Final = {
     "fails-later": Script(charge=[UNDER_WAY], await_payment=[FAILED], told=True),
     "answer-lost": Script(charge=[UNANSWERED, UNDER_WAY], await_payment=[TAKEN], grant=[GRANTED]),
     "charge-retried": Script(charge=[*[_AWAY] * 4, TAKEN], grant=[_AWAY, GRANTED]),
-    "called-off": Script(
+    "canceled": Script(
         charge=[NEEDS_ACTION], await_payment=[NEEDS_ACTION], cancel_charge=[NOT_CANCELED, FAILED]
     ),
-    "called-off-but-paid": Script(
+    "canceled-but-paid": Script(
         charge=[UNDER_WAY], await_payment=[UNDER_WAY], cancel_charge=[TAKEN], grant=[GRANTED]
     ),
-    "out-of-reach": Script(charge=[UNANSWERED], cancel_charge=[FAILED]),
+    "unreachable": Script(charge=[UNANSWERED], cancel_charge=[FAILED]),
     "too-old": Script(cancel_charge=[FAILED], ordered_before=timedelta(hours=1)),
     "refund-stuck": Script(charge=[TAKEN], grant=[NOT_GRANTED], refund=[NOT_GRANTED, REFUND_STUCK]),
     "mismatched": Script(charge=[UNDER_WAY], await_payment=[FAILED_BUT_CHARGED], refund=[REFUNDED]),
