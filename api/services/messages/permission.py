@@ -62,7 +62,7 @@ class Permissions:
             )
             if found is None:
                 raise MerchantNotFound
-            _permit(found, draft.type)
+            _check_policy(found, draft.type)
             sender = found.sender
             if draft.channel is Channel.EMAIL:
                 sender = await _address(db, caller, draft)
@@ -122,11 +122,11 @@ class UnsubscribeLinks:
         """Return tenant, merchant and contact key of a valid ticket; None otherwise."""
         try:
             tenant, merchant, contact, token = ticket.split("-")
-            named = int(tenant), int(merchant), contact
+            signed = int(tenant), int(merchant), contact
         except ValueError:
             return None
-        good = hmac.compare_digest(token.encode(), self.token(*named).encode())
-        return named if good else None
+        good = hmac.compare_digest(token.encode(), self.token(*signed).encode())
+        return signed if good else None
 
     def token(self, tenant: int, merchant: int, contact_key: str) -> str:
         """Sign tenant, merchant and contact key."""
@@ -134,8 +134,8 @@ class UnsubscribeLinks:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
-def _permit(found: SendPolicy, message_type: MessageType) -> None:
-    """Raise the refusal of a send by policy."""
+def _check_policy(found: SendPolicy, message_type: MessageType) -> None:
+    """Raise the refusal if the merchant is inactive, or consent or a suppression forbids it."""
     if not found.active:
         raise refusal(ErrorCode.MERCHANT_INACTIVE)
     forbidden = consent_forbids(message_type, found.consent, suppressed=found.suppressed)

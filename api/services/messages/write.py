@@ -22,7 +22,7 @@ from models.session import Database
 log = logging.getLogger(__name__)
 
 _MAX_ID_TRIES: Final = 4
-"""Attempts to draw a public id. With 10^9 messages of a tenant, one in 4 million is taken."""
+"""Tries with a random public id. With 10^9 messages of a tenant, one in 4 million is taken."""
 
 
 async def write_message(
@@ -39,15 +39,16 @@ async def write_message(
         DBAPIError: the database failed; after a lost connection the message may be written.
     """
     try:
-        return await _write_with_patience(database, message, lock_scope)
+        return await _write_with_retries(database, message, lock_scope)
     except InsufficientCredits:
         await _warn_of_held_credits(database, message, lock_scope)
         raise
 
 
-async def _write_with_patience(
+async def _write_with_retries(
     database: Database, message: NewMessage, lock_scope: LockScope
 ) -> AcceptedMessage:
+    """Write it; repeat if its public id is taken, or if another request holds its key's lock."""
     give_up_at = monotonic() + KEY_WAIT.total_seconds()
     wait_when_locked, id_tries = False, 1
     while True:
