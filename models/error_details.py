@@ -64,6 +64,8 @@ DEFAULT_DETAILS: Final[Mapping[str, str]] = {
     "RATE_LIMITED": "The header RateLimit-Policy names the exceeded limit.",
     "TOO_MANY_OPEN": "Too many messages of the tenant are open. Repeat the request with the same "
     "Idempotency-Key after Retry-After seconds.",
+    "DESTINATION_LIMITED": "Too many OTPs were sent to this contact, or messages to too many new "
+    "recipients with the same prefix. Send again after Retry-After seconds, or ask the operator.",
     "HEADERS_TOO_LARGE": "A request has at most 100 headers, 64 KiB with its first line, and 8 KiB "
     "in that line.",
     "TEMPORARILY_UNAVAILABLE": "The request cannot be processed now. Repeat it with the same "

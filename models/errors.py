@@ -19,7 +19,7 @@
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
     ├── IdempotencyKeyReused 422
-    ├── RateLimited 429, TooManyOpen 429
+    ├── RateLimited 429, TooManyOpen 429, DestinationLimited 429
     ├── HeadersTooLarge 431
     └── TemporarilyUnavailable 503
 
@@ -324,6 +324,22 @@ class TooManyOpen(HexavoxError):
     status = 429
     code = "TOO_MANY_OPEN"
     title = "Too many open messages"
+
+    def __init__(self, detail: str = "", retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class DestinationLimited(HexavoxError):
+    """Too many OTPs to this contact, or too many new recipients behind one prefix.
+
+    Attributes:
+        retry_after: seconds until one more is within the limit.
+    """
+
+    status = 429
+    code = "DESTINATION_LIMITED"
+    title = "Too many messages to this destination"
 
     def __init__(self, detail: str = "", retry_after: int = 1) -> None:
         super().__init__(detail)

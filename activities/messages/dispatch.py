@@ -145,9 +145,7 @@ class Dispatching:
         if decision.action is not DispatchAction.CLAIM:
             await sender_queue.leave(db, found.pace, message_id=step.message_id)
             if decision.held_back:
-                await waiting.note_held_back(
-                    db, tenant_id=step.tenant_id, message_id=step.message_id, now=now
-                )
+                await waiting.note_held_back(db, step.tenant_id, step.message_id, now)
             return without_claim(decision, found)
         past = [PastAttempt(provider=a.provider, state=a.state) for a in found.attempts]
         provider = self._routes.following(found.delivery_mode, found.channel, past)

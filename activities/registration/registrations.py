@@ -11,6 +11,7 @@ from models.database.transaction_limits import LockScope
 from models.queries.registration import registrations
 from models.queries.registration.registrations import Row
 from models.rules.registration.lifecycle import RegistrationAction, next_registration_action
+from models.rules.registration.vocabulary import RegistrationState
 from models.session import Database, WriteSession
 from models.tables.messaging import Campaign
 from providers.ports.messages import Ambiguous, NotFound, NotProcessed, Unanswered
@@ -183,6 +184,11 @@ class Registering:
                     now=now,
                     look_after=self._look_after,
                 )
+            case MoreCallsNeeded() if row.state == RegistrationState.APPROVED:
+                log.error(
+                    "a review found an incomplete registration; nothing is submitted",
+                    extra={"provider": row.provider, "row": row.public_id},
+                )
             case MoreCallsNeeded():
                 row.vendor_state = dict(answer.vendor_state)
                 # The next call is needed, even if the operation was already being polled.
@@ -220,6 +226,7 @@ def _next_action(row: Row, step: RegistrationStep) -> RegistrationAction:
         current=registrations.registry_operation_of(row),
         deadline=row.deadline,
         taken=row.taken_at is not None,
+        approved=row.state == RegistrationState.APPROVED,
     )
 
 

@@ -1,8 +1,9 @@
-"""Deletes the idempotency records that no retry needs to be answered from any more."""
+"""Deletes rows that have outlived their use: idempotency records and times of sends."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
+from models.queries.messages import destinations
 from models.queries.tenants.idempotency_records import delete_records_before
 from models.session import Database
 
@@ -23,3 +24,15 @@ class ExpiredRecords:
         """Delete at most `most` records, the oldest first; return how many were deleted."""
         async with self._database.transaction() as db:
             return await delete_records_before(db, now - KEPT_FOR, most=most)
+
+
+class ExpiredWindows:
+    """Deletes the times of sends that no limit counts any more. Idempotent."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def delete(self, now: datetime, most: int) -> int:
+        """Delete at most `most` rows, the oldest first; return how many were deleted."""
+        async with self._database.transaction() as db:
+            return await destinations.delete_expired(db, now=now, most=most)

@@ -22,6 +22,7 @@ from models.database.faults import fault_of
 from models.enums import Channel
 from models.errors import (
     BadRequest,
+    DestinationLimited,
     HeadersTooLarge,
     HexavoxError,
     IdempotencyKeyReused,
@@ -230,7 +231,7 @@ def _listed(error: HexavoxError) -> list[FieldError] | None:
 
 def _headers(error: HexavoxError) -> dict[str, str]:
     headers = {"Cache-Control": "no-store"}
-    if isinstance(error, RateLimited | TooManyOpen | TemporarilyUnavailable):
+    if isinstance(error, RateLimited | TooManyOpen | DestinationLimited | TemporarilyUnavailable):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, UnsupportedMediaType) and error.coding:
         headers["Accept-Encoding"] = "identity"  # RFC 9110, 12.5.3

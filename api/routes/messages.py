@@ -28,6 +28,7 @@ from models.errors import (
     ChannelNotAllowed,
     ConsentOptedOut,
     ConsentRequired,
+    DestinationLimited,
     IdempotencyKeyReused,
     InsufficientCredits,
     InvalidDateRange,
@@ -69,7 +70,9 @@ _WAV = {
 @router.post(
     "/sms",
     summary="Send an SMS",
-    responses=problems.of(*_SEND, InvalidPhoneNumber, MessageTooLong, ChannelNotAllowed),
+    responses=problems.of(
+        *_SEND, DestinationLimited, InvalidPhoneNumber, MessageTooLong, ChannelNotAllowed
+    ),
 )
 @body_up_to(SEND)
 async def send_sms(
@@ -92,7 +95,7 @@ async def send_sms(
 @router.post(
     "/voice",
     summary="Start a call",
-    responses=problems.of(*_SEND, InvalidPhoneNumber, ChannelNotAllowed),
+    responses=problems.of(*_SEND, DestinationLimited, InvalidPhoneNumber, ChannelNotAllowed),
 )
 @body_up_to(SEND)
 async def send_voice(

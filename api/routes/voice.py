@@ -18,6 +18,7 @@ from api.schemas.voice import V1TtsCallRequest, VoiceTtsCallView
 from models.errors import (
     ChannelNotAllowed,
     ConsentOptedOut,
+    DestinationLimited,
     InsufficientCredits,
     InvalidPhoneNumber,
     MerchantInactive,
@@ -33,6 +34,7 @@ _SEND = (
     *problems.WRITE,
     InvalidPhoneNumber,
     TooManyOpen,
+    DestinationLimited,
     InsufficientCredits,
     ChannelNotAllowed,
     ConsentOptedOut,

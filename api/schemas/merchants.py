@@ -163,8 +163,9 @@ class V1MerchantSettingsRequest(RequestBody):
     marketing_timezones: NamedZones | None = Field(
         default=None,
         description="IANA time zones, at most 20. MARKETING by SMS goes out at an hour that fits "
-        "every zone in which the recipient may be. If none does, the first of these zones that is "
-        "one of them decides; if there is none either, the message is refused. Default: none.",
+        "every zone in which the recipient may be. If none does, the marketing hours apply only in "
+        "the first of these zones that is one of them, and 08:00–21:00 in the others; if no hour "
+        "fits then either, the message is refused. Default: none.",
         examples=[["Europe/Moscow"]],
     )
     help_text: HelpText | None = Field(

@@ -2,8 +2,9 @@
 
 import json
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,11 +14,17 @@ from cli.commands.operator_session import in_transaction
 from models.enums import DeliveryMode
 from models.queries.tenants import tenants
 from models.rules.billing.price_file import EVERY_TENANT
+from models.rules.messages.destination_limits import LARGEST_LIMIT, DestinationLimits
 from models.session import WriteSession
 
 app = typer.Typer(help="Integrators.", no_args_is_help=True)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+def _limit(what: str) -> Any:
+    """Declare an option that is a limit of destinations."""
+    return typer.Option(min=0, max=LARGEST_LIMIT, help=f"{what} 0: no limit.")
 
 
 @app.command("create")
@@ -54,18 +61,35 @@ def change(
             help="Whether its own keys may order credits at any price; its merchants' never may.",
         ),
     ] = None,
+    otps_per_10_minutes: Annotated[int | None, _limit("OTPs to one contact in 10 minutes.")] = None,
+    otps_per_day: Annotated[int | None, _limit("OTPs to one contact in a day.")] = None,
+    new_recipients_per_hour: Annotated[
+        int | None,
+        _limit(
+            "New recipients of a merchant in an hour whose numbers differ in the last 4 digits."
+        ),
+    ] = None,
 ) -> None:
     """Change settings of a tenant; options that are not given are unchanged."""
-    if custom_prices is None:
+    limits = DestinationLimits(
+        otps_per_10_minutes=otps_per_10_minutes,
+        otps_per_day=otps_per_day,
+        new_recipients_per_hour=new_recipients_per_hour,
+    )
+    if custom_prices is None and limits == DestinationLimits():
         raise typer.BadParameter("Say what is to be changed: --custom-prices, for example.")
 
     async def action(db: WriteSession) -> None:
         tenant_id = await get_tenant(db, name)
-        await tenants.set_custom_prices(db, tenant_id, allowed=custom_prices)
+        await tenants.change_settings(db, tenant_id, custom_prices=custom_prices, limits=limits)
 
     in_transaction(action)
-    told = "may order credits at any price" if custom_prices else "is held to the price list"
-    Console().print(f"Tenant [bold]{name}[/] {told}.")
+    if custom_prices is not None:
+        told = "may order credits at any price" if custom_prices else "is held to the price list"
+        Console().print(f"Tenant [bold]{name}[/] {told}.")
+    for setting, most in asdict(limits).items():
+        if most is not None:
+            Console().print(f"Tenant [bold]{name}[/]: {setting} {most or 'without limit'}.")
 
 
 @app.command("list")
@@ -74,4 +98,9 @@ def list_tenants() -> None:
 
     for tenant in in_transaction(tenants.list_tenants):
         prices = "\tcustom prices" if tenant.custom_prices else ""
-        typer.echo(f"{tenant.id}\t{tenant.name}\t{tenant.delivery_mode}{prices}")
+        limits = "".join(
+            f"\t{setting} {most or 'without limit'}"
+            for setting in ("otps_per_10_minutes", "otps_per_day", "new_recipients_per_hour")
+            if (most := getattr(tenant, setting)) is not None
+        )
+        typer.echo(f"{tenant.id}\t{tenant.name}\t{tenant.delivery_mode}{prices}{limits}")

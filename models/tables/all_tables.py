@@ -3,6 +3,7 @@
 from models.tables import (
     alert,
     consent,
+    destination,
     failure,
     idempotency,
     inbound,
@@ -28,6 +29,7 @@ TABLES = (
     consent,
     idempotency,
     message,
+    destination,
     failure,
     inbound,
     payment,

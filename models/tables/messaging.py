@@ -133,6 +133,12 @@ class Campaign(Registered, table=True):
     state: RegistrationState = Field(sa_type=String(16))
     revision: int = Field(default=1, description="How often it was written by the merchant.")
     profile: dict[str, Any] = Field(sa_type=JSONB, description="A CampaignProfile.")
+    approved_profile: dict[str, Any] | None = Field(
+        default=None,
+        sa_type=JSONB(none_as_null=True),
+        nullable=True,
+        description="The profile that was approved last; None: none was.",
+    )
     segments_per_second: Decimal | None = Field(
         default=None,
         sa_type=Numeric(9, 3),

@@ -26,6 +26,7 @@ from models.rules.senders.sender_choice import needs_registration
 from models.tables.base import (
     Table,
     identity,
+    not_negative,
     one_of,
     optional_timestamp,
     public_id_column,
@@ -45,6 +46,7 @@ class Tenant(Table, table=True):
         # Referenced by rows with a delivery mode; the mode never changes.
         UniqueConstraint("id", "delivery_mode"),
         one_of("delivery_mode", DeliveryMode),
+        not_negative("otps_per_10_minutes", "otps_per_day", "new_recipients_per_hour"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
@@ -55,6 +57,15 @@ class Tenant(Table, table=True):
         default=False,
         sa_column_kwargs={"server_default": text("false")},
         description="Its own keys, not those of its merchants, may order credits at any price.",
+    )
+    otps_per_10_minutes: int | None = Field(
+        default=None,
+        nullable=True,
+        description="To one contact. Of this and the next two: 0 is no limit, None the default.",
+    )
+    otps_per_day: int | None = Field(default=None, nullable=True)
+    new_recipients_per_hour: int | None = Field(
+        default=None, nullable=True, description="Of one merchant, behind one prefix."
     )
     created_at: datetime = timestamp()
 
@@ -83,7 +94,7 @@ class ApiKey(Table, table=True):
 
 
 def _needs_registration(context: DefaultExecutionContext) -> bool:
-    """Compute the column from the number of the inserted row."""
+    """Compute the column from the number of the inserted row; later changes do not repeat it."""
     values: dict[str, str] = context.get_current_parameters()  # type: ignore[no-untyped-call]
     return needs_registration(values["number"])
 
@@ -143,14 +154,16 @@ class SenderNumber(Table, table=True):
         sa_column=Column(
             Boolean, default=_needs_registration, server_default=text("true"), nullable=False
         ),
-        description="Carriers take texts from it only once it is registered.",
+        description="Carriers take texts from it only once it is registered: computed from the "
+        "number when the row is inserted, and not again.",
     )
     ready: bool | None = Field(
         default=None,
         sa_column=Column(
             Boolean, Computed("registered_at IS NOT NULL OR NOT needs_registration", persisted=True)
         ),
-        description="Carriers take texts from it.",
+        description="Carriers take texts from it; follows `registered_at`. The choice of a sender "
+        "uses only this.",
     )
     ring: int | None = Field(
         default=None,

@@ -174,3 +174,13 @@ def test_no_tenant_may_have_the_name_for_all(run: Run) -> None:
 
 def _line_of(run: Run, tenant: str) -> str:
     return next(line for line in run.well("tenant", "list").splitlines() if f"\t{tenant}\t" in line)
+
+
+def test_a_tenant_is_given_limits_of_destinations(run: Run) -> None:
+    owner = run.on_database(make_owner)
+    run.well("tenant", "set", owner.tenant, "--otps-per-day", "7", "--otps-per-10-minutes", "0")
+    told = _line_of(run, owner.tenant)
+    assert told.endswith("\tcustom prices\totps_per_10_minutes without limit\totps_per_day 7")
+    run.well("tenant", "set", owner.tenant, "--new-recipients-per-hour", "9")
+    assert _line_of(run, owner.tenant) == f"{told}\tnew_recipients_per_hour 9"
+    assert run("tenant", "set", owner.tenant, "--otps-per-day", "1001").exit_code == 2

@@ -19,6 +19,7 @@ NEVER_SHOWN = {
     "attempt",
     "contact_key",
     "credit_account",
+    "destination_window",
     "idempotency_record",
     "load_sample",
     "message_recipient",

@@ -1,5 +1,6 @@
 """Numbers assigned to a campaign with registered keywords and answers."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,9 +43,15 @@ async def register(
     assignment: AssignmentState = AssignmentState.ASSIGNED,
     state: NumberState = NumberState.ACTIVE,
     released_ago: timedelta | None = None,
+    edited: Mapping[str, Any] | None = None,
+    approved: bool = True,
+    assigned: bool = False,
     **changed: Any,
 ) -> None:
-    """Assign a merchant's number to an approved campaign; `changed` overrides its profile."""
+    """Assign a merchant's number to an approved campaign; `changed` overrides its profile.
+
+    `edited` overrides what the merchant wrote since the approval; `assigned`: the number once was.
+    """
     of, now = owner or inbound.owner, datetime.now(UTC)
     common: dict[str, Any] = {
         "tenant_id": of.tenant_id,
@@ -60,8 +67,9 @@ async def register(
         campaign = Campaign(
             **common,
             brand_id=row_id(brand.id),
-            state=RegistrationState.APPROVED,
-            profile={**asdict(PROFILE), **changed},
+            state=RegistrationState.APPROVED if edited is None else RegistrationState.REJECTED,
+            profile={**asdict(PROFILE), **changed, **(edited or {})},
+            approved_profile={**asdict(PROFILE), **changed} if approved else None,
         )
         db.add(campaign)
         await db.flush()
@@ -73,6 +81,7 @@ async def register(
                 state=state,
                 campaign_id=row_id(campaign.id),
                 assignment=assignment,
+                assigned_at=now if assigned else None,
                 released_at=None if released_ago is None else now - released_ago,
             )
         )

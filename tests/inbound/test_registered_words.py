@@ -1,5 +1,7 @@
 """Keywords and answers registered with a campaign apply to its numbers."""
 
+from dataclasses import asdict
+
 import pytest
 
 from models.enums import InboundKind
@@ -93,3 +95,66 @@ async def test_they_count_unless_the_number_never_was_the_campaigns(
     number = await own_number_of(inbound, assignment)
     await inbound.texts("BAJA", number=number)
     assert [row.kind for row in await inbound.stored()] == [kind]
+
+
+EDITED = {
+    "opt_out_keywords": ("STOP", "FUERA"),
+    "opt_in_keywords": ("ALTA2",),
+    "help_keywords": ("AUXILIO",),
+    "opt_out_message": "Not approved.",
+    "opt_in_message": "Not approved.",
+    "help_message": "Not approved.",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("BAJA", PROFILE.opt_out_message),
+        ("FUERA", PROFILE.opt_out_message),
+        ("ALTA", PROFILE.opt_in_message),
+        ("AYUDA", PROFILE.help_message),
+        ("HELP", PROFILE.help_message),
+    ],
+)
+async def test_what_was_approved_counts_until_the_next_approval(
+    inbound: InboundHarness, text: str, answer: str
+) -> None:
+    number = await inbound.own_number()
+    await register(inbound, number, edited=EDITED)
+    await inbound.texts(text, number=number)
+    assert [row.body for row in await inbound.answers()] == [answer]
+
+
+@pytest.mark.parametrize("text", ["ALTA2", "AUXILIO"])
+async def test_keywords_that_were_not_approved_neither_opt_in_nor_get_help(
+    inbound: InboundHarness, text: str
+) -> None:
+    number = await inbound.own_number()
+    await register(inbound, number, edited=EDITED)
+    await inbound.texts(text, number=number)
+    assert (await inbound.consents(), await inbound.answers()) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("BAJA", "OPT_OUT"), ("ALTA", "OTHER"), ("AYUDA", "OTHER"), ("HELP", "HELP")]
+)
+async def test_of_a_campaign_that_never_was_approved_only_opt_outs_count(
+    inbound: InboundHarness, text: str, kind: str
+) -> None:
+    number = await inbound.own_number()
+    await register(inbound, number, edited={}, approved=False)
+    await inbound.texts(text, number=number)
+    assert [row.kind for row in await inbound.stored()] == [kind]
+    assert [
+        row.body for row in await inbound.answers() if row.body in asdict(PROFILE).values()
+    ] == []
+
+
+async def test_they_count_on_a_number_whose_assignment_was_lost_later(
+    inbound: InboundHarness,
+) -> None:
+    number = await inbound.own_number()
+    await register(inbound, number, assignment=AssignmentState.FAILED, assigned=True)
+    await inbound.texts("BAJA", number=number)
+    assert [row.kind for row in await inbound.stored()] == [InboundKind.OPT_OUT]

@@ -185,6 +185,16 @@ def test_the_row_alone_says_what_is_next(
     )
 
 
+@pytest.mark.parametrize("deadline", [None, NOW])
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_review_only_asks(deadline: datetime | None, taken: bool) -> None:
+    brand = RegistrationOperation.REGISTER_BRAND
+    action = next_registration_action(
+        wanted=brand, current=brand, deadline=deadline, taken=taken, approved=True
+    )
+    assert action is RegistrationAction.ASK
+
+
 @given(
     st.sampled_from(RegistrationKind),
     st.integers(0, 10**16 - 1),

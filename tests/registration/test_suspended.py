@@ -39,8 +39,8 @@ EXPIRED = replace(
 STILL = OperationStatus(status=RegistryStatus.DONE, vendor_id="v1")
 
 
-async def registered(harness: Harness) -> tuple[int, int, str]:
-    """Return an approved brand, campaign and assigned number that was sent from."""
+async def registered(harness: Harness, *, bought_at: str | None = "twilio") -> tuple[int, int, str]:
+    """Return an approved brand, campaign and assigned number; None: an operator added it."""
     brand = await harness.brand(APPROVED, vendor_id="b1", sweep_at=None)
     campaign = await harness.campaign(APPROVED, vendor_id="c1", sweep_at=None)
     number = f"+1212{harness.owner.tenant_id:07d}"
@@ -58,6 +58,7 @@ async def registered(harness: Harness) -> tuple[int, int, str]:
                 number=number,
                 tenant_id=harness.owner.tenant_id,
                 merchant_id=harness.owner.merchant_id,
+                provider=bought_at,
                 registered_at=now,
                 created_at=now,
             )
@@ -119,6 +120,7 @@ async def test_a_review_that_finds_nothing_new_changes_nothing(
 ) -> None:
     harness = Harness(database, owner, ScriptedRegistry(truths=[answer]))
     _, campaign, number = await registered(harness)
+    await switch(database, owner, DeliveryMode.LIVE)
     await due(harness)
     result = await harness.ask(CAMPAIGN, campaign)
     row = await harness.row(CAMPAIGN, campaign)
@@ -188,3 +190,22 @@ async def test_texts_go_again_once_it_is_corrected_and_approved(
     assert (await harness.row(operation, row_id)).state == APPROVED
     assert (await ask(database, owner)).sender == number
     assert [is_open for _, is_open in await harness.alerts()] == [False]
+
+
+async def test_an_approval_keeps_the_approved_profile_of_a_campaign(
+    database: Database, owner: Owner
+) -> None:
+    harness = Harness(database, owner, ScriptedRegistry(truths=[STILL, SUSPENDED]))
+    campaign = await harness.campaign(taken_at=datetime.now(UTC))
+    await harness.ask(CAMPAIGN, campaign)
+    approved = await harness.row(CAMPAIGN, campaign)
+    assert approved.approved_profile == approved.profile
+    await due(harness)
+    await harness.ask(CAMPAIGN, campaign)
+    await harness.change_state(
+        CAMPAIGN,
+        campaign,
+        StateChange(state=RegistrationState.DRAFT),
+        profile={**approved.profile, "help_message": "Not approved."},
+    )
+    assert (await harness.row(CAMPAIGN, campaign)).approved_profile == approved.approved_profile

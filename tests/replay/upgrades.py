@@ -51,8 +51,9 @@ _AWAY = ConnectionError("no database")
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """Answers of the steps; the last ones of `charge` and `await_payment` are repeated. `told` sends
-    a signal while the gateway is awaited.
+    """Answers of the steps; the last ones of `charge` and `await_payment` are repeated.
+
+    `told` sends a signal while the gateway is awaited.
     """
 
     charge: Sequence[Any] = ()

@@ -10,9 +10,12 @@ from models.enums import Channel, DeliveryMode
 from models.queries.consent.send_policy import SendPolicy, find_policy
 from models.session import Database
 from models.tables.tenant import SenderNumber
+from tests.activities.doubles import Scripted
+from tests.activities.harness import Harness
 from tests.contacts import key_of
 from tests.delivery_modes import make_over
 from tests.factories import Owner, make_message, make_owner, new_message
+from workflows.messages.types import Verdict
 
 TO = "+18135551234"
 LIVE, SIMULATOR = DeliveryMode.LIVE, DeliveryMode.SIMULATOR
@@ -96,6 +99,30 @@ async def test_a_registered_number_and_a_toll_free_one_may_send(
     registered = await add(database, owner, "+1213555", registered=True)
     seen = {(await ask(database, owner, to=f"+1813555{n:04}")).sender for n in range(40)}
     assert seen == {toll_free, registered}
+
+
+@pytest.mark.parametrize(
+    ("number", "needed"), [("+1833555", True), ("+4420718", True), ("+1212555", False)]
+)
+@pytest.mark.parametrize("others", [0, 4])
+async def test_the_stored_flag_decides_whether_a_number_is_ready(
+    database: Database, owner: Owner, number: str, needed: bool, others: int
+) -> None:
+    await switch(database, owner, LIVE)
+    stored = [await add(database, owner, f"{number[:7]}{n}") for n in range(others + 1)]
+    async with database.transaction() as db:
+        await db.execute(
+            text("UPDATE sender_number SET needs_registration = :n WHERE merchant_id = :m"),
+            {"n": needed, "m": owner.merchant_id},
+        )
+    found = await ask(database, owner)
+    assert found.unregistered
+    assert (found.sender is None) is needed
+    assert found.sender in {None, *stored}
+    message = replace(new_message(owner, to=TO), sender=stored[0])
+    message_id = await make_message(database, message)
+    result = await Harness(database, owner, Scripted(), mode=LIVE).dispatch(message_id)
+    assert result.verdict is (Verdict.BLOCKED if needed else Verdict.ACCEPTED)
 
 
 @pytest.mark.parametrize("channel", [Channel.SMS, Channel.VOICE])

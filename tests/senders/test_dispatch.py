@@ -1,18 +1,21 @@
 """A number is removed while messages wait: each is sent from another one, or not at all."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 
-from models.enums import DeliveryMode, ErrorCode
-from models.queries.senders.senders import forget_campaign
+from models.enums import Channel, DeliveryMode, ErrorCode
+from models.queries.senders.senders import choose_another_sender, forget_campaign
 from models.rules.messages.operations import ANSWER_INBOUND, SEND_SMS
 from models.rules.registration.vocabulary import NumberState, NumberType
-from models.session import Database
+from models.session import Database, WriteSession
 from models.tables.messaging import MessagingNumber
 from tests.activities.doubles import AMBIGUOUS, FOUND, NOT_PROCESSED, Scripted
 from tests.activities.harness import TO, Harness
+from tests.contacts import key_of
 from tests.factories import Owner, make_message, new_message
 from tests.senders.test_choice import LIVE, add, switch
 from workflows.messages.types import Verdict
@@ -49,6 +52,18 @@ async def unassign(database: Database, owner: Owner, number: str) -> None:
 async def release(database: Database, number: str) -> None:
     async with database.transaction() as db:
         await db.execute(text("DELETE FROM sender_number WHERE number = :n"), {"n": number})
+
+
+async def queue(database: Database, owner: Owner, number: str, message_id: int) -> None:
+    await read(
+        database,
+        "INSERT INTO sender_queue (tenant_id, message_id, sender_id, channel, priority,"
+        " merchant_id, turn, units, queued_at) SELECT tenant_id, :id, id, 'SMS', 2, :m, 0, 1, now()"
+        " FROM sender_number WHERE number = :n RETURNING 1",
+        id=message_id,
+        m=owner.merchant_id,
+        n=number,
+    )
 
 
 def stage_of(database: Database, owner: Owner, provider: Scripted) -> Harness:
@@ -139,15 +154,7 @@ async def test_a_message_leaves_the_queue_of_the_old_number(
         n=gone,
     )
     message_id = await waiting(database, owner, gone)
-    await read(
-        database,
-        "INSERT INTO sender_queue (tenant_id, message_id, sender_id, channel, priority,"
-        " merchant_id, turn, units, queued_at) SELECT tenant_id, :id, id, 'SMS', 2, :m, 0, 1, now()"
-        " FROM sender_number WHERE number = :n RETURNING 1",
-        id=message_id,
-        m=owner.merchant_id,
-        n=gone,
-    )
+    await queue(database, owner, gone, message_id)
     await switch(database, owner, LIVE)
     await unassign(database, owner, gone)
     provider = Scripted()
@@ -220,3 +227,45 @@ async def test_nothing_leaves_a_number_that_is_being_bought_again(
     provider = Scripted()
     await Harness(database, owner, provider).dispatch(message_id)
     assert [request.sender for request in provider.sent] == [owner.sender]
+
+
+class Interrupted:
+    """A session in which something happens elsewhere after its first statement."""
+
+    def __init__(self, db: WriteSession, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._db = db
+        self._meanwhile = [meanwhile]
+
+    async def execute(self, *args: Any, **options: Any) -> Any:
+        found = await self._db.execute(*args, **options)
+        while self._meanwhile:
+            await self._meanwhile.pop()()
+        return found
+
+
+async def test_a_number_that_is_released_while_it_is_chosen_changes_nothing(
+    database: Database, owner: Owner
+) -> None:
+    old = await add(database, owner, "+1212555", registered=True)
+    message_id = await waiting(database, owner, old)
+    await queue(database, owner, old, message_id)
+    await read(
+        database,
+        "UPDATE sender_number SET claimed_at = now(), provider = 'simulator'"
+        " WHERE number = :n RETURNING 1",
+        n=old,
+    )
+    async with database.transaction() as db:
+        session: Any = Interrupted(db, lambda: release(database, owner.sender))
+        other = await choose_another_sender(
+            session,
+            tenant_id=owner.tenant_id,
+            message_id=message_id,
+            merchant=owner.merchant,
+            channel=Channel.SMS,
+            key=key_of(TO),
+        )
+    assert other is None
+    stored = await read(database, "SELECT sender FROM message WHERE id = :id", id=message_id)
+    left = await read(database, "SELECT 1 FROM sender_queue WHERE message_id = :id", id=message_id)
+    assert (stored, left) == ([(old,)], [(1,)])

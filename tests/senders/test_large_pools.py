@@ -1,12 +1,14 @@
 """Choosing a sender reads as few rows of a large pool as of a small one."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from psycopg import AsyncClientCursor
 from sqlalchemy import text
 
 from models.enums import Channel, DeliveryMode
@@ -54,8 +56,18 @@ def rows_of(plan: dict[str, Any]) -> int:
     return here + sum(rows_of(part) for part in plan.get("Plans", ()))
 
 
-async def rows_read(database: Database, owner: Owner, channel: Channel) -> int:
-    """Return how many rows of `sender_number` the choice for a new recipient reads."""
+def probes_of(plan: dict[str, Any]) -> int:
+    """Return how many positions on the ring a plan computed."""
+    here = 0
+    if plan.get("Function Name") == "generate_series":
+        here = round(plan["Actual Rows"] * plan["Actual Loops"])
+    return here + sum(probes_of(part) for part in plan.get("Plans", ()))
+
+
+async def executed(
+    database: Database, owner: Owner, channel: Channel, *, generic: bool = False
+) -> dict[str, Any]:
+    """Return the executed plan of the choice for a new recipient."""
     values = {
         "tenant_id": owner.tenant_id,
         "merchant": owner.merchant,
@@ -64,11 +76,31 @@ async def rows_read(database: Database, owner: Owner, channel: Channel) -> int:
         "first": key_of("+18135550000"),
         "sandbox": SANDBOX,
     }
-    async with database.engine.connect() as db:
-        explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {POLICY.text}")
-        document = await db.scalar(explained, values)
+    types = {"tenant_id": "bigint", "keys": "text[]"}
+    named = {name: f"${n}" for n, name in enumerate(values, start=1)}
+    statement = re.sub(r"(?<!:):(\w+)", lambda found: named[found[1]], POLICY.text)
+    given = ", ".join(types.get(name, "varchar") for name in values)
+    async with database.engine.connect() as db, db.begin() as nothing_stays:
+        mode = "force_generic_plan" if generic else "force_custom_plan"
+        await db.execute(text(f"SET LOCAL plan_cache_mode = {mode}"))
+        driver = (await db.get_raw_connection()).driver_connection
+        assert driver is not None
+        async with AsyncClientCursor(driver) as cursor:
+            await cursor.execute(f"PREPARE chosen ({given}) AS {statement}")
+            places = ", ".join(["%s"] * len(values))
+            explained = f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE chosen ({places})"
+            await cursor.execute(explained, list(values.values()))
+            (document,) = await cursor.fetchone() or ("",)
+            await cursor.execute("DEALLOCATE chosen")
+        await nothing_stays.rollback()
     plans = json.loads(document) if isinstance(document, str) else document
-    return rows_of(plans[0]["Plan"])
+    plan: dict[str, Any] = plans[0]["Plan"]
+    return plan
+
+
+async def rows_read(database: Database, owner: Owner, channel: Channel) -> int:
+    """Return how many rows of `sender_number` the choice for a new recipient reads."""
+    return rows_of(await executed(database, owner, channel))
 
 
 @pytest.mark.parametrize("channel", [Channel.SMS, Channel.VOICE])
@@ -90,6 +122,28 @@ async def test_a_thousand_numbers_of_the_other_kind_are_not_read(
     assert await rows_read(database, owner, Channel.SMS) < MANY / 10
     found = await ask(database, owner)
     assert (found.sender, found.unregistered) == (None, True)
+
+
+@pytest.mark.parametrize("generic", [False, True])
+@pytest.mark.parametrize(("count", "probes"), [(0, 0), (1, 0), (2, 0), (3, 21), (20, 21)])
+@pytest.mark.parametrize("own", [True, False])
+async def test_one_or_two_numbers_need_no_positions(
+    database: Database, owner: Owner, own: bool, count: int, probes: int, generic: bool
+) -> None:
+    # The pool holds one number already.
+    await fill(database, owner, count if own else max(0, count - 1), own=own)
+    plan = await executed(database, owner, Channel.SMS, generic=generic)
+    assert probes_of(plan) == probes
+
+
+@pytest.mark.parametrize("generic", [False, True])
+@pytest.mark.parametrize("own", [True, False])
+async def test_mail_has_no_number_to_choose(
+    database: Database, owner: Owner, own: bool, generic: bool
+) -> None:
+    await fill(database, owner, MANY, own=own)
+    plan = await executed(database, owner, Channel.EMAIL, generic=generic)
+    assert (probes_of(plan), rows_of(plan)) == (0, 0)
 
 
 async def test_recipients_are_spread_over_the_pool_and_move_little(

@@ -27,7 +27,7 @@ numbers = st.one_of(
     st.integers(10, 99).map(lambda n: f"+4420718387{n}"),
 )
 own_numbers = st.lists(
-    st.builds(OwnNumber, number=numbers, registered=st.booleans()),
+    st.builds(OwnNumber, number=numbers, ready=st.booleans()),
     max_size=6,
     unique_by=lambda own: own.number,
 )
@@ -130,11 +130,11 @@ def test_a_merchant_with_numbers_of_its_own_never_uses_the_pool(
 
 
 @given(own=own_numbers.filter(bool), pool=pools, contact=contacts)
-def test_in_live_mode_no_text_leaves_an_unregistered_long_code(
+def test_in_live_mode_no_text_leaves_a_number_that_is_not_ready(
     own: list[OwnNumber], pool: list[str], contact: str
 ) -> None:
     chosen = pick(Senders(own=own, pool=pool), contact=contact)
-    usable = [n.number for n in own if n.registered or not needs_registration(n.number)]
+    usable = [n.number for n in own if n.ready]
     assert chosen in usable if usable else chosen is None
 
 
@@ -159,13 +159,12 @@ def test_a_recipient_hears_from_the_same_number_while_it_may_be_used(
     if first is None:
         return
     another = data.draw(numbers.filter(lambda n: n not in pool))
-    more = [*own, OwnNumber(number=another, registered=True)] if own else []
+    more = [*own, OwnNumber(number=another, ready=True)] if own else []
     if any(n.number == another for n in own):
         return
     mixed = data.draw(st.permutations(more)), data.draw(st.permutations([*pool, another]))
     grown = Senders(own=mixed[0], pool=mixed[1], last=first)
-    registered = any(n.number == first and n.registered for n in own)
-    if not own or registered or not needs_registration(first):
+    if not own or any(n.number == first and n.ready for n in own):
         assert pick(grown, mode, contact=contact) == first
 
 
@@ -185,7 +184,7 @@ def test_recipients_are_spread_over_a_pool() -> None:
 
 
 def test_the_last_used_number_is_not_reused_after_its_release() -> None:
-    senders = Senders(own=[OwnNumber(number=LONG, registered=True)], pool=[], last=LONDON)
+    senders = Senders(own=[OwnNumber(number=LONG, ready=True)], pool=[], last=LONDON)
     assert pick(senders) == LONG
 
 

@@ -222,6 +222,7 @@ class Sending:
             fingerprint=request.fingerprint,
             units=draft.units,
             funded=permission.merchant_id is not None,
+            destinations=permission.destinations,
             further_keys=permission.contact_keys[1:],
             month=month_of(now),
             accepted_at=now,

@@ -17,9 +17,16 @@ from models.errors import (
 )
 from models.queries.consent import send_policy
 from models.queries.consent.send_policy import SendPolicy
+from models.queries.messages.destinations import Destination
 from models.rules.consent.consent import consent_forbids
+from models.rules.consent.contacts import merged_contact
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
 from models.rules.consent.quiet_hours import NoSuchHour
+from models.rules.messages.destination_limits import (
+    contact_limits,
+    prefix_limits,
+    prefix_of,
+)
 from models.rules.messages.refusals import refusal
 from models.session import Database, ReadSession
 
@@ -35,6 +42,7 @@ class Permission:
     """Of the recipients, in order."""
     sender: str = field(repr=False)
     due_at: datetime
+    destinations: Sequence[Destination] = ()
     details: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -73,6 +81,7 @@ class Permissions:
             contact_keys=contact_keys,
             sender=sender,
             due_at=_in_daytime(found, draft, wanted_at),
+            destinations=self._destinations(caller, found, draft, contact_keys[0]),
             details=self._links(caller, found.merchant_public_id, draft, contact_keys[0]),
         )
 
@@ -93,6 +102,32 @@ class Permissions:
         return Permission(
             merchant_id=None, contact_keys=contact_keys, sender=sender, due_at=wanted_at
         )
+
+    def _destinations(
+        self, caller: Caller, found: SendPolicy, draft: Draft, contact_key: str
+    ) -> list[Destination]:
+        """Return what the send is counted for, in the order in which their rows are locked."""
+        counted = []
+        if limits := contact_limits(found.limits, found.delivery_mode, draft.channel, draft.type):
+            counted.append(
+                Destination(
+                    tenant_id=caller.tenant_id,
+                    merchant_id=0,
+                    destination_key=contact_key,
+                    limits=limits,
+                )
+            )
+        if limits := prefix_limits(found.limits, found.delivery_mode, draft.channel):
+            prefix = prefix_of(merged_contact(draft.channel, draft.to[0]))
+            counted.append(
+                Destination(
+                    tenant_id=caller.tenant_id,
+                    merchant_id=found.merchant_id,
+                    destination_key=self._database.contact_keys.fingerprint(f"prefix {prefix}"),
+                    limits=limits,
+                )
+            )
+        return counted
 
     def _links(
         self, caller: Caller, merchant: int, draft: Draft, contact_key: str

@@ -11,13 +11,14 @@ from api.services.messages.same_key_requests import UNDER_WAY
 from models.database.faults import LOCKED, public_id_taken, state_of
 from models.database.limits import KEY_WAIT
 from models.database.transaction_limits import LockScope
-from models.errors import InsufficientCredits, TemporarilyUnavailable
+from models.errors import DestinationLimited, InsufficientCredits, TemporarilyUnavailable
 from models.queries.alerts import threshold_alerts
 from models.queries.alerts.threshold_alerts import Account
-from models.queries.messages import acceptance
+from models.queries.messages import acceptance, destinations
 from models.queries.messages.acceptance import AcceptedMessage, KeyTaken, NewMessage, NotFunded
+from models.queries.messages.destinations import Destination
 from models.rules.messages.identity import SendStart
-from models.session import Database
+from models.session import Database, WriteSession
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ async def _write(
         outcome = await acceptance.accept(db, message)
         match outcome:
             case AcceptedMessage():
+                for destination in message.destinations:
+                    await _count(db, message, outcome, destination)
                 return outcome
             case NotFunded():
                 raise InsufficientCredits(
@@ -84,6 +87,21 @@ async def _write(
             case _:
                 assert_never(outcome)
     raise TemporarilyUnavailable(UNDER_WAY)
+
+
+async def _count(
+    db: WriteSession, message: NewMessage, accepted: AcceptedMessage, destination: Destination
+) -> None:
+    """Count it for a destination; raises DestinationLimited, which takes the message back."""
+    wait = await destinations.count_send(
+        db,
+        destination,
+        contact_key=message.contact_key,
+        message_id=accepted.message_id,
+        now=message.accepted_at,
+    )
+    if wait:
+        raise DestinationLimited(retry_after=wait)
 
 
 async def _warn_of_held_credits(

@@ -196,7 +196,7 @@ class MessagingNumbers(RegistrationActions):
         if campaign.state != RegistrationState.APPROVED:
             raise CampaignNotApproved(f"The campaign is {campaign.state}; it must be APPROVED.")
         await _check_room(db, scope, campaign)
-        row.campaign_id = campaign.id
+        row.campaign_id, row.assigned_at = campaign.id, None
         change = StateChange(assignment=AssignmentState.PENDING)
         change_state(row, change, now=now, look_after=self._look_after)
         await db.flush()

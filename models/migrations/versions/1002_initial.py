@@ -40,6 +40,7 @@ def upgrade() -> None:
     _create_tenant()
     _create_alert()
     _create_consent_change()
+    _create_destination_window()
     _create_idempotency_record()
     _create_merchant()
     _create_sender_address()
@@ -164,6 +165,9 @@ def _create_tenant() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("delivery_mode", sa.String(length=16), nullable=False),
         sa.Column("custom_prices", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("otps_per_10_minutes", sa.Integer(), nullable=True),
+        sa.Column("otps_per_day", sa.Integer(), nullable=True),
+        sa.Column("new_recipients_per_hour", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "delivery_mode IN ('SIMULATOR', 'LIVE')", name=op.f("ck_tenant_delivery_mode")
@@ -250,6 +254,26 @@ def _create_consent_change() -> None:
         "consent_change",
         ["tenant_id", "merchant_id", "channel", "contact_key", "id"],
         unique=False,
+    )
+
+
+def _create_destination_window() -> None:
+    op.create_table(
+        "destination_window",
+        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
+        sa.Column("merchant_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("destination_key", sa.String(length=72), nullable=False),
+        sa.Column("sent_at", postgresql.ARRAY(sa.DateTime(timezone=True)), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenant.id"], name=op.f("fk_destination_window_tenant")
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "merchant_id", "destination_key", name=op.f("pk_destination_window")
+        ),
+    )
+    op.create_index(
+        "ix_destination_window_expires", "destination_window", ["expires_at"], unique=False
     )
 
 
@@ -1064,6 +1088,7 @@ def _create_campaign() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("profile", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("approved_profile", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("segments_per_second", sa.Numeric(precision=9, scale=3), nullable=True),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),

@@ -41,13 +41,13 @@ class KnownNumber:
 _NUMBER = text(
     """
     SELECT number.tenant_id, number.merchant_id, number.provider, tenant.delivery_mode,
-           campaign.profile
+           campaign.profile, campaign.approved_profile
       FROM sender_number number JOIN tenant ON tenant.id = number.tenant_id
       LEFT JOIN messaging_number bought
              ON bought.tenant_id = number.tenant_id AND bought.merchant_id = number.merchant_id
             AND bought.number = number.number
             AND bought.state IN ('ACTIVE', 'RELEASE_FAILED', 'RELEASING', 'REQUESTED')
-            AND bought.assignment <> 'FAILED'
+            AND (bought.assignment <> 'FAILED' OR bought.assigned_at IS NOT NULL)
       LEFT JOIN campaign
              ON campaign.tenant_id = bought.tenant_id AND campaign.id = bought.campaign_id
      WHERE number.number = :number
@@ -62,11 +62,11 @@ _GIVEN_BACK_WITHIN: Final = timedelta(days=90)
 _GIVEN_BACK = text(
     """
     SELECT bought.tenant_id, bought.merchant_id, bought.provider, tenant.delivery_mode,
-           campaign.profile
+           campaign.profile, campaign.approved_profile
       FROM messaging_number bought JOIN tenant ON tenant.id = bought.tenant_id
       LEFT JOIN campaign
              ON campaign.tenant_id = bought.tenant_id AND campaign.id = bought.campaign_id
-            AND bought.assignment <> 'FAILED'
+            AND (bought.assignment <> 'FAILED' OR bought.assigned_at IS NOT NULL)
      WHERE bought.number = :number AND bought.state = 'RELEASED' AND bought.released_at > :since
      ORDER BY bought.released_at DESC LIMIT 1
     """
@@ -89,21 +89,27 @@ async def find_number(
         merchant_id=row.merchant_id,
         provider=row.provider,
         delivery_mode=DeliveryMode(row.delivery_mode),
-        registered=_registered(row.profile),
+        registered=_registered(row.profile, row.approved_profile),
         given_back=given_back,
     )
 
 
-def _registered(profile: Mapping[str, Any] | None) -> CampaignTexts | None:
-    if profile is None:
+def _registered(
+    written: Mapping[str, Any] | None, approved: Mapping[str, Any] | None
+) -> CampaignTexts | None:
+    """Return the approved texts of a campaign, and the opt-out words that await an approval too."""
+    if written is None:
         return None
+    keywords = BUILT_IN.besides(opt_out=written["opt_out_keywords"], opt_in=(), help=())
+    if approved is None:
+        return CampaignTexts(keywords=keywords)
     return CampaignTexts(
-        keywords=BUILT_IN.besides(
-            opt_out=profile["opt_out_keywords"],
-            opt_in=profile["opt_in_keywords"],
-            help=profile["help_keywords"],
+        keywords=keywords.besides(
+            opt_out=approved["opt_out_keywords"],
+            opt_in=approved["opt_in_keywords"],
+            help=approved["help_keywords"],
         ),
-        opt_out_message=profile["opt_out_message"],
-        opt_in_message=profile["opt_in_message"],
-        help_message=profile["help_message"],
+        opt_out_message=approved["opt_out_message"],
+        opt_in_message=approved["opt_in_message"],
+        help_message=approved["help_message"],
     )

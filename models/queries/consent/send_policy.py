@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 
 from models.enums import Channel, ConsentStatus, DeliveryMode
 from models.queries.senders.candidates import OWN_CANDIDATES, POOL_CANDIDATES
+from models.rules.messages.destination_limits import DestinationLimits
 from models.rules.senders.sender_choice import SANDBOX, OwnNumber, Senders, choose
 from models.session import ReadSession, WriteSession
 
@@ -29,6 +30,8 @@ class SendPolicy:
     suppressed: bool
     sender: str | None
     """For SMS and calls: the number to send from; None if none may be used."""
+    delivery_mode: DeliveryMode
+    limits: DestinationLimits
     unregistered: bool = False
     """The merchant has numbers of its own, but none may be used yet."""
 
@@ -46,7 +49,8 @@ _SEND_POLICY = """
                     WHERE s.tenant_id = merchant.tenant_id AND s.merchant_id = merchant.id
                       AND s.channel = :channel
                       AND s.contact_key = ANY(CAST(:keys AS text[]))) AS suppressed,
-           tenant.delivery_mode, heard.last, own.numbers, own.registered,
+           tenant.delivery_mode, tenant.otps_per_10_minutes, tenant.otps_per_day,
+           tenant.new_recipients_per_hour, heard.last, own.numbers, own.ready,
            CASE WHEN own.numbers IS NULL AND CAST(:channel AS varchar) <> 'EMAIL' THEN
                 {pool} END AS pool
       FROM merchant
@@ -55,13 +59,12 @@ _SEND_POLICY = """
             SELECT sender AS last FROM message
              WHERE message.tenant_id = merchant.tenant_id AND message.merchant_id = merchant.id
                AND message.contact_key = CAST(:first AS varchar)
-               AND message.channel IN ('SMS', 'VOICE')
+               AND message.channel IN ('SMS', 'VOICE') AND CAST(:channel AS varchar) <> 'EMAIL'
              ORDER BY message.id DESC LIMIT 1) AS heard ON TRUE
-      LEFT JOIN LATERAL (
+     CROSS JOIN LATERAL (
             SELECT array_agg(number) AS numbers,
-                   array_agg(number) FILTER (WHERE registered_at IS NOT NULL) AS registered
+                   array_agg(number) FILTER (WHERE ready) AS ready
               FROM {own} AS candidate) AS own
-             ON CAST(:channel AS varchar) <> 'EMAIL'
      WHERE merchant.tenant_id = :tenant_id AND merchant.external_id = :merchant
     """
 POLICY = text(_SEND_POLICY.format(own=OWN_CANDIDATES, pool=POOL_CANDIDATES))
@@ -109,14 +112,20 @@ async def find_policy(
             merchant_id=row.id,
             contact=contact_keys[0],
         ),
+        delivery_mode=DeliveryMode(row.delivery_mode),
+        limits=DestinationLimits(
+            otps_per_10_minutes=row.otps_per_10_minutes,
+            otps_per_day=row.otps_per_day,
+            new_recipients_per_hour=row.new_recipients_per_hour,
+        ),
         unregistered=bool(senders.own),
     )
 
 
 def _senders(row: Row[Any]) -> Senders:
-    registered = frozenset(row.registered or ())
+    ready = frozenset(row.ready or ())
     return Senders(
-        own=[OwnNumber(number=n, registered=n in registered) for n in row.numbers or ()],
+        own=[OwnNumber(number=n, ready=n in ready) for n in row.numbers or ()],
         pool=row.pool or (),
         last=row.last,
     )

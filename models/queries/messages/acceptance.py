@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from models.enums import Channel, MessageStatus, MessageType
 from models.queries.billing.allowances import LIMIT
+from models.queries.messages.destinations import Destination
 from models.queries.messages.identity import START, start_of
 from models.rules.messages.identity import SendKey, SendStart
 from models.session import ReadSession, WriteSession
@@ -47,6 +48,8 @@ class NewMessage:
     units: int
     funded: bool = True
     """False: nothing is held; the message is only metered."""
+    destinations: Sequence[Destination] = ()
+    """What it is counted for; none where the tenant has no limit."""
     further_keys: Sequence[str] = ()
     """Contact keys of the recipients after the first, for direct e-mail."""
     month: str

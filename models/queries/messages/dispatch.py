@@ -116,7 +116,7 @@ _READ = text(
              WHERE f.tenant_id = m.tenant_id AND f.message_id = m.id
                AND f.step = 'dispatch') AS failures,
            m.merchant_id, merchant.external_id AS merchant, number.merchant_id AS owner_id,
-           number.registered_at, number.id AS sender_id,
+           number.ready, number.id AS sender_id,
            number.public_id AS sender_public_id, number.provider AS sender_provider,
            number.claimed_at, entry.queued_at, entry.granted_at,
            clock_timestamp() AS now,

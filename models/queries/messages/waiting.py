@@ -82,9 +82,7 @@ _HOLD_BACK: Final = text(
 )
 
 
-async def note_held_back(
-    db: WriteSession, *, tenant_id: int, message_id: int, now: datetime
-) -> None:
+async def note_held_back(db: WriteSession, tenant_id: int, message_id: int, now: datetime) -> None:
     """Note that a message waits because its merchant is inactive; the first time is kept.
 
     The caller holds the message's lock.

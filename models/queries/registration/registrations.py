@@ -12,7 +12,11 @@ from sqlmodel import col
 from models.enums import AlertSeverity, AlertType, Channel
 from models.queries.alerts.alerts import raise_alert, resolve_alerts
 from models.queries.senders import number_claims
-from models.queries.senders.campaign_numbers import resume_numbers, stop_numbers
+from models.queries.senders.campaign_numbers import (
+    lock_assigned_numbers,
+    resume_numbers,
+    stop_numbers,
+)
 from models.queries.senders.senders import pace_by_campaign
 from models.rules.registration.lifecycle import (
     NUMBER_ENDS,
@@ -249,6 +253,8 @@ async def _conclude_registration(
     if not change_state(row, ended, now=now, look_after=look_after):
         return False
     row.decided_at = now
+    if isinstance(row, Campaign) and status is RegistryStatus.DONE:
+        row.approved_profile = deepcopy(row.profile)
     await db.flush()
     if status is RegistryStatus.DONE:
         await resume_numbers(db, row, now=now)
@@ -269,15 +275,25 @@ _UNKNOWN: Final = {
     "message": "The registry had accepted it and does not find it any more.",
 }
 
+_CAMPAIGN_UNKNOWN: Final = {
+    **_UNKNOWN,
+    "message": "The registry does not find its campaign any more: assign it to an approved one.",
+}
+
 
 async def give_up(db: WriteSession, row: Row, *, now: datetime, look_after: timedelta) -> bool:
     """Reject a locked row's operation that the registry lost; return whether the row changed.
 
     A brand or campaign can be corrected and is then submitted as a new one, because the registry
-    has nothing to amend.
+    has nothing to amend. Its numbers must be assigned again: the new one does not have them.
     """
     if not isinstance(row, MessagingNumber):
         row.vendor_id, row.vendor_state = None, {}
+        await stop_numbers(db, row)
+        failed = StateChange(assignment=AssignmentState.FAILED)
+        for number in await lock_assigned_numbers(db, row):
+            change_state(number, failed, now=now, look_after=look_after)
+            number.reasons = [_CAMPAIGN_UNKNOWN]
     return await conclude(
         db, row, RegistryStatus.REJECTED, reasons=[_UNKNOWN], now=now, look_after=look_after
     )

@@ -1,11 +1,17 @@
-"""Stops and resumes the numbers assigned to campaigns: both campaign and brand must be approved."""
+"""Stops and resumes the numbers assigned to campaigns: both campaign and brand must be approved.
 
+A number that an operator added (`provider` is None) is left as the operator vouched for it.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlmodel import col
 
+from models.rules.registration.vocabulary import AssignmentState, NumberState
 from models.session import WriteSession
-from models.tables.messaging import Brand, Campaign
+from models.tables.messaging import Brand, Campaign, MessagingNumber
 
 # Ordered by number, so that senders are always locked in one order.
 _LOCK = text(
@@ -17,6 +23,7 @@ _LOCK = text(
       JOIN sender_number own ON own.tenant_id = bought.tenant_id AND own.number = bought.number
                             AND own.merchant_id = bought.merchant_id
      WHERE bought.tenant_id = :tenant_id AND bought.merchant_id = :merchant_id
+       AND own.provider IS NOT NULL
        AND bought.state = 'ACTIVE' AND bought.assignment = 'ASSIGNED'
        AND campaign.brand_id = :brand_id
        AND (CAST(:campaign_id AS bigint) IS NULL OR campaign.id = :campaign_id)
@@ -45,6 +52,32 @@ async def stop_numbers(db: WriteSession, row: Brand | Campaign) -> None:
 async def resume_numbers(db: WriteSession, row: Brand | Campaign, *, now: datetime) -> None:
     """Resume the assigned numbers whose campaign and brand are both approved."""
     await _write(db, row, registered_at=now)
+
+
+async def lock_assigned_numbers(
+    db: WriteSession, row: Brand | Campaign
+) -> Sequence[MessagingNumber]:
+    """Lock and return the numbers that a campaign, or those of a brand, have or are to get."""
+    campaigns = select(col(Campaign.id)).where(col(Campaign.tenant_id) == row.tenant_id)
+    if isinstance(row, Campaign):
+        campaigns = campaigns.where(col(Campaign.id) == row.id)
+    else:
+        campaigns = campaigns.where(col(Campaign.brand_id) == row.id)
+    statement = (
+        select(MessagingNumber)
+        .where(
+            col(MessagingNumber.tenant_id) == row.tenant_id,
+            col(MessagingNumber.merchant_id) == row.merchant_id,
+            col(MessagingNumber.state) == NumberState.ACTIVE,
+            col(MessagingNumber.assignment).in_(
+                [AssignmentState.PENDING, AssignmentState.ASSIGNED]
+            ),
+            col(MessagingNumber.campaign_id).in_(campaigns),
+        )
+        .order_by(col(MessagingNumber.id))
+        .with_for_update()
+    )
+    return (await db.scalars(statement)).all()
 
 
 async def _write(

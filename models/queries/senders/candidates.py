@@ -10,61 +10,58 @@ row. The texts are parts of `models.queries.consent.send_policy.POLICY`.
 from typing import Final
 
 _OWN: Final = """
-    number.tenant_id = merchant.tenant_id AND number.merchant_id = merchant.id
-    AND number.claimed_at IS NULL
-    AND (number.provider IS NULL
-         OR (number.provider = :sandbox) = (tenant.delivery_mode = 'SIMULATOR'))"""
+    n.tenant_id = merchant.tenant_id AND n.merchant_id = merchant.id AND n.claimed_at IS NULL
+    AND ((n.provider = :sandbox) = (tenant.delivery_mode = 'SIMULATOR')) IS NOT FALSE"""
+# Without a provider (NULL) the comparison is unknown, so not false.
 
 _POOL: Final = """
-    number.tenant_id = merchant.tenant_id AND number.merchant_id IS NULL
-    AND number.provider IS NULL"""
+    n.tenant_id = merchant.tenant_id AND n.merchant_id IS NULL AND n.provider IS NULL"""
 
 _CLOSEST: Final = """(
-    SELECT following.number, following.registered_at
-      FROM generate_series(1, 21) AS probe
-     CROSS JOIN LATERAL (
-           SELECT hashtextextended(merchant.id || ':' || CAST(:first AS text), probe) AS place
-           ) AS point
-     CROSS JOIN LATERAL (
-           (SELECT number.number, number.registered_at, number.ring FROM sender_number AS number
-             WHERE {numbers} AND number.ring >= point.place ORDER BY number.ring LIMIT 1)
-           UNION ALL
-           (SELECT number.number, number.registered_at, number.ring FROM sender_number AS number
-             WHERE {numbers} ORDER BY number.ring LIMIT 1)
-           LIMIT 1) AS following
-     ORDER BY CAST(following.ring AS numeric) - point.place
-              + CASE WHEN following.ring < point.place THEN 18446744073709551616 ELSE 0 END,
-              following.number
-     LIMIT 1)"""
-# `numbers` is the condition on the numbers. After the last position the ring wraps around.
+    WITH few AS MATERIALIZED (
+         SELECT n.number, n.ring FROM sender_number n WHERE {numbers} ORDER BY n.ring LIMIT 3)
+    SELECT number FROM few WHERE (SELECT count(*) FROM few) < 3
+    UNION ALL
+    (SELECT next.number
+       FROM (SELECT hashtextextended(merchant.id || ':' || CAST(:first AS text), probe) AS place
+               FROM generate_series(1, 21) AS probe) AS point
+      CROSS JOIN LATERAL (
+            SELECT COALESCE((SELECT n.number FROM sender_number n
+                              WHERE {numbers} AND n.ring >= place ORDER BY n.ring LIMIT 1),
+                            (SELECT number FROM few ORDER BY ring LIMIT 1)) AS number
+            OFFSET 0) AS next
+      WHERE (SELECT count(*) FROM few) = 3
+      ORDER BY mod(CAST(hashtextextended(next.number, 0) AS numeric) - place
+                   + 18446744073709551616, 18446744073709551616), next.number
+      LIMIT 1))"""
+# `numbers` is the condition on the numbers. If there are one or two, all are candidates; only for
+# more the positions are computed. After the last position the ring wraps around to the lowest
+# number. OFFSET prevents the planner from repeating the look-up wherever its result is used.
 
 _HEARD: Final = "(SELECT * FROM sender_number WHERE number = heard.last OFFSET 0)"
 """Found by primary key: OFFSET prevents a scan of all of the merchant's numbers."""
 
 _OWN_CANDIDATES: Final = """(
-    SELECT number.number, number.registered_at FROM {heard} AS number
-     WHERE {own}
+    SELECT n.number, n.ready FROM {heard} AS n WHERE {own}
     UNION
-    SELECT closest.number, closest.registered_at
-      FROM (SELECT number.number FROM sender_number AS number WHERE {own}
-             ORDER BY number.ready, number.ring LIMIT 1) AS any_own
-     CROSS JOIN (VALUES (TRUE), (FALSE)) AS side (ready)
-     CROSS JOIN LATERAL {closest} AS closest)"""
+    SELECT closest.number, side.ready
+      FROM (VALUES (TRUE), (FALSE)) AS side (ready)
+     CROSS JOIN LATERAL {closest} AS closest
+     WHERE CAST(:channel AS varchar) <> 'EMAIL')"""
 
 _POOL_CANDIDATES: Final = """ARRAY(
-    SELECT number.number FROM {heard} AS number
-     WHERE {pool}
+    SELECT n.number FROM {heard} AS n WHERE {pool}
     UNION
-    SELECT closest.number FROM {closest} AS closest)"""
+    SELECT number FROM {closest} AS closest)"""
 
 OWN_CANDIDATES: Final = _OWN_CANDIDATES.format(
-    own=_OWN, heard=_HEARD, closest=_CLOSEST.format(numbers=f"{_OWN} AND number.ready = side.ready")
+    own=_OWN, heard=_HEARD, closest=_CLOSEST.format(numbers=f"{_OWN} AND n.ready = side.ready")
 )
 """Of a merchant: the last sender to the contact, one number that carriers accept texts from, and
-one that still waits for its registration.
+one that still waits for its registration; of one or two numbers of a kind, all.
 """
 
 POOL_CANDIDATES: Final = _POOL_CANDIDATES.format(
     pool=_POOL, heard=_HEARD, closest=_CLOSEST.format(numbers=_POOL)
 )
-"""Of a tenant's pool: the last sender to the contact, and one number."""
+"""Of a tenant's pool: the last sender to the contact, and one number; of one or two, all."""

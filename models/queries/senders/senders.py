@@ -31,7 +31,7 @@ class NewSender:
 def fits(row: Row[Any], *, channel: Channel, answer: bool) -> bool:
     """Return whether a message's sender may still be used, by the row that a dispatch reads.
 
-    A pool number must belong to the tenant, an own number to the merchant and be registered where
+    A pool number must belong to the tenant, an own number to the merchant and be ready where
     required. An answer is sent from the number that received the text, whatever the state of its
     campaign. A number that is being bought, or of the other delivery mode, may not be used. E-mail
     has no number.
@@ -45,22 +45,25 @@ def fits(row: Row[Any], *, channel: Channel, answer: bool) -> bool:
         return True
     if row.owner_id != row.merchant_id:
         return False
-    number = OwnNumber(number=row.sender, registered=row.registered_at is not None)
+    number = OwnNumber(number=row.sender, ready=row.ready)
     return may_send(number, channel=channel, mode=mode)
 
 
 _MOVE = text(
     """
-    WITH moved AS (
-        UPDATE message SET sender = :sender
-         WHERE tenant_id = :tenant_id AND id = :message_id
+    WITH found AS MATERIALIZED (
+        SELECT id, public_id, number,
+               CASE CAST(:channel AS varchar)
+                    WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second
+          FROM sender_number WHERE tenant_id = :tenant_id AND number = :sender
+    ), moved AS (
+        UPDATE message SET sender = found.number FROM found
+         WHERE message.tenant_id = :tenant_id AND message.id = :message_id
     ), left_queue AS (
-        DELETE FROM sender_queue WHERE tenant_id = :tenant_id AND message_id = :message_id
+        DELETE FROM sender_queue USING found
+         WHERE sender_queue.tenant_id = :tenant_id AND sender_queue.message_id = :message_id
     )
-    SELECT id, public_id,
-           CASE CAST(:channel AS varchar)
-                WHEN 'VOICE' THEN calls_per_second ELSE segments_per_second END AS per_second
-      FROM sender_number WHERE tenant_id = :tenant_id AND number = :sender
+    SELECT id, public_id, per_second FROM found
     """
 )
 

@@ -1,14 +1,16 @@
 """Queries for tenants: look up, create with default senders, change and list."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from models.enums import DeliveryMode
+from models.rules.messages.destination_limits import DestinationLimits
 from models.session import ReadSession, WriteSession
 from models.tables.tenant import SenderAddress, SenderNumber, Tenant
 
@@ -33,11 +35,28 @@ async def list_tenants(db: ReadSession | WriteSession) -> Sequence[Tenant]:
     return (await db.scalars(select(Tenant).order_by(col(Tenant.id)))).all()
 
 
-async def set_custom_prices(db: WriteSession, tenant_id: int, *, allowed: bool) -> None:
-    """Set whether a tenant's own keys may buy credits at any price."""
-    tenant = await db.get_one(Tenant, tenant_id, with_for_update=True)
-    tenant.custom_prices = allowed
-    await db.flush()
+_CHANGE: Final = text(
+    """
+    UPDATE tenant
+       SET custom_prices = COALESCE(:custom_prices, custom_prices),
+           otps_per_10_minutes = COALESCE(:otps_per_10_minutes, otps_per_10_minutes),
+           otps_per_day = COALESCE(:otps_per_day, otps_per_day),
+           new_recipients_per_hour = COALESCE(:new_recipients_per_hour, new_recipients_per_hour)
+     WHERE id = :tenant_id
+    """
+)
+
+
+async def change_settings(
+    db: WriteSession,
+    tenant_id: int,
+    *,
+    custom_prices: bool | None,
+    limits: DestinationLimits,
+) -> None:
+    """Change settings of a tenant; None leaves one as it is."""
+    given = {"custom_prices": custom_prices, **asdict(limits)}
+    await db.execute(_CHANGE, {"tenant_id": tenant_id, **given})
 
 
 async def create_tenant(db: WriteSession, name: str, mode: DeliveryMode, *, now: datetime) -> int:

@@ -117,10 +117,11 @@ class CampaignTexts:
     """Texts registered with a number's campaign: more keywords, and answers that replace ours."""
 
     keywords: Keywords
-    opt_out_message: str
-    opt_in_message: str | None
+    opt_out_message: str | None = None
+    opt_in_message: str | None = None
     """None if the campaign has no opt-in by text."""
-    help_message: str
+    help_message: str | None = None
+    """All messages are None if the campaign was never approved."""
 
 
 def answer_to(

@@ -17,14 +17,18 @@ from models.rules.consent.quiet_hours import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketingHours:
-    """A merchant's marketing hours in the recipient's zones; they only narrow the legal hours."""
+    """A merchant's marketing hours in the recipient's zones; they only narrow the legal hours.
+
+    The legal hours hold in every zone of the recipient: no number's zones lack a common one.
+    """
 
     to: str
     merchant_zone: str
     opens: time | None
     closes: time | None
     named_zones: Sequence[str] = ()
-    """Zones that decide for numbers whose zones share no hour; the first match counts."""
+    """Where the merchant's hours fit no moment in all zones, they apply only in the first of these
+    that is one of the recipient's zones."""
 
     def next_allowed(self, now: datetime) -> datetime:
         """Return the first allowed time from now on; raises NoSuchHour if there is none."""
@@ -36,10 +40,7 @@ class MarketingHours:
             named = next((zone for zone in self.named_zones if zone in zones), None)
             if named is None:
                 raise
-        try:  # the merchant's hours in one zone, the legal hours in all
-            return next_in_all(now, [(named, window), *((zone, FEDERAL) for zone in zones)])
-        except NoSuchHour:
-            return next_allowed(now, [named], window)
+        return next_in_all(now, [(named, window), *((zone, FEDERAL) for zone in zones)])
 
 
 def needs_daytime(channel: Channel, message_type: MessageType) -> bool:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import phonenumbers
@@ -18,6 +19,7 @@ from models.rules.consent.country_zones import zones_abroad
 _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
 """No zone changes its offset back and forth within a week."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOOK_AHEAD: Final = timedelta(days=366)
 """Zones that share no hour of the window today may share one after a clock change."""
 
@@ -38,10 +40,18 @@ class Window:
         if self.opens >= self.closes:
             raise NoSuchHour(f"Nothing lies between {self.opens} and {self.closes}.")
 
+    @property
+    def long(self) -> timedelta:
+        """Its duration on a day without a clock change."""
+        return _since_midnight(self.closes) - _since_midnight(self.opens)
+
     def admits(self, moment: datetime, zone: ZoneInfo) -> bool:
         """Return whether a time is inside the window in a zone."""
         return self.opens <= moment.astimezone(zone).time() < self.closes
 
+
+Clocks: TypeAlias = tuple[tuple[str, Window], ...]
+"""Zones and the window that applies in each."""
 
 FEDERAL: Final = Window(time(8), time(21))
 """47 CFR 64.1200(c)(1), strictly: sending is allowed at 08:00:00 and no longer at 21:00:00."""
@@ -85,35 +95,99 @@ def next_in_all(now: datetime, wanted: Sequence[tuple[str, Window]]) -> datetime
     """
     if not wanted:
         raise ValueError("Somewhere the recipient must be.")
-    clocks = [(ZoneInfo(zone), window) for zone, window in wanted]
-    moment = now.astimezone(UTC)
-    horizon = moment + _LOOK_AHEAD
-    while moment < horizon:
-        if not _may_share_an_hour(moment, clocks):
-            moment += _WEEK
-            continue
+    moment, clocks = now.astimezone(UTC), tuple(dict.fromkeys(wanted))
+    today = datetime.combine(moment.date(), time(), UTC)
+    found = _first_from(today, clocks)
+    if found is not None and found < moment:
+        tomorrow = today + _DAY
+        found = _first_before(tomorrow, moment, clocks) or _first_from(tomorrow, clocks)
+    if found is None:
+        raise NoSuchHour(
+            f"No hour is inside the windows in all of {', '.join(z for z, _ in wanted)}."
+        )
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _first_from(midnight: datetime, wanted: Clocks) -> datetime | None:
+    """Return the first time within a year of a midnight that is inside each zone's window.
+
+    The result is kept: without it each message to a number that no hour fits would search a year.
+    Weeks in which no offset changes are all alike if their offsets are, so few are looked at.
+    """
+    barren: set[tuple[timedelta, ...]] = set()
+    for week in range(_week_of(midnight), _week_of(midnight + _LOOK_AHEAD) + 1):
+        offsets = [_offsets(zone, week) for zone, _ in wanted]
+        if all(one == other for one, other in offsets):
+            constant = tuple(offset for offset, _ in offsets)
+            if constant in barren:
+                continue
+            if not _share_an_hour(constant, wanted):
+                barren.add(constant)
+                continue
+        begin = max(midnight, _EPOCH + week * _WEEK)
+        found = _first_before(_EPOCH + (week + 1) * _WEEK, begin, wanted)
+        if found is not None:
+            return found
+    return None
+
+
+def _first_before(end: datetime, moment: datetime, wanted: Clocks) -> datetime | None:
+    """Return the first time from a moment on that is inside each zone's window.
+
+    None if there is none before the end.
+    """
+    clocks = _distinct(moment, end, wanted)
+    while moment < end:
         # No zone allows anything before its own next time, so nothing before the latest of them.
         following = max(_next_in(zone, moment, window) for zone, window in clocks)
         if following == moment:
             return moment
         moment = following
-    raise NoSuchHour(f"No hour is inside the windows in all of {', '.join(z for z, _ in wanted)}.")
+    return None
 
 
-def _may_share_an_hour(moment: datetime, clocks: Sequence[tuple[ZoneInfo, Window]]) -> bool:
-    """Return whether the windows may overlap within a week; False is certain and cheap to compute.
+def _distinct(moment: datetime, end: datetime, wanted: Clocks) -> Sequence[tuple[ZoneInfo, Window]]:
+    """Return the zones without those whose clocks show the same time as another's all along.
 
-    With constant offsets each window begins once a day. If all of them overlap, they do so from the
-    beginning of one of them.
+    Where an offset changes, the zones are kept apart: the changes may differ by hours.
     """
-    later = moment + _WEEK
-    begins: set[tuple[timedelta, timedelta]] = set()
-    for zone, window in clocks:
-        offset = moment.astimezone(zone).utcoffset() or timedelta()
-        if later.astimezone(zone).utcoffset() != offset:
-            return True  # an offset changes: needs the exact search
-        opens, closes = _since_midnight(window.opens), _since_midnight(window.closes)
-        begins.add((opens - offset, closes - opens))
+    weeks = range(_week_of(moment), _week_of(end) + 1)
+    kept: dict[tuple[object, Window], tuple[ZoneInfo, Window]] = {}
+    for zone, window in wanted:
+        shown = {offset for week in weeks for offset in _offsets(zone, week)}
+        same: object = shown.pop() if len(shown) == 1 else zone
+        kept.setdefault((same, window), (_clock(zone), window))
+    return list(kept.values())
+
+
+def _week_of(moment: datetime) -> int:
+    return (moment - _EPOCH) // _WEEK
+
+
+@lru_cache(maxsize=1024)
+def _clock(zone: str) -> ZoneInfo:
+    """Keep the zone: ZoneInfo itself keeps only eight, and reads the others' files again."""
+    return ZoneInfo(zone)
+
+
+@lru_cache(maxsize=65_536)
+def _offsets(zone: str, week: int) -> tuple[timedelta, timedelta]:
+    """Return a zone's offset at the beginning and at the end of a week."""
+    begin, clock = _EPOCH + week * _WEEK, _clock(zone)
+    ends = begin.astimezone(clock).utcoffset(), (begin + _WEEK).astimezone(clock).utcoffset()
+    return ends[0] or timedelta(), ends[1] or timedelta()
+
+
+def _share_an_hour(offsets: Sequence[timedelta], wanted: Clocks) -> bool:
+    """Return whether the windows overlap at constant offsets.
+
+    Each begins once a day. If all of them overlap, they do so from the beginning of one of them.
+    """
+    begins = {
+        (_since_midnight(window.opens) - offset, window.long)
+        for offset, (_, window) in zip(offsets, wanted, strict=True)
+    }
     return any(all((one - other) % _DAY < long for other, long in begins) for one, _ in begins)
 
 

@@ -24,6 +24,7 @@ def refusal(code: ErrorCode) -> PolicyForbids:
         return ChannelNotAllowed(
             "MARKETING by SMS needs an hour within the merchant's marketing hours that is allowed "
             "in every time zone the recipient may be in. Widen marketingFrom and marketingUntil, "
-            "or name one of the zones in marketingTimezones."
+            "or name in marketingTimezones one of the zones in which they shall apply; 08:00 to "
+            "21:00 holds in the others."
         )
     return _REFUSALS[code]()

@@ -44,12 +44,12 @@ ASSIGNMENT_STEPS: Final[Mapping[A | None, frozenset[A]]] = {
     None: frozenset({A.PENDING}),
     A.PENDING: frozenset({A.ASSIGNED, A.FAILED}),
     A.FAILED: frozenset({A.PENDING}),
-    A.ASSIGNED: frozenset({A.UNASSIGNING}),
+    A.ASSIGNED: frozenset({A.UNASSIGNING, A.FAILED}),
     A.UNASSIGNING: frozenset({A.UNASSIGNED, A.UNASSIGN_FAILED}),
     A.UNASSIGN_FAILED: frozenset({A.UNASSIGNING}),
     A.UNASSIGNED: frozenset(),
 }
-"""None: not assigned to a campaign yet."""
+"""None: not assigned to a campaign yet. ASSIGNED to FAILED: the registry lost the campaign."""
 
 STARTS: Final = frozenset({R.DRAFT, N.REQUESTED})
 """Initial states of a brand or campaign, and of a number."""
@@ -158,6 +158,7 @@ def next_registration_action(
     current: RegistrationOperation | None,
     deadline: datetime | None,
     taken: bool,
+    approved: bool = False,
 ) -> RegistrationAction:
     """Return the next action of an operation, by the state of its row.
 
@@ -166,10 +167,11 @@ def next_registration_action(
         current: the operation the row has now.
         deadline: of a call whose outcome is not stored, if there is one.
         taken: the registry certainly has the operation.
+        approved: the operation is a review of an approved row, which makes no call that submits.
     """
     if wanted is not current:
         return RegistrationAction.OVER
-    if taken:
+    if taken or approved:
         return RegistrationAction.ASK
     return RegistrationAction.SUBMIT if deadline is None else RegistrationAction.RECONCILE
 

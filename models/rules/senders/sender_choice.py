@@ -23,8 +23,8 @@ class OwnNumber:
     """A number that one merchant sends from."""
 
     number: str = field(repr=False)
-    registered: bool
-    """Assigned to an approved 10DLC campaign, or marked as registered by an operator."""
+    ready: bool
+    """Carriers accept texts from it: the stored flag `sender_number.ready`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def may_send(number: OwnNumber, *, channel: Channel, mode: DeliveryMode) -> bool
     """Return whether a merchant's own number may be used; 10DLC applies to SMS in LIVE mode."""
     if channel is not Channel.SMS or mode is not DeliveryMode.LIVE:
         return True
-    return number.registered or not needs_registration(number.number)
+    return number.ready
 
 
 def choose(
@@ -100,9 +100,9 @@ def _usable(senders: Senders, *, channel: Channel, mode: DeliveryMode) -> Sequen
     if not senders.own:
         return senders.pool
     usable = [n for n in senders.own if may_send(n, channel=channel, mode=mode)]
-    # Prefer registered numbers in the simulator too, as in LIVE mode.
-    registered = [n for n in usable if n.registered or not needs_registration(n.number)]
-    return [n.number for n in registered or usable]
+    # Prefer ready numbers in the simulator too, as in LIVE mode.
+    ready = [n for n in usable if n.ready]
+    return [n.number for n in ready or usable]
 
 
 def _weight(merchant_id: int, contact: str, number: str) -> bytes:

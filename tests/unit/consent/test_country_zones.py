@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.rules.consent.marketing_hours import MarketingHours
 from models.rules.consent.quiet_hours import FEDERAL, NoSuchHour, narrowed, next_allowed, zones_of
@@ -142,6 +144,69 @@ def test_the_lawful_hours_of_all_zones_hold_also_where_one_is_named() -> None:
     for zone in zones_of(RUSSIAN, MERCHANT):
         assert FEDERAL.admits(answer, ZoneInfo(zone)), zone
     assert NOON.admits(answer, ZoneInfo("Asia/Yekaterinburg"))
+
+
+@pytest.mark.parametrize(
+    ("to", "named", "opens", "closes"),
+    [
+        ("+61412345678", "Australia/Sydney", 8, 10),  # 05:00 in Perth
+        ("+61412345678", "Australia/Perth", 19, 21),  # 21:00 in Sydney
+        (RUSSIAN, MOSCOW, 18, 20),  # 03:00 in Kamchatka
+        (RUSSIAN, "Asia/Kamchatka", 8, 16),
+        (RUSSIAN, "Europe/Kaliningrad", 12, 21),
+        ("+5511961234567", "America/Noronha", 8, 10),
+        ("+5212221234567", "America/Tijuana", 20, 21),
+        ("+6281234567890", "Asia/Jayapura", 8, 10),
+        ("+351912345678", "Atlantic/Azores", 20, 21),
+        ("+56221234567", "Pacific/Easter", 19, 21),
+        ("+12965550123", "Pacific/Honolulu", 16, 21),
+        ("+19075550123", "America/Adak", 20, 21),
+    ],
+)
+def test_a_narrower_window_never_sends_at_an_unlawful_hour(
+    to: str, named: str, opens: int, closes: int
+) -> None:
+    assert named in zones_of(to, MERCHANT)
+    with pytest.raises(NoSuchHour):
+        hours(to, named, opens=opens, closes=closes).next_allowed(MONDAY)
+
+
+NUMBERS = sorted(
+    {number for region in ABROAD for number in examples(region)}
+    | {f"+1{area_code}5550123" for area_code in range(200, 1000)}
+    | {"+72001234567", "+80012345678"}
+)
+
+SPREAD = [number for number in NUMBERS if len(zones_of(number, MERCHANT)) > 4]
+
+
+@st.composite
+def narrow_hours(draw: st.DrawFn) -> MarketingHours:
+    to = draw(st.sampled_from(NUMBERS) | st.sampled_from(SPREAD))
+    opens = draw(st.integers(8, 20))
+    closes = draw(st.integers(opens + 1, 21))
+    named = draw(st.lists(st.sampled_from(zones_of(to, MERCHANT)), max_size=3))
+    return hours(to, *named, opens=opens, closes=closes)
+
+
+@given(
+    sent=narrow_hours(),
+    now=st.datetimes(datetime(2025, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+)
+def test_every_hour_is_lawful_in_every_zone_of_the_number(
+    sent: MarketingHours, now: datetime
+) -> None:
+    zones = [ZoneInfo(zone) for zone in zones_of(sent.to, MERCHANT)]
+    # An hour fits all zones of every number: so no other one may be chosen.
+    assert next_allowed(now, [zone.key for zone in zones], FEDERAL) < now + timedelta(days=2)
+    try:
+        answer = sent.next_allowed(now)
+    except NoSuchHour:
+        return
+    assert answer >= now
+    assert all(FEDERAL.admits(answer, zone) for zone in zones)
+    window = narrowed(FEDERAL, sent.opens, sent.closes)
+    assert any(window.admits(answer, zone) for zone in zones)
 
 
 @pytest.mark.parametrize("named", ["Europe/Berlin", "America/New_York", "Asia/Almaty"])
