@@ -135,8 +135,8 @@ FAULTS: Final = (
         "a link of nobody's is believed",
         "api/services/messages/permission.py",
         "UnsubscribeLinks.read",
-        "return named if good else None",
-        "return named",
+        "return signed if good else None",
+        "return signed",
         ("tests/inbound/test_unsubscribing.py",),
     ),
     Fault(
