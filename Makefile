@@ -31,7 +31,7 @@ test-fast: setup ## Run the tests that need no server: rules, replay, architectu
 
 test-long: setup ## Search the random histories for longer (an hour or more), by chance
 	LEDGER_EXAMPLES=250 INBOUND_EXAMPLES=600 REPORT_EXAMPLES=50 $(PY) -m pytest $(PYTEST_ARGS) \
-		--timeout 7200 tests/ledger tests/inbound/test_the_sixth_law.py tests/reports/test_histories.py
+		--timeout 7200 tests/ledger tests/inbound/test_opt_out_law.py tests/reports/test_histories.py
 
 mutants: setup ## Plant faults in a copy of the code and print those no test notices; MUTANTS="closing"
 	$(PY) -m tests.mutants $(MUTANTS)

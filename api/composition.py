@@ -90,7 +90,7 @@ class RegistrationServices:
     campaigns: Campaigns
     numbers: MessagingNumbers
     status: MessagingStatus
-    news: RegistrationWebhooks
+    webhooks: RegistrationWebhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +245,7 @@ def _registration(
         campaigns=Campaigns(database, registries, starter, clock, look_after=look_after),
         numbers=MessagingNumbers(database, registries, starter, clock, look_after=look_after),
         status=MessagingStatus(database, registries),
-        news=RegistrationWebhooks(database, starter, connections.verifiers.registrations),
+        webhooks=RegistrationWebhooks(database, starter, connections.verifiers.registrations),
     )
 
 

@@ -154,7 +154,7 @@ CampaignActions = Annotated[Campaigns, _service(lambda all: all.registration.cam
 NumberActions = Annotated[MessagingNumbers, _service(lambda all: all.registration.numbers)]
 StatusReads = Annotated[MessagingStatus, _service(lambda all: all.registration.status)]
 RegistrationWebhookActions = Annotated[
-    RegistrationWebhooks, _service(lambda all: all.registration.news)
+    RegistrationWebhooks, _service(lambda all: all.registration.webhooks)
 ]
 ProvisioningActions = Annotated[VoiceProvisioning, _service(lambda all: all.voice.provisioning)]
 PresenceActions = Annotated[PresenceRecords, _service(lambda all: all.voice.presence)]

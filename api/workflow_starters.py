@@ -66,9 +66,9 @@ class WorkflowStarter(Bounded):
         """Cancel running starts; the sweeper repeats them."""
         await self._queue.close()
 
-    async def wake(self, workflow_id: str, news: SendSignal) -> None:
+    async def wake(self, workflow_id: str, signal: SendSignal) -> None:
         """Signal a send. A missing workflow is not an error: the sweeper handles the message."""
-        await self._ask(lambda: wake_send(self._client, workflow_id, news))
+        await self._ask(lambda: wake_send(self._client, workflow_id, signal))
 
     async def provision(self, user: ProvisionInput) -> None:
         """Start the workflow that updates the SIP directory. Idempotent; failures are not

@@ -18,6 +18,6 @@ REPORT_MISMATCHES: Final = Counter(
 
 CHARGE_MISMATCHES: Final = Counter(
     "hexavox_charge_mismatches",
-    "Signed news of charges that were not believed, by what does not belong",
+    "Signed reports of charges that were not believed, by what does not belong",
     ["gateway", "reason"],
 )

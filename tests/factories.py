@@ -25,8 +25,8 @@ from models.tables.ledger import CreditAccount
 from models.tables.merchant import Merchant
 from models.tables.payment import Payment
 from models.tables.price import Price
+from models.tables.rate import Rate
 from models.tables.tenant import ApiKey, SenderAddress, SenderNumber, Tenant
-from models.tables.usage import Rate
 from tests.contacts import key_of
 
 NO_LIMITS: Final[dict[str, Any]] = dict.fromkeys(

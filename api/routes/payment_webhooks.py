@@ -10,7 +10,7 @@ router = APIRouter(prefix="/webhooks", include_in_schema=False)
 
 @router.post("/{gateway}/payments/{reference}", status_code=204)
 @body_up_to(WEBHOOK)
-async def take_payment_news(
+async def take_payment_report(
     gateway: str, reference: str, request: Request, webhooks: PaymentWebhookActions
 ) -> None:
     """Receive a gateway's report about one charge."""

@@ -21,11 +21,11 @@ async def take_inbound(provider: str, request: Request, inbox: InboxActions) -> 
 
 @router.post("/{provider}/registrations/{reference}", status_code=204)
 @body_up_to(WEBHOOK)
-async def take_registration_news(
-    provider: str, reference: str, request: Request, news: RegistrationWebhookActions
+async def take_registration_event(
+    provider: str, reference: str, request: Request, events: RegistrationWebhookActions
 ) -> None:
     """Signal the workflow that waits for a registry's decision."""
-    await news.take(provider, reference, request.headers, await request.body())
+    await events.take(provider, reference, request.headers, await request.body())
 
 
 @router.post("/{provider}/{reference}", status_code=204)

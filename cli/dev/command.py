@@ -228,8 +228,8 @@ def _other_version(folder: Path) -> str:
 
 
 def _teller(console: Console) -> Callable[[str], None]:
-    def tell(news: str) -> None:
-        console.print(news, markup=False, soft_wrap=True)
+    def tell(event: str) -> None:
+        console.print(event, markup=False, soft_wrap=True)
         console.file.flush()
 
     return tell

@@ -50,7 +50,7 @@ async def start_sweeper(client: Client) -> None:
         id=names.SWEEPER_ID,
         task_queue=names.HOUSEKEEPING,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary="starts what was accepted but is not running",
+        static_summary="starts accepted work that has no running workflow",
     )
 
 
@@ -62,5 +62,5 @@ async def start_watcher(client: Client) -> None:
         id=names.WATCHER_ID,
         task_queue=names.HOUSEKEEPING,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary="resolves alerts, and raises those that nobody did",
+        static_summary="resolves alerts, and raises those that were missed",
     )

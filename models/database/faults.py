@@ -74,7 +74,7 @@ def state_of(error: BaseException) -> str | None:
     return original.sqlstate if isinstance(original, psycopg.Error) else None
 
 
-def drew_known_id(error: BaseException) -> bool:
+def public_id_taken(error: BaseException) -> bool:
     """Return whether a row was rejected because its random public id is taken.
 
     Nothing was written: a retry of the whole transaction draws another id.
@@ -96,7 +96,7 @@ def fault_of(error: BaseException) -> Fault | None:
     if state is None:  # raised by the driver, not the server: there is no connection
         told = isinstance(original, psycopg.OperationalError | psycopg.InterfaceError)
         return Fault.LOST if told else None
-    if drew_known_id(original):
+    if public_id_taken(original):
         return Fault.BUSY
     fault = _BY_STATE.get(state) or _BY_CLASS.get(state[:2])
     if fault is None and isinstance(original, psycopg.OperationalError):

@@ -6,7 +6,7 @@ from sqlalchemy import create_engine, pool, text
 from models.database.limits import MIGRATION
 from models.database.schema_version import refuse_unknown
 from models.session import connect_options
-from models.tables.registry import metadata
+from models.tables.all_tables import metadata
 
 _LOCK = 0x48455841  # "HEXA"
 

@@ -79,7 +79,7 @@ def public_id_column() -> Any:
 def unique_public_id() -> UniqueConstraint:
     """Return the unique constraint of a tenant's public ids.
 
-    `models.database.faults.drew_known_id` recognizes a violation; a retry draws another id.
+    `models.database.faults.public_id_taken` recognizes a violation; a retry draws another id.
     """
     return UniqueConstraint("tenant_id", "public_id")
 

@@ -103,7 +103,7 @@ class Brand(Registered, table=True):
     state: RegistrationState = Field(sa_type=String(16))
     revision: int = Field(default=1, description="How often it was written by the merchant.")
     profile: dict[str, Any] = Field(
-        sa_type=JSONB, description="A BrandProfile; its EIN is nobody's to see."
+        sa_type=JSONB, description="A BrandProfile; its EIN is never returned."
     )
     submitted_at: datetime | None = optional_timestamp()
     decided_at: datetime | None = optional_timestamp()

@@ -34,8 +34,8 @@ from providers.ports.messages import (
     VoiceRequest,
 )
 from providers.simulator.calls import HEADER, NOT_PROCESSED, SimulatorAdapter, signed
+from providers.simulator.delivery_reports import read_look_up, read_report
 from providers.simulator.payloads import CODE_LENGTH, Id, Moment, Payload, parse_json, read_payload
-from providers.simulator.reports import read_look_up, read_report
 
 NAME: Final = SANDBOX
 SIGNATURE_HEADER: Final = HEADER

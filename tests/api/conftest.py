@@ -140,7 +140,7 @@ def registrations(
             campaigns=Campaigns(*tools, look_after=minute),
             numbers=MessagingNumbers(*tools, look_after=minute),
             status=MessagingStatus(database, registries),
-            news=RegistrationWebhooks(database, starter, verifiers),
+            webhooks=RegistrationWebhooks(database, starter, verifiers),
         )
         yield starter
 

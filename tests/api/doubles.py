@@ -82,9 +82,9 @@ class FakeStarter(WorkflowStarter):
         """Record a start."""
         self.started.append(send)
 
-    async def wake(self, workflow_id: str, news: SendSignal) -> None:
+    async def wake(self, workflow_id: str, signal: SendSignal) -> None:
         """Record a signal."""
-        self.row_changed.append((workflow_id, news))
+        self.row_changed.append((workflow_id, signal))
 
 
 class FakeUpgradeStarter(UpgradeStarter):

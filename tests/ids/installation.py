@@ -130,14 +130,14 @@ async def installation(url: str) -> AsyncIterator[Installation]:
     ):
         receipts = Receipts(database, FakeStarter(), {"simulator": messages.verifier(_SECRET)})
         put_in(app, "messages", receipts=receipts)
-        news = PaymentWebhooks(
+        webhooks = PaymentWebhooks(
             database,
             FakeUpgradeStarter(),
             {"simulator": payments.verifier(_SECRET)},
             sweep_grace=timedelta(seconds=5),
             clock=lambda: datetime.now(UTC),
         )
-        put_in(app, "billing", payment_webhooks=news)
+        put_in(app, "billing", payment_webhooks=webhooks)
         yield await _filled(database, client)
     await database.close()
 

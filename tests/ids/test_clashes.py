@@ -16,7 +16,7 @@ from api.services.messages.accept import Sending
 from api.services.messages.admission import Admission
 from api.services.messages.permission import Permissions, UnsubscribeLinks
 from cli.dev.postgres import EmbeddedPostgres
-from models.database.faults import Fault, drew_known_id, fault_of
+from models.database.faults import Fault, fault_of, public_id_taken
 from models.rules.system.failures import caused_by_input
 from models.session import Database
 from models.settings import Settings
@@ -228,10 +228,10 @@ async def test_a_taken_id_is_distinguished_from_a_taken_key(alone: Database, kno
         f" FROM merchant WHERE tenant_id = {known.tenant_id}",
     )
     clash = await refused(f"public_id = {known.merchant_public_id}")
-    assert (drew_known_id(clash), fault_of(clash)) == (True, Fault.BUSY)
+    assert (public_id_taken(clash), fault_of(clash)) == (True, Fault.BUSY)
     assert not caused_by_input(clash), "a step is tried again, and its message does not fail"
     taken = await refused(f"external_id = '{known.merchant}'")
-    assert (drew_known_id(taken), fault_of(taken)) == (False, None)
+    assert (public_id_taken(taken), fault_of(taken)) == (False, None)
     assert caused_by_input(taken)
 
 
@@ -262,4 +262,4 @@ async def test_buying_a_number_draws_a_taken_id_and_the_number_is_not_called_tak
     async with drawing(alone, "messaging_number", 1):
         with pytest.raises(IntegrityError) as caught:
             await buy("+18132201001")
-    assert drew_known_id(caught.value)
+    assert public_id_taken(caught.value)

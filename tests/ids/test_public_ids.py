@@ -8,7 +8,7 @@ from psycopg import errors, sql
 from sqlalchemy import text
 
 from models.session import Database
-from models.tables.registry import metadata
+from models.tables.all_tables import metadata
 from tests.factories import make_message, make_owner, new_message
 from tests.shown_ids import row_ids_in, shown
 

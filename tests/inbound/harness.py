@@ -47,7 +47,7 @@ class Started(WorkflowStarter):
         """Record a start."""
         self.sends.append(send)
 
-    async def wake(self, workflow_id: str, news: SendSignal) -> None:
+    async def wake(self, workflow_id: str, signal: SendSignal) -> None:
         """Do nothing: no workflow runs."""
         self.row_changed.append(workflow_id)
 

@@ -18,7 +18,7 @@ import models
 from cli.database import alembic_config
 from models.enums import Channel
 from models.session import Database
-from models.tables.registry import CROSS_TENANT, metadata
+from models.tables.all_tables import CROSS_TENANT, metadata
 from tests.factories import Owner, make_message, new_message, unique
 from tests.stack import async_url
 

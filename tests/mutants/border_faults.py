@@ -135,8 +135,8 @@ FAULTS: Final = (
         "a link of nobody's is believed",
         "api/services/messages/permission.py",
         "UnsubscribeLinks.read",
-        "return named if good else None",
-        "return named",
+        "return signed if good else None",
+        "return signed",
         ("tests/inbound/test_unsubscribing.py",),
     ),
     Fault(
@@ -149,7 +149,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a report is believed under another address",
-        "api/services/provider_webhooks.py",
+        "api/services/verify_webhook.py",
         "verify_webhook",
         'raise Forbidden("The report belongs to another reference than that in the address.")',
         "pass",

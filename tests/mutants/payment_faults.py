@@ -106,7 +106,7 @@ FAULTS: Final = (
         _NEWS,
     ),
     Fault(
-        "news of one gateway are about another's charge",
+        "reports of one gateway are about another's charge",
         "models/queries/billing/payment_events.py",
         "take_event",
         "payment.gateway != gateway",
@@ -114,7 +114,7 @@ FAULTS: Final = (
         _NEWS,
     ),
     Fault(
-        "news that were told before take effect again",
+        "reports that were read before take effect again",
         "models/queries/billing/payment_events.py",
         "take_event",
         "changed = stored is not None and",

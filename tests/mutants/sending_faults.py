@@ -81,7 +81,7 @@ FAULTS: Final = (
     Fault(
         "one opt-in speaks for all recipients",
         "models/queries/consent/send_policy.py",
-        "together",
+        "joint_consent",
         "if len(consents) == contacts",
         "if consents",
         _MAIL,
@@ -116,7 +116,7 @@ FAULTS: Final = (
         "Consents._write",
         "order.channel, contact_key, shared=False",
         "order.channel, contact_key, shared=True",
-        ("tests/inbound/test_the_sixth_law.py",),
+        ("tests/inbound/test_opt_out_law.py",),
     ),
     Fault(
         "an opt-out does not outweigh an opt-in",

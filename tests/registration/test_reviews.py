@@ -112,9 +112,9 @@ async def test_a_review_makes_no_call_that_submits(
     assert (await ask(database, owner)).sender == number
 
 
-@pytest.mark.parametrize("deadline", [None, datetime(2026, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize("called", [False, True])
 async def test_a_review_only_asks_whatever_its_row_says(
-    database: Database, owner: Owner, deadline: datetime | None
+    database: Database, owner: Owner, called: bool
 ) -> None:
     harness = Harness(database, owner, ScriptedRegistry(truths=[STILL]))
     brand = await harness.brand(
@@ -122,7 +122,7 @@ async def test_a_review_only_asks_whatever_its_row_says(
         vendor_id="b1",
         review_since=datetime.now(UTC),
         taken_at=None,
-        deadline=deadline,
+        deadline=datetime.now(UTC) if called else None,
     )
     assert (await harness.submit(BRAND, brand)).action is RegistrationAction.ASK
     assert (await harness.reconcile(BRAND, brand)).action is RegistrationAction.ASK

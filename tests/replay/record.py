@@ -100,7 +100,7 @@ class Script:
     poll: Sequence[Any] = ()
     settle: Sequence[Any] = ()
     signal_after: Sequence[int] = ()
-    news: SendSignal = SendSignal.REPORTED
+    signal: SendSignal = SendSignal.REPORTED
 
 
 def _due_soon(_: DispatchStep) -> DispatchResult:
@@ -122,13 +122,16 @@ SENDS: Final = {
     "over": Script(dispatch=[OVER], settle=[DELIVERED]),
     "scheduled": Script(dispatch=[_due_soon, ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
     "canceled": Script(
-        dispatch=[_DUE_LATE, OVER], settle=[CANCELED], signal_after=[1], news=SendSignal.ROW_CHANGED
+        dispatch=[_DUE_LATE, OVER],
+        settle=[CANCELED],
+        signal_after=[1],
+        signal=SendSignal.ROW_CHANGED,
     ),
     "queued-for-sender": Script(
         dispatch=[_QUEUED, ACCEPTED_AND_REPORTED],
         settle=[DELIVERED],
         signal_after=[1],
-        news=SendSignal.ROW_CHANGED,
+        signal=SendSignal.ROW_CHANGED,
     ),
     "next-provider": Script(dispatch=[LATER, ACCEPTED_AND_REPORTED], settle=[DELIVERED]),
     "busy": Script(
@@ -234,7 +237,7 @@ async def _record_send(client: Client, path: str, script: Script) -> dict[str, A
         await start_send(client, send, _WAITS)
         for timers in script.signal_after:
             await until(_timers_set(handle, timers))
-            await wake_send(client, send.workflow_id, script.news)
+            await wake_send(client, send.workflow_id, script.signal)
         await handle.result()
     return (await handle.fetch_history()).to_json_dict()
 

@@ -32,7 +32,7 @@ from models.queries.messages.receipts import AttemptKey, NewReceipt
 from models.rules.messages.operations import SEND_EMAIL
 from models.rules.messages.settlement import end_by_report, end_unknown
 from models.session import Database
-from models.tables.usage import Rate
+from models.tables.rate import Rate
 from tests.api.doubles import Clock
 from tests.contacts import CONTACT_KEYS, key_of
 from tests.factories import Owner, new_message, try_accept

@@ -80,7 +80,7 @@ async def test_a_decision_that_takes_days_is_polled_with_back_off(start_run: Any
     assert len(registration.submitted) == 1
 
 
-async def test_news_of_the_registry_end_the_wait(start_run: Any) -> None:
+async def test_an_event_of_the_registry_ends_the_wait(start_run: Any) -> None:
     registration: RegistrationRun = start_run(submit=[ASK], ask=[ASK, APPROVED])
     async with registration.harness:
         await registration.start(RegisterBrand)

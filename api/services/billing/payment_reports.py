@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from api.services.provider_webhooks import verify_webhook
+from api.services.verify_webhook import verify_webhook
 from api.workflow_starters import UpgradeStarter
 from models.database.transaction_limits import LockScope
 from models.errors import NotFound

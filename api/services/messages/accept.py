@@ -56,7 +56,7 @@ class AnsweredMessage:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """This request wrote the message and its hold; its workflow must be started."""
+    """The message and its hold are committed; its workflow is not started yet."""
 
     send: SendStart
     status: MessageStatus
@@ -64,10 +64,10 @@ class _Written:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """This request did not confirm a write; `reason` is the error to raise.
+    """The send was refused, or its commit was not confirmed; `reason` is the error to raise.
 
-    The key may have a message nevertheless: of an earlier request, or of this one if the connection
-    was lost after the commit.
+    A message with its key may exist all the same: written by an earlier request, or by this one if
+    the connection was lost after the commit.
     """
 
     reason: HexavoxError | DBAPIError
@@ -80,9 +80,8 @@ def _utc_now() -> datetime:
 class Sending:
     """Accepts sends and starts their workflows.
 
-    A request is tried first. If it is refused for any reason and its key has a message, that
-    message is the answer: time, policy and funds are checked only once. Otherwise the reason, a
-    `HexavoxError`, is raised.
+    A send is checked and written first. If that fails and a message with its key exists, the answer
+    is that message, whatever time, policy and funds are now. Otherwise the error is raised.
     """
 
     def __init__(
@@ -169,9 +168,9 @@ class Sending:
         key.
         """
         try:
-            async with self._key_locks.hold(send_key) as second:
-                # The previous request has probably written it: then no check is needed.
-                replayed = await self._find_replay(send_key, request) if second else None
+            async with self._key_locks.hold(send_key) as waited:
+                # Another request had this key a moment ago and has probably written the message.
+                replayed = await self._find_replay(send_key, request) if waited else None
                 return replayed or await self._check_and_write(caller, request, read())
         except (HexavoxError, DBAPIError) as error:
             return _Refused(error)

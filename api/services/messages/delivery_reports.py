@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from api.services.provider_webhooks import verify_webhook
+from api.services.verify_webhook import verify_webhook
 from api.workflow_starters import WorkflowStarter
 from models.errors import NotFound
 from models.queries.messages.receipts import NewReceipt, find_named

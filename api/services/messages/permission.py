@@ -18,7 +18,7 @@ from models.errors import (
 from models.queries.consent import send_policy
 from models.queries.consent.send_policy import SendPolicy
 from models.queries.messages.destinations import Destination
-from models.rules.consent.consent import consent_forbids, refusal
+from models.rules.consent.consent import consent_forbids
 from models.rules.consent.contacts import merged_contact
 from models.rules.consent.marketing_hours import MarketingHours, needs_daytime
 from models.rules.consent.quiet_hours import NoSuchHour
@@ -27,6 +27,7 @@ from models.rules.messages.destination_limits import (
     prefix_limits,
     prefix_of,
 )
+from models.rules.messages.refusals import refusal
 from models.session import Database, ReadSession
 
 _UNREGISTERED = "None of the merchant's own numbers is assigned to an approved campaign yet."
@@ -69,7 +70,7 @@ class Permissions:
             )
             if found is None:
                 raise MerchantNotFound
-            _permit(found, draft.type)
+            _check_policy(found, draft.type)
             sender = found.sender
             if draft.channel is Channel.EMAIL:
                 sender = await _address(db, caller, draft)
@@ -156,11 +157,11 @@ class UnsubscribeLinks:
         """Return tenant, merchant and contact key of a valid ticket; None otherwise."""
         try:
             tenant, merchant, contact, token = ticket.split("-")
-            named = int(tenant), int(merchant), contact
+            signed = int(tenant), int(merchant), contact
         except ValueError:
             return None
-        good = hmac.compare_digest(token.encode(), self.token(*named).encode())
-        return named if good else None
+        good = hmac.compare_digest(token.encode(), self.token(*signed).encode())
+        return signed if good else None
 
     def token(self, tenant: int, merchant: int, contact_key: str) -> str:
         """Sign tenant, merchant and contact key."""
@@ -168,8 +169,8 @@ class UnsubscribeLinks:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
-def _permit(found: SendPolicy, message_type: MessageType) -> None:
-    """Raise the refusal of a send by policy."""
+def _check_policy(found: SendPolicy, message_type: MessageType) -> None:
+    """Raise the refusal if the merchant is inactive, or consent or a suppression forbids it."""
     if not found.active:
         raise refusal(ErrorCode.MERCHANT_INACTIVE)
     forbidden = consent_forbids(message_type, found.consent, suppressed=found.suppressed)

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from api.services.messages.same_key_requests import UNDER_WAY
-from models.database.faults import LOCKED, drew_known_id, state_of
+from models.database.faults import LOCKED, public_id_taken, state_of
 from models.database.limits import KEY_WAIT
 from models.database.transaction_limits import LockScope
 from models.errors import DestinationLimited, InsufficientCredits, TemporarilyUnavailable
@@ -22,8 +22,8 @@ from models.session import Database, WriteSession
 
 log = logging.getLogger(__name__)
 
-_MOST_DRAWS: Final = 4
-"""Attempts to draw a public id. With 10^9 messages of a tenant, one in 4 million is taken."""
+_MAX_ID_TRIES: Final = 4
+"""Tries with a random public id. With 10^9 messages of a tenant, one in 4 million is taken."""
 
 
 async def write_message(
@@ -40,23 +40,24 @@ async def write_message(
         DBAPIError: the database failed; after a lost connection the message may be written.
     """
     try:
-        return await _write_with_patience(database, message, lock_scope)
+        return await _write_with_retries(database, message, lock_scope)
     except InsufficientCredits:
         await _warn_of_held_credits(database, message, lock_scope)
         raise
 
 
-async def _write_with_patience(
+async def _write_with_retries(
     database: Database, message: NewMessage, lock_scope: LockScope
 ) -> AcceptedMessage:
+    """Write it; repeat if its public id is taken, or if another request holds its key's lock."""
     give_up_at = monotonic() + KEY_WAIT.total_seconds()
-    wait_when_locked, draws = False, 1
+    wait_when_locked, id_tries = False, 1
     while True:
         try:
             return await _write(database, message, lock_scope, wait_when_locked=wait_when_locked)
         except DBAPIError as error:
-            if drew_known_id(error) and draws < _MOST_DRAWS:
-                draws += 1
+            if public_id_taken(error) and id_tries < _MAX_ID_TRIES:
+                id_tries += 1
                 continue
             locked = state_of(error) == LOCKED
             if not locked or message.idempotency_key is None or monotonic() > give_up_at:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from api.services.provider_webhooks import verify_webhook
 from api.services.registration.scope import start_of
+from api.services.verify_webhook import verify_webhook
 from api.workflow_starters import RegistrationStarter
 from models.errors import NotFound
 from models.queries.registration import registrations

@@ -30,7 +30,7 @@ async def warn_of_unknown(
     )
 
 
-_UNTAKEN = text(
+_NOT_ACCEPTED = text(
     """
     SELECT completed_at FROM message m
      WHERE tenant_id = :tenant_id AND id = :message_id AND status = 'UNKNOWN'
@@ -47,7 +47,7 @@ async def find_untaken(db: WriteSession, *, tenant_id: int, message_id: int) -> 
     Call it before a correction, which writes the usage record that it checks for.
     """
     found: datetime | None = await db.scalar(
-        _UNTAKEN, {"tenant_id": tenant_id, "message_id": message_id}
+        _NOT_ACCEPTED, {"tenant_id": tenant_id, "message_id": message_id}
     )
     return found
 

@@ -70,7 +70,7 @@ _REPRICE = text(
                              CAST(:gaps AS text[]), CAST(:states AS text[]),
                              CAST(:aws AS boolean[]))
             AS w (message_id, units, cost, carrier_fee, markup, priced_by, gap, state, aws)
-    ), news AS (
+    ), repriced AS (
         SELECT w.*, r.merchant_id, r.channel, r.provider, r.day,
                r.state = 'PROVISIONAL'
                AND NOT EXISTS (SELECT 1 FROM usage_closing closing
@@ -90,27 +90,28 @@ _REPRICE = text(
            FOR NO KEY UPDATE OF r
     ), changed AS (
         UPDATE usage_record r
-           SET cost_units = news.units,
-               cost = CASE WHEN news.open THEN r.cost + news.more_cost ELSE r.cost END,
-               carrier_fee = CASE WHEN news.open THEN r.carrier_fee + news.more_carrier_fee
+           SET cost_units = repriced.units,
+               cost = CASE WHEN repriced.open THEN r.cost + repriced.more_cost ELSE r.cost END,
+               carrier_fee = CASE WHEN repriced.open THEN r.carrier_fee + repriced.more_carrier_fee
                                   ELSE r.carrier_fee END,
-               markup = CASE WHEN news.open THEN r.markup + news.more_markup ELSE r.markup END,
-               priced_by = news.priced_by, gap = news.gap, state = news.state
-          FROM news
-         WHERE r.tenant_id = :tenant_id AND r.message_id = news.message_id
+               markup = CASE WHEN repriced.open THEN r.markup + repriced.more_markup
+                             ELSE r.markup END,
+               priced_by = repriced.priced_by, gap = repriced.gap, state = repriced.state
+          FROM repriced
+         WHERE r.tenant_id = :tenant_id AND r.message_id = repriced.message_id
            AND r.state = 'PROVISIONAL'
     ), noted AS (
-        UPDATE usage_record r SET cost_units = news.units
-          FROM news
-         WHERE r.tenant_id = :tenant_id AND r.message_id = news.message_id AND r.state = 'FINAL'
-           AND r.cost_units <> news.units
+        UPDATE usage_record r SET cost_units = repriced.units
+          FROM repriced
+         WHERE r.tenant_id = :tenant_id AND r.message_id = repriced.message_id AND r.state = 'FINAL'
+           AND r.cost_units <> repriced.units
     ), posted AS (
         INSERT INTO usage_correction
                (tenant_id, message_id, merchant_id, channel, provider, day, cost, carrier_fee,
                 markup, posted_at)
         SELECT :tenant_id, message_id, merchant_id, channel, provider, CAST(:today AS date),
                more_cost, more_carrier_fee, more_markup, :now
-          FROM news
+          FROM repriced
          WHERE NOT open AND (more_cost <> 0 OR more_carrier_fee <> 0 OR more_markup <> 0)
          ORDER BY message_id
     ), totals AS (
@@ -122,7 +123,7 @@ _REPRICE = text(
                sum(CASE WHEN aws THEN more_cost + more_carrier_fee ELSE 0 END),
                sum(CASE WHEN aws THEN 0 ELSE more_cost + more_carrier_fee END),
                sum(more_carrier_fee), sum(more_markup), 0, 0
-          FROM news
+          FROM repriced
          WHERE more_cost <> 0 OR more_carrier_fee <> 0 OR more_markup <> 0
          GROUP BY written, merchant_id, channel
          ORDER BY written, merchant_id, channel

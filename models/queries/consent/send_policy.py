@@ -103,7 +103,7 @@ async def find_policy(
         marketing_from=row.marketing_from,
         marketing_until=row.marketing_until,
         marketing_timezones=row.marketing_timezones or (),
-        consent=together(row.consents or (), len(contact_keys)),
+        consent=joint_consent(row.consents or (), len(contact_keys)),
         suppressed=row.suppressed,
         sender=choose(
             senders,
@@ -166,7 +166,7 @@ async def find_address(db: ReadSession, *, tenant_id: int, wanted: str | None) -
     return found
 
 
-def together(consents: Sequence[str], contacts: int) -> ConsentStatus | None:
+def joint_consent(consents: Sequence[str], contacts: int) -> ConsentStatus | None:
     """Return the joint consent of several contacts; one OPT_OUT outweighs everything."""
     if ConsentStatus.OPT_OUT in consents:
         return ConsentStatus.OPT_OUT

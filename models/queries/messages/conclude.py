@@ -36,7 +36,7 @@ _CONCLUDE = text(
           FROM attempt
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :number
            FOR NO KEY UPDATE
-    ), judged AS (
+    ), decided AS (
         SELECT CASE WHEN told.since IS NULL AND held.provider_message_id IS NULL
                     THEN CASE WHEN held.elsewhere THEN 'AMBIGUOUS' ELSE CAST(:state AS text) END
                     WHEN CAST(:state AS text) IN ('AMBIGUOUS', 'ABSENT') THEN 'ACCEPTED'
@@ -44,20 +44,20 @@ _CONCLUDE = text(
           FROM told, held
     ), concluded AS (
         UPDATE attempt
-           SET state = judged.state,
+           SET state = decided.state,
                finished_at = CASE WHEN told.since IS NULL THEN CAST(:now AS timestamptz)
                                   ELSE LEAST(:now, GREATEST(told.since, held.requested_at)) END,
                lost_at = COALESCE(attempt.lost_at,
-                                  CASE WHEN 'AMBIGUOUS' IN (CAST(:state AS text), judged.state)
+                                  CASE WHEN 'AMBIGUOUS' IN (CAST(:state AS text), decided.state)
                                        THEN CAST(:now AS timestamptz) END),
                provider_message_id = CASE WHEN held.elsewhere THEN held.provider_message_id
                                           ELSE COALESCE(:provider_message_id,
                                                         held.provider_message_id) END,
                error_code = :error_code, everywhere = :everywhere,
                provider_code = COALESCE(:provider_code, provider_code),
-               report_wait_until = CASE WHEN judged.state = 'ACCEPTED' AND NOT told.reported
+               report_wait_until = CASE WHEN decided.state = 'ACCEPTED' AND NOT told.reported
                                      THEN CAST(:report_wait_until AS timestamptz) END
-          FROM told, held, judged
+          FROM told, held, decided
          WHERE tenant_id = :tenant_id AND message_id = :message_id AND number = :number
            AND held.state IN ('REQUESTED', 'AMBIGUOUS')
         RETURNING attempt.state, attempt.finished_at

@@ -17,7 +17,7 @@ from models.enums import (
     MessageType,
 )
 from models.queries.consent.consents import CONTACT_LOCK, lock_contact
-from models.queries.consent.send_policy import together
+from models.queries.consent.send_policy import joint_consent
 from models.queries.senders import senders
 from models.queries.senders.sender_queue import Clock, Pace, SenderQueueKey, fresh_pace, pace_of
 from models.rules.accounts.names import DEFAULT_ACCOUNT
@@ -62,7 +62,7 @@ class Dispatchable:
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-_UNTAKEN = frozenset({AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptState.ABSENT})
+_NOT_SENT = frozenset({AttemptState.REFUSED, AttemptState.NOT_PROCESSED, AttemptState.ABSENT})
 
 # Lock order: the message, then its contact's consent; the outer part reads what the inner one
 # locked.
@@ -238,7 +238,7 @@ def _may_move(row: Row[Any], attempts: Sequence[KnownAttempt]) -> bool:
     An answer to a text is sent only from the number that received the text.
     """
     over = row.completed or row.told or row.operation == ANSWER_INBOUND
-    untaken = all(attempt.state in _UNTAKEN for attempt in attempts)
+    untaken = all(attempt.state in _NOT_SENT for attempt in attempts)
     return untaken and not over and row.merchant is not None
 
 
@@ -262,7 +262,7 @@ def _candidate(
         due_at=row.due_at,
         expires_at=row.expires_at,
         merchant_active=row.active,
-        consent=together(row.consents or (), contacts),
+        consent=joint_consent(row.consents or (), contacts),
         suppressed=row.suppressed,
         exempt=row.operation == ANSWER_INBOUND,
         hours=hours,

@@ -124,8 +124,8 @@ def _too_late(candidate: Candidate, now: datetime) -> Decision | None:
         return Decision(action=DispatchAction.BLOCK, error_code=ErrorCode.EXPIRED)
     if now >= candidate.due_at + HELD_BACK_AT_MOST:
         held_back = not candidate.merchant_active and not candidate.exempt
-        word = ErrorCode.MERCHANT_INACTIVE if held_back else ErrorCode.EXPIRED
-        return Decision(action=DispatchAction.BLOCK, error_code=word)
+        error_code = ErrorCode.MERCHANT_INACTIVE if held_back else ErrorCode.EXPIRED
+        return Decision(action=DispatchAction.BLOCK, error_code=error_code)
     return None
 
 

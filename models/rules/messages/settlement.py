@@ -35,16 +35,16 @@ class End:
 
 def end_by_report(facts: Facts) -> End | None:
     """Return the end by the channel's rules for reports; None while there is none."""
-    word = RULES[facts.channel].final_report(facts)
-    if word is None:
+    final = RULES[facts.channel].final_report(facts)
+    if final is None:
         return None
-    attempt = next(a for a in facts.attempts if a.number == word.report.attempt)
-    delivered = word.status is MessageStatus.DELIVERED
+    attempt = next(a for a in facts.attempts if a.number == final.report.attempt)
+    delivered = final.status is MessageStatus.DELIVERED
     return End(
-        status=word.status,
-        captured=word.used,
-        error_code=None if delivered else word.report.error_code,
-        provider_code=word.report.provider_code,
+        status=final.status,
+        captured=final.used,
+        error_code=None if delivered else final.report.error_code,
+        provider_code=final.report.provider_code,
         provider=attempt.provider,
         day=day_of(attempt.requested_at),
     )

@@ -62,7 +62,7 @@ async def test_a_dispute_after_the_grant_is_open_until_it_is_won(harness: Paymen
     await harness.reverse(payment_id, WON, at=NOON + timedelta(days=9))
     assert await harness.open_alerts() == []
     await harness.reverse(payment_id, DISPUTED, at=NOON)
-    assert await harness.open_alerts() == [], "old news"
+    assert await harness.open_alerts() == [], "reported before"
     assert (await harness.row(payment_id)).dispute == "DISPUTE_WON"
     assert await harness.broken_laws() == []
 

@@ -37,7 +37,7 @@ async def test_a_final_report_ends_a_message_and_captures_its_units(
     assert await harness.open_receipts(message_id) == 0
 
 
-async def test_news_that_is_not_final_ends_nothing(database: Database, owner: Owner) -> None:
+async def test_a_report_that_is_not_final_ends_nothing(database: Database, owner: Owner) -> None:
     harness, message_id = await taken(database, owner, Scripted())
     await harness.tell(message_id, R.SENT)
     assert await harness.settle(message_id, Ending.REPORTED) == (S.SENT, False)

@@ -14,7 +14,7 @@ from models.enums import ChargeState
 from models.session import Database
 from providers.simulator import payments
 from tests.activities.gateways import OwnGateway, PaymentHarness
-from tests.api.billing.test_payment_webhooks import SECRET, everything, news, post
+from tests.api.billing.test_payment_webhooks import SECRET, charge_report, everything, post
 from tests.api.container import put_in, restored
 from tests.api.doubles import FakeUpgradeStarter
 from tests.api.integrator import Integrator
@@ -140,11 +140,11 @@ async def test_an_action_is_shown_while_it_is_to_be_done(
     await harness.take("charge", payment_id)
     reference = str(await harness.reference(payment_id))
     url = "https://payments.example/actions/1"
-    told = news(reference, status="requires_action", nextActionUrl=url, eventId="act")
+    told = charge_report(reference, status="requires_action", nextActionUrl=url, eventId="act")
     assert (await post(client, reference, told)).status_code == 204
     view = await shown(harness, who, payment_id)
     assert (view["paymentStatus"], view["nextActionUrl"]) == ("REQUIRES_ACTION", url)
-    await post(client, reference, news(reference))
+    await post(client, reference, charge_report(reference))
     assert (await shown(harness, who, payment_id))["nextActionUrl"] is None
 
 

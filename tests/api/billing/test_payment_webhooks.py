@@ -35,7 +35,7 @@ SECRET = "for-tests-only-too"
 def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
     """Records signalled workflows, behind the real service."""
     starter = FakeUpgradeStarter()
-    news = PaymentWebhooks(
+    webhooks = PaymentWebhooks(
         database,
         starter,
         {"simulator": payments.verifier(SECRET)},
@@ -43,7 +43,7 @@ def upgrades(app: FastAPI, database: Database) -> Iterator[FakeUpgradeStarter]:
         clock=lambda: datetime.now(UTC),
     )
     with restored(app):
-        put_in(app, "billing", payment_webhooks=news)
+        put_in(app, "billing", payment_webhooks=webhooks)
         yield starter
 
 
@@ -64,7 +64,7 @@ async def reference(harness: PaymentHarness, upgrades: FakeUpgradeStarter) -> st
     return request.reference
 
 
-def news(reference: str, **changed: Any) -> dict[str, Any]:
+def charge_report(reference: str, **changed: Any) -> dict[str, Any]:
     """Build a webhook of the simulator."""
     return {
         "eventId": f"evt-{reference}",
@@ -116,7 +116,7 @@ async def everything(harness: PaymentHarness) -> list[Any]:
 async def test_a_report_takes_effect_and_signals_the_workflow(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str, upgrades: FakeUpgradeStarter
 ) -> None:
-    assert (await post(client, reference, news(reference))).status_code == 204
+    assert (await post(client, reference, charge_report(reference))).status_code == 204
     row = await harness.row(await payment_of(harness, reference))
     assert (row.status, row.taken_at is not None, row.completed_at) == ("SUCCEEDED", True, None)
     assert row.sweep_at <= datetime.now(UTC) + timedelta(seconds=5)
@@ -126,13 +126,13 @@ async def test_a_report_takes_effect_and_signals_the_workflow(
 async def test_a_repeated_report_changes_nothing(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str, upgrades: FakeUpgradeStarter
 ) -> None:
-    body = news(reference)
+    body = charge_report(reference)
     await post(client, reference, body)
     await harness.take("grant", await payment_of(harness, reference))
     before = await everything(harness)
     row_changed = len(upgrades.row_changed)
     answers = await asyncio.gather(*(post(client, reference, body) for _ in range(10)))
-    answers.append(await post(client, reference, news(reference, status="failed")))
+    answers.append(await post(client, reference, charge_report(reference, status="failed")))
     assert {answer.status_code for answer in answers} == {204}
     assert await everything(harness) == before
     assert len(upgrades.row_changed) == row_changed, "nobody is left to wake"
@@ -143,7 +143,7 @@ async def test_a_payment_ended_by_a_report_is_counted_once(
 ) -> None:
     before = failures_counted()
     for event in ("1", "1", "2"):
-        await post(client, reference, news(reference, status="failed", eventId=event))
+        await post(client, reference, charge_report(reference, status="failed", eventId=event))
     payment_id = await payment_of(harness, reference)
     assert (await harness.take("await_payment", payment_id)).moved is False
     assert failures_counted() == before + 1
@@ -163,9 +163,11 @@ async def test_a_wrong_or_old_signature_is_403(
 ) -> None:
     before = await everything(harness)
     at = time.time() + seconds_off
-    answer = await post(client, reference, news(reference), secret=secret, at=at)
+    answer = await post(client, reference, charge_report(reference), secret=secret, at=at)
     assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
-    unsigned = await client.post(f"/webhooks/simulator/payments/{reference}", json=news(reference))
+    unsigned = await client.post(
+        f"/webhooks/simulator/payments/{reference}", json=charge_report(reference)
+    )
     assert unsigned.status_code == 403
     assert await everything(harness) == before
 
@@ -174,8 +176,8 @@ async def test_a_report_of_another_payment_at_this_url_is_403(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
     other = f"{reference}0"
-    assert (await post(client, other, news(reference))).status_code == 403
-    assert (await post(client, reference, news(other))).status_code == 403
+    assert (await post(client, other, charge_report(reference))).status_code == 403
+    assert (await post(client, reference, charge_report(other))).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -190,10 +192,10 @@ async def test_an_unrequested_charge_is_recorded_once_and_not_granted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     counted, payment_id = dropped("AMOUNT"), await payment_of(harness, reference)
-    assert (await post(client, reference, news(reference, **changed))).status_code == 204
+    assert (await post(client, reference, charge_report(reference, **changed))).status_code == 204
     noted = await everything(harness)
     row = await harness.row(payment_id)
-    told = news(reference, **changed)
+    told = charge_report(reference, **changed)
     assert (row.status, row.mismatch_at is not None) == ("PENDING", True)
     assert (row.captured_cents, row.captured_currency) == (told["amountCents"], told["currency"])
     assert (await harness.take("grant", payment_id)).next_action is PaymentAction.AWAIT
@@ -209,7 +211,7 @@ async def test_an_unrequested_charge_without_money_is_dropped(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str, status: str
 ) -> None:
     before, counted = await everything(harness), dropped("AMOUNT")
-    told = news(reference, amountCents=9, status=status)
+    told = charge_report(reference, amountCents=9, status=status)
     assert (await post(client, reference, told)).status_code == 204
     assert await everything(harness) == before
     assert dropped("AMOUNT") == counted + 1
@@ -224,7 +226,7 @@ async def test_a_report_of_another_charge_than_the_payments_is_dropped(
     status: str,
 ) -> None:
     before, counted = await everything(harness), dropped("CHARGE_ID")
-    told = news(reference, chargeId="ch-another", status=status)
+    told = charge_report(reference, chargeId="ch-another", status=status)
     assert (await post(client, reference, told)).status_code == 204
     assert await everything(harness) == before
     assert (dropped("CHARGE_ID"), upgrades.row_changed) == (counted + 1, [])
@@ -233,15 +235,15 @@ async def test_a_report_of_another_charge_than_the_payments_is_dropped(
 async def test_one_charge_pays_one_payment(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
-    await post(client, reference, news(reference))
+    await post(client, reference, charge_report(reference))
     other = await harness.order(key="other")
     harness.gateway.answers.append(LOST)
     await harness.take("charge", other)
     unpaid = str(await harness.reference(other))
     before = await everything(harness)
-    told = news(unpaid, chargeId=f"ch-{reference}")
+    told = charge_report(unpaid, chargeId=f"ch-{reference}")
     assert (await post(client, unpaid, told)).status_code == 204
-    again = news(unpaid, eventId=f"evt-{reference}")
+    again = charge_report(unpaid, eventId=f"evt-{reference}")
     assert (await post(client, unpaid, again)).status_code == 204
     assert await everything(harness) == before
 
@@ -260,7 +262,7 @@ async def test_a_charge_that_a_concurrent_payment_takes_is_dropped(
             text("UPDATE payment SET charge_id = :c WHERE tenant_id = :t AND id = :p"),
             {"c": charge, "t": harness.owner.tenant_id, "p": payment_id},
         )
-        told = asyncio.create_task(post(client, unpaid, news(unpaid, chargeId=charge)))
+        told = asyncio.create_task(post(client, unpaid, charge_report(unpaid, chargeId=charge)))
         async with asyncio.timeout(5):
             while not await harness.rows(_UNGRANTED):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
@@ -284,17 +286,17 @@ async def test_a_report_of_an_old_charge_under_the_same_ids_is_404(
     by_rows = PaymentReference(tenant=owner.tenant_id, payment=row_id)
     by_row = PaymentReference(tenant=owner.tenant_public_id, payment=row_id)
     for old in (str(by_rows), str(by_row), f"hxp-{owner.tenant_id}-{row_id}-aaaaaaaa"):
-        assert (await post(client, old, news(old))).status_code == 404
+        assert (await post(client, old, charge_report(old))).status_code == 404
     assert await everything(harness) == before
 
 
 async def test_a_report_about_a_message_is_not_one_of_a_charge(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str
 ) -> None:
-    report = news(reference)
+    report = charge_report(reference)
     del report["type"]
     assert (await post(client, reference, report)).status_code == 400
-    assert (await post(client, "hx-1-1-1", news("hx-1-1-1"))).status_code == 404
+    assert (await post(client, "hx-1-1-1", charge_report("hx-1-1-1"))).status_code == 404
 
 
 async def test_a_report_of_an_unknown_payment_is_404(
@@ -303,10 +305,12 @@ async def test_a_report_of_an_unknown_payment_is_404(
     named = parse_payment_reference(reference)
     assert named is not None
     for nobody in (replace(named, payment=named.payment ^ 1), replace(named, tenant=1)):
-        assert (await post(client, str(nobody), news(str(nobody)))).status_code == 404
-    assert (await post(client, reference, news(reference), gateway="other")).status_code == 404
+        assert (await post(client, str(nobody), charge_report(str(nobody)))).status_code == 404
+    assert (
+        await post(client, reference, charge_report(reference), gateway="other")
+    ).status_code == 404
     never_asked = str(await harness.reference(await harness.order()))
-    assert (await post(client, never_asked, news(never_asked))).status_code == 404
+    assert (await post(client, never_asked, charge_report(never_asked))).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -336,7 +340,7 @@ async def test_a_body_that_cannot_be_read_is_400_although_it_is_signed(
     client: httpx.AsyncClient, harness: PaymentHarness, reference: str, changed: dict[str, Any]
 ) -> None:
     before = await everything(harness)
-    assert (await post(client, reference, news(reference, **changed))).status_code == 400
+    assert (await post(client, reference, charge_report(reference, **changed))).status_code == 400
     assert await everything(harness) == before
 
 
@@ -353,7 +357,7 @@ async def test_a_report_of_another_tenants_payment_affects_only_that_one(
     stranger = await make_owner(database)
     own = str(harness.owner.tenant_public_id)
     crossed = reference.replace(own, str(stranger.tenant_public_id), 1)
-    assert (await post(client, crossed, news(crossed))).status_code == 404
+    assert (await post(client, crossed, charge_report(crossed))).status_code == 404
     async with database.read() as db:
         found = await db.execute(
             text("SELECT 1 FROM payment_event WHERE charge_id = :c"), {"c": f"ch-{crossed}"}

@@ -89,7 +89,7 @@ async def test_a_waiting_message_is_canceled_and_its_hold_released(
         ).one()
     assert list(kinds) == ["HOLD", "RELEASE"]
     assert (month.held, month.used) == (0, 0)
-    assert [news for _, news in starter.row_changed] == [SendSignal.ROW_CHANGED]
+    assert [signal for _, signal in starter.row_changed] == [SendSignal.ROW_CHANGED]
 
 
 async def test_it_is_idempotent(

@@ -240,7 +240,7 @@ async def test_the_status_combines_all_registrations(registrar: Registrar) -> No
     assert full["numbers"] == (await registrar.get("numbers")).json()
 
 
-async def _news(
+async def _post_event(
     client: httpx.AsyncClient, reference: str, *, told: str | None = None, secret: str | None = None
 ) -> int:
     body = {"type": "registration", "reference": told or reference, "id": "reg_1"}
@@ -255,22 +255,22 @@ async def _news(
     return response.status_code
 
 
-async def test_news_only_wake_and_forged_ones_do_not(
+async def test_events_only_wake_and_forged_ones_do_not(
     registrar: Registrar, registrations: FakeRegistrationStarter, client: httpx.AsyncClient
 ) -> None:
     tenant = registrar.integrator.tenant_id
     brand = (await registrar.brand()).json()["brandId"]
     named = registrar.integrator.tenant_public_id
     reference, before = f"hxr-brand-{named}-{brand}-1", await registrar.rows()
-    assert await _news(client, reference) == 204
+    assert await _post_event(client, reference) == 204
     assert registrations.row_changed == [f"register-brand/{tenant}/{brand}"]
-    assert await _news(client, reference, secret="another") == 403
-    assert await _news(client, reference, told=f"hxr-brand-{named}-{brand}-2") == 403
-    assert await _news(client, f"hxr-brand-{named}-{brand}-2") == 404
-    assert await _news(client, f"hxr-brand-{named}-{int(brand) ^ 1}-1") == 404
-    assert await _news(client, "hx-1-2-3") == 404
+    assert await _post_event(client, reference, secret="another") == 403
+    assert await _post_event(client, reference, told=f"hxr-brand-{named}-{brand}-2") == 403
+    assert await _post_event(client, f"hxr-brand-{named}-{brand}-2") == 404
+    assert await _post_event(client, f"hxr-brand-{named}-{int(brand) ^ 1}-1") == 404
+    assert await _post_event(client, "hx-1-2-3") == 404
     await registrar.stands("brand", "APPROVED")
-    assert await _news(client, reference) == 204
+    assert await _post_event(client, reference) == 204
     assert len(registrations.row_changed) == 1
     await registrar.stands("brand", "PENDING")
     assert await registrar.rows() == before

@@ -79,14 +79,14 @@ def test_a_charge_that_was_called_off_has_expired() -> None:
 
 
 @given(
-    news=st.lists(st.sampled_from(ChargeState), max_size=12),
+    reported=st.lists(st.sampled_from(ChargeState), max_size=12),
     given_up_after=st.integers(0, 12),
 )
 def test_no_charge_is_ignored_whatever_the_order_of_reports(
-    news: list[ChargeState], given_up_after: int
+    reported: list[ChargeState], given_up_after: int
 ) -> None:
     facts = PaymentFacts(status=S.PENDING)
-    for turn, state in enumerate(news):
+    for turn, state in enumerate(reported):
         facts = replace(facts, known=True, given_up=turn >= given_up_after)
         change = change_by(facts, state)
         if change is None:
@@ -94,9 +94,9 @@ def test_no_charge_is_ignored_whatever_the_order_of_reports(
         assert change.status == facts.status or may_step(facts.status, change.status)
         facts = replace(facts, status=change.status, refund_due=change.refund_due)
         assert change_by(facts, state) is None, "twice is once"
-    taken = ChargeState.SUCCEEDED in news
+    taken = ChargeState.SUCCEEDED in reported
     assert (next_action_of(facts) in (PaymentAction.GRANT, PaymentAction.REFUND)) is taken
-    ended = {ChargeState.DECLINED, ChargeState.FAILED, ChargeState.CANCELED} & set(news)
+    ended = {ChargeState.DECLINED, ChargeState.FAILED, ChargeState.CANCELED} & set(reported)
     if not taken:
         assert (facts.status is S.FAILED) is bool(ended)
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from models.enums import ConsentStatus, ErrorCode, MessageType
 from models.errors import ConsentOptedOut, ConsentRequired, MerchantInactive, PolicyForbids
 from models.rules.billing.periods import day_of, first_day, month_of
-from models.rules.consent.consent import consent_forbids, refusal
+from models.rules.consent.consent import consent_forbids
+from models.rules.messages.refusals import refusal
 from models.rules.messages.validity import expiry
 from models.rules.tenants.credentials import hash_credential, new_credentials, same_hash
 

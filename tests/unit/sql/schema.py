@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from models.tables.registry import metadata
+from models.tables.all_tables import metadata
 from tests.unit.sql.literals import Checker, columns_of, enums_of
 from tests.unit.sql.resolve import Resolver
 

@@ -17,15 +17,15 @@ def taken(facts: Facts) -> int:
 
 def final_report(facts: Facts) -> FinalReport | None:
     """Return the final report of the whole e-mail: UNDELIVERED if it bounced for any recipient."""
-    words: dict[str, ReportFact] = {}
+    finals: dict[str, ReportFact] = {}
     for report in facts.reports:
         whose = report.recipient or facts.recipients[0]
         if report.status in FINAL_REPORT and whose in facts.recipients:
-            words.setdefault(whose, report)
-    if len(words) < len(facts.recipients):
+            finals.setdefault(whose, report)
+    if len(finals) < len(facts.recipients):
         return None
     last = next(
-        (word for word in words.values() if status_of(word.status) is not MessageStatus.DELIVERED),
-        next(iter(words.values())),
+        (one for one in finals.values() if status_of(one.status) is not MessageStatus.DELIVERED),
+        next(iter(finals.values())),
     )
     return FinalReport(status=status_of(last.status), used=facts.units, report=last)
